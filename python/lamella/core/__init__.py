@@ -1,0 +1,1 @@
+"""What every room stands on: configuration, names, shapes, checks, random keys. Imports only NumPy."""

@@ -1,0 +1,27 @@
+"""The door for users' arrays: whatever comes in leaves as a clean C-contiguous array, or is refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
+    """`x` as a C-contiguous, aligned, native-endian array of `dtype`; `x` itself where it already is one.
+
+    Raises:  TypeError for object, string, complex or date arrays and for ragged lists: who, wanted, came.
+    """
+    wanted = np.dtype(dtype)
+    if type(x) is np.ndarray and x.dtype == wanted and x.flags.c_contiguous and x.flags.aligned:
+        return x  # dtypes compare unequal when their byte orders differ
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise TypeError(f"{who}: expected an array of numbers, got {type(x).__name__} ({error})") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{who}: expected numbers that convert to {wanted.name}, got dtype {array.dtype} from {_kind(x)}")
+    return np.require(array, wanted, ("C", "A"))
+
+
+def _kind(x: object) -> str:
+    return f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

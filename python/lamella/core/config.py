@@ -1,0 +1,71 @@
+"""Numeric defaults of the process: epsilon, floatx, image data format, and the switches for old rules."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+DataFormat = Literal["channels_last", "channels_first"]
+
+_FLOATS = ("float32", "float64")
+_FORMATS = ("channels_last", "channels_first")
+
+_epsilon: float = 1e-7
+_floatx: str = "float32"
+_image_data_format: DataFormat = "channels_last"
+_legacy_frozen_batch_norm: bool = False
+
+
+def epsilon() -> float:
+    """The fuzz factor of losses and optimizers."""
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    global _epsilon
+    _epsilon = float(value)
+
+
+def floatx() -> str:
+    """Name of the float dtype that new weights and inputs get: "float32" or "float64"."""
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Raises ValueError for anything that no kernel is built for."""
+    global _floatx
+    if value not in _FLOATS:
+        raise ValueError(f"Unknown floatx type: {value}. The kernels are built for {_FLOATS}.")
+    _floatx = str(value)
+
+
+def image_data_format() -> DataFormat:
+    return _image_data_format
+
+
+def set_image_data_format(data_format: str) -> None:
+    global _image_data_format
+    _image_data_format = normalize_data_format(data_format)
+
+
+def normalize_data_format(value: str | None) -> DataFormat:
+    """None means the process default. Raises ValueError for an unknown name."""
+    if value is None:
+        return _image_data_format
+    name = value.lower() if isinstance(value, str) else value
+    if name == "channels_last":
+        return "channels_last"
+    if name == "channels_first":
+        return "channels_first"
+    raise ValueError(
+        f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {value}'
+    )
+
+
+def legacy_frozen_batch_norm() -> bool:
+    """True: BatchNormalization with trainable=False normalizes with batch statistics in training, as Keras 2.2.5 does."""
+    return _legacy_frozen_batch_norm
+
+
+def set_legacy_frozen_batch_norm(value: bool) -> None:
+    global _legacy_frozen_batch_norm
+    _legacy_frozen_batch_norm = bool(value)

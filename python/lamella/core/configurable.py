@@ -1,0 +1,114 @@
+"""Configs derived from constructors: an argument is stored under its own name, so `get_config` can be read off."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lamella.core import registry
+from lamella.core.variable import Variable
+
+Config = dict[str, Any]  # Any: JSON-like values
+C = TypeVar("C", bound="Configurable")
+
+_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+@functools.cache
+def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
+    """Names of the constructor's arguments, most derived class first, down to but without `base`.
+
+    A constructor that passes **kwargs on adds the arguments of the next one up.
+    """
+    names: list[str] = []
+    for kind in cls.__mro__:
+        if kind is base or kind is object:
+            break
+        if "__init__" not in vars(kind):
+            continue
+        parameters = list(inspect.signature(vars(kind)["__init__"]).parameters.values())[1:]
+        names += [p.name for p in parameters if p.kind not in _OPEN and p.name not in names]
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
+            break
+    return tuple(names)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON-like data: objects become {"class_name", "config"}, functions their names."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (np.generic, np.ndarray, Variable)):
+        return np.asarray(value).tolist()
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(v) for v in value)
+    if isinstance(value, Mapping):
+        return {k: plain(v) for k, v in value.items()}
+    return serialize(value)
+
+
+class Configurable:
+    """Base of everything that is described by its constructor's arguments."""
+
+    def get_config(self) -> Config:
+        return self._stored(own_arguments(type(self)))
+
+    @classmethod
+    def from_config(cls: type[C], config: Config) -> C:
+        return cls(**config)
+
+    def _stored(self, names: tuple[str, ...]) -> Config:
+        """Raises NotImplementedError if an argument was not kept under its own name."""
+        # A class with a get_config of its own asks here only for the part that it does not know.
+        custom = "get_config" in vars(type(self))
+        config: Config = {}
+        for name in names:
+            if hasattr(self, name):
+                config[name] = plain(getattr(self, name))
+            elif not custom:
+                who = type(self).__name__
+                raise NotImplementedError(
+                    f"{who}: the constructor's argument {name!r} is not an attribute, so the config cannot be "
+                    f"derived; store it as self.{name} or define get_config()"
+                )
+        return config
+
+
+def serialize(obj: Any) -> Any:
+    """None -> None, an object -> {"class_name", "config"}, a function -> its name. Raises ValueError otherwise."""
+    if obj is None:
+        return None
+    if hasattr(obj, "get_config") and not isinstance(obj, type):
+        return {"class_name": type(obj).__name__, "config": obj.get_config()}
+    if hasattr(obj, "__name__"):
+        return obj.__name__
+    raise ValueError(f"Cannot serialize {obj!r}")
+
+
+def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object that `serialize` described.
+
+    Args:  spec: {"class_name", "config"} -> an instance; a name -> the registered function, or an instance if the
+        name is a class; None and anything callable or configurable are returned as they are.
+    Raises:  ValueError for an unknown name ("Unknown layer: Foo") or a spec of another kind.
+    """
+    if spec is None or isinstance(spec, Configurable):
+        return spec
+    if isinstance(spec, str):
+        found = registry.get(room, spec, custom_objects)
+        return found() if isinstance(found, type) else found
+    if isinstance(spec, Mapping):
+        if "class_name" not in spec or "config" not in spec:
+            raise ValueError(f"Improper config format: {spec}")
+        found = registry.get(room, spec["class_name"], custom_objects)
+        if not hasattr(found, "from_config"):
+            # Names such as glorot_uniform are functions that return a configured object.
+            return found(**spec["config"])
+        with registry.custom_object_scope(custom_objects or {}):
+            return found.from_config(dict(spec["config"]))
+    if callable(spec):
+        return spec
+    raise ValueError(f"Could not interpret {registry.noun(room)} identifier: {spec}")

@@ -1,0 +1,86 @@
+"""Names to objects, room by room: the only place where a string becomes a class or a function.
+
+Nothing is ever imported or evaluated by name, so a config from a stranger reaches registered objects only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# What one entry of a room is called in messages; Keras 2's own words.
+_NOUNS = {
+    "activations": "activation function",
+    "losses": "loss function",
+    "metrics": "metric function",
+}
+
+_rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
+_custom: dict[str, Any] = {}
+
+
+def register(room: str, *names: str) -> Callable[[T], T]:
+    """Decorator: list `obj` in `room` under its `__name__` and under every further name given."""
+
+    def enter(obj: T) -> T:
+        entries = _rooms.setdefault(room, {})
+        for name in (obj.__name__, *names):  # type: ignore[attr-defined]
+            if entries.setdefault(name, obj) is not obj:
+                raise ValueError(f"{room}: the name {name!r} is already taken by {entries[name]!r}")
+        return obj
+
+    return enter
+
+
+def noun(room: str) -> str:
+    return _NOUNS.get(room, room.rstrip("s"))
+
+
+def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any | None:
+    """The object called `name`: custom_objects first, then open scopes, then the room; None if nowhere."""
+    for table in (custom_objects or {}, _custom, _rooms.get(room, {})):
+        if name in table:
+            return table[name]
+    return None
+
+
+def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """As `find`, but raises ValueError "Unknown layer: Foo" where nothing has that name."""
+    found = find(room, name, custom_objects)
+    if found is None:
+        raise ValueError(f"Unknown {noun(room)}: {name}")
+    return found
+
+
+def names(room: str) -> list[str]:
+    """All names of a room, sorted."""
+    return sorted(_rooms.get(room, {}))
+
+
+def name_of(room: str, obj: object) -> str | None:
+    """The first name that `obj` was registered under, or None."""
+    for name, entry in _rooms.get(room, {}).items():
+        if entry is obj:
+            return name
+    return None
+
+
+@contextlib.contextmanager
+def custom_object_scope(*objects: Mapping[str, Any]) -> Iterator[None]:
+    """Within the block, lookups in every room find the given objects by name first."""
+    before = dict(_custom)
+    for mapping in objects:
+        _custom.update(mapping)
+    try:
+        yield
+    finally:
+        _custom.clear()
+        _custom.update(before)
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The live table behind `custom_object_scope`; entries put here stay."""
+    return _custom

@@ -1,0 +1,91 @@
+"""Arithmetic of shapes. A dimension is an int, or None where it is not known before the data comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+Dim = int | None
+Shape = tuple[Dim, ...]
+Padding = Literal["valid", "same"]
+
+
+def window_length(size: Dim, window: int, stride: int, padding: str, dilation: int = 1) -> Dim:
+    """Number of windows along one axis: valid: floor((size - reach) / stride) + 1, same: ceil(size / stride).
+
+    reach = (window - 1) * dilation + 1. None stays None; never negative.
+    """
+    if size is None:
+        return None
+    if padding in ("same", "causal"):
+        return -(-size // stride)
+    reach = (window - 1) * dilation + 1
+    return max(0, (size - reach) // stride + 1)
+
+
+def pad_amounts(size: int, window: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
+    """Zeros before and after one axis; under "same" the odd one goes to the end, as TensorFlow does."""
+    if padding == "valid":
+        return 0, 0
+    reach = (window - 1) * dilation + 1
+    total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+    return total // 2, total - total // 2
+
+
+def normalize_tuple(value: int | Sequence[int], n: int, name: str) -> tuple[int, ...]:
+    """An int repeated n times, or n positive ints as they are. Raises ValueError in Keras's words."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        entries: tuple[object, ...] = (value,) * n
+    else:
+        try:
+            entries = tuple(value)  # type: ignore[arg-type]
+        except TypeError:
+            raise ValueError(_not_a_tuple(name, n, value)) from None
+        if len(entries) != n:
+            raise ValueError(_not_a_tuple(name, n, value))
+    numbers = []
+    for entry in entries:
+        try:
+            number = int(entry)  # type: ignore[call-overload]
+        except (TypeError, ValueError):
+            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry} of type {type(entry)}") from None
+        if number != entry or number < 1:
+            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry}, which is no positive integer")
+        numbers.append(number)
+    return tuple(numbers)
+
+
+def _not_a_tuple(name: str, n: int, value: object) -> str:
+    return f"The `{name}` argument must be a tuple of {n} integers. Received: {value}"
+
+
+def normalize_padding(value: str) -> Padding:
+    """Raises ValueError for anything but "valid" and "same" (in any case)."""
+    name = value.lower() if isinstance(value, str) else value
+    if name == "valid":
+        return "valid"
+    if name == "same":
+        return "same"
+    raise ValueError(f'The `padding` argument must be one of "valid", "same". Received: {value}')
+
+
+def normalize_axis(axis: int, ndim: int, who: str) -> int:
+    """Raises ValueError if `axis` is outside [-ndim, ndim)."""
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{who}: expected an axis in [{-ndim}, {ndim}), got {axis}")
+    return axis % ndim
+
+
+def count(shape: Sequence[int]) -> int:
+    """Number of elements."""
+    total = 1
+    for dim in shape:
+        total *= dim
+    return total
+
+
+def as_shape(value: object) -> Shape:
+    """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists)."""
+    if isinstance(value, int):
+        return (value,)
+    return tuple(None if d is None else int(d) for d in value)  # type: ignore[attr-defined]

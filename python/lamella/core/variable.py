@@ -1,0 +1,77 @@
+"""Variable: a named array that is updated in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+
+class Variable:
+    """State that outlives a call: a weight, a moving average, a learning rate.
+
+    `value` keeps its identity for life: updates write into it, so views handed to kernels stay valid.
+
+    Args:  value: array-like, copied.  dtype: of the copy; None keeps the array's own.
+    """
+
+    __slots__ = ("value", "name", "trainable", "constraint", "regularizer", "__weakref__")
+
+    def __init__(
+        self,
+        value: ArrayLike,
+        name: str = "Variable:0",
+        *,
+        dtype: DTypeLike = None,
+        trainable: bool = True,
+        constraint: Callable[[NDArray[np.generic]], NDArray[np.generic]] | None = None,
+        regularizer: Callable[..., object] | None = None,
+    ) -> None:
+        # order="C" alone keeps 0-d arrays 0-d; ascontiguousarray would not.
+        self.value: NDArray[np.generic] = np.array(value, dtype=dtype, order="C")
+        self.name = name
+        self.trainable = trainable
+        self.constraint = constraint
+        self.regularizer = regularizer
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.size
+
+    @property
+    def dtype(self) -> str:
+        return self.value.dtype.name
+
+    def assign(self, new: ArrayLike) -> None:
+        """Write `new` into the array. Raises ValueError if the shapes differ."""
+        array = np.asarray(new)
+        if array.shape != self.value.shape:
+            raise ValueError(f"Variable '{self.name}': expected shape {self.value.shape}, got {array.shape}")
+        self.value[...] = array
+
+    def numpy(self) -> NDArray[np.generic]:
+        """A copy of the value."""
+        return self.value.copy()
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[np.generic]:
+        if copy:
+            return np.array(self.value, dtype=dtype)
+        return np.asarray(self.value, dtype=dtype)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __repr__(self) -> str:
+        return f"<Variable '{self.name}' shape={self.shape} dtype={self.dtype}>"
