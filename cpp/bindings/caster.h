@@ -1,0 +1,130 @@
+// Turns Python arguments into a kernel's arguments without copying, or refuses with the argument's name, what was wanted
+// and what came. The first array's dtype decides between the float32 and the float64 kernel.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <vector>
+
+#include "lamella/kernels.h"
+
+namespace lamella {
+
+namespace py = pybind11;
+
+// Where an argument stands, for messages.
+struct Argument {
+    const char* kernel;
+    const std::vector<std::string>* names;
+    std::size_t index;
+
+    std::string who() const { return std::string(kernel) + ": argument '" + (*names)[index] + "'"; }
+};
+
+[[noreturn]] inline void refuse(const Argument& argument, const std::string& wanted, py::handle came) {
+    std::string what = py::str(py::type::handle_of(came).attr("__name__"));
+    if (py::isinstance<py::array>(came)) {
+        what = py::str(came.attr("dtype")).cast<std::string>() + " " + py::str(came.attr("shape")).cast<std::string>();
+        const auto flags = py::reinterpret_borrow<py::array>(came).flags();
+        if (!(flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_)) what += ", not C-contiguous";
+        if (!(flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) what += ", unaligned";
+        if (!(flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_)) what += ", read-only";
+    }
+    throw py::type_error(argument.who() + ": expected " + wanted + ", got " + what);
+}
+
+template <class T>
+constexpr const char* kTypeName = nullptr;
+template <>
+constexpr const char* kTypeName<float> = "float32";
+template <>
+constexpr const char* kTypeName<double> = "float64";
+template <>
+constexpr const char* kTypeName<std::uint8_t> = "uint8";
+template <>
+constexpr const char* kTypeName<Int> = "int64";
+
+// NumPy hands out one descriptor object for each native type, so a pointer tells nearly always; a copy of it (from a
+// pickle, say) and the twins of int64 are compared by content.
+template <class T>
+bool has_type(const py::array& array) {
+    static const PyObject* const native = py::dtype::of<T>().release().ptr();
+    const PyObject* const descriptor = py::detail::array_proxy(array.ptr())->descr;
+    if (descriptor == native) return true;
+    const py::dtype type = array.dtype();
+    constexpr char kKind = std::is_same_v<T, Int> ? 'i' : std::is_same_v<T, std::uint8_t> ? 'u' : 'f';
+    return type.byteorder() != '>' && type.kind() == kKind && type.itemsize() == sizeof(T);
+}
+
+template <class Element>
+View<Element> view_of(py::handle object, const Argument& argument) {
+    using T = std::remove_const_t<Element>;
+    constexpr bool kWritten = !std::is_const_v<Element>;
+    if (!py::isinstance<py::array>(object)) refuse(argument, std::string("an array of ") + kTypeName<T>, object);
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                            (kWritten ? py::detail::npy_api::NPY_ARRAY_WRITEABLE_ : 0);
+    if ((array.flags() & kNeeded) != kNeeded || !has_type<T>(array) || array.ndim() > kMaxRank) {
+        refuse(argument, std::string(kWritten ? "a writable" : "a") + " C-contiguous array of " + kTypeName<T>, object);
+    }
+    View<Element> view;
+    view.data = static_cast<Element*>(const_cast<void*>(array.data()));
+    view.size = array.size();
+    view.rank = array.ndim();
+    for (Int i = 0; i < kMaxRank; ++i) view.shape[i] = i < view.rank ? array.shape(i) : 1;
+    return view;
+}
+
+// Caster<A>: `From` is what pybind11 takes from Python, `get` the kernel's argument.
+template <class A>
+struct Caster {
+    using From = A;
+    A value;
+    Caster(From from, const Argument&) : value(from) {}
+    A get() const { return value; }
+};
+
+template <class Element>
+struct Caster<const View<Element>&> {
+    using From = py::handle;
+    View<Element> view;
+    Caster(From from, const Argument& argument) : view(view_of<Element>(from, argument)) {}
+    const View<Element>& get() const { return view; }
+};
+
+template <class Element>
+struct Caster<const ViewList<Element>&> {
+    using From = py::list;
+    std::vector<View<Element>> views;
+    ViewList<Element> list;
+    Caster(const From& from, const Argument& argument) {
+        views.reserve(from.size());
+        for (py::handle item : from) views.push_back(view_of<Element>(item, argument));
+        list = {views.data(), static_cast<Int>(views.size())};
+    }
+    const ViewList<Element>& get() const { return list; }
+};
+
+// The element type asked for by an argument: 'f', 'd', or 0 where it says nothing.
+inline char element_of(py::handle object) {
+    if (!py::isinstance<py::array>(object)) return 0;
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    return has_type<float>(array) ? 'f' : has_type<double>(array) ? 'd' : 0;
+}
+inline char element_of(const py::list& list) { return list.size() > 0 ? element_of(py::handle(list[0])) : 0; }
+inline char element_of(Int) { return 0; }
+inline char element_of(Real) { return 0; }
+
+// "(In x, Real alpha, Out y)" -> x, alpha, y.
+inline std::vector<std::string> argument_names(const std::string& signature) {
+    std::vector<std::string> names;
+    for (std::size_t end = signature.find_first_of(",)"); end != std::string::npos;
+         end = signature.find_first_of(",)", end + 1)) {
+        const std::size_t begin = signature.find_last_of(' ', end) + 1;
+        names.push_back(signature.substr(begin, end - begin));
+    }
+    return names;
+}
+
+}  // namespace lamella

@@ -1,0 +1,80 @@
+// lamella._kernels: each line of kernels.def as a function, and the choice of target and threads.
+#include "bindings/caster.h"
+
+namespace lamella {
+namespace {
+
+template <class... A>
+void call(const char* name, const std::vector<std::string>& names, Status (*kernel)(A...),
+          const typename Caster<A>::From&... from) {
+    std::size_t index = 0;
+    // Braces fix the order of evaluation, so index counts the arguments.
+    const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &names, index++})...};
+    const Status status = std::apply(
+        [&](const auto&... caster) {
+            const py::gil_scoped_release release;
+            return kernel(caster.get()...);
+        },
+        casters);
+    if (status == nullptr) return;
+    if (status == kOutOfMemory) {
+        PyErr_SetString(PyExc_MemoryError, name);
+        throw py::error_already_set();
+    }
+    throw py::value_error(std::string(name) + ": does not hold: " + status);
+}
+
+template <class... A, class... B>
+void bind(py::module_& module, const char* name, const char* signature, Status (*Kernels<float>::*f32)(A...),
+          Status (*Kernels<double>::*f64)(B...)) {
+    module.def(
+        name,
+        [=, names = argument_names(signature)](const typename Caster<A>::From&... from) {
+            char element = 0;
+            ((element = element != 0 ? element : element_of(from)), ...);
+            // Neither float32 nor float64: the float32 caster says what came.
+            if (element == 'd') call(name, names, current().f64.*f64, from...);
+            else call(name, names, current().f32.*f32, from...);
+        },
+        signature);
+}
+
+}  // namespace
+}  // namespace lamella
+
+PYBIND11_MODULE(_kernels, module) {
+    using namespace lamella;
+    module.doc() = "The kernels of kernels.def, for float32 and float64 arrays.";
+    if (current_or_null() == nullptr) {
+        std::string message = "lamella: ";
+        if (const char* wanted = std::getenv("LAMELLA_TARGET")) {
+            message += std::string("LAMELLA_TARGET=") + wanted + " is not a target that this machine can run; it can run:";
+            for (int i = 0; i < available_targets().count; ++i) message += std::string(" ") + available_targets().names[i];
+        } else {
+            message += "this CPU lacks x86-64-v2 (SSE4.2, POPCNT), the least that lamella is built for";
+        }
+        throw py::import_error(message);
+    }
+
+#define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
+#include "kernels.def"
+#undef KERNEL
+
+    py::list roster;
+#define KERNEL(name, arguments) roster.append(#name);
+#include "kernels.def"
+#undef KERNEL
+    module.attr("KERNELS") = py::tuple(roster);
+
+    module.def("targets", [] {
+        py::list names;
+        for (int i = 0; i < available_targets().count; ++i) names.append(available_targets().names[i]);
+        return names;
+    });
+    module.def("target", [] { return std::string(current().target); });
+    module.def("select", [](const std::string& target) {
+        if (!select(target.c_str())) throw py::value_error("no target '" + target + "' on this machine");
+    });
+    module.def("num_threads", &num_threads);
+    module.def("set_num_threads", &set_num_threads);
+}

@@ -1,0 +1,32 @@
+// The only door to threads. Work is cut into chunks of `grain` items, whatever the number of threads, so a kernel
+// whose chunks are independent gives the same bits for 1..N threads.
+#pragma once
+#include "core/view.h"
+
+namespace lamella {
+
+// Calls body(context, begin, end) once for each chunk [c*grain, min((c+1)*grain, n)). Neighbouring chunks go to one
+// thread, the same ones in every call. Denormals are flushed to zero inside and the caller's setting is restored.
+// Serial if there is one chunk, inside a parallel region, and in a child forked after threads were used.
+void run_parallel(Int n, Int grain, void (*body)(const void* context, Int begin, Int end), const void* context);
+
+template <class F>
+static inline void parallel_for(Int n, Int grain, const F& f) {
+    run_parallel(
+        n, grain, [](const void* context, Int begin, Int end) { (*static_cast<const F*>(context))(begin, end); }, &f);
+}
+
+// A chunk should be about 20 us of work, some ten times what starting a parallel region costs.
+constexpr Int kChunkElements = 1 << 14;  // streaming kernels: 64 KiB of float
+constexpr Int kChunkFlops = 1 << 21;     // multiply kernels, at 100 GFLOP/s
+
+// The number of threads that a call would use now.
+int num_threads();
+// 1 or more. Holds until the next call; an OpenMP limit set after it (threadpoolctl) still lowers it.
+void set_num_threads(int n);
+
+// A buffer of this thread's own, 64-byte aligned, of undefined content, valid until its next call; nullptr if there is
+// no memory. It grows to the largest size asked for and is kept.
+void* thread_scratch(Int bytes);
+
+}  // namespace lamella

@@ -1,0 +1,61 @@
+// Picks one table, once, by what the CPU and its system can run. Built for the baseline.
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "lamella/kernels.h"
+
+namespace lamella {
+
+#define TARGET(name, supported) extern "C" const Table* lamella_table_##name();
+#include "targets.def"
+#undef TARGET
+
+namespace {
+
+const Table* find(const char* target) {
+#define TARGET(name, supported) \
+    if (std::strcmp(target, #name) == 0) return (supported) ? lamella_table_##name() : nullptr;
+#include "targets.def"
+#undef TARGET
+    return nullptr;
+}
+
+const Table* first_choice() {
+    const char* wanted = std::getenv("LAMELLA_TARGET");
+    if (wanted != nullptr && *wanted != '\0') return find(wanted);
+#define TARGET(name, supported) \
+    if (supported) return lamella_table_##name();
+#include "targets.def"
+#undef TARGET
+    return nullptr;
+}
+
+std::atomic<const Table*>& chosen() {
+    static std::atomic<const Table*> table{first_choice()};
+    return table;
+}
+
+}  // namespace
+
+Targets available_targets() {
+    Targets targets{{}, 0};
+#define TARGET(name, supported) \
+    if (supported) targets.names[targets.count++] = #name;
+#include "targets.def"
+#undef TARGET
+    return targets;
+}
+
+const Table* current_or_null() { return chosen().load(std::memory_order_relaxed); }
+
+const Table& current() { return *current_or_null(); }
+
+bool select(const char* target) {
+    const Table* table = find(target);
+    if (table == nullptr) return false;
+    chosen().store(table, std::memory_order_relaxed);
+    return true;
+}
+
+}  // namespace lamella

@@ -1,0 +1,46 @@
+// The kernels as a C++ program sees them: one table a target, filled from kernels.def.
+//
+//   const lamella::Table& table = lamella::current();
+//   lamella::Status error = table.f32.relu_forward(x, 0, INFINITY, 0, y);
+#pragma once
+#include "core/parallel.h"
+#include "core/view.h"
+
+namespace lamella {
+
+template <class T>
+struct Kernels {
+    using In = const View<const T>&;
+    using Out = const View<T>&;
+    using Bytes = const View<std::uint8_t>&;
+    using InBytes = const View<const std::uint8_t>&;
+    using Labels = const View<const Int>&;
+    using OutLabels = const View<Int>&;
+    using List = const ViewList<T>&;
+    using InList = const ViewList<const T>&;
+#define KERNEL(name, arguments) Status(*name) arguments;
+#include "kernels.def"
+#undef KERNEL
+};
+
+struct Table {
+    const char* target;
+    Kernels<float> f32;
+    Kernels<double> f64;
+};
+
+// The targets that this CPU and its system can run, best first.
+struct Targets {
+    const char* names[8];
+    int count;
+};
+Targets available_targets();
+
+// The table in use: the best one, or what LAMELLA_TARGET names. select() changes it; false if this machine cannot
+// run `target` or there is no such name.
+// current_or_null: nullptr if LAMELLA_TARGET names no target that runs here.
+const Table& current();
+const Table* current_or_null();
+bool select(const char* target);
+
+}  // namespace lamella

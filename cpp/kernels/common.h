@@ -1,0 +1,26 @@
+// Names that every family uses: kernels.def's argument types, checks, threads, vectors.
+#pragma once
+#include "core/check.h"
+#include "core/parallel.h"
+#include "core/view.h"
+#include "simd/math.h"
+#include "simd/vec.h"
+
+namespace lamella {
+namespace {
+
+template <class T>
+using In = const View<const T>&;
+template <class T>
+using Out = const View<T>&;
+template <class T>
+using List = const ViewList<T>&;
+template <class T>
+using InList = const ViewList<const T>&;
+using Bytes = const View<std::uint8_t>&;
+using InBytes = const View<const std::uint8_t>&;
+using Labels = const View<const Int>&;
+using OutLabels = const View<Int>&;
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,3 @@
+// Every family, one line each.
+#pragma once
+#include "kernels/activation.inl.h"

@@ -1,0 +1,170 @@
+// The vector type that every kernel is written on: the compiler's own vector extension, as wide as the target's
+// registers (LAMELLA_VECTOR_BYTES, from the build). Plain operators work on Vec<T>; what they do not cover is here.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace lamella {
+namespace {
+
+#define LAMELLA_INLINE [[gnu::always_inline]] inline
+
+template <class T>
+struct VecTypes;
+
+template <>
+struct VecTypes<float> {
+    typedef float Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef float Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(4), may_alias));
+    typedef std::int32_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    using Word = std::int32_t;
+};
+
+template <>
+struct VecTypes<double> {
+    typedef double Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef double Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(8), may_alias));
+    typedef std::int64_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    using Word = std::int64_t;
+};
+
+// Vec<T>: kLanes<T> elements. Bits<T>: the integers of the same width; a comparison gives Bits of 0 or -1.
+template <class T>
+using Vec = typename VecTypes<T>::Vec;
+template <class T>
+using Bits = typename VecTypes<T>::Bits;
+template <class T>
+constexpr int kLanes = LAMELLA_VECTOR_BYTES / sizeof(T);
+
+// Registers that a kernel may fill with Vec<T>: 16 on x86 before AVX-512, else 32.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kRegisters = 32;
+#else
+constexpr int kRegisters = 16;
+#endif
+
+template <class T>
+LAMELLA_INLINE Vec<T> load(const T* p) {
+    return *reinterpret_cast<const typename VecTypes<T>::Loose*>(p);
+}
+
+template <class T>
+LAMELLA_INLINE void store(T* p, Vec<T> v) {
+    *reinterpret_cast<typename VecTypes<T>::Loose*>(p) = v;
+}
+
+template <class T>
+LAMELLA_INLINE Vec<T> broadcast(T x) {
+    return Vec<T>{} + x;
+}
+
+// The first n < kLanes elements; the rest reads as 0 and is not touched in memory.
+template <class T>
+LAMELLA_INLINE Vec<T> load_part(const T* p, std::int64_t n) {
+    Vec<T> v{};
+    std::memcpy(&v, p, static_cast<std::size_t>(n) * sizeof(T));
+    return v;
+}
+
+template <class T>
+LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
+    std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+template <class T>
+LAMELLA_INLINE Bits<T> as_bits(Vec<T> v) {
+    return reinterpret_cast<Bits<T>&>(v);
+}
+
+template <class T>
+LAMELLA_INLINE Vec<T> as_vec(Bits<T> b) {
+    return reinterpret_cast<Vec<T>&>(b);
+}
+
+template <class T>
+LAMELLA_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
+    return a < b ? a : b;
+}
+
+// b where either is NaN.
+template <class T>
+LAMELLA_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
+    return a > b ? a : b;
+}
+
+template <class T>
+constexpr typename VecTypes<T>::Word kSignBit = typename VecTypes<T>::Word(1) << (8 * sizeof(T) - 2) << 1;
+
+template <class T>
+LAMELLA_INLINE Vec<T> abs(Vec<T> v) {
+    return as_vec<T>(as_bits<T>(v) & ~kSignBit<T>);
+}
+
+template <class T>
+LAMELLA_INLINE Vec<T> copy_sign(Vec<T> magnitude, Vec<T> sign) {
+    return as_vec<T>((as_bits<T>(magnitude) & ~kSignBit<T>) | (as_bits<T>(sign) & kSignBit<T>));
+}
+
+// The vector extension has no square root.
+template <class T>
+LAMELLA_INLINE Vec<T> sqrt(Vec<T> v) {
+#if LAMELLA_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) return reinterpret_cast<Vec<T>>(_mm512_sqrt_ps(reinterpret_cast<__m512>(v)));
+    else return reinterpret_cast<Vec<T>>(_mm512_sqrt_pd(reinterpret_cast<__m512d>(v)));
+#elif LAMELLA_VECTOR_BYTES == 32
+    if constexpr (sizeof(T) == 4) return reinterpret_cast<Vec<T>>(_mm256_sqrt_ps(reinterpret_cast<__m256>(v)));
+    else return reinterpret_cast<Vec<T>>(_mm256_sqrt_pd(reinterpret_cast<__m256d>(v)));
+#elif defined(__x86_64__)
+    if constexpr (sizeof(T) == 4) return reinterpret_cast<Vec<T>>(_mm_sqrt_ps(reinterpret_cast<__m128>(v)));
+    else return reinterpret_cast<Vec<T>>(_mm_sqrt_pd(reinterpret_cast<__m128d>(v)));
+#else
+    if constexpr (sizeof(T) == 4) return reinterpret_cast<Vec<T>>(vsqrtq_f32(reinterpret_cast<float32x4_t>(v)));
+    else return reinterpret_cast<Vec<T>>(vsqrtq_f64(reinterpret_cast<float64x2_t>(v)));
+#endif
+}
+
+// Neighbours first: the order depends on the width only.
+template <class T>
+LAMELLA_INLINE T reduce_add(Vec<T> v) {
+    T lane[kLanes<T>];
+    std::memcpy(lane, &v, sizeof v);
+    for (int width = kLanes<T> / 2; width > 0; width /= 2) {
+        for (int i = 0; i < width; ++i) lane[i] = lane[2 * i] + lane[2 * i + 1];
+    }
+    return lane[0];
+}
+
+template <class T>
+LAMELLA_INLINE T reduce_max(Vec<T> v) {
+    T best = v[0];
+    for (int i = 1; i < kLanes<T>; ++i) best = v[i] > best ? v[i] : best;
+    return best;
+}
+
+// f(i, part): full vectors at i = begin, begin + kLanes ..., then the rest. part is 0 for a full vector, else its length.
+template <class T, class F>
+LAMELLA_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const F& f) {
+    std::int64_t i = begin;
+    for (; i + kLanes<T> <= end; i += kLanes<T>) f(i, std::int64_t{0});
+    if (i < end) f(i, end - i);
+}
+
+template <class T>
+LAMELLA_INLINE Vec<T> load(const T* p, std::int64_t part) {
+    return part == 0 ? load(p) : load_part(p, part);
+}
+
+template <class T>
+LAMELLA_INLINE void store(T* p, Vec<T> v, std::int64_t part) {
+    if (part == 0) store(p, v);
+    else store_part(p, v, part);
+}
+
+}  // namespace
+}  // namespace lamella
