@@ -1,0 +1,171 @@
+"""Gradients: a tape over coarse ops.
+
+An op is a function over plain ndarrays that returns its result and a closure for the way back:
+
+    @differentiable
+    def square(x):
+        def backward(dy, need):
+            return (2 * x * dy,)
+        return x * x, backward
+
+Outside a tape the op returns the ndarray and the closure is dropped. Inside one, an input that stems from a source of
+the tape makes the result a Tensor, and the closure is kept until `gradients` has used it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TypeAlias
+
+import numpy as np
+
+from lamella.core.variable import Variable
+
+Array: TypeAlias = np.ndarray
+Gradients: TypeAlias = tuple[Array | None, ...]
+# backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
+# is wanted, and where it is not, None may stand for it.
+Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
+
+
+class Tensor:
+    """An ndarray whose making stands on a tape. Python's operators are those of `ops.math`.
+
+    logits: what softmax or sigmoid made this from, so that a cross-entropy can go back past both at once.
+    """
+
+    __slots__ = ("value", "index", "logits")
+    __array_ufunc__ = None  # ndarray + Tensor asks Tensor
+
+    def __init__(self, value: Array, index: int) -> None:
+        self.value = value
+        self.index = index
+        self.logits: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.value.ndim
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __repr__(self) -> str:
+        return f"Tensor(shape={self.shape}, dtype={self.dtype})"
+
+
+class _State(threading.local):
+    tape: Tape | None = None
+
+
+_state = _State()
+
+
+class Tape:
+    """Records what is computed from `sources` in its `with` block, in this thread.
+
+    Args:  sources: the Variables and Tensors-to-be (ndarrays, see `watch`) whose gradients are asked for.
+    """
+
+    def __init__(self, sources: Sequence[Variable] = ()) -> None:
+        self._index = {id(variable): i for i, variable in enumerate(sources)}
+        self._sources = sources  # keeps the ids alive
+        self._count = len(sources)
+        self._nodes: list[tuple[Backward, list[int], tuple[bool, ...], int]] = []
+
+    def __enter__(self) -> Tape:
+        if _state.tape is not None:
+            raise RuntimeError("Tape: a tape is already recording in this thread")
+        _state.tape = self
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _state.tape = None
+
+    def watch(self, value: Array) -> Tensor:
+        """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources."""
+        if self._nodes:
+            raise RuntimeError("Tape.watch: sources come before the first op")
+        self._count += 1
+        return Tensor(value, self._count - 1)
+
+    def apply(self, forward: Callable[..., tuple[Array, Backward]], inputs: tuple[object, ...], config: dict[str, object]) -> Array | Tensor:
+        """Runs an op and records it if one of its inputs stems from a source."""
+        values: list[Array | None] = []
+        origins: list[int] = []
+        for x in inputs:
+            if type(x) is Tensor:
+                values.append(x.value)
+                origins.append(x.index)
+            elif type(x) is Variable:
+                values.append(x.value)
+                origins.append(self._index.get(id(x), -1))
+            else:
+                values.append(_plain(x))
+                origins.append(-1)
+        y, backward = forward(*values, **config)
+        need = tuple([origin >= 0 for origin in origins])
+        if True not in need:
+            return y
+        index = self._count
+        self._count += 1
+        self._nodes.append((backward, origins, need, index))
+        return Tensor(y, index)
+
+    def gradients(self, loss: Tensor | Array | float) -> list[Array | None]:
+        """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
+
+        loss: a scalar. Each closure is freed as soon as it was used; the tape cannot be used again.
+        """
+        nodes, self._nodes = self._nodes, []
+        gradients: list[Array | None] = [None] * self._count
+        first = nodes[0][3] if nodes else self._count
+        if type(loss) is Tensor:
+            if loss.value.size != 1:
+                raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
+            gradients[loss.index] = np.ones(loss.shape, loss.dtype)
+        while nodes:
+            backward, origins, need, index = nodes.pop()
+            dy = gradients[index]
+            if dy is None:
+                continue
+            gradients[index] = None
+            for origin, dx in zip(origins, backward(dy, need)):
+                if origin >= 0 and dx is not None:
+                    sum_so_far = gradients[origin]
+                    gradients[origin] = dx if sum_so_far is None else sum_so_far + dx
+        return gradients[:first]
+
+
+def _plain(x: object) -> Array | None:
+    return x if type(x) is np.ndarray or x is None else np.asarray(x)
+
+
+def value_of(x: object) -> Array | None:
+    """The ndarray in a Tensor or Variable; another array-like as an ndarray; None as it is."""
+    if type(x) is Tensor or type(x) is Variable:
+        return x.value
+    return _plain(x)
+
+
+def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]:
+    """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
+
+    @functools.wraps(forward)
+    def op(*inputs: object, **config: object) -> Array | Tensor:
+        tape = _state.tape
+        if tape is None:
+            return forward(*[value_of(x) for x in inputs], **config)[0]
+        return tape.apply(forward, inputs, config)
+
+    return op
