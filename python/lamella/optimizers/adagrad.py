@@ -1,0 +1,42 @@
+"""AdaGrad: a learning rate for each weight that falls with the squares of its gradients so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella import _kernels
+from lamella.core import config
+from lamella.core.registry import register
+from lamella.core.variable import Variable
+from lamella.optimizers.arrays import Array
+from lamella.optimizers.base import Optimizer
+
+
+@register("optimizers", "adagrad")
+class Adagrad(Optimizer):
+    """a += g*g;  p -= lr * g / (sqrt(a) + epsilon), with a = 0 at the start.
+
+    Args:  epsilon: None takes K.epsilon() as it is now.
+    Source:  Duchi et al. 2011; Keras 2.2.5 (TensorFlow's own starts at a = 0.1).
+    """
+
+    slots = ("accumulators",)
+
+    def __init__(
+        self, lr: float = 0.01, epsilon: float | None = None, decay: float = 0.0, **kwargs: float | None
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lr = self.number("lr", lr)
+        self.decay = self.number("decay", decay)
+        self.epsilon = config.epsilon() if epsilon is None else float(epsilon)
+        self.initial_decay = float(self.decay)
+
+    def update(
+        self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
+    ) -> None:
+        lr = self.decayed(float(self.lr), iterations)
+        _kernels.adagrad_update(params, grads, self._state[0], lr, self.epsilon, scale, clip)
+
+    def _listed(self, params: Sequence[Array], state: list[list[Array]]) -> list[Variable]:
+        # Without iterations, as Keras 2.2.5 saves it.
+        return super()._listed(params, state)[1:]

@@ -1,0 +1,88 @@
+"""What an optimizer accepts: checks of parameters and gradients, by name of the array at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def check_params(who: str, params: Sequence[Array]) -> None:
+    """Raises TypeError or ValueError unless every array can be updated in place by one kernel call."""
+    if len(params) == 0:
+        raise ValueError(f"{who}: expected at least one parameter array, got none")
+    for i, p in enumerate(params):
+        if not isinstance(p, np.ndarray):
+            raise TypeError(f"{who}: expected parameter {i} to be a NumPy array, got {type(p).__name__}")
+        if p.dtype not in _DTYPES:
+            raise TypeError(f"{who}: expected parameter {i} to be native float32 or float64, got {p.dtype!r}")
+        if p.dtype != params[0].dtype:
+            raise TypeError(f"{who}: expected one dtype for all, got {params[0].dtype} and, at {i}, {p.dtype}")
+        if not p.flags.writeable:
+            raise ValueError(f"{who}: parameter {i} is read-only, and steps are made in place")
+        if not (p.flags.c_contiguous and p.flags.aligned):
+            raise ValueError(
+                f"{who}: expected parameter {i} to be C-contiguous and aligned, as steps are made in place; got shape "
+                f"{p.shape} with strides {p.strides}: step on np.ascontiguousarray(p) and copy back"
+            )
+    _refuse_overlap(who, [("parameter", i, p) for i, p in enumerate(params)])
+
+
+def clean_grads(
+    who: str, params: Sequence[Array], grads: Sequence[Array], state: Sequence[Sequence[Array]]
+) -> list[Array]:
+    """The gradients, copied where their layout asks for it. Raises TypeError or ValueError if they do not fit."""
+    check_params(who, params)
+    if len(grads) != len(params):
+        raise ValueError(f"{who}: expected {len(params)} gradients, one for each parameter, got {len(grads)}")
+    for i, (p, g) in enumerate(zip(params, grads)):
+        if g is None:
+            raise ValueError(
+                f"{who}: An operation has `None` for gradient (parameter {i}). Please make sure that all of your ops "
+                "have a gradient defined (i.e. are differentiable)."
+            )
+        if not isinstance(g, np.ndarray):
+            raise TypeError(f"{who}: expected gradient {i} to be a NumPy array, got {type(g).__name__}")
+        if g.shape != p.shape:
+            raise ValueError(f"{who}: expected gradient {i} of shape {p.shape}, got {g.shape}")
+        if g.dtype.newbyteorder("=") != p.dtype:
+            raise TypeError(f"{who}: expected gradient {i} of dtype {p.dtype}, got {g.dtype}")
+    written = [("parameter", i, p) for i, p in enumerate(params)]
+    written += [("state", i, s) for slot in state for i, s in enumerate(slot)]
+    for i, g in enumerate(grads):
+        for noun, j, w in written:
+            if np.may_share_memory(g, w):
+                raise ValueError(f"{who}: gradient {i} overlaps the memory of {noun} {j}; pass a copy")
+    return [np.require(g, p.dtype, ("C", "A")) for p, g in zip(params, grads)]
+
+
+def roots(*lists: Sequence[Array]) -> frozenset[int]:
+    """The ids of the objects that own the arrays' memory."""
+    return frozenset(id(a if a.base is None else a.base) for arrays in lists for a in arrays)
+
+
+def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
+    """Whether a gradient might lie in memory that `owners` hold: False is certain, and costs no look at addresses.
+
+    NumPy's `base` is the object at the root, so arrays with different NumPy roots cannot overlap.
+    """
+    for g in grads:
+        root = getattr(g, "base", None)
+        if root is None:
+            root = g
+        if id(root) in owners or type(root) is not np.ndarray:
+            return True
+    return False
+
+
+def _refuse_overlap(who: str, named: Iterable[tuple[str, int, Array]]) -> None:
+    spans = sorted((*byte_bounds(a), noun, i) for noun, i, a in named if a.size)
+    for (_, end, noun, i), (start, _, other, j) in zip(spans, spans[1:]):
+        if start < end:
+            raise ValueError(f"{who}: {noun} {i} and {other} {j} share memory")
