@@ -1,3 +1,5 @@
 // Every family, one line each.
 #pragma once
 #include "kernels/activation.inl.h"
+#include "kernels/optimizer.inl.h"
+#include "kernels/dense.inl.h"
