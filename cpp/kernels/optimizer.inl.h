@@ -18,7 +18,7 @@ bool same_shapes(const A& a, const B& b) {
 // the row is cut: one parallel region a step, whatever the number of arrays, and cuts on cache lines.
 template <class T, class F>
 Status for_pieces(List<T> ps, const F& update) {
-    Int* start = static_cast<Int*>(thread_scratch((ps.count + 1) * Int{sizeof(Int)}));
+    Int* start = static_cast<Int*>(call_scratch((ps.count + 1) * Int{sizeof(Int)}));
     if (start == nullptr) return kOutOfMemory;
     start[0] = 0;
     for (Int k = 0; k < ps.count; ++k) start[k + 1] = start[k] + (ps.items[k].size + 63) / 64 * 64;

@@ -70,9 +70,9 @@ LAMELLA_INLINE Vec<T> exp(Vec<T> x) {
     using F = Format<T>;
     const Vec<T> inside = min<T>(max<T>(x, broadcast<T>(F::kExpMin)), broadcast<T>(F::kExpMax));
     const Reduced<T> k = reduce_by_ln2<T>(inside);
-    // n may be one above the largest exponent: 2^(n-1), then doubled.
-    const Vec<T> scale = power_of_two<T>(k.n - 1);
-    Vec<T> y = (expm1_series<T>(k.r) + T(1)) * scale * T(2);
+    // In two factors: n may be one above the largest exponent, and no product before the last one may be denormal.
+    const Bits<T> half = k.n >> 1;
+    Vec<T> y = (expm1_series<T>(k.r) + T(1)) * power_of_two<T>(half) * power_of_two<T>(k.n - half);
     y = x < F::kExpMin ? Vec<T>{} : y;
     y = x > F::kExpMax ? broadcast<T>(T(__builtin_inf())) : y;
     return x != x ? x : y;

@@ -108,12 +108,12 @@ LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
 
 template <class T>
 LAMELLA_INLINE Bits<T> as_bits(Vec<T> v) {
-    return reinterpret_cast<Bits<T>&>(v);
+    return reinterpret_cast<Bits<T>>(v);
 }
 
 template <class T>
 LAMELLA_INLINE Vec<T> as_vec(Bits<T> b) {
-    return reinterpret_cast<Vec<T>&>(b);
+    return reinterpret_cast<Vec<T>>(b);
 }
 
 template <class T>
