@@ -84,12 +84,25 @@ void mark_child() {
     if (started) orphaned = true;
 }
 
-struct Scratch {
-    void* data = nullptr;
-    Int bytes = 0;
-    ~Scratch() { std::free(data); }
+class Scratch {
+public:
+    ~Scratch() { std::free(data_); }
+
+    void* at_least(Int bytes) {
+        if (bytes > bytes_ || data_ == nullptr) {
+            const Int rounded = bytes / 4096 * 4096 + 4096;
+            std::free(data_);
+            data_ = std::aligned_alloc(64, static_cast<std::size_t>(rounded));
+            bytes_ = data_ != nullptr ? rounded : 0;
+        }
+        return data_;
+    }
+
+private:
+    void* data_ = nullptr;
+    Int bytes_ = 0;
 };
-thread_local Scratch scratch;
+thread_local Scratch of_call, of_thread;
 
 }  // namespace
 
@@ -125,16 +138,8 @@ void run_parallel(Int n, Int grain, void (*body)(const void*, Int, Int), const v
     }
 }
 
-void* thread_scratch(Int bytes) {
-    if (bytes > scratch.bytes) {
-        const Int rounded = (bytes + 4095) / 4096 * 4096;
-        std::free(scratch.data);
-        scratch.bytes = 0;
-        scratch.data = std::aligned_alloc(64, static_cast<std::size_t>(rounded));
-        if (scratch.data == nullptr) return nullptr;
-        scratch.bytes = rounded;
-    }
-    return scratch.data;
-}
+void* call_scratch(Int bytes) { return of_call.at_least(bytes); }
+
+void* thread_scratch(Int bytes) { return of_thread.at_least(bytes); }
 
 }  // namespace lamella

@@ -25,8 +25,10 @@ int num_threads();
 // 1 or more. Holds until the next call; an OpenMP limit set after it (threadpoolctl) still lowers it.
 void set_num_threads(int n);
 
-// A buffer of this thread's own, 64-byte aligned, of undefined content, valid until its next call; nullptr if there is
-// no memory. It grows to the largest size asked for and is kept.
+// Two buffers of each thread, 64-byte aligned, of undefined content, valid until the thread's next call of the same
+// function; nullptr if there is no memory. They grow to the largest size asked for and are kept. A kernel takes
+// call_scratch before its parallel_for, for what all chunks share, and thread_scratch inside a chunk.
+void* call_scratch(Int bytes);
 void* thread_scratch(Int bytes);
 
 }  // namespace lamella

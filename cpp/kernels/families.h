@@ -3,3 +3,4 @@
 #include "kernels/activation.inl.h"
 #include "kernels/optimizer.inl.h"
 #include "kernels/dense.inl.h"
+#include "kernels/conv2d.inl.h"

@@ -1,0 +1,240 @@
+// The one multiply kernel. A tile of C, MR rows by NR columns, stays in registers over the whole sum
+//
+//   C[r][j] (+)= sum over runs, k:  A_r[run.a + k*step] * B[k][j]        k counts on through the runs in B
+//
+// and is then stored with its epilogue. Rows of A and of C are pointers, so that dense layers, convolution forward and
+// both of its backward passes are the same code: batch-reduce GEMM (arXiv 1906.06440) over indirect rows (1907.02129).
+// Layout names: m, n, k are the sizes of C = A B; a panel is NR columns of B, [k][NR], zero-padded.
+#pragma once
+#include "kernels/common.h"
+
+namespace lamella {
+namespace {
+
+// 16 registers: 6x2 accumulators + 2 of B + 1 broadcast = 15. 32 registers: 6x4 + 4 + 1 = 29.
+constexpr int kTileRows = 6;
+constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
+template <class T>
+constexpr int kTileColumns = kTileVectors * kLanes<T>;
+
+// Steps of k for which a panel of B fills half of a 32 KiB L1, or two thirds of the 48 KiB that comes with AVX-512.
+template <class T>
+constexpr Int kBlockDepth = (LAMELLA_VECTOR_BYTES == 64 ? 32768 : 16384) / (kTileColumns<T> * Int(sizeof(T)));
+
+struct Run {
+    Int a;  // offset from each row's pointer
+    Int k;  // steps
+};
+
+template <class T>
+struct Epilogue {
+    const T* bias;    // for the tile's first column on, or nullptr
+    bool accumulate;  // add to what C holds
+    bool relu;        // at last
+};
+
+template <class T, int MR, int NV>
+LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, Int columns, const Epilogue<T>& epilogue) {
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) {
+        const Int j = v * kLanes<T>, left = columns - j;
+        if (left <= 0) break;
+        const Int part = left < kLanes<T> ? left : 0;
+        const Vec<T> bias = epilogue.bias != nullptr ? load(epilogue.bias + j, part) : Vec<T>{};
+#pragma GCC unroll 6
+        for (int r = 0; r < MR; ++r) {
+            Vec<T> sum = acc[r][v];
+            if (epilogue.accumulate) sum += load(c[r] + column + j, part);
+            sum += bias;
+            if (epilogue.relu) sum = max<T>(sum, Vec<T>{});
+            store(c[r] + column + j, sum, part);
+        }
+    }
+}
+
+// kStep: the distance in A from k to k+1, or 0 if it is `step`.
+template <class T, int MR, int NV, int kStep>
+[[gnu::noinline]] void multiply_tile(const T* const* rows, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+                                     T* const* c, Int column, Int columns, const Epilogue<T>& epilogue) {
+    Vec<T> acc[MR][NV] = {};
+    for (Int run = 0; run < run_count; ++run) {
+        const T* a[MR];
+#pragma GCC unroll 6
+        for (int r = 0; r < MR; ++r) a[r] = rows[r] + runs[run].a;
+        Int at = 0;
+        for (Int k = runs[run].k; k > 0; --k) {
+            Vec<T> bv[NV];
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
+#pragma GCC unroll 6
+            for (int r = 0; r < MR; ++r) {
+                const Vec<T> av = broadcast<T>(a[r][at]);
+#pragma GCC unroll 4
+                for (int v = 0; v < NV; ++v) acc[r][v] += av * bv[v];
+            }
+            at += kStep != 0 ? kStep : step;
+            b += ldb;
+        }
+    }
+    store_tile<T, MR, NV>(acc, c, column, columns, epilogue);
+}
+
+template <class T>
+struct Tile {
+    const T* const* rows;  // of A
+    T* const* c;           // rows of C
+    Int column;            // of C, where the tile begins
+    Int count;             // rows in use, 1..kTileRows
+};
+
+template <class T, int NV, int kStep>
+LAMELLA_INLINE void multiply_rows(const Tile<T>& tile, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+                                  Int columns, const Epilogue<T>& epilogue) {
+    switch (tile.count) {
+#define CASE(rows_)                                                                                            \
+    case rows_:                                                                                                \
+        return multiply_tile<T, rows_, NV, kStep>(tile.rows, step, runs, run_count, b, ldb, tile.c, tile.column, \
+                                                  columns, epilogue);
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#undef CASE
+    }
+}
+
+template <class T, int kStep>
+LAMELLA_INLINE void multiply(const Tile<T>& tile, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+                             Int columns, const Epilogue<T>& epilogue) {
+    if (columns <= kLanes<T>) {
+        multiply_rows<T, 1, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+    } else if (kTileVectors > 2 && columns <= 2 * kLanes<T>) {
+        multiply_rows<T, 2, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+    } else {
+        multiply_rows<T, kTileVectors, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+    }
+}
+
+// panel[k][0..NR) = b[k*ldb + 0..columns), zeros after.
+template <class T>
+void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
+    if (columns == kTileColumns<T>) {
+        for (Int k = 0; k < depth; ++k, b += ldb, panel += kTileColumns<T>) {
+#pragma GCC unroll 4
+            for (int v = 0; v < kTileVectors; ++v) store(panel + v * kLanes<T>, load(b + v * kLanes<T>));
+        }
+        return;
+    }
+    for (Int k = 0; k < depth; ++k, b += ldb, panel += kTileColumns<T>) {
+        for (Int j = 0; j < columns; ++j) panel[j] = b[j];
+        for (Int j = columns; j < kTileColumns<T>; ++j) panel[j] = T(0);
+    }
+}
+
+// panel[k][j] = b[j*ldb + k]: B is read transposed, in squares that keep to a few cache lines.
+template <class T>
+void pack_panel_transposed(const T* b, Int ldb, Int depth, Int columns, T* panel) {
+    constexpr Int kSquare = 8;
+    for (Int k0 = 0; k0 < depth; k0 += kSquare) {
+        const Int k1 = k0 + kSquare < depth ? k0 + kSquare : depth;
+        for (Int j0 = 0; j0 < columns; j0 += kSquare) {
+            const Int j1 = j0 + kSquare < columns ? j0 + kSquare : columns;
+            if (k1 - k0 == kSquare && j1 - j0 == kSquare) {
+                const T* from = b + j0 * ldb + k0;
+                T* to = panel + k0 * kTileColumns<T> + j0;
+#pragma GCC unroll 8
+                for (int k = 0; k < kSquare; ++k) {
+#pragma GCC unroll 8
+                    for (int j = 0; j < kSquare; ++j) to[k * kTileColumns<T> + j] = from[j * ldb + k];
+                }
+            } else {
+                for (Int k = k0; k < k1; ++k) {
+                    for (Int j = j0; j < j1; ++j) panel[k * kTileColumns<T> + j] = b[j * ldb + k];
+                }
+            }
+        }
+        for (Int k = k0; k < k1; ++k) {
+            for (Int j = columns; j < kTileColumns<T>; ++j) panel[k * kTileColumns<T> + j] = T(0);
+        }
+    }
+}
+
+LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
+LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
+LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
+
+// C = A B + bias, then relu. Element (i, k) of A stands at a[i*a_row + k*a_step], one of the two being 1; element (k, j)
+// of B at b[k*b_row + j*b_column], likewise; C is [m][n].
+template <class T>
+struct Product {
+    Int m, n, k;
+    const T* a;
+    Int a_row, a_step;
+    const T* b;
+    Int b_row, b_column;
+    T* c;
+    const T* bias;
+    bool relu;
+};
+
+// Rows [i0, i1) of the panel of columns from j on, depth [k0, k1); `b` is that panel.
+template <class T>
+LAMELLA_INLINE void multiply_panel(const Product<T>& p, Int i0, Int i1, Int j, Int k0, Int k1, const T* b, Int ldb) {
+    const Int columns = smaller(kTileColumns<T>, p.n - j);
+    const bool last = k1 == p.k;
+    const Epilogue<T> epilogue{last && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0, last && p.relu};
+    const Run run{k0 * p.a_step, k1 - k0};
+    for (Int i = i0; i < i1; i += kTileRows) {
+        const T* rows[kTileRows];
+        T* c[kTileRows];
+        const Tile<T> tile{rows, c, j, smaller(kTileRows, i1 - i)};
+        for (Int r = 0; r < tile.count; ++r) {
+            rows[r] = p.a + (i + r) * p.a_row;
+            c[r] = p.c + (i + r) * p.n;
+        }
+        if (p.a_step == 1) multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
+        else multiply<T, 0>(tile, p.a_step, &run, 1, b, ldb, columns, epilogue);
+    }
+}
+
+template <class T>
+Status multiply_matrices(const Product<T>& p) {
+    if (p.m == 0 || p.n == 0) return nullptr;
+    // A block of A, kGroupRows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
+    constexpr Int kGroupRows = 40 * kTileRows, kGroupPanels = 8;
+    // Fewer uses than this do not pay for a copy of a panel.
+    constexpr Int kPackRows = 8 * kTileRows;
+    const bool in_place = p.b_column == 1 && p.m < kPackRows;
+    const Int panels = ceil_divide(p.n, kTileColumns<T>);
+    const Int group_panels = smaller(kGroupPanels, larger(1, panels / 8)), column_groups = ceil_divide(panels, group_panels);
+    const Int row_groups = ceil_divide(p.m, kGroupRows);
+    const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
+    const Int flops = 2 * smaller(p.m, kGroupRows) * group_panels * kTileColumns<T> * larger(p.k, 1);
+    Int failed = 0;
+    parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
+        T* const panel = static_cast<T*>(thread_scratch(depth * kTileColumns<T> * Int(sizeof(T))));
+        if (panel == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        for (Int task = begin; task < end; ++task) {
+            const Int i0 = task / column_groups * kGroupRows, i1 = smaller(i0 + kGroupRows, p.m);
+            const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
+            for (Int block = 0; block < blocks; ++block) {
+                const Int k0 = block * depth, k1 = smaller(k0 + depth, p.k);
+                for (Int j = first * kTileColumns<T>; j < last * kTileColumns<T>; j += kTileColumns<T>) {
+                    const Int columns = smaller(kTileColumns<T>, p.n - j);
+                    const T* const b = p.b + k0 * p.b_row + j * p.b_column;
+                    if (in_place && columns == kTileColumns<T>) {
+                        multiply_panel(p, i0, i1, j, k0, k1, b, p.b_row);
+                        continue;
+                    }
+                    if (p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
+                    else pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
+                    multiply_panel(p, i0, i1, j, k0, k1, static_cast<const T*>(panel), Int(kTileColumns<T>));
+                }
+            }
+        }
+    });
+    return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
