@@ -1,0 +1,164 @@
+"""Callback: the hooks of a training run; CallbackList: calls them in order."""
+
+from __future__ import annotations
+
+import warnings
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from lamella.callbacks.logs import Logs
+
+Params = Mapping[str, Any]  # batch_size, epochs, steps, samples, verbose, do_validation, metrics
+
+_BATCH_HOOKS = {
+    mode: tuple(f"on_{name}_{when}" for name in names for when in ("begin", "end"))
+    for mode, names in (("train", ("train_batch", "batch")), ("test", ("test_batch",)), ("predict", ("predict_batch",)))
+}
+
+
+class Callback:
+    """Base of callbacks. `logs` is the run's own dict: what a callback writes on_epoch_end, later ones and History see.
+
+    Attributes:  params, model; validation_data: the user's own arrays, set by fit.  Source: Keras 2.2.5.
+    """
+
+    def __init__(self) -> None:
+        self.validation_data: list[Any] | None = None
+        self.model: Any = None  # duck-typed: a callback may sit in any loop
+        self.params: Params = {}
+
+    def set_params(self, params: Params) -> None:
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_train_end(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_test_begin(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_test_end(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_predict_begin(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_predict_end(self, logs: Logs[Any] | None = None) -> None: ...
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_test_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_predict_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+
+
+def _listens(callback: object, mode: str) -> bool:
+    """Whether a batch hook of `callback` does anything: overridden in its class, or set on the object."""
+    for hook in _BATCH_HOOKS[mode]:
+        own = getattr(callback, hook, None)
+        if own is not None and getattr(own, "__func__", own) is not getattr(Callback, hook):
+            return True
+    return False
+
+
+class CallbackList:
+    """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own."""
+
+    def __init__(self, callbacks: Iterable[Any] | None = None, queue_length: int = 10) -> None:
+        self.callbacks = list(callbacks or [])
+        self.params: Params = {}
+        self.model: Any = None
+        self.queue_length = queue_length
+        self._listeners: dict[str, list[Any]] = {}
+        self._times: dict[str, deque[float]] = {}
+        self._batch_began = 0.0
+        self._batch_seconds = 0.0
+
+    def append(self, callback: Any) -> None:
+        self.callbacks.append(callback)
+        self._listeners.clear()
+
+    def set_params(self, params: Params) -> None:
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        self.model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def listeners(self, mode: str) -> Sequence[Any]:
+        """Who wants the batch hooks of "train", "test" or "predict"; where nobody does, no batch logs need be made."""
+        found = self._listeners.get(mode)
+        if found is None:
+            found = self._listeners[mode] = [c for c in self.callbacks if _listens(c, mode)]
+        return found
+
+    def call(self, hook: str, *args: Any, logs: Logs[Any] | None = None) -> None:
+        """One hook of every callback. Keras hands an empty dict on where there are no logs."""
+        logs = Logs() if logs is None else logs
+        for callback in self.callbacks:
+            getattr(callback, hook)(*args, logs)
+
+    def call_batch(self, mode: str, when: str, batch: int, logs: Logs[Any] | None = None) -> None:
+        listeners = self.listeners(mode)
+        if not listeners:
+            return
+        logs = Logs() if logs is None else logs
+        hook = f"on_{mode}_batch_{when}"
+        start = perf_counter()
+        if when == "end":
+            self._batch_seconds = start - self._batch_began
+        for callback in listeners:
+            getattr(callback, hook)(batch, logs)
+        end = perf_counter()
+        self._watch(hook, end - start)
+        if when == "begin":
+            self._batch_began = end
+
+    def _watch(self, hook: str, seconds: float) -> None:
+        """Warn if the median of the last hooks takes as long as a batch, and long at all (Keras's 0.1 s)."""
+        times = self._times.setdefault(hook, deque(maxlen=self.queue_length))
+        times.append(seconds)
+        if seconds <= 0.1 or len(times) < self.queue_length:
+            return
+        typical = median(times)
+        if self._batch_seconds > 0.0 and typical > 0.95 * self._batch_seconds and typical > 0.1:
+            warnings.warn(
+                f"Method ({hook}) is slow compared to the batch update ({typical:f}). Check your callbacks.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_train_begin", logs=logs)
+
+    def on_train_end(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_train_end", logs=logs)
+
+    def on_test_begin(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_test_begin", logs=logs)
+
+    def on_test_end(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_test_end", logs=logs)
+
+    def on_predict_begin(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_predict_begin", logs=logs)
+
+    def on_predict_end(self, logs: Logs[Any] | None = None) -> None:
+        self.call("on_predict_end", logs=logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self._times.clear()
+        self.call("on_epoch_begin", epoch, logs=logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self.call("on_epoch_end", epoch, logs=logs)

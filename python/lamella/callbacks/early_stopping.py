@@ -1,0 +1,134 @@
+"""EarlyStopping: end training when a monitored value has stopped improving."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+
+Direction = Literal["min", "max"]
+
+
+def direction_of(callback: Callback, monitor: str, mode: str) -> Direction:
+    """Which way `monitor` improves: by `mode`, by the metric object if the model knows it, else by name.
+
+    The name rule is Keras 2's: "acc" in it means max, everything else min.
+    """
+    if mode == "min" or mode == "max":
+        return mode  # type: ignore[return-value]
+    declared = getattr(callback.model, "metric_direction", lambda name: None)(monitor)
+    return declared or ("max" if "acc" in monitor else "min")
+
+
+class EarlyStopping(Callback):
+    """Sets model.stop_training after `patience` epochs (at least one) without improvement.
+
+    An epoch improves if value > best + min_delta (max) or value < best - min_delta (min), strictly; NaN never does,
+    and an epoch without the value does not count.
+
+    Other than Keras 2.2.5: the best weights come back however training ends, also if `baseline` was never beaten
+    (then the best epoch of the run counts); each fit starts afresh; `best_epoch`; the direction under mode="auto"
+    is the metric object's own where there is one.
+
+    Args:  baseline: the value to beat at first.  mode: "min", "max" or "auto".
+    Attributes:  best, best_epoch, wait, stopped_epoch (0 if it did not stop), best_weights.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+    ) -> None:
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            warnings.warn(f"EarlyStopping mode {mode} is unknown, fallback to auto mode.", RuntimeWarning, stacklevel=2)
+            mode = "auto"
+        self.monitor = monitor
+        self.min_delta = min_delta
+        self.patience = patience
+        self.verbose = verbose
+        self.mode = mode
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self._start("max" if mode == "max" else "min")
+
+    def _start(self, direction: Direction) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best_epoch: int | None = None
+        self.best_weights: list[Any] | None = None
+        # Larger is better once multiplied by the sign.
+        self._sign = 1.0 if direction == "max" else -1.0
+        self.best: float = -self._sign * np.inf if self.baseline is None else self.baseline
+        self._beaten = False
+        self._best_seen = -np.inf
+        # The epoch that the model's weights are of.
+        self._current_epoch: int | None = None
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self._start(direction_of(self, self.monitor, self.mode))
+
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self._current_epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self._current_epoch = epoch
+        current = self.get_monitor_value(logs)
+        if current is None:
+            return
+        score = self._sign * current
+        if score - self.min_delta > self._sign * self.best:
+            self.best = current
+            self.wait = 0
+            self._beaten = True
+            self._keep(epoch)
+            return
+        if not self._beaten and score > self._best_seen:
+            self._best_seen = score
+            self._keep(epoch)
+        self.wait += 1
+        if self.wait >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+            self._restore()
+
+    def on_train_end(self, logs: Logs[Any] | None = None) -> None:
+        self._restore()
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
+
+    def get_monitor_value(self, logs: Logs[Any] | None) -> Any:
+        """The monitored value; None, with a warning that lists the names there are, if it is missing."""
+        logs = Logs(logs or {})
+        value = logs.get(self.monitor)
+        if value is None:
+            warnings.warn(
+                f"Early stopping conditioned on metric `{self.monitor}` which is not available. "
+                f"Available metrics are: {','.join(logs)}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return value
+
+    def _keep(self, epoch: int) -> None:
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()
+
+    def _restore(self) -> None:
+        """Bring the best weights back, unless the model's own are those."""
+        if self.best_weights is None or self.best_epoch == self._current_epoch:
+            return
+        if self.verbose > 0:
+            print("Restoring model weights from the end of the best epoch")
+        self.model.set_weights(self.best_weights)
+        self._current_epoch = self.best_epoch

@@ -1,0 +1,68 @@
+"""BaseLogger averages an epoch's batches; History keeps the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+
+
+class BaseLogger(Callback):
+    """Puts the sample-weighted mean of each batch value into the epoch's logs; it stands first in every run.
+
+    The training loop calls `add` for each batch; elsewhere the batch hook does so from the logs.
+
+    Args:  stateful_metrics: names whose last value counts, not the mean.
+    """
+
+    def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
+        super().__init__()
+        self.stateful_metrics = set(stateful_metrics or ())
+        self.seen = 0
+        self.totals: dict[str, float] = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self.seen = 0
+        self.totals = {}
+
+    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        logs = logs or Logs()
+        values = {name: value for name, value in logs.items() if name not in ("batch", "size")}
+        self.add(list(values), list(values.values()), logs.get("size", 0))
+
+    def add(self, names: list[str], values: list[float], size: int) -> None:
+        """Count one batch of `size` samples."""
+        self.seen += size
+        totals = self.totals
+        for name, value in zip(names, values):
+            totals[name] = totals.get(name, 0.0) + value * size
+        for name in self.stateful_metrics & totals.keys():
+            totals[name] = values[names.index(name)]
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        if logs is None:
+            return
+        for name in self.params.get("metrics", ()):
+            if name in self.totals:
+                stateful = name in self.stateful_metrics
+                logs[name] = self.totals[name] if stateful else self.totals[name] / self.seen
+
+
+class History(Callback):
+    """`epoch`: the indices of the epochs run; `history`: for each name in the logs, its values epoch by epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epoch: list[int] = []
+        self.history: Logs[list[Any]] = Logs()
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self.epoch = []
+        self.history = Logs()
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)

@@ -1,0 +1,40 @@
+"""Logs: the dict that callbacks share, in which 'acc' and 'accuracy' are one name."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+
+
+class Logs(dict[str, V], Generic[V]):
+    """A dict by Keras 2's names; a look-up of 'val_accuracy' finds 'val_acc', and the other way round.
+
+    There is one entry, so that History and CSV files get no second column.
+    """
+
+    def __missing__(self, key: str) -> V:
+        other = _other(key)
+        if other is not None and dict.__contains__(self, other):
+            return dict.__getitem__(self, other)
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        if dict.__contains__(self, key):
+            return True
+        other = _other(key)
+        return other is not None and dict.__contains__(self, other)
+
+    def get(self, key, default=None):  # type: ignore[no-untyped-def, override]  # dict.get's overloads add nothing here
+        return self[key] if key in self else default
+
+
+def _other(key: object) -> str | None:
+    """The other spelling of a name whose last word is acc or accuracy."""
+    if not isinstance(key, str):
+        return None
+    head, _, last = key.rpartition("_")
+    word = {"acc": "accuracy", "accuracy": "acc"}.get(last)
+    if word is None:
+        return None
+    return f"{head}_{word}" if head else word

@@ -1,0 +1,165 @@
+"""Progress in Keras's line format: a tqdm bar on a terminal, one line per epoch anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+# Redrawing costs some 0.1 ms, and an eye sees no more; Keras's own interval.
+_INTERVAL = 0.05
+
+
+def values_text(values: Mapping[str, float]) -> str:
+    """' - loss: 0.6931 - acc: 0.5000'; four digits after the point, with an exponent up to 0.001."""
+    return "".join(
+        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in values.items()
+    )
+
+
+def pace_text(seconds: float, count: int) -> str:
+    """' - 2s 31us/step'."""
+    each = seconds / count if count else 0.0
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 0.0)):
+        if each >= size:
+            break
+    return f" - {seconds:.0f}s {each * {'s': 1, 'ms': 1e3, 'us': 1e6}[unit]:.0f}{unit}/step"
+
+
+class Progbar:
+    """A bar of `target` units.
+
+    On a terminal verbose=1 draws it while it fills. Elsewhere, and with verbose=2, only its last line is written.
+
+    Args:  target: None if unknown.  width: of the bar, in characters.  interval: seconds between two drawings.
+        title: put before the line where there is no terminal.
+    """
+
+    def __init__(
+        self, target: int | None, width: int = 30, verbose: int = 1, interval: float = _INTERVAL, title: str = ""
+    ) -> None:
+        self.target = target
+        self.width = width
+        self.verbose = verbose
+        self.interval = interval
+        self.title = title
+        self._start = perf_counter()
+        self._drawn = 0.0
+        self._bar: tqdm[Any] | None = None
+        self._live = verbose == 1 and _is_terminal()
+
+    def update(self, current: int, values: Mapping[str, float] | None = None) -> None:
+        """Draw the state after `current` units, unless it was drawn just now."""
+        now = perf_counter()
+        if not self._live or now - self._drawn < self.interval:
+            return
+        self._drawn = now
+        if self._bar is None:
+            self._bar = _tqdm(self.target, self.width)
+        self._bar.n = current
+        self._bar.set_postfix_str(values_text(values or {}), refresh=False)
+        self._bar.refresh()
+
+    def finish(self, current: int, values: Mapping[str, float] | None = None) -> None:
+        """Write the line that stays."""
+        seconds = perf_counter() - self._start
+        if self._bar is not None:
+            self._bar.leave = False  # the last line takes the bar's place
+            self._bar.close()
+        text = values_text(values or {})
+        if self.verbose == 1:
+            target = current if self.target is None else self.target
+            line = f"{current}/{target} {self._drawing(current, target)}{pace_text(seconds, current)}{text}"
+        elif self.verbose == 2:
+            line = f" - {seconds:.0f}s{text}"
+        else:
+            return
+        if self.title and not _is_terminal():
+            line = f"{self.title}{'' if line.startswith(' ') else ' - '}{line}"
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+    def _drawing(self, current: int, target: int) -> str:
+        filled = int(self.width * current / target) if target else self.width
+        if filled >= self.width:
+            return f"[{'=' * self.width}]"
+        return f"[{'=' * max(0, filled - 1)}{'>' if filled else ''}{'.' * (self.width - filled)}]"
+
+
+def _is_terminal() -> bool:
+    return bool(getattr(sys.stdout, "isatty", lambda: False)())
+
+
+def _tqdm(target: int | None, width: int) -> tqdm[Any]:
+    """A bar that looks as Keras's. tqdm is imported here: only a drawn bar needs it."""
+    from tqdm import tqdm
+
+    shape = "{n_fmt}/{total_fmt} [{bar:%d}] - ETA: {remaining_s:.0f}s{values}" % width
+    if target is None:
+        shape = "{n_fmt}/Unknown - {elapsed_s:.0f}s{values}"
+    return _keras_bar(tqdm)(total=target, bar_format=shape, ascii=".>=", file=sys.stdout, leave=True, mininterval=0)
+
+
+def _keras_bar(tqdm: type) -> type:
+    class Bar(tqdm):  # type: ignore[misc]
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            values: dict[str, Any] = super().format_dict
+            rate = values["n"] / values["elapsed"] if values["elapsed"] and values["n"] else 0.0
+            left = (values["total"] or 0) - values["n"]
+            # tqdm puts ", " before a postfix, so Keras's values go in by a name of their own.
+            values.update(remaining_s=left / rate if rate else 0.0, values=self.postfix or "", postfix=None)
+            return values
+
+    return Bar
+
+
+class ProgbarLogger(Callback):
+    """Prints the progress of fit; part of every run with verbose 1 or 2.
+
+    Args:  count_mode: "samples" or "steps".  stateful_metrics: names shown as they are, not as means.
+    Raises:  ValueError for another count_mode.
+    """
+
+    def __init__(self, count_mode: str = "samples", stateful_metrics: Iterable[str] | None = None) -> None:
+        super().__init__()
+        if count_mode not in ("samples", "steps"):
+            raise ValueError(f"Unknown `count_mode`: {count_mode}")
+        self.count_mode = count_mode
+        self.stateful_metrics = set(stateful_metrics or ())
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self.verbose = self.params["verbose"]
+        self.epochs = self.params["epochs"]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        title = f"Epoch {epoch + 1}/{self.epochs}"
+        if self.verbose and _is_terminal():
+            print(title)
+        self.seen = self.samples = 0
+        self.totals: dict[str, float] = {}
+        self.progbar = Progbar(self.params[self.count_mode], verbose=self.verbose, title=title)
+
+    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        logs = logs or Logs()
+        size = logs.get("size", 0)
+        self.samples += size
+        self.seen += size if self.count_mode == "samples" else 1
+        shown = {}
+        for name in self.params["metrics"]:
+            if name in logs:
+                self.totals[name] = self.totals.get(name, 0.0) + logs[name] * size
+                shown[name] = logs[name] if name in self.stateful_metrics else self.totals[name] / max(1, self.samples)
+        if self.progbar.target is None or self.seen < self.progbar.target:
+            self.progbar.update(self.seen, shown)
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        logs = logs or Logs()
+        self.progbar.finish(self.seen, {name: logs[name] for name in self.params["metrics"] if name in logs})

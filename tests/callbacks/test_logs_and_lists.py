@@ -1,0 +1,135 @@
+"""Logs with both spellings of accuracy, History, BaseLogger, CallbackList, the progress lines."""
+
+import warnings
+
+import pytest
+
+from lamella.callbacks import BaseLogger, Callback, CallbackList, History, Progbar, ProgbarLogger
+from lamella.callbacks.logs import Logs
+
+
+def test_one_entry_under_two_spellings():
+    logs = Logs({"acc": 0.5, "val_acc": 0.25, "out_acc": 0.125, "loss": 1.0})
+    assert logs["accuracy"] == 0.5 and logs["val_accuracy"] == 0.25 and logs.get("out_accuracy") == 0.125
+    assert "val_accuracy" in logs and "accuracy_val" not in logs and "val_loss_accuracy" not in logs
+    assert list(logs) == ["acc", "val_acc", "out_acc", "loss"]
+    assert Logs({"accuracy": 2})["acc"] == 2
+    assert logs.get("missing_accuracy", 7) == 7 and logs.get("missing") is None
+    with pytest.raises(KeyError, match="f1_accuracy"):
+        logs["f1_accuracy"]
+
+
+def test_history_keeps_each_key_once():
+    history = History()
+    history.on_train_begin()
+    history.on_epoch_end(3, Logs(loss=1.0, acc=0.5))
+    history.on_epoch_end(4, Logs(loss=0.5, acc=0.75, lr=0.1))
+    assert history.epoch == [3, 4]
+    assert dict(history.history) == {"loss": [1.0, 0.5], "acc": [0.5, 0.75], "lr": [0.1]}
+    assert history.history["accuracy"] == [0.5, 0.75]
+    history.on_train_begin()
+    assert history.epoch == [] and history.history == {}
+
+
+def test_base_logger_weighs_by_size_and_takes_stateful_as_they_are():
+    base = BaseLogger(stateful_metrics=["auc"])
+    base.set_params({"metrics": ["loss", "auc", "val_loss"]})
+    base.on_epoch_begin(0)
+    base.on_train_batch_end(0, {"batch": 0, "size": 3, "loss": 1.0, "auc": 0.2})
+    base.add(["loss", "auc"], [2.0, 0.4], 1)
+    logs = Logs()
+    base.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.25, "auc": 0.4}
+
+
+class Recorder(Callback):
+    def __init__(self, calls, name):
+        super().__init__()
+        self.calls, self.name = calls, name
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.calls.append((self.name, epoch, dict(logs)))
+        logs[self.name] = epoch
+
+
+class BatchRecorder(Recorder):
+    def on_batch_end(self, batch, logs=None):
+        self.calls.append((self.name, "batch", batch, logs["size"]))
+
+
+def test_hooks_go_in_order_and_share_one_dict():
+    calls = []
+    callbacks = CallbackList([Recorder(calls, "a"), Recorder(calls, "b")])
+    callbacks.on_epoch_end(2, Logs(loss=1.0))
+    assert calls == [("a", 2, {"loss": 1.0}), ("b", 2, {"loss": 1.0, "a": 2})]
+
+
+def test_batch_hooks_go_to_those_who_have_one():
+    calls = []
+    quiet, loud, late = Recorder(calls, "quiet"), BatchRecorder(calls, "loud"), Callback()
+    late.on_train_batch_begin = lambda batch, logs=None: calls.append(("late", batch))
+    callbacks = CallbackList([quiet, loud, late])
+    assert callbacks.listeners("train") == [loud, late] and callbacks.listeners("test") == []
+    callbacks.call_batch("train", "begin", 0, Logs(batch=0, size=5))
+    callbacks.call_batch("train", "end", 0, Logs(batch=0, size=5))
+    assert calls == [("late", 0), ("loud", "batch", 0, 5)]
+
+
+def test_no_logs_means_an_empty_dict():
+    calls = []
+    CallbackList([Recorder(calls, "a")]).on_epoch_end(0)
+    assert calls == [("a", 0, {})]
+
+
+def test_a_slow_callback_is_named(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr("lamella.callbacks.base.perf_counter", lambda: next(clock) * 0.2)
+    callbacks = CallbackList([BatchRecorder([], "slow")], queue_length=3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for batch in range(3):
+            callbacks.call_batch("train", "begin", batch, Logs(size=1))
+            callbacks.call_batch("train", "end", batch, Logs(size=1))
+    assert "Method (on_train_batch_end) is slow compared to the batch update (0.200000)" in str(caught[-1].message)
+
+
+def test_last_line_of_a_bar(capsys):
+    bar = Progbar(60, title="Epoch 1/3")
+    bar.update(30, {"loss": 1.0})
+    bar.finish(60, {"loss": 0.25, "acc": 0.001})
+    out = capsys.readouterr().out
+    assert out.startswith("Epoch 1/3 - 60/60 [==============================] - 0s ")
+    assert out.endswith("/step - loss: 0.2500 - acc: 1.0000e-03\n") and out.count("\n") == 1
+    Progbar(60, verbose=2, title="Epoch 1/3").finish(60, {"loss": 0.25})
+    assert capsys.readouterr().out == "Epoch 1/3 - 0s - loss: 0.2500\n"
+    Progbar(60, verbose=0).finish(60)
+    assert capsys.readouterr().out == ""
+    Progbar(60, width=6).finish(30)
+    assert capsys.readouterr().out.startswith("30/60 [==>...] - 0s ")
+
+
+def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    bar = Progbar(60, interval=0.0)
+    bar.update(30, {"loss": 0.5})
+    bar.finish(60, {"loss": 0.25})
+    out = capsys.readouterr().out
+    assert "30/60 [===============...............] - ETA: " in out and " - loss: 0.5000" in out
+    assert out.split("\r")[-1].startswith("60/60 [==============================] - 0s ")
+
+
+def test_progbar_logger_counts_and_averages(capsys, monkeypatch):
+    seen = []
+    monkeypatch.setattr(Progbar, "update", lambda self, current, values=None: seen.append((current, values)))
+    logger = ProgbarLogger()
+    logger.set_params({"verbose": 1, "epochs": 2, "samples": 5, "steps": None, "metrics": ["loss", "val_loss"]})
+    logger.on_train_begin()
+    logger.on_epoch_begin(0)
+    logger.on_train_batch_end(0, {"size": 2, "loss": 1.0})
+    logger.on_train_batch_end(1, {"size": 2, "loss": 2.0})
+    logger.on_train_batch_end(2, {"size": 1, "loss": 9.0})
+    logger.on_epoch_end(0, Logs(val_loss=0.5, loss=3.0))
+    assert seen == [(2, {"loss": 1.0}), (4, {"loss": 1.5})]  # the last batch is left to the last line
+    assert "Epoch 1/2 - 5/5 [" in (out := capsys.readouterr().out) and out.endswith(" - loss: 3.0000 - val_loss: 0.5000\n")
+    with pytest.raises(ValueError, match="Unknown `count_mode`: batches"):
+        ProgbarLogger("batches")
