@@ -13,6 +13,7 @@ from lamella.core import registry
 from lamella.core.variable import Variable
 
 Config = dict[str, Any]  # Any: JSON-like values
+Spec = Any  # what `deserialize` takes: a name, a config, an object or a function
 C = TypeVar("C", bound="Configurable")
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -54,21 +55,23 @@ class Configurable:
     """Base of everything that is described by its constructor's arguments."""
 
     def get_config(self) -> Config:
-        return self._stored(own_arguments(type(self)))
+        derived = type(self).get_config is Configurable.get_config
+        return self._stored(own_arguments(type(self)), strict=derived)
 
     @classmethod
     def from_config(cls: type[C], config: Config) -> C:
         return cls(**config)
 
-    def _stored(self, names: tuple[str, ...]) -> Config:
-        """Raises NotImplementedError if an argument was not kept under its own name."""
-        # A class with a get_config of its own asks here only for the part that it does not know.
-        custom = "get_config" in vars(type(self))
+    def _stored(self, names: tuple[str, ...], *, strict: bool) -> Config:
+        """The named attributes. `strict`: raises NotImplementedError if one is not there.
+
+        Not strict for a class with a get_config of its own: it asks only for the part that it does not know.
+        """
         config: Config = {}
         for name in names:
             if hasattr(self, name):
                 config[name] = plain(getattr(self, name))
-            elif not custom:
+            elif strict:
                 who = type(self).__name__
                 raise NotImplementedError(
                     f"{who}: the constructor's argument {name!r} is not an attribute, so the config cannot be "
@@ -99,16 +102,17 @@ def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None =
         return spec
     if isinstance(spec, str):
         found = registry.get(room, spec, custom_objects)
-        return found() if isinstance(found, type) else found
+        return found() if isinstance(found, type) or registry.is_factory(found) else found
     if isinstance(spec, Mapping):
         if "class_name" not in spec or "config" not in spec:
             raise ValueError(f"Improper config format: {spec}")
         found = registry.get(room, spec["class_name"], custom_objects)
+        config = spec["config"]
         if not hasattr(found, "from_config"):
-            # Names such as glorot_uniform are functions that return a configured object.
-            return found(**spec["config"])
+            return found(**config)
         with registry.custom_object_scope(custom_objects or {}):
-            return found.from_config(dict(spec["config"]))
+            # A Sequential of Keras before 2.2 has a list for its config.
+            return found.from_config(dict(config) if isinstance(config, Mapping) else config)
     if callable(spec):
         return spec
     raise ValueError(f"Could not interpret {registry.noun(room)} identifier: {spec}")

@@ -20,6 +20,7 @@ _NOUNS = {
 
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
 _custom: dict[str, Any] = {}
+_factories: set[Any] = set()
 
 
 def register(room: str, *names: str) -> Callable[[T], T]:
@@ -33,6 +34,20 @@ def register(room: str, *names: str) -> Callable[[T], T]:
         return obj
 
     return enter
+
+
+def register_factory(room: str, *names: str) -> Callable[[T], T]:
+    """As `register`, for functions such as glorot_uniform whose name alone means what they return."""
+
+    def enter(obj: T) -> T:
+        _factories.add(obj)
+        return register(room, *names)(obj)
+
+    return enter
+
+
+def is_factory(obj: object) -> bool:
+    return obj in _factories
 
 
 def noun(room: str) -> str:

@@ -1,0 +1,56 @@
+"""Activation functions by name. Each maps an array or tensor to one of the same shape. Source: Keras 2.2.5."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lamella import ops
+from lamella.core.configurable import deserialize as _deserialize
+from lamella.core.registry import name_of, register
+from lamella.ops import exponential, hard_sigmoid, selu, sigmoid, softplus, softsign, tanh
+
+Activation = Callable[..., Any]  # Any: array or tensor
+
+for _op in (tanh, sigmoid, hard_sigmoid, softplus, softsign, selu, exponential):
+    register("activations")(_op)
+
+
+@register("activations")
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) over `axis`. Raises ValueError for a vector."""
+    if len(x.shape) == 1:
+        raise ValueError("Cannot apply softmax to a tensor that is 1D")
+    return ops.softmax(x, axis=axis)
+
+
+@register("activations")
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x if x > 0, else alpha * (exp(x) - 1)."""
+    return ops.elu(x, alpha=alpha)
+
+
+@register("activations")
+def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """max_value if x >= max_value, x if x >= threshold, alpha * (x - threshold) otherwise."""
+    return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
+
+
+@register("activations")
+def linear(x: Any) -> Any:
+    return x
+
+
+def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a layer
+    """None means linear. Raises ValueError "Unknown activation function: foo"."""
+    return linear if identifier is None else deserialize(identifier)
+
+
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Activation:
+    found: Activation = _deserialize("activations", name, custom_objects)
+    return found
+
+
+def serialize(activation: Activation) -> str:
+    """The name that `get` understands."""
+    return name_of("activations", activation) or activation.__name__

@@ -1,0 +1,98 @@
+"""Projections of weights after each update: a constraint maps an array to a new array.
+
+Source: Keras 2.2.5. Norms run over `axis`: 0 for a dense kernel [in, out], [0, 1, 2] for a convolution's HWIO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core import config
+from lamella.core.configurable import Configurable, deserialize
+from lamella.core.configurable import serialize as serialize
+from lamella.core.registry import register
+
+Array = NDArray[np.floating[Any]]
+Axis = int | Sequence[int]
+
+
+class Constraint(Configurable):
+    """Base."""
+
+    def __call__(self, w: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} does not say what it projects to")
+
+
+def _norms(w: Array, axis: Axis) -> Array:
+    where = axis if isinstance(axis, int) else tuple(axis)
+    norms: Array = np.sqrt(np.sum(np.square(w), axis=where, keepdims=True))
+    return norms
+
+
+@register("constraints", "max_norm")
+class MaxNorm(Constraint):
+    """w * min(norm, max_value) / (epsilon + norm)."""
+
+    def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
+        self.max_value = max_value
+        self.axis = axis
+
+    def __call__(self, w: Array) -> Array:
+        norms = _norms(w, self.axis)
+        return w * (np.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
+
+
+@register("constraints", "non_neg")
+class NonNeg(Constraint):
+    """w where w >= 0, else 0."""
+
+    def __call__(self, w: Array) -> Array:
+        return w * (w >= 0)
+
+
+@register("constraints", "unit_norm")
+class UnitNorm(Constraint):
+    """w / (epsilon + norm)."""
+
+    def __init__(self, axis: Axis = 0) -> None:
+        self.axis = axis
+
+    def __call__(self, w: Array) -> Array:
+        return w / (config.epsilon() + _norms(w, self.axis))
+
+
+@register("constraints", "min_max_norm")
+class MinMaxNorm(Constraint):
+    """w * desired / (epsilon + norm), desired = rate * clip(norm, min_value, max_value) + (1 - rate) * norm."""
+
+    def __init__(
+        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
+    ) -> None:
+        self.min_value = min_value
+        self.max_value = max_value
+        self.rate = rate
+        self.axis = axis
+
+    def __call__(self, w: Array) -> Array:
+        norms = _norms(w, self.axis)
+        desired = self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
+        return w * (desired / (config.epsilon() + norms))
+
+
+max_norm = MaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
+min_max_norm = MinMaxNorm
+maxnorm = MaxNorm
+nonneg = NonNeg
+unitnorm = UnitNorm
+
+
+def get(identifier: Any) -> Callable[[Array], Array] | None:  # Any: a name, a config, a constraint, a function
+    """Raises ValueError "Unknown constraint: foo"."""
+    found: Callable[[Array], Array] | None = deserialize("constraints", identifier)
+    return found

@@ -1,0 +1,231 @@
+"""Initial values of weights: `initializer(shape, dtype=None)` returns a new array.
+
+Source: Keras 2.2.5. Random streams are Philox (core.random), so values differ from TensorFlow's, statistics do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lamella.core import config
+from lamella.core.configurable import Configurable, deserialize
+from lamella.core.configurable import serialize as serialize
+from lamella.core.random import generator
+from lamella.core.registry import register, register_factory
+from lamella.core.shapes import count
+
+Array = NDArray[np.generic]
+
+# Standard deviation of a unit normal cut at two sigma; Keras divides by it so that the cut one has the asked variance.
+_TRUNCATED_STDDEV = 0.87962566103423978
+
+
+class Initializer(Configurable):
+    """Base. Without a seed each call takes a fresh key; with one, each call returns the same numbers."""
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} does not say how to fill an array")
+
+
+@register("initializers", "zeros", "zero")
+class Zeros(Initializer):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        return np.zeros(shape, dtype or config.floatx())
+
+
+@register("initializers", "ones", "one")
+class Ones(Initializer):
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        return np.ones(shape, dtype or config.floatx())
+
+
+@register("initializers", "constant")
+class Constant(Initializer):
+    """value: a number, or an array that broadcasts to the shape."""
+
+    def __init__(self, value: ArrayLike = 0) -> None:
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        return np.full(shape, self.value, dtype or config.floatx())
+
+
+@register("initializers", "normal", "random_normal")
+class RandomNormal(Initializer):
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean = mean
+        self.stddev = stddev
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        draws = generator(self.seed).normal(self.mean, self.stddev, shape)
+        return draws.astype(dtype or config.floatx())
+
+
+@register("initializers", "uniform", "random_uniform")
+class RandomUniform(Initializer):
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        self.minval = minval
+        self.maxval = maxval
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        draws = generator(self.seed).uniform(self.minval, self.maxval, shape)
+        return draws.astype(dtype or config.floatx())
+
+
+@register("initializers", "truncated_normal")
+class TruncatedNormal(Initializer):
+    """Normal; draws beyond two standard deviations are drawn again."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean = mean
+        self.stddev = stddev
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        draws = _truncated(shape, generator(self.seed))
+        return (self.mean + self.stddev * draws).astype(dtype or config.floatx())
+
+
+def _truncated(shape: Sequence[int], stream: np.random.Generator) -> NDArray[np.float64]:
+    draws = stream.standard_normal(count(shape))
+    outside = np.flatnonzero(np.abs(draws) > 2.0)
+    while outside.size:
+        draws[outside] = stream.standard_normal(outside.size)
+        outside = outside[np.abs(draws[outside]) > 2.0]
+    return draws.reshape(shape)
+
+
+@register("initializers")
+class VarianceScaling(Initializer):
+    """Variance scale / n, n = the weight's fan_in, fan_out or their mean.
+
+    distribution "normal" is truncated at two sigma with its variance corrected; "uniform" is on +-sqrt(3 scale / n).
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: Literal["fan_in", "fan_out", "fan_avg"] = "fan_in",
+        distribution: Literal["normal", "uniform"] = "normal",
+        seed: int | None = None,
+    ) -> None:
+        if scale <= 0.0:
+            raise ValueError(f"`scale` must be a positive float. Got: {scale}")
+        self.mode = _one_of(mode, "mode", ("fan_in", "fan_out", "fan_avg"))
+        self.distribution = _one_of(distribution, "distribution", ("normal", "uniform"))
+        self.scale = scale
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        fan_in, fan_out = fans(shape)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, n)
+        stream = generator(self.seed)
+        if self.distribution == "normal":
+            draws = _truncated(shape, stream) * (np.sqrt(variance) / _TRUNCATED_STDDEV)
+        else:
+            limit = np.sqrt(3.0 * variance)
+            draws = stream.uniform(-limit, limit, shape)
+        return draws.astype(dtype or config.floatx())
+
+
+def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
+    chosen = value.lower()
+    if chosen not in choices:
+        raise ValueError(f"Invalid `{name}` argument: expected one of {choices} but got {value}")
+    return chosen
+
+
+def fans(shape: Sequence[int]) -> tuple[float, float]:
+    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] kernel; sqrt(size) twice for other ranks."""
+    if len(shape) == 2:
+        return shape[0], shape[1]
+    if len(shape) in (3, 4, 5):
+        receptive_field = count(shape[:-2])
+        return shape[-2] * receptive_field, shape[-1] * receptive_field
+    side = float(np.sqrt(count(shape)))
+    return side, side
+
+
+@register("initializers", "orthogonal")
+class Orthogonal(Initializer):
+    """gain times a matrix [prod(shape[:-1]), shape[-1]] with orthonormal rows or columns (Saxe et al., 1312.6120)."""
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain = gain
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        flat = (count(shape[:-1]), shape[-1])
+        u, _, v = np.linalg.svd(generator(self.seed).standard_normal(flat), full_matrices=False)
+        q = u if u.shape == flat else v
+        return (self.gain * q.reshape(shape)).astype(dtype or config.floatx())
+
+
+@register("initializers", "identity")
+class Identity(Initializer):
+    """gain times the identity, repeated along the long side of a rectangle. Raises ValueError for other shapes."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
+        if len(shape) != 2:
+            raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
+        short = min(shape)
+        if max(shape) % short:
+            raise ValueError("Long side should be multiple of short side.")
+        square = self.gain * np.identity(short)
+        return np.tile(square, (shape[0] // short, shape[1] // short)).astype(dtype or config.floatx())
+
+
+@register_factory("initializers")
+def lecun_uniform(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(1.0, "fan_in", "uniform", seed)
+
+
+@register_factory("initializers")
+def glorot_normal(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(1.0, "fan_avg", "normal", seed)
+
+
+@register_factory("initializers")
+def glorot_uniform(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(1.0, "fan_avg", "uniform", seed)
+
+
+@register_factory("initializers")
+def he_normal(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(2.0, "fan_in", "normal", seed)
+
+
+@register_factory("initializers")
+def lecun_normal(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(1.0, "fan_in", "normal", seed)
+
+
+@register_factory("initializers")
+def he_uniform(seed: int | None = None) -> VarianceScaling:
+    return VarianceScaling(2.0, "fan_in", "uniform", seed)
+
+
+zero = zeros = Zeros
+one = ones = Ones
+constant = Constant
+uniform = random_uniform = RandomUniform
+normal = random_normal = RandomNormal
+truncated_normal = TruncatedNormal
+orthogonal = Orthogonal
+identity = Identity
+
+
+def get(identifier: Any) -> Callable[..., ArrayLike] | None:  # Any: a name, a config, an initializer, a function
+    """Raises ValueError "Unknown initializer: foo"."""
+    found: Callable[..., ArrayLike] | None = deserialize("initializers", identifier)
+    return found

@@ -1,0 +1,269 @@
+"""Layer: owns weights, calls ops, and remembers where in the graph it was called."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from lamella import initializers
+from lamella.core import config
+from lamella.core.checks import as_array
+from lamella.core.configurable import Config, Configurable, own_arguments, plain
+from lamella.core.names import unique_name
+from lamella.core.shapes import Shape, as_shape, count
+from lamella.core.variable import Variable
+from lamella.layers.calls import CallHistory
+from lamella.layers.input_spec import InputSpec, check_inputs
+from lamella.layers.symbolic import Node, Symbolic
+from lamella.ops.tape import Tensor
+
+# Any: ndarray, tape Tensor, Symbolic, or a list of them.
+Value = Any
+
+
+@functools.cache
+def takes_training(cls: type) -> bool:
+    """True if `call` of this class has an argument `training`."""
+    return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+
+
+class Layer(CallHistory, Configurable):
+    """Base of all layers.
+
+    A layer stores each constructor argument under its own name, makes its weights in `build(input_shape)` and
+    computes in `call(inputs)`, forward only, with ops. Called on a symbolic tensor it becomes a node of the graph;
+    called on an array or a tape's tensor it computes at once.
+
+    Args:  input_shape: shape without the batch, for a first layer; input_dim=n is (n,).  batch_input_shape: with it.
+        weights: initial weights, a list of arrays.
+    Source:  Keras 2.2.5 keras/engine/base_layer.py.
+    """
+
+    input_spec: InputSpec | list[InputSpec] | None = None
+    supports_masking = False
+    stateful = False
+    activity_regularizer: Callable[..., Value] | None = None
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        input_dim: int | None = None,
+        input_dtype: str | None = None,
+        weights: Sequence[ArrayLike] | None = None,
+        **unknown: object,
+    ) -> None:
+        if unknown:
+            raise TypeError(f"Keyword argument not understood: {next(iter(unknown))} (in {type(self).__name__})")
+        self.name = name or unique_name(type(self).__name__)
+        self.trainable = trainable
+        self.built = False
+        self.dtype = dtype or input_dtype
+        self.batch_input_shape: Shape | None = None
+        if batch_input_shape is not None:
+            self.batch_input_shape = as_shape(batch_input_shape)
+        elif input_shape is not None:
+            self.batch_input_shape = (batch_size, *as_shape(input_shape))
+        elif input_dim is not None:
+            self.batch_input_shape = (batch_size, input_dim)
+        if self.batch_input_shape is not None and self.dtype is None:
+            self.dtype = config.floatx()
+        self._initial_weights = weights
+        self._trainable_weights: list[Variable] = []
+        self._non_trainable_weights: list[Variable] = []
+        self._inbound_nodes: list[Node] = []
+        self._penalties: list[Callable[[], Value]] = []
+        self._call_losses: list[Value] = []  # what call() passed to add_loss since the model's last run began
+
+    # What a layer of one's own defines -------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights. input_shape: a tuple with the batch first, or a list of tuples."""
+        self.built = True
+
+    def call(self, inputs: Value) -> Value:
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> Config:
+        """name, trainable, and every constructor argument of the classes below Layer."""
+        base: Config = {"name": self.name, "trainable": self.trainable}
+        if self.batch_input_shape is not None:
+            base["batch_input_shape"] = plain(self.batch_input_shape)
+        if self.dtype is not None:
+            base["dtype"] = self.dtype
+        derived = type(self).get_config is Layer.get_config
+        return base | self._stored(own_arguments(type(self), Layer), strict=derived)
+
+    # Weights ---------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str | None = None,
+        initializer: Any = None,
+        regularizer: Callable[..., Value] | None = None,
+        trainable: bool = True,
+        constraint: Callable[..., Any] | None = None,
+    ) -> Variable:
+        """A weight called "<layer>/<name>:0".
+
+        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer.
+        """
+        fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
+        dtype = dtype or config.floatx()
+        shape = tuple(shape)
+        weight = Variable(
+            (fill or initializers.glorot_uniform())(shape, dtype=dtype),
+            f"{self.name}/{name}:0",
+            dtype=dtype,
+            trainable=trainable,
+            constraint=constraint or getattr(self, f"{name}_constraint", None),
+            regularizer=regularizer or getattr(self, f"{name}_regularizer", None),
+        )
+        if weight.shape != shape:
+            raise ValueError(f"{self.name}: the initializer of {name!r} returned {weight.shape}, expected {shape}")
+        (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
+        return weight
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return list(self._trainable_weights) if self.trainable else []
+
+    @trainable_weights.setter
+    def trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._trainable_weights = list(weights)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        frozen = [] if self.trainable else self._trainable_weights
+        return [*frozen, *self._non_trainable_weights]
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._non_trainable_weights = list(weights)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Trainable ones first: the order of get_weights and of weight files."""
+        return self.trainable_weights + self.non_trainable_weights
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Raises ValueError, and changes nothing, if the number or a shape does not fit."""
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f'You called `set_weights(weights)` on layer "{self.name}" with a  weight list of length '
+                f"{len(weights)}, but the layer was expecting {len(variables)} weights. "
+                f"Provided weights: {str(weights)[:50]}..."
+            )
+        arrays = [as_array(w, v.dtype, f"set_weights on {v.name}") for w, v in zip(weights, variables)]
+        for variable, array in zip(variables, arrays):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer weight shape {variable.shape} not compatible with provided weight shape {array.shape} "
+                    f"({variable.name})"
+                )
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Raises RuntimeError before the layer is built."""
+        if not self.built:
+            raise RuntimeError(
+                f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
+                f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
+            )
+        return sum(count(w.shape) for w in self.weights)
+
+    # Penalties -------------------------------------------------------------------------------------------
+
+    @property
+    def penalties(self) -> list[Callable[[], Value]]:
+        """Each returns a scalar to add to the loss; to be called inside the tape."""
+        regularized = [w for w in self.weights if w.regularizer is not None]
+        return [functools.partial(w.regularizer, w) for w in regularized if w.regularizer] + self._penalties
+
+    @property
+    def losses(self) -> list[Value]:
+        """The penalties' values now."""
+        return [penalty() for penalty in self.penalties] + self._call_losses
+
+    def add_loss(self, losses: Any, inputs: object = None) -> None:
+        """Add to the loss: a scalar made inside call(), or a function without arguments, evaluated in each step."""
+        for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+            if isinstance(loss, Symbolic):
+                raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
+            if callable(loss):
+                self._penalties.append(loss)
+            else:
+                self._call_losses.append(loss)
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        """True if training and inference differ."""
+        return takes_training(type(self))
+
+    # Calling ---------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Value, **arguments: Any) -> Value:
+        listed = isinstance(inputs, (list, tuple))
+        tensors = list(inputs) if listed else [inputs]
+        symbolic = [isinstance(x, Symbolic) for x in tensors]
+        if any(symbolic):
+            if not all(symbolic):
+                raise ValueError(f"Layer {self.name} was called with symbolic tensors and arrays mixed: {inputs}")
+            return self._connect(tensors, not listed, arguments)
+        tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
+        self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
+        outputs = self.call(tensors if listed else tensors[0], **arguments)
+        if self.activity_regularizer is not None:
+            self.add_loss(self.activity_regularizer(outputs))
+        return outputs
+
+    def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:
+        """Check the inputs; build at the first call."""
+        check_inputs(self.name, self.input_spec, shapes, dtypes)
+        if self.built:
+            return
+        free: list[Shape] = [(None, *shape[1:]) for shape in shapes]
+        self.build(free[0] if single else free)
+        self.built = True
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+        # build may have set a spec that these inputs fail.
+        check_inputs(self.name, self.input_spec, shapes, dtypes)
+
+    def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
+        """Add a node to the graph; returns its symbolic outputs."""
+        shapes = [x.shape for x in tensors]
+        self._prepare(shapes, [x.dtype for x in tensors], single)
+        shape = self.compute_output_shape(shapes[0] if single else shapes)
+        several = isinstance(shape, list)
+        outputs = [
+            Symbolic(as_shape(s), config.floatx(), f"{self.name}/output_{i}:0")
+            for i, s in enumerate(shape if several else [shape])
+        ]
+        for i, x in enumerate(outputs):
+            x._keras_history = (self, len(self._inbound_nodes), i)
+        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments))
+        return outputs if several else outputs[0]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} '{self.name}'>"

@@ -1,0 +1,88 @@
+"""Where a layer was called: its inputs and outputs in the graph, as Keras lets users ask for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamella.core.shapes import Shape
+from lamella.layers.symbolic import Node, Symbolic
+
+Symbols = Any  # one Symbolic, or a list of them
+
+
+class CallHistory:
+    """Questions about a layer's nodes."""
+
+    name: str
+    _inbound_nodes: list[Node]
+
+    @property
+    def input(self) -> Symbols:
+        """Raises AttributeError unless the layer was called exactly once."""
+        return _one_or_list(self._only_node("input").inputs)
+
+    @property
+    def output(self) -> Symbols:
+        """Raises AttributeError unless the layer was called exactly once."""
+        return _one_or_list(self._only_node("output").outputs)
+
+    @property
+    def input_shape(self) -> Any:
+        return self._only_shape("input")
+
+    @property
+    def output_shape(self) -> Any:
+        return self._only_shape("output")
+
+    def get_input_at(self, node_index: int) -> Symbols:
+        return _one_or_list(self._node_at(node_index, "input").inputs)
+
+    def get_output_at(self, node_index: int) -> Symbols:
+        return _one_or_list(self._node_at(node_index, "output").outputs)
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        return _shapes(self._node_at(node_index, "input shape").inputs)
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        return _shapes(self._node_at(node_index, "output shape").outputs)
+
+    def _only_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise AttributeError(f"Layer {self.name} is not connected, no {what} to return.")
+        if len(self._inbound_nodes) > 1:
+            raise AttributeError(
+                f'Layer {self.name} has multiple inbound nodes, hence the notion of "layer {what}" is ill-defined. '
+                f"Use `get_{what}_at(node_index)` instead."
+            )
+        return self._inbound_nodes[0]
+
+    def _only_shape(self, what: str) -> Any:
+        if not self._inbound_nodes:
+            raise AttributeError(
+                f'The layer "{self.name}" has never been called and thus has no defined {what} shape.'
+            )
+        shapes = [_shapes(node.inputs if what == "input" else node.outputs) for node in self._inbound_nodes]
+        if any(shape != shapes[0] for shape in shapes):
+            raise AttributeError(
+                f'The layer "{self.name}" has multiple inbound nodes, with different {what} shapes. Hence the notion of '
+                f'"{what} shape" is ill-defined for the layer. Use `get_{what}_shape_at(node_index)` instead.'
+            )
+        return shapes[0]
+
+    def _node_at(self, index: int, what: str) -> Node:
+        if not self._inbound_nodes:
+            raise RuntimeError(f"The layer has never been called and thus has no defined {what}.")
+        if not -len(self._inbound_nodes) <= index < len(self._inbound_nodes):
+            raise ValueError(
+                f"Asked to get {what} at node {index}, but the layer has only {len(self._inbound_nodes)} inbound nodes."
+            )
+        return self._inbound_nodes[index]
+
+
+def _one_or_list(tensors: list[Symbolic]) -> Symbols:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _shapes(tensors: list[Symbolic]) -> Shape | list[Shape]:
+    shapes = [x.shape for x in tensors]
+    return shapes[0] if len(shapes) == 1 else shapes

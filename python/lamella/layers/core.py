@@ -1,0 +1,202 @@
+"""Dense, Activation, Dropout, Flatten, Reshape. Source: Keras 2.2.5 keras/layers/core.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import activations, constraints, initializers, regularizers
+from lamella.core.config import normalize_data_format
+from lamella.core.configurable import Spec
+from lamella.core.phase import current
+from lamella.core.random import next_seed
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, as_shape, count
+from lamella.layers.base import Layer, Value
+from lamella.layers.input_spec import InputSpec
+from lamella.layers.keras1 import keras1_names
+from lamella.ops import dense, dropout, reshape, transpose
+
+
+def split_activation(activation: activations.Activation) -> tuple[str, activations.Activation | None]:
+    """(what the kernel fuses, what is left to call after it): relu and linear ride along with the bias."""
+    if activation is activations.relu:
+        return "relu", None
+    return "linear", None if activation is activations.linear else activation
+
+
+@register("layers")
+@keras1_names(output_dim="units")
+class Dense(Layer):
+    """activation(x kernel + bias).
+
+    Shapes:  x [..., K], kernel [K, units], bias [units] -> [..., units].
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Spec = None,
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        bias_initializer: Spec = "zeros",
+        kernel_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = positive(units, "units", self.name)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(f"Layer {self.name}: the last dimension of the inputs to `Dense` should be defined. Found `None`.")
+        self.kernel = self.add_weight("kernel", (features, self.units))
+        self.bias = self.add_weight("bias", (self.units,)) if self.use_bias else None
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+        self._fused, self._after = split_activation(self.activation)
+        self.built = True
+
+    def call(self, inputs: Value) -> Value:
+        y = dense(inputs, self.kernel, self.bias, activation=self._fused)
+        return y if self._after is None else self._after(y)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)
+
+
+def positive(value: Any, what: str, who: str) -> int:
+    """A count as a positive int; raises ValueError otherwise."""
+    number = int(value)
+    if number != value or number < 1:
+        raise ValueError(f"Layer {who}: expected {what} to be a positive integer, got {value!r}")
+    return number
+
+
+@register("layers")
+class Activation(Layer):
+    """An activation function as a layer; shape unchanged."""
+
+    def __init__(self, activation: Spec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        self.supports_masking = True
+
+    def call(self, inputs: Value) -> Value:
+        return self.activation(inputs)
+
+
+@register("layers")
+@keras1_names(p="rate")
+class Dropout(Layer):
+    """In training, zero a random share `rate` of the inputs and scale the rest by 1 / (1 - rate).
+
+    The rate is clipped to [0, 1]; at exactly 0 and exactly 1 the layer is the identity, as in Keras 2.2.5.
+    noise_shape: shape of the mask, which is broadcast; None in it is the input's own size.
+    Masks are keyed by (layer seed, number of the call), so they do not depend on threads or targets.
+    """
+
+    def __init__(
+        self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rate = min(1.0, max(0.0, rate))
+        self.noise_shape = noise_shape
+        self.seed = seed
+        self.supports_masking = True
+        self._stream: int | None = seed
+        self._calls = 0
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return 0.0 < self.rate < 1.0
+
+    def build(self, input_shape: Any) -> None:
+        if self._stream is None:
+            self._stream = next_seed("dropout")
+        self.built = True
+
+    def call(self, inputs: Value, training: bool | None = None) -> Value:
+        if training is None:
+            training = current.training
+        if not training or not 0.0 < self.rate < 1.0:
+            return inputs
+        self._calls += 1
+        noise_shape = self.noise_shape
+        if noise_shape is not None:
+            noise_shape = tuple(n if d is None else d for d, n in zip(noise_shape, inputs.shape))
+        return dropout(inputs, rate=self.rate, key=(self._stream, self._calls), noise_shape=noise_shape)
+
+
+@register("layers")
+class Flatten(Layer):
+    """[N, ...] -> [N, product].
+
+    channels_first inputs are brought to channels_last first, so the rows of a Dense above lie in H, W, C order
+    whatever the format (weights files rely on it).
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # None means the process default here, as in every layer: normalize_data_format in Keras 2.2.5.
+        self.data_format = normalize_data_format(data_format)
+        self.input_spec = InputSpec(min_ndim=3)
+
+    def build(self, input_shape: Shape) -> None:
+        ndim = len(input_shape)
+        moves = self.data_format == "channels_first" and ndim > 2
+        self._axes = (0, *range(2, ndim), 1) if moves else None
+        self.built = True
+
+    def call(self, inputs: Value) -> Value:
+        if self._axes is not None:
+            inputs = transpose(inputs, axes=self._axes)
+        return reshape(inputs, shape=(inputs.shape[0], -1))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        sizes = [d for d in input_shape[1:] if d is not None]
+        if len(sizes) < len(input_shape) - 1:
+            raise ValueError(
+                f'The shape of the input to "Flatten" is not fully defined (got {input_shape[1:]}). Make sure to pass a '
+                f'complete "input_shape" or "batch_input_shape" argument to the first layer in your model.'
+            )
+        return (input_shape[0], count(sizes))
+
+
+@register("layers")
+class Reshape(Layer):
+    """[N, ...] -> [N, *target_shape]; one entry may be -1."""
+
+    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = tuple(int(d) for d in target_shape)
+        if sum(d == -1 for d in self.target_shape) > 1:
+            raise ValueError(f"Layer {self.name}: can only specify one unknown dimension, got {self.target_shape}")
+
+    def call(self, inputs: Value) -> Value:
+        return reshape(inputs, shape=(inputs.shape[0], *self.target_shape))
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        known = count([d for d in self.target_shape if d != -1])
+        sizes = input_shape[1:]
+        if any(d is None for d in sizes):
+            return (input_shape[0], *(None if d == -1 else d for d in self.target_shape))
+        total = count(as_shape(sizes))  # type: ignore[arg-type]
+        fits = total % known == 0 if known and -1 in self.target_shape else total == known
+        if not fits:
+            raise ValueError(f"total size of new array must be unchanged: layer {self.name} cannot reshape {sizes} to {self.target_shape}")
+        return (input_shape[0], *(total // known if d == -1 else d for d in self.target_shape))

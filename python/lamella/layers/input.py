@@ -1,0 +1,83 @@
+"""Input: where data enters the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.core import config
+from lamella.core.configurable import Config, plain
+from lamella.core.names import next_uid
+from lamella.core.registry import register
+from lamella.core.shapes import as_shape
+from lamella.layers.base import Layer
+from lamella.layers.symbolic import Node, Symbolic
+
+
+@register("layers")
+class InputLayer(Layer):
+    """The node of an input. Source: Keras 2.2.5 keras/engine/input_layer.py."""
+
+    def __init__(
+        self,
+        input_shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+        dtype: str | None = None,
+        input_tensor: object = None,
+        sparse: bool = False,
+        name: str | None = None,
+    ) -> None:
+        if input_tensor is not None:
+            raise ValueError("InputLayer: input_tensor is a TensorFlow tensor; here inputs are arrays: leave it out")
+        if input_shape is not None and batch_input_shape is not None:
+            raise ValueError("Only provide the input_shape OR batch_input_shape argument to InputLayer, not both at the same time.")
+        if input_shape is None and batch_input_shape is None:
+            raise ValueError("An Input layer should be passed either a `batch_input_shape` or an `input_shape`.")
+        super().__init__(
+            name=name or f"input_{next_uid('input')}",
+            dtype=dtype or config.floatx(),
+            input_shape=input_shape,
+            batch_input_shape=batch_input_shape,
+            batch_size=batch_size,
+        )
+        self.sparse = sparse
+        self.built = True
+        self.trainable = False
+        tensor = Symbolic(self.batch_input_shape or (), self.dtype or config.floatx(), self.name)
+        tensor._keras_history = (self, 0, 0)
+        self._inbound_nodes.append(Node(self, [], [tensor]))
+
+    # An input has one node, whose only tensor is both what goes in and what comes out.
+    @property
+    def input(self) -> Symbolic:
+        return self._inbound_nodes[0].outputs[0]
+
+    @property
+    def input_shape(self) -> Any:
+        return self.input.shape
+
+    def get_config(self) -> Config:
+        return {
+            "batch_input_shape": plain(self.batch_input_shape),
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "name": self.name,
+        }
+
+
+def Input(  # noqa: N802 - Keras's name
+    shape: Sequence[int | None] | None = None,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    dtype: str | None = None,
+    sparse: bool = False,
+    tensor: object = None,
+) -> Symbolic:
+    """A symbolic tensor: shape without the batch, or batch_shape with it. Raises ValueError without either."""
+    if batch_shape is None and shape is None:
+        raise ValueError("Please provide to Input either a `shape` or a `batch_shape` argument. Note that `shape` does not include the batch dimension.")
+    if batch_shape is None and shape is not None:
+        batch_shape = (None, *as_shape(shape))
+    layer = InputLayer(batch_input_shape=batch_shape, name=name, dtype=dtype, sparse=sparse, input_tensor=tensor)
+    return layer.input

@@ -1,0 +1,62 @@
+"""What a layer demands of its inputs, and the check, in Keras's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamella.core.shapes import Dim, Shape
+
+
+@dataclass
+class InputSpec:
+    """Demands on one input; None demands nothing. axes: {axis: size}."""
+
+    dtype: str | None = None
+    shape: Shape | None = None
+    ndim: int | None = None
+    max_ndim: int | None = None
+    min_ndim: int | None = None
+    axes: Mapping[int, Dim] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.shape is not None:
+            self.ndim = len(self.shape)
+
+
+def check_inputs(
+    name: str, specs: InputSpec | Sequence[InputSpec] | None, shapes: Sequence[Shape], dtypes: Sequence[str]
+) -> None:
+    """Raises ValueError if the inputs of the layer `name` are not what its `input_spec` demands."""
+    if specs is None:
+        return
+    wanted = [specs] if isinstance(specs, InputSpec) else list(specs)
+    if len(wanted) != len(shapes):
+        raise ValueError(
+            f"Layer {name} expects {len(wanted)} inputs, but it received {len(shapes)} input tensors. "
+            f"Input received: shapes {list(shapes)}"
+        )
+    for i, (spec, shape, dtype) in enumerate(zip(wanted, shapes, dtypes)):
+        fault = _fault(spec, shape, dtype)
+        if fault:
+            raise ValueError(f"Input {i} is incompatible with layer {name}: {fault}")
+
+
+def _fault(spec: InputSpec, shape: Shape, dtype: str) -> str | None:
+    ndim = len(shape)
+    if spec.ndim is not None and ndim != spec.ndim:
+        return f"expected ndim={spec.ndim}, found ndim={ndim}"
+    if spec.max_ndim is not None and ndim > spec.max_ndim:
+        return f"expected max_ndim={spec.max_ndim}, found ndim={ndim}"
+    if spec.min_ndim is not None and ndim < spec.min_ndim:
+        return f"expected min_ndim={spec.min_ndim}, found ndim={ndim}"
+    if spec.dtype is not None and dtype != spec.dtype:
+        return f"expected dtype={spec.dtype}, found dtype={dtype}"
+    for axis, size in spec.axes.items():
+        if size is not None and shape[axis] not in (size, None):
+            return f"expected axis {axis} of input shape to have value {size} but got shape {shape}"
+    if spec.shape is not None:
+        for wanted, came in zip(spec.shape, shape):
+            if wanted is not None and came is not None and wanted != came:
+                return f"expected shape={spec.shape}, found shape={shape}"
+    return None

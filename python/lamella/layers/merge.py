@@ -1,0 +1,96 @@
+"""Layers of several inputs: Add, Concatenate. Source: Keras 2.2.5 keras/layers/merge.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import ops
+from lamella.core.registry import register
+from lamella.core.shapes import Dim, Shape
+from lamella.layers.base import Layer, Value
+
+
+def _demand_list(name: str, input_shape: Any) -> None:
+    if not isinstance(input_shape, list) or len(input_shape) < 2:
+        raise ValueError(f"A merge layer should be called on a list of at least 2 inputs. Layer {name} got {input_shape}")
+
+
+@register("layers")
+class Add(Layer):
+    """Sum of tensors of one shape, or of shapes that broadcast (the batch first in all)."""
+
+    def build(self, input_shape: list[Shape]) -> None:
+        _demand_list(self.name, input_shape)
+        self.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, inputs: list[Value]) -> Value:
+        return ops.add(*inputs)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        _demand_list(self.name, input_shape)
+        batches = {shape[0] for shape in input_shape} - {None}
+        if len(batches) > 1:
+            raise ValueError(f"Can not merge tensors with different batch sizes. Got tensors with shapes : {input_shape}")
+        result: Shape = input_shape[0][1:]
+        for shape in input_shape[1:]:
+            result = _broadcast(result, shape[1:])
+        return (batches.pop() if batches else None, *result)
+
+
+def _broadcast(a: Shape, b: Shape) -> Shape:
+    if len(a) != len(b) and a and b:
+        raise ValueError(f"Operands could not be broadcast together with shapes {a} {b}: their ranks differ")
+    sizes: list[Dim] = []
+    for i, j in zip(a, b):
+        if i == 1 or j == 1:
+            sizes.append(j if i == 1 else i)
+        elif i is None or j is None or i == j:
+            sizes.append(j if i is None else i)
+        else:
+            raise ValueError(f"Operands could not be broadcast together with shapes {a} {b}")
+    return tuple(sizes)
+
+
+@register("layers")
+class Concatenate(Layer):
+    """Tensors joined along `axis`; all other dimensions equal."""
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def build(self, input_shape: list[Shape]) -> None:
+        self.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, inputs: list[Value]) -> Value:
+        return ops.concatenate(*inputs, axis=self.axis)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        if not isinstance(input_shape, list) or len(input_shape) < 2:
+            raise ValueError("A `Concatenate` layer should be called on a list of at least 2 inputs")
+        result = list(input_shape[0])
+        others = [[d for i, d in enumerate(s) if i != self.axis % len(s)] for s in input_shape]
+        for other in others[1:]:
+            fits = len(other) == len(others[0]) and all(i == j or None in (i, j) for i, j in zip(other, others[0]))
+            if not fits:
+                raise ValueError(
+                    "A `Concatenate` layer requires inputs with matching shapes except for the concat axis. "
+                    f"Got inputs shapes: {input_shape}"
+                )
+        sizes = [shape[self.axis] for shape in input_shape]
+        result[self.axis] = None if None in sizes else sum(s for s in sizes if s is not None)
+        return tuple(result)
+
+
+def add(inputs: Sequence[Value], **kwargs: Any) -> Value:
+    """Functional interface of `Add`."""
+    return Add(**kwargs)(list(inputs))
+
+
+def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value:
+    """Functional interface of `Concatenate`."""
+    return Concatenate(axis=axis, **kwargs)(list(inputs))

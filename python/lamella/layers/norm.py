@@ -1,0 +1,108 @@
+"""BatchNormalization. Source: Ioffe & Szegedy 1502.03167; Keras 2.2.5 keras/layers/normalization.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamella import constraints, initializers, regularizers
+from lamella.core import config
+from lamella.core.configurable import Spec
+from lamella.core.phase import current
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, count, normalize_axis
+from lamella.layers.base import Layer, Value
+from lamella.layers.input_spec import InputSpec
+from lamella.layers.keras1 import keras1_names
+from lamella.ops import batch_norm, batch_norm_inference, transpose
+
+
+@register("layers")
+@keras1_names(beta_init="beta_initializer", gamma_init="gamma_initializer", dropped=("mode",))
+class BatchNormalization(Layer):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
+
+    In training mean and variance are the batch's, and the moving ones follow: m <- momentum m + (1 - momentum) s, with
+    the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
+    Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; a frozen layer (trainable=False)
+    uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
+    """
+
+    inference_when_frozen = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Spec = "zeros",
+        gamma_initializer: Spec = "ones",
+        moving_mean_initializer: Spec = "zeros",
+        moving_variance_initializer: Spec = "ones",
+        beta_regularizer: Spec = None,
+        gamma_regularizer: Spec = None,
+        beta_constraint: Spec = None,
+        gamma_constraint: Spec = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        axis = normalize_axis(self.axis, len(input_shape), self.name)
+        channels = input_shape[axis]
+        if channels is None:
+            raise ValueError(
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input with "
+                f"shape {input_shape}."
+            )
+        shape = (channels,)
+        self.gamma = self.add_weight("gamma", shape) if self.scale else None
+        self.beta = self.add_weight("beta", shape) if self.center else None
+        self.moving_mean = self.add_weight("moving_mean", shape, trainable=False)
+        self.moving_variance = self.add_weight("moving_variance", shape, trainable=False)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
+        # The op works on the last axis: others swap with it, before and after.
+        order = list(range(len(input_shape)))
+        order[axis], order[-1] = order[-1], order[axis]
+        self._swap = None if axis == len(input_shape) - 1 else tuple(order)
+        self.built = True
+
+    def call(self, inputs: Value, training: bool | None = None) -> Value:
+        if training is None:
+            training = current.training
+        x = inputs if self._swap is None else transpose(inputs, axes=self._swap)
+        if training and (self.trainable or config.legacy_frozen_batch_norm()):
+            y = self._train(x)
+        else:
+            y = batch_norm_inference(
+                x, self.gamma, self.beta, self.moving_mean.value, self.moving_variance.value, epsilon=self.epsilon
+            )
+        return y if self._swap is None else transpose(y, axes=self._swap)
+
+    def _train(self, x: Value) -> Value:
+        statistics: dict[str, Any] = {}
+        y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
+        if self.trainable:
+            n = count(x.shape[:-1])
+            rest = 1.0 - self.momentum
+            mean, variance = self.moving_mean.value, self.moving_variance.value
+            mean *= self.momentum
+            mean += rest * statistics["mean"]
+            variance *= self.momentum
+            variance += rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
+        return y

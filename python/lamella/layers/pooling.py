@@ -1,0 +1,117 @@
+"""Pooling over windows and over whole maps. Source: Keras 2.2.5 keras/layers/pooling.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.core.config import normalize_data_format
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
+from lamella.layers.base import Layer, Value
+from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.input_spec import InputSpec
+from lamella.layers.keras1 import keras1_names
+from lamella.ops import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+
+
+class _Pooling2D(Layer):
+    """Windows of pool_size at strides (default: pool_size). [N, H, W, C] -> [N, P, Q, C], either data_format."""
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = (2, 2),
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = normalize_tuple(pool_size, 2, "pool_size")
+        self.strides = self.pool_size if strides is None else normalize_tuple(strides, 2, "strides")
+        self.padding = normalize_padding(padding)
+        self.data_format = normalize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=4)
+        self._channels_first = self.data_format == "channels_first"
+
+    def pool(self, x: Value) -> Value:
+        raise NotImplementedError
+
+    def call(self, inputs: Value) -> Value:
+        if self._channels_first:
+            return to_first(self.pool(to_last(inputs)))
+        return self.pool(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        sizes = tuple(
+            window_length(size, window, stride, self.padding)
+            for size, window, stride in zip(spatial(input_shape, self.data_format), self.pool_size, self.strides)
+        )
+        if 0 in sizes:
+            raise ValueError(
+                f"Layer {self.name}: the window {self.pool_size} is larger than the input {input_shape}; "
+                f"the output would be empty"
+            )
+        channels = input_shape[channel_axis(self.data_format)]
+        return with_spatial(input_shape[0], sizes, channels, self.data_format)
+
+
+@register("layers", "MaxPool2D")
+@keras1_names()
+class MaxPooling2D(_Pooling2D):
+    """Maximum of each window; padding never wins."""
+
+    def pool(self, x: Value) -> Value:
+        return max_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+
+@register("layers", "AvgPool2D")
+@keras1_names()
+class AveragePooling2D(_Pooling2D):
+    """Mean of each window; padding is not counted."""
+
+    def pool(self, x: Value) -> Value:
+        return avg_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+
+class _GlobalPooling2D(Layer):
+    """[N, H, W, C] -> [N, C], either data_format."""
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = normalize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=4)
+        self._channels_first = self.data_format == "channels_first"
+
+    def pool(self, x: Value) -> Value:
+        raise NotImplementedError
+
+    def call(self, inputs: Value) -> Value:
+        return self.pool(to_last(inputs) if self._channels_first else inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], input_shape[channel_axis(self.data_format)])
+
+
+@register("layers", "GlobalAvgPool2D")
+@keras1_names()
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """Mean of each map."""
+
+    def pool(self, x: Value) -> Value:
+        return global_avg_pool2d(x)
+
+
+@register("layers", "GlobalMaxPool2D")
+@keras1_names()
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """Maximum of each map."""
+
+    def pool(self, x: Value) -> Value:
+        return global_max_pool2d(x)
+
+
+MaxPool2D = MaxPooling2D
+AvgPool2D = AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D

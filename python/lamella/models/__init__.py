@@ -1,0 +1,9 @@
+"""Models: graphs of layers, and how they become data and come back."""
+
+from __future__ import annotations
+
+from lamella.layers.input import Input as Input
+from lamella.models.architecture import model_from_config as model_from_config
+from lamella.models.architecture import model_from_json as model_from_json
+from lamella.models.model import Model as Model
+from lamella.models.sequential import Sequential as Sequential

@@ -1,0 +1,100 @@
+"""The part of the graph between inputs and outputs: which nodes, in which order, and which layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamella.layers.base import Layer
+from lamella.layers.symbolic import Node, Symbolic, node_of
+
+
+@dataclass
+class Graph:
+    """nodes: in an order that can be run, inputs' own first.  layers: Keras's order, which get_weights follows.
+
+    by_depth: the nodes at each distance from the outputs, the farthest first.
+    """
+
+    nodes: list[Node]
+    layers: list[Layer]
+    by_depth: list[list[Node]]
+
+
+def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
+    """Raises ValueError if an output needs a tensor that does not come from `inputs`, or two layers share a name."""
+    finished, layers = _walk(inputs, outputs)
+    _check_connected(inputs, finished)
+    node_depths, layer_depths = _depths(finished)
+    for x in inputs:
+        layer, node = x._keras_history[0], node_of(x)
+        if node not in node_depths:  # an input that no output reads
+            finished.append(node)
+            layers.setdefault(layer, -1)
+            node_depths[node] = layer_depths[layer] = 0
+    by_depth: list[list[Node]] = [[] for _ in range(max(node_depths.values()) + 1)]
+    for node in finished:
+        by_depth[-1 - node_depths[node]].append(node)
+    # Within a depth, layers stand in the order in which the walk from the outputs met them.
+    ordered = sorted(layers, key=lambda layer: (-layer_depths[layer], layers[layer]))
+    _check_names(ordered)
+    return Graph([node for level in by_depth for node in level], ordered, by_depth)
+
+
+def _walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[Node], dict[Layer, int]]:
+    """Depth-first from the outputs: nodes as they are finished (inputs before users), layers as they are met."""
+    sources = {id(x) for x in inputs}
+    layers: dict[Layer, int] = {}
+    finished: dict[Node, None] = {}
+    for output in outputs:
+        stack: list[tuple[Node, int]] = [(node_of(output), 0)]
+        while stack:
+            node, i = stack.pop()
+            if i == 0:
+                if node in finished:
+                    continue
+                layers.setdefault(node.layer, len(layers))
+            # A tensor named as an input ends the walk, even if a layer made it.
+            if any(id(x) in sources for x in node.outputs) or i == len(node.inputs):
+                finished[node] = None
+            else:
+                stack += [(node, i + 1), (node_of(node.inputs[i]), 0)]
+    return list(finished), layers
+
+
+def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
+    available = {id(x) for x in inputs}
+    passed: list[str] = []
+    for node in nodes:
+        made = any(id(x) in available for x in node.outputs)
+        missing = node.outputs if not node.inputs else [x for x in node.inputs if id(x) not in available]
+        if missing and not made:
+            raise ValueError(
+                f'Graph disconnected: cannot obtain value for tensor {missing[0]} at layer "{node.layer.name}". '
+                f"The following previous layers were accessed without issue: {passed}"
+            )
+        available.update(id(x) for x in node.outputs)
+        passed.append(node.layer.name)
+
+
+def _depths(finished: Sequence[Node]) -> tuple[dict[Node, int], dict[Layer, int]]:
+    """Longest way to an output, of each node; a layer's is that of its farthest node."""
+    node_depths: dict[Node, int] = {}
+    layer_depths: dict[Layer, int] = {}
+    inside = set(finished)
+    for node in reversed(finished):
+        depth = max(node_depths.get(node, 0), layer_depths.get(node.layer, 0))
+        node_depths[node] = layer_depths[node.layer] = depth
+        for before in node.inbound_nodes:
+            if before in inside:
+                node_depths[before] = max(depth + 1, node_depths.get(before, 0))
+    return node_depths, layer_depths
+
+
+def _check_names(layers: Sequence[Layer]) -> None:
+    for name, times in Counter(layer.name for layer in layers).items():
+        if times > 1:
+            raise ValueError(
+                f'The name "{name}" is used {times} times in the model. All layer names should be unique.'
+            )

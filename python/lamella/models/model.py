@@ -1,0 +1,34 @@
+"""Model: a network that can be compiled and fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella.core.registry import register
+from lamella.layers.symbolic import Symbolic
+from lamella.models.network import Network
+from lamella.models.trainable import Trainable
+
+
+@register("layers")
+class Model(Trainable, Network):
+    """The layers between `inputs` and `outputs`; see Network for the graph, Trainable for fit and its kin.
+
+    Args:  inputs, outputs: a symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.
+    """
+
+    def __init__(
+        self,
+        inputs: Symbolic | Sequence[Symbolic] | None = None,
+        outputs: Symbolic | Sequence[Symbolic] | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+        *,
+        input: Symbolic | Sequence[Symbolic] | None = None,
+        output: Symbolic | Sequence[Symbolic] | None = None,
+    ) -> None:
+        inputs = input if inputs is None else inputs
+        outputs = output if outputs is None else outputs
+        if inputs is None or outputs is None:
+            raise TypeError(f"{type(self).__name__}: expected inputs and outputs, symbolic tensors made from Input")
+        Network.__init__(self, inputs, outputs, name=name, trainable=trainable)

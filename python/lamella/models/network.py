@@ -1,0 +1,250 @@
+"""Network: a graph of layers that is itself a layer. Source: Keras 2.2.5 keras/engine/network.py."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella.core.configurable import Config
+from lamella.core.phase import current
+from lamella.core.shapes import Shape
+from lamella.core.variable import Variable
+from lamella.layers.base import Layer, Value
+from lamella.layers.input import InputLayer
+from lamella.layers.symbolic import Symbolic
+from lamella.models import architecture
+from lamella.models.graph import Graph, trace
+from lamella.models.plan import Plan
+from lamella.models.summary import print_summary
+
+
+class Network(Layer):
+    """The layers between `inputs` and `outputs`, run in order by a plan made once.
+
+    Args:  inputs, outputs: a symbolic tensor, or a list of them.
+    Raises:  ValueError for outputs that no layer made or that need more than `inputs`, and for names used twice.
+    """
+
+    def __init__(
+        self,
+        inputs: Symbolic | Sequence[Symbolic],
+        outputs: Symbolic | Sequence[Symbolic],
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name=name, trainable=trainable)
+        self._set_graph(_listed(inputs), _listed(outputs))
+
+    def _set_graph(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
+        _check(inputs, outputs)
+        self._graph: Graph = trace(inputs, outputs)
+        self.inputs, self.outputs = inputs, outputs
+        self.input_names = [x._keras_history[0].name for x in inputs]
+        self.output_names = _unique([x._keras_history[0].name for x in outputs])
+        self._plans: dict[bool, Plan] = {}
+        self._plan: Plan | None = None
+        self.built = True
+
+    # The graph -------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        return self._graph.layers
+
+    @property
+    def input(self) -> Any:
+        return self.inputs[0] if len(self.inputs) == 1 else self.inputs
+
+    @property
+    def output(self) -> Any:
+        return self.outputs[0] if len(self.outputs) == 1 else self.outputs
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        """With the batch; None is free."""
+        return [x.shape for x in self.inputs]
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        return [x.shape for x in self.outputs]
+
+    @property
+    def input_shape(self) -> Any:
+        return self.input_shapes[0] if len(self.inputs) == 1 else self.input_shapes
+
+    @property
+    def output_shape(self) -> Any:
+        return self.output_shapes[0] if len(self.outputs) == 1 else self.output_shapes
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """By name, or by place in `layers`, which wins if both are given. Raises ValueError if there is none."""
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers."
+                )
+            return self.layers[index]
+        if not name:
+            raise ValueError("Provide either a layer name or layer index.")
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}")
+
+    # Running ---------------------------------------------------------------------------------------------
+
+    def run(self, inputs: Sequence[Value], training: bool = False) -> list[Value]:
+        """One value per output, in order; inputs: one array per input, in order, of floatx or the input's dtype."""
+        plan = self._plan or self._start()
+        for losses in self._loss_lists:
+            losses.clear()
+        before, current.training = current.training, training
+        try:
+            return plan(inputs, training)
+        finally:
+            current.training = before
+
+    def _start(self) -> Plan:
+        self._plan = self._planned(frozen=False)
+        self._loss_lists: list[list[Value]] = [layer._call_losses for layer in self._penalizing(nested=True)]
+        return self._plan
+
+    def build_from(self, inputs: Sequence[Value]) -> None:
+        """Give a model that has waited for data its input shape; a graph has one already."""
+
+    def call(self, inputs: Value, training: bool | None = None) -> Value:
+        """As a part of another graph, or on arrays."""
+        return self._call(inputs, training, frozen=not self.trainable)
+
+    def call_frozen(self, inputs: Value, training: bool | None = None) -> Value:
+        """`call` inside a model that is itself frozen."""
+        return self._call(inputs, training, frozen=True)
+
+    def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
+        values = inputs if isinstance(inputs, list) else [inputs]
+        outputs = self._planned(frozen=frozen)(values, current.training if training is None else training)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _planned(self, *, frozen: bool) -> Plan:
+        plan = self._plans.get(frozen)
+        if plan is None:
+            plan = self._plans[frozen] = Plan(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
+        return plan
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        given = input_shape if isinstance(input_shape, list) else [input_shape]
+        shapes = {id(x): shape for x, shape in zip(self.inputs, given)}
+        for node in self._graph.nodes:
+            if not node.inputs or all(id(x) in shapes for x in node.outputs):
+                continue
+            came = [shapes[id(x)] for x in node.inputs]
+            made = node.layer.compute_output_shape(came[0] if node.single else came)
+            shapes.update(zip(map(id, node.outputs), made if isinstance(made, list) else [made]))
+        out = [shapes[id(x)] for x in self.outputs]
+        return out[0] if len(out) == 1 else out
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return any(layer.uses_learning_phase for layer in self.layers)
+
+    # Weights and penalties -------------------------------------------------------------------------------
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [w for layer in self.layers for w in layer.trainable_weights] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        rest = [w for layer in self.layers for w in layer.non_trainable_weights]
+        return rest if self.trainable else [w for layer in self.layers for w in layer.trainable_weights] + rest
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return self.trainable_weights
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Layer by layer: the order of get_weights and of weight files."""
+        return [w for layer in self.layers for w in layer.weights]
+
+    @property
+    def penalties(self) -> list[Callable[[], Value]]:
+        """Regularizers of weights and outputs, and what layers passed to add_loss in the last run."""
+        fixed = [penalty for layer in self.layers for penalty in layer.penalties]
+        collected = [functools.partial(_total, layer._call_losses) for layer in self._penalizing(nested=False)]
+        return fixed + self._penalties + collected
+
+    def _penalizing(self, *, nested: bool) -> list[Layer]:
+        """Layers that may call add_loss while they run: a user's, and ours with an activity regularizer."""
+        found: list[Layer] = []
+        for layer in self.layers:
+            if isinstance(layer, Network):
+                found += layer._penalizing(nested=True) if nested else []
+            elif layer.activity_regularizer is not None or not type(layer).__module__.startswith("lamella."):
+                found.append(layer)
+        return found
+
+    # Description -----------------------------------------------------------------------------------------
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], object] | None = None,
+    ) -> None:
+        """Print name, output shape and parameters of each layer."""
+        print_summary(self, line_length, positions, print_fn)
+
+    def get_config(self) -> Config:
+        return architecture.describe(self)
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
+        return architecture.rebuild(cls, config, custom_objects)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Architecture without weights; kwargs go to json.dumps."""
+        return architecture.to_json(self, **kwargs)
+
+
+def _total(losses: list[Value]) -> Value:
+    return sum(losses)
+
+
+def _listed(tensors: Symbolic | Sequence[Symbolic]) -> list[Symbolic]:
+    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]  # type: ignore[list-item]
+
+
+def _check(inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
+    if len({id(x) for x in inputs}) < len(inputs):
+        raise ValueError(
+            f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}"
+        )
+    for x in inputs:
+        if not isinstance(x, Symbolic):
+            raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}")
+        if not isinstance(x._keras_history[0], InputLayer):
+            warnings.warn(
+                f"Model inputs must come from `keras.layers.Input`; {x} is the output of a layer: the model runs, but "
+                f"its config cannot be saved.",
+                stacklevel=4,
+            )
+    for x in outputs:
+        if not isinstance(x, Symbolic):
+            raise ValueError(
+                "Output tensors to a Model must be the output of a Keras `Layer` (thus holding past layer metadata). "
+                f"Found: {x}"
+            )
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Two outputs of one layer: dense_1, dense_1_1."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        result.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return result

@@ -1,0 +1,94 @@
+"""A graph flattened into calls over numbered slots: made once, then run by one plain loop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella.layers.base import Layer, Value, takes_training
+from lamella.layers.symbolic import Node, Symbolic
+
+# (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
+Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
+
+
+class Plan:
+    """Runs the nodes between `inputs` and `outputs`.
+
+    Slots are reused once nothing reads them any more, so that activations free themselves while the plan runs.
+
+    Args:  frozen: the model as a part of another, with trainable=False: its BatchNormalization uses moving statistics.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, frozen: bool = False
+    ) -> None:
+        sources = {id(x) for x in inputs}
+        nodes = [n for n in nodes if n.inputs and not any(id(x) in sources for x in n.outputs)]
+        readers: dict[int, int] = {}
+        for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
+            readers[id(x)] = readers.get(id(x), 0) + 1
+
+        slots = {id(x): i for i, x in enumerate(inputs)}
+        count, free = len(inputs), [slots[id(x)] for x in inputs if id(x) not in readers]
+        self.steps: list[Step] = []
+        for node in nodes:
+            source = [slots[id(x)] for x in node.inputs]
+            for x in node.inputs:
+                readers[id(x)] -= 1
+                if not readers[id(x)]:
+                    free.append(slots[id(x)])
+            target = []
+            for x in node.outputs:
+                if not free:
+                    free.append(count)
+                    count += 1
+                slots[id(x)] = free.pop()
+                target.append(slots[id(x)])
+            # What nobody reads gives its slot back at once.
+            free += [slots[id(x)] for x in node.outputs if id(x) not in readers]
+            call, passes = _bind(node, frozen)
+            self.steps.append(
+                (
+                    call,
+                    passes,
+                    source[0] if node.single else tuple(source),
+                    target[0] if len(target) == 1 else tuple(target),
+                )
+            )
+        self.outputs = [slots[id(x)] for x in outputs]
+        self._spare: list[Value] = [None] * (count - len(inputs))
+
+    def __call__(self, inputs: Sequence[Value], training: bool) -> list[Value]:
+        values = [*inputs, *self._spare]
+        for call, passes, source, target in self.steps:
+            x = values[source] if type(source) is int else [values[i] for i in source]  # type: ignore[union-attr]
+            y = call(x, training=training) if passes else call(x)
+            if type(target) is int:
+                values[target] = y
+            else:
+                for i, value in zip(target, y):  # type: ignore[arg-type]
+                    values[i] = value
+        return [values[i] for i in self.outputs]
+
+
+def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
+    layer, arguments = node.layer, dict(node.arguments)
+    call: Callable[..., Value] = layer.call
+    if frozen:
+        if getattr(layer, "inference_when_frozen", False):
+            arguments["training"] = False
+        call = getattr(layer, "call_frozen", call)
+    if arguments:
+        call = functools.partial(call, **arguments)
+    if layer.activity_regularizer is not None:
+        call = functools.partial(_regularized, layer, call)
+    return call, takes_training(type(layer)) and "training" not in arguments
+
+
+def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
+    y = call(x, **kwargs)
+    if layer.activity_regularizer is not None:
+        layer.add_loss(layer.activity_regularizer(y))
+    return y

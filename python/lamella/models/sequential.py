@@ -1,0 +1,149 @@
+"""Sequential: a stack of layers. Source: Keras 2.2.5 keras/engine/sequential.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config, deserialize, plain
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, as_shape
+from lamella.layers.base import Layer, Value
+from lamella.layers.input import Input, InputLayer
+from lamella.layers.symbolic import Symbolic
+from lamella.models.model import Model
+from lamella.models.network import Network
+
+
+@register("layers")
+class Sequential(Model):
+    """Layers one after the other.
+
+    Without an input shape in the first layer the model waits, unbuilt, for `build(input_shape)` or for data.
+    """
+
+    def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
+        Layer.__init__(self, name=name)
+        self._stack: list[Layer] = []
+        self._tensors: list[Symbolic] = []  # the input, then each layer's output
+        self.inputs: list[Symbolic] = []
+        self.outputs: list[Symbolic] = []
+        for layer in layers or []:
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        return list(self._stack)
+
+    def add(self, layer: Layer) -> None:
+        """Put `layer` on top. Raises TypeError for what is no layer or has several outputs."""
+        if not isinstance(layer, Layer):
+            raise TypeError(f"The added layer must be an instance of class Layer. Found: {layer}")
+        if any(layer.name == other.name for other in self._stack):
+            raise ValueError(
+                f'The name "{layer.name}" is used 2 times in the model. All layer names should be unique.'
+            )
+        if not self._stack and not self._tensors:
+            if isinstance(layer, InputLayer):
+                self._tensors = [layer.input]
+                return
+            first = _input_of(layer)
+            if first is not None:
+                self._tensors = [Input(batch_shape=first[0], dtype=first[1], name=f"{layer.name}_input")]
+        if self._tensors:
+            self._connect_top(layer)
+        self._stack.append(layer)
+
+    def pop(self) -> None:
+        """Take the top layer off. Raises TypeError if there is none."""
+        if not self._stack:
+            raise TypeError("There are no layers in the model.")
+        self._stack.pop()
+        if self._tensors:
+            self._tensors.pop()
+        if self._stack and self._tensors:
+            self._set_graph(self._tensors[:1], self._tensors[-1:])
+        else:
+            self._tensors, self.inputs, self.outputs, self.built = [], [], [], False
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights for inputs of this shape, the batch first."""
+        if self.built:
+            return
+        if input_shape is None or not self._stack:
+            raise ValueError(f"Model '{self.name}': build() needs an input shape and at least one layer")
+        self._tensors = [Input(batch_shape=as_shape(input_shape), name=f"{self._stack[0].name}_input")]
+        for layer in self._stack:
+            self._connect_top(layer)
+
+    def build_from(self, inputs: Sequence[Value]) -> None:
+        """`build` with the shape of the data. Raises ValueError for more than one array."""
+        if len(inputs) != 1:
+            raise ValueError(f"Model '{self.name}': a Sequential takes 1 array, got {len(inputs)}")
+        self.build((None, *inputs[0].shape[1:]))
+
+    def _connect_top(self, layer: Layer) -> None:
+        y = layer(self._tensors[-1])
+        if isinstance(y, list):
+            raise TypeError(
+                "All layers in a Sequential model should have a single output tensor. "
+                "For multi-output layers, use the functional API."
+            )
+        self._tensors.append(y)
+        self._set_graph(self._tensors[:1], [y])
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], object] | None = None,
+    ) -> None:
+        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
+        if not self.built:
+            raise ValueError(
+                "This model has not yet been built. Build the model first by calling build() or calling fit() with some "
+                "data. Or specify input_shape or batch_input_shape in the first layer for automatic build. "
+            )
+        super().summary(line_length, positions, print_fn)
+
+    def predict_proba(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
+        """`predict` under the name that classifiers use."""
+        return self.predict(x, batch_size=batch_size, verbose=verbose)  # type: ignore[no-any-return]
+
+    def predict_classes(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
+        """Index of the largest output, or for a single output whether it is above 0.5: int [N] or [N, 1]."""
+        scores = self.predict(x, batch_size=batch_size, verbose=verbose)
+        if scores.shape[-1] > 1:
+            return np.argmax(scores, axis=-1)
+        return (scores > 0.5).astype("int32")
+
+    def get_config(self) -> Config:
+        layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
+        config: Config = {"name": self.name, "layers": layers}
+        if self.inputs and _input_of(self._stack[0]) is None:
+            config["build_input_shape"] = plain(self.inputs[0].shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Also accepts the bare list of layers that Keras before 2.2 wrote."""
+        if isinstance(config, list):
+            config = {"layers": config}
+        model = cls(name=config.get("name"))
+        for entry in config["layers"]:
+            model.add(deserialize("layers", entry, custom_objects))
+        if not model.built and config.get("build_input_shape"):
+            model.build(config["build_input_shape"])
+        return model
+
+
+def _input_of(layer: Layer) -> tuple[Shape, str] | None:
+    """(shape, dtype) of the input that a first layer asks for."""
+    if isinstance(layer, Network) and layer.inputs:
+        return layer.inputs[0].shape, layer.inputs[0].dtype
+    if layer.batch_input_shape is not None:
+        return layer.batch_input_shape, layer.dtype or "float32"
+    return None

@@ -1,0 +1,90 @@
+"""The table that `model.summary()` prints, column by column as Keras 2.2.5 lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from lamella.core.shapes import count
+from lamella.core.variable import Variable
+from lamella.layers.base import Layer
+from lamella.models.architecture import first_node
+
+if TYPE_CHECKING:
+    from lamella.models.network import Network
+
+
+def print_summary(
+    model: Network,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[[str], object] | None = None,
+) -> None:
+    """positions: ends of the columns, as shares of the line or in characters."""
+    say = print_fn or print
+    chain = is_chain(model)
+    width = line_length or (65 if chain else 98)
+    ends = list(positions or ([0.45, 0.85, 1.0] if chain else [0.33, 0.55, 0.67, 1.0]))
+    columns = [int(width * p) for p in ends] if ends[-1] <= 1 else [int(p) for p in ends]
+    titles = ["Layer (type)", "Output Shape", "Param #"] + ([] if chain else ["Connected to"])
+
+    say(f'Model: "{model.name}"')
+    say("_" * width)
+    say(_row(titles, columns))
+    say("=" * width)
+    for i, layer in enumerate(model.layers):
+        first = [f"{layer.name} ({type(layer).__name__})", _output_shape(layer), layer.count_params()]
+        connections = [] if chain else _connections(model, layer)
+        say(_row(first if chain else [*first, connections[0] if connections else ""], columns))
+        for connection in connections[1:]:
+            say(_row(["", "", "", connection], columns))
+        say(("=" if i == len(model.layers) - 1 else "_") * width)
+
+    # After compile the set of trained weights is fixed, whatever layer.trainable says since.
+    trained = getattr(model, "_collected_trainable_weights", None)
+    trainable = _size(model.trainable_weights if trained is None else trained)
+    rest = _size(model.non_trainable_weights)
+    say(f"Total params: {trainable + rest:,}")
+    say(f"Trainable params: {trainable:,}")
+    say(f"Non-trainable params: {rest:,}")
+    say("_" * width)
+
+
+def is_chain(model: Network) -> bool:
+    """True if every layer is called once, on the one before it."""
+    if type(model).__name__ == "Sequential":
+        return True
+    nodes = [node for level in model._graph.by_depth for node in level]
+    straight = all(len(level) == 1 for level in model._graph.by_depth)
+    return straight and all(len(n.inputs) <= 1 for n in nodes) and len({n.layer for n in nodes}) == len(nodes)
+
+
+def _row(fields: Sequence[object], ends: Sequence[int]) -> str:
+    line = ""
+    for i, (text, end) in enumerate(zip(fields, ends)):
+        if i:
+            line = line[:-1] + " "
+        line = (line + str(text))[:end].ljust(end)
+    return line
+
+
+def _output_shape(layer: Layer) -> object:
+    try:
+        return layer.output_shape
+    except AttributeError:
+        return "multiple"
+
+
+def _connections(model: Network, layer: Layer) -> list[str]:
+    inside = set(model._graph.nodes)
+    names = []
+    for node in layer._inbound_nodes:
+        if node in inside:
+            for x in node.inputs:
+                source, node_index, tensor_index = x._keras_history
+                names.append(f"{source.name}[{node_index + first_node(source)}][{tensor_index}]")
+    return names
+
+
+def _size(weights: Sequence[Variable]) -> int:
+    return sum(count(w.shape) for w in {id(w): w for w in weights}.values())

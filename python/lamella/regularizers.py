@@ -1,0 +1,54 @@
+"""Penalties on weights and outputs: a regularizer maps an array to a scalar that is added to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lamella.core.configurable import Configurable, deserialize
+from lamella.core.configurable import serialize as serialize
+from lamella.core.registry import register, register_factory
+from lamella.ops import sum_absolute, sum_squares
+
+
+class Regularizer(Configurable):
+    """Base."""
+
+    def __call__(self, x: Any) -> Any:  # Any: array or tensor in, scalar of the same kind out
+        raise NotImplementedError(f"{type(self).__name__} does not say what its penalty is")
+
+
+@register("regularizers")
+class L1L2(Regularizer):
+    """l1 * sum|x| + l2 * sum x^2 (no one half). Source: Keras 2.2.5."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
+        self.l1 = float(l1)
+        self.l2 = float(l2)
+
+    def __call__(self, x: Any) -> Any:
+        if not self.l1:
+            return self.l2 * sum_squares(x) if self.l2 else 0.0
+        penalty = self.l1 * sum_absolute(x)
+        return penalty + self.l2 * sum_squares(x) if self.l2 else penalty
+
+
+@register_factory("regularizers")
+def l1(l: float = 0.01) -> L1L2:  # noqa: E741 - Keras's own argument name
+    return L1L2(l1=l)
+
+
+@register_factory("regularizers")
+def l2(l: float = 0.01) -> L1L2:  # noqa: E741
+    return L1L2(l2=l)
+
+
+@register_factory("regularizers")
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
+    return L1L2(l1=l1, l2=l2)
+
+
+def get(identifier: Any) -> Callable[..., Any] | None:
+    """Raises ValueError "Unknown regularizer: foo"."""
+    found: Callable[..., Any] | None = deserialize("regularizers", identifier)
+    return found
