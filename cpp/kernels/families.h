@@ -1,6 +1,8 @@
 // Every family, one line each.
 #pragma once
 #include "kernels/activation.inl.h"
+#include "kernels/loss.inl.h"
 #include "kernels/optimizer.inl.h"
+#include "kernels/softmax.inl.h"
 #include "kernels/dense.inl.h"
 #include "kernels/conv2d.inl.h"

@@ -1,41 +1,9 @@
 // Optimizer steps. Each call updates all arrays of its lists: ps, gs and the slots agree in number and shapes. In place.
 #pragma once
-#include "kernels/common.h"
+#include "kernels/lists.h"
 
 namespace lamella {
 namespace {
-
-template <class A, class B>
-bool same_shapes(const A& a, const B& b) {
-    if (a.count != b.count) return false;
-    for (Int k = 0; k < a.count; ++k) {
-        if (!same_shape(a.items[k], b.items[k])) return false;
-    }
-    return true;
-}
-
-// update(k, begin, end) over pieces of all arrays. The arrays stand in one row, each on a multiple of 64 elements, and
-// the row is cut: one parallel region a step, whatever the number of arrays, and cuts on cache lines.
-template <class T, class F>
-Status for_pieces(List<T> ps, const F& update) {
-    Int* start = static_cast<Int*>(call_scratch((ps.count + 1) * Int{sizeof(Int)}));
-    if (start == nullptr) return kOutOfMemory;
-    start[0] = 0;
-    for (Int k = 0; k < ps.count; ++k) start[k + 1] = start[k] + (ps.items[k].size + 63) / 64 * 64;
-    parallel_for(start[ps.count], kChunkElements, [&](Int begin, Int end) {
-        Int k = 0, above = ps.count;  // start[k] <= begin < start[above]
-        while (above - k > 1) {
-            const Int middle = (k + above) / 2;
-            (start[middle] <= begin ? k : above) = middle;
-        }
-        for (; k < ps.count && start[k] < end; ++k) {
-            const Int from = begin > start[k] ? begin - start[k] : 0;
-            const Int to = end - start[k] < ps.items[k].size ? end - start[k] : ps.items[k].size;
-            if (from < to) update(k, from, to);
-        }
-    });
-    return nullptr;
-}
 
 // clip(g * scale, -limit, limit); NaN stays.
 template <class T>
@@ -43,7 +11,7 @@ struct Clip {
     T scale, limit;
     Clip(Real scale_, Real clip) : scale(T(scale_)), limit(clip > 0 ? T(clip) : T(__builtin_inf())) {}
     LAMELLA_INLINE Vec<T> operator()(Vec<T> g) const {
-        return min<T>(broadcast<T>(limit), max<T>(broadcast<T>(-limit), g * scale));
+        return clamp<T>(g * scale, -limit, limit);
     }
 };
 
@@ -55,7 +23,7 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
     const Clip<T> clipped(scale, clip);
     const T rate = T(lr), mu = T(momentum);
     if (ms.count == 0) {
-        return for_pieces<T>(ps, [&](Int k, Int begin, Int end) {
+        return for_pieces(ps, [&](Int k, Int begin, Int end) {
             T* p = ps.items[k].data;
             const T* g = gs.items[k].data;
             for_vectors<T>(begin, end, [&](Int i, Int part) {
@@ -63,7 +31,7 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
             });
         });
     }
-    return for_pieces<T>(ps, [&](Int k, Int begin, Int end) {
+    return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *m = ms.items[k].data;
         const T* g = gs.items[k].data;
         for_vectors<T>(begin, end, [&](Int i, Int part) {
@@ -81,7 +49,7 @@ Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, R
     LAMELLA_REQUIRE(same_shapes(ps, as));
     const Clip<T> clipped(scale, clip);
     const T rate = T(lr), epsilon = T(eps);
-    return for_pieces<T>(ps, [&](Int k, Int begin, Int end) {
+    return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *a = as.items[k].data;
         const T* g = gs.items[k].data;
         for_vectors<T>(begin, end, [&](Int i, Int part) {
@@ -101,7 +69,7 @@ Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Re
     LAMELLA_REQUIRE(same_shapes(ps, vs));
     const Clip<T> clipped(scale, clip);
     const T rate = T(lr), b1 = T(beta1), b2 = T(beta2), c1 = T(1 - beta1), c2 = T(1 - beta2), epsilon = T(eps);
-    return for_pieces<T>(ps, [&](Int k, Int begin, Int end) {
+    return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data;
         const T* g = gs.items[k].data;
         for_vectors<T>(begin, end, [&](Int i, Int part) {
@@ -124,7 +92,7 @@ Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> 
     LAMELLA_REQUIRE(same_shapes(ps, hs));
     const Clip<T> clipped(scale, clip);
     const T rate = T(lr), b1 = T(beta1), b2 = T(beta2), c1 = T(1 - beta1), c2 = T(1 - beta2), epsilon = T(eps);
-    return for_pieces<T>(ps, [&](Int k, Int begin, Int end) {
+    return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data, *ha = hs.items[k].data;
         const T* g = gs.items[k].data;
         for_vectors<T>(begin, end, [&](Int i, Int part) {

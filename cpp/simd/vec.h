@@ -127,6 +127,18 @@ LAMELLA_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
     return a > b ? a : b;
 }
 
+// NaN stays.
+template <class T>
+LAMELLA_INLINE Vec<T> clamp(Vec<T> v, T low, T high) {
+    return min<T>(broadcast<T>(high), max<T>(broadcast<T>(low), v));
+}
+
+// v in the first n lanes, `rest` in the others.
+template <class T>
+LAMELLA_INLINE Vec<T> first_lanes(Vec<T> v, std::int64_t n, Vec<T> rest) {
+    return lane_index<T>() < static_cast<typename VecTypes<T>::Word>(n) ? v : rest;
+}
+
 template <class T>
 constexpr typename VecTypes<T>::Word kSignBit = typename VecTypes<T>::Word(1) << (8 * sizeof(T) - 2) << 1;
 

@@ -1,0 +1,49 @@
+// Arrays as rows of their last axis, each row worked on by itself.
+#pragma once
+#include "kernels/common.h"
+
+namespace lamella {
+namespace {
+
+struct Rows {
+    Int rows, columns;
+};
+
+// [..., C] as [R, C]; a scalar is one row of one.
+template <class V>
+LAMELLA_INLINE Rows rows_of(const V& x) {
+    Rows n{1, x.rank > 0 ? x.shape[x.rank - 1] : 1};
+    for (Int i = 0; i + 1 < x.rank; ++i) n.rows *= x.shape[i];
+    return n;
+}
+
+// f(r) for each row. Rows are cut by their length.
+template <class F>
+LAMELLA_INLINE void for_rows(Rows n, const F& f) {
+    const Int grain = n.columns < kChunkElements ? kChunkElements / (n.columns > 1 ? n.columns : 1) : 1;
+    parallel_for(n.rows, grain, [&](Int begin, Int end) {
+        for (Int r = begin; r < end; ++r) f(r);
+    });
+}
+
+// Sum of f(i, part) over 0 <= i < n; what f gives in the lanes past the end is left out.
+template <class T, class F>
+LAMELLA_INLINE T sum_over(Int n, const F& f) {
+    Vec<T> sum{};
+    Int i = 0;
+    for (; i + kLanes<T> <= n; i += kLanes<T>) sum += f(i, Int{0});
+    if (i < n) sum += first_lanes<T>(f(i, n - i), n - i, Vec<T>{});
+    return reduce_add<T>(sum);
+}
+
+template <class T>
+LAMELLA_INLINE T max_over(const T* x, Int n) {
+    Vec<T> best = broadcast<T>(T(-__builtin_inf()));
+    Int i = 0;
+    for (; i + kLanes<T> <= n; i += kLanes<T>) best = max<T>(load(x + i), best);
+    if (i < n) best = max<T>(first_lanes<T>(load_part(x + i, n - i), n - i, best), best);
+    return reduce_max<T>(best);
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,134 @@
+// softmax over the last axis, alone and fused with its cross-entropy. x, y, z, p [R, C]; labels, loss, dloss [R].
+#pragma once
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+// p = softmax(z), which may be one place. Returns the largest of z; *sum is that of exp(z - largest).
+template <class T>
+LAMELLA_INLINE T softmax_row(const T* z, T* p, Int n, T* sum) {
+    const T largest = max_over(z, n);
+    *sum = sum_over<T>(n, [=](Int i, Int part) {
+        const Vec<T> e = exp<T>(load(z + i, part) - largest);
+        store(p + i, e, part);
+        return e;
+    });
+    const T inverse = T(1) / *sum;
+    for_vectors<T>(0, n, [=](Int i, Int part) { store(p + i, load(p + i, part) * inverse, part); });
+    return largest;
+}
+
+template <class T>
+Status softmax_forward(In<T> x, Out<T> y) {
+    LAMELLA_REQUIRE(same_shape(x, y));
+    const Rows n = rows_of(x);
+    if (x.size == 0) return nullptr;
+    for_rows(n, [&](Int r) {
+        T sum;
+        softmax_row(x.data + r * n.columns, y.data + r * n.columns, n.columns, &sum);
+    });
+    return nullptr;
+}
+
+template <class T>
+Status softmax_backward(In<T> y, In<T> dy, Out<T> dx) {
+    LAMELLA_REQUIRE(same_shape(y, dy));
+    LAMELLA_REQUIRE(same_shape(y, dx));
+    const Rows n = rows_of(y);
+    if (y.size == 0) return nullptr;
+    for_rows(n, [&](Int r) {
+        const T *p = y.data + r * n.columns, *d = dy.data + r * n.columns;
+        T* out = dx.data + r * n.columns;
+        const T dot = sum_over<T>(n.columns, [=](Int i, Int part) { return load(d + i, part) * load(p + i, part); });
+        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
+            store(out + i, load(p + i, part) * (load(d + i, part) - dot), part);
+        });
+    });
+    return nullptr;
+}
+
+// -sum(y log p) = sum(y) log(sum exp(z - largest)) - sum(y (z - largest)); where y is 0 nothing is added, z = -inf or not.
+template <class T>
+Status softmax_crossentropy_forward(In<T> z, In<T> y, Out<T> p, Out<T> loss) {
+    const Rows n = rows_of(z);
+    LAMELLA_REQUIRE(same_shape(z, y));
+    LAMELLA_REQUIRE(same_shape(z, p));
+    LAMELLA_REQUIRE(loss.size == n.rows);
+    LAMELLA_REQUIRE(n.columns > 0 || n.rows == 0);
+    for_rows(n, [&](Int r) {
+        const T *from = z.data + r * n.columns, *target = y.data + r * n.columns;
+        const T largest = max_over(from, n.columns);
+        Vec<T> weight{};
+        const T linear = sum_over<T>(n.columns, [&](Int i, Int part) {
+            const Vec<T> t = load(target + i, part), value = (load(from + i, part) - largest) * t;
+            weight += t;
+            return t == T(0) ? Vec<T>{} : value;
+        });
+        T sum;
+        softmax_row(from, p.data + r * n.columns, n.columns, &sum);
+        loss.data[r] = reduce_add<T>(weight) * log<T>(broadcast<T>(sum))[0] - linear;
+    });
+    return nullptr;
+}
+
+template <class T>
+Status softmax_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dz) {
+    const Rows n = rows_of(p);
+    LAMELLA_REQUIRE(same_shape(p, y));
+    LAMELLA_REQUIRE(same_shape(p, dz));
+    LAMELLA_REQUIRE(dloss.size == n.rows);
+    for_rows(n, [&](Int r) {
+        const T *from = p.data + r * n.columns, *target = y.data + r * n.columns, d = dloss.data[r];
+        T* out = dz.data + r * n.columns;
+        const T weight = sum_over<T>(n.columns, [=](Int i, Int part) { return load(target + i, part); });
+        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
+            store(out + i, (load(from + i, part) * weight - load(target + i, part)) * d, part);
+        });
+    });
+    return nullptr;
+}
+
+LAMELLA_INLINE bool all_within(Labels y, Int end) {
+    for (Int i = 0; i < y.size; ++i) {
+        if (y.data[i] < 0 || y.data[i] >= end) return false;
+    }
+    return true;
+}
+
+template <class T>
+Status sparse_softmax_crossentropy_forward(In<T> z, Labels y, Out<T> p, Out<T> loss) {
+    const Rows n = rows_of(z);
+    LAMELLA_REQUIRE(same_shape(z, p));
+    LAMELLA_REQUIRE(y.size == n.rows);
+    LAMELLA_REQUIRE(loss.size == n.rows);
+    LAMELLA_REQUIRE(all_within(y, n.columns));
+    for_rows(n, [&](Int r) {
+        const T* from = z.data + r * n.columns;
+        const T right = from[y.data[r]];
+        T sum;
+        const T largest = softmax_row(from, p.data + r * n.columns, n.columns, &sum);
+        loss.data[r] = log<T>(broadcast<T>(sum))[0] - (right - largest);
+    });
+    return nullptr;
+}
+
+template <class T>
+Status sparse_softmax_crossentropy_backward(In<T> p, Labels y, In<T> dloss, Out<T> dz) {
+    const Rows n = rows_of(p);
+    LAMELLA_REQUIRE(same_shape(p, dz));
+    LAMELLA_REQUIRE(y.size == n.rows);
+    LAMELLA_REQUIRE(dloss.size == n.rows);
+    LAMELLA_REQUIRE(all_within(y, n.columns));
+    for_rows(n, [&](Int r) {
+        const T *from = p.data + r * n.columns, d = dloss.data[r];
+        T* out = dz.data + r * n.columns;
+        const T right = (from[y.data[r]] - T(1)) * d;
+        for_vectors<T>(0, n.columns, [=](Int i, Int part) { store(out + i, load(from + i, part) * d, part); });
+        out[y.data[r]] = right;
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
