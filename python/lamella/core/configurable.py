@@ -55,8 +55,8 @@ class Configurable:
     """Base of everything that is described by its constructor's arguments."""
 
     def get_config(self) -> Config:
-        derived = type(self).get_config is Configurable.get_config
-        return self._stored(own_arguments(type(self)), strict=derived)
+        cls: type = type(self)
+        return self._stored(own_arguments(cls), strict=type(self).get_config is Configurable.get_config)
 
     @classmethod
     def from_config(cls: type[C], config: Config) -> C:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -25,11 +26,11 @@ class Variable:
         *,
         dtype: DTypeLike = None,
         trainable: bool = True,
-        constraint: Callable[[NDArray[np.generic]], NDArray[np.generic]] | None = None,
+        constraint: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
         regularizer: Callable[..., object] | None = None,
     ) -> None:
         # order="C" alone keeps 0-d arrays 0-d; ascontiguousarray would not.
-        self.value: NDArray[np.generic] = np.array(value, dtype=dtype, order="C")
+        self.value: NDArray[Any] = np.array(value, dtype=dtype, order="C")
         self.name = name
         self.trainable = trainable
         self.constraint = constraint
@@ -58,11 +59,11 @@ class Variable:
             raise ValueError(f"Variable '{self.name}': expected shape {self.value.shape}, got {array.shape}")
         self.value[...] = array
 
-    def numpy(self) -> NDArray[np.generic]:
+    def numpy(self) -> NDArray[Any]:
         """A copy of the value."""
         return self.value.copy()
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[np.generic]:
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
         if copy:
             return np.array(self.value, dtype=dtype)
         return np.asarray(self.value, dtype=dtype)

@@ -103,8 +103,8 @@ class Layer(CallHistory, Configurable):
             base["batch_input_shape"] = plain(self.batch_input_shape)
         if self.dtype is not None:
             base["dtype"] = self.dtype
-        derived = type(self).get_config is Layer.get_config
-        return base | self._stored(own_arguments(type(self), Layer), strict=derived)
+        cls: type = type(self)
+        return base | self._stored(own_arguments(cls, Layer), strict=type(self).get_config is Layer.get_config)
 
     # Weights ---------------------------------------------------------------------------------------------
 
@@ -217,7 +217,8 @@ class Layer(CallHistory, Configurable):
     @property
     def uses_learning_phase(self) -> bool:
         """True if training and inference differ."""
-        return takes_training(type(self))
+        cls: type = type(self)
+        return takes_training(cls)
 
     # Calling ---------------------------------------------------------------------------------------------
 

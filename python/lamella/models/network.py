@@ -152,11 +152,12 @@ class Network(Layer):
 
     # Weights and penalties -------------------------------------------------------------------------------
 
-    @property
+    # The weights are those of the layers: there is nothing to set.
+    @property  # type: ignore[misc]
     def trainable_weights(self) -> list[Variable]:
         return [w for layer in self.layers for w in layer.trainable_weights] if self.trainable else []
 
-    @property
+    @property  # type: ignore[misc]
     def non_trainable_weights(self) -> list[Variable]:
         rest = [w for layer in self.layers for w in layer.non_trainable_weights]
         return rest if self.trainable else [w for layer in self.layers for w in layer.trainable_weights] + rest

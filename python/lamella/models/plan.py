@@ -84,7 +84,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
         call = functools.partial(call, **arguments)
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
-    return call, takes_training(type(layer)) and "training" not in arguments
+    cls: type = type(layer)
+    return call, takes_training(cls) and "training" not in arguments
 
 
 def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:

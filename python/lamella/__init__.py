@@ -1,0 +1,57 @@
+"""lamella: the Keras 2 API on NumPy arrays and C++ kernels of its own.
+
+Submodules load when they are first used: `import lamella` itself imports nothing but NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import numpy as _numpy  # noqa: F401 - the one eager import; what comes later then costs its own time only
+
+if TYPE_CHECKING:
+    from lamella import activations as activations
+    from lamella import backend as backend
+    from lamella import callbacks as callbacks
+    from lamella import config as config
+    from lamella import constraints as constraints
+    from lamella import initializers as initializers
+    from lamella import layers as layers
+    from lamella import losses as losses
+    from lamella import metrics as metrics
+    from lamella import models as models
+    from lamella import ops as ops
+    from lamella import optimizers as optimizers
+    from lamella import preprocessing as preprocessing
+    from lamella import regularizers as regularizers
+    from lamella import utils as utils
+    from lamella.keras_alias import install_as_keras as install_as_keras
+    from lamella.layers import Input as Input
+    from lamella.models import Model as Model
+    from lamella.models import Sequential as Sequential
+
+__version__ = "0.1.0"
+
+_ROOMS = frozenset(
+    "activations backend callbacks config constraints initializers layers losses metrics models ops optimizers "
+    "preprocessing regularizers utils".split()
+)
+_NAMES = {
+    "Input": "layers",
+    "Model": "models",
+    "Sequential": "models",
+    "install_as_keras": "keras_alias",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return importlib.import_module(f"lamella.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"lamella.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'lamella' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS, *_NAMES})

@@ -1,0 +1,30 @@
+"""The machine: instruction set and threads; and the switches between Keras 2.2.5's rules and ours."""
+
+from __future__ import annotations
+
+from lamella import _kernels
+from lamella.core.config import legacy_frozen_batch_norm as legacy_frozen_batch_norm
+from lamella.core.config import set_legacy_frozen_batch_norm as set_legacy_frozen_batch_norm
+
+
+def targets() -> list[str]:
+    """Instruction sets that this build holds and this machine can run, the plainest first."""
+    return list(_kernels.targets())
+
+
+def target() -> str:
+    """The one in use: the best, or what LAMELLA_TARGET names."""
+    return str(_kernels.target())
+
+
+def num_threads() -> int:
+    return int(_kernels.num_threads())
+
+
+def set_num_threads(n: int) -> None:
+    """Threads for kernels from now on; results do not depend on it. Raises TypeError, ValueError unless n >= 1."""
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"set_num_threads: expected an int, got {n!r}")
+    if n < 1:
+        raise ValueError(f"set_num_threads: expected at least 1 thread, got {n}")
+    _kernels.set_num_threads(n)

@@ -1,0 +1,108 @@
+"""`import keras` without Keras: the name resolves to lamella for the rest of the process."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+# The release whose behaviour lamella reproduces: scripts compare keras.__version__.
+_VERSION = "2.2.5"
+
+# Keras's modules that have another place here, and the rooms whose names they show.
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "engine": ("layers", "models", "models.network", "layers.symbolic"),
+    "engine.topology": ("layers", "models", "models.network", "layers.symbolic"),
+    "engine.training": ("models",),
+    "engine.network": ("models.network",),
+    "engine.sequential": ("models.sequential",),
+    "engine.base_layer": ("layers", "layers.symbolic"),
+    "engine.input_layer": ("layers.input",),
+    "layers.convolutional": ("layers.conv", "layers.pooling"),
+    "layers.normalization": ("layers.norm",),
+    "objectives": ("losses",),
+    "utils.np_utils": ("utils",),
+    "utils.generic_utils": ("utils", "core.configurable"),
+}
+
+
+def install_as_keras() -> ModuleType:
+    """Make `import keras` and every keras.x.y that exists here resolve to lamella; returns the module `keras`.
+
+    What does not exist here raises ImportError naming it.
+    Raises:  RuntimeError if another keras was imported before.
+    """
+    present = sys.modules.get("keras")
+    if present is not None and getattr(present, "__loader__", None) is not _loader:
+        raise RuntimeError("install_as_keras: another keras is already imported; call this before `import keras`")
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    return importlib.import_module("keras")
+
+
+class _Finder(MetaPathFinder):
+    """Answers for keras and everything below it, so no other keras on the path is ever mixed in."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "keras" and not fullname.startswith("keras."):
+            return None
+        room = fullname[len("keras.") :]
+        if fullname == "keras" or room in _ELSEWHERE or _exists(f"lamella.{room}"):
+            return ModuleSpec(fullname, _loader, is_package=True)
+        raise ModuleNotFoundError(f"lamella has no {room!r}: `{fullname}` does not exist here", name=fullname)
+
+
+class _Loader(Loader):
+    """Loads the module of the same name under lamella, or one that shows the names of other rooms."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        room = spec.name[len("keras.") :]
+        if spec.name == "keras" or room in _ELSEWHERE:
+            return _Facade(spec.name, _ELSEWHERE.get(room, ("",)))
+        module = importlib.import_module(f"lamella.{room}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has put keras's spec on lamella's module; it keeps its own.
+        state = module.__spec__.loader_state if module.__spec__ else None
+        if state is not None:
+            module.__spec__ = state
+
+
+class _Facade(ModuleType):
+    """A module of Keras whose names live in other rooms."""
+
+    def __init__(self, name: str, rooms: tuple[str, ...]) -> None:
+        super().__init__(name, f"{name}, as lamella has it.")
+        self._rooms = rooms
+        if name == "keras":
+            self.__version__ = _VERSION
+
+    def __getattr__(self, name: str) -> object:
+        if not name.startswith("__"):
+            for room in self._rooms:
+                module = importlib.import_module(f"lamella.{room}".rstrip("."))
+                if hasattr(module, name):
+                    return getattr(module, name)
+        raise AttributeError(f"lamella has no {self.__name__}.{name}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({n for room in self._rooms for n in dir(importlib.import_module(f"lamella.{room}".rstrip(".")))})
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent does not exist
+        return False
+
+
+_finder = _Finder()
+_loader = _Loader()
