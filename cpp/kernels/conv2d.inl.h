@@ -368,18 +368,26 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
         windows[i] = {row * patch_row + column * in, i * window_size, window_size};
     }
 
+    // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
+    // use them. A group of tiles stays in L1 beside one panel.
+    constexpr Int kGroupTiles = 4;
+    const Int panels = ceil_divide(out, kTileColumns<T>);
+    const bool pack = sw * in * Int(sizeof(T)) >= 128 && panels >= 4;
+
     Int failed = 0;
     parallel_for(slices, 1, [&](Int slice, Int) {
         const Int panel_size = block_rows * columns * kTileColumns<T>;
-        void* const memory =
-            thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(panel_size) + Arena::bytes<Run>(block_rows));
+        const Int tiles_size = pack ? kGroupTiles * kTileRows * block_rows * columns : 0;
+        void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(panels * panel_size) +
+                                            Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows));
         if (memory == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
         }
         Arena own(memory);
         T* const buffer = own.take<T>(patch_size);
-        T* const packed = own.take<T>(panel_size);
+        T* const packed = own.take<T>(panels * panel_size);
+        T* const tiles = own.take<T>(tiles_size);
         Run* const runs = own.take<Run>(block_rows);
         T* const sum = slice == 0 ? dweights.data : copies + (slice - 1) * dweights.size;
         const Int first_unit = slice * units / slices, end_unit = (slice + 1) * units / slices;
@@ -388,22 +396,43 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
             const Box box{reached.top + p0 * sh, reached.bottom + (p1 - 1) * sh, reached.left, reached.right};
             const Patch<T> patch = patch_of(x.data + n * height * width * in, height, width, in, box, buffer);
             for (Int p = p0; p < p1; ++p) runs[p - p0] = {(p - p0) * sh * patch.row_size, columns};
-            for (Int j = 0; j < out; j += kTileColumns<T>) {
-                const Int panel_columns = smaller(kTileColumns<T>, out - j);
-                pack_panel(dy.data + (n * rows + p0) * columns * out + j, out, (p1 - p0) * columns, panel_columns,
-                           packed);
-                const Epilogue<T> epilogue{nullptr, unit > first_unit, false};
-                for (Int w = 0; w < window_count; ++w) {
-                    for (Int i = 0; i < windows[w].size; i += kTileRows) {
-                        const T* a[kTileRows];
-                        T* c[kTileRows];
-                        const Tile<T> tile{a, c, j, smaller(kTileRows, windows[w].size - i)};
-                        for (Int row = 0; row < tile.count; ++row) {
-                            a[row] = patch.data + windows[w].offset + i + row;
-                            c[row] = sum + (windows[w].first + i + row) * out;
+            const Int points = (p1 - p0) * columns;
+            for (Int panel = 0; panel < panels; ++panel) {
+                const Int j = panel * kTileColumns<T>;
+                pack_panel(dy.data + (n * rows + p0) * columns * out + j, out, points,
+                           smaller(kTileColumns<T>, out - j), packed + panel * panel_size);
+            }
+            const Epilogue<T> epilogue{nullptr, unit > first_unit, false};
+            for (Int w = 0; w < window_count; ++w) {
+                for (Int i0 = 0; i0 < windows[w].size; i0 += kGroupTiles * kTileRows) {
+                    const Int i1 = smaller(i0 + kGroupTiles * kTileRows, windows[w].size);
+                    const T* const from = patch.data + windows[w].offset;
+                    for (Int i = i0; pack && i < i1; i += kTileRows) {
+                        T* to = tiles + (i - i0) * block_rows * columns;
+                        for (Int p = 0; p < p1 - p0; ++p, to += columns * kTileRows) {
+                            pack_rows(from + runs[p].a + i, sw * in, columns, smaller(kTileRows, i1 - i), to);
                         }
-                        multiply<T, 0>(tile, sw * in, runs, p1 - p0, packed, kTileColumns<T>, panel_columns,
-                                       epilogue);
+                    }
+                    for (Int panel = 0; panel < panels; ++panel) {
+                        const Int j = panel * kTileColumns<T>, panel_columns = smaller(kTileColumns<T>, out - j);
+                        const T* const b = packed + panel * panel_size;
+                        for (Int i = i0; i < i1; i += kTileRows) {
+                            const T* a[kTileRows];
+                            T* c[kTileRows];
+                            const Tile<T> tile{a, c, j, smaller(kTileRows, i1 - i)};
+                            for (Int row = 0; row < tile.count; ++row) {
+                                a[row] = pack ? tiles + (i - i0) * block_rows * columns + row : from + i + row;
+                                c[row] = sum + (windows[w].first + i + row) * out;
+                            }
+                            const Run all{0, points};
+                            if (pack) {
+                                multiply<T, kTileRows>(tile, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns,
+                                                       epilogue);
+                            } else {
+                                multiply<T, 0>(tile, sw * in, runs, p1 - p0, b, kTileColumns<T>, panel_columns,
+                                               epilogue);
+                            }
+                        }
                     }
                 }
             }

@@ -156,6 +156,21 @@ void pack_panel_transposed(const T* b, Int ldb, Int depth, Int columns, T* panel
     }
 }
 
+// tile[k][0..kTileRows) = a[k*step + 0..rows): rows that lie side by side in A, out of reach of cache aliasing.
+template <class T>
+void pack_rows(const T* a, Int step, Int depth, Int rows, T* tile) {
+    if (rows == kTileRows) {
+        for (Int k = 0; k < depth; ++k, a += step, tile += kTileRows) {
+#pragma GCC unroll 6
+            for (int r = 0; r < kTileRows; ++r) tile[r] = a[r];
+        }
+        return;
+    }
+    for (Int k = 0; k < depth; ++k, a += step, tile += kTileRows) {
+        for (Int r = 0; r < rows; ++r) tile[r] = a[r];
+    }
+}
+
 LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
 LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
@@ -174,23 +189,26 @@ struct Product {
     bool relu;
 };
 
-// Rows [i0, i1) of the panel of columns from j on, depth [k0, k1); `b` is that panel.
+// Rows [i0, i1) of the panel of columns from j on, depth [k0, k1); `b` is that panel. If A's rows lie side by side, `tiles`
+// holds them packed: tile i/kTileRows at tiles + i*p.k.
 template <class T>
-LAMELLA_INLINE void multiply_panel(const Product<T>& p, Int i0, Int i1, Int j, Int k0, Int k1, const T* b, Int ldb) {
+LAMELLA_INLINE void multiply_panel(const Product<T>& p, const T* tiles, Int i0, Int i1, Int j, Int k0, Int k1, const T* b,
+                                   Int ldb) {
     const Int columns = smaller(kTileColumns<T>, p.n - j);
     const bool last = k1 == p.k;
     const Epilogue<T> epilogue{last && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0, last && p.relu};
-    const Run run{k0 * p.a_step, k1 - k0};
+    const bool packed = tiles != nullptr;
+    const Run run{packed ? k0 * kTileRows : k0, k1 - k0};
     for (Int i = i0; i < i1; i += kTileRows) {
         const T* rows[kTileRows];
         T* c[kTileRows];
         const Tile<T> tile{rows, c, j, smaller(kTileRows, i1 - i)};
         for (Int r = 0; r < tile.count; ++r) {
-            rows[r] = p.a + (i + r) * p.a_row;
+            rows[r] = packed ? tiles + i * p.k + r : p.a + (i + r) * p.a_row;
             c[r] = p.c + (i + r) * p.n;
         }
-        if (p.a_step == 1) multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
-        else multiply<T, 0>(tile, p.a_step, &run, 1, b, ldb, columns, epilogue);
+        if (packed) multiply<T, kTileRows>(tile, kTileRows, &run, 1, b, ldb, columns, epilogue);
+        else multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
     }
 }
 
@@ -207,6 +225,17 @@ Status multiply_matrices(const Product<T>& p) {
     const Int row_groups = ceil_divide(p.m, kGroupRows);
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
     const Int flops = 2 * smaller(p.m, kGroupRows) * group_panels * kTileColumns<T> * larger(p.k, 1);
+    T* tiles = nullptr;
+    if (p.a_step != 1) {
+        const Int count = ceil_divide(p.m, kTileRows);
+        tiles = static_cast<T*>(call_scratch(count * kTileRows * p.k * Int(sizeof(T))));
+        if (tiles == nullptr) return kOutOfMemory;
+        parallel_for(count, larger(1, kChunkElements / larger(1, kTileRows * p.k)), [&](Int begin, Int end) {
+            for (Int i = begin * kTileRows; i < end * kTileRows; i += kTileRows) {
+                pack_rows(p.a + i, p.a_step, p.k, smaller(kTileRows, p.m - i), tiles + i * p.k);
+            }
+        });
+    }
     Int failed = 0;
     parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
         T* const panel = static_cast<T*>(thread_scratch(depth * kTileColumns<T> * Int(sizeof(T))));
@@ -223,12 +252,12 @@ Status multiply_matrices(const Product<T>& p) {
                     const Int columns = smaller(kTileColumns<T>, p.n - j);
                     const T* const b = p.b + k0 * p.b_row + j * p.b_column;
                     if (in_place && columns == kTileColumns<T>) {
-                        multiply_panel(p, i0, i1, j, k0, k1, b, p.b_row);
+                        multiply_panel<T>(p, tiles, i0, i1, j, k0, k1, b, p.b_row);
                         continue;
                     }
                     if (p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
                     else pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
-                    multiply_panel(p, i0, i1, j, k0, k1, static_cast<const T*>(panel), Int(kTileColumns<T>));
+                    multiply_panel<T>(p, tiles, i0, i1, j, k0, k1, panel, kTileColumns<T>);
                 }
             }
         }
