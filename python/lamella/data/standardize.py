@@ -1,0 +1,134 @@
+"""Lists, dicts and single arrays become one list of arrays in the model's order. Texts of errors: Keras 2.2.5."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.shapes import Shape
+
+Array: TypeAlias = NDArray[np.generic]
+
+
+def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Array]:
+    """One array for each name, with rank and shape checked; an array that fits is the user's own object.
+
+    Args:  data: an array, a list of arrays, or a dict by name; 1-D arrays become columns.  shapes: with the batch,
+        which is free; None entries are not checked.  prefix: "input" or "target", for the messages.
+    Raises:  ValueError, TypeError in Keras's own words.
+    """
+    if not names:
+        if data is None or (hasattr(data, "__len__") and len(data) == 0):
+            return []
+        raise ValueError(f"Error when checking model {prefix}: expected no data, but got: {data}")
+    arrays = [_column(a) for a in _count_checked(_listed(data, names, prefix), data, names, prefix)]
+    for name, shape, array in zip(names, shapes or [None] * len(names), arrays):
+        if shape is not None:
+            _check_shape(array.shape, shape, name, prefix)
+    return arrays
+
+
+def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
+    if data is None:
+        raise ValueError(f"Error when checking model {prefix}: no data was given, expected {len(names)} array(s)")
+    if isinstance(data, Mapping):
+        missing = next((name for name in names if name not in data), None)
+        if missing is not None:
+            raise ValueError(f'No data provided for "{missing}". Need data for each key in: {list(names)}')
+        return [dense(data[name]) for name in names]
+    if isinstance(data, (list, tuple)):
+        if len(data) and isinstance(data[0], (list, tuple)):
+            return [np.asarray(d) for d in data] if len(names) > 1 or len(data) == 1 else [np.asarray(data)]
+        if len(names) == 1 and len(data) and isinstance(data[0], (numbers.Number, np.bool_)):
+            return [np.asarray(data)]
+        return [dense(d) for d in data]
+    return [dense(data)]
+
+
+def dense(data: Any) -> Any:
+    """Data frames by their values, sparse matrices filled."""
+    if type(data) is np.ndarray:
+        return data
+    if hasattr(data, "toarray"):
+        return data.toarray()
+    if hasattr(data, "iloc"):
+        return data.values
+    return data
+
+
+def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str) -> list[Any]:
+    if len(data) == len(names):
+        bad = next((d for d in data if not hasattr(d, "shape")), None)
+        if bad is not None and not isinstance(bad, (list, tuple)):
+            raise TypeError(
+                f"Error when checking model {prefix}: data should be a Numpy array, or list/dict of Numpy arrays. "
+                f"Found: {str(bad)[:200]}..."
+            )
+        return data
+    if data and hasattr(data[0], "shape"):
+        shown = f"{[getattr(d, 'shape', type(d).__name__) for d in data]}"[:200]
+        raise ValueError(
+            f"Error when checking model {prefix}: the list of Numpy arrays that you are passing to your model is not "
+            f"the size the model expected. Expected to see {len(names)} array(s), but instead got the following list "
+            f"of {len(data)} arrays: {shown}..."
+        )
+    if len(names) > 1:
+        raise ValueError(
+            f"Error when checking model {prefix}: you are passing a list as input to your model, but the model expects "
+            f"a list of {len(names)} Numpy arrays instead. The list you passed was: {str(came)[:200]}"
+        )
+    raise TypeError(
+        f"Error when checking model {prefix}: data should be a Numpy array, or list/dict of Numpy arrays. "
+        f"Found: {str(came)[:200]}..."
+    )
+
+
+def _column(data: Any) -> Array:
+    array: Array = data if isinstance(data, np.ndarray) else np.asarray(data)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -> None:
+    if len(came) != len(wanted):
+        raise ValueError(
+            f"Error when checking {prefix}: expected {name} to have {len(wanted)} dimensions, "
+            f"but got array with shape {came}"
+        )
+    if any(ref is not None and dim != ref for dim, ref in zip(came[1:], wanted[1:])):
+        raise ValueError(
+            f"Error when checking {prefix}: expected {name} to have shape {tuple(wanted[1:])} "
+            f"but got array with shape {came[1:]}"
+        )
+
+
+def check_lengths(inputs: Sequence[Array], targets: Sequence[Array], weights: Sequence[Array | None] = ()) -> int:
+    """The number of samples. Raises ValueError if arrays differ in it, or if it is 0."""
+    x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
+    for found, arrays, noun in (
+        (x, inputs, "input arrays (x)"),
+        (y, targets, "target arrays (y)"),
+        (w, weights, "sample_weight arrays"),
+    ):
+        if len(found) > 1:
+            raise ValueError(
+                f"All {noun} should have the same number of samples. "
+                f"Got array shapes: {[a.shape for a in arrays if a is not None]}"
+            )
+    if x and y and x != y:
+        raise ValueError(
+            "Input arrays should have the same number of samples as target arrays. "
+            f"Found {x.pop()} input samples and {y.pop()} target samples."
+        )
+    if y and w and y != w:
+        raise ValueError(
+            "Sample_weight arrays should have the same number of samples as target arrays. "
+            f"Got {y.pop()} input samples and {w.pop()} target samples."
+        )
+    samples = max(x | y)
+    if samples == 0:
+        raise ValueError(f"expected at least one sample, got arrays of shape {[a.shape for a in (*inputs, *targets)]}")
+    return samples

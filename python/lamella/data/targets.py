@@ -1,0 +1,75 @@
+"""Targets, checked against the output and the loss that they are for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamella.core.checks import as_array
+from lamella.core.config import floatx
+from lamella.core.shapes import Shape
+from lamella.data.standardize import Array
+
+# These losses compare element by element, so the shapes must agree; Keras checks the same three.
+_SAME_SHAPE = ("mean_squared_error", "binary_crossentropy", "categorical_crossentropy")
+
+
+def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:
+    """The shape that a target must have; None where a loss of the user's own decides."""
+    if loss == "sparse_categorical_crossentropy":
+        return (*output_shape[:-1], 1)
+    return None if loss is None else output_shape
+
+
+def check_target(target: Array, output_shape: Shape, loss: str | None) -> None:
+    """Raises ValueError, in Keras's own words, if the loss cannot compare `target` with the output."""
+    if loss == "categorical_crossentropy" and target.shape[-1] == 1:
+        raise ValueError(
+            f"You are passing a target array of shape {target.shape} while using as loss `categorical_crossentropy`. "
+            "`categorical_crossentropy` expects targets to be binary matrices (1s and 0s) of shape (samples, classes). "
+            "If your targets are integer classes, you can convert them to the expected format via:\n```\n"
+            "from keras.utils import to_categorical\ny_binary = to_categorical(y_int)\n```\n\n"
+            "Alternatively, you can use the loss function `sparse_categorical_crossentropy` instead, "
+            "which does expect integer targets."
+        )
+    if loss in _SAME_SHAPE and any(
+        ref is not None and dim != ref for dim, ref in zip(target.shape[1:], output_shape[1:])
+    ):
+        raise ValueError(
+            f"A target array with shape {target.shape} was passed for an output of shape {output_shape} while using as "
+            f"loss `{loss}`. This loss expects targets to have the same shape as the output."
+        )
+
+
+def as_target(target: Any, output_shape: Shape, loss: str | None, name: str) -> Array:
+    """The array that the loss reads: int64 labels for the sparse loss, else floatx.
+
+    Raises:  ValueError for NaN (unless the loss is the user's own: it may mean something there) and for labels that are
+        no classes of the output; TypeError for what are no numbers.
+    """
+    who = f"target '{name}'"
+    if loss == "sparse_categorical_crossentropy":
+        return _labels(target, output_shape[-1], who)
+    array = as_array(target, floatx(), who)
+    if loss is not None and (nan := np.isnan(array)).any():
+        raise ValueError(f"{who}: expected numbers, got {_first(array, nan)}")
+    return array
+
+
+def _labels(target: Any, classes: int | None, who: str) -> Array:
+    given = np.asarray(target)
+    if given.dtype.kind == "f" and (odd := ~np.isfinite(given) | (given != np.trunc(given))).any():
+        raise ValueError(f"{who}: expected whole class labels, got {_first(given, odd)}")
+    labels = as_array(given, np.int64, who)
+    if classes is not None and labels.size:
+        low, high = labels.min(), labels.max()
+        if low < 0 or high >= classes:
+            outside = _first(labels, (labels < 0) | (labels >= classes))
+            raise ValueError(f"{who}: expected class labels from 0 to {classes - 1}, got {outside}")
+    return labels
+
+
+def _first(array: Array, where: Any) -> str:
+    place = int(np.argmax(where.reshape(-1)))
+    return f"{array.reshape(-1)[place]} at sample {place * array.shape[0] // max(1, array.size)}"

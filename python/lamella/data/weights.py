@@ -1,0 +1,112 @@
+"""sample_weight and class_weight: one array of weights per output, or None where all samples count the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core.checks import as_array
+from lamella.core.config import floatx
+from lamella.data.standardize import Array, dense
+
+
+def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
+    """`given` sorted by output: one entry each, None where there is none.
+
+    Args:  given: for one output what it is, or a list or dict with one entry; for several a list or a dict by name.
+        kind: "sample_weight" or "class_weight".
+    Raises:  TypeError, ValueError in Keras's own words.
+    """
+    if given is None or (isinstance(given, (list, Mapping)) and len(given) == 0):
+        return [None] * len(names)
+    if len(names) == 1:
+        if isinstance(given, (list, tuple)) and len(given) == 1 and not np.isscalar(given[0]):
+            return [given[0]]
+        if isinstance(given, Mapping) and names[0] in given:
+            return [given[names[0]]]
+        return [given]
+    if isinstance(given, list):
+        if len(given) != len(names):
+            raise ValueError(
+                f"Provided `{kind}` was a list of {len(given)} elements, but the model has {len(names)} outputs. "
+                f"You should provide one `{kind}` array per model output."
+            )
+        return given
+    if isinstance(given, Mapping):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ValueError(f"`{kind}` names outputs that the model has not: {unknown}. Its outputs: {list(names)}")
+        return [given.get(name) for name in names]
+    raise TypeError(
+        f"The model has multiple outputs, so `{kind}` should be either a list or a dict. "
+        f"Provided `{kind}` type not understood: {type(given).__name__}"
+    )
+
+
+def combine(sample_weight: Any, class_weight: Any, target: Array, mode: str | None) -> Array | None:
+    """The weights of one output's samples: sample_weight times the weight of each sample's class.
+
+    Args:  target: labels [N] or [N, 1], or one-hot [N, C].  mode: None, or "temporal" for weights [N, T].
+    Raises:  TypeError for a class_weight that is no dict (Keras ignores it); ValueError in Keras's own words.
+    """
+    weights = _sample_weights(sample_weight, target, mode)
+    if class_weight is None:
+        return weights
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
+    by_class = _class_weights(class_weight, target)
+    return by_class if weights is None else weights * by_class
+
+
+def _sample_weights(given: Any, target: Array, mode: str | None) -> Array | None:
+    if mode not in (None, "temporal"):
+        raise ValueError(f'"sample_weight_mode should be None or "temporal". Found: {mode}')
+    if mode == "temporal" and target.ndim < 3:
+        raise ValueError(
+            f"Found a sample_weight array for an input with shape {target.shape}. Timestep-wise sample weighting (use "
+            'of sample_weight_mode="temporal") is restricted to outputs that are at least 3D, i.e. that have a time '
+            "dimension."
+        )
+    if given is None:
+        return None
+    weights = as_array(dense(given), floatx(), "sample_weight")
+    if mode is None and weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if mode is None and weights.ndim != 1:
+        raise ValueError(
+            f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample weights, you "
+            'should specify sample_weight_mode="temporal" in compile(). If you just mean to use sample-wise weights, '
+            "make sure your sample_weight array is 1D."
+        )
+    if mode == "temporal" and weights.ndim != 2:
+        raise ValueError(
+            f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample weighting, "
+            "you should pass a 2D sample_weight array."
+        )
+    if weights.shape[1:] != target.shape[1 : weights.ndim]:
+        raise ValueError(
+            f"Found a sample_weight array with shape {weights.shape} for an input with shape {target.shape}. "
+            "sample_weight cannot be broadcast."
+        )
+    if not np.isfinite(weights).all():
+        raise ValueError("sample_weight: expected finite numbers, got NaN or infinity")
+    return weights
+
+
+def _class_weights(class_weight: Mapping[Any, float], target: Array) -> Array:
+    if target.ndim > 2:
+        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
+    labels = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
+    classes, places = np.unique(labels, return_inverse=True)
+    missing = [c for c in classes.tolist() if c not in class_weight]
+    if missing:
+        raise ValueError(
+            "`class_weight` must contain all classes in the data. "
+            f"The classes {set(missing)} exist in the data but not in `class_weight`."
+        )
+    table = as_array([class_weight[c] for c in classes.tolist()], floatx(), "class_weight")
+    if not np.isfinite(table).all():
+        raise ValueError("class_weight: expected finite numbers, got NaN or infinity")
+    return table[places]

@@ -1,0 +1,176 @@
+"""Trainable: compile, fit and their kin for a network; each method hands over to `training`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from lamella import losses as _losses  # noqa: F401 - the names that compile looks up
+from lamella import metrics as _metrics  # noqa: F401
+from lamella import optimizers
+from lamella.callbacks.base import Callback
+from lamella.callbacks.history import History
+from lamella.data.batches import Shuffle
+from lamella.data.standardize import Array
+from lamella.training import evaluate as _evaluate
+from lamella.training import feed as _feed
+from lamella.training import fit as _fit
+from lamella.training.objective import Objective
+from lamella.training.step import Steps
+
+# Arrays, lists or dicts of them: what Keras takes is checked in `data`.
+Arrays = Any
+
+
+class Trainable:
+    """The training methods of a model. Source: Keras 2.2.5 keras/engine/training.py."""
+
+    # Of the network that this is mixed into.
+    name: str
+    built: bool
+
+    optimizer: Any = None
+    loss: Any = None
+    loss_weights: Any = None
+    metrics: Any = ()
+    weighted_metrics: Any = None
+    sample_weight_mode: Any = None
+    history: History | None = None
+    stop_training: bool = False
+    _trained_by: int | None = None
+    _steps: Steps | None = None
+
+    def compile(
+        self,
+        optimizer: Any,
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        sample_weight_mode: Any = None,
+        weighted_metrics: Any = None,
+        target_tensors: None = None,
+    ) -> None:
+        """Choose how to train; the weights that are trainable now are the ones that are trained.
+
+        Args:  optimizer: name, config or instance.  loss: name, function, or list or dict of them by output.
+            metrics, weighted_metrics: list for every output, or dict by output; 'acc' fits loss and output.
+            loss_weights: list or dict.  sample_weight_mode: None or "temporal".
+        Raises:  ValueError, TypeError in Keras's own words; the model is then as it was.
+        """
+        if target_tensors is not None:
+            raise ValueError("target_tensors: targets are arrays here, passed to fit")
+        chosen = optimizers.get(optimizer)
+        arguments = (loss, metrics, loss_weights, sample_weight_mode, weighted_metrics)
+        steps = self._prepared(chosen, arguments) if self.built else None
+        self.optimizer = chosen
+        self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics = arguments
+        self.metrics = metrics or []
+        self._steps = steps
+
+    def _prepared(self, optimizer: Any, arguments: tuple[Any, ...]) -> Steps:
+        network: Any = self
+        loss, metrics, loss_weights, mode, weighted = arguments
+        objective = Objective(
+            network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
+            penalized=bool(network.penalties),
+        )  # fmt: skip
+        return Steps(self, objective, optimizer)
+
+    def _compiled(self, x: Arrays = None) -> Steps:
+        """What compile prepared; a model that waited for its input shape is built from the data first."""
+        if self.optimizer is None:
+            raise RuntimeError("You must compile your model before using it.")
+        if self._steps is None:
+            self._build_from(x)
+            arguments = (self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics)
+            self._steps = self._prepared(self.optimizer, arguments)
+        return self._steps
+
+    def _build_from(self, x: Arrays) -> None:
+        if not self.built and x is not None:
+            network: Any = self
+            network.build_from(_feed.arrays_to_build_from(x))
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The columns of what evaluate returns, "loss" first."""
+        return list(self._compiled().objective.names)
+
+    def metric_direction(self, name: str) -> str | None:
+        """ "min" or "max" where the metric behind a column of the logs says so; "val_" is read past."""
+        return None if self._steps is None else self._steps.objective.direction(name.removeprefix("val_"))
+
+    def fit(
+        self,
+        x: Arrays = None,
+        y: Arrays = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int = 1,
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Shuffle = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_freq: int | Collection[int] = 1,
+    ) -> History:
+        """Train on arrays for the epochs initial_epoch .. epochs - 1.
+
+        Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
+            validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
+            class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
+            steps_per_epoch: that many steps, each on all of the arrays.
+        Returns:  the History of this fit, also `model.history`.
+        Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
+            Keras's own words before any weight has changed.
+        """
+        steps = self._compiled(x)
+        steps.warn_if_stale()
+        return _fit.fit(
+            self, steps, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
+        )  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Arrays = None,
+        y: Arrays = None,
+        batch_size: int | None = None,
+        verbose: int = 1,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | None = None,
+    ) -> float | list[float]:
+        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase."""
+        return _evaluate.evaluate(self, self._compiled(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
+
+    def predict(
+        self,
+        x: Arrays,
+        batch_size: int | None = None,
+        verbose: int = 0,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | None = None,
+    ) -> Array | list[Array]:
+        """The outputs for all samples, in the inference phase; needs no compile."""
+        self._build_from(x)
+        return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None
+    ) -> float | list[float]:
+        """One step on all of x; returns what evaluate would, in the training phase and before the update."""
+        return _evaluate.train_on_batch(self, self._compiled(x), x, y, sample_weight, class_weight)
+
+    def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
+        """The loss and metrics of one batch."""
+        return _evaluate.test_on_batch(self, self._compiled(x), x, y, sample_weight)
+
+    def predict_on_batch(self, x: Arrays) -> Array | list[Array]:
+        """The outputs for one batch."""
+        self._build_from(x)
+        return _evaluate.predict_on_batch(self, x)

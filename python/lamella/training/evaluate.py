@@ -1,0 +1,120 @@
+"""evaluate, predict, and the methods for a single batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.callbacks.base import Callback, CallbackList
+from lamella.callbacks.progress import Progbar
+from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
+from lamella.data.standardize import Array, check_lengths
+from lamella.ops.tape import value_of
+from lamella.training import feed, loop
+from lamella.training.exclusive import Exclusive
+from lamella.training.feed import checked_batch_size, checked_count
+from lamella.training.step import Steps
+
+
+def evaluate(
+    model: Any,
+    steps: Steps,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: int,
+    sample_weight: Any,
+    count: int | None,
+    callbacks: Sequence[Callback] | None,
+) -> float | list[float]:
+    """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
+    size = checked_batch_size(batch_size)
+    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    batches: Batches = (
+        ArrayBatches(data, size) if count is None else WholeBatches(data, checked_count("steps", count))
+    )
+    progress = Progbar(batches.samples, verbose=1) if verbose == 1 else None
+    hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
+    values = loop.evaluate(steps, batches, hooks, progress)
+    if progress is not None:
+        progress.finish(batches.samples or 0)
+    return _scalar(values)
+
+
+def predict(
+    model: Any, x: Any, batch_size: int | None, verbose: int, count: int | None, callbacks: Sequence[Callback] | None
+) -> Array | list[Array]:
+    """See Model.predict. The outputs are the caller's own arrays."""
+    size = checked_batch_size(batch_size)
+    _, inputs = feed.inputs_of(model, x)
+    samples = check_lengths(inputs, [])
+    if count is not None:
+        size, inputs = samples, [np.concatenate([a] * checked_count("steps", count)) for a in inputs]
+        samples *= count
+    batches = ArrayBatches(Data(inputs, [], []), size)
+    progress = Progbar(samples, verbose=1) if verbose == 1 else None
+    hooks = _hooks(model, callbacks, batches, size, verbose, [])
+    if hooks is not None:
+        hooks.on_predict_begin()
+    outputs: list[Array] = []
+    done = 0
+    for index, (batch, _, _, length) in enumerate(batches.epoch(0)):
+        if hooks is not None:
+            hooks.call_batch("predict", "begin", index)
+        values = [value_of(v) for v in model.run(batch, training=False)]
+        if not outputs:
+            outputs = [np.empty((samples, *v.shape[1:]), v.dtype) for v in values]
+        for output, value in zip(outputs, values):
+            output[done : done + length] = value
+        done += length
+        if hooks is not None:
+            hooks.call_batch("predict", "end", index)
+        if progress is not None:
+            progress.update(done)
+    if hooks is not None:
+        hooks.on_predict_end()
+    if progress is not None:
+        progress.finish(done)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _hooks(
+    model: Any, callbacks: Sequence[Callback] | None, batches: Batches, size: int, verbose: int, names: list[str]
+) -> CallbackList | None:
+    if not callbacks:
+        return None
+    hooks = CallbackList(callbacks)
+    hooks.set_model(model)
+    hooks.set_params(
+        {"batch_size": size, "steps": None, "samples": batches.samples, "verbose": verbose, "metrics": names}
+    )
+    return hooks
+
+
+def train_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
+    """One step on one batch; see Model.train_on_batch."""
+    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
+    with Exclusive(model):
+        return _scalar(steps.train(*data))
+
+
+def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
+    """The numbers of one batch; see Model.test_on_batch."""
+    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    return _scalar(steps.test(*data))
+
+
+def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
+    """The outputs for one batch, arrays of the caller's own."""
+    _, inputs = feed.inputs_of(model, x)
+    check_lengths(inputs, [])
+    outputs = [value_of(v) for v in model.run(inputs, training=False)]
+    # A model that only reshapes hands a view of its input on.
+    outputs = [v.copy() if any(np.may_share_memory(v, a) for a in inputs) else v for v in outputs]
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _scalar(values: list[float]) -> float | list[float]:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,87 @@
+"""From the arguments of fit, evaluate and predict to standardized arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core.checks import as_array
+from lamella.core.config import floatx
+from lamella.data import targets as target_checks
+from lamella.data import weights as weight_checks
+from lamella.data.batches import Data
+from lamella.data.standardize import Array, check_lengths, standardize
+from lamella.training.objective import Objective
+
+
+def inputs_of(model: Any, x: Any) -> tuple[list[Array], list[Array]]:
+    """The model's inputs as arrays: the user's own objects, and what the layers read (floatx, C-contiguous)."""
+    given = standardize(x, model.input_names, model.input_shapes, "input")
+    return given, [as_array(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+
+
+def _dtype_of(model: Any, index: int) -> str:
+    """Symbolic inputs know their dtype; an integer one stays integer."""
+    inputs = getattr(model, "inputs", None)
+    dtype = getattr(inputs[index], "dtype", None) if inputs else None
+    return dtype if dtype is not None else floatx()
+
+
+def data_of(
+    model: Any, objective: Objective, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
+) -> tuple[Data, list[Array]]:
+    """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order."""
+    given_x, inputs = inputs_of(model, x)
+    outputs = objective.outputs
+    names = [output.name for output in outputs]
+    wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in outputs]
+    given_y = standardize(y, names, None, "target")
+    for output, array in zip(outputs, given_y):
+        target_checks.check_target(array, output.shape, output.loss_name)
+    given_y = standardize(given_y, names, wanted, "target") if names else given_y
+    targets = [
+        target_checks.as_target(array, output.shape, output.loss_name, output.name)
+        for output, array in zip(outputs, given_y)
+    ]
+    sample_weights = weight_checks.per_output(sample_weight, names, "sample_weight")
+    class_weights = _class_weights(class_weight, names)
+    weights = [
+        weight_checks.combine(sw, cw, target, output.mode)
+        for sw, cw, target, output in zip(sample_weights, class_weights, targets, outputs)
+    ]
+    samples = check_lengths(inputs, targets, weights)
+    full = [w if w is not None else np.ones(samples, floatx()) for w in weights]
+    return Data(inputs, targets, weights), [*given_x, *given_y, *full]
+
+
+def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
+    if class_weight is not None and not isinstance(class_weight, (dict, list)):
+        raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
+    if len(names) == 1:
+        if isinstance(class_weight, dict) and names[0] in class_weight:
+            return [class_weight[names[0]]]
+        return [class_weight]
+    return weight_checks.per_output(class_weight, names, "class_weight")
+
+
+def checked_batch_size(batch_size: int | None) -> int:
+    return 32 if batch_size is None else checked_count("batch_size", batch_size)
+
+
+def checked_count(name: str, value: Any) -> int:
+    """An int >= 1. Raises TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"expected {name} to be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"expected {name} to be at least 1, got {value}")
+    return int(value)
+
+
+def arrays_to_build_from(x: Any) -> list[Array]:
+    """The arrays that show an unbuilt model the shape of its input."""
+    if isinstance(x, dict):
+        x = list(x.values())
+    names = [f"input_{i}" for i in range(len(x))] if isinstance(x, list) and x and hasattr(x[0], "shape") else ["input"]
+    return standardize(x, names, None, "input")

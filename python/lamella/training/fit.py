@@ -1,0 +1,127 @@
+"""fit: from its arguments to one run of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.callbacks.base import Callback, CallbackList
+from lamella.callbacks.history import BaseLogger, History
+from lamella.callbacks.progress import ProgbarLogger
+from lamella.core import random
+from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
+from lamella.training import feed, loop
+from lamella.training.exclusive import Exclusive
+from lamella.training.feed import checked_batch_size, checked_count
+from lamella.training.step import Steps
+
+
+def fit(
+    model: Any,
+    steps: Steps,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: int,
+    callbacks: Sequence[Callback] | None,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: Shuffle,
+    class_weight: Any,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_freq: int | Collection[int],
+) -> History:
+    """Train on arrays; see Model.fit. Everything is checked before the first weight changes."""
+    if batch_size is not None and steps_per_epoch is not None:
+        raise ValueError("batch_size must be None when steps_per_epoch is given: each step takes the whole arrays")
+    if validation_steps is not None and steps_per_epoch is None:
+        raise ValueError("Can only use `validation_steps` when doing step-wise training, i.e. when `steps_per_epoch` is set.")
+    size = checked_batch_size(batch_size)
+    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
+    held, shown = _validation(model, steps, validation_data, validation_split, data)
+    if held is not None and validation_data is None:
+        data = data.split(validation_split)[0]
+    batches: Batches
+    if steps_per_epoch is not None:
+        batches = WholeBatches(data, checked_count("steps_per_epoch", steps_per_epoch))
+    else:
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
+        batches = ArrayBatches(data, size, shuffle, random.generator(what="shuffle") if shuffle else None)
+    validation: Batches | None = None
+    if held is not None:
+        validation = ArrayBatches(held, size) if steps_per_epoch is None else WholeBatches(held, validation_steps or 1)
+        if verbose:
+            print(f"Train on {data.samples} samples, validate on {held.samples} samples")
+    return run(
+        model, steps, batches, validation, size if steps_per_epoch is None else None, epochs, verbose, callbacks,
+        initial_epoch, validation_freq, shown,
+    )  # fmt: skip
+
+
+def run(
+    model: Any,
+    steps: Steps,
+    batches: Batches,
+    validation: Batches | None,
+    batch_size: int | None,
+    epochs: int,
+    verbose: int,
+    callbacks: Sequence[Callback] | None,
+    initial_epoch: int,
+    validation_freq: int | Collection[int],
+    shown: list[Any] | None,
+) -> History:
+    """The callbacks in Keras's order, then the loop. `shown`: what callbacks get as validation_data."""
+    if isinstance(validation_freq, int) and validation_freq < 1:
+        raise ValueError(f"`validation_freq` must be a positive integer, got {validation_freq}")
+    names = steps.objective.names
+    averages = BaseLogger(steps.objective.stateful_names)
+    history = History()
+    bar = [ProgbarLogger("samples" if batches.samples is not None else "steps", steps.objective.stateful_names)]
+    hooks = CallbackList([averages, *(bar if verbose else []), *(callbacks or []), history])
+    with Exclusive(model):
+        model.history = history
+        hooks.set_model(model)
+        hooks.set_params(
+            {
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "steps": batches.steps if batches.samples is None else None,
+                "samples": batches.samples,
+                "verbose": verbose,
+                "do_validation": validation is not None,
+                "metrics": names + ([f"val_{name}" for name in names] if validation is not None else []),
+            }
+        )
+        for callback in hooks.callbacks:
+            callback.validation_data = shown
+        loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
+    return history
+
+
+def _validation(
+    model: Any, steps: Steps, validation_data: Any, validation_split: float, data: Data
+) -> tuple[Data | None, list[Any] | None]:
+    """The data to validate on, and what callbacks see of it: the user's arrays, then 0. if the phase matters."""
+    phase = [0.0] if model.uses_learning_phase else []
+    if validation_data is not None:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
+            raise ValueError(
+                "When passing a `validation_data` argument, it must contain either 2 items (x_val, y_val), or 3 items "
+                f"(x_val, y_val, val_sample_weights). However we received {count} items"
+            )
+        held, given = feed.data_of(model, steps.objective, *validation_data)
+        return held, [*given, *phase]
+    if validation_split and 0.0 < validation_split < 1.0:
+        held = data.split(validation_split)[1]
+        weights = [np.ones(held.samples, y.dtype) if w is None else w for w, y in zip(held.weights, held.targets)]
+        return held, [*held.inputs, *held.targets, *weights, *phase]
+    return None, None

@@ -1,0 +1,132 @@
+"""The epoch loop: batches, a step, callbacks. There is one, whatever the data comes from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from lamella.callbacks.base import CallbackList
+from lamella.callbacks.history import BaseLogger
+from lamella.callbacks.logs import Logs
+from lamella.callbacks.progress import Progbar
+from lamella.data.batches import Batches
+from lamella.training.step import Steps
+
+
+@dataclass
+class Run:
+    """All that one fit needs besides the steps.
+
+    validation_freq: an epoch number k (every k-th epoch) or the 1-based epochs to validate after.
+    """
+
+    batches: Batches
+    validation: Batches | None
+    callbacks: CallbackList
+    averages: BaseLogger
+    epochs: int
+    initial_epoch: int
+    validation_freq: int | Collection[int]
+
+    def validates(self, epoch: int) -> bool:
+        if self.validation is None:
+            return False
+        if isinstance(self.validation_freq, int):
+            return (epoch + 1) % self.validation_freq == 0
+        return (epoch + 1) in self.validation_freq
+
+
+def train(steps: Steps, run: Run) -> None:
+    """Epochs initial_epoch .. epochs - 1, or fewer if a callback sets model.stop_training.
+
+    on_train_end runs however the loop ends: by an error of the data, of a callback, or by Ctrl-C.
+    """
+    callbacks = run.callbacks
+    steps.model.stop_training = False
+    try:
+        callbacks.on_train_begin()
+        for epoch in range(run.initial_epoch, run.epochs):
+            steps.objective.reset()
+            callbacks.on_epoch_begin(epoch)
+            finished = _train_epoch(steps, run, epoch)
+            logs: Logs[Any] = Logs()
+            if finished and run.validates(epoch):
+                assert run.validation is not None
+                # A stop asked for during validation counts too.
+                values = evaluate(steps, run.validation, callbacks)
+                logs.update(zip([f"val_{name}" for name in steps.objective.names], values))
+            callbacks.on_epoch_end(epoch, logs)
+            if steps.model.stop_training:
+                break
+    except BaseException as error:
+        _end_after(error, callbacks)
+        raise
+    callbacks.on_train_end()
+
+
+def _train_epoch(steps: Steps, run: Run, epoch: int) -> bool:
+    """Whether all batches were taken."""
+    model, step, names = steps.model, steps.train, steps.objective.names
+    callbacks, averages = run.callbacks, run.averages
+    # Nobody but the averages listens as a rule; then no logs are made for a batch.
+    watched = [c for c in callbacks.listeners("train") if c is not averages]
+    left = run.batches.steps
+    for index, (inputs, targets, weights, size) in enumerate(run.batches.epoch(epoch)):
+        if watched:
+            logs: Logs[Any] = Logs(batch=index, size=size)
+            callbacks.call_batch("train", "begin", index, logs)
+            logs.update(zip(names, step(inputs, targets, weights)))
+            callbacks.call_batch("train", "end", index, logs)
+        else:
+            averages.add(names, step(inputs, targets, weights), size)
+        if model.stop_training:
+            return left is not None and index + 1 == left
+    return True
+
+
+def evaluate(
+    steps: Steps, batches: Batches, callbacks: CallbackList | None = None, progress: Progbar | None = None
+) -> list[float]:
+    """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end."""
+    objective, names = steps.objective, steps.objective.names
+    objective.reset()
+    totals = [0.0] * len(names)
+    last: list[float] = totals
+    samples = 0
+    if callbacks is not None:
+        callbacks.on_test_begin()
+    watched = callbacks is not None and bool(callbacks.listeners("test"))
+    for index, (inputs, targets, weights, size) in enumerate(batches.epoch(0)):
+        if watched:
+            assert callbacks is not None
+            logs: Logs[Any] = Logs(batch=index, size=size)
+            callbacks.call_batch("test", "begin", index, logs)
+        last = steps.test(inputs, targets, weights)
+        if watched:
+            assert callbacks is not None
+            logs.update(zip(names, last))
+            callbacks.call_batch("test", "end", index, logs)
+        samples += size
+        for i, value in enumerate(last):
+            totals[i] += value * size
+        if progress is not None:
+            progress.update(samples)
+    if callbacks is not None:
+        callbacks.on_test_end()
+    stateful = objective.stateful_names
+    return [now if name in stateful else total / samples for name, now, total in zip(names, last, totals)]
+
+
+def _end_after(error: BaseException, callbacks: CallbackList) -> None:
+    """on_train_end after a failure: files get closed, best weights restored; `error` stays the one that is raised."""
+    for callback in callbacks.callbacks:
+        _attempt(callback.on_train_end, error)
+
+
+def _attempt(hook: Callable[..., None], error: BaseException) -> None:
+    try:
+        hook(Logs())
+    except Exception as second:
+        warnings.warn(f"{hook.__qualname__} failed after {error!r}: {second!r}", RuntimeWarning, stacklevel=4)

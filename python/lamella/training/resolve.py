@@ -1,0 +1,126 @@
+"""compile's arguments sorted by output. Texts of errors: Keras 2.2.5."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lamella.core import registry
+from lamella.core.configurable import deserialize
+from lamella.core.shapes import Shape
+
+LossFunction = Callable[..., Any]
+
+
+def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | None]:
+    """One loss function for each output; None for an output that is not trained."""
+    if isinstance(loss, Mapping):
+        _refuse_unknown(loss, names, "loss")
+        for name in names:
+            if name not in loss:
+                warnings.warn(
+                    f'Output "{name}" missing from loss dictionary. We assume this was done on purpose, and we will '
+                    f'not be expecting any data to be passed to "{name}" during training.',
+                    stacklevel=4,
+                )
+        given = [loss.get(name) for name in names]
+    elif isinstance(loss, (list, tuple)):
+        if len(loss) != len(names):
+            raise ValueError(
+                "When passing a list as loss, it should have one entry per model outputs. "
+                f"The model has {len(names)} outputs, but you passed loss={loss}"
+            )
+        given = list(loss)
+    else:
+        given = [loss] * len(names)
+    return [deserialize("losses", entry) for entry in given]
+
+
+def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
+    """What each output's loss counts in the total."""
+    if loss_weights is None:
+        return [1.0] * len(names)
+    if isinstance(loss_weights, Mapping):
+        _refuse_unknown(loss_weights, names, "loss_weights")
+        return [float(loss_weights.get(name, 1.0)) for name in names]
+    if isinstance(loss_weights, list):
+        if len(loss_weights) != len(names):
+            raise ValueError(
+                "When passing a list as loss_weights, it should have one entry per model output. "
+                f"The model has {len(names)} outputs, but you passed loss_weights={loss_weights}"
+            )
+        return [float(w) for w in loss_weights]
+    raise TypeError(f"Could not interpret loss_weights argument: {loss_weights} - expected a list or a dict.")
+
+
+def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
+    """A list counts for every output, a dict by name."""
+    if metrics is None or (isinstance(metrics, (list, tuple, Mapping)) and not metrics):
+        return [[] for _ in names]
+    if isinstance(metrics, list):
+        return [list(metrics) for _ in names]
+    if isinstance(metrics, Mapping):
+        unknown = [name for name in metrics if name not in names]
+        if unknown:
+            warnings.warn(
+                f"metrics: {unknown} are no outputs of the model; its outputs are {list(names)}", stacklevel=4
+            )
+        chosen = [metrics.get(name, []) for name in names]
+        return [list(m) if isinstance(m, (list, tuple)) else [m] for m in chosen]
+    raise TypeError(
+        f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {metrics}"
+    )
+
+
+def modes_by_output(mode: Any, names: Sequence[str]) -> list[str | None]:
+    """sample_weight_mode for each output: None or "temporal"."""
+    if isinstance(mode, Mapping):
+        _refuse_unknown(mode, names, "sample_weight_mode")
+        missing = [name for name in names if name not in mode]
+        if missing:
+            raise ValueError(f'Output "{missing[0]}" missing from sample_weight_modes dictionary')
+        modes = [mode[name] for name in names]
+    elif isinstance(mode, list):
+        if len(mode) != len(names):
+            raise ValueError(
+                "When passing a list as sample_weight_mode, it should have one entry per model output. "
+                f"The model has {len(names)} outputs, but you passed sample_weight_mode={mode}"
+            )
+        modes = mode
+    else:
+        modes = [mode] * len(names)
+    for entry in modes:
+        if entry not in (None, "temporal"):
+            raise ValueError(f'"sample_weight_mode should be None or "temporal". Found: {entry}')
+    return modes
+
+
+def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tuple[str, Callable[..., Any]]:
+    """Name and function of one metric; 'acc' and 'ce' mean what fits the loss and the output (spec of Keras 2.2.5).
+
+    One column or binary cross-entropy: binary; the sparse loss: sparse; else categorical.
+    """
+    for aliases, short, long in ((("accuracy", "acc"), "acc", "accuracy"), (("crossentropy", "ce"), "ce", "crossentropy")):
+        if isinstance(metric, str) and metric in aliases:
+            kind = getattr(loss, "__name__", "")
+            if output_shape[-1] == 1 or kind == "binary_crossentropy":
+                family = "binary"
+            elif kind == "sparse_categorical_crossentropy":
+                family = "sparse_categorical"
+            else:
+                family = "categorical"
+            return short, registry.get("metrics", f"{family}_{long}")
+    function = deserialize("metrics", metric)
+    name = getattr(function, "name", None) or getattr(function, "__name__", None)
+    if not callable(function) or name is None:
+        raise ValueError(f"Could not interpret metric function identifier: {metric}")
+    return name, function
+
+
+def _refuse_unknown(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    for name in given:
+        if name not in names:
+            raise ValueError(
+                f'Unknown entry in {what} dictionary: "{name}". Only expected the following keys: {list(names)}'
+            )

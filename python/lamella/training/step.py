@@ -1,0 +1,59 @@
+"""Steps: one batch in, the numbers of the logs out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.data.standardize import Array
+from lamella.ops.tape import Tape
+from lamella.training.objective import Objective
+
+
+class Steps:
+    """A model with its objective and optimizer, prepared once, so that a step only computes.
+
+    Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
+    """
+
+    def __init__(self, model: Any, objective: Objective, optimizer: Any) -> None:
+        self.model = model
+        self.objective = objective
+        self.optimizer = optimizer
+        self.variables = list(model.trainable_variables)
+        self.penalties = list(model.penalties)
+        self._params = [variable.value for variable in self.variables]
+        self._constrained = [variable for variable in self.variables if variable.constraint is not None]
+        self._bound = False
+
+    def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
+        """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
+        objective = self.objective
+        with Tape(self.variables) as tape:
+            values = self.model.run(inputs, training=True)
+            total, losses = objective.total(values, targets, weights, self.penalties)
+        if self._params:
+            if not self._bound:
+                # Not in the constructor: Keras, too, makes the optimizer's state at the first step.
+                self.optimizer.bind(self._params)
+                self._bound = True
+            self.optimizer.step(self._params, tape.gradients(total))
+            for variable in self._constrained:
+                variable.value[...] = variable.constraint(variable.value)
+        return objective.report(total, losses, values, targets, weights)
+
+    def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
+        """Forward only, in the inference phase; the loss holds the penalties, too."""
+        values = self.model.run(inputs, training=False)
+        total, losses = self.objective.total(values, targets, weights, self.penalties)
+        return self.objective.report(total, losses, values, targets, weights)
+
+    def warn_if_stale(self) -> None:
+        """Keras's warning for `trainable` changed after compile."""
+        if [id(v) for v in self.model.trainable_variables] != [id(v) for v in self.variables]:
+            warnings.warn(
+                "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
+                "without calling `model.compile` after ?",
+                stacklevel=4,
+            )
