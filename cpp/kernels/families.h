@@ -6,3 +6,4 @@
 #include "kernels/softmax.inl.h"
 #include "kernels/dense.inl.h"
 #include "kernels/conv2d.inl.h"
+#include "kernels/measure.inl.h"
