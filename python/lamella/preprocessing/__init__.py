@@ -1,0 +1,3 @@
+"""Turning files into arrays."""
+
+from lamella.preprocessing import image as image

@@ -1,0 +1,192 @@
+"""Image files to arrays and back, as keras-preprocessing 1.1.0 does it. Pillow loads with the first call, not before."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+import warnings
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from lamella.core import config
+from lamella.core.checks import as_array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ColorMode: TypeAlias = Literal["grayscale", "rgb", "rgba"]
+PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
+
+_MODES = {"grayscale": "L", "rgba": "RGBA", "rgb": "RGB"}
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+# Pillow knows some forty formats. Decoders that few files need have been the way in for hostile ones (EPS starts an
+# interpreter, FITS had a decompression bomb), so only what photographs and drawings come in is opened.
+_FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
+
+
+def load_img(
+    path: PathOrFile,
+    grayscale: bool = False,
+    color_mode: ColorMode = "rgb",
+    target_size: Sequence[int] | None = None,
+    interpolation: str = "nearest",
+) -> Image:
+    """The image in a file, fully decoded, with the file closed.
+
+    Args:  path: or an open binary file.  grayscale: deprecated, the same as color_mode="grayscale".  target_size:
+      (height, width); None keeps the size.  interpolation: looked at only if the size changes.
+    Returns:  a Pillow image; the one that Pillow opened (say, a JpegImageFile) where mode and size fit already.
+    Raises:  OSError with the path for a missing, truncated, corrupt or unknown file; PIL.Image.DecompressionBombError
+      for one that would unpack to more than Pillow's limit; ValueError for an unknown color_mode or interpolation.
+    Source:  keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else.
+    """
+    if grayscale is True:
+        warnings.warn('grayscale is deprecated. Please use color_mode = "grayscale"', stacklevel=2)
+        color_mode = "grayscale"
+    if color_mode not in _MODES:
+        raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
+    image = _decode(path)
+    if image.mode != _MODES[color_mode]:
+        image = image.convert(_MODES[color_mode])
+    if target_size is not None:
+        height, width = target_size
+        if image.size != (width, height):
+            image = image.resize((width, height), _resampling(interpolation))
+    return image
+
+
+def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike | None = None) -> NDArray[np.generic]:
+    """The pixels of an image, or of an array of rank 2 or 3.
+
+    Args:  data_format: None: lamella's image_data_format().  dtype: None: floatx().
+    Returns:  dtype [H, W, C], or [C, H, W] for channels_first (a view of the former); C = 1 for grayscale.
+    Raises:  ValueError for another rank or data_format.
+    Source:  keras-preprocessing 1.1.0.
+    """
+    data_format = config.image_data_format() if data_format is None else data_format
+    if data_format not in ("channels_first", "channels_last"):
+        raise ValueError(f"Unknown data_format: {data_format}")
+    x = as_array(img, config.floatx() if dtype is None else dtype, "img_to_array")
+    if x.ndim == 2:
+        return x[np.newaxis] if data_format == "channels_first" else x[..., np.newaxis]
+    if x.ndim != 3:
+        raise ValueError(f"Unsupported image shape: {x.shape}")
+    return x.transpose(2, 0, 1) if data_format == "channels_first" else x
+
+
+def array_to_img(
+    x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None
+) -> Image:
+    """An image of the pixels in x; x stays as it is.
+
+    Args:  x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.  scale: shift so that nothing is negative, then stretch so
+      that the largest value is 255; else values are cut to whole numbers as they are.  dtype: to compute in; None: floatx().
+    Raises:  ValueError for another rank, number of channels or data_format, and for an empty image.
+    Source:  keras-preprocessing 1.1.0; 1.1.1 and later shift by the minimum even where it is positive.
+    """
+    pillow = _pillow("array_to_img")
+    values = as_array(x, config.floatx() if dtype is None else dtype, "array_to_img")
+    if values.ndim != 3:
+        raise ValueError(f"Expected image array to have rank 3 (single image). Got array with shape: {values.shape}")
+    data_format = config.image_data_format() if data_format is None else data_format
+    if data_format not in ("channels_first", "channels_last"):
+        raise ValueError(f"Invalid data_format: {data_format}")
+    if data_format == "channels_first":
+        values = values.transpose(1, 2, 0)
+    if values.shape[2] not in (1, 3, 4):
+        raise ValueError(f"Unsupported channel number: {values.shape[2]}")
+    if values.size == 0:
+        raise ValueError(f"array_to_img: expected at least one pixel, got shape {values.shape}")
+    if scale:
+        values = _stretch(values)
+    pixels = values.astype(np.uint8)
+    image: Image = pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    return image
+
+
+def save_img(
+    path: PathOrFile,
+    x: ArrayLike,
+    data_format: str | None = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
+) -> None:
+    """Writes the pixels in x to a file, which appears complete or not at all.
+
+    Args:  path: or a file open for writing, which needs a file_format.  file_format: Pillow's name, or "jpg"; None:
+      by the path's extension.  kwargs: for Pillow's writer, such as quality=95.  The rest as for array_to_img.
+    Raises:  OSError for RGBA in a JPEG named only by the extension; with file_format it becomes RGB, with a warning.
+    Source:  keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
+    """
+    image = array_to_img(x, data_format=data_format, scale=scale)
+    if file_format is not None and file_format.lower() in ("jpg", "jpeg"):
+        file_format = "jpeg"
+        if image.mode == "RGBA":
+            warnings.warn("The JPG format does not support RGBA images, converting to RGB.", stacklevel=2)
+            image = image.convert("RGB")
+    if not isinstance(path, (str, os.PathLike)):
+        image.save(path, format=file_format, **kwargs)
+        return
+    final = os.path.realpath(path)  # a link stays a link
+    if os.path.exists(final) and not os.path.isfile(final):
+        image.save(final, format=file_format, **kwargs)  # a device or a pipe has no other place to be written
+        return
+    directory, name = os.path.split(final)
+    beside = os.path.join(directory, f".{secrets.token_hex(4)}-{name}")  # Pillow reads the format off the extension
+    try:
+        image.save(beside, format=file_format, **kwargs)
+        os.replace(beside, final)
+    except BaseException:
+        if os.path.lexists(beside):
+            os.unlink(beside)
+        raise
+
+
+def _decode(path: PathOrFile) -> Image:
+    pillow = _pillow("load_img")
+    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", path)
+    try:
+        with pillow.open(path, formats=_FORMATS) as image:
+            image.load()
+    except pillow.DecompressionBombError as error:
+        raise type(error)(f"{name}: {error}") from error
+    except OSError as error:
+        if error.filename is not None or isinstance(error, pillow.UnidentifiedImageError) and str(name) in str(error):
+            raise  # says where already
+        raise type(error)(f"{name}: {error}") from error
+    except (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
+        # What Pillow's decoders throw at bytes that they do not expect.
+        raise OSError(f"{name}: cannot decode this image: {error}") from error
+    decoded: Image = image
+    return decoded
+
+
+def _stretch(values: NDArray[Any]) -> NDArray[Any]:
+    floats = values if values.dtype.kind == "f" else values.astype(config.floatx())
+    shifted: NDArray[Any] = floats + max(-floats.min(), 0)
+    largest = shifted.max()
+    if largest != 0:
+        shifted /= largest
+    shifted *= 255
+    return shifted
+
+
+def _resampling(interpolation: str) -> Any:
+    if interpolation not in _INTERPOLATIONS:
+        raise ValueError(
+            f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_INTERPOLATIONS)}"
+        )
+    return _pillow("load_img").Resampling[interpolation.upper()]
+
+
+def _pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module cannot import
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(f"Could not import PIL.Image. The use of `{who}` requires PIL.") from error
+    return Image
