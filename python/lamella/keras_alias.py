@@ -25,6 +25,7 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "layers.convolutional": ("layers.conv", "layers.pooling"),
     "layers.normalization": ("layers.norm",),
     "objectives": ("losses",),
+    "utils": ("utils",),  # one file here, a package there
     "utils.np_utils": ("utils",),
     "utils.generic_utils": ("utils", "core.configurable"),
 }

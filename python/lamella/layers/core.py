@@ -115,7 +115,7 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.rate = min(1.0, max(0.0, rate))
-        self.noise_shape = noise_shape
+        self.noise_shape = None if noise_shape is None else as_shape(noise_shape)
         self.seed = seed
         self.supports_masking = True
         self._stream: int | None = seed

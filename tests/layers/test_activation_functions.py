@@ -1,0 +1,71 @@
+"""Activations by name against NumPy, and through the Activation layer."""
+
+import numpy as np
+import pytest
+
+from lamella import activations
+from lamella.core import registry
+from lamella.layers import Activation
+
+X = np.random.default_rng(0).normal(size=(6, 9)) * 3
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+ORACLES = {
+    "softmax": softmax,
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "selu": lambda x: 1.0507009873554804934 * np.where(x > 0, x, 1.6732632423543772848 * np.expm1(x)),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "exponential": np.exp,
+    "linear": lambda x: x,
+}
+
+
+def test_every_activation_has_an_oracle():
+    assert set(registry.names("activations")) == set(ORACLES)
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_formula(name, float64):
+    np.testing.assert_allclose(activations.get(name)(X), ORACLES[name](X), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(Activation(name)(X), ORACLES[name](X), rtol=1e-12, atol=1e-15)
+    assert activations.serialize(activations.get(name)) == name
+
+
+def test_arguments():
+    np.testing.assert_allclose(activations.elu(X, 0.5), np.where(X > 0, X, 0.5 * np.expm1(X)), rtol=1e-12)
+    expected = np.where(X >= 4, 4, np.where(X >= 1, X, 0.1 * (X - 1)))
+    np.testing.assert_allclose(activations.relu(X, alpha=0.1, max_value=4, threshold=1), expected, rtol=1e-12)
+    np.testing.assert_allclose(activations.softmax(X, axis=0), softmax(X.T).T, rtol=1e-12)
+
+
+def test_softmax_of_a_vector_is_refused():
+    with pytest.raises(ValueError, match="Cannot apply softmax to a tensor that is 1D"):
+        activations.softmax(np.zeros(3))
+
+
+def test_none_is_linear_and_unknown_is_named():
+    assert activations.get(None) is activations.linear
+    with pytest.raises(ValueError, match="Unknown activation function: swoosh"):
+        activations.get("swoosh")
+
+
+def test_a_function_of_ones_own():
+    def double(x):
+        return x + x
+
+    layer = Activation(double)
+    np.testing.assert_array_equal(layer(np.float32([[1, 2]])), [[2, 4]])
+    config = layer.get_config()
+    assert config["activation"] == "double"
+    with registry.custom_object_scope({"double": double}):
+        assert Activation.from_config(config).activation is double

@@ -1,0 +1,32 @@
+"""Keras-1 argument names: understood, with the Keras-2 call in the warning."""
+
+import pytest
+
+from lamella.layers import AveragePooling2D, BatchNormalization, Conv2D, Convolution2D, Dense, Dropout, MaxPooling2D
+
+
+@pytest.mark.parametrize(
+    "old, new, shown",
+    [
+        (lambda: Dense(output_dim=3, init="he_normal", W_regularizer="l2", bias=False), lambda: Dense(3, kernel_initializer="he_normal", kernel_regularizer="l2", use_bias=False), 'Dense(units=3, kernel_initializer="he_normal", kernel_regularizer="l2", use_bias=False)'),
+        (lambda: Convolution2D(4, 3, 2, border_mode="same", subsample=(2, 2), dim_ordering="th"), lambda: Conv2D(4, (3, 2), padding="same", strides=(2, 2), data_format="channels_first"), 'Conv2D(4, (3, 2), padding="same", strides=(2, 2), data_format="channels_first")'),
+        (lambda: Conv2D(nb_filter=4, nb_row=3, nb_col=2), lambda: Conv2D(4, (3, 2)), "Conv2D(filters=4, kernel_size=(3, 2))"),
+        (lambda: Dropout(p=0.5), lambda: Dropout(0.5), "Dropout(rate=0.5)"),
+        (lambda: MaxPooling2D((2, 2), border_mode="same"), lambda: MaxPooling2D((2, 2), padding="same"), 'MaxPooling2D((2, 2), padding="same")'),
+        (lambda: AveragePooling2D(dim_ordering="tf"), lambda: AveragePooling2D(data_format="channels_last"), 'AveragePooling2D(data_format="channels_last")'),
+        (lambda: BatchNormalization(mode=0, beta_init="ones"), lambda: BatchNormalization(beta_initializer="ones"), 'BatchNormalization(beta_initializer="ones")'),
+    ],
+)  # fmt: skip
+def test_old_call(old, new, shown):
+    with pytest.warns(UserWarning) as caught:
+        layer = old()
+    assert [str(w.message) for w in caught] == [f"Update your `{shown.split('(')[0]}` call to the Keras 2 API: `{shown}`"]
+    assert caught[0].filename == __file__
+    config, expected = layer.get_config(), new().get_config()
+    assert config | {"name": ""} == expected | {"name": ""}
+
+
+def test_a_new_call_does_not_warn(recwarn):
+    Dense(3, input_shape=(4,))
+    Conv2D(4, (3, 3), strides=2)
+    assert not recwarn

@@ -1,0 +1,127 @@
+"""What every layer promises, on every row of the roster. Layers are found in the registry."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+from layer_roster import IDS, NOT_HERE, ROSTER
+
+from lamella import layers
+from lamella.core import registry
+from lamella.layers import Input
+from lamella.models import Model
+from lamella.ops.tape import Tape, value_of
+
+rows = pytest.mark.parametrize("name, arguments, shape", ROSTER, ids=IDS)
+
+
+def make(name, arguments):
+    return registry.get("layers", name)(**arguments)
+
+
+def several(shape):
+    return isinstance(shape, list)
+
+
+def data(shape, batch=3, dtype="float32"):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(batch, *s)).astype(dtype) for s in (shape if several(shape) else [shape])]
+    return arrays
+
+
+def model_of(layer, shape):
+    inputs = [Input(s) for s in (shape if several(shape) else [shape])]
+    return Model(inputs, layer(inputs if several(shape) else inputs[0]))
+
+
+def test_every_registered_layer_is_in_the_roster():
+    registered = {cls.__name__ for cls in map(lambda n: registry.get("layers", n), registry.names("layers"))}
+    assert registered - NOT_HERE == {name for name, _, _ in ROSTER}
+
+
+@pytest.mark.parametrize("name", registry.names("layers"))
+def test_every_registered_name_is_public(name):
+    from lamella import models
+
+    assert registry.get("layers", name) is getattr(layers, name, None) or hasattr(models, name)
+
+
+@rows
+def test_config_round_trips_through_json(name, arguments, shape):
+    layer = make(name, arguments)
+    config = layers.serialize(layer)
+    again = layers.deserialize(json.loads(json.dumps(config)))
+    assert type(again) is type(layer)
+    assert layers.serialize(again) == config
+    wanted = set(inspect.signature(type(layer)).parameters) - {"kwargs"} if "__init__" in vars(type(layer)) else set()
+    assert wanted <= set(config["config"])
+
+
+@rows
+def test_the_output_has_the_shape_that_was_announced(name, arguments, shape):
+    layer = make(name, arguments)
+    inputs = data(shape)
+    batch_shapes = [x.shape for x in inputs]
+    y = layer(inputs if several(shape) else inputs[0])
+    assert y.shape == layer.compute_output_shape(batch_shapes if several(shape) else batch_shapes[0])
+    assert y.dtype == np.float32
+
+
+@rows
+def test_a_copy_with_the_same_weights_computes_the_same(name, arguments, shape):
+    first = model_of(make(name, arguments), shape)
+    second = Model.from_config(first.get_config())
+    second.set_weights(first.get_weights())
+    np.testing.assert_array_equal(first.run(data(shape))[0], second.run(data(shape))[0])
+
+
+@rows
+def test_inference_repeats(name, arguments, shape):
+    model = model_of(make(name, arguments), shape)
+    np.testing.assert_array_equal(model.run(data(shape))[0], model.run(data(shape))[0])
+
+
+@rows
+def test_inputs_are_not_written_to(name, arguments, shape):
+    model = model_of(make(name, arguments), shape)
+    inputs = data(shape)
+    kept = [x.copy() for x in inputs]
+    model.run(inputs, training=True)
+    for x, before in zip(inputs, kept):
+        np.testing.assert_array_equal(x, before)
+
+
+@rows
+def test_gradient_of_the_weights(name, arguments, shape, float64):
+    """One random direction in weight space: central difference against the tape."""
+    model = model_of(make(name, arguments), shape)
+    variables = model.trainable_weights
+    if not variables:
+        pytest.skip("no trainable weights")
+    inputs = data(shape, batch=4, dtype="float64")
+    rng = np.random.default_rng(1)
+    for v in variables:
+        v.value += 0.1 * rng.normal(size=v.shape)
+    weights = rng.normal(size=model.run(inputs, training=True)[0].shape)
+    directions = [rng.normal(size=v.shape) for v in variables]
+
+    def objective():
+        from lamella.ops import sum_squares
+
+        y = model.run(inputs, training=True)[0]
+        penalty = sum(p() for p in model.penalties)
+        return sum_squares(y - weights) + penalty
+
+    with Tape(variables) as tape:
+        gradients = tape.gradients(objective())
+    expected = sum((g * d).sum() for g, d in zip(gradients, directions))
+    step = 1e-6
+    ends = []
+    for sign in (1, -1):
+        for v, d in zip(variables, directions):
+            v.value += sign * step * d
+        ends.append(float(np.sum(value_of(objective()))))
+        for v, d in zip(variables, directions):
+            v.value -= sign * step * d
+    assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(expected, rel=1e-5)
