@@ -34,7 +34,7 @@ Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
 class Tensor:
     """An ndarray whose making stands on a tape. Python's operators are those of `ops.math`.
 
-    logits: what softmax or sigmoid made this from, so that a cross-entropy can go back past both at once.
+    logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past both at once.
     """
 
     __slots__ = ("value", "index", "logits")
@@ -43,7 +43,7 @@ class Tensor:
     def __init__(self, value: Array, index: int) -> None:
         self.value = value
         self.index = index
-        self.logits: Tensor | None = None
+        self.logits: tuple[str, Tensor] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,0 +1,193 @@
+"""Broadcasting arithmetic, for the backend's functions and the operators of tensors. NumPy does the work."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.core.variable import Variable
+from lamella.ops import shape
+from lamella.ops.activations import exponential as exp
+from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable, value_of
+
+__all__ = [
+    "abs", "add", "clip", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative", "power", "sqrt",
+    "square", "subtract",
+]  # fmt: skip
+
+
+def unbroadcast(dy: Array, x: Array) -> Array:
+    """dy summed over the axes that broadcasting gave to x, in x's dtype."""
+    if dy.shape != x.shape:
+        dy = dy.sum(axis=tuple(range(dy.ndim - x.ndim)))
+        stretched = tuple(i for i, length in enumerate(x.shape) if length == 1 and dy.shape[i] != 1)
+        dy = dy.sum(axis=stretched, keepdims=True) if stretched else dy
+    return np.asarray(dy, x.dtype)
+
+
+def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Numbers and integer arrays in the dtype of the float arrays beside them, if that is one."""
+    wanted = {x.dtype for x in xs if x.ndim and x.dtype.kind == "f"}
+    if len(wanted) != 1:
+        return xs
+    dtype = wanted.pop()
+    return tuple(x.astype(dtype) if x.ndim == 0 or x.dtype.kind in "biu" else x for x in xs)
+
+
+@differentiable
+def add(*xs: Array) -> tuple[Array, Backward]:
+    """x0 + x1 + ..., broadcast."""
+    xs = _agree(xs)
+    y = xs[0]
+    for x in xs[1:]:
+        y = y + x
+    return np.asarray(y), lambda dy, need: tuple(unbroadcast(dy, x) if n else None for x, n in zip(xs, need))
+
+
+def _binary(
+    name: str,
+    formula: str,
+    forward: Callable[[Array, Array], Array],
+    to_a: Callable[[Array, Array, Array, Array], Array],
+    to_b: Callable[[Array, Array, Array, Array], Array],
+) -> Callable[..., Array | Tensor]:
+    """An op of two broadcast arrays. to_a and to_b give dy's way back from (a, b, y, dy)."""
+
+    def op(a: Array, b: Array) -> tuple[Array, Backward]:
+        if a.dtype != b.dtype:
+            a, b = _agree((a, b))
+        y = np.asarray(forward(a, b))
+
+        def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+            return (
+                unbroadcast(to_a(a, b, y, dy), a) if need[0] else None,
+                unbroadcast(to_b(a, b, y, dy), b) if need[1] else None,
+            )
+
+        return y, backward
+
+    op.__name__ = op.__qualname__ = name
+    op.__doc__ = f"{formula}, broadcast."
+    return differentiable(op)
+
+
+def _share(a: Array, b: Array) -> Array:
+    """The share of the gradient that a gets where the larger of a, b is taken: equals get half each."""
+    return np.where(a == b, 0.5, a > b)
+
+
+subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
+multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
+divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
+maximum = _binary(
+    "maximum", "the larger", np.maximum, lambda a, b, y, dy: dy * _share(a, b), lambda a, b, y, dy: dy * _share(b, a)
+)
+minimum = _binary(
+    "minimum", "the smaller", np.minimum, lambda a, b, y, dy: dy * _share(b, a), lambda a, b, y, dy: dy * _share(a, b)
+)
+power = _binary(
+    "power",
+    "a ** b",
+    np.power,
+    lambda a, b, y, dy: dy * b * np.power(a, b - 1),
+    # log a matters only where a > 0: elsewhere a ** b is 0, or has no derivative in b.
+    lambda a, b, y, dy: dy * y * np.log(np.where(a > 0, a, 1)),
+)
+
+
+@differentiable
+def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
+    """a b over the last two axes, the others broadcast; both have two axes or more.
+
+    Raises:  ValueError if the inner axes differ.
+    """
+    if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        raise ValueError(f"matmul: expected [..., M, K] and [..., K, N], got {a.shape} and {b.shape}")
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return (
+            unbroadcast(dy @ b.swapaxes(-1, -2), a) if need[0] else None,
+            unbroadcast(a.swapaxes(-1, -2) @ dy, b) if need[1] else None,
+        )
+
+    return a @ b, backward
+
+
+@differentiable
+def negative(x: Array) -> tuple[Array, Backward]:
+    """-x."""
+    return np.negative(x), lambda dy, need: (-dy,)
+
+
+@differentiable
+def abs(x: Array) -> tuple[Array, Backward]:
+    """|x|. The gradient at 0 is 0."""
+    return np.abs(x), lambda dy, need: (dy * np.sign(x),)
+
+
+@differentiable
+def square(x: Array) -> tuple[Array, Backward]:
+    """x * x."""
+    return np.square(x), lambda dy, need: (dy * (2 * x),)
+
+
+@differentiable
+def sqrt(x: Array) -> tuple[Array, Backward]:
+    """The square root of max(x, 0). Source: Keras 2.2.5, which clips first."""
+    y = np.sqrt(np.maximum(x, 0))
+    return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
+
+
+@differentiable
+def log(x: Array) -> tuple[Array, Backward]:
+    """The natural logarithm: -inf at 0, NaN below."""
+    x = contiguous(x)
+    y = np.empty_like(x)
+    _kernels.log_forward(x, y)
+    return y, lambda dy, need: (dy / x,)
+
+
+@differentiable
+def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
+    """low below low, high above high, else x. The gradient is 0 outside."""
+    return np.clip(x, low, high), lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
+
+
+def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variable, object], object]:
+    """A method for one of Python's operators. A Python number takes the tensor's dtype."""
+
+    def method(self: Tensor | Variable, other: object) -> object:
+        if isinstance(other, (bool, int, float)):
+            other = np.asarray(other, self.dtype)
+        return op(other, self) if swapped else op(self, other)
+
+    return method
+
+
+def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:
+    return lambda self, other: compare(self.value, value_of(other))
+
+
+def _give_operators() -> None:
+    """Tensor and Variable learn +, -, *, /, **, @, comparisons and indexing: they stand below this room."""
+    both: dict[str, Callable[..., object]] = {
+        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul,
+    }  # fmt: skip
+    for kind in (Tensor, Variable):
+        for name, op in both.items():
+            setattr(kind, f"__{name}__", _like(op, False))
+            setattr(kind, f"__r{name}__", _like(op, True))
+        for name in ("lt", "le", "gt", "ge"):
+            setattr(kind, f"__{name}__", _comparison(getattr(operator, name)))
+        setattr(kind, "__neg__", lambda self: negative(self))
+        setattr(kind, "__abs__", lambda self: abs(self))
+        setattr(kind, "__getitem__", lambda self, key: shape.getitem(self, key=key))
+    # NumPy has no rule of its own for a Variable: ndarray + variable asks the variable.
+    setattr(Variable, "__array_priority__", 1000)
+
+
+_give_operators()

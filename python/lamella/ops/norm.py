@@ -1,0 +1,80 @@
+"""Batch normalization over all axes but the last."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.core import shapes
+from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Array, Backward, Gradients, differentiable
+
+
+def _rows(x: Array, who: str) -> Array:
+    if x.ndim < 2:
+        raise ValueError(f"{who}: expected [..., C] with two axes or more, got shape {x.shape}")
+    return contiguous(x if x.ndim == 2 else x.reshape(shapes.count(x.shape[:-1]), x.shape[-1]))
+
+
+@differentiable
+def batch_norm(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    *,
+    epsilon: float,
+    statistics: dict[str, Array] | None = None,
+) -> tuple[Array, Backward]:
+    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the statistics of this batch.
+
+    Args:  x: float [..., C].  gamma, beta: [C]; None is 1 and 0.  statistics: gets "mean" and "variance" (biased), [C].
+    Returns:  [..., C].
+    """
+    rows = _rows(x, "batch_norm")
+    absent = np.empty(0, x.dtype)
+    scale = absent if gamma is None else gamma
+    y = np.empty_like(rows)
+    mean = np.empty(rows.shape[1], x.dtype)
+    variance = np.empty_like(mean)
+    _kernels.batch_norm_forward(rows, scale, absent if beta is None else beta, epsilon, y, mean, variance)
+    if statistics is not None:
+        statistics["mean"], statistics["variance"] = mean, variance
+    before = x.shape
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dx = np.empty_like(rows)
+        dgamma, dbeta = np.empty_like(mean), np.empty_like(mean)
+        _kernels.batch_norm_backward(
+            rows, contiguous(dy.reshape(rows.shape)), scale, mean, variance, epsilon, dx, dgamma, dbeta
+        )
+        return dx.reshape(before), None if gamma is None else dgamma, None if beta is None else dbeta
+
+    return y.reshape(before), backward
+
+
+@differentiable
+def batch_norm_inference(
+    x: Array, gamma: Array | None, beta: Array | None, mean: Array, variance: Array, *, epsilon: float
+) -> tuple[Array, Backward]:
+    """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with given statistics, which get no gradient.
+
+    Args:  x: float [..., C].  gamma, beta: [C]; None is 1 and 0.  mean, variance: [C].
+    Returns:  [..., C].
+    """
+    rows = _rows(x, "batch_norm_inference")
+    absent = np.empty(0, x.dtype)
+    y = np.empty_like(rows)
+    _kernels.batch_norm_inference(
+        rows, absent if gamma is None else gamma, absent if beta is None else beta, mean, variance, epsilon, y
+    )
+    before = x.shape
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        inverse = (1 / np.sqrt(variance + rows.dtype.type(epsilon))).astype(rows.dtype, copy=False)
+        flat = dy.reshape(rows.shape)
+        dx = flat * (inverse if gamma is None else inverse * gamma) if need[0] else None
+        dgamma = (flat * (rows - mean)).sum(axis=0) * inverse if need[1] else None
+        dbeta = flat.sum(axis=0) if need[2] else None
+        return None if dx is None else dx.reshape(before), dgamma, dbeta, None, None
+
+    return y.reshape(before), backward

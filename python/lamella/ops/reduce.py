@@ -1,0 +1,110 @@
+"""Reductions: over everything by our kernels (the same bits for any number of threads), over axes by NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Array, Backward, Gradients, differentiable
+
+Axes: TypeAlias = int | Sequence[int] | None
+
+
+def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:
+    y = np.empty((), x.dtype)
+    kernel(contiguous(x), y)
+    return y
+
+
+def _axes(axis: Axes) -> int | tuple[int, ...] | None:
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
+    """y, reduced over `axis`, as a view of the shape it was reduced from."""
+    if axis is not None and not keepdims:
+        y = np.expand_dims(y, _axes(axis))
+    return np.broadcast_to(y, shape)
+
+
+@differentiable
+def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
+    """Sum over `axis`, or over everything; floats of any shape."""
+    y = _total(x, _kernels.sum_all) if axis is None and not keepdims else x.sum(axis=_axes(axis), keepdims=keepdims)
+    shape = x.shape
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return (_spread(dy, shape, axis, keepdims),)
+
+    return y, backward
+
+
+@differentiable
+def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
+    """Mean over `axis`, or over everything; floats of any shape. NaN if there is nothing."""
+    if axis is None and not keepdims:
+        y = _total(x, _kernels.sum_all)
+        y /= x.size or np.nan
+    else:
+        y = np.asarray(x.mean(axis=_axes(axis), keepdims=keepdims))
+    shape, count = x.shape, x.size // (y.size or 1)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return (_spread(dy / (count or 1), shape, axis, keepdims),)
+
+    return y, backward
+
+
+def _extremum(name: str, best: Callable[..., Array]) -> Callable[..., object]:
+    def op(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
+        y = np.asarray(best(x, axis=_axes(axis), keepdims=keepdims))
+
+        def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+            winners = x == _spread(y, x.shape, axis, keepdims)
+            count = winners.sum(axis=_axes(axis), keepdims=True)
+            return (np.where(winners, _spread(dy, x.shape, axis, keepdims) / count, 0).astype(x.dtype, copy=False),)
+
+        return y, backward
+
+    op.__name__ = op.__qualname__ = name
+    op.__doc__ = f"{name} over `axis`, or over everything. Equals share the gradient, as in TensorFlow."
+    return differentiable(op)
+
+
+max = _extremum("max", np.max)
+min = _extremum("min", np.min)
+
+
+@differentiable
+def sum_squares(x: Array) -> tuple[Array, Backward]:
+    """sum(x * x) -> scalar; any shape."""
+    return _total(x, _kernels.sum_squares), lambda dy, need: (x * (2 * dy),)
+
+
+@differentiable
+def sum_absolute(x: Array) -> tuple[Array, Backward]:
+    """sum(|x|) -> scalar; any shape. The gradient at 0 is 0."""
+    return _total(x, _kernels.sum_absolute), lambda dy, need: (np.sign(x) * dy,)
+
+
+@differentiable
+def weighted_mean(losses: Array, weights: Array) -> tuple[Array, Backward]:
+    """sum(losses * weights) / (number of weights that are not 0) -> scalar; both of one shape. weights get no gradient.
+
+    Raises:  ValueError if the shapes differ.
+    Source:  Keras 2.2.5, training_utils.weighted_masked_objective.
+    """
+    if losses.shape != weights.shape:
+        raise ValueError(f"weighted_mean: expected weights of shape {losses.shape}, got {weights.shape}")
+    count = losses.dtype.type(np.count_nonzero(weights) or np.nan)
+    y = _total(losses * weights, _kernels.sum_all)
+    y /= count
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return weights * (dy / count), None
+
+    return y, backward
