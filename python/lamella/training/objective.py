@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lamella import ops
 from lamella.core import registry
 from lamella.core.shapes import Shape
 from lamella.data.standardize import Array
+from lamella.ops.reduce import mean, weighted_mean
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 
@@ -166,12 +166,12 @@ class Objective:
 def mean_loss(losses: Value, weights: Array | None) -> Value:
     """Mean of the losses; with weights sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither sum(w) nor N)."""
     if weights is None:
-        return losses if losses.ndim == 0 else ops.mean(losses)
+        return losses if losses.ndim == 0 else mean(losses)
     if losses.ndim > weights.ndim:
-        losses = ops.math.mean(losses, axis=tuple(range(weights.ndim, losses.ndim)))
+        losses = mean(losses, axis=tuple(range(weights.ndim, losses.ndim)))
     if losses.ndim < weights.ndim:
         losses = losses * np.ones_like(weights)
-    return ops.weighted_mean(losses, weights)
+    return weighted_mean(losses, weights)
 
 
 def _number(value: Value) -> float:
