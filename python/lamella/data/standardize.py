@@ -25,7 +25,7 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
         if data is None or (hasattr(data, "__len__") and len(data) == 0):
             return []
         raise ValueError(f"Error when checking model {prefix}: expected no data, but got: {data}")
-    arrays = [_column(a) for a in _count_checked(_listed(data, names, prefix), data, names, prefix)]
+    arrays = [_column(a, prefix) for a in _count_checked(_listed(data, names, prefix), data, names, prefix)]
     for name, shape, array in zip(names, shapes or [None] * len(names), arrays):
         if shape is not None:
             _check_shape(array.shape, shape, name, prefix)
@@ -42,9 +42,10 @@ def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
         return [dense(data[name]) for name in names]
     if isinstance(data, (list, tuple)):
         if len(data) and isinstance(data[0], (list, tuple)):
-            return [np.asarray(d) for d in data] if len(names) > 1 or len(data) == 1 else [np.asarray(data)]
+            several = len(names) > 1 or len(data) == 1
+            return [_array(d, prefix) for d in data] if several else [_array(data, prefix)]
         if len(names) == 1 and len(data) and isinstance(data[0], (numbers.Number, np.bool_)):
-            return [np.asarray(data)]
+            return [_array(data, prefix)]
         return [dense(d) for d in data]
     return [dense(data)]
 
@@ -87,9 +88,16 @@ def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str
     )
 
 
-def _column(data: Any) -> Array:
-    array: Array = data if isinstance(data, np.ndarray) else np.asarray(data)
+def _column(data: Any, prefix: str) -> Array:
+    array = data if isinstance(data, np.ndarray) else _array(data, prefix)
     return array[:, None] if array.ndim == 1 else array
+
+
+def _array(data: Any, prefix: str) -> Array:
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise TypeError(f"Error when checking model {prefix}: the lists make no array ({error})") from None
 
 
 def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -117,17 +118,23 @@ class Trainable:
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_freq: int | Collection[int] = 1,
+        **renamed: int,
     ) -> History:
         """Train on arrays for the epochs initial_epoch .. epochs - 1.
 
         Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
-            steps_per_epoch: that many steps, each on all of the arrays.
+            steps_per_epoch: that many steps, each on all of the arrays.  renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
             Keras's own words before any weight has changed.
         """
+        if "nb_epoch" in renamed:
+            warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=2)
+            epochs = renamed.pop("nb_epoch")
+        if renamed:
+            raise TypeError(f"Unrecognized keyword arguments: {renamed}")
         steps = self._compiled(x)
         steps.warn_if_stale()
         return _fit.fit(

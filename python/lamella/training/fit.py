@@ -79,6 +79,9 @@ def run(
     shown: list[Any] | None,
 ) -> History:
     """The callbacks in Keras's order, then the loop. `shown`: what callbacks get as validation_data."""
+    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"expected {name} to be an integer, got {value!r}")
     if isinstance(validation_freq, int) and validation_freq < 1:
         raise ValueError(f"`validation_freq` must be a positive integer, got {validation_freq}")
     names = steps.objective.names

@@ -1,0 +1,138 @@
+"""Ctrl-C during fit; one model in two threads; many models in many threads."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lamella.callbacks import Callback, EarlyStopping
+from lamella.layers import Dense
+from lamella.models import Sequential
+from lamella.optimizers import SGD
+
+
+def problem(units=64):
+    rng = np.random.default_rng(0)
+    m = Sequential([Dense(units, activation="relu", input_shape=(20,)), Dense(1)])
+    m.compile(SGD(lr=0.001), "mse")
+    return m, rng.normal(size=(2000, 20)).astype("f4"), rng.normal(size=(2000, 1)).astype("f4")
+
+
+class Snapshots(Callback):
+    """The weights after each completed step."""
+
+    def __init__(self):
+        super().__init__()
+        self.after, self.ended = [], 0
+
+    def on_batch_end(self, batch, logs=None):
+        self.after.append(self.model.get_weights())
+
+    def on_train_end(self, logs=None):
+        self.ended += 1
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.11, 0.17])
+def test_ctrl_c_leaves_within_a_second_with_the_weights_of_a_completed_step(delay):
+    m, x, y = problem()
+    spy = Snapshots()
+    pressed = []
+
+    def press():
+        time.sleep(delay)
+        pressed.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        m.fit(x, y, epochs=10**6, verbose=0, callbacks=[spy])
+    assert time.perf_counter() - pressed[0] < 1.0
+    thread.join()
+    assert spy.ended == 1
+    now = m.get_weights()
+    assert all(np.isfinite(w).all() for w in now)
+    # The interrupt may come between the step and the snapshot of it, so one further step is a completed one, too.
+    if not all(np.array_equal(a, b) for a, b in zip(now, spy.after[-1])):
+        assert int(m.optimizer.iterations) in (len(spy.after), len(spy.after) + 1)
+    m.fit(x, y, epochs=1, verbose=0)
+
+
+def test_ctrl_c_brings_the_best_weights_back():
+    m, x, y = problem(4)
+
+    class Interrupt(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["score"] = [5.0, 3.0, 4.0][epoch]
+            self.seen = getattr(self, "seen", []) + [self.model.get_weights()]
+
+        def on_batch_end(self, batch, logs=None):
+            if len(getattr(self, "seen", [])) == 3:
+                raise KeyboardInterrupt
+
+    first = Interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        m.fit(x, y, epochs=9, verbose=0, callbacks=[first, EarlyStopping("score", patience=9, restore_best_weights=True)])
+    assert all(np.array_equal(a, b) for a, b in zip(m.get_weights(), first.seen[1]))
+
+
+class Meet(Callback):
+    """Lets the test act while fit runs."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.act = act
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.act()
+
+
+def in_a_thread(function):
+    caught = []
+
+    def run():
+        try:
+            function()
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return caught
+
+
+def test_the_same_model_in_two_threads_is_refused():
+    m, x, y = problem(4)
+    errors = []
+    act = lambda: errors.extend(in_a_thread(lambda: m.fit(x, y, verbose=0)) + in_a_thread(lambda: m.train_on_batch(x, y)))
+    history = m.fit(x, y, epochs=1, verbose=0, callbacks=[Meet(act)])
+    assert [type(e) for e in errors] == [RuntimeError] * 2
+    assert "is being trained by another thread" in str(errors[0])
+    assert m.history is history
+    assert in_a_thread(lambda: m.fit(x, y, verbose=0)) == []
+
+
+def test_predict_beside_fit_is_allowed():
+    m, x, y = problem(4)
+    errors = []
+    m.fit(x, y, epochs=1, verbose=0, callbacks=[Meet(lambda: errors.extend(in_a_thread(lambda: m.predict(x))))])
+    assert errors == []
+
+
+def test_different_models_train_side_by_side_as_alone():
+    def trained(seed):
+        m, x, y = problem(8)
+        m.set_weights([np.full(w.shape, 0.01 * seed) for w in m.get_weights()])
+        m.fit(x, y, epochs=2, shuffle=False, verbose=0)
+        return m.get_weights()
+
+    alone = [trained(seed) for seed in range(4)]
+    beside = [None] * 4
+    threads = [threading.Thread(target=lambda i=i: beside.__setitem__(i, trained(i))) for i in range(4)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    for a, b in zip(alone, beside):
+        assert all(np.array_equal(p, q) for p, q in zip(a, b))
