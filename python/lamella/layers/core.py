@@ -136,10 +136,7 @@ class Dropout(Layer):
         if not training or not 0.0 < self.rate < 1.0:
             return inputs
         self._calls += 1
-        noise_shape = self.noise_shape
-        if noise_shape is not None:
-            noise_shape = tuple(n if d is None else d for d, n in zip(noise_shape, inputs.shape))
-        return dropout(inputs, rate=self.rate, key=(self._stream, self._calls), noise_shape=noise_shape)
+        return dropout(inputs, rate=self.rate, key=(self._stream, self._calls), noise_shape=self.noise_shape)
 
 
 @register("layers")

@@ -40,9 +40,7 @@ def print_summary(
             say(_row(["", "", "", connection], columns))
         say(("=" if i == len(model.layers) - 1 else "_") * width)
 
-    # After compile the set of trained weights is fixed, whatever layer.trainable says since.
-    trained = getattr(model, "_collected_trainable_weights", None)
-    trainable = _size(model.trainable_weights if trained is None else trained)
+    trainable = _size(model.trainable_weights)
     rest = _size(model.non_trainable_weights)
     say(f"Total params: {trainable + rest:,}")
     say(f"Trainable params: {trainable:,}")

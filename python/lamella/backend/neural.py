@@ -1,0 +1,105 @@
+"""K: activations, losses, convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import ops
+from lamella.activations import elu as elu
+from lamella.activations import relu as relu
+from lamella.activations import softmax as softmax
+from lamella.core.config import normalize_data_format
+from lamella.core.random import next_seed
+from lamella.ops import hard_sigmoid, sigmoid, softplus, softsign, tanh
+
+__all__ = [
+    "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid",
+    "l2_normalize", "pool2d", "relu", "sigmoid", "softmax", "softplus", "softsign", "sparse_categorical_crossentropy",
+    "tanh",
+]  # fmt: skip
+
+Value = Any  # array, Variable or a tape's tensor
+
+_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+def categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
+    """One loss per row. Raises ValueError unless `axis` is the last."""
+    _last(output, axis, "K.categorical_crossentropy")
+    return ops.categorical_crossentropy(output, target, from_logits=from_logits)
+
+
+def sparse_categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
+    """One loss per row. Raises ValueError unless `axis` is the last."""
+    _last(output, axis, "K.sparse_categorical_crossentropy")
+    return ops.sparse_categorical_crossentropy(output, target, from_logits=from_logits)
+
+
+def _last(output: Value, axis: int, who: str) -> None:
+    if axis not in (-1, len(output.shape) - 1):
+        raise ValueError(f"{who}: expected the classes on the last axis, got axis={axis}")
+
+
+def binary_crossentropy(target: Value, output: Value, from_logits: bool = False) -> Value:
+    """One loss per element."""
+    # The op takes the mean over the last axis; here each element is a row of its own.
+    p, y = ops.reshape(output, shape=(*output.shape, 1)), ops.reshape(target, shape=(*target.shape, 1))
+    return ops.binary_crossentropy(p, y, from_logits=from_logits)
+
+
+def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:
+    """Always drops; see layers.Dropout for the learning phase."""
+    key = (next_seed("dropout") if seed is None else seed, 0)
+    return ops.dropout(x, rate=level, key=key, noise_shape=noise_shape)
+
+
+def l2_normalize(x: Value, axis: int | Sequence[int] | None = None) -> Value:
+    """x / sqrt(max(sum of squares, 1e-12)), TensorFlow's floor."""
+    return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12)))
+
+
+def conv2d(
+    x: Value,
+    kernel: Value,
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: tuple[int, int] = (1, 1),
+) -> Value:
+    """kernel: [kh, kw, in, out] for both data formats."""
+    first = normalize_data_format(data_format) == "channels_first"
+    x = ops.transpose(x, axes=_TO_LAST) if first else x
+    y = ops.conv2d(x, kernel, None, strides=strides, dilation=dilation_rate, padding=padding, activation="linear")
+    return ops.transpose(y, axes=_TO_FIRST) if first else y
+
+
+def pool2d(
+    x: Value,
+    pool_size: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Value:
+    """pool_mode: "max" or "avg". Raises ValueError otherwise."""
+    if pool_mode not in ("max", "avg"):
+        raise ValueError(f"Invalid pooling mode: {pool_mode}")
+    pool = ops.max_pool2d if pool_mode == "max" else ops.avg_pool2d
+    first = normalize_data_format(data_format) == "channels_first"
+    x = ops.transpose(x, axes=_TO_LAST) if first else x
+    y = pool(x, size=pool_size, strides=strides, padding=padding)
+    return ops.transpose(y, axes=_TO_FIRST) if first else y
+
+
+def bias_add(x: Value, bias: Value, data_format: str | None = None) -> Value:
+    """bias: a vector over the channels, or an array of the shape of one sample, channels last."""
+    ndim = len(x.shape)
+    if len(bias.shape) not in (1, ndim - 1):
+        raise ValueError(f"Unexpected bias dimensions {len(bias.shape)}, expect to be 1 or {ndim - 1} dimensions")
+    if normalize_data_format(data_format) == "channels_first" and ndim > 2:
+        if len(bias.shape) == 1:
+            bias = ops.reshape(bias, shape=(bias.shape[0], *[1] * (ndim - 2)))
+        else:
+            bias = ops.transpose(bias, axes=(ndim - 2, *range(ndim - 2)))
+    return ops.add(x, bias)

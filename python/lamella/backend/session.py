@@ -1,0 +1,52 @@
+"""K: defaults, names, the learning phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lamella.core.config import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+from lamella.core.names import next_uid as get_uid
+from lamella.core.names import reset_uids
+from lamella.core.phase import current, learning_phase, set_learning_phase
+
+__all__ = [
+    "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "image_dim_ordering", "in_test_phase",
+    "in_train_phase", "learning_phase", "reset_uids", "set_epsilon", "set_floatx", "set_image_data_format",
+    "set_image_dim_ordering", "set_learning_phase",
+]  # fmt: skip
+
+_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
+
+
+def backend() -> str:
+    return "lamella"
+
+
+def clear_session() -> None:
+    """Default names count from 1 again. Models live on: there is no global graph to throw away."""
+    reset_uids()
+
+
+def image_dim_ordering() -> str:
+    """Keras 1's name of the image data format: "tf" or "th"."""
+    return "th" if image_data_format() == "channels_first" else "tf"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    if dim_ordering not in _ORDERINGS:
+        raise ValueError(f"Unknown dim_ordering: {dim_ordering}")
+    set_image_data_format(_ORDERINGS[dim_ordering])
+
+
+def in_train_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
+    """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen."""
+    return _chosen(x if (current.training if training is None else training) else alt)
+
+
+def in_test_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
+    return in_train_phase(alt, x, training)
+
+
+def _chosen(value: Callable[[], Any] | Any) -> Any:
+    return value() if callable(value) else value

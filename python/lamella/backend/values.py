@@ -1,0 +1,163 @@
+"""K: making values, reading and setting them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lamella.core.checks import as_array
+from lamella.core.config import floatx
+from lamella.core.names import next_uid
+from lamella.core.random import generator
+from lamella.core.shapes import Shape
+from lamella.core.shapes import count as _count
+from lamella.core.variable import Variable
+from lamella.layers.symbolic import Symbolic
+from lamella.ops.tape import Tensor, value_of
+
+__all__ = [
+    "batch_get_value", "batch_set_value", "cast", "cast_to_floatx", "constant", "count_params", "dtype", "eval", "eye",
+    "get_value", "int_shape", "is_keras_tensor", "is_tensor", "moving_average_update", "ndim", "ones", "ones_like",
+    "random_normal", "random_uniform", "set_value", "shape", "update", "update_add", "update_sub", "variable", "zeros",
+    "zeros_like",
+]  # fmt: skip
+
+Array = NDArray[Any]
+Value = Any  # array, Variable or a tape's tensor
+
+
+def variable(
+    value: ArrayLike, dtype: str | None = None, name: str | None = None, constraint: Callable[[Array], Array] | None = None
+) -> Variable:
+    """A Variable with a copy of `value`, of floatx unless said otherwise."""
+    name = name or f"Variable_{next_uid('Variable')}"
+    array = as_array(value, dtype or floatx(), f"K.variable '{name}'")
+    return Variable(array, f"{name}:0", constraint=constraint)
+
+
+def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | None = None, name: str | None = None) -> Array:
+    """An array; `value` is broadcast to `shape`."""
+    array = as_array(value, dtype or floatx(), f"K.constant '{name or ''}'")
+    return array.copy() if shape is None else np.array(np.broadcast_to(array, shape))
+
+
+def eval(x: Value) -> Array:  # noqa: A001 - Keras's name
+    """A copy of the value."""
+    return np.array(value_of(x))
+
+
+def get_value(x: Value) -> Any:
+    """A copy of the value; a number for a scalar."""
+    array = value_of(x)
+    return array.copy() if array is not None and array.ndim else eval(x)[()]
+
+
+def batch_get_value(xs: Sequence[Value]) -> list[Any]:
+    return [get_value(x) for x in xs]
+
+
+def set_value(x: Variable, value: ArrayLike) -> None:
+    """Write into the Variable. Raises TypeError for anything else, ValueError if the shapes differ."""
+    if not isinstance(x, Variable):
+        raise TypeError(f"K.set_value: expected a Variable, got {type(x).__name__}")
+    x.assign(as_array(value, x.dtype, f"K.set_value on '{x.name}'"))
+
+
+def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
+    for x, value in tuples:
+        set_value(x, value)
+
+
+def update(x: Variable, new_x: Value) -> Variable:
+    """Takes effect at once: there is no graph that would run it later."""
+    set_value(x, eval(new_x))
+    return x
+
+
+def update_add(x: Variable, increment: Value) -> Variable:
+    return update(x, x.value + eval(increment))
+
+
+def update_sub(x: Variable, decrement: Value) -> Variable:
+    return update(x, x.value - eval(decrement))
+
+
+def moving_average_update(x: Variable, value: Value, momentum: float) -> Variable:
+    """x <- momentum * x + (1 - momentum) * value."""
+    return update(x, x.value * momentum + eval(value) * (1.0 - momentum))
+
+
+def int_shape(x: Value) -> Shape:
+    """Shape as a tuple; None where a symbolic tensor's is free."""
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+
+
+def shape(x: Value) -> Shape:
+    return int_shape(x)
+
+
+def ndim(x: Value) -> int:
+    return len(int_shape(x))
+
+
+def dtype(x: Value) -> str:
+    return str(x.dtype)
+
+
+def count_params(x: Value) -> int:
+    return _count(eval(x).shape)
+
+
+def is_tensor(x: object) -> bool:
+    return isinstance(x, (np.ndarray, Tensor, Variable, Symbolic))
+
+
+def is_keras_tensor(x: object) -> bool:
+    """True for what Input and layers return in a graph. Raises ValueError for what is no tensor at all."""
+    if not is_tensor(x):
+        raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
+    return isinstance(x, Symbolic)
+
+
+def cast(x: Value, dtype: str) -> Array:
+    """The value in another dtype; a constant, without gradient, unless it has that dtype already."""
+    return x if str(x.dtype) == dtype else eval(x).astype(dtype)
+
+
+def cast_to_floatx(x: ArrayLike) -> Array:
+    return np.asarray(x, dtype=floatx())
+
+
+def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
+    return variable(np.zeros(shape), dtype, name)
+
+
+def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
+    return variable(np.ones(shape), dtype, name)
+
+
+def eye(size: int, dtype: str | None = None, name: str | None = None) -> Variable:
+    return variable(np.eye(size), dtype, name)
+
+
+def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
+    return np.zeros(x.shape, dtype or x.dtype)
+
+
+def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
+    return np.ones(x.shape, dtype or x.dtype)
+
+
+def random_normal(
+    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
+) -> Array:
+    return generator(seed, "random").normal(mean, stddev, shape).astype(dtype or floatx())
+
+
+def random_uniform(
+    shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
+) -> Array:
+    return generator(seed, "random").uniform(minval, maxval, shape).astype(dtype or floatx())
