@@ -1,0 +1,106 @@
+"""Losses and metrics against the formulas of Keras 2.2.5 written out in NumPy; gradients by a random projection."""
+
+import numpy as np
+import pytest
+
+from lamella import losses, metrics
+from lamella.core.variable import Variable
+from lamella.ops.reduce import sum as total
+from lamella.ops.tape import Tape
+
+EPS = 1e-7
+RNG = np.random.default_rng(0)
+P = RNG.uniform(0.05, 0.95, size=(5, 4))
+P /= P.sum(1, keepdims=True)
+SIGNS = np.where(RNG.normal(size=(5, 4)) > 0, 1.0, -1.0)
+REAL = RNG.normal(size=(5, 4))
+POSITIVE = RNG.uniform(0.1, 2.0, size=(5, 4))
+LABELS = np.array([0, 3, 1, 1, 2])
+ONE_HOT = np.eye(4)[LABELS]
+BITS = (RNG.normal(size=(5, 4)) > 0).astype(float)
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+ORACLES = [
+    ("mean_squared_error", REAL, POSITIVE, lambda y, p: ((p - y) ** 2).mean(-1)),
+    ("mean_absolute_error", REAL, POSITIVE, lambda y, p: np.abs(p - y).mean(-1)),
+    ("mean_absolute_percentage_error", REAL, POSITIVE, lambda y, p: 100 * np.abs((y - p) / np.abs(y)).mean(-1)),
+    ("mean_absolute_percentage_error", np.zeros((5, 4)), 1e-9 * POSITIVE, lambda y, p: 100 * np.abs(p / EPS).mean(-1)),
+    ("mean_squared_logarithmic_error", POSITIVE, REAL,
+     lambda y, p: ((np.log(np.maximum(p, EPS) + 1) - np.log(y + 1)) ** 2).mean(-1)),
+    ("squared_hinge", SIGNS, REAL, lambda y, p: (np.maximum(1 - y * p, 0) ** 2).mean(-1)),
+    ("hinge", SIGNS, REAL, lambda y, p: np.maximum(1 - y * p, 0).mean(-1)),
+    ("categorical_hinge", ONE_HOT, REAL,
+     lambda y, p: np.maximum(0, ((1 - y) * p).max(-1) - (y * p).sum(-1) + 1)),
+    ("logcosh", REAL, POSITIVE, lambda y, p: np.log(np.cosh(p - y)).mean(-1)),
+    ("logcosh", REAL, 1e4 * REAL, lambda y, p: (np.abs(p - y) - np.log(2)).mean(-1)),
+    ("categorical_crossentropy", ONE_HOT, 3 * P, lambda y, p: -(y * np.log(p / p.sum(-1, keepdims=True))).sum(-1)),
+    ("sparse_categorical_crossentropy", LABELS[:, None], P, lambda y, p: -np.log(p[np.arange(5), y[:, 0]])),
+    ("binary_crossentropy", BITS, P, lambda y, p: -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(-1)),
+    ("kullback_leibler_divergence", P[::-1].copy(), P, lambda y, p: (y * np.log(y / p)).sum(-1)),
+    ("kullback_leibler_divergence", ONE_HOT, P, lambda y, p: -np.log(p[np.arange(5), LABELS]) + 3 * EPS * np.log(EPS)
+     - EPS * (np.log(p).sum(-1) - np.log(p[np.arange(5), LABELS]))),
+    ("poisson", POSITIVE, P, lambda y, p: (p - y * np.log(p + EPS)).mean(-1)),
+    ("cosine_proximity", REAL, POSITIVE, lambda y, p: -(unit(y) * unit(p)).sum(-1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name, y, p, oracle", ORACLES, ids=[f"{o[0]}-{i}" for i, o in enumerate(ORACLES)])
+def test_values(name, y, p, oracle, dtype):
+    targets = y if y.dtype.kind == "i" else y.astype(dtype)
+    came = getattr(losses, name)(targets, p.astype(dtype))
+    assert came.shape == (5,) and came.dtype == dtype
+    np.testing.assert_allclose(came, oracle(y, p), rtol=2e-5 if dtype == "float32" else 1e-9, atol=1e-6 if dtype == "float32" else 1e-12)
+
+
+# A difference quotient says something only for predictions of ordinary size.
+@pytest.mark.parametrize("name, y, p", [o[:3] for o in ORACLES if 1e-3 < np.abs(o[2]).max() < 1e3])
+def test_gradients_by_a_random_projection(name, y, p):
+    loss, direction = getattr(losses, name), np.random.default_rng(1).normal(size=p.shape)
+    variable = Variable(p)
+    with Tape([variable]) as tape:
+        value = total(loss(y, variable))
+    (gradient,) = tape.gradients(value)
+    h = 1e-6
+    difference = (loss(y, p + h * direction).sum() - loss(y, p - h * direction).sum()) / (2 * h)
+    np.testing.assert_allclose((gradient * direction).sum(), difference, rtol=1e-6)
+
+
+def test_aliases_and_lookups():
+    for short, long in [
+        ("mse", "mean_squared_error"), ("MAE", "mean_absolute_error"), ("mape", "mean_absolute_percentage_error"),
+        ("MSLE", "mean_squared_logarithmic_error"), ("kld", "kullback_leibler_divergence"), ("cosine", "cosine_proximity"),
+    ]:  # fmt: skip
+        for room in (losses, metrics):
+            assert room.get(short) is getattr(losses, long) is getattr(losses, short)
+    mine = lambda y, p: p
+    assert losses.get(mine) is mine and losses.get(None) is None and metrics.get(mine) is mine
+    assert losses.serialize(losses.mse) == "mean_squared_error" == losses.deserialize("mse").__name__
+    for room in (losses, metrics):
+        with pytest.raises(ValueError, match="function identifier: 3"):
+            room.get(3)
+
+
+def test_accuracies():
+    p = np.array([[0.5, 0.6], [0.2, 0.9], [1.5, 0.49]])
+    y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    # Half goes to even: 0.5 -> 0, and 1.5 -> 2.
+    assert metrics.binary_accuracy(y, p).tolist() == [1.0, 0.5, 0.5]
+    assert metrics.binary_accuracy(y[:, :1], p[:, :1]).tolist() == [1.0, 0.0, 0.0]
+    assert metrics.categorical_accuracy(y, p).tolist() == [1.0, 0.0, 1.0]
+    assert metrics.sparse_categorical_accuracy(np.array([[1], [0], [0]]), p).tolist() == [1.0, 0.0, 1.0]
+    assert metrics.sparse_categorical_accuracy(np.array([1.0, 0.0, 0.0]), p).tolist() == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_top_k(k):
+    p = np.random.default_rng(2).normal(size=(50, 6))
+    labels = np.random.default_rng(3).integers(0, 6, size=50)
+    wanted = [label in np.argsort(-row)[:k] for row, label in zip(p, labels)]
+    assert metrics.top_k_categorical_accuracy(np.eye(6)[labels], p, k=k).tolist() == wanted
+    assert metrics.sparse_top_k_categorical_accuracy(labels[:, None], p, k=k).tolist() == wanted
+    assert metrics.top_k_categorical_accuracy.__defaults__ == (5,)
