@@ -80,7 +80,8 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
         desired = self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-        return w * (desired / (config.epsilon() + norms))
+        projected: Array = w * (desired / (config.epsilon() + norms))
+        return projected
 
 
 max_norm = MaxNorm

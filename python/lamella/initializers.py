@@ -132,7 +132,7 @@ class VarianceScaling(Initializer):
         else:
             limit = np.sqrt(3.0 * variance)
             draws = stream.uniform(-limit, limit, shape)
-        return draws.astype(dtype or config.floatx())
+        return np.asarray(draws, dtype or config.floatx())
 
 
 def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:

@@ -27,10 +27,12 @@ class L1L2(Regularizer):
         self.l2 = float(l2)
 
     def __call__(self, x: Any) -> Any:
-        if not self.l1:
-            return self.l2 * sum_squares(x) if self.l2 else 0.0
-        penalty = self.l1 * sum_absolute(x)
-        return penalty + self.l2 * sum_squares(x) if self.l2 else penalty
+        # Operators, not ops.multiply: a Python number takes the dtype of the tensor beside it.
+        absolute: Any = sum_absolute(x) if self.l1 else None
+        squares: Any = sum_squares(x) if self.l2 else None
+        if absolute is None:
+            return 0.0 if squares is None else self.l2 * squares
+        return self.l1 * absolute if squares is None else self.l1 * absolute + self.l2 * squares
 
 
 @register_factory("regularizers")

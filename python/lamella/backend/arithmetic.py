@@ -53,7 +53,7 @@ def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
 
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """log(sum(exp(x))), shifted by the largest x so that nothing overflows."""
-    top = np.max(value_of(x), axis=axis if isinstance(axis, (int, type(None))) else tuple(axis), keepdims=True)
+    top = np.max(_array(x), axis=_axes(axis), keepdims=True)
     total = log(sum(exp(ops.subtract(x, top)), axis, keepdims))
     return ops.add(total, top if keepdims else top.reshape(total.shape))
 
@@ -79,9 +79,17 @@ def dot(x: Value, y: Value) -> Value:
     return ops.reshape(ops.dense(x, columns, None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
 
 
+def _axes(axis: Axes) -> int | tuple[int, ...] | None:
+    return axis if axis is None or isinstance(axis, int) else tuple(axis)
+
+
+def _array(x: Value) -> Array:
+    return np.asarray(value_of(x))
+
+
 def _floats(x: Value) -> Value:
-    array = value_of(x)
-    return x if array is None or array.dtype.kind == "f" else array.astype("float32")
+    array = _array(x)
+    return x if array.dtype.kind == "f" else array.astype("float32")
 
 
 # Without gradients: they return plain arrays.
@@ -89,56 +97,56 @@ def _floats(x: Value) -> Value:
 
 def round(x: Value) -> Array:
     """Halves go to the even neighbour."""
-    return np.round(value_of(x))
+    return np.asarray(np.round(_array(x)))
 
 
 def sign(x: Value) -> Array:
-    return np.sign(value_of(x))
+    return np.asarray(np.sign(_array(x)))
 
 
 def argmax(x: Value, axis: int = -1) -> Array:
-    return np.asarray(np.argmax(value_of(x), axis=axis))
+    return np.asarray(np.argmax(_array(x), axis=axis))
 
 
 def argmin(x: Value, axis: int = -1) -> Array:
-    return np.asarray(np.argmin(value_of(x), axis=axis))
+    return np.asarray(np.argmin(_array(x), axis=axis))
 
 
 def any(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
-    return np.any(value_of(x), axis=axis, keepdims=keepdims)
+    return np.asarray(np.any(_array(x), axis=_axes(axis), keepdims=keepdims))
 
 
 def all(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
-    return np.all(value_of(x), axis=axis, keepdims=keepdims)
+    return np.asarray(np.all(_array(x), axis=_axes(axis), keepdims=keepdims))
 
 
 def equal(x: Value, y: Value) -> Array:
-    return np.equal(value_of(x), value_of(y))
+    return np.asarray(np.equal(_array(x), _array(y)))
 
 
 def not_equal(x: Value, y: Value) -> Array:
-    return np.not_equal(value_of(x), value_of(y))
+    return np.asarray(np.not_equal(_array(x), _array(y)))
 
 
 def greater(x: Value, y: Value) -> Array:
-    return np.greater(value_of(x), value_of(y))
+    return np.asarray(np.greater(_array(x), _array(y)))
 
 
 def greater_equal(x: Value, y: Value) -> Array:
-    return np.greater_equal(value_of(x), value_of(y))
+    return np.asarray(np.greater_equal(_array(x), _array(y)))
 
 
 def less(x: Value, y: Value) -> Array:
-    return np.less(value_of(x), value_of(y))
+    return np.asarray(np.less(_array(x), _array(y)))
 
 
 def less_equal(x: Value, y: Value) -> Array:
-    return np.less_equal(value_of(x), value_of(y))
+    return np.asarray(np.less_equal(_array(x), _array(y)))
 
 
 def switch(condition: Value, then_expression: Value, else_expression: Value) -> Value:
     """A scalar condition chooses one of the two, which may be functions; an array chooses element by element."""
-    chosen = np.asarray(value_of(condition), bool)
+    chosen = np.asarray(_array(condition), bool)
     if chosen.ndim == 0:
         value = then_expression if chosen else else_expression
         return value() if callable(value) else value

@@ -24,7 +24,7 @@ class Variable:
         value: ArrayLike,
         name: str = "Variable:0",
         *,
-        dtype: DTypeLike = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         constraint: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
         regularizer: Callable[..., object] | None = None,
@@ -63,7 +63,7 @@ class Variable:
         """A copy of the value."""
         return self.value.copy()
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy:
             return np.array(self.value, dtype=dtype)
         return np.asarray(self.value, dtype=dtype)

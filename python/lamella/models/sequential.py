@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lamella.core.configurable import Config, deserialize, plain
@@ -110,15 +111,14 @@ class Sequential(Model):
 
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
         """`predict` under the name that classifiers use."""
-        scores: NDArray[Any] = self.predict(x, batch_size=batch_size, verbose=verbose)
-        return scores
+        return np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
 
     def predict_classes(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
         """Index of the largest output, or for a single output whether it is above 0.5: int [N] or [N, 1]."""
         scores = self.predict_proba(x, batch_size, verbose)
         if scores.shape[-1] > 1:
-            return scores.argmax(axis=-1)
-        return (scores > 0.5).astype("int32")
+            return np.asarray(scores.argmax(axis=-1))
+        return np.asarray(scores > 0.5, "int32")
 
     def get_config(self) -> Config:
         layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
