@@ -1,0 +1,225 @@
+"""Values and gradients of ops beside PyTorch's, float64 closely and float32 loosely. Skipped where torch is not installed."""
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from lamella.core import shapes
+from lamella.ops.tape import Tape, value_of
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
+dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+
+def near(ours, theirs, dtype, what):
+    theirs = theirs.detach().numpy()
+    scale = max(1.0, float(np.abs(theirs).max(initial=0)))
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE[dtype] * scale, err_msg=what)
+
+
+def meet(ours, theirs, arrays, dtype, seed=0):
+    """y and the gradient of sum(y * dy) to each of `arrays`, by both."""
+    arrays = [np.ascontiguousarray(a, dtype) for a in arrays]
+    leaves = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
+    wanted = theirs(*leaves)
+    dy = np.random.default_rng(seed).normal(size=tuple(wanted.shape)).astype(dtype)
+    (wanted * torch.from_numpy(dy)).sum().backward()
+    with Tape() as tape:
+        y = ours(*[tape.watch(a) for a in arrays])
+        loss = ops.sum(ops.multiply(y, dy))
+    gradients = tape.gradients(loss)
+    assert value_of(y).dtype == dtype and value_of(y).shape == tuple(wanted.shape)
+    near(value_of(y), wanted, dtype, "y")
+    for i, (ours_, leaf) in enumerate(zip(gradients, leaves, strict=True)):
+        near(ours_, leaf.grad, dtype, f"gradient to input {i}")
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@dtypes
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize("m, k, n", [(1, 1, 1), (7, 13, 5), (32, 100, 64), (65, 33, 129)])
+def test_dense(dtype, m, k, n, activation):
+    act = F.relu if activation == "relu" else lambda y: y
+    arrays = [normal(m, k), normal(k, n, seed=1), normal(n, seed=2)]
+    meet(
+        lambda x, w, b: ops.dense(x, w, b, activation=activation), lambda x, w, b: act(F.linear(x, w.T, b)), arrays, dtype
+    )
+    meet(lambda x, w: ops.dense(x, w, None, activation="linear"), lambda x, w: x @ w, arrays[:2], dtype)
+
+
+@dtypes
+def test_dense_of_a_sequence(dtype):
+    arrays = [normal(3, 4, 5), normal(5, 6, seed=1)]
+    meet(lambda x, w: ops.dense(x, w, None, activation="linear"), lambda x, w: x @ w, arrays, dtype)
+
+
+def padded(x, size, strides, padding, dilation=(1, 1), value=0.0):
+    """x [N, C, H, W] with TensorFlow's padding, whose odd pixel stands at the end, as torch's cannot."""
+    (top, bottom), (left, right) = (
+        shapes.pad_amounts(x.shape[2 + i], size[i], strides[i], padding, dilation[i]) for i in (0, 1)
+    )
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def nchw(x):
+    return x.permute(0, 3, 1, 2)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+@dtypes
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    "image, window, filters, strides, dilation",
+    [
+        ((2, 8, 8, 3), (3, 3), 8, (1, 1), (1, 1)),
+        ((1, 9, 11, 1), (3, 5), 4, (1, 1), (1, 1)),
+        ((2, 9, 10, 16), (3, 3), 33, (2, 2), (1, 1)),
+        ((3, 11, 7, 5), (4, 2), 6, (3, 2), (1, 1)),
+        ((2, 12, 13, 4), (3, 3), 7, (1, 1), (2, 3)),
+        ((2, 6, 5, 32), (1, 1), 16, (1, 1), (1, 1)),
+        ((2, 7, 7, 8), (1, 1), 4, (2, 2), (1, 1)),
+        ((1, 32, 32, 3), (3, 3), 32, (1, 1), (1, 1)),
+    ],
+)
+def test_conv2d(dtype, image, window, filters, strides, dilation, padding):
+    def theirs(x, w, b):
+        x = padded(nchw(x), window, strides, padding, dilation)
+        return nhwc(F.conv2d(x, w.permute(3, 2, 0, 1), b, strides, 0, dilation))
+
+    def ours(x, w, b):
+        return ops.conv2d(x, w, b, strides=strides, dilation=dilation, padding=padding, activation="linear")
+
+    meet(ours, theirs, [normal(*image), normal(*window, image[3], filters, seed=1), normal(filters, seed=2)], dtype)
+
+
+@dtypes
+def test_conv2d_with_relu(dtype):
+    meet(
+        lambda x, w, b: ops.conv2d(x, w, b, padding="valid", activation="relu"),
+        lambda x, w, b: nhwc(F.relu(F.conv2d(nchw(x), w.permute(3, 2, 0, 1), b))),
+        [normal(2, 6, 6, 3), normal(3, 3, 3, 5, seed=1), normal(5, seed=2)],
+        dtype,
+    )
+
+
+@dtypes
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    "image, size, strides",
+    [
+        ((2, 8, 8, 3), (2, 2), (2, 2)),
+        ((2, 9, 7, 17), (2, 2), (2, 2)),
+        ((1, 9, 10, 4), (3, 2), (2, 3)),
+        ((2, 7, 7, 5), (3, 3), (1, 1)),
+    ],
+)
+def test_pooling(dtype, image, size, strides, padding):
+    x = np.random.default_rng(0).permutation(int(np.prod(image))).reshape(image) / 100  # no equals: one place gets dy
+    kwargs = {"size": size, "strides": strides, "padding": padding}
+    meet(
+        lambda x: ops.max_pool2d(x, **kwargs),
+        lambda x: nhwc(F.max_pool2d(padded(nchw(x), size, strides, padding, value=-torch.inf), size, strides)),
+        [x],
+        dtype,
+    )
+
+    def mean_without_padding(x):
+        pool = lambda image: F.avg_pool2d(padded(image, size, strides, padding), size, strides)  # noqa: E731
+        return nhwc(pool(nchw(x)) / pool(torch.ones_like(nchw(x))))
+
+    meet(lambda x: ops.avg_pool2d(x, **kwargs), mean_without_padding, [x], dtype)
+
+
+@dtypes
+def test_global_pooling(dtype):
+    x = np.random.default_rng(0).permutation(2 * 5 * 6 * 7).reshape(2, 5, 6, 7) / 10
+    meet(ops.global_avg_pool2d, lambda x: x.mean((1, 2)), [x], dtype)
+    meet(ops.global_max_pool2d, lambda x: x.amax((1, 2)), [x], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [(8, 3), (33, 17), (4, 5, 6, 7)])
+def test_batch_norm(dtype, shape):
+    channels = shape[-1]
+    arrays = [3 * normal(*shape) + 1, normal(channels, seed=1), normal(channels, seed=2)]
+
+    def theirs(x, gamma, beta):
+        y = F.batch_norm(x.reshape(-1, channels), None, None, gamma, beta, training=True, eps=1e-3)
+        return y.reshape(shape)
+
+    meet(lambda x, g, b: ops.batch_norm(x, g, b, epsilon=1e-3), theirs, arrays, dtype)
+    mean, variance = normal(channels, seed=3).astype(dtype), np.exp(normal(channels, seed=4)).astype(dtype)
+
+    def theirs_in_use(x, gamma, beta):
+        given = torch.from_numpy(mean.copy()), torch.from_numpy(variance.copy())
+        return F.batch_norm(x.reshape(-1, channels), *given, gamma, beta, training=False, eps=1e-3).reshape(shape)
+
+    meet(lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), theirs_in_use, arrays, dtype)
+
+
+ACTIVATIONS = {
+    "relu": (ops.relu, F.relu),
+    "leaky relu": (lambda x: ops.relu(x, alpha=0.3), lambda x: F.leaky_relu(x, 0.3)),
+    "relu6": (lambda x: ops.relu(x, max_value=6.0), F.relu6),
+    "elu": (lambda x: ops.elu(x, alpha=0.7), lambda x: F.elu(x, 0.7)),
+    "selu": (ops.selu, F.selu),
+    "tanh": (ops.tanh, torch.tanh),
+    "sigmoid": (ops.sigmoid, torch.sigmoid),
+    # torch's hardsigmoid has slope 1/6, Keras's 0.2
+    "hard_sigmoid": (ops.hard_sigmoid, lambda x: torch.clamp(0.2 * x + 0.5, 0, 1)),
+    "softplus": (ops.softplus, lambda x: F.softplus(x, threshold=100)),
+    "softsign": (ops.softsign, F.softsign),
+    "exponential": (ops.exponential, torch.exp),
+    "softmax": (ops.softmax, lambda x: torch.softmax(x, -1)),
+    "softmax over axis 1": (lambda x: ops.softmax(x, axis=1), lambda x: torch.softmax(x, 1)),
+}
+
+
+@dtypes
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(dtype, name):
+    meet(*ACTIVATIONS[name], [4 * normal(5, 7, 11)], dtype)
+
+
+def probabilities(*shape):
+    p = np.exp(normal(*shape))
+    return p / p.sum(-1, keepdims=True)
+
+
+@dtypes
+def test_losses(dtype):
+    labels = np.random.default_rng(3).integers(0, 10, 33)
+    one_hot = np.eye(10)[labels].astype(dtype)
+    target, soft = normal(33, 10, seed=1).astype(dtype), probabilities(33, 10).astype(dtype)
+    bits = np.random.default_rng(4).integers(0, 2, (33, 10)).astype(dtype)
+    t = torch.from_numpy
+    z = 2 * normal(33, 10, seed=2)
+    meet(lambda p: ops.squared_error(p, target), lambda p: F.mse_loss(p, t(target), reduction="none").mean(-1), [z], dtype)
+    meet(lambda p: ops.absolute_error(p, target), lambda p: F.l1_loss(p, t(target), reduction="none").mean(-1), [z], dtype)
+
+    entropy = lambda z: F.cross_entropy(z, t(labels), reduction="none")  # noqa: E731
+    for dense in (one_hot, soft):
+        wanted = lambda z: F.cross_entropy(z, t(dense), reduction="none")  # noqa: B023, E731
+        meet(lambda z: ops.categorical_crossentropy(z, dense, from_logits=True), wanted, [z], dtype)  # noqa: B023
+        meet(lambda z: ops.categorical_crossentropy(ops.softmax(z), dense), wanted, [z], dtype)  # noqa: B023
+    meet(lambda z: ops.sparse_categorical_crossentropy(z, labels, from_logits=True), entropy, [z], dtype)
+    meet(lambda z: ops.sparse_categorical_crossentropy(ops.softmax(z), labels), entropy, [z], dtype)
+
+    binary = lambda z: F.binary_cross_entropy_with_logits(z, t(bits), reduction="none").mean(-1)  # noqa: E731
+    meet(lambda z: ops.binary_crossentropy(z, bits, from_logits=True), binary, [z], dtype)
+    meet(lambda z: ops.binary_crossentropy(ops.sigmoid(z), bits), binary, [z], dtype)
+    meet(
+        lambda p: ops.binary_crossentropy(p, bits),
+        lambda p: F.binary_cross_entropy(p, t(bits), reduction="none").mean(-1),
+        [0.05 + 0.9 / (1 + np.exp(-z))],
+        dtype,
+    )
