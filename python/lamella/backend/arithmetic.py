@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lamella import ops
 from lamella.core.shapes import count
 from lamella.ops import abs, concatenate as _concatenate, exp, log, maximum, minimum, negative, sqrt, square
-from lamella.ops.tape import value_of
+from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Backward, differentiable, value_of
 
 __all__ = [
     "abs", "all", "any", "argmax", "argmin", "batch_flatten", "clip", "concatenate", "dot", "equal", "exp", "expand_dims",
@@ -72,11 +73,17 @@ def clip(x: Value, min_value: float | None, max_value: float | None) -> Value:
 def dot(x: Value, y: Value) -> Value:
     """x [..., K] times y [K, M] -> [..., M]; y [..., K, M]: over its last axis but one, as NumPy's dot."""
     if len(y.shape) == 2:
-        return ops.dense(x, y, None, activation="linear")
+        return ops.dense(x, _packed(y), None, activation="linear")
     *outer, k, m = y.shape
     axes = (len(outer), *range(len(outer)), len(outer) + 1)
     columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
     return ops.reshape(ops.dense(x, columns, None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
+
+
+@differentiable
+def _packed(x: Array) -> tuple[Array, Backward]:
+    """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
+    return contiguous(x), lambda dy, need: (dy,)
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

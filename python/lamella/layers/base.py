@@ -214,6 +214,14 @@ class Layer(CallHistory, Configurable):
             else:
                 self._call_losses.append(loss)
 
+    def add_update(self, updates: object, inputs: object = None) -> None:
+        """Nothing to do: K.update and its kin have taken effect when they return."""
+
+    @property
+    def updates(self) -> list[object]:
+        """Empty: layers update their state in call()."""
+        return []
+
     @property
     def uses_learning_phase(self) -> bool:
         """True if training and inference differ."""

@@ -1,0 +1,144 @@
+"""K against NumPy: values, shapes, gradients through the tape, state."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.core.variable import Variable
+from lamella.layers import Input
+from lamella.ops.tape import Tape
+
+X = np.random.default_rng(0).normal(size=(3, 4, 5))
+P = np.random.default_rng(1).uniform(0.1, 0.9, size=(6, 4))
+Y = np.random.default_rng(2).uniform(size=(6, 4))
+
+
+@pytest.mark.parametrize("axis", [None, 1, -1, (0, 2)])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize(
+    "name, oracle",
+    [
+        ("sum", np.sum), ("mean", np.mean), ("max", np.max), ("min", np.min), ("var", np.var), ("std", np.std),
+        ("any", np.any), ("all", np.all),
+        ("logsumexp", lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims))),
+    ],
+)  # fmt: skip
+def test_reductions(name, oracle, axis, keepdims):
+    got = getattr(K, name)(X, axis=axis, keepdims=keepdims)
+    np.testing.assert_allclose(got, oracle(X, axis=axis, keepdims=keepdims), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "got, expected",
+    [
+        (lambda: K.clip(X, -0.5, 0.5), np.clip(X, -0.5, 0.5)),
+        (lambda: K.clip(X, None, 0.5), np.minimum(X, 0.5)),
+        (lambda: K.pow(np.abs(X), 1.5), np.abs(X) ** 1.5),
+        (lambda: K.sqrt(X), np.sqrt(np.maximum(X, 0))),
+        (lambda: K.abs(X), np.abs(X)),
+        (lambda: K.sign(X), np.sign(X)),
+        (lambda: K.round(np.array([0.5, 1.5, 2.5])), [0, 2, 2]),
+        (lambda: K.argmax(X), X.argmax(-1)),
+        (lambda: K.dot(X, X[0].T), X @ X[0].T),
+        (lambda: K.dot(P, X), np.dot(P, X)),
+        (lambda: K.batch_flatten(X), X.reshape(3, -1)),
+        (lambda: K.flatten(X), X.ravel()),
+        (lambda: K.expand_dims(X, 1), X[:, None]),
+        (lambda: K.expand_dims(X), X[..., None]),
+        (lambda: K.squeeze(X[:, :1], 1), X[:, 0]),
+        (lambda: K.permute_dimensions(X, (2, 0, 1)), X.transpose(2, 0, 1)),
+        (lambda: K.stack([X, X], axis=-1), np.stack([X, X], -1)),
+        (lambda: K.concatenate([X, X], axis=1), np.concatenate([X, X], 1)),
+        (lambda: K.l2_normalize(X, axis=-1), X / np.linalg.norm(X, axis=-1, keepdims=True)),
+        (lambda: K.binary_crossentropy(Y, P), -(Y * np.log(P) + (1 - Y) * np.log(1 - P))),
+        (lambda: K.categorical_crossentropy(Y, P), -(Y * np.log(P / P.sum(1, keepdims=True))).sum(1)),
+        (lambda: K.switch(X > 0, X, -X), np.abs(X)),
+        (lambda: K.switch(True, lambda: X, None), X),
+        (lambda: K.mean(K.equal([1, 2, 3, 4], [1, 2, 0, 0])), 0.5),
+        (lambda: K.bias_add(X, np.arange(4.0), "channels_first"), X + np.arange(4.0)[:, None]),
+        (lambda: K.bias_add(X, np.arange(5.0)), X + np.arange(5.0)),
+        (lambda: K.in_train_phase(X, lambda: 0, training=1), X),
+        (lambda: K.in_test_phase(X, P), X),
+    ],
+)  # fmt: skip
+def test_values(got, expected):
+    np.testing.assert_allclose(got(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_flow_through_k():
+    w = Variable(P)
+    with Tape([w]) as tape:
+        loss = K.mean(K.logsumexp(K.dot(w, X[0]) ** 2, axis=1)) + 0.5 * K.sum(K.square(w))
+        (gradient,) = tape.gradients(loss)
+    direction = np.random.default_rng(3).normal(size=P.shape)
+
+    def value(p):
+        return np.log(np.exp((p @ X[0]) ** 2).sum(1)).mean() + 0.5 * (p**2).sum()
+
+    numeric = (value(P + 1e-6 * direction) - value(P - 1e-6 * direction)) / 2e-6
+    assert (gradient * direction).sum() == pytest.approx(numeric, rel=1e-6)
+
+
+def test_variables():
+    v = K.variable([[1, 2], [3, 4]], name="v")
+    assert (v.name, v.dtype, K.int_shape(v), K.ndim(v), K.dtype(v)) == ("v:0", "float32", (2, 2), 2, "float32")
+    K.set_value(v, [[5, 6], [7, 8]])
+    np.testing.assert_array_equal(K.get_value(v), [[5, 6], [7, 8]])
+    with pytest.raises(ValueError, match="expected shape"):
+        K.set_value(v, [1, 2])
+    with pytest.raises(TypeError, match="K.set_value: expected a Variable"):
+        K.set_value(np.zeros(2), [1, 2])
+    scalar = K.variable(0.5)
+    assert K.get_value(scalar) == 0.5 and K.eval(scalar) == 0.5
+    K.update_add(scalar, 0.25)
+    K.moving_average_update(scalar, 0.0, 0.5)
+    assert K.get_value(scalar) == 0.375
+    held = K.get_value(v)
+    held[:] = 0
+    assert K.get_value(v)[0, 0] == 5
+    np.testing.assert_array_equal(K.constant(3, shape=(2, 2)), np.full((2, 2), 3, np.float32))
+    assert K.count_params(K.zeros((3, 4))) == 12 and K.eval(K.eye(2)).tolist() == [[1, 0], [0, 1]]
+
+
+def test_settings():
+    assert (K.floatx(), K.epsilon(), K.image_data_format(), K.image_dim_ordering()) == ("float32", 1e-7, "channels_last", "tf")
+    try:
+        K.set_floatx("float64")
+        K.set_epsilon(1e-5)
+        K.set_image_dim_ordering("th")
+        assert K.variable(1).dtype == "float64" and K.epsilon() == 1e-5 and K.image_data_format() == "channels_first"
+    finally:
+        K.set_floatx("float32")
+        K.set_epsilon(1e-7)
+        K.set_image_data_format("channels_last")
+
+
+def test_clear_session_restarts_names():
+    K.clear_session()
+    from lamella.layers import Dense
+
+    assert Dense(1).name == "dense_1"
+    assert K.get_uid("dense") == 2
+    K.clear_session()
+    assert Dense(1).name == "dense_1"
+
+
+def test_symbolic_tensors_have_no_value():
+    x = Input((3,))
+    assert K.is_keras_tensor(x) and not K.is_keras_tensor(np.zeros(1)) and K.int_shape(x) == (None, 3)
+    with pytest.raises(TypeError, match="is symbolic: it has no value"):
+        K.mean(x)
+    with pytest.raises(ValueError, match="Unexpectedly found an instance of type"):
+        K.is_keras_tensor("x")
+
+
+def test_conv_and_pool():
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 3))
+    kernel = np.random.default_rng(1).normal(size=(1, 1, 3, 4))
+    np.testing.assert_allclose(K.conv2d(x, kernel), x @ kernel[0, 0], rtol=1e-10, atol=1e-12)
+    pooled = x.reshape(2, 3, 2, 3, 2, 3).max((2, 4))
+    np.testing.assert_array_equal(K.pool2d(x, (2, 2), (2, 2)), pooled)
+    first = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(K.pool2d(first, (2, 2), (2, 2), data_format="channels_first"), pooled.transpose(0, 3, 1, 2))
+    with pytest.raises(ValueError, match="Invalid pooling mode: sum"):
+        K.pool2d(x, (2, 2), pool_mode="sum")

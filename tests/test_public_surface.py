@@ -1,0 +1,54 @@
+"""The package's top: what it shows, how little it loads; config and utils."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import lamella
+from lamella import config, utils
+
+
+def test_import_loads_nothing_but_numpy():
+    code = (
+        "import sys, numpy; before = set(sys.modules); import lamella; new = set(sys.modules) - before\n"
+        "print(sorted(m for m in new if m.startswith('lamella')))\n"
+        "assert not new & {'PIL', 'h5py', 'tqdm', 'matplotlib', 'sklearn'}, new"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "['lamella']", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", [n for n in dir(lamella) if not n.startswith("_") and n != "preprocessing"])
+def test_every_listed_name_is_there(name):
+    assert getattr(lamella, name) is not None
+
+
+def test_an_unknown_name():
+    with pytest.raises(AttributeError, match="module 'lamella' has no attribute 'nothing'"):
+        lamella.nothing
+
+
+def test_targets_and_threads():
+    assert config.target() in config.targets()
+    before = config.num_threads()
+    try:
+        config.set_num_threads(1)
+        assert config.num_threads() == 1
+    finally:
+        config.set_num_threads(before)
+    for bad, error in [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError), (True, TypeError)]:
+        with pytest.raises(error, match="set_num_threads: expected"):
+            config.set_num_threads(bad)
+
+
+def test_to_categorical():
+    np.testing.assert_array_equal(utils.to_categorical([0, 2, 1]), np.eye(3, dtype="float32")[[0, 2, 1]])
+    assert utils.to_categorical(np.array([[0], [1]]), 4).shape == (2, 4)
+    assert utils.to_categorical(np.zeros((2, 3), int), 4).shape == (2, 3, 4)
+    assert utils.to_categorical([1.0, 0.0], dtype="int8").dtype == np.int8
+    assert utils.to_categorical([], 3).shape == (0, 3)
+    for bad in ([-1, 0], [0, 5], [0.5], ["a"]):
+        with pytest.raises(ValueError, match="to_categorical: expected"):
+            utils.to_categorical(bad, 3)
