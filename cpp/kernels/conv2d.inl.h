@@ -372,7 +372,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     // use them. A group of tiles stays in L1 beside one panel.
     constexpr Int kGroupTiles = 4;
     const Int panels = ceil_divide(out, kTileColumns<T>);
-    const bool pack = sw * in * Int(sizeof(T)) >= 128 && panels >= 4;
+    const bool pack = sw * in * Int(sizeof(T)) >= 1024 && panels >= 4;
 
     Int failed = 0;
     parallel_for(slices, 1, [&](Int slice, Int) {

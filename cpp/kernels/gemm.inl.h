@@ -161,8 +161,7 @@ template <class T>
 void pack_rows(const T* a, Int step, Int depth, Int rows, T* tile) {
     if (rows == kTileRows) {
         for (Int k = 0; k < depth; ++k, a += step, tile += kTileRows) {
-#pragma GCC unroll 6
-            for (int r = 0; r < kTileRows; ++r) tile[r] = a[r];
+            __builtin_memcpy(tile, a, kTileRows * sizeof(T));
         }
         return;
     }
