@@ -7,18 +7,17 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from lamella import initializers
 from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
-from lamella.core.shapes import Shape, as_shape, count
-from lamella.core.variable import Variable
+from lamella.core.shapes import Shape, as_shape
 from lamella.layers.calls import CallHistory
 from lamella.layers.input_spec import InputSpec, check_inputs
 from lamella.layers.symbolic import Node, Symbolic
+from lamella.layers.weighted import Weighted
 from lamella.ops.tape import Tensor
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -31,7 +30,7 @@ def takes_training(cls: type) -> bool:
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
 
 
-class Layer(CallHistory, Configurable):
+class Layer(Weighted, CallHistory, Configurable):
     """Base of all layers.
 
     A layer stores each constructor argument under its own name, makes its weights in `build(input_shape)` and
@@ -78,8 +77,8 @@ class Layer(CallHistory, Configurable):
         if self.batch_input_shape is not None and self.dtype is None:
             self.dtype = config.floatx()
         self._initial_weights = weights
-        self._trainable_weights: list[Variable] = []
-        self._non_trainable_weights: list[Variable] = []
+        self._trainable_weights = []
+        self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
         self._call_losses: list[Value] = []  # what call() passed to add_loss since the model's last run began
@@ -105,91 +104,6 @@ class Layer(CallHistory, Configurable):
             base["dtype"] = self.dtype
         cls: type = type(self)
         return base | self._stored(own_arguments(cls, Layer), strict=type(self).get_config is Layer.get_config)
-
-    # Weights ---------------------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Sequence[int],
-        dtype: str | None = None,
-        initializer: Any = None,
-        regularizer: Callable[..., Value] | None = None,
-        trainable: bool = True,
-        constraint: Callable[..., Any] | None = None,
-    ) -> Variable:
-        """A weight called "<layer>/<name>:0".
-
-        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer.
-        """
-        fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
-        dtype = dtype or config.floatx()
-        shape = tuple(shape)
-        weight = Variable(
-            (fill or initializers.glorot_uniform())(shape, dtype=dtype),
-            f"{self.name}/{name}:0",
-            dtype=dtype,
-            trainable=trainable,
-            constraint=constraint or getattr(self, f"{name}_constraint", None),
-            regularizer=regularizer or getattr(self, f"{name}_regularizer", None),
-        )
-        if weight.shape != shape:
-            raise ValueError(f"{self.name}: the initializer of {name!r} returned {weight.shape}, expected {shape}")
-        (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
-        return weight
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        return list(self._trainable_weights) if self.trainable else []
-
-    @trainable_weights.setter
-    def trainable_weights(self, weights: Sequence[Variable]) -> None:
-        self._trainable_weights = list(weights)
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        frozen = [] if self.trainable else self._trainable_weights
-        return [*frozen, *self._non_trainable_weights]
-
-    @non_trainable_weights.setter
-    def non_trainable_weights(self, weights: Sequence[Variable]) -> None:
-        self._non_trainable_weights = list(weights)
-
-    @property
-    def weights(self) -> list[Variable]:
-        """Trainable ones first: the order of get_weights and of weight files."""
-        return self.trainable_weights + self.non_trainable_weights
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        return [w.numpy() for w in self.weights]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ValueError, and changes nothing, if the number or a shape does not fit."""
-        variables = self.weights
-        if len(weights) != len(variables):
-            raise ValueError(
-                f'You called `set_weights(weights)` on layer "{self.name}" with a  weight list of length '
-                f"{len(weights)}, but the layer was expecting {len(variables)} weights. "
-                f"Provided weights: {str(weights)[:50]}..."
-            )
-        arrays = [as_array(w, v.dtype, f"set_weights on {v.name}") for w, v in zip(weights, variables)]
-        for variable, array in zip(variables, arrays):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    f"Layer weight shape {variable.shape} not compatible with provided weight shape {array.shape} "
-                    f"({variable.name})"
-                )
-        for variable, array in zip(variables, arrays):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """Raises RuntimeError before the layer is built."""
-        if not self.built:
-            raise RuntimeError(
-                f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
-                f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
-            )
-        return sum(count(w.shape) for w in self.weights)
 
     # Penalties -------------------------------------------------------------------------------------------
 

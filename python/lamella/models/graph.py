@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamella.layers.base import Layer
+from lamella.layers.input import InputLayer
 from lamella.layers.symbolic import Node, Symbolic, node_of
 
 
@@ -98,3 +100,36 @@ def _check_names(layers: Sequence[Layer]) -> None:
             raise ValueError(
                 f'The name "{name}" is used {times} times in the model. All layer names should be unique.'
             )
+
+
+def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
+    """Raises ValueError unless the ends of a model are symbolic tensors, each input once."""
+    if len({id(x) for x in inputs}) < len(inputs):
+        raise ValueError(
+            f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}"
+        )
+    for x in inputs:
+        if not isinstance(x, Symbolic):
+            raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}")
+        if not isinstance(x._keras_history[0], InputLayer):
+            warnings.warn(
+                f"Model inputs must come from `keras.layers.Input`; {x} is the output of a layer: the model runs, but "
+                f"its config cannot be saved.",
+                stacklevel=5,
+            )
+    for x in outputs:
+        if not isinstance(x, Symbolic):
+            raise ValueError(
+                "Output tensors to a Model must be the output of a Keras `Layer` (thus holding past layer metadata). "
+                f"Found: {x}"
+            )
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Two outputs of one layer: dense_1, dense_1_1."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        result.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return result

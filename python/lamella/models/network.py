@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +11,9 @@ from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
 from lamella.layers.base import Layer, Value
-from lamella.layers.input import InputLayer
 from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
-from lamella.models.graph import Graph, trace
+from lamella.models.graph import Graph, check_ends, trace, unique_names
 from lamella.models.plan import Plan
 from lamella.models.summary import print_summary
 
@@ -39,11 +36,11 @@ class Network(Layer):
         self._set_graph(_listed(inputs), _listed(outputs))
 
     def _set_graph(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
-        _check(inputs, outputs)
+        check_ends(inputs, outputs)
         self._graph: Graph = trace(inputs, outputs)
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
-        self.output_names = _unique([x._keras_history[0].name for x in outputs])
+        self.output_names = unique_names([x._keras_history[0].name for x in outputs])
         self._plans: dict[bool, Plan] = {}
         self._plan: Plan | None = None
         self.built = True
@@ -217,35 +214,3 @@ def _total(losses: list[Value]) -> Value:
 
 def _listed(tensors: Symbolic | Sequence[Symbolic]) -> list[Symbolic]:
     return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]  # type: ignore[list-item]
-
-
-def _check(inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
-    if len({id(x) for x in inputs}) < len(inputs):
-        raise ValueError(
-            f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}"
-        )
-    for x in inputs:
-        if not isinstance(x, Symbolic):
-            raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}")
-        if not isinstance(x._keras_history[0], InputLayer):
-            warnings.warn(
-                f"Model inputs must come from `keras.layers.Input`; {x} is the output of a layer: the model runs, but "
-                f"its config cannot be saved.",
-                stacklevel=4,
-            )
-    for x in outputs:
-        if not isinstance(x, Symbolic):
-            raise ValueError(
-                "Output tensors to a Model must be the output of a Keras `Layer` (thus holding past layer metadata). "
-                f"Found: {x}"
-            )
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Two outputs of one layer: dense_1, dense_1_1."""
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        result.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return result
