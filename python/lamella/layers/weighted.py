@@ -1,0 +1,107 @@
+"""The weights of a layer: making, listing, reading and setting them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from lamella import initializers
+from lamella.core import config
+from lamella.core.checks import as_array
+from lamella.core.shapes import count
+from lamella.core.variable import Variable
+
+
+class Weighted:
+    """Owns Variables. `trainable` says on which side of the list those made trainable stand now."""
+
+    name: str
+    trainable: bool
+    built: bool
+    _trainable_weights: list[Variable]
+    _non_trainable_weights: list[Variable]
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str | None = None,
+        initializer: Any = None,
+        regularizer: Callable[..., Any] | None = None,
+        trainable: bool = True,
+        constraint: Callable[..., Any] | None = None,
+    ) -> Variable:
+        """A weight called "<layer>/<name>:0".
+
+        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer.
+        """
+        fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
+        dtype = dtype or config.floatx()
+        shape = tuple(shape)
+        weight = Variable(
+            (fill or initializers.glorot_uniform())(shape, dtype=dtype),
+            f"{self.name}/{name}:0",
+            dtype=dtype,
+            trainable=trainable,
+            constraint=constraint or getattr(self, f"{name}_constraint", None),
+            regularizer=regularizer or getattr(self, f"{name}_regularizer", None),
+        )
+        if weight.shape != shape:
+            raise ValueError(f"{self.name}: the initializer of {name!r} returned {weight.shape}, expected {shape}")
+        (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
+        return weight
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return list(self._trainable_weights) if self.trainable else []
+
+    @trainable_weights.setter
+    def trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._trainable_weights = list(weights)
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        frozen = [] if self.trainable else self._trainable_weights
+        return [*frozen, *self._non_trainable_weights]
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, weights: Sequence[Variable]) -> None:
+        self._non_trainable_weights = list(weights)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Trainable ones first: the order of get_weights and of weight files."""
+        return self.trainable_weights + self.non_trainable_weights
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Raises ValueError, and changes nothing, if the number or a shape does not fit."""
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f'You called `set_weights(weights)` on layer "{self.name}" with a  weight list of length '
+                f"{len(weights)}, but the layer was expecting {len(variables)} weights. "
+                f"Provided weights: {str(weights)[:50]}..."
+            )
+        arrays = [as_array(w, v.dtype, f"set_weights on {v.name}") for w, v in zip(weights, variables)]
+        for variable, array in zip(variables, arrays):
+            if variable.shape != array.shape:
+                raise ValueError(
+                    f"Layer weight shape {variable.shape} not compatible with provided weight shape {array.shape} "
+                    f"({variable.name})"
+                )
+        for variable, array in zip(variables, arrays):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Raises RuntimeError before the layer is built."""
+        if not self.built:
+            raise RuntimeError(
+                f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
+                f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
+            )
+        return sum(count(w.shape) for w in self.weights)
