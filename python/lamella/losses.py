@@ -36,13 +36,14 @@ def mean_absolute_error(y_true: Value, y_pred: Value) -> Value:
 def mean_absolute_percentage_error(y_true: Value, y_pred: Value) -> Value:
     """100 * mean |(y - p) / max(|y|, epsilon)|"""
     scale = _at_least(math.abs(y_true), epsilon())
-    return reduce.mean(math.abs((y_true - y_pred) / scale), axis=-1) * 100.0
+    share: Value = reduce.mean(math.abs((y_true - y_pred) / scale), axis=-1)
+    return share * 100.0
 
 
 @register("losses", "msle", "MSLE")
 def mean_squared_logarithmic_error(y_true: Value, y_pred: Value) -> Value:
     """mean (log(max(p, epsilon) + 1) - log(max(y, epsilon) + 1))^2"""
-    first = math.log(_at_least(y_pred, epsilon()) + 1.0)
+    first: Value = math.log(_at_least(y_pred, epsilon()) + 1.0)
     second = math.log(_at_least(y_true, epsilon()) + 1.0)
     return reduce.mean(math.square(first - second), axis=-1)
 
@@ -62,8 +63,8 @@ def hinge(y_true: Value, y_pred: Value) -> Value:
 @register("losses")
 def categorical_hinge(y_true: Value, y_pred: Value) -> Value:
     """max(0, max((1-y)*p) - sum(y*p) + 1)"""
-    right = reduce.sum(y_true * y_pred, axis=-1)
-    wrong = reduce.max((1.0 - y_true) * y_pred, axis=-1)
+    right: Value = reduce.sum(y_true * y_pred, axis=-1)
+    wrong: Value = reduce.max((1.0 - y_true) * y_pred, axis=-1)
     return activations.relu(wrong - right + 1.0)
 
 
@@ -95,9 +96,10 @@ def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
 @register("losses", "kld", "KLD")
 def kullback_leibler_divergence(y_true: Value, y_pred: Value) -> Value:
     """sum y log(y / p), both clipped to [epsilon, 1]"""
-    y = math.clip(y_true, low=epsilon(), high=1.0)
-    p = math.clip(y_pred, low=epsilon(), high=1.0)
-    return reduce.sum(y * math.log(y / p), axis=-1)
+    y: Value = math.clip(y_true, low=epsilon(), high=1.0)
+    p: Value = math.clip(y_pred, low=epsilon(), high=1.0)
+    ratio: Value = math.log(y / p)
+    return reduce.sum(y * ratio, axis=-1)
 
 
 @register("losses")
@@ -109,7 +111,8 @@ def poisson(y_true: Value, y_pred: Value) -> Value:
 @register("losses", "cosine")
 def cosine_proximity(y_true: Value, y_pred: Value) -> Value:
     """-cos(y, p)"""
-    return -reduce.sum(_unit(y_true) * _unit(y_pred), axis=-1)
+    cosine: Value = reduce.sum(_unit(y_true) * _unit(y_pred), axis=-1)
+    return -cosine
 
 
 def _at_least(x: Value, low: float) -> Value:

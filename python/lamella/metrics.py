@@ -53,23 +53,27 @@ for _loss, _aliases in (
 
 
 def _arrays(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    return value_of(y_true), value_of(y_pred)  # type: ignore[return-value]
+    return value_of(y_true), value_of(y_pred)  # type: ignore[return-value]  # None comes out only where None went in
+
+
+def _floats(hits: NDArray[np.bool_]) -> Array:
+    return hits.astype(floatx())
 
 
 @register("metrics")
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """mean over the last axis of round(p) == y; half goes to even, so 0.5 counts as 0."""
     y, p = _arrays(y_true, y_pred)
-    hits = y == np.rint(p)
+    hits: NDArray[np.bool_] = y == np.rint(p)
     # A mean over one column would only cost.
-    return hits[..., 0].astype(floatx()) if hits.shape[-1] == 1 else hits.mean(axis=-1, dtype=floatx())
+    return _floats(hits[..., 0]) if hits.shape[-1] == 1 else hits.mean(axis=-1, dtype=floatx())
 
 
 @register("metrics")
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """argmax p == argmax y"""
     y, p = _arrays(y_true, y_pred)
-    return (y.argmax(axis=-1) == p.argmax(axis=-1)).astype(floatx())
+    return _floats(y.argmax(axis=-1) == p.argmax(axis=-1))
 
 
 @register("metrics")
@@ -77,7 +81,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """argmax p == y, for class labels y [..., 1] or [...]"""
     y, p = _arrays(y_true, y_pred)
     best = p.argmax(axis=-1)
-    return (y.reshape(best.shape) == best).astype(floatx())
+    return _floats(y.reshape(best.shape) == best)
 
 
 @register("metrics")
@@ -96,8 +100,7 @@ def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: i
 
 def _in_top_k(labels: Array, p: Array, k: int) -> Array:
     scores = np.take_along_axis(p, labels[..., None], axis=-1)
-    hits: Array = ((p > scores).sum(axis=-1) < k) & np.isfinite(scores[..., 0])
-    return hits.astype(floatx())
+    return _floats(((p > scores).sum(axis=-1) < k) & np.isfinite(scores[..., 0]))
 
 
 def serialize(metric: Any) -> Any:
@@ -116,7 +119,8 @@ def get(identifier: Any) -> Callable[..., Any]:
         found: Callable[..., Any] = deserialize(identifier)
         return found
     if callable(identifier):
-        return identifier
+        function: Callable[..., Any] = identifier
+        return function
     raise ValueError(f"Could not interpret metric function identifier: {identifier}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 V = TypeVar("V")
 
@@ -25,7 +25,7 @@ class Logs(dict[str, V], Generic[V]):
         other = _other(key)
         return other is not None and dict.__contains__(self, other)
 
-    def get(self, key, default=None):  # type: ignore[no-untyped-def, override]  # dict.get's overloads add nothing here
+    def get(self, key: str, default: Any = None) -> Any:  # Any: dict.get's overloads add nothing here
         return self[key] if key in self else default
 
 

@@ -21,8 +21,11 @@ _BLOCK_BYTES = 1 << 18
 class Batches(Protocol):
     """What the loop feeds on. Generators and Sequences become one of these, too."""
 
-    steps: int | None
-    samples: int | None
+    @property
+    def steps(self) -> int | None: ...
+
+    @property
+    def samples(self) -> int | None: ...
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """The batches of one epoch, in order."""
@@ -38,7 +41,7 @@ class Data(NamedTuple):
 
     @property
     def samples(self) -> int:
-        return self.inputs[0].shape[0] if self.inputs else self.targets[0].shape[0]
+        return len(self.inputs[0] if self.inputs else self.targets[0])
 
     def split(self, fraction: float) -> tuple[Data, Data]:
         """The first samples and the tail from int(n * (1 - fraction)) on. Raises ValueError if one of them is empty."""
@@ -110,7 +113,7 @@ class WholeBatches:
     def __init__(self, data: Data, steps: int) -> None:
         self.data = data
         self.steps = steps
-        self.samples: int | None = None
+        self.samples = None
 
     def epoch(self, index: int) -> Iterator[Batch]:
         inputs, targets, weights = self.data

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.shapes import Shape
 
-Array: TypeAlias = NDArray[np.generic]
+Array: TypeAlias = np.ndarray
 
 
 def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Array]:
@@ -136,7 +135,7 @@ def check_lengths(inputs: Sequence[Array], targets: Sequence[Array], weights: Se
             "Sample_weight arrays should have the same number of samples as target arrays. "
             f"Got {y.pop()} input samples and {w.pop()} target samples."
         )
-    samples = max(x | y)
+    samples: int = max(x | y)
     if samples == 0:
         raise ValueError(f"expected at least one sample, got arrays of shape {[a.shape for a in (*inputs, *targets)]}")
     return samples

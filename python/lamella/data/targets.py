@@ -61,7 +61,7 @@ def _labels(target: Any, classes: int | None, who: str) -> Array:
     given = np.asarray(target)
     if given.dtype.kind == "f" and (odd := ~np.isfinite(given) | (given != np.trunc(given))).any():
         raise ValueError(f"{who}: expected whole class labels, got {_first(given, odd)}")
-    labels = as_array(given, np.int64, who)
+    labels: Array = as_array(given, np.int64, who)
     if classes is not None and labels.size:
         low, high = labels.min(), labels.max()
         if low < 0 or high >= classes:

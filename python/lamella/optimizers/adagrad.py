@@ -34,7 +34,7 @@ class Adagrad(Optimizer):
     def update(
         self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
     ) -> None:
-        lr = self.decayed(float(self.lr), iterations)
+        lr = self.decayed(iterations)
         _kernels.adagrad_update(params, grads, self._state[0], lr, self.epsilon, scale, clip)
 
     def _listed(self, params: Sequence[Array], state: list[list[Array]]) -> list[Variable]:

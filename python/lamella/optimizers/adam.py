@@ -49,10 +49,10 @@ class Adam(Optimizer):
     def update(
         self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
     ) -> None:
-        beta_1 = self._round(self.beta_1.value.item())
-        beta_2 = self._round(self.beta_2.value.item())
+        beta_1 = self.rounded(self.beta_1)
+        beta_2 = self.rounded(self.beta_2)
         t = iterations + 1
-        lr = self.decayed(self.lr.value.item(), iterations) * sqrt(1.0 - beta_2**t) / (1.0 - beta_1**t)
+        lr = self.decayed(iterations) * sqrt(1.0 - beta_2**t) / (1.0 - beta_1**t)
         kernel = _kernels.amsgrad_update if self.amsgrad else _kernels.adam_update
         kernel(params, grads, *self._state, lr, beta_1, beta_2, self.epsilon, scale, clip)
 

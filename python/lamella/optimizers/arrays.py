@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
-from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+Array: TypeAlias = np.ndarray
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -82,7 +81,8 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
 
 
 def _refuse_overlap(who: str, named: Iterable[tuple[str, int, Array]]) -> None:
-    spans = sorted((*byte_bounds(a), noun, i) for noun, i, a in named if a.size)
-    for (_, end, noun, i), (start, _, other, j) in zip(spans, spans[1:]):
-        if start < end:
+    """Raises ValueError if two of the C-contiguous arrays share memory."""
+    spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun, i) for noun, i, a in named if a.size)
+    for (first, size, noun, i), (second, _, other, j) in zip(spans, spans[1:]):
+        if second < first + size:
             raise ValueError(f"{who}: {noun} {i} and {other} {j} share memory")

@@ -45,6 +45,7 @@ class Optimizer(Configurable):
         self._roots: frozenset[int] = frozenset()
         self._norm: Array = np.zeros(1, np.float32)
         self._round: Callable[[float], float] = float
+        self._rounded: dict[float, float] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:  # Any: as object.__setattr__
         held = self.__dict__.get(name)
@@ -94,12 +95,24 @@ class Optimizer(Configurable):
         """One kernel call; `iterations` counts the steps before this one, gradients are read as clip(g * scale)."""
         raise NotImplementedError
 
-    def decayed(self, lr: float, iterations: int) -> float:
-        """lr / (1 + decay * iterations): the first step is undecayed. Active only if the constructor's decay was."""
-        return lr / (1.0 + float(self.decay) * iterations) if self.initial_decay > 0 else lr
+    def rounded(self, number: Variable) -> float:
+        """A hyperparameter in the parameters' dtype: 1 - float32(0.999) is 1.3e-5 off 0.001, in Keras as here."""
+        value: float = number.value.item()
+        found = self._rounded.get(value)
+        if found is None:
+            if len(self._rounded) > 8:
+                self._rounded = {}  # a schedule may set another value each step
+            found = self._rounded[value] = self._round(value)
+        return found
 
+    lr: Variable
     decay: Variable
     initial_decay: float
+
+    def decayed(self, iterations: int) -> float:
+        """lr / (1 + decay * iterations): the first step is undecayed. Active only if the constructor's decay was."""
+        lr: float = self.lr.value.item()
+        return lr / (1.0 + float(self.decay) * iterations) if self.initial_decay > 0 else lr
 
     def get_weights(self) -> list[NDArray[np.generic]]:
         """Copies: iterations, then slot by slot; empty before the first step, as in Keras."""
@@ -131,11 +144,12 @@ class Optimizer(Configurable):
 
     def _step(self, params: Sequence[Array], grads: Sequence[Array]) -> None:
         scale = 1.0
-        if self.clipnorm:
+        clipnorm = self.clipnorm
+        if clipnorm:
             _kernels.global_norm(grads, self._norm)
             norm = self._norm.item()
-            if norm >= self.clipnorm:
-                scale = self.clipnorm / norm
+            if norm >= clipnorm:
+                scale = clipnorm / norm
         iterations = self.iterations.value
         before = iterations.item()
         self.update(params, grads, before, scale, self.clipvalue or 0.0)
@@ -156,8 +170,8 @@ class Optimizer(Configurable):
 
     def _use(self, params: Sequence[Array], state: list[list[Array]]) -> None:
         dtype = params[0].dtype
-        # Betas are rounded to the parameters' dtype: 1 - float32(0.999) is 1.3e-5 off 0.001, in Keras as here.
         self._round = float if dtype == np.float64 else _round32
+        self._rounded = {}
         self._norm = np.zeros(1, dtype)
         self._params = params
         self._state = state

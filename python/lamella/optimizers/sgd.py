@@ -33,5 +33,5 @@ class SGD(Optimizer):
     def update(
         self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
     ) -> None:
-        lr = self.decayed(float(self.lr), iterations)
+        lr = self.decayed(iterations)
         _kernels.sgd_update(params, grads, self._state[0], lr, float(self.momentum), int(self.nesterov), scale, clip)

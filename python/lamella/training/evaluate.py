@@ -63,7 +63,7 @@ def predict(
     for index, (batch, _, _, length) in enumerate(batches.epoch(0)):
         if hooks is not None:
             hooks.call_batch("predict", "begin", index)
-        values = [value_of(v) for v in model.run(batch, training=False)]
+        values = _arrays(model.run(batch, training=False))
         if not outputs:
             outputs = [np.empty((samples, *v.shape[1:]), v.dtype) for v in values]
         for output, value in zip(outputs, values):
@@ -110,10 +110,14 @@ def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
     _, inputs = feed.inputs_of(model, x)
     check_lengths(inputs, [])
-    outputs = [value_of(v) for v in model.run(inputs, training=False)]
+    outputs = _arrays(model.run(inputs, training=False))
     # A model that only reshapes hands a view of its input on.
     outputs = [v.copy() if any(np.may_share_memory(v, a) for a in inputs) else v for v in outputs]
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _arrays(values: list[Any]) -> list[Array]:
+    return [value_of(v) for v in values]  # type: ignore[misc]  # a model's outputs are never None
 
 
 def _scalar(values: list[float]) -> float | list[float]:

@@ -32,7 +32,7 @@ class Metric:
         return bool(getattr(self.function, "stateful", False))
 
     def __call__(self, target: Array, output: Array, weights: Array | None) -> float:
-        values = value_of(self.function(target, output))
+        values: Any = value_of(self.function(target, output))
         if self.weighted and weights is not None:
             return float(mean_loss(values, weights))
         return float(values) if values.ndim == 0 else float(np.add.reduce(values, axis=None)) / values.size
@@ -158,7 +158,7 @@ class Objective:
         if self.metrics:
             for output, target, weight in zip(self.outputs, targets, weights):
                 value = values[output.index]
-                array = value.value if type(value) is Tensor else value
+                array: Any = value.value if type(value) is Tensor else value
                 numbers += [metric(target, array, weight) for metric in output.metrics]
         return numbers
 
