@@ -1,0 +1,105 @@
+"""python -m bench SUITE: every suite and target in a fresh process, tables to the terminal, JSON to a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import record
+from bench.record import Json
+from bench.run import SUITES
+from lamella import _kernels
+
+# These are held against the peak of one core.
+ONE_THREAD = ("gemm", "conv")
+ROUNDS, SLICE = 9, 0.1
+QUICK_ROUNDS, QUICK_SLICE = 3, 0.01
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    suites = list(SUITES) if options.suite == "all" else [options.suite]
+    targets = options.targets or [_kernels.target()]
+    machine = record.describe_machine()
+    caches = ", ".join(f"{name} {size}" for name, size in machine["caches"].items())
+    print(f"{machine['cpu']}, {machine['usable_cpus']} CPUs, {caches}; load average {record.load_average()}")
+    runs: list[Json] = []
+    failed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for suite in suites:
+            # The machine's suite goes through the targets by itself.
+            for target in targets[:1] if suite == "machine" else targets:
+                print(flush=True)
+                path = Path(folder) / f"{suite}.{target}.json"
+                failed |= start(suite, target, options, path) != 0
+                if path.exists():
+                    runs.append(json.loads(path.read_text()))
+    if options.json is not None:
+        options.json.write_text(json.dumps(record.document(runs), indent=1) + "\n")
+    return int(failed)
+
+
+def start(suite: str, target: str, options: argparse.Namespace, path: Path) -> int:
+    threads = options.threads or (1 if suite in ONE_THREAD else None)
+    environment = {**os.environ, "LAMELLA_TARGET": target}
+    if threads is not None:
+        # NumPy's BLAS reads these once, when it is loaded.
+        environment |= {"OPENBLAS_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    command = [sys.executable, "-m", "bench.run", suite, "--json", str(path), "--rounds", str(rounds)]
+    command += ["--slice", str(QUICK_SLICE if options.quick else SLICE), "--case", options.case]
+    command += ["--threads", str(threads)] if threads is not None else []
+    command += ["--quick"] * options.quick + ["--without-torch"] * options.without_torch
+    return subprocess.run(command, env=environment).returncode
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Benchmarks of lamella beside the machine's own limits and, where it is installed, torch. Each row "
+        "gives the median over the rounds and the spread (the distance between the quartiles over the median); ratios "
+        "are taken within a round, and above 1 lamella is the faster one. Compare two files with python -m bench.compare.",
+    )
+    parser.add_argument("suite", choices=[*SUITES, "all"])
+    parser.add_argument("--quick", action="store_true", help="a few small cases and rounds: shows that all runs")
+    parser.add_argument("--rounds", type=positive, help=f"default {ROUNDS}; at least 5 for figures to quote")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings and the machine's description")
+    parser.add_argument(
+        "--threads", type=positive, help="for every contender; default: all CPUs, but 1 for gemm and conv"
+    )
+    parser.add_argument(
+        "--targets",
+        type=target_list,
+        metavar="LIST",
+        help=f"'all', or some of {','.join(_kernels.targets())}; default: the one that lamella picks",
+    )
+    parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name contains TEXT")
+    parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
+    return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return value
+
+
+def target_list(text: str) -> list[str]:
+    known = list(_kernels.targets())
+    if text == "all":
+        return known
+    wanted = text.split(",")
+    for name in wanted:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"no target '{name}' on this machine; it can run {', '.join(known)}")
+    return wanted
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Interleaved timing: every round runs every contender once, so that drift of the machine meets all alike."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["ours", "peer", "limit"]
+Clock = Callable[[], float]
+
+# A contender that is further from float64 than this computes something else; it is not timed.
+WRONG = 1e-3
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One thing to time.
+
+    Args:  amount: work of one call (flops, bytes, samples), so that rates of unequal calls compare.
+        error: the largest difference from a float64 reference over its largest element; called once, before timing.
+        settle: seconds to sleep before its turn, where another contender's idle threads spin for so long.
+    """
+
+    name: str
+    role: Role
+    run: Callable[[], object]
+    amount: float
+    error: Callable[[], float] | None = None
+    settle: float = 0.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the contenders do alike. unit says how a table prints a time: see tables.UNITS."""
+
+    name: str
+    unit: str
+    contenders: Sequence[Contender]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """rounds: at least 5 for figures to quote.  slice: seconds that a contender runs for in each round.
+
+    torch: whether it is a peer.  quick: a few small cases, to see that everything runs.
+    """
+
+    rounds: int = 9
+    slice: float = 0.1
+    quick: bool = False
+    threads: int = 1
+    torch: bool = False
+
+
+@dataclass
+class Timing:
+    """One contender's result: seconds per call, one figure a round."""
+
+    role: Role
+    amount: float
+    seconds: list[float] = field(default_factory=list)
+    error: float | None = None
+
+    @property
+    def rates(self) -> list[float]:
+        return [self.amount / s for s in self.seconds]
+
+
+@dataclass
+class Result:
+    case: str
+    unit: str
+    timings: dict[str, Timing]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, and the distance between the quartiles as a share of it."""
+
+    median: float
+    spread: float
+
+
+def spread_of(values: Sequence[float]) -> Spread:
+    """Raises ValueError for no values."""
+    if not values:
+        raise ValueError("spread_of: expected at least one value")
+    middle = statistics.median(values)
+    if len(values) == 1:
+        return Spread(middle, 0.0)
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Spread(middle, (high - low) / middle if middle else 0.0)
+
+
+def ratio(ours: Timing, other: Timing) -> Spread:
+    """How many times the other's rate ours is; the rates of one round are divided, then the median is taken."""
+    return spread_of([a / b for a, b in zip(ours.rates, other.rates, strict=True)])
+
+
+def best_peer(result: Result) -> str | None:
+    """The peer of the highest median rate."""
+    peers = [name for name, timing in result.timings.items() if timing.role == "peer"]
+    return max(peers, key=lambda name: statistics.median(result.timings[name].rates), default=None)
+
+
+def inner_count(run: Callable[[], object], seconds: float, clock: Clock) -> int:
+    """Calls that take about `seconds`: doubled until they take a tenth of it, then scaled."""
+    count = 1
+    while True:
+        start = clock()
+        for _ in range(count):
+            run()
+        taken = clock() - start
+        if taken >= seconds / 10:
+            return max(1, math.ceil(count * seconds / taken))
+        count *= 2
+
+
+def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
+    """Validate, then time. The order is fixed and starts one contender later in every round.
+
+    Raises:  ValueError for a contender whose result is wrong.
+    """
+    timings = {c.name: Timing(c.role, c.amount) for c in case.contenders}
+    for contender in case.contenders:
+        if contender.error is not None:
+            error = contender.error()
+            if not error <= WRONG:
+                raise ValueError(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
+            timings[contender.name].error = error
+    counts = [inner_count(c.run, plan.slice, clock) for c in case.contenders]
+    for position in turns(len(counts), plan.rounds):
+        contender, count = case.contenders[position], counts[position]
+        if contender.settle:
+            time.sleep(contender.settle)
+        contender.run()  # refills caches and wakes its own threads
+        start = clock()
+        for _ in range(count):
+            contender.run()
+        timings[contender.name].seconds.append((clock() - start) / count)
+    return Result(case.name, case.unit, timings)
+
+
+def turns(contenders: int, rounds: int) -> Iterator[int]:
+    for round in range(rounds):
+        for i in range(contenders):
+            yield (i + round) % contenders

@@ -1,0 +1,1 @@
+"""One file a family of kernels: `cases(plan)` yields what to time."""

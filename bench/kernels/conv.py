@@ -1,0 +1,119 @@
+"""conv2d forward, backward to data and backward to weights, on the layers of models.py and on odder ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.harness import Case, Contender, Plan
+from bench.kernels.reference import Array, Reference, after, numbers
+from bench.machine import fma_peak
+from lamella import _kernels
+
+
+@dataclass(frozen=True)
+class Layer:
+    """images x size x size x channels -> filters; `padding` zeros on each side. first: has no use for dx."""
+
+    name: str
+    images: int
+    size: int
+    channels: int
+    filters: int
+    window: int = 3
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+    first: bool = False
+
+    @property
+    def out(self) -> int:
+        return (self.size + 2 * self.padding - self.dilation * (self.window - 1) - 1) // self.stride + 1
+
+    @property
+    def flops(self) -> float:
+        """Of one pass; products with padding count, as they do for the peers."""
+        return 2.0 * self.images * self.out**2 * self.window**2 * self.channels * self.filters
+
+    @property
+    def geometry(self) -> tuple[int, ...]:
+        """As the kernels take it."""
+        return self.stride, self.stride, self.dilation, self.dilation, self.padding, self.padding
+
+
+LAYERS = [
+    Layer("vgg 2", 32, 32, 64, 64, padding=1),
+    Layer("vgg 1, first", 32, 32, 3, 64, padding=1, first=True),
+    Layer("vgg 3", 32, 16, 64, 128, padding=1),
+    Layer("vgg 4", 32, 16, 128, 128, padding=1),
+    Layer("vgg 5", 32, 8, 128, 256, padding=1),
+    Layer("vgg 6", 32, 8, 256, 256, padding=1),
+    Layer("cifar 1, first", 32, 32, 3, 32, padding=1, first=True),
+    Layer("cifar 2", 32, 32, 32, 32),
+    Layer("cifar 3", 32, 15, 32, 64, padding=1),
+    Layer("cifar 4", 32, 15, 64, 64),
+    Layer("mnist 1, first", 128, 28, 1, 32, first=True),
+    Layer("mnist 2", 128, 26, 32, 64),
+    Layer("stride 2", 32, 32, 64, 128, stride=2, padding=1),
+    Layer("7x7 stride 2, first", 8, 112, 3, 64, window=7, stride=2, padding=3, first=True),
+    Layer("dilation 2", 32, 16, 128, 128, dilation=2, padding=2),
+    Layer("1x1", 32, 16, 256, 64, window=1),
+    Layer("1x1 stride 2", 32, 16, 256, 512, window=1, stride=2),
+]
+PASSES = ("forward", "dx", "dw")
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    for layer in LAYERS[:2] if plan.quick else LAYERS:
+        for direction in PASSES:
+            if direction != "dx" or not layer.first:
+                yield case(layer, direction, plan)
+
+
+def case(layer: Layer, direction: str, plan: Plan) -> Case:
+    x = numbers((layer.images, layer.size, layer.size, layer.channels), 1)
+    w = numbers((layer.window, layer.window, layer.channels, layer.filters), 2)
+    bias = numbers((layer.filters,), 3)
+    dy = numbers((layer.images, layer.out, layer.out, layer.filters), 4)
+    out = {"forward": np.empty_like(dy), "dx": np.empty_like(x), "dw": np.empty_like(w)}[direction]
+    dbias = np.empty_like(bias)
+    wanted = reference(layer, x, w, bias, dy, direction)
+
+    def ours() -> None:
+        if direction == "forward":
+            _kernels.conv2d_forward(x, w, bias, *layer.geometry, 0, out)
+        elif direction == "dx":
+            _kernels.conv2d_backward_input(dy, w, *layer.geometry, out)
+        else:
+            _kernels.conv2d_backward_weights(x, dy, *layer.geometry, out, dbias)
+
+    contenders = [Contender("lamella", "ours", ours, layer.flops, lambda: after(ours, out, wanted))]
+    if plan.torch:
+        from bench.peers import torch_peer
+
+        contenders += torch_peer.convolve(layer, x, w, bias, dy, wanted, direction)
+    contenders.append(fma_peak(plan.threads))
+    return Case(f"{layer.name} {direction}", "GFLOP/s", contenders)
+
+
+def reference(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, direction: str) -> Reference:
+    """Tap by tap, in float64."""
+    pad, step, wide = layer.padding, layer.stride, dy.astype(np.float64)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    y = np.zeros(dy.shape) + bias
+    dx, dw = np.zeros_like(padded), np.zeros(w.shape)
+    reach = (layer.out - 1) * step + 1
+    for i in range(layer.window):
+        for j in range(layer.window):
+            top, left = i * layer.dilation, j * layer.dilation
+            seen = np.s_[:, top : top + reach : step, left : left + reach : step]
+            if direction == "forward":
+                y += padded[seen] @ w[i, j].astype(np.float64)
+            elif direction == "dx":
+                dx[seen] += wide @ w[i, j].T.astype(np.float64)
+            else:
+                dw[i, j] = np.tensordot(padded[seen], wide, axes=([0, 1, 2], [0, 1, 2]))
+    inside = dx[:, pad : pad + layer.size, pad : pad + layer.size]
+    return {"forward": y, "dx": inside, "dw": dw}[direction]

@@ -1,0 +1,119 @@
+"""One optimizer step over one large array, or over the 161 arrays of a ResNet-50: the kernel alone, and Optimizer.step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.harness import Case, Contender, Plan
+from bench.kernels import rules
+from bench.kernels.reference import Array, numbers
+from bench.machine import stream
+from lamella import _kernels, optimizers
+
+Arrays = list[Array]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """make: the optimizer.  kernel: its kernel on (ps, gs, slots).  traffic: bytes per parameter, out of cache."""
+
+    name: str
+    make: Callable[[], optimizers.Optimizer]
+    kernel: Callable[[Arrays, Arrays, list[Arrays]], None]
+    slots: int
+    traffic: int
+
+
+RULES = [
+    Rule(
+        "Adam",
+        lambda: optimizers.Adam(),
+        lambda p, g, s: _kernels.adam_update(p, g, s[0], s[1], 1e-3, 0.9, 0.999, 1e-7, 1.0, 0.0),
+        2,
+        28,
+    ),
+    Rule(
+        "SGD momentum",
+        lambda: optimizers.SGD(momentum=0.9),
+        lambda p, g, s: _kernels.sgd_update(p, g, s[0], 1e-2, 0.9, 0, 1.0, 0.0),
+        1,
+        20,
+    ),
+    Rule(
+        "AMSGrad",
+        lambda: optimizers.Adam(amsgrad=True),
+        lambda p, g, s: _kernels.amsgrad_update(p, g, s[0], s[1], s[2], 1e-3, 0.9, 0.999, 1e-7, 1.0, 0.0),
+        3,
+        36,
+    ),
+    Rule(
+        "Adagrad",
+        lambda: optimizers.Adagrad(),
+        lambda p, g, s: _kernels.adagrad_update(p, g, s[0], 1e-2, 1e-7, 1.0, 0.0),
+        1,
+        20,
+    ),
+]
+# From this total on, parameters and slots outgrow the caches and memory is the limit.
+STREAMED = 5_000_000
+
+
+def resnet50(base: int) -> list[tuple[int, ...]]:
+    """The 161 shapes of a ResNet-50 whose first convolution has `base` filters (64 in the paper)."""
+    shapes: list[tuple[int, ...]] = [(7, 7, 3, base), (base,), (base,)]
+    channels = base
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        width = base << stage
+        for block in range(blocks):
+            convolutions = [(1, channels, width), (3, width, width), (1, width, 4 * width)]
+            if block == 0:
+                convolutions.append((1, channels, 4 * width))
+            for window, before, after in convolutions:
+                shapes += [(window, window, before, after), (after,), (after,)]
+            channels = 4 * width
+    return shapes + [(channels, 1000), (1000,)]
+
+
+# base 35: 8.2e6 parameters in all.
+SIZES: dict[str, list[tuple[int, ...]]] = {
+    "1e3": [(1_000,)],
+    "1e5": [(100_000,)],
+    "1e6": [(1_000_000,)],
+    "161 arrays": resnet50(35),
+    "6.4e7": [(64_000_000,)],
+}
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    for rule in RULES[:1] if plan.quick else RULES:
+        for name in list(SIZES)[:2] if plan.quick else SIZES:
+            yield case(rule, name, plan)
+
+
+def case(rule: Rule, size: str, plan: Plan) -> Case:
+    shapes = SIZES[size]
+    params = [0.1 * numbers(shape, i) for i, shape in enumerate(shapes)]
+    grads = [numbers(shape, 1000 + i) for i, shape in enumerate(shapes)]
+    total = sum(p.size for p in params)
+    traffic = float(rule.traffic * total)
+    slots = [[np.zeros_like(p) for p in params] for _ in range(rule.slots)]
+    optimizer = rule.make()
+
+    def step() -> None:
+        optimizer.step(params, grads)
+
+    contenders = [
+        Contender("lamella step", "ours", step, traffic, lambda: rules.error(rule.name, "keras", step, params, grads)),
+        # The kernel that the step calls, so the step's check is its check.
+        Contender("lamella kernel", "ours", lambda: rule.kernel(params, grads, slots), traffic),
+    ]
+    if plan.torch:
+        from bench.peers import torch_peer
+
+        contenders += torch_peer.optimizers(rule.name, params, grads, traffic)
+    if total >= STREAMED:
+        contenders.append(stream(total))
+    return Case(f"{rule.name} {size}", "us", contenders)

@@ -1,0 +1,60 @@
+"""Whole models beside torch eager: each side in a process of its own, one pass over the data at a time in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from bench.harness import Case, Contender, Plan
+from bench.nets import NETS, Conv, Net
+from bench.remote import Remote
+from bench.trainer import LamellaTrainer
+
+# Steps whose losses are compared with float64.
+CHECKED_STEPS = 3
+# Longer than the other sides' idle OpenMP threads spin.
+SETTLE = 0.02
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    for net in NETS[:1] if plan.quick else NETS:
+        with ExitStack() as open_sides:
+            yield case(net, plan, open_sides)
+
+
+def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
+    wanted = reference(net, plan)
+    sides: list[tuple[str, Callable[..., object], tuple[object, ...]]] = [("lamella", LamellaTrainer, ())]
+    if plan.torch:
+        from bench.peers.torch_models import TorchTrainer
+
+        sides.append(("torch contiguous", TorchTrainer, (False,)))
+        if any(isinstance(layer, Conv) for layer in net.layers):
+            sides.append(("torch channels_last", TorchTrainer, (True,)))
+    contenders = []
+    for name, make, options in sides:
+        side = open_sides.enter_context(Remote(make, net, plan.threads, "float32", *options))
+        contenders.append(contender(name, side, net, wanted))
+    return Case(net.name, "samples/s", contenders)
+
+
+def contender(name: str, side: Remote, net: Net, wanted: list[float]) -> Contender:
+    def error() -> float:
+        losses = side.call("losses", CHECKED_STEPS)
+        return max(abs(came / want - 1) for came, want in zip(losses, wanted, strict=True))
+
+    role = "ours" if name == "lamella" else "peer"
+    return Contender(name, role, lambda: side.call("epoch"), net.samples, error, SETTLE)
+
+
+def reference(net: Net, plan: Plan) -> list[float]:
+    """The losses in float64, by torch if it is there, so that both sides answer to one book."""
+    if plan.torch:
+        from bench.peers.torch_models import TorchTrainer
+
+        side = Remote(TorchTrainer, net, plan.threads, "float64", False)
+    else:
+        side = Remote(LamellaTrainer, net, plan.threads, "float64")
+    with side:
+        losses: list[float] = side.call("losses", CHECKED_STEPS)
+    return losses

@@ -1,0 +1,150 @@
+"""The five whole models, described once; each side builds its own from this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Conv:
+    """3x3, bias, relu; with norm: convolution, batch normalization, relu."""
+
+    filters: int
+    padding: str = "valid"
+    norm: bool = False
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The largest of 2x2, stride 2."""
+
+
+@dataclass(frozen=True)
+class GlobalPool:
+    """The mean over rows and columns."""
+
+
+@dataclass(frozen=True)
+class Flatten:
+    pass
+
+
+@dataclass(frozen=True)
+class Drop:
+    rate: float
+
+
+@dataclass(frozen=True)
+class Dense:
+    """bias, relu."""
+
+    units: int
+
+
+Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Drop | Dense
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Net:
+    """Ends in a dense layer of `classes` units and softmax cross-entropy. batches: in one pass over the data."""
+
+    name: str
+    input: Shape
+    classes: int
+    batch: int
+    batches: int
+    layers: tuple[Layer, ...]
+
+    @property
+    def samples(self) -> int:
+        return self.batch * self.batches
+
+
+NETS = [
+    Net("tabular_mlp", (30,), 2, 32, 500, (Dense(64), Dense(32))),
+    Net("mnist_mlp", (784,), 10, 128, 40, (Dense(512), Drop(0.2), Dense(512), Drop(0.2))),
+    Net(
+        "mnist_cnn",
+        (28, 28, 1),
+        10,
+        128,
+        4,
+        (Conv(32), Conv(64), Pool(), Drop(0.25), Flatten(), Dense(128), Drop(0.5)),
+    ),
+    Net(
+        "cifar10_cnn",
+        (32, 32, 3),
+        10,
+        32,
+        12,
+        (
+            *(Conv(32, "same"), Conv(32), Pool(), Drop(0.25)),
+            *(Conv(64, "same"), Conv(64), Pool(), Drop(0.25)),
+            *(Flatten(), Dense(512), Drop(0.5)),
+        ),
+    ),
+    Net(
+        "vgg_bn",
+        (32, 32, 3),
+        10,
+        32,
+        4,
+        (
+            *(Conv(64, "same", norm=True), Conv(64, "same", norm=True), Pool()),
+            *(Conv(128, "same", norm=True), Conv(128, "same", norm=True), Pool()),
+            *(Conv(256, "same", norm=True), Conv(256, "same", norm=True), GlobalPool()),
+        ),
+    ),
+]
+
+
+def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
+    """Each layer, the output one included, with the shape that comes in, channels last."""
+    shape = net.input
+    for layer in (*net.layers, Dense(net.classes)):
+        yield layer, shape
+        if isinstance(layer, Conv):
+            shrink = 0 if layer.padding == "same" else 2
+            shape = (shape[0] - shrink, shape[1] - shrink, layer.filters)
+        elif isinstance(layer, Pool):
+            shape = (shape[0] // 2, shape[1] // 2, shape[2])
+        elif isinstance(layer, GlobalPool):
+            shape = shape[2:]
+        elif isinstance(layer, Flatten):
+            shape = (int(np.prod(shape)),)
+        elif isinstance(layer, Dense):
+            shape = (layer.units,)
+
+
+def initial_weights(net: Net) -> list[NDArray[np.float32]]:
+    """Keras's starting weights in the order of get_weights: Glorot uniform, zeros, ones."""
+    generator = np.random.default_rng(1)
+    weights: list[NDArray[np.float32]] = []
+
+    def kernel(window: int, inputs: int, units: int, shape: Shape) -> None:
+        limit = (6 / (window * (inputs + units))) ** 0.5
+        weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
+        weights.append(np.zeros(units, np.float32))
+
+    for layer, shape in walk(net):
+        if isinstance(layer, Dense):
+            kernel(1, shape[0], layer.units, (shape[0], layer.units))
+        elif isinstance(layer, Conv):
+            kernel(9, shape[2], layer.filters, (3, 3, shape[2], layer.filters))
+            if layer.norm:
+                one, zero = np.ones(layer.filters, np.float32), np.zeros(layer.filters, np.float32)
+                weights += [one, zero, zero, one]
+    return weights
+
+
+def data(net: Net) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Synthetic samples, channels last, and labels."""
+    generator = np.random.default_rng(2)
+    x = generator.standard_normal((net.samples, *net.input), np.float32)
+    return x, generator.integers(0, net.classes, net.samples)

@@ -1,0 +1,102 @@
+"""torch's side of the whole models: eager, an ordinary loop over shuffled tensors, Adam(fused=True)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from bench import nets
+
+
+class TorchTrainer:
+    """channels_last: images and weights in that memory format, else contiguous (NCHW)."""
+
+    def __init__(self, net: nets.Net, threads: int, dtype: str, channels_last: bool) -> None:
+        torch.set_num_threads(threads)
+        torch.manual_seed(3)
+        torch.set_default_dtype(getattr(torch, dtype))
+        self.net, self.channels_last = net, channels_last
+        x, labels = nets.data(net)
+        # Indexing samples keeps the layout that they are stored in, so both formats find theirs ready.
+        self.x = torch.from_numpy(x).to(torch.get_default_dtype())
+        if self.x.ndim == 4 and not channels_last:
+            self.x = self.x.permute(0, 3, 1, 2).contiguous()
+        self.y = torch.from_numpy(labels)
+        self.model, self.optimizer = self.build(dropout=True)
+
+    def epoch(self) -> None:
+        order = torch.randperm(self.net.samples)
+        for i in range(0, self.net.samples, self.net.batch):
+            chosen = order[i : i + self.net.batch]
+            step(self.model, self.optimizer, self.images(self.x[chosen]), self.y[chosen])
+
+    def losses(self, steps: int) -> list[float]:
+        """Of the first steps of a fresh model without dropout, batches in order."""
+        model, optimizer = self.build(dropout=False)
+        batch = self.net.batch
+        return [
+            step(model, optimizer, self.images(self.x[i : i + batch]), self.y[i : i + batch]).item()
+            for i in range(0, steps * batch, batch)
+        ]
+
+    def images(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 3, 1, 2) if self.channels_last else x
+
+    def build(self, *, dropout: bool) -> tuple[nn.Sequential, torch.optim.Optimizer]:
+        model = build(self.net, dropout=dropout)
+        if self.channels_last:
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Keras's epsilon; where it stands differs still.
+        return model, torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
+
+
+def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return loss
+
+
+def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
+    """With nets.initial_weights; Keras's batch normalization constants."""
+    weights = iter(torch.from_numpy(w).to(torch.get_default_dtype()) for w in nets.initial_weights(net))
+    modules: list[nn.Module] = []
+    flattened: nets.Shape | None = None
+    for layer, shape in nets.walk(net):
+        if isinstance(layer, nets.Conv):
+            convolution = nn.Conv2d(shape[2], layer.filters, 3, padding=1 if layer.padding == "same" else 0)
+            fill(convolution, next(weights).permute(3, 2, 0, 1), next(weights))
+            modules.append(convolution)
+            if layer.norm:
+                norm = nn.BatchNorm2d(layer.filters, eps=1e-3, momentum=0.01)
+                fill(norm, next(weights), next(weights))
+                next(weights), next(weights)  # the moving mean and variance are torch's own 0 and 1
+                modules.append(norm)
+            modules.append(nn.ReLU())
+        elif isinstance(layer, nets.Pool):
+            modules.append(nn.MaxPool2d(2))
+        elif isinstance(layer, nets.GlobalPool):
+            modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        elif isinstance(layer, nets.Flatten):
+            modules.append(nn.Flatten())
+            flattened = shape
+        elif isinstance(layer, nets.Dense):
+            kernel = next(weights)
+            if flattened is not None:
+                # torch flattens channels first.
+                kernel = kernel.reshape(*flattened, layer.units).permute(2, 0, 1, 3).reshape(-1, layer.units)
+                flattened = None
+            dense = nn.Linear(shape[0], layer.units)
+            fill(dense, kernel.T, next(weights))
+            modules += [dense, nn.ReLU()]
+        elif dropout:
+            modules.append(nn.Dropout(layer.rate))
+    return nn.Sequential(*modules[:-1])  # the last is the output's relu
+
+
+def fill(module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, weight: torch.Tensor, bias: torch.Tensor) -> None:
+    with torch.no_grad():
+        module.weight.copy_(weight)
+        if module.bias is not None:
+            module.bias.copy_(bias)

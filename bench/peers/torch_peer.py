@@ -1,0 +1,102 @@
+"""torch's contenders at their best documented settings. Tensors get their best layout before the clock starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench.harness import Contender
+from bench.kernels import rules
+from bench.kernels.reference import Array, Reference, distance
+
+if TYPE_CHECKING:
+    from bench.kernels.conv import Layer
+
+FORMATS = {"torch channels_last": torch.channels_last, "torch contiguous": torch.contiguous_format}
+
+
+def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> list[Contender]:
+    """torch.mm into a given tensor; a transposed argument stays a view, as in torch's own backward."""
+    a, b = torch.from_numpy(left), torch.from_numpy(right)
+    out = torch.empty(wanted.shape)
+
+    def run() -> None:
+        torch.mm(a, b, out=out)
+
+    def error() -> float:
+        run()
+        return distance(out.numpy(), wanted)
+
+    return [Contender("torch", "peer", run, amount, error)]
+
+
+def convolve(
+    layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str
+) -> list[Contender]:
+    """torch.conv2d and what autograd calls for its gradients, in both memory formats. Arrays as lamella lays them."""
+    return [
+        _convolve(name, layer, [x, dy], w, bias, wanted, direction, memory_format)
+        for name, memory_format in FORMATS.items()
+    ]
+
+
+def _convolve(
+    name: str,
+    layer: Layer,
+    images: Sequence[Array],
+    w: Array,
+    bias: Array,
+    wanted: Reference,
+    direction: str,
+    memory_format: torch.memory_format,
+) -> Contender:
+    x, dy = (torch.from_numpy(a).permute(0, 3, 1, 2).clone(memory_format=memory_format) for a in images)
+    weights = torch.from_numpy(w).permute(3, 2, 0, 1).clone(memory_format=memory_format)
+    biases = torch.from_numpy(bias)
+    stride, padding, dilation = [layer.stride] * 2, [layer.padding] * 2, [layer.dilation] * 2
+    mask = [direction == "dx", direction == "dw", direction == "dw"]
+
+    def run() -> torch.Tensor:
+        if direction == "forward":
+            return torch.conv2d(x, weights, biases, stride, padding, dilation)
+        dx, dw, _ = torch.ops.aten.convolution_backward(
+            dy, x, weights, [layer.filters], stride, padding, dilation, False, [0, 0], 1, mask
+        )
+        result: torch.Tensor = dx if direction == "dx" else dw
+        return result
+
+    def error() -> float:
+        order = (2, 3, 1, 0) if direction == "dw" else (0, 2, 3, 1)
+        return distance(run().permute(order).numpy(), wanted)
+
+    return Contender(name, "peer", run, layer.flops, error)
+
+
+def optimizers(rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float) -> list[Contender]:
+    """fused=True and foreach=True, each with a state of its own, over one set of tensors."""
+    tensors = [torch.nn.Parameter(torch.from_numpy(p).clone()) for p in params]
+    for tensor, g in zip(tensors, grads, strict=True):
+        tensor.grad = torch.from_numpy(g).clone()
+    views = [t.detach().numpy() for t in tensors]
+
+    def contender(name: str, step: Callable[[], object]) -> Contender:
+        return Contender(name, "peer", step, amount, lambda: rules.error(rule, "torch", step, views, grads))
+
+    makers: dict[str, Callable[..., torch.optim.Optimizer]] = {
+        "Adam": lambda **how: torch.optim.Adam(tensors, lr=1e-3, **how),
+        "AMSGrad": lambda **how: torch.optim.Adam(tensors, lr=1e-3, amsgrad=True, **how),
+        "SGD momentum": lambda **how: torch.optim.SGD(tensors, lr=1e-2, momentum=0.9, **how),
+        "Adagrad": lambda **how: torch.optim.Adagrad(tensors, lr=1e-2, **how),
+    }
+    return [contender(f"torch {how}", makers[rule](**{how: True}).step) for how in ("fused", "foreach")]
+
+
+def set_threads(threads: int) -> None:
+    torch.set_num_threads(threads)
+
+
+def describe() -> str:
+    """torch's own word on its threads and instruction set."""
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"

@@ -1,0 +1,82 @@
+"""Results as text: a line for each of our contenders, with its share of the limit and its ratio to the best peer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.harness import Result, Spread, Timing, best_peer, ratio, spread_of
+
+# A figure from the work of one call and its seconds.
+UNITS: dict[str, Callable[[float, float], float]] = {
+    "us": lambda amount, seconds: seconds * 1e6,
+    "us/region": lambda amount, seconds: seconds * 1e6 / amount,
+    "GFLOP/s": lambda amount, seconds: amount / seconds / 1e9,
+    "GB/s": lambda amount, seconds: amount / seconds / 1e9,
+    "samples/s": lambda amount, seconds: amount / seconds,
+    # Adam's traffic: 4 reads and 3 writes of 4 bytes.
+    "ns/parameter": lambda amount, seconds: seconds * 1e9 / (amount / 28),
+}
+
+
+def number(value: float) -> str:
+    """Three or four digits, with thousands apart."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def figure(timing: Timing, unit: str) -> str:
+    values = spread_of([UNITS[unit](timing.amount, seconds) for seconds in timing.seconds])
+    return f"{number(values.median)} ±{percent(values.spread)}"
+
+
+def render(results: Sequence[Result]) -> str:
+    """One table; all cases of one suite. `±` is the distance between the quartiles over the median."""
+    others = list(dict.fromkeys(n for r in results for n, t in r.timings.items() if t.role != "ours"))
+    limits = any(t.role == "limit" for r in results for t in r.timings.values())
+    peers = any(best_peer(r) for r in results)
+    head = ["case", "contender", "unit", "median", *others]
+    head += ["of limit"] * limits + ["ours / best peer"] * peers
+    lines = [head]
+    for result in results:
+        for name, ours in result.timings.items():
+            if ours.role != "ours":
+                continue
+            line = [result.case, name, result.unit, figure(ours, result.unit)]
+            line += [_cell(result, other, ours) for other in others]
+            if limits:
+                limit = next((t for t in result.timings.values() if t.role == "limit"), None)
+                line.append(percent(ratio(ours, limit).median) if limit is not None else "-")
+            if peers:
+                peer = best_peer(result)
+                line.append("-" if peer is None else times(ratio(ours, result.timings[peer])))
+            lines.append(line)
+    return align(lines)
+
+
+def _cell(result: Result, name: str, ours: Timing) -> str:
+    other = result.timings.get(name)
+    if other is None:
+        return "-"
+    if other.role == "limit":
+        # What the limit needs for as much work as ours.
+        share = ours.amount / other.amount
+        other = Timing("limit", ours.amount, [s * share for s in other.seconds])
+    return figure(other, result.unit)
+
+
+def times(of: Spread) -> str:
+    return f"{of.median:.2f} ±{percent(of.spread)}"
+
+
+def align(lines: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the first two to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join(
+        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
+        for line in lines
+    )

@@ -1,0 +1,59 @@
+"""lamella's side of the whole models: the Keras API as a user writes it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import lamella
+from bench import nets
+from lamella import layers, optimizers
+from lamella.core.config import set_floatx
+from lamella.utils import to_categorical
+
+
+class LamellaTrainer:
+    def __init__(self, net: nets.Net, threads: int, dtype: str) -> None:
+        set_floatx(dtype)
+        lamella.config.set_num_threads(threads)
+        lamella.utils.set_random_seed(3)
+        self.net = net
+        x, labels = nets.data(net)
+        self.x, self.y = x.astype(dtype), to_categorical(labels, net.classes, dtype)
+        self.model = build(net, dropout=True)
+
+    def epoch(self) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.net.batch, epochs=1, verbose=0, shuffle=True)
+
+    def losses(self, steps: int) -> list[float]:
+        """Of the first steps of a fresh model without dropout, batches in order."""
+        model, batch = build(self.net, dropout=False), self.net.batch
+        return [
+            float(np.asarray(model.train_on_batch(self.x[i : i + batch], self.y[i : i + batch])))
+            for i in range(0, steps * batch, batch)
+        ]
+
+
+def build(net: nets.Net, *, dropout: bool) -> lamella.Sequential:
+    model = lamella.Sequential()
+    model.add(layers.InputLayer(input_shape=net.input))
+    for layer in net.layers:
+        if isinstance(layer, nets.Conv):
+            activation = "linear" if layer.norm else "relu"
+            model.add(layers.Conv2D(layer.filters, 3, padding=layer.padding, activation=activation))
+            if layer.norm:
+                model.add(layers.BatchNormalization())
+                model.add(layers.Activation("relu"))
+        elif isinstance(layer, nets.Pool):
+            model.add(layers.MaxPooling2D())
+        elif isinstance(layer, nets.GlobalPool):
+            model.add(layers.GlobalAveragePooling2D())
+        elif isinstance(layer, nets.Flatten):
+            model.add(layers.Flatten())
+        elif isinstance(layer, nets.Dense):
+            model.add(layers.Dense(layer.units, activation="relu"))
+        elif dropout:
+            model.add(layers.Dropout(layer.rate))
+    model.add(layers.Dense(net.classes, activation="softmax"))
+    model.set_weights(nets.initial_weights(net))
+    model.compile(optimizers.Adam(), "categorical_crossentropy")
+    return model
