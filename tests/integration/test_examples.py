@@ -1,0 +1,94 @@
+"""The examples and the README's code run as written."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamella.preprocessing.image import save_img
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments, cwd=ROOT):
+    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def report(output):
+    """The "name:   value" lines that close an example."""
+    return dict(re.findall(r"^([a-z ]+): +(.+)$", output, re.MULTILINE))
+
+
+def test_digits():
+    pytest.importorskip("sklearn")
+    lines = report(run("examples/digits.py"))
+    assert float(lines["validation accuracy"]) >= 0.98
+    assert float(lines["seconds"]) < 60
+    assert lines["images"] == "1437 to train on, 360 to validate on"
+    stopped, best = map(int, re.findall(r"\d+", lines["epochs"]))
+    assert 1 <= best <= stopped <= 40
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Two classes of 16x16 JPEGs, told apart by their color."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for part, count in [("train", 40), ("test", 10)]:
+        for channel, name in [(0, "red"), (2, "blue")]:
+            (folder / part / name).mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 100, (16, 16, 3))
+                pixels[..., channel] += 120
+                save_img(folder / part / name / f"{i}.jpg", pixels, scale=False)
+    (folder / "train" / "red" / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_image_folder(tree):
+    lines = report(run("examples/image_folder.py", tree, "--epochs", 4, "--batch-size", 8))
+    assert lines["classes"] == "2: blue, red"
+    assert lines["images"] == "80 to train on, 20 to test on, (16, 16, 3) each"
+    assert lines["epochs"] == "4"
+    assert float(lines["test accuracy"]) >= 0.9
+    assert float(lines["seconds per epoch"].split()[0]) < 60
+
+
+def test_image_folder_repeats_itself_and_obeys_its_options(tree):
+    options = ("--epochs", 1, "--limit", 7, "--seed", 3, "--size", 12, 14)
+    first, second = (report(run("examples/image_folder.py", tree, *options)) for _ in range(2))
+    assert first["images"] == "14 to train on, 14 to test on, (12, 14, 3) each"
+    assert (first["test loss"], first["test accuracy"]) == (second["test loss"], second["test accuracy"])
+
+
+def test_image_folder_says_what_it_misses(tree, tmp_path):
+    for arguments, message in [
+        ([tmp_path], f"{tmp_path}/train is not there"),
+        ([tree / "train"], "is not there: expected"),
+    ]:
+        done = subprocess.run(
+            [sys.executable, "examples/image_folder.py", *arguments], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_readme_code(number, tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 4
+    script = tmp_path / "block.py"
+    script.write_text(blocks[number])
+    run(script, cwd=tmp_path)
+
+
+def test_documents_name_only_what_is_there():
+    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        for path in re.findall(r"`([\w./-]+/[\w./-]*)`", (ROOT / name).read_text()):
+            if "<" not in path and "*" not in path:
+                assert (ROOT / path).exists() or os.path.exists(ROOT / "python" / path), f"{name}: {path}"
