@@ -56,7 +56,7 @@ ROSTER = [
         IMAGE,
     ),
     ("Add", dict(), [(4,), (4,), (4,)]),
-    ("Add", dict(), [(2, 4), (1, 4)]),
+    ("Add", dict(), [(2, 4), (1, 4), (4,)]),
     ("Concatenate", dict(), [(2, 4), (2, 3)]),
     ("Concatenate", dict(axis=1), [(2, 4), (3, 4)]),
 ]

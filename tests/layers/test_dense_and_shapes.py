@@ -119,6 +119,7 @@ def test_add_and_concatenate():
     a, b = RNG.normal(size=(2, 3, 4)).astype("float32"), RNG.normal(size=(2, 1, 4)).astype("float32")
     np.testing.assert_array_equal(Add()([a, a, a]), a + a + a)
     np.testing.assert_array_equal(Add()([a, b]), a + b)
+    np.testing.assert_array_equal(Add()([a, b[:, 0]]), a + b)  # a missing axis is put in after the batch
     np.testing.assert_array_equal(Concatenate(axis=1)([a, b]), np.concatenate([a, b], 1))
     assert layers.add([Input((3, 4)), Input((1, 4))]).shape == (None, 3, 4)
     assert layers.concatenate([Input((3, 4)), Input((1, 4))], axis=1).shape == (None, 4, 4)

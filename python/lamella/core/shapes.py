@@ -86,6 +86,6 @@ def count(shape: Sequence[int]) -> int:
 
 def as_shape(value: object) -> Shape:
     """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists)."""
-    if isinstance(value, int):
-        return (value,)
+    if hasattr(value, "__index__"):
+        return (int(value),)
     return tuple(None if d is None else int(d) for d in value)  # type: ignore[attr-defined]

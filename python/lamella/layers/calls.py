@@ -13,6 +13,9 @@ Symbols = Any  # one Symbolic, or a list of them
 class CallHistory:
     """Questions about a layer's nodes."""
 
+    # Number of a layer's first call in configs and summaries; a model counts its own graph as call 0.
+    first_node = 0
+
     name: str
     _inbound_nodes: list[Node]
 

@@ -18,15 +18,21 @@ def _demand_list(name: str, input_shape: Any) -> None:
 
 @register("layers")
 class Add(Layer):
-    """Sum of tensors of one shape, or of shapes that broadcast (the batch first in all)."""
+    """Sum of tensors whose shapes broadcast; the batch comes first in all, missing axes are put in after it."""
 
     def build(self, input_shape: list[Shape]) -> None:
-        _demand_list(self.name, input_shape)
-        self.compute_output_shape(input_shape)
+        self._rank = len(self.compute_output_shape(input_shape))
+        self._same_rank = all(len(shape) == self._rank for shape in input_shape)
         self.built = True
 
     def call(self, inputs: list[Value]) -> Value:
+        if not self._same_rank:
+            inputs = [self._stretched(x) for x in inputs]
         return ops.add(*inputs)
+
+    def _stretched(self, x: Value) -> Value:
+        missing = self._rank - len(x.shape)
+        return ops.reshape(x, shape=(x.shape[0], *[1] * missing, *x.shape[1:])) if missing else x
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         _demand_list(self.name, input_shape)
@@ -40,10 +46,9 @@ class Add(Layer):
 
 
 def _broadcast(a: Shape, b: Shape) -> Shape:
-    if len(a) != len(b) and a and b:
-        raise ValueError(f"Operands could not be broadcast together with shapes {a} {b}: their ranks differ")
+    rank = max(len(a), len(b))
     sizes: list[Dim] = []
-    for i, j in zip(a, b):
+    for i, j in zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b):
         if i == 1 or j == 1:
             sizes.append(j if i == 1 else i)
         elif i is None or j is None or i == j:

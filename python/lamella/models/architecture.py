@@ -21,11 +21,6 @@ KERAS_VERSION = "2.2.5"
 BACKEND = "tensorflow"
 
 
-def first_node(layer: Layer) -> int:
-    """Number that Keras gives a layer's first call: a model counts its own graph as call 0."""
-    return 1 if hasattr(layer, "inputs") else 0
-
-
 def describe(network: Network) -> Config:
     """{"name", "layers", "input_layers", "output_layers"}; nodes are numbered within this network."""
     for x in network.inputs:
@@ -35,7 +30,7 @@ def describe(network: Network) -> Config:
     numbers: dict[Node, int] = {}
     for layer in network.layers:
         kept = [node for node in layer._inbound_nodes if node in inside]
-        numbers.update((node, i + first_node(layer)) for i, node in enumerate(kept))
+        numbers.update((node, i + layer.first_node) for i, node in enumerate(kept))
 
     def place(x: Symbolic) -> list[Any]:
         layer, node_index, tensor_index = x._keras_history
@@ -88,7 +83,7 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         if name not in layers:
             raise ValueError(f"Model '{config.get('name')}': no layer is called {name!r}")
         nodes = layers[name]._inbound_nodes
-        index = node_index - first_node(layers[name])
+        index = node_index - layers[name].first_node
         return nodes[index].outputs[tensor_index] if 0 <= index < len(nodes) else None
 
     while waiting:

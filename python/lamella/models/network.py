@@ -25,6 +25,8 @@ class Network(Layer):
     Raises:  ValueError for outputs that no layer made or that need more than `inputs`, and for names used twice.
     """
 
+    first_node = 1
+
     def __init__(
         self,
         inputs: Symbolic | Sequence[Symbolic],

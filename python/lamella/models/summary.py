@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
 from lamella.layers.base import Layer
-from lamella.models.architecture import first_node
 
 if TYPE_CHECKING:
     from lamella.models.network import Network
@@ -80,7 +79,7 @@ def _connections(model: Network, layer: Layer) -> list[str]:
         if node in inside:
             for x in node.inputs:
                 source, node_index, tensor_index = x._keras_history
-                names.append(f"{source.name}[{node_index + first_node(source)}][{tensor_index}]")
+                names.append(f"{source.name}[{node_index + source.first_node}][{tensor_index}]")
     return names
 
 
