@@ -1,53 +1,101 @@
-// Sums over the rows of x [R, C], for bias gradients and statistics.
+// Sums over the rows of x [R, C]: bias gradients, statistics, averages. Rows shorter than a few vectors are joined: k rows
+// side by side are one row of k*C, whose vectors are full; the last joined row may be short. Sums of a joined row are
+// folded at the end.
 #pragma once
 #include "kernels/common.h"
 
 namespace lamella {
 namespace {
 
-// out[c] (kept in `columns` places) = sum of rows [begin, end) in order.
+constexpr Int kMaxJoined = 1024;
+
+// k*C, at most kMaxJoined: whole vectors, and four of them or more, for 1 <= C < 64; C itself from there on.
 template <class T>
-void sum_some_rows(const T* x, Int begin, Int end, Int columns, T* out) {
-    constexpr int kVectors = 4;
-    constexpr Int kWide = kVectors * kLanes<T>;
-    Int c = 0;
-    for (; c + kWide <= columns; c += kWide) {
-        Vec<T> sum[kVectors] = {};
-        for (Int r = begin; r < end; ++r) {
+LAMELLA_INLINE Int joined_width(Int columns) {
+    if (columns >= 64) return columns;
+    Int k = 1;
+    while (columns * k % kLanes<T> != 0 || columns * k < 4 * kLanes<T>) k *= 2;
+    return columns * k;
+}
+
+// out[s][i] = sum over the rows of what f adds to sum[s] for column i; out is [kSums, width]. f(at, i, part, sum) is given
+// the places at = row * width + i. Rows are added in order.
+template <class T, int kSums, class F>
+LAMELLA_INLINE void sum_joined(Int elements, Int width, T* out, const F& f) {
+    constexpr int kBlock = 4;
+    constexpr Int kStep = kBlock * kLanes<T>;
+    const Int full = elements / width * width;
+    Int i = 0;
+    for (; i + kStep <= width; i += kStep) {
+        Vec<T> sum[kBlock][kSums] = {};
+        for (Int at = i; at < full; at += width) {
 #pragma GCC unroll 4
-            for (int v = 0; v < kVectors; ++v) sum[v] += load(x + r * columns + c + v * kLanes<T>);
+            for (int v = 0; v < kBlock; ++v) f(at + v * kLanes<T>, i + v * kLanes<T>, Int{0}, sum[v]);
         }
-        for (int v = 0; v < kVectors; ++v) store(out + c + v * kLanes<T>, sum[v]);
+        for (int v = 0; v < kBlock; ++v) {
+            for (int s = 0; s < kSums; ++s) store(out + s * width + i + v * kLanes<T>, sum[v][s]);
+        }
     }
-    for (; c + kLanes<T> <= columns; c += kLanes<T>) {
-        Vec<T> sum{};
-        for (Int r = begin; r < end; ++r) sum += load(x + r * columns + c);
-        store(out + c, sum);
-    }
-    for (; c < columns; ++c) {
-        T sum = 0;
-        for (Int r = begin; r < end; ++r) sum += x[r * columns + c];
+    for_vectors<T>(i, width, [&](Int j, Int part) {
+        Vec<T> sum[kSums] = {};
+        for (Int at = j; at < full; at += width) f(at, j, part, sum);
+        for (int s = 0; s < kSums; ++s) store(out + s * width + j, sum[s], part);
+    });
+    for_vectors<T>(0, elements - full, [&](Int j, Int part) {
+        Vec<T> sum[kSums];
+        for (int s = 0; s < kSums; ++s) sum[s] = load(out + s * width + j, part);
+        f(full + j, j, part, sum);
+        for (int s = 0; s < kSums; ++s) store(out + s * width + j, sum[s], part);
+    });
+}
+
+// out[c] = sum of joined[c], joined[c + columns] ...; out may be joined.
+template <class T>
+LAMELLA_INLINE void fold_joined(const T* joined, Int width, Int columns, T* out) {
+    for (Int c = 0; c < columns; ++c) {
+        T sum = joined[c];
+        for (Int i = c + columns; i < width; i += columns) sum += joined[i];
         out[c] = sum;
     }
+}
+
+// out[c] = sum of column c of [elements / columns, columns].
+template <class T>
+LAMELLA_INLINE void sum_some_rows(const T* x, Int elements, Int columns, T* out) {
+    const auto add = [=](Int at, Int, Int part, Vec<T>(&sum)[1]) { sum[0] += load(x + at, part); };
+    const Int width = joined_width<T>(columns);
+    if (width == columns) {
+        sum_joined<T, 1>(elements, width, out, add);
+        return;
+    }
+    T joined[kMaxJoined];
+    sum_joined<T, 1>(elements, width, joined, add);
+    fold_joined(joined, width, columns, out);
+}
+
+// A cut of rows into at most kMaxRowChunks chunks, so that what they leave behind stays small beside them.
+constexpr Int kMaxRowChunks = 64;
+LAMELLA_INLINE Int row_grain(Int rows, Int columns) {
+    const Int by_work = (kChunkElements + columns - 1) / columns, by_count = (rows + kMaxRowChunks - 1) / kMaxRowChunks;
+    return by_work > by_count ? by_work : by_count;
 }
 
 // out[c] = sum of column c: chunks of rows first, then the chunks in order.
 template <class T>
 Status sum_over_rows(const T* x, Int rows, Int columns, T* out) {
-    constexpr Int kMaxChunks = 64;
     if (columns == 0) return nullptr;
-    const Int by_work = (kChunkElements + columns - 1) / columns, by_count = (rows + kMaxChunks - 1) / kMaxChunks;
-    const Int grain = by_work > by_count ? by_work : by_count;
+    const Int grain = row_grain(rows, columns);
     if (rows <= grain) {
-        sum_some_rows(x, 0, rows, columns, out);
+        sum_some_rows(x, rows * columns, columns, out);
         return nullptr;
     }
-    T* const partial = static_cast<T*>(call_scratch(kMaxChunks * columns * Int(sizeof(T))));
+    const Int chunks = (rows + grain - 1) / grain;
+    T* const partial = static_cast<T*>(call_scratch(chunks * columns * Int{sizeof(T)}));
     if (partial == nullptr) return kOutOfMemory;
     parallel_for(rows, grain, [&](Int begin, Int end) {
-        sum_some_rows(x, begin, end, columns, partial + begin / grain * columns);
+        sum_some_rows(x + begin * columns, (end - begin) * columns, columns, partial + begin / grain * columns);
     });
-    sum_some_rows(partial, 0, (rows + grain - 1) / grain, columns, out);
+    sum_some_rows(partial, chunks * columns, columns, out);
     return nullptr;
 }
 

@@ -22,5 +22,13 @@ using InBytes = const View<const std::uint8_t>&;
 using Labels = const View<const Int>&;
 using OutLabels = const View<Int>&;
 
+// Labels and places are checked before they are used as indices.
+LAMELLA_INLINE bool all_within(Labels y, Int end) {
+    for (Int i = 0; i < y.size; ++i) {
+        if (y.data[i] < 0 || y.data[i] >= end) return false;
+    }
+    return true;
+}
+
 }  // namespace
 }  // namespace lamella

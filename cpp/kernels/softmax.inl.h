@@ -89,13 +89,6 @@ Status softmax_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dz) {
     return nullptr;
 }
 
-LAMELLA_INLINE bool all_within(Labels y, Int end) {
-    for (Int i = 0; i < y.size; ++i) {
-        if (y.data[i] < 0 || y.data[i] >= end) return false;
-    }
-    return true;
-}
-
 template <class T>
 Status sparse_softmax_crossentropy_forward(In<T> z, Labels y, Out<T> p, Out<T> loss) {
     const Rows n = rows_of(z);

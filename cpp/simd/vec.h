@@ -23,6 +23,7 @@ struct VecTypes<float> {
     typedef float Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef float Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(4), may_alias));
     typedef std::int32_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef std::uint8_t Packed __attribute__((vector_size(LAMELLA_VECTOR_BYTES / 4)));
     using Word = std::int32_t;
 };
 
@@ -31,6 +32,7 @@ struct VecTypes<double> {
     typedef double Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef double Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(8), may_alias));
     typedef std::int64_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef std::uint8_t Packed __attribute__((vector_size(LAMELLA_VECTOR_BYTES / 8)));
     using Word = std::int64_t;
 };
 
@@ -206,6 +208,24 @@ template <class T>
 LAMELLA_INLINE void store(T* p, Vec<T> v, std::int64_t part) {
     if (part == 0) store(p, v);
     else store_part(p, v, part);
+}
+
+// Small integers as bytes: b[0..kLanes), or the first `part` of them.
+template <class T>
+LAMELLA_INLINE void store_bytes(std::uint8_t* p, Bits<T> b, std::int64_t part) {
+    using Packed = typename VecTypes<T>::Packed;
+    const Packed packed = __builtin_convertvector(b, Packed);
+    if (part == 0) std::memcpy(p, &packed, sizeof packed);
+    else for (std::int64_t i = 0; i < part; ++i) p[i] = packed[i];
+}
+
+template <class T>
+LAMELLA_INLINE Bits<T> load_bytes(const std::uint8_t* p, std::int64_t part) {
+    using Packed = typename VecTypes<T>::Packed;
+    Packed packed{};
+    if (part == 0) std::memcpy(&packed, p, sizeof packed);
+    else for (std::int64_t i = 0; i < part; ++i) packed[i] = p[i];
+    return __builtin_convertvector(packed, Bits<T>);
 }
 
 }  // namespace

@@ -1,0 +1,181 @@
+// Batch normalization over the rows of x [R, C]; everything else [C]. gamma, beta may be absent (size 0): 1 and 0.
+#pragma once
+#include "kernels/column_sums.inl.h"
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+// Rows joined to whole vectors, and scratch: `statistics` doubles for each column, `parameters` joined rows of per-column
+// values, and the partial sums of each chunk, two joined rows.
+template <class T>
+struct Normalized {
+    Int columns, width, rows, elements, grain, chunks;
+    double* totals;  // [2, columns]
+    T* parameter;    // [4, width]
+    T* partial;      // [chunks, 2, width]
+
+    explicit Normalized(In<T> x) : columns(x.shape[1]), elements(x.size) {
+        width = joined_width<T>(columns);
+        rows = (elements + width - 1) / width;
+        grain = row_grain(rows, width);
+        chunks = (rows + grain - 1) / grain;
+        const Int sums = 2 * columns * Int{sizeof(double)};
+        totals = static_cast<double*>(call_scratch(sums + (4 + 2 * chunks) * width * Int{sizeof(T)}));
+        parameter = reinterpret_cast<T*>(totals + 2 * columns);
+        partial = parameter + 4 * width;
+    }
+
+    // parameter[k][i] = value(i % columns)
+    template <class F>
+    void set(int k, const F& value) const {
+        T* const to = parameter + k * width;
+        for (Int c = 0; c < columns; ++c) to[c] = value(c);
+        for (Int i = columns; i < width; ++i) to[i] = to[i - columns];
+    }
+
+    // totals[s][c] = sum over the rows of what f adds to sum[s]; f(at, i, part, sum) as in sum_joined.
+    template <class F>
+    void sum(const F& f) const {
+        parallel_for(rows, grain, [&](Int begin, Int end) {
+            const Int first = begin * width, last = end * width < elements ? end * width : elements;
+            sum_joined<T, 2>(last - first, width, partial + begin / grain * 2 * width,
+                             [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) { f(first + at, i, part, sum); });
+        });
+        for (Int i = 0; i < 2 * columns; ++i) totals[i] = 0;
+        for (Int chunk = 0; chunk < chunks; ++chunk) {
+            for (int s = 0; s < 2; ++s) {
+                const T* from = partial + (chunk * 2 + s) * width;
+                double* to = totals + s * columns;
+                for (Int i = 0; i < width; i += columns) {
+                    for (Int c = 0; c < columns; ++c) to[c] += from[i + c];
+                }
+            }
+        }
+    }
+
+    // f(at, i, part) for all vectors.
+    template <class F>
+    void each(const F& f) const {
+        parallel_for(rows, grain, [&](Int begin, Int end) {
+            for (Int at = begin * width; at < end * width; at += width) {
+                const Int length = elements - at < width ? elements - at : width;
+                for_vectors<T>(0, length, [&](Int i, Int part) { f(at + i, i, part); });
+            }
+        });
+    }
+};
+
+// y = (x - mean) * slope + offset, with joined rows of these three in parameters 0, 1, 2.
+template <class T>
+void normalize(const Normalized<T>& n, const T* x, T* y) {
+    const T *mean = n.parameter, *slope = mean + n.width, *offset = slope + n.width;
+    n.each([=](Int at, Int i, Int part) {
+        const Vec<T> centred = load(x + at, part) - load(mean + i, part);
+        store(y + at, centred * load(slope + i, part) + load(offset + i, part), part);
+    });
+}
+
+// Sums are taken of x - shift and its square, shift the mean of a few rows spread over x: without it the variance of
+// values far from 0 would drown in its own rounding.
+template <class T>
+Status batch_norm_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Out<T> y, Out<T> mean, Out<T> var) {
+    LAMELLA_REQUIRE(x.rank == 2);
+    LAMELLA_REQUIRE(same_shape(x, y));
+    LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
+    LAMELLA_REQUIRE(gamma.size == 0 || gamma.size == x.shape[1]);
+    LAMELLA_REQUIRE(beta.size == 0 || beta.size == x.shape[1]);
+    const Int rows = x.shape[0], columns = x.shape[1];
+    if (x.size == 0) {
+        for (Int c = 0; c < columns; ++c) mean.data[c] = var.data[c] = 0;
+        return nullptr;
+    }
+    const Normalized<T> n(x);
+    if (n.totals == nullptr) return kOutOfMemory;
+    const Int samples = rows < 16 ? rows : 16;
+    n.set(0, [&](Int c) {
+        T sum = 0;
+        for (Int s = 0; s < samples; ++s) sum += x.data[s * rows / samples * columns + c];
+        return sum / T(samples);
+    });
+    n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
+        const Vec<T> d = load(x.data + at, part) - load(n.parameter + i, part);
+        sum[0] += d;
+        sum[1] += d * d;
+    });
+    for (Int c = 0; c < columns; ++c) {
+        const double shifted = n.totals[c] / rows, spread = n.totals[columns + c] / rows - shifted * shifted;
+        mean.data[c] = T(n.parameter[c] + shifted);
+        var.data[c] = spread > 0 ? T(spread) : spread == spread ? T(0) : T(spread);
+    }
+    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
+    n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
+    normalize(n, x.data, y.data);
+    return nullptr;
+}
+
+template <class T>
+Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, Out<T> y) {
+    LAMELLA_REQUIRE(x.rank == 2);
+    LAMELLA_REQUIRE(same_shape(x, y));
+    LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
+    LAMELLA_REQUIRE(gamma.size == 0 || gamma.size == x.shape[1]);
+    LAMELLA_REQUIRE(beta.size == 0 || beta.size == x.shape[1]);
+    if (x.size == 0) return nullptr;
+    const Normalized<T> n(x);
+    if (n.totals == nullptr) return kOutOfMemory;
+    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
+    n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
+    normalize(n, x.data, y.data);
+    return nullptr;
+}
+
+// With s = 1/sqrt(var + eps) and x^ = (x - mean) s: dgamma = sum(dy x^), dbeta = sum(dy),
+// dx = gamma s (dy - dbeta/R - x^ dgamma/R).
+template <class T>
+Status batch_norm_backward(In<T> x, In<T> dy, In<T> gamma, In<T> mean, In<T> var, Real eps, Out<T> dx, Out<T> dgamma,
+                           Out<T> dbeta) {
+    LAMELLA_REQUIRE(x.rank == 2);
+    LAMELLA_REQUIRE(same_shape(x, dy));
+    LAMELLA_REQUIRE(same_shape(x, dx));
+    LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
+    LAMELLA_REQUIRE(dgamma.size == x.shape[1] && dbeta.size == x.shape[1]);
+    LAMELLA_REQUIRE(gamma.size == 0 || gamma.size == x.shape[1]);
+    const Int rows = x.shape[0], columns = x.shape[1];
+    if (x.size == 0) {
+        for (Int c = 0; c < columns; ++c) dgamma.data[c] = dbeta.data[c] = 0;
+        return nullptr;
+    }
+    const Normalized<T> n(x);
+    if (n.totals == nullptr) return kOutOfMemory;
+    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
+        const Vec<T> d = load(dy.data + at, part);
+        sum[0] += d;
+        sum[1] += d * (load(x.data + at, part) - load(n.parameter + i, part));
+    });
+    const auto inverse = [&](Int c) { return 1 / __builtin_sqrt(var.data[c] + eps); };
+    const auto scale = [&](Int c) { return (gamma.size > 0 ? gamma.data[c] : 1) * inverse(c); };
+    // dx = dy * slope + (x - mean) * tilt + offset
+    n.set(1, [&](Int c) { return T(scale(c)); });
+    n.set(2, [&](Int c) { return T(-scale(c) * inverse(c) * inverse(c) * n.totals[columns + c] / rows); });
+    n.set(3, [&](Int c) { return T(-scale(c) * n.totals[c] / rows); });
+    for (Int c = 0; c < columns; ++c) {
+        dbeta.data[c] = T(n.totals[c]);
+        dgamma.data[c] = T(n.totals[columns + c] * inverse(c));
+    }
+    const T *centre = n.parameter, *slope = centre + n.width, *tilt = slope + n.width, *offset = tilt + n.width;
+    const T *from = x.data, *d = dy.data;
+    T* to = dx.data;
+    n.each([=](Int at, Int i, Int part) {
+        const Vec<T> centred = load(from + at, part) - load(centre + i, part);
+        const Vec<T> constant = centred * load(tilt + i, part) + load(offset + i, part);
+        store(to + at, load(d + at, part) * load(slope + i, part) + constant, part);
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,89 @@
+// Pooling over all places. x, dx [N, S, C]; y, dy, argmax [N, C].
+#pragma once
+#include "kernels/column_sums.inl.h"
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+template <class Places, class Pooled>
+LAMELLA_INLINE bool global_pooling_fits(const Places& x, const Pooled& y) {
+    return x.rank == 3 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[2] == y.shape[1] && x.shape[1] > 0;
+}
+
+template <class T>
+Status global_avg_pool_forward(In<T> x, Out<T> y) {
+    if (y.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(x, y));
+    const Int places = x.shape[1], channels = x.shape[2];
+    const T inverse = T(1) / T(places);
+    for_rows({x.shape[0], places * channels}, [&](Int n) {
+        T* out = y.data + n * channels;
+        sum_some_rows(x.data + n * places * channels, places * channels, channels, out);
+        for_vectors<T>(0, channels, [=](Int c, Int part) { store(out + c, load(out + c, part) * inverse, part); });
+    });
+    return nullptr;
+}
+
+template <class T>
+Status global_avg_pool_backward(In<T> dy, Out<T> dx) {
+    if (dx.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(dx, dy));
+    const Int places = dx.shape[1], channels = dx.shape[2];
+    const T inverse = T(1) / T(places);
+    for_rows({dx.shape[0], places * channels}, [&](Int n) {
+        const T* d = dy.data + n * channels;
+        for (Int s = 0; s < places; ++s) {
+            T* out = dx.data + (n * places + s) * channels;
+            for_vectors<T>(0, channels, [=](Int c, Int part) { store(out + c, load(d + c, part) * inverse, part); });
+        }
+    });
+    return nullptr;
+}
+
+template <class T>
+Status global_max_pool_forward(In<T> x, Out<T> y, OutLabels argmax) {
+    LAMELLA_REQUIRE(same_shape(y, argmax));
+    if (y.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(x, y));
+    const Int places = x.shape[1], channels = x.shape[2];
+    LAMELLA_REQUIRE(places < Int{1} << 31);  // a place is an integer of T's width
+    using Word = typename VecTypes<T>::Word;
+    for_rows({x.shape[0], places * channels}, [&](Int n) {
+        const T* from = x.data + n * places * channels;
+        for_vectors<T>(0, channels, [&](Int c, Int part) {
+            Vec<T> best = load(from + c, part);
+            Bits<T> where{};
+            for (Int s = 1; s < places; ++s) {
+                const Vec<T> v = load(from + s * channels + c, part);
+                const Bits<T> wins = (v > best) | ((v != v) & (best == best));  // the first NaN wins and stays
+                best = wins ? v : best;
+                where = wins ? Bits<T>{} + static_cast<Word>(s) : where;
+            }
+            store(y.data + n * channels + c, best, part);
+            const Int lanes = part == 0 ? kLanes<T> : part;
+            for (Int i = 0; i < lanes; ++i) argmax.data[n * channels + c + i] = where[i];
+        });
+    });
+    return nullptr;
+}
+
+template <class T>
+Status global_max_pool_backward(In<T> dy, Labels argmax, Out<T> dx) {
+    LAMELLA_REQUIRE(same_shape(dy, argmax));
+    if (dx.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(dx, dy));
+    const Int places = dx.shape[1], channels = dx.shape[2];
+    LAMELLA_REQUIRE(all_within(argmax, places));
+    for_rows({dx.shape[0], places * channels}, [&](Int n) {
+        T* out = dx.data + n * places * channels;
+        for_vectors<T>(0, places * channels, [=](Int i, Int part) { store(out + i, Vec<T>{}, part); });
+        for (Int c = 0; c < channels; ++c) {
+            out[argmax.data[n * channels + c] * channels + c] = dy.data[n * channels + c];
+        }
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
