@@ -567,3 +567,93 @@ def test_steps_per_epoch_takes_all_samples_in_each_step():
     history = model.fit(x, y, steps_per_epoch=3, verbose=0, callbacks=[spy], validation_data=(x, y), validation_steps=2)
     assert [b["size"] for b in spy.batches] == [5, 5, 5]
     assert history.history["loss"] == history.history["val_loss"] == [pytest.approx(squares(model, x, y).mean(), rel=1e-5)]
+
+
+def test_a_fixed_batch_size_must_be_kept():
+    model = Sequential([Dense(1, batch_input_shape=(4, 3))])
+    model.compile("sgd", "mse")
+    spy = Spy()
+    model.fit(*points(8), verbose=0, callbacks=[spy])
+    assert [b["size"] for b in spy.batches] == [4, 4]
+    with pytest.raises(ValueError, match="`batch_size` argument value 5 is incompatible with the specified batch size"):
+        model.fit(*points(8), batch_size=5)
+
+
+def test_a_stop_asked_for_before_the_first_epoch_counts():
+    class Never(Callback):
+        def on_train_begin(self, logs=None):
+            self.model.stop_training = True
+
+    assert linear().fit(*points(), verbose=0, callbacks=[Never()]).epoch == []
+
+
+def test_an_optimizer_shared_by_two_models_keeps_their_states_apart():
+    x, y = points(4)
+
+    def trained(shared):
+        set_random_seed(1)
+        first = SGD(lr=0.1, momentum=0.9)
+        models = []
+        for optimizer in (first, first if shared else SGD(lr=0.1, momentum=0.9)):
+            model = Sequential([Dense(1, input_shape=(3,))])
+            model.compile(optimizer, "mse")
+            models.append(model)
+        for _ in range(3):
+            for model in models:
+                model.train_on_batch(x, y)
+        return [w for model in models for w in model.get_weights()]
+
+    for a, b in zip(trained(True), trained(False)):
+        assert np.array_equal(a, b)
+
+
+def test_float64_models():
+    from lamella.core import config
+
+    config.set_floatx("float64")
+    try:
+        model = linear(lr=0.1)
+        x, y = np.random.default_rng(0).normal(size=(2, 6, 3))
+        y = y[:, :1]
+        w, b = model.get_weights()
+        assert w.dtype == np.float64
+        residual = x @ w + b - y
+        assert model.train_on_batch(x, y) == pytest.approx((residual**2).mean(), rel=1e-13)
+        np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * 2 * x.T @ residual / 6, rtol=1e-12)
+        assert model.predict(x).dtype == np.float64
+    finally:
+        config.set_floatx("float32")
+
+
+def test_early_stopping_in_a_real_fit():
+    from lamella.callbacks import EarlyStopping
+
+    x, y = points(20)
+    model = linear(lr=0.5)
+    spy = Spy()
+    weights = []
+    keep = Callback()
+    keep.on_epoch_end = lambda epoch, logs=None: weights.append(model.get_weights())
+    stopper = EarlyStopping(patience=3, restore_best_weights=True)
+    model.fit(x, y, epochs=200, validation_data=points(9, seed=4), verbose=0, callbacks=[keep, stopper, spy])
+    losses = [logs["val_loss"] for logs in spy.epochs]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 4 == stopper.stopped_epoch + 1 < 200
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), weights[best]))
+    assert stopper.best_epoch == best and stopper.best == losses[best]
+
+
+def test_what_is_printed(capsys):
+    model = linear(metrics=["mae"])
+    model.fit(*points(10), epochs=2, validation_split=0.2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Train on 8 samples, validate on 2 samples" and len(lines) == 3
+    assert lines[1].startswith("Epoch 1/2 - 8/8 [==============================] - 0s ")
+    assert " - loss: " in lines[2] and " - mean_absolute_error: " in lines[2] and " - val_loss: " in lines[2]
+    model.fit(*points(10), epochs=2, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and lines[1].startswith("Epoch 2/2 - 0s - loss: ")
+    model.fit(*points(10), verbose=0), model.predict(points(10)[0]), model.evaluate(*points(10), verbose=0)
+    assert capsys.readouterr().out == ""
+    model.evaluate(*points(10))
+    assert capsys.readouterr().out.startswith("10/10 [====")

@@ -30,7 +30,7 @@ def evaluate(
     callbacks: Sequence[Callback] | None,
 ) -> float | list[float]:
     """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
-    size = checked_batch_size(batch_size)
+    size = checked_batch_size(model, batch_size)
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
     batches: Batches = (
         ArrayBatches(data, size) if count is None else WholeBatches(data, checked_count("steps", count))
@@ -47,7 +47,7 @@ def predict(
     model: Any, x: Any, batch_size: int | None, verbose: int, count: int | None, callbacks: Sequence[Callback] | None
 ) -> Array | list[Array]:
     """See Model.predict. The outputs are the caller's own arrays."""
-    size = checked_batch_size(batch_size)
+    size = checked_batch_size(model, batch_size)
     _, inputs = feed.inputs_of(model, x)
     samples = check_lengths(inputs, [])
     if count is not None:

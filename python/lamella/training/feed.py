@@ -66,8 +66,16 @@ def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 
-def checked_batch_size(batch_size: int | None) -> int:
-    return 32 if batch_size is None else checked_count("batch_size", batch_size)
+def checked_batch_size(model: Any, batch_size: int | None) -> int:
+    """32 unless given, or what the model's inputs fix. Raises ValueError if the two differ."""
+    fixed = next((shape[0] for shape in model.input_shapes if shape[0] is not None), None)
+    size = None if batch_size is None else checked_count("batch_size", batch_size)
+    if size is not None and fixed is not None and size != fixed:
+        raise ValueError(
+            f"The `batch_size` argument value {size} is incompatible with the specified batch size of your Input "
+            f"Layer: {fixed}"
+        )
+    return size or fixed or 32
 
 
 def checked_count(name: str, value: Any) -> int:

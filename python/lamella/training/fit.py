@@ -42,7 +42,7 @@ def fit(
         raise ValueError("batch_size must be None when steps_per_epoch is given: each step takes the whole arrays")
     if validation_steps is not None and steps_per_epoch is None:
         raise ValueError("Can only use `validation_steps` when doing step-wise training, i.e. when `steps_per_epoch` is set.")
-    size = checked_batch_size(batch_size)
+    size = checked_batch_size(model, batch_size)
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
     held, shown = _validation(model, steps, validation_data, validation_split, data)
     if held is not None and validation_data is None:

@@ -48,6 +48,8 @@ def train(steps: Steps, run: Run) -> None:
     try:
         callbacks.on_train_begin()
         for epoch in range(run.initial_epoch, run.epochs):
+            if steps.model.stop_training:
+                break
             steps.objective.reset()
             callbacks.on_epoch_begin(epoch)
             finished = _train_epoch(steps, run, epoch)
@@ -58,8 +60,6 @@ def train(steps: Steps, run: Run) -> None:
                 values = evaluate(steps, run.validation, callbacks)
                 logs.update(zip([f"val_{name}" for name in steps.objective.names], values))
             callbacks.on_epoch_end(epoch, logs)
-            if steps.model.stop_training:
-                break
     except BaseException as error:
         _end_after(error, callbacks)
         raise

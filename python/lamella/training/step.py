@@ -35,13 +35,16 @@ class Steps:
             total, losses = objective.total(values, targets, weights, self.penalties)
         if self._params:
             if not self._bound:
-                # Not in the constructor: Keras, too, makes the optimizer's state at the first step.
-                self.optimizer.bind(self._params)
-                self._bound = True
+                self.bind_optimizer()
             self.optimizer.step(self._params, tape.gradients(total))
             for variable in self._constrained:
                 variable.value[...] = variable.constraint(variable.value)
         return objective.report(total, losses, values, targets, weights)
+
+    def bind_optimizer(self) -> None:
+        """Make the optimizer's state for these weights: at the first step, as in Keras, or before weights are loaded."""
+        self.optimizer.bind(self._params)
+        self._bound = True
 
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too."""
