@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from bench.harness import Case, Contender, Plan
+from bench.harness import Case, Contender, Plan, Role
 from bench.nets import NETS, Conv, Net
 from bench.remote import Remote
 from bench.trainer import LamellaTrainer
@@ -40,10 +40,10 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
 
 def contender(name: str, side: Remote, net: Net, wanted: list[float]) -> Contender:
     def error() -> float:
-        losses = side.call("losses", CHECKED_STEPS)
+        losses: list[float] = side.call("losses", CHECKED_STEPS)
         return max(abs(came / want - 1) for came, want in zip(losses, wanted, strict=True))
 
-    role = "ours" if name == "lamella" else "peer"
+    role: Role = "ours" if name == "lamella" else "peer"
     return Contender(name, role, lambda: side.call("epoch"), net.samples, error, SETTLE)
 
 
