@@ -12,10 +12,12 @@ from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
+from lamella.data.generated import is_generated
 from lamella.data.standardize import Array
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
 from lamella.training import fit as _fit
+from lamella.training import fit_generated as _fit_generated
 from lamella.training.objective import Objective
 from lamella.training.step import Steps
 
@@ -120,12 +122,12 @@ class Trainable:
         validation_freq: int | Collection[int] = 1,
         **renamed: int,
     ) -> History:
-        """Train on arrays for the epochs initial_epoch .. epochs - 1.
+        """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
 
         Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
-            steps_per_epoch: that many steps, each on all of the arrays.  renamed: nb_epoch, Keras 1's epochs.
+            steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.  renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
             Keras's own words before any weight has changed.
@@ -135,6 +137,13 @@ class Trainable:
             epochs = renamed.pop("nb_epoch")
         if renamed:
             raise TypeError(f"Unrecognized keyword arguments: {renamed}")
+        if is_generated(x):
+            _fit_generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
+            first, x = (None, x) if self.built else _fit_generated.first_of(x)
+            return _fit_generated.fit(
+                self, self._compiled(first), x, epochs, verbose, callbacks, validation_data, bool(shuffle),
+                class_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
+            )  # fmt: skip
         steps = self._compiled(x)
         steps.warn_if_stale()
         return _fit.fit(

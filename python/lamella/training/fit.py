@@ -112,19 +112,27 @@ def run(
 def _validation(
     model: Any, steps: Steps, validation_data: Any, validation_split: float, data: Data
 ) -> tuple[Data | None, list[Any] | None]:
-    """The data to validate on, and what callbacks see of it: the user's arrays, then 0. if the phase matters."""
-    phase = [0.0] if model.uses_learning_phase else []
+    """The data to validate on, and what callbacks see of it."""
     if validation_data is not None:
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
-            raise ValueError(
-                "When passing a `validation_data` argument, it must contain either 2 items (x_val, y_val), or 3 items "
-                f"(x_val, y_val, val_sample_weights). However we received {count} items"
-            )
-        held, given = feed.data_of(model, steps.objective, *validation_data)
-        return held, [*given, *phase]
+        return validation_arrays(model, steps, validation_data)
     if validation_split and 0.0 < validation_split < 1.0:
         held = data.split(validation_split)[1]
         weights = [np.ones(held.samples, y.dtype) if w is None else w for w, y in zip(held.weights, held.targets)]
-        return held, [*held.inputs, *held.targets, *weights, *phase]
+        return held, [*held.inputs, *held.targets, *weights, *_phase(model)]
     return None, None
+
+
+def validation_arrays(model: Any, steps: Steps, validation_data: Any) -> tuple[Data, list[Any]]:
+    """(x, y) or (x, y, weights), checked; and for callbacks the user's own arrays, then 0. if the phase matters."""
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
+        raise ValueError(
+            "When passing a `validation_data` argument, it must contain either 2 items (x_val, y_val), or 3 items "
+            f"(x_val, y_val, val_sample_weights). However we received {count} items"
+        )
+    held, given = feed.data_of(model, steps.objective, *validation_data)
+    return held, [*given, *_phase(model)]
+
+
+def _phase(model: Any) -> list[float]:
+    return [0.0] if model.uses_learning_phase else []
