@@ -1,5 +1,6 @@
 """The package's top: what it shows, how little it loads; config and utils."""
 
+import os
 import subprocess
 import sys
 
@@ -36,6 +37,8 @@ def test_targets_and_threads():
     try:
         config.set_num_threads(1)
         assert config.num_threads() == 1
+        config.set_num_threads(10**9)
+        assert 1 <= config.num_threads() <= 4 * os.cpu_count()
     finally:
         config.set_num_threads(before)
     for bad, error in [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError), (True, TypeError)]:

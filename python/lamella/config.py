@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lamella import _kernels
 from lamella.core.config import legacy_frozen_batch_norm as legacy_frozen_batch_norm
 from lamella.core.config import set_legacy_frozen_batch_norm as set_legacy_frozen_batch_norm
@@ -22,9 +24,12 @@ def num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Threads for kernels from now on; results do not depend on it. Raises TypeError, ValueError unless n >= 1."""
+    """Threads for kernels from now on; results do not depend on it. At most four for each CPU are made.
+
+    Raises:  TypeError, ValueError unless n is an int >= 1.
+    """
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: expected an int, got {n!r}")
     if n < 1:
         raise ValueError(f"set_num_threads: expected at least 1 thread, got {n}")
-    _kernels.set_num_threads(n)
+    _kernels.set_num_threads(min(n, 4 * (os.cpu_count() or 1)))
