@@ -70,9 +70,11 @@ def test_batch_hooks_go_to_those_who_have_one():
     late.on_train_batch_begin = lambda batch, logs=None: calls.append(("late", batch))
     callbacks = CallbackList([quiet, loud, late])
     assert callbacks.listeners("train") == [loud, late] and callbacks.listeners("test") == []
-    callbacks.call_batch("train", "begin", 0, Logs(batch=0, size=5))
-    callbacks.call_batch("train", "end", 0, Logs(batch=0, size=5))
+    for hook in (callbacks.on_batch_begin, callbacks.on_batch_end, callbacks.on_test_batch_end):
+        hook(0, Logs(batch=0, size=5))
     assert calls == [("late", 0), ("loud", "batch", 0, 5)]
+    callbacks.on_train_batch_end(1, Logs(batch=1, size=2))
+    assert calls[2:] == [("loud", "batch", 1, 2)]
 
 
 def test_no_logs_means_an_empty_dict():

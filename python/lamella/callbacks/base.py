@@ -156,6 +156,26 @@ class CallbackList:
     def on_predict_end(self, logs: Logs[Any] | None = None) -> None:
         self.call("on_predict_end", logs=logs)
 
+    def on_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("train", "begin", batch, logs)
+
+    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("train", "end", batch, logs)
+
+    on_train_batch_begin, on_train_batch_end = on_batch_begin, on_batch_end
+
+    def on_test_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("test", "begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("test", "end", batch, logs)
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("predict", "begin", batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        self.call_batch("predict", "end", batch, logs)
+
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         self._times.clear()
         self.call("on_epoch_begin", epoch, logs=logs)

@@ -13,7 +13,6 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
 from lamella.data.generated import is_generated
-from lamella.data.standardize import Array
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
 from lamella.training import fit as _fit
@@ -171,8 +170,8 @@ class Trainable:
         verbose: int = 0,
         steps: int | None = None,
         callbacks: Sequence[Callback] | None = None,
-    ) -> Array | list[Array]:
-        """The outputs for all samples, in the inference phase; needs no compile."""
+    ) -> Arrays:
+        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
         self._build_from(x)
         return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
 
@@ -186,7 +185,7 @@ class Trainable:
         """The loss and metrics of one batch."""
         return _evaluate.test_on_batch(self, self._compiled(x), x, y, sample_weight)
 
-    def predict_on_batch(self, x: Arrays) -> Array | list[Array]:
+    def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""
         self._build_from(x)
         return _evaluate.predict_on_batch(self, x)
