@@ -657,3 +657,57 @@ def test_what_is_printed(capsys):
     assert capsys.readouterr().out == ""
     model.evaluate(*points(10))
     assert capsys.readouterr().out.startswith("10/10 [====")
+
+
+def test_temporal_weights_and_sample_weights_of_sequences():
+    x = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("f4")
+    y = np.random.default_rng(1).normal(size=(4, 5, 2)).astype("f4")
+    model = Sequential([Dense(2, input_shape=(5, 3))])
+    model.compile("sgd", "mse")
+    each = ((model.predict(x) - y) ** 2).mean(axis=-1)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(each.mean(), rel=1e-5)
+    per_sample = np.array([1.0, 0.0, 2.0, 3.0])
+    wanted = (each.mean(axis=1) * per_sample).sum() / 3
+    assert model.evaluate(x, y, sample_weight=per_sample, verbose=0) == pytest.approx(wanted, rel=1e-5)
+    model.compile("sgd", "mse", sample_weight_mode="temporal")
+    per_step = np.arange(20.0).reshape(4, 5)
+    wanted = (each * per_step).sum() / 19
+    assert model.evaluate(x, y, sample_weight=per_step, verbose=0) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_loss_that_is_a_scalar_already():
+    from lamella.ops import mean
+
+    def whole(y_true, y_pred):
+        return mean((y_pred - y_true) ** 2)
+
+    x, y = points(4)
+    model = linear(loss=whole, lr=0.0)
+    value = squares(model, x, y).mean()
+    assert model.train_on_batch(x, y) == pytest.approx(value, rel=1e-5)
+    weights = np.array([1.0, 0.0, 2.0, 0.0])
+    assert model.train_on_batch(x, y, sample_weight=weights) == pytest.approx(value * 3 / 2, rel=1e-5)
+
+
+def test_a_model_that_has_penalties_only():
+    model = Sequential([Dense(2, input_shape=(3,), kernel_regularizer=l2(0.5), use_bias=False)])
+    model.compile(SGD(lr=0.25), None)
+    before = model.get_weights()[0]
+    history = model.fit(points(4)[0], verbose=0)
+    assert history.history["loss"] == [pytest.approx(0.5 * (before**2).sum(), rel=1e-5)]
+    np.testing.assert_allclose(model.get_weights()[0], 0.75 * before, rtol=1e-5)
+
+
+def test_several_inputs_by_list_and_by_name():
+    from lamella.layers import Concatenate
+
+    a, b = Input((2,), name="a"), Input((1,), name="b")
+    model = Model([a, b], Dense(1)(Concatenate()([a, b])))
+    model.compile(SGD(lr=0.0), "mse")
+    x, y = points(6)
+    wanted = squares(model, x, y).mean()
+    for given in ([x[:, :2], x[:, 2]], {"b": x[:, 2:], "a": x[:, :2]}):
+        assert model.evaluate(given, y, verbose=0) == pytest.approx(wanted, rel=1e-5)
+        assert model.fit(given, y, verbose=0, batch_size=4).history["loss"] == [pytest.approx(wanted, rel=1e-5)]
+    with pytest.raises(ValueError, match=r"Expected to see 2 array\(s\)"):
+        model.fit(x, y)
