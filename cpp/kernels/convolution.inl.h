@@ -1,0 +1,250 @@
+// Sliding windows over images without im2col. The input is read through a zero-padded copy of some of its rows (a patch):
+// in NHWC the taps of one filter row lie side by side, so a row of A is a pointer into the patch.
+#pragma once
+#include "kernels/gemm.inl.h"
+
+namespace lamella {
+namespace {
+
+// What a kernel carves out of one scratch buffer.
+class Arena {
+public:
+    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
+
+    template <class E>
+    E* take(Int count) {
+        E* const taken = reinterpret_cast<E*>(at_);
+        at_ += bytes<E>(count);
+        return taken;
+    }
+
+    template <class E>
+    static Int bytes(Int count) {
+        return (count * Int(sizeof(E)) + 63) / 64 * 64;
+    }
+
+private:
+    char* at_;
+};
+
+// Rows and columns of an image, which may lie outside it.
+struct Box {
+    Int top, bottom, left, right;
+};
+
+// A box of an image with zeros where it lies outside: point (i, j) at data + (i - box.top)*row_size + (j - box.left)*C.
+template <class T>
+struct Patch {
+    const T* data;
+    Int row_size;
+};
+
+template <class T>
+void copy(const T* from, T* to, Int count) {
+    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, load(from + i, part), part); });
+}
+
+template <class T>
+void clear(T* to, Int count) {
+    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, Vec<T>{}, part); });
+}
+
+// A box that stays within the columns is widened to all of them: then most patches need no copy, and all of a call's
+// patches have one row size.
+LAMELLA_INLINE Box widen(Box box, Int width) {
+    if (box.left >= 0 && box.right <= width) box.left = 0, box.right = width;
+    return box;
+}
+
+template <class T>
+Patch<T> patch_of(const T* image, Int height, Int width, Int in, const Box& box, T* buffer) {
+    const Int row_size = (box.right - box.left) * in;
+    if (box.left == 0 && box.right == width && box.top >= 0 && box.bottom <= height) {
+        return {image + box.top * row_size, row_size};
+    }
+    const Int first = smaller(larger(box.left, 0), box.right), last = larger(smaller(box.right, width), first);
+    for (Int i = box.top; i < box.bottom; ++i) {
+        T* const row = buffer + (i - box.top) * row_size;
+        if (i < 0 || i >= height) {
+            clear(row, row_size);
+            continue;
+        }
+        clear(row, (first - box.left) * in);
+        copy(image + (i * width + first) * in, row + (first - box.left) * in, (last - first) * in);
+        clear(row + (last - box.left) * in, (box.right - last) * in);
+    }
+    return {buffer, row_size};
+}
+
+// One filter position: its place in the input relative to an output point's origin, and its matrix.
+template <class T>
+struct Tap {
+    Int row, column;
+    const T* w;
+};
+
+// Output point (p, q) sums over the taps the input point (p*row_step + tap.row, q*column_step + tap.column) times the
+// tap's [in][out] matrix ([out][in] if transposed). Values of output point (n, p, q) start at
+// y + n*y_image + p*y_row + q*y_column.
+template <class T>
+struct Convolution {
+    const T* x;
+    Int images, height, width, in;
+    Int row_step, column_step;
+    const Tap<T>* taps;
+    Int tap_count;
+    bool transposed;
+    T* y;
+    Int y_image, y_row, y_column;
+    Int rows, columns, out;
+    const T* bias;
+    bool relu;
+
+    Int depth() const { return tap_count * in; }
+    Int panels() const { return ceil_divide(out, kTileColumns<T>); }
+};
+
+// What one output row reads: the box of output row 0.
+template <class T>
+Box reach(const Convolution<T>& v) {
+    Box box{v.taps[0].row, v.taps[0].row + 1, v.taps[0].column, v.taps[0].column + 1};
+    for (Int t = 1; t < v.tap_count; ++t) {
+        box.top = smaller(box.top, v.taps[t].row);
+        box.bottom = larger(box.bottom, v.taps[t].row + 1);
+        box.left = smaller(box.left, v.taps[t].column);
+        box.right = larger(box.right, v.taps[t].column + 1);
+    }
+    box.right += (v.columns - 1) * v.column_step;
+    return widen(box, v.width);
+}
+
+// Output rows done at once: their patch fills half of a 512 KiB L2 together with what it is multiplied by.
+LAMELLA_INLINE Int rows_at_once(Int rows, Int row_step, Int patch_row_bytes) {
+    constexpr Int kPatchBytes = 128 * 1024;
+    return larger(1, smaller(rows, kPatchBytes / larger(1, row_step * patch_row_bytes)));
+}
+
+// The k of an output point as runs in its patch, cut into blocks of equal depth. Taps that lie side by side share a run.
+struct Plan {
+    Run* runs;
+    Int* block_end;  // one past the block's last run
+    Int blocks, block_depth;
+};
+
+template <class T>
+Int plan_bytes(Int tap_count, Int in) {
+    const Int blocks = ceil_divide(tap_count * in, kBlockDepth<T>);
+    return Arena::bytes<Run>(tap_count + blocks) + Arena::bytes<Int>(blocks);
+}
+
+template <class T>
+Plan plan_runs(const Convolution<T>& v, const Box& box, Arena* arena) {
+    const Int most_blocks = ceil_divide(v.depth(), kBlockDepth<T>);
+    Plan plan{arena->take<Run>(v.tap_count + most_blocks), arena->take<Int>(most_blocks), 0,
+              ceil_divide(v.depth(), most_blocks)};
+    const Int row_size = (box.right - box.left) * v.in;
+    Int count = 0, filled = 0;
+    for (Int t = 0; t < v.tap_count; ++t) {
+        Int a = (v.taps[t].row - box.top) * row_size + (v.taps[t].column - box.left) * v.in;
+        for (Int left = v.in; left > 0;) {
+            const Int k = smaller(left, plan.block_depth - filled);
+            if (filled > 0 && plan.runs[count - 1].a + plan.runs[count - 1].k == a) plan.runs[count - 1].k += k;
+            else plan.runs[count++] = {a, k};
+            a += k;
+            left -= k;
+            filled += k;
+            if (filled == plan.block_depth || (left == 0 && t == v.tap_count - 1)) {
+                plan.block_end[plan.blocks++] = count;
+                filled = 0;
+            }
+        }
+    }
+    return plan;
+}
+
+template <class T>
+Int direct_bytes(Int tap_count, Int in, Int out) {
+    return plan_bytes<T>(tap_count, in) +
+           Arena::bytes<T>(ceil_divide(out, kTileColumns<T>) * kTileColumns<T> * tap_count * in);
+}
+
+// Columns j on of tap t's matrix as a panel [k][NR].
+template <class T>
+void pack_tap(const Convolution<T>& v, Int t, Int j, Int columns, T* panel) {
+    if (v.transposed) pack_panel_transposed(v.taps[t].w + j * v.in, v.in, v.in, columns, panel);
+    else pack_panel(v.taps[t].w + j, v.out, v.in, columns, panel);
+}
+
+// All taps' matrices as panels [panel][k][NR].
+template <class T>
+void pack_taps(const Convolution<T>& v, T* packed) {
+    const Int panel_size = v.depth() * kTileColumns<T>;
+    parallel_for(v.panels(), larger(1, kChunkElements / panel_size), [&](Int begin, Int end) {
+        for (Int panel = begin; panel < end; ++panel) {
+            const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+            for (Int t = 0; t < v.tap_count; ++t) {
+                pack_tap(v, t, j, columns, packed + panel * panel_size + t * v.in * kTileColumns<T>);
+            }
+        }
+    });
+}
+
+// Needs direct_bytes of `arena`.
+template <class T>
+Status convolve_direct(const Convolution<T>& v, Arena arena) {
+    const Box reached = reach(v);
+    const Plan plan = plan_runs(v, reached, &arena);
+    T* const packed = arena.take<T>(v.panels() * kTileColumns<T> * v.depth());
+    pack_taps(v, packed);
+
+    const Int patch_row = (reached.right - reached.left) * v.in;
+    const Int block_rows = rows_at_once(v.rows, v.row_step, patch_row * Int(sizeof(T)));
+    const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * v.columns;
+    const Int patch_size = ((block_rows - 1) * v.row_step + reached.bottom - reached.top) * patch_row;
+    const Int flops = 2 * points * v.out * v.depth();
+    Int failed = 0;
+    parallel_for(v.images * row_blocks, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
+        void* const scratch = thread_scratch(Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points));
+        if (scratch == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        Arena own(scratch);
+        T* const buffer = own.take<T>(patch_size);
+        const T** const a = own.take<const T*>(points);
+        T** const c = own.take<T*>(points);
+        for (Int unit = begin; unit < end; ++unit) {
+            const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
+            const Box box{reached.top + p0 * v.row_step, reached.bottom + (p1 - 1) * v.row_step, reached.left,
+                          reached.right};
+            const Patch<T> patch =
+                patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
+            Int count = 0;
+            for (Int p = p0; p < p1; ++p) {
+                for (Int q = 0; q < v.columns; ++q, ++count) {
+                    a[count] = patch.data + (p - p0) * v.row_step * patch.row_size + q * v.column_step * v.in;
+                    c[count] = v.y + n * v.y_image + p * v.y_row + q * v.y_column;
+                }
+            }
+            for (Int panel = 0; panel < v.panels(); ++panel) {
+                const T* b = packed + panel * v.depth() * kTileColumns<T>;
+                const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+                for (Int block = 0; block < plan.blocks; ++block) {
+                    const Int first = block > 0 ? plan.block_end[block - 1] : 0;
+                    const bool last = block == plan.blocks - 1;
+                    const Epilogue<T> epilogue{last && v.bias != nullptr ? v.bias + j : nullptr, block > 0,
+                                               last && v.relu};
+                    for (Int i = 0; i < count; i += kTileRows) {
+                        multiply<T, 1>({a + i, c + i, j, smaller(kTileRows, count - i)}, 1, plan.runs + first,
+                                       plan.block_end[block] - first, b, kTileColumns<T>, columns, epilogue);
+                    }
+                    b += plan.block_depth * kTileColumns<T>;
+                }
+            }
+        }
+    });
+    return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
