@@ -18,7 +18,7 @@ from lamella.core.random import generator
 from lamella.core.registry import register, register_factory
 from lamella.core.shapes import count
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 # Standard deviation of a unit normal cut at two sigma; Keras divides by it so that the cut one has the asked variance.
 _TRUNCATED_STDDEV = 0.87962566103423978
@@ -62,8 +62,8 @@ class RandomNormal(Initializer):
         self.seed = seed
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
-        draws = generator(self.seed).normal(self.mean, self.stddev, shape)
-        return draws.astype(dtype or config.floatx())
+        draws = generator(self.seed).standard_normal(tuple(shape), np.dtype(dtype or config.floatx()))
+        return _scaled(draws, self.stddev, self.mean)
 
 
 @register("initializers", "uniform", "random_uniform")
@@ -74,8 +74,8 @@ class RandomUniform(Initializer):
         self.seed = seed
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
-        draws = generator(self.seed).uniform(self.minval, self.maxval, shape)
-        return draws.astype(dtype or config.floatx())
+        draws = generator(self.seed).random(tuple(shape), np.dtype(dtype or config.floatx()))
+        return _scaled(draws, self.maxval - self.minval, self.minval)
 
 
 @register("initializers", "truncated_normal")
@@ -88,17 +88,23 @@ class TruncatedNormal(Initializer):
         self.seed = seed
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
-        draws = _truncated(shape, generator(self.seed))
-        return (self.mean + self.stddev * draws).astype(dtype or config.floatx())
+        return _scaled(_truncated(shape, generator(self.seed), dtype), self.stddev, self.mean)
 
 
-def _truncated(shape: Sequence[int], stream: np.random.Generator) -> NDArray[np.float64]:
-    draws = stream.standard_normal(count(shape))
+def _truncated(shape: Sequence[int], stream: np.random.Generator, dtype: str | None) -> Array:
+    draws: Array = stream.standard_normal(count(shape), np.dtype(dtype or config.floatx()))
     outside = np.flatnonzero(np.abs(draws) > 2.0)
     while outside.size:
-        draws[outside] = stream.standard_normal(outside.size)
+        draws[outside] = stream.standard_normal(outside.size, draws.dtype)
         outside = outside[np.abs(draws[outside]) > 2.0]
     return draws.reshape(shape)
+
+
+def _scaled(draws: Array, scale: float, shift: float) -> Array:
+    """In place: the largest kernels have hundreds of megabytes."""
+    draws *= scale
+    draws += shift
+    return draws
 
 
 @register("initializers")
@@ -128,11 +134,9 @@ class VarianceScaling(Initializer):
         variance = self.scale / max(1.0, n)
         stream = generator(self.seed)
         if self.distribution == "normal":
-            draws = _truncated(shape, stream) * (np.sqrt(variance) / _TRUNCATED_STDDEV)
-        else:
-            limit = np.sqrt(3.0 * variance)
-            draws = stream.uniform(-limit, limit, shape)
-        return np.asarray(draws, dtype or config.floatx())
+            return _scaled(_truncated(shape, stream, dtype), float(np.sqrt(variance)) / _TRUNCATED_STDDEV, 0.0)
+        limit = float(np.sqrt(3.0 * variance))
+        return _scaled(stream.random(tuple(shape), np.dtype(dtype or config.floatx())), 2.0 * limit, -limit)
 
 
 def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:

@@ -35,19 +35,27 @@ class Network(Layer):
         trainable: bool = True,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
-        self._set_graph(_listed(inputs), _listed(outputs))
+        self._set_ends(_listed(inputs), _listed(outputs))
+        self._traced = trace(self.inputs, self.outputs)
 
-    def _set_graph(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
+    def _set_ends(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
         check_ends(inputs, outputs)
-        self._graph: Graph = trace(inputs, outputs)
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
         self._plans: dict[bool, Plan] = {}
         self._plan: Plan | None = None
+        self._traced: Graph | None = None
         self.built = True
 
     # The graph -------------------------------------------------------------------------------------------
+
+    @property
+    def _graph(self) -> Graph:
+        # Traced when first asked for: a Sequential gets new ends with each layer added.
+        if self._traced is None:
+            self._traced = trace(self.inputs, self.outputs)
+        return self._traced
 
     @property
     def layers(self) -> list[Layer]:

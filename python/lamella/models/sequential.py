@@ -65,7 +65,7 @@ class Sequential(Model):
         if self._tensors:
             self._tensors.pop()
         if self._stack and self._tensors:
-            self._set_graph(self._tensors[:1], self._tensors[-1:])
+            self._set_ends(self._tensors[:1], self._tensors[-1:])
         else:
             self._tensors, self.inputs, self.outputs, self.built = [], [], [], False
 
@@ -93,7 +93,7 @@ class Sequential(Model):
                 "For multi-output layers, use the functional API."
             )
         self._tensors.append(y)
-        self._set_graph(self._tensors[:1], [y])
+        self._set_ends(self._tensors[:1], [y])
 
     def summary(
         self,
