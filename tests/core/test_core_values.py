@@ -62,6 +62,13 @@ def test_normalize_tuple_accepts():
     assert shapes.normalize_tuple([np.int64(1), 2], 2, "k") == (1, 2)
 
 
+def test_as_shape():
+    assert shapes.as_shape([None, np.int64(3), 4]) == (None, 3, 4) and shapes.as_shape(5) == (5,)
+    for bad in (-1, (3, -2), (1.5,), "ab", None, object()):
+        with pytest.raises(ValueError, match="expected a shape"):
+            shapes.as_shape(bad)
+
+
 def layouts(x):
     unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape)
     read_only = x.copy()

@@ -150,6 +150,16 @@ def test_losses_from_call_and_activity_regularizers_are_of_the_last_run():
     assert probe.phase == 0
 
 
+def test_losses_of_calls_on_arrays_do_not_pile_up():
+    layer = Dense(4, activity_regularizer="l2")
+    model = Sequential([Dense(4, input_dim=8, activity_regularizer="l2")])
+    for x in (A, B):
+        out = layer(x)
+        assert [float(v) for v in layer.losses] == pytest.approx([0.01 * (out**2).sum()], rel=1e-5)
+        out = model(x)
+        assert [float(v) for v in model.losses] == pytest.approx([0.01 * (out**2).sum()], rel=1e-5)
+
+
 def test_slots_are_reused_along_a_chain():
     model = Sequential([Dense(4, input_dim=8), Activation("relu"), Dense(2)])
     model.run([A])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Literal
 
@@ -85,7 +86,15 @@ def count(shape: Sequence[int]) -> int:
 
 
 def as_shape(value: object) -> Shape:
-    """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists)."""
-    if hasattr(value, "__index__"):
-        return (int(value),)
-    return tuple(None if d is None else int(d) for d in value)  # type: ignore[attr-defined]
+    """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists).
+
+    Raises:  ValueError for what is no shape: negative or fractional sizes, other objects.
+    """
+    try:
+        entries = [value] if hasattr(value, "__index__") else list(value)  # type: ignore[call-overload]
+        shape: Shape = tuple(None if d is None else operator.index(d) for d in entries)
+    except TypeError:
+        raise ValueError(f"expected a shape, integers and None, got {value!r}") from None
+    if any(d is not None and d < 0 for d in shape):
+        raise ValueError(f"expected a shape without negative sizes, got {value!r}")
+    return shape

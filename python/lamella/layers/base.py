@@ -81,7 +81,7 @@ class Layer(Weighted, CallHistory, Configurable):
         self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
-        self._call_losses: list[Value] = []  # what call() passed to add_loss since the model's last run began
+        self._call_losses: list[Value] = []  # what call() passed to add_loss in the last run
 
     # What a layer of one's own defines -------------------------------------------------------------------
 
@@ -128,6 +128,10 @@ class Layer(Weighted, CallHistory, Configurable):
             else:
                 self._call_losses.append(loss)
 
+    def _forget_losses(self) -> None:
+        """What call() added belongs to one run."""
+        self._call_losses.clear()
+
     def add_update(self, updates: object, inputs: object = None) -> None:
         """Nothing to do: K.update and its kin have taken effect when they return."""
 
@@ -154,6 +158,7 @@ class Layer(Weighted, CallHistory, Configurable):
             return self._connect(tensors, not listed, arguments)
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
+        self._forget_losses()
         outputs = self.call(tensors if listed else tensors[0], **arguments)
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs))

@@ -81,7 +81,10 @@ class Dense(Layer):
 
 def positive(value: Any, what: str, who: str) -> int:
     """A count as a positive int; raises ValueError otherwise."""
-    number = int(value)
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
     if number != value or number < 1:
         raise ValueError(f"Layer {who}: expected {what} to be a positive integer, got {value!r}")
     return number

@@ -26,6 +26,7 @@ class Network(Layer):
     """
 
     first_node = 1
+    _traced: Graph | None = None
 
     def __init__(
         self,
@@ -45,7 +46,8 @@ class Network(Layer):
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
         self._plans: dict[bool, Plan] = {}
         self._plan: Plan | None = None
-        self._traced: Graph | None = None
+        self._traced = None
+        self._loss_lists: list[list[Value]] = []
         self.built = True
 
     # The graph -------------------------------------------------------------------------------------------
@@ -105,19 +107,20 @@ class Network(Layer):
 
     def run(self, inputs: Sequence[Value], training: bool = False) -> list[Value]:
         """One value per output, in order; inputs: one array per input, in order, of floatx or the input's dtype."""
-        plan = self._plan or self._start()
-        for losses in self._loss_lists:
-            losses.clear()
+        plan = self._plan
+        if plan is None:
+            plan = self._plan = self._planned(frozen=False)
+        if self._loss_lists:
+            self._forget_losses()
         before, current.training = current.training, training
         try:
             return plan(inputs, training)
         finally:
             current.training = before
 
-    def _start(self) -> Plan:
-        self._plan = self._planned(frozen=False)
-        self._loss_lists: list[list[Value]] = [layer._call_losses for layer in self._penalizing(nested=True)]
-        return self._plan
+    def _forget_losses(self) -> None:
+        for losses in self._loss_lists:
+            losses.clear()
 
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Give a model that has waited for data its input shape; a graph has one already."""
@@ -139,6 +142,7 @@ class Network(Layer):
         plan = self._plans.get(frozen)
         if plan is None:
             plan = self._plans[frozen] = Plan(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
+            self._loss_lists = [layer._call_losses for layer in self._penalizing(nested=True)]
         return plan
 
     def compute_output_shape(self, input_shape: Any) -> Any:
