@@ -81,6 +81,8 @@ class Optimizer(Configurable):
         """
         if params is not self._params:
             self._find(params)
+        if type(grads) is not list:
+            grads = list(grads)
         try:
             if arrays.may_alias(grads, self._roots):
                 grads = arrays.clean_grads(type(self).__name__, params, grads, self._state)
@@ -158,7 +160,9 @@ class Optimizer(Configurable):
     def _find(self, params: Sequence[Array]) -> None:
         """The state of these very arrays, whatever list they come in; a new one if this is the first list."""
         known = self._states.get(tuple(map(id, params)))
-        if known is not None:
+        if known is not None and known[1] is self._state:
+            self._params = params  # another list of the same arrays
+        elif known is not None:
             self._use(params, known[1])
         elif not self._states:
             self.bind(params)
