@@ -14,6 +14,7 @@ Clock = Callable[[], float]
 
 # A contender that is further from float64 than this computes something else; it is not timed.
 WRONG = 1e-3
+MOST_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -107,17 +108,40 @@ def best_peer(result: Result) -> str | None:
     return max(peers, key=lambda name: statistics.median(result.timings[name].rates), default=None)
 
 
-def inner_count(run: Callable[[], object], seconds: float, clock: Clock) -> int:
-    """Calls that take about `seconds`: doubled until they take a tenth of it, then scaled."""
-    count = 1
+@dataclass(frozen=True)
+class Turn:
+    """parts, of so many calls each. The fastest part counts: other programs only ever add time."""
+
+    parts: int
+    calls: int
+
+
+def plan_turn(run: Callable[[], object], seconds: float, clock: Clock) -> Turn:
+    """A turn of about `seconds`. Calls are doubled until they take a tenth of it, then scaled; at least one call."""
+    calls = 1
     while True:
         start = clock()
-        for _ in range(count):
+        for _ in range(calls):
             run()
         taken = clock() - start
         if taken >= seconds / 10:
-            return max(1, math.ceil(count * seconds / taken))
-        count *= 2
+            break
+        calls *= 2
+    each = taken / calls
+    calls = max(1, round(seconds / MOST_PARTS / each))
+    return Turn(min(MOST_PARTS, max(1, round(seconds / (calls * each)))), calls)
+
+
+def take_turn(run: Callable[[], object], turn: Turn, clock: Clock) -> float:
+    """Seconds per call, after a first call that is not timed: it refills caches and wakes the contender's threads."""
+    run()
+    best = math.inf
+    for _ in range(turn.parts):
+        start = clock()
+        for _ in range(turn.calls):
+            run()
+        best = min(best, clock() - start)
+    return best / turn.calls
 
 
 def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
@@ -132,16 +156,12 @@ def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
             if not error <= WRONG:
                 raise ValueError(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
             timings[contender.name].error = error
-    counts = [inner_count(c.run, plan.slice, clock) for c in case.contenders]
-    for position in turns(len(counts), plan.rounds):
-        contender, count = case.contenders[position], counts[position]
+    planned = [plan_turn(c.run, plan.slice, clock) for c in case.contenders]
+    for position in turns(len(planned), plan.rounds):
+        contender = case.contenders[position]
         if contender.settle:
             time.sleep(contender.settle)
-        contender.run()  # refills caches and wakes its own threads
-        start = clock()
-        for _ in range(count):
-            contender.run()
-        timings[contender.name].seconds.append((clock() - start) / count)
+        timings[contender.name].seconds.append(take_turn(contender.run, planned[position], clock))
     return Result(case.name, case.unit, timings)
 
 

@@ -11,7 +11,20 @@ import numpy as np
 import pytest
 
 from bench import compare, nets, record, tables
-from bench.harness import Case, Contender, Plan, Result, Timing, best_peer, inner_count, measure, ratio, spread_of, turns
+from bench.harness import (
+    Case,
+    Contender,
+    Plan,
+    Result,
+    Timing,
+    Turn,
+    best_peer,
+    measure,
+    plan_turn,
+    ratio,
+    spread_of,
+    turns,
+)
 from bench.kernels import conv, gemm, optimizers
 from bench.remote import Remote
 
@@ -68,10 +81,20 @@ def test_best_peer_is_the_fastest_by_median_rate():
     assert best_peer(Result("c", "us", {"us": timing([1.0])})) is None
 
 
-def test_inner_count_fills_the_slice():
+def test_a_turn_fills_its_slice_in_parts():
     clock = Clock()
-    assert inner_count(clock.work("a", [0.001]), 0.1, clock) == 100
-    assert inner_count(clock.work("b", [0.5]), 0.1, clock) == 1
+    assert plan_turn(clock.work("a", [0.001]), 0.1, clock) == Turn(parts=5, calls=20)
+    assert plan_turn(clock.work("b", [0.05]), 0.1, clock) == Turn(parts=2, calls=1)
+    assert plan_turn(clock.work("c", [0.5]), 0.1, clock) == Turn(parts=1, calls=1)
+
+
+def test_the_fastest_part_of_a_turn_counts():
+    clock = Clock()
+    # One call to plan, one untimed, then five parts of 2 calls, of which the third meets no other program.
+    costs = [1.0] + [99.0] + [3.0] * 4 + [1.0, 2.0] + [3.0] * 4
+    case = Case("c", "us", [Contender("a", "ours", clock.work("a", costs), 1.0)])
+    result = measure(case, Plan(rounds=1, slice=10.0), clock)
+    assert result.timings["a"].seconds == [1.5]
 
 
 def test_every_round_runs_every_contender_once_and_starts_one_later():
