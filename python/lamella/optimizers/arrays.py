@@ -69,13 +69,15 @@ def roots(*lists: Sequence[Array]) -> frozenset[int]:
 def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
     """Whether a gradient might lie in memory that `owners` hold: False is certain, and costs no look at addresses.
 
-    NumPy's `base` is the object at the root, so arrays with different NumPy roots cannot overlap.
+    NumPy's `base` is the object at the root, so arrays with different NumPy roots cannot overlap. Raises AttributeError
+    for what is no array.
     """
+    ndarray = np.ndarray
     for g in grads:
-        root = getattr(g, "base", None)
+        root = g.base
         if root is None:
             root = g
-        if id(root) in owners or type(root) is not np.ndarray:
+        if id(root) in owners or type(root) is not ndarray:
             return True
     return False
 

@@ -87,7 +87,7 @@ class Optimizer(Configurable):
             if arrays.may_alias(grads, self._roots):
                 grads = arrays.clean_grads(type(self).__name__, params, grads, self._state)
             self._step(params, grads)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, AttributeError):
             # The kernels refuse before they write. Say which array is at fault, or straighten a gradient's layout.
             self._step(list(params), arrays.clean_grads(type(self).__name__, params, grads, self._state))
 
