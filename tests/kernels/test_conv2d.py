@@ -1,0 +1,112 @@
+"""conv2d_forward, conv2d_backward_input, conv2d_backward_weights against the oracle."""
+
+import numpy as np
+import pytest
+
+from lamella import _kernels
+from lamella.core import shapes
+from tests.oracles import conv2d as oracle
+
+# images, (height, width), channels, filters, kernel, strides, dilation, padding
+CASES = [
+    (2, (5, 6), 3, 4, (3, 3), (1, 1), (1, 1), "same"),
+    (1, (1, 1), 1, 1, (1, 1), (1, 1), (1, 1), "valid"),
+    (3, (7, 9), 5, 17, (1, 1), (1, 1), (1, 1), "valid"),
+    (2, (9, 8), 4, 33, (1, 1), (2, 3), (1, 1), "same"),
+    (2, (13, 11), 3, 16, (5, 3), (2, 2), (1, 1), "same"),
+    (2, (13, 11), 3, 65, (3, 5), (3, 1), (1, 1), "valid"),
+    (1, (11, 10), 2, 7, (3, 2), (1, 1), (2, 3), "same"),
+    (2, (12, 12), 7, 8, (3, 3), (2, 2), (2, 1), "valid"),
+    (1, (3, 4), 2, 5, (5, 5), (1, 1), (1, 1), "same"),
+    (2, (4, 4), 3, 2, (2, 2), (4, 4), (1, 1), "valid"),
+    (1, (40, 33), 24, 20, (3, 3), (1, 1), (1, 1), "same"),
+    (3, (8, 8), 130, 70, (3, 3), (1, 1), (1, 1), "same"),
+    (2, (6, 5), 300, 9, (2, 2), (1, 1), (1, 1), "valid"),
+    # Winograd's tiles: whole, cut, with and without a border, channel tails.
+    (4, (16, 16), 16, 16, (3, 3), (1, 1), (1, 1), "same"),
+    (3, (15, 17), 19, 21, (3, 3), (1, 1), (1, 1), "same"),
+    (5, (13, 22), 17, 33, (3, 3), (1, 1), (1, 1), "valid"),
+    (4, (15, 15), 64, 40, (3, 3), (1, 1), (1, 1), "valid"),
+]
+EPSILON = {np.float32: 2e-5, np.float64: 4e-15}
+
+
+def arrays(case, dtype):
+    images, (height, width), channels, filters, kernel, strides, dilation, padding = case
+    draw = np.random.default_rng(0).standard_normal
+    rows, columns = (shapes.window_length(*a, padding, d) for *a, d in zip((height, width), kernel, strides, dilation))
+    before = [shapes.pad_amounts(*a, padding, d)[0] for *a, d in zip((height, width), kernel, strides, dilation)]
+    x = draw((images, height, width, channels)).astype(dtype)
+    w = (draw((*kernel, channels, filters)) / (channels * kernel[0] * kernel[1]) ** 0.5).astype(dtype)
+    bias, dy = draw(filters).astype(dtype), draw((images, rows, columns, filters)).astype(dtype)
+    return x, w, bias, dy, (*strides, *dilation, *before)
+
+
+def run(x, w, bias, dy, geometry, relu):
+    y, dx, dw, dbias = (np.full_like(a, np.nan) for a in (dy, x, w, bias))
+    _kernels.conv2d_forward(x, w, bias, *geometry, relu, y)
+    _kernels.conv2d_backward_input(dy, w, *geometry, dx)
+    _kernels.conv2d_backward_weights(x, dy, *geometry, dw, dbias)
+    return y, dx, dw, dbias
+
+
+def close(got, wanted, dtype):
+    """Errors beside the largest value, as sums over many terms have them."""
+    assert got.shape == wanted.shape
+    assert np.abs(got - wanted).max() <= EPSILON[dtype] * max(1, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_against_the_oracle(target, dtype, case):
+    x, w, bias, dy, geometry = arrays(case, dtype)
+    spans = geometry[:2], geometry[2:4], geometry[4:]
+    for b, relu in ((bias, 1), (bias[:0], 0)):
+        y, dx, dw, dbias = run(x, w, b, dy, geometry, relu)
+        close(y, oracle.forward(x, w, b, relu, dy.shape, *spans), dtype)
+        wanted_dx, wanted_dw, wanted_dbias = oracle.backward(x, w, dy, *spans)
+        close(dx, wanted_dx, dtype)
+        close(dw, wanted_dw, dtype)
+        if b.size:
+            close(dbias, wanted_dbias, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_random_geometries_against_the_oracle(target, dtype):
+    draw = np.random.default_rng(1)
+    for _ in range(60):
+        kernel, strides, dilation = (tuple(map(int, draw.integers(1, top, 2))) for top in (6, 4, 3))
+        size = tuple(int(draw.integers((k - 1) * d + 1, 15)) for k, d in zip(kernel, dilation))
+        channels, filters = int(draw.choice([1, 2, 3, 8, 17, 33])), int(draw.choice([1, 3, 8, 15, 16, 40]))
+        padding = ("same", "valid")[int(draw.integers(2))]
+        x, w, bias, dy, geometry = arrays((int(draw.integers(1, 4)), size, channels, filters, kernel, strides, dilation, padding), dtype)
+        spans = geometry[:2], geometry[2:4], geometry[4:]
+        y, dx, dw, dbias = run(x, w, bias, dy, geometry, 0)
+        close(y, oracle.forward(x, w, bias, 0, dy.shape, *spans), dtype)
+        for got, wanted in zip((dx, dw, dbias), oracle.backward(x, w, dy, *spans)):
+            close(got, wanted, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", [CASES[4], (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"), (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same")])
+def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
+    inputs = arrays(case, dtype)
+    results = []
+    for count in (1, 2, 3):
+        _kernels.set_num_threads(count)
+        results.append(run(*inputs, 1))
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_arguments_that_do_not_fit_are_refused(target):
+    x, w, bias, dy, geometry = arrays(CASES[0], np.float32)
+    with pytest.raises(ValueError, match=r"x.shape\[3\] == w.shape\[2\]"):
+        _kernels.conv2d_forward(x, w[:, :, :2].copy(), bias, *geometry, 0, dy)
+    with pytest.raises(ValueError, match="sh >= 1"):
+        _kernels.conv2d_forward(x, w, bias, 0, *geometry[1:], 0, dy)
+    with pytest.raises(ValueError, match="pt >= 0"):
+        _kernels.conv2d_forward(x, w, bias, *geometry[:4], -1, 0, 0, dy)
+    with pytest.raises(ValueError, match="dh <= kMaxStep"):
+        _kernels.conv2d_backward_input(dy, w, 1, 1, 1 << 40, 1, 1, 1, x)

@@ -1,0 +1,74 @@
+"""dense_forward, dense_backward_input, dense_backward_weights against the oracle."""
+
+import numpy as np
+import pytest
+
+from lamella import _kernels
+from tests.oracles import dense as oracle
+
+# Tails of the 6-row tile and of panels of up to 64 columns; depths beyond one block; the empty sum; more than one group of rows.
+SIZES = [(m, k, n) for m in (1, 5, 6, 7, 13) for k in (1, 3, 17) for n in (1, 2, 15, 16, 17, 31, 33, 63, 64, 65)]
+SIZES += [(5, 0, 4), (2, 1100, 3), (300, 64, 130), (50, 600, 70), (32, 30, 64), (1, 784, 10), (49, 33, 129)]
+# Rounding errors grow with the square root of the terms of a sum of order 1.
+EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
+
+
+def close(got, wanted, terms, dtype):
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=EPSILON[dtype] * 4 * max(1, terms) ** 0.5)
+
+
+def arrays(m, k, n, dtype, seed=0):
+    draw = np.random.default_rng(seed).standard_normal
+    return tuple(draw(shape).astype(dtype) for shape in ((m, k), (k, n), (n,), (m, n)))
+
+
+def run(x, w, bias, dy, relu):
+    y, dx, dw, dbias = np.full_like(dy, np.nan), np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(bias, np.nan)
+    _kernels.dense_forward(x, w, bias, relu, y)
+    _kernels.dense_backward_input(dy, w, dx)
+    _kernels.dense_backward_weights(x, dy, dw, dbias)
+    return y, dx, dw, dbias
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_size_against_the_oracle(target, dtype):
+    for m, k, n in SIZES:
+        x, w, bias, dy = arrays(m, k, n, dtype)
+        for b, relu in ((bias, 1), (bias[:0], 0)):
+            y, dx, dw, dbias = run(x, w, b, dy, relu)
+            close(y, oracle.forward(x, w, b, relu), k + 1, dtype)
+            wanted_dx, wanted_dw, wanted_dbias = oracle.backward(x, w, dy)
+            close(dx, wanted_dx, n, dtype)
+            close(dw, wanted_dw, m, dtype)
+            close(dbias, wanted_dbias if b.size else b, m, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(300, 513, 257), (128, 784, 512)])
+def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, size):
+    inputs = arrays(*size, dtype)
+    results = []
+    for count in (1, 2, 3):
+        _kernels.set_num_threads(count)
+        results.append(run(*inputs, 1))
+    for other in results[1:]:
+        for a, b in zip(results[0], other):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_nan_and_infinity_come_through(target):
+    x, w, bias, _ = arrays(7, 20, 18, np.float32)
+    x[3, 4], x[5, 6] = np.nan, np.inf
+    y = np.empty((7, 18), np.float32)
+    _kernels.dense_forward(x, w, bias, 0, y)
+    assert np.isnan(y[3]).all() and np.isinf(y[5]).all() and np.isfinite(np.delete(y, [3, 5], axis=0)).all()
+
+
+def test_shapes_that_do_not_fit_are_refused(target):
+    x, w, bias, dy = arrays(4, 3, 5, np.float32)
+    with pytest.raises(ValueError, match=r"dense_forward: does not hold: x.shape\[1\] == w.shape\[0\]"):
+        _kernels.dense_forward(x, w[:2], bias, 0, dy)
+    with pytest.raises(ValueError, match="bias.size"):
+        _kernels.dense_forward(x, w, bias[:4], 0, dy)
+    with pytest.raises(ValueError, match="dense_backward_weights"):
+        _kernels.dense_backward_weights(x, dy[:3], w, bias)
