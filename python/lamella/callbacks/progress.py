@@ -109,6 +109,8 @@ def _tqdm(target: int | None, width: int) -> tqdm[Any]:
 
 def _keras_bar(tqdm: type) -> type:
     class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # no thread of tqdm's own stays behind
+
         @property
         def format_dict(self) -> dict[str, Any]:
             values: dict[str, Any] = super().format_dict
