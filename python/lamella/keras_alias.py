@@ -95,7 +95,8 @@ class _Facade(ModuleType):
         raise AttributeError(f"lamella has no {self.__name__}.{name}")
 
     def __dir__(self) -> list[str]:
-        return sorted({n for room in self._rooms for n in dir(importlib.import_module(f"lamella.{room}".rstrip(".")))})
+        rooms = [importlib.import_module(f"lamella.{room}".rstrip(".")) for room in self._rooms]
+        return sorted({name for room in rooms for name in dir(room) if not name.startswith("_")})
 
 
 def _exists(module: str) -> bool:

@@ -35,6 +35,8 @@ def test_it_waits_for_the_shape_of_the_data():
     assert not model.built and model.weights == []
     with pytest.raises(ValueError, match="This model has not yet been built"):
         model.summary()
+    with pytest.raises(RuntimeError, match="Model 'sequential_1' has no input shape yet"):
+        model.run([X])
     model.build_from([X])
     assert model.built and model.input_shape == (None, 8) and model.count_params() == 51
     called = Sequential([Dense(2)])

@@ -31,7 +31,9 @@ class InputLayer(Layer):
         if input_tensor is not None:
             raise ValueError("InputLayer: input_tensor is a TensorFlow tensor; here inputs are arrays: leave it out")
         if input_shape is not None and batch_input_shape is not None:
-            raise ValueError("Only provide the input_shape OR batch_input_shape argument to InputLayer, not both at the same time.")
+            raise ValueError(
+                "Only provide the input_shape OR batch_input_shape argument to InputLayer, not both at the same time."
+            )
         if input_shape is None and batch_input_shape is None:
             raise ValueError("An Input layer should be passed either a `batch_input_shape` or an `input_shape`.")
         super().__init__(
@@ -76,7 +78,10 @@ def Input(  # noqa: N802 - Keras's name
 ) -> Symbolic:
     """A symbolic tensor: shape without the batch, or batch_shape with it. Raises ValueError without either."""
     if batch_shape is None and shape is None:
-        raise ValueError("Please provide to Input either a `shape` or a `batch_shape` argument. Note that `shape` does not include the batch dimension.")
+        raise ValueError(
+            "Please provide to Input either a `shape` or a `batch_shape` argument. "
+            "Note that `shape` does not include the batch dimension."
+        )
     if batch_shape is None and shape is not None:
         batch_shape = (None, *as_shape(shape))
     layer = InputLayer(batch_input_shape=batch_shape, name=name, dtype=dtype, sparse=sparse, input_tensor=tensor)

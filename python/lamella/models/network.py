@@ -27,6 +27,7 @@ class Network(Layer):
 
     first_node = 1
     _traced: Graph | None = None
+    _plan: Plan | None = None
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class Network(Layer):
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
         self._plans: dict[bool, Plan] = {}
-        self._plan: Plan | None = None
+        self._plan = None
         self._traced = None
         self._loss_lists: list[list[Value]] = []
         self.built = True
@@ -139,6 +140,8 @@ class Network(Layer):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _planned(self, *, frozen: bool) -> Plan:
+        if not self.built:
+            raise RuntimeError(f"Model '{self.name}' has no input shape yet: call build(input_shape) or fit first")
         plan = self._plans.get(frozen)
         if plan is None:
             plan = self._plans[frozen] = Plan(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
