@@ -17,6 +17,10 @@ WRONG = 1e-3
 MOST_PARTS = 5
 
 
+class WrongResult(Exception):
+    pass
+
+
 @dataclass(frozen=True)
 class Contender:
     """One thing to time.
@@ -47,7 +51,8 @@ class Case:
 class Plan:
     """rounds: at least 5 for figures to quote.  slice: seconds that a contender runs for in each round.
 
-    torch: whether it is a peer.  quick: a few small cases, to see that everything runs.
+    torch: whether it is a peer.  quick: a few small cases, to see that everything runs.  only: part of the wanted
+    cases' names.
     """
 
     rounds: int = 9
@@ -55,6 +60,10 @@ class Plan:
     quick: bool = False
     threads: int = 1
     torch: bool = False
+    only: str = ""
+
+    def wants(self, case: str) -> bool:
+        return self.only in case
 
 
 @dataclass
@@ -147,14 +156,14 @@ def take_turn(run: Callable[[], object], turn: Turn, clock: Clock) -> float:
 def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
     """Validate, then time. The order is fixed and starts one contender later in every round.
 
-    Raises:  ValueError for a contender whose result is wrong.
+    Raises:  WrongResult for a contender that is off.
     """
     timings = {c.name: Timing(c.role, c.amount) for c in case.contenders}
     for contender in case.contenders:
         if contender.error is not None:
             error = contender.error()
             if not error <= WRONG:
-                raise ValueError(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
+                raise WrongResult(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
             timings[contender.name].error = error
     planned = [plan_turn(c.run, plan.slice, clock) for c in case.contenders]
     for position in turns(len(planned), plan.rounds):

@@ -33,6 +33,10 @@ def stream(parameters: int) -> Contender:
 
 
 def cases(plan: Plan) -> Iterator[Case]:
+    return (case for case in _cases(plan) if plan.wants(case.name))
+
+
+def _cases(plan: Plan) -> Iterator[Case]:
     counts = range(1, plan.threads + 1)
     ends = sorted({1, plan.threads})
     yield Case("FMA", "GFLOP/s", list(_fma(ends)))

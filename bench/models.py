@@ -18,8 +18,9 @@ SETTLE = 0.02
 
 def cases(plan: Plan) -> Iterator[Case]:
     for net in NETS[:1] if plan.quick else NETS:
-        with ExitStack() as open_sides:
-            yield case(net, plan, open_sides)
+        if plan.wants(net.name):
+            with ExitStack() as open_sides:
+                yield case(net, plan, open_sides)
 
 
 def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:

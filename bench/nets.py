@@ -66,6 +66,9 @@ class Net:
         return self.batch * self.batches
 
 
+# The learning rate of the steps by which both sides are checked.
+CHECK_RATE = 0.01
+
 NETS = [
     Net("tabular_mlp", (30,), 2, 32, 500, (Dense(64), Dense(32))),
     Net("mnist_mlp", (784,), 10, 128, 40, (Dense(512), Drop(0.2), Dense(512), Drop(0.2))),

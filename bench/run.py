@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from bench import record, tables
-from bench.harness import Plan, Result, measure
+from bench.harness import Plan, Result, WrongResult, measure
 from bench.record import Json
+from lamella import _kernels
 
 SUITES = {
     "machine": "bench.machine",
@@ -22,7 +23,7 @@ SUITES = {
 }
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.run")
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--threads", type=int)
@@ -33,8 +34,6 @@ def main() -> None:
     parser.add_argument("--without-torch", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-
-    from lamella import _kernels
 
     threads = options.threads or _kernels.num_threads()
     _kernels.set_num_threads(threads)
@@ -48,10 +47,12 @@ def main() -> None:
     print(heading)
     if not torch and options.suite != "machine":
         print("torch is not a peer in this run: not installed, or left out. Its columns are missing.")
-    plan = Plan(options.rounds, options.slice, options.quick, threads, torch)
+    plan = Plan(options.rounds, options.slice, options.quick, threads, torch, options.case)
     load = record.load_average()
-    results = run(options.suite, plan, options.case)
-    print(tables.render(results), flush=True)
+    results, wrong = run(options.suite, plan)
+    print(tables.render(results))
+    for complaint in wrong:
+        print(f"not timed: {complaint}")
     if options.json is not None:
         summary: Json = {
             "suite": options.suite,
@@ -59,19 +60,24 @@ def main() -> None:
             "threads": threads,
             "rounds": plan.rounds,
             "load_average": [load, record.load_average()],
+            "wrong": wrong,
             "results": [record.result_to_json(r) for r in results],
         }
         options.json.write_text(json.dumps(summary))
+    return int(bool(wrong))
 
 
-def run(suite: str, plan: Plan, wanted: str) -> list[Result]:
-    results = []
+def run(suite: str, plan: Plan) -> tuple[list[Result], list[str]]:
+    """The results, and what was wrong with the cases that have none."""
+    results, wrong = [], []
     for case in importlib.import_module(SUITES[suite]).cases(plan):
-        if wanted in case.name:
-            print(f"  {case.name}", file=sys.stderr, flush=True)
+        print(f"  {case.name}", file=sys.stderr, flush=True)
+        try:
             results.append(measure(case, plan))
-    return results
+        except WrongResult as error:
+            wrong.append(str(error))
+    return results, wrong
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -68,7 +68,7 @@ PASSES = ("forward", "dx", "dw")
 def cases(plan: Plan) -> Iterator[Case]:
     for layer in LAYERS[:2] if plan.quick else LAYERS:
         for direction in PASSES:
-            if direction != "dx" or not layer.first:
+            if (direction != "dx" or not layer.first) and plan.wants(f"{layer.name} {direction}"):
                 yield case(layer, direction, plan)
 
 

@@ -35,7 +35,8 @@ BLAS_SETTLE = 0.05
 def cases(plan: Plan) -> Iterator[Case]:
     for shape in SHAPES[:2] if plan.quick else SHAPES:
         for direction in PASSES:
-            yield case(shape, direction, plan)
+            if plan.wants(name(shape, direction)):
+                yield case(shape, direction, plan)
 
 
 def case(shape: tuple[int, int, int], direction: str, plan: Plan) -> Case:
@@ -60,7 +61,11 @@ def case(shape: tuple[int, int, int], direction: str, plan: Plan) -> Case:
         contenders += torch_peer.multiply(left, right, wanted, flops(shape))
     contenders.append(_numpy(left, right, wanted, flops(shape), BLAS_SETTLE if plan.threads > 1 else 0.0))
     contenders.append(fma_peak(plan.threads))
-    return Case(f"{m}x{n}x{k} {direction}", "GFLOP/s", contenders)
+    return Case(name(shape, direction), "GFLOP/s", contenders)
+
+
+def name(shape: tuple[int, int, int], direction: str) -> str:
+    return "{}x{}x{} ".format(*shape) + direction
 
 
 def flops(shape: tuple[int, int, int]) -> float:

@@ -90,7 +90,8 @@ SIZES: dict[str, list[tuple[int, ...]]] = {
 def cases(plan: Plan) -> Iterator[Case]:
     for rule in RULES[:1] if plan.quick else RULES:
         for name in list(SIZES)[:2] if plan.quick else SIZES:
-            yield case(rule, name, plan)
+            if plan.wants(f"{rule.name} {name}"):
+                yield case(rule, name, plan)
 
 
 def case(rule: Rule, size: str, plan: Plan) -> Case:

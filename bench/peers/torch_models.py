@@ -22,7 +22,8 @@ class TorchTrainer:
         if self.x.ndim == 4 and not channels_last:
             self.x = self.x.permute(0, 3, 1, 2).contiguous()
         self.y = torch.from_numpy(labels)
-        self.model, self.optimizer = self.build(dropout=True)
+        self.model = self.build(dropout=True)
+        self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
 
     def epoch(self) -> None:
         order = torch.randperm(self.net.samples)
@@ -31,9 +32,9 @@ class TorchTrainer:
             step(self.model, self.optimizer, self.images(self.x[chosen]), self.y[chosen])
 
     def losses(self, steps: int) -> list[float]:
-        """Of the first steps of a fresh model without dropout, batches in order."""
-        model, optimizer = self.build(dropout=False)
-        batch = self.net.batch
+        """As LamellaTrainer.losses."""
+        model, batch = self.build(dropout=False), self.net.batch
+        optimizer = torch.optim.SGD(model.parameters(), lr=nets.CHECK_RATE)
         return [
             step(model, optimizer, self.images(self.x[i : i + batch]), self.y[i : i + batch]).item()
             for i in range(0, steps * batch, batch)
@@ -42,12 +43,11 @@ class TorchTrainer:
     def images(self, x: torch.Tensor) -> torch.Tensor:
         return x.permute(0, 3, 1, 2) if self.channels_last else x
 
-    def build(self, *, dropout: bool) -> tuple[nn.Sequential, torch.optim.Optimizer]:
+    def build(self, *, dropout: bool) -> nn.Sequential:
         model = build(self.net, dropout=dropout)
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Keras's epsilon; where it stands differs still.
-        return model, torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
+        return model
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

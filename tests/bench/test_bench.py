@@ -18,6 +18,7 @@ from bench.harness import (
     Result,
     Timing,
     Turn,
+    WrongResult,
     best_peer,
     measure,
     plan_turn,
@@ -116,7 +117,7 @@ def test_measure_times_each_contender_without_its_first_call():
 @pytest.mark.parametrize("error", [1e-2, math.nan])
 def test_a_wrong_contender_is_not_timed(error):
     case = Case("c", "us", [Contender("a", "ours", lambda: None, 1.0, lambda: error)])
-    with pytest.raises(ValueError, match="c: a is off by"):
+    with pytest.raises(WrongResult, match="c: a is off by"):
         measure(case, Plan(), Clock())
 
 
