@@ -202,7 +202,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
                             }
                             const Run all{0, points};
                             if (pack) {
-                                multiply<T, kTileRows>(tile, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns,
+                                multiply<T, 0>(tile, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns,
                                                        epilogue);
                             } else {
                                 multiply<T, 0>(tile, sw * in, runs, p1 - p0, b, kTileColumns<T>, panel_columns,

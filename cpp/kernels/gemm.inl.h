@@ -206,7 +206,7 @@ LAMELLA_INLINE void multiply_panel(const Product<T>& p, const T* tiles, Int i0, 
             rows[r] = packed ? tiles + i * p.k + r : p.a + (i + r) * p.a_row;
             c[r] = p.c + (i + r) * p.n;
         }
-        if (packed) multiply<T, kTileRows>(tile, kTileRows, &run, 1, b, ldb, columns, epilogue);
+        if (packed) multiply<T, 0>(tile, kTileRows, &run, 1, b, ldb, columns, epilogue);
         else multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
     }
 }
@@ -214,16 +214,17 @@ LAMELLA_INLINE void multiply_panel(const Product<T>& p, const T* tiles, Int i0, 
 template <class T>
 Status multiply_matrices(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return nullptr;
-    // A block of A, kGroupRows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
-    constexpr Int kGroupRows = 40 * kTileRows, kGroupPanels = 8;
+    // A block of A, kMostGroupRows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
+    constexpr Int kMostGroupRows = 42 * kTileRows, kGroupPanels = 8;
     // Fewer uses than this do not pay for a copy of a panel.
     constexpr Int kPackRows = 8 * kTileRows;
     const bool in_place = p.b_column == 1 && p.m < kPackRows;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
     const Int group_panels = smaller(kGroupPanels, larger(1, panels / 8)), column_groups = ceil_divide(panels, group_panels);
-    const Int row_groups = ceil_divide(p.m, kGroupRows);
+    const Int row_groups = ceil_divide(p.m, kMostGroupRows);
+    const Int group_rows = ceil_divide(ceil_divide(p.m, row_groups), kTileRows) * kTileRows;
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
-    const Int flops = 2 * smaller(p.m, kGroupRows) * group_panels * kTileColumns<T> * larger(p.k, 1);
+    const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
     T* tiles = nullptr;
     if (p.a_step != 1) {
         const Int count = ceil_divide(p.m, kTileRows);
@@ -243,7 +244,7 @@ Status multiply_matrices(const Product<T>& p) {
             return;
         }
         for (Int task = begin; task < end; ++task) {
-            const Int i0 = task / column_groups * kGroupRows, i1 = smaller(i0 + kGroupRows, p.m);
+            const Int i0 = task / column_groups * group_rows, i1 = smaller(i0 + group_rows, p.m);
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
                 const Int k0 = block * depth, k1 = smaller(k0 + depth, p.k);

@@ -25,9 +25,14 @@ def _axes(axis: Axes) -> int | tuple[int, ...] | None:
 
 
 def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """y, reduced over `axis`, as a view of the shape it was reduced from."""
+    """y, reduced over `axis`, in the shape it was reduced from; a view unless y is a scalar."""
+    if y.ndim == 0:
+        # The mean of a loss comes through here in every step, and a filled array costs less than a view of y.
+        filled = np.empty(shape, y.dtype)
+        filled.fill(y)
+        return filled
     if axis is not None and not keepdims:
-        y = np.expand_dims(y, _axes(axis))
+        y = np.expand_dims(y, axis if isinstance(axis, int) else tuple(axis))
     return np.broadcast_to(y, shape)
 
 

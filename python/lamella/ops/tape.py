@@ -122,10 +122,11 @@ class Tape:
         self._nodes.append((backward, origins, need, index))
         return Tensor(y, index)
 
-    def gradients(self, loss: Tensor | Array | float) -> list[Array | None]:
+    def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
 
-        loss: a scalar. Each closure is freed as soon as it was used; the tape cannot be used again.
+        loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
+        not written to. Each closure is freed as soon as it was used; the tape cannot be used again.
         """
         nodes, self._nodes = self._nodes, []
         gradients: list[Array | None] = [None] * self._count
@@ -133,7 +134,10 @@ class Tape:
         if type(loss) is Tensor:
             if loss.value.size != 1:
                 raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
-            gradients[loss.index] = np.ones(loss.shape, loss.dtype)
+            loss = [(loss, np.ones(loss.shape, loss.dtype))]
+        for tensor, weights in loss:
+            sum_so_far = gradients[tensor.index]
+            gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         while nodes:
             backward, origins, need, index = nodes.pop()
             dy = gradients[index]

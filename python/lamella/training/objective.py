@@ -11,10 +11,11 @@ import numpy as np
 from lamella.core import registry
 from lamella.core.shapes import Shape
 from lamella.data.standardize import Array
-from lamella.ops.reduce import mean, weighted_mean
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 
+# A Tensor and what each of its elements counts in the total.
+Seed = tuple[Tensor, Array]
 Value = Any  # Tensor | ndarray | float: what a loss function of the user's own may return
 
 
@@ -34,7 +35,7 @@ class Metric:
     def __call__(self, target: Array, output: Array, weights: Array | None) -> float:
         values: Any = value_of(self.function(target, output))
         if self.weighted and weights is not None:
-            return float(mean_loss(values, weights))
+            return float((values * row_shares(weights, values)).sum())
         return float(values) if values.ndim == 0 else float(np.add.reduce(values, axis=None)) / values.size
 
 
@@ -101,6 +102,7 @@ class Objective:
         self.metrics = [metric for output in self.outputs for metric in output.metrics]
         self.stateful_names = [metric.name for metric in self.metrics if metric.stateful]
         self._report_losses = several
+        self._shares: dict[tuple[Shape, str, float], Array] = {}
 
     def _free_name(self, base: str) -> str:
         name, n = base, 1
@@ -128,33 +130,57 @@ class Objective:
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
-    ) -> tuple[Value, list[Value]]:
-        """The scalar to go downhill on: weighted losses plus penalties; and the loss of each output, unweighted."""
-        total: Value = None
+    ) -> tuple[float, list[float], list[Seed]]:
+        """The number to go downhill on: weighted losses plus penalties; the loss of each output, unweighted; and the
+        number as a weighted sum of Tensors, for `Tape.gradients`.
+        """
+        total = 0.0
         losses = []
+        seeds: list[Seed] = []
         for output, target, weight in zip(self.outputs, targets, weights):
-            loss = mean_loss(output.loss(target, values[output.index]), weight)
+            rows = output.loss(target, values[output.index])
+            array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)
+            if weight is None:
+                loss = float(np.add.reduce(array, axis=None)) / array.size
+            else:
+                shares = row_shares(weight, array)
+                loss = float((array * shares).sum())
             losses.append(loss)
-            if output.weight != 1.0:
-                loss = loss * output.weight
-            total = loss if total is None else total + loss
+            total += loss * output.weight
+            if type(rows) is Tensor:
+                if weight is not None:
+                    seeds.append((rows, shares * array.dtype.type(output.weight)))
+                else:
+                    seeds.append((rows, self._even_shares(array, output.weight)))
         for penalty in penalties:
             amount = penalty()
-            total = amount if total is None else total + amount
-        return total, losses
+            total += _number(amount)
+            if type(amount) is Tensor:
+                seeds.append((amount, np.ones(amount.shape, amount.dtype)))
+        return total, losses, seeds
+
+    def _even_shares(self, array: Array, weight: float) -> Array:
+        """weight / size for each element; kept, as a fit asks for the same few shapes again and again."""
+        key = (array.shape, array.dtype.char, weight)
+        shares = self._shares.get(key)
+        if shares is None:
+            if len(self._shares) > 8:
+                self._shares.clear()
+            shares = self._shares[key] = np.full(array.shape, weight / (array.size or 1), array.dtype)
+        return shares
 
     def report(
         self,
-        total: Value,
-        losses: Sequence[Value],
+        total: float,
+        losses: Sequence[float],
         values: Sequence[Tensor | Array],
         targets: Sequence[Array],
         weights: Sequence[Array | None],
     ) -> list[float]:
         """One number for each of `names`."""
-        numbers = [_number(total)]
+        numbers = [total]
         if self._report_losses:
-            numbers += [_number(loss) for loss in losses]
+            numbers += losses
         if self.metrics:
             for output, target, weight in zip(self.outputs, targets, weights):
                 value = values[output.index]
@@ -163,15 +189,20 @@ class Objective:
         return numbers
 
 
-def mean_loss(losses: Value, weights: Array | None) -> Value:
-    """Mean of the losses; with weights sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither sum(w) nor N)."""
-    if weights is None:
-        return losses if losses.ndim == 0 else mean(losses)
+def row_shares(weights: Array, losses: Array) -> Array:
+    """What each of `losses` counts in their weighted mean, sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither
+    sum(w) nor N). Losses of more axes than the weights are averaged over those first; of fewer, repeated.
+
+    Deviation: where all weights are 0 the mean is 0; Keras divides by zero, which ruins the model.
+    """
+    shares = weights / losses.dtype.type(np.count_nonzero(weights) or 1)
     if losses.ndim > weights.ndim:
-        losses = mean(losses, axis=tuple(range(weights.ndim, losses.ndim)))
-    if losses.ndim < weights.ndim:
-        losses = losses * np.ones_like(weights)
-    return weighted_mean(losses, weights)
+        extra = losses.shape[weights.ndim :]
+        shares = shares.reshape(*weights.shape, *[1] * len(extra)) / losses.dtype.type(np.prod(extra))
+        shares = np.broadcast_to(shares, losses.shape)
+    elif losses.ndim < weights.ndim:
+        shares = shares.sum(axis=tuple(range(weights.ndim - losses.ndim)))
+    return np.asarray(shares, losses.dtype)
 
 
 def _number(value: Value) -> float:

@@ -32,11 +32,11 @@ class Steps:
         objective = self.objective
         with Tape(self.variables) as tape:
             values = self.model.run(inputs, training=True)
-            total, losses = objective.total(values, targets, weights, self.penalties)
+            total, losses, seeds = objective.total(values, targets, weights, self.penalties)
         if self._params:
             if not self._bound:
                 self.bind_optimizer()
-            self.optimizer.step(self._params, tape.gradients(total))
+            self.optimizer.step(self._params, tape.gradients(seeds))
             for variable in self._constrained:
                 variable.value[...] = variable.constraint(variable.value)
         return objective.report(total, losses, values, targets, weights)
@@ -49,7 +49,7 @@ class Steps:
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too."""
         values = self.model.run(inputs, training=False)
-        total, losses = self.objective.total(values, targets, weights, self.penalties)
+        total, losses, _ = self.objective.total(values, targets, weights, self.penalties)
         return self.objective.report(total, losses, values, targets, weights)
 
     def warn_if_stale(self) -> None:
