@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing import Any
+
 import numpy as np
 
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
@@ -31,9 +33,9 @@ def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
 
 
 @differentiable
-def getitem(x: Array, *, key: object) -> tuple[Array, Backward]:
-    """x[key]: integers, slices, arrays of either."""
-    y = np.asarray(x[key])  # type: ignore[index]  # NumPy says what it takes
+def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
+    """x[key]: integers, slices, arrays of either: all that NumPy takes."""
+    y = np.asarray(x[key])
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         dx = np.zeros_like(x)
