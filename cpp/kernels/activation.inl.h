@@ -5,20 +5,21 @@
 namespace lamella {
 namespace {
 
-// y[i] = f(x[i]) on vectors.
+// y[i] = f(x[i]) on vectors. Here and elsewhere the innermost lambda captures by value: by reference, each store might
+// have changed the pointers and numbers, and they would be loaded again for the next vector.
 template <class T, class F>
 LAMELLA_INLINE void map(const T* x, T* y, Int n, const F& f) {
-    parallel_for(n, kChunkElements, [&](Int begin, Int end) {
-        for_vectors<T>(begin, end, [&](Int i, Int part) { store(y + i, f(load(x + i, part)), part); });
+    parallel_for(n, kChunkElements, [=](Int begin, Int end) {
+        for_vectors<T>(begin, end, [=](Int i, Int part) { store(y + i, f(load(x + i, part)), part); });
     });
 }
 
 // y[i] = f(a[i], b[i]) on vectors.
 template <class T, class F>
 LAMELLA_INLINE void map(const T* a, const T* b, T* y, Int n, const F& f) {
-    parallel_for(n, kChunkElements, [&](Int begin, Int end) {
+    parallel_for(n, kChunkElements, [=](Int begin, Int end) {
         for_vectors<T>(begin, end,
-                       [&](Int i, Int part) { store(y + i, f(load(a + i, part), load(b + i, part)), part); });
+                       [=](Int i, Int part) { store(y + i, f(load(a + i, part), load(b + i, part)), part); });
     });
 }
 

@@ -6,31 +6,55 @@
 namespace lamella {
 namespace {
 
-typedef std::uint64_t Wide __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+constexpr int kRounds = 10;
+// Two vectors of counters: each round waits for the one before, so one vector alone leaves the multiplier idle.
+constexpr int kVectors = 2;
 constexpr int kCounters = LAMELLA_VECTOR_BYTES / 8;
-constexpr int kBlockWords = 4 * kCounters;
+constexpr int kBlockWords = 4 * kCounters * kVectors;
 
-// words[4*i + w] = word w of counter (offset, first + i), 0 <= i < kCounters.
-LAMELLA_INLINE void philox_block(std::uint64_t key, std::uint64_t offset, std::uint64_t first, std::uint32_t* words) {
-    constexpr std::uint64_t kLow = 0xFFFFFFFFu;
-    Wide counter{};
-    for (int i = 0; i < kCounters; ++i) counter[i] = i;
-    counter += first;
-    Wide c0 = counter & kLow, c1 = counter >> 32, c2 = Wide{} + (offset & kLow), c3 = Wide{} + (offset >> 32);
-    std::uint64_t k0 = key & kLow, k1 = key >> 32;
-    for (int round = 0; round < 10; ++round) {
-        const Wide p0 = (c0 & kLow) * std::uint64_t{0xD2511F53u}, p1 = (c2 & kLow) * std::uint64_t{0xCD9E8D57u};
-        c0 = (p1 >> 32) ^ c1 ^ k0;
-        c2 = (p0 >> 32) ^ c3 ^ k1;
-        c1 = p1 & kLow;
-        c3 = p0 & kLow;
-        k0 = (k0 + 0x9E3779B9u) & kLow;
-        k1 = (k1 + 0xBB67AE85u) & kLow;
+struct KeySchedule {
+    std::uint64_t k0[kRounds], k1[kRounds];
+
+    LAMELLA_INLINE explicit KeySchedule(std::uint64_t key) {
+        std::uint32_t a = static_cast<std::uint32_t>(key), b = static_cast<std::uint32_t>(key >> 32);
+        for (int round = 0; round < kRounds; ++round) {
+            k0[round] = a;
+            k1[round] = b;
+            a += 0x9E3779B9u;
+            b += 0xBB67AE85u;
+        }
     }
-    const Wide even = c0 | c1 << 32, odd = c2 | c3 << 32;
-    for (int i = 0; i < kCounters; ++i) {
-        const std::uint64_t pair[2] = {even[i], odd[i]};
-        std::memcpy(words + 4 * i, pair, sizeof pair);
+};
+
+// words[4*i + w] = word w of counter (offset, first + i), 4*i < kBlockWords.
+LAMELLA_INLINE void philox_block(const KeySchedule& key, std::uint64_t offset, std::uint64_t first, std::uint32_t* words) {
+    constexpr std::uint64_t kLow = 0xFFFFFFFFu;
+    const Wide m0 = Wide{} + std::uint64_t{0xD2511F53u}, m1 = Wide{} + std::uint64_t{0xCD9E8D57u};
+    Wide lane{};
+    for (int i = 0; i < kCounters; ++i) lane[i] = static_cast<std::uint64_t>(i);
+    // Only the low halves of c0 .. c3 count until the end.
+    Wide c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+        c0[v] = lane + (first + static_cast<std::uint64_t>(v * kCounters));
+        c1[v] = c0[v] >> 32;
+        c2[v] = Wide{} + offset;
+        c3[v] = Wide{} + (offset >> 32);
+    }
+#pragma GCC unroll 10
+    for (int round = 0; round < kRounds; ++round) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) {
+            const Wide p0 = multiply_low_words(c0[v], m0), p1 = multiply_low_words(c2[v], m1);
+            c0[v] = (p1 >> 32) ^ c1[v] ^ key.k0[round];
+            c2[v] = (p0 >> 32) ^ c3[v] ^ key.k1[round];
+            c1[v] = p1;
+            c3[v] = p0;
+        }
+    }
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+        const Wide even = (c0[v] & kLow) | c1[v] << 32, odd = (c2[v] & kLow) | c3[v] << 32;
+        store_interleaved(words + v * 4 * kCounters, even, odd);
     }
 }
 
@@ -39,27 +63,29 @@ Status dropout(In<T> x, Real rate, Int seed, Int offset, Out<T> y) {
     LAMELLA_REQUIRE(same_shape(x, y));
     LAMELLA_REQUIRE(rate >= 0 && rate < 1);
     using Word = typename VecTypes<T>::Word;
-    const T scale = T(1 / (1 - rate));
+    static_assert(kChunkElements % kBlockWords == 0 && kBlockWords % kLanes<T> == 0, "blocks fill chunks");
+    // Words are compared as signed integers of T's width: float32 flips the sign bit, float64 has room.
     const auto word_at_rate = static_cast<std::uint32_t>(rate * 4294967296.0);
     const Word threshold = sizeof(T) == 4 ? static_cast<Word>(word_at_rate ^ 1u << 31) : static_cast<Word>(word_at_rate);
-    static_assert(kChunkElements % kBlockWords == 0 && kBlockWords % kLanes<T> == 0, "blocks fill chunks");
+    const KeySchedule key(static_cast<std::uint64_t>(seed));
     parallel_for(x.size, kChunkElements, [&](Int begin, Int end) {
+        const T scale = T(1 / (1 - rate));
+        const Word least = threshold;
         for (Int at = begin; at < end; at += kBlockWords) {
             alignas(LAMELLA_VECTOR_BYTES) std::uint32_t words[kBlockWords];
-            philox_block(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(offset),
-                         static_cast<std::uint64_t>(at) / 4, words);
-            const Int length = end - at < kBlockWords ? end - at : kBlockWords;
-            for_vectors<T>(0, length, [&](Int i, Int part) {
-                // Words are compared as signed integers of T's width: float32 flips the sign bit, float64 has room.
-                Bits<T> word;
-                if constexpr (sizeof(T) == 4) {
-                    std::memcpy(&word, words + i, sizeof word);
-                    word ^= kSignBit<T>;
-                } else {
-                    for (int l = 0; l < kLanes<T>; ++l) word[l] = words[i + l];
-                }
-                store(y.data + at + i, word >= threshold ? load(x.data + at + i, part) * scale : Vec<T>{}, part);
-            });
+            philox_block(key, static_cast<std::uint64_t>(offset), static_cast<std::uint64_t>(at) / 4, words);
+            const T* from = x.data + at;
+            T* to = y.data + at;
+            const auto keep = [=, &words](Int i, Int part) {
+                const Bits<T> word = load_words<T>(words + i);
+                store(to + i, word >= least ? load(from + i, part) * scale : Vec<T>{}, part);
+            };
+            if (end - at >= kBlockWords) {
+#pragma GCC unroll 16
+                for (Int i = 0; i < kBlockWords; i += kLanes<T>) keep(i, 0);
+            } else {
+                for_vectors<T>(0, end - at, keep);
+            }
         }
     });
     return nullptr;

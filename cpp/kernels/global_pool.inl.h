@@ -6,6 +6,11 @@
 namespace lamella {
 namespace {
 
+template <int N>
+struct Count {
+    static constexpr int value = N;
+};
+
 template <class Places, class Pooled>
 LAMELLA_INLINE bool global_pooling_fits(const Places& x, const Pooled& y) {
     return x.rank == 3 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[2] == y.shape[1] && x.shape[1] > 0;
@@ -49,21 +54,36 @@ Status global_max_pool_forward(In<T> x, Out<T> y, OutLabels argmax) {
     const Int places = x.shape[1], channels = x.shape[2];
     LAMELLA_REQUIRE(places < Int{1} << 31);  // a place is an integer of T's width
     using Word = typename VecTypes<T>::Word;
+    constexpr int kBlock = 4;  // each vector waits for its own last comparison
+    constexpr Int kStep = kBlock * kLanes<T>;
     for_rows({x.shape[0], places * channels}, [&](Int n) {
-        const T* from = x.data + n * places * channels;
-        for_vectors<T>(0, channels, [&](Int c, Int part) {
-            Vec<T> best = load(from + c, part);
-            Bits<T> where{};
+        const T* const from = x.data + n * places * channels;
+        T* const to = y.data + n * channels;
+        Int* const place = argmax.data + n * channels;
+        // The largest of `vectors` vectors from channel c on.
+        const auto largest = [=](Int c, Int part, auto vectors) {
+            constexpr int kVectors = decltype(vectors)::value;
+            Vec<T> best[kVectors];
+            Bits<T> where[kVectors] = {};
+            for (int v = 0; v < kVectors; ++v) best[v] = load(from + c + v * kLanes<T>, part);
             for (Int s = 1; s < places; ++s) {
-                const Vec<T> v = load(from + s * channels + c, part);
-                const Bits<T> wins = (v > best) | ((v != v) & (best == best));  // the first NaN wins and stays
-                best = wins ? v : best;
-                where = wins ? Bits<T>{} + static_cast<Word>(s) : where;
+                for (int v = 0; v < kVectors; ++v) {
+                    const Vec<T> value = load(from + s * channels + c + v * kLanes<T>, part);
+                    // the first NaN wins and stays
+                    const Bits<T> wins = (value > best[v]) | ((value != value) & (best[v] == best[v]));
+                    best[v] = wins ? value : best[v];
+                    where[v] = wins ? Bits<T>{} + static_cast<Word>(s) : where[v];
+                }
             }
-            store(y.data + n * channels + c, best, part);
-            const Int lanes = part == 0 ? kLanes<T> : part;
-            for (Int i = 0; i < lanes; ++i) argmax.data[n * channels + c + i] = where[i];
-        });
+            for (int v = 0; v < kVectors; ++v) {
+                store(to + c + v * kLanes<T>, best[v], part);
+                const Int lanes = part == 0 ? kLanes<T> : part;
+                for (Int i = 0; i < lanes; ++i) place[c + v * kLanes<T> + i] = where[v][i];
+            }
+        };
+        const Int blocks = channels / kStep * kStep;
+        for (Int c = 0; c < blocks; c += kStep) largest(c, 0, Count<kBlock>{});
+        for_vectors<T>(blocks, channels, [=](Int c, Int part) { largest(c, part, Count<1>{}); });
     });
     return nullptr;
 }

@@ -26,7 +26,7 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
         return for_pieces(ps, [&](Int k, Int begin, Int end) {
             T* p = ps.items[k].data;
             const T* g = gs.items[k].data;
-            for_vectors<T>(begin, end, [&](Int i, Int part) {
+            for_vectors<T>(begin, end, [=](Int i, Int part) {
                 store(p + i, load(p + i, part) - rate * clipped(load(g + i, part)), part);
             });
         });
@@ -34,7 +34,7 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
     return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *m = ms.items[k].data;
         const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [&](Int i, Int part) {
+        for_vectors<T>(begin, end, [=](Int i, Int part) {
             const Vec<T> step = rate * clipped(load(g + i, part));
             const Vec<T> v = mu * load(m + i, part) - step;
             store(m + i, v, part);
@@ -52,7 +52,7 @@ Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, R
     return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *a = as.items[k].data;
         const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [&](Int i, Int part) {
+        for_vectors<T>(begin, end, [=](Int i, Int part) {
             const Vec<T> d = clipped(load(g + i, part));
             const Vec<T> sum = load(a + i, part) + d * d;
             store(a + i, sum, part);
@@ -72,7 +72,7 @@ Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Re
     return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data;
         const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [&](Int i, Int part) {
+        for_vectors<T>(begin, end, [=](Int i, Int part) {
             const Vec<T> d = clipped(load(g + i, part));
             const Vec<T> m = b1 * load(ma + i, part) + c1 * d;
             const Vec<T> v = b2 * load(va + i, part) + c2 * (d * d);
@@ -95,7 +95,7 @@ Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> 
     return for_pieces(ps, [&](Int k, Int begin, Int end) {
         T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data, *ha = hs.items[k].data;
         const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [&](Int i, Int part) {
+        for_vectors<T>(begin, end, [=](Int i, Int part) {
             const Vec<T> d = clipped(load(g + i, part));
             const Vec<T> m = b1 * load(ma + i, part) + c1 * d;
             const Vec<T> v = b2 * load(va + i, part) + c2 * (d * d);

@@ -1,5 +1,6 @@
 // Sums. Chunks are summed on vectors, then added up in order in double, so that long sums keep their digits.
 #pragma once
+#include "kernels/activation.inl.h"
 #include "kernels/column_sums.inl.h"
 #include "kernels/rows.h"
 
@@ -18,16 +19,6 @@ LAMELLA_INLINE T sum_of(const T* x, Int n, const F& f) {
     }
     const T rest = sum_over<T>(n - i, [&](Int j, Int part) { return f(load(x + i + j, part)); });
     return reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
-}
-
-template <class T>
-LAMELLA_INLINE Vec<T> itself(Vec<T> v) {
-    return v;
-}
-
-template <class T>
-LAMELLA_INLINE Vec<T> squared(Vec<T> v) {
-    return v * v;
 }
 
 // *total = sum of f over x.
@@ -59,17 +50,17 @@ Status sum_all_of(In<T> x, Out<T> y, const F& f) {
 
 template <class T>
 Status sum_all(In<T> x, Out<T> y) {
-    return sum_all_of<T>(x, y, itself<T>);
+    return sum_all_of<T>(x, y, [](Vec<T> v) { return v; });
 }
 
 template <class T>
 Status sum_squares(In<T> x, Out<T> y) {
-    return sum_all_of<T>(x, y, squared<T>);
+    return sum_all_of<T>(x, y, [](Vec<T> v) { return v * v; });
 }
 
 template <class T>
 Status sum_absolute(In<T> x, Out<T> y) {
-    return sum_all_of<T>(x, y, abs<T>);
+    return sum_all_of<T>(x, y, [](Vec<T> v) { return abs<T>(v); });
 }
 
 template <class T>
@@ -78,7 +69,7 @@ Status global_norm(InList<T> xs, Out<T> y) {
     double sum = 0;
     for (Int k = 0; k < xs.count; ++k) {
         double total;
-        if (const Status status = total_of<T>(xs.items[k], squared<T>, &total)) return status;
+        if (const Status status = total_of<T>(xs.items[k], [](Vec<T> v) { return v * v; }, &total)) return status;
         sum += total;
     }
     y.data[0] = T(__builtin_sqrt(sum));
@@ -90,7 +81,11 @@ Status sum_rows(In<T> x, Out<T> y) {
     const Rows n = rows_of(x);
     LAMELLA_REQUIRE(y.size == n.rows);
     if (n.columns >= kLanes<T>) {
-        for_rows(n, [&](Int r) { y.data[r] = sum_of(x.data + r * n.columns, n.columns, itself<T>); });
+        for_rows(n, [&](Int r) { y.data[r] = sum_of(x.data + r * n.columns, n.columns, [](Vec<T> v) { return v; }); });
+        return nullptr;
+    }
+    if (n.columns == 1) {
+        map(x.data, y.data, n.rows, [](Vec<T> v) { return v; });
         return nullptr;
     }
     // Rows shorter than a vector: plain sums of neighbouring rows overlap in the pipeline.
