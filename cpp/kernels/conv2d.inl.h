@@ -23,7 +23,8 @@ Int convolve_bytes(Int tap_count, Int in, Int out) {
 template <class T>
 Status convolve(const Convolution<T>& v, const Arena& arena) {
     if (v.images * v.rows * v.columns * v.out == 0) return nullptr;
-    return winograd_pays(v) ? convolve_winograd(v, arena) : convolve_direct(v, arena);
+    const bool pays = winograd_fits(v) && winograd_pays<T>(v.in, v.out, v.images, v.rows, v.columns);
+    return pays ? convolve_winograd(v, arena) : convolve_direct(v, arena);
 }
 
 #define LAMELLA_REQUIRE_CONV2D(x, w_rank_ok, y)                                                   \
@@ -117,6 +118,11 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     if (dy.size == 0 || x.size == 0) {
         clear(dweights.data, dweights.size);
         return nullptr;
+    }
+    if (r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1 &&
+        winograd_pays<T>(in, out, images, rows, columns)) {
+        return winograd_backward_weights(x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl,
+                                         dweights.data);
     }
     const Box reached =
         widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);

@@ -33,21 +33,41 @@ struct Epilogue {
     bool relu;        // at last
 };
 
+// A tile whose columns end inside it, from its copy `sums` of `width` columns: rare, so one function for all sizes.
+template <class T>
+[[gnu::noinline]] void store_cut_tile(const T* sums, Int width, Int rows, T* const* c, Int column, Int columns,
+                                      const Epilogue<T>& epilogue) {
+    for (Int r = 0; r < rows; ++r) {
+        for (Int j = 0; j < columns; ++j) {
+            T sum = sums[r * width + j];
+            if (epilogue.accumulate) sum += c[r][column + j];
+            if (epilogue.bias != nullptr) sum += epilogue.bias[j];
+            c[r][column + j] = epilogue.relu && sum < T(0) ? T(0) : sum;
+        }
+    }
+}
+
 template <class T, int MR, int NV>
 LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, Int columns, const Epilogue<T>& epilogue) {
+    constexpr Int kWidth = NV * kLanes<T>;
+    if (columns < kWidth) {
+        T sums[MR * kWidth];
+        for (int r = 0; r < MR; ++r) {
+            for (int v = 0; v < NV; ++v) store(sums + r * kWidth + v * kLanes<T>, acc[r][v]);
+        }
+        return store_cut_tile<T>(sums, kWidth, MR, c, column, columns, epilogue);
+    }
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) {
-        const Int j = v * kLanes<T>, left = columns - j;
-        if (left <= 0) break;
-        const Int part = left < kLanes<T> ? left : 0;
-        const Vec<T> bias = epilogue.bias != nullptr ? load(epilogue.bias + j, part) : Vec<T>{};
+        const Int j = v * kLanes<T>;
+        const Vec<T> bias = epilogue.bias != nullptr ? load(epilogue.bias + j) : Vec<T>{};
 #pragma GCC unroll 6
         for (int r = 0; r < MR; ++r) {
             Vec<T> sum = acc[r][v];
-            if (epilogue.accumulate) sum += load(c[r] + column + j, part);
+            if (epilogue.accumulate) sum += load(c[r] + column + j);
             sum += bias;
-            if (epilogue.relu) sum = max<T>(sum, Vec<T>{});
-            store(c[r] + column + j, sum, part);
+            if (epilogue.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            store(c[r] + column + j, sum);
         }
     }
 }

@@ -3,7 +3,7 @@
 //
 //   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   4x4 outputs = A^T M A + bias
 //
-// with U[e] = G g G^T made once per call. Largest error over largest output is some 1e-5 in float32 and is why doubles,
+// with U[e] = G g G^T made once per call; e counts the 36 points of a transformed tile. Largest error over largest output is some 1e-5 in float32 and is why doubles,
 // which exist to be exact, go the direct way.
 #pragma once
 #include "kernels/convolution.inl.h"
@@ -18,18 +18,23 @@ Int winograd_bytes(Int in, Int out) {
     return Arena::bytes<T>(kWinogradPoints * in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
 }
 
-// Three taps by three side by side, float32, and enough channels and tiles that the transforms are small beside the
-// products: each costs as much as some 16 channels of them.
+// For float32, and enough channels and tiles that the transforms are small beside the products: each costs as much as
+// some 16 channels of them. At least half of the tiles' outputs must exist.
 template <class T>
-bool winograd_pays(const Convolution<T>& v) {
-    if (sizeof(T) != 4 || v.tap_count != 9 || v.row_step != 1 || v.column_step != 1) return false;
+bool winograd_pays(Int in, Int out, Int images, Int rows, Int columns) {
+    const Int tiles = images * ceil_divide(rows, kWinogradOut) * ceil_divide(columns, kWinogradOut);
+    return sizeof(T) == 4 && in >= 16 && out >= 16 && tiles >= 48 &&
+           2 * images * rows * columns >= tiles * kWinogradOut * kWinogradOut;
+}
+
+// Three taps by three side by side, stride 1.
+template <class T>
+bool winograd_fits(const Convolution<T>& v) {
+    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1) return false;
     for (Int t = 0; t < 9; ++t) {
         if (v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3) return false;
     }
-    const Int tiles = v.images * ceil_divide(v.rows, kWinogradOut) * ceil_divide(v.columns, kWinogradOut);
-    // Share of the tiles' outputs that exist, in percent.
-    const Int used = 100 * v.images * v.rows * v.columns / (tiles * kWinogradOut * kWinogradOut);
-    return v.in >= 16 && v.out >= 16 && tiles >= 48 && used >= 50;
+    return true;
 }
 
 // x -> B^T x, over six vectors.
@@ -114,6 +119,28 @@ void transform_filters(const Convolution<T>& v, T* filters, Int* failed) {
     });
 }
 
+// A tile's image and first output point.
+struct Place {
+    Int n, p, q;
+};
+
+struct Tiling {
+    Int rows, columns;
+
+    Place place(Int tile) const {
+        return {tile / (rows * columns), tile / columns % rows * kWinogradOut, tile % columns * kWinogradOut};
+    }
+};
+
+// size x size points of an image, zeros where it has none.
+template <class T>
+Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top, Int left, Int size, T* buffer) {
+    if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
+        return {image + (top * width + left) * channels, width * channels};
+    }
+    return patch_of(image, height, width, channels, {top, top + size, left, left + size}, buffer);
+}
+
 // V[e] of one tile: `size` values between one e and the next.
 template <class T>
 void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
@@ -132,11 +159,11 @@ void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
     });
 }
 
-// The outputs (p, q) on of one tile, as far as they exist.
+// The outputs of one tile, as far as they exist.
 template <class T>
-void finish_tile(const Convolution<T>& v, const T* m, Int size, Int n, Int p, Int q) {
-    const Int rows = smaller(kWinogradOut, v.rows - p), columns = smaller(kWinogradOut, v.columns - q);
-    T* const y = v.y + n * v.y_image + p * v.y_row + q * v.y_column;
+void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at) {
+    const Int rows = smaller(kWinogradOut, v.rows - at.p), columns = smaller(kWinogradOut, v.columns - at.q);
+    T* const y = v.y + at.n * v.y_image + at.p * v.y_row + at.q * v.y_column;
     for_vectors<T>(0, v.out, [&](Int k, Int part) {
         Vec<T> from[kWinogradIn][kWinogradIn], made[kWinogradOut][kWinogradOut];
 #pragma GCC unroll 36
@@ -146,7 +173,7 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, Int n, Int p, In
         for (Int i = 0; i < rows; ++i) {
             for (Int j = 0; j < columns; ++j) {
                 Vec<T> value = made[i][j] + bias;
-                if (v.relu) value = max<T>(value, Vec<T>{});
+                if (v.relu) value = value < T(0) ? Vec<T>{} : value;
                 store(y + i * v.y_row + j * v.y_column + k, value, part);
             }
         }
@@ -161,8 +188,8 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     transform_filters(v, filters, &failed);
     if (failed != 0) return kOutOfMemory;
 
-    const Int tile_rows = ceil_divide(v.rows, kWinogradOut), tile_columns = ceil_divide(v.columns, kWinogradOut);
-    const Int tiles = v.images * tile_rows * tile_columns, out = v.panels() * kTileColumns<T>;
+    const Tiling tiling{ceil_divide(v.rows, kWinogradOut), ceil_divide(v.columns, kWinogradOut)};
+    const Int tiles = v.images * tiling.rows * tiling.columns, out = v.panels() * kTileColumns<T>;
     // V and M of a block fill most of a 512 KiB L2; but each block reads all of U, so it must not be small either.
     constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 4 * kTileRows;
     const Int most = larger(kLeastTiles, kBlockBytes / (kWinogradPoints * (v.in + out) * Int(sizeof(T))));
@@ -180,14 +207,10 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
         T* const products = own.take<T>(kWinogradPoints * m_size);
         T* const corner = own.take<T>(corner_size);
         for (Int tile = begin; tile < end; ++tile) {
-            const Int n = tile / (tile_rows * tile_columns);
-            const Int top = tile / tile_columns % tile_rows * kWinogradOut + v.taps[0].row;
-            const Int left = tile % tile_columns * kWinogradOut + v.taps[0].column;
-            const T* const image = v.x + n * v.height * v.width * v.in;
-            const bool inside = top >= 0 && left >= 0 && top + kWinogradIn <= v.height && left + kWinogradIn <= v.width;
-            const Patch<T> patch = inside ? Patch<T>{image + (top * v.width + left) * v.in, v.width * v.in}
-                                          : patch_of(image, v.height, v.width, v.in,
-                                                     {top, top + kWinogradIn, left, left + kWinogradIn}, corner);
+            const Place at = tiling.place(tile);
+            const T* const image = v.x + at.n * v.height * v.width * v.in;
+            const Patch<T> patch = square_of(image, v.height, v.width, v.in, at.p + v.taps[0].row,
+                                             at.q + v.taps[0].column, kWinogradIn, corner);
             transform_tile(patch, v.in, inputs + (tile - begin) * v.in, v_size);
         }
         const Run run{0, v.in};
@@ -208,11 +231,142 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
             }
         }
         for (Int tile = begin; tile < end; ++tile) {
-            finish_tile(v, products + (tile - begin) * out, m_size, tile / (tile_rows * tile_columns),
-                        tile / tile_columns % tile_rows * kWinogradOut, tile % tile_columns * kWinogradOut);
+            finish_tile(v, products + (tile - begin) * out, m_size, tiling.place(tile));
         }
     });
     return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+// x -> A x, four to six.
+template <class T>
+LAMELLA_INLINE void transform_output_gradient(const Vec<T>* x, Vec<T>* y) {
+    const Vec<T> even = x[0] + x[2], odd = x[1] + x[3], even2 = x[0] + T(4) * x[2], odd2 = T(2) * x[1] + T(8) * x[3];
+    y[0] = x[0];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = x[3];
+}
+
+// x -> G^T x, six to three.
+template <class T>
+LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
+    const Vec<T> sum1 = x[1] + x[2], sum2 = x[3] + x[4];
+    y[0] = x[0] * T(0.25) - sum1 * T(1.0 / 6) + sum2 * T(1.0 / 24);
+    y[1] = (x[2] - x[1]) * T(1.0 / 6) + (x[3] - x[4]) * T(1.0 / 12);
+    y[2] = (sum2 - sum1) * T(1.0 / 6) + x[5];
+}
+
+// Z[e] = A dy A^T of one tile, as its row in panels [e][panel][tile][NR]: `size` values between one e and the next,
+// `panel_size` between panels.
+template <class T>
+void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
+    for (Int k = 0; k < ceil_divide(out, kTileColumns<T>) * kTileColumns<T>; k += kLanes<T>) {
+        Vec<T> d[kWinogradOut][kWinogradOut], made[kWinogradIn][kWinogradIn];
+        const Int left = larger(0, smaller(kLanes<T>, out - k));
+#pragma GCC unroll 4
+        for (int i = 0; i < kWinogradOut; ++i) {
+#pragma GCC unroll 4
+            for (int j = 0; j < kWinogradOut; ++j) {
+                const T* const from = patch.data + i * patch.row_size + j * out + k;
+                d[i][j] = left == kLanes<T> ? load(from) : load_part(from, left);
+            }
+        }
+        transform_square<T, kWinogradOut, kWinogradIn>(d, made, transform_output_gradient<T>);
+        T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
+#pragma GCC unroll 36
+        for (int e = 0; e < kWinogradPoints; ++e) store(to + e * size, made[e / kWinogradIn][e % kWinogradIn]);
+    }
+}
+
+// The gradient of a 3x3 convolution's weights: dU[e] = sum over tiles V[e]^T Z[e], then dw = G^T dU G. The tiles are cut
+// into slices by shape alone; each slice sums into its own dU, and the slices add up in order.
+template <class T>
+Status winograd_backward_weights(const T* x, Int images, Int height, Int width, Int in, const T* dy, Int rows, Int columns,
+                                 Int out, Int top, Int left, T* dweights) {
+    const Tiling tiling{ceil_divide(rows, kWinogradOut), ceil_divide(columns, kWinogradOut)};
+    const Int tiles = images * tiling.rows * tiling.columns;
+    const Int panels = ceil_divide(out, kTileColumns<T>), padded = panels * kTileColumns<T>;
+    // V and Z of a block fit into L2 if dU is small; where dU is large, a block is too, as it reads and writes all of dU.
+    constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128;
+    const Int fitting = kBlockBytes / (kWinogradPoints * (in + padded) * Int(sizeof(T)));
+    const Int block = smaller(larger(kLeastTiles, fitting), kMostTiles);
+    const Int sum_size = kWinogradPoints * in * padded;
+
+    constexpr Int kSliceBytes = 48 << 20, kMostSlices = 8;
+    Int slices = 1;
+    while (2 * slices <= kMostSlices && 2 * slices * sum_size * Int(sizeof(T)) <= kSliceBytes &&
+           2 * slices * block <= tiles) {
+        slices *= 2;
+    }
+    T* const sums = static_cast<T*>(call_scratch(slices * sum_size * Int(sizeof(T))));
+    if (sums == nullptr) return kOutOfMemory;
+
+    Int failed = 0;
+    parallel_for(slices, 1, [&](Int slice, Int) {
+        const Int v_size = block * in, panel_size = block * kTileColumns<T>, z_size = panels * panel_size;
+        const Int corner_size = kWinogradPoints * larger(in, out);
+        void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
+                                             Arena::bytes<T>(kWinogradPoints * z_size) + Arena::bytes<T>(corner_size));
+        if (scratch == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        Arena own(scratch);
+        T* const inputs = own.take<T>(kWinogradPoints * v_size);
+        T* const gradients = own.take<T>(kWinogradPoints * z_size);
+        T* const corner = own.take<T>(corner_size);
+        T* const sum = sums + slice * sum_size;
+        const Int first = slice * tiles / slices, end = (slice + 1) * tiles / slices;
+        for (Int begin = first; begin < end; begin += block) {
+            const Int count = smaller(block, end - begin);
+            for (Int i = 0; i < count; ++i) {
+                const Place at = tiling.place(begin + i);
+                transform_tile(square_of(x + at.n * height * width * in, height, width, in, at.p - top, at.q - left,
+                                         kWinogradIn, corner),
+                               in, inputs + i * in, v_size);
+                transform_tile_gradient(square_of(dy + at.n * rows * columns * out, rows, columns, out, at.p, at.q,
+                                                  kWinogradOut, corner),
+                                        out, gradients + i * kTileColumns<T>, z_size, panel_size);
+            }
+            const Run run{0, count};
+            const Epilogue<T> epilogue{nullptr, begin > first, false};
+            for (Int e = 0; e < kWinogradPoints; ++e) {
+                for (Int panel = 0; panel < panels; ++panel) {
+                    const T* const b = gradients + e * z_size + panel * panel_size;
+                    for (Int c0 = 0; c0 < in; c0 += kTileRows) {
+                        const T* a[kTileRows];
+                        T* c[kTileRows];
+                        const Tile<T> tile{a, c, panel * kTileColumns<T>, smaller(kTileRows, in - c0)};
+                        for (Int r = 0; r < tile.count; ++r) {
+                            a[r] = inputs + e * v_size + c0 + r;
+                            c[r] = sum + (e * in + c0 + r) * padded;
+                        }
+                        multiply<T, 0>(tile, in, &run, 1, b, kTileColumns<T>, kTileColumns<T>, epilogue);
+                    }
+                }
+            }
+        }
+    });
+    if (failed != 0) return kOutOfMemory;
+
+    parallel_for(in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
+        for (Int c = begin; c < end; ++c) {
+            for_vectors<T>(0, out, [&](Int k, Int part) {
+                Vec<T> u[kWinogradIn][kWinogradIn], g[3][3];
+                for (int e = 0; e < kWinogradPoints; ++e) {
+                    const T* const from = sums + (e * in + c) * padded + k;
+                    Vec<T> sum = load(from);
+                    for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * sum_size);
+                    u[e / kWinogradIn][e % kWinogradIn] = sum;
+                }
+                transform_square<T, kWinogradIn, 3>(u, g, transform_filter_gradient<T>);
+                for (int t = 0; t < 9; ++t) store(dweights + (t * in + c) * out + k, g[t / 3][t % 3], part);
+            });
+        }
+    });
+    return nullptr;
 }
 
 }  // namespace
