@@ -30,7 +30,7 @@ from lamella.ops.math import (
 )
 from lamella.ops.norm import batch_norm, batch_norm_inference
 from lamella.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
-from lamella.ops.reduce import max, mean, min, sum, sum_absolute, sum_squares, weighted_mean
+from lamella.ops.reduce import max, mean, min, sum, sum_absolute, sum_squares
 from lamella.ops.shape import concatenate, getitem, reshape, transpose
 
 __all__ = [
@@ -39,5 +39,5 @@ __all__ = [
     "getitem", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "log", "matmul", "max", "max_pool2d", "maximum",
     "mean", "min", "minimum", "multiply", "negative", "power", "relu", "reshape", "selu", "sigmoid", "softmax", "softplus",
     "softsign", "sparse_categorical_crossentropy", "sqrt", "square", "squared_error", "subtract", "sum", "sum_absolute",
-    "sum_squares", "tanh", "transpose", "weighted_mean",
+    "sum_squares", "tanh", "transpose",
 ]  # fmt: skip

@@ -94,22 +94,3 @@ def sum_squares(x: Array) -> tuple[Array, Backward]:
 def sum_absolute(x: Array) -> tuple[Array, Backward]:
     """sum(|x|) -> scalar; any shape. The gradient at 0 is 0."""
     return _total(x, _kernels.sum_absolute), lambda dy, need: (np.sign(x) * dy,)
-
-
-@differentiable
-def weighted_mean(losses: Array, weights: Array) -> tuple[Array, Backward]:
-    """sum(losses * weights) / (number of weights that are not 0) -> scalar; both of one shape. weights get no gradient.
-
-    Raises:  ValueError if the shapes differ.
-    Source:  Keras 2.2.5, training_utils.weighted_masked_objective.
-    """
-    if losses.shape != weights.shape:
-        raise ValueError(f"weighted_mean: expected weights of shape {losses.shape}, got {weights.shape}")
-    count = losses.dtype.type(np.count_nonzero(weights) or np.nan)
-    y = _total(losses * weights, _kernels.sum_all)
-    y /= count
-
-    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        return weights * (dy / count), None
-
-    return y, backward
