@@ -55,6 +55,7 @@ def start(suite: str, target: str, options: argparse.Namespace, path: Path) -> i
     command += ["--slice", str(QUICK_SLICE if options.quick else SLICE), "--case", options.case]
     command += ["--threads", str(threads)] if threads is not None else []
     command += ["--quick"] * options.quick + ["--without-torch"] * options.without_torch
+    command += ["--cpu-time"] * options.cpu_time
     return subprocess.run(command, env=environment).returncode
 
 
@@ -63,7 +64,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         prog="python -m bench",
         description="Benchmarks of lamella beside the machine's own limits and, where it is installed, torch. Each row "
         "gives the median over the rounds and the spread (the distance between the quartiles over the median); ratios "
-        "are taken within a round, and above 1 lamella is the faster one. Compare two files with python -m bench.compare.",
+        "are taken within a round, and above 1 lamella is the faster one. python -m bench.compare compares two files.",
     )
     parser.add_argument("suite", choices=[*SUITES, "all"])
     parser.add_argument("--quick", action="store_true", help="a few small cases and rounds: shows that all runs")
@@ -79,8 +80,16 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help=f"'all', or some of {','.join(_kernels.targets())}; default: the one that lamella picks",
     )
     parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name contains TEXT")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="gemm and conv on one thread: count CPU time, which a busy machine disturbs less than the wall clock",
+    )
     parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.cpu_time and (options.suite not in ONE_THREAD or options.threads not in (None, 1)):
+        parser.error("--cpu-time is for gemm and conv on one thread")
+    return options
 
 
 def positive(text: str) -> int:

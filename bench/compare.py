@@ -20,9 +20,9 @@ Key = tuple[str, str, int, str]
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.compare",
-        description="`speed-up` is the rate after over the rate before (±: both spreads added; * where it stands out of "
-        "them). `beside the reference` is the same with each rate taken relative to the machine's limit, or to the best "
-        "peer, of its own run: there the drift of the machine cancels.",
+        description="`speed-up` is the rate after over the rate before (±: both spreads added; * where it stands out "
+        "of them). `beside the reference` is the same with each rate taken relative to the machine's limit, or to the "
+        "best peer, of its own run: there the drift of the machine cancels.",
     )
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         if document.get("schema") != SCHEMA:
             parser.error(f"{name}: expected schema {SCHEMA}, got {document.get('schema')!r}")
     if before["machine"]["cpu"] != after["machine"]["cpu"]:
-        print(f"Two machines: {before['machine']['cpu']} and {after['machine']['cpu']}. Only the last column means much.")
+        machines = " and ".join(document["machine"]["cpu"] for document in (before, after))
+        print(f"Two machines: {machines}. Only the last column means much.")
     print(compare(before, after))
     return 0
 

@@ -1,4 +1,4 @@
-"""One suite in this process: `python -m bench` starts it with the target and the libraries' threads in the environment."""
+"""One suite in this process. `python -m bench` starts it, with target and threads in the environment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import importlib
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 from bench import record, tables
-from bench.harness import Plan, Result, WrongResult, measure
+from bench.harness import Clock, Plan, Result, WrongResult, measure
 from bench.record import Json
 from lamella import _kernels
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--slice", type=float, required=True)
     parser.add_argument("--case", default="")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--cpu-time", action="store_true")
     parser.add_argument("--without-torch", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -44,12 +46,13 @@ def main() -> int:
 
         torch_peer.set_threads(threads)
         heading += f", torch {torch_peer.describe()}"
-    print(heading)
+    print(heading + (", CPU time" if options.cpu_time else ""))
     if not torch and options.suite != "machine":
         print("torch is not a peer in this run: not installed, or left out. Its columns are missing.")
     plan = Plan(options.rounds, options.slice, options.quick, threads, torch, options.case)
     load = record.load_average()
-    results, wrong = run(options.suite, plan)
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    results, wrong = run(options.suite, plan, clock)
     print(tables.render(results))
     for complaint in wrong:
         print(f"not timed: {complaint}")
@@ -59,6 +62,7 @@ def main() -> int:
             "target": _kernels.target(),
             "threads": threads,
             "rounds": plan.rounds,
+            "clock": "cpu" if options.cpu_time else "wall",
             "load_average": [load, record.load_average()],
             "wrong": wrong,
             "results": [record.result_to_json(r) for r in results],
@@ -67,13 +71,13 @@ def main() -> int:
     return int(bool(wrong))
 
 
-def run(suite: str, plan: Plan) -> tuple[list[Result], list[str]]:
+def run(suite: str, plan: Plan, clock: Clock) -> tuple[list[Result], list[str]]:
     """The results, and what was wrong with the cases that have none."""
     results, wrong = [], []
     for case in importlib.import_module(SUITES[suite]).cases(plan):
         print(f"  {case.name}", file=sys.stderr, flush=True)
         try:
-            results.append(measure(case, plan))
+            results.append(measure(case, plan, clock))
         except WrongResult as error:
             wrong.append(str(error))
     return results, wrong

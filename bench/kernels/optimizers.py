@@ -1,4 +1,4 @@
-"""One optimizer step over one large array, or over the 161 arrays of a ResNet-50: the kernel alone, and Optimizer.step."""
+"""One optimizer step over one array, or over the 161 of a ResNet-50: the kernel alone, and Optimizer.step."""
 
 from __future__ import annotations
 
