@@ -1,0 +1,139 @@
+"""Pooling against a loop over windows: odd shapes, windows that overlap, touch, leave gaps and reach over the edge."""
+
+import numpy as np
+import pytest
+
+from lamella import _kernels
+from tests.kernels.guard import Guarded, close, surrounded
+from tests.oracles import pool2d as oracle
+
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# x, rows and columns of y, window, stride, padding before
+CASES = [
+    ((2, 8, 9, 5), (4, 4), (2, 2), (2, 2), (0, 0)),
+    ((1, 7, 7, 17), (4, 4), (3, 3), (2, 2), (1, 1)),
+    ((2, 6, 5, 3), (4, 4), (3, 2), (1, 1), (0, 0)),
+    ((1, 9, 10, 1), (3, 4), (2, 1), (3, 3), (0, 0)),
+    ((1, 5, 5, 33), (3, 3), (2, 2), (2, 2), (0, 0)),
+    ((1, 5, 4, 8), (3, 2), (2, 2), (2, 2), (1, 0)),
+    ((2, 4, 6, 16), (1, 1), (4, 6), (4, 6), (0, 0)),
+    ((1, 3, 3, 2), (3, 3), (3, 3), (1, 1), (1, 1)),
+    ((1, 16, 16, 1), (1, 1), (16, 16), (1, 1), (0, 0)),
+    ((1, 2, 2, 67), (2, 2), (1, 1), (1, 1), (0, 0)),
+    ((1, 1, 1, 4), (1, 1), (3, 3), (2, 2), (1, 1)),
+    ((0, 4, 4, 3), (2, 2), (2, 2), (2, 2), (0, 0)),
+]
+
+
+def draws(case, dtype):
+    x_shape, places, *_ = case
+    y_shape = (x_shape[0], *places, x_shape[3])
+    rng = np.random.default_rng(len(case[0]) + x_shape[1])
+    # Small integers: many equals, of which the first must win.
+    return rng.integers(-3, 3, x_shape).astype(np.float64), rng.normal(size=y_shape).astype(dtype), y_shape
+
+
+@pytest.mark.parametrize("case", CASES)
+@dtypes
+def test_max_pool2d(target, dtype, case):
+    values, dy, y_shape = draws(case, dtype)
+    _, _, size, strides, before = case
+    y, argmax, dx = Guarded(y_shape, dtype, 1), Guarded(y_shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
+    _kernels.max_pool2d_forward(surrounded(values, dtype, 1), *size, *strides, *before, y.array, argmax.array)
+    wanted, places, back = oracle.max_pool(values, y_shape, size, strides, before)
+    np.testing.assert_array_equal(y.array, wanted)
+    np.testing.assert_array_equal(argmax.array, places)
+    _kernels.max_pool2d_backward(surrounded(dy, dtype), argmax.array, *size, *strides, *before, dx.array)
+    close(dx.array, back(dy), 8)
+    assert y.intact() and argmax.intact() and dx.intact()
+
+
+@pytest.mark.parametrize("case", CASES)
+@dtypes
+def test_avg_pool2d(target, dtype, case):
+    values, dy, y_shape = draws(case, dtype)
+    _, _, size, strides, before = case
+    y, dx = Guarded(y_shape, dtype, 1), Guarded(values.shape, dtype, 2)
+    _kernels.avg_pool2d_forward(surrounded(values, dtype, 1), *size, *strides, *before, y.array)
+    wanted, back = oracle.avg_pool(values, y_shape, size, strides, before)
+    close(y.array, wanted, 8)
+    _kernels.avg_pool2d_backward(surrounded(dy, dtype), *size, *strides, *before, dx.array)
+    close(dx.array, back(dy), 8)
+    assert y.intact() and dx.intact()
+
+
+def test_an_average_window_may_be_larger_than_a_byte_counts(target):
+    x = np.random.default_rng(0).normal(size=(1, 20, 20, 3))
+    y, dx = np.empty((1, 1, 1, 3)), np.empty_like(x)
+    _kernels.avg_pool2d_forward(x, 20, 20, 20, 20, 0, 0, y)
+    _kernels.avg_pool2d_backward(y, 20, 20, 20, 20, 0, 0, dx)
+    close(y[0, 0, 0], x.mean(axis=(0, 1, 2)), 16)
+    close(dx, np.broadcast_to(y / 400, x.shape), 16)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 8, 17, 33, 64, 65])
+@dtypes
+def test_global_pools(target, dtype, channels):
+    rng = np.random.default_rng(channels)
+    for images, places in ((1, 1), (2, 5), (3, 49), (2, 300)):
+        values = rng.integers(-9, 9, (images, places, channels))
+        x, dy = surrounded(values, dtype, 1), surrounded(rng.normal(size=(images, channels)), dtype)
+        y, argmax, dx = Guarded(dy.shape, dtype, 1), Guarded(dy.shape, np.int64, 1), Guarded(x.shape, dtype, 2)
+        _kernels.global_avg_pool_forward(x, y.array)
+        close(y.array, x.mean(axis=1, dtype=np.float64), 16)
+        _kernels.global_avg_pool_backward(dy, dx.array)
+        close(dx.array, np.broadcast_to(dy[:, None] / places, x.shape), 4)
+        _kernels.global_max_pool_forward(x, y.array, argmax.array)
+        np.testing.assert_array_equal(y.array, x.max(axis=1))
+        np.testing.assert_array_equal(argmax.array, x.argmax(axis=1))
+        _kernels.global_max_pool_backward(dy, argmax.array, dx.array)
+        np.testing.assert_array_equal(dx.array, np.where(np.arange(places)[:, None] == x.argmax(axis=1)[:, None], dy[:, None], 0))
+        assert y.intact() and argmax.intact() and dx.intact()
+
+
+@dtypes
+def test_nan_wins_a_maximum_and_minus_infinity_may(target, dtype):
+    x = np.zeros((1, 4, 4, 9), dtype)
+    x[0, 1, 0], x[0, 2:, 2:] = np.nan, -np.inf
+    y, argmax = np.empty((1, 2, 2, 9), dtype), np.empty((1, 2, 2, 9), np.uint8)
+    _kernels.max_pool2d_forward(x, 2, 2, 2, 2, 0, 0, y, argmax)
+    assert np.isnan(y[0, 0, 0]).all() and (argmax[0, 0, 0] == 2).all()
+    assert np.isneginf(y[0, 1, 1]).all() and (argmax[0, 1, 1] == 0).all()
+    top, place = np.empty((1, 9), dtype), np.empty((1, 9), np.int64)
+    _kernels.global_max_pool_forward(x.reshape(1, 16, 9), top, place)
+    assert np.isnan(top).all() and (place == 4).all()
+
+
+HOSTILE = [  # kh, kw, sh, sw, pt, pl
+    (0, 2, 2, 2, 0, 0), (2, 2, 0, 2, 0, 0), (2, 2, 2, -1, 0, 0), (2, 2, 2, 2, -1, 0), (2, 2, 2, 2, 2, 0), (2, 2, 2, 2, 0, 5),
+    (2, 2, 9, 2, 0, 0), (2, 2, 2, 2**40, 0, 0), (2**40, 2, 2, 2, 0, 0), (2, 2, 2, 2, 2**62, 0), (2, 2, 2**62, 2**62, 1, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("geometry", HOSTILE)
+def test_impossible_geometry_is_refused(target, geometry):
+    x, y, argmax = np.ones((1, 4, 4, 3)), np.full((1, 2, 2, 3), 7.0), np.zeros((1, 2, 2, 3), np.uint8)
+    for call in (
+        lambda: _kernels.max_pool2d_forward(x, *geometry, y, argmax),
+        lambda: _kernels.avg_pool2d_forward(x, *geometry, y),
+        lambda: _kernels.max_pool2d_backward(y, argmax, *geometry, x),
+        lambda: _kernels.avg_pool2d_backward(y, *geometry, x),
+    ):
+        with pytest.raises(ValueError, match="pooling_fits"):
+            call()
+    assert (x == 1).all() and (y == 7).all()
+
+
+def test_a_maximum_window_of_more_than_256_places_is_refused(target):
+    x, y, argmax = np.ones((1, 17, 17, 1)), np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 1), np.uint8)
+    with pytest.raises(ValueError, match="kMaxWindow"):
+        _kernels.max_pool2d_forward(x, 17, 17, 1, 1, 0, 0, y, argmax)
+
+
+def test_any_argmax_is_safe(target):
+    dy, argmax, dx = np.ones((1, 2, 2, 3)), np.full((1, 2, 2, 3), 255, np.uint8), np.ones((1, 4, 4, 3))
+    _kernels.max_pool2d_backward(dy, argmax, 2, 2, 2, 2, 0, 0, dx)
+    assert not dx.any()
+    for place in (-1, 16):
+        with pytest.raises(ValueError, match="all_within"):
+            _kernels.global_max_pool_backward(np.ones((1, 3)), np.full((1, 3), place), dx.reshape(1, 16, 3))

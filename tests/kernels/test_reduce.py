@@ -1,0 +1,52 @@
+"""Sums against float64."""
+
+import numpy as np
+import pytest
+
+from lamella import _kernels
+from tests.kernels.guard import Guarded, close, surrounded
+
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+SHAPES = [(r, c) for r in (0, 1, 2, 5, 40, 700) for c in (1, 2, 3, 5, 8, 13, 16, 17, 33, 63, 64, 65, 130)] + [(3, 40_000), (70_000, 3)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@dtypes
+def test_rows_and_columns(target, dtype, shape):
+    x = surrounded(np.random.default_rng(0).normal(size=shape), dtype, 1)
+    rows, columns = Guarded(shape[0], dtype, 3), Guarded(shape[1], dtype, 1)
+    _kernels.sum_rows(x, rows.array)
+    _kernels.sum_columns(x, columns.array)
+    close(rows.array, x.sum(axis=1, dtype=np.float64), 4 * (1 + shape[1]) ** 0.5)
+    close(columns.array, x.sum(axis=0, dtype=np.float64), 4 * (1 + shape[0]) ** 0.5)
+    assert rows.intact() and columns.intact()
+
+
+TOTALS = {"sum_all": lambda x: x.sum(), "sum_squares": lambda x: (x * x).sum(), "sum_absolute": lambda x: np.abs(x).sum()}
+
+
+@pytest.mark.parametrize("name", TOTALS)
+@dtypes
+def test_totals_of_every_length(target, dtype, name):
+    draw = np.random.default_rng(1).normal(size=100_000) + 0.5
+    for n in [*range(140), 16_383, 16_384, 16_385, 100_000]:
+        x, y = surrounded(draw[:n], dtype, n % 3), Guarded((), dtype)
+        getattr(_kernels, name)(x, y.array)
+        close(y.array, TOTALS[name](x.astype(np.float64)), 16)
+        assert y.intact()
+
+
+@dtypes
+def test_global_norm(target, dtype):
+    rng = np.random.default_rng(2)
+    xs = [rng.normal(size=s).astype(dtype) for s in ((3, 5), (), (0,), (40_000,), (17,))]
+    y = np.empty(1, dtype)
+    _kernels.global_norm(xs, y)
+    close(y, [np.sqrt(sum((x.astype(np.float64) ** 2).sum() for x in xs))], 8)
+
+
+def test_wrong_sizes_are_refused(target):
+    x = np.ones((4, 3), np.float32)
+    for name, size in (("sum_rows", 3), ("sum_columns", 4), ("sum_all", 2), ("sum_squares", 0)):
+        with pytest.raises(ValueError, match="does not hold"):
+            getattr(_kernels, name)(x, np.empty(size, np.float32))
