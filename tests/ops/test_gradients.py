@@ -1,0 +1,142 @@
+"""Every op of lamella.ops passes the gradient check; one without a check here fails the roster."""
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from tests.ops.gradients import check
+
+
+def a(*shape, seed=0, low=-2.0, high=2.0):
+    return np.random.default_rng(seed).uniform(low, high, shape)
+
+
+def p(*shape, seed=0):
+    """Probabilities of rows."""
+    x = a(*shape, seed=seed, low=0.1, high=1.0)
+    return x / x.sum(axis=-1, keepdims=True)
+
+
+def apart(*shape, seed=0):
+    """Values at least 0.1 from each other, so that no maximum changes hands within a step."""
+    x = np.random.default_rng(seed).permutation(int(np.prod(shape))) * 0.1
+    return x.reshape(shape) - x.mean()
+
+
+LABELS = np.array([[0, 3], [2, 1], [4, 4]])
+POOL = {"size": (3, 2), "strides": (2, 2), "padding": "same"}
+TOUCHING = {"size": (2, 2), "strides": (2, 2), "padding": "valid"}
+CONV = {"strides": (2, 1), "dilation": (1, 2), "padding": "same"}
+
+# op: [(arrays, configuration), ...]
+CASES = {
+    "abs": [((a(3, 4),), {})],
+    "absolute_error": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
+    "add": [((a(3, 4), a(4, seed=1)), {}), ((a(2, 1), a(1, 3, seed=1), a(2, 3, seed=2)), {}), ((a(3),), {})],
+    "avg_pool2d": [((a(2, 5, 6, 3),), POOL), ((a(2, 5, 6, 3),), TOUCHING)],
+    "batch_norm": [
+        ((a(5, 3), a(3, seed=1), a(3, seed=2)), {"epsilon": 1e-3}),
+        ((a(2, 3, 4, 5), a(5, seed=1), None), {"epsilon": 1e-3}),
+        ((a(2, 3, 4, 5), None, a(5, seed=2)), {"epsilon": 1e-3}),
+    ],
+    "batch_norm_inference": [],  # below
+    "binary_crossentropy": [
+        ((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0, high=1)), {}),
+        ((a(3, 4), a(3, 4, seed=1, low=0, high=1)), {"from_logits": True}),
+    ],
+    "categorical_crossentropy": [
+        ((a(3, 4, low=0.1, high=1), p(3, 4, seed=1)), {}),
+        ((a(2, 3, 4), p(2, 3, 4, seed=1)), {"from_logits": True}),
+    ],
+    "clip": [((a(3, 4),), {"low": -1.0, "high": 1.0})],
+    "concatenate": [((a(2, 3), a(2, 1, seed=1), a(2, 2, seed=2)), {"axis": -1}), ((a(2, 3), a(1, 3)), {"axis": 0})],
+    "conv2d": [
+        ((a(2, 5, 6, 3), a(3, 2, 3, 4, seed=1), a(4, seed=2)), CONV),
+        ((a(2, 5, 6, 3), a(3, 2, 3, 4, seed=1), a(4, seed=2)), {**CONV, "activation": "relu"}),
+        ((a(1, 4, 4, 2), a(3, 3, 2, 3, seed=1), None), {}),
+    ],
+    "dense": [
+        ((a(3, 4), a(4, 5, seed=1), a(5, seed=2)), {"activation": "relu"}),
+        ((a(2, 3, 4), a(4, 5, seed=1), None), {}),
+    ],
+    "divide": [((a(3, 4), a(4, seed=1, low=0.5)), {})],
+    "dropout": [
+        ((a(3, 40),), {"rate": 0.4, "key": (1, 2)}),
+        ((a(3, 4),), {"rate": 0.4, "key": (1, 2), "noise_shape": (None, 1)}),
+        ((a(3, 4),), {"rate": 0.0, "key": (1, 2)}),
+    ],
+    "elu": [((a(3, 4),), {"alpha": 0.7})],
+    "exp": [((a(3, 4),), {})],
+    "exponential": [((a(3, 4),), {})],
+    "getitem": [((a(3, 4),), {"key": (slice(1, None), 2)}), ((a(5),), {"key": np.array([1, 1, 3])})],
+    "global_avg_pool2d": [((a(2, 3, 4, 5),), {})],
+    "global_max_pool2d": [((apart(2, 3, 4, 5),), {})],
+    "hard_sigmoid": [((a(30, low=-4, high=4),), {})],
+    "log": [((a(3, 4, low=0.2),), {})],
+    "matmul": [((a(3, 4), a(4, 5, seed=1)), {}), ((a(2, 3, 4), a(4, 5, seed=1)), {})],
+    "max": [((apart(3, 4),), {"axis": 1}), ((apart(3, 4),), {}), ((apart(3, 4),), {"axis": (0,), "keepdims": True})],
+    "max_pool2d": [((apart(2, 5, 6, 3),), POOL), ((apart(2, 5, 6, 3),), TOUCHING)],
+    "maximum": [((apart(3, 4), apart(4, seed=1) + 0.05), {})],
+    "mean": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": (0, -1)}), ((a(3, 4),), {"axis": 1, "keepdims": True})],
+    "min": [((apart(3, 4),), {"axis": -1})],
+    "minimum": [((apart(3, 4), apart(4, seed=1) + 0.05), {})],
+    "multiply": [((a(3, 4), a(3, 1, seed=1)), {})],
+    "negative": [((a(3),), {})],
+    "power": [((a(3, 4, low=0.3), a(4, seed=1)), {})],
+    "relu": [((a(40),), {}), ((a(40),), {"alpha": 0.2, "max_value": 1.0, "threshold": 0.3})],
+    "reshape": [((a(3, 4),), {"shape": (2, -1)})],
+    "selu": [((a(3, 4),), {})],
+    "sigmoid": [((a(3, 4),), {})],
+    "softmax": [((a(3, 4),), {}), ((a(3, 4, 5),), {"axis": 1})],
+    "softplus": [((a(3, 4),), {})],
+    "softsign": [((a(3, 4),), {})],
+    "sparse_categorical_crossentropy": [
+        ((a(3, 2, 5, low=0.1, high=1),), {"labels": LABELS}),
+        ((a(3, 2, 5),), {"labels": LABELS[..., None].astype(float), "from_logits": True}),
+    ],
+    "sqrt": [((a(3, 4, low=0.2),), {})],
+    "square": [((a(3, 4),), {})],
+    "squared_error": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
+    "subtract": [((a(3, 4), a(4, seed=1)), {})],
+    "sum": [((a(3, 4),), {}), ((a(3, 4),), {"axis": 0})],
+    "sum_absolute": [((a(3, 4),), {})],
+    "sum_squares": [((a(3, 4),), {})],
+    "tanh": [((a(3, 4),), {})],
+    "transpose": [((a(2, 3, 4),), {"axes": (1, -1, 0)}), ((a(2, 3),), {})],
+}
+
+
+@pytest.mark.parametrize("name, case", [(name, i) for name, cases in CASES.items() for i in range(len(cases))])
+def test_gradient(name, case):
+    arrays, config = CASES[name][case]
+    op = getattr(ops, name)
+    if "labels" in config:  # positional, but whole numbers: no source
+        labels = config["labels"]
+        rest = {k: v for k, v in config.items() if k != "labels"}
+        check(lambda x: op(x, labels, **rest), *arrays)
+    else:
+        check(op, *arrays, **config)
+
+
+def test_gradient_of_batch_norm_with_given_statistics():
+    mean, variance = a(5, seed=3), a(5, seed=4, low=0.5)
+    check(lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), a(2, 3, 5), a(5, seed=1), a(5, seed=2))
+    check(lambda x: ops.batch_norm_inference(x, None, None, mean, variance, epsilon=1e-3), a(4, 5))
+
+
+@pytest.mark.parametrize(
+    "loss, activation, target",
+    [
+        ("categorical_crossentropy", "softmax", p(3, 5, seed=1)),
+        ("sparse_categorical_crossentropy", "softmax", np.array([0, 4, 2])),
+        ("binary_crossentropy", "sigmoid", a(3, 5, seed=1, low=0, high=1)),
+        ("categorical_crossentropy", "sigmoid", p(3, 5, seed=1)),
+        ("binary_crossentropy", "softmax", p(3, 5, seed=1)),
+    ],
+)
+def test_gradient_through_the_activation_into_its_loss(loss, activation, target):
+    check(lambda z: getattr(ops, loss)(getattr(ops, activation)(z), target), a(3, 5))
+
+
+def test_every_op_has_a_check():
+    assert set(CASES) == set(ops.__all__)

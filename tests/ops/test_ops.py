@@ -1,0 +1,110 @@
+"""What ops promise beside gradients: layouts, dtypes, messages, fused losses, operators."""
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from lamella.core.variable import Variable
+from lamella.ops.tape import Tape, Tensor
+
+
+def test_strided_reversed_fortran_and_read_only_inputs_give_the_same_as_a_clean_copy():
+    clean = np.random.default_rng(0).normal(size=(4, 6, 6, 3))
+    frozen = clean.copy()
+    frozen.flags.writeable = False
+    unaligned = np.frombuffer(b"x" + clean.tobytes(), np.uint8)[1:].view(np.float64).reshape(clean.shape)
+    messy = [np.asfortranarray(clean), np.repeat(clean, 2, axis=0)[::2], clean[::-1].copy()[::-1], frozen, unaligned]
+    calls = [
+        lambda x: ops.relu(x), lambda x: ops.tanh(x), lambda x: ops.softmax(x), lambda x: ops.sum(x), lambda x: ops.log(x * x + 1),
+        lambda x: ops.max_pool2d(x, size=(2, 2), strides=(2, 2)), lambda x: ops.avg_pool2d(x, size=(3, 3), strides=(1, 1)),
+        lambda x: ops.global_max_pool2d(x), lambda x: ops.global_avg_pool2d(x), lambda x: ops.squared_error(x, x * 2),
+        lambda x: ops.batch_norm(x, None, None, epsilon=1e-3), lambda x: ops.dropout(x, rate=0.5, key=(1, 2)),
+    ]  # fmt: skip
+    for call in calls:
+        for x in messy:
+            np.testing.assert_array_equal(call(x), call(clean))
+
+
+def test_a_softmax_in_the_loss_gives_kerass_value_and_the_logits_gradient():
+    z = np.array([[40.0, 0.0, 0.0]])
+    y = np.array([[0.0, 1.0, 0.0]])
+    with Tape() as tape:
+        x = tape.watch(z)
+        loss = ops.sum(ops.categorical_crossentropy(ops.softmax(x), y))
+    np.testing.assert_allclose(loss.value, -np.log(1e-7), rtol=1e-9)  # clipped, as evaluation without a tape says
+    np.testing.assert_allclose(tape.gradients(loss)[0], [[1, -1, 0]], atol=1e-9)  # and not cut off
+
+
+def test_a_softmax_over_another_axis_carries_no_logits():
+    with Tape() as tape:
+        x = tape.watch(np.ones((2, 3, 4)))
+        assert ops.softmax(x, axis=1).logits is None
+        assert ops.softmax(x, axis=2).logits[0] == "softmax"
+        assert ops.sigmoid(x).logits == ("sigmoid", x)
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [np.nan, 1.0]])
+def test_labels_out_of_range_are_named(labels):
+    for from_logits in (False, True):
+        with pytest.raises(ValueError, match=r"expected labels in \[0, 3\), got"):
+            ops.sparse_categorical_crossentropy(np.full((2, 3), 0.3), np.array(labels), from_logits=from_logits)
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"squared_error: expected targets of the prediction's shape \(2, 3\), got \(2,\)"):
+        ops.squared_error(np.ones((2, 3)), np.ones(2))
+    with pytest.raises(ValueError, match=r"max_pool2d: no window of \(5, 5\) fits into shape \(1, 4, 4, 2\)"):
+        ops.max_pool2d(np.ones((1, 4, 4, 2)), size=(5, 5), strides=(1, 1))
+    with pytest.raises(ValueError, match=r"avg_pool2d: expected \[N, H, W, C\]"):
+        ops.avg_pool2d(np.ones((4, 4, 2)), size=(2, 2), strides=(1, 1))
+    with pytest.raises(ValueError, match="at most 256 places"):
+        ops.max_pool2d(np.ones((1, 20, 20, 2)), size=(17, 17), strides=(1, 1))
+    with pytest.raises(ValueError, match="noise_shape"):
+        ops.dropout(np.ones((2, 3)), rate=0.5, key=(0, 0), noise_shape=(2, 2))
+    with pytest.raises(ValueError, match="axis"):
+        ops.softmax(np.ones((2, 3)), axis=2)
+
+
+def test_integers_where_kernels_want_floats_are_named():
+    with pytest.raises(TypeError, match=r"expected .* float32, got int64"):
+        ops.tanh(np.arange(3))
+
+
+def test_float32_stays_float32_beside_python_numbers():
+    x = np.ones((2, 3), np.float32)
+    with Tape([v := Variable(x)]):
+        for y in (v * 2, 2.5 / (v + 1), 1 - v, v**2, -v, abs(v), ops.multiply(v, 3.0), ops.add(v, 1), v[0]):
+            assert type(y) is Tensor and y.dtype == np.float32
+
+
+def test_operators_of_tensors_and_variables():
+    x = np.array([1.0, 4.0])
+    with Tape([v := Variable(x)]) as tape:
+        y = x + v * 3 - v / 2 + 2 * (v**2) - (x - v)
+        assert type(y) is Tensor
+        assert (v > 2).tolist() == [False, True] and (v <= x).all()
+        loss = ops.sum(y)
+    np.testing.assert_allclose(y.value, x + 3 * x - x / 2 + 2 * x * x)
+    np.testing.assert_allclose(tape.gradients(loss)[0], 3 - 0.5 + 4 * x + 1)
+
+
+def test_statistics_of_a_batch_come_out():
+    x = np.random.default_rng(0).normal(size=(4, 5, 3))
+    out: dict[str, np.ndarray] = {}
+    ops.batch_norm(x, None, None, epsilon=1e-3, statistics=out)
+    np.testing.assert_allclose(out["mean"], x.mean(axis=(0, 1)))
+    np.testing.assert_allclose(out["variance"], x.var(axis=(0, 1)))
+
+
+def test_nothing_has_no_mean_and_sums_to_zero():
+    assert np.isnan(ops.mean(np.empty(0))) and ops.sum(np.empty(0)) == 0
+    assert ops.softmax(np.empty((0, 3))).shape == (0, 3)
+    assert ops.squared_error(np.empty((0, 3)), np.empty((0, 3))).shape == (0,)
+
+
+def test_the_same_key_gives_the_same_mask_in_both_dtypes():
+    masks = [ops.dropout(np.ones((7, 9), dtype), rate=0.4, key=(5, 6)) != 0 for dtype in (np.float32, np.float64)]
+    assert (masks[0] == masks[1]).all() and 0 < masks[0].mean() < 1
+    assert (ops.dropout(np.ones((7, 9)), rate=0.4, key=(5, 7)) != 0).tolist() != masks[0].tolist()
+    rows = ops.dropout(np.ones((7, 9)), rate=0.4, key=(5, 6), noise_shape=(7, 1))
+    assert (rows == rows[:, :1]).all()
