@@ -1,0 +1,84 @@
+"""C++: includes point down, intrinsics stay in simd/, OpenMP in core/parallel, Python in bindings/, and kernels/ leaks nothing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CPP = Path(__file__).parents[2] / "cpp"
+SOURCES = sorted(p for p in CPP.rglob("*") if p.suffix in (".h", ".cpp", ".def"))
+
+# room: rooms whose headers it may include. include/ is the table that dispatch fills and bindings read.
+MAY_INCLUDE = {
+    "core": {"core"},
+    "simd": {"simd", "core"},
+    "kernels": {"kernels", "simd", "core"},
+    "targets": {"kernels", "lamella", "kernels.def"},
+    "dispatch": {"lamella", "targets.def", "core"},
+    "bindings": {"bindings", "lamella", "kernels.def", "core"},
+    "include": {"core", "kernels.def"},
+}
+ids = pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(CPP)))
+
+
+def room_of(path):
+    return path.relative_to(CPP).parts[0]
+
+
+def code(path):
+    """The source without comments."""
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.S)
+
+
+@ids
+def test_includes_point_down(path):
+    if path.suffix == ".def":
+        return
+    for header in re.findall(r'#include "([^"]+)"', code(path)):
+        assert header.split("/")[0] in MAY_INCLUDE[room_of(path)], f"{path.name} includes {header}"
+
+
+@ids
+def test_intrinsics_stay_in_simd(path):
+    if room_of(path) == "simd":
+        return
+    text = code(path)
+    # The denormal guard sets a control register of the CPU; no vectors there.
+    text = re.sub(r"_mm_[gs]etcsr", "", text) if path.name == "parallel.cpp" else text
+    assert not re.search(r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)\dq?_|float(32|64)x\d", text)
+    assert path.name == "parallel.cpp" or "intrin.h" not in text and "arm_neon.h" not in text
+
+
+@ids
+def test_openmp_stays_in_parallel(path):
+    if path.name == "parallel.cpp":
+        return
+    assert not re.search(r"#pragma omp|<omp\.h>|\bomp_\w+\(|<thread>|<pthread\.h>", code(path))
+
+
+@ids
+def test_python_stays_in_bindings(path):
+    if room_of(path) != "bindings":
+        assert not re.search(r"pybind11|Python\.h|\bPy[A-Z]\w+\(", code(path))
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if room_of(p) in ("kernels", "simd")], ids=lambda p: str(p.relative_to(CPP))
+)
+def test_kernels_and_simd_hold_nothing_that_could_leak_between_targets(path):
+    text = code(path)
+    allowed = {"<cstdint>", "<cstring>", "<immintrin.h>", "<arm_neon.h>"}
+    assert set(re.findall(r"#include (<[^>]+>)", text)) <= allowed
+    # Fixed-width integers, size_t and memcpy are C's; anything else of std:: could be a template.
+    assert not re.search(r"\bstd::(?!u?int\d+_t\b|size_t\b|memcpy\b|memset\b)", text)
+    assert not re.search(r"\b(new|malloc|throw|catch)\b", text)
+    assert "namespace {" in text or path.name == "families.h"
+
+
+def test_every_family_is_listed_once():
+    families = sorted(p.name for p in (CPP / "kernels").glob("*.inl.h"))
+    listed = re.findall(r'#include "kernels/([^"]+)"', (CPP / "kernels" / "families.h").read_text())
+    assert len(listed) == len(set(listed)) and set(listed) <= set(families)
+    defined = "\n".join((CPP / "kernels" / name).read_text() for name in families)
+    for kernel in re.findall(r"^KERNEL\((\w+),", (CPP / "kernels.def").read_text(), flags=re.M):
+        assert re.search(rf"\bStatus {kernel}\(", defined), kernel
