@@ -6,6 +6,7 @@
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/convolution.inl.h"
+#include "kernels/dense.inl.h"
 #include "kernels/winograd.inl.h"
 
 namespace lamella {
@@ -34,6 +35,16 @@ Status convolve(const Convolution<T>& v, const Arena& arena) {
     LAMELLA_REQUIRE(dh >= 1 && dw >= 1 && dh <= kMaxStep && dw <= kMaxStep);                      \
     LAMELLA_REQUIRE(pt >= 0 && pl >= 0 && pt <= kMaxStep && pl <= kMaxStep)
 
+// A 1x1 window that moves by 1 over no padding is a dense layer at each point.
+LAMELLA_INLINE bool is_dense(Int r, Int s, Int sh, Int sw, Int pt, Int pl) {
+    return r == 1 && s == 1 && sh == 1 && sw == 1 && pt == 0 && pl == 0;
+}
+
+template <class A, class B>
+LAMELLA_INLINE bool same_points(const View<A>& x, const View<B>& y) {
+    return x.shape[1] == y.shape[1] && x.shape[2] == y.shape[2];
+}
+
 template <class T>
 Status conv2d_forward(In<T> x, In<T> w, In<T> bias, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Int relu,
                       Out<T> y) {
@@ -42,6 +53,9 @@ Status conv2d_forward(In<T> x, In<T> w, In<T> bias, Int sh, Int sw, Int dh, Int 
     LAMELLA_REQUIRE(x.shape[3] == w.shape[2] && y.shape[3] == w.shape[3]);
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == w.shape[3]);
     const Int r = w.shape[0], s = w.shape[1], in = w.shape[2], out = w.shape[3];
+    if (is_dense(r, s, sh, sw, pt, pl) && same_points(x, y)) {
+        return affine(x.data, w.data, bias, relu != 0, y.data, x.size / in, in, out);
+    }
     void* const scratch = call_scratch(Arena::bytes<Tap<T>>(r * s) + convolve_bytes<T>(r * s, in, out));
     if (scratch == nullptr) return kOutOfMemory;
     Arena arena(scratch);
@@ -61,6 +75,9 @@ Status conv2d_backward_input(In<T> dy, In<T> w, Int sh, Int sw, Int dh, Int dw, 
     LAMELLA_REQUIRE(dx.shape[3] == w.shape[2] && dy.shape[3] == w.shape[3]);
     const Int r = w.shape[0], s = w.shape[1], in = w.shape[2], out = w.shape[3];
     const Int height = dx.shape[1], width = dx.shape[2];
+    if (is_dense(r, s, sh, sw, pt, pl) && same_points(dx, dy)) {
+        return affine_backward_input(dy.data, w.data, dx.data, dx.size / in, in, out);
+    }
     void* const scratch = call_scratch(Arena::bytes<Tap<T>>(r * s) + convolve_bytes<T>(r * s, out, in));
     if (scratch == nullptr) return kOutOfMemory;
     Arena arena(scratch);
@@ -112,6 +129,9 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Int rows = dy.shape[1], columns = dy.shape[2];
     const Int r = dweights.shape[0], s = dweights.shape[1], in = dweights.shape[2], out = dweights.shape[3];
     if (dweights.size == 0) return nullptr;
+    if (is_dense(r, s, sh, sw, pt, pl) && same_points(x, dy)) {
+        return affine_backward_weights(x.data, dy.data, dweights.data, dbias, x.size / in, in, out);
+    }
     if (dbias.size > 0) {
         if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
     }

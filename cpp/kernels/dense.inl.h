@@ -6,15 +6,35 @@
 namespace lamella {
 namespace {
 
+// y = x w + bias: x [m, k], w [k, n].
+template <class T>
+Status affine(const T* x, const T* w, In<T> bias, bool relu, T* y, Int m, Int k, Int n) {
+    return multiply_matrices<T>({m, n, k, x, k, 1, w, n, 1, y, n, 1, bias.size > 0 ? bias.data : nullptr, relu});
+}
+
+// dx = dy w^T: dy [m, n], w [k, n]. The smaller of dy and w is the one to be read transposed.
+template <class T>
+Status affine_backward_input(const T* dy, const T* w, T* dx, Int m, Int k, Int n) {
+    if (m < k) return multiply_matrices<T>({k, m, n, w, n, 1, dy, 1, n, dx, 1, k, nullptr, false});
+    return multiply_matrices<T>({m, k, n, dy, n, 1, w, 1, n, dx, k, 1, nullptr, false});
+}
+
+// dw = x^T dy and its bias's gradient: x [m, k], dy [m, n].
+template <class T>
+Status affine_backward_weights(const T* x, const T* dy, T* dw, Out<T> dbias, Int m, Int k, Int n) {
+    if (dbias.size > 0) {
+        if (const Status error = sum_over_rows(dy, m, n, dbias.data)) return error;
+    }
+    return multiply_matrices<T>({k, n, m, x, 1, k, dy, n, 1, dw, n, 1, nullptr, false});
+}
+
 template <class T>
 Status dense_forward(In<T> x, In<T> w, In<T> bias, Int relu, Out<T> y) {
     LAMELLA_REQUIRE(x.rank == 2 && w.rank == 2 && y.rank == 2);
     LAMELLA_REQUIRE(x.shape[1] == w.shape[0]);
     LAMELLA_REQUIRE(y.shape[0] == x.shape[0] && y.shape[1] == w.shape[1]);
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == w.shape[1]);
-    const Int m = x.shape[0], k = x.shape[1], n = w.shape[1];
-    return multiply_matrices<T>(
-        {m, n, k, x.data, k, 1, w.data, n, 1, y.data, bias.size > 0 ? bias.data : nullptr, relu != 0});
+    return affine(x.data, w.data, bias, relu != 0, y.data, x.shape[0], x.shape[1], w.shape[1]);
 }
 
 template <class T>
@@ -22,8 +42,7 @@ Status dense_backward_input(In<T> dy, In<T> w, Out<T> dx) {
     LAMELLA_REQUIRE(dy.rank == 2 && w.rank == 2 && dx.rank == 2);
     LAMELLA_REQUIRE(dy.shape[1] == w.shape[1]);
     LAMELLA_REQUIRE(dx.shape[0] == dy.shape[0] && dx.shape[1] == w.shape[0]);
-    const Int m = dx.shape[0], n = dx.shape[1], k = dy.shape[1];
-    return multiply_matrices<T>({m, n, k, dy.data, k, 1, w.data, 1, k, dx.data, nullptr, false});
+    return affine_backward_input(dy.data, w.data, dx.data, dy.shape[0], w.shape[0], w.shape[1]);
 }
 
 template <class T>
@@ -32,11 +51,7 @@ Status dense_backward_weights(In<T> x, In<T> dy, Out<T> dw, Out<T> dbias) {
     LAMELLA_REQUIRE(x.shape[0] == dy.shape[0]);
     LAMELLA_REQUIRE(dw.shape[0] == x.shape[1] && dw.shape[1] == dy.shape[1]);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[1]);
-    const Int m = dw.shape[0], n = dw.shape[1], k = x.shape[0];
-    if (dbias.size > 0) {
-        if (const Status error = sum_over_rows(dy.data, k, n, dbias.data)) return error;
-    }
-    return multiply_matrices<T>({m, n, k, x.data, 1, m, dy.data, n, 1, dw.data, nullptr, false});
+    return affine_backward_weights(x.data, dy.data, dw.data, dbias, x.shape[0], x.shape[1], dy.shape[1]);
 }
 
 }  // namespace

@@ -194,8 +194,8 @@ LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
 LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
 
-// C = A B + bias, then relu. Element (i, k) of A stands at a[i*a_row + k*a_step], one of the two being 1; element (k, j)
-// of B at b[k*b_row + j*b_column], likewise; C is [m][n].
+// C = A B + bias, then relu. Element (i, k) of A stands at a[i*a_row + k*a_step], one of the two being 1; likewise (k, j)
+// of B at b[k*b_row + j*b_column] and (i, j) of C at c[i*c_row + j*c_column]. If c_row is 1 there is neither bias nor relu.
 template <class T>
 struct Product {
     Int m, n, k;
@@ -204,9 +204,18 @@ struct Product {
     const T* b;
     Int b_row, b_column;
     T* c;
+    Int c_row, c_column;
     const T* bias;
     bool relu;
 };
+
+// c[j*ldc + r] (+)= tile[r][j].
+template <class T>
+void store_turned(const T* tile, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
+    for (Int j = 0; j < columns; ++j, c += ldc) {
+        for (Int r = 0; r < rows; ++r) c[r] = tile[r * kTileColumns<T> + j] + (accumulate ? c[r] : T(0));
+    }
+}
 
 // Rows [i0, i1) of the panel of columns from j on, depth [k0, k1); `b` is that panel. If A's rows lie side by side, `tiles`
 // holds them packed: tile i/kTileRows at tiles + i*p.k.
@@ -214,20 +223,21 @@ template <class T>
 LAMELLA_INLINE void multiply_panel(const Product<T>& p, const T* tiles, Int i0, Int i1, Int j, Int k0, Int k1, const T* b,
                                    Int ldb) {
     const Int columns = smaller(kTileColumns<T>, p.n - j);
-    const bool last = k1 == p.k;
-    const Epilogue<T> epilogue{last && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0, last && p.relu};
-    const bool packed = tiles != nullptr;
+    const bool last = k1 == p.k, packed = tiles != nullptr, transposed = p.c_column != 1;
+    const Epilogue<T> epilogue{last && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !transposed, last && p.relu};
     const Run run{packed ? k0 * kTileRows : k0, k1 - k0};
+    T turned[kTileRows * kTileColumns<T>];
     for (Int i = i0; i < i1; i += kTileRows) {
         const T* rows[kTileRows];
         T* c[kTileRows];
-        const Tile<T> tile{rows, c, j, smaller(kTileRows, i1 - i)};
+        const Tile<T> tile{rows, c, transposed ? 0 : j, smaller(kTileRows, i1 - i)};
         for (Int r = 0; r < tile.count; ++r) {
             rows[r] = packed ? tiles + i * p.k + r : p.a + (i + r) * p.a_row;
-            c[r] = p.c + (i + r) * p.n;
+            c[r] = transposed ? turned + r * kTileColumns<T> : p.c + (i + r) * p.c_row;
         }
         if (packed) multiply<T, 0>(tile, kTileRows, &run, 1, b, ldb, columns, epilogue);
         else multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
+        if (transposed) store_turned(turned, tile.count, columns, p.c + i + j * p.c_column, p.c_column, k0 > 0);
     }
 }
 
@@ -236,14 +246,14 @@ Status multiply_matrices(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return nullptr;
     // A block of A, kMostGroupRows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
     constexpr Int kMostGroupRows = 42 * kTileRows, kGroupPanels = 8;
-    // Fewer uses than this do not pay for a copy of a panel.
-    constexpr Int kPackRows = 8 * kTileRows;
-    const bool in_place = p.b_column == 1 && p.m < kPackRows;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
     const Int group_panels = smaller(kGroupPanels, larger(1, panels / 8)), column_groups = ceil_divide(panels, group_panels);
     const Int row_groups = ceil_divide(p.m, kMostGroupRows);
     const Int group_rows = ceil_divide(ceil_divide(p.m, row_groups), kTileRows) * kTileRows;
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
+    // Few uses do not pay for a copy of a panel, unless its rows fall into few sets of L1 and evict each other.
+    const bool aliased = p.b_row * Int(sizeof(T)) % 512 == 0 && depth > 64;
+    const bool in_place = p.b_column == 1 && (p.m <= kTileRows || (p.m < 8 * kTileRows && !aliased));
     const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
     T* tiles = nullptr;
     if (p.a_step != 1) {
