@@ -1,4 +1,4 @@
-// lamella._kernels: each line of kernels.def as a function, and the choice of target and threads.
+// lamella._kernels._compiled: each line of kernels.def as a function, and the choice of target and threads.
 #include "bindings/caster.h"
 
 namespace lamella {
@@ -42,7 +42,7 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
 }  // namespace
 }  // namespace lamella
 
-PYBIND11_MODULE(_kernels, module) {
+PYBIND11_MODULE(_compiled, module) {
     using namespace lamella;
     module.doc() = "The kernels of kernels.def, for float32 and float64 arrays.";
     if (current_or_null() == nullptr) {
