@@ -6,8 +6,8 @@
 namespace lamella {
 namespace {
 
-// Rows joined to whole vectors, and scratch: `statistics` doubles for each column, `parameters` joined rows of per-column
-// values, and the partial sums of each chunk, two joined rows.
+// Rows joined to whole vectors, and the scratch of a call: sums of columns, per-column values as joined rows, and what each
+// chunk sums up.
 template <class T>
 struct Normalized {
     Int columns, width, rows, elements, grain, chunks;
@@ -60,7 +60,7 @@ struct Normalized {
         parallel_for(rows, grain, [&](Int begin, Int end) {
             for (Int at = begin * width; at < end * width; at += width) {
                 const Int length = elements - at < width ? elements - at : width;
-                for_vectors<T>(0, length, [&](Int i, Int part) { f(at + i, i, part); });
+                for_vectors<T>(0, length, [=](Int i, Int part) { f(at + i, i, part); });
             }
         });
     }

@@ -33,9 +33,11 @@ Status mean_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, const F& slo
     LAMELLA_REQUIRE(same_shape(p, dp));
     LAMELLA_REQUIRE(dloss.size == n.rows);
     if (n.columns == 1) {
-        parallel_for(n.rows, kChunkElements, [&](Int begin, Int end) {
-            for_vectors<T>(begin, end, [&](Int i, Int part) {
-                store(dp.data + i, slope(load(p.data + i, part), load(y.data + i, part)) * load(dloss.data + i, part), part);
+        const T *from = p.data, *target = y.data, *d = dloss.data;
+        T* out = dp.data;
+        parallel_for(n.rows, kChunkElements, [=](Int begin, Int end) {
+            for_vectors<T>(begin, end, [=](Int i, Int part) {
+                store(out + i, slope(load(from + i, part), load(target + i, part)) * load(d + i, part), part);
             });
         });
         return nullptr;
@@ -43,7 +45,7 @@ Status mean_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, const F& slo
     for_rows(n, [&](Int r) {
         const T *from = p.data + r * n.columns, *target = y.data + r * n.columns, d = dloss.data[r] / T(n.columns);
         T* out = dp.data + r * n.columns;
-        for_vectors<T>(0, n.columns, [&](Int i, Int part) {
+        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
             store(out + i, slope(load(from + i, part), load(target + i, part)) * d, part);
         });
     });
