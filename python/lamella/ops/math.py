@@ -110,11 +110,25 @@ def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         return (
-            unbroadcast(dy @ b.swapaxes(-1, -2), a) if need[0] else None,
-            unbroadcast(a.swapaxes(-1, -2) @ dy, b) if need[1] else None,
+            unbroadcast(_product(dy, b.swapaxes(-1, -2)), a) if need[0] else None,
+            unbroadcast(_product(a.swapaxes(-1, -2), dy), b) if need[1] else None,
         )
 
-    return a @ b, backward
+    return _product(a, b), backward
+
+
+def _product(a: Array, b: Array) -> Array:
+    """a b by the dense kernel, matrix by matrix; integers by NumPy."""
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        return np.matmul(a, b)
+    stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    left = np.broadcast_to(a, (*stack, m, k)).reshape(-1, m, k)
+    right = np.broadcast_to(b, (*stack, k, n)).reshape(-1, k, n)
+    y, no_bias = np.empty((len(left), m, n), a.dtype), np.empty(0, a.dtype)
+    for one, other, product in zip(left, right, y):
+        _kernels.dense_forward(contiguous(one), contiguous(other), no_bias, False, product)
+    return y.reshape(*stack, m, n)
 
 
 @differentiable

@@ -131,11 +131,13 @@ class Tape:
         nodes, self._nodes = self._nodes, []
         gradients: list[Array | None] = [None] * self._count
         first = nodes[0][3] if nodes else self._count
-        if type(loss) is Tensor:
+        if isinstance(loss, Tensor):
             if loss.value.size != 1:
                 raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
-            loss = [(loss, np.ones(loss.shape, loss.dtype))]
-        for tensor, weights in loss:
+            terms: Sequence[tuple[Tensor, Array]] = [(loss, np.ones(loss.shape, loss.dtype))]
+        else:
+            terms = loss
+        for tensor, weights in terms:
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         while nodes:
