@@ -120,7 +120,8 @@ def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
 def _product(a: Array, b: Array) -> Array:
     """a b by the dense kernel, matrix by matrix; integers by NumPy."""
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
-        return np.matmul(a, b)
+        whole: Array = np.matmul(a, b)
+        return whole
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     (m, k), n = a.shape[-2:], b.shape[-1]
     left = np.broadcast_to(a, (*stack, m, k)).reshape(-1, m, k)
