@@ -1,0 +1,114 @@
+"""lamella.config: the choice of target and threads, and what processes do to it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lamella import _kernels, config
+
+# Large enough to go parallel; prints the sum as exact bits.
+WORK = """
+import numpy as np
+from lamella import _kernels
+x = np.random.default_rng(0).random(1 << 20)
+def total():
+    y = np.empty(1)
+    _kernels.sum_all(x, y)
+    return y[0].hex()
+"""
+
+
+def python(script: str, *, cpus: set[int] | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if k not in ("LAMELLA_TARGET", "OMP_NUM_THREADS")}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_targets_are_listed_best_first_and_one_is_in_use():
+    assert config.target() in config.targets()
+    order = ["avx512_bf16", "avx512", "avx2", "sse4", "neon"]
+    assert config.targets() == [name for name in order if name in config.targets()]
+    assert config.targets()
+
+
+@pytest.mark.parametrize("target", _kernels.targets())
+def test_the_environment_chooses_the_target(target):
+    done = python("from lamella import config; print(config.target())", LAMELLA_TARGET=target)
+    assert done.stdout == target + "\n"
+
+
+def test_an_unknown_target_is_an_import_error_that_lists_those_there_are():
+    done = python("import lamella.config", LAMELLA_TARGET="avx9000")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: lamella: LAMELLA_TARGET=avx9000 is not a target that this machine can run")
+    assert last.endswith(" ".join(config.targets()))
+
+
+def test_threads_heed_openmp_and_affinity():
+    script = "from lamella import config; print(config.num_threads())"
+    assert python(script, OMP_NUM_THREADS="1").stdout == "1\n"
+    assert python(script, cpus={min(os.sched_getaffinity(0))}).stdout == "1\n"
+    assert int(python(script, OMP_NUM_THREADS="64").stdout) <= len(os.sched_getaffinity(0))
+
+
+def test_the_number_of_threads_is_checked():
+    for wrong, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError), ("2", TypeError)):
+        with pytest.raises(error, match="set_num_threads: expected"):
+            config.set_num_threads(wrong)
+    before = config.num_threads()
+    try:
+        config.set_num_threads(10**6)
+        assert config.num_threads() == 4 * os.cpu_count()
+    finally:
+        config.set_num_threads(before)
+
+
+def test_threadpoolctl_limits_the_kernels():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = config.num_threads()
+    try:
+        config.set_num_threads(2)
+        with threadpoolctl.threadpool_limits(1):
+            assert config.num_threads() == 1
+    finally:
+        config.set_num_threads(before)
+
+
+@pytest.mark.parametrize("used_before", [True, False])
+def test_a_forked_child_computes_the_same_and_does_not_hang(used_before):
+    script = f"""{WORK}
+import os
+_kernels.set_num_threads(2)
+before = total() if {used_before} else None
+read, write = os.pipe()
+if os.fork() == 0:
+    os.write(write, (total() + " " + str(_kernels.num_threads())).encode())
+    os._exit(0)
+os.wait()
+bits, threads = os.read(read, 100).decode().split()
+assert bits == total() and before in (None, bits)
+print(threads)
+"""
+    done = python(script)
+    assert done.returncode == 0, done.stderr
+    # Threads that exist in the parent do not exist in the child, so it goes on alone; else it starts its own.
+    assert done.stdout == ("1\n" if used_before else "2\n")
+
+
+def test_threads_of_the_callers_own_compute_the_same():
+    script = f"""{WORK}
+if __name__ == "__main__":
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(4) as pool:
+        print(len(set(pool.map(lambda _: total(), range(32)))))
+"""
+    assert python(script).stdout == "1\n"
