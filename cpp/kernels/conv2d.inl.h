@@ -172,14 +172,14 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
 
     // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
     // use them. A group of tiles stays in L1 beside one panel.
-    constexpr Int kGroupTiles = 4;
+    constexpr Int kGroupRows = 4 * kTileRows;
     const Int panels = ceil_divide(out, kTileColumns<T>);
     const bool pack = sw * in * Int(sizeof(T)) >= 1024 && panels >= 4;
 
     Int failed = 0;
     parallel_for(slices, 1, [&](Int slice, Int) {
         const Int panel_size = block_rows * columns * kTileColumns<T>;
-        const Int tiles_size = pack ? kGroupTiles * kTileRows * block_rows * columns : 0;
+        const Int tiles_size = pack ? kGroupRows * block_rows * columns : 0;
         void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(panels * panel_size) +
                                             Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows));
         if (memory == nullptr) {
@@ -206,8 +206,10 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
             }
             const Epilogue<T> epilogue{nullptr, unit > first_unit, false};
             for (Int w = 0; w < window_count; ++w) {
-                for (Int i0 = 0; i0 < windows[w].size; i0 += kGroupTiles * kTileRows) {
-                    const Int i1 = smaller(i0 + kGroupTiles * kTileRows, windows[w].size);
+                for (Int i0 = 0; i0 < windows[w].size; i0 += kGroupRows) {
+                    const Int i1 = smaller(i0 + kGroupRows, windows[w].size);
+                    const T* a[kGroupRows];
+                    T* c[kGroupRows];
                     const T* const from = patch.data + windows[w].offset;
                     for (Int i = i0; pack && i < i1; i += kTileRows) {
                         T* to = tiles + (i - i0) * block_rows * columns;
@@ -215,26 +217,18 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
                             pack_rows(from + runs[p].a + i, sw * in, columns, smaller(kTileRows, i1 - i), to);
                         }
                     }
+                    for (Int i = i0; i < i1; ++i) {
+                        a[i - i0] = pack ? tiles + (i - i0) / kTileRows * kTileRows * block_rows * columns + (i - i0) % kTileRows
+                                         : from + i;
+                        c[i - i0] = sum + (windows[w].first + i) * out;
+                    }
+                    const Run all{0, points};
                     for (Int panel = 0; panel < panels; ++panel) {
                         const Int j = panel * kTileColumns<T>, panel_columns = smaller(kTileColumns<T>, out - j);
                         const T* const b = packed + panel * panel_size;
-                        for (Int i = i0; i < i1; i += kTileRows) {
-                            const T* a[kTileRows];
-                            T* c[kTileRows];
-                            const Tile<T> tile{a, c, j, smaller(kTileRows, i1 - i)};
-                            for (Int row = 0; row < tile.count; ++row) {
-                                a[row] = pack ? tiles + (i - i0) * block_rows * columns + row : from + i + row;
-                                c[row] = sum + (windows[w].first + i + row) * out;
-                            }
-                            const Run all{0, points};
-                            if (pack) {
-                                multiply<T, 0>(tile, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns,
-                                                       epilogue);
-                            } else {
-                                multiply<T, 0>(tile, sw * in, runs, p1 - p0, b, kTileColumns<T>, panel_columns,
-                                               epilogue);
-                            }
-                        }
+                        const Strip<T> strip{a, c, j, i1 - i0};
+                        if (pack) multiply<T, 0>(strip, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns, epilogue);
+                        else multiply<T, 0>(strip, sw * in, runs, p1 - p0, b, kTileColumns<T>, panel_columns, epilogue);
                     }
                 }
             }

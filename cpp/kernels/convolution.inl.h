@@ -6,27 +6,6 @@
 namespace lamella {
 namespace {
 
-// What a kernel carves out of one scratch buffer.
-class Arena {
-public:
-    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
-
-    template <class E>
-    E* take(Int count) {
-        E* const taken = reinterpret_cast<E*>(at_);
-        at_ += bytes<E>(count);
-        return taken;
-    }
-
-    template <class E>
-    static Int bytes(Int count) {
-        return (count * Int(sizeof(E)) + 63) / 64 * 64;
-    }
-
-private:
-    char* at_;
-};
-
 // Rows and columns of an image, which may lie outside it.
 struct Box {
     Int top, bottom, left, right;
@@ -234,10 +213,8 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
                     const bool last = block == plan.blocks - 1;
                     const Epilogue<T> epilogue{last && v.bias != nullptr ? v.bias + j : nullptr, block > 0,
                                                last && v.relu};
-                    for (Int i = 0; i < count; i += kTileRows) {
-                        multiply<T, 1>({a + i, c + i, j, smaller(kTileRows, count - i)}, 1, plan.runs + first,
-                                       plan.block_end[block] - first, b, kTileColumns<T>, columns, epilogue);
-                    }
+                    multiply<T, 1>({a, c, j, count}, 1, plan.runs + first, plan.block_end[block] - first, b,
+                                   kTileColumns<T>, columns, epilogue);
                     b += plan.block_depth * kTileColumns<T>;
                 }
             }

@@ -12,10 +12,12 @@ Status affine(const T* x, const T* w, In<T> bias, bool relu, T* y, Int m, Int k,
     return multiply_matrices<T>({m, n, k, x, k, 1, w, n, 1, y, n, 1, bias.size > 0 ? bias.data : nullptr, relu});
 }
 
-// dx = dy w^T: dy [m, n], w [k, n]. The smaller of dy and w is the one to be read transposed.
+// dx = dy w^T: dy [m, n], w [k, n]; or dx^T = w dy^T. One factor is read transposed, by each group of rows anew, and dx^T is
+// stored transposed: what moves fewer elements is done.
 template <class T>
 Status affine_backward_input(const T* dy, const T* w, T* dx, Int m, Int k, Int n) {
-    if (m < k) return multiply_matrices<T>({k, m, n, w, n, 1, dy, 1, n, dx, 1, k, nullptr, false});
+    const Int plain = k * n * ceil_divide(m, kMostGroupRows), turned = m * n * ceil_divide(k, kMostGroupRows) + m * k;
+    if (turned < plain) return multiply_matrices<T>({k, m, n, w, n, 1, dy, 1, n, dx, 1, k, nullptr, false});
     return multiply_matrices<T>({m, k, n, dy, n, 1, w, 1, n, dx, k, 1, nullptr, false});
 }
 

@@ -11,6 +11,27 @@
 namespace lamella {
 namespace {
 
+// What a kernel carves out of one scratch buffer.
+class Arena {
+public:
+    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
+
+    template <class E>
+    E* take(Int count) {
+        E* const taken = reinterpret_cast<E*>(at_);
+        at_ += bytes<E>(count);
+        return taken;
+    }
+
+    template <class E>
+    static Int bytes(Int count) {
+        return (count * Int(sizeof(E)) + 63) / 64 * 64;
+    }
+
+private:
+    char* at_;
+};
+
 // 16 registers: 6x2 accumulators + 2 of B + 1 broadcast = 15. 32 registers: 6x4 + 4 + 1 = 29.
 constexpr int kTileRows = 6;
 constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
@@ -72,63 +93,73 @@ LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, I
     }
 }
 
-// kStep: the distance in A from k to k+1, or 0 if it is `step`.
+// `tiles` tiles one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`.
 template <class T, int MR, int NV, int kStep>
-[[gnu::noinline]] void multiply_tile(const T* const* rows, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
-                                     T* const* c, Int column, Int columns, const Epilogue<T>& epilogue) {
-    Vec<T> acc[MR][NV] = {};
-    for (Int run = 0; run < run_count; ++run) {
-        const T* a[MR];
+[[gnu::noinline]] void multiply_tiles(const T* const* rows, Int step, const Run* runs, Int run_count, const T* panel,
+                                      Int ldb, T* const* c, Int column, Int columns, const Epilogue<T>& epilogue,
+                                      Int tiles) {
+    for (; tiles > 0; --tiles, rows += MR, c += MR) {
+        const T* b = panel;
+        Vec<T> acc[MR][NV] = {};
+        for (Int run = 0; run < run_count; ++run) {
+            const T* a[MR];
 #pragma GCC unroll 6
-        for (int r = 0; r < MR; ++r) a[r] = rows[r] + runs[run].a;
-        Int at = 0;
-        for (Int k = runs[run].k; k > 0; --k) {
-            Vec<T> bv[NV];
+            for (int r = 0; r < MR; ++r) a[r] = rows[r] + runs[run].a;
+            Int at = 0;
+            for (Int k = runs[run].k; k > 0; --k) {
+                Vec<T> bv[NV];
 #pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
+                for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
 #pragma GCC unroll 6
-            for (int r = 0; r < MR; ++r) {
-                const Vec<T> av = broadcast<T>(a[r][at]);
+                for (int r = 0; r < MR; ++r) {
+                    const Vec<T> av = broadcast<T>(a[r][at]);
 #pragma GCC unroll 4
-                for (int v = 0; v < NV; ++v) acc[r][v] += av * bv[v];
+                    for (int v = 0; v < NV; ++v) acc[r][v] += av * bv[v];
+                }
+                at += kStep != 0 ? kStep : step;
+                b += ldb;
             }
-            at += kStep != 0 ? kStep : step;
-            b += ldb;
         }
+        store_tile<T, MR, NV>(acc, c, column, columns, epilogue);
     }
-    store_tile<T, MR, NV>(acc, c, column, columns, epilogue);
 }
 
+// Rows of C = rows of A times one panel.
 template <class T>
-struct Tile {
+struct Strip {
     const T* const* rows;  // of A
     T* const* c;           // rows of C
-    Int column;            // of C, where the tile begins
-    Int count;             // rows in use, 1..kTileRows
+    Int column;            // of C, where the panel begins
+    Int count;             // rows
 };
 
 template <class T, int NV, int kStep>
-LAMELLA_INLINE void multiply_rows(const Tile<T>& tile, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
-                                  Int columns, const Epilogue<T>& epilogue) {
-    switch (tile.count) {
-#define CASE(rows_)                                                                                            \
-    case rows_:                                                                                                \
-        return multiply_tile<T, rows_, NV, kStep>(tile.rows, step, runs, run_count, b, ldb, tile.c, tile.column, \
-                                                  columns, epilogue);
-        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+                                   Int columns, const Epilogue<T>& epilogue) {
+    const Int tiles = strip.count / kTileRows, done = tiles * kTileRows;
+    if (tiles > 0) {
+        multiply_tiles<T, kTileRows, NV, kStep>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column, columns,
+                                                epilogue, tiles);
+    }
+    switch (strip.count - done) {
+#define CASE(rest)                                                                                                   \
+    case rest:                                                                                                       \
+        return multiply_tiles<T, rest, NV, kStep>(strip.rows + done, step, runs, run_count, b, ldb, strip.c + done, \
+                                                  strip.column, columns, epilogue, 1);
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5)
 #undef CASE
     }
 }
 
 template <class T, int kStep>
-LAMELLA_INLINE void multiply(const Tile<T>& tile, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
                              Int columns, const Epilogue<T>& epilogue) {
     if (columns <= kLanes<T>) {
-        multiply_rows<T, 1, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+        multiply_strip<T, 1, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     } else if (kTileVectors > 2 && columns <= 2 * kLanes<T>) {
-        multiply_rows<T, 2, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+        multiply_strip<T, 2, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     } else {
-        multiply_rows<T, kTileVectors, kStep>(tile, step, runs, run_count, b, ldb, columns, epilogue);
+        multiply_strip<T, kTileVectors, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     }
 }
 
@@ -194,6 +225,9 @@ LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
 LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
 
+// A block of A, this many rows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
+constexpr Int kMostGroupRows = 42 * kTileRows;
+
 // C = A B + bias, then relu. Element (i, k) of A stands at a[i*a_row + k*a_step], one of the two being 1; likewise (k, j)
 // of B at b[k*b_row + j*b_column] and (i, j) of C at c[i*c_row + j*c_column]. If c_row is 1 there is neither bias nor relu.
 template <class T>
@@ -209,43 +243,18 @@ struct Product {
     bool relu;
 };
 
-// c[j*ldc + r] (+)= tile[r][j].
+// c[j*ldc + r] (+)= strip[r][j].
 template <class T>
-void store_turned(const T* tile, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
+void store_turned(const T* strip, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
     for (Int j = 0; j < columns; ++j, c += ldc) {
-        for (Int r = 0; r < rows; ++r) c[r] = tile[r * kTileColumns<T> + j] + (accumulate ? c[r] : T(0));
-    }
-}
-
-// Rows [i0, i1) of the panel of columns from j on, depth [k0, k1); `b` is that panel. If A's rows lie side by side, `tiles`
-// holds them packed: tile i/kTileRows at tiles + i*p.k.
-template <class T>
-LAMELLA_INLINE void multiply_panel(const Product<T>& p, const T* tiles, Int i0, Int i1, Int j, Int k0, Int k1, const T* b,
-                                   Int ldb) {
-    const Int columns = smaller(kTileColumns<T>, p.n - j);
-    const bool last = k1 == p.k, packed = tiles != nullptr, transposed = p.c_column != 1;
-    const Epilogue<T> epilogue{last && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !transposed, last && p.relu};
-    const Run run{packed ? k0 * kTileRows : k0, k1 - k0};
-    T turned[kTileRows * kTileColumns<T>];
-    for (Int i = i0; i < i1; i += kTileRows) {
-        const T* rows[kTileRows];
-        T* c[kTileRows];
-        const Tile<T> tile{rows, c, transposed ? 0 : j, smaller(kTileRows, i1 - i)};
-        for (Int r = 0; r < tile.count; ++r) {
-            rows[r] = packed ? tiles + i * p.k + r : p.a + (i + r) * p.a_row;
-            c[r] = transposed ? turned + r * kTileColumns<T> : p.c + (i + r) * p.c_row;
-        }
-        if (packed) multiply<T, 0>(tile, kTileRows, &run, 1, b, ldb, columns, epilogue);
-        else multiply<T, 1>(tile, 1, &run, 1, b, ldb, columns, epilogue);
-        if (transposed) store_turned(turned, tile.count, columns, p.c + i + j * p.c_column, p.c_column, k0 > 0);
+        for (Int r = 0; r < rows; ++r) c[r] = strip[r * kTileColumns<T> + j] + (accumulate ? c[r] : T(0));
     }
 }
 
 template <class T>
 Status multiply_matrices(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return nullptr;
-    // A block of A, kMostGroupRows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
-    constexpr Int kMostGroupRows = 42 * kTileRows, kGroupPanels = 8;
+    constexpr Int kGroupPanels = 8;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
     const Int group_panels = smaller(kGroupPanels, larger(1, panels / 8)), column_groups = ceil_divide(panels, group_panels);
     const Int row_groups = ceil_divide(p.m, kMostGroupRows);
@@ -266,28 +275,52 @@ Status multiply_matrices(const Product<T>& p) {
             }
         });
     }
+    const bool turned = p.c_column != 1;
     Int failed = 0;
     parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
-        T* const panel = static_cast<T*>(thread_scratch(depth * kTileColumns<T> * Int(sizeof(T))));
-        if (panel == nullptr) {
+        const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
+        void* const scratch =
+            thread_scratch(Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(strip_size));
+        if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
         }
+        Arena own(scratch);
+        T* const panel = own.take<T>(depth * kTileColumns<T>);
+        T* const strip = own.take<T>(strip_size);
         for (Int task = begin; task < end; ++task) {
-            const Int i0 = task / column_groups * group_rows, i1 = smaller(i0 + group_rows, p.m);
+            const Int i0 = task / column_groups * group_rows, count = smaller(group_rows, p.m - i0);
+            const T* rows[kMostGroupRows];
+            T* c[kMostGroupRows];
+            for (Int i = 0; i < count; ++i) {
+                rows[i] = tiles != nullptr ? tiles + (i0 + i) / kTileRows * kTileRows * p.k + i % kTileRows
+                                           : p.a + (i0 + i) * p.a_row;
+                c[i] = turned ? strip + i * kTileColumns<T> : p.c + (i0 + i) * p.c_row;
+            }
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
                 const Int k0 = block * depth, k1 = smaller(k0 + depth, p.k);
                 for (Int j = first * kTileColumns<T>; j < last * kTileColumns<T>; j += kTileColumns<T>) {
                     const Int columns = smaller(kTileColumns<T>, p.n - j);
-                    const T* const b = p.b + k0 * p.b_row + j * p.b_column;
-                    if (in_place && columns == kTileColumns<T>) {
-                        multiply_panel<T>(p, tiles, i0, i1, j, k0, k1, b, p.b_row);
-                        continue;
+                    const T* b = p.b + k0 * p.b_row + j * p.b_column;
+                    const bool packed = !in_place || columns < kTileColumns<T>;
+                    if (packed && p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
+                    else if (packed) pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
+                    if (packed) b = panel;
+                    const Int ldb = packed ? kTileColumns<T> : p.b_row;
+
+                    const bool end_of_sum = k1 == p.k;
+                    const Epilogue<T> epilogue{end_of_sum && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !turned,
+                                               end_of_sum && p.relu};
+                    const Strip<T> result{rows, c, turned ? 0 : j, count};
+                    if (tiles != nullptr) {
+                        const Run run{k0 * kTileRows, k1 - k0};
+                        multiply<T, 0>(result, kTileRows, &run, 1, b, ldb, columns, epilogue);
+                    } else {
+                        const Run run{k0, k1 - k0};
+                        multiply<T, 1>(result, 1, &run, 1, b, ldb, columns, epilogue);
                     }
-                    if (p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
-                    else pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
-                    multiply_panel<T>(p, tiles, i0, i1, j, k0, k1, panel, kTileColumns<T>);
+                    if (turned) store_turned(strip, count, columns, p.c + i0 + j * p.c_column, p.c_column, k0 > 0);
                 }
             }
         }

@@ -197,7 +197,8 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     const Int v_size = block * v.in, m_size = block * out, corner_size = kWinogradPoints * v.in;
     parallel_for(tiles, block, [&](Int begin, Int end) {
         void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
-                                             Arena::bytes<T>(kWinogradPoints * m_size) + Arena::bytes<T>(corner_size));
+                                             Arena::bytes<T>(kWinogradPoints * m_size) + Arena::bytes<T>(corner_size) +
+                                             2 * Arena::bytes<T*>(block));
         if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
@@ -206,6 +207,8 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
         T* const inputs = own.take<T>(kWinogradPoints * v_size);
         T* const products = own.take<T>(kWinogradPoints * m_size);
         T* const corner = own.take<T>(corner_size);
+        const T** const a = own.take<const T*>(block);
+        T** const c = own.take<T*>(block);
         for (Int tile = begin; tile < end; ++tile) {
             const Place at = tiling.place(tile);
             const T* const image = v.x + at.n * v.height * v.width * v.in;
@@ -215,19 +218,14 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
         }
         const Run run{0, v.in};
         for (Int e = 0; e < kWinogradPoints; ++e) {
+            for (Int i = 0; i < end - begin; ++i) {
+                a[i] = inputs + e * v_size + i * v.in;
+                c[i] = products + e * m_size + i * out;
+            }
             for (Int panel = 0; panel < v.panels(); ++panel) {
                 const T* const b = filters + (e * v.panels() + panel) * v.in * kTileColumns<T>;
                 const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
-                for (Int i = 0; i < end - begin; i += kTileRows) {
-                    const T* a[kTileRows];
-                    T* c[kTileRows];
-                    const Tile<T> tile{a, c, j, smaller(kTileRows, end - begin - i)};
-                    for (Int r = 0; r < tile.count; ++r) {
-                        a[r] = inputs + e * v_size + (i + r) * v.in;
-                        c[r] = products + e * m_size + (i + r) * out;
-                    }
-                    multiply<T, 1>(tile, 1, &run, 1, b, kTileColumns<T>, columns, {nullptr, false, false});
-                }
+                multiply<T, 1>({a, c, j, end - begin}, 1, &run, 1, b, kTileColumns<T>, columns, {nullptr, false, false});
             }
         }
         for (Int tile = begin; tile < end; ++tile) {
@@ -308,7 +306,8 @@ Status winograd_backward_weights(const T* x, Int images, Int height, Int width, 
         const Int v_size = block * in, panel_size = block * kTileColumns<T>, z_size = panels * panel_size;
         const Int corner_size = kWinogradPoints * larger(in, out);
         void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
-                                             Arena::bytes<T>(kWinogradPoints * z_size) + Arena::bytes<T>(corner_size));
+                                             Arena::bytes<T>(kWinogradPoints * z_size) + Arena::bytes<T>(corner_size) +
+                                             2 * Arena::bytes<T*>(in));
         if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
@@ -317,6 +316,8 @@ Status winograd_backward_weights(const T* x, Int images, Int height, Int width, 
         T* const inputs = own.take<T>(kWinogradPoints * v_size);
         T* const gradients = own.take<T>(kWinogradPoints * z_size);
         T* const corner = own.take<T>(corner_size);
+        const T** const a = own.take<const T*>(in);
+        T** const c = own.take<T*>(in);
         T* const sum = sums + slice * sum_size;
         const Int first = slice * tiles / slices, end = (slice + 1) * tiles / slices;
         for (Int begin = first; begin < end; begin += block) {
@@ -333,18 +334,13 @@ Status winograd_backward_weights(const T* x, Int images, Int height, Int width, 
             const Run run{0, count};
             const Epilogue<T> epilogue{nullptr, begin > first, false};
             for (Int e = 0; e < kWinogradPoints; ++e) {
+                for (Int ci = 0; ci < in; ++ci) {
+                    a[ci] = inputs + e * v_size + ci;
+                    c[ci] = sum + (e * in + ci) * padded;
+                }
                 for (Int panel = 0; panel < panels; ++panel) {
-                    const T* const b = gradients + e * z_size + panel * panel_size;
-                    for (Int c0 = 0; c0 < in; c0 += kTileRows) {
-                        const T* a[kTileRows];
-                        T* c[kTileRows];
-                        const Tile<T> tile{a, c, panel * kTileColumns<T>, smaller(kTileRows, in - c0)};
-                        for (Int r = 0; r < tile.count; ++r) {
-                            a[r] = inputs + e * v_size + c0 + r;
-                            c[r] = sum + (e * in + c0 + r) * padded;
-                        }
-                        multiply<T, 0>(tile, in, &run, 1, b, kTileColumns<T>, kTileColumns<T>, epilogue);
-                    }
+                    multiply<T, 0>({a, c, panel * kTileColumns<T>, in}, in, &run, 1,
+                                   gradients + e * z_size + panel * panel_size, kTileColumns<T>, kTileColumns<T>, epilogue);
                 }
             }
         }
