@@ -116,6 +116,9 @@ ARGUMENTS = [
     (dict(validation_split=0.01), None, ""),
     (dict(validation_split=0.99), ValueError, "leaves no samples"),
     (dict(validation_freq=0), ValueError, "validation_freq"),
+    (dict(validation_freq="2", validation_split=0.5), TypeError, "validation_freq to be an integer or .* got '2'"),
+    (dict(validation_freq=2.5, validation_split=0.5), TypeError, "validation_freq to be an integer or .* got 2.5"),
+    (dict(validation_freq=np.int64(0)), ValueError, "validation_freq"),
     (dict(validation_steps=2), ValueError, "Can only use `validation_steps` when doing step-wise training"),
     (dict(batch_size=2, steps_per_epoch=2), ValueError, "batch_size must be None"),
     (dict(shuffle="rows"), ValueError, 'shuffle to be True, False or "batch"'),
@@ -147,6 +150,16 @@ def test_compile_missing():
         with pytest.raises(RuntimeError, match="^You must compile your model before using it.$"):
             method(X, ONE_HOT)
     assert m.predict(X).shape == (6, 3)
+
+
+def test_a_compiled_model_that_waits_for_its_shape_says_so():
+    m = Sequential([Dense(3)])
+    m.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="This model has not yet been built"):
+        m.metrics_names
+    with pytest.raises(ValueError, match="This model has not yet been built"):
+        m.evaluate(None, ONE_HOT)
+    assert m.evaluate(X, ONE_HOT, verbose=0) > 0 and m.metrics_names == ["loss"]
 
 
 COMPILE = [

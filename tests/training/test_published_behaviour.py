@@ -172,7 +172,7 @@ def test_validation_freq_as_a_number_and_as_a_list():
     epochs = lambda freq: [
         "val_loss" in logs for logs in _logs(points(), epochs=5, validation_data=points(3), validation_freq=freq)
     ]
-    assert epochs(2) == [False, True, False, True, False]
+    assert epochs(2) == epochs(np.int64(2)) == [False, True, False, True, False]
     assert epochs([1, 5]) == [True, False, False, False, True]
 
 

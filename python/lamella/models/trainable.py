@@ -84,6 +84,11 @@ class Trainable:
             raise RuntimeError("You must compile your model before using it.")
         if self._steps is None:
             self._build_from(x)
+            if not self.built:
+                raise ValueError(
+                    f"This model has not yet been built. Build the model '{self.name}' first by calling build() or "
+                    "calling fit() with some data."
+                )
             arguments = (self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics)
             self._steps = self._prepared(self.optimizer, arguments)
         return self._steps

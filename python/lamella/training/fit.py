@@ -82,8 +82,12 @@ def run(
     for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"expected {name} to be an integer, got {value!r}")
-    if isinstance(validation_freq, int) and validation_freq < 1:
-        raise ValueError(f"`validation_freq` must be a positive integer, got {validation_freq}")
+    if isinstance(validation_freq, str) or not isinstance(validation_freq, (int, np.integer, Collection)):
+        raise TypeError(f"expected validation_freq to be an integer or a list of epochs, got {validation_freq!r}")
+    if isinstance(validation_freq, (int, np.integer)):
+        if validation_freq < 1:
+            raise ValueError(f"`validation_freq` must be a positive integer, got {validation_freq}")
+        validation_freq = int(validation_freq)
     names = steps.objective.names
     averages = BaseLogger(steps.objective.stateful_names)
     history = History()
