@@ -108,6 +108,8 @@ def test_last_line_of_a_bar(capsys):
     assert capsys.readouterr().out == ""
     Progbar(60, width=6).finish(30)
     assert capsys.readouterr().out.startswith("30/60 [==>...] - 0s ")
+    Progbar(1000, width=6).finish(30)
+    assert capsys.readouterr().out.startswith("  30/1000 [......] - 0s ")
 
 
 def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):
@@ -116,8 +118,34 @@ def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):
     bar.update(30, {"loss": 0.5})
     bar.finish(60, {"loss": 0.25})
     out = capsys.readouterr().out
-    assert "30/60 [===============...............] - ETA: " in out and " - loss: 0.5000" in out
+    assert "30/60 [==============>...............] - ETA: 0s - loss: 0.5000" in out
     assert out.split("\r")[-1].startswith("60/60 [==============================] - 0s ")
+
+
+def test_lines_of_a_drawn_bar_are_keras_own(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    # Some terminals give their width as 0.
+    monkeypatch.setattr("tqdm.utils._screen_shape_wrapper", lambda: lambda file: (0, 0))
+    now = [100.0]
+    monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
+    drawn = []
+    for target, current, seconds in ((20, 1, 2.0), (200, 100, 61.5), (5, 1, 1000.0), (None, 7, 3.0)):
+        bar = Progbar(target, interval=0.0, width=10)
+        now[0] += seconds
+        bar.update(current)
+        drawn.append(capsys.readouterr().out.split("\r")[-1].rstrip())
+        bar.finish(current)
+        capsys.readouterr()
+    assert drawn == [
+        " 1/20 [..........] - ETA: 38s", "100/200 [====>.....] - ETA: 1:01", "1/5 [=>........] - ETA: 1:06:40",
+        "      7/Unknown - 3s",
+    ]  # fmt: skip
+    monkeypatch.setenv("COLUMNS", "12")
+    bar = Progbar(20, interval=0.0)
+    bar.update(5)
+    bar.finish(20)
+    assert "\r 5/20 [=====\r" in (out := capsys.readouterr().out).replace("\r            \r", "\r")
+    assert out.count("\r            \r") == 1  # the drawn line is wiped out before the one that stays
 
 
 def test_progbar_logger_counts_and_averages(capsys, monkeypatch):

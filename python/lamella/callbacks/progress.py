@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from shutil import get_terminal_size
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,15 @@ class Progbar:
             return
         self._drawn = now
         if self._bar is None:
-            self._bar = _tqdm(self.target, self.width)
-        self._bar.n = current
-        self._bar.set_postfix_str(values_text(values or {}), refresh=False)
+            self._bar = _tqdm()
+        seconds = now - self._start
+        if self.target is None:
+            pace = f" - {seconds:.0f}s"
+        else:
+            pace = f" - ETA: {_eta_text(seconds / current * (self.target - current) if current else 0.0)}"
+        line = f"{self._drawing(current, self.target)}{pace}{values_text(values or {})}"
+        # A line that wraps could not be drawn over. A width of 0, as some terminals give it, counts as 80 here.
+        self._bar.line = line[: get_terminal_size().columns]
         self._bar.refresh()
 
     def finish(self, current: int, values: Mapping[str, float] | None = None) -> None:
@@ -76,7 +83,7 @@ class Progbar:
         text = values_text(values or {})
         if self.verbose == 1:
             target = current if self.target is None else self.target
-            line = f"{current}/{target} {self._drawing(current, target)}{pace_text(seconds, current)}{text}"
+            line = f"{self._drawing(current, target)}{pace_text(seconds, current)}{text}"
         elif self.verbose == 2:
             line = f" - {seconds:.0f}s{text}"
         else:
@@ -86,38 +93,45 @@ class Progbar:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
-    def _drawing(self, current: int, target: int) -> str:
+    def _drawing(self, current: int, target: int | None) -> str:
+        """' 30/100 [==>.......]': the count as wide as the target's, then the bar."""
+        if target is None:
+            return f"{current:7d}/Unknown"
         filled = int(self.width * current / target) if target else self.width
+        bar = "=" * max(0, filled - 1) + (">" if filled else "") + "." * (self.width - filled)
         if filled >= self.width:
-            return f"[{'=' * self.width}]"
-        return f"[{'=' * max(0, filled - 1)}{'>' if filled else ''}{'.' * (self.width - filled)}]"
+            bar = "=" * self.width
+        return f"{current:{len(str(target))}d}/{target} [{bar}]"
 
 
 def _is_terminal() -> bool:
     return bool(getattr(sys.stdout, "isatty", lambda: False)())
 
 
-def _tqdm(target: int | None, width: int) -> tqdm[Any]:
-    """A bar that looks as Keras's. tqdm is imported here: only a drawn bar needs it."""
+def _eta_text(seconds: float) -> str:
+    """'59s', '1:01' or '1:06:40'."""
+    whole = int(seconds)
+    if whole > 3600:
+        return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+    return f"{whole // 60}:{whole % 60:02d}" if whole > 60 else f"{whole}s"
+
+
+def _tqdm() -> tqdm[Any]:
+    """What puts a line in the place of the last. tqdm is imported here: only a drawn bar needs it."""
     from tqdm import tqdm
 
-    shape = "{n_fmt}/{total_fmt} [{bar:%d}] - ETA: {remaining_s:.0f}s{values}" % width
-    if target is None:
-        shape = "{n_fmt}/Unknown - {elapsed_s:.0f}s{values}"
-    return _keras_bar(tqdm)(total=target, bar_format=shape, ascii=".>=", file=sys.stdout, leave=True, mininterval=0)
+    return _line_bar(tqdm)(bar_format="{line}", file=sys.stdout, leave=True, mininterval=0)
 
 
-def _keras_bar(tqdm: type) -> type:
+def _line_bar(tqdm: type) -> type:
     class Bar(tqdm):  # type: ignore[misc]
         monitor_interval = 0  # no thread of tqdm's own stays behind
+        line = ""
 
         @property
         def format_dict(self) -> dict[str, Any]:
             values: dict[str, Any] = super().format_dict
-            rate = values["n"] / values["elapsed"] if values["elapsed"] and values["n"] else 0.0
-            left = (values["total"] or 0) - values["n"]
-            # tqdm puts ", " before a postfix, so Keras's values go in by a name of their own.
-            values.update(remaining_s=left / rate if rate else 0.0, values=self.postfix or "", postfix=None)
+            values["line"] = self.line
             return values
 
     return Bar
