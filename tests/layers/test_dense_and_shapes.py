@@ -107,6 +107,12 @@ def test_dropout_noise_shape_is_broadcast():
     assert 0 < (y == 0).mean() < 1
 
 
+@pytest.mark.parametrize("rate", ["0.5", None, [0.5], float("nan")])
+def test_dropout_rate_is_a_number(rate):
+    with pytest.raises(ValueError, match="Layer dropout_[0-9]+: expected rate to be a number, got "):
+        Dropout(rate)
+
+
 @pytest.mark.parametrize("rate, clipped", [(-1, 0), (0, 0), (1, 1), (3, 1)])
 def test_dropout_rate_is_clipped_and_the_ends_are_identities(rate, clipped):
     layer = Dropout(rate)

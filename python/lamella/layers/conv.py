@@ -25,7 +25,7 @@ class Conv2D(Layer):
 
     Shapes:  x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge),
         kernel [kh, kw, C, filters] in both formats -> [N, P, Q, filters].
-    Raises:  ValueError if strides and dilation_rate are both above 1.
+    Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 
     def __init__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella import activations, constraints, initializers, regularizers
 from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
@@ -119,6 +121,8 @@ class Dropout(Layer):
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(rate, (str, bytes)) or np.ndim(rate) != 0 or rate is None or rate != rate:
+            raise ValueError(f"Layer {self.name}: expected rate to be a number, got {rate!r}")
         self.rate = min(1.0, max(0.0, rate))
         self.noise_shape = None if noise_shape is None else as_shape(noise_shape)
         self.seed = seed
