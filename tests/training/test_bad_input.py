@@ -215,6 +215,22 @@ def test_a_custom_loss_decides_on_its_own_what_targets_mean():
     assert m.evaluate(X, y, verbose=0) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_a_loss_or_metric_that_returns_nothing_is_named():
+    def forgetful(y, p):
+        (p - y) ** 2
+
+    m = Sequential([Dense(1, input_shape=(3,))])
+    m.compile("sgd", forgetful)
+    before = m.get_weights()
+    for method in (m.train_on_batch, m.test_on_batch):
+        with pytest.raises(TypeError, match="the loss of 'dense_[0-9]+' returned NoneType, expected numbers"):
+            method(X, X[:, :1])
+    assert all(np.array_equal(a, b) for a, b in zip(before, m.get_weights()))
+    m.compile("sgd", "mse", metrics=[forgetful])
+    with pytest.raises(TypeError, match="metric 'forgetful' returned NoneType, expected numbers"):
+        m.test_on_batch(X, X[:, :1])
+
+
 def test_a_loss_without_gradient_is_refused():
     m = Sequential([Dense(1, input_shape=(3,))])
     m.compile("sgd", lambda y, p: np.zeros(len(y), "f4"))

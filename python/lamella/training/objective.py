@@ -34,6 +34,8 @@ class Metric:
 
     def __call__(self, target: Array, output: Array, weights: Array | None) -> float:
         values: Any = value_of(self.function(target, output))
+        if values is None:
+            raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
         if self.weighted and weights is not None:
             return float((values * row_shares(weights, values)).sum())
         return float(values) if values.ndim == 0 else float(np.add.reduce(values, axis=None)) / values.size
@@ -139,6 +141,8 @@ class Objective:
         seeds: list[Seed] = []
         for output, target, weight in zip(self.outputs, targets, weights):
             rows = output.loss(target, values[output.index])
+            if rows is None:
+                raise TypeError(f"the loss of '{output.name}' returned NoneType, expected numbers")
             array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)
             if weight is None:
                 loss = float(np.add.reduce(array, axis=None)) / array.size
