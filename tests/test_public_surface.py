@@ -40,6 +40,14 @@ def test_to_categorical():
     assert utils.to_categorical(np.zeros((2, 3), int), 4).shape == (2, 3, 4)
     assert utils.to_categorical([1.0, 0.0], dtype="int8").dtype == np.int8
     assert utils.to_categorical([], 3).shape == (0, 3)
+    assert utils.to_categorical([1, 4], 0).shape == (2, 5)  # 0 is as good as None in Keras
     for bad in ([-1, 0], [0, 5], [0.5], ["a"]):
         with pytest.raises(ValueError, match="to_categorical: expected"):
             utils.to_categorical(bad, 3)
+    with pytest.raises(ValueError, match="to_categorical: expected integer labels, got inf"):
+        utils.to_categorical([1.0, np.inf])
+    for classes in (-3, 2.5, "3"):
+        with pytest.raises(ValueError, match=f"expected num_classes to be a positive integer, got {classes!r}"):
+            utils.to_categorical([0], classes)
+    with pytest.raises(ValueError, match="no label below 0, got -1"):
+        utils.to_categorical([2, -1])
