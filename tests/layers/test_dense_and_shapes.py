@@ -193,3 +193,13 @@ def test_questions_about_calls():
     assert layer.get_input_at(1) is b and layer.get_output_shape_at(0) == (None, 4) and layer.input_shape == (None, 3)
     with pytest.raises(ValueError, match="Asked to get input at node 2, but the layer has only 2 inbound nodes"):
         layer.get_input_at(2)
+
+
+@pytest.mark.parametrize("dtype", ["foo", "complex64", "object", "S4", 3.5])
+def test_a_dtype_is_one_of_real_numbers(dtype):
+    with pytest.raises(TypeError, match="expected the name of a dtype of real numbers, got dtype="):
+        Input((3,), dtype=dtype)
+    with pytest.raises(TypeError, match="Layer d: expected the name of a dtype of real numbers, got dtype="):
+        Dense(2, dtype=dtype, name="d")
+    assert Input((3,), dtype="int32").dtype == "int32"
+    assert Dense(2, input_shape=(3,), dtype=np.float64).get_config()["dtype"] == "float64"

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from lamella.core import config
@@ -28,6 +29,19 @@ Value = Any
 def takes_training(cls: type) -> bool:
     """True if `call` of this class has an argument `training`."""
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+
+
+def _number_dtype(dtype: str | None, who: str) -> str | None:
+    """The name of a dtype of numbers; None stays None. Raises TypeError for any other."""
+    if dtype is None:
+        return None
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.kind not in "biuf":
+        raise TypeError(f"Layer {who}: expected the name of a dtype of real numbers, got dtype={dtype!r}")
+    return found.name
 
 
 class Layer(Weighted, CallHistory, Configurable):
@@ -66,7 +80,7 @@ class Layer(Weighted, CallHistory, Configurable):
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
         self.built = False
-        self.dtype = dtype or input_dtype
+        self.dtype = _number_dtype(dtype or input_dtype, self.name)
         self.batch_input_shape: Shape | None = None
         if batch_input_shape is not None:
             self.batch_input_shape = as_shape(batch_input_shape)
