@@ -140,6 +140,7 @@ def test_add_and_concatenate():
         (lambda: Add()([Input((3,)), Input((4,))]), "Operands could not be broadcast together"),
         (lambda: Concatenate()(Input((3,))), "A `Concatenate` layer should be called on a list of at least 2 inputs"),
         (lambda: Concatenate()([Input((3, 4)), Input((2, 4))]), "requires inputs with matching shapes except for the concat axis"),
+        (lambda: Concatenate(axis=9)([Input((3,)), Input((3,))]), r"Concatenate .*: expected an axis in .-2, 2., got 9"),
         (lambda: Dense(4)(Input((None,))), "the last dimension of the inputs to `Dense` should be defined"),
         (lambda: layers.MaxPooling2D(9)(Input((4, 4, 1))), "the window .9, 9. is larger than the input"),
         (lambda: layers.Conv2D(1, 9)(Input((4, 4, 1))), "the kernel .9, 9. is larger than the input"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.core.registry import register
-from lamella.core.shapes import Dim, Shape
+from lamella.core.shapes import Dim, Shape, normalize_axis
 from lamella.layers.base import Layer, Value
 
 
@@ -77,6 +77,7 @@ class Concatenate(Layer):
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
             raise ValueError("A `Concatenate` layer should be called on a list of at least 2 inputs")
+        normalize_axis(self.axis, len(input_shape[0]), f"Concatenate '{self.name}'")
         result = list(input_shape[0])
         others = [[d for i, d in enumerate(s) if i != self.axis % len(s)] for s in input_shape]
         for other in others[1:]:
