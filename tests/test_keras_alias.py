@@ -31,6 +31,8 @@ def check(code):
         ("from keras.engine import Model, Layer", "Model is lamella.Model"),
         ("from keras.engine.training import Model", "Model is lamella.Model"),
         ("from keras.utils import to_categorical, np_utils", "np_utils.to_categorical is lamella.utils.to_categorical is to_categorical"),
+        ("from keras.utils.generic_utils import Progbar; import keras", "Progbar is lamella.callbacks.Progbar is keras.utils.Progbar"),
+        ("from keras.utils.layer_utils import print_summary; import keras", "print_summary is keras.utils.print_summary"),
         ("from keras.utils.generic_utils import CustomObjectScope", "CustomObjectScope is lamella.utils.custom_object_scope"),
         ("from keras.optimizers import SGD, Adam", "SGD is lamella.optimizers.SGD"),
         ("from keras.callbacks import EarlyStopping, History", "EarlyStopping is lamella.callbacks.EarlyStopping"),

@@ -25,9 +25,10 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "layers.convolutional": ("layers.conv", "layers.pooling"),
     "layers.normalization": ("layers.norm",),
     "objectives": ("losses",),
-    "utils": ("utils",),  # one file here, a package there
+    "utils": ("utils", "callbacks.progress", "models.summary"),  # one file here, a package there
     "utils.np_utils": ("utils",),
-    "utils.generic_utils": ("utils", "core.configurable"),
+    "utils.generic_utils": ("utils", "core.configurable", "callbacks.progress"),
+    "utils.layer_utils": ("models.summary",),
 }
 
 
