@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import median
 from time import perf_counter
 from typing import Any
+
+import numpy as np
 
 from lamella.callbacks.logs import Logs
 
@@ -130,7 +131,7 @@ class CallbackList:
         times.append(seconds)
         if seconds <= 0.1 or len(times) < self.queue_length:
             return
-        typical = median(times)
+        typical = float(np.median(times))
         if self._batch_seconds > 0.0 and typical > 0.95 * self._batch_seconds and typical > 0.1:
             warnings.warn(
                 f"Method ({hook}) is slow compared to the batch update ({typical:f}). Check your callbacks.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from shutil import get_terminal_size
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +69,8 @@ class Progbar:
         else:
             pace = f" - ETA: {_eta_text(seconds / current * (self.target - current) if current else 0.0)}"
         line = f"{self._drawing(current, self.target)}{pace}{values_text(values or {})}"
+        from shutil import get_terminal_size  # with its archive formats it is nine modules, and few runs draw a bar
+
         # A line that wraps could not be drawn over. A width of 0, as some terminals give it, counts as 80 here.
         self._bar.line = line[: get_terminal_size().columns]
         self._bar.refresh()
