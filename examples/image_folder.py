@@ -126,7 +126,7 @@ def main() -> None:
     print(f"classes:           {len(classes)}: {', '.join(classes)}")
     print(f"images:            {len(x_train)} to train on, {len(x_test)} to test on, {x_train.shape[1:]} each")
     print(f"epochs:            {arguments.epochs}")
-    print(f"seconds per epoch: {np.median(timer.seconds):.1f} (median; {min(timer.seconds):.1f} to {max(timer.seconds):.1f})")
+    print(f"seconds per epoch: {np.median(timer.seconds):.3g} (median; {min(timer.seconds):.3g} to {max(timer.seconds):.3g})")
     print(f"test loss:         {loss:.4f}")
     print(f"test accuracy:     {accuracy:.4f}")
 
