@@ -38,6 +38,9 @@ def check(code):
         ("from keras.callbacks import EarlyStopping, History", "EarlyStopping is lamella.callbacks.EarlyStopping"),
         ("from keras.losses import mean_squared_error", "mean_squared_error is lamella.losses.mean_squared_error"),
         ("from keras import activations, initializers, regularizers, constraints, metrics", "regularizers is lamella.regularizers"),
+        ("from keras.applications.imagenet_utils import _obtain_input_shape", "_obtain_input_shape((9, 9, 3), 9, 5, 'channels_last', include_top=True, weights=None) == (9, 9, 3)"),
+        ("import keras_applications.imagenet_utils as a; from keras.applications import imagenet_utils as b", "a is b"),
+        ("from keras_applications.imagenet_utils import _obtain_input_shape, preprocess_input", "preprocess_input is lamella.applications.imagenet_utils.preprocess_input"),
         ("from keras import Input, Model, Sequential", "Input is lamella.layers.Input"),
         ("from keras.initializers import glorot_uniform, Orthogonal", "Orthogonal is lamella.initializers.Orthogonal"),
     ],
@@ -49,8 +52,8 @@ def test_the_same_objects(statement, same):
 @pytest.mark.parametrize(
     "statement, named",
     [
-        ("import keras.applications", "keras.applications"),
-        ("from keras.applications.vgg16 import VGG16", "keras.applications"),
+        ("from keras.applications.vgg16 import VGG16", "keras.applications.vgg16"),
+        ("from keras_applications.resnet50 import ResNet50", "keras_applications.resnet50"),
         ("from keras.layers import LSTM9", "LSTM9"),
         ("from keras.layers.convolutional import Conv9D", "Conv9D"),
         ("from keras import nothing", "nothing"),
@@ -64,10 +67,10 @@ def test_what_is_missing_is_an_import_error_that_names_it(statement, named):
 def test_another_keras_is_never_mixed_in(tmp_path):
     (tmp_path / "keras").mkdir()
     (tmp_path / "keras" / "__init__.py").write_text("other = True")
-    (tmp_path / "keras" / "applications.py").write_text("")
+    (tmp_path / "keras" / "nothing.py").write_text("")
     path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    done = run(path + "import lamella; lamella.install_as_keras(); import keras; assert not hasattr(keras, 'other')\nimport keras.applications")
-    assert "lamella has no 'applications'" in done.stderr
+    done = run(path + "import lamella; lamella.install_as_keras(); import keras; assert not hasattr(keras, 'other')\nimport keras.nothing")
+    assert "lamella has no 'nothing'" in done.stderr
     done = run(path + "import keras, lamella; lamella.install_as_keras()")
     assert "RuntimeError: install_as_keras: another keras is already imported" in done.stderr
 

@@ -12,6 +12,7 @@ import numpy as _numpy  # noqa: F401 - the one eager import; what comes later th
 
 if TYPE_CHECKING:
     from lamella import activations as activations
+    from lamella import applications as applications
     from lamella import backend as backend
     from lamella import callbacks as callbacks
     from lamella import config as config
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = frozenset(
-    "activations backend callbacks config constraints initializers layers losses metrics models ops optimizers "
-    "preprocessing regularizers utils".split()
+    "activations applications backend callbacks config constraints initializers layers losses metrics models ops "
+    "optimizers preprocessing regularizers utils".split()
 )
 _NAMES = {
     "Input": "layers",

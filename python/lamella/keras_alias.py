@@ -13,6 +13,9 @@ from types import ModuleType
 # The release whose behaviour lamella reproduces: scripts compare keras.__version__.
 _VERSION = "2.2.5"
 
+# Packages that resolve to lamella, and the rooms that they show.
+_ROOTS = {"keras": "", "keras_applications": "applications"}
+
 # Keras's modules that have another place here, and the rooms whose names they show.
 _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "engine": ("layers", "models", "models.network", "layers.symbolic"),
@@ -33,10 +36,10 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
 
 
 def install_as_keras() -> ModuleType:
-    """Make `import keras` and every keras.x.y that exists here resolve to lamella; returns the module `keras`.
+    """Make `import keras`, every keras.x.y that exists here, and keras_applications resolve to lamella.
 
-    What does not exist here raises ImportError naming it.
-    Raises:  RuntimeError if another keras was imported before.
+    Returns:  the module `keras`.
+    Raises:  ImportError, at import, naming what does not exist here; RuntimeError if another keras was imported before.
     """
     present = sys.modules.get("keras")
     if present is not None and getattr(present, "__loader__", None) is not _loader:
@@ -47,15 +50,15 @@ def install_as_keras() -> ModuleType:
 
 
 class _Finder(MetaPathFinder):
-    """Answers for keras and everything below it, so no other keras on the path is ever mixed in."""
+    """Answers for keras, its sister packages and everything below, so no other keras on the path is ever mixed in."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != "keras" and not fullname.startswith("keras."):
+        room = _room(fullname)
+        if room is None:
             return None
-        room = fullname[len("keras.") :]
-        if fullname == "keras" or room in _ELSEWHERE or _exists(f"lamella.{room}"):
+        if not room or room in _ELSEWHERE or _exists(f"lamella.{room}"):
             return ModuleSpec(fullname, _loader, is_package=True)
         raise ModuleNotFoundError(f"lamella has no {room!r}: `{fullname}` does not exist here", name=fullname)
 
@@ -64,9 +67,9 @@ class _Loader(Loader):
     """Loads the module of the same name under lamella, or one that shows the names of other rooms."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        room = spec.name[len("keras.") :]
-        if spec.name == "keras" or room in _ELSEWHERE:
-            return _Facade(spec.name, _ELSEWHERE.get(room, ("",)))
+        room = _room(spec.name)
+        if not room or room in _ELSEWHERE:
+            return _Facade(spec.name, _ELSEWHERE.get(room or "", ("",)))
         module = importlib.import_module(f"lamella.{room}")
         spec.loader_state = module.__spec__
         return module
@@ -98,6 +101,12 @@ class _Facade(ModuleType):
     def __dir__(self) -> list[str]:
         rooms = [importlib.import_module(f"lamella.{room}".rstrip(".")) for room in self._rooms]
         return sorted({name for room in rooms for name in dir(room) if not name.startswith("_")})
+
+
+def _room(fullname: str) -> str | None:
+    """The room that a module's name stands for, "" for the package itself; None for a module of somebody else."""
+    root, _, rest = fullname.partition(".")
+    return f"{_ROOTS[root]}.{rest}".strip(".") if root in _ROOTS else None
 
 
 def _exists(module: str) -> bool:

@@ -29,9 +29,10 @@ MAY_IMPORT = {
     "preprocessing": {"core", "_kernels"},
     "callbacks": {"core"},
     "training": {"core", "ops.tape", "data", "callbacks"},
-    "models": ALL - {"backend", "utils", "keras_alias"},
+    "models": ALL - {"applications", "backend", "utils", "keras_alias"},
     "backend": ALL,
     "utils": ALL,
+    "applications": ALL,
     "keras_alias": ALL,
 }
 

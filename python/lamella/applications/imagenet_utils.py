@@ -1,0 +1,57 @@
+"""What networks trained on ImageNet read and write: their pixels, their classes, their input shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamella.applications.input_shape import _obtain_input_shape as _obtain_input_shape
+from lamella.core.checks import as_array
+from lamella.core.config import floatx, image_data_format
+
+# Means of ImageNet's channels: BGR from 0 to 255 for the networks that came from Caffe, RGB from 0 to 1 for Torch's.
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+_TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+    """Pixels from 0 to 255, in RGB, as a network read them in its training.
+
+    A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
+
+    Args:  x: one image or a batch, channels where data_format says: an array, a tape's tensor or a symbolic one; integers
+        become floatx.  mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
+    Returns:  x's shape.
+    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted.
+    Source:  keras_applications 1.0.8, which takes an unknown mode for "caffe".
+    """
+    data_format = data_format or image_data_format()
+    if data_format not in ("channels_first", "channels_last"):
+        raise ValueError(f"Unknown data_format {data_format}")
+    if mode not in ("caffe", "tf", "torch"):
+        raise ValueError(f'preprocess_input: expected mode "caffe", "tf" or "torch", got {mode!r}')
+    if isinstance(x, (np.ndarray, list, tuple)):
+        x = _writable_floats(x)
+    if mode == "tf":
+        x /= 127.5
+        x -= 1.0
+        return x
+    axis = x.ndim - 1 if data_format == "channels_last" else 0 if x.ndim == 3 else 1
+    if x.ndim < 2 or x.shape[axis] != 3:
+        raise ValueError(f"preprocess_input: expected 3 channels on axis {axis} ({data_format}), got shape {x.shape}")
+    column = (3, *[1] * (x.ndim - 1 - axis))
+    if mode == "torch":
+        x /= 255.0
+        x -= np.array(_TORCH_MEAN, x.dtype).reshape(column)
+        x /= np.array(_TORCH_STD, x.dtype).reshape(column)
+        return x
+    x = x[(*[slice(None)] * axis, slice(None, None, -1))]
+    x -= np.array(_CAFFE_MEAN, x.dtype).reshape(column)
+    return x
+
+
+def _writable_floats(x: Any) -> np.ndarray:
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        return np.array(as_array(x, floatx(), "preprocess_input"))
+    return x if x.flags.writeable else x.copy()
