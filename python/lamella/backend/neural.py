@@ -10,7 +10,7 @@ from lamella.activations import elu as elu
 from lamella.activations import relu as relu
 from lamella.activations import softmax as softmax
 from lamella.core.config import normalize_data_format
-from lamella.core.random import next_seed
+from lamella.core.random import draw_key
 from lamella.ops import hard_sigmoid, sigmoid, softplus, softsign, tanh
 
 __all__ = [
@@ -50,7 +50,7 @@ def binary_crossentropy(target: Value, output: Value, from_logits: bool = False)
 
 def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:
     """Always drops; see layers.Dropout for the learning phase."""
-    key = (next_seed("dropout") if seed is None else seed, 0)
+    key = draw_key() if seed is None else (seed, 0)
     return ops.dropout(x, rate=level, key=key, noise_shape=noise_shape)
 
 

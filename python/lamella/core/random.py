@@ -2,38 +2,130 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import threading
 import zlib
 
 import numpy as np
 
 _seed: int | None = None
 _counters: dict[str, int] = {}
+_seedings = 0  # calls of set_random_seed: a stream begins anew after each
+
+# More draws than any step makes; 2**43 steps fit beside them in the 63 bits of a kernel's offset.
+_DRAWS = 20
 
 
 def set_random_seed(seed: int) -> None:
     """Seed everything: Python's `random`, NumPy's global state, and all keys that lamella hands out afterwards."""
-    global _seed
+    global _seed, _seedings
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= int(seed) < 2**32:
         raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), got {seed!r}")
     _seed = int(seed)
+    _seedings += 1
     _counters.clear()
     random.seed(_seed)
     np.random.seed(_seed)
 
 
+class Stream:
+    """The random numbers of one model's training: a seed and the number of steps done say all that is to come.
+
+    Within `with stream:` this thread draws the keys of one step; the step counts unless it raises. Two numbers are
+    saved with a model, and its training goes on as if it had never stopped.
+
+    Attributes:  seed: drawn at the first step, and anew after set_random_seed.  step: steps done.
+        epoch: what `step` was when the epoch began; the order of the epoch's samples is keyed by it, so that it does
+        not depend on the epochs that this process has run.
+    """
+
+    def __init__(self) -> None:
+        self.seed = self.step = self.epoch = 0
+        self._seeding: int | None = None
+        self._draws = itertools.count()
+        self._outer: Stream | None = None
+
+    def __enter__(self) -> Stream:
+        self._ready()
+        self._draws = itertools.count()
+        self._outer, _current.stream = _current.stream, self
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        _current.stream = self._outer
+        if kind is None:
+            self.step += 1
+
+    def begin_epoch(self) -> None:
+        self._ready()
+        self.epoch = self.step
+
+    def order(self) -> np.random.Generator:
+        """A generator for the order of this epoch's samples: the same one however often it is asked for."""
+        self._ready()
+        words = np.random.SeedSequence([self.seed, zlib.crc32(b"shuffle"), self.epoch])
+        return np.random.Generator(np.random.Philox(words))
+
+    def key(self) -> tuple[int, int]:
+        """(seed, offset) of the next draw of this step."""
+        self._ready()
+        return self.seed, self.step << _DRAWS | next(self._draws)
+
+    def get_state(self) -> dict[str, int]:
+        self._ready()
+        return {"seed": self.seed, "step": self.step, "epoch": self.epoch}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        """Raises ValueError unless it is what get_state returned."""
+        names = ("seed", "step", "epoch")
+        if set(state) != set(names) or not all(type(state[n]) is int and 0 <= state[n] < 2**43 for n in names):
+            raise ValueError(f"random state: expected seed, step and epoch as integers in [0, 2**43), got {state}")
+        self.seed, self.step, self.epoch = (state[n] for n in names)
+        self._seeding = _seedings
+
+    def _ready(self) -> None:
+        if self._seeding != _seedings:
+            self._seeding = _seedings
+            self.seed, self.step, self.epoch = next_seed("stream"), 0, 0
+            self._draws = itertools.count()
+
+
+class _Current(threading.local):
+    stream: Stream | None = None
+
+
+_current = _Current()
+_outside = Stream()  # of draws that belong to no training step: there every draw is new
+
+
+def draw_key(seed: int | None = None) -> tuple[int, int]:
+    """(seed, offset) for a kernel that draws, by the n-th draw of the current training step.
+
+    Args:  seed: a layer's own; None takes the training's.
+    """
+    own, offset = (_current.stream or _outside).key()
+    return own if seed is None else int(seed) % 2**63, offset
+
+
 def next_seed(what: str) -> int:
-    """A fresh 31-bit key for one owner of the kind `what` ("initializer", "dropout", "shuffle" ...).
+    """A fresh 31-bit key for one owner of the kind `what` ("initializer", "dropout", "random" ...).
 
     After set_random_seed the n-th owner of a kind always gets the same key. Before it the key comes from NumPy's
-    global state, as in Keras 2, so that scripts with `np.random.seed(1)` stay reproducible.
+    global state, as in Keras 2, so that scripts with `np.random.seed(1)` stay reproducible. Within a training step it
+    follows from the step, so that a training that was taken up again draws the same.
     """
+    if _current.stream is not None:
+        return _hashed(*_current.stream.key(), zlib.crc32(what.encode()))
     if _seed is None:
         return int(np.random.randint(0, 2**31 - 1))
     count = _counters.get(what, 0)
     _counters[what] = count + 1
-    words = np.random.SeedSequence([_seed, zlib.crc32(what.encode()), count]).generate_state(1)
-    return int(words[0]) >> 1
+    return _hashed(_seed, zlib.crc32(what.encode()), count)
+
+
+def _hashed(*words: int) -> int:
+    return int(np.random.SeedSequence(words).generate_state(1)[0]) >> 1
 
 
 def generator(seed: int | None = None, what: str = "initializer") -> np.random.Generator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -12,6 +12,8 @@ from lamella.data.standardize import Array
 # Inputs, targets, weights (None where all samples count the same) and the number of samples.
 Batch: TypeAlias = tuple[list[Array], list[Array], "list[Array | None]", int]
 Shuffle: TypeAlias = 'bool | Literal["batch"]'
+# Makes the generator of the order of the epoch that begins. It knows the epoch; batches do not count epochs.
+Order: TypeAlias = Callable[[], np.random.Generator]
 
 # Rows are gathered some batches at a time, then sliced: a slice costs 0.2 us, a gather 1 us and more. The block stays
 # within a core's L2 cache.
@@ -58,38 +60,38 @@ class Data(NamedTuple):
 class ArrayBatches:
     """Arrays cut into batches; the last one may be smaller.
 
-    Args:  shuffle: True: a new order each epoch, made from the last one's; "batch": whole batches change places and
-        the remainder stays last.  generator: of the orders; needed to shuffle.
+    Args:  shuffle: True: a new order each epoch; "batch": whole batches change places and the remainder stays last.
+        order: needed to shuffle.
+    Deviation:  Keras shuffles the last epoch's order, so that it depends on all epochs before; here each stands alone.
     """
 
     def __init__(
-        self, data: Data, batch_size: int, shuffle: Shuffle = False, generator: np.random.Generator | None = None
+        self, data: Data, batch_size: int, shuffle: Shuffle = False, order: Order | None = None
     ) -> None:
         self.data = data
         self.batch_size = batch_size
         self.shuffle = shuffle
-        self.generator = generator
+        self.order = order
         self.samples: int = data.samples
         self.steps: int = -(-self.samples // batch_size)
-        self._order = np.arange(self.samples)
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        if not self.shuffle or self.generator is None:
+        if not self.shuffle or self.order is None:
             return self._cut(self.data, self.samples)
+        rows = np.arange(self.samples)
         if self.shuffle == "batch":
             whole = self.samples - self.samples % self.batch_size
-            blocks = self._order[:whole].reshape(-1, self.batch_size)
-            self.generator.shuffle(blocks, axis=0)
+            self.order().shuffle(rows[:whole].reshape(-1, self.batch_size), axis=0)
         else:
-            self.generator.shuffle(self._order)
-        return self._gathered()
+            self.order().shuffle(rows)
+        return self._gathered(rows)
 
-    def _gathered(self) -> Iterator[Batch]:
+    def _gathered(self, order: Array) -> Iterator[Batch]:
         arrays = [*self.data.inputs, *self.data.targets, *(w for w in self.data.weights if w is not None)]
         row_bytes = sum(a.nbytes for a in arrays) // self.samples
         rows = max(1, _BLOCK_BYTES // max(1, row_bytes * self.batch_size)) * self.batch_size
         for start in range(0, self.samples, rows):
-            chosen = self._order[start : start + rows]
+            chosen = order[start : start + rows]
             block = Data(
                 [x.take(chosen, axis=0) for x in self.data.inputs],
                 [y.take(chosen, axis=0) for y in self.data.targets],

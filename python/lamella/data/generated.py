@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.data.batches import Batch, Data
+from lamella.data.batches import Batch, Data, Order
 
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
@@ -36,7 +36,7 @@ def split_item(item: Any) -> tuple[Any, Any, Any]:
 class GeneratedBatches:
     """`steps` batches an epoch; a generator goes on where it stopped, a Sequence starts again.
 
-    Args:  steps: None takes a Sequence's length.  shuffle: order of a Sequence's batches, from `generator`.
+    Args:  steps: None takes a Sequence's length.  shuffle: a Sequence's batches, by `order`.
     Raises:  ValueError without steps for what has no length, and for a batch without samples.
     """
 
@@ -48,7 +48,7 @@ class GeneratedBatches:
         steps: int | None,
         convert: Convert,
         shuffle: bool = False,
-        generator: np.random.Generator | None = None,
+        order: Order | None = None,
     ) -> None:
         if steps is None and not is_sequence(source):
             raise ValueError(
@@ -58,7 +58,7 @@ class GeneratedBatches:
         self.source = source
         self.convert = convert
         self.steps: int = len(source) if steps is None else steps
-        self.generator = generator if shuffle else None
+        self.order = order if shuffle else None
         if self.steps < 1:
             raise ValueError(f"expected at least one batch an epoch, got {self.steps}")
 
@@ -69,8 +69,8 @@ class GeneratedBatches:
 
     def _sequence(self) -> Iterator[Any]:
         order = np.arange(len(self.source))
-        if self.generator is not None:
-            self.generator.shuffle(order)
+        if self.order is not None:
+            self.order().shuffle(order)
         for step in range(self.steps):
             yield self.source[int(order[step % len(order)])]
         self.source.on_epoch_end()

@@ -11,7 +11,7 @@ from lamella import activations, constraints, initializers, regularizers
 from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
-from lamella.core.random import next_seed
+from lamella.core.random import draw_key
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape, count
 from lamella.layers.base import Layer, Value
@@ -114,7 +114,8 @@ class Dropout(Layer):
 
     The rate is clipped to [0, 1]; at exactly 0 and exactly 1 the layer is the identity, as in Keras 2.2.5.
     noise_shape: shape of the mask, which is broadcast; None in it is the input's own size.
-    Masks are keyed by (layer seed, number of the call), so they do not depend on threads or targets.
+    Masks are keyed by (seed, training step, number of the draw in it): the same for any threads and targets, and for a
+    model that was saved, loaded and trained on.
     """
 
     def __init__(
@@ -127,25 +128,17 @@ class Dropout(Layer):
         self.noise_shape = None if noise_shape is None else as_shape(noise_shape)
         self.seed = seed
         self.supports_masking = True
-        self._stream: int | None = seed
-        self._calls = 0
 
     @property
     def uses_learning_phase(self) -> bool:
         return 0.0 < self.rate < 1.0
-
-    def build(self, input_shape: Any) -> None:
-        if self._stream is None:
-            self._stream = next_seed("dropout")
-        self.built = True
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
         if training is None:
             training = current.training
         if not training or not 0.0 < self.rate < 1.0:
             return inputs
-        self._calls += 1
-        return dropout(inputs, rate=self.rate, key=(self._stream, self._calls), noise_shape=self.noise_shape)
+        return dropout(inputs, rate=self.rate, key=draw_key(self.seed), noise_shape=self.noise_shape)
 
 
 @register("layers")

@@ -10,7 +10,6 @@ import numpy as np
 from lamella.callbacks.base import Callback, CallbackList
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
-from lamella.core import random
 from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
@@ -53,7 +52,7 @@ def fit(
     else:
         if shuffle not in (True, False, "batch"):
             raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
-        batches = ArrayBatches(data, size, shuffle, random.generator(what="shuffle") if shuffle else None)
+        batches = ArrayBatches(data, size, shuffle, steps.stream.order)
     validation: Batches | None = None
     if held is not None:
         validation = ArrayBatches(held, size) if steps_per_epoch is None else WholeBatches(held, validation_steps or 1)

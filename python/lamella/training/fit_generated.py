@@ -9,7 +9,6 @@ from typing import Any
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
-from lamella.core import random
 from lamella.data.batches import ArrayBatches, Batches, Data
 from lamella.data.generated import GeneratedBatches, is_generated, is_sequence, split_item
 from lamella.training import feed
@@ -61,7 +60,7 @@ def fit(
         steps_per_epoch,
         partial(_checked, model, steps, class_weight),
         shuffle=bool(shuffle),
-        generator=random.generator(what="shuffle") if shuffle and is_sequence(source) else None,
+        order=steps.stream.order,
     )
     validation: Batches | None = None
     shown = None

@@ -51,6 +51,7 @@ def train(steps: Steps, run: Run) -> None:
             if steps.model.stop_training:
                 break
             steps.objective.reset()
+            steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
             finished = _train_epoch(steps, run, epoch)
             logs: Logs[Any] = Logs()

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.core.random import Stream
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training.objective import Objective
@@ -26,11 +27,12 @@ class Steps:
         self._params = [variable.value for variable in self.variables]
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._bound = False
+        self.stream = Stream()
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
         objective = self.objective
-        with Tape(self.variables) as tape:
+        with self.stream, Tape(self.variables) as tape:
             values = self.model.run(inputs, training=True)
             total, losses, seeds = objective.total(values, targets, weights, self.penalties)
         if self._params:

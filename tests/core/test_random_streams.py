@@ -1,0 +1,113 @@
+"""Streams: what a training draws depends on its seed and its step, and on nothing that happened before."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from lamella.callbacks import Callback
+from lamella.core.random import Stream, draw_key, generator, next_seed, set_random_seed
+from lamella.layers import Dense, Dropout
+from lamella.models import Sequential
+from lamella.optimizers import SGD
+
+
+def test_keys_of_a_step_follow_from_seed_step_and_number():
+    stream = Stream()
+    with stream:
+        keys = [draw_key(), draw_key(), draw_key(5)]
+    seed = stream.seed
+    assert keys == [(seed, 0), (seed, 1), (5, 2)] and stream.step == 1
+    with stream:
+        assert draw_key() == (seed, 1 << 20)
+    other = Stream()
+    other.set_state({"seed": seed, "step": 1, "epoch": 0})
+    with other:
+        assert draw_key() == (seed, 1 << 20)
+
+
+def test_a_step_that_raises_does_not_count():
+    stream = Stream()
+    with pytest.raises(KeyError), stream:
+        raise KeyError
+    assert stream.step == 0
+
+
+def test_random_arrays_within_a_step_follow_from_it_too():
+    drawn = []
+    for _ in range(2):
+        stream = Stream()
+        stream.set_state({"seed": 3, "step": 7, "epoch": 0})
+        generator().random(5)  # what other draws did does not matter
+        with stream:
+            drawn.append([next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)])
+    assert drawn[0] == drawn[1] and drawn[0][0] != drawn[0][1]
+
+
+def test_a_step_is_one_threads_own_and_steps_nest():
+    outer, inner = Stream(), Stream()
+    inner.begin_epoch()  # has a seed of its own before the other's step
+    seen = []
+    with outer:
+        worker = threading.Thread(target=lambda: seen.append(draw_key()))
+        worker.start()
+        worker.join()
+        first = draw_key()
+        with inner:
+            assert draw_key() == (inner.seed, 0)
+        assert draw_key() == (outer.seed, 1)
+    assert first == (outer.seed, 0) and seen[0][0] not in (outer.seed, inner.seed)
+
+
+def test_outside_of_steps_each_draw_is_new_and_seeded():
+    set_random_seed(4)
+    first = [draw_key(), draw_key()]
+    set_random_seed(4)
+    assert first == [draw_key(), draw_key()] and first[0] != first[1]
+
+
+def test_set_random_seed_begins_a_stream_anew():
+    stream = Stream()
+    set_random_seed(4)
+    with stream:
+        first = draw_key()
+    set_random_seed(4)
+    with stream:
+        assert draw_key() == first
+
+
+def test_an_epochs_order_is_the_same_however_often_it_is_made():
+    stream = Stream()
+    stream.begin_epoch()
+    first = stream.order().permutation(50).tolist()
+    with stream:
+        pass
+    assert stream.order().permutation(50).tolist() == first
+    stream.begin_epoch()
+    assert stream.order().permutation(50).tolist() != first
+    stream.set_state({**stream.get_state(), "epoch": 0})
+    assert stream.order().permutation(50).tolist() == first
+
+
+@pytest.mark.parametrize("state", [{}, {"seed": 1, "step": -1, "epoch": 0}, {"seed": 1.0, "step": 1, "epoch": 0}])
+def test_another_state_is_refused(state):
+    with pytest.raises(ValueError, match="random state: expected seed, step and epoch"):
+        Stream().set_state(state)
+
+
+def test_two_fits_shuffle_and_drop_differently_and_repeat_after_seeding():
+    x = np.arange(32, dtype="f4")[:, None]
+
+    def run():
+        set_random_seed(3)
+        model = Sequential([Dense(4, input_shape=(1,)), Dropout(0.5), Dense(1)])
+        model.compile(SGD(lr=0.0), "mse")
+        losses = []
+        spy = Callback()
+        spy.on_batch_end = lambda batch, logs: losses.append(logs["loss"])
+        for _ in range(2):
+            model.fit(x, x, batch_size=8, epochs=1, verbose=0, callbacks=[spy])
+        return losses
+
+    first = run()
+    assert first == run() and sorted(first[:4]) != sorted(first[4:])
