@@ -1,10 +1,52 @@
-"""Callbacks: what happens beside training, hook by hook. They see the model only through `self.model`."""
+"""Callbacks: what happens beside training, hook by hook. They see the model only through `self.model`.
+
+Each loads with its first use: a fit needs three of them.
+"""
 
 from __future__ import annotations
 
-from lamella.callbacks.base import Callback, CallbackList
-from lamella.callbacks.early_stopping import EarlyStopping
-from lamella.callbacks.history import BaseLogger, History
-from lamella.callbacks.progress import Progbar, ProgbarLogger
+import importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["BaseLogger", "Callback", "CallbackList", "EarlyStopping", "History", "Progbar", "ProgbarLogger"]
+if TYPE_CHECKING:
+    from lamella.callbacks.base import Callback as Callback
+    from lamella.callbacks.base import CallbackList as CallbackList
+    from lamella.callbacks.csv_logger import CSVLogger as CSVLogger
+    from lamella.callbacks.early_stopping import EarlyStopping as EarlyStopping
+    from lamella.callbacks.history import BaseLogger as BaseLogger
+    from lamella.callbacks.history import History as History
+    from lamella.callbacks.lambdas import LambdaCallback as LambdaCallback
+    from lamella.callbacks.progress import Progbar as Progbar
+    from lamella.callbacks.progress import ProgbarLogger as ProgbarLogger
+    from lamella.callbacks.reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
+    from lamella.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
+    from lamella.callbacks.schedule import LearningRateScheduler as LearningRateScheduler
+    from lamella.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+
+_HOMES = {
+    "BaseLogger": "history",
+    "CSVLogger": "csv_logger",
+    "Callback": "base",
+    "CallbackList": "base",
+    "EarlyStopping": "early_stopping",
+    "History": "history",
+    "LambdaCallback": "lambdas",
+    "LearningRateScheduler": "schedule",
+    "Progbar": "progress",
+    "ProgbarLogger": "progress",
+    "ReduceLROnPlateau": "reduce_lr",
+    "RemoteMonitor": "remote_monitor",
+    "TerminateOnNaN": "terminate_on_nan",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"lamella.callbacks.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'lamella.callbacks' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

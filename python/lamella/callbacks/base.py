@@ -23,8 +23,11 @@ _BATCH_HOOKS = {
 class Callback:
     """Base of callbacks. `logs` is the run's own dict: what a callback writes on_epoch_end, later ones and History see.
 
-    Attributes:  params, model; validation_data: the user's own arrays, set by fit.  Source: Keras 2.2.5.
+    Attributes:  params, model; validation_data: the user's own arrays, set by fit.  state_names: attributes that a run
+        which is taken up again goes on with, see BackupAndRestore.  Source: Keras 2.2.5, but for the state.
     """
+
+    state_names: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.validation_data: list[Any] | None = None
@@ -36,6 +39,15 @@ class Callback:
 
     def set_model(self, model: Any) -> None:
         self.model = model
+
+    def get_state(self) -> dict[str, Any]:
+        """What changes in this callback while it runs: numbers, strings, arrays, and lists and dicts of them."""
+        return {name: getattr(self, name) for name in self.state_names if hasattr(self, name)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what get_state returned, after on_train_begin."""
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None: ...
     def on_train_end(self, logs: Logs[Any] | None = None) -> None: ...

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
-
-Direction = Literal["min", "max"]
-
-
-def direction_of(callback: Callback, monitor: str, mode: str) -> Direction:
-    """Which way `monitor` improves: by `mode`, by the metric object if the model knows it, else by name.
-
-    The name rule is Keras 2's: "acc" in it means max, everything else min.
-    """
-    if mode == "min" or mode == "max":
-        return mode  # type: ignore[return-value]
-    declared = getattr(callback.model, "metric_direction", lambda name: None)(monitor)
-    return declared or ("max" if "acc" in monitor else "min")
-
+from lamella.callbacks.monitor import Direction, checked_mode, direction_of, monitored
 
 class EarlyStopping(Callback):
     """Sets model.stop_training after `patience` epochs (at least one) without improvement.
@@ -38,6 +24,10 @@ class EarlyStopping(Callback):
     Attributes:  best, best_epoch, wait, stopped_epoch (0 if it did not stop), best_weights.
     """
 
+    state_names = (
+        "wait", "stopped_epoch", "best_epoch", "best_weights", "best", "_sign", "_beaten", "_best_seen", "_current_epoch",
+    )  # fmt: skip
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -49,17 +39,14 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
     ) -> None:
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            warnings.warn(f"EarlyStopping mode {mode} is unknown, fallback to auto mode.", RuntimeWarning, stacklevel=2)
-            mode = "auto"
         self.monitor = monitor
         self.min_delta = min_delta
         self.patience = patience
         self.verbose = verbose
-        self.mode = mode
+        self.mode = checked_mode(mode, "EarlyStopping")
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self._start("max" if mode == "max" else "min")
+        self._start("max" if self.mode == "max" else "min")
 
     def _start(self, direction: Direction) -> None:
         self.wait = 0
@@ -108,16 +95,7 @@ class EarlyStopping(Callback):
 
     def get_monitor_value(self, logs: Logs[Any] | None) -> Any:
         """The monitored value; None, with a warning that lists the names there are, if it is missing."""
-        logs = Logs(logs or {})
-        value = logs.get(self.monitor)
-        if value is None:
-            warnings.warn(
-                f"Early stopping conditioned on metric `{self.monitor}` which is not available. "
-                f"Available metrics are: {','.join(logs)}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        return value
+        return monitored(logs, self.monitor, "Early stopping")
 
     def _keep(self, epoch: int) -> None:
         self.best_epoch = epoch

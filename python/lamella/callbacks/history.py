@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lamella.callbacks.base import Callback
@@ -16,6 +16,8 @@ class BaseLogger(Callback):
 
     Args:  stateful_metrics: names whose last value counts, not the mean.
     """
+
+    state_names = ("seen", "totals")
 
     def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
         super().__init__()
@@ -53,6 +55,8 @@ class BaseLogger(Callback):
 class History(Callback):
     """`epoch`: the indices of the epochs run; `history`: for each name in the logs, its values epoch by epoch."""
 
+    state_names = ("epoch", "history")
+
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
@@ -66,3 +70,6 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.epoch, self.history = state["epoch"], Logs(state["history"])

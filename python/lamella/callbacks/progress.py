@@ -145,6 +145,8 @@ class ProgbarLogger(Callback):
     Raises:  ValueError for another count_mode.
     """
 
+    state_names = ("seen", "samples", "totals")
+
     def __init__(self, count_mode: str = "samples", stateful_metrics: Iterable[str] | None = None) -> None:
         super().__init__()
         if count_mode not in ("samples", "steps"):

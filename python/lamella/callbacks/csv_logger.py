@@ -1,0 +1,112 @@
+"""CSVLogger: one line of a CSV file for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+import numpy as np
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+
+
+class CSVLogger(Callback):
+    """Writes epoch and logs to `filename`, each line at once.
+
+    Columns are epoch, then the names in the first epoch's logs, sorted. Other than Keras 2.2.5: the val_ names have
+    columns from the start where validation is on; a name that comes later gets a new last column; what is missing is a
+    blank cell; append heeds the columns that the file has; a run taken up again goes on after its last line.
+
+    Args:  separator: of the cells.  append: to a file that is there, instead of anew.
+    Raises:  OSError before training if the file cannot be written; ValueError if append meets a file of other form.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
+        self.keys: list[str] | None = None
+        self.csv_file: TextIO | None = None
+        self._keep = 0  # bytes of the file that stay when the first line is written
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self._close()
+        # Opened to append, so that a file which a run taken up again needs is not cut before it is known.
+        self.csv_file = open(self.filename, "a+", newline="", encoding="utf-8")
+        self.keys = self._columns() if self.append else None
+        self._keep = os.path.getsize(self.filename) if self.append else 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        logs = Logs(logs or {})
+        assert self.csv_file is not None, "CSVLogger: on_train_begin comes first"
+        self.csv_file.truncate(self._keep)
+        if self.keys is None:
+            names = set(logs)
+            if self.params.get("do_validation"):
+                names.update(name for name in self.params["metrics"] if name.startswith("val_"))
+            self.keys = sorted(names)
+            self._write(["epoch", *self.keys])
+        new = [name for name in logs if name not in self.keys]
+        if new:
+            self._widen(new)
+        self._write([epoch, *("" if name not in logs else _cell(logs[name]) for name in self.keys)])
+        self.csv_file.flush()
+        self._keep = os.path.getsize(self.filename)
+
+    def on_train_end(self, logs: Logs[Any] | None = None) -> None:
+        self._close()
+
+    def get_state(self) -> dict[str, Any]:
+        return {"keys": self.keys, "size": self._keep}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        if os.path.getsize(self.filename) >= state["size"]:
+            self.keys, self._keep = state["keys"], state["size"]
+
+    def _columns(self) -> list[str] | None:
+        """The columns after "epoch" of the file that is there; None if it has no line."""
+        with open(self.filename, newline="", encoding="utf-8") as file:
+            first = next(csv.reader(file, delimiter=self.sep), None)
+        if first is None:
+            return None
+        if first[0] != "epoch":
+            raise ValueError(
+                f"CSVLogger: expected the columns of '{self.filename}' to begin with epoch{self.sep}, got {first}"
+            )
+        return first[1:]
+
+    def _widen(self, names: list[str]) -> None:
+        """Add columns, blank in the lines so far."""
+        assert self.keys is not None and self.csv_file is not None
+        self.keys = [*self.keys, *names]
+        self.csv_file.flush()
+        self.csv_file.seek(0)
+        lines = list(csv.reader(self.csv_file, delimiter=self.sep))
+        self.csv_file.truncate(0)
+        self._write(["epoch", *self.keys])
+        for line in lines[1:]:
+            self._write([*line, *[""] * len(names)])
+
+    def _write(self, cells: Iterable[Any]) -> None:
+        # By a line of its own, so that a full disk or a kill cuts no line in two parts that both look whole.
+        line = io.StringIO()
+        csv.writer(line, delimiter=self.sep, lineterminator="\n").writerow(cells)
+        assert self.csv_file is not None
+        self.csv_file.write(line.getvalue())
+
+    def _close(self) -> None:
+        if self.csv_file is not None:
+            self.csv_file.close()
+            self.csv_file = None
+
+
+def _cell(value: Any) -> Any:
+    """A number as it is; several as "[a, b]"."""
+    if isinstance(value, str) or not isinstance(value, Iterable) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value
+    return f"[{', '.join(map(str, value))}]"

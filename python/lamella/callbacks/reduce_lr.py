@@ -1,0 +1,94 @@
+"""ReduceLROnPlateau: a smaller learning rate when a monitored value has stopped improving."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+from lamella.callbacks.monitor import checked_mode, direction_of, monitored
+
+
+class ReduceLROnPlateau(Callback):
+    """lr = max(lr * factor, min_lr) after `patience` epochs (at least one) without improvement.
+
+    An epoch improves if value < best - min_delta (min) or value > best + min_delta (max). After a reduction `cooldown`
+    epochs pass before epochs are counted again. logs["lr"] is the rate that the epoch was trained with.
+
+    Other than Keras 2.2.5: the direction under mode="auto" is the metric object's own where there is one.
+
+    Args:  mode: "min", "max" or "auto".  epsilon: the old name of min_delta.
+    Attributes:  best, wait, cooldown_counter.
+    Raises:  ValueError for a factor of 1 or more.  Source:  Keras 2.2.5.
+    """
+
+    state_names = ("best", "wait", "cooldown_counter")
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0,
+        *,
+        epsilon: float | None = None,
+    ) -> None:
+        super().__init__()
+        if factor >= 1.0:
+            raise ValueError("ReduceLROnPlateau does not support a factor >= 1.0.")
+        if epsilon is not None:
+            warnings.warn(
+                "`epsilon` argument is deprecated and will be removed, use `min_delta` instead.", stacklevel=2
+            )
+            min_delta = epsilon
+        self.monitor = monitor
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
+        self.mode = checked_mode(mode, "Learning Rate Plateau Reducing")
+        self.min_delta = min_delta
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self._reset()
+
+    def _reset(self) -> None:
+        # Larger is better once multiplied by the sign.
+        self._sign = 1.0 if direction_of(self, self.monitor, self.mode) == "max" else -1.0
+        self.best: float = -self._sign * np.inf
+        self.wait = 0
+        self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        logs = Logs() if logs is None else logs
+        optimizer = self.model.optimizer
+        lr = logs["lr"] = float(optimizer.lr)
+        current = monitored(logs, self.monitor, "Reduce LR on plateau")
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._sign * current > self._sign * self.best + self.min_delta:
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and lr > self.min_lr:
+                optimizer.lr = lr = max(lr * self.factor, self.min_lr)
+                if self.verbose > 0:
+                    print(f"\nEpoch {epoch + 1:05d}: ReduceLROnPlateau reducing learning rate to {lr}.")
+                self.cooldown_counter = self.cooldown
+                self.wait = 0
+
+    def in_cooldown(self) -> bool:
+        return self.cooldown_counter > 0

@@ -1,0 +1,63 @@
+"""RemoteMonitor: an epoch's logs to a server."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+
+# A server that does not answer must not hold the training up for longer.
+_TIMEOUT = 10.0  # seconds
+
+
+class RemoteMonitor(Callback):
+    """POSTs {"epoch": ..., **logs} to root + path after each epoch; a server that fails is a warning.
+
+    Args:  field: of the form that holds the JSON text.  headers: of the request.  send_as_json: the JSON is the body
+        itself, of type application/json.
+    Raises:  ImportError before training without the library requests.
+    Source:  Keras 2.2.5, which has no timeout and takes a status of failure for success.
+    """
+
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: Mapping[str, str] | None = None,
+        send_as_json: bool = False,
+    ) -> None:
+        super().__init__()
+        self.root = root
+        self.path = path
+        self.field = field
+        self.headers = headers
+        self.send_as_json = send_as_json
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        _requests()
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        requests = _requests()
+        numbers = {name: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for name, v in (logs or {}).items()}
+        send = {"epoch": epoch, **numbers}
+        body = {"json": send} if self.send_as_json else {"data": {self.field: json.dumps(send)}}
+        try:
+            requests.post(self.root + self.path, headers=self.headers, timeout=_TIMEOUT, **body).raise_for_status()
+        except requests.exceptions.RequestException as error:
+            warnings.warn(f"Warning: could not reach RemoteMonitor root server at {self.root} ({error})", stacklevel=2)
+
+
+def _requests() -> ModuleType:
+    try:
+        import requests
+    except ImportError:
+        raise ImportError("RemoteMonitor requires the `requests` library.") from None
+    return requests

@@ -1,0 +1,111 @@
+"""CSVLogger: the file it writes, cell by cell."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from lamella.callbacks import CSVLogger, LambdaCallback
+from lamella.layers import Dense
+from lamella.models import Sequential
+
+X, Y = np.ones((6, 3), "f4"), np.ones((6, 1), "f4")
+
+
+def fit(*callbacks, **arguments):
+    net = Sequential([Dense(1, input_shape=(3,))])
+    net.compile("sgd", "mse", metrics=["mae"])
+    return net.fit(X, Y, verbose=0, callbacks=list(callbacks), **arguments)
+
+
+def read(path, separator=","):
+    with open(path, newline="") as file:
+        return list(csv.reader(file, delimiter=separator))
+
+
+def drive(logger, *epochs, first=0, do_validation=False):
+    logger.set_params({"do_validation": do_validation, "metrics": ["loss", "val_loss"]})
+    logger.on_train_begin()
+    for epoch, logs in enumerate(epochs, first):
+        logger.on_epoch_end(epoch, logs)
+    logger.on_train_end()
+
+
+def test_a_line_for_each_epoch(tmp_path):
+    path = tmp_path / "log.tsv"
+    history = fit(CSVLogger(path, separator="\t"), epochs=3).history
+    header, *lines = read(path, "\t")
+    assert header == ["epoch", "loss", "mean_absolute_error"]
+    assert [int(line[0]) for line in lines] == [0, 1, 2]
+    assert [float(line[1]) for line in lines] == history["loss"]
+    assert [float(line[2]) for line in lines] == history["mean_absolute_error"]
+
+
+def test_val_columns_come_first_and_stay_blank_without_validation(tmp_path):
+    path = tmp_path / "log.csv"
+    history = fit(CSVLogger(path), epochs=4, validation_data=(X, Y), validation_freq=2).history
+    header, *lines = read(path)
+    assert header == ["epoch", "loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error"]
+    assert [line[3] != "" for line in lines] == [False, True, False, True]
+    assert [float(line[3]) for line in lines[1::2]] == history["val_loss"]
+
+
+def test_a_name_that_comes_later_gets_a_column_and_a_missing_one_a_blank(tmp_path):
+    path = tmp_path / "log.csv"
+    drive(CSVLogger(path), {"loss": 1.0, "b": 2}, {"loss": 0.5, "a": 3}, {"loss": 0.25, "b": 4, "a": 5})
+    assert read(path) == [
+        ["epoch", "b", "loss", "a"], ["0", "2", "1.0", ""], ["1", "", "0.5", "3"], ["2", "4", "0.25", "5"]
+    ]  # fmt: skip
+
+
+def test_several_numbers_share_a_cell(tmp_path):
+    path = tmp_path / "log.csv"
+    drive(CSVLogger(path), {"list": [1, 2.5], "array": np.array([3, 4]), "scalar": np.float32(0.5), "zero": np.array(7)})
+    assert read(path) == [["epoch", "array", "list", "scalar", "zero"], ["0", "[3, 4]", "[1, 2.5]", "0.5", "7"]]
+
+
+def test_append_goes_on_under_the_columns_of_the_file(tmp_path):
+    path = tmp_path / "log.csv"
+    drive(CSVLogger(path, append=True), {"loss": 1.0, "acc": 0.5})
+    drive(CSVLogger(path, append=True), {"acc": 0.75, "lr": 0.1, "loss": 0.5}, first=1)
+    assert read(path) == [["epoch", "acc", "loss", "lr"], ["0", "0.5", "1.0", ""], ["1", "0.75", "0.5", "0.1"]]
+    drive(CSVLogger(path), {"loss": 2.0})
+    assert read(path) == [["epoch", "loss"], ["0", "2.0"]]
+
+
+def test_append_refuses_another_kind_of_file(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary\n")
+    with pytest.raises(ValueError, match="notes.txt' to begin with epoch,, got"):
+        fit(CSVLogger(path, append=True))
+    assert path.read_text() == "dear diary\n"
+
+
+def test_lines_are_there_while_training_goes_on(tmp_path):
+    path = tmp_path / "log.csv"
+    seen = []
+    fit(CSVLogger(path), LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(len(read(path)))), epochs=2)
+    assert seen == [2, 3]
+
+
+def test_a_directory_that_is_not_there_is_an_error_before_training(tmp_path):
+    steps = []
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        fit(CSVLogger(tmp_path / "nowhere" / "log.csv"), LambdaCallback(on_batch_end=lambda *a: steps.append(a)))
+    assert steps == []
+
+
+def test_state_cuts_what_a_killed_run_wrote_after_it(tmp_path):
+    path = tmp_path / "log.csv"
+    first = CSVLogger(path)
+    first.on_train_begin()
+    first.on_epoch_end(0, {"loss": 1.0})
+    state = first.get_state()
+    first.on_epoch_end(1, {"loss": 0.5})
+    again = CSVLogger(path)
+    again.on_train_begin()
+    again.set_state(state)
+    again.on_epoch_end(1, {"loss": 0.25})
+    again.on_train_end()
+    first.on_train_end()
+    assert read(path) == [["epoch", "loss"], ["0", "1.0"], ["1", "0.25"]]
