@@ -36,13 +36,19 @@ LAMELLA_INLINE T sum_over(Int n, const F& f) {
     return reduce_add<T>(sum);
 }
 
-template <class T>
-LAMELLA_INLINE T max_over(const T* x, Int n) {
+// Largest f(i, part) over 0 <= i < n; -inf of none.
+template <class T, class F>
+LAMELLA_INLINE T max_over(Int n, const F& f) {
     Vec<T> best = broadcast<T>(T(-__builtin_inf()));
     Int i = 0;
-    for (; i + kLanes<T> <= n; i += kLanes<T>) best = max<T>(load(x + i), best);
-    if (i < n) best = max<T>(first_lanes<T>(load_part(x + i, n - i), n - i, best), best);
+    for (; i + kLanes<T> <= n; i += kLanes<T>) best = max<T>(f(i, Int{0}), best);
+    if (i < n) best = max<T>(first_lanes<T>(f(i, n - i), n - i, best), best);
     return reduce_max<T>(best);
+}
+
+template <class T>
+LAMELLA_INLINE T max_over(const T* x, Int n) {
+    return max_over<T>(n, [=](Int i, Int part) { return load(x + i, part); });
 }
 
 }  // namespace

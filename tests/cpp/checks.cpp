@@ -1,6 +1,7 @@
 // The kernels without Python: every target of this machine, both element types, one thread and two, against scalar loops.
 // Prints what failed and "N passed, N failed"; the exit status is 0 if nothing did.
 #include "elementwise.h"
+#include "row_losses.h"
 #include "rows.h"
 #include "windows.h"
 
@@ -13,6 +14,7 @@ void check_all(const lamella::Kernels<T>& k, Count& check) {
     check_sums(k, check);
     check_optimizers(k, check);
     check_losses(k, check);
+    check_row_losses(k, check);
     check_batch_norm(k, check);
     check_pooling(k, check);
     check_dense(k, check);

@@ -44,6 +44,27 @@ LOSSES = {
     "categorical_crossentropy": (oracle.categorical_crossentropy, "p", "y", (EPS,)),
     "sparse_categorical_crossentropy": (oracle.sparse_categorical_crossentropy, "p", "labels", (EPS,)),
 }
+def as_it_is(y):
+    return y
+
+
+def signs(y):
+    return np.where(y > 0.5, 1, -1)
+
+
+# name: (oracle, parameters, where the gradient to the target comes from, targets, ulps)
+WITH_TARGETS = {
+    "percentage_error": (oracle.percentage_error, (EPS,), "kernel", as_it_is, 64),
+    "logarithmic_error": (oracle.logarithmic_error, (EPS,), "swapped", as_it_is, 64),
+    "logcosh": (oracle.logcosh, (), "negated", as_it_is, 64),
+    "poisson": (oracle.poisson, (EPS,), "kernel", as_it_is, 64),
+    "hinge": (oracle.hinge, (), "swapped", signs, 64),
+    "squared_hinge": (oracle.squared_hinge, (), "swapped", signs, 64),
+    "categorical_hinge": (oracle.categorical_hinge, (), "kernel", lambda y: y > 0.8, 64),
+    "kl_divergence": (oracle.kl_divergence, (EPS,), "kernel", as_it_is, 64),
+    # Two terms of size 1/|p|, 1/|y| cancel: in a row of one, to nothing.
+    "cosine": (oracle.cosine, (), "swapped", lambda y: np.maximum(y, 0.2), 256),
+}
 FUSED = {
     "softmax_crossentropy": (oracle.softmax_crossentropy, oracle.softmax, "y"),
     "sigmoid_crossentropy": (oracle.sigmoid_crossentropy, oracle.sigmoid, "y"),
@@ -73,6 +94,73 @@ def test_loss_and_gradient(target, dtype, name):
             close(loss.array, value, 32)
             close(dp.array, exact(d)[:, None] * gradient, 64)
         assert loss.intact() and dp.intact()
+
+
+@pytest.mark.parametrize("name", WITH_TARGETS)
+@dtypes
+def test_loss_and_both_gradients(target, dtype, name):
+    definition, parameters, to_target, targets, ulps = WITH_TARGETS[name]
+    backward = getattr(_kernels, f"{name}_backward")
+    for shape in SHAPES:
+        _, p, y, d, _ = draws(*shape, dtype)
+        y[...] = targets(y)
+        loss, dp, dy = Guarded(shape[0], dtype, 1), Guarded(shape, dtype, 3), Guarded(shape, dtype, 2)
+        getattr(_kernels, f"{name}_forward")(p, y, *parameters, loss.array)
+        backward(p, y, d, *parameters, dp.array)
+        if to_target == "kernel":
+            getattr(_kernels, f"{name}_backward_target")(p, y, d, *parameters, dy.array)
+        elif to_target == "swapped":
+            backward(y, p, d, *parameters, dy.array)
+        else:
+            backward(p, y, -d, *parameters, dy.array)
+        if shape[0]:
+            value, to_p, to_y = definition(exact(p), exact(y), *parameters)
+            close(loss.array, value, 32)
+            close(dp.array, exact(d)[:, None] * to_p, ulps)
+            close(dy.array, exact(d)[:, None] * to_y, ulps)
+        assert loss.intact() and dp.intact() and dy.intact()
+
+
+@dtypes
+def test_logcosh_keeps_its_digits_near_zero_and_does_not_overflow(target, dtype):
+    largest = np.finfo(dtype).max
+    p = np.array([1e-6, -1e-6, 1e-3, 0.1, 3, 19.99, 20, 21, -1e4, 1e30, largest / 2], dtype)
+    loss, dp = np.empty(p.shape, dtype), np.empty(p.shape, dtype)
+    column = p[:, None], np.zeros((p.size, 1), dtype)
+    _kernels.logcosh_forward(*column, loss)
+    value, slope, _ = oracle.logcosh(column[0].astype(np.float64), 0.0)
+    np.testing.assert_allclose(loss, value, rtol=8 * np.finfo(dtype).eps if dtype == np.float32 else 1e-12)
+    _kernels.logcosh_backward(*column, np.ones(p.shape, dtype), dp[:, None])
+    np.testing.assert_allclose(dp, slope[:, 0], rtol=8 * np.finfo(dtype).eps)
+
+
+@dtypes
+def test_cosine_of_a_row_shorter_than_its_floor(target, dtype):
+    _, p, y, d, _ = draws(9, 7, dtype)
+    p *= 1e-7
+    loss, dp = np.empty(9, dtype), np.empty((9, 7), dtype)
+    _kernels.cosine_forward(p, y, loss)
+    _kernels.cosine_backward(p, y, d, dp)
+    value, to_p, _ = oracle.cosine(exact(p), exact(y))
+    close(loss, value, 32)
+    close(dp, exact(d)[:, None] * to_p, 32)
+
+
+@pytest.mark.parametrize("name", WITH_TARGETS)
+@dtypes
+def test_predictions_of_ten_thousand_stay_finite_and_nan_stays_nan(target, dtype, name):
+    parameters = WITH_TARGETS[name][1]
+    p = np.array([[1e4, 1, 0], [1e4, 1e4, 1e4], [0, 0, 0]], dtype)
+    y = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], dtype)
+    if name not in ("poisson", "kl_divergence"):
+        p[0, 1] = -1e4
+    loss, dp = np.empty(3, dtype), np.empty_like(p)
+    getattr(_kernels, f"{name}_forward")(p, y, *parameters, loss)
+    getattr(_kernels, f"{name}_backward")(p, y, np.ones(3, dtype), *parameters, dp)
+    assert np.isfinite(loss).all() and np.isfinite(dp).all()
+    p[1, 1] = np.nan
+    getattr(_kernels, f"{name}_forward")(p, y, *parameters, loss)
+    assert np.isnan(loss).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("name", FUSED)

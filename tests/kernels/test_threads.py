@@ -45,6 +45,15 @@ def calls(dtype):
     for name in ("squared_error", "absolute_error"):
         yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
         yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    for name in ("logcosh", "hinge", "squared_hinge", "categorical_hinge", "cosine"):
+        yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    yield "categorical_hinge_backward_target", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    for name in ("percentage_error", "logarithmic_error", "poisson", "kl_divergence"):
+        yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
+        if name != "logarithmic_error":
+            yield f"{name}_backward_target", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
     for name in ("categorical_crossentropy", "binary_crossentropy"):
         yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
         yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))

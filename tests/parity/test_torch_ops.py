@@ -223,3 +223,24 @@ def test_losses(dtype):
         [0.05 + 0.9 / (1 + np.exp(-z))],
         dtype,
     )
+
+
+@dtypes
+@pytest.mark.parametrize("shape", [(33, 1), (9, 10), (2, 3, 67)])
+def test_row_losses(dtype, shape):
+    z, other, positive = normal(*shape), normal(*shape, seed=1), np.exp(normal(*shape, seed=2))
+    meet(ops.hinge, lambda p, y: F.relu(1 - y * p).mean(-1), [z, other], dtype)
+    meet(ops.squared_hinge, lambda p, y: (F.relu(1 - y * p) ** 2).mean(-1), [z, other], dtype)
+    meet(ops.logcosh, lambda p, y: torch.cosh(p - y).log().mean(-1), [z, other], dtype)
+    meet(ops.cosine_proximity, lambda p, y: -F.cosine_similarity(p, y, -1), [z, other], dtype)
+    meet(
+        ops.poisson,
+        lambda p, y: F.poisson_nll_loss(p, y, log_input=False, eps=1e-7, reduction="none").mean(-1),
+        [positive, np.abs(other)],
+        dtype,
+    )
+    meet(ops.percentage_error, lambda p, y: 100 * ((y - p) / y.abs()).abs().mean(-1), [z, positive + 0.1], dtype)
+    meet(ops.logarithmic_error, lambda p, y: ((p + 1).log() - (y + 1).log()).square().mean(-1), [positive, np.abs(other)], dtype)
+    if shape[-1] > 1:
+        p, y = probabilities(*shape), probabilities(*shape)[::-1].copy()
+        meet(ops.kl_divergence, lambda p, y: F.kl_div(p.log(), y, reduction="none").sum(-1), [p, y], dtype)

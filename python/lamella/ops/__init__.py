@@ -2,15 +2,9 @@
 
 from lamella.ops.activations import elu, exponential, hard_sigmoid, relu, selu, sigmoid, softmax, softplus, softsign, tanh
 from lamella.ops.conv import conv2d
+from lamella.ops.crossentropy import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
 from lamella.ops.dense import dense
 from lamella.ops.dropout import dropout
-from lamella.ops.losses import (
-    absolute_error,
-    binary_crossentropy,
-    categorical_crossentropy,
-    sparse_categorical_crossentropy,
-    squared_error,
-)
 from lamella.ops.math import (
     abs,
     add,
@@ -31,13 +25,27 @@ from lamella.ops.math import (
 from lamella.ops.norm import batch_norm, batch_norm_inference
 from lamella.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from lamella.ops.reduce import max, mean, min, sum, sum_absolute, sum_squares
+from lamella.ops.row_losses import (
+    absolute_error,
+    categorical_hinge,
+    cosine_proximity,
+    hinge,
+    kl_divergence,
+    logarithmic_error,
+    logcosh,
+    percentage_error,
+    poisson,
+    squared_error,
+    squared_hinge,
+)
 from lamella.ops.shape import concatenate, getitem, reshape, transpose
 
 __all__ = [
     "abs", "absolute_error", "add", "avg_pool2d", "batch_norm", "batch_norm_inference", "binary_crossentropy",
-    "categorical_crossentropy", "clip", "concatenate", "conv2d", "dense", "divide", "dropout", "elu", "exp", "exponential",
-    "getitem", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "log", "matmul", "max", "max_pool2d", "maximum",
-    "mean", "min", "minimum", "multiply", "negative", "power", "relu", "reshape", "selu", "sigmoid", "softmax", "softplus",
-    "softsign", "sparse_categorical_crossentropy", "sqrt", "square", "squared_error", "subtract", "sum", "sum_absolute",
-    "sum_squares", "tanh", "transpose",
+    "categorical_crossentropy", "categorical_hinge", "clip", "concatenate", "conv2d", "cosine_proximity", "dense", "divide",
+    "dropout", "elu", "exp", "exponential", "getitem", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hinge",
+    "kl_divergence", "log", "logarithmic_error", "logcosh", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "minimum", "multiply", "negative", "percentage_error", "poisson", "power", "relu", "reshape", "selu", "sigmoid",
+    "softmax", "softplus", "softsign", "sparse_categorical_crossentropy", "sqrt", "square", "squared_error",
+    "squared_hinge", "subtract", "sum", "sum_absolute", "sum_squares", "tanh", "transpose",
 ]  # fmt: skip

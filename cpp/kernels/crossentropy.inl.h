@@ -1,80 +1,10 @@
-// Losses of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. softmax's are in softmax.inl.h.
+// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. softmax's are in softmax.inl.h.
 #pragma once
-#include "kernels/activation.inl.h"
+#include "kernels/row_loss.h"
 #include "kernels/softmax.inl.h"
 
 namespace lamella {
 namespace {
-
-// loss[r] = mean over c of f(p, y).
-template <class T, class F>
-Status mean_loss(In<T> p, In<T> y, Out<T> loss, const F& f) {
-    const Rows n = rows_of(p);
-    LAMELLA_REQUIRE(same_shape(p, y));
-    LAMELLA_REQUIRE(loss.size == n.rows);
-    LAMELLA_REQUIRE(n.columns > 0 || n.rows == 0);
-    if (n.columns == 1) {  // one element a row: whole vectors of rows
-        map(p.data, y.data, loss.data, n.rows, f);
-        return nullptr;
-    }
-    for_rows(n, [&](Int r) {
-        const T *from = p.data + r * n.columns, *target = y.data + r * n.columns;
-        const T sum = sum_over<T>(n.columns, [&](Int i, Int part) { return f(load(from + i, part), load(target + i, part)); });
-        loss.data[r] = sum / T(n.columns);
-    });
-    return nullptr;
-}
-
-// dp[r, c] = dloss[r] / C * slope(p, y).
-template <class T, class F>
-Status mean_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, const F& slope) {
-    const Rows n = rows_of(p);
-    LAMELLA_REQUIRE(same_shape(p, y));
-    LAMELLA_REQUIRE(same_shape(p, dp));
-    LAMELLA_REQUIRE(dloss.size == n.rows);
-    if (n.columns == 1) {
-        const T *from = p.data, *target = y.data, *d = dloss.data;
-        T* out = dp.data;
-        parallel_for(n.rows, kChunkElements, [=](Int begin, Int end) {
-            for_vectors<T>(begin, end, [=](Int i, Int part) {
-                store(out + i, slope(load(from + i, part), load(target + i, part)) * load(d + i, part), part);
-            });
-        });
-        return nullptr;
-    }
-    for_rows(n, [&](Int r) {
-        const T *from = p.data + r * n.columns, *target = y.data + r * n.columns, d = dloss.data[r] / T(n.columns);
-        T* out = dp.data + r * n.columns;
-        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
-            store(out + i, slope(load(from + i, part), load(target + i, part)) * d, part);
-        });
-    });
-    return nullptr;
-}
-
-template <class T>
-Status squared_error_forward(In<T> p, In<T> y, Out<T> loss) {
-    return mean_loss<T>(p, y, loss, [](Vec<T> a, Vec<T> b) { return (a - b) * (a - b); });
-}
-
-template <class T>
-Status squared_error_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp) {
-    return mean_loss_backward<T>(p, y, dloss, dp, [](Vec<T> a, Vec<T> b) { return (a - b) * T(2); });
-}
-
-template <class T>
-Status absolute_error_forward(In<T> p, In<T> y, Out<T> loss) {
-    return mean_loss<T>(p, y, loss, [](Vec<T> a, Vec<T> b) { return abs<T>(a - b); });
-}
-
-// 0 where p == y.
-template <class T>
-Status absolute_error_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp) {
-    return mean_loss_backward<T>(p, y, dloss, dp, [](Vec<T> a, Vec<T> b) {
-        const Vec<T> d = a - b, sign = copy_sign<T>(broadcast<T>(T(1)), d);
-        return (d < T(0)) | (d > T(0)) ? sign : d;
-    });
-}
 
 template <class T>
 Status binary_crossentropy_forward(In<T> p, In<T> y, Real eps, Out<T> loss) {
