@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lamella import optimizers as optimizers
     from lamella import preprocessing as preprocessing
     from lamella import regularizers as regularizers
+    from lamella import saving as saving
     from lamella import utils as utils
     from lamella.keras_alias import install_as_keras as install_as_keras
     from lamella.layers import Input as Input
@@ -36,7 +37,7 @@ __version__ = "0.1.0"
 
 _ROOMS = frozenset(
     "activations applications backend callbacks config constraints initializers layers losses metrics models ops "
-    "optimizers preprocessing regularizers utils".split()
+    "optimizers preprocessing regularizers saving utils".split()
 )
 _NAMES = {
     "Input": "layers",

@@ -10,8 +10,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# The release whose behaviour lamella reproduces: scripts compare keras.__version__.
-_VERSION = "2.2.5"
+from lamella.core.release import KERAS_VERSION
 
 # Packages that resolve to lamella, and the rooms that they show.
 _ROOTS = {"keras": "", "keras_applications": "applications"}
@@ -25,6 +24,7 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "engine.sequential": ("models.sequential",),
     "engine.base_layer": ("layers", "layers.symbolic"),
     "engine.input_layer": ("layers.input",),
+    "engine.saving": ("models", "saving.overwrite"),
     "layers.convolutional": ("layers.conv", "layers.pooling"),
     "layers.normalization": ("layers.norm",),
     "objectives": ("losses",),
@@ -88,7 +88,7 @@ class _Facade(ModuleType):
         super().__init__(name, f"{name}, as lamella has it.")
         self._rooms = rooms
         if name == "keras":
-            self.__version__ = _VERSION
+            self.__version__ = KERAS_VERSION
 
     def __getattr__(self, name: str) -> object:
         if not name.startswith("__"):

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "preprocessing": {"core", "_kernels"},
     "callbacks": {"core"},
     "training": {"core", "ops.tape", "data", "callbacks"},
+    "saving": {"core"},
     "models": ALL - {"applications", "backend", "utils", "keras_alias"},
     "backend": ALL,
     "utils": ALL,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella import initializers
-from lamella.core import config
+from lamella.core import budget, config
 from lamella.core.checks import as_array
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
@@ -40,8 +41,9 @@ class Weighted:
         fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
         dtype = dtype or config.floatx()
         shape = tuple(shape)
+        budget.spend(count(shape), f"Layer {self.name}, weight {name!r}")
         weight = Variable(
-            (fill or initializers.glorot_uniform())(shape, dtype=dtype),
+            np.zeros(shape, dtype) if budget.limited() else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
             f"{self.name}/{name}:0",
             dtype=dtype,
             trainable=trainable,
@@ -72,15 +74,19 @@ class Weighted:
 
     @property
     def weights(self) -> list[Variable]:
-        """Trainable ones first: the order of get_weights and of weight files."""
+        """Trainable ones first: the order of weight files."""
         return self.trainable_weights + self.non_trainable_weights
 
+    def _by_layer(self) -> list[Variable]:
+        """In the order of get_weights: a network's goes layer by layer."""
+        return self.weights
+
     def get_weights(self) -> list[NDArray[Any]]:
-        return [w.numpy() for w in self.weights]
+        return [w.numpy() for w in self._by_layer()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Raises ValueError, and changes nothing, if the number or a shape does not fit."""
-        variables = self.weights
+        variables = self._by_layer()
         if len(weights) != len(variables):
             raise ValueError(
                 f'You called `set_weights(weights)` on layer "{self.name}" with a  weight list of length '

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import custom_object_scope
+from lamella.core.release import BACKEND, KERAS_VERSION
 from lamella.layers.base import Layer
 from lamella.layers.input import InputLayer
 from lamella.layers.symbolic import Node, Symbolic
 
 if TYPE_CHECKING:
     from lamella.models.network import Network
-
-# What the files of Keras 2.2.5 say; its readers turn kernels around for any other backend.
-KERAS_VERSION = "2.2.5"
-BACKEND = "tensorflow"
-
 
 def describe(network: Network) -> Config:
     """{"name", "layers", "input_layers", "output_layers"}; nodes are numbered within this network."""
@@ -106,7 +102,7 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
     return cls(inputs=inputs, outputs=outputs, name=config.get("name"))  # type: ignore[arg-type]
 
 
-def to_json(model: Layer, **kwargs: Any) -> str:
+def to_json(model: Any, **kwargs: Any) -> str:
     """Architecture without weights; kwargs go to json.dumps."""
     description = {
         "class_name": type(model).__name__,

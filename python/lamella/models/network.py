@@ -15,10 +15,11 @@ from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
 from lamella.models.plan import Plan
+from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
 
 
-class Network(Layer):
+class Network(Stored, Layer):
     """The layers between `inputs` and `outputs`, run in order by a plan made once.
 
     Args:  inputs, outputs: a symbolic tensor, or a list of them.
@@ -180,9 +181,10 @@ class Network(Layer):
     def trainable_variables(self) -> list[Variable]:
         return self.trainable_weights
 
-    @property
-    def weights(self) -> list[Variable]:
-        """Layer by layer: the order of get_weights and of weight files."""
+    def _by_layer(self) -> list[Variable]:
+        """The order of get_weights and set_weights. `weights`, which files follow for a nested model, has the trainable
+        ones of all layers first.
+        """
         return [w for layer in self.layers for w in layer.weights]
 
     @property
@@ -219,10 +221,6 @@ class Network(Layer):
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
         return architecture.rebuild(cls, config, custom_objects)
-
-    def to_json(self, **kwargs: Any) -> str:
-        """Architecture without weights; kwargs go to json.dumps."""
-        return architecture.to_json(self, **kwargs)
 
 
 def _total(losses: list[Value]) -> Value:

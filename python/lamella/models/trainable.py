@@ -98,6 +98,13 @@ class Trainable:
             network: Any = self
             network.build_from(_feed.arrays_to_build_from(x))
 
+    def _make_train_function(self) -> None:
+        """Give the optimizer its state for this model's weights, all zeros, so that `optimizer.set_weights` can follow.
+
+        Keras's name: scripts that restore an optimizer call it.
+        """
+        self._compiled().bind_optimizer()
+
     @property
     def metrics_names(self) -> list[str]:
         """The columns of what evaluate returns, "loss" first."""

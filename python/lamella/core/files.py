@@ -1,0 +1,113 @@
+"""Files that are always whole: written beside, flushed, then renamed over the old one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
+    """Make `path` hold `data`. Whatever happens meanwhile, the file is the old one or the new one, each complete.
+
+    A symbolic link is followed; the permissions of a file that is replaced are kept. What is no regular file, a pipe
+    say, is written to directly. Temporary files that a killed process left for the same target are removed.
+
+    Raises:  OSError that names the path and the number of bytes; the old file is untouched then.
+    """
+    target = os.path.realpath(os.fsdecode(path))
+    try:
+        mode = _mode(target)
+        if mode is not None and not stat.S_ISREG(mode):
+            with open(target, "wb") as device:
+                device.write(data)
+            return
+        _remove_strays(target)
+        with _temporary(target) as (file, name):
+            if mode is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(name, target)
+        _sync(os.path.dirname(target))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(error.errno, f"{reason}, writing {len(data)} bytes", os.fsdecode(path)) from error
+
+
+def check_target(path: Path) -> None:
+    """Raises OSError or ValueError, as `replace_file` would, if `path` cannot be written to; writes nothing there."""
+    name = os.fsdecode(path)
+    if "\0" in name:
+        raise ValueError(f"expected a path without NUL characters, got {name!r}")
+    target = os.path.realpath(name)
+    mode = _mode(target)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if mode is not None and not stat.S_ISREG(mode):
+        return
+    try:
+        with _temporary(target):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, name) from error
+
+
+def _mode(target: str) -> int | None:
+    try:
+        return os.stat(target).st_mode
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _temporary(target: str) -> Iterator[tuple[BinaryIO, str]]:
+    """A new file in the target's directory, locked, so that others can tell it from one whose process is gone."""
+    name = _prefix(target) + secrets.token_hex(8)
+    with open(name, "xb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink == 0:
+                raise OSError(errno.EAGAIN, "another process took the temporary file for a stray one; save again")
+            yield file, name
+        finally:
+            with contextlib.suppress(FileNotFoundError):  # renamed
+                os.unlink(name)
+
+
+def _prefix(target: str) -> str:
+    # The target's name as a hash: the temporary name must not be longer than what the file system takes.
+    directory, base = os.path.split(target)
+    return os.path.join(directory, f".tmp-{hashlib.sha256(os.fsencode(base)).hexdigest()[:16]}-")
+
+
+def _remove_strays(target: str) -> None:
+    """Temporary files of this target that no living process holds a lock on."""
+    prefix = os.path.basename(_prefix(target))
+    directory = os.path.dirname(target)
+    for entry in os.listdir(directory):
+        if not entry.startswith(prefix):
+            continue
+        name = os.path.join(directory, entry)
+        with contextlib.suppress(OSError):  # another process cleans up, too, or still writes
+            with open(name, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name)
+
+
+def _sync(directory: str) -> None:
+    """The rename itself reaches the disk with the directory."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,99 @@
+"""Stored: how a model goes to files and comes back; each method hands over to `saving`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from lamella.models import architecture
+from lamella.training.exclusive import Exclusive
+
+
+class Stored:
+    """Source: Keras 2.2.5 keras/engine/network.py."""
+
+    # Of the network that this is mixed into.
+    name: str
+    built: bool
+
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """See `save_model`."""
+        save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """The weights alone, layer by layer.
+
+        Args:  filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
+            h5py.Group.  overwrite: False asks on the terminal before a file is replaced.
+        Raises:  FileExistsError without a terminal to ask on; OSError naming the path, and the old file is whole then;
+            RuntimeError while another thread trains the model.
+        """
+        from lamella import saving  # loaded with the first file
+
+        with Exclusive(self):
+            saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(
+        self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
+    ) -> None:
+        """Set the weights from a file of weights or of a whole model; all of them or, where an error is raised, none.
+
+        Args:  by_name: layers of the same name instead of layers in the same place.  skip_mismatch: warn of a layer that
+            does not fit instead of raising; here without by_name, too, where Keras 2.2.5 ignores it.  reshape: weights
+            of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
+        Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes.
+        """
+        from lamella import saving
+
+        if not self.built:
+            raise ValueError(
+                f"Model '{self.name}' has no weights yet: call build(input_shape), or fit first, then load_weights"
+            )
+        with Exclusive(self):
+            saving.load_weights(self, filepath, by_name, skip_mismatch, reshape)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Architecture without weights; kwargs go to json.dumps."""
+        return architecture.to_json(self, **kwargs)
+
+    def to_yaml(self, **kwargs: Any) -> NoReturn:
+        """Raises RuntimeError: YAML can name any Python object, and reading it would make that object."""
+        raise RuntimeError(_NO_YAML.format("to_yaml", "to_json"))
+
+
+_NO_YAML = (
+    "{}: YAML can make any Python object while it is read, so models in it are a way to run code; use {}() instead"
+)
+
+
+def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> NoReturn:
+    """Raises RuntimeError: see `to_yaml`."""
+    raise RuntimeError(_NO_YAML.format("model_from_yaml", "model_from_json"))
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """Description, weights, and what training needs to go on, in one file.
+
+    Args:  filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
+        h5py.Group.  overwrite: False asks on the terminal before a file is replaced.  include_optimizer: also how the
+        model was compiled, and the optimizer's state.
+    Raises:  FileExistsError without a terminal to ask on; OSError naming the path, and the old file is whole then;
+        TypeError for a config that is no JSON; RuntimeError while another thread trains the model.
+    Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past.
+    """
+    from lamella import saving
+
+    with Exclusive(model):
+        saving.save_model(model, filepath, overwrite, include_optimizer)
+
+
+def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+    """The model that `save_model`, or real Keras, wrote.
+
+    Args:  filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.  custom_objects:
+        classes and functions of your own by name.  compile: also compile, and give the optimizer its state.
+    Raises:  ModelFileError for a damaged file; ValueError "Unknown layer: Foo" for a class that is not registered.
+    """
+    from lamella import saving
+
+    return saving.load_model(filepath, custom_objects, compile)

@@ -1,0 +1,90 @@
+"""Models to files and back. Files are data: nothing in them is executed or imported.
+
+Format by name: `.safetensors`, else the HDF5 layout of Keras 2, which real Keras reads.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lamella.core.files import replace_file
+from lamella.saving import h5_read, h5_write, seal, weights, whole
+from lamella.saving.contents import Contents
+from lamella.saving.errors import ModelFileError as ModelFileError
+from lamella.saving.overwrite import may_write
+
+# A path, a file open for bytes, or an h5py.File or h5py.Group.
+Target = Any
+Model = Any  # of the room above
+
+
+def save_model(model: Model, filepath: Target, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """See `lamella.models.save_model`, which also keeps other threads from training the model meanwhile."""
+    _check_kind(filepath)
+    if may_write(filepath, overwrite):
+        _write(whole.contents_of(model, include_optimizer=include_optimizer), filepath)
+
+
+def load_model(filepath: Target, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
+    """See `lamella.models.load_model`; the classes must be registered, so the rooms of layers and models be loaded."""
+    _check_kind(filepath)
+    return whole.model_of(_read(filepath), _name(filepath), custom_objects, compiled=compile)
+
+
+def save_weights(model: Model, filepath: Target, overwrite: bool = True) -> None:
+    """See `Model.save_weights`."""
+    _check_kind(filepath)
+    if may_write(filepath, overwrite):
+        _write(Contents(weights.entries(model.layers)), filepath)
+
+
+def load_weights(
+    model: Model, filepath: Target, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
+) -> None:
+    """See `Model.load_weights`."""
+    _check_kind(filepath)
+    match = weights.by_name if by_name else weights.by_position
+    found = match(_read(filepath), model.layers, skip_mismatch=skip_mismatch, reshape=reshape)
+    weights.assign(found)
+
+
+def _write(contents: Contents, target: Target) -> None:
+    if isinstance(target, (str, bytes, os.PathLike)):
+        replace_file(target, h5_write.to_bytes(contents))
+    elif hasattr(target, "write"):
+        target.write(h5_write.to_bytes(contents))
+    else:
+        h5_write.write(contents, target)
+
+
+def _read(source: Target) -> Contents:
+    if isinstance(source, (str, bytes, os.PathLike)):
+        with open(source, "rb") as file:
+            return _read_file(file, _name(source))
+    if hasattr(source, "read"):
+        return _read_file(io.BytesIO(source.read()), _name(source))
+    return h5_read.read_group(source, _name(source))
+
+
+def _read_file(file: BinaryIO, name: str) -> Contents:
+    if seal.unbroken(file) is False:
+        raise ModelFileError(name, "the file is damaged: its checksum does not fit")
+    return h5_read.read(file, name)
+
+
+def _check_kind(target: Target) -> None:
+    if isinstance(target, (str, bytes, os.PathLike)) or callable(getattr(target, "write", None)):
+        return
+    if type(target).__module__.partition(".")[0] != "h5py":
+        raise ValueError(f"unexpected type {type(target)} for `filepath`")
+
+
+def _name(target: Target) -> str:
+    """For messages."""
+    if isinstance(target, (str, bytes, os.PathLike)):
+        return os.fsdecode(target)
+    return f"<{type(target).__name__}>"

@@ -1,0 +1,38 @@
+"""What a model file holds, whatever its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config
+from lamella.core.release import BACKEND, KERAS_VERSION
+
+Named = tuple[str, NDArray[Any]]
+
+
+@dataclass
+class Entry:
+    """The weights of one layer, in the layer's order: trainable ones first."""
+
+    name: str
+    weights: list[Named]
+
+
+@dataclass
+class Contents:
+    """layers: in the model's order, those without weights, too.  model_config, training_config: None in a file of
+    weights; the second also where the model was not compiled.  optimizer_weights: empty before the first step.
+    state: what resuming needs and Keras 2's layout has no place for. "iterations": Keras 2.2.5 saves them with SGD, Adam,
+    Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands.
+    """
+
+    layers: list[Entry]
+    keras_version: str = KERAS_VERSION
+    backend: str | None = BACKEND
+    model_config: Config | None = None
+    training_config: Config | None = None
+    optimizer_weights: list[Named] = field(default_factory=list)
+    state: Config = field(default_factory=dict)

@@ -1,0 +1,180 @@
+"""The HDF5 layout of Keras 2, read as data. A file may come from a stranger: nothing outside it is opened, and nothing is
+allocated that it does not hold. Source of the layout: Keras 2.2.5 keras/engine/saving.py; of the attacks: Keras's CVEs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config
+from lamella.core.shapes import count
+from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.errors import ModelFileError
+from lamella.saving.h5_write import STATE
+from lamella.saving.text import parse_json
+
+if TYPE_CHECKING:
+    import h5py
+
+# What arrays may declare together, over the file's size: Keras does not compress, so a file holds all of its numbers.
+_BLOW_UP = 4
+_ATTRIBUTE_LIMIT = 2**28  # bytes
+
+
+def read(file: BinaryIO, path: str) -> Contents:
+    """The contents of an open file. Raises ModelFileError for what is no model or weights file of Keras 2 or later."""
+    import h5py
+
+    size = file.seek(0, 2)
+    file.seek(0)
+    try:
+        with h5py.File(file, "r") as opened:
+            return read_group(opened, path, size)
+    except ModelFileError:
+        raise
+    # What HDF5 raises for damage: any of these, by where the damage lies.
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise ModelFileError(path, f"the file is damaged or no HDF5 file ({error})") from error
+
+
+def read_group(group: h5py.Group, path: str, size: int | None = None) -> Contents:
+    """As `read`, for a file or group that is open already. size: bytes of the file, None for one that we trust."""
+    return _Reader(path, size).contents(group)
+
+
+class _Reader:
+    """Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted."""
+
+    def __init__(self, path: str, size: int | None) -> None:
+        self.path = path
+        self.size = size
+        self.left = None if size is None else _BLOW_UP * size
+
+    def contents(self, root: h5py.Group) -> Contents:
+        whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and self._has(root, "model_weights")
+        group = self._group(root, "model_weights") if whole else root
+        version = self._text(group, "keras_version")
+        if version is None or version.startswith("1"):
+            if not whole and self._names(group, "layer_names") is None:
+                raise ModelFileError(self.path, "neither model weights nor names of layers: no file of Keras")
+            raise ModelFileError(
+                self.path,
+                f"written by Keras {version or '1'}, whose kernels and gates are laid out in another way; "
+                "load and save it with Keras 2 first",
+            )
+        names = self._names(group, "layer_names")
+        if names is None:
+            raise ModelFileError(self.path, "the attribute layer_names is missing")
+        contents = Contents([self._entry(group, name) for name in names], version, self._text(group, "backend"))
+        if whole:
+            contents.model_config = self._json(root, "model_config")
+            contents.training_config = self._json(root, "training_config")
+            contents.state = self._json(root, STATE) or {}
+            if self._has(root, "optimizer_weights"):
+                contents.optimizer_weights = self._arrays(self._group(root, "optimizer_weights"))
+        return contents
+
+    def _entry(self, group: h5py.Group, name: str) -> Entry:
+        return Entry(name, self._arrays(self._group(group, name)))
+
+    def _arrays(self, group: h5py.Group) -> list[Named]:
+        # The order is the attribute's: HDF5 iterates by name, and tf-keras makes the groups in that order.
+        names = self._names(group, "weight_names")
+        if names is None:
+            raise ModelFileError(self.path, f"'{group.name}' has no attribute weight_names")
+        return [(name, self._array(group, name)) for name in names]
+
+    def _array(self, group: h5py.Group, name: str) -> NDArray[Any]:
+        import h5py
+
+        found = self._member(group, name)
+        where = f"'{group.name}/{name}'"
+        if not isinstance(found, h5py.Dataset):
+            raise ModelFileError(self.path, f"{where} is no array")
+        if found.is_virtual or found.external:
+            raise ModelFileError(self.path, f"{where} keeps its numbers in other files")
+        dtype, shape = found.dtype, found.shape
+        if dtype.kind not in "biuf" or shape is None:
+            raise ModelFileError(self.path, f"{where}: expected numbers, got dtype {dtype}")
+        declared = count(shape) * dtype.itemsize
+        if self.left is not None:
+            self.left -= declared
+            if self.left < 0:
+                raise ModelFileError(self.path, f"{where} declares {declared} bytes, more than the file can hold")
+        return np.asarray(found[()])
+
+    def _group(self, group: h5py.Group, name: str) -> h5py.Group:
+        import h5py
+
+        found = self._member(group, name)
+        if not isinstance(found, h5py.Group):
+            raise ModelFileError(self.path, f"'{group.name}/{name}' is no group")
+        return found
+
+    def _member(self, group: h5py.Group, name: str) -> Any:
+        """What lies at a path below `group`, link by link: links to other places and files are refused."""
+        import h5py
+
+        for part in name.split("/"):
+            if not isinstance(group, h5py.Group) or part in ("", ".", "..") or part not in group:
+                raise ModelFileError(self.path, f"'{name}' is named, but not there")
+            if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+                raise ModelFileError(self.path, f"'{group.name}/{part}' is a link to another place, which is not followed")
+            group = group[part]
+        return group
+
+    @staticmethod
+    def _has(group: h5py.Group, name: str) -> bool:
+        return group.get(name, getlink=True) is not None
+
+    def _names(self, group: h5py.Group, attribute: str) -> list[str] | None:
+        """A list of names, which may lie in attributes attribute0, attribute1 ...; None if there is none."""
+        whole = self._attribute(group, attribute)
+        if whole is not None:
+            return [self._decoded(name, attribute) for name in np.ravel(whole)]
+        names: list[str] | None = None
+        for piece in itertools.count():
+            some = self._attribute(group, f"{attribute}{piece}")
+            if some is None:
+                return names
+            names = (names or []) + [self._decoded(name, attribute) for name in np.ravel(some)]
+        return names
+
+    def _text(self, group: h5py.Group, attribute: str) -> str | None:
+        value = self._attribute(group, attribute)
+        return None if value is None else self._decoded(value, attribute)
+
+    def _json(self, group: h5py.Group, attribute: str) -> Config | None:
+        text = self._text(group, attribute)
+        return None if text is None else parse_json(text, attribute, self.path)
+
+    def _attribute(self, group: h5py.Group, name: str) -> Any:
+        """None if there is none. Its size is looked at before it is read."""
+        import h5py
+
+        if name not in group.attrs:
+            return None
+        attribute = h5py.h5a.open(group.id, name.encode())
+        points = attribute.get_space().get_simple_extent_npoints()
+        text = h5py.check_string_dtype(attribute.dtype)
+        size = attribute.dtype.itemsize
+        if text is not None and text.length is None and points > 1 and self.size is not None:
+            size = self.size  # entries may all point to one long string
+        if points * size > _ATTRIBUTE_LIMIT:
+            raise ModelFileError(self.path, f"the attribute {name} of '{group.name}' declares {points * size} bytes")
+        return group.attrs[name]
+
+    def _decoded(self, text: Any, what: str) -> str:
+        """HDF5's strings are str or bytes, by how they were written and by the version of h5py."""
+        if isinstance(text, bytes):
+            try:
+                return text.decode()
+            except UnicodeDecodeError:
+                raise ModelFileError(self.path, f"the attribute {what} is no UTF-8") from None
+        if isinstance(text, str):
+            return str(text)
+        raise ModelFileError(self.path, f"the attribute {what} holds {type(text).__name__}, expected text")

@@ -1,0 +1,16 @@
+"""The layers inside a layer: those of a nested model, or the one that a wrapper wraps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Duck-typed: a room above makes the layers. What a user's layer calls `layers` may be anything.
+Layer = Any
+
+
+def parts(layer: Layer) -> list[Layer]:
+    """Directly inside."""
+    listed = getattr(layer, "layers", ())
+    found = list(listed) if isinstance(listed, (list, tuple)) else []
+    found += [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
+    return [part for part in found if hasattr(part, "weights")]

@@ -1,0 +1,133 @@
+"""Weights of a model to entries of a file and back. Nothing is set before everything fits.
+
+Source: Keras 2.2.5 keras/engine/saving.py, its error texts, too.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.shapes import count
+from lamella.core.variable import Variable
+from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.kernels import rotated
+
+# Duck-typed: a room above makes the layers.
+Layer = Any
+Assignment = tuple[Variable, NDArray[Any]]
+
+
+def entries(layers: Iterable[Layer]) -> list[Entry]:
+    """Copies of all weights, layer by layer."""
+    return [Entry(layer.name, named([(w.name, w.numpy()) for w in layer.weights])) for layer in layers]
+
+
+def named(arrays: Sequence[Named]) -> list[Named]:
+    """With names used twice made different: kernel:0, kernel:0_1, kernel:0_2."""
+    taken: set[str] = set()
+    result = []
+    for i, (name, array) in enumerate(arrays):
+        name = name or f"param_{i}"
+        unique, n = name, 0
+        while unique in taken:
+            n += 1
+            unique = f"{name}_{n}"
+        taken.add(unique)
+        result.append((unique, array))
+    return result
+
+
+def by_position(
+    contents: Contents, layers: Sequence[Layer], *, skip_mismatch: bool = False, reshape: bool = False
+) -> list[Assignment]:
+    """What to set where, layers that have weights matched in order. Raises ValueError that lists what does not fit."""
+    filled = [entry for entry in contents.layers if entry.weights]
+    owners = [layer for layer in layers if layer.weights]
+    if len(filled) != len(owners):
+        raise ValueError(
+            f"You are trying to load a weight file containing {len(filled)} layers into a model with {len(owners)} "
+            f"layers.\nIn the file: {_listed(filled)}\nIn the model: {_listed(entries(owners))}"
+        )
+    found: list[Assignment] = []
+    for k, (entry, layer) in enumerate(zip(filled, owners)):
+        if len(entry.weights) != len(layer.weights):
+            text = (
+                f'Layer #{k} (named "{layer.name}" in the current model) was found to correspond to layer {entry.name} '
+                f"in the save file. However the new layer {layer.name} expects {len(layer.weights)} weights, but the "
+                f"saved weights have {len(entry.weights)} elements.\nIn the file: {_listed([entry])}\n"
+                f"In the model: {_listed(entries([layer]))}"
+            )
+            _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
+            continue
+        found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape)
+    return found
+
+
+def by_name(
+    contents: Contents, layers: Sequence[Layer], *, skip_mismatch: bool = False, reshape: bool = False
+) -> list[Assignment]:
+    """As `by_position` for the layers whose names are in the file; the others keep what they have."""
+    found: list[Assignment] = []
+    for k, entry in enumerate(contents.layers):
+        for layer in layers:
+            if layer.name != entry.name:
+                continue
+            if len(entry.weights) != len(layer.weights):
+                text = (
+                    f'Layer #{k} (named "{layer.name}") expects {len(layer.weights)} weight(s), but the saved weights '
+                    f"have {len(entry.weights)} element(s).\nIn the file: {_listed([entry])}\n"
+                    f"In the model: {_listed(entries([layer]))}"
+                )
+                _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
+                continue
+            found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape)
+    return found
+
+
+def assign(assignments: Iterable[Assignment]) -> None:
+    for variable, array in assignments:
+        variable.assign(array)
+
+
+def _matched(
+    k: int, entry: Entry, layer: Layer, backend: str | None, skip_mismatch: bool, reshape: bool
+) -> list[Assignment]:
+    found: list[Assignment] = []
+    turned = rotated(layer) if backend == "theano" else frozenset()
+    for variable, (_, array) in zip(layer.weights, entry.weights):
+        if id(variable) in turned:
+            array = array[tuple(slice(None, None, -1) for _ in array.shape[:-2])]
+        if array.shape != variable.shape and reshape:
+            if array.size != variable.size:
+                raise ValueError(
+                    f"Weights must be of equal size to apply a reshape operation. Layer {layer.name}'s weights have "
+                    f"shape {variable.shape} and size {variable.size}. The weights for loading have shape "
+                    f"{array.shape} and size {count(array.shape)}."
+                )
+            array = array.reshape(variable.shape)
+        if array.shape != variable.shape:
+            text = (
+                f'Layer #{k} (named "{layer.name}"), weight {variable.name} has shape {variable.shape}, but the saved '
+                f"weight has shape {array.shape}.\nIn the file: {_listed([entry])}\n"
+                f"In the model: {_listed(entries([layer]))}"
+            )
+            _refuse(text, layer, f"shape ({variable.shape} vs {array.shape})", skip_mismatch)
+            continue
+        found.append((variable, np.asarray(array, variable.dtype)))
+    return found
+
+
+def _refuse(text: str, layer: Layer, what: str, skip: bool) -> None:
+    if not skip:
+        raise ValueError(text)
+    warnings.warn(f"Skipping loading of weights for layer {layer.name} due to mismatch in {what}.", stacklevel=6)
+
+
+def _listed(layers: Sequence[Entry]) -> str:
+    """dense_1 (3, 4) (4,), dense_2 ..."""
+    return ", ".join(" ".join([entry.name, *(str(array.shape) for _, array in entry.weights)]) for entry in layers)

@@ -1,0 +1,104 @@
+"""A model as the contents of a file and back: description, weights, how it was compiled, the optimizer's state."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from lamella.core import budget
+from lamella.core.configurable import Config, deserialize, plain, serialize
+from lamella.core.registry import custom_object_scope
+from lamella.saving import weights
+from lamella.saving.contents import Contents
+from lamella.saving.errors import ModelFileError
+
+# Duck-typed: the models are a room above.
+Model = Any
+
+
+def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
+    """Copies of everything. Raises TypeError for a config that is no JSON."""
+    contents = Contents(weights.entries(model.layers))
+    contents.model_config = _data(serialize(model), f"the config of '{model.name}'")
+    optimizer = model.optimizer
+    if include_optimizer and optimizer is not None:
+        contents.training_config = _data(
+            {
+                "optimizer_config": serialize(optimizer),
+                "loss": model.loss,
+                "metrics": model.metrics,
+                "weighted_metrics": model.weighted_metrics,
+                "sample_weight_mode": model.sample_weight_mode,
+                "loss_weights": model.loss_weights,
+            },
+            f"what '{model.name}' was compiled with",
+        )
+        arrays = optimizer.get_weights()
+        names = [w.name for w in optimizer.weights]
+        contents.optimizer_weights = weights.named(list(zip(names, arrays)))
+        contents.state["iterations"] = int(optimizer.iterations)
+        if model._steps is not None and model._steps.stream.step:
+            contents.state["random"] = model._steps.stream.get_state()
+    return contents
+
+
+def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> Model:
+    """The model that `contents_of` took apart. Raises ValueError: "Unknown layer: Foo", or what does not fit."""
+    if contents.model_config is None:
+        raise ValueError(f"No model found in config: {path} holds weights only; use load_weights on a model")
+    elements = sum(array.size for entry in contents.layers for _, array in entry.weights)
+    with custom_object_scope(custom_objects or {}):
+        try:
+            with budget.limit(elements, path):
+                model = deserialize("layers", contents.model_config)
+        except RecursionError:
+            raise ModelFileError(path, "the model is nested too deeply") from None
+        weights.assign(weights.by_position(contents, model.layers))
+        if compiled:
+            _compile(model, contents)
+    return model
+
+
+def _compile(model: Model, contents: Contents) -> None:
+    training = contents.training_config
+    if training is None:
+        warnings.warn(
+            "No training configuration found in save file: the model was *not* compiled. Compile it manually.",
+            stacklevel=4,
+        )
+        return
+    model.compile(
+        optimizer=training["optimizer_config"],
+        loss=training["loss"],
+        metrics=training["metrics"],
+        weighted_metrics=training.get("weighted_metrics"),
+        sample_weight_mode=training["sample_weight_mode"],
+        loss_weights=training["loss_weights"],
+    )
+    if contents.optimizer_weights:
+        model._make_train_function()
+        try:
+            model.optimizer.set_weights([array for _, array in contents.optimizer_weights])
+        except ValueError:
+            warnings.warn(
+                "Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
+                "initialized optimizer.",
+                stacklevel=4,
+            )
+            return
+    if "iterations" in contents.state:
+        model.optimizer.iterations.assign(contents.state["iterations"])
+    if "random" in contents.state:
+        model._compiled()
+        model._steps.stream.set_state(contents.state["random"])
+
+
+def _data(value: Any, what: str) -> Config:
+    """As what JSON gives back. Raises TypeError naming `what`."""
+    try:
+        data: Config = json.loads(json.dumps(plain(value)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{what} cannot be saved: {error}") from error
+    return data
