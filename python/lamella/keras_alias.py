@@ -17,8 +17,8 @@ _ROOTS = {"keras": "", "keras_applications": "applications"}
 
 # Keras's modules that have another place here, and the rooms whose names they show.
 _ELSEWHERE: dict[str, tuple[str, ...]] = {
-    "engine": ("layers", "models", "models.network", "layers.symbolic"),
-    "engine.topology": ("layers", "models", "models.network", "layers.symbolic"),
+    "engine": ("layers", "models", "models.network", "layers.symbolic", "utils.layer_utils"),
+    "engine.topology": ("layers", "models", "models.network", "layers.symbolic", "utils.layer_utils"),
     "engine.training": ("models",),
     "engine.network": ("models.network",),
     "engine.sequential": ("models.sequential",),
@@ -28,10 +28,6 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "layers.convolutional": ("layers.conv", "layers.pooling"),
     "layers.normalization": ("layers.norm",),
     "objectives": ("losses",),
-    "utils": ("utils", "callbacks.progress", "models.summary"),  # one file here, a package there
-    "utils.np_utils": ("utils",),
-    "utils.generic_utils": ("utils", "core.configurable", "callbacks.progress"),
-    "utils.layer_utils": ("models.summary",),
 }
 
 

@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 from lamella.callbacks import BaseLogger, Callback, CallbackList, History, Progbar, ProgbarLogger
+from lamella.callbacks.progress import ProgressLine
 from lamella.callbacks.logs import Logs
 
 
@@ -96,25 +97,25 @@ def test_a_slow_callback_is_named(monkeypatch):
 
 
 def test_last_line_of_a_bar(capsys):
-    bar = Progbar(60, title="Epoch 1/3")
+    bar = ProgressLine(60, title="Epoch 1/3")
     bar.update(30, {"loss": 1.0})
     bar.finish(60, {"loss": 0.25, "acc": 0.001})
     out = capsys.readouterr().out
     assert out.startswith("Epoch 1/3 - 60/60 [==============================] - 0s ")
     assert out.endswith("/step - loss: 0.2500 - acc: 1.0000e-03\n") and out.count("\n") == 1
-    Progbar(60, verbose=2, title="Epoch 1/3").finish(60, {"loss": 0.25})
+    ProgressLine(60, verbose=2, title="Epoch 1/3").finish(60, {"loss": 0.25})
     assert capsys.readouterr().out == "Epoch 1/3 - 0s - loss: 0.2500\n"
-    Progbar(60, verbose=0).finish(60)
+    ProgressLine(60, verbose=0).finish(60)
     assert capsys.readouterr().out == ""
-    Progbar(60, width=6).finish(30)
+    ProgressLine(60, width=6).finish(30)
     assert capsys.readouterr().out.startswith("30/60 [==>...] - 0s ")
-    Progbar(1000, width=6).finish(30)
+    ProgressLine(1000, width=6).finish(30)
     assert capsys.readouterr().out.startswith("  30/1000 [......] - 0s ")
 
 
 def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    bar = Progbar(60, interval=0.0)
+    bar = ProgressLine(60, interval=0.0)
     bar.update(30, {"loss": 0.5})
     bar.finish(60, {"loss": 0.25})
     out = capsys.readouterr().out
@@ -130,7 +131,7 @@ def test_lines_of_a_drawn_bar_are_keras_own(capsys, monkeypatch):
     monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
     drawn = []
     for target, current, seconds in ((20, 1, 2.0), (200, 100, 61.5), (5, 1, 1000.0), (None, 7, 3.0)):
-        bar = Progbar(target, interval=0.0, width=10)
+        bar = ProgressLine(target, interval=0.0, width=10)
         now[0] += seconds
         bar.update(current)
         drawn.append(capsys.readouterr().out.split("\r")[-1].rstrip())
@@ -141,16 +142,37 @@ def test_lines_of_a_drawn_bar_are_keras_own(capsys, monkeypatch):
         "      7/Unknown - 3s",
     ]  # fmt: skip
     monkeypatch.setenv("COLUMNS", "12")
-    bar = Progbar(20, interval=0.0)
+    bar = ProgressLine(20, interval=0.0)
     bar.update(5)
     bar.finish(20)
     assert "\r 5/20 [=====\r" in (out := capsys.readouterr().out).replace("\r            \r", "\r")
     assert out.count("\r            \r") == 1  # the drawn line is wiped out before the one that stays
 
 
+def test_progbar_shows_means_over_units(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    bar = Progbar(10, width=5, interval=0.0, stateful_metrics=["state"])
+    bar.update(2, [("loss", 1.0), ("state", 5.0)])
+    bar.add(6, [("loss", 3.0), ("state", 7.0)])
+    assert capsys.readouterr().out.split("\r")[-1].endswith(" 8/10 [===>.] - ETA: 0s - loss: 2.5000 - state: 7.0000")
+    bar.add(2, [("late", 0.0005)])
+    assert capsys.readouterr().out.endswith("/step - loss: 2.5000 - state: 7.0000 - late: 5.0000e-04\n")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'title'"):
+        Progbar(10, title="mine")
+
+
+def test_progbar_away_from_a_terminal_writes_its_last_line(capsys):
+    for verbose, start in ((1, "2/2 [=====] - 0s"), (2, " - 0s - n: 1.5000\n"), (0, "")):
+        bar = Progbar(2, 5, verbose)
+        for value in (1, 2):
+            bar.add(1, [("n", value)])
+        out = capsys.readouterr().out
+        assert out.startswith(start) and out.count("\n") == (verbose > 0)
+
+
 def test_progbar_logger_counts_and_averages(capsys, monkeypatch):
     seen = []
-    monkeypatch.setattr(Progbar, "update", lambda self, current, values=None: seen.append((current, values)))
+    monkeypatch.setattr(ProgressLine, "update", lambda self, current, values=None: seen.append((current, values)))
     logger = ProgbarLogger()
     logger.set_params({"verbose": 1, "epochs": 2, "samples": 5, "steps": None, "metrics": ["loss", "val_loss"]})
     logger.on_train_begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,10 @@ import numpy as np
 from lamella.applications.input_shape import _obtain_input_shape as _obtain_input_shape
 from lamella.core.checks import as_array
 from lamella.core.config import floatx, image_data_format
+
+# Where Keras keeps the names of the classes: {"0": ["n01440764", "tench"], ...}, and the file's MD5.
+CLASS_INDEX_PATH = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
+_CLASS_INDEX_HASH = "c2c37ea517e94d9795004a39431a14cb"
 
 # Means of ImageNet's channels: BGR from 0 to 255 for the networks that came from Caffe, RGB from 0 to 1 for Torch's.
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
@@ -55,3 +61,43 @@ def _writable_floats(x: Any) -> np.ndarray:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         return np.array(as_array(x, floatx(), "preprocess_input"))
     return x if x.flags.writeable else x.copy()
+
+
+def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np.floating[Any]]]]:
+    """The best classes of each row of an ImageNet network's output.
+
+    The names come from imagenet_class_index.json in `models` of the cache that `utils.get_file` keeps, or from the net.
+    Args:  preds: [N, 1000].  top: how many classes a row.
+    Returns:  for each row tuples (WordNet's id, name, score), best first.
+    Raises:  ValueError for another shape or no positive top; OSError without the file.
+    Source:  keras_applications 1.0.8.
+    """
+    scores = np.asarray(preds)
+    if scores.ndim != 2 or scores.shape[1] != 1000:
+        raise ValueError(
+            "`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape (samples, 1000)). Found array "
+            f"with shape: {scores.shape}"
+        )
+    if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
+        raise ValueError(f"decode_predictions: expected top to be a positive integer, got {top!r}")
+    names = _class_names()
+    # Of equal scores the later class comes first, as where argsort's order is read backwards.
+    order = scores.argsort(axis=1, kind="stable")[:, ::-1][:, :top]
+    return [[(*names[i], row[i]) for i in best] for row, best in zip(scores, order)]
+
+
+@functools.cache
+def _class_names() -> list[tuple[str, str]]:
+    from lamella.utils.data_utils import get_file
+
+    try:
+        path = get_file(
+            "imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models", file_hash=_CLASS_INDEX_HASH
+        )
+    except OSError as error:
+        raise OSError(
+            f"decode_predictions needs {CLASS_INDEX_PATH} as models/imagenet_class_index.json in ~/.keras or $KERAS_HOME: {error}"
+        ) from error
+    with open(path) as file:
+        index = json.load(file)
+    return [(index[str(i)][0], index[str(i)][1]) for i in range(1000)]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamella.callbacks.history import BaseLogger as BaseLogger
     from lamella.callbacks.history import History as History
     from lamella.callbacks.lambdas import LambdaCallback as LambdaCallback
-    from lamella.callbacks.progress import Progbar as Progbar
+    from lamella.callbacks.progbar import Progbar as Progbar
     from lamella.callbacks.progress import ProgbarLogger as ProgbarLogger
     from lamella.callbacks.reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
     from lamella.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
@@ -32,7 +32,7 @@ _HOMES = {
     "History": "history",
     "LambdaCallback": "lambdas",
     "LearningRateScheduler": "schedule",
-    "Progbar": "progress",
+    "Progbar": "progbar",
     "ProgbarLogger": "progress",
     "ReduceLROnPlateau": "reduce_lr",
     "RemoteMonitor": "remote_monitor",

@@ -33,7 +33,7 @@ def pace_text(seconds: float, count: int) -> str:
     return f" - {seconds:.0f}s {each * {'s': 1, 'ms': 1e3, 'us': 1e6}[unit]:.0f}{unit}/step"
 
 
-class Progbar:
+class ProgressLine:
     """A bar of `target` units.
 
     On a terminal verbose=1 draws it while it fills. Elsewhere, and with verbose=2, only its last line is written.
@@ -164,7 +164,7 @@ class ProgbarLogger(Callback):
             print(title)
         self.seen = self.samples = 0
         self.totals: dict[str, float] = {}
-        self.progbar = Progbar(self.params[self.count_mode], verbose=self.verbose, title=title)
+        self.progbar = ProgressLine(self.params[self.count_mode], verbose=self.verbose, title=title)
 
     def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
         logs = logs or Logs()

@@ -39,8 +39,8 @@ def print_summary(
             say(_row(["", "", "", connection], columns))
         say(("=" if i == len(model.layers) - 1 else "_") * width)
 
-    trainable = _size(model.trainable_weights)
-    rest = _size(model.non_trainable_weights)
+    trainable = count_params(model.trainable_weights)
+    rest = count_params(model.non_trainable_weights)
     say(f"Total params: {trainable + rest:,}")
     say(f"Trainable params: {trainable:,}")
     say(f"Non-trainable params: {rest:,}")
@@ -83,5 +83,6 @@ def _connections(model: Network, layer: Layer) -> list[str]:
     return names
 
 
-def _size(weights: Sequence[Variable]) -> int:
+def count_params(weights: Sequence[Variable]) -> int:
+    """The number of elements of all weights, each weight counted once."""
     return sum(count(w.shape) for w in {id(w): w for w in weights}.values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.callbacks.base import Callback, CallbackList
-from lamella.callbacks.progress import Progbar
+from lamella.callbacks.progress import ProgressLine
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.standardize import Array, check_lengths
 from lamella.ops.tape import value_of
@@ -35,7 +35,7 @@ def evaluate(
     batches: Batches = (
         ArrayBatches(data, size) if count is None else WholeBatches(data, checked_count("steps", count))
     )
-    progress = Progbar(batches.samples, verbose=1) if verbose == 1 else None
+    progress = ProgressLine(batches.samples, verbose=1) if verbose == 1 else None
     hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
     values = loop.evaluate(steps, batches, hooks, progress)
     if progress is not None:
@@ -54,7 +54,7 @@ def predict(
         size, inputs = samples, [np.concatenate([a] * checked_count("steps", count)) for a in inputs]
         samples *= count
     batches = ArrayBatches(Data(inputs, [], []), size)
-    progress = Progbar(samples, verbose=1) if verbose == 1 else None
+    progress = ProgressLine(samples, verbose=1) if verbose == 1 else None
     hooks = _hooks(model, callbacks, batches, size, verbose, [])
     if hooks is not None:
         hooks.on_predict_begin()

@@ -10,7 +10,7 @@ from typing import Any
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.progress import Progbar
+from lamella.callbacks.progress import ProgressLine
 from lamella.data.batches import Batches
 from lamella.training.step import Steps
 
@@ -88,7 +88,7 @@ def _train_epoch(steps: Steps, run: Run, epoch: int) -> bool:
 
 
 def evaluate(
-    steps: Steps, batches: Batches, callbacks: CallbackList | None = None, progress: Progbar | None = None
+    steps: Steps, batches: Batches, callbacks: CallbackList | None = None, progress: ProgressLine | None = None
 ) -> list[float]:
     """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end."""
     objective, names = steps.objective, steps.objective.names

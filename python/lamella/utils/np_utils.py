@@ -1,27 +1,22 @@
-"""Utilities of the Keras API."""
+"""Labels and rows as NumPy arrays."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lamella.core.random import set_random_seed as set_random_seed
-from lamella.core.registry import custom_object_scope as custom_object_scope
-from lamella.core.registry import get_custom_objects as get_custom_objects
-
-CustomObjectScope = custom_object_scope
-
 
 def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: str = "float32") -> NDArray[np.generic]:
     """Class labels as one-hot rows.
 
-    Args:  y: integers in [0, num_classes), any shape; a last axis of size 1 is dropped.  num_classes: None or 0: max + 1.
+    Args:  y: integers in [0, num_classes), any shape, also as strings; a last axis of size 1 is dropped.
+        num_classes: None or 0: max + 1.
     Returns:  dtype [*shape, num_classes].
-    Raises:  ValueError for labels outside the classes, and for numbers that are no integers.
-    Source:  Keras 2.2.5, which lets negative labels wrap around.
+    Raises:  ValueError for labels outside the classes, and for what are no integers.
+    Source:  Keras 2.2.5, which lets negative labels wrap around and cuts fractions off.
     """
-    labels = np.asarray(y)
-    if labels.dtype.kind not in "biuf" or (labels.dtype.kind == "f" and np.any(labels != np.floor(labels))):
+    labels = _numbers(y)
+    if labels.dtype.kind == "f" and np.any(labels != np.floor(labels)):
         raise ValueError(f"to_categorical: expected integer labels, got {labels.dtype}")
     shape = labels.shape[:-1] if labels.ndim > 1 and labels.shape[-1] == 1 else labels.shape
     if labels.dtype.kind == "f" and np.isinf(labels).any():
@@ -37,3 +32,28 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: str = "f
     one_hot = np.zeros((flat.size, classes), dtype)
     one_hot[np.arange(flat.size), flat] = 1
     return one_hot.reshape(*shape, classes)
+
+
+def _numbers(y: ArrayLike) -> NDArray[np.generic]:
+    labels = np.asarray(y)
+    if labels.dtype.kind in "OSU":  # a column of a table: strings, or objects that are numbers
+        try:
+            return labels.astype(np.float64)
+        except (TypeError, ValueError):
+            pass
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(f"to_categorical: expected integer labels, got {labels.dtype}")
+    return labels
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.generic]:
+    """x divided by its norms along `axis`; where a norm is 0, x as it is.
+
+    Args:  order: of the norm, as numpy.linalg.norm takes it for vectors.
+    Source:  Keras 2.2.5.
+    """
+    array = np.asarray(x)
+    norms = np.atleast_1d(np.linalg.norm(array, order, axis))
+    norms[norms == 0] = 1
+    quotient: NDArray[np.generic] = array / np.expand_dims(norms, axis)
+    return quotient

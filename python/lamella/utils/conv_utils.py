@@ -1,0 +1,72 @@
+"""Lengths of convolutions, under Keras's names."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.shapes import Dim, window_length
+from lamella.core.shapes import normalize_tuple as normalize_tuple
+
+__all__ = ["conv_input_length", "conv_output_length", "convert_kernel", "deconv_length", "normalize_padding", "normalize_tuple"]
+
+_PADDINGS = ("same", "valid", "full", "causal")
+
+
+def normalize_padding(value: str) -> str:
+    """In lower case. Raises ValueError for anything but "valid", "same" and "causal"."""
+    padding = value.lower() if isinstance(value, str) else value
+    if padding not in ("valid", "same", "causal"):
+        raise ValueError(
+            f'The `padding` argument must be one of "valid", "same" (or "causal" for Conv1D). Received: {padding}'
+        )
+    return padding
+
+
+def conv_output_length(input_length: Dim, filter_size: int, padding: str, stride: int, dilation: int = 1) -> Dim:
+    """The number of windows: "full" pads so that each window holds at least one element; None stays None."""
+    _check(padding, _PADDINGS)
+    if input_length is not None and padding == "full":
+        input_length += 2 * (filter_size - 1) * dilation
+    return window_length(input_length, filter_size, stride, padding, dilation)
+
+
+def conv_input_length(output_length: Dim, filter_size: int, padding: str, stride: int) -> Dim:
+    """The input's length for which `conv_output_length` is `output_length`, where stride is 1 the only one."""
+    _check(padding, _PADDINGS[:3])
+    if output_length is None:
+        return None
+    pad = {"same": filter_size // 2, "valid": 0, "full": filter_size - 1}[padding]
+    return (output_length - 1) * stride - 2 * pad + filter_size
+
+
+def deconv_length(
+    dim_size: Dim, stride_size: int, kernel_size: int, padding: str, output_padding: int | None, dilation: int = 1
+) -> Dim:
+    """The length that a transposed convolution makes of dim_size."""
+    _check(padding, _PADDINGS[:3])
+    if dim_size is None:
+        return None
+    reach = (kernel_size - 1) * dilation + 1
+    if output_padding is not None:
+        pad = {"same": reach // 2, "valid": 0, "full": reach - 1}[padding]
+        return (dim_size - 1) * stride_size + reach - 2 * pad + output_padding
+    if padding == "valid":
+        return dim_size * stride_size + max(reach - stride_size, 0)
+    return dim_size * stride_size - (stride_size + reach - 2 if padding == "full" else 0)
+
+
+def convert_kernel(kernel: NDArray[np.generic]) -> NDArray[np.generic]:
+    """A convolution's kernel [*window, in, out] turned round along its window, a copy: Theano's layout and back.
+
+    Raises:  ValueError for other than 3 to 5 axes.
+    """
+    array = np.asarray(kernel)
+    if not 3 <= array.ndim <= 5:
+        raise ValueError(f"Invalid kernel shape: {array.shape}")
+    return np.flip(array, tuple(range(array.ndim - 2))).copy()
+
+
+def _check(padding: str, allowed: tuple[str, ...]) -> None:
+    if padding not in allowed:
+        raise ValueError(f"expected padding to be one of {allowed}, got {padding!r}")

@@ -1,0 +1,15 @@
+"""Files and those who are asked about them."""
+
+from __future__ import annotations
+
+__all__ = ["ask_to_proceed_with_overwrite"]
+
+
+def ask_to_proceed_with_overwrite(filepath: str) -> bool:
+    """Asks on the terminal until the answer is y (True) or n (False)."""
+    answer = input(f"[WARNING] {filepath} already exists - overwrite? [y/n]").strip().lower()
+    while answer not in ("y", "n"):
+        answer = input('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
+    if answer == "y":
+        print("[TIP] Next time specify overwrite=True!")
+    return answer == "y"

@@ -1,0 +1,325 @@
+"""get_file: cache, hashes, servers that fail; archives that mean harm. Servers are of this test's own."""
+
+import functools
+import hashlib
+import http.server
+import io
+import os
+import stat
+import tarfile
+import threading
+import zipfile
+import zlib
+
+import pytest
+
+from lamella.applications import imagenet_utils
+from lamella.utils import get_file
+from lamella.utils.data_utils import validate_file
+
+DATA = bytes(range(256)) * 500
+SHA, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.path == "/cut":  # says more than it sends
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA[:1000])
+        else:
+            super().do_GET()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "data.bin").write_bytes(DATA)
+    handler = functools.partial(Handler, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.asked = []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def listing(directory):
+    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*"))
+
+
+@pytest.mark.parametrize("hashes", [{"file_hash": SHA}, {"file_hash": MD5}, {"md5_hash": MD5}, {"file_hash": SHA.upper(), "hash_algorithm": "sha256"}])
+def test_a_file_is_fetched_once(server, cache, hashes, capsys):
+    for _ in range(2):
+        path = get_file("a.bin", f"{server.url}/data.bin", **hashes)
+    assert path == str(cache / "datasets" / "a.bin") and open(path, "rb").read() == DATA
+    assert server.asked == ["/data.bin"] and listing(cache) == ["datasets", "datasets/a.bin"]
+    out = capsys.readouterr().out
+    assert out.startswith(f"Downloading data from {server.url}/data.bin\n128000/128000 [====")
+
+
+def test_a_cached_file_of_another_hash_is_fetched_anew(server, cache, capsys):
+    (cache / "models").mkdir(parents=True)
+    (cache / "models" / "a.bin").write_bytes(b"old")
+    path = get_file("a.bin", f"{server.url}/data.bin", file_hash=SHA, cache_subdir="models")
+    assert open(path, "rb").read() == DATA
+    assert "because the auto file hash does not match the original value of" in capsys.readouterr().out
+
+
+def test_without_a_hash_a_cached_file_counts_and_a_download_warns(server, cache):
+    with pytest.warns(UserWarning, match="nothing says what http://127.*data.bin should hold"):
+        get_file("a.bin", f"{server.url}/data.bin")
+    (cache / "datasets" / "a.bin").write_bytes(b"mine")
+    assert open(get_file("a.bin", f"{server.url}/data.bin"), "rb").read() == b"mine"
+
+
+def test_file_urls_cache_dir_and_absolute_names(tmp_path, cache):
+    source = tmp_path / "x.bin"
+    source.write_bytes(DATA)
+    assert get_file("x", source.as_uri(), cache_dir=str(tmp_path / "own"), cache_subdir="s") == str(tmp_path / "own/s/x")
+    path = get_file(str(tmp_path / "elsewhere"), source.as_uri(), file_hash=SHA)
+    assert path == str(tmp_path / "elsewhere") and open(path, "rb").read() == DATA
+
+
+@pytest.mark.parametrize(
+    "path, arguments, error, text",
+    [
+        ("/data.bin", {"file_hash": "0" * 64}, ValueError, f"expected the hash {'0' * 64} from .*, got {SHA}"),
+        ("/data.bin", {"md5_hash": "1" * 32}, ValueError, f"got {MD5}"),
+        ("/cut", {"file_hash": SHA}, OSError, "URL fetch failure on .*/cut : 1000 of 128000 bytes came"),
+        ("/none", {"file_hash": SHA}, OSError, "URL fetch failure on .*/none : 404 -- File not found"),
+    ],
+)
+def test_what_fails_leaves_the_cache_as_it_was(server, cache, path, arguments, error, text):
+    (cache / "datasets").mkdir(parents=True)
+    (cache / "datasets" / "a.bin").write_bytes(b"old")
+    with pytest.raises(error, match=text):
+        get_file("a.bin", server.url + path, **arguments)
+    assert listing(cache) == ["datasets", "datasets/a.bin"] and (cache / "datasets" / "a.bin").read_bytes() == b"old"
+
+
+def test_a_server_that_is_not_there(cache):
+    with pytest.raises(OSError, match="URL fetch failure on http://127.0.0.1:1/x"):
+        get_file("x", "http://127.0.0.1:1/x", file_hash=SHA)
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"fname": "../x"}, "expected a name inside .*datasets, got '../x'"),
+        ({"origin": "data:,x"}, "expected an origin with http, https, ftp or file, got 'data:,x'"),
+        ({"hash_algorithm": "crc32", "file_hash": "0"}, 'expected hash_algorithm "auto", "sha256" or "md5", got \'crc32\''),
+        ({"archive_format": "rar"}, "expected archive_format .*, got 'rar'"),
+    ],
+)
+def test_arguments_that_are_refused(cache, arguments, text):
+    with pytest.raises(ValueError, match=text):
+        get_file(**{"fname": "x", "origin": "file:///nothing", **arguments})
+
+
+def test_validate_file(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(DATA)
+    assert validate_file(path, SHA) and validate_file(path, MD5) and validate_file(path, MD5, "md5", chunk_size=7)
+    assert not validate_file(path, SHA[:-1] + "x") and not validate_file(path, SHA, "md5")
+
+
+# Archives ------------------------------------------------------------------------------------------------
+
+
+def tar(path, *members, mode="w:gz"):
+    """members: names of files that hold their name, or TarInfos."""
+    with tarfile.open(path, mode) as archive:
+        for member in members:
+            info = member if isinstance(member, tarfile.TarInfo) else tarfile.TarInfo(member)
+            data = info.name.encode() if info.isreg() else b""
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path.as_uri()
+
+
+def entry(name, kind, link=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def test_untar(tmp_path, cache):
+    origin = tar(tmp_path / "t.tgz", entry("set", tarfile.DIRTYPE), "set/a", "./set/b/c")
+    path = get_file("set", origin, untar=True)
+    assert path == str(cache / "datasets" / "set")
+    assert listing(cache / "datasets") == ["set", "set.tar.gz", "set/a", "set/b", "set/b/c"]
+    assert (cache / "datasets/set/b/c").read_text() == "./set/b/c"
+    (cache / "datasets/set/a").write_text("mine")
+    get_file("set", origin, untar=True)  # unpacked already
+    assert (cache / "datasets/set/a").read_text() == "mine"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("archive_format", ["auto", "tar", ["zip", "tar"]])
+def test_extract_tar(tmp_path, cache, mode, archive_format):
+    path = get_file("a.tar", tar(tmp_path / "a.tar", "x/y", "z", mode=mode), extract=True, archive_format=archive_format)
+    assert path == str(cache / "datasets/a.tar") and (cache / "datasets/x/y").read_text() == "x/y"
+    # Over what is there, beside what the archive does not know.
+    (cache / "datasets/x/y").write_text("old")
+    (cache / "datasets/x/mine").write_text("mine")
+    get_file("a.tar", "file:///nothing", extract=True)
+    assert (cache / "datasets/x/y").read_text() == "x/y" and (cache / "datasets/x/mine").read_text() == "mine"
+
+
+def test_extract_zip(tmp_path, cache):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/y", "hello")
+        archive.writestr("empty/", "")
+    get_file("a.zip", (tmp_path / "a.zip").as_uri(), extract=True)
+    assert listing(cache / "datasets") == ["a.zip", "empty", "x", "x/y"] and (cache / "datasets/x/y").read_text() == "hello"
+    with pytest.raises(ValueError, match=r"expected an archive \(tar\), and .*a.zip is none"):
+        get_file("a.zip", "file:///nothing", extract=True, archive_format="tar")
+    get_file("a.zip", "file:///nothing", extract=True, archive_format=None)
+
+
+def refused(cache, origin, text):
+    with pytest.raises(ValueError, match=text):
+        get_file("bad", origin, extract=True)
+    assert listing(cache / "datasets") == ["bad"]
+
+
+@pytest.mark.parametrize(
+    "member, text",
+    [
+        ("../out", "'../out' leads out of the directory"),
+        ("/tmp/lamella-out", "leads out of the directory"),
+        ("a/../../out", "leads out of the directory"),
+        ("a\\..\\out", "leads out of the directory"),
+        (entry("link", tarfile.SYMTYPE, "/etc"), "'link' is no plain file: links and devices are not unpacked"),
+        (entry("link", tarfile.LNKTYPE, "good"), "'link' is no plain file"),
+        (entry("fifo", tarfile.FIFOTYPE), "'fifo' is no plain file"),
+        (entry("null", tarfile.CHRTYPE), "'null' is no plain file"),
+        ("good", "'good' comes twice"),
+        ("./good", "'./good' comes twice"),
+    ],
+)
+def test_a_tar_that_means_harm_leaves_nothing_behind(tmp_path, cache, member, text):
+    refused(cache, tar(tmp_path / "bad", "good", member), text)
+    assert not (tmp_path / "out").exists() and not os.path.exists("/tmp/lamella-out")
+
+
+def test_a_zip_that_means_harm_leaves_nothing_behind(tmp_path, cache):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for number, (member, text) in enumerate([(link, "'link' is no plain file"), ("../out", "leads out"), ("/out", "leads out")]):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
+            archive.writestr("good", "x")
+            archive.writestr(member, "/etc")
+        refused(cache, (tmp_path / f"{number}.zip").as_uri(), text)
+        (cache / "datasets" / "bad").unlink()
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_bomb_is_refused(tmp_path, cache, kind):
+    zeros = b"\0" * (100 << 20)
+    path = tmp_path / "bomb"
+    if kind == "tar":
+        with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+            info = tarfile.TarInfo("zeros")
+            info.size = len(zeros)
+            archive.addfile(info, io.BytesIO(zeros))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("zeros", zeros)
+    refused(cache, path.as_uri(), "unpacks to 104858112 bytes and more; [0-9]+ are allowed")
+
+
+def test_a_zip_that_lies_about_a_size(tmp_path, cache):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", b"\1" * 1000)
+    lying = (tmp_path / "a.zip").read_bytes().replace((1000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    (tmp_path / "a.zip").write_bytes(lying)
+    refused(cache, (tmp_path / "a.zip").as_uri(), "damaged|says 10 bytes")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz", "zip"])
+def test_a_damaged_archive_raises_or_is_none(tmp_path, cache, mode):
+    noise = zlib.compress(os.urandom(6000))
+    path = tmp_path / "a"
+    if mode == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("x", noise)
+    else:
+        with tarfile.open(path, mode) as archive:
+            info = tarfile.TarInfo("x")
+            info.size = len(noise)
+            archive.addfile(info, io.BytesIO(noise))
+    whole = path.read_bytes()
+    for cut in range(0, len(whole) - 40, len(whole) // 20):
+        path.write_bytes(whole[:cut])
+        (cache / "datasets" / "bad").unlink(missing_ok=True)
+        refused(cache, path.as_uri(), "damaged|says|expected an archive")
+
+
+def test_a_link_that_stands_in_the_cache_is_not_followed(tmp_path, cache):
+    (cache / "datasets").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (cache / "datasets" / "x").symlink_to(tmp_path / "outside")
+    with pytest.raises(ValueError, match="x is a link out of "):
+        get_file("a.tar", tar(tmp_path / "a.tar", "x/y"), extract=True)
+    assert listing(tmp_path / "outside") == [] and listing(cache / "datasets") == ["a.tar", "x"]
+
+
+# The class names of ImageNet, which come through get_file ---------------------------------------------------
+
+
+@pytest.fixture
+def class_index(tmp_path, monkeypatch):
+    text = "{" + ", ".join(f'"{i}": ["n{i:08d}", "name_{i}"]' for i in range(1000)) + "}"
+    (tmp_path / "index.json").write_text(text)
+    monkeypatch.setattr(imagenet_utils, "CLASS_INDEX_PATH", (tmp_path / "index.json").as_uri())
+    monkeypatch.setattr(imagenet_utils, "_CLASS_INDEX_HASH", hashlib.md5(text.encode()).hexdigest())
+    imagenet_utils._class_names.cache_clear()
+    yield tmp_path / "index.json"
+    imagenet_utils._class_names.cache_clear()
+
+
+def test_decode_predictions(class_index, cache):
+    import numpy as np
+
+    scores = np.zeros((2, 1000), "f4")
+    scores[0, [7, 999, 3]] = [0.5, 0.25, 0.125]
+    scores[1, [0, 1]] = [0.25, 0.75]
+    first, second = imagenet_utils.decode_predictions(scores, top=2)
+    assert first == [("n00000007", "name_7", 0.5), ("n00000999", "name_999", 0.25)]
+    assert second == [("n00000001", "name_1", 0.75), ("n00000000", "name_0", 0.25)]
+    assert [len(row) for row in imagenet_utils.decode_predictions(scores)] == [5, 5]
+    assert listing(cache) == ["models", "models/imagenet_class_index.json"]
+    for wrong in (scores[0], scores[:, :10]):
+        with pytest.raises(ValueError) as error:
+            imagenet_utils.decode_predictions(wrong)
+        assert str(error.value) == (
+            "`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape (samples, 1000)). "
+            f"Found array with shape: {wrong.shape}"
+        )
+    for top in (0, -1, 2.5, True):
+        with pytest.raises(ValueError, match=f"expected top to be a positive integer, got {top}"):
+            imagenet_utils.decode_predictions(scores, top)
+
+
+def test_decode_predictions_without_the_file_says_where_it_belongs(class_index, cache):
+    import numpy as np
+
+    class_index.unlink()
+    with pytest.raises(OSError, match="decode_predictions needs .*index.json as models/imagenet_class_index.json in "):
+        imagenet_utils.decode_predictions(np.zeros((1, 1000)))
+    assert listing(cache) == ["models"]
