@@ -217,3 +217,23 @@ def test_a_model_may_start_in_the_middle_but_then_has_no_config():
     assert model.run([A[:, :4]])[0].shape == (5, 2)
     with pytest.raises(NotImplementedError, match="is the output of a layer; no config"):
         model.get_config()
+
+
+def test_looking_inside():
+    x = Input((8,))
+    shared = Dense(2, name="shared")
+    first, second = shared(x), shared(Activation("tanh", name="squashed")(x))
+    model = Model(x, add([first, second], name="sum"))
+    model.compile("sgd", "mse")
+    found = model.activations_on_batch(A)
+    # "shared" is called twice: which output is meant?
+    assert set(found) == {model.layers[0].name, "squashed", "sum"}
+    np.testing.assert_allclose(found["squashed"], np.tanh(A), rtol=1e-5)
+    np.testing.assert_array_equal(found["sum"], model.predict(A))
+    w, b = model.get_weights()
+    y = np.zeros((len(A), 2), "f4")
+    dy = 2 * model.predict(A) / y.size
+    dw, db = model.gradients_on_batch(A, y)
+    np.testing.assert_allclose(dw, (A + np.tanh(A)).T @ dy, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(db, 2 * dy.sum(0), rtol=1e-4, atol=1e-6)
+    assert all(np.array_equal(p, q) for p, q in zip(model.get_weights(), (w, b)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lamella.callbacks.reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
     from lamella.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
     from lamella.callbacks.schedule import LearningRateScheduler as LearningRateScheduler
+    from lamella.callbacks.tensorboard import TensorBoard as TensorBoard
     from lamella.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "ProgbarLogger": "progress",
     "ReduceLROnPlateau": "reduce_lr",
     "RemoteMonitor": "remote_monitor",
+    "TensorBoard": "tensorboard",
     "TerminateOnNaN": "terminate_on_nan",
 }
 

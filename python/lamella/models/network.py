@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -119,6 +120,18 @@ class Network(Stored, Layer):
             return plan(inputs, training)
         finally:
             current.training = before
+
+    def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
+        """As `run` in inference, with the output of each layer that is called once and has one output, by its name."""
+        nodes = self._graph.nodes
+        calls = Counter(id(node.layer) for node in nodes)
+        shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
+        before, current.training = current.training, False
+        try:
+            values = Plan(nodes, self.inputs, [node.outputs[0] for node in shown])(inputs, False)
+        finally:
+            current.training = before
+        return {node.layer.name: value for node, value in zip(shown, values)}
 
     def _forget_losses(self) -> None:
         for losses in self._loss_lists:

@@ -197,6 +197,15 @@ class Trainable:
         """The loss and metrics of one batch."""
         return _evaluate.test_on_batch(self, self._compiled(x), x, y, sample_weight)
 
+    def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
+        """Gradients of the loss by `trainable_weights`, in the inference phase; nothing is updated. Not in Keras."""
+        return _evaluate.gradients_on_batch(self, self._compiled(x), x, y, sample_weight)
+
+    def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
+        """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
+        self._build_from(x)
+        return _evaluate.activations_on_batch(self, x)
+
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""
         self._build_from(x)

@@ -106,6 +106,19 @@ def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) 
     return _scalar(steps.test(*data))
 
 
+def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
+    """See Model.gradients_on_batch."""
+    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    return steps.gradients(*data)
+
+
+def activations_on_batch(model: Any, x: Any) -> dict[str, Array]:
+    """See Model.activations_on_batch."""
+    _, inputs = feed.inputs_of(model, x)
+    check_lengths(inputs, [])
+    return {name: value_of(value) for name, value in model.run_inside(inputs).items()}  # type: ignore[misc]
+
+
 def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
     _, inputs = feed.inputs_of(model, x)

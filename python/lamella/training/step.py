@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella.core.random import Stream
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
@@ -53,6 +55,16 @@ class Steps:
         values = self.model.run(inputs, training=False)
         total, losses, _ = self.objective.total(values, targets, weights, self.penalties)
         return self.objective.report(total, losses, values, targets, weights)
+
+    def gradients(
+        self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]
+    ) -> list[Array]:
+        """Of the loss, penalties included, in the inference phase; one for each trainable weight, nothing is updated."""
+        with Tape(self.variables) as tape:
+            values = self.model.run(inputs, training=False)
+            _, _, seeds = self.objective.total(values, targets, weights, self.penalties)
+        found = tape.gradients(seeds)
+        return [np.zeros_like(p) if g is None else g for p, g in zip(self._params, found)]
 
     def warn_if_stale(self) -> None:
         """Keras's warning for `trainable` changed after compile."""
