@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamella.callbacks.history import BaseLogger as BaseLogger
     from lamella.callbacks.history import History as History
     from lamella.callbacks.lambdas import LambdaCallback as LambdaCallback
+    from lamella.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
     from lamella.callbacks.progbar import Progbar as Progbar
     from lamella.callbacks.progress import ProgbarLogger as ProgbarLogger
     from lamella.callbacks.reduce_lr import ReduceLROnPlateau as ReduceLROnPlateau
@@ -33,6 +34,7 @@ _HOMES = {
     "History": "history",
     "LambdaCallback": "lambdas",
     "LearningRateScheduler": "schedule",
+    "ModelCheckpoint": "model_checkpoint",
     "Progbar": "progbar",
     "ProgbarLogger": "progress",
     "ReduceLROnPlateau": "reduce_lr",

@@ -34,15 +34,16 @@ class Steps:
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
         objective = self.objective
-        with self.stream, Tape(self.variables) as tape:
-            values = self.model.run(inputs, training=True)
-            total, losses, seeds = objective.total(values, targets, weights, self.penalties)
-        if self._params:
-            if not self._bound:
-                self.bind_optimizer()
-            self.optimizer.step(self._params, tape.gradients(seeds))
-            for variable in self._constrained:
-                variable.value[...] = variable.constraint(variable.value)
+        with self.stream:  # counts the step once the weights have moved
+            with Tape(self.variables) as tape:
+                values = self.model.run(inputs, training=True)
+                total, losses, seeds = objective.total(values, targets, weights, self.penalties)
+            if self._params:
+                if not self._bound:
+                    self.bind_optimizer()
+                self.optimizer.step(self._params, tape.gradients(seeds))
+                for variable in self._constrained:
+                    variable.value[...] = variable.constraint(variable.value)
         return objective.report(total, losses, values, targets, weights)
 
     def bind_optimizer(self) -> None:

@@ -1,0 +1,129 @@
+"""ModelCheckpoint: the model to a file after epochs, each time or when it is the best so far."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.logs import Logs
+from lamella.callbacks.monitor import checked_mode, declared_direction, direction_of
+from lamella.core.files import check_target
+
+
+class ModelCheckpoint(Callback):
+    """Saves after every `period`-th epoch, to the file that the template names.
+
+    With save_best_only, only an epoch whose `monitor` is strictly better than all before saves; the best is remembered
+    across fits of the same callback, as in Keras.
+
+    Other than Keras 2.2.5: a file is always whole, the old one or the new one; a target that cannot be written to is an
+    error before training; a name that the logs lack becomes "nan" in the file's name, with a warning; the direction
+    under mode="auto" is the metric object's own where there is one.
+
+    Args:  filepath: a template of {epoch}, from 1 on, and of names in the logs, such as "w.{epoch:02d}-{val_loss:.2f}.h5".
+        save_weights_only: by model.save_weights, else by model.save.  mode: "min", "max" or "auto".
+    Raises:  OSError, ValueError before training if the file cannot be written.
+    """
+
+    state_names = ("best", "epochs_since_last_save")
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        period: int = 1,
+    ) -> None:
+        super().__init__()
+        self.filepath = os.fspath(filepath)
+        self.monitor = monitor
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.mode = checked_mode(mode, "ModelCheckpoint")
+        self.period = period
+        self.epochs_since_last_save = 0
+        self._find_sign()
+        self.best: float = -self._sign * np.inf
+
+    def _find_sign(self) -> None:
+        direction = direction_of(self, self.monitor, self.mode)
+        if self.mode == "auto" and not declared_direction(self, self.monitor) and self.monitor.startswith("fmeasure"):
+            direction = "max"
+        # Larger is better once multiplied by the sign.
+        self._sign = 1.0 if direction == "max" else -1.0
+
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        self._find_sign()
+        if np.isinf(self.best):
+            self.best = -self._sign * np.inf
+        if "{" not in os.path.dirname(self.filepath):
+            check_target(self.filepath.format_map(_Fields({"epoch": 1})))
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        self.epochs_since_last_save += 1
+        if self.epochs_since_last_save < self.period:
+            return
+        self.epochs_since_last_save = 0
+        fields = _Fields({**(logs or Logs()), "epoch": epoch + 1})
+        filepath = self.filepath.format_map(fields)
+        if fields.missing:
+            warnings.warn(
+                f"ModelCheckpoint: {', '.join(fields.missing)} not in the logs of epoch {epoch + 1}, so the file is named "
+                f"{filepath}. Available: {','.join(logs or {})}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if not self.save_best_only:
+            self._say(f"\nEpoch {epoch + 1:05d}: saving model to {filepath}")
+            self._save(filepath)
+            return
+        current = fields.get(self.monitor)
+        if current is None:
+            warnings.warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning, stacklevel=2)
+        elif self._sign * current > self._sign * self.best:
+            self._say(
+                f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "
+                f"saving model to {filepath}"
+            )
+            self._save(filepath)
+            self.best = current
+        else:
+            self._say(f"\nEpoch {epoch + 1:05d}: {self.monitor} did not improve from {self.best:.5f}")
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(text)
+
+    def _save(self, filepath: str) -> None:
+        if self.save_weights_only:
+            self.model.save_weights(filepath, overwrite=True)
+        else:
+            self.model.save(filepath, overwrite=True)
+
+
+class _Fields(Logs[Any]):
+    """What a template may name; a name that is not there is noted, and reads "nan" in whatever format."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        super().__init__(names)
+        self.missing: list[str] = []
+
+    def __missing__(self, key: str) -> Any:
+        try:
+            return super().__missing__(key)
+        except KeyError:
+            self.missing.append(key)
+            return _Missing()
+
+
+class _Missing:
+    def __format__(self, spec: str) -> str:
+        return "nan"
