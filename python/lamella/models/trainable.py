@@ -93,6 +93,12 @@ class Trainable:
             self._steps = self._prepared(self.optimizer, arguments)
         return self._steps
 
+    def _to_train(self, x: Arrays) -> Steps:
+        """`_compiled`, with Keras's warning where `trainable` has changed since."""
+        steps = self._compiled(x)
+        steps.warn_if_stale()
+        return steps
+
     def _build_from(self, x: Arrays) -> None:
         if not self.built and x is not None:
             network: Any = self
@@ -152,13 +158,11 @@ class Trainable:
             _fit_generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
             first, x = (None, x) if self.built else _fit_generated.first_of(x)
             return _fit_generated.fit(
-                self, self._compiled(first), x, epochs, verbose, callbacks, validation_data, bool(shuffle),
+                self, self._to_train(first), x, epochs, verbose, callbacks, validation_data, bool(shuffle),
                 class_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
             )  # fmt: skip
-        steps = self._compiled(x)
-        steps.warn_if_stale()
         return _fit.fit(
-            self, steps, x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+            self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
         )  # fmt: skip
 
@@ -191,7 +195,7 @@ class Trainable:
         self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None
     ) -> float | list[float]:
         """One step on all of x; returns what evaluate would, in the training phase and before the update."""
-        return _evaluate.train_on_batch(self, self._compiled(x), x, y, sample_weight, class_weight)
+        return _evaluate.train_on_batch(self, self._to_train(x), x, y, sample_weight, class_weight)
 
     def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
         """The loss and metrics of one batch."""

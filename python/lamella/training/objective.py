@@ -91,7 +91,8 @@ class Objective:
         several = len(names) > 1
         if several:
             self.names += [f"{output.name}_loss" for output in self.outputs]
-        plain, weighted = (resolve.metrics_by_output(m, names) for m in (metrics, weighted_metrics))
+        plain = resolve.metrics_by_output(metrics, names)
+        weighted = resolve.metrics_by_output(weighted_metrics, names)
         for output in self.outputs:
             for given, is_weighted in ((plain, False), (weighted, True)):
                 for metric in given[output.index]:

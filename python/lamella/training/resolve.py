@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from lamella.core import registry
@@ -22,7 +23,7 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
                 warnings.warn(
                     f'Output "{name}" missing from loss dictionary. We assume this was done on purpose, and we will '
                     f'not be expecting any data to be passed to "{name}" during training.',
-                    stacklevel=4,
+                    stacklevel=5,
                 )
         given = [loss.get(name) for name in names]
     elif isinstance(loss, (list, tuple)):
@@ -43,15 +44,25 @@ def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
         return [1.0] * len(names)
     if isinstance(loss_weights, Mapping):
         _refuse_unknown(loss_weights, names, "loss_weights")
-        return [float(loss_weights.get(name, 1.0)) for name in names]
+        return [_weight(loss_weights.get(name, 1.0), name) for name in names]
     if isinstance(loss_weights, list):
         if len(loss_weights) != len(names):
             raise ValueError(
                 "When passing a list as loss_weights, it should have one entry per model output. "
                 f"The model has {len(names)} outputs, but you passed loss_weights={loss_weights}"
             )
-        return [float(w) for w in loss_weights]
+        return [_weight(w, name) for w, name in zip(loss_weights, names)]
     raise TypeError(f"Could not interpret loss_weights argument: {loss_weights} - expected a list or a dict.")
+
+
+def _weight(value: Any, name: str) -> float:
+    wrong = f"loss_weights: expected a finite number for output '{name}', got {value!r}"
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise TypeError(wrong)
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(wrong)
+    return number
 
 
 def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
@@ -64,7 +75,7 @@ def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
         unknown = [name for name in metrics if name not in names]
         if unknown:
             warnings.warn(
-                f"metrics: {unknown} are no outputs of the model; its outputs are {list(names)}", stacklevel=4
+                f"Invalid layer name for metric computations: {unknown}. Available names are {list(names)}.", stacklevel=5
             )
         chosen = [metrics.get(name, []) for name in names]
         return [list(m) if isinstance(m, (list, tuple)) else [m] for m in chosen]
