@@ -70,6 +70,9 @@ def test_target_size_is_height_and_width(png):
     assert image.size == (11, 3)
     assert img_to_array(image).shape == (3, 11, 3)
     assert load_img(png, target_size=[np.int64(2), np.int64(4)]).size == (4, 2)
+    for wrong in (3, (3,), (3, 4, 5), "ab", (3.5, 4)):
+        with pytest.raises(ValueError, match=r"load_img: expected target_size to be \(height, width\), two integers, got "):
+            load_img(png, target_size=wrong)
 
 
 @pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"])

@@ -155,9 +155,9 @@ def test_one_loss_weight_scales_the_step():
         ((1.0, 2.0), TypeError, "Could not interpret loss_weights argument: (1.0, 2.0) - expected a list or a dict."),
         ([1.0], ValueError, "When passing a list as loss_weights, it should have one entry per model output. The model has 2 outputs, but you passed loss_weights=[1.0]"),
         ({"c": 1.0}, ValueError, "Unknown entry in loss_weights dictionary: \"c\". Only expected the following keys: ['a', 'b']"),
-        (["x", 1.0], TypeError, "loss_weights: expected a finite number for output 'a', got 'x'"),
-        ({"b": None}, TypeError, "loss_weights: expected a finite number for output 'b', got None"),
-        ([1.0, float("nan")], ValueError, "loss_weights: expected a finite number for output 'b', got nan"),
+        (["x", 1.0], TypeError, "loss_weights of output 'a': expected a finite number, got 'x'"),
+        ({"b": None}, TypeError, "loss_weights of output 'b': expected a finite number, got None"),
+        ([1.0, float("nan")], ValueError, "loss_weights of output 'b': expected a finite number, got nan"),
     ],
 )  # fmt: skip
 def test_loss_weights_that_are_refused(weights, error, text):

@@ -81,6 +81,17 @@ def _listens(callback: object, mode: str) -> bool:
     return False
 
 
+def checked_callbacks(callbacks: Any) -> list[Any]:
+    """What came as callbacks=, as a list. Raises TypeError for what are no callbacks, by the methods that a run calls first."""
+    wrong = f"callbacks: expected a list of callbacks, got {callbacks!r}"
+    if not isinstance(callbacks, (list, tuple, type(None))):
+        raise TypeError(f"{wrong} of type {type(callbacks).__name__}")
+    for callback in callbacks or ():
+        if isinstance(callback, type) or not hasattr(callback, "set_params") or not hasattr(callback, "set_model"):
+            raise TypeError(wrong)
+    return list(callbacks or ())
+
+
 class CallbackList:
     """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own."""
 

@@ -23,5 +23,14 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
     return np.require(array, wanted, ("C", "A"))
 
 
+def check_number(value: object, who: str) -> None:
+    """Raises TypeError for what is no real number (arrays, strings and booleans are none), ValueError for NaN and infinity."""
+    wrong = f"{who}: expected a finite number, got {value!r}"
+    if isinstance(value, (str, bytes, bool)) or np.ndim(value) != 0 or not hasattr(value, "__float__"):  # type: ignore[arg-type]
+        raise TypeError(wrong)
+    if not np.isfinite(float(value)):
+        raise ValueError(wrong)
+
+
 def _kind(x: object) -> str:
     return f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__

@@ -11,9 +11,6 @@ from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.data.standardize import Array
 
-# These losses compare element by element, so the shapes must agree; Keras checks the same three.
-_SAME_SHAPE = ("mean_squared_error", "binary_crossentropy", "categorical_crossentropy")
-
 
 def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:
     """The shape that a target must have; None where a loss of the user's own decides."""
@@ -22,8 +19,8 @@ def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:
     return None if loss is None else output_shape
 
 
-def check_target(target: Array, output_shape: Shape, loss: str | None) -> None:
-    """Raises ValueError, in Keras's own words, if the loss cannot compare `target` with the output."""
+def check_target(target: Array, loss: str | None) -> None:
+    """Raises ValueError, in Keras's own words, for labels where one-hot rows are due."""
     if loss == "categorical_crossentropy" and target.shape[-1] == 1:
         raise ValueError(
             f"You are passing a target array of shape {target.shape} while using as loss `categorical_crossentropy`. "
@@ -33,27 +30,20 @@ def check_target(target: Array, output_shape: Shape, loss: str | None) -> None:
             "Alternatively, you can use the loss function `sparse_categorical_crossentropy` instead, "
             "which does expect integer targets."
         )
-    if loss in _SAME_SHAPE and any(
-        ref is not None and dim != ref for dim, ref in zip(target.shape[1:], output_shape[1:])
-    ):
-        raise ValueError(
-            f"A target array with shape {target.shape} was passed for an output of shape {output_shape} while using as "
-            f"loss `{loss}`. This loss expects targets to have the same shape as the output."
-        )
 
 
 def as_target(target: Any, output_shape: Shape, loss: str | None, name: str) -> Array:
     """The array that the loss reads: int64 labels for the sparse loss, else floatx.
 
-    Raises:  ValueError for NaN (unless the loss is the user's own: it may mean something there) and for labels that are
-        no classes of the output; TypeError for what are no numbers.
+    Raises:  ValueError for NaN and infinity (unless the loss is the user's own: they may mean something there) and for
+        labels that are no classes of the output; TypeError for what are no numbers.
     """
     who = f"target '{name}'"
     if loss == "sparse_categorical_crossentropy":
         return _labels(target, output_shape[-1], who)
     array = as_array(target, floatx(), who)
-    if loss is not None and (nan := np.isnan(array)).any():
-        raise ValueError(f"{who}: expected numbers, got {_first(array, nan)}")
+    if loss is not None and not (finite := np.isfinite(array)).all():
+        raise ValueError(f"{who}: expected finite numbers, got {_first(array, ~finite)}")
     return array
 
 

@@ -85,7 +85,7 @@ def _sample_weights(given: Any, target: Array, mode: str | None) -> Array | None
             f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample weighting, "
             "you should pass a 2D sample_weight array."
         )
-    if weights.shape[1:] != target.shape[1 : weights.ndim]:
+    if weights.shape != target.shape[: weights.ndim]:
         raise ValueError(
             f"Found a sample_weight array with shape {weights.shape} for an input with shape {target.shape}. "
             "sample_weight cannot be broadcast."

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamella import constraints, initializers, regularizers
 from lamella.core import config
+from lamella.core.checks import check_number
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
@@ -47,6 +48,8 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_number(momentum, f"Layer {self.name}, momentum")
+        check_number(epsilon, f"Layer {self.name}, epsilon")
         self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from lamella.core.registry import register
@@ -27,8 +28,13 @@ class Model(Trainable, Network):
         input: Symbolic | Sequence[Symbolic] | None = None,
         output: Symbolic | Sequence[Symbolic] | None = None,
     ) -> None:
-        inputs = input if inputs is None else inputs
-        outputs = output if outputs is None else outputs
+        if input is not None or output is not None:
+            if (input is not None and inputs is not None) or (output is not None and outputs is not None):
+                raise TypeError(f"{type(self).__name__}: expected inputs or input, outputs or output, got both")
+            inputs = input if inputs is None else inputs
+            outputs = output if outputs is None else outputs
+            name_of_call = f"Model(inputs={inputs}, outputs={outputs})"
+            warnings.warn(f"Update your `Model` call to the Keras 2 API: `{name_of_call}`", stacklevel=2)
         if inputs is None or outputs is None:
             raise TypeError(f"{type(self).__name__}: expected inputs and outputs, symbolic tensors made from Input")
         Network.__init__(self, inputs, outputs, name=name, trainable=trainable)

@@ -175,6 +175,17 @@ class Network(Stored, Layer):
         return out[0] if len(out) == 1 else out
 
     @property
+    def stateful(self) -> bool:  # type: ignore[override]  # the layers' own: there is nothing to set
+        """True if a layer carries something over from batch to batch."""
+        return any(layer.stateful for layer in self.layers)
+
+    def reset_states(self) -> None:
+        """Let the stateful layers forget what they carry over."""
+        for layer in self.layers:
+            if layer.stateful and hasattr(layer, "reset_states"):
+                layer.reset_states()
+
+    @property
     def uses_learning_phase(self) -> bool:
         return any(layer.uses_learning_phase for layer in self.layers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -110,12 +111,19 @@ class Sequential(Model):
         super().summary(line_length, positions, print_fn)
 
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
-        """`predict` under the name that classifiers use."""
-        return np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
+        """`predict` under the name that classifiers use. Warns of values that are no probabilities."""
+        scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
+        if scores.min() < 0.0 or scores.max() > 1.0:
+            warnings.warn(
+                "Network returning invalid probability values. The last layer might not normalize predictions into "
+                "probabilities (like softmax or sigmoid would).",
+                stacklevel=2,
+            )
+        return scores
 
     def predict_classes(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
         """Index of the largest output, or for a single output whether it is above 0.5: int [N] or [N, 1]."""
-        scores = self.predict_proba(x, batch_size, verbose)
+        scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.shape[-1] > 1:
             return np.asarray(scores.argmax(axis=-1))
         return np.asarray(scores > 0.5, "int32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import secrets
 import struct
@@ -41,7 +42,8 @@ def load_img(
       (height, width); None keeps the size.  interpolation: looked at only if the size changes.
     Returns:  a Pillow image; the one that Pillow opened (say, a JpegImageFile) where mode and size fit already.
     Raises:  OSError with the path for a missing, truncated, corrupt or unknown file; PIL.Image.DecompressionBombError
-      for one that would unpack to more than Pillow's limit; ValueError for an unknown color_mode or interpolation.
+      for one that would unpack to more than Pillow's limit; ValueError for an unknown color_mode or interpolation,
+      and another target_size.
     Source:  keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else.
     """
     if grayscale is True:
@@ -53,7 +55,12 @@ def load_img(
     if image.mode != _MODES[color_mode]:
         image = image.convert(_MODES[color_mode])
     if target_size is not None:
-        height, width = target_size
+        try:
+            height, width = map(operator.index, target_size)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}"
+            ) from None
         if image.size != (width, height):
             image = image.resize((width, height), _resampling(interpolation))
     return image

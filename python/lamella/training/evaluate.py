@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback, CallbackList
+from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.standardize import Array, check_lengths
@@ -30,11 +30,14 @@ def evaluate(
     callbacks: Sequence[Callback] | None,
 ) -> float | list[float]:
     """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
-    size = checked_batch_size(model, batch_size)
+    size = _batch_size(model, batch_size, count)
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
-    batches: Batches = (
-        ArrayBatches(data, size) if count is None else WholeBatches(data, checked_count("steps", count))
-    )
+    batches: Batches
+    if count is None:
+        feed.check_whole_batches(model, data.samples, size)
+        batches = ArrayBatches(data, size)
+    else:
+        batches = WholeBatches(data, checked_count("steps", count))
     progress = ProgressLine(batches.samples, verbose=1) if verbose == 1 else None
     hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
     values = loop.evaluate(steps, batches, hooks, progress)
@@ -47,12 +50,14 @@ def predict(
     model: Any, x: Any, batch_size: int | None, verbose: int, count: int | None, callbacks: Sequence[Callback] | None
 ) -> Array | list[Array]:
     """See Model.predict. The outputs are the caller's own arrays."""
-    size = checked_batch_size(model, batch_size)
+    size = _batch_size(model, batch_size, count)
     _, inputs = feed.inputs_of(model, x)
     samples = check_lengths(inputs, [])
     if count is not None:
         size, inputs = samples, [np.concatenate([a] * checked_count("steps", count)) for a in inputs]
         samples *= count
+    elif samples > size:
+        feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
     batches = ArrayBatches(Data(inputs, [], []), size)
     progress = ProgressLine(samples, verbose=1) if verbose == 1 else None
     hooks = _hooks(model, callbacks, batches, size, verbose, [])
@@ -80,12 +85,19 @@ def predict(
     return outputs[0] if len(outputs) == 1 else outputs
 
 
+def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int:
+    if steps is not None and batch_size is not None:
+        raise ValueError("If steps is set, the `batch_size` must be None.")
+    return checked_batch_size(model, batch_size)
+
+
 def _hooks(
     model: Any, callbacks: Sequence[Callback] | None, batches: Batches, size: int, verbose: int, names: list[str]
 ) -> CallbackList | None:
-    if not callbacks:
+    chosen = checked_callbacks(callbacks)
+    if not chosen:
         return None
-    hooks = CallbackList(callbacks)
+    hooks = CallbackList(chosen)
     hooks.set_model(model)
     hooks.set_params(
         {"batch_size": size, "steps": None, "samples": batches.samples, "verbose": verbose, "metrics": names}

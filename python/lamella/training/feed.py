@@ -39,7 +39,7 @@ def data_of(
     wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in outputs]
     given_y = standardize(y, names, None, "target")
     for output, array in zip(outputs, given_y):
-        target_checks.check_target(array, output.shape, output.loss_name)
+        target_checks.check_target(array, output.loss_name)
     given_y = standardize(given_y, names, wanted, "target") if names else given_y
     targets = [
         target_checks.as_target(array, output.shape, output.loss_name, output.name)
@@ -59,10 +59,6 @@ def data_of(
 def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
     if class_weight is not None and not isinstance(class_weight, (dict, list)):
         raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
-    if len(names) == 1:
-        if isinstance(class_weight, dict) and names[0] in class_weight:
-            return [class_weight[names[0]]]
-        return [class_weight]
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 
@@ -85,6 +81,15 @@ def checked_count(name: str, value: Any) -> int:
     if value < 1:
         raise ValueError(f"expected {name} to be at least 1, got {value}")
     return int(value)
+
+
+def check_whole_batches(model: Any, samples: int, batch_size: int, more: str = "") -> None:
+    """Raises ValueError, in Keras's own words, if a stateful model would get a smaller last batch."""
+    if model.stateful and samples % batch_size:
+        raise ValueError(
+            "In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch "
+            f"size. Found: {samples} samples{more}"
+        )
 
 
 def arrays_to_build_from(x: Any) -> list[Array]:

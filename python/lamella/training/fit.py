@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback, CallbackList
+from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
@@ -38,12 +38,18 @@ def fit(
 ) -> History:
     """Train on arrays; see Model.fit. Everything is checked before the first weight changes."""
     if batch_size is not None and steps_per_epoch is not None:
-        raise ValueError("batch_size must be None when steps_per_epoch is given: each step takes the whole arrays")
+        raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
     if validation_steps is not None and steps_per_epoch is None:
-        raise ValueError("Can only use `validation_steps` when doing step-wise training, i.e. when `steps_per_epoch` is set.")
+        raise ValueError(
+            "Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` must be set."
+        )
     size = checked_batch_size(model, batch_size)
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
+    if steps_per_epoch is None:
+        feed.check_whole_batches(model, data.samples, size)
     held, shown = _validation(model, steps, validation_data, validation_split, data)
+    if held is None and validation_steps is not None:
+        raise ValueError(f"validation_steps={validation_steps} needs validation_data or validation_split")
     if held is not None and validation_data is None:
         data = data.split(validation_split)[0]
     batches: Batches
@@ -55,7 +61,13 @@ def fit(
         batches = ArrayBatches(data, size, shuffle, steps.stream.order)
     validation: Batches | None = None
     if held is not None:
-        validation = ArrayBatches(held, size) if steps_per_epoch is None else WholeBatches(held, validation_steps or 1)
+        if steps_per_epoch is None:
+            feed.check_whole_batches(model, held.samples, size)
+            validation = ArrayBatches(held, size)
+        elif validation_steps is None:
+            raise ValueError("Must specify `validation_steps` to perform validation when doing step-wise training.")
+        else:
+            validation = WholeBatches(held, checked_count("validation_steps", validation_steps))
         if verbose:
             print(f"Train on {data.samples} samples, validate on {held.samples} samples")
     return run(
@@ -81,7 +93,7 @@ def run(
     for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise TypeError(f"expected {name} to be an integer, got {value!r}")
-    if isinstance(validation_freq, str) or not isinstance(validation_freq, (int, np.integer, Collection)):
+    if isinstance(validation_freq, (str, bool)) or not isinstance(validation_freq, (int, np.integer, Collection)):
         raise TypeError(f"expected validation_freq to be an integer or a list of epochs, got {validation_freq!r}")
     if isinstance(validation_freq, (int, np.integer)):
         if validation_freq < 1:
@@ -91,7 +103,7 @@ def run(
     averages = BaseLogger(steps.objective.stateful_names)
     history = History()
     bar = [ProgbarLogger("samples" if batches.samples is not None else "steps", steps.objective.stateful_names)]
-    hooks = CallbackList([averages, *(bar if verbose else []), *(callbacks or []), history])
+    hooks = CallbackList([averages, *(bar if verbose else []), *checked_callbacks(callbacks), history])
     with Exclusive(model):
         model.history = history
         hooks.set_model(model)
@@ -130,8 +142,8 @@ def validation_arrays(model: Any, steps: Steps, validation_data: Any) -> tuple[D
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
         raise ValueError(
-            "When passing a `validation_data` argument, it must contain either 2 items (x_val, y_val), or 3 items "
-            f"(x_val, y_val, val_sample_weights). However we received {count} items"
+            "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) items, "
+            f"however it contains {count} items"
         )
     held, given = feed.data_of(model, steps.objective, *validation_data)
     return held, [*given, *_phase(model)]

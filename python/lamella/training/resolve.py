@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from lamella.core import registry
+from lamella.core.checks import check_number
 from lamella.core.configurable import deserialize
 from lamella.core.shapes import Shape
 
@@ -56,13 +56,8 @@ def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
 
 
 def _weight(value: Any, name: str) -> float:
-    wrong = f"loss_weights: expected a finite number for output '{name}', got {value!r}"
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-        raise TypeError(wrong)
-    number = float(value)
-    if not isfinite(number):
-        raise ValueError(wrong)
-    return number
+    check_number(value, f"loss_weights of output '{name}'")
+    return float(value)
 
 
 def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
