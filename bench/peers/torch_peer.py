@@ -74,23 +74,41 @@ def _convolve(
     return Contender(name, "peer", run, layer.flops, error)
 
 
-def optimizers(rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float) -> list[Contender]:
-    """fused=True and foreach=True, each with a state of its own, over one set of tensors."""
+def optimizers(
+    rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float, norm: float
+) -> list[Contender]:
+    """fused=True, where torch has it, and foreach=True, each with a state of its own, over one set of tensors.
+
+    norm: the bound for "Adam, norm", which torch puts on the gradients in place before the step.
+    """
     tensors = [torch.nn.Parameter(torch.from_numpy(p).clone()) for p in params]
     for tensor, g in zip(tensors, grads, strict=True):
         tensor.grad = torch.from_numpy(g).clone()
     views = [t.detach().numpy() for t in tensors]
 
-    def contender(name: str, step: Callable[[], object]) -> Contender:
-        return Contender(name, "peer", step, amount, lambda: rules.error(rule, "torch", step, views, grads))
+    def contender(name: str, optimizer: torch.optim.Optimizer) -> Contender:
+        def clipped() -> None:
+            torch.nn.utils.clip_grad_norm_(tensors, norm)
+            optimizer.step()
+
+        step: Callable[[], object] = clipped if rule == "Adam, norm" else optimizer.step
+        return Contender(name, "peer", step, amount, lambda: rules.error(rule, "torch", step, views, grads, norm))
 
     makers: dict[str, Callable[..., torch.optim.Optimizer]] = {
         "Adam": lambda **how: torch.optim.Adam(tensors, lr=1e-3, **how),
+        "Adam, norm": lambda **how: torch.optim.Adam(tensors, lr=1e-3, **how),
         "AMSGrad": lambda **how: torch.optim.Adam(tensors, lr=1e-3, amsgrad=True, **how),
+        "AdamW": lambda **how: torch.optim.AdamW(tensors, lr=1e-3, weight_decay=0.01, **how),
+        "SGD": lambda **how: torch.optim.SGD(tensors, lr=1e-2, **how),
         "SGD momentum": lambda **how: torch.optim.SGD(tensors, lr=1e-2, momentum=0.9, **how),
         "Adagrad": lambda **how: torch.optim.Adagrad(tensors, lr=1e-2, **how),
+        "RMSprop": lambda **how: torch.optim.RMSprop(tensors, lr=1e-3, alpha=0.9, eps=1e-7, **how),
+        "Adadelta": lambda **how: torch.optim.Adadelta(tensors, lr=1.0, rho=0.95, eps=1e-7, **how),
+        "Adamax": lambda **how: torch.optim.Adamax(tensors, lr=2e-3, eps=1e-7, **how),
+        "Nadam": lambda **how: torch.optim.NAdam(tensors, lr=2e-3, eps=1e-7, **how),
     }
-    return [contender(f"torch {how}", makers[rule](**{how: True}).step) for how in ("fused", "foreach")]
+    hows = ("foreach",) if rule in ("RMSprop", "Adadelta", "Adamax", "Nadam") else ("fused", "foreach")
+    return [contender(f"torch {how}", makers[rule](**{how: True})) for how in hows]
 
 
 def set_threads(threads: int) -> None:

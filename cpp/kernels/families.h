@@ -1,6 +1,7 @@
 // Every family, one line each.
 #pragma once
 #include "kernels/activation.inl.h"
+#include "kernels/adam.inl.h"
 #include "kernels/batch_norm.inl.h"
 #include "kernels/conv2d.inl.h"
 #include "kernels/crossentropy.inl.h"

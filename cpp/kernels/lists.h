@@ -1,4 +1,4 @@
-// Lists of arrays as one piece of work, for the optimizers and the global norm.
+// Lists of arrays as one piece of work, for the optimizers.
 #pragma once
 #include "kernels/common.h"
 
@@ -14,27 +14,33 @@ bool same_shapes(const A& a, const B& b) {
     return true;
 }
 
-// update(k, begin, end) on pieces of array k. The arrays stand in one row, each on a multiple of 64 elements, and
-// the row is cut: one parallel region a step, whatever the number of arrays, and cuts on cache lines.
+// The arrays stand in one row, each on a multiple of 64 elements, and the row is cut: one parallel region, whatever the
+// number of arrays, and cuts on cache lines.
+LAMELLA_INLINE Int length_in_row(Int size) { return (size + 63) / 64 * 64; }
+
+template <class L>
+Int row_length(const L& xs) {
+    Int length = 0;
+    for (Int k = 0; k < xs.count; ++k) length += length_in_row(xs.items[k].size);
+    return length;
+}
+
+// f(k, begin, end, piece) on pieces of array k; start[count + 1] says where in the row each array begins. Pieces are
+// numbered upwards, with gaps: by the chunks and arrays before, of which a next piece has one more at least.
 template <class L, class F>
-Status for_pieces(const L& ps, const F& update) {
-    Int* start = static_cast<Int*>(call_scratch((ps.count + 1) * Int{sizeof(Int)}));
-    if (start == nullptr) return kOutOfMemory;
-    start[0] = 0;
-    for (Int k = 0; k < ps.count; ++k) start[k + 1] = start[k] + (ps.items[k].size + 63) / 64 * 64;
-    parallel_for(start[ps.count], kChunkElements, [&](Int begin, Int end) {
-        Int k = 0, above = ps.count;  // start[k] <= begin < start[above]
+void for_pieces(const L& xs, const Int* start, const F& f) {
+    parallel_for(start[xs.count], kChunkElements, [&](Int begin, Int end) {
+        Int k = 0, above = xs.count;  // start[k] <= begin < start[above]
         while (above - k > 1) {
             const Int middle = (k + above) / 2;
             (start[middle] <= begin ? k : above) = middle;
         }
-        for (; k < ps.count && start[k] < end; ++k) {
+        for (; k < xs.count && start[k] < end; ++k) {
             const Int from = begin > start[k] ? begin - start[k] : 0;
-            const Int to = end - start[k] < ps.items[k].size ? end - start[k] : ps.items[k].size;
-            if (from < to) update(k, from, to);
+            const Int to = end - start[k] < xs.items[k].size ? end - start[k] : xs.items[k].size;
+            if (from < to) f(k, from, to, begin / kChunkElements + k);
         }
     });
-    return nullptr;
 }
 
 }  // namespace

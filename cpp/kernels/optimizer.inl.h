@@ -1,111 +1,82 @@
-// Optimizer steps. Each call updates all arrays of its lists: ps, gs and the slots agree in number and shapes. In place.
+// Optimizer steps with one rate for all: SGD and the rules that divide by a root of squares. In place; each call updates all
+// arrays of its lists.
 #pragma once
-#include "kernels/lists.h"
+#include "kernels/gradients.h"
 
 namespace lamella {
 namespace {
 
-// clip(g * scale, -limit, limit); NaN stays.
 template <class T>
-struct Clip {
-    T scale, limit;
-    Clip(Real scale_, Real clip) : scale(T(scale_)), limit(clip > 0 ? T(clip) : T(__builtin_inf())) {}
-    LAMELLA_INLINE Vec<T> operator()(Vec<T> g) const {
-        return clamp<T>(g * scale, -limit, limit);
-    }
-};
+Status accumulate_gradients(List<T> sums, InList<T> gs, Int first) {
+    return for_gradients<T>(
+        gs, {{nullptr, 0}, 1, 0, 0, 0},
+        [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] = first ? d : x[0] + d; }, sums);
+}
 
 template <class T>
-Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Int nesterov, Real scale, Real clip) {
-    LAMELLA_REQUIRE(same_shapes(ps, gs));
-    LAMELLA_REQUIRE(ms.count == 0 || same_shapes(ps, ms));
+Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Int nesterov, InList<T> sums, Real scale,
+                  Real norm, Real norm_each, Real clip) {
     LAMELLA_REQUIRE(ms.count > 0 || ps.count == 0 || momentum == 0);
-    const Clip<T> clipped(scale, clip);
+    const Reading<T> how{sums, scale, norm, norm_each, clip};
     const T rate = T(lr), mu = T(momentum);
     if (ms.count == 0) {
-        return for_pieces(ps, [&](Int k, Int begin, Int end) {
-            T* p = ps.items[k].data;
-            const T* g = gs.items[k].data;
-            for_vectors<T>(begin, end, [=](Int i, Int part) {
-                store(p + i, load(p + i, part) - rate * clipped(load(g + i, part)), part);
-            });
-        });
+        // The bits of the rule below with momentum 0, which adds the rounded v.
+        return for_gradients<T>(gs, how, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] -= uncontracted<T>(rate * d); }, ps);
     }
-    return for_pieces(ps, [&](Int k, Int begin, Int end) {
-        T *p = ps.items[k].data, *m = ms.items[k].data;
-        const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [=](Int i, Int part) {
-            const Vec<T> step = rate * clipped(load(g + i, part));
-            const Vec<T> v = mu * load(m + i, part) - step;
-            store(m + i, v, part);
-            store(p + i, load(p + i, part) + (nesterov ? mu * v - step : v), part);
-        });
-    });
+    return for_gradients<T>(
+        gs, how,
+        [=](Vec<T> d, Vec<T>(&x)[2]) {
+            auto& [p, m] = x;
+            const Vec<T> step = rate * d;
+            m = mu * m - step;
+            p += nesterov ? mu * m - step : m;
+        },
+        ps, ms);
 }
 
 template <class T>
-Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, Real scale, Real clip) {
-    LAMELLA_REQUIRE(same_shapes(ps, gs));
-    LAMELLA_REQUIRE(same_shapes(ps, as));
-    const Clip<T> clipped(scale, clip);
+Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, InList<T> sums, Real scale, Real norm,
+                      Real norm_each, Real clip) {
     const T rate = T(lr), epsilon = T(eps);
-    return for_pieces(ps, [&](Int k, Int begin, Int end) {
-        T *p = ps.items[k].data, *a = as.items[k].data;
-        const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [=](Int i, Int part) {
-            const Vec<T> d = clipped(load(g + i, part));
-            const Vec<T> sum = load(a + i, part) + d * d;
-            store(a + i, sum, part);
-            store(p + i, load(p + i, part) - rate * d / (sqrt<T>(sum) + epsilon), part);
-        });
-    });
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[2]) {
+            auto& [p, a] = x;
+            a += d * d;
+            p -= rate * d / (sqrt<T>(a) + epsilon);
+        },
+        ps, as);
 }
 
 template <class T>
-Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real beta1, Real beta2, Real eps,
-                   Real scale, Real clip) {
-    LAMELLA_REQUIRE(same_shapes(ps, gs));
-    LAMELLA_REQUIRE(same_shapes(ps, ms));
-    LAMELLA_REQUIRE(same_shapes(ps, vs));
-    const Clip<T> clipped(scale, clip);
-    const T rate = T(lr), b1 = T(beta1), b2 = T(beta2), c1 = T(1 - beta1), c2 = T(1 - beta2), epsilon = T(eps);
-    return for_pieces(ps, [&](Int k, Int begin, Int end) {
-        T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data;
-        const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [=](Int i, Int part) {
-            const Vec<T> d = clipped(load(g + i, part));
-            const Vec<T> m = b1 * load(ma + i, part) + c1 * d;
-            const Vec<T> v = b2 * load(va + i, part) + c2 * (d * d);
-            store(ma + i, m, part);
-            store(va + i, v, part);
-            store(p + i, load(p + i, part) - rate * m / (sqrt<T>(v) + epsilon), part);
-        });
-    });
+Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, Real eps, InList<T> sums, Real scale,
+                      Real norm, Real norm_each, Real clip) {
+    const T rate = T(lr), keep = T(rho), take = T(1 - rho), epsilon = T(eps);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[2]) {
+            auto& [p, a] = x;
+            a = keep * a + take * (d * d);
+            p -= rate * d / (sqrt<T>(a) + epsilon);
+        },
+        ps, as);
 }
 
 template <class T>
-Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real beta1, Real beta2,
-                      Real eps, Real scale, Real clip) {
-    LAMELLA_REQUIRE(same_shapes(ps, gs));
-    LAMELLA_REQUIRE(same_shapes(ps, ms));
-    LAMELLA_REQUIRE(same_shapes(ps, vs));
-    LAMELLA_REQUIRE(same_shapes(ps, hs));
-    const Clip<T> clipped(scale, clip);
-    const T rate = T(lr), b1 = T(beta1), b2 = T(beta2), c1 = T(1 - beta1), c2 = T(1 - beta2), epsilon = T(eps);
-    return for_pieces(ps, [&](Int k, Int begin, Int end) {
-        T *p = ps.items[k].data, *ma = ms.items[k].data, *va = vs.items[k].data, *ha = hs.items[k].data;
-        const T* g = gs.items[k].data;
-        for_vectors<T>(begin, end, [=](Int i, Int part) {
-            const Vec<T> d = clipped(load(g + i, part));
-            const Vec<T> m = b1 * load(ma + i, part) + c1 * d;
-            const Vec<T> v = b2 * load(va + i, part) + c2 * (d * d);
-            const Vec<T> h = max<T>(load(ha + i, part), v);
-            store(ma + i, m, part);
-            store(va + i, v, part);
-            store(ha + i, h, part);
-            store(p + i, load(p + i, part) - rate * m / (sqrt<T>(h) + epsilon), part);
-        });
-    });
+Status adadelta_update(List<T> ps, InList<T> gs, List<T> as, List<T> ds, Real lr, Real rho, Real eps, InList<T> sums,
+                       Real scale, Real norm, Real norm_each, Real clip) {
+    const T rate = T(lr), keep = T(rho), take = T(1 - rho), epsilon = T(eps);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[3]) {
+            auto& [p, a, moved] = x;
+            a = keep * a + take * (d * d);
+            // The quotient of the two roots as the root of the quotient: one root, one division.
+            const Vec<T> u = d * sqrt<T>((moved + epsilon) / (a + epsilon));
+            moved = keep * moved + take * (u * u);
+            p -= rate * u;
+        },
+        ps, as, ds);
 }
 
 }  // namespace

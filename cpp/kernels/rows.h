@@ -36,6 +36,20 @@ LAMELLA_INLINE T sum_over(Int n, const F& f) {
     return reduce_add<T>(sum);
 }
 
+// The same for long runs: four sums at a time hide the latency of addition.
+template <class T, class F>
+LAMELLA_INLINE T sum_long(Int n, const F& f) {
+    constexpr Int kStep = 4 * kLanes<T>;
+    Vec<T> sum[4] = {};
+    Int i = 0;
+    for (; i + kStep <= n; i += kStep) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) sum[k] += f(i + k * kLanes<T>, Int{0});
+    }
+    const T rest = sum_over<T>(n - i, [&](Int j, Int part) { return f(i + j, part); });
+    return reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+}
+
 // Largest f(i, part) over 0 <= i < n; -inf of none.
 template <class T, class F>
 LAMELLA_INLINE T max_over(Int n, const F& f) {

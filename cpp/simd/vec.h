@@ -108,6 +108,17 @@ LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
 #endif
 }
 
+// v, a product, rounded on its own: without it the compiler contracts the product with a sum that follows.
+template <class T>
+LAMELLA_INLINE Vec<T> uncontracted(Vec<T> v) {
+#if defined(__x86_64__)
+    asm("" : "+v"(v));
+#else
+    asm("" : "+w"(v));
+#endif
+    return v;
+}
+
 template <class T>
 LAMELLA_INLINE Bits<T> as_bits(Vec<T> v) {
     return reinterpret_cast<Bits<T>>(v);

@@ -77,9 +77,6 @@ void check_sums(const lamella::Kernels<T>& k, Count& check) {
         check(near(y, [&](Int) { return squares; }, ulps), text("sum_squares", n));
         k.sum_absolute(x.view(), y.view());
         check(near(y, [&](Int) { return absolute; }, ulps), text("sum_absolute", n));
-        const View<const T> both[2] = {x.view(), x.view()};
-        k.global_norm({both, 2}, y.view());
-        check(near(y, [&](Int) { return std::sqrt(2 * squares); }), text("global_norm", n));
     }
     for (const Int rows : {1, 5, 700}) {
         for (const Int columns : {1, 2, 3, 7, 16, 17, 63, 64, 65, 130}) {
@@ -100,6 +97,44 @@ void check_sums(const lamella::Kernels<T>& k, Count& check) {
             check(near(by_row, row, 200) && near(by_column, column, 500), text("sum_rows, sum_columns", rows, columns));
         }
     }
+}
+
+// Two gradients of each array, summed and then read with a bound on their common norm and on each array's own.
+template <class T>
+void check_accumulation(const lamella::Kernels<T>& k, Count& check) {
+    std::vector<Input<T>> gradients;
+    std::vector<Output<T>> sums, weights;
+    std::vector<View<T>> sum, weight;
+    std::vector<View<const T>> g, summed;
+    for (const Int n : lengths()) {
+        gradients.emplace_back(std::vector<Int>{n});
+        sums.emplace_back(std::vector<Int>{n});
+        weights.emplace_back(std::vector<Int>{n});
+        for (Int i = 0; i < n; ++i) weights.back().data()[i] = 0;
+    }
+    double squares = 0;
+    std::vector<double> own;
+    for (std::size_t a = 0; a < gradients.size(); ++a) {
+        g.push_back(gradients[a].view());
+        sum.push_back(sums[a].view());
+        summed.push_back(view_of<const T>(sums[a].data(), sums[a].shape));
+        weight.push_back(weights[a].view());
+        double mine = 0;
+        for (Int i = 0; i < g[a].size; ++i) mine += gradients[a][i] * gradients[a][i];
+        own.push_back(std::sqrt(mine));  // of the mean of equal gradients
+        squares += mine;
+    }
+    const Int count = static_cast<Int>(g.size());
+    const double norm = std::sqrt(squares), bound = 0.5 * norm, each = 0.2 * norm;
+    check(k.accumulate_gradients({sum.data(), count}, {g.data(), count}, 1) == nullptr, "accumulate_gradients");
+    check(k.sgd_update({weight.data(), count}, {g.data(), count}, {nullptr, 0}, 1, 0, 0, {summed.data(), count}, 0.5, bound,
+                       each, 0) == nullptr, "sgd_update of a sum");
+    bool good = true;
+    for (std::size_t a = 0; a < gradients.size(); ++a) {
+        const double factor = 0.5 * own[a] > each ? each / own[a] : 0.5;
+        good = good && near(weights[a], [&](Int i) { return -factor * gradients[a][i]; }, 100);
+    }
+    check(good, "the norm of a mean gradient");
 }
 
 template <class T>
@@ -143,35 +178,68 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         }
         check(good, name);
     };
-    run("sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, 0.5, clip); },
+    const ViewList<const T> none{nullptr, 0};
+    run("sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) { p[0] -= lr * g; });
     for (const int nesterov : {0, 1}) {
-        run("sgd with momentum", 1, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, 0.5, clip); },
+        run("sgd with momentum", 1,
+            [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, none, 0.5, 0, 0, clip); },
             [&](double* p, double g) {
                 p[1] = b1 * p[1] - lr * g;
                 p[0] += nesterov ? b1 * p[1] - lr * g : p[1];
             });
     }
-    run("adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, 0.5, clip); },
+    run("adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             p[1] += g * g;
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
+        });
+    run("rmsprop", 1, [&](auto* l, auto g) { return k.rmsprop_update(l[0], g, l[1], lr, b1, eps, none, 0.5, 0, 0, clip); },
+        [&](double* p, double g) {
+            p[1] = b1 * p[1] + (1 - b1) * g * g;
+            p[0] -= lr * g / (std::sqrt(p[1]) + eps);
+        });
+    run("adadelta", 2,
+        [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, none, 0.5, 0, 0, clip); },
+        [&](double* p, double g) {
+            p[1] = b1 * p[1] + (1 - b1) * g * g;
+            const double u = g * std::sqrt(p[2] + eps) / std::sqrt(p[1] + eps);
+            p[2] = b1 * p[2] + (1 - b1) * u * u;
+            p[0] -= lr * u;
         });
     const auto moments = [&](double* p, double g) {
         p[1] = b1 * p[1] + (1 - b1) * g;
         p[2] = b2 * p[2] + (1 - b2) * g * g;
     };
-    run("adam", 2, [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, b1, b2, eps, 0.5, clip); },
+    run("adam", 2,
+        [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             moments(p, g);
-            p[0] -= lr * p[1] / (std::sqrt(p[2]) + eps);
+            p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[2]) + eps);
         });
-    run("amsgrad", 3, [&](auto* l, auto g) { return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, b1, b2, eps, 0.5, clip); },
+    run("amsgrad", 3,
+        [&](auto* l, auto g) {
+            return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip);
+        },
         [&](double* p, double g) {
             moments(p, g);
             p[3] = std::fmax(p[3], p[2]);
-            p[0] -= lr * p[1] / (std::sqrt(p[3]) + eps);
+            p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[3]) + eps);
         });
+    run("adamax", 2,
+        [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, b1, b2, eps, none, 0.5, 0, 0, clip); },
+        [&](double* p, double g) {
+            p[1] = b1 * p[1] + (1 - b1) * g;
+            p[2] = std::fmax(b2 * p[2], std::fabs(g));
+            p[0] -= lr * p[1] / (p[2] + eps);
+        });
+    run("nadam", 2,
+        [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, b1, b2, 2, eps, none, 0.5, 0, 0, clip); },
+        [&](double* p, double g) {
+            moments(p, g);
+            p[0] -= (lr * g + 0.2 * p[1]) / (std::sqrt(2 * p[2]) + eps);
+        });
+    check_accumulation(k, check);
 }
 
 }  // namespace checks

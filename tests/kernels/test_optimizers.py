@@ -9,14 +9,21 @@ from tests.oracles import optimizers as oracle
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 SHAPES = [(n,) for n in range(68)] + [(), (3, 5, 7), (129, 65), (16_384,), (16_385,), (40_001,), (0, 4)]
-# name: (slots, parameters before scale and clip)
+PLAIN = ([], 1.0, 0.0, 0.0, 0.0)
+# name: (slots, the kernel's parameters)
 CASES = {
     "sgd": (0, (0.1, 0.0, 0)),
     "sgd with momentum": (1, (0.1, 0.9, 0)),
     "sgd with nesterov": (1, (0.1, 0.9, 1)),
     "adagrad": (1, (0.1, 1e-7)),
-    "adam": (2, (0.01, 0.9, 0.999, 1e-7)),
-    "amsgrad": (3, (0.01, 0.9, 0.999, 1e-7)),
+    "rmsprop": (1, (0.01, 0.9, 1e-7)),
+    "adadelta": (2, (1.0, 0.95, 1e-7)),
+    "adam": (2, (0.01, 0.9, 0.999, 1e-7, 0.0)),
+    "adam with weight decay": (2, (0.01, 0.9, 0.999, 1e-7, 0.05)),
+    "amsgrad": (3, (0.01, 0.9, 0.999, 1e-7, 0.0)),
+    "amsgrad with weight decay": (3, (0.01, 0.9, 0.999, 1e-7, 0.05)),
+    "adamax": (2, (0.02, 0.9, 0.999, 1e-7)),
+    "nadam": (2, (0.02, 0.01, 0.9, 0.999, 1.5, 1e-7)),
 }
 
 
@@ -31,13 +38,27 @@ def arguments(name, slots):
 def expected(name, p, g, slots, parameters):
     if name.startswith("sgd"):
         return oracle.sgd(p, g, slots[0] if slots else None, *parameters)
-    return getattr(oracle, name)(p, g, *slots, *parameters)
+    return getattr(oracle, name.split()[0])(p, g, *slots, *parameters)
 
 
-@pytest.mark.parametrize("scale, clip", [(1.0, 0.0), (0.5, 0.0), (1.0, 0.3), (2.0, 0.5)])
+def draw(rng, dtype):
+    return [rng.normal(size=shape).astype(dtype) for shape in SHAPES]
+
+
+# The norm of all arrays is near 260, that of the longest 200.
+@pytest.mark.parametrize(
+    "summed, scale, norm, norm_each, clip",
+    [
+        (False, 1.0, 0.0, 0.0, 0.0),
+        (False, 1.0, 1e6, 1e6, 0.0),
+        (False, 1.0, 200.0, 0.0, 0.3),
+        (False, 0.5, 0.0, 6.0, 0.0),
+        (True, 0.25, 100.0, 60.0, 0.4),
+    ],
+)
 @pytest.mark.parametrize("name", CASES)
 @dtypes
-def test_three_steps(target, dtype, name, scale, clip):
+def test_three_steps(target, dtype, name, summed, scale, norm, norm_each, clip):
     count, parameters = CASES[name]
     rng = np.random.default_rng(0)
     kept = [[Guarded(shape, dtype, i % 4) for i, shape in enumerate(SHAPES)] for _ in range(1 + count)]
@@ -49,15 +70,47 @@ def test_three_steps(target, dtype, name, scale, clip):
             a[...] = 0
     wide = [[a.astype(np.float64) for a in arrays] for arrays in lists]
     for _ in range(3):
-        gs = [rng.normal(size=shape).astype(dtype) for shape in SHAPES]
-        kernel_of(name)(lists[0], gs, *arguments(name, lists[1:]), *parameters, scale, clip)
-        for i, g in enumerate(gs):
-            read = oracle.read(g.astype(np.float64), scale, clip)
-            wide[0][i] = np.asarray(expected(name, wide[0][i], read, [slot[i] for slot in wide[1:]], parameters))
+        gs, sums = draw(rng, dtype), draw(rng, dtype) if summed else []
+        kernel_of(name)(lists[0], gs, *arguments(name, lists[1:]), *parameters, sums, scale, norm, norm_each, clip)
+        exact = [[a.astype(np.float64) for a in arrays] for arrays in (gs, sums)]
+        for i, g in enumerate(oracle.read(*exact, scale, norm, norm_each, clip)):
+            wide[0][i] = np.asarray(expected(name, wide[0][i], g, [slot[i] for slot in wide[1:]], parameters))
     for arrays, wanted in zip(lists, wide, strict=True):
         for a, w in zip(arrays, wanted, strict=True):
             close(a, w, 8)
     assert all(guarded.intact() for guards in kept for guarded in guards)
+
+
+@dtypes
+def test_sums_of_gradients(target, dtype):
+    rng = np.random.default_rng(1)
+    kept = [Guarded(shape, dtype, i % 4) for i, shape in enumerate(SHAPES)]  # filled with NaN: the first call overwrites
+    sums = [guarded.array for guarded in kept]
+    first, second = draw(rng, dtype), draw(rng, dtype)
+    _kernels.accumulate_gradients(sums, first, 1)
+    assert all(np.array_equal(s, g) for s, g in zip(sums, first, strict=True))
+    _kernels.accumulate_gradients(sums, second, 0)
+    assert all(np.array_equal(s, a + b) for s, a, b in zip(sums, first, second, strict=True))
+    assert all(guarded.intact() for guarded in kept)
+    with pytest.raises(ValueError, match="same_shapes"):
+        _kernels.accumulate_gradients(sums, second[1:], 0)
+
+
+@dtypes
+def test_sgd_without_moments_gives_the_bits_of_momentum_0(target, dtype):
+    rng = np.random.default_rng(2)
+    with_moments = draw(rng, dtype)
+    without = [p.copy() for p in with_moments]
+    moments = [np.full(shape, 3.0, dtype) for shape in SHAPES]
+    gs = draw(rng, dtype)
+    reading = ([], 1.0, 100.0, 0.0, 0.7)
+    _kernels.sgd_update(with_moments, gs, moments, 0.0137, 0.0, 0, *reading)
+    _kernels.sgd_update(without, gs, [], 0.0137, 0.0, 0, *reading)
+    assert all(np.array_equal(a, b) for a, b in zip(with_moments, without, strict=True))
+    # Moments made afterwards, on zeros.
+    late = [np.zeros(shape, dtype) for shape in SHAPES]
+    _kernels.sgd_update(late, gs, [], 0.0137, 0.0, 0, *reading)
+    assert all(np.array_equal(a, b) for a, b in zip(late, moments, strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -66,8 +119,19 @@ def test_nan_stays_in_its_place_under_a_clip(target, name):
     p, slots = np.zeros(40), [np.zeros(40) for _ in range(count)]
     g = np.ones(40)
     g[3], g[5] = np.nan, np.inf
-    kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, 1.0, 0.5)
+    kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, [], 1.0, 0.0, 0.0, 0.5)
     assert np.isnan(p[3]) and np.isfinite(np.delete(p, 3)).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_below_the_normal_range_leave_finite_steps(target, name):
+    count, parameters = CASES[name]
+    p, slots = np.ones(40, "f4"), [np.zeros(40, "f4") for _ in range(count)]
+    for size in (1e-42, 1e-20, 0.0):
+        g = np.full(40, size, "f4")
+        for _ in range(3):
+            kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, [], 1.0, 1.0, 1.0, 0.0)
+    assert np.isfinite(p).all() and all(np.isfinite(s).all() for s in slots)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -76,14 +140,16 @@ def test_lists_that_do_not_agree_are_refused(target, name):
     p, slots = [np.ones(4), np.ones(3)], [[np.zeros(4), np.zeros(3)] for _ in range(count)]
     for gs in ([np.ones(4)], [np.ones(3), np.ones(4)], [np.ones(4), np.ones(3), np.ones(1)], [np.ones((2, 2)), np.ones(3)]):
         with pytest.raises(ValueError, match="same_shapes"):
-            kernel_of(name)(p, gs, *arguments(name, slots), *parameters, 1.0, 0.0)
+            kernel_of(name)(p, gs, *arguments(name, slots), *parameters, *PLAIN)
+    with pytest.raises(ValueError, match="same_shapes"):
+        kernel_of(name)(p, p, *arguments(name, slots), *parameters, [np.ones(4)], *PLAIN[1:])
     assert (p[0] == 1).all()
     if slots:
         with pytest.raises(ValueError, match="same_shapes"):
-            kernel_of(name)(p, p, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, 1.0, 0.0)
+            kernel_of(name)(p, p, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, *PLAIN)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_arrays_are_a_step_too(target, name):
     count, parameters = CASES[name]
-    kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, 1.0, 0.0)
+    kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, [], 1.0, 1.0, 1.0, 0.0)

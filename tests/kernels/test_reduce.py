@@ -36,15 +36,6 @@ def test_totals_of_every_length(target, dtype, name):
         assert y.intact()
 
 
-@dtypes
-def test_global_norm(target, dtype):
-    rng = np.random.default_rng(2)
-    xs = [rng.normal(size=s).astype(dtype) for s in ((3, 5), (), (0,), (40_000,), (17,))]
-    y = np.empty(1, dtype)
-    _kernels.global_norm(xs, y)
-    close(y, [np.sqrt(sum((x.astype(np.float64) ** 2).sum() for x in xs))], 8)
-
-
 def test_wrong_sizes_are_refused(target):
     x = np.ones((4, 3), np.float32)
     for name, size in (("sum_rows", 3), ("sum_columns", 4), ("sum_all", 2), ("sum_squares", 0)):

@@ -41,7 +41,6 @@ def calls(dtype):
     yield "sum_columns", (a(*rows), a(COLUMNS))
     for name in ("sum_all", "sum_squares", "sum_absolute"):
         yield name, (a(*rows), a(1))
-    yield "global_norm", ([a(70_001), a(3), a(40_000)], a(1))
     for name in ("squared_error", "absolute_error"):
         yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
         yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
@@ -79,10 +78,16 @@ def calls(dtype):
     yield "batch_norm_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, a(*rows))
     yield "dropout", (a(*rows), 0.3, 1, 2, a(*rows))
     lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]
-    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, 0.5, 0.3)
-    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, 1.0, 0.0)
-    yield "adam_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, 1.0, 0.0)
-    yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 1.0, 0.0)
+    sums = [a(70_001), a(3), a(5, 7), a(40_000)]
+    yield "accumulate_gradients", (*lists[:2], 0)
+    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, sums, 0.5, 10.0, 5.0, 0.3)
+    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, [], 1.0, 10.0, 0.0, 0.0)
+    yield "adam_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, 0.01, sums, 1.0, 10.0, 0.0, 0.0)
+    yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 0.0, [], 1.0, 0.0, 5.0, 0.0)
+    yield "adamax_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "nadam_update", (*lists[:4], 0.1, 0.1, 0.9, 0.99, 1.5, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
 
 
 def copied(argument):

@@ -3,8 +3,16 @@
 import numpy as np
 
 
-def read(g, scale, clip):
-    return np.clip(g * scale, -clip, clip) if clip else g * scale
+def read(gs, sums, scale, norm, norm_each, clip):
+    """What an update reads as the gradients: the bounds one after the other, 0 for none; sums may be empty."""
+    read = [scale * (g + s) for g, s in zip(gs, sums or [0.0] * len(gs), strict=True)]
+    total = np.sqrt(sum((d * d).sum() for d in read))
+    if norm and total >= norm:
+        read = [d * norm / total for d in read]
+    if norm_each:
+        own = [np.sqrt((d * d).sum()) for d in read]
+        read = [d * norm_each / n if n >= norm_each else d for d, n in zip(read, own, strict=True)]
+    return [np.clip(d, -clip, clip) for d in read] if clip else read
 
 
 def sgd(p, g, m, lr, momentum, nesterov):
@@ -19,13 +27,40 @@ def adagrad(p, g, a, lr, eps):
     return p - lr * g / (np.sqrt(a) + eps)
 
 
-def adam(p, g, m, v, lr, beta1, beta2, eps):
+def rmsprop(p, g, a, lr, rho, eps):
+    a[...] = rho * a + (1 - rho) * g * g
+    return p - lr * g / (np.sqrt(a) + eps)
+
+
+def adadelta(p, g, a, d, lr, rho, eps):
+    a[...] = rho * a + (1 - rho) * g * g
+    u = g * np.sqrt(d + eps) / np.sqrt(a + eps)
+    d[...] = rho * d + (1 - rho) * u * u
+    return p - lr * u
+
+
+def moments(g, m, v, beta1, beta2):
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g * g
-    return p - lr * m / (np.sqrt(v) + eps)
 
 
-def amsgrad(p, g, m, v, h, lr, beta1, beta2, eps):
-    adam(p, g, m, v, lr, beta1, beta2, eps)
+def adam(p, g, m, v, lr, beta1, beta2, eps, shrink):
+    moments(g, m, v, beta1, beta2)
+    return (1 - shrink) * p - lr * m / (np.sqrt(v) + eps)
+
+
+def amsgrad(p, g, m, v, h, lr, beta1, beta2, eps, shrink):
+    moments(g, m, v, beta1, beta2)
     h[...] = np.maximum(h, v)
-    return p - lr * m / (np.sqrt(h) + eps)
+    return (1 - shrink) * p - lr * m / (np.sqrt(h) + eps)
+
+
+def adamax(p, g, m, u, lr, beta1, beta2, eps):
+    m[...] = beta1 * m + (1 - beta1) * g
+    u[...] = np.maximum(beta2 * u, np.abs(g))
+    return p - lr * m / (u + eps)
+
+
+def nadam(p, g, m, v, lr_g, lr_m, beta1, beta2, correction, eps):
+    moments(g, m, v, beta1, beta2)
+    return p - (lr_g * g + lr_m * m) / (np.sqrt(correction * v) + eps)

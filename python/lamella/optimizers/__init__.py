@@ -7,15 +7,30 @@ from typing import Any
 
 from lamella.core import configurable, registry
 from lamella.core.configurable import Config
+from lamella.optimizers.adadelta import Adadelta
 from lamella.optimizers.adagrad import Adagrad
-from lamella.optimizers.adam import Adam
+from lamella.optimizers.adam import Adam, AdamW
+from lamella.optimizers.adamax import Adamax
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.nadam import Nadam
+from lamella.optimizers.rmsprop import RMSprop
 from lamella.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "Optimizer", "deserialize", "get", "serialize"]
+__all__ = [
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "deserialize", "get",
+    "serialize",
+]  # fmt: skip
 
 # The names that scripts for Keras 2 use for the classes.
-adagrad, adam, sgd = Adagrad, Adam, SGD
+adadelta, adagrad, adam, adamax, nadam, rmsprop, sgd = Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop, SGD
+
+_NO_TENSORFLOW = "TFOptimizer wraps an optimizer of TensorFlow, which lamella does without: take one of its own"
+
+
+def __getattr__(name: str) -> object:
+    if name == "TFOptimizer":
+        raise AttributeError(f"module {__name__!r} has no attribute 'TFOptimizer': {_NO_TENSORFLOW}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def serialize(optimizer: Optimizer) -> Config:
@@ -25,10 +40,18 @@ def serialize(optimizer: Optimizer) -> Config:
 
 
 def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
-    """The optimizer that `serialize` described; the class name in any case. Raises ValueError if it is unknown."""
+    """The optimizer that `serialize` described; the class name in any case.
+
+    Raises:  ValueError for an unknown name, a config of another form, and TFOptimizer, which needs TensorFlow.
+    """
+    if "class_name" not in config or "config" not in config:
+        raise ValueError(f"Improper config format: {config}")
     name = config["class_name"]
-    if registry.find("optimizers", name, custom_objects) is None and isinstance(name, str):
-        name = name.lower()
+    if isinstance(name, str) and registry.find("optimizers", name, custom_objects) is None:
+        if name.lower() == "tfoptimizer":
+            raise ValueError(_NO_TENSORFLOW)
+        if registry.find("optimizers", name.lower()) is not None:
+            name = name.lower()
     found: Optimizer = configurable.deserialize(
         "optimizers", {"class_name": name, "config": config["config"]}, custom_objects
     )

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import _kernels
-from lamella.core import config
 from lamella.core.registry import register
-from lamella.core.variable import Variable
 from lamella.optimizers.arrays import Array
-from lamella.optimizers.base import Optimizer
+from lamella.optimizers.base import Optimizer, Reading, epsilon_or_default
 
 
 @register("optimizers", "adagrad")
@@ -21,6 +19,7 @@ class Adagrad(Optimizer):
     """
 
     slots = ("accumulators",)
+    lists_iterations = False
 
     def __init__(
         self, lr: float = 0.01, epsilon: float | None = None, decay: float = 0.0, **kwargs: float | None
@@ -28,15 +27,9 @@ class Adagrad(Optimizer):
         super().__init__(**kwargs)
         self.lr = self.number("lr", lr)
         self.decay = self.number("decay", decay)
-        self.epsilon = config.epsilon() if epsilon is None else float(epsilon)
+        self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
 
-    def update(
-        self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
-    ) -> None:
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
         lr = self.decayed(iterations)
-        _kernels.adagrad_update(params, grads, self._state[0], lr, self.epsilon, scale, clip)
-
-    def _listed(self, params: Sequence[Array], state: list[list[Array]]) -> list[Variable]:
-        # Without iterations, as Keras 2.2.5 saves it.
-        return super()._listed(params, state)[1:]
+        _kernels.adagrad_update(params, grads, *self._state.slots, lr, self.epsilon, *reading)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella import _kernels
+from lamella.core import config
 from lamella.core.configurable import Config, Configurable
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
 from lamella.optimizers.arrays import Array
+from lamella.optimizers.state import State, shared
+
+# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
+Reading: TypeAlias = tuple[list[Array], float, float, float, float]
+
+_BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
 
 class Optimizer(Configurable):
@@ -23,27 +30,33 @@ class Optimizer(Configurable):
     a float64 step loses nothing.
 
     Args:  clipnorm: the gradients' global norm is brought down to it (Keras 2; not a norm per array).
-        clipvalue: every element is clipped to [-clipvalue, clipvalue], after clipnorm.
+        clipnorm_per_tensor: the norm of each array's gradient is brought down to it, after clipnorm.
+        clipvalue: every element is clipped to [-clipvalue, clipvalue], after both. None and 0 turn a bound off.
+        gradient_accumulation_steps: n makes n calls of `step` one: weights and `iterations` move in every n-th, along
+        the mean of the n gradients, which is what is clipped. Sums that wait for a step survive the end of an epoch; they
+        stand behind Keras's weights in `weights`.
     Raises:  TypeError for any other keyword.
-    Source:  Keras 2.2.5.
+    Source:  Keras 2.2.5; clipnorm_per_tensor and gradient_accumulation_steps are lamella's own.
     """
 
     slots: tuple[str, ...] = ()
+    lists_iterations = True  # whether Keras 2.2.5 saves `iterations` with the weights
 
     def __init__(self, **kwargs: float | None) -> None:
         for name in kwargs:
-            if name not in ("clipnorm", "clipvalue"):
+            if name not in (*_BOUNDS, "gradient_accumulation_steps"):
                 raise TypeError(f"Unexpected keyword argument passed to optimizer: {name}")
         self.clipnorm = _bound("clipnorm", kwargs.get("clipnorm"))
+        self.clipnorm_per_tensor = _bound("clipnorm_per_tensor", kwargs.get("clipnorm_per_tensor"))
         self.clipvalue = _bound("clipvalue", kwargs.get("clipvalue"))
+        self._every = _steps(kwargs.get("gradient_accumulation_steps"))
         self.iterations = Variable(np.int64(0), "iterations:0", trainable=False)
-        self.weights: list[Variable] = []
         # Several models may share one optimizer, so each list of parameters keeps its own state.
-        self._states: dict[tuple[int, ...], tuple[list[Array], list[list[Array]]]] = {}
+        self._states: dict[tuple[int, ...], State] = {}
         self._params: Sequence[Array] | None = None
-        self._state: list[list[Array]] = []
+        self._state = State([], [], [])
+        self._weights: list[Variable] = []
         self._roots: frozenset[int] = frozenset()
-        self._norm: Array = np.zeros(1, np.float32)
         self._round: Callable[[float], float] = float
         self._rounded: dict[float, float] = {}
 
@@ -53,6 +66,17 @@ class Optimizer(Configurable):
             held.assign(value)
         else:
             object.__setattr__(self, name, value)
+
+    @property
+    def gradient_accumulation_steps(self) -> int | None:
+        """As given to the constructor: the state's arrays follow from it, so it stays."""
+        return self._every
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The state in the order in which Keras saves it; empty before the first step or `bind`."""
+        self._state.settle()
+        return self._weights
 
     def number(self, name: str, value: float) -> Variable:
         """A hyperparameter. Raises TypeError for what is no number, ValueError for NaN and infinity."""
@@ -66,17 +90,17 @@ class Optimizer(Configurable):
 
     def bind(self, params: Sequence[Array]) -> None:
         """Start a new state, all zeros, for `params`; `iterations` goes on. Raises as `step` does."""
-        who = type(self).__name__
-        arrays.check_params(who, params)
-        state = [[np.zeros_like(p) for p in params] for _ in self.slots]
-        self._states[tuple(map(id, params))] = list(params), state
+        arrays.check_params(type(self).__name__, params)
+        state = State.zeros(params, len(self.slots), accumulates=(self._every or 1) > 1)
+        self._states[tuple(map(id, params))] = state
         self._use(params, state)
 
-    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> None:
+    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         """Update `params` in place by one step along `grads`.
 
         Args:  params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the
             arrays of the first call (see `bind`).  grads: as many arrays of the same shapes and dtype, read only.
+        Returns:  True, or False where the gradients were only added up (see gradient_accumulation_steps).
         Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
         """
         if params is not self._params:
@@ -85,16 +109,14 @@ class Optimizer(Configurable):
             grads = list(grads)
         try:
             if arrays.may_alias(grads, self._roots):
-                grads = arrays.clean_grads(type(self).__name__, params, grads, self._state)
-            self._step(params, grads)
+                grads = self._clean(params, grads)
+            return self._step(params, grads)
         except (TypeError, ValueError, AttributeError):
             # The kernels refuse before they write. Say which array is at fault, or straighten a gradient's layout.
-            self._step(list(params), arrays.clean_grads(type(self).__name__, params, grads, self._state))
+            return self._step(list(params), self._clean(params, grads))
 
-    def update(
-        self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
-    ) -> None:
-        """One kernel call; `iterations` counts the steps before this one, gradients are read as clip(g * scale)."""
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+        """One kernel call; `iterations` counts the steps before this one, `reading` is handed on to the kernel."""
         raise NotImplementedError
 
     def rounded(self, number: Variable) -> float:
@@ -121,49 +143,62 @@ class Optimizer(Configurable):
         return [w.numpy() for w in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ValueError, with nothing set, if numbers or shapes differ; call `bind(params)` before."""
-        if len(weights) != len(self.weights):
-            raise ValueError(
-                f"Length of the specified weight list ({len(weights)}) does not match the number of weights of the "
-                f"optimizer ({len(self.weights)})"
-                + ("" if self.weights else "; it has none before bind(params) or the first step")
-            )
-        new = [np.asarray(w) for w in weights]
-        for variable, array in zip(self.weights, new):
-            if variable.shape != array.shape:
-                raise ValueError(
-                    f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}"
-                )
-        for variable, array in zip(self.weights, new):
-            variable.value[...] = array
+        """Raises ValueError, with nothing set, if numbers or shapes differ; call `bind(params)` before.
+
+        A list of Keras 2.3, which begins with iterations for every optimizer, is taken as well.
+        """
+        variables = self.weights
+        if not self.lists_iterations and len(weights) == len(variables) + 1:
+            variables = [self.iterations, *variables]
+        assign(variables, weights)
+
+    def get_state(self) -> dict[str, NDArray[np.generic]]:
+        """Copies of all that a bit-identical resume needs, by name: also what Keras's list of weights leaves out."""
+        return {w.name: w.numpy() for w in self._everything()}
+
+    def set_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """Raises ValueError, with nothing set, if names or shapes differ; call `bind(params)` before."""
+        variables = self._everything()
+        names = [v.name for v in variables]
+        if set(names) != set(state):
+            raise ValueError(f"{type(self).__name__}: expected a state of {names}, got {list(state)}")
+        assign(variables, [state[name] for name in names])
 
     def get_config(self) -> Config:
         config = super().get_config()
-        for name in ("clipnorm", "clipvalue"):
+        for name in (*_BOUNDS, "gradient_accumulation_steps"):
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)
         return config
 
-    def _step(self, params: Sequence[Array], grads: Sequence[Array]) -> None:
-        scale = 1.0
-        clipnorm = self.clipnorm
-        if clipnorm:
-            _kernels.global_norm(grads, self._norm)
-            norm = self._norm.item()
-            if norm >= clipnorm:
-                scale = clipnorm / norm
+    def _step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+        every = self._every or 1
+        if every > 1:
+            accumulated = self._state.accumulated.value
+            before = accumulated.item()
+            if before + 1 < every:
+                _kernels.accumulate_gradients(self._state.sums, grads, int(before == 0))
+                accumulated[()] = before + 1
+                return False
         iterations = self.iterations.value
-        before = iterations.item()
-        self.update(params, grads, before, scale, self.clipvalue or 0.0)
-        iterations[()] = before + 1
+        number = iterations.item()
+        bounds = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
+        self.update(params, grads, number, (self._state.sums, 1.0 / every, *bounds))
+        iterations[()] = number + 1
+        if every > 1:
+            accumulated[()] = 0
+        return True
+
+    def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
+        return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums])
 
     def _find(self, params: Sequence[Array]) -> None:
         """The state of these very arrays, whatever list they come in; a new one if this is the first list."""
         known = self._states.get(tuple(map(id, params)))
-        if known is not None and known[1] is self._state:
+        if known is not None and known is self._state:
             self._params = params  # another list of the same arrays
         elif known is not None:
-            self._use(params, known[1])
+            self._use(params, known)
         elif not self._states:
             self.bind(params)
         else:
@@ -172,27 +207,49 @@ class Optimizer(Configurable):
                 "others; call bind(params) to start a state for them"
             )
 
-    def _use(self, params: Sequence[Array], state: list[list[Array]]) -> None:
-        dtype = params[0].dtype
-        self._round = float if dtype == np.float64 else _round32
+    def _use(self, params: Sequence[Array], state: State) -> None:
+        self._round = float if params[0].dtype == np.float64 else _round32
         self._rounded = {}
-        self._norm = np.zeros(1, dtype)
         self._params = params
         self._state = state
-        self._roots = arrays.roots(params, *state)
-        self.weights = self._listed(params, state)
+        self._roots = arrays.roots(params, *state.slots, state.sums)
+        self._weights = self._listed(state)
+        if state.sums:
+            self._weights += [state.accumulated, *shared(state.sums, "gradient_sums")]
 
-    def _listed(self, params: Sequence[Array], state: list[list[Array]]) -> list[Variable]:
-        """The state in the order in which Keras saves it."""
-        named = zip(self.slots, state)
-        return [self.iterations] + [share(a, f"{name}_{i}:0") for name, slot in named for i, a in enumerate(slot)]
+    def _listed(self, state: State) -> list[Variable]:
+        """What Keras saves, in its order."""
+        listed = [self.iterations] if self.lists_iterations else []
+        for name, slot in zip(self.slots, state.slots):
+            listed += shared(slot, name)
+        return listed
+
+    def _everything(self) -> list[Variable]:
+        """`weights` and what Keras's list leaves out, each once."""
+        return self.weights if self.lists_iterations else [self.iterations, *self.weights]
 
 
-def share(array: Array, name: str) -> Variable:
-    """A Variable over the array itself, not over a copy."""
-    variable = Variable(0.0, name, trainable=False)
-    variable.value = array
-    return variable
+def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
+    """Write `weights` into `variables`. Raises ValueError, with nothing written, if numbers or shapes differ."""
+    if len(weights) != len(variables):
+        raise ValueError(
+            f"Length of the specified weight list ({len(weights)}) does not match the number of weights of the "
+            f"optimizer ({len(variables)})"
+            + ("" if variables else "; it has none before bind(params) or the first step")
+        )
+    new = [np.asarray(w) for w in weights]
+    for variable, array in zip(variables, new):
+        if variable.shape != array.shape:
+            raise ValueError(
+                f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}"
+            )
+    for variable, array in zip(variables, new):
+        variable.value[...] = array
+
+
+def epsilon_or_default(epsilon: float | None) -> float:
+    """None takes K.epsilon() as it is now; a later K.set_epsilon does not change it."""
+    return config.epsilon() if epsilon is None else float(epsilon)
 
 
 def _round32(value: float) -> float:
@@ -205,3 +262,11 @@ def _bound(name: str, value: float | None) -> float | None:
     if isinstance(value, str) or np.ndim(value) != 0 or not value >= 0:
         raise ValueError(f"expected {name} to be a number >= 0, got {value!r}")
     return float(value)
+
+
+def _steps(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"expected gradient_accumulation_steps to be None or an integer >= 1, got {value!r}")
+    return int(value)

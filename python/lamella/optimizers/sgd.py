@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from lamella import _kernels
 from lamella.core.registry import register
 from lamella.optimizers.arrays import Array
-from lamella.optimizers.base import Optimizer
+from lamella.optimizers.base import Optimizer, Reading
 
 
 @register("optimizers", "sgd")
 class SGD(Optimizer):
     """v = momentum*v - lr*g;  p += v, or with nesterov p += momentum*v - lr*g.
 
-    The moments are kept even without momentum: Keras saves them, and momentum may be raised during training.
+    Keras keeps and saves the moments v without momentum, too; then they are -lr*g of the last step. Here they cost that step
+    nothing: they are worked out when `weights` is read or momentum is raised, from the gradients of the last step, which are
+    kept until the next one. So read the weights before you overwrite these gradients.
     Source:  Keras 2.2.5; Nesterov's form of Sutskever et al. 2013.
     """
 
@@ -30,8 +32,22 @@ class SGD(Optimizer):
         self.initial_decay = float(self.decay)
         self.nesterov = bool(nesterov)
 
-    def update(
-        self, params: Sequence[Array], grads: Sequence[Array], iterations: int, scale: float, clip: float
-    ) -> None:
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
         lr = self.decayed(iterations)
-        _kernels.sgd_update(params, grads, self._state[0], lr, float(self.momentum), int(self.nesterov), scale, clip)
+        momentum = float(self.momentum)
+        state = self._state
+        (moments,) = state.slots
+        # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
+        if momentum != 0 or reading[0]:
+            state.settle()
+            _kernels.sgd_update(params, grads, moments, lr, momentum, int(self.nesterov), *reading)
+            return
+        _kernels.sgd_update(params, grads, [], lr, 0.0, 0, *reading)
+        kept = list(grads)
+
+        def moments_of_this_step() -> None:
+            for m in moments:
+                m.fill(0)
+            _kernels.sgd_update(moments, kept, [], lr, 0.0, 0, *reading)  # 0 - lr*g
+
+        state.late = moments_of_this_step

@@ -41,9 +41,9 @@ class Steps:
             if self._params:
                 if not self._bound:
                     self.bind_optimizer()
-                self.optimizer.step(self._params, tape.gradients(seeds))
-                for variable in self._constrained:
-                    variable.value[...] = variable.constraint(variable.value)
+                if self.optimizer.step(self._params, tape.gradients(seeds)):  # not if it only adds gradients up
+                    for variable in self._constrained:
+                        variable.value[...] = variable.constraint(variable.value)
         return objective.report(total, losses, values, targets, weights)
 
     def bind_optimizer(self) -> None:

@@ -1,0 +1,82 @@
+// Adam and its kin: steps along a moving average m of the gradients. In place; each call updates all arrays of its lists.
+#pragma once
+#include "kernels/gradients.h"
+
+namespace lamella {
+namespace {
+
+// x -> keep * x + (1 - keep) * d, the weight of d folded in double.
+template <class T>
+struct MovingAverage {
+    T keep, take;
+    explicit MovingAverage(Real beta) : keep(T(beta)), take(T(1 - beta)) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const { return keep * x + take * d; }
+};
+
+template <class T>
+Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real beta1, Real beta2, Real eps,
+                   Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+    const MovingAverage<T> first(beta1), second(beta2);
+    const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[3]) {
+            auto& [p, m, v] = x;
+            m = first(m, d);
+            v = second(v, d * d);
+            p = kept * p - rate * m / (sqrt<T>(v) + epsilon);
+        },
+        ps, ms, vs);
+}
+
+template <class T>
+Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real beta1, Real beta2,
+                      Real eps, Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+    const MovingAverage<T> first(beta1), second(beta2);
+    const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[4]) {
+            auto& [p, m, v, h] = x;
+            m = first(m, d);
+            v = second(v, d * d);
+            h = max<T>(h, v);
+            p = kept * p - rate * m / (sqrt<T>(h) + epsilon);
+        },
+        ps, ms, vs, hs);
+}
+
+template <class T>
+Status adamax_update(List<T> ps, InList<T> gs, List<T> ms, List<T> us, Real lr, Real beta1, Real beta2, Real eps,
+                     InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+    const MovingAverage<T> first(beta1);
+    const T rate = T(lr), epsilon = T(eps), keep = T(beta2);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[3]) {
+            auto& [p, m, u] = x;
+            m = first(m, d);
+            u = max<T>(keep * u, abs<T>(d));
+            p -= rate * m / (u + epsilon);
+        },
+        ps, ms, us);
+}
+
+template <class T>
+Status nadam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr_g, Real lr_m, Real beta1, Real beta2,
+                    Real correction, Real eps, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+    const MovingAverage<T> first(beta1), second(beta2);
+    const T along_g = T(lr_g), along_m = T(lr_m), corrected = T(correction), epsilon = T(eps);
+    return for_gradients<T>(
+        gs, {sums, scale, norm, norm_each, clip},
+        [=](Vec<T> d, Vec<T>(&x)[3]) {
+            auto& [p, m, v] = x;
+            m = first(m, d);
+            v = second(v, d * d);
+            p -= (along_g * d + along_m * m) / (sqrt<T>(corrected * v) + epsilon);
+        },
+        ps, ms, vs);
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,103 @@
+// How optimizers read gradients, and the one loop that all of their rules run in.
+#pragma once
+#include "kernels/lists.h"
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+// clip(s * (g + sum), -clip, clip). s is `scale`, brought down so that the norm of all arrays together is at most `norm`,
+// and then so that no array's own norm is above `norm_each`. 0 turns a bound off; without sums g stands alone.
+template <class T>
+struct Reading {
+    ViewList<const T> sums;
+    Real scale, norm, norm_each, clip;
+};
+
+template <class T>
+struct Gradient {
+    const T *g, *sum;
+    T scale, limit;
+
+    LAMELLA_INLINE Vec<T> unscaled(Int i, Int part) const {
+        const Vec<T> d = load(g + i, part);
+        return sum == nullptr ? d : d + load(sum + i, part);
+    }
+    // NaN stays.
+    LAMELLA_INLINE Vec<T> operator()(Int i, Int part) const {
+        return clamp<T>(unscaled(i, part) * scale, -limit, limit);
+    }
+};
+
+template <class T>
+LAMELLA_INLINE Gradient<T> gradient_of(InList<T> gs, const Reading<T>& how, Int k, double scale) {
+    const T* const sum = how.sums.count > 0 ? how.sums.items[k].data : nullptr;
+    return {gs.items[k].data, sum, T(scale), how.clip > 0 ? T(how.clip) : T(__builtin_inf())};
+}
+
+// scale[k]: s for array k. Squares are summed piece by piece, and the pieces in their order, in double: the threads'
+// number does not show. `sums` has room for a number for each piece.
+template <class T>
+void find_scales(InList<T> gs, const Reading<T>& how, const Int* start, double* scale, double* sums, Int pieces) {
+    for (Int k = 0; k < gs.count; ++k) scale[k] = how.scale;
+    if (!(how.norm > 0 || how.norm_each > 0)) return;
+    for (Int i = 0; i < pieces; ++i) sums[i] = 0;
+    for_pieces(gs, start, [&](Int k, Int begin, Int end, Int piece) {
+        const Gradient<T> g = gradient_of(gs, how, k, 1.0);
+        sums[piece] = static_cast<double>(sum_long<T>(end - begin, [=](Int i, Int part) {
+            const Vec<T> d = g.unscaled(begin + i, part);
+            return d * d;
+        }));
+    });
+    double total = 0;
+    for (Int k = 0; k < gs.count; ++k) {
+        const Int end = start[k] + gs.items[k].size;
+        double sum = 0;
+        for (Int chunk = start[k] / kChunkElements; chunk * kChunkElements < end; ++chunk) sum += sums[chunk + k];
+        scale[k] = sum;
+        total += sum;
+    }
+    const double norm = how.scale * __builtin_sqrt(total);
+    const double common = how.norm > 0 && norm >= how.norm ? how.scale * (how.norm / norm) : how.scale;
+    for (Int k = 0; k < gs.count; ++k) {
+        const double own = common * __builtin_sqrt(scale[k]);
+        scale[k] = how.norm_each > 0 && own >= how.norm_each ? common * (how.norm_each / own) : common;
+    }
+}
+
+// rule(d, x): one vector of a step. d is the gradient as `how` reads it, x[0], x[1] ... stand for the lists in their order
+// and are written back.
+template <class T, class F, class... Lists>
+Status for_gradients(InList<T> gs, const Reading<T>& how, const F& rule, const Lists&... lists) {
+    LAMELLA_REQUIRE((same_shapes(gs, lists) && ...));
+    LAMELLA_REQUIRE(how.sums.count == 0 || same_shapes(gs, how.sums));
+    constexpr int kLists = sizeof...(Lists);
+    const View<T>* const items[kLists] = {lists.items...};
+
+    const Int pieces = (row_length(gs) + kChunkElements - 1) / kChunkElements + gs.count;
+    constexpr Int kWord = 8;
+    static_assert(sizeof(Int) == kWord && sizeof(double) == kWord);
+    char* const scratch = static_cast<char*>(call_scratch((gs.count + 1 + gs.count + pieces) * kWord));
+    if (scratch == nullptr) return kOutOfMemory;
+    Int* const start = reinterpret_cast<Int*>(scratch);
+    double* const scale = reinterpret_cast<double*>(scratch + (gs.count + 1) * kWord);
+    start[0] = 0;
+    for (Int k = 0; k < gs.count; ++k) start[k + 1] = start[k] + length_in_row(gs.items[k].size);
+    find_scales(gs, how, start, scale, scale + gs.count, pieces);
+
+    for_pieces(gs, start, [&](Int k, Int begin, Int end, Int) {
+        const Gradient<T> g = gradient_of(gs, how, k, scale[k]);
+        T* at[kLists];
+        for (int s = 0; s < kLists; ++s) at[s] = items[s][k].data;
+        for_vectors<T>(begin, end, [=](Int i, Int part) {
+            Vec<T> x[kLists];
+            for (int s = 0; s < kLists; ++s) x[s] = load(at[s] + i, part);
+            rule(g(i, part), x);
+            for (int s = 0; s < kLists; ++s) store(at[s] + i, x[s], part);
+        });
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,43 @@
+"""Adadelta: steps as long as the steps before, so that lr has no unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella import _kernels
+from lamella.core.registry import register
+from lamella.optimizers.arrays import Array
+from lamella.optimizers.base import Optimizer, Reading, epsilon_or_default
+
+
+@register("optimizers", "adadelta")
+class Adadelta(Optimizer):
+    """a = rho*a + (1-rho)*g*g;  u = g * sqrt(d + epsilon) / sqrt(a + epsilon);  p -= lr*u;  d = rho*d + (1-rho)*u*u.
+
+    u is made with the d of the step before; epsilon stands inside both roots.
+
+    Args:  lr: 1 is the paper's rule.  epsilon: None takes K.epsilon() as it is now.
+    Source:  Zeiler 2012 (arXiv 1212.5701); Keras 2.2.5.
+    """
+
+    slots = ("accumulators", "delta_accumulators")
+    lists_iterations = False
+
+    def __init__(
+        self,
+        lr: float = 1.0,
+        rho: float = 0.95,
+        epsilon: float | None = None,
+        decay: float = 0.0,
+        **kwargs: float | None,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lr = self.number("lr", lr)
+        self.rho = self.number("rho", rho)
+        self.decay = self.number("decay", decay)
+        self.epsilon = epsilon_or_default(epsilon)
+        self.initial_decay = float(self.decay)
+
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+        lr, rho = self.decayed(iterations), self.rounded(self.rho)
+        _kernels.adadelta_update(params, grads, *self._state.slots, lr, rho, self.epsilon, *reading)

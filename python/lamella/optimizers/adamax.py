@@ -1,0 +1,43 @@
+"""Adamax: Adam with the infinity norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella import _kernels
+from lamella.core.registry import register
+from lamella.optimizers.arrays import Array
+from lamella.optimizers.base import Optimizer, Reading, epsilon_or_default
+
+
+@register("optimizers", "adamax")
+class Adamax(Optimizer):
+    """m: moving average of g;  u = max(beta_2*u, |g|);  p -= lr / (1 - beta_1^t) * m / (u + epsilon).
+
+    Args:  epsilon: None takes K.epsilon() as it is now.
+    Source:  Kingma & Ba 2014, section 7.1; Keras 2.2.5 (the paper has no epsilon).
+    """
+
+    slots = ("ms", "us")
+
+    def __init__(
+        self,
+        lr: float = 0.002,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = None,
+        decay: float = 0.0,
+        **kwargs: float | None,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lr = self.number("lr", lr)
+        self.beta_1 = self.number("beta_1", beta_1)
+        self.beta_2 = self.number("beta_2", beta_2)
+        self.decay = self.number("decay", decay)
+        self.epsilon = epsilon_or_default(epsilon)
+        self.initial_decay = float(self.decay)
+
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+        beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
+        rate = self.decayed(iterations) / (1.0 - beta_1 ** (iterations + 1))
+        _kernels.adamax_update(params, grads, *self._state.slots, rate, beta_1, beta_2, self.epsilon, *reading)

@@ -1,0 +1,41 @@
+"""RMSprop: AdaGrad that forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella import _kernels
+from lamella.core.registry import register
+from lamella.optimizers.arrays import Array
+from lamella.optimizers.base import Optimizer, Reading, epsilon_or_default
+
+
+@register("optimizers", "rmsprop")
+class RMSprop(Optimizer):
+    """a = rho*a + (1-rho)*g*g;  p -= lr * g / (sqrt(a) + epsilon).
+
+    Args:  epsilon: None takes K.epsilon() as it is now.
+    Source:  Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5: not centered, without momentum, epsilon outside the root.
+    """
+
+    slots = ("accumulators",)
+    lists_iterations = False
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        rho: float = 0.9,
+        epsilon: float | None = None,
+        decay: float = 0.0,
+        **kwargs: float | None,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lr = self.number("lr", lr)
+        self.rho = self.number("rho", rho)
+        self.decay = self.number("decay", decay)
+        self.epsilon = epsilon_or_default(epsilon)
+        self.initial_decay = float(self.decay)
+
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+        lr, rho = self.decayed(iterations), self.rounded(self.rho)
+        _kernels.rmsprop_update(params, grads, *self._state.slots, lr, rho, self.epsilon, *reading)
