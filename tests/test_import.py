@@ -57,7 +57,8 @@ def test_a_model_needs_none_of_the_heavy_ones():
         "m.fit(numpy.zeros((4, 3)), numpy.zeros((4, 2)), verbose=0)"
     )
     assert not HEAVY & {name.partition(".")[0] for name in cost["new"]}
-    assert len(cost["new"]) <= 120
+    # Modules of lamella's own are small and grow with what it can do; what comes from elsewhere does not.
+    assert len([name for name in cost["new"] if name.partition(".")[0] != "lamella"]) <= 45
 
 
 @pytest.mark.parametrize("module", ["lamella.preprocessing.image", "lamella.callbacks", "lamella.config"])
