@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "layers": {"core", "ops", "initializers", "regularizers", "constraints", "activations"},
     "data": {"core", "_kernels"},
     "preprocessing": {"core", "_kernels"},
-    "callbacks": {"core"},
+    "callbacks": {"core", "saving"},
     "training": {"core", "ops.tape", "data", "callbacks"},
     "saving": {"core"},
     "models": ALL - {"applications", "backend", "utils", "keras_alias"},

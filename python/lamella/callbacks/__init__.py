@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lamella.callbacks.backup import BackupAndRestore as BackupAndRestore
     from lamella.callbacks.base import Callback as Callback
     from lamella.callbacks.base import CallbackList as CallbackList
     from lamella.callbacks.csv_logger import CSVLogger as CSVLogger
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lamella.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
 _HOMES = {
+    "BackupAndRestore": "backup",
     "BaseLogger": "history",
     "CSVLogger": "csv_logger",
     "Callback": "base",

@@ -6,7 +6,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,11 +92,25 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     return list(callbacks or ())
 
 
+class Position(NamedTuple):
+    """Where a run stands: at the beginning of `epoch`, or after `batch` of its batches."""
+
+    epoch: int
+    batch: int = 0
+
+
 class CallbackList:
-    """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own."""
+    """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own.
+
+    Attributes:  position: where the run begins, if a callback says so on_train_begin.  failed: whether an error ended it.
+    """
+
+    position: Position | None = None
+    failed = False
 
     def __init__(self, callbacks: Iterable[Any] | None = None, queue_length: int = 10) -> None:
-        self.callbacks = list(callbacks or [])
+        # The sort is stable: all keep their order but those that come last.
+        self.callbacks = sorted(callbacks or [], key=lambda callback: getattr(callback, "comes_last", False))
         self.params: Params = {}
         self.model: Any = None
         self.queue_length = queue_length
@@ -118,6 +132,8 @@ class CallbackList:
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)
+            if hasattr(callback, "set_callbacks"):
+                callback.set_callbacks(self)
 
     def listeners(self, mode: str) -> Sequence[Any]:
         """Who wants the batch hooks of "train", "test" or "predict"; where nobody does, no batch logs need be made."""

@@ -22,7 +22,7 @@ def writer(log_dir: str) -> Any:
 
 
 def graph_event(model: Any) -> Any:
-    """The event that shows a graph: one node for each layer, with its class for the operation and the layers that it reads as inputs."""
+    """The event that shows a graph: a node for each layer, its class for the operation, the layers it reads for inputs."""
     from tensorboardX.proto.event_pb2 import Event  # type: ignore[import-untyped]
     from tensorboardX.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
     from tensorboardX.proto.node_def_pb2 import NodeDef  # type: ignore[import-untyped]

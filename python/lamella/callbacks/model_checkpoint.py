@@ -24,7 +24,7 @@ class ModelCheckpoint(Callback):
     error before training; a name that the logs lack becomes "nan" in the file's name, with a warning; the direction
     under mode="auto" is the metric object's own where there is one.
 
-    Args:  filepath: a template of {epoch}, from 1 on, and of names in the logs, such as "w.{epoch:02d}-{val_loss:.2f}.h5".
+    Args:  filepath: a template of {epoch}, from 1 on, and of names in the logs, as "w.{epoch:02d}-{val_loss:.2f}.h5".
         save_weights_only: by model.save_weights, else by model.save.  mode: "min", "max" or "auto".
     Raises:  OSError, ValueError before training if the file cannot be written.
     """
@@ -76,8 +76,8 @@ class ModelCheckpoint(Callback):
         filepath = self.filepath.format_map(fields)
         if fields.missing:
             warnings.warn(
-                f"ModelCheckpoint: {', '.join(fields.missing)} not in the logs of epoch {epoch + 1}, so the file is named "
-                f"{filepath}. Available: {','.join(logs or {})}",
+                f"ModelCheckpoint: {', '.join(fields.missing)} not in the logs of epoch {epoch + 1}, so the file "
+                f"is named {filepath}. Available: {','.join(logs or {})}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -87,7 +87,8 @@ class ModelCheckpoint(Callback):
             return
         current = fields.get(self.monitor)
         if current is None:
-            warnings.warn(f"Can save best model only with {self.monitor} available, skipping.", RuntimeWarning, stacklevel=2)
+            text = f"Can save best model only with {self.monitor} available, skipping."
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
         elif self._sign * current > self._sign * self.best:
             self._say(
                 f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "

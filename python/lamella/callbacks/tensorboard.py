@@ -51,7 +51,8 @@ class TensorBoard(Callback):
             )
         if (write_grads or write_images) and not histogram_freq:
             warnings.warn(
-                "TensorBoard: write_grads and write_images write with the histograms, and histogram_freq is 0", stacklevel=2
+                "TensorBoard: write_grads and write_images write with the histograms, and histogram_freq is 0",
+                stacklevel=2,
             )
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq
@@ -174,7 +175,9 @@ class TensorBoard(Callback):
         for name, (labels, header) in self._labels.items():
             rows = outputs[name].reshape(len(outputs[name]), -1)
             if labels and len(labels) != len(rows):
-                raise ValueError(f"TensorBoard: expected {len(rows)} labels in the metadata of '{name}', got {len(labels)}")
+                raise ValueError(
+                    f"TensorBoard: expected {len(rows)} labels in the metadata of '{name}', got {len(labels)}"
+                )
             self.writer.add_embedding(rows, labels or None, global_step=epoch, tag=name, metadata_header=header)
 
 

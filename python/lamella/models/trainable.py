@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lamella import losses as _losses  # noqa: F401 - the names that compile looks up
@@ -209,6 +209,20 @@ class Trainable:
         """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
         self._build_from(x)
         return _evaluate.activations_on_batch(self, x)
+
+    def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
+        """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, and
+        within an epoch what metrics have gathered; as lists and dicts of numbers and arrays. Not in Keras.
+        """
+        from lamella.training import state
+
+        return state.get_state(self._compiled(), within_epoch=within_epoch)
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what get_training_state returned. Raises ValueError, with nothing set, where the model is another."""
+        from lamella.training import state as _state
+
+        _state.set_state(self._compiled(), state)
 
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from lamella.callbacks.base import CallbackList
+from lamella.callbacks.base import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.progress import ProgressLine
@@ -47,13 +48,14 @@ def train(steps: Steps, run: Run) -> None:
     steps.model.stop_training = False
     try:
         callbacks.on_train_begin()
-        for epoch in range(run.initial_epoch, run.epochs):
+        first = callbacks.position or Position(run.initial_epoch)
+        for epoch in range(first.epoch, run.epochs):
             if steps.model.stop_training:
                 break
             steps.objective.reset()
             steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
-            finished = _train_epoch(steps, run, epoch)
+            finished = _train_epoch(steps, run, epoch, done=first.batch if epoch == first.epoch else 0)
             logs: Logs[Any] = Logs()
             if finished and run.validates(epoch):
                 assert run.validation is not None
@@ -67,14 +69,15 @@ def train(steps: Steps, run: Run) -> None:
     callbacks.on_train_end()
 
 
-def _train_epoch(steps: Steps, run: Run, epoch: int) -> bool:
-    """Whether all batches were taken."""
+def _train_epoch(steps: Steps, run: Run, epoch: int, done: int) -> bool:
+    """Whether all batches were taken. `done`: how many were, before the run was taken up again."""
     model, step, names = steps.model, steps.train, steps.objective.names
     callbacks, averages = run.callbacks, run.averages
     # Nobody but the averages listens as a rule; then no logs are made for a batch.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
     left = run.batches.steps
-    for index, (inputs, targets, weights, size) in enumerate(run.batches.epoch(epoch)):
+    batches = run.batches.epoch(epoch)
+    for index, (inputs, targets, weights, size) in enumerate(islice(batches, done, None) if done else batches, done):
         if watched:
             logs: Logs[Any] = Logs(batch=index, size=size)
             callbacks.call_batch("train", "begin", index, logs)
@@ -122,6 +125,7 @@ def evaluate(
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:
     """on_train_end after a failure: files get closed, best weights restored; `error` stays the one that is raised."""
+    callbacks.failed = True
     for callback in callbacks.callbacks:
         _attempt(callback.on_train_end, error)
 

@@ -1,0 +1,74 @@
+"""All that a training goes on from, as plain data: weights, optimizer, random numbers, metrics within an epoch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from lamella.core.variable import Variable
+from lamella.training.step import Steps
+
+
+def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
+    """Copies; see Model.get_training_state."""
+    metrics = [metric.function for metric in steps.objective.metrics if metric.stateful]
+    optimizer = steps.optimizer
+    return {
+        "weights": [weight.numpy() for weight in steps.model.weights],
+        "optimizer": {
+            "class": type(optimizer).__name__,
+            "numbers": {name: number.numpy() for name, number in _numbers(optimizer).items()},
+            "weights": optimizer.get_weights(),
+        },
+        "random": steps.stream.get_state(),
+        # An epoch begins with metrics that know of nothing.
+        "metrics": [_gathered(metric) for metric in metrics] if within_epoch else None,
+    }
+
+
+def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
+    """Go on from there; see Model.set_training_state."""
+    model, optimizer = steps.model, steps.optimizer
+    of_optimizer = state["optimizer"]
+    if of_optimizer["class"] != type(optimizer).__name__:
+        raise ValueError(
+            f"the state is of the optimizer {of_optimizer['class']}, the model has {type(optimizer).__name__}"
+        )
+    came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.weights]
+    if came != wanted:
+        raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")
+    metrics = [metric.function for metric in steps.objective.metrics if metric.stateful]
+    gathered = state["metrics"]
+    if gathered is not None and len(metrics) != len(gathered):
+        raise ValueError(f"the state is of {len(gathered)} metrics that gather an epoch, the model has {len(metrics)}")
+    if of_optimizer["weights"]:
+        steps.bind_optimizer()
+        optimizer.set_weights(of_optimizer["weights"])
+    numbers = _numbers(optimizer)
+    for name, value in of_optimizer["numbers"].items():
+        numbers[name].assign(value)
+    for weight, array in zip(model.weights, state["weights"]):
+        weight.assign(array)
+    for metric, attributes in zip(metrics, gathered or []):
+        for name, value in attributes.items():
+            held = getattr(metric, name)
+            if isinstance(held, Variable):
+                held.assign(value)
+            else:
+                setattr(metric, name, value)
+    steps.stream.set_state(state["random"])
+
+
+def _numbers(optimizer: Any) -> dict[str, Variable]:
+    """The learning rate and what else a callback may have changed, and the count of steps."""
+    return {name: value for name, value in vars(optimizer).items() if isinstance(value, Variable)}
+
+
+def _gathered(metric: Any) -> dict[str, Any]:
+    """A metric's attributes: whatever it gathers over an epoch is among them. Functions gather nothing."""
+    return {name: copy.deepcopy(_plain(v)) for name, v in vars(metric).items() if not callable(v)}
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Variable) else value

@@ -1,0 +1,273 @@
+"""BackupAndRestore: a fit that is cut anywhere and begun again ends with the bits of one that ran through."""
+
+import os
+
+import numpy as np
+import pytest
+
+from lamella.callbacks import (
+    BackupAndRestore, Callback, CSVLogger, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
+    ProgbarLogger, ReduceLROnPlateau,
+)
+from lamella.layers import BatchNormalization, Dense, Dropout
+from lamella.models import Sequential
+from lamella.optimizers import SGD, Adam
+from lamella.saving import ModelFileError
+from lamella.utils import set_random_seed
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(23, 4)).astype("f4")
+Y = (X[:, :1] * X[:, 1:2] + 0.1 * RNG.normal(size=(23, 1))).astype("f4")
+EPOCHS, BATCHES = 4, 5  # the last batch is a smaller one
+
+
+class Cut(Exception):
+    pass
+
+
+class MeanTarget:
+    """A metric that gathers the epoch: a backup within it must hold what it has gathered."""
+
+    stateful = True
+    name = "mean_target"
+
+    def __init__(self):
+        self.reset_states()
+
+    def reset_states(self):
+        self.total, self.seen = 0.0, 0
+
+    def __call__(self, y_true, y_pred):
+        self.total += float(np.sum(y_true))
+        self.seen += len(y_true)
+        return np.float64(self.total / self.seen)
+
+
+def compiled(optimizer=None):
+    net = Sequential(
+        [Dense(6, input_shape=(4,), activation="tanh"), BatchNormalization(), Dropout(0.3), Dropout(0.2, seed=5), Dense(1)]
+    )
+    net.compile(optimizer or Adam(lr=0.05, decay=0.01), "mse", metrics=["mae", MeanTarget()])
+    return net
+
+
+def run(directory, save_freq="epoch", cut=None, seed=1, log=None, **arguments):
+    """One start of the script; `cut`: (hook, epoch, batch) at which it dies. Returns all that must not differ."""
+    set_random_seed(seed)
+    net = compiled()
+    now = [0]
+
+    class Knife(Callback):
+        def at(self, hook, batch=None):
+            if cut == (hook, now[0], batch):
+                raise Cut
+
+        def on_epoch_begin(self, epoch, logs=None):
+            now[0] = epoch
+
+        def on_batch_end(self, batch, logs=None):
+            self.at("batch", batch)
+
+        def on_test_end(self, logs=None):
+            self.at("test")
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.at("epoch")
+
+    stop = EarlyStopping(patience=3, restore_best_weights=True)
+    plateau = ReduceLROnPlateau(factor=0.5, patience=1, min_delta=0.5, cooldown=1)
+    checkpoint = ModelCheckpoint(os.path.join(directory, "best.h5"), save_best_only=True, save_weights_only=True)
+    backup = BackupAndRestore(os.path.join(directory, "backup"), save_freq=save_freq, **arguments)
+    schedule = LearningRateScheduler(lambda epoch, lr: lr * 0.9)
+    callbacks = [backup, stop, plateau, schedule, checkpoint, Knife()]
+    if log:
+        callbacks.append(CSVLogger(log))
+    history = net.fit(X, Y, batch_size=5, epochs=EPOCHS, validation_data=(X[:7], Y[:7]), verbose=0, callbacks=callbacks)
+    return {
+        "weights": net.get_weights(),
+        "optimizer": net.optimizer.get_weights(),
+        "lr": float(net.optimizer.lr),
+        "history": (history.epoch, dict(history.history)),
+        "plateau": plateau.get_state(),
+        "stop": {k: v for k, v in stop.get_state().items() if k != "best_weights"},
+        "best": checkpoint.best,
+        "random": net.get_training_state()["random"],
+        "order": net._steps.stream.order().integers(2**31),
+    }
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for key in one:
+        if key in ("weights", "optimizer"):
+            assert len(one[key]) == len(other[key])
+            for a, b in zip(one[key], other[key]):
+                np.testing.assert_array_equal(a, b)
+        else:
+            assert one[key] == other[key], key
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """What the run gives that nothing cuts, and without a backup's help."""
+    return run(tmp_path_factory.mktemp("straight"))
+
+
+CUTS = [("batch", e, b) for e in range(EPOCHS) for b in range(BATCHES)]
+CUTS += [(hook, e, None) for hook in ("test", "epoch") for e in range(EPOCHS)]
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 1, 3, 7])
+def test_wherever_it_is_cut_the_bits_are_those_of_a_run_through(tmp_path, straight, save_freq):
+    for i, cut in enumerate(CUTS):
+        directory = tmp_path / str(i)
+        directory.mkdir()
+        with pytest.raises(Cut):
+            run(directory, save_freq, cut)
+        assert_same(run(directory, save_freq), straight)
+        assert not (directory / "backup").exists()  # it ended well
+
+
+def test_cut_again_and_again(tmp_path, straight):
+    for cut in [("batch", 0, 1), ("batch", 0, 4), ("test", 1, None), ("batch", 3, 0), ("epoch", 3, None)]:
+        with pytest.raises(Cut):
+            run(tmp_path, 2, cut)
+    assert_same(run(tmp_path, 2), straight)
+
+
+def test_another_seed_gives_other_bits_and_the_backup_brings_its_own(tmp_path, straight):
+    with pytest.raises(Cut):
+        run(tmp_path, 3, ("batch", 2, 2))
+    assert_same(run(tmp_path, 3, seed=99), straight)
+    assert not np.array_equal(run(tmp_path, 3, seed=99)["weights"][0], straight["weights"][0])
+
+
+def test_lines_of_a_csv_file_come_once(tmp_path):
+    run(tmp_path, log=tmp_path / "straight.csv")
+    for cut in [("epoch", 1, None), ("batch", 3, 2)]:
+        with pytest.raises(Cut):
+            run(tmp_path, cut=cut, log=tmp_path / "cut.csv")
+    run(tmp_path, log=tmp_path / "cut.csv")
+    assert (tmp_path / "cut.csv").read_text() == (tmp_path / "straight.csv").read_text()
+
+
+def fit(directory, net=None, epochs=1, callbacks=(), **arguments):
+    net = net or compiled(SGD(lr=0.01))
+    freq = arguments.pop("save_freq", "epoch")
+    backup = BackupAndRestore(directory, freq, delete_checkpoint=False)
+    return net.fit(X, Y, epochs=epochs, verbose=0, callbacks=[*callbacks, backup], **arguments)
+
+
+def test_a_kept_backup_goes_on_with_more_epochs(tmp_path):
+    assert fit(tmp_path, epochs=2).epoch == [0, 1]
+    assert fit(tmp_path, epochs=2).epoch == [0, 1]  # nothing was left to do; the History is whole
+    assert fit(tmp_path, epochs=3).epoch == [0, 1, 2]
+
+
+def test_a_stop_that_was_asked_for_holds(tmp_path):
+    stop = LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", epoch == 1))
+    assert fit(tmp_path, epochs=5, callbacks=[stop]).epoch == [0, 1]
+    assert fit(tmp_path, epochs=5).epoch == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: compiled("adam"), "the state is of the optimizer SGD, the model has Adam"),
+        (lambda: other_model(), r"the state is of weights of shapes \[\(4, 6\), .* the model's are \[\(4, 1\), \(1,\)\]"),
+    ],
+)
+def test_a_backup_of_another_model_is_refused_and_nothing_set(tmp_path, make, text):
+    fit(tmp_path)
+    net = make()
+    before = net.get_weights()
+    with pytest.raises(ValueError, match=text):
+        fit(tmp_path, net)
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.get_weights()))
+    assert os.listdir(tmp_path) == ["training.npz"]
+
+
+def other_model():
+    net = Sequential([Dense(1, input_shape=(4,))])
+    net.compile(SGD(), "mse")
+    return net
+
+
+def test_other_batches_within_an_epoch_are_refused(tmp_path):
+    fit(tmp_path, save_freq=2, batch_size=5)
+    with pytest.raises(ValueError, match=r"made within an epoch of .*'batch_size': 5.*, this fit has .*'batch_size': 4"):
+        fit(tmp_path, save_freq=2, batch_size=4)
+
+
+def test_damage_is_found_and_the_one_before_taken(tmp_path):
+    directory = tmp_path / "single"
+    fit(directory)
+    (path,) = directory.iterdir()
+    whole = path.read_bytes()
+    for data in (whole[: len(whole) // 2], b"", whole[:-400] + bytes(100) + whole[-300:]):
+        path.write_bytes(data)
+        with pytest.raises(ModelFileError, match="training.npz"):
+            fit(directory)
+    net = compiled(SGD(lr=0.01))
+    twice = BackupAndRestore(tmp_path / "double", double_checkpoint=True, delete_checkpoint=False)
+    net.fit(X, Y, epochs=3, verbose=0, callbacks=[twice])
+    (tmp_path / "double" / "training.npz").write_bytes(b"nothing")
+    again = BackupAndRestore(tmp_path / "double", double_checkpoint=True)
+    begun = []
+    spy = LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
+    with pytest.warns(RuntimeWarning, match="training.npz: the file is damaged: .*; the backup before it is taken"):
+        history = compiled(SGD(lr=0.01)).fit(X, Y, epochs=4, verbose=0, callbacks=[again, spy])
+    assert begun == [2, 3] and history.epoch == [0, 1, 2, 3]
+    assert not (tmp_path / "double").exists()
+
+
+def test_callbacks_that_are_gone_are_told_of(tmp_path):
+    fit(tmp_path, epochs=1, callbacks=[ReduceLROnPlateau("loss")])
+    with pytest.warns(RuntimeWarning, match="the backup holds the state of ReduceLROnPlateau 0, not in this fit"):
+        fit(tmp_path, epochs=2)
+
+
+def test_the_directory_is_only_removed_when_it_is_empty(tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    compiled().fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize("save_freq", ["batch", 0, -1, 1.5, True])
+def test_another_save_freq(save_freq):
+    with pytest.raises(ValueError, match=f'expected save_freq to be "epoch" or a number of batches, got {save_freq!r}'):
+        BackupAndRestore("backup", save_freq)
+
+
+def test_a_directory_that_cannot_be_made_is_an_error_before_training(tmp_path):
+    (tmp_path / "file").write_text("")
+    steps = []
+    with pytest.raises(OSError, match="file"):
+        fit(tmp_path / "file" / "backup", callbacks=[LambdaCallback(on_batch_end=lambda *a: steps.append(a))])
+    assert steps == []
+    with pytest.raises(ValueError, match="expected backup_dir to name a directory"):
+        BackupAndRestore("")
+
+
+def test_progress_of_a_cut_epoch_counts_all_its_batches(tmp_path, capsys):
+    """The bar's own state comes back with the rest."""
+
+    def cut(batch, logs):
+        if batch == 3:
+            raise Cut
+
+    with pytest.raises(Cut):
+        compiled().fit(X, Y, batch_size=5, verbose=2, callbacks=[BackupAndRestore(tmp_path, 1), LambdaCallback(on_batch_end=cut)])
+    capsys.readouterr()
+    bar = ProgbarLogger()
+    seen = []
+    spy = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(bar.seen))
+    compiled().fit(X, Y, batch_size=5, verbose=0, callbacks=[bar, spy, BackupAndRestore(tmp_path, 1)])
+    assert seen == [23]
+
+
+def test_history_comes_before_the_backup():
+    from lamella.callbacks import CallbackList
+
+    backup, history = BackupAndRestore("backup"), History()
+    assert CallbackList([backup, history]).callbacks == [history, backup]
