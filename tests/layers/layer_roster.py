@@ -55,6 +55,7 @@ ROSTER = [
         ),
         IMAGE,
     ),
+    ("Masking", dict(mask_value=0.5), (4, 3)),
     ("Add", dict(), [(4,), (4,), (4,)]),
     ("Add", dict(), [(2, 4), (1, 4), (4,)]),
     ("Concatenate", dict(), [(2, 4), (2, 3)]),

@@ -18,6 +18,7 @@ from lamella.layers.core import Reshape as Reshape
 from lamella.layers.input import Input as Input
 from lamella.layers.input import InputLayer as InputLayer
 from lamella.layers.input_spec import InputSpec as InputSpec
+from lamella.layers.masking import Masking as Masking
 from lamella.layers.merge import Add as Add
 from lamella.layers.merge import Concatenate as Concatenate
 from lamella.layers.merge import add as add

@@ -31,6 +31,12 @@ def takes_training(cls: type) -> bool:
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
 
 
+@functools.cache
+def takes_mask(cls: type) -> bool:
+    """True if `call` of this class has an argument `mask`."""
+    return "mask" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+
+
 def _number_dtype(dtype: str | None, who: str) -> str | None:
     """The name of a dtype of numbers; None stays None. Raises TypeError for any other."""
     if dtype is None:
@@ -108,6 +114,21 @@ class Layer(Weighted, CallHistory, Configurable):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        """The mask that goes with the output: the one that came, if supports_masking. Lists for several tensors.
+
+        Raises:  TypeError, in Keras's own words, where a mask comes to a layer that knows none.
+        """
+        came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
+        if came and not self.supports_masking:
+            raise TypeError(f"Layer {self.name} does not support masking, but was passed an input_mask: {mask}")
+        return mask if came else None
+
+    @property
+    def makes_masks(self) -> bool:
+        """Whether masks may begin here: in a layer with a compute_mask of its own. A graph without one handles none."""
+        return type(self).compute_mask is not Layer.compute_mask
 
     def get_config(self) -> Config:
         """name, trainable, and every constructor argument of the classes below Layer."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella import ops
 from lamella.core.registry import register
 from lamella.core.shapes import Dim, Shape, normalize_axis
@@ -16,8 +18,19 @@ def _demand_list(name: str, input_shape: Any) -> None:
         raise ValueError(f"A merge layer should be called on a list of at least 2 inputs. Layer {name} got {input_shape}")
 
 
+class _Merge(Layer):
+    """Its mask holds where those of all inputs hold."""
+
+    supports_masking = True
+    makes_masks = False
+
+    def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
+        known = [m for m in mask or [] if m is not None]
+        return np.logical_and.reduce(known) if known else None
+
+
 @register("layers")
-class Add(Layer):
+class Add(_Merge):
     """Sum of tensors whose shapes broadcast; the batch comes first in all, missing axes are put in after it."""
 
     def build(self, input_shape: list[Shape]) -> None:
@@ -59,13 +72,12 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 
 
 @register("layers")
-class Concatenate(Layer):
+class Concatenate(_Merge):
     """Tensors joined along `axis`; all other dimensions equal."""
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
-        self.supports_masking = True
 
     def build(self, input_shape: list[Shape]) -> None:
         self.compute_output_shape(input_shape)
@@ -73,6 +85,16 @@ class Concatenate(Layer):
 
     def call(self, inputs: list[Value]) -> Value:
         return ops.concatenate(*inputs, axis=self.axis)
+
+    def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
+        """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""
+        if all(m is None for m in mask or []):
+            return None
+        parts = []
+        for x, m in zip(inputs, mask):
+            part = np.ones(x.shape[:-1], bool) if m is None else m
+            parts.append(np.broadcast_to(part[..., None] if part.ndim < x.ndim else part, x.shape))
+        return np.all(np.concatenate(parts, axis=self.axis), axis=-1)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:

@@ -15,6 +15,7 @@ from lamella.layers.base import Layer, Value
 from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
+from lamella.models.masked import MaskedPlan
 from lamella.models.plan import Plan
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
@@ -47,7 +48,7 @@ class Network(Stored, Layer):
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
-        self._plans: dict[bool, Plan] = {}
+        self._plans: dict[tuple[bool, bool], Plan] = {}
         self._plan = None
         self._traced = None
         self._loss_lists: list[list[Value]] = []
@@ -128,7 +129,8 @@ class Network(Stored, Layer):
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
         before, current.training = current.training, False
         try:
-            values = Plan(nodes, self.inputs, [node.outputs[0] for node in shown])(inputs, False)
+            kind = MaskedPlan if self.makes_masks else Plan
+            values = kind(nodes, self.inputs, [node.outputs[0] for node in shown])(inputs, False)
         finally:
             current.training = before
         return {node.layer.name: value for node, value in zip(shown, values)}
@@ -153,12 +155,25 @@ class Network(Stored, Layer):
         outputs = self._planned(frozen=frozen)(values, current.training if training is None else training)
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _planned(self, *, frozen: bool) -> Plan:
+    def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
+        """As a part of another graph that hands masks on: outputs and their masks."""
+        listed = isinstance(inputs, list)
+        plan = self._planned(frozen=frozen or not self.trainable, masked=True)
+        assert isinstance(plan, MaskedPlan)
+        outputs = plan.run(inputs if listed else [inputs], mask if listed else [mask], training)
+        return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)
+
+    @property
+    def makes_masks(self) -> bool:
+        return any(layer.makes_masks for layer in self.layers)
+
+    def _planned(self, *, frozen: bool, masked: bool = False) -> Plan:
         if not self.built:
             raise RuntimeError(f"Model '{self.name}' has no input shape yet: call build(input_shape) or fit first")
-        plan = self._plans.get(frozen)
+        plan = self._plans.get((frozen, masked))
         if plan is None:
-            plan = self._plans[frozen] = Plan(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
+            kind = MaskedPlan if masked or self.makes_masks else Plan
+            plan = self._plans[frozen, masked] = kind(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
             self._loss_lists = [layer._call_losses for layer in self._penalizing(nested=True)]
         return plan
 

@@ -32,12 +32,13 @@ class Metric:
         """Its own state runs over the epoch: the last value counts, not the mean of the batches."""
         return bool(getattr(self.function, "stateful", False))
 
-    def __call__(self, target: Array, output: Array, weights: Array | None) -> float:
+    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None = None) -> float:
         values: Any = value_of(self.function(target, output))
         if values is None:
             raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-        if self.weighted and weights is not None:
-            return float((values * row_shares(weights, values)).sum())
+        weights = weights if self.weighted else None
+        if weights is not None or (mask is not None and values.ndim):
+            return float((values * row_shares(weights, values, mask)).sum())
         return float(values) if values.ndim == 0 else float(np.add.reduce(values, axis=None)) / values.size
 
 
@@ -140,23 +141,26 @@ class Objective:
         total = 0.0
         losses = []
         seeds: list[Seed] = []
+        masks = getattr(values, "masks", None)
         for output, target, weight in zip(self.outputs, targets, weights):
             rows = output.loss(target, values[output.index])
             if rows is None:
                 raise TypeError(f"the loss of '{output.name}' returned NoneType, expected numbers")
             array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)
-            if weight is None:
+            mask = None if masks is None else masks[output.index]
+            plain = weight is None and mask is None
+            if plain:
                 loss = float(np.add.reduce(array, axis=None)) / array.size
             else:
-                shares = row_shares(weight, array)
+                shares = row_shares(weight, array, mask)
                 loss = float((array * shares).sum())
             losses.append(loss)
             total += loss * output.weight
             if type(rows) is Tensor:
-                if weight is not None:
-                    seeds.append((rows, shares * array.dtype.type(output.weight)))
-                else:
+                if plain:
                     seeds.append((rows, self._even_shares(array, output.weight)))
+                else:
+                    seeds.append((rows, shares * array.dtype.type(output.weight)))
         for penalty in penalties:
             amount = penalty()
             total += _number(amount)
@@ -187,19 +191,29 @@ class Objective:
         if self._report_losses:
             numbers += losses
         if self.metrics:
+            masks = getattr(values, "masks", None)
             for output, target, weight in zip(self.outputs, targets, weights):
                 value = values[output.index]
                 array: Any = value.value if type(value) is Tensor else value
-                numbers += [metric(target, array, weight) for metric in output.metrics]
+                mask = None if masks is None else masks[output.index]
+                numbers += [metric(target, array, weight, mask) for metric in output.metrics]
         return numbers
 
 
-def row_shares(weights: Array, losses: Array) -> Array:
+def row_shares(weights: Array | None, losses: Array, mask: Array | None = None) -> Array:
     """What each of `losses` counts in their weighted mean, sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither
-    sum(w) nor N). Losses of more axes than the weights are averaged over those first; of fewer, repeated.
+    sum(w) nor N). Losses of more axes than the weights are averaged over those first; of fewer, repeated. Masked losses
+    count nothing: before that, losses are multiplied by mask / (mean(mask) + 1e-7).
 
     Deviation: where all weights are 0 the mean is 0; Keras divides by zero, which ruins the model.
+    Raises:  ValueError for a mask of another shape than the losses.
     """
+    if mask is not None and losses.ndim:
+        if mask.shape != losses.shape:
+            raise ValueError(f"expected a mask of the losses' shape {losses.shape}, got {mask.shape}")
+        return np.asarray(row_shares(weights, losses) * (mask / (mask.mean() + 1e-7)), losses.dtype)
+    if weights is None:
+        return np.full(losses.shape, 1 / (losses.size or 1), losses.dtype)
     shares = weights / losses.dtype.type(np.count_nonzero(weights) or 1)
     if losses.ndim > weights.ndim:
         extra = losses.shape[weights.ndim :]

@@ -1,0 +1,34 @@
+"""Masking. Source: Keras 2.2.5 keras/layers/core.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamella import ops
+from lamella.core.checks import check_number
+from lamella.core.registry import register
+from lamella.layers.base import Layer, Value
+from lamella.ops.tape import value_of
+
+
+@register("layers")
+class Masking(Layer):
+    """[N, T, ...] with a mask [N, T]: False, and zeros in the values, where all of a step's values are mask_value.
+
+    Layers above that know masks skip those steps; the loss and the metrics do not count them.
+    """
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_number(mask_value, f"Layer {self.name}, mask_value")
+        self.mask_value = mask_value
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        return np.any(value_of(inputs) != self.mask_value, axis=-1)
+
+    def call(self, inputs: Value) -> Value:
+        kept = self.compute_mask(inputs)[..., None]
+        return ops.multiply(inputs, kept.astype(inputs.dtype))

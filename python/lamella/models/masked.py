@@ -1,0 +1,65 @@
+"""A plan that hands masks on beside the values: for graphs in which a layer makes some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.layers.base import Value, takes_mask
+from lamella.layers.symbolic import Node, Symbolic
+from lamella.models.plan import Plan
+
+# A boolean array, or None where nothing is masked.
+Mask = Any
+
+
+class Outputs(list[Value]):
+    """The values of a model's outputs; `masks` has one entry for each."""
+
+    masks: list[Mask]
+
+
+class MaskedPlan(Plan):
+    """Runs as a Plan does. A layer's `call` gets the mask of its inputs if it has an argument `mask` and one came;
+    `compute_mask` says what goes with its output.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, frozen: bool = False
+    ) -> None:
+        super().__init__(nodes, inputs, outputs, frozen=frozen)
+        self.frozen = frozen
+
+    def __call__(self, inputs: Sequence[Value], training: bool) -> Outputs:
+        return self.run(inputs, [None] * len(inputs), training)
+
+    def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
+        values, masks = [*inputs, *self._spare], [*given, *[None] * len(self._spare)]
+        for (call, passes, source, target), node in zip(self.steps, self.nodes):
+            x, mask = _at(values, source), _at(masks, source)
+            layer = node.layer
+            kind: type = type(layer)
+            if hasattr(layer, "call_masked"):
+                y, made = layer.call_masked(x, mask, training, frozen=self.frozen)
+            else:
+                arguments: dict[str, Any] = {"training": training} if passes else {}
+                if takes_mask(kind) and _any(mask):
+                    arguments["mask"] = mask
+                y, made = call(x, **arguments), layer.compute_mask(x, mask)
+            if isinstance(target, int):
+                values[target] = y
+                masks[target] = made[0] if isinstance(made, list) else made
+            else:
+                for i, value, each in zip(target, y, made if isinstance(made, list) else [made] * len(target)):
+                    values[i], masks[i] = value, each
+        outputs = Outputs(values[i] for i in self.outputs)
+        outputs.masks = [masks[i] for i in self.outputs]
+        return outputs
+
+
+def _at(slots: list[Any], source: int | tuple[int, ...]) -> Any:
+    return slots[source] if isinstance(source, int) else [slots[i] for i in source]
+
+
+def _any(mask: Mask) -> bool:
+    return any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
