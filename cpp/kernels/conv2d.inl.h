@@ -112,13 +112,9 @@ Status conv2d_backward_input(In<T> dy, In<T> w, Int sh, Int sw, Int dh, Int dw, 
     return nullptr;
 }
 
-// Rows of A that lie side by side in the patch: dweights rows [first, first + size).
-struct Window {
-    Int offset, first, size;
-};
-
 // dweights = sum over output points of x^T dy: the k of the product are the output points. The units (some output rows
-// of one image) are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order.
+// of one image) are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order. A window is what lies side by side in the
+// patch: `window_size` rows of A and of dweights.
 template <class T>
 Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Out<T> dweights,
                                Out<T> dbias) {
@@ -132,15 +128,15 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     if (is_dense(r, s, sh, sw, pt, pl) && same_points(x, dy)) {
         return affine_backward_weights(x.data, dy.data, dweights.data, dbias, x.size / in, in, out);
     }
-    if (dbias.size > 0) {
-        if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
-    }
     if (dy.size == 0 || x.size == 0) {
         clear(dweights.data, dweights.size);
-        return nullptr;
+        return dbias.size > 0 ? sum_over_rows(dy.data, images * rows * columns, out, dbias.data) : nullptr;
     }
     if (r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1 &&
         winograd_pays<T>(in, out, images, rows, columns)) {
+        if (dbias.size > 0) {
+            if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
+        }
         return winograd_backward_weights(x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl,
                                          dweights.data);
     }
@@ -159,39 +155,48 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Int slices = smaller(smaller(kMaxSlices, units), smaller(by_memory, by_work));
 
     const Int window_size = dw == 1 ? s * in : in, window_count = r * s * in / window_size;
-    const Int scratch_bytes = Arena::bytes<Window>(window_count) + Arena::bytes<T>((slices - 1) * dweights.size);
+    const Int scratch_bytes = Arena::bytes<Int>(window_count) + Arena::bytes<T>((slices - 1) * dweights.size) +
+                              Arena::bytes<T>(slices * dbias.size);
     void* const scratch = call_scratch(scratch_bytes);
     if (scratch == nullptr) return kOutOfMemory;
     Arena arena(scratch);
-    Window* const windows = arena.take<Window>(window_count);
+    Int* const windows = arena.take<Int>(window_count);
     T* const copies = arena.take<T>((slices - 1) * dweights.size);
+    T* const bias_sums = arena.take<T>(slices * dbias.size);
     for (Int i = 0; i < window_count; ++i) {
         const Int tap = i * window_size / in, row = tap / s * dh, column = tap % s * dw - pl - reached.left;
-        windows[i] = {row * patch_row + column * in, i * window_size, window_size};
+        windows[i] = row * patch_row + column * in;
     }
 
     // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
     // use them. A group of tiles stays in L1 beside one panel.
     constexpr Int kGroupRows = 4 * kTileRows;
-    const Int panels = ceil_divide(out, kTileColumns<T>);
+    const Int panels = ceil_divide(out, kTileColumns<T>), total = r * s * in;
     const bool pack = sw * in * Int(sizeof(T)) >= 1024 && panels >= 4;
+    // A dy as wide as a tile is a panel already.
+    const bool in_place = out == tile_columns<T>(out);
+    const Int ldb = in_place ? out : kTileColumns<T>;
 
     Int failed = 0;
     parallel_for(slices, 1, [&](Int slice, Int) {
-        const Int panel_size = block_rows * columns * kTileColumns<T>;
-        const Int tiles_size = pack ? kGroupRows * block_rows * columns : 0;
-        void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(panels * panel_size) +
-                                            Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows));
+        const Int panel_size = block_rows * columns * kTileColumns<T>, packed_size = in_place ? 0 : panels * panel_size;
+        const Int tile_size = kTileRows * block_rows * columns, tiles_size = pack ? kGroupRows * block_rows * columns : 0;
+        void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(packed_size) +
+                                            Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows) +
+                                            Arena::bytes<T>(dbias.size));
         if (memory == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
         }
         Arena own(memory);
         T* const buffer = own.take<T>(patch_size);
-        T* const packed = own.take<T>(panels * panel_size);
+        T* const packed = own.take<T>(packed_size);
         T* const tiles = own.take<T>(tiles_size);
         Run* const runs = own.take<Run>(block_rows);
+        T* const bias_part = own.take<T>(dbias.size);
         T* const sum = slice == 0 ? dweights.data : copies + (slice - 1) * dweights.size;
+        T* const bias_sum = bias_sums + slice * dbias.size;
+        clear(bias_sum, dbias.size);
         const Int first_unit = slice * units / slices, end_unit = (slice + 1) * units / slices;
         for (Int unit = first_unit; unit < end_unit; ++unit) {
             const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, rows);
@@ -199,37 +204,39 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
             const Patch<T> patch = patch_of(x.data + n * height * width * in, height, width, in, box, buffer);
             for (Int p = p0; p < p1; ++p) runs[p - p0] = {(p - p0) * sh * patch.row_size, columns};
             const Int points = (p1 - p0) * columns;
-            for (Int panel = 0; panel < panels; ++panel) {
+            const T* const dy_points = dy.data + (n * rows + p0) * columns * out;
+            if (dbias.size > 0) {  // while these points are in the cache
+                sum_some_rows(dy_points, points * out, out, bias_part);
+                for_vectors<T>(0, out, [&](Int j, Int part) {
+                    store(bias_sum + j, load(bias_sum + j, part) + load(bias_part + j, part), part);
+                });
+            }
+            for (Int panel = 0; panel < panels && !in_place; ++panel) {
                 const Int j = panel * kTileColumns<T>;
-                pack_panel(dy.data + (n * rows + p0) * columns * out + j, out, points,
-                           smaller(kTileColumns<T>, out - j), packed + panel * panel_size);
+                pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j), packed + panel * panel_size);
             }
             const Epilogue<T> epilogue{nullptr, unit > first_unit, false};
-            for (Int w = 0; w < window_count; ++w) {
-                for (Int i0 = 0; i0 < windows[w].size; i0 += kGroupRows) {
-                    const Int i1 = smaller(i0 + kGroupRows, windows[w].size);
-                    const T* a[kGroupRows];
-                    T* c[kGroupRows];
-                    const T* const from = patch.data + windows[w].offset;
-                    for (Int i = i0; pack && i < i1; i += kTileRows) {
-                        T* to = tiles + (i - i0) * block_rows * columns;
-                        for (Int p = 0; p < p1 - p0; ++p, to += columns * kTileRows) {
-                            pack_rows(from + runs[p].a + i, sw * in, columns, smaller(kTileRows, i1 - i), to);
-                        }
-                    }
-                    for (Int i = i0; i < i1; ++i) {
-                        a[i - i0] = pack ? tiles + (i - i0) / kTileRows * kTileRows * block_rows * columns + (i - i0) % kTileRows
-                                         : from + i;
-                        c[i - i0] = sum + (windows[w].first + i) * out;
-                    }
-                    const Run all{0, points};
-                    for (Int panel = 0; panel < panels; ++panel) {
-                        const Int j = panel * kTileColumns<T>, panel_columns = smaller(kTileColumns<T>, out - j);
-                        const T* const b = packed + panel * panel_size;
-                        const Strip<T> strip{a, c, j, i1 - i0};
-                        if (pack) multiply<T, 0>(strip, kTileRows, &all, 1, b, kTileColumns<T>, panel_columns, epilogue);
-                        else multiply<T, 0>(strip, sw * in, runs, p1 - p0, b, kTileColumns<T>, panel_columns, epilogue);
-                    }
+            // Tiles that are copied out lie side by side in one window.
+            for (Int i0 = 0, i1; i0 < total; i0 = i1) {
+                i1 = smaller(i0 + kGroupRows, pack ? (i0 / window_size + 1) * window_size : total);
+                const T* a[kGroupRows];
+                T* c[kGroupRows];
+                for (Int i = i0; i < i1; ++i) {
+                    a[i - i0] = pack ? tiles + (i - i0) / kTileRows * tile_size + (i - i0) % kTileRows
+                                     : patch.data + windows[i / window_size] + i % window_size;
+                    c[i - i0] = sum + i * out;
+                }
+                for (Int p = 0; pack && p < p1 - p0; ++p) {
+                    pack_rows(patch.data + windows[i0 / window_size] + i0 % window_size + runs[p].a, sw * in, columns,
+                              i1 - i0, tiles + p * columns * kTileRows, tile_size);
+                }
+                const Run all{0, points};
+                for (Int panel = 0; panel < panels; ++panel) {
+                    const Int j = panel * kTileColumns<T>, panel_columns = smaller(kTileColumns<T>, out - j);
+                    const T* const b = in_place ? dy_points : packed + panel * panel_size;
+                    const Strip<T> strip{a, c, j, i1 - i0};
+                    if (pack) multiply<T, kTileRows>(strip, kTileRows, &all, 1, b, ldb, panel_columns, epilogue);
+                    else multiply<T, 0>(strip, sw * in, runs, p1 - p0, b, ldb, panel_columns, epilogue);
                 }
             }
         }
@@ -242,6 +249,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
             store(dweights.data + i, sum, part);
         });
     });
+    if (dbias.size > 0) sum_some_rows(bias_sums, slices * out, out, dbias.data);
     return nullptr;
 }
 

@@ -38,9 +38,10 @@ constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors * kLanes<T>;
 
-// Steps of k for which a panel of B fills half of a 32 KiB L1, or two thirds of the 48 KiB that comes with AVX-512.
+// Steps of k. Before AVX-512 a panel of B fills half of a 32 KiB L1. With it a panel streams from L2, 256 bytes for 24
+// multiplications, and a longer sum spares C's way in and out.
 template <class T>
-constexpr Int kBlockDepth = (LAMELLA_VECTOR_BYTES == 64 ? 32768 : 16384) / (kTileColumns<T> * Int(sizeof(T)));
+constexpr Int kBlockDepth = (LAMELLA_VECTOR_BYTES == 64 ? 65536 : 16384) / (kTileColumns<T> * Int(sizeof(T)));
 
 struct Run {
     Int a;  // offset from each row's pointer
@@ -151,12 +152,20 @@ LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* r
     }
 }
 
+// The columns of the narrowest tile that holds so many.
+template <class T>
+LAMELLA_INLINE Int tile_columns(Int columns) {
+    if (columns <= kLanes<T>) return kLanes<T>;
+    return kTileVectors > 2 && columns <= 2 * kLanes<T> ? 2 * kLanes<T> : kTileColumns<T>;
+}
+
 template <class T, int kStep>
 LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
                              Int columns, const Epilogue<T>& epilogue) {
-    if (columns <= kLanes<T>) {
+    const Int width = tile_columns<T>(columns);
+    if (width == kLanes<T>) {
         multiply_strip<T, 1, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
-    } else if (kTileVectors > 2 && columns <= 2 * kLanes<T>) {
+    } else if (width < kTileColumns<T>) {
         multiply_strip<T, 2, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     } else {
         multiply_strip<T, kTileVectors, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
@@ -179,45 +188,48 @@ void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
     }
 }
 
-// panel[k][j] = b[j*ldb + k]: B is read transposed, in squares that keep to a few cache lines.
+// panel[k][j] = b[j*ldb + k]: B is read transposed, in squares of one vector's length.
 template <class T>
 void pack_panel_transposed(const T* b, Int ldb, Int depth, Int columns, T* panel) {
-    constexpr Int kSquare = 8;
-    for (Int k0 = 0; k0 < depth; k0 += kSquare) {
-        const Int k1 = k0 + kSquare < depth ? k0 + kSquare : depth;
-        for (Int j0 = 0; j0 < columns; j0 += kSquare) {
-            const Int j1 = j0 + kSquare < columns ? j0 + kSquare : columns;
-            if (k1 - k0 == kSquare && j1 - j0 == kSquare) {
-                const T* from = b + j0 * ldb + k0;
-                T* to = panel + k0 * kTileColumns<T> + j0;
-#pragma GCC unroll 8
-                for (int k = 0; k < kSquare; ++k) {
-#pragma GCC unroll 8
-                    for (int j = 0; j < kSquare; ++j) to[k * kTileColumns<T> + j] = from[j * ldb + k];
-                }
-            } else {
-                for (Int k = k0; k < k1; ++k) {
-                    for (Int j = j0; j < j1; ++j) panel[k * kTileColumns<T> + j] = b[j * ldb + k];
-                }
-            }
+    constexpr Int kSquare = kLanes<T>;
+    const Int whole_depth = depth / kSquare * kSquare, whole_columns = columns / kSquare * kSquare;
+    for (Int k0 = 0; k0 < whole_depth; k0 += kSquare) {
+        for (Int j0 = 0; j0 < whole_columns; j0 += kSquare) {
+            Vec<T> square[kSquare];
+#pragma GCC unroll 16
+            for (int j = 0; j < kSquare; ++j) square[j] = load(b + (j0 + j) * ldb + k0);
+            transpose<T>(square);
+#pragma GCC unroll 16
+            for (int k = 0; k < kSquare; ++k) store(panel + (k0 + k) * kTileColumns<T> + j0, square[k]);
         }
-        for (Int k = k0; k < k1; ++k) {
-            for (Int j = columns; j < kTileColumns<T>; ++j) panel[k * kTileColumns<T> + j] = T(0);
-        }
+    }
+    for (Int k = 0; k < depth; ++k) {
+        T* const row = panel + k * kTileColumns<T>;
+        for (Int j = k < whole_depth ? whole_columns : 0; j < columns; ++j) row[j] = b[j * ldb + k];
+        for (Int j = columns; j < kTileColumns<T>; ++j) row[j] = T(0);
     }
 }
 
-// tile[k][0..kTileRows) = a[k*step + 0..rows): rows that lie side by side in A, out of reach of cache aliasing.
+// tile[k][0..kTileRows) = a[k*step + 0..rows) for each tile of kTileRows, tile_size apart: rows that lie side by side in A,
+// out of reach of cache aliasing. Eight tiles at a time read whole cache lines.
 template <class T>
-void pack_rows(const T* a, Int step, Int depth, Int rows, T* tile) {
-    if (rows == kTileRows) {
-        for (Int k = 0; k < depth; ++k, a += step, tile += kTileRows) {
-            __builtin_memcpy(tile, a, kTileRows * sizeof(T));
+void pack_rows(const T* a, Int step, Int depth, Int rows, T* tiles, Int tile_size) {
+    constexpr Int kTilesAtOnce = 8;
+    const Int whole = rows / kTileRows, rest = rows % kTileRows;
+    for (Int first = 0; first < whole; first += kTilesAtOnce) {
+        const Int last = first + kTilesAtOnce < whole ? first + kTilesAtOnce : whole;
+        for (Int k = 0; k < depth; ++k) {
+            const T* from = a + k * step + first * kTileRows;
+            T* to = tiles + first * tile_size + k * kTileRows;
+            for (Int tile = first; tile < last; ++tile, from += kTileRows, to += tile_size) {
+                __builtin_memcpy(to, from, kTileRows * sizeof(T));
+            }
         }
-        return;
     }
-    for (Int k = 0; k < depth; ++k, a += step, tile += kTileRows) {
-        for (Int r = 0; r < rows; ++r) tile[r] = a[r];
+    for (Int k = 0; k < depth; ++k) {
+        for (Int r = 0; r < rest; ++r) {
+            tiles[whole * tile_size + k * kTileRows + r] = a[k * step + whole * kTileRows + r];
+        }
     }
 }
 
@@ -243,11 +255,29 @@ struct Product {
     bool relu;
 };
 
-// c[j*ldc + r] (+)= strip[r][j].
+// c[j*ldc + r] (+)= strip[r][j], in squares of one vector's length.
 template <class T>
 void store_turned(const T* strip, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
-    for (Int j = 0; j < columns; ++j, c += ldc) {
-        for (Int r = 0; r < rows; ++r) c[r] = strip[r * kTileColumns<T> + j] + (accumulate ? c[r] : T(0));
+    constexpr Int kSquare = kLanes<T>;
+    const Int whole_rows = rows / kSquare * kSquare, whole_columns = columns / kSquare * kSquare;
+    for (Int j0 = 0; j0 < whole_columns; j0 += kSquare) {
+        for (Int r0 = 0; r0 < whole_rows; r0 += kSquare) {
+            Vec<T> square[kSquare];
+#pragma GCC unroll 16
+            for (int r = 0; r < kSquare; ++r) square[r] = load(strip + (r0 + r) * kTileColumns<T> + j0);
+            transpose<T>(square);
+#pragma GCC unroll 16
+            for (int j = 0; j < kSquare; ++j) {
+                T* const to = c + (j0 + j) * ldc + r0;
+                store(to, accumulate ? square[j] + load(to) : square[j]);
+            }
+        }
+    }
+    for (Int j = 0; j < columns; ++j) {
+        T* const to = c + j * ldc;
+        for (Int r = j < whole_columns ? whole_rows : 0; r < rows; ++r) {
+            to[r] = strip[r * kTileColumns<T> + j] + (accumulate ? to[r] : T(0));
+        }
     }
 }
 
@@ -256,50 +286,43 @@ Status multiply_matrices(const Product<T>& p) {
     if (p.m == 0 || p.n == 0) return nullptr;
     constexpr Int kGroupPanels = 8;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
-    const Int group_panels = smaller(kGroupPanels, larger(1, panels / 8)), column_groups = ceil_divide(panels, group_panels);
     const Int row_groups = ceil_divide(p.m, kMostGroupRows);
+    const bool packs_a = p.a_step != 1, turned = p.c_column != 1;
+    // Each group of columns copies A's tiles anew, so there are as few as give eight tasks.
+    const Int most_panels = packs_a ? ceil_divide(panels * row_groups, 8) : panels / 8;
+    const Int group_panels = smaller(kGroupPanels, larger(1, most_panels)), column_groups = ceil_divide(panels, group_panels);
     const Int group_rows = ceil_divide(ceil_divide(p.m, row_groups), kTileRows) * kTileRows;
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
     // Few uses do not pay for a copy of a panel, unless its rows fall into few sets of L1 and evict each other.
     const bool aliased = p.b_row * Int(sizeof(T)) % 512 == 0 && depth > 64;
     const bool in_place = p.b_column == 1 && (p.m <= kTileRows || (p.m < 8 * kTileRows && !aliased));
     const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
-    T* tiles = nullptr;
-    if (p.a_step != 1) {
-        const Int count = ceil_divide(p.m, kTileRows);
-        tiles = static_cast<T*>(call_scratch(count * kTileRows * p.k * Int(sizeof(T))));
-        if (tiles == nullptr) return kOutOfMemory;
-        parallel_for(count, larger(1, kChunkElements / larger(1, kTileRows * p.k)), [&](Int begin, Int end) {
-            for (Int i = begin * kTileRows; i < end * kTileRows; i += kTileRows) {
-                pack_rows(p.a + i, p.a_step, p.k, smaller(kTileRows, p.m - i), tiles + i * p.k);
-            }
-        });
-    }
-    const bool turned = p.c_column != 1;
+    const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
+    const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
     Int failed = 0;
     parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
-        const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
-        void* const scratch =
-            thread_scratch(Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(strip_size));
+        void* const scratch = thread_scratch(Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(tiles_size) +
+                                             Arena::bytes<T>(strip_size));
         if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
         }
         Arena own(scratch);
         T* const panel = own.take<T>(depth * kTileColumns<T>);
+        T* const tiles = own.take<T>(tiles_size);
         T* const strip = own.take<T>(strip_size);
         for (Int task = begin; task < end; ++task) {
             const Int i0 = task / column_groups * group_rows, count = smaller(group_rows, p.m - i0);
             const T* rows[kMostGroupRows];
             T* c[kMostGroupRows];
             for (Int i = 0; i < count; ++i) {
-                rows[i] = tiles != nullptr ? tiles + (i0 + i) / kTileRows * kTileRows * p.k + i % kTileRows
-                                           : p.a + (i0 + i) * p.a_row;
+                rows[i] = packs_a ? tiles + i / kTileRows * tile_size + i % kTileRows : p.a + (i0 + i) * p.a_row;
                 c[i] = turned ? strip + i * kTileColumns<T> : p.c + (i0 + i) * p.c_row;
             }
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
                 const Int k0 = block * depth, k1 = smaller(k0 + depth, p.k);
+                if (packs_a) pack_rows(p.a + i0 + k0 * p.a_step, p.a_step, k1 - k0, count, tiles, tile_size);
                 for (Int j = first * kTileColumns<T>; j < last * kTileColumns<T>; j += kTileColumns<T>) {
                     const Int columns = smaller(kTileColumns<T>, p.n - j);
                     const T* b = p.b + k0 * p.b_row + j * p.b_column;
@@ -313,13 +336,9 @@ Status multiply_matrices(const Product<T>& p) {
                     const Epilogue<T> epilogue{end_of_sum && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !turned,
                                                end_of_sum && p.relu};
                     const Strip<T> result{rows, c, turned ? 0 : j, count};
-                    if (tiles != nullptr) {
-                        const Run run{k0 * kTileRows, k1 - k0};
-                        multiply<T, 0>(result, kTileRows, &run, 1, b, ldb, columns, epilogue);
-                    } else {
-                        const Run run{k0, k1 - k0};
-                        multiply<T, 1>(result, 1, &run, 1, b, ldb, columns, epilogue);
-                    }
+                    const Run run{packs_a ? 0 : k0, k1 - k0};
+                    if (packs_a) multiply<T, kTileRows>(result, kTileRows, &run, 1, b, ldb, columns, epilogue);
+                    else multiply<T, 1>(result, 1, &run, 1, b, ldb, columns, epilogue);
                     if (turned) store_turned(strip, count, columns, p.c + i0 + j * p.c_column, p.c_column, k0 > 0);
                 }
             }

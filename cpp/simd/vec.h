@@ -277,25 +277,45 @@ LAMELLA_INLINE Wide multiply_low_words(Wide a, Wide b) {
 #endif
 }
 
+// a[0], b[0], a[1], b[1] ...: V's worth from the lower halves of a and b (kHalf = 0) or from the upper ones (1).
+template <int kHalf, class V>
+LAMELLA_INLINE V interleave(V a, V b) {
+    constexpr int kCount = sizeof(V) / sizeof(a[0]), kFirst = kHalf * kCount / 2;
+#if defined(__clang__)
+    V both{};
+    for (int i = 0; i < kCount / 2; ++i) both[2 * i] = a[kFirst + i], both[2 * i + 1] = b[kFirst + i];
+    return both;
+#else
+    decltype(a < b) lanes{};
+    for (int i = 0; i < kCount / 2; ++i) lanes[2 * i] = kFirst + i, lanes[2 * i + 1] = kCount + kFirst + i;
+    return __builtin_shuffle(a, b, lanes);
+#endif
+}
+
+// A square of kLanes x kLanes in registers, rows for columns: each round turns one bit of the row's number into one of
+// the lane's.
+template <class T>
+LAMELLA_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
+    constexpr int kHalf = kLanes<T> / 2;
+#pragma GCC unroll 4
+    for (int round = 1; round < kLanes<T>; round *= 2) {
+        Vec<T> turned[kLanes<T>];
+#pragma GCC unroll 16
+        for (int i = 0; i < kHalf; ++i) {
+            turned[2 * i] = interleave<0>(rows[i], rows[i + kHalf]);
+            turned[2 * i + 1] = interleave<1>(rows[i], rows[i + kHalf]);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes<T>; ++i) rows[i] = turned[i];
+    }
+}
+
 // even[0], odd[0], even[1], odd[1] ... as pairs of 32-bit words. Through memory lane by lane, the vector loads that follow
 // would wait for the narrow stores.
 LAMELLA_INLINE void store_interleaved(std::uint32_t* words, Wide even, Wide odd) {
-    constexpr int kWide = LAMELLA_VECTOR_BYTES / 8;
-#if defined(__clang__)
-    for (int i = 0; i < kWide; ++i) {
-        const std::uint64_t pair[2] = {even[i], odd[i]};
-        std::memcpy(words + 4 * i, pair, sizeof pair);
-    }
-#else
-    Wide low{}, high{};
-    for (int i = 0; i < kWide; ++i) {
-        low[i] = static_cast<std::uint64_t>(i / 2 + i % 2 * kWide);
-        high[i] = low[i] + kWide / 2;
-    }
-    const Wide first = __builtin_shuffle(even, odd, low), second = __builtin_shuffle(even, odd, high);
+    const Wide first = interleave<0>(even, odd), second = interleave<1>(even, odd);
     std::memcpy(words, &first, sizeof first);
-    std::memcpy(words + 2 * kWide, &second, sizeof second);
-#endif
+    std::memcpy(words + sizeof first / sizeof *words, &second, sizeof second);
 }
 
 // kLanes words: float32 gets them less 2^31, so that they compare as signed; float64 as they are.
