@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lamella import optimizers
-from lamella.optimizers import SGD, Adagrad, Adam
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 
-MAKERS = [SGD, Adagrad, Adam, lambda: Adam(amsgrad=True), lambda: Adam(clipnorm=1.0)]
+CLASSES = [SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam]
+MAKERS = [*CLASSES, lambda: Adam(amsgrad=True), lambda: Adam(clipnorm=1.0)]
 
 
 def pair(dtype=np.float32):
@@ -45,6 +46,21 @@ def test_bad_arrays_are_refused_and_nothing_changes(make, spoil, error, words):
     for p, b in zip(params, before):
         assert np.array_equal(p, b)
     assert int(opt.iterations) == 0
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_gradient_in_the_memory_of_a_slot_is_refused(make):
+    params, grads = pair()
+    opt = make()
+    opt.step(params, grads)
+    slot = next(w.value for w in opt.weights if w.value.shape == (3, 4))
+    before = [p.copy() for p in params], opt.get_weights()
+    with pytest.raises(ValueError, match="gradient 0 overlaps the memory of state 0; pass a copy"):
+        opt.step(params, [slot, *grads[1:]])
+    with pytest.raises(ValueError, match="gradient 1 overlaps the memory of state 0; pass a copy"):
+        opt.step(params, [grads[0], slot[1], grads[2]])
+    for came, wanted in zip((params, opt.get_weights()), before):
+        assert all(np.array_equal(c, w) for c, w in zip(came, wanted, strict=True))
 
 
 def test_read_only_parameters_are_refused():
@@ -159,11 +175,18 @@ def test_numbers_are_variables_and_take_plain_assignment():
 
 
 def test_unknown_keywords():
-    for cls in (SGD, Adagrad, Adam):
+    for cls in CLASSES:
         with pytest.raises(TypeError, match="^Unexpected keyword argument passed to optimizer: learning_rate$"):
             cls(learning_rate=0.1)
     with pytest.raises(ValueError, match="clipnorm"):
         SGD(clipnorm=-1)
+    with pytest.raises(TypeError, match="^Unexpected keyword argument passed to optimizer: decay$"):
+        Nadam(decay=0.1)
+    for epsilon in (-1e-7, "small", float("nan")):
+        with pytest.raises(ValueError, match="expected epsilon to be a number >= 0"):
+            RMSprop(epsilon=epsilon)
+    with pytest.raises(ValueError, match="AdamW: expected weight_decay to be a number >= 0, got -0.1"):
+        AdamW(weight_decay=-0.1)
     with pytest.raises(ValueError, match="finite lr"):
         Adam(lr=float("nan"))
     with pytest.raises(TypeError, match="number for lr"):
@@ -176,8 +199,15 @@ def test_get_by_name_config_and_instance():
     assert optimizers.get(opt) is opt
     twin = optimizers.get(optimizers.serialize(opt))
     assert type(twin) is SGD and twin.get_config() == opt.get_config() and twin.clipnorm == 2.0
-    with pytest.raises(ValueError, match="Unknown optimizer: adamm"):
-        optimizers.get("adamm")
+    for cls in CLASSES:
+        for name in (cls.__name__, cls.__name__.lower(), cls.__name__.upper()):
+            assert type(optimizers.get(name)) is cls
+        assert getattr(optimizers, cls.__name__.lower()) is cls
+    with pytest.raises(ValueError, match="Unknown optimizer: AdamM"):
+        optimizers.get("AdamM")
+    for improper in ({}, {"class_name": "SGD"}, {"config": {}}):
+        with pytest.raises(ValueError, match="Improper config format"):
+            optimizers.get(improper)
     with pytest.raises(ValueError, match="Could not interpret optimizer identifier: 3"):
         optimizers.get(3)
 
@@ -200,3 +230,24 @@ def test_epsilon_is_added_to_the_uncorrected_root(dtype):
     Adam().step(p, [np.full(1, 1e-6, dtype)])
     # lr_t = 1e-3 * sqrt(1e-3) / 0.1, m = 1e-7, sqrt(v) = 1e-6 * sqrt(1e-3): 2.40e-4, not the paper form's 9.09e-4.
     np.testing.assert_allclose(-p[0], 2.4025e-4, rtol=1e-4)
+
+
+def test_tensorflows_optimizers_are_refused_with_the_reason():
+    with pytest.raises(AttributeError, match="'TFOptimizer': TFOptimizer wraps an optimizer of TensorFlow"):
+        optimizers.TFOptimizer
+    for name in ("TFOptimizer", "tfoptimizer"):
+        with pytest.raises(ValueError, match="lamella does without: take one of its own"):
+            optimizers.get(name)
+    with pytest.raises(AttributeError, match="module 'lamella.optimizers' has no attribute 'Lion'"):
+        optimizers.Lion
+
+
+def test_classes_of_users_are_found_in_any_case_of_their_own():
+    class Mine(SGD):
+        pass
+
+    config = {"class_name": "Mine", "config": {"lr": 0.5}}
+    mine = optimizers.deserialize(config, {"Mine": Mine})
+    assert type(mine) is Mine and optimizers.serialize(mine)["config"]["lr"] == 0.5
+    with pytest.raises(ValueError, match="Unknown optimizer: Mine"):
+        optimizers.deserialize(config)

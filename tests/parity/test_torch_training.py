@@ -15,7 +15,7 @@ from lamella.layers import (
     MaxPooling2D,
 )
 from lamella.models import Sequential
-from lamella.optimizers import SGD, Adagrad, Adam
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -84,6 +84,74 @@ def test_adam(dtype, amsgrad, scale):
     assert agree(pair, TOLERANCE[dtype] if dtype == "float64" else 2e-4)
     if scale != 1.0:  # gradients as small as epsilon: here it matters which epsilon is meant
         assert not agree(run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, scale=scale), 1e-3)
+
+
+@dtypes
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adamw(dtype, amsgrad):
+    make = lambda ps: torch.optim.AdamW(ps, lr=0.01, eps=1e-3, weight_decay=0.3, amsgrad=amsgrad)  # noqa: E731
+    ours = lambda: AdamW(lr=0.01, epsilon=1e-3, weight_decay=0.3, amsgrad=amsgrad)  # noqa: E731
+    pair = run(ours(), make, dtype, before_step=keras_epsilon)
+    assert agree(pair, TOLERANCE[dtype] if dtype == "float64" else 2e-4)
+    assert not agree(run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, before_step=keras_epsilon), 1e-3)
+
+
+@pytest.fixture
+def torch_float64():
+    """NAdam keeps its product of momenta in torch's default dtype, whatever that of the parameters."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+# One formula, epsilon included: epsilon = eps, rho = alpha, schedule_decay = momentum_decay. Gradients as small as
+# epsilon show that it stands in the same place. float32: Keras rounds rho and the betas, torch does not.
+@dtypes
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [
+        (
+            lambda: RMSprop(lr=0.01, rho=0.9, epsilon=1e-3),
+            lambda ps: torch.optim.RMSprop(ps, lr=0.01, alpha=0.9, eps=1e-3),
+        ),
+        (
+            lambda: Adadelta(lr=1.0, rho=0.95, epsilon=1e-3),
+            lambda ps: torch.optim.Adadelta(ps, lr=1.0, rho=0.95, eps=1e-3),
+        ),
+        (
+            lambda: Nadam(lr=0.01, epsilon=1e-3, schedule_decay=0.01),
+            lambda ps: torch.optim.NAdam(ps, lr=0.01, eps=1e-3, momentum_decay=0.01),
+        ),
+    ],
+    ids=["RMSprop", "Adadelta", "Nadam"],
+)
+def test_rules_that_are_the_same(dtype, ours, theirs, scale, torch_float64):
+    assert agree(run(ours(), theirs, dtype, scale=scale), TOLERANCE[dtype] if dtype == "float64" else 2e-4)
+
+
+@dtypes
+def test_adamax(dtype):
+    # torch: u = max(beta_2*u, |g| + eps), without epsilon under the step; the two meet where there is none.
+    make = lambda eps: lambda ps: torch.optim.Adamax(ps, lr=0.01, betas=(0.9, 0.5), eps=eps)  # noqa: E731
+    ours = lambda eps: Adamax(lr=0.01, beta_2=0.5, epsilon=eps)  # noqa: E731
+    assert agree(run(ours(0.0), make(0.0), dtype), TOLERANCE[dtype])
+    assert not agree(run(ours(0.1), make(0.1), dtype), 1e-3)
+
+
+def test_accumulated_gradients_are_torchs_summed_backward_passes():
+    rng = np.random.default_rng(3)
+    p = [rng.normal(size=(5, 3))]
+    tensor = torch.nn.Parameter(torch.from_numpy(p[0].copy()))
+    ours, theirs = SGD(lr=0.1, momentum=0.9, gradient_accumulation_steps=4), torch.optim.SGD([tensor], lr=0.1, momentum=0.9)
+    for _ in range(3):
+        theirs.zero_grad()
+        for _ in range(4):
+            x = rng.normal(size=(8, 5))
+            (torch.from_numpy(x).matmul(tensor).pow(2).mean() / 4).backward()
+            ours.step(p, [2 * x.T @ (x @ p[0]) / 24])
+        theirs.step()
+    np.testing.assert_allclose(p[0], tensor.detach().numpy(), rtol=1e-12)
 
 
 @dtypes

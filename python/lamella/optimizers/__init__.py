@@ -22,7 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 # The names that scripts for Keras 2 use for the classes.
-adadelta, adagrad, adam, adamax, nadam, rmsprop, sgd = Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop, SGD
+adadelta, adagrad, adam, adamax = Adadelta, Adagrad, Adam, Adamax
+adamw, nadam, rmsprop, sgd = AdamW, Nadam, RMSprop, SGD
 
 _NO_TENSORFLOW = "TFOptimizer wraps an optimizer of TensorFlow, which lamella does without: take one of its own"
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from lamella import _kernels
 from lamella.core.registry import register
+from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.arrays import Array
-from lamella.optimizers.base import Optimizer, Reading, epsilon_or_default
+from lamella.optimizers.base import Optimizer
+from lamella.optimizers.state import Reading
 
 
 @register("optimizers", "adamax")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella import _kernels
-from lamella.core import config
 from lamella.core.configurable import Config, Configurable
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
+from lamella.optimizers.arguments import bound, steps
 from lamella.optimizers.arrays import Array
-from lamella.optimizers.state import State, shared
-
-# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
-Reading: TypeAlias = tuple[list[Array], float, float, float, float]
+from lamella.optimizers.state import Reading, State, assign, shared
 
 _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
@@ -46,10 +43,10 @@ class Optimizer(Configurable):
         for name in kwargs:
             if name not in (*_BOUNDS, "gradient_accumulation_steps"):
                 raise TypeError(f"Unexpected keyword argument passed to optimizer: {name}")
-        self.clipnorm = _bound("clipnorm", kwargs.get("clipnorm"))
-        self.clipnorm_per_tensor = _bound("clipnorm_per_tensor", kwargs.get("clipnorm_per_tensor"))
-        self.clipvalue = _bound("clipvalue", kwargs.get("clipvalue"))
-        self._every = _steps(kwargs.get("gradient_accumulation_steps"))
+        self.clipnorm = bound("clipnorm", kwargs.get("clipnorm"))
+        self.clipnorm_per_tensor = bound("clipnorm_per_tensor", kwargs.get("clipnorm_per_tensor"))
+        self.clipvalue = bound("clipvalue", kwargs.get("clipvalue"))
+        self._every = steps(kwargs.get("gradient_accumulation_steps"))
         self.iterations = Variable(np.int64(0), "iterations:0", trainable=False)
         # Several models may share one optimizer, so each list of parameters keeps its own state.
         self._states: dict[tuple[int, ...], State] = {}
@@ -75,7 +72,7 @@ class Optimizer(Configurable):
     @property
     def weights(self) -> list[Variable]:
         """The state in the order in which Keras saves it; empty before the first step or `bind`."""
-        self._state.settle()
+        self._settle(self._state)
         return self._weights
 
     def number(self, name: str, value: float) -> Variable:
@@ -189,6 +186,9 @@ class Optimizer(Configurable):
             accumulated[()] = 0
         return True
 
+    def _settle(self, state: State) -> None:
+        """Bring slots up to date whose share of a step was put off."""
+
     def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
         return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums])
 
@@ -229,44 +229,5 @@ class Optimizer(Configurable):
         return self.weights if self.lists_iterations else [self.iterations, *self.weights]
 
 
-def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
-    """Write `weights` into `variables`. Raises ValueError, with nothing written, if numbers or shapes differ."""
-    if len(weights) != len(variables):
-        raise ValueError(
-            f"Length of the specified weight list ({len(weights)}) does not match the number of weights of the "
-            f"optimizer ({len(variables)})"
-            + ("" if variables else "; it has none before bind(params) or the first step")
-        )
-    new = [np.asarray(w) for w in weights]
-    for variable, array in zip(variables, new):
-        if variable.shape != array.shape:
-            raise ValueError(
-                f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}"
-            )
-    for variable, array in zip(variables, new):
-        variable.value[...] = array
-
-
-def epsilon_or_default(epsilon: float | None) -> float:
-    """None takes K.epsilon() as it is now; a later K.set_epsilon does not change it."""
-    return config.epsilon() if epsilon is None else float(epsilon)
-
-
 def _round32(value: float) -> float:
     return float(np.float32(value))
-
-
-def _bound(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, str) or np.ndim(value) != 0 or not value >= 0:
-        raise ValueError(f"expected {name} to be a number >= 0, got {value!r}")
-    return float(value)
-
-
-def _steps(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"expected gradient_accumulation_steps to be None or an integer >= 1, got {value!r}")
-    return int(value)

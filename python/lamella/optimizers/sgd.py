@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from lamella import _kernels
 from lamella.core.registry import register
 from lamella.optimizers.arrays import Array
-from lamella.optimizers.base import Optimizer, Reading
+from lamella.optimizers.base import Optimizer
+from lamella.optimizers.state import Reading, State
 
 
 @register("optimizers", "sgd")
@@ -33,21 +34,21 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
-        lr = self.decayed(iterations)
-        momentum = float(self.momentum)
+        lr, momentum = self.decayed(iterations), float(self.momentum)
         state = self._state
-        (moments,) = state.slots
         # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
         if momentum != 0 or reading[0]:
-            state.settle()
-            _kernels.sgd_update(params, grads, moments, lr, momentum, int(self.nesterov), *reading)
-            return
-        _kernels.sgd_update(params, grads, [], lr, 0.0, 0, *reading)
-        kept = list(grads)
+            self._settle(state)
+            _kernels.sgd_update(params, grads, *state.slots, lr, momentum, int(self.nesterov), *reading)
+        else:
+            _kernels.sgd_update(params, grads, [], lr, 0.0, 0, *reading)
+            state.late = list(grads), lr, reading
 
-        def moments_of_this_step() -> None:
+    def _settle(self, state: State) -> None:
+        if state.late is not None:
+            grads, lr, reading = state.late
+            (moments,) = state.slots
             for m in moments:
                 m.fill(0)
-            _kernels.sgd_update(moments, kept, [], lr, 0.0, 0, *reading)  # 0 - lr*g
-
-        state.late = moments_of_this_step
+            _kernels.sgd_update(moments, grads, [], lr, 0.0, 0, *reading)  # 0 - lr*g
+            state.late = None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lamella.core.variable import Variable
 from lamella.optimizers.arrays import Array
+
+# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
+Reading: TypeAlias = tuple[list[Array], float, float, float, float]
 
 
 @dataclass
@@ -16,7 +21,7 @@ class State:
     """params: what is updated.  slots: a list of arrays like `params` for each of the optimizer's slots.
 
     sums, accumulated: the gradients that wait for a step, added up, and their number; no sums without accumulation.
-    late: work on the slots that was put off until someone reads them.
+    late: gradients, lr and reading of a step that the slots have not seen yet; the optimizer settles it before it reads them.
     """
 
     params: list[Array]
@@ -25,19 +30,13 @@ class State:
     accumulated: Variable = field(
         default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False)
     )
-    late: Callable[[], None] | None = None
+    late: tuple[list[Array], float, Reading] | None = None
 
     @classmethod
     def zeros(cls, params: Sequence[Array], slots: int, *, accumulates: bool) -> State:
         # np.zeros leaves large arrays to the system until they are touched; zeros_like writes the zeros.
         like = [[np.zeros(p.shape, p.dtype) for p in params] for _ in range(slots + accumulates)]
         return cls(list(params), like[:slots], like[-1] if accumulates else [])
-
-    def settle(self) -> None:
-        """Do what was put off."""
-        if self.late is not None:
-            self.late()
-            self.late = None
 
 
 def share(array: Array, name: str) -> Variable:
@@ -49,3 +48,21 @@ def share(array: Array, name: str) -> Variable:
 
 def shared(arrays: Sequence[Array], name: str) -> list[Variable]:
     return [share(a, f"{name}_{i}:0") for i, a in enumerate(arrays)]
+
+
+def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
+    """Write `weights` into `variables`. Raises ValueError, with nothing written, if numbers or shapes differ."""
+    if len(weights) != len(variables):
+        raise ValueError(
+            f"Length of the specified weight list ({len(weights)}) does not match the number of weights of the "
+            f"optimizer ({len(variables)})"
+            + ("" if variables else "; it has none before bind(params) or the first step")
+        )
+    new = [np.asarray(w) for w in weights]
+    for variable, array in zip(variables, new):
+        if variable.shape != array.shape:
+            raise ValueError(
+                f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}"
+            )
+    for variable, array in zip(variables, new):
+        variable.value[...] = array

@@ -1,0 +1,31 @@
+"""What constructors of optimizers take besides plain numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lamella.core import config
+
+
+def epsilon_or_default(epsilon: float | None) -> float:
+    """None takes K.epsilon() as it is now; a later K.set_epsilon does not change it. Raises ValueError below 0."""
+    given = bound("epsilon", epsilon)
+    return config.epsilon() if given is None else given
+
+
+def bound(name: str, value: float | None) -> float | None:
+    """A bound >= 0 or None. Raises ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, str) or np.ndim(value) != 0 or not value >= 0:
+        raise ValueError(f"expected {name} to be a number >= 0, got {value!r}")
+    return float(value)
+
+
+def steps(value: object) -> int | None:
+    """gradient_accumulation_steps: None or an integer >= 1. Raises ValueError."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"expected gradient_accumulation_steps to be None or an integer >= 1, got {value!r}")
+    return int(value)
