@@ -49,6 +49,12 @@ def check(code):
         ("from keras.utils.generic_utils import CustomObjectScope", "CustomObjectScope is lamella.utils.custom_object_scope"),
         ("from keras.optimizers import SGD, Adam", "SGD is lamella.optimizers.SGD"),
         ("from keras.callbacks import EarlyStopping, History", "EarlyStopping is lamella.callbacks.EarlyStopping"),
+        (
+            "from keras.callbacks import BaseLogger, ProgbarLogger, ModelCheckpoint, ReduceLROnPlateau, LearningRateScheduler\n"
+            "from keras.callbacks import CSVLogger, TensorBoard, TerminateOnNaN, LambdaCallback, RemoteMonitor, CallbackList\n"
+            "from keras.callbacks import *",
+            "TensorBoard is lamella.callbacks.TensorBoard and Callback is lamella.callbacks.Callback",
+        ),
         ("from keras.losses import mean_squared_error", "mean_squared_error is lamella.losses.mean_squared_error"),
         ("from keras import activations, initializers, regularizers, constraints, metrics", "regularizers is lamella.regularizers"),
         ("from keras.applications.imagenet_utils import _obtain_input_shape", "_obtain_input_shape((9, 9, 3), 9, 5, 'channels_last', include_top=True, weights=None) == (9, 9, 3)"),

@@ -39,17 +39,17 @@ class Steps:
                 values = self.model.run(inputs, training=True)
                 total, losses, seeds = objective.total(values, targets, weights, self.penalties)
             if self._params:
-                if not self._bound:
-                    self.bind_optimizer()
+                self.bind_optimizer()
                 if self.optimizer.step(self._params, tape.gradients(seeds)):  # not if it only adds gradients up
                     for variable in self._constrained:
                         variable.value[...] = variable.constraint(variable.value)
         return objective.report(total, losses, values, targets, weights)
 
     def bind_optimizer(self) -> None:
-        """Make the optimizer's state for these weights: at the first step, as in Keras, or before weights are loaded."""
-        self.optimizer.bind(self._params)
-        self._bound = True
+        """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
+        if not self._bound:
+            self.optimizer.bind(self._params)
+            self._bound = True
 
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too."""
