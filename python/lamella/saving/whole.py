@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from lamella.core import budget
 from lamella.core.configurable import Config, deserialize, plain, serialize
 from lamella.core.registry import custom_object_scope
-from lamella.saving import weights
+from lamella.saving import dialects, weights
+from lamella.saving.compiled import compile_as_saved
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError
 
@@ -45,54 +45,30 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
 
 
 def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> Model:
-    """The model that `contents_of` took apart. Raises ValueError: "Unknown layer: Foo", or what does not fit."""
+    """The model that `contents_of`, or a Keras from 2.0 on, took apart.
+
+    Raises:  ValueError: "Unknown layer: Foo", or what does not fit; ModelFileError for what is no description.
+    """
     if contents.model_config is None:
         raise ValueError(f"No model found in config: {path} holds weights only; use load_weights on a model")
+    config = contents.model_config
     elements = sum(array.size for entry in contents.layers for _, array in entry.weights)
     with custom_object_scope(custom_objects or {}):
         try:
+            if not dialects.is_keras_2(contents.keras_version):
+                config = dialects.in_keras_2(config, contents.keras_version)
             with budget.limit(elements, path):
-                model = deserialize("layers", contents.model_config)
+                model = deserialize("layers", config)
         except RecursionError:
             raise ModelFileError(path, "the model is nested too deeply") from None
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ModelFileError(path, f"the model cannot be built from its description ({error!r})") from error
+        if not hasattr(model, "run"):
+            raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
         weights.assign(weights.by_position(contents, model.layers))
         if compiled:
-            _compile(model, contents)
+            compile_as_saved(model, contents)
     return model
-
-
-def _compile(model: Model, contents: Contents) -> None:
-    training = contents.training_config
-    if training is None:
-        warnings.warn(
-            "No training configuration found in save file: the model was *not* compiled. Compile it manually.",
-            stacklevel=4,
-        )
-        return
-    model.compile(
-        optimizer=training["optimizer_config"],
-        loss=training["loss"],
-        metrics=training["metrics"],
-        weighted_metrics=training.get("weighted_metrics"),
-        sample_weight_mode=training["sample_weight_mode"],
-        loss_weights=training["loss_weights"],
-    )
-    if contents.optimizer_weights:
-        model._make_train_function()
-        try:
-            model.optimizer.set_weights([array for _, array in contents.optimizer_weights])
-        except ValueError:
-            warnings.warn(
-                "Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
-                "initialized optimizer.",
-                stacklevel=4,
-            )
-            return
-    if "iterations" in contents.state:
-        model.optimizer.iterations.assign(contents.state["iterations"])
-    if "random" in contents.state:
-        model._compiled()
-        model._steps.stream.set_state(contents.state["random"])
 
 
 def _data(value: Any, what: str) -> Config:

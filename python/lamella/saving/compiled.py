@@ -1,0 +1,73 @@
+"""Compile a loaded model as it was, and give the optimizer and the random stream their state."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from lamella.saving import training_dialects
+from lamella.saving.contents import Contents
+from lamella.saving.dialects import is_keras_2
+from lamella.saving.optimizer_state import arranged
+
+# Duck-typed: the models are a room above.
+Model = Any
+
+_NOT_COMPILED = "the model was *not* compiled. Compile it manually."
+
+
+def compile_as_saved(model: Model, contents: Contents) -> None:
+    """Warns, and leaves the model uncompiled, without a training configuration, or with one of a later Keras that has no
+    counterpart here; raises ValueError for names that are not registered.
+    """
+    training = contents.training_config
+    if training is None:
+        warnings.warn(f"No training configuration found in save file: {_NOT_COMPILED}", stacklevel=5)
+        return
+    if is_keras_2(contents.keras_version):
+        _compile(model, training)
+    else:
+        try:
+            _compile(model, training_dialects.in_keras_2(training, model.output_names))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            written = f"The training configuration of Keras {contents.keras_version} in the save file"
+            warnings.warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}", stacklevel=5)
+            return
+    _restore_state(model, contents, training)
+
+
+def _compile(model: Model, training: dict[str, Any]) -> None:
+    model.compile(
+        optimizer=training["optimizer_config"],
+        loss=training["loss"],
+        metrics=training["metrics"],
+        # Releases before 2.2 did not write the first of these.
+        weighted_metrics=training.get("weighted_metrics"),
+        sample_weight_mode=training.get("sample_weight_mode"),
+        loss_weights=training.get("loss_weights"),
+    )
+
+
+def _restore_state(model: Model, contents: Contents, training: dict[str, Any]) -> None:
+    optimizer, steps = model.optimizer, None
+    if contents.optimizer_weights:
+        model._make_train_function()
+        found = [array for _, array in contents.optimizer_weights]
+        try:
+            arrays, steps = arranged(
+                found, contents.keras_version, training["optimizer_config"], optimizer.get_weights(),
+                len(model.trainable_weights),
+            )  # fmt: skip
+            optimizer.set_weights(arrays)
+        except ValueError as error:
+            warnings.warn(
+                "Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
+                f"initialized optimizer. ({error})",
+                stacklevel=6,
+            )
+            return
+    steps = contents.state.get("iterations", steps)
+    if steps is not None:
+        optimizer.iterations.assign(steps)
+    if "random" in contents.state:
+        model._compiled().stream.set_state(contents.state["random"])

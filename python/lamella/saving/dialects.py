@@ -1,0 +1,142 @@
+"""Descriptions of models by tf.keras and Keras 3, in the words of Keras 2.2.5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamella.core.configurable import Config
+
+# What later releases added to configs, where it says that nothing is different from before. Any other value is left, for
+# the layer to refuse by name.
+_INERT: dict[str, Any] = {
+    "groups": 1,
+    "ragged": False,
+    "optional": False,
+    "synchronized": False,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+    "keepdims": False,
+    "quantization_config": None,
+    "input_axes": None,
+    "output_axes": None,
+}
+_MODELS = ("Model", "Sequential")
+_RENAMED = {"Functional": "Model"}
+# class: (scale, mode, distribution) of VarianceScaling, which Keras 2 writes for all of them.
+_SCALED = {
+    "GlorotUniform": (1.0, "fan_avg", "uniform"),
+    "GlorotNormal": (1.0, "fan_avg", "normal"),
+    "HeUniform": (2.0, "fan_in", "uniform"),
+    "HeNormal": (2.0, "fan_in", "normal"),
+    "LecunUniform": (1.0, "fan_in", "uniform"),
+    "LecunNormal": (1.0, "fan_in", "normal"),
+}
+
+
+def is_keras_2(version: str) -> bool:
+    """False for tf.keras ("2.2.4-tf", and 2.4 to 2.x, which Keras itself never reached) and for Keras 3."""
+    major, minor = release(version)
+    return major == 2 and minor < 4 and not version.endswith("-tf")
+
+
+def release(version: str) -> tuple[int, int]:
+    """(2, 2) of "2.2.4-tf"; (0, 0) of what is no version."""
+    numbers = version.split("-")[0].split(".")
+    try:
+        return int(numbers[0]), int(numbers[1])
+    except (ValueError, IndexError):
+        return 0, 0
+
+
+def in_keras_2(config: Config, version: str) -> Config:
+    """The description of a model as Keras 2.2.5 would write it. Raises KeyError, TypeError, ValueError for what is none."""
+    return _layer(config, first_node=1 if release(version)[0] >= 3 else 0)
+
+
+def _layer(entry: Config, first_node: int) -> Config:
+    name = class_name(entry)
+    config: Any = _plain(entry["config"])
+    if name in _MODELS and isinstance(config, dict):
+        _model(config, entry["config"], first_node)
+    elif isinstance(config, dict):
+        if "batch_shape" in config:
+            config["batch_input_shape"] = config.pop("batch_shape")
+        if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
+            config["axis"] = config["axis"][0]
+    described: Config = {"class_name": name, "config": config}
+    for key in ("name", "inbound_nodes"):
+        if key in entry:
+            described[key] = entry[key]
+    return described
+
+
+def _model(config: Config, before: Config, first_node: int) -> None:
+    """In place: its layers, and for a graph where they are called."""
+    config["layers"] = [_layer(entry, first_node) for entry in before["layers"]]
+    config.pop("dtype", None)
+    config.pop("trainable", None)
+    if "input_layers" not in config:
+        return
+    # Keras 3 counts a nested model's first call as 0, Keras 2 as 1.
+    shifts = {entry["name"]: first_node for entry in config["layers"] if entry["class_name"] in _MODELS}
+    for entry in config["layers"]:
+        entry["inbound_nodes"] = [_call(call, shifts) for call in entry["inbound_nodes"]]
+    for ends in ("input_layers", "output_layers"):
+        places = before[ends]
+        single = bool(places) and isinstance(places[0], str)
+        config[ends] = [_place(place, shifts) for place in ([places] if single else places)]
+
+
+def _call(call: Any, shifts: dict[str, int]) -> list[Any]:
+    """[[layer, node, tensor, arguments], ...]; Keras 3 writes {"args", "kwargs"} with the tensors in them."""
+    if isinstance(call, list):
+        return [[*_place(place, shifts), *(_given(argument) for argument in place[3:])] for place in call]
+    tensors: list[Any] = []
+    for argument in call["args"]:
+        tensors += argument if isinstance(argument, list) else [argument]
+    arguments = _given(call["kwargs"])
+    return [[*_place(tensor["config"]["keras_history"], shifts), arguments] for tensor in tensors]
+
+
+def _place(place: list[Any], shifts: dict[str, int]) -> list[Any]:
+    name, node, tensor = place[:3]
+    return [name, node + shifts.get(name, 0), tensor]
+
+
+def _given(arguments: Config) -> Config:
+    """Keras 3 writes mask=None and training=None where nothing was given."""
+    return {key: value for key, value in arguments.items() if value is not None}
+
+
+def class_name(entry: Config) -> str:
+    """tf.keras writes "Custom>Foo" for classes that are registered under a package."""
+    name = str(entry["class_name"]).rpartition(">")[2]
+    return _RENAMED.get(name, name)
+
+
+def _plain(value: Any) -> Any:
+    """Configs of initializers, regularizers and dtypes, at any depth, in Keras 2's words."""
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if "class_name" in value and isinstance(value.get("config"), dict) and not {"name", "inbound_nodes"} & set(value):
+        return _object(str(value["class_name"]), value["config"], value)
+    return {k: _plain(v) for k, v in value.items() if not (k in _INERT and _INERT[k] == v)}
+
+
+def _object(name: str, config: Config, before: Config) -> Any:
+    if name in ("DTypePolicy", "Policy"):
+        return config["name"]
+    if name in _SCALED:
+        scale, mode, distribution = _SCALED[name]
+        config = {"scale": scale, "mode": mode, "distribution": distribution, "seed": config.get("seed")}
+        return {"class_name": "VarianceScaling", "config": config}
+    if name in ("L1", "L2"):
+        key = name.lower()
+        return {"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0.0, key: config[key]}}
+    config = _plain(config)
+    if name == "VarianceScaling" and config.get("distribution") == "truncated_normal":
+        config["distribution"] = "normal"
+    return {"class_name": name.rpartition(">")[2], "config": config}

@@ -1,0 +1,57 @@
+"""The optimizer's arrays of a file in the order of ours. Each generation of Keras has another one; the version tells which.
+
+Keras 2, and tf.keras's OptimizerV2: iterations, then slot by slot (all m, all v).  tf-keras from 2.11 on: iterations, then
+parameter by parameter (m, v of the first ...).  Keras 3: iterations, learning rate, then parameter by parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config
+from lamella.saving.dialects import release
+
+Arrays = list[NDArray[Any]]
+
+
+def arranged(
+    arrays: Sequence[NDArray[Any]], version: str, optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
+) -> tuple[Arrays, int | None]:
+    """What the optimizer's `set_weights` takes, and the iterations where the file has them.
+
+    Args:  arrays: of the file, in its order.  optimizer: the file's {"class_name", "config"}.  wanted: what the
+        optimizer's `get_weights` returns now, for numbers and shapes.  parameters: how many arrays it trains.
+    Raises:  ValueError where they do not belong to such an optimizer.
+    """
+    rest = list(arrays)
+    steps = int(rest.pop(0)) if rest and _is_count(rest[0]) else None
+    counted = bool(wanted) and _is_count(wanted[0])
+    slots = list(wanted[1:] if counted else wanted)
+    if release(version) >= (2, 3):
+        # Keras 3's learning rate, and the product of momenta that Nadam keeps there and works out here.
+        while len(rest) % max(1, parameters) and rest[0].shape == () and rest[0].dtype.kind == "f":
+            rest.pop(0)
+    # tf-keras kept the old optimizers beside the new ones, whose configs alone say whether they are compiled.
+    by_parameter = release(version) >= (3, 0) or (release(version) >= (2, 11) and "jit_compile" in optimizer["config"])
+    if by_parameter and parameters:
+        each = len(rest) // parameters
+        rest = [rest[i] for slot in range(each) for i in range(slot, each * parameters, each)]
+    # Keras 2.2.5 keeps a zero of shape (1,) for each maximum of an Adam that is not AMSGrad, and moments for an SGD
+    # without momentum; other releases leave out what is not used.
+    unused = not rest and not optimizer["config"].get("momentum")
+    rest += [np.zeros_like(slot) for slot in slots[len(rest) :] if unused or slot.shape == (1,)]
+    if [a.shape for a in rest] != [s.shape for s in slots]:
+        raise ValueError(f"expected arrays of shapes {[s.shape for s in slots]}, found {[a.shape for a in rest]}")
+    if counted:
+        if steps is None:
+            raise ValueError("the iterations are missing")
+        rest.insert(0, np.asarray(steps, wanted[0].dtype))
+    return rest, steps
+
+
+def _is_count(array: NDArray[Any]) -> bool:
+    return array.shape == () and array.dtype.kind in "iu"
