@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamella import optimizers
+from lamella import _kernels, optimizers
 from lamella.core import registry
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -49,6 +49,21 @@ def test_parameters_after_every_step(name, dtype, arrays):
         for i, p in enumerate(params):
             wanted = arrays[f"{dtype}/{name}/p{i}/step{step:02d}"]
             assert_near(p, wanted, dtype, f"step {step}, parameter {i}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_plain_sgd_has_keras_s_bits_on_every_target(dtype, arrays):
+    # One product and one sum, each rounded: there is no other way to be right.
+    before = _kernels.target()
+    try:
+        for target in _kernels.targets():
+            _kernels.select(target)
+            *_, (opt, params, _) = run("sgd", dtype, arrays)
+            for i, p in enumerate(params):
+                assert p.tobytes() == arrays[f"{dtype}/sgd/p{i}/step{STEPS - 1:02d}"].tobytes(), target
+                assert opt.get_weights()[1 + i].tobytes() == arrays[f"{dtype}/sgd/w{i + 1:02d}"].tobytes(), target
+    finally:
+        _kernels.select(before)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

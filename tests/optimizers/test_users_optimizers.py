@@ -1,0 +1,90 @@
+"""Optimizers of users: an update in NumPy has the bounds, the accumulation, the state and the config of the others."""
+
+import numpy as np
+import pytest
+
+from lamella import optimizers
+from lamella.layers import Dense
+from lamella.models import Sequential
+from lamella.optimizers import SGD, Optimizer
+
+
+class Momentum(Optimizer):
+    """SGD's rule, written down as a user would."""
+
+    slots = ("moments",)
+
+    def __init__(self, lr=0.01, momentum=0.9, **kwargs):
+        super().__init__(**kwargs)
+        self.lr = self.number("lr", lr)
+        self.momentum = self.number("momentum", momentum)
+
+    def update(self, params, grads, iterations, reading):
+        for p, g, m in zip(params, self.read(grads, reading), self.state_of("moments")):
+            m[...] = float(self.momentum) * m - float(self.lr) * g
+            p += m
+
+
+def draw(seed, shapes=((3, 2), (2,), ())):
+    rng = np.random.default_rng(seed)
+    return [np.asarray(rng.normal(size=shape)) for shape in shapes]
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"clipnorm": 1.0, "clipvalue": 0.3}, {"clipnorm_per_tensor": 0.5}, {"gradient_accumulation_steps": 3}],
+)
+def test_a_rule_in_numpy_is_the_kernel_s(kwargs):
+    mine, theirs = Momentum(lr=0.1, **kwargs), SGD(lr=0.1, momentum=0.9, **kwargs)
+    p, q = draw(0), draw(0)
+    for i in range(7):
+        grads = draw(i + 1)
+        kept = [g.copy() for g in grads]
+        assert mine.step(p, grads) == theirs.step(q, grads)
+        assert all(np.array_equal(g, k) for g, k in zip(grads, kept))
+    for a, b in zip([*p, *mine.get_weights()], [*q, *theirs.get_weights()], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
+    config = {"class_name": "Momentum", "config": {"lr": 0.1, "momentum": 0.9, **kwargs}}
+    assert optimizers.serialize(mine) == config
+    assert optimizers.deserialize(config, {"Momentum": Momentum}).get_config() == mine.get_config()
+
+
+def test_it_trains_a_model():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 5))
+    y = x @ rng.normal(size=(5, 2))
+    model = Sequential([Dense(2, input_shape=(5,))])
+    model.compile(Momentum(lr=0.05), "mse")
+    losses = model.fit(x, y, epochs=60, verbose=0).history["loss"]
+    assert losses[-1] < 1e-3 * losses[0] and int(model.optimizer.iterations) == 120
+
+
+def test_one_without_update_is_told_what_to_write():
+    class OfKeras(Optimizer):
+        def get_updates(self, loss, params):
+            return []
+
+    p = [np.zeros(2)]
+    with pytest.raises(NotImplementedError, match=r"OfKeras: an optimizer writes update\(.*get_updates adds to a graph"):
+        OfKeras().step(p, [np.ones(2)])
+
+
+def test_a_config_of_keras_2_3_says_learning_rate():
+    config = {"class_name": "Adam", "config": {"learning_rate": 0.25, "beta_1": 0.5, "amsgrad": True}}
+    opt = optimizers.get(config)
+    assert float(opt.lr) == 0.25 and float(opt.beta_1) == 0.5 and opt.amsgrad
+    assert "learning_rate" in config["config"]
+
+
+def test_an_error_of_its_own_comes_out_as_it_is_after_one_call():
+    calls = []
+
+    class Broken(Momentum):
+        def update(self, params, grads, iterations, reading):
+            calls.append(iterations)
+            raise ValueError("of my own")
+
+    opt = Broken()
+    with pytest.raises(ValueError, match="^of my own$"):
+        opt.step([np.zeros(2)], [np.ones(2)])
+    assert calls == [0] and int(opt.iterations) == 0
