@@ -1,6 +1,7 @@
 """lamella.config: the choice of target and threads, and what processes do to it."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +59,44 @@ def test_threads_heed_openmp_and_affinity():
     assert python(script, OMP_NUM_THREADS="1").stdout == "1\n"
     assert python(script, cpus={min(os.sched_getaffinity(0))}).stdout == "1\n"
     assert int(python(script, OMP_NUM_THREADS="64").stdout) <= len(os.sched_getaffinity(0))
+
+
+# The file system of control groups and the process's own place in it, laid over the real ones in a namespace of its own.
+QUOTA = """
+mount --bind {root} /sys/fs/cgroup && mount --bind {root}/self /proc/$$/cgroup &&
+exec {python} -c 'from lamella import config; print(config.num_threads())'
+"""
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs to see one taken away")
+@pytest.mark.parametrize(
+    ("line", "files", "threads"),
+    [
+        ("0::/", {"cpu.max": "100000 100000"}, 1),
+        ("0::/", {"cpu.max": "100001 100000"}, 2),
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/pod/me", {"pod/cpu.max": "50000 100000", "pod/me/cpu.max": "max 100000"}, 1),
+        ("0::/not/seen/here", {"cpu.max": "90000 100000"}, 1),
+        ("3:cpu,cpuacct:/me", {"cpu/me/cpu.cfs_quota_us": "20000", "cpu/me/cpu.cfs_period_us": "50000"}, 1),
+        ("3:cpuacct,cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("2:cpuset:/", {"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("garbage", {"cpu.max": "100000 100000"}, None),
+    ],
+)
+def test_threads_heed_the_control_groups_quota(tmp_path, line, files, threads):
+    mounts = ["unshare", "-rm", "mount", "--bind", tmp_path, "/sys/fs/cgroup"]
+    if shutil.which("unshare") is None or subprocess.run(mounts, capture_output=True).returncode:
+        pytest.skip("no namespaces for mounts here")
+    (tmp_path / "self").write_text(line + "\n")
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", QUOTA.format(root=tmp_path, python=sys.executable)],
+        env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"{threads or len(os.sched_getaffinity(0))}\n", done.stderr
 
 
 def test_the_number_of_threads_is_checked():
