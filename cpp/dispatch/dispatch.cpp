@@ -3,6 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "lamella/kernels.h"
 
 namespace lamella {
@@ -12,6 +16,14 @@ namespace lamella {
 #undef TARGET
 
 namespace {
+
+#if defined(__x86_64__)
+// Its registers are AVX's, which the system must save for the other flags already.
+bool has_f16c() {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
 
 const Table* find(const char* target) {
 #define TARGET(name, supported) \

@@ -110,7 +110,7 @@ Status hard_sigmoid_backward(In<T> y, In<T> dy, Out<T> dx) {
     LAMELLA_REQUIRE(same_shape(y, dy));
     LAMELLA_REQUIRE(same_shape(y, dx));
     map(y.data, dy.data, dx.data, y.size, [](Vec<T> v, Vec<T> d) {
-        return (v <= T(0)) | (v >= T(1)) ? Vec<T>{} : d * T(0.2);
+        return ((v <= T(0)) | (v >= T(1))) ? Vec<T>{} : d * T(0.2);
     });
     return nullptr;
 }

@@ -21,7 +21,7 @@ Status binary_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out
     const T low = T(eps), high = T(1 - eps);
     return mean_loss_backward<T>(p, y, dloss, dp, [=](Vec<T> a, Vec<T> b) {
         const Vec<T> slope = (a - b) / (a * (T(1) - a));
-        return (a < low) | (a > high) ? Vec<T>{} : slope;
+        return ((a < low) | (a > high)) ? Vec<T>{} : slope;
     });
 }
 
@@ -70,7 +70,7 @@ Status categorical_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Real eps
         const T *from = p.data + r * n.columns, *target = y.data + r * n.columns;
         T* out = dp.data + r * n.columns;
         const T inverse = T(1) / sum_over<T>(n.columns, [=](Int i, Int part) { return load(from + i, part); });
-        const auto inside = [=](Vec<T> q, Vec<T> value) { return (q < low) | (q > high) ? Vec<T>{} : value; };
+        const auto inside = [=](Vec<T> q, Vec<T> value) { return ((q < low) | (q > high)) ? Vec<T>{} : value; };
         // dq q is -y.
         const T dot = -sum_over<T>(n.columns, [=](Int i, Int part) {
             return inside(load(from + i, part) * inverse, load(target + i, part));
@@ -116,7 +116,7 @@ Status sparse_categorical_crossentropy_backward(In<T> p, Labels y, In<T> dloss, 
         const T sum = sum_over<T>(n.columns, [=](Int i, Int part) { return clamp<T>(load(from + i, part), low, high); });
         for_vectors<T>(0, n.columns, [=](Int i, Int part) {
             const Vec<T> q = load(from + i, part);
-            store(out + i, (q < low) | (q > high) ? Vec<T>{} : broadcast<T>(d / sum), part);
+            store(out + i, ((q < low) | (q > high)) ? Vec<T>{} : broadcast<T>(d / sum), part);
         });
         if (right >= low && right <= high) out[y.data[r]] -= d / right;
     });

@@ -74,7 +74,7 @@ LAMELLA_INLINE Vec<T> only_where(Bits<T> inside, Vec<T> x) {
 template <class T>
 LAMELLA_INLINE Vec<T> sign(Vec<T> x) {
     const Vec<T> one = copy_sign<T>(broadcast<T>(T(1)), x);
-    return (x < T(0)) | (x > T(0)) ? one : x;
+    return ((x < T(0)) | (x > T(0))) ? one : x;
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ template <class T>
 Status kl_divergence_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out<T> dp) {
     const T low = T(eps), high = T(1);
     return row_loss_backward<T>(p, y, dloss, dp, false, [=](Vec<T> a, Vec<T> b) {
-        return (a < low) | (a > high) ? Vec<T>{} : -clamp<T>(b, low, high) / a;
+        return ((a < low) | (a > high)) ? Vec<T>{} : -clamp<T>(b, low, high) / a;
     });
 }
 
@@ -29,7 +29,7 @@ Status kl_divergence_backward_target(In<T> p, In<T> y, In<T> dloss, Real eps, Ou
     const T low = T(eps), high = T(1);
     return row_loss_backward<T>(p, y, dloss, dy, false, [=](Vec<T> a, Vec<T> b) {
         const Vec<T> slope = log<T>(b / clamp<T>(a, low, high)) + T(1);
-        return (b < low) | (b > high) ? Vec<T>{} : slope;
+        return ((b < low) | (b > high)) ? Vec<T>{} : slope;
     });
 }
 
