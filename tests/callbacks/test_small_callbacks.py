@@ -113,7 +113,7 @@ def test_terminate_on_nan_stops_at_that_batch(bad, capsys):
     steps = []
     net = model()
     spy = LambdaCallback(on_batch_end=lambda batch, logs: steps.append(batch))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="the loss of batch 2 is"):
         history = net.fit(x, Y, batch_size=1, epochs=3, shuffle=False, verbose=0, callbacks=[spy, TerminateOnNaN()])
     assert steps == [0, 1, 2] and history.epoch == [0]
     assert capsys.readouterr().out == "Batch 2: Invalid loss, terminating training\n"

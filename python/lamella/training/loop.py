@@ -46,6 +46,7 @@ def train(steps: Steps, run: Run) -> None:
     """
     callbacks = run.callbacks
     steps.model.stop_training = False
+    steps.told = False
     try:
         callbacks.on_train_begin()
         first = callbacks.position or Position(run.initial_epoch)

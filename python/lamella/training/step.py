@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from lamella.core.random import Stream
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
+from lamella.training import anomaly
 from lamella.training.objective import Objective
 
 
@@ -30,6 +32,7 @@ class Steps:
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._bound = False
         self.stream = Stream()
+        self.told = False  # of a loss that is no number: once a fit
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
@@ -38,6 +41,9 @@ class Steps:
             with Tape(self.variables) as tape:
                 values = self.model.run(inputs, training=True)
                 total, losses, seeds = objective.total(values, targets, weights, self.penalties)
+            if not isfinite(total) and not self.told:
+                self.told = True
+                anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
             if self._params:
                 self.bind_optimizer()
                 if self.optimizer.step(self._params, tape.gradients(seeds)):  # not if it only adds gradients up

@@ -1,0 +1,37 @@
+"""Where a loss that is no number comes from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.data.standardize import Array
+from lamella.ops.tape import value_of
+
+
+def warn(model: Any, inputs: Sequence[Array], loss: float, batch: int) -> None:
+    """A RuntimeWarning that names the batch and the first layer at fault, before the update spoils all weights."""
+    warnings.warn(
+        f"the loss of batch {batch} is {loss}: {_cause(model, inputs)}. TerminateOnNaN ends training at such a batch.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def _cause(model: Any, inputs: Sequence[Array]) -> str:
+    for name, array in zip(model.input_names, inputs):
+        if not np.isfinite(array).all():
+            return f"input '{name}' has values that are not finite"
+    with np.errstate(all="ignore"):
+        outputs = model.run_inside(inputs)
+    for layer in model.layers:
+        bad = [weight.name for weight in layer.weights if not np.isfinite(weight.value).all()]
+        if bad:
+            return f"the first layer at fault is '{layer.name}', whose weight {bad[0]} is not finite"
+        output: Any = value_of(outputs.get(layer.name))
+        if output is not None and not np.isfinite(output).all():
+            return f"the first layer at fault is '{layer.name}', whose output is not finite"
+    return "every layer's output is finite in inference, so look at the loss, the targets and their weights"
