@@ -6,7 +6,9 @@ import os
 
 from lamella import _kernels
 from lamella.core.config import legacy_frozen_batch_norm as legacy_frozen_batch_norm
+from lamella.core.config import max_file_bytes as max_file_bytes
 from lamella.core.config import set_legacy_frozen_batch_norm as set_legacy_frozen_batch_norm
+from lamella.core.config import set_max_file_bytes as set_max_file_bytes
 
 
 def targets() -> list[str]:

@@ -13,6 +13,7 @@ _epsilon: float = 1e-7
 _floatx: str = "float32"
 _image_data_format: DataFormat = "channels_last"
 _legacy_frozen_batch_norm: bool = False
+_max_file_bytes: int | None = None
 
 
 def epsilon() -> float:
@@ -69,3 +70,16 @@ def legacy_frozen_batch_norm() -> bool:
 def set_legacy_frozen_batch_norm(value: bool) -> None:
     global _legacy_frozen_batch_norm
     _legacy_frozen_batch_norm = bool(value)
+
+
+def max_file_bytes() -> int | None:
+    """What the arrays of a model file may hold together; None sets no limit beyond four times the file's size."""
+    return _max_file_bytes
+
+
+def set_max_file_bytes(limit: int | None) -> None:
+    """Raises ValueError unless `limit` is a positive int or None."""
+    global _max_file_bytes
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ValueError(f"set_max_file_bytes: expected a positive number of bytes or None, got {limit!r}")
+    _max_file_bytes = limit

@@ -72,16 +72,18 @@ def _mode(target: str) -> int | None:
 @contextlib.contextmanager
 def _temporary(target: str) -> Iterator[tuple[BinaryIO, str]]:
     """A new file in the target's directory, locked, so that others can tell it from one whose process is gone."""
-    name = _prefix(target) + secrets.token_hex(8)
-    with open(name, "xb") as file:
-        try:
+    while True:
+        name = _prefix(target) + secrets.token_hex(8)
+        with open(name, "xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if os.fstat(file.fileno()).st_nlink == 0:
-                raise OSError(errno.EAGAIN, "another process took the temporary file for a stray one; save again")
-            yield file, name
-        finally:
-            with contextlib.suppress(FileNotFoundError):  # renamed
-                os.unlink(name)
+                continue  # before it was locked, another saver took it for a stray one
+            try:
+                yield file, name
+            finally:
+                with contextlib.suppress(FileNotFoundError):  # renamed
+                    os.unlink(name)
+            return
 
 
 def _prefix(target: str) -> str:

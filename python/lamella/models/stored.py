@@ -34,13 +34,20 @@ class Stored:
             saving.save_weights(self, filepath, overwrite)
 
     def load_weights(
-        self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
+        self,
+        filepath: Any,
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+        reshape: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> None:
         """Set the weights from a file of weights or of a whole model; all of them or, where an error is raised, none.
 
         Args:  by_name: layers of the same name instead of layers in the same place.  skip_mismatch: warn of a layer that
             does not fit instead of raising; here without by_name, too, where Keras 2.2.5 ignores it.  reshape: weights
             of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
+            timeout: as in `load_model`.
         Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes.
         """
         from lamella import saving
@@ -50,7 +57,7 @@ class Stored:
                 f"Model '{self.name}' has no weights yet: call build(input_shape), or fit first, then load_weights"
             )
         with Exclusive(self):
-            saving.load_weights(self, filepath, by_name, skip_mismatch, reshape)
+            saving.load_weights(self, filepath, by_name, skip_mismatch, reshape, timeout=timeout)
 
     def to_json(self, **kwargs: Any) -> str:
         """Architecture without weights; kwargs go to json.dumps."""
@@ -87,13 +94,21 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         saving.save_model(model, filepath, overwrite, include_optimizer)
 
 
-def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+def load_model(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    *,
+    timeout: float | None = None,
+) -> Any:
     """The model that `save_model`, or real Keras, wrote.
 
     Args:  filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.  custom_objects:
         classes and functions of your own by name.  compile: also compile, and give the optimizer its state.
+        timeout: seconds; HDF5 then reads the file in a process of its own. lamella's files carry a checksum, but a file
+        from elsewhere may be damaged or made so that HDF5 crashes or never returns. Lamella's own argument.
     Raises:  ModelFileError for a damaged file; ValueError "Unknown layer: Foo" for a class that is not registered.
     """
     from lamella import saving
 
-    return saving.load_model(filepath, custom_objects, compile)
+    return saving.load_model(filepath, custom_objects, compile, timeout=timeout)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from lamella.core.files import replace_file
-from lamella.saving import h5_read, h5_write, seal, weights, whole
+from lamella.saving import h5_read, h5_write, isolated, safetensors_file, seal, weights, whole
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError as ModelFileError
 from lamella.saving.overwrite import may_write
@@ -29,10 +30,16 @@ def save_model(model: Model, filepath: Target, overwrite: bool = True, include_o
         _write(whole.contents_of(model, include_optimizer=include_optimizer), filepath)
 
 
-def load_model(filepath: Target, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Model:
+def load_model(
+    filepath: Target,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    *,
+    timeout: float | None = None,
+) -> Model:
     """See `lamella.models.load_model`; the classes must be registered, so the rooms of layers and models be loaded."""
-    _check_kind(filepath)
-    return whole.model_of(_read(filepath), _name(filepath), custom_objects, compiled=compile)
+    _check_kind(filepath, timeout)
+    return whole.model_of(_read(filepath, timeout), _name(filepath), custom_objects, compiled=compile)
 
 
 def save_weights(model: Model, filepath: Target, overwrite: bool = True) -> None:
@@ -43,44 +50,64 @@ def save_weights(model: Model, filepath: Target, overwrite: bool = True) -> None
 
 
 def load_weights(
-    model: Model, filepath: Target, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
+    model: Model,
+    filepath: Target,
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+    reshape: bool = False,
+    *,
+    timeout: float | None = None,
 ) -> None:
     """See `Model.load_weights`."""
-    _check_kind(filepath)
+    _check_kind(filepath, timeout)
     match = weights.by_name if by_name else weights.by_position
-    found = match(_read(filepath), model.layers, skip_mismatch=skip_mismatch, reshape=reshape)
+    found = match(_read(filepath, timeout), model.layers, skip_mismatch=skip_mismatch, reshape=reshape)
     weights.assign(found)
 
 
 def _write(contents: Contents, target: Target) -> None:
     if isinstance(target, (str, bytes, os.PathLike)):
-        replace_file(target, h5_write.to_bytes(contents))
+        format = safetensors_file if _is_safetensors(target) else h5_write
+        replace_file(target, format.to_bytes(contents))
     elif hasattr(target, "write"):
         target.write(h5_write.to_bytes(contents))
     else:
         h5_write.write(contents, target)
 
 
-def _read(source: Target) -> Contents:
+def _read(source: Target, timeout: float | None) -> Contents:
     if isinstance(source, (str, bytes, os.PathLike)):
         with open(source, "rb") as file:
-            return _read_file(file, _name(source))
+            if _is_safetensors(source):
+                return safetensors_file.read(file, _name(source))
+            return _read_file(file, _name(source), timeout)
     if hasattr(source, "read"):
-        return _read_file(io.BytesIO(source.read()), _name(source))
+        with io.BytesIO() if timeout is None else tempfile.TemporaryFile() as copy:
+            copy.write(source.read())
+            copy.seek(0)
+            return _read_file(copy, _name(source), timeout)
+    if timeout is not None:
+        raise ValueError("timeout: an HDF5 file that is open already is read in this process; pass its path")
     return h5_read.read_group(source, _name(source))
 
 
-def _read_file(file: BinaryIO, name: str) -> Contents:
+def _read_file(file: Any, name: str, timeout: float | None) -> Contents:
     if seal.unbroken(file) is False:
         raise ModelFileError(name, "the file is damaged: its checksum does not fit")
-    return h5_read.read(file, name)
+    return h5_read.read(file, name) if timeout is None else isolated.read(file, name, timeout)
 
 
-def _check_kind(target: Target) -> None:
+def _check_kind(target: Target, timeout: float | None = None) -> None:
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"expected timeout to be a number of seconds above 0, or None, got {timeout!r}")
     if isinstance(target, (str, bytes, os.PathLike)) or callable(getattr(target, "write", None)):
         return
     if type(target).__module__.partition(".")[0] != "h5py":
         raise ValueError(f"unexpected type {type(target)} for `filepath`")
+
+
+def _is_safetensors(path: Target) -> bool:
+    return os.fsdecode(path).endswith(".safetensors")
 
 
 def _name(target: Target) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from lamella.saving import training_dialects
 from lamella.saving.contents import Contents
 from lamella.saving.dialects import is_keras_2
+from lamella.saving.errors import ModelFileError
 from lamella.saving.optimizer_state import arranged
 
 # Duck-typed: the models are a room above.
@@ -16,7 +17,7 @@ Model = Any
 _NOT_COMPILED = "the model was *not* compiled. Compile it manually."
 
 
-def compile_as_saved(model: Model, contents: Contents) -> None:
+def compile_as_saved(model: Model, contents: Contents, path: str) -> None:
     """Warns, and leaves the model uncompiled, without a training configuration, or with one of a later Keras that has no
     counterpart here; raises ValueError for names that are not registered.
     """
@@ -25,6 +26,8 @@ def compile_as_saved(model: Model, contents: Contents) -> None:
         warnings.warn(f"No training configuration found in save file: {_NOT_COMPILED}", stacklevel=5)
         return
     if is_keras_2(contents.keras_version):
+        if not isinstance(training.get("optimizer_config"), dict) or "loss" not in training:
+            raise ModelFileError(path, f"training_config: expected optimizer_config and loss, found {sorted(training)}")
         _compile(model, training)
     else:
         try:
@@ -33,14 +36,14 @@ def compile_as_saved(model: Model, contents: Contents) -> None:
             written = f"The training configuration of Keras {contents.keras_version} in the save file"
             warnings.warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}", stacklevel=5)
             return
-    _restore_state(model, contents, training)
+    _restore_state(model, contents, training, path)
 
 
 def _compile(model: Model, training: dict[str, Any]) -> None:
     model.compile(
         optimizer=training["optimizer_config"],
         loss=training["loss"],
-        metrics=training["metrics"],
+        metrics=training.get("metrics"),
         # Releases before 2.2 did not write the first of these.
         weighted_metrics=training.get("weighted_metrics"),
         sample_weight_mode=training.get("sample_weight_mode"),
@@ -48,7 +51,7 @@ def _compile(model: Model, training: dict[str, Any]) -> None:
     )
 
 
-def _restore_state(model: Model, contents: Contents, training: dict[str, Any]) -> None:
+def _restore_state(model: Model, contents: Contents, training: dict[str, Any], path: str) -> None:
     optimizer, steps = model.optimizer, None
     if contents.optimizer_weights:
         model._make_train_function()
@@ -68,6 +71,10 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any]) -
             return
     steps = contents.state.get("iterations", steps)
     if steps is not None:
+        if type(steps) is not int or not 0 <= steps < 2**63:
+            raise ModelFileError(path, f"iterations: expected a number of steps, found {steps!r}")
         optimizer.iterations.assign(steps)
     if "random" in contents.state:
+        if not isinstance(contents.state["random"], dict):
+            raise ModelFileError(path, "the state of the random stream is no object")
         model._compiled().stream.set_state(contents.state["random"])

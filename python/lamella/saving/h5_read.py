@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella.core import config
 from lamella.core.configurable import Config
 from lamella.core.shapes import count
 from lamella.saving.contents import Contents, Entry, Named
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 # What arrays may declare together, over the file's size: Keras does not compress, so a file holds all of its numbers.
 _BLOW_UP = 4
-_ATTRIBUTE_LIMIT = 2**28  # bytes
+_ATTRIBUTE_LIMIT = 2**24  # bytes; Keras writes at most 64 KiB
+# Compression and checksums that are part of HDF5. Others are libraries that HDF5 would look for and load.
+_FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 
 def read(file: BinaryIO, path: str) -> Contents:
@@ -51,8 +54,7 @@ class _Reader:
 
     def __init__(self, path: str, size: int | None) -> None:
         self.path = path
-        self.size = size
-        self.left = None if size is None else _BLOW_UP * size
+        self.left = None if size is None else min(_BLOW_UP * size, config.max_file_bytes() or _BLOW_UP * size)
 
     def contents(self, root: h5py.Group) -> Contents:
         whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and self._has(root, "model_weights")
@@ -97,6 +99,10 @@ class _Reader:
             raise ModelFileError(self.path, f"{where} is no array")
         if found.is_virtual or found.external:
             raise ModelFileError(self.path, f"{where} keeps its numbers in other files")
+        settings = found.id.get_create_plist()
+        filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
+        if not filters <= set(_FILTERS):
+            raise ModelFileError(self.path, f"{where} needs filters {sorted(filters)}, of which only {_FILTERS} are used")
         dtype, shape = found.dtype, found.shape
         if dtype.kind not in "biuf" or shape is None:
             raise ModelFileError(self.path, f"{where}: expected numbers, got dtype {dtype}")
@@ -104,7 +110,7 @@ class _Reader:
         if self.left is not None:
             self.left -= declared
             if self.left < 0:
-                raise ModelFileError(self.path, f"{where} declares {declared} bytes, more than the file can hold")
+                raise ModelFileError(self.path, f"{where} declares {declared} bytes, more than the file can hold or may")
         return np.asarray(found[()])
 
     def _group(self, group: h5py.Group, name: str) -> h5py.Group:
@@ -159,13 +165,9 @@ class _Reader:
         if name not in group.attrs:
             return None
         attribute = h5py.h5a.open(group.id, name.encode())
-        points = attribute.get_space().get_simple_extent_npoints()
-        text = h5py.check_string_dtype(attribute.dtype)
-        size = attribute.dtype.itemsize
-        if text is not None and text.length is None and points > 1 and self.size is not None:
-            size = self.size  # entries may all point to one long string
-        if points * size > _ATTRIBUTE_LIMIT:
-            raise ModelFileError(self.path, f"the attribute {name} of '{group.name}' declares {points * size} bytes")
+        size = attribute.get_space().get_simple_extent_npoints() * attribute.dtype.itemsize
+        if size > _ATTRIBUTE_LIMIT:
+            raise ModelFileError(self.path, f"the attribute {name} of '{group.name}' declares {size} bytes")
         return group.attrs[name]
 
     def _decoded(self, text: Any, what: str) -> str:

@@ -55,7 +55,7 @@ def _write_layers(contents: Contents, group: h5py.Group) -> None:
     group.attrs["backend"] = (contents.backend or "").encode()
     group.attrs["keras_version"] = contents.keras_version.encode()
     for entry in contents.layers:
-        _write_entry(group.create_group(entry.name), entry)
+        _write_entry(group.require_group(entry.name), entry)
 
 
 def _write_entry(group: h5py.Group, entry: Entry) -> None:
@@ -76,11 +76,14 @@ def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> Non
     long = [name for name, text in zip(names, encoded) if len(text) > HEADER_LIMIT]
     if long:
         raise ValueError(f"names of more than {HEADER_LIMIT} bytes cannot be written to HDF5: {long[0][:50]}...")
+    if not encoded:
+        group.attrs[attribute] = []  # of float64, as in Keras's files
+        return
+    # A table as wide as its longest name, which h5py 2 made of a list; h5py 3 makes strings of variable length of one.
     table = np.asarray(encoded)
-    # A table has the width of its longest name.
     pieces = -(-table.nbytes // HEADER_LIMIT)
-    if pieces <= 1:
-        group.attrs[attribute] = encoded
+    if pieces == 1:
+        group.attrs[attribute] = table
         return
     while any(piece.nbytes > HEADER_LIMIT for piece in np.array_split(table, pieces)):
         pieces += 1

@@ -37,12 +37,12 @@ def arranged(
             rest.pop(0)
     # tf-keras kept the old optimizers beside the new ones, whose configs alone say whether they are compiled.
     by_parameter = release(version) >= (3, 0) or (release(version) >= (2, 11) and "jit_compile" in optimizer["config"])
-    if by_parameter and parameters:
+    if by_parameter and parameters and len(rest) % parameters == 0:
         each = len(rest) // parameters
         rest = [rest[i] for slot in range(each) for i in range(slot, each * parameters, each)]
     # Keras 2.2.5 keeps a zero of shape (1,) for each maximum of an Adam that is not AMSGrad, and moments for an SGD
-    # without momentum; other releases leave out what is not used.
-    unused = not rest and not optimizer["config"].get("momentum")
+    # without momentum; other releases leave out what is not used. Later ones write the iterations before the first step.
+    unused = not rest and (not steps or optimizer["config"].get("momentum") == 0)
     rest += [np.zeros_like(slot) for slot in slots[len(rest) :] if unused or slot.shape == (1,)]
     if [a.shape for a in rest] != [s.shape for s in slots]:
         raise ValueError(f"expected arrays of shapes {[s.shape for s in slots]}, found {[a.shape for a in rest]}")

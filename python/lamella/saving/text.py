@@ -11,10 +11,10 @@ from lamella.saving.errors import ModelFileError
 _LIMIT = 16 * 2**20
 
 
-def parse_json(text: str | bytes, what: str, path: str) -> Config:
+def parse_json(text: str | bytes, what: str, path: str, limit: int = _LIMIT) -> Config:
     """The object that `text` holds. Raises ModelFileError naming `what` and `path` otherwise."""
-    if len(text) > _LIMIT:
-        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the {_LIMIT} that a model's may have")
+    if len(text) > limit:
+        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the {limit} that it may have")
     try:
         value = json.loads(text)
     except RecursionError:

@@ -67,7 +67,7 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
             raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
         weights.assign(weights.by_position(contents, model.layers))
         if compiled:
-            compile_as_saved(model, contents)
+            compile_as_saved(model, contents, path)
     return model
 
 

@@ -1,0 +1,108 @@
+"""Reading HDF5 in a process of its own: a damaged or hostile file can make the HDF5 library spin without end, crash, or
+ask for all memory, and none of it may reach the program that wanted the file.
+
+The child gets the open file as its standard input and writes the contents to a temporary file: a line of JSON, then the
+arrays' bytes. The parent believes nothing of it: sizes and dtypes are checked again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from lamella.core.shapes import as_shape, count
+from lamella.saving import h5_read
+from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.errors import ModelFileError
+from lamella.saving.text import parse_json
+
+# Beyond the arrays: the names and descriptions, each limited by itself.
+_TEXT_BYTES = 2**26
+# Beyond what Python, NumPy and h5py take, and the arrays of the file.
+_SPARE_BYTES = 2**28
+_START = "import sys; sys.path[:] = {path!r}; from lamella.saving.isolated import serve; serve({limit}, {seconds})"
+
+
+def read(file: BinaryIO, path: str, timeout: float) -> Contents:
+    """As `h5_read.read`. Raises ModelFileError also when the child dies, or takes longer than `timeout` seconds."""
+    limit = 4 * file.seek(0, 2) + _TEXT_BYTES
+    file.seek(0)
+    code = _START.format(path=sys.path, limit=limit, seconds=math.ceil(timeout))
+    with tempfile.TemporaryFile() as out:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-c", code], stdin=file, stdout=out, stderr=subprocess.PIPE, timeout=timeout
+            )
+        except subprocess.TimeoutExpired:
+            raise ModelFileError(path, f"HDF5 had not read it after {timeout} s: the file is damaged") from None
+        if done.returncode:
+            last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ModelFileError(path, f"HDF5 could not read it: {last or f'signal {-done.returncode}'}")
+        out.seek(0)
+        return _received(out, path)
+
+
+def serve(limit: int, seconds: int) -> None:
+    """The child: reads standard input, writes to standard output within these bytes and seconds of processor time."""
+    size = sys.stdin.buffer.seek(0, 2)
+    here = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    memory = here + 8 * size + _SPARE_BYTES
+    for kind, most in ((resource.RLIMIT_FSIZE, limit), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds)):
+        resource.setrlimit(kind, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        contents = h5_read.read(sys.stdin.buffer, "the file")
+    except ModelFileError as error:
+        sys.exit(error.reason)
+    _send(contents, sys.stdout.buffer)
+
+
+def _send(contents: Contents, out: BinaryIO) -> None:
+    arrays: list[Any] = []
+
+    def described(named: list[Named]) -> list[Any]:
+        arrays.extend(array for _, array in named)
+        return [[name, array.dtype.newbyteorder("<").str, list(array.shape)] for name, array in named]
+
+    header = {
+        "layers": [[entry.name, described(entry.weights)] for entry in contents.layers],
+        "optimizer_weights": described(contents.optimizer_weights),
+        "texts": {name: getattr(contents, name) for name in _TEXTS},
+    }
+    out.write(json.dumps(header).encode() + b"\n")
+    for array in arrays:
+        out.write(np.asarray(array, array.dtype.newbyteorder("<")).tobytes())
+    out.flush()
+
+
+_TEXTS = ("keras_version", "backend", "model_config", "training_config", "state")
+
+
+def _received(out: BinaryIO, path: str) -> Contents:
+    header = parse_json(out.readline(_TEXT_BYTES), "what the reader sent", path, limit=_TEXT_BYTES)
+
+    def arrays(described: list[Any]) -> list[Named]:
+        return [(str(name), _array(out, dtype, shape, path)) for name, dtype, shape in described]
+
+    layers = [Entry(str(name), arrays(described)) for name, described in header["layers"]]
+    optimizer_weights = arrays(header["optimizer_weights"])
+    texts = {name: header["texts"][name] for name in _TEXTS}
+    return Contents(layers, optimizer_weights=optimizer_weights, **texts)
+
+
+def _array(out: BinaryIO, dtype: str, shape: list[int], path: str) -> Any:
+    kind = np.dtype(dtype)
+    if kind.kind not in "biuf":
+        raise ModelFileError(path, f"the reader sent an array of dtype {kind}")
+    sizes: Any = as_shape(shape)
+    data = out.read(count(sizes) * kind.itemsize)
+    if len(data) != count(sizes) * kind.itemsize:
+        raise ModelFileError(path, "the reader stopped early")
+    return np.frombuffer(data, kind).reshape(sizes)

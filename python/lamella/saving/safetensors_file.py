@@ -1,0 +1,88 @@
+"""Contents as safetensors: a JSON header and plain bytes, with a checksum of all of it in the header's metadata.
+
+The names, descriptions and their order are one JSON text under one key, since the library keeps no order of keys.
+Source of the format: the README of huggingface/safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config
+from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.errors import ModelFileError
+from lamella.saving.text import parse_json
+
+_KEY = "lamella"
+_TEXTS = ("keras_version", "backend", "model_config", "training_config", "state")
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def to_bytes(contents: Contents) -> bytes:
+    """A file's bytes. The same contents give the same bytes. Raises ImportError naming the extra."""
+    library = _library()
+    arrays: dict[str, NDArray[Any]] = {}
+
+    def stored(place: str, named: Sequence[Named]) -> list[str]:
+        arrays.update((f"{place}/{name}", np.ascontiguousarray(a).reshape(a.shape)) for name, a in named)
+        return [name for name, _ in named]
+
+    text: Config = {name: getattr(contents, name) for name in _TEXTS}
+    text["layers"] = [[e.name, stored(f"model_weights/{e.name}", e.weights)] for e in contents.layers]
+    text["optimizer_weights"] = stored("optimizer_weights", contents.optimizer_weights)
+    text["sha256"] = _digest(text, arrays)
+    data: bytes = library.numpy.save(arrays, {_KEY: json.dumps(text)})
+    return data
+
+
+def read(file: BinaryIO, path: str) -> Contents:
+    """Raises ModelFileError for a file that is damaged, or that lamella did not write."""
+    library = _library()
+    data = file.read()
+    try:
+        arrays: Arrays = library.numpy.load(data)
+        # The library hands out the arrays only; it has just checked this header.
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    except (library.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(path, f"the file is damaged or no safetensors file ({error})") from error
+    if _KEY not in metadata:
+        raise ModelFileError(path, f"no model file: its metadata has no key {_KEY!r}, only {sorted(metadata)}")
+    text = parse_json(metadata[_KEY], "the description", path)
+    if text.pop("sha256", None) != _digest(text, arrays):
+        raise ModelFileError(path, "the file is damaged: its checksum does not fit")
+
+    def stored(place: str, names: list[str]) -> list[Named]:
+        return [(name, arrays[f"{place}/{name}"]) for name in names]
+
+    try:
+        layers = [Entry(name, stored(f"model_weights/{name}", names)) for name, names in text["layers"]]
+        optimizer_weights = stored("optimizer_weights", text["optimizer_weights"])
+        return Contents(layers, optimizer_weights=optimizer_weights, **{name: text[name] for name in _TEXTS})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(path, f"the description does not fit the file ({error!r})") from error
+
+
+def _digest(text: Config, arrays: Arrays) -> str:
+    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _library() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise ImportError(
+            "files called *.safetensors need the library safetensors: pip install 'lamella[safetensors]'"
+        ) from error
+    return safetensors
