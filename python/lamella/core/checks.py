@@ -34,3 +34,12 @@ def check_number(value: object, who: str) -> None:
 
 def _kind(x: object) -> str:
     return f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
+
+
+def checked_count(name: str, value: object, least: int = 1) -> int:
+    """An int >= `least`. Raises TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"expected {name} to be an integer, got {value!r}")
+    if value < least:
+        raise ValueError(f"expected {name} to be at least {least}, got {value}")
+    return int(value)

@@ -61,10 +61,13 @@ class Stream:
         self._ready()
         self.epoch = self.step
 
-    def order(self) -> np.random.Generator:
-        """A generator for the order of this epoch's samples: the same one however often it is asked for."""
+    def order(self, ahead: int = 0) -> np.random.Generator:
+        """A generator for the order of this epoch's samples: the same one however often it is asked for.
+
+        Args:  ahead: of a pass through the data that begins so many steps after the epoch, or before it if negative.
+        """
         self._ready()
-        words = np.random.SeedSequence([self.seed, zlib.crc32(b"shuffle"), self.epoch])
+        words = np.random.SeedSequence([self.seed, zlib.crc32(b"shuffle"), (self.epoch + ahead) % 2**64])
         return np.random.Generator(np.random.Philox(words))
 
     def key(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -12,26 +12,40 @@ from lamella.data.standardize import Array
 # Inputs, targets, weights (None where all samples count the same) and the number of samples.
 Batch: TypeAlias = tuple[list[Array], list[Array], "list[Array | None]", int]
 Shuffle: TypeAlias = 'bool | Literal["batch"]'
-# Makes the generator of the order of the epoch that begins. It knows the epoch; batches do not count epochs.
-Order: TypeAlias = Callable[[], np.random.Generator]
 
 # Rows are gathered some batches at a time, then sliced: a slice costs 0.2 us, a gather 1 us and more. The block stays
 # within a core's L2 cache.
 _BLOCK_BYTES = 1 << 18
 
 
-class Batches(Protocol):
-    """What the loop feeds on. Generators and Sequences become one of these, too."""
+class Order(Protocol):
+    """Makes the generator of the order of the epoch that begins, or of a pass through the data that begins `ahead` steps
+    after it. It knows the epoch; batches do not count epochs.
+    """
 
-    @property
-    def steps(self) -> int | None: ...
+    def __call__(self, ahead: int = 0) -> np.random.Generator: ...
 
-    @property
-    def samples(self) -> int | None: ...
+
+class Batches:
+    """What the loop feeds on.
+
+    Attributes:  steps: batches an epoch; None: as many as there are.  samples: of an epoch, None if not known.
+        exhausted: nothing comes any more.
+    """
+
+    steps: int | None
+    samples: int | None
+    exhausted = False
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """The batches of one epoch, in order."""
-        ...
+        raise NotImplementedError
+
+    def end_epoch(self) -> None:
+        """The epoch is over, whole or cut short by stop_training."""
+
+    def close(self) -> None:
+        """No further epoch comes."""
 
 
 class Data(NamedTuple):
@@ -57,7 +71,7 @@ class Data(NamedTuple):
         return Data([x[rows] for x in self.inputs], [y[rows] for y in self.targets], cut)
 
 
-class ArrayBatches:
+class ArrayBatches(Batches):
     """Arrays cut into batches; the last one may be smaller.
 
     Args:  shuffle: True: a new order each epoch; "batch": whole batches change places and the remainder stays last.
@@ -109,8 +123,10 @@ class ArrayBatches:
             yield [x[start:end] for x in inputs], [y[start:end] for y in targets], cut, end - start  # type: ignore[misc]
 
 
-class WholeBatches:
+class WholeBatches(Batches):
     """The same arrays again and again: fit(steps_per_epoch=n) on arrays takes each step on all of them, as Keras does."""
+
+    steps: int
 
     def __init__(self, data: Data, steps: int) -> None:
         self.data = data

@@ -1,21 +1,26 @@
-"""Batches that a generator, an iterator or a Sequence hands out, drawn in the main thread."""
+"""Batches that a generator, an iterator or a Sequence hands out, prepared ahead by workers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from lamella.data.batches import Batch, Data, Order
+from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
+from lamella.data.crew import Crew, Hiring, Item, one_pass
+from lamella.data.sequence import is_sequence
 
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
 
+# Waiting is told of where it is most of an epoch, and worth a thought.
+_MOST, _SECONDS = 0.5, 1.0
 
-def is_sequence(x: Any) -> bool:
-    """A keras.utils.Sequence, or what behaves like one: batches by index, a length, a hook after the epoch."""
-    return all(hasattr(x, name) for name in ("__getitem__", "__len__", "on_epoch_end"))
+_END = object()
 
 
 def is_generated(x: Any) -> bool:
@@ -33,11 +38,15 @@ def split_item(item: Any) -> tuple[Any, Any, Any]:
     return x, y, item[2] if len(item) == 3 else None
 
 
-class GeneratedBatches:
-    """`steps` batches an epoch; a generator goes on where it stopped, a Sequence starts again.
+class GeneratedBatches(Batches):
+    """`steps` batches an epoch; a generator goes on where it stopped, and so does a Sequence, pass after pass.
 
-    Args:  steps: None takes a Sequence's length.  shuffle: a Sequence's batches, by `order`.
-    Raises:  ValueError without steps for what has no length, and for a batch without samples.
+    Exactly `steps` items are asked for in an epoch, never ahead into the next; items that are None are left out.
+
+    Args:  steps: None takes a Sequence's length, each epoch anew.  hiring: the workers; they start with the first epoch
+        and live until close().  order: of a Sequence in training.  shuffle: whether its batches change places.
+        argument: the name of `steps` where the user gives it, for messages.
+    Raises:  ValueError without steps for what has no length, for a batch without samples, and where no batch comes.
     """
 
     samples = None
@@ -47,41 +56,121 @@ class GeneratedBatches:
         source: Any,
         steps: int | None,
         convert: Convert,
-        shuffle: bool = False,
+        hiring: Hiring,
         order: Order | None = None,
+        shuffle: bool = False,
+        argument: str = "steps_per_epoch",
     ) -> None:
         if steps is None and not is_sequence(source):
             raise ValueError(
-                "`steps_per_epoch=None` is only valid for a generator based on the `keras.utils.Sequence` class. Please "
-                "specify `steps_per_epoch` or use the `keras.utils.Sequence` class."
+                f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. Please "
+                f"specify `{argument}` or use the `keras.utils.Sequence` class."
             )
+        hiring.check()
         self.source = source
         self.convert = convert
+        self.hiring = hiring
+        self.order = order
+        self.shuffle = shuffle
         self.steps: int = len(source) if steps is None else steps
-        self.order = order if shuffle else None
-        if self.steps < 1:
-            raise ValueError(f"expected at least one batch an epoch, got {self.steps}")
+        self.last_size = 0
+        self._counts_anew = steps is None
+        self._crew: Crew | None = None
+        self._warned = False
+        if self.steps < 1 or (is_sequence(source) and len(source) < 1):
+            raise ValueError(f"expected at least one batch an epoch, got {min(self.steps, len(source))}")
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        for item in self._sequence() if is_sequence(self.source) else self._drawn():
+        if self._counts_anew:
+            self.steps = len(self.source)
+        drawn, waited, began = 0, 0.0, perf_counter()
+        items = self._items(index)
+        while True:
+            asked = perf_counter()
+            item = next(items, _END)
+            waited += perf_counter() - asked
+            if item is _END:
+                break
             data = self.convert(item)
+            del item
+            drawn += 1
+            self.last_size = data.samples
             yield *data, data.samples
+        if drawn < self.steps:
+            self._ended(drawn)
+        self._tell_of_waiting(waited, perf_counter() - began)
 
-    def _sequence(self) -> Iterator[Any]:
-        order = np.arange(len(self.source))
-        if self.order is not None:
-            self.order().shuffle(order)
-        for step in range(self.steps):
-            yield self.source[int(order[step % len(order)])]
-        self.source.on_epoch_end()
+    def _items(self, index: int) -> Iterator[Any]:
+        """The items of one epoch. What None takes away is asked for again, unless nothing else comes."""
+        if self._crew is None:
+            self._crew = Crew(self.source, self.hiring)
+        else:
+            self._crew.renew()
+        first = at = index * self.steps
+        missing = self.steps
+        while missing:
+            came = 0
+            for item in self._crew.results(self._arguments(at, missing, first)):
+                if item is not None:
+                    came += 1
+                    yield item
+            if not came:
+                return
+            at, missing = at + missing, missing - came
 
-    def _drawn(self) -> Iterator[Any]:
-        for step in range(self.steps):
-            try:
-                item = next(self.source)
-            except StopIteration:
-                raise ValueError(
-                    f"the generator ended after {step} of {self.steps} batches of an epoch; it should go on for ever, "
-                    "or steps_per_epoch * epochs batches"
-                ) from None
-            yield item
+    def _arguments(self, at: int, count: int, first: int) -> Iterable[Any]:
+        """For the workers: the next `count` of a Sequence from its batch number `at` on, counted through all passes."""
+        if not is_sequence(self.source):
+            return itertools.repeat(None, count)
+        length = len(self.source)
+        passes = (self._pass(number * length - first) for number in itertools.count(at // length))
+        return itertools.islice(itertools.chain.from_iterable(passes), at % length, at % length + count)
+
+    def _pass(self, ahead: int) -> list[Item]:
+        """One pass through the Sequence, which begins `ahead` steps after this epoch."""
+        # Without an order it is no training: a worker's random numbers are then the same each time.
+        generator = np.random.Generator(np.random.Philox(0)) if self.order is None else self.order(ahead)
+        return one_pass(len(self.source), generator, shuffle=self.shuffle)
+
+    def _ended(self, drawn: int) -> None:
+        if not self.last_size:
+            raise ValueError(f"the generator gave no batch at all, {self.steps} were expected")
+        self.exhausted = True
+        warnings.warn(
+            f"the generator ended after {drawn} of {self.steps} batches; it should go on for ever, or for "
+            "steps_per_epoch * epochs batches",
+            stacklevel=2,
+        )
+
+    def _tell_of_waiting(self, waited: float, total: float) -> None:
+        if self.order is None or self._warned or waited < max(_SECONDS, _MOST * total):
+            return
+        self._warned = True
+        warnings.warn(
+            f"input-bound: {waited / total:.0%} of the epoch's {total:.1f} s went by in waiting for batches; "
+            "more workers or cheaper batches would help",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+    def end_epoch(self) -> None:
+        if is_sequence(self.source):
+            self.source.on_epoch_end()
+
+    def close(self) -> None:
+        if self._crew is not None:
+            self._crew.stop()
+            self._crew = None
+
+
+class LikeLastBatch(Batches):
+    """Arrays cut into batches of the size of the last training batch: how Keras validates beside a generator."""
+
+    def __init__(self, data: Data, training: GeneratedBatches) -> None:
+        self.data = data
+        self.training = training
+        self.samples = data.samples
+        self.steps = None
+
+    def epoch(self, index: int) -> Iterator[Batch]:
+        return ArrayBatches(self.data, self.training.last_size).epoch(index)

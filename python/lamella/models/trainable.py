@@ -12,6 +12,7 @@ from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
+from lamella.data.crew import Hiring
 from lamella.data.generated import is_generated
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
@@ -137,6 +138,9 @@ class Trainable:
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_freq: int | Collection[int] = 1,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
         **renamed: int,
     ) -> History:
         """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
@@ -144,7 +148,9 @@ class Trainable:
         Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
-            steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.  renamed: nb_epoch, Keras 1's epochs.
+            steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
+            max_queue_size, workers, use_multiprocessing: how a generator's batches are prepared, see `data.crew.Crew`.
+            renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
             Keras's own words before any weight has changed.
@@ -160,6 +166,7 @@ class Trainable:
             return _fit_generated.fit(
                 self, self._to_train(first), x, epochs, verbose, callbacks, validation_data, bool(shuffle),
                 class_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
+                Hiring(workers, max_queue_size, use_multiprocessing),
             )  # fmt: skip
         return _fit.fit(
             self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,

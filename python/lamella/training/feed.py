@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.core.checks import as_array
+from lamella.core.checks import as_array, checked_count
 from lamella.core.config import floatx
 from lamella.data import targets as target_checks
 from lamella.data import weights as weight_checks
@@ -72,15 +72,6 @@ def checked_batch_size(model: Any, batch_size: int | None) -> int:
             f"Layer: {fixed}"
         )
     return size or fixed or 32
-
-
-def checked_count(name: str, value: Any) -> int:
-    """An int >= 1. Raises TypeError or ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"expected {name} to be an integer, got {value!r}")
-    if value < 1:
-        raise ValueError(f"expected {name} to be at least 1, got {value}")
-    return int(value)
 
 
 def check_whole_batches(model: Any, samples: int, batch_size: int, more: str = "") -> None:

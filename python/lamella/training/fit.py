@@ -10,10 +10,11 @@ import numpy as np
 from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
+from lamella.core.checks import checked_count
 from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
-from lamella.training.feed import checked_batch_size, checked_count
+from lamella.training.feed import checked_batch_size
 from lamella.training.step import Steps
 
 
@@ -120,7 +121,12 @@ def run(
         )
         for callback in hooks.callbacks:
             callback.validation_data = shown
-        loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
+        try:
+            loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
+        finally:
+            batches.close()
+            if validation is not None:
+                validation.close()
     return history
 
 

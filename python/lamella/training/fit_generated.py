@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
-from functools import partial
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
-from lamella.data.batches import ArrayBatches, Batches, Data
-from lamella.data.generated import GeneratedBatches, is_generated, is_sequence, split_item
+from lamella.data.batches import Batches, Data
+from lamella.data.crew import Hiring
+from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, is_generated, split_item
+from lamella.data.sequence import is_sequence
 from lamella.training import feed
 from lamella.training.fit import run, validation_arrays
 from lamella.training.step import Steps
@@ -53,27 +57,41 @@ def fit(
     steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_freq: int | Collection[int],
+    hiring: Hiring,
 ) -> History:
-    """Train on batches as they come; see Model.fit."""
+    """Train on batches as they come; see Model.fit. Workers end with the fit, however that ends."""
     batches = GeneratedBatches(
-        source,
-        steps_per_epoch,
-        partial(_checked, model, steps, class_weight),
-        shuffle=bool(shuffle),
-        order=steps.stream.order,
+        source, steps_per_epoch, _checked(model, steps, class_weight), hiring, steps.stream.order, shuffle
     )
     validation: Batches | None = None
     shown = None
     if is_generated(validation_data):
-        validation = GeneratedBatches(validation_data, validation_steps, partial(_checked, model, steps, None))
+        validation = GeneratedBatches(
+            validation_data, validation_steps, _checked(model, steps), hiring, argument="validation_steps"
+        )
     elif validation_data is not None:
+        if validation_steps is not None:
+            warnings.warn("`validation_steps` is for generators: arrays are validated whole.", stacklevel=4)
         held, shown = validation_arrays(model, steps, validation_data)
-        validation = ArrayBatches(held, feed.checked_batch_size(model, None))
+        validation = LikeLastBatch(held, batches)
     return run(
         model, steps, batches, validation, None, epochs, verbose, callbacks, initial_epoch, validation_freq, shown
     )
 
 
-def _checked(model: Any, steps: Steps, class_weight: Any, item: Any) -> Data:
-    x, y, weights = split_item(item)
-    return feed.data_of(model, steps.objective, x, y, weights, class_weight)[0]
+def _checked(model: Any, steps: Steps, class_weight: Any = None) -> Convert:
+    """Items to arrays."""
+
+    def convert(item: Any) -> Data:
+        x, y, weights = split_item(item)
+        refuse_empty(x)
+        return feed.data_of(model, steps.objective, x, y, weights, class_weight)[0]
+
+    return convert
+
+
+def refuse_empty(x: Any) -> None:
+    """Raises ValueError, in Keras's own words, for a batch without samples."""
+    arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
+    if any(np.shape(a)[:1] == (0,) for a in arrays):
+        raise ValueError("Received an empty batch. Batches should contain at least one item.")

@@ -38,6 +38,12 @@ class Run:
             return (epoch + 1) % self.validation_freq == 0
         return (epoch + 1) in self.validation_freq
 
+    def validations_before(self, epoch: int) -> int:
+        """How many epochs of a whole run are validated before this one; so far a Sequence has gone on."""
+        if isinstance(self.validation_freq, int):
+            return epoch // self.validation_freq
+        return sum(number <= epoch for number in set(self.validation_freq))
+
 
 def train(steps: Steps, run: Run) -> None:
     """Epochs initial_epoch .. epochs - 1, or fewer if a callback sets model.stop_training.
@@ -51,17 +57,21 @@ def train(steps: Steps, run: Run) -> None:
         callbacks.on_train_begin()
         first = callbacks.position or Position(run.initial_epoch)
         for epoch in range(first.epoch, run.epochs):
-            if steps.model.stop_training:
+            if steps.model.stop_training or run.batches.exhausted:
                 break
             steps.objective.reset()
             steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
             finished = _train_epoch(steps, run, epoch, done=first.batch if epoch == first.epoch else 0)
+            if not run.averages.seen:  # a generator had ended with the epoch before
+                break
+            run.batches.end_epoch()
             logs: Logs[Any] = Logs()
             if finished and run.validates(epoch):
                 assert run.validation is not None
                 # A stop asked for during validation counts too.
-                values = evaluate(steps, run.validation, callbacks)
+                values = evaluate(steps, run.validation, callbacks, index=run.validations_before(epoch))
+                run.validation.end_epoch()
                 logs.update(zip([f"val_{name}" for name in steps.objective.names], values))
             callbacks.on_epoch_end(epoch, logs)
     except BaseException as error:
@@ -76,7 +86,6 @@ def _train_epoch(steps: Steps, run: Run, epoch: int, done: int) -> bool:
     callbacks, averages = run.callbacks, run.averages
     # Nobody but the averages listens as a rule; then no logs are made for a batch.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
-    left = run.batches.steps
     batches = run.batches.epoch(epoch)
     for index, (inputs, targets, weights, size) in enumerate(islice(batches, done, None) if done else batches, done):
         if watched:
@@ -87,14 +96,21 @@ def _train_epoch(steps: Steps, run: Run, epoch: int, done: int) -> bool:
         else:
             averages.add(names, step(inputs, targets, weights), size)
         if model.stop_training:
-            return left is not None and index + 1 == left
+            return index + 1 == run.batches.steps
     return True
 
 
 def evaluate(
-    steps: Steps, batches: Batches, callbacks: CallbackList | None = None, progress: ProgressLine | None = None
+    steps: Steps,
+    batches: Batches,
+    callbacks: CallbackList | None = None,
+    progress: ProgressLine | None = None,
+    index: int = 0,
 ) -> list[float]:
-    """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end."""
+    """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end.
+
+    Args:  index: of this evaluation among those of the same batches.
+    """
     objective, names = steps.objective, steps.objective.names
     objective.reset()
     totals = [0.0] * len(names)
@@ -103,21 +119,21 @@ def evaluate(
     if callbacks is not None:
         callbacks.on_test_begin()
     watched = callbacks is not None and bool(callbacks.listeners("test"))
-    for index, (inputs, targets, weights, size) in enumerate(batches.epoch(0)):
+    for batch, (inputs, targets, weights, size) in enumerate(batches.epoch(index)):
         if watched:
             assert callbacks is not None
-            logs: Logs[Any] = Logs(batch=index, size=size)
-            callbacks.call_batch("test", "begin", index, logs)
+            logs: Logs[Any] = Logs(batch=batch, size=size)
+            callbacks.call_batch("test", "begin", batch, logs)
         last = steps.test(inputs, targets, weights)
         if watched:
             assert callbacks is not None
             logs.update(zip(names, last))
-            callbacks.call_batch("test", "end", index, logs)
+            callbacks.call_batch("test", "end", batch, logs)
         samples += size
         for i, value in enumerate(last):
             totals[i] += value * size
         if progress is not None:
-            progress.update(samples)
+            progress.update(batch + 1 if batches.samples is None else samples)
     if callbacks is not None:
         callbacks.on_test_end()
     stateful = objective.stateful_names

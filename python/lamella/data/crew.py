@@ -1,0 +1,151 @@
+"""Crew: the workers that prepare the batches of one Sequence or generator."""
+
+from __future__ import annotations
+
+import random as python_random
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lamella.core.checks import checked_count
+from lamella.data.sequence import is_sequence
+from lamella.data.workers import GRACE_SECONDS, Exhausted, Results, Work, Workers
+
+if TYPE_CHECKING:
+    from lamella.data.processes import Process
+
+
+class Item(NamedTuple):
+    """A batch to prepare: its index (a tuple has a method of that name), and what seeds the global random numbers of a worker process for it."""
+
+    place: int
+    seed: int
+
+
+class ItemOf:
+    """Work on a Sequence in a thread."""
+
+    def __init__(self, sequence: Any) -> None:
+        self.sequence = sequence
+
+    def __call__(self, item: Item) -> Any:
+        return self.sequence[item.place]
+
+
+class SeededItemOf(ItemOf):
+    """Work on a Sequence in a process. NumPy's and Python's global random numbers begin anew for each batch; otherwise
+    forked workers would all draw the same ones, and which batch gets which would be left to chance.
+    """
+
+    def __call__(self, item: Item) -> Any:
+        np.random.seed(item.seed)
+        python_random.seed(item.seed)
+        return super().__call__(item)
+
+
+class NextOf:
+    """Work on a generator or iterator: its next item, whatever the argument. `seed`: of NumPy, before the first."""
+
+    def __init__(self, source: Iterator[Any], seed: int | None = None) -> None:
+        self.source = source
+        self.seed = seed
+
+    def __call__(self, _: object) -> Any:
+        if self.seed is not None:
+            np.random.seed(self.seed)
+            self.seed = None
+        try:
+            return next(self.source)
+        except StopIteration:
+            raise Exhausted from None
+
+
+def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool) -> list[Item]:
+    """Each batch of a Sequence once, in order or shuffled by `generator`."""
+    indices = np.arange(length)
+    if shuffle:
+        generator.shuffle(indices)
+    return [Item(*pair) for pair in zip(indices.tolist(), generator.integers(2**32, size=length).tolist())]
+
+
+class Hiring(NamedTuple):
+    """fit's arguments of these names: 0 workers prepare each batch when it is asked for, in that thread; at most
+    `max_queue_size` batches wait.
+    """
+
+    workers: int = 1
+    max_queue_size: int = 10
+    use_multiprocessing: bool = False
+
+    def check(self) -> None:
+        """Raises TypeError, ValueError for fewer than 0 workers or a queue below 1."""
+        checked_count("workers", self.workers, least=0)
+        checked_count("max_queue_size", self.max_queue_size)
+
+
+class Crew:
+    """Threads, or processes with a thread for each, that live until `stop`.
+
+    A generator is drawn by one worker, whatever `workers` says: several would race for its items, or each have a copy.
+
+    Args:  source: a Sequence or an iterator.  random_seed: of NumPy in a generator's process.
+    Raises:  TypeError, ValueError as `Hiring.check`.
+    """
+
+    def __init__(self, source: Any, hiring: Hiring, random_seed: int | None = None) -> None:
+        hiring.check()
+        workers, ahead, use_multiprocessing = hiring
+        self.source = source
+        self._indexed = is_sequence(source)
+        self._processes: list[Process] = []
+        main: Work = ItemOf(source) if self._indexed else NextOf(source)
+        works: Sequence[Work] = [main] * (workers if self._indexed else min(workers, 1))
+        if use_multiprocessing and workers:
+            if not self._indexed and workers > 1:
+                warnings.warn(
+                    "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so "
+                    "one worker draws from it. Please consider using the `keras.utils.Sequence` class.",
+                    stacklevel=2,
+                )
+            # Imported here: most programs start no processes.
+            from lamella.data.processes import Process
+
+            work: Work = SeededItemOf(source) if self._indexed else NextOf(source, random_seed)
+            try:
+                for _ in works:
+                    self._processes.append(Process(work))
+            except BaseException:
+                self._end_processes()
+                raise
+            works = self._processes
+        self._workers = Workers(works, main, ahead)
+
+    def results(self, arguments: Iterable[Any]) -> Results:
+        """The items for `arguments`, in order: Items of a Sequence; for a generator anything, one for each draw."""
+        return self._workers.results(arguments)
+
+    def renew(self) -> None:
+        """Let worker processes know a Sequence that has changed. Nothing may be under way.
+
+        It is pickled to see whether it has; one that does not pickle is forked anew.
+        """
+        if self._indexed:
+            for process in self._processes:
+                process.renew(SeededItemOf(self.source))
+
+    @property
+    def alive(self) -> int:
+        """The number of workers that still run."""
+        return self._workers.alive
+
+    def stop(self, timeout: float | None = GRACE_SECONDS) -> None:
+        """Processes end at once, threads after the batch that they prepare; waits at most `timeout` seconds for these."""
+        self._workers.dismiss()
+        self._end_processes()
+        self._workers.join(timeout)
+
+    def _end_processes(self) -> None:
+        for process in self._processes:
+            process.stop()

@@ -1,0 +1,150 @@
+"""A process that works for a thread: it gets an argument, and sends back the result or the error.
+
+Work that pickles goes to a fresh interpreter, which knows nothing of this process's threads. Other work, and what the
+script itself defines, cannot travel there without running the script again: for that the process is forked, the
+kernels then run serially in the child (core/parallel.cpp). Either ends when its pipe does, so none outlives its owner.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from lamella.data.worker_process import Pickled, RemoteTraceback, Renewal, receive, run_forked
+from lamella.data.workers import GRACE_SECONDS, Work
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended while it should have worked.
+
+    Attributes:  pid.  signal: that killed it, or None.  status: that it exited with, or None.
+    """
+
+    def __init__(self, pid: int, code: int | None) -> None:
+        self.pid = pid
+        self.signal = -code if code is not None and code < 0 else None
+        self.status = code if code is not None and code >= 0 else None
+        if self.signal is not None:
+            hint = "; the system does so when memory runs out" if self.signal == signal.SIGKILL else ""
+            end = f"was killed by signal {self.signal} ({signal.Signals(self.signal).name}){hint}"
+        else:
+            end = "closed its pipe" if code is None else f"exited with status {code}"
+        super().__init__(f"worker process {pid} {end}")
+
+
+class _Child(Protocol):
+    """What Popen and multiprocessing's Process have in common, by Popen's names."""
+
+    pid: int
+
+    def wait(self, timeout: float) -> int | None: ...
+    def kill(self) -> None: ...
+
+
+class Process:
+    """Does tasks in a child process, one at a time, for the one thread that calls it.
+
+    Args:  work: callable; what it changes in itself stays in the child.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._begin(work, _pickled(work))
+
+    def _begin(self, work: Work, pickled: Pickled | None) -> None:
+        self._digest = pickled.digest() if pickled is not None else None
+        self._connection, theirs = Pipe()
+        fresh = pickled is not None and b"__main__" not in pickled.header
+        try:
+            self._child: _Child = _fresh(theirs) if fresh else _Forked(theirs, self._connection, work)
+        finally:
+            theirs.close()  # now the pipe ends with the child
+        if pickled is not None and fresh:
+            self._talk(lambda: pickled.send(self._connection))
+
+    def renew(self, work: Work) -> None:
+        """Let the child do `work` from now on: sent if it differs from what was sent last, forked anew if it does not
+        pickle. No task may be under way.
+        """
+        pickled = _pickled(work)
+        if pickled is None or self._digest is None:
+            self.stop()
+            self._begin(work, pickled)
+        elif (digest := pickled.digest()) != self._digest:
+            self._digest = digest
+            self._talk(lambda: pickled.send(self._connection))
+
+    def __call__(self, argument: Any) -> Any:
+        value, error, where = self._talk(lambda: self._asked(argument))
+        if error is not None:
+            raise error from RemoteTraceback(where)
+        return value
+
+    def _asked(self, argument: Any) -> Any:
+        Pickled(argument).send(self._connection)
+        return receive(self._connection)
+
+    def _talk(self, talk: Callable[[], Any]) -> Any:
+        try:
+            return talk()
+        except (EOFError, OSError):
+            raise WorkerDiedError(self._child.pid, self._child.wait(GRACE_SECONDS)) from None
+
+    def stop(self) -> None:
+        """End the child, whatever it does. What it worked on is lost."""
+        self._child.kill()
+        self._child.wait(GRACE_SECONDS)
+        self._connection.close()
+
+
+class _Forked:
+    """A fork of this process, as a `_Child`."""
+
+    def __init__(self, theirs: Connection, ours: Connection, work: Work) -> None:
+        self._process = get_context("fork").Process(target=run_forked, args=(theirs, ours, work), daemon=True)
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    def wait(self, timeout: float) -> int | None:
+        self._process.join(timeout)
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class _Popen(subprocess.Popen[bytes]):
+    def wait(self, timeout: float | None = None) -> Any:
+        try:
+            return super().wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def _fresh(theirs: Connection) -> _Child:
+    """An interpreter of its own that serves `theirs`. It sees no Ctrl-C, and computes on one core, as its kin do."""
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from lamella.data.worker_process import run_fresh; run_fresh({theirs.fileno()})"
+    )
+    return _Popen(
+        [sys.executable, "-c", code],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def _pickled(work: Work) -> Pickled | None:
+    """None for what does not pickle."""
+    try:
+        return Pickled(Renewal(work))
+    except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError):
+        return None

@@ -1,0 +1,118 @@
+"""The worker's side of data.processes, and how both sides talk: pickles, with arrays beside them and not copied into them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import signal
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+
+class Pickled:
+    """An object's pickle, whose large buffers are still the object's own."""
+
+    def __init__(self, obj: Any) -> None:
+        buffers: list[pickle.PickleBuffer] = []
+        self.header = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+        self.buffers = [memoryview(buffer.raw()) for buffer in buffers]
+
+    def digest(self) -> bytes:
+        """Equal for equal contents."""
+        digest = hashlib.blake2b(self.header)
+        for buffer in self.buffers:
+            digest.update(buffer)
+        return digest.digest()
+
+    def send(self, connection: Connection) -> None:
+        connection.send((self.header, [buffer.nbytes for buffer in self.buffers]))
+        for buffer in self.buffers:
+            if buffer.nbytes:
+                connection.send_bytes(buffer)
+
+
+
+def receive(connection: Connection) -> Any:
+    """What the other side sent; arrays are writable. Raises EOFError if there is no other side any more."""
+    header, sizes = connection.recv()
+    buffers = []
+    for size in sizes:
+        buffer = np.empty(size, np.uint8)
+        if size:
+            connection.recv_bytes_into(buffer)
+        buffers.append(buffer)
+    return pickle.loads(header, buffers=buffers)
+
+
+class Renewal:
+    """In the place of an argument: do this work from now on."""
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.work = work
+
+
+class RemoteTraceback(Exception):
+    """The cause of an error that came from a worker process: where it was raised there, as text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"in the worker process:\n{self.text}"
+
+
+def run_fresh(file: int) -> None:
+    """Serve the pipe with this file descriptor; the work comes through it, too."""
+    _serve(Connection(file), None)
+
+
+def run_forked(theirs: Connection, ours: Connection, work: Callable[[Any], Any]) -> None:
+    """Serve `theirs` in a child that was forked with the work in its memory."""
+    ours.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _serve(theirs, work)
+
+
+def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
+    failure: BaseException | None = None
+    try:
+        while True:
+            try:
+                message = receive(connection)
+            except (EOFError, OSError):
+                raise
+            except Exception as error:  # the work does not unpickle here
+                failure = error
+                continue
+            if isinstance(message, Renewal):
+                work, failure = message.work, None
+                continue
+            _reply(connection, work, message, failure)
+            del message
+    except (EOFError, OSError):
+        return  # the owner is gone, or wants no more
+
+
+def _reply(connection: Connection, work: Any, argument: Any, failure: BaseException | None) -> None:
+    try:
+        if failure is not None:
+            raise failure
+        reply = Pickled((work(argument), None, ""))
+    except BaseException as error:
+        reply = Pickled((None, _portable(error), traceback.format_exc()))
+    reply.send(connection)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The error itself if it survives the way, else one that says what it was."""
+    try:
+        if type(pickle.loads(pickle.dumps(error))) is type(error):
+            return error
+    except Exception:
+        pass
+    return RuntimeError(f"{type(error).__qualname__}: {error}")

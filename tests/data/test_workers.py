@@ -1,0 +1,244 @@
+"""Workers: order, bounds, errors and the end, for threads and for processes."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lamella.data.crew import Crew, Hiring, Item
+from lamella.data.processes import WorkerDiedError
+from lamella.data.sequence import Sequence
+
+
+class Squares(Sequence):
+    """Batches that say who made them; this module can be imported anew, so it travels to fresh processes."""
+
+    def __init__(self, length=12):
+        self.length, self.bias = length, 0
+        self.table = np.arange(length, dtype="f8")
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        return np.array([self.table[index] ** 2 + self.bias]), os.getpid()
+
+
+class Faulty(Squares):
+    """Fails at one index in some way."""
+
+    def __init__(self, how, at=3):
+        super().__init__()
+        self.how, self.at = how, at
+
+    def __getitem__(self, index):
+        if index == self.at:
+            if self.how == "raise":
+                raise KeyError(index, "no such file")
+            if self.how == "odd":
+                raise Odd(1, 2)
+            if self.how == "exit":
+                os._exit(3)
+            if self.how == "sleep":
+                time.sleep(600)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(index)
+
+
+class Odd(Exception):
+    """Does not unpickle: its arguments are not what it was made of."""
+
+    def __init__(self, a, b):
+        super().__init__(f"{a}/{b}")
+
+
+def items(*indices):
+    return [Item(i, 7 * i) for i in indices]
+
+
+def gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.fixture
+def crews():
+    """Makes crews, and sees that none is left."""
+    threads, made = threading.active_count(), []
+
+    def make(source, *hiring):
+        made.append(Crew(source, Hiring(*hiring)))
+        return made[-1]
+
+    yield make
+    for crew in made:
+        crew.stop()
+        assert crew.alive == 0 and all(gone(p._child.pid) for p in crew._processes)
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("workers, processes", [(0, False), (1, False), (3, False), (0, True), (1, True), (2, True)])
+def test_results_come_in_order(workers, processes, crews):
+    crew = crews(Squares(), workers, 4, processes)
+    for indices in ([0, 1, 2, 3, 4, 5, 6, 7], [5, 2, 5], []):
+        got = list(crew.results(items(*indices)))
+        assert [int(x[0]) for x, _ in got] == [i * i for i in indices]
+        assert all((pid != os.getpid()) == (processes and workers > 0) for _, pid in got)
+        assert all(x.flags.writeable for x, _ in got)
+
+
+def test_no_more_than_the_queue_holds_is_begun(crews):
+    begun, may_go = [], threading.Semaphore(0)
+
+    class Watched(Squares):
+        def __getitem__(self, index):
+            may_go.acquire()
+            begun.append(index)
+            return index
+
+    crew = crews(Watched(20), 5, 3)
+    results = crew.results(items(*range(20)))
+    may_go.release(20)
+    assert next(results) == 0
+    crew._workers.dismiss(), crew._workers.join()
+    # One was taken, and three wait.
+    assert sorted(begun) == [0, 1, 2, 3] and results.queue.qsize() == 3
+
+
+def test_a_generator_is_drawn_by_one_worker_in_order(crews):
+    def count():
+        yield from range(50)
+
+    assert list(crews(count(), 4, 10).results([None] * 60)) == list(range(50))
+    with pytest.warns(UserWarning, match="may duplicate your data.*`keras.utils.Sequence` class"):
+        crew = crews(count(), 4, 10, True)
+    assert list(crew.results([None] * 60)) == list(range(50))
+    assert len(crew._processes) == 1
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_an_error_comes_out_with_type_arguments_and_traceback(processes, crews):
+    results = crews(Faulty("raise"), 2, 4, processes).results(items(*range(8)))
+    assert [int(next(results)[0][0]) for _ in range(3)] == [0, 1, 4]
+    with pytest.raises(KeyError) as caught:
+        next(results)
+    assert caught.value.args == (3, "no such file")
+    if processes:
+        assert 'raise KeyError(index, "no such file")' in str(caught.value.__cause__)
+    else:
+        assert caught.traceback[-1].name == "__getitem__"
+
+
+def test_an_error_that_cannot_travel_is_told(crews):
+    results = crews(Faulty("odd", 0), 1, 4, True).results(items(0))
+    with pytest.raises(RuntimeError, match="^Odd: 1/2$") as caught:
+        next(results)
+    assert "raise Odd(1, 2)" in str(caught.value.__cause__)
+
+
+def local_sequence(how):
+    """Of a class that does not pickle, so that it is forked."""
+
+    class Local(Faulty):
+        pass
+
+    return Local(how, 3)
+
+
+@pytest.mark.parametrize("make", [Faulty, local_sequence])
+@pytest.mark.parametrize("how, words", [("kill", r"was killed by signal 9 \(SIGKILL\)"), ("exit", "exited with status 3")])
+def test_a_worker_that_dies_is_named(make, how, words, crews):
+    crew = crews(make(how), 2, 4, True)
+    pids = [process._child.pid for process in crew._processes]
+    results = crew.results(items(*range(8)))
+    for _ in range(3):
+        next(results)
+    began = time.monotonic()
+    with pytest.raises(WorkerDiedError, match=rf"worker process \d+ {words}") as caught:
+        next(results)
+    assert time.monotonic() - began < 5
+    assert caught.value.pid in pids
+    assert (caught.value.signal, caught.value.status) == ((9, None) if how == "kill" else (None, 3))
+
+
+def test_a_worker_killed_from_outside_is_named(crews):
+    crew = crews(Faulty("sleep", 0), 1, 2, True)
+    results = crew.results(items(0))
+    os.kill(crew._processes[0]._child.pid, signal.SIGTERM)
+    with pytest.raises(WorkerDiedError, match="SIGTERM"):
+        next(results)
+
+
+def test_stop_does_not_wait_for_a_busy_process(crews):
+    crew = crews(Faulty("sleep", 0), 2, 2, True)
+    crew.results(items(0, 1))
+    began = time.monotonic()
+    crew.stop()
+    assert time.monotonic() - began < 2 and crew.alive == 0
+
+
+def test_stop_does_not_wait_for_ever_for_a_thread():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stuck():
+        begun.set()
+        go_on.wait()
+        yield 1
+
+    crew = Crew(stuck(), Hiring())
+    results = crew.results([None] * 3)
+    begun.wait()
+    crew.stop(timeout=0.05)
+    assert crew.alive == 1
+    go_on.set()
+    # Who waits for what was stopped is not left waiting.
+    assert list(results) == [1]
+    crew.stop()
+    assert crew.alive == 0
+
+
+@pytest.mark.parametrize("make", [Squares, lambda: type("Local", (Squares,), {})()])
+def test_processes_learn_of_a_changed_sequence(make, crews):
+    sequence = make()
+    crew = crews(sequence, 2, 4, True)
+    pids = {pid for _, pid in crew.results(items(*range(8)))}
+    crew.renew()
+    assert {pid for _, pid in crew.results(items(*range(8)))} == pids or make is not Squares
+    sequence.bias = 5
+    sequence.table[2] = 10  # in place, in what is sent beside the pickle
+    crew.renew()
+    got = list(crew.results(items(1, 2)))
+    assert [int(x[0]) for x, _ in got] == [6, 105]
+    assert {pid for _, pid in got} <= pids or make is not Squares
+
+
+class Draws(Squares):
+    def __getitem__(self, index):
+        import random
+
+        return index, np.random.random(), random.random()
+
+
+def test_global_random_numbers_of_processes_depend_on_the_batch_alone(crews):
+    one, two = (list(crews(Draws(), n, 4, True).results(items(*range(8)))) for n in (1, 2))
+    assert one == two and len({x for _, x, _ in one}) == len({x for _, _, x in one}) == 8
+
+
+@pytest.mark.parametrize(
+    "workers, queue, error, words",
+    [
+        (-1, 1, ValueError, "expected workers to be at least 0, got -1"),
+        (1, 0, ValueError, "expected max_queue_size to be at least 1, got 0"),
+        (1.5, 1, TypeError, "expected workers to be an integer, got 1.5"),
+        (1, "4", TypeError, "expected max_queue_size to be an integer, got '4'"),
+    ],
+)
+def test_bad_counts(workers, queue, error, words):
+    with pytest.raises(error, match=words):
+        Crew(Squares(), Hiring(workers, queue))
