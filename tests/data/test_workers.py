@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from lamella.data.crew import Crew, Hiring, Item
+from lamella.data.crew import Crew, Item
 from lamella.data.processes import WorkerDiedError
-from lamella.data.sequence import Sequence
+from lamella.data.sequence import Hiring, Sequence
 
 
 class Squares(Sequence):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamella.core.checks import checked_count
-from lamella.data.sequence import is_sequence
+from lamella.data.sequence import Hiring, is_sequence
 from lamella.data.workers import GRACE_SECONDS, Exhausted, Results, Work, Workers
 
 if TYPE_CHECKING:
@@ -68,21 +67,6 @@ def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool) -> l
     if shuffle:
         generator.shuffle(indices)
     return [Item(*pair) for pair in zip(indices.tolist(), generator.integers(2**32, size=length).tolist())]
-
-
-class Hiring(NamedTuple):
-    """fit's arguments of these names: 0 workers prepare each batch when it is asked for, in that thread; at most
-    `max_queue_size` batches wait.
-    """
-
-    workers: int = 1
-    max_queue_size: int = 10
-    use_multiprocessing: bool = False
-
-    def check(self) -> None:
-        """Raises TypeError, ValueError for fewer than 0 workers or a queue below 1."""
-        checked_count("workers", self.workers, least=0)
-        checked_count("max_queue_size", self.max_queue_size)
 
 
 class Crew:

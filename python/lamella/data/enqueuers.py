@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lamella.core import random
-from lamella.data.crew import Crew, Hiring, Item, one_pass
+from lamella.data.crew import Crew, Item, one_pass
+from lamella.data.sequence import Hiring
 from lamella.data.workers import Results
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
-from lamella.data.crew import Crew, Hiring, Item, one_pass
-from lamella.data.sequence import is_sequence
+from lamella.data.crew import Crew, Item, one_pass
+from lamella.data.sequence import Hiring, is_sequence
 
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
@@ -21,11 +21,6 @@ Convert = Callable[[Any], Data]
 _MOST, _SECONDS = 0.5, 1.0
 
 _END = object()
-
-
-def is_generated(x: Any) -> bool:
-    """Whether x hands out batches, and is no data itself."""
-    return is_sequence(x) or hasattr(x, "__next__")
 
 
 def split_item(item: Any) -> tuple[Any, Any, Any]:

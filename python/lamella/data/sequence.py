@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+from lamella.core.checks import checked_count
 
 
 class Sequence:
@@ -39,3 +41,23 @@ class Sequence:
 def is_sequence(x: Any) -> bool:
     """A Sequence, or what behaves like one: batches by index, a length, a hook after the epoch."""
     return all(hasattr(x, name) for name in ("__getitem__", "__len__", "on_epoch_end"))
+
+
+def is_generated(x: Any) -> bool:
+    """Whether x hands out batches, and is no data itself."""
+    return is_sequence(x) or hasattr(x, "__next__")
+
+
+class Hiring(NamedTuple):
+    """fit's arguments of these names: 0 workers prepare each batch when it is asked for, in that thread; at most
+    `max_queue_size` batches wait.
+    """
+
+    workers: int = 1
+    max_queue_size: int = 10
+    use_multiprocessing: bool = False
+
+    def check(self) -> None:
+        """Raises TypeError, ValueError for fewer than 0 workers or a queue below 1."""
+        checked_count("workers", self.workers, least=0)
+        checked_count("max_queue_size", self.max_queue_size)

@@ -12,12 +12,10 @@ from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
-from lamella.data.crew import Hiring
-from lamella.data.generated import is_generated
+from lamella.data.sequence import Hiring, is_generated
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
 from lamella.training import fit as _fit
-from lamella.training import fit_generated as _fit_generated
 from lamella.training.objective import Objective
 from lamella.training.step import Steps
 
@@ -161,6 +159,8 @@ class Trainable:
         if renamed:
             raise TypeError(f"Unrecognized keyword arguments: {renamed}")
         if is_generated(x):
+            from lamella.training import fit_generated as _fit_generated  # with its queues it is six modules
+
             _fit_generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
             first, x = (None, x) if self.built else _fit_generated.first_of(x)
             return _fit_generated.fit(

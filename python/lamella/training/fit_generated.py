@@ -12,9 +12,8 @@ import numpy as np
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data
-from lamella.data.crew import Hiring
-from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, is_generated, split_item
-from lamella.data.sequence import is_sequence
+from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, split_item
+from lamella.data.sequence import Hiring, is_generated, is_sequence
 from lamella.training import feed
 from lamella.training.fit import run, validation_arrays
 from lamella.training.step import Steps
