@@ -15,8 +15,8 @@ from bench.record import Json
 from bench.run import SUITES
 from lamella import _kernels
 
-# These are held against the peak of one core.
-ONE_THREAD = ("gemm", "conv")
+# These are held against the peak of one core, or do too little for two.
+ONE_THREAD = ("gemm", "conv", "steps")
 ROUNDS, SLICE = 9, 0.1
 QUICK_ROUNDS, QUICK_SLICE = 3, 0.01
 
@@ -71,7 +71,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, help=f"default {ROUNDS}; at least 5 for figures to quote")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings and the machine's description")
     parser.add_argument(
-        "--threads", type=positive, help="for every contender; default: all CPUs, but 1 for gemm and conv"
+        "--threads", type=positive, help="for every contender; default: all CPUs, but 1 for gemm, conv and steps"
     )
     parser.add_argument(
         "--targets",
@@ -83,12 +83,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--cpu-time",
         action="store_true",
-        help="gemm and conv on one thread: count CPU time, which a busy machine disturbs less than the wall clock",
+        help="gemm, conv and steps on one thread: count CPU time, which a busy machine disturbs less than the wall clock",
     )
     parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
     options = parser.parse_args(arguments)
     if options.cpu_time and (options.suite not in ONE_THREAD or options.threads not in (None, 1)):
-        parser.error("--cpu-time is for gemm and conv on one thread")
+        parser.error("--cpu-time is for gemm, conv and steps on one thread")
     return options
 
 

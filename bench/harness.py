@@ -111,6 +111,11 @@ def ratio(ours: Timing, other: Timing) -> Spread:
     return spread_of([a / b for a, b in zip(ours.rates, other.rates, strict=True)])
 
 
+def beyond(ours: Timing, limit: Timing) -> Spread:
+    """Seconds for each piece of work that the limit does not need; the median over the rounds' differences."""
+    return spread_of([1 / a - 1 / b for a, b in zip(ours.rates, limit.rates, strict=True)])
+
+
 def best_peer(result: Result) -> str | None:
     """The peer of the highest median rate."""
     peers = [name for name, timing in result.timings.items() if timing.role == "peer"]

@@ -20,6 +20,7 @@ SUITES = {
     "optimizers": "bench.kernels.optimizers",
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
+    "steps": "bench.steps",
     "models": "bench.models",
 }
 

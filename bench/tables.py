@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.harness import Result, Spread, Timing, best_peer, ratio, spread_of
+from bench.harness import Result, Spread, Timing, best_peer, beyond, ratio, spread_of
 
 # A figure from the work of one call and its seconds.
 UNITS: dict[str, Callable[[float, float], float]] = {
     "us": lambda amount, seconds: seconds * 1e6,
     "us/region": lambda amount, seconds: seconds * 1e6 / amount,
+    "us/step": lambda amount, seconds: seconds * 1e6 / amount,
     "GFLOP/s": lambda amount, seconds: amount / seconds / 1e9,
     "GB/s": lambda amount, seconds: amount / seconds / 1e9,
     "samples/s": lambda amount, seconds: amount / seconds,
@@ -38,9 +39,10 @@ def render(results: Sequence[Result]) -> str:
     """One table; all cases of one suite. `±` is the distance between the quartiles over the median."""
     others = list(dict.fromkeys(n for r in results for n, t in r.timings.items() if t.role != "ours"))
     limits = any(t.role == "limit" for r in results for t in r.timings.values())
+    steps = any(r.unit == "us/step" for r in results)
     peers = any(best_peer(r) for r in results)
     head = ["case", "contender", "unit", "median", *others]
-    head += ["of limit"] * limits + ["ours / best peer"] * peers
+    head += ["of limit"] * limits + ["beyond it"] * steps + ["ours / best peer"] * peers
     lines = [head]
     for result in results:
         for name, ours in result.timings.items():
@@ -51,6 +53,9 @@ def render(results: Sequence[Result]) -> str:
             if limits:
                 limit = next((t for t in result.timings.values() if t.role == "limit"), None)
                 line.append(percent(ratio(ours, limit).median) if limit is not None else "-")
+                if steps and limit is not None:
+                    extra = beyond(ours, limit)
+                    line.append(f"{number(extra.median * 1e6)} ±{percent(extra.spread)}")
             if peers:
                 peer = best_peer(result)
                 line.append("-" if peer is None else times(ratio(ours, result.timings[peer])))
