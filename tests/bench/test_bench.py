@@ -20,6 +20,7 @@ from bench.harness import (
     Turn,
     WrongResult,
     best_peer,
+    beyond,
     measure,
     plan_turn,
     ratio,
@@ -206,6 +207,13 @@ class Far:
         return os.getpid()
 
 
+def test_what_is_beyond_the_limit():
+    ours, limit = timing([3.0, 5.0, 4.0], amount=2.0), timing([1.0, 1.0, 2.0], "limit", amount=4.0)
+    assert beyond(ours, limit).median == pytest.approx(1.5)  # of 1.25, 2.25, 1.5 seconds for each piece of work
+    text = tables.render([Result("net", "us/step", {"fit": ours, "calls": limit})])
+    assert "beyond it" in text and f"{1.5e6:,.0f}" in text
+
+
 def test_remote_lives_in_another_process_and_passes_failures_on():
     with Remote(Far, 6) as far:
         assert far.call("times", 7) == 42 and far.call("process") != os.getpid()
@@ -219,7 +227,7 @@ def bench(*arguments):
     )
 
 
-@pytest.mark.parametrize("suite", ["machine", "gemm"])
+@pytest.mark.parametrize("suite", ["machine", "gemm", "steps"])
 def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
     path = tmp_path / "out.json"
     done = bench(suite, "--quick", "--rounds", "2", "--without-torch", "--json", str(path))
@@ -233,6 +241,8 @@ def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
             assert len(contender["seconds"]) == 2
             assert all(math.isfinite(s) and s > 0 for s in contender["seconds"])
             assert contender["error"] is None or contender["error"] < 1e-4
+    if suite == "steps":
+        assert "its 15 kernel calls" in done.stdout and "beyond it" in done.stdout
     if suite == "gemm":
         assert "torch is not a peer in this run" in done.stdout
         assert all({"lamella", "numpy", "FMA peak"} <= set(r["contenders"]) for r in run["results"])

@@ -5,6 +5,7 @@ import pytest
 
 from lamella import ops
 from lamella.core.variable import Variable
+from lamella.ops.reduce import total
 from lamella.ops.tape import Tape, Tensor
 
 
@@ -108,3 +109,26 @@ def test_the_same_key_gives_the_same_mask_in_both_dtypes():
     assert (ops.dropout(np.ones((7, 9)), rate=0.4, key=(5, 7)) != 0).tolist() != masks[0].tolist()
     rows = ops.dropout(np.ones((7, 9)), rate=0.4, key=(5, 6), noise_shape=(7, 1))
     assert (rows == rows[:, :1]).all()
+
+
+def test_a_tape_records_anew_in_each_block():
+    v = Variable(np.array([3.0]))
+    tape = Tape([v])
+    for factor in (2.0, 5.0):
+        with tape:
+            y = v * v * factor
+        np.testing.assert_allclose(tape.gradients(y)[0], [6.0 * factor])
+    with pytest.raises(KeyError), tape:
+        v * v
+        raise KeyError
+    assert tape.nodes == []  # what a failed step computed is let go
+    with tape, pytest.raises(RuntimeError, match="a tape is already recording"):
+        tape.__enter__()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i4", "u1", "?", ">f4"])
+def test_total_is_a_number(dtype):
+    x = np.random.default_rng(0).integers(0, 2, size=(7, 10)).astype(dtype)
+    for part in (x, x[::2], x[:, ::3], x[:0], x[0, 0]):
+        assert total(np.asarray(part)) == part.astype("f8").sum()
+    assert type(total(x)) is float

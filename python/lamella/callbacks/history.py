@@ -40,8 +40,9 @@ class BaseLogger(Callback):
         totals = self.totals
         for name, value in zip(names, values):
             totals[name] = totals.get(name, 0.0) + value * size
-        for name in self.stateful_metrics & totals.keys():
-            totals[name] = values[names.index(name)]
+        if self.stateful_metrics:
+            for name in self.stateful_metrics & totals.keys():
+                totals[name] = values[names.index(name)]
 
     def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         if logs is None:

@@ -38,11 +38,11 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
             dy = relu_gradient(output, dy)
         dx = dkernel = dbias = None
         if need[1] or need[2]:
-            dkernel = np.empty_like(kernel)
+            dkernel = np.empty(kernel.shape, kernel.dtype)
             dbias = np.empty(units, dy.dtype) if bias is not None else no_bias(kernel)
             _kernels.dense_backward_weights(rows, dy, dkernel, dbias)
         if need[0]:
-            dx = np.empty_like(rows)
+            dx = np.empty(rows.shape, rows.dtype)
             _kernels.dense_backward_input(dy, kernel, dx)
             dx = dx.reshape(x.shape)
         return dx, dkernel, dbias
@@ -57,6 +57,6 @@ def no_bias(kernel: Array) -> Array:
 
 def relu_gradient(y: Array, dy: Array) -> Array:
     """dy where the output y of a fused relu is positive, 0 elsewhere."""
-    dx = np.empty_like(dy)
+    dx = np.empty(dy.shape, dy.dtype)
     _kernels.relu_backward(y, dy, 0.0, np.inf, 0.0, dx)
     return dx

@@ -14,6 +14,15 @@ from lamella.ops.tape import Array, Backward, Gradients, differentiable
 Axes: TypeAlias = int | Sequence[int] | None
 
 
+def total(x: Array) -> float:
+    """The sum of all elements, as a number; of anything that NumPy sums."""
+    if x.dtype.char not in "fd" or not x.dtype.isnative:
+        return float(x.sum())
+    y = np.empty((), x.dtype)
+    _kernels.sum_all(contiguous(x), y)
+    return float(y)
+
+
 def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:
     y = np.empty((), x.dtype)
     kernel(contiguous(x), y)

@@ -25,6 +25,7 @@ import numpy as np
 from lamella.core.variable import Variable
 
 Array: TypeAlias = np.ndarray
+ndarray = np.ndarray
 Gradients: TypeAlias = tuple[Array | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.
@@ -72,65 +73,46 @@ _state = _State()
 
 
 class Tape:
-    """Records what is computed from `sources` in its `with` block, in this thread.
+    """Records what is computed from `sources` in its `with` block, in this thread; each block begins anew.
 
     Args:  sources: the Variables and Tensors-to-be (ndarrays, see `watch`) whose gradients are asked for.
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
-        self._index = {id(variable): i for i, variable in enumerate(sources)}
-        self._sources = sources  # keeps the ids alive
-        self._count = len(sources)
-        self._nodes: list[tuple[Backward, list[int], tuple[bool, ...], int]] = []
+        self.places = {variable: i for i, variable in enumerate(sources)}
+        self._sources = len(sources)
+        self.count = len(sources)
+        self.nodes: list[tuple[Backward, list[int], tuple[bool, ...], int]] = []
 
     def __enter__(self) -> Tape:
         if _state.tape is not None:
             raise RuntimeError("Tape: a tape is already recording in this thread")
+        self.count = self._sources
+        self.nodes = []
         _state.tape = self
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _state.tape = None
+        if kind is not None:
+            self.nodes = []  # lets go of what the closures hold
 
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources."""
-        if self._nodes:
+        if self.nodes:
             raise RuntimeError("Tape.watch: sources come before the first op")
-        self._count += 1
-        return Tensor(value, self._count - 1)
-
-    def apply(self, forward: Callable[..., tuple[Array, Backward]], inputs: tuple[object, ...], config: dict[str, object]) -> Array | Tensor:
-        """Runs an op and records it if one of its inputs stems from a source."""
-        values: list[Array | None] = []
-        origins: list[int] = []
-        for x in inputs:
-            if type(x) is Tensor:
-                values.append(x.value)
-                origins.append(x.index)
-            elif type(x) is Variable:
-                values.append(x.value)
-                origins.append(self._index.get(id(x), -1))
-            else:
-                values.append(_plain(x))
-                origins.append(-1)
-        y, backward = forward(*values, **config)
-        need = tuple([origin >= 0 for origin in origins])
-        if True not in need:
-            return y
-        index = self._count
-        self._count += 1
-        self._nodes.append((backward, origins, need, index))
-        return Tensor(y, index)
+        self.count += 1
+        return Tensor(value, self.count - 1)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
 
         loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
-        not written to. Each closure is freed as soon as it was used; the tape cannot be used again.
+        not written to. Each closure is freed as soon as it was used.
         """
-        nodes, self._nodes = self._nodes, []
-        gradients: list[Array | None] = [None] * self._count
-        first = nodes[0][3] if nodes else self._count
+        nodes, self.nodes = self.nodes, []
+        gradients: list[Array | None] = [None] * self.count
+        first = nodes[0][3] if nodes else self.count
         if isinstance(loss, Tensor):
             if loss.value.size != 1:
                 raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
@@ -167,11 +149,33 @@ def value_of(x: object) -> Array | None:
 def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]:
     """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
 
+    # One function: a small model's step is some ten ops, and each call within would cost as much as all of this.
     @functools.wraps(forward)
     def op(*inputs: object, **config: object) -> Array | Tensor:
         tape = _state.tape
         if tape is None:
-            return forward(*[value_of(x) for x in inputs], **config)[0]
-        return tape.apply(forward, inputs, config)
+            return forward(*[x if type(x) is ndarray else value_of(x) for x in inputs], **config)[0]
+        values: list[Array | None] = []
+        origins: list[int] = []
+        need: list[bool] = []
+        for x in inputs:
+            origin = -1
+            if type(x) is Tensor:
+                values.append(x.value)
+                origin = x.index
+            elif type(x) is Variable:
+                values.append(x.value)
+                origin = tape.places.get(x, -1)
+            else:
+                values.append(x if type(x) is ndarray or x is None else np.asarray(x))
+            origins.append(origin)
+            need.append(origin >= 0)
+        y, backward = forward(*values, **config)
+        if True not in need:
+            return y
+        index = tape.count
+        tape.count = index + 1
+        tape.nodes.append((backward, origins, tuple(need), index))
+        return Tensor(y, index)
 
     return op

@@ -11,11 +11,13 @@ import numpy as np
 from lamella.core import registry
 from lamella.core.shapes import Shape
 from lamella.data.standardize import Array
+from lamella.ops.reduce import total as total_of
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 
 # A Tensor and what each of its elements counts in the total.
 Seed = tuple[Tensor, Array]
+Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one that has them as `masks`
 Value = Any  # Tensor | ndarray | float: what a loss function of the user's own may return
 
 
@@ -39,7 +41,7 @@ class Metric:
         weights = weights if self.weighted else None
         if weights is not None or (mask is not None and values.ndim):
             return float((values * row_shares(weights, values, mask)).sum())
-        return float(values) if values.ndim == 0 else float(np.add.reduce(values, axis=None)) / values.size
+        return float(values) if values.ndim == 0 else total_of(values) / values.size
 
 
 @dataclass
@@ -130,7 +132,7 @@ class Objective:
 
     def total(
         self,
-        values: Sequence[Tensor | Array],
+        values: Outputs,
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
@@ -141,7 +143,7 @@ class Objective:
         total = 0.0
         losses = []
         seeds: list[Seed] = []
-        masks = getattr(values, "masks", None)
+        masks = None if type(values) is list else values.masks
         for output, target, weight in zip(self.outputs, targets, weights):
             rows = output.loss(target, values[output.index])
             if rows is None:
@@ -150,7 +152,7 @@ class Objective:
             mask = None if masks is None else masks[output.index]
             plain = weight is None and mask is None
             if plain:
-                loss = float(np.add.reduce(array, axis=None)) / array.size
+                loss = total_of(array) / array.size
             else:
                 shares = row_shares(weight, array, mask)
                 loss = float((array * shares).sum())
@@ -182,7 +184,7 @@ class Objective:
         self,
         total: float,
         losses: Sequence[float],
-        values: Sequence[Tensor | Array],
+        values: Outputs,
         targets: Sequence[Array],
         weights: Sequence[Array | None],
     ) -> list[float]:
@@ -191,7 +193,7 @@ class Objective:
         if self._report_losses:
             numbers += losses
         if self.metrics:
-            masks = getattr(values, "masks", None)
+            masks = None if type(values) is list else values.masks
             for output, target, weight in zip(self.outputs, targets, weights):
                 value = values[output.index]
                 array: Any = value.value if type(value) is Tensor else value

@@ -33,12 +33,13 @@ class Steps:
         self._bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
+        self._tape = Tape(self.variables)
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
         objective = self.objective
         with self.stream:  # counts the step once the weights have moved
-            with Tape(self.variables) as tape:
+            with self._tape as tape:
                 values = self.model.run(inputs, training=True)
                 total, losses, seeds = objective.total(values, targets, weights, self.penalties)
             if not isfinite(total) and not self.told:
