@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -46,8 +46,9 @@ class Callback:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what get_state returned, after on_train_begin."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in self.state_names:
+            if name in state:
+                setattr(self, name, state[name])
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None: ...
     def on_train_end(self, logs: Logs[Any] | None = None) -> None: ...
@@ -118,6 +119,9 @@ class CallbackList:
         self._times: dict[str, deque[float]] = {}
         self._batch_began = 0.0
         self._batch_seconds = 0.0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.callbacks)
 
     def append(self, callback: Any) -> None:
         self.callbacks.append(callback)

@@ -52,7 +52,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
         weight.assign(array)
     for metric, attributes in zip(metrics, gathered or []):
         for name, value in attributes.items():
-            held = getattr(metric, name)
+            held = vars(metric)[name]
             if isinstance(held, Variable):
                 held.assign(value)
             else:
