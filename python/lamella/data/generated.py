@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.checks import checked_count
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
 from lamella.data.crew import Crew, Item, one_pass
 from lamella.data.sequence import Hiring, is_sequence
@@ -67,13 +68,13 @@ class GeneratedBatches(Batches):
         self.hiring = hiring
         self.order = order
         self.shuffle = shuffle
-        self.steps: int = len(source) if steps is None else steps
+        self.steps: int = len(source) if steps is None else checked_count(argument, steps)
         self.last_size = 0
         self._counts_anew = steps is None
         self._crew: Crew | None = None
         self._warned = False
-        if self.steps < 1 or (is_sequence(source) and len(source) < 1):
-            raise ValueError(f"expected at least one batch an epoch, got {min(self.steps, len(source))}")
+        if is_sequence(source) and len(source) < 1:
+            raise ValueError(f"expected a Sequence of at least one batch, got a length of {len(source)}")
 
     def epoch(self, index: int) -> Iterator[Batch]:
         if self._counts_anew:

@@ -12,7 +12,8 @@ from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
-from lamella.data.sequence import Hiring, is_generated
+from lamella.data.sequence import is_generated
+from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
 from lamella.training import fit as _fit
@@ -23,7 +24,7 @@ from lamella.training.step import Steps
 Arrays = Any
 
 
-class Trainable:
+class Trainable(GeneratorMethods):
     """The training methods of a model. Source: Keras 2.2.5 keras/engine/training.py."""
 
     # Of the network that this is mixed into.
@@ -147,7 +148,7 @@ class Trainable:
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
-            max_queue_size, workers, use_multiprocessing: how a generator's batches are prepared, see `data.crew.Crew`.
+            max_queue_size, workers, use_multiprocessing: of a generator's batches, see fit_generator.
             renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
@@ -159,14 +160,14 @@ class Trainable:
         if renamed:
             raise TypeError(f"Unrecognized keyword arguments: {renamed}")
         if is_generated(x):
-            from lamella.training import fit_generated as _fit_generated  # with its queues it is six modules
+            from lamella.training import generated  # with its queues it is six modules
 
-            _fit_generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
-            first, x = (None, x) if self.built else _fit_generated.first_of(x)
-            return _fit_generated.fit(
-                self, self._to_train(first), x, epochs, verbose, callbacks, validation_data, bool(shuffle),
-                class_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
-                Hiring(workers, max_queue_size, use_multiprocessing),
+            generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
+            return self.fit_generator(
+                x, steps_per_epoch, epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
+                validation_steps=validation_steps, validation_freq=validation_freq, class_weight=class_weight,
+                max_queue_size=max_queue_size, workers=workers, use_multiprocessing=use_multiprocessing,
+                shuffle=bool(shuffle), initial_epoch=initial_epoch,
             )  # fmt: skip
         return _fit.fit(
             self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
@@ -182,8 +183,22 @@ class Trainable:
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Sequence[Callback] | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
     ) -> float | list[float]:
-        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase."""
+        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase.
+
+        Args:  x: arrays, or a generator of batches; the last three are for it alone, see evaluate_generator.
+        """
+        if is_generated(x):
+            from lamella.training import generated
+
+            generated.refuse_arguments(batch_size, y, sample_weight)
+            return self.evaluate_generator(
+                x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
+                use_multiprocessing=use_multiprocessing, verbose=verbose,
+            )  # fmt: skip
         return _evaluate.evaluate(self, self._compiled(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
 
     def predict(
@@ -193,8 +208,22 @@ class Trainable:
         verbose: int = 0,
         steps: int | None = None,
         callbacks: Sequence[Callback] | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
     ) -> Arrays:
-        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
+        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile.
+
+        Args:  x: arrays, or a generator of batches; the last three are for it alone, see predict_generator.
+        """
+        if is_generated(x):
+            from lamella.training import generated
+
+            generated.refuse_arguments(batch_size, None, None)
+            return self.predict_generator(
+                x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
+                use_multiprocessing=use_multiprocessing, verbose=verbose,
+            )  # fmt: skip
         self._build_from(x)
         return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
 

@@ -39,11 +39,23 @@ def evaluate(
         batches = ArrayBatches(data, size)
     else:
         batches = WholeBatches(data, checked_count("steps", count))
-    progress = ProgressLine(batches.samples, verbose=1) if verbose == 1 else None
+    return run_evaluation(model, steps, batches, size, verbose, callbacks)
+
+
+def run_evaluation(
+    model: Any,
+    steps: Steps,
+    batches: Batches,
+    size: int | None,
+    verbose: int,
+    callbacks: Sequence[Callback] | None,
+) -> float | list[float]:
+    """Progress, hooks and the loop, for batches of any kind. `size`: of a batch, for callbacks."""
+    progress = _progress(batches, verbose)
     hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
     values = loop.evaluate(steps, batches, hooks, progress)
     if progress is not None:
-        progress.finish(batches.samples or 0)
+        progress.finish(_target(batches) or 0)
     return _scalar(values)
 
 
@@ -54,36 +66,58 @@ def predict(
     size = _batch_size(model, batch_size, count)
     _, inputs = feed.inputs_of(model, x)
     samples = check_lengths(inputs, [])
+    data = Data(inputs, [], [])
+    batches: Batches
     if count is not None:
-        size, inputs = samples, [np.concatenate([a] * checked_count("steps", count)) for a in inputs]
-        samples *= count
-    elif samples > size:
-        feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
-    batches = ArrayBatches(Data(inputs, [], []), size)
-    progress = ProgressLine(samples, verbose=1) if verbose == 1 else None
+        batches = WholeBatches(data, checked_count("steps", count))
+    else:
+        if samples > size:
+            feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
+        batches = ArrayBatches(data, size)
+    return run_prediction(model, batches, size, verbose, callbacks)
+
+
+def run_prediction(
+    model: Any, batches: Batches, size: int | None, verbose: int, callbacks: Sequence[Callback] | None
+) -> Array | list[Array]:
+    """The outputs for all batches, one after the other: made in place where the number of samples is known."""
+    progress = _progress(batches, verbose)
     hooks = _hooks(model, callbacks, batches, size, verbose, [])
     if hooks is not None:
         hooks.on_predict_begin()
-    outputs: list[Array] = []
+    whole: list[Array] = []
+    parts: list[list[Array]] = []
     done = 0
     for index, (batch, _, _, length) in enumerate(batches.epoch(0)):
         if hooks is not None:
             hooks.call_batch("predict", "begin", index)
         values = _arrays(model.run(batch, training=False))
-        if not outputs:
-            outputs = [np.empty((samples, *v.shape[1:]), v.dtype) for v in values]
-        for output, value in zip(outputs, values):
-            output[done : done + length] = value
+        if batches.samples is None:
+            parts.append(_owned(values, batch))
+        else:
+            if not whole:
+                whole = [np.empty((batches.samples, *v.shape[1:]), v.dtype) for v in values]
+            for output, value in zip(whole, values):
+                output[done : done + length] = value
         done += length
         if hooks is not None:
             hooks.call_batch("predict", "end", index)
         if progress is not None:
-            progress.update(done)
+            progress.update(index + 1 if batches.samples is None else done)
     if hooks is not None:
         hooks.on_predict_end()
     if progress is not None:
-        progress.finish(done)
+        progress.finish(_target(batches) or 0)
+    outputs = whole or [np.concatenate(part) for part in zip(*parts)]
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _progress(batches: Batches, verbose: int) -> ProgressLine | None:
+    return ProgressLine(_target(batches), verbose=1) if verbose == 1 else None
+
+
+def _target(batches: Batches) -> int | None:
+    return batches.steps if batches.samples is None else batches.samples
 
 
 def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int:
@@ -93,7 +127,7 @@ def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int:
 
 
 def _hooks(
-    model: Any, callbacks: Sequence[Callback] | None, batches: Batches, size: int, verbose: int, names: list[str]
+    model: Any, callbacks: Sequence[Callback] | None, batches: Batches, size: int | None, verbose: int, names: list[str]
 ) -> CallbackList | None:
     chosen = checked_callbacks(callbacks)
     if not chosen:
@@ -101,7 +135,13 @@ def _hooks(
     hooks = CallbackList(chosen)
     hooks.set_model(model)
     hooks.set_params(
-        {"batch_size": size, "steps": None, "samples": batches.samples, "verbose": verbose, "metrics": names}
+        {
+            "batch_size": size,
+            "steps": batches.steps if batches.samples is None else None,
+            "samples": batches.samples,
+            "verbose": verbose,
+            "metrics": names,
+        }
     )
     return hooks
 
@@ -136,10 +176,13 @@ def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
     _, inputs = feed.inputs_of(model, x)
     check_lengths(inputs, [])
-    outputs = _arrays(model.run(inputs, training=False))
-    # A model that only reshapes hands a view of its input on.
-    outputs = [v.copy() if any(np.may_share_memory(v, a) for a in inputs) else v for v in outputs]
+    outputs = _owned(_arrays(model.run(inputs, training=False)), inputs)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _owned(values: list[Array], inputs: list[Array]) -> list[Array]:
+    """A model that only reshapes hands a view of its input on: that is copied."""
+    return [v.copy() if any(np.may_share_memory(v, a) for a in inputs) else v for v in values]
 
 
 def _arrays(values: list[Any]) -> list[Array]:

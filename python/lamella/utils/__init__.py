@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from lamella.core.random import set_random_seed as set_random_seed
 
 if TYPE_CHECKING:
+    from lamella.utils.data_utils import GeneratorEnqueuer as GeneratorEnqueuer
+    from lamella.utils.data_utils import OrderedEnqueuer as OrderedEnqueuer
+    from lamella.utils.data_utils import Sequence as Sequence
     from lamella.utils.data_utils import get_file as get_file
     from lamella.utils.generic_utils import CustomObjectScope as CustomObjectScope
     from lamella.utils.generic_utils import Progbar as Progbar
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from lamella.utils.vis_utils import plot_model as plot_model
 
 _NAMES = {
-    "data_utils": ("get_file",),
+    "data_utils": ("GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "get_file"),
     "generic_utils": (
         "CustomObjectScope", "Progbar", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
         "serialize_keras_object",

@@ -1,4 +1,4 @@
-"""Data from elsewhere: `get_file`."""
+"""Data from elsewhere: `get_file`; and from generators: Sequence and the enqueuers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
 from lamella.callbacks.progbar import Progbar
+from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
+from lamella.data.sequence import Sequence
 from lamella.utils.archives import unpack
 
-__all__ = ["get_file", "validate_file"]
+__all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "get_file", "validate_file"]
 
 _CHUNK = 1 << 18
 # Seconds without a byte until a server counts as gone.
@@ -29,7 +31,7 @@ def get_file(
     cache_subdir: str = "datasets",
     hash_algorithm: str = "auto",
     extract: bool = False,
-    archive_format: str | Sequence[str] | None = "auto",
+    archive_format: str | Iterable[str] | None = "auto",
     cache_dir: str | None = None,
 ) -> str:
     """The path of a file, fetched from `origin` unless the cache has it.
@@ -84,7 +86,7 @@ def _digest(file_hash: str, algorithm: str) -> hashlib._Hash:
     return hashlib.sha256() if sha256 else hashlib.md5(usedforsecurity=False)
 
 
-def _formats(archive_format: str | Sequence[str] | None) -> tuple[str, ...]:
+def _formats(archive_format: str | Iterable[str] | None) -> tuple[str, ...]:
     if archive_format is None:
         return ()
     if archive_format == "auto":

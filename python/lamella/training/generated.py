@@ -1,4 +1,4 @@
-"""fit on a generator, an iterator or a Sequence: the same loop, fed batch by batch."""
+"""fit, evaluate and predict on a generator, an iterator or a Sequence: the same loops, fed batch by batch."""
 
 from __future__ import annotations
 
@@ -14,20 +14,36 @@ from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data
 from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, split_item
 from lamella.data.sequence import Hiring, is_generated, is_sequence
+from lamella.data.standardize import Array
 from lamella.training import feed
+from lamella.training.evaluate import run_evaluation, run_prediction
 from lamella.training.fit import run, validation_arrays
 from lamella.training.step import Steps
 
 
+def check_source(method: str, source: Any) -> None:
+    """Raises TypeError for what hands out no batches."""
+    if not is_generated(source):
+        raise TypeError(
+            f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}"
+        )
+
+
 def first_of(source: Any) -> tuple[Any, Any]:
-    """The inputs of the first batch, and a source that still begins with it."""
+    """The inputs of the first batch, and a source that still begins with it. Raises ValueError if there is none."""
     if is_sequence(source):
-        return split_item(source[0])[0], source
-    first = next(source)
-    return split_item(first)[0], chain([first], source)
+        return _inputs_of(source[0]), source
+    for first in source:
+        return _inputs_of(first), chain([first], source)
+    raise ValueError("the generator gave no batch at all")
 
 
-def refuse_arguments(batch_size: Any, y: Any, sample_weight: Any, validation_split: float) -> None:
+def _inputs_of(item: Any) -> Any:
+    """x of (x, y) or (x, y, weights); else the item is x itself, a list of them for several inputs."""
+    return split_item(item)[0] if isinstance(item, tuple) else item
+
+
+def refuse_arguments(batch_size: Any, y: Any, sample_weight: Any, validation_split: float = 0.0) -> None:
     """Raises ValueError, in Keras's own words, for arguments that a generator rules out."""
     where = "argument is not supported when data is a generator or Sequence instance. Instead pass"
     if batch_size is not None:
@@ -76,6 +92,40 @@ def fit(
     return run(
         model, steps, batches, validation, None, epochs, verbose, callbacks, initial_epoch, validation_freq, shown
     )
+
+
+def evaluate(
+    model: Any,
+    steps: Steps,
+    source: Any,
+    count: int | None,
+    verbose: int,
+    callbacks: Sequence[Callback] | None,
+    hiring: Hiring,
+) -> float | list[float]:
+    """See Model.evaluate_generator: means over all samples of `count` batches."""
+    batches = GeneratedBatches(source, count, _checked(model, steps), hiring, argument="steps")
+    try:
+        return run_evaluation(model, steps, batches, None, verbose, callbacks)
+    finally:
+        batches.close()
+
+
+def predict(
+    model: Any, source: Any, count: int | None, verbose: int, callbacks: Sequence[Callback] | None, hiring: Hiring
+) -> Array | list[Array]:
+    """See Model.predict_generator."""
+
+    def convert(item: Any) -> Data:
+        x = _inputs_of(item)
+        refuse_empty(x)
+        return Data(feed.inputs_of(model, x)[1], [], [])
+
+    batches = GeneratedBatches(source, count, convert, hiring, argument="steps")
+    try:
+        return run_prediction(model, batches, None, verbose, callbacks)
+    finally:
+        batches.close()
 
 
 def _checked(model: Any, steps: Steps, class_weight: Any = None) -> Convert:

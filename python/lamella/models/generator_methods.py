@@ -1,0 +1,163 @@
+"""fit_generator, evaluate_generator, predict_generator. Source: Keras 2.2.5 keras/engine/training_generator.py."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar, cast
+
+from lamella.callbacks.base import Callback
+from lamella.callbacks.history import History
+from lamella.data.sequence import Hiring
+from lamella.training.step import Steps
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+_KERAS1 = {
+    "samples_per_epoch": "steps_per_epoch",
+    "nb_epoch": "epochs",
+    "val_samples": "steps",
+    "nb_val_samples": "validation_steps",
+    "nb_worker": "workers",
+    "pickle_safe": "use_multiprocessing",
+    "max_q_size": "max_queue_size",
+}
+# What counted samples in Keras 1 and counts batches now.
+_COUNTED_SAMPLES = {"samples_per_epoch", "val_samples", "nb_val_samples"}
+_POSITIONAL = 3
+
+
+def _generator_method(method: Method) -> Method:
+    """At most three positional arguments; Keras-1 names are translated, with a warning that shows the new call."""
+    name = method.__name__
+    first = tuple(inspect.signature(method).parameters)[1 : 1 + _POSITIONAL]
+
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > _POSITIONAL:
+            raise TypeError(
+                f"`{name}` can accept only {_POSITIONAL} positional arguments {first}, but you passed the following "
+                f"positional arguments: {list(args)}"
+            )
+        old = [key for key in kwargs if key in _KERAS1]
+        if old:
+            kwargs = _translated(name, old, args, kwargs)
+        return method(self, *args, **kwargs)
+
+    return cast(Method, checked)
+
+
+def _translated(name: str, old: Sequence[str], args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    new = {_KERAS1.get(key, key): value for key, value in kwargs.items()}
+    size = getattr(args[0] if args else kwargs.get("generator"), "batch_size", None)
+    if "samples_per_epoch" in old and size:
+        new["steps_per_epoch"] = -(-kwargs["samples_per_epoch"] // size)
+    call = ", ".join(f"{_KERAS1[key]}={new[_KERAS1[key]]!r}" for key in old)
+    text = f"Update your `{name}` call to the Keras 2 API: `{name}(..., {call})`"
+    if counted := [key for key in old if key in _COUNTED_SAMPLES]:
+        text += f". In Keras 1 {counted} counted samples; {[_KERAS1[key] for key in counted]} count batches."
+    warnings.warn(text, UserWarning, stacklevel=3)
+    return new
+
+
+class GeneratorMethods:
+    """The methods that take a generator, an iterator or a `keras.utils.Sequence` of batches.
+
+    Each hands the batches to its kin without `_generator`; there is one loop. Workers, threads or with
+    use_multiprocessing=True processes, prepare up to `max_queue_size` batches ahead and end with the call; 0 workers:
+    the calling thread prepares each when it is due. Results do not depend on the number of workers. A plain generator is
+    drawn by one of them; the batches of a Sequence are prepared by all. Processes get a pickle of the work, and of a
+    Sequence again after each epoch that changed it; what does not pickle, or is of the script itself, is forked.
+    Raises:  the generator's own errors; WorkerDiedError for a process that was killed; TypeError for more than three
+        positional arguments.
+    """
+
+    built: bool
+
+    def _to_train(self, x: Any) -> Steps:
+        raise NotImplementedError
+
+    def _compiled(self, x: Any = None) -> Steps:
+        raise NotImplementedError
+
+    def _build_from(self, x: Any) -> None:
+        raise NotImplementedError
+
+    @_generator_method
+    def fit_generator(
+        self,
+        generator: Any,
+        steps_per_epoch: int | None = None,
+        epochs: int = 1,
+        verbose: int = 1,
+        callbacks: Sequence[Callback] | None = None,
+        validation_data: Any = None,
+        validation_steps: int | None = None,
+        validation_freq: int | Collection[int] = 1,
+        class_weight: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+    ) -> History:
+        """`fit` on batches (x, y) or (x, y, sample_weight) as they come.
+
+        Args:  steps_per_epoch: batches an epoch; None: all of a Sequence. What is left of a Sequence comes first in the
+            next epoch.  validation_data: a generator or Sequence, of which `validation_steps` batches are drawn each
+            time, or arrays (x, y[, weights]), taken in batches of the last training batch's size.
+            shuffle: the order of a Sequence's batches.
+        Deviations:  no val_* in epochs without validation; exactly the batches that are used are drawn; a generator that
+            ends early ends the training with a warning.
+        """
+        from lamella.training import generated
+
+        generated.check_source("fit_generator", generator)
+        first, generator = (None, generator) if self.built else generated.first_of(generator)
+        return generated.fit(
+            self, self._to_train(first), generator, epochs, verbose, callbacks, validation_data, shuffle, class_weight,
+            initial_epoch, steps_per_epoch, validation_steps, validation_freq,
+            Hiring(workers, max_queue_size, use_multiprocessing),
+        )  # fmt: skip
+
+    @_generator_method
+    def evaluate_generator(
+        self,
+        generator: Any,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: int = 0,
+    ) -> float | list[float]:
+        """`evaluate` on `steps` batches, weighted by their sizes. steps=None: all of a Sequence."""
+        from lamella.training import generated
+
+        generated.check_source("evaluate_generator", generator)
+        first, generator = (None, generator) if self.built else generated.first_of(generator)
+        hiring = Hiring(workers, max_queue_size, use_multiprocessing)
+        return generated.evaluate(self, self._compiled(first), generator, steps, verbose, callbacks, hiring)
+
+    @_generator_method
+    def predict_generator(
+        self,
+        generator: Any,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: int = 0,
+    ) -> Any:
+        """`predict` on `steps` batches, each x, a list of x for several inputs, or a tuple that begins with it."""
+        from lamella.training import generated
+
+        generated.check_source("predict_generator", generator)
+        if not self.built:
+            first, generator = generated.first_of(generator)
+            self._build_from(first)
+        hiring = Hiring(workers, max_queue_size, use_multiprocessing)
+        return generated.predict(self, generator, steps, verbose, callbacks, hiring)
