@@ -16,7 +16,7 @@ from lamella.layers import Dense
 from lamella.models import Sequential, load_model
 
 # 200 of them in the longer checks.
-KILLS = int(os.environ.get("LAMELLA_KILLS", "40"))
+KILLS = int(os.environ.get("LAMELLA_KILLS", "20"))
 
 SAVER = """
 import os, random, signal, sys, time

@@ -34,6 +34,9 @@ def read(file: BinaryIO, path: str) -> Contents:
 
     size = file.seek(0, 2)
     file.seek(0)
+    if file.read(4) == b"PK\3\4":
+        raise ModelFileError(path, "a zip file, as Keras 3 writes .keras files; let it save the model as .h5")
+    file.seek(0)
     try:
         with h5py.File(file, "r") as opened:
             return read_group(opened, path, size)
@@ -62,6 +65,8 @@ class _Reader:
         version = self._text(group, "keras_version")
         if version is None or version.startswith("1"):
             if not whole and self._names(group, "layer_names") is None:
+                if self._has(root, "layers") or self._has(root, "_layer_checkpoint_dependencies"):
+                    raise ModelFileError(self.path, "in the layout of Keras 3's .weights.h5; let it save weights as .h5")
                 raise ModelFileError(self.path, "neither model weights nor names of layers: no file of Keras")
             raise ModelFileError(
                 self.path,

@@ -34,7 +34,7 @@ def read(file: BinaryIO, path: str, timeout: float) -> Contents:
     """As `h5_read.read`. Raises ModelFileError also when the child dies, or takes longer than `timeout` seconds."""
     limit = 4 * file.seek(0, 2) + _TEXT_BYTES
     file.seek(0)
-    code = _START.format(path=sys.path, limit=limit, seconds=math.ceil(timeout))
+    code = _START.format(path=sys.path, limit=limit, seconds=math.ceil(timeout) + 1)
     with tempfile.TemporaryFile() as out:
         try:
             done = subprocess.run(
@@ -50,7 +50,10 @@ def read(file: BinaryIO, path: str, timeout: float) -> Contents:
 
 
 def serve(limit: int, seconds: int) -> None:
-    """The child: reads standard input, writes to standard output within these bytes and seconds of processor time."""
+    """The child: reads standard input, writes to standard output within these bytes and seconds of processor time.
+
+    The parent's clock comes first; the limit on the processor's is for a child whose parent is gone.
+    """
     size = sys.stdin.buffer.seek(0, 2)
     here = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
     memory = here + 8 * size + _SPARE_BYTES

@@ -1,0 +1,112 @@
+"""Model files between lamella and real Keras, each in an environment of its own.
+
+    python keras_files.py write DIR     lamella: files, inputs and predictions
+    python keras_files.py read DIR      tf-keras and Keras 3: the same predictions; writes the models again
+    python keras_files.py back DIR      lamella: what they wrote
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+RNG = np.random.default_rng(0)
+
+
+def networks(layers, Sequential, Model):
+    """{name: (model, inputs)}: every layer that holds weights, nested, frozen, in both data formats' common part."""
+    L = layers
+    image = RNG.normal(size=(5, 6, 7, 2)).astype("float32")
+    chain = Sequential(
+        [
+            L.Conv2D(3, (2, 3), padding="same", strides=(2, 1), activation="relu", input_shape=(6, 7, 2), name="conv"),
+            L.BatchNormalization(name="norm"),
+            L.MaxPooling2D(name="pool"),
+            L.Flatten(name="flat"),
+            L.Dropout(0.5, name="drop"),
+            L.Dense(4, activation="softmax", kernel_regularizer="l2", name="dense"),
+        ],
+        name="chain",
+    )
+    a, b = L.Input((3,), name="a"), L.Input((3,), name="b")
+    shared = L.Dense(3, activation="tanh", name="shared")
+    inner = Sequential(
+        [L.Dense(3, input_shape=(3,), name="in1"), L.BatchNormalization(name="in2"), L.Dense(3, name="in3")], name="inner"
+    )
+    inner.layers[0].trainable = False
+    outputs = [L.Add(name="sum")([shared(a), inner(b)]), L.Concatenate(name="both")([shared(b), inner(a)])]
+    graph = Model([a, b], outputs, name="graph")
+    return {
+        "chain": (chain, [image]),
+        "graph": (graph, [RNG.normal(size=(5, 3)).astype("float32") for _ in range(2)]),
+    }
+
+
+def write(directory):
+    from lamella import layers
+    from lamella.models import Model, Sequential
+
+    for name, (model, inputs) in networks(layers, Sequential, Model).items():
+        model.compile("adam", "mse")
+        outputs = predict(model, inputs)
+        model.train_on_batch(inputs, [np.zeros_like(y) for y in outputs])
+        model.save(directory / f"{name}.h5")
+        model.save_weights(directory / f"{name}_weights.h5")
+        arrays = {f"x{i}": x for i, x in enumerate(inputs)} | {f"y{i}": y for i, y in enumerate(predict(model, inputs))}
+        np.savez(directory / f"{name}.npz", **arrays)
+
+
+def read(directory):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    for package in ("tf_keras", "keras"):
+        keras = importlib.import_module(package)
+        for name, inputs, outputs in known(directory):
+            # Their optimizers do not take Keras 2's arguments, nor does Keras 3 take the batch_input_shape of a first
+            # layer for what it is, not from a file of Keras 2 either.
+            if package == "tf_keras":
+                model = keras.models.load_model(directory / f"{name}.h5", compile=False)
+            else:
+                model = networks(keras.layers, keras.Sequential, keras.Model)[name][0]
+                model.load_weights(directory / f"{name}.h5")
+            check(model, inputs, outputs, f"{package}: {name}.h5")
+            for layer in model.layers:
+                layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+            # Not called *.weights.h5: from that name they expect the layout of Keras 3.
+            model.load_weights(str(directory / f"{name}_weights.h5"))
+            check(model, inputs, outputs, f"{package}: {name}_weights.h5")
+            model.compile("adam", "mse")
+            model.save(directory / f"{package}.{name}.h5")
+
+
+def back(directory):
+    from lamella.models import load_model
+
+    for path in sorted(directory.glob("*keras.*.h5")):
+        for name, inputs, outputs in known(directory):
+            if path.name.endswith(f".{name}.h5"):
+                check(load_model(path), inputs, outputs, f"lamella: {path.name}")
+
+
+def known(directory):
+    for path in sorted(directory.glob("*.npz")):
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file}
+        yield path.stem, *([arrays[k] for k in sorted(arrays) if k[0] == letter] for letter in "xy")
+
+
+def predict(model, inputs):
+    outputs = model.predict(inputs[0] if len(inputs) == 1 else inputs, verbose=0)
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def check(model, inputs, expected, what):
+    for ours, theirs in zip(predict(model, inputs), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6, err_msg=what)
+    print(f"{what}: the same predictions")
+
+
+if __name__ == "__main__":
+    {"write": write, "read": read, "back": back}[sys.argv[1]](Path(sys.argv[2]))

@@ -1,0 +1,213 @@
+"""Damage is an error that names the file, or it changes nothing; the model that was to be loaded into stays as it was."""
+
+import io
+import os
+import pickle
+import struct
+
+import h5py
+import numpy as np
+import pytest
+
+from lamella.layers import BatchNormalization, Dense
+from lamella.models import Sequential, load_model
+from lamella.saving import ModelFileError
+
+# More of them in the longer checks.
+FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
+SEAL = 79  # bytes of the checksum at the end
+
+
+def network():
+    model = Sequential([Dense(3, input_dim=4), BatchNormalization(), Dense(2)])
+    model.compile("adam", "mse")
+    model.train_on_batch(np.ones((2, 4)), np.ones((2, 2)))
+    return model
+
+
+@pytest.fixture(scope="module")
+def sealed():
+    stream = io.BytesIO()
+    network().save(stream)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "m.h5"
+
+
+def check_equal(left, right):
+    for a, b in zip(left, right, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_truncated_at_every_percent(path, sealed, whole):
+    model = network()
+    before = model.get_weights()
+    for percent in range(100):
+        path.write_bytes(sealed[: len(sealed) * percent // 100])
+        with pytest.raises(ModelFileError, match="m.h5: ") as error:
+            load_model(path) if whole else model.load_weights(path)
+        assert error.value.path == str(path)
+    check_equal(model.get_weights(), before)
+
+
+def test_flipped_bits_of_our_own_files_are_found(path, sealed):
+    expected = load_model(io.BytesIO(sealed)).get_weights()
+    rng = np.random.default_rng(0)
+    found = 0
+    for bit in rng.integers(0, 8 * len(sealed), 300):
+        damaged = bytearray(sealed)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            check_equal(load_model(path).get_weights(), expected)
+            # Only a flip of the seal's own mark makes it a file without a seal, and the rest is whole then.
+            assert bit // 8 >= len(sealed) - SEAL
+        except ModelFileError as error:
+            assert str(error) == f"{path}: the file is damaged: its checksum does not fit"
+            found += 1
+    assert found > 290
+
+
+def test_a_file_that_another_program_has_changed_is_none_of_ours(path, sealed):
+    path.write_bytes(sealed)
+    with h5py.File(path, "r+") as file:
+        del file["optimizer_weights"]
+    assert load_model(path).optimizer.get_weights() == []
+    check_equal(load_model(path).get_weights(), load_model(io.BytesIO(sealed)).get_weights())
+
+
+def test_flipped_bits_of_other_files_do_not_take_us_along(path, sealed):
+    model = network()
+    before = model.get_weights()
+    arrays = [(w.shape, w.dtype) for w in before]
+    rng = np.random.default_rng(1)
+    data = sealed[:-SEAL]
+    for bit in rng.integers(0, 8 * len(data), FLIPS):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            loaded = load_model(path, compile=False, timeout=20)
+            assert [(w.shape, w.dtype) for w in loaded.get_weights()] == arrays
+        except ValueError as error:  # ModelFileError, or a description that is JSON and no model
+            assert str(error)
+    check_equal(model.get_weights(), before)
+
+
+def endless(data):
+    """The file with the free space of its heap of strings said to be 0 bytes: HDF5 goes round and round in it."""
+    damaged = bytearray(data)
+    start = damaged.find(b"GCOL")
+    at = start + 16
+    while True:
+        index, _, _, size = struct.unpack_from("<HHIQ", damaged, at)
+        if index == 0:
+            struct.pack_into("<Q", damaged, at + 8, 0)
+            return bytes(damaged)
+        at += 16 + -(-size // 8) * 8
+
+
+def test_a_file_that_hdf5_never_returns_from(path, sealed):
+    path.write_bytes(endless(sealed[:-SEAL]))
+    model = network()
+    before = model.get_weights()
+    for load in (load_model, model.load_weights):
+        with pytest.raises(ModelFileError, match="m.h5: HDF5 had not read it after 1.0 s: the file is damaged"):
+            load(path, timeout=1.0)
+    check_equal(model.get_weights(), before)
+    # With our checksum the library is not even asked.
+    path.write_bytes(endless(sealed))
+    with pytest.raises(ModelFileError, match="its checksum does not fit"):
+        load_model(path)
+
+
+def test_reading_apart_gives_the_same(path, sealed):
+    path.write_bytes(sealed[:-SEAL])
+    here, apart = load_model(path), load_model(path, timeout=60)
+    check_equal(here.get_weights(), apart.get_weights())
+    check_equal(here.optimizer.get_weights(), apart.optimizer.get_weights())
+    again = network()
+    again.load_weights(io.BytesIO(sealed), timeout=60)
+    check_equal(again.get_weights(), here.get_weights())
+    path.write_bytes(b"nothing")
+    with pytest.raises(ModelFileError, match="m.h5: HDF5 could not read it: the file is damaged or no HDF5 file"):
+        load_model(path, timeout=60)
+
+
+def test_timeouts_that_are_none(path, sealed):
+    path.write_bytes(sealed)
+    for bad in (0, -1.0):
+        with pytest.raises(ValueError, match=f"expected timeout to be a number of seconds above 0, or None, got {bad}"):
+            load_model(path, timeout=bad)
+    with h5py.File(path) as file, pytest.raises(ValueError, match="open already is read in this process"):
+        load_model(file, timeout=1.0)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda f: f.attrs.__delitem__("model_config"), "No model found in config"),
+        (lambda f: f.attrs.__setitem__("model_config", "{"), "model_config is no JSON"),
+        (lambda f: f.attrs.__setitem__("model_config", "[]"), "model_config: expected an object, got list"),
+        (lambda f: f.attrs.__setitem__("model_config", 3), "the attribute model_config holds int64, expected text"),
+        (lambda f: f.attrs.__setitem__("model_config", '{"config": 1}'), "Improper config format"),
+        (lambda f: f.attrs.__setitem__("model_config", '{"class_name": "Dense", "config": {"units": 2}}'), "describes a Dense, which is no model"),
+        (lambda f: f.attrs.__setitem__("model_config", '{"class_name": "Sequential", "config": {"name": "x"}}'), "cannot be built from its description"),
+        (lambda f: f.attrs.__setitem__("training_config", "{}"), "expected optimizer_config and loss"),
+        (lambda f: f.attrs.__setitem__("lamella_state", '{"iterations": -1}'), "iterations: expected a number of steps, found -1"),
+        (lambda f: f.attrs.__setitem__("lamella_state", '{"random": {"seed": 1}}'), "random state: expected seed, step and epoch"),
+        (lambda f: f.attrs.__setitem__("lamella_state", '{"random": 1}'), "random stream is no object"),
+        (lambda f: f["model_weights"].attrs.__delitem__("layer_names"), "the attribute layer_names is missing"),
+        (lambda f: f["model_weights/dense_1"].attrs.__delitem__("weight_names"), "'/model_weights/dense_1' has no attribute weight_names"),
+        (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", np.asarray([b"\xff"])), "weight_names is no UTF-8"),
+        (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", [b"nothing"]), "'nothing' is named, but not there"),
+        (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", [b"dense_1", b"x"]), "'/model_weights/dense_1/dense_1' is no array"),
+        (lambda f: f["model_weights"].attrs.__setitem__("layer_names", [b"dense_1/dense_1/bias:0"]), "is no group"),
+        (lambda f: replaced(f, np.asarray([b"text"] * 3)), "expected numbers, got dtype"),
+        (lambda f: replaced(f, np.ones(3, complex)), "expected numbers, got dtype complex128"),
+        (lambda f: replaced(f, np.ones(4)), "has shape (3,), but the saved weight has shape (4,)"),
+        (lambda f: replaced(f, h5py.Empty("f")), "expected numbers"),
+    ],
+)  # fmt: skip
+def test_layouts_that_are_none(path, sealed, change, message):
+    path.write_bytes(sealed)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(ValueError) as error:
+        load_model(path)
+    assert message in str(error.value)
+
+
+def replaced(file, data):
+    name = "model_weights/dense_1/dense_1/bias:0"
+    del file[name]
+    file[name] = data
+
+
+def test_other_files(path):
+    for data in (b"", b"text", bytes(1000)):
+        path.write_bytes(data)
+        with pytest.raises(ModelFileError, match="m.h5: the file is damaged or no HDF5 file"):
+            load_model(path)
+    path.write_bytes(b"PK\3\4" + bytes(100))
+    with pytest.raises(ModelFileError, match="a zip file, as Keras 3 writes .keras files; let it save the model as .h5"):
+        load_model(path)
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.ones(3)
+    with pytest.raises(ModelFileError, match=r"in the layout of Keras 3's .weights.h5; let it save weights as .h5"):
+        network().load_weights(path)
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+    with pytest.raises(ModelFileError, match="neither model weights nor names of layers: no file of Keras"):
+        load_model(path)
+
+
+def test_the_error_is_a_value_error_and_an_os_error():
+    error = ModelFileError("m.h5", "is damaged")
+    assert isinstance(error, ValueError) and isinstance(error, OSError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.path, again.reason) == ("m.h5: is damaged", "m.h5", "is damaged")

@@ -1,0 +1,203 @@
+"""Files made to do harm: each is refused at once, without running anything, opening anything, or filling the memory."""
+
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from lamella import config
+from lamella.layers import Dense
+from lamella.models import Sequential, load_model
+
+# Loads each file under an audit hook; prints what was raised, what ran, and how much memory it took.
+LOADER = """
+import json, resource, sys
+from lamella.models import load_model
+load_model(sys.argv[1])  # so that all modules are there
+events = None
+def hook(name, arguments):
+    if events is not None and name.split(".")[0] in ("exec", "compile", "import", "open", "os", "subprocess", "socket", "marshal", "pickle"):
+        events.append([name, repr(arguments[0])])
+sys.addaudithook(hook)
+for path in sys.argv[2:]:
+    before, events = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+    try:
+        load_model(path)
+        error = None
+    except ValueError as raised:
+        error = str(raised)
+    heard, events = events, None
+    print(json.dumps([error, heard, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]), flush=True)
+"""
+
+
+def described(config, class_name="Sequential"):
+    def change(file, directory):
+        text = config if isinstance(config, str) else json.dumps({"class_name": class_name, "config": config})
+        file.attrs["model_config"] = text
+
+    return change
+
+
+def layers(*entries):
+    return described({"name": "m", "layers": [{"class_name": name, "config": config} for name, config in entries]})
+
+
+def dense(units, inputs=4, **more):
+    return {"name": "d", "units": units, "batch_input_shape": [None, inputs], **more}
+
+
+def weight(make):
+    def change(file, directory):
+        group = file["model_weights/d/d"]
+        del group["kernel:0"]
+        make(group, directory)
+
+    return change
+
+
+def secret(directory):
+    with h5py.File(directory / "secret.h5", "w") as file:
+        file["kernel"] = np.ones((4, 3), "float32")
+    (directory / "secret.bin").write_bytes(bytes(48))
+
+
+def external_link(group, directory):
+    secret(directory)
+    group["kernel:0"] = h5py.ExternalLink(str(directory / "secret.h5"), "/kernel")
+
+
+def soft_link(group, directory):
+    group["kernel:0"] = h5py.SoftLink("/model_weights/d/d/bias:0")
+
+
+def external_storage(group, directory):
+    secret(directory)
+    group.create_dataset("kernel:0", (4, 3), "float32", external=[(str(directory / "secret.bin"), 0, 48)])
+
+
+def virtual(group, directory):
+    secret(directory)
+    layout = h5py.VirtualLayout((4, 3), "float32")
+    layout[:] = h5py.VirtualSource(str(directory / "secret.h5"), "kernel", (4, 3))
+    group.create_virtual_dataset("kernel:0", layout)
+
+
+def bomb(group, directory):
+    group.create_dataset("kernel:0", (2**20, 2**20), "float32", chunks=(2**10, 2**10))
+
+
+def packed_bomb(group, directory):
+    group.create_dataset("kernel:0", data=np.zeros((2**12, 2**10), "float32"), compression="gzip")
+
+
+def foreign_filter(group, directory):
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((4, 3))
+    settings.set_filter(32000, h5py.h5z.FLAG_OPTIONAL, ())
+    h5py.h5d.create(group.id, b"kernel:0", h5py.h5t.NATIVE_FLOAT, h5py.h5s.create_simple((4, 3)), settings)
+
+
+def again_and_again(file, directory):
+    file["model_weights/d"].attrs["weight_names"] = np.asarray([b"d/kernel:0"] * 3000)
+    del file["model_weights/d/d/kernel:0"]
+    file["model_weights/d/d/kernel:0"] = np.zeros((100, 100), "float32")
+
+
+def linked_group(file, directory):
+    secret(directory)
+    del file["model_weights"]
+    file["model_weights"] = h5py.ExternalLink(str(directory / "secret.h5"), "/")
+
+
+ATTACKS = {
+    "unknown class": (layers(("Foo", {})), "Unknown layer: Foo"),
+    "module": (layers(("os.system", {"command": "touch owned"})), "Unknown layer: os.system"),
+    "class with module": (described('{"class_name": "system", "module": "os", "config": {"command": "touch owned"}}'), "Unknown layer: system"),
+    "lambda": (layers(("Lambda", {"function": ["4wAAAAA=", None, None], "function_type": "lambda"})), "Unknown layer: Lambda"),
+    "activation": (layers(("Dense", dense(3, activation="eval"))), "Unknown activation function: eval"),
+    "initializer": (layers(("Dense", dense(3, kernel_initializer={"class_name": "Popen", "config": {"args": "id"}}))), "Unknown initializer: Popen"),
+    "registered, but no layer": (layers(("Adam", {})), "Unknown layer: Adam"),
+    "deep JSON": (described("[" * 10**5), "model_config is nested too deeply"),
+    "deep models": (described('{"class_name": "Sequential", "config": {"layers": [' * 280 + "]}}" * 280), "model"),
+    "long JSON": (described('{"a": "' + "x" * 2**25 + '"}'), "more than the 16777216 that it may have"),
+    "10^9 units": (layers(("Dense", dense(10**9))), "holds only 15 more"),
+    "10^9 inputs": (layers(("Dense", dense(3, 10**9))), "holds only 15 more"),
+    "negative units": (layers(("Dense", dense(-3))), "expected units to be a positive integer, got -3"),
+    "NaN units": (layers(("Dense", dense(float("nan")))), "expected units to be a positive integer, got nan"),
+    "infinite inputs": (layers(("Dense", dense(3, float("inf")))), "expected a shape"),
+    "negative inputs": (layers(("Dense", dense(3, -4))), "expected a shape without negative sizes"),
+    "external link": (weight(external_link), "is a link to another place, which is not followed"),
+    "soft link": (weight(soft_link), "is a link to another place, which is not followed"),
+    "external storage": (weight(external_storage), "keeps its numbers in other files"),
+    "virtual dataset": (weight(virtual), "keeps its numbers in other files"),
+    "shape bomb": (weight(bomb), "declares 4398046511104 bytes, more than the file can hold or may"),
+    "compressed bomb": (weight(packed_bomb), "declares 16777216 bytes, more than the file can hold or may"),
+    "filter to be loaded": (weight(foreign_filter), "needs filters [32000]"),
+    "one array many times": (again_and_again, "more than the file can hold or may"),
+    "linked group": (linked_group, "'//model_weights' is a link to another place"),
+    "name upwards": (lambda f, d: f["model_weights"].attrs.__setitem__("layer_names", [b"../d"]), "'../d' is named, but not there"),
+    "absolute name": (lambda f, d: f["model_weights"].attrs.__setitem__("layer_names", [b"/model_weights/d"]), "is named, but not there"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("strangers")
+    paths = []
+    for i, (change, _) in enumerate(ATTACKS.values()):
+        path = directory / f"{i}.h5"
+        Sequential([Dense(3, input_dim=4, name="d")], name="m").save(path)
+        with h5py.File(path, "r+") as file:
+            change(file, directory)
+        paths.append(path)
+    good = directory / "good.h5"
+    model = Sequential([Dense(3, input_dim=4, name="d")])
+    model.compile("sgd", "mse")
+    model.save(good)
+    before = sorted(p.name for p in directory.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER, good, *paths], stdout=subprocess.PIPE, text=True, check=True, cwd=directory, timeout=60
+    )
+    assert sorted(p.name for p in directory.iterdir()) == before
+    return dict(zip(ATTACKS, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_it_is_refused(outcomes, attack):
+    error, events, kilobytes = outcomes[attack]
+    assert error is not None and ATTACKS[attack][1] in error
+    # One file is opened, and it is the one that was asked for. h5py reads the position of that open file.
+    index = list(ATTACKS).index(attack)
+    assert [event for event in events if event[0] != "open" or not event[1].endswith(f"/{index}.h5'")] == []
+    assert kilobytes < 100_000
+
+
+def test_the_users_own_limit(tmp_path):
+    path = tmp_path / "m.h5"
+    Sequential([Dense(100, input_dim=100)]).save(path)
+    config.set_max_file_bytes(40_000)
+    try:
+        with pytest.raises(ValueError, match="declares 40000 bytes|declares 400 bytes, more than the file can hold or may"):
+            load_model(path, compile=False)
+        config.set_max_file_bytes(40_400)
+        load_model(path, compile=False)
+    finally:
+        config.set_max_file_bytes(None)
+    for bad in (0, -1, 1.5, "1", True):
+        with pytest.raises(ValueError, match="set_max_file_bytes: expected a positive number of bytes or None"):
+            config.set_max_file_bytes(bad)
+
+
+def test_compression_that_is_part_of_hdf5_is_read(tmp_path):
+    path = tmp_path / "m.h5"
+    model = Sequential([Dense(30, input_dim=40, name="d")])
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        kernel = file["model_weights/d/d/kernel:0"][()]
+        del file["model_weights/d/d/kernel:0"]
+        file["model_weights/d/d"].create_dataset("kernel:0", data=kernel, compression="gzip", shuffle=True, fletcher32=True)
+    np.testing.assert_array_equal(load_model(path, compile=False).get_weights()[0], kernel)
