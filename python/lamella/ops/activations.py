@@ -99,18 +99,19 @@ def sigmoid(x: Array | Tensor) -> Array | Tensor:
 def softmax(x: Array | Tensor, *, axis: int = -1) -> Array | Tensor:
     """exp(x) / sum(exp(x)) over `axis`; x: float, one axis or more."""
     y = _softmax(x, axis=axis)
-    if type(y) is Tensor and type(x) is Tensor and axis in (-1, x.ndim - 1):
+    if type(y) is Tensor and type(x) is Tensor and (axis == -1 or axis == x.ndim - 1):
         y.logits = ("softmax", x)
     return y
 
 
 @differentiable
 def _softmax(x: Array, *, axis: int) -> tuple[Array, Backward]:
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"softmax: expected an axis in [{-x.ndim}, {x.ndim}), got {axis} for shape {x.shape}")
-    last = axis in (-1, x.ndim - 1)
+    ndim = x.ndim
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"softmax: expected an axis in [{-ndim}, {ndim}), got {axis} for shape {x.shape}")
+    last = axis == -1 or axis == ndim - 1
     x = contiguous(x if last else np.moveaxis(x, axis, -1))
-    y = np.empty_like(x)
+    y = np.empty(x.shape, x.dtype)
     _kernels.softmax_forward(x, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

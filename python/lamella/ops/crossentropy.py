@@ -41,7 +41,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
         dloss = contiguous(dloss)
         dx = dy = None
         if need[0]:
-            dx = np.empty_like(p)
+            dx = np.empty(p.shape, p.dtype)
             if of_softmax is None:
                 _kernels.categorical_crossentropy_backward(p, y, dloss, epsilon, dx)
             else:

@@ -23,9 +23,11 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     Raises:  TypeError if dtypes differ, ValueError if K does.
     """
     inputs, units = kernel.shape
-    if x.ndim == 0 or x.shape[-1] != inputs:
-        raise ValueError(f"dense: expected last axis {inputs}, got shape {x.shape}")
-    rows = contiguous(x if x.ndim == 2 else x.reshape(-1, inputs))
+    shape = x.shape
+    if not shape or shape[-1] != inputs:
+        raise ValueError(f"dense: expected last axis {inputs}, got shape {shape}")
+    flat = len(shape) == 2
+    rows = contiguous(x if flat else x.reshape(-1, inputs))
     relu = activation == "relu"
     y = np.empty((len(rows), units), x.dtype)
     _kernels.dense_forward(rows, kernel, no_bias(kernel) if bias is None else bias, relu, y)
@@ -33,7 +35,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     output = y if relu else None
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dy = contiguous(dy if dy.ndim == 2 else dy.reshape(-1, units))
+        dy = contiguous(dy if flat else dy.reshape(-1, units))
         if output is not None:
             dy = relu_gradient(output, dy)
         dx = dkernel = dbias = None
@@ -44,10 +46,10 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
         if need[0]:
             dx = np.empty(rows.shape, rows.dtype)
             _kernels.dense_backward_input(dy, kernel, dx)
-            dx = dx.reshape(x.shape)
+            dx = dx if flat else dx.reshape(shape)
         return dx, dkernel, dbias
 
-    return y if x.ndim == 2 else y.reshape(*x.shape[:-1], units), backward
+    return y if flat else y.reshape(*shape[:-1], units), backward
 
 
 def no_bias(kernel: Array) -> Array:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from lamella.callbacks.progbar import Progbar
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
-from lamella.utils.archives import unpack
 
 __all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "get_file", "validate_file"]
 
@@ -153,5 +152,7 @@ def _fetch(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
 
 
 def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:
+    from lamella.utils.archives import unpack  # with its formats it is some twenty modules
+
     if not unpack(path, directory, formats):
         raise ValueError(f"get_file: expected an archive ({' or '.join(formats)}), and {path} is none")
