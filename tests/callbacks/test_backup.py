@@ -13,7 +13,7 @@ from lamella.layers import BatchNormalization, Dense, Dropout
 from lamella.models import Sequential
 from lamella.optimizers import SGD, Adam
 from lamella.saving import ModelFileError
-from lamella.utils import set_random_seed
+from lamella.utils import Sequence, set_random_seed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4)).astype("f4")
@@ -271,3 +271,66 @@ def test_history_comes_before_the_backup():
 
     backup, history = BackupAndRestore("backup"), History()
     assert CallbackList([backup, history]).callbacks == [history, backup]
+
+
+class Noisy(Sequence):
+    """Batches with noise that is keyed by their index, as threads need it."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        rows = slice(3 * index, 3 * index + 3)
+        return X[rows] + self.normal(index).normal(0, 0.1, (3, 4)).astype("f4"), Y[rows]
+
+    def normal(self, index):
+        return np.random.default_rng(index)
+
+
+class Careless(Noisy):
+    """The noise is from NumPy's global state, which worker processes seed anew for each batch."""
+
+    def normal(self, index):
+        return np.random
+
+
+def cyclic():
+    while True:
+        for start in range(0, 20, 4):
+            yield X[start : start + 4], Y[start : start + 4]
+
+
+def run_generated(directory, make, workers, cut=None, steps=None, processes=False):
+    set_random_seed(1)
+    net = compiled()
+    now = [0]
+
+    def knife(batch, logs):
+        if cut == (now[0], batch):
+            raise Cut
+
+    where = LambdaCallback(on_epoch_begin=lambda epoch, logs: now.__setitem__(0, epoch), on_batch_end=knife)
+    history = net.fit_generator(
+        make(), steps, 3, verbose=0, callbacks=[BackupAndRestore(directory, 2), where], workers=workers,
+        use_multiprocessing=processes, validation_data=make() if make is not cyclic else Noisy(), validation_steps=4,
+    )  # fmt: skip
+    return {"weights": net.get_weights(), "optimizer": net.optimizer.get_weights(), "history": dict(history.history)}
+
+
+@pytest.mark.parametrize("make, steps", [(Noisy, None), (Noisy, 4), (cyclic, 5)])
+def test_workers_may_change_when_a_run_is_taken_up_again(tmp_path, make, steps):
+    straight = run_generated(tmp_path, make, 0, steps=steps)
+    for before, after in [(0, 1), (1, 4), (4, 0)]:
+        for cut in [(0, 2), (1, 3), (2, 0)]:
+            if make is cyclic and 4 in (before, after):
+                continue  # a plain generator runs in one thread
+            with pytest.raises(Cut):
+                run_generated(tmp_path, make, before, cut, steps)
+            assert_same(run_generated(tmp_path, make, after, steps=steps), straight)
+
+
+def test_worker_processes_go_on_too(tmp_path):
+    straight = run_generated(tmp_path, Careless, 1, processes=True)
+    with pytest.raises(Cut):
+        run_generated(tmp_path, Careless, 2, (1, 3), processes=True)
+    assert_same(run_generated(tmp_path, Careless, 2, processes=True), straight)
