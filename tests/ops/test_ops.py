@@ -103,6 +103,13 @@ def test_nothing_has_no_mean_and_sums_to_zero():
     assert ops.squared_error(np.empty((0, 3)), np.empty((0, 3))).shape == (0,)
 
 
+def test_sums_of_integers_and_booleans():
+    x = np.array([[1, 2], [3, -7]], np.int32)
+    for axis, wanted in ((None, -1), (0, [4, -5])):
+        assert ops.sum(x, axis=axis).tolist() == wanted and ops.sum(x, axis=axis).dtype == np.int32
+    assert ops.sum(x > 0) == 3 and ops.sum(x > 0, axis=1).tolist() == [2, 1]
+
+
 def test_the_same_key_gives_the_same_mask_in_both_dtypes():
     masks = [ops.dropout(np.ones((7, 9), dtype), rate=0.4, key=(5, 6)) != 0 for dtype in (np.float32, np.float64)]
     assert (masks[0] == masks[1]).all() and 0 < masks[0].mean() < 1

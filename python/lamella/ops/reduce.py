@@ -47,8 +47,12 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
 
 @differentiable
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """Sum over `axis`, or over everything; floats of any shape."""
-    y = _total(x, _kernels.sum_all) if axis is None and not keepdims else x.sum(axis=_axes(axis), keepdims=keepdims)
+    """Sum over `axis`, or over everything; any shape. Integers stay of their kind; of booleans the True are counted."""
+    if axis is None and not keepdims and x.dtype.kind == "f":
+        y = _total(x, _kernels.sum_all)
+    else:
+        kind = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
+        y = np.asarray(x.sum(axis=_axes(axis), keepdims=keepdims, dtype=kind))
     shape = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -35,13 +35,25 @@ class Metric:
         return bool(getattr(self.function, "stateful", False))
 
     def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None = None) -> float:
+        weights = weights if self.weighted else None
+        if hasattr(self.function, "update_state"):
+            return self._streamed(target, output, weights, mask)
         values: Any = value_of(self.function(target, output))
         if values is None:
             raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-        weights = weights if self.weighted else None
-        if weights is not None or (mask is not None and values.ndim):
+        if not self.stateful and (weights is not None or (mask is not None and values.ndim)):
             return float((values * row_shares(weights, values, mask)).sum())
         return float(values) if values.ndim == 0 else total_of(values) / values.size
+
+    def _streamed(self, target: Array, output: Array, weights: Array | None, mask: Array | None) -> float:
+        """The result after this batch. What is masked counts nothing."""
+        if mask is not None:
+            kept = mask.astype(np.float64)
+            weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
+        value: Any = np.asarray(self.function(target, output, weights))
+        if value.size != 1:
+            raise ValueError(f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold")
+        return float(value.reshape(()))
 
 
 @dataclass
@@ -96,10 +108,12 @@ class Objective:
             self.names += [f"{output.name}_loss" for output in self.outputs]
         plain = resolve.metrics_by_output(metrics, names)
         weighted = resolve.metrics_by_output(weighted_metrics, names)
+        with_state: set[int] = set()
         for output in self.outputs:
             for given, is_weighted in ((plain, False), (weighted, True)):
                 for metric in given[output.index]:
                     name, function = resolve.metric_function(metric, output.loss, output.shape)
+                    function = resolve.with_own_state(function, with_state)
                     name = self._free_name(
                         (f"{output.name}_" if several else "") + ("weighted_" if is_weighted else "") + name
                     )

@@ -117,11 +117,30 @@ def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tup
             else:
                 family = "categorical"
             return short, registry.get("metrics", f"{family}_{long}")
+    if isinstance(metric, type):
+        raise ValueError(f"Could not interpret metric function identifier: {metric} is a class; pass {metric.__name__}(...)")
     function = deserialize("metrics", metric)
     name = getattr(function, "name", None) or getattr(function, "__name__", None)
     if not callable(function) or name is None:
         raise ValueError(f"Could not interpret metric function identifier: {metric}")
     return name, function
+
+
+def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[..., Any]:
+    """`metric` itself; or a copy by its config, if it keeps state that a column before this one uses already.
+
+    Raises:  ValueError if it has no config to copy.
+    """
+    if not getattr(metric, "stateful", False):
+        return metric
+    if id(metric) in taken:
+        if not hasattr(metric, "get_config"):
+            raise ValueError(f"metrics: {metric} keeps state, so it cannot count for two columns; pass one object for each")
+        kind: Any = type(metric)
+        copy: Callable[..., Any] = kind.from_config(metric.get_config())
+        return copy
+    taken.add(id(metric))
+    return metric
 
 
 def _refuse_unknown(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:

@@ -1,0 +1,65 @@
+"""Accuracies: functions (y_true, y_pred) -> one value per sample, averaged over batches. Source: Keras 2.2.5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lamella.core.config import floatx
+from lamella.core.registry import register
+from lamella.ops.tape import value_of
+
+Array = NDArray[Any]
+
+
+def _arrays(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    return value_of(y_true), value_of(y_pred)  # type: ignore[return-value]  # None comes out only where None went in
+
+
+def _floats(hits: NDArray[np.bool_]) -> Array:
+    return hits.astype(floatx())
+
+
+@register("metrics")
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """mean over the last axis of round(p) == y; half goes to even, so 0.5 counts as 0."""
+    y, p = _arrays(y_true, y_pred)
+    hits: NDArray[np.bool_] = y == np.rint(p)
+    # A mean over one column would only cost.
+    return _floats(hits[..., 0]) if hits.shape[-1] == 1 else hits.mean(axis=-1, dtype=floatx())
+
+
+@register("metrics")
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """argmax p == argmax y"""
+    y, p = _arrays(y_true, y_pred)
+    return _floats(y.argmax(axis=-1) == p.argmax(axis=-1))
+
+
+@register("metrics")
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """argmax p == y, for class labels y [..., 1] or [...]"""
+    y, p = _arrays(y_true, y_pred)
+    best = p.argmax(axis=-1)
+    return _floats(y.reshape(best.shape) == best)
+
+
+@register("metrics")
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
+    """Whether argmax y is among the k largest p: fewer than k are larger."""
+    y, p = _arrays(y_true, y_pred)
+    return _in_top_k(y.argmax(axis=-1), p, k)
+
+
+@register("metrics")
+def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
+    """The same for class labels y."""
+    y, p = _arrays(y_true, y_pred)
+    return _in_top_k(y.reshape(p.shape[:-1]).astype(np.intp), p, k)
+
+
+def _in_top_k(labels: Array, p: Array, k: int) -> Array:
+    scores = np.take_along_axis(p, labels[..., None], axis=-1)
+    return _floats(((p > scores).sum(axis=-1) < k) & np.isfinite(scores[..., 0]))

@@ -1,0 +1,120 @@
+"""Metrics through compile, fit and evaluate: state over the epoch, weights, directions, users' own."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella import metrics
+from lamella.callbacks import EarlyStopping
+from lamella.layers import Dense, Input, Layer, Masking
+from lamella.models import Model, Sequential
+
+X = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
+Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype("float32")
+W = np.random.default_rng(1).integers(0, 3, 50).astype("float32")
+
+
+def binary(**compile_arguments):
+    model = Sequential([Dense(1, activation="sigmoid", input_shape=(4,))])
+    model.compile("sgd", "binary_crossentropy", **compile_arguments)
+    return model
+
+
+@pytest.mark.parametrize("batch_size", [50, 7])
+def test_evaluate_gives_the_number_over_all_samples(batch_size):
+    model = binary(metrics=[metrics.AUC(num_thresholds=None), "Precision"], weighted_metrics=[metrics.Recall()])
+    assert model.metrics_names == ["loss", "auc", "precision", "weighted_recall"]
+    for _ in range(2):  # the second starts anew
+        values = dict(zip(model.metrics_names, model.evaluate(X, Y, batch_size=batch_size, sample_weight=W, verbose=0)))
+        p = model.predict(X)
+        assert values["auc"] == pytest.approx(metrics.AUC(num_thresholds=None)(Y, p), rel=1e-12)
+        assert values["precision"] == pytest.approx(metrics.Precision()(Y, p), rel=1e-12)
+        assert values["weighted_recall"] == pytest.approx(metrics.Recall()(Y, p, W), rel=1e-12)
+
+
+def test_each_epoch_of_fit_starts_anew_and_validation_is_apart():
+    model = binary(metrics=[metrics.TruePositives(), metrics.FalseNegatives()])
+    history = model.fit(X, Y, batch_size=8, epochs=3, validation_data=(X[:20], Y[:20]), verbose=0).history
+    for tp, fn in zip(history["true_positives"], history["false_negatives"]):
+        assert tp + fn == Y.sum()
+    for tp, fn in zip(history["val_true_positives"], history["val_false_negatives"]):
+        assert tp + fn == Y[:20].sum()
+    p = model.predict(X[:20])
+    assert history["val_true_positives"][-1] == metrics.TruePositives()(Y[:20], p)
+
+
+def test_directions_reach_early_stopping():
+    model = binary(metrics=[metrics.AUC(), metrics.FalsePositives()])
+    stops = EarlyStopping(monitor="auc", patience=100), EarlyStopping(monitor="false_positives", patience=100)
+    history = model.fit(X, Y, epochs=4, verbose=0, callbacks=list(stops)).history
+    assert stops[0].best == max(history["auc"]) and stops[1].best == min(history["false_positives"])
+
+
+def test_outputs_do_not_share_state():
+    x = Input((4,))
+    model = Model(x, [Dense(1, activation="sigmoid", name="a")(x), Dense(1, activation="sigmoid", name="b")(x)])
+    given = metrics.Recall(0.3)
+    model.compile("sgd", "mse", metrics=[given], weighted_metrics=[given])
+    values = dict(zip(model.metrics_names, model.evaluate(X, [Y, 1 - Y], batch_size=9, verbose=0)))
+    a, b = model.predict(X)
+    assert values["a_recall"] == values["a_weighted_recall"] == pytest.approx(metrics.Recall(0.3)(Y, a))
+    assert values["b_recall"] == values["b_weighted_recall"] == pytest.approx(metrics.Recall(0.3)(1 - Y, b))
+    assert given.result() == values["a_recall"]  # the user's own object counts for the first
+
+
+def test_masked_steps_count_nothing():
+    x = X.reshape(25, 2, 4).copy()
+    x[::3, 1] = 0
+    y, w = Y.reshape(25, 2, 1), W.reshape(25, 2)
+    model = Sequential([Masking(input_shape=(2, 4)), Dense(1, activation="sigmoid")])
+    counts = [metrics.TruePositives(0.0)]
+    model.compile("sgd", "mse", metrics=counts, weighted_metrics=counts, sample_weight_mode="temporal")
+    kept = np.ones((25, 2))
+    kept[::3, 1] = 0
+    _, plain, weighted = model.evaluate(x, y, batch_size=6, sample_weight=w, verbose=0)
+    assert plain == (kept * y[..., 0]).sum() and weighted == (kept * w * y[..., 0]).sum()
+
+
+def test_several_thresholds_are_no_column():
+    model = binary(metrics=[metrics.Precision([0.2, 0.5])])
+    with pytest.raises(ValueError, match="metric 'precision': a column of the logs holds one number, got 2; give one threshold"):
+        model.evaluate(X, Y, verbose=0)
+
+
+class CountedPositives(Layer):
+    """A stateful metric as Keras 2.2.5 has them: a layer that is called with both arrays."""
+
+    def __init__(self, name="counted", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.stateful = True
+        self.count = K.variable(0, dtype="int32")
+
+    def reset_states(self):
+        K.set_value(self.count, 0)
+
+    def __call__(self, y_true, y_pred):
+        hits = K.sum(K.cast(K.equal(K.cast(y_true, "int32"), K.cast(K.round(y_pred), "int32")), "int32"))
+        before = self.count * 1
+        self.add_update(K.update_add(self.count, hits), inputs=[y_true, y_pred])
+        return before + hits
+
+
+def test_users_metrics():
+    def numpy_share(y, p):
+        return np.mean(np.abs(y - p) < 0.5)
+
+    def k_share(y, p):
+        return K.mean(K.less(K.abs(y - p), 0.5), axis=-1)
+
+    model = binary(metrics=[numpy_share, k_share, CountedPositives(), "acc"], weighted_metrics=[k_share])
+    assert model.metrics_names == ["loss", "numpy_share", "k_share", "counted", "acc", "weighted_k_share"]
+    values = dict(zip(model.metrics_names, model.evaluate(X, Y, batch_size=10, sample_weight=W, verbose=0)))
+    right = (np.abs(Y - model.predict(X)[:, 0]) < 0.5).astype(float)
+    for name in ("numpy_share", "k_share", "acc"):
+        assert values[name] == pytest.approx(right.mean(), rel=1e-6)
+    assert values["counted"] == right.sum()
+    batches = [slice(i, i + 10) for i in range(0, 50, 10)]
+    weighted = np.mean([(right[b] * W[b]).sum() / np.count_nonzero(W[b]) for b in batches])
+    assert values["weighted_k_share"] == pytest.approx(weighted, rel=1e-6)
+    history = model.fit(X, Y, batch_size=10, epochs=2, verbose=0).history
+    assert all(0 <= count <= 50 and count == int(count) for count in history["counted"])
