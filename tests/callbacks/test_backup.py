@@ -1,16 +1,17 @@
 """BackupAndRestore: a fit that is cut anywhere and begun again ends with the bits of one that ran through."""
 
 import os
+import random
 
 import numpy as np
 import pytest
 
+from lamella import models
 from lamella.callbacks import (
     BackupAndRestore, Callback, CSVLogger, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
     ProgbarLogger, ReduceLROnPlateau,
 )
-from lamella.layers import BatchNormalization, Dense, Dropout
-from lamella.models import Sequential
+from lamella.layers import BatchNormalization, Dense, Dropout, Layer
 from lamella.optimizers import SGD, Adam
 from lamella.saving import ModelFileError
 from lamella.utils import Sequence, set_random_seed
@@ -44,7 +45,7 @@ class MeanTarget:
 
 
 def compiled(optimizer=None):
-    net = Sequential(
+    net = models.Sequential(
         [Dense(6, input_shape=(4,), activation="tanh"), BatchNormalization(), Dropout(0.3), Dropout(0.2, seed=5), Dense(1)]
     )
     net.compile(optimizer or Adam(lr=0.05, decay=0.01), "mse", metrics=["mae", MeanTarget()])
@@ -188,7 +189,7 @@ def test_a_backup_of_another_model_is_refused_and_nothing_set(tmp_path, make, te
 
 
 def other_model():
-    net = Sequential([Dense(1, input_shape=(4,))])
+    net = models.Sequential([Dense(1, input_shape=(4,))])
     net.compile(SGD(), "mse")
     return net
 
@@ -334,3 +335,41 @@ def test_worker_processes_go_on_too(tmp_path):
     with pytest.raises(Cut):
         run_generated(tmp_path, Careless, 2, (1, 3), processes=True)
     assert_same(run_generated(tmp_path, Careless, 2, processes=True), straight)
+
+
+class Jitter(Layer):
+    """Draws from NumPy's and Python's global state, as users' own layers do."""
+
+    def call(self, inputs, training=None):
+        if not training:
+            return inputs
+        return inputs * np.float32(np.random.normal(1, 0.1) * random.uniform(0.9, 1.1))
+
+
+@pytest.mark.parametrize("make", [Careless, None])
+def test_global_random_numbers_go_on(tmp_path, make):
+    def run_once(cut=None):
+        set_random_seed(1)
+        net = models.Sequential([Dense(3, input_shape=(4,)), Jitter(), Dense(1)])
+        net.compile("adam", "mse")
+        now = [0]
+
+        def knife(batch, logs):
+            if cut == (now[0], batch):
+                raise Cut
+
+        where = LambdaCallback(on_epoch_begin=lambda epoch, logs: now.__setitem__(0, epoch), on_batch_end=knife)
+        callbacks = [BackupAndRestore(tmp_path, 2), where]
+        if make is None:
+            net.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=callbacks)
+        else:
+            net.fit_generator(make(), epochs=3, verbose=0, callbacks=callbacks, workers=0)
+        return net.get_weights()
+
+    straight = run_once()
+    for cut in [(0, 1), (0, 2), (1, 4), (2, 3)]:
+        with pytest.raises(Cut):
+            run_once(cut)
+        np.random.random(), random.random()
+        for a, b in zip(run_once(), straight):
+            np.testing.assert_array_equal(a, b)

@@ -7,11 +7,13 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from lamella.callbacks.base import Callback, CallbackList, Position
 from lamella.callbacks.logs import Logs
 from lamella.core.files import check_target, replace_file
+from lamella.core.random import get_global_state, set_global_state
 from lamella.saving import tree
 from lamella.saving.errors import ModelFileError
 
@@ -27,7 +29,8 @@ class BackupAndRestore(Callback):
     of samples, dropout, learning rates and what EarlyStopping remembers included. It is deleted when training ends well,
     and stays when an error or Ctrl-C ends it.
 
-    A plain generator is taken to start anew: of the epoch at hand, what was trained on is drawn again and left out.
+    A plain generator is taken to start anew: of the epoch at hand, what was trained on is drawn again and left out. The
+    global random numbers of NumPy and Python go on, too; worker threads should not draw from them, see Sequence.
 
     Args:  backup_dir: a directory for this training alone, made if need be.  save_freq: "epoch", or n: after every n-th
         batch, also in the middle of an epoch.  double_checkpoint: keep the last backup but one, too, for the case that
@@ -84,7 +87,7 @@ class BackupAndRestore(Callback):
             self._check_batches(backup)
             self._unfinished = backup
         self._restore(backup)
-        self._run.position = Position(backup["epoch"], backup["batch"])
+        self._run.position = Position(backup["epoch"], backup["batch"], partial(set_global_state, backup["global"]))
 
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         self._epoch = epoch
@@ -120,6 +123,7 @@ class BackupAndRestore(Callback):
                 "batch": batch,
                 "stopped": bool(self.model.stop_training),
                 "batches": self._batches(),
+                "global": get_global_state(),
                 "training": self.model.get_training_state(within_epoch=batch > 0),
                 "callbacks": {name: callback.get_state() for name, callback in self._others()},
             }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -94,10 +94,11 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
 
 
 class Position(NamedTuple):
-    """Where a run stands: at the beginning of `epoch`, or after `batch` of its batches."""
+    """Where a run begins: with `epoch`, or after `batch` of its batches; `reached` is called when it is there."""
 
     epoch: int
     batch: int = 0
+    reached: Callable[[], None] = lambda: None
 
 
 class CallbackList:

@@ -6,6 +6,8 @@ import itertools
 import random
 import threading
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,18 @@ def set_random_seed(seed: int) -> None:
     _counters.clear()
     random.seed(_seed)
     np.random.seed(_seed)
+
+
+def get_global_state() -> dict[str, Any]:
+    """Where the global generators of NumPy and Python stand, from which users' own code may draw."""
+    return {"numpy": np.random.get_state(legacy=False), "python": random.getstate()}
+
+
+def set_global_state(state: Mapping[str, Any]) -> None:
+    """Go on from what get_global_state returned, or from that as JSON gives it back."""
+    np.random.set_state(state["numpy"])
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words), gauss))
 
 
 class Stream:

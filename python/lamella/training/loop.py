@@ -62,7 +62,7 @@ def train(steps: Steps, run: Run) -> None:
             steps.objective.reset()
             steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
-            finished = _train_epoch(steps, run, epoch, done=first.batch if epoch == first.epoch else 0)
+            finished = _train_epoch(steps, run, epoch, first if epoch == first.epoch else None)
             if not run.averages.seen:  # a generator had ended with the epoch before
                 break
             run.batches.end_epoch()
@@ -80,14 +80,18 @@ def train(steps: Steps, run: Run) -> None:
     callbacks.on_train_end()
 
 
-def _train_epoch(steps: Steps, run: Run, epoch: int, done: int) -> bool:
-    """Whether all batches were taken. `done`: how many were, before the run was taken up again."""
+def _train_epoch(steps: Steps, run: Run, epoch: int, first: Position | None) -> bool:
+    """Whether all batches were taken; those that were before the run was taken up again are drawn and left out."""
     model, step, names = steps.model, steps.train, steps.objective.names
     callbacks, averages = run.callbacks, run.averages
     # Nobody but the averages listens as a rule; then no logs are made for a batch.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
     batches = run.batches.epoch(epoch)
-    for index, (inputs, targets, weights, size) in enumerate(islice(batches, done, None) if done else batches, done):
+    done = 0
+    if first is not None:
+        done = sum(1 for _ in islice(batches, first.batch))
+        first.reached()
+    for index, (inputs, targets, weights, size) in enumerate(batches, done):
         if watched:
             logs: Logs[Any] = Logs(batch=index, size=size)
             callbacks.call_batch("train", "begin", index, logs)
