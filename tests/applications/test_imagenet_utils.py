@@ -10,6 +10,8 @@ import pytest
 from lamella.applications.imagenet_utils import _obtain_input_shape, preprocess_input
 from lamella.core import config
 from lamella.core.variable import Variable
+from lamella.layers import Dense, Flatten, Input, Layer
+from lamella.models import Sequential
 from lamella.ops.tape import Tape
 
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "obtain_input_shape.json").read_text())
@@ -114,7 +116,27 @@ def test_a_tensor_gets_its_gradient(mode, slope):
     np.testing.assert_allclose(dx, back * slope, rtol=1e-12)
 
 
+class Preprocess(Layer):
+    def call(self, inputs):
+        return preprocess_input(inputs, mode="torch")
+
+
+def test_within_a_layer_it_leaves_the_users_images_alone():
+    images = PIXELS.astype("f4")
+    model = Sequential([Preprocess(input_shape=(4, 5, 3)), Flatten(), Dense(1)])
+    model.compile("sgd", "mse")
+    wanted = oracle(PIXELS.astype("f8"), "torch").reshape(2, -1)
+    w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(images), wanted @ w + b, rtol=1e-4, atol=1e-5)
+    for method in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        method(images, np.zeros((2, 1)))
+    model.predict_on_batch(images)
+    np.testing.assert_array_equal(images, PIXELS)
+
+
 def test_preprocess_input_refuses():
+    with pytest.raises(TypeError, match="preprocess_input: expected an array, got <Symbolic 'input_1"):
+        preprocess_input(Input((4, 5, 3)))
     with pytest.raises(ValueError, match='expected mode "caffe", "tf" or "torch", got \'keras\''):
         preprocess_input(PIXELS, mode="keras")
     with pytest.raises(ValueError, match="^Unknown data_format nhwc$"):

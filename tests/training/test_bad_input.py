@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import Callback
-from lamella.layers import Dense, Input
+from lamella.layers import Dense, Input, Layer
 from lamella.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("f4")
@@ -311,3 +311,17 @@ def test_outputs_never_share_memory_with_inputs():
     m = Sequential([Reshape((3, 1), input_shape=(3,))])
     for out in (m.predict(X), m.predict_on_batch(X)):
         assert not np.shares_memory(out, X) and np.array_equal(out[..., 0], X)
+
+
+def test_a_layer_that_works_in_place_cannot_reach_the_users_array():
+    class InPlace(Layer):
+        def call(self, inputs):
+            inputs *= 2
+            return inputs
+
+    m = Sequential([InPlace(input_shape=(3,))])
+    kept = X.copy()
+    for method in (m.predict, m.predict_on_batch):
+        with pytest.raises(ValueError, match="read-only"):
+            method(X)
+    assert np.array_equal(X, kept)

@@ -26,10 +26,11 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
 
-    Args:  x: one image or a batch, channels where data_format says: an array, a tape's tensor or a symbolic one; integers
+    Args:  x: one image or a batch, channels where data_format says: an array, or what a layer's call() gets; integers
         become floatx.  mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
     Returns:  x's shape.
-    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted.
+    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted;
+        TypeError for a symbolic tensor, which has no value to change.
     Source:  keras_applications 1.0.8, which takes an unknown mode for "caffe".
     """
     data_format = data_format or image_data_format()
@@ -37,6 +38,8 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         raise ValueError(f"Unknown data_format {data_format}")
     if mode not in ("caffe", "tf", "torch"):
         raise ValueError(f'preprocess_input: expected mode "caffe", "tf" or "torch", got {mode!r}')
+    if hasattr(x, "_keras_history"):
+        raise TypeError(f"preprocess_input: expected an array, got {x}; call it within a layer's call(), or before fit")
     if isinstance(x, (np.ndarray, list, tuple)):
         x = _writable_floats(x)
     if mode == "tf":

@@ -17,9 +17,17 @@ from lamella.training.objective import Objective
 
 
 def inputs_of(model: Any, x: Any) -> tuple[list[Array], list[Array]]:
-    """The model's inputs as arrays: the user's own objects, and what the layers read (floatx, C-contiguous)."""
+    """The model's inputs as arrays: the user's own objects, and what the layers read (floatx, C-contiguous, read-only)."""
     given = standardize(x, model.input_names, model.input_shapes, "input")
-    return given, [as_array(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+    arrays = [as_array(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+    return given, [_read_only(a) for a in arrays]
+
+
+def _read_only(array: Array) -> Array:
+    """A view that nobody can write through: a layer of a user's own may work in place, as on Keras's tensors."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _dtype_of(model: Any, index: int) -> str:
