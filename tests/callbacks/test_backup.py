@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from lamella import models
+from lamella import metrics, models
 from lamella.callbacks import (
     BackupAndRestore, Callback, CSVLogger, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
     ProgbarLogger, ReduceLROnPlateau,
@@ -373,3 +373,28 @@ def test_global_random_numbers_go_on(tmp_path, make):
         np.random.random(), random.random()
         for a, b in zip(run_once(), straight):
             np.testing.assert_array_equal(a, b)
+
+
+def test_metrics_that_gather_an_epoch_go_on_within_it(tmp_path):
+    labels = (Y > 0).astype("f4")
+
+    def run_once(cut=None):
+        set_random_seed(1)
+        net = models.Sequential([Dense(1, input_shape=(4,), activation="sigmoid")])
+        gathering = [metrics.AUC(), metrics.AUC(num_thresholds=None, name="exact"), metrics.Precision(), metrics.Recall(0.3)]
+        net.compile("adam", "binary_crossentropy", metrics=gathering)
+
+        def knife(batch, logs):
+            if batch == cut:
+                raise Cut
+
+        callbacks = [BackupAndRestore(tmp_path, 1), LambdaCallback(on_batch_end=knife)]
+        history = net.fit(X, labels, batch_size=5, epochs=2, verbose=0, callbacks=callbacks).history
+        return dict(history)
+
+    straight = run_once()
+    for cut in range(1, BATCHES):
+        with pytest.raises(Cut):
+            run_once(cut)
+        assert run_once() == straight
+    assert 0 < straight["exact"][1] < 1 and straight["exact"] != straight["auc"]

@@ -8,8 +8,9 @@ import warnings
 import numpy as np
 import pytest
 
-from lamella.callbacks import LambdaCallback, ModelCheckpoint
+from lamella.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from lamella.layers import Dense
+from lamella.metrics import AUC
 from lamella.models import Sequential, load_model
 
 X, Y = np.ones((6, 3), "f4"), np.ones((6, 1), "f4")
@@ -200,3 +201,16 @@ def test_killed_200_times_the_file_is_always_whole(tmp_path):
     assert run.returncode == 0, run.stderr
     saves, cut = map(int, run.stdout.split())
     assert saves >= 200 and cut > 0  # saves were finished, and saves were cut short
+
+
+def test_the_best_by_a_metric_that_declares_its_direction(tmp_path):
+    """By its name alone val_auc would be minimized."""
+    net = Sequential([Dense(1, input_shape=(3,), activation="sigmoid")])
+    net.compile("adam", "binary_crossentropy", metrics=[AUC()])
+    checkpoint = ModelCheckpoint(tmp_path / "w", monitor="val_auc", save_best_only=True)
+    stop = EarlyStopping("val_auc", patience=9)
+    plateau = ReduceLROnPlateau("val_auc")
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    y = x[:, :1] > 0
+    history = net.fit(x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=[checkpoint, stop, plateau])
+    assert checkpoint.best == stop.best == plateau.best == max(history.history["val_auc"])
