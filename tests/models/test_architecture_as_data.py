@@ -152,6 +152,8 @@ def test_layers_of_ones_own():
         ('{"class_name": "Foo", "config": {}}', ValueError, "Unknown layer: Foo"),
         ('{"class_name": "os.system", "config": {"command": "true"}}', ValueError, "Unknown layer: os.system"),
         ('{"config": {}}', ValueError, "Improper config format"),
+        ('{"keras_version": "3.0"}', ValueError, "Improper config format: no description of a model by Keras 3.0"),
+        ('{"module": "os", "class_name": "system", "config": {"command": "true"}}', ValueError, "Unknown layer: system"),
         ("[]", TypeError, "expects a dictionary, not a list"),
         ("[" * 10**5 + "]" * 10**5, ValueError, "nested too deeply"),
         ("{", ValueError, "Expecting"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamella.models import load_model
+from lamella.models import load_model, model_from_json
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "h5"
 ALL = sorted(path.name.removesuffix(".h5.gz") for path in GOLDEN.glob("*.h5.gz"))
@@ -41,6 +41,16 @@ def test_it_predicts_and_trains_on_as_it_did(case, recwarn):
         # The step itself is compared, not the weights that it hardly moves. Their RMSprop has epsilon under the root,
         # which is nearly 1% where gradients are small.
         np.testing.assert_allclose(ours.numpy() - start, theirs - start, rtol=1e-2, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tf_keras", "keras"])
+def test_their_descriptions_are_read_too(name):
+    model = model_from_json((GOLDEN / f"{name}_graph.json").read_text())
+    file = load(f"{name}_graph")
+    assert model.to_json() == file.to_json()
+    model.set_weights(file.get_weights())
+    for ours, theirs in zip(model.predict(arrays(f"{name}_graph", "x")), arrays(f"{name}_graph", "predicted"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", KERAS2)

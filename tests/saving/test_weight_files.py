@@ -1,5 +1,6 @@
 """save_weights and load_weights: by place, by name, and what does not fit. Texts: Keras 2.2.5."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -153,7 +154,11 @@ def test_a_file_that_is_not_there(tmp_path):
         chain(3).load_weights(tmp_path / "nowhere.h5")
 
 
-def test_kinds_of_paths_that_are_refused():
+def test_kinds_of_paths_that_are_refused(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for call in (chain(3).save_weights, chain(3).load_weights):
+            with pytest.raises(ValueError, match="unexpected type <class 'h5py._hl.dataset.Dataset'> for `filepath`"):
+                call(file.require_dataset("x", (1,), "f"))
     for call in (chain(3).save_weights, chain(3).load_weights, chain(3).save):
         with pytest.raises(ValueError, match="unexpected type <class 'int'> for `filepath`"):
             call(3)

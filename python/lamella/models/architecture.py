@@ -125,8 +125,24 @@ def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model that `to_json` described, with new weights. Raises ValueError for what is no such description."""
+    """The model that `to_json` described, here, in Keras 2, tf.keras or Keras 3, with new weights.
+
+    Raises:  ValueError for what is no such description.
+    """
     try:
-        return model_from_config(json.loads(json_string), custom_objects)
+        return model_from_config(_in_keras_2(json.loads(json_string)), custom_objects)
     except RecursionError:
         raise ValueError("model_from_json: the description is nested too deeply") from None
+
+
+def _in_keras_2(config: Any) -> Any:
+    """Keras 3 does not say its version, but where its classes are from."""
+    if not isinstance(config, dict) or not {"keras_version", "module"} & set(config):
+        return config
+    from lamella.saving import dialects  # loaded with the first description from elsewhere
+
+    version = str(config.get("keras_version", "3.0"))
+    try:
+        return config if dialects.is_keras_2(version) else dialects.in_keras_2(config, version)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(f"Improper config format: no description of a model by Keras {version} ({error!r})") from error

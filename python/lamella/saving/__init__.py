@@ -9,7 +9,6 @@ import io
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lamella.core.files import replace_file
@@ -102,7 +101,7 @@ def _check_kind(target: Target, timeout: float | None = None) -> None:
         raise ValueError(f"expected timeout to be a number of seconds above 0, or None, got {timeout!r}")
     if isinstance(target, (str, bytes, os.PathLike)) or callable(getattr(target, "write", None)):
         return
-    if type(target).__module__.partition(".")[0] != "h5py":
+    if type(target).__module__.partition(".")[0] != "h5py" or not hasattr(target, "create_group"):
         raise ValueError(f"unexpected type {type(target)} for `filepath`")
 
 

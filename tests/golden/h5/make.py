@@ -1,4 +1,4 @@
-"""Model files by real Keras, small ones, with what they compute: the h5.gz and npz files beside this script.
+"""Model files by real Keras, small ones, with what they compute: the h5.gz, npz and json files beside this script.
 
     pip install tensorflow-cpu==2.21.0 tf-keras==2.21.0 keras==3.15.1
     python tests/golden/h5/make.py tf_keras && python tests/golden/h5/make.py keras
@@ -93,4 +93,5 @@ model.compile(
     optimizers.SGD(0.1, momentum=0.9), ["mse", "mae"], loss_weights=[1.0, 0.5], metrics={"sum": ["mae"], "both": ["mse"]}
 )
 x = [rng.normal(size=(6, 2)).astype("float32") for _ in range(2)]
+(here / f"{name}_graph.json").write_text(model.to_json() + "\n")
 write("graph", model, x, [rng.normal(size=(6, n)).astype("float32") for n in (2, 4)])
