@@ -84,3 +84,27 @@ def test_weights_of_other_shapes_are_refused_by_the_optimizer_too():
     with pytest.raises(ValueError, match="weight list"):
         net.set_training_state(state)
     assert all_bits(net) == before
+
+
+@pytest.mark.parametrize("way", ["state", "file"])
+def test_models_that_share_an_optimizer_keep_their_own_state(tmp_path, way):
+    """The state of the optimizer is then the one of the model that stepped last, whoever is asked."""
+    shared = optimizers.Adam(lr=0.1)
+    first, second = (Sequential([Dense(2, input_shape=(5,))]) for _ in range(2))
+    for net in (first, second):
+        net.compile(shared, "mse")
+    train(first, range(3))
+    own = first.optimizer.get_weights()[1:]
+    train(second, range(2))
+    if way == "file":
+        first.save(tmp_path / "m.h5")
+        kept = load_model(tmp_path / "m.h5").optimizer.get_weights()
+    else:
+        kept = first.get_training_state()["optimizer"]["weights"]
+        state = first.get_training_state()
+        train(second, range(1))
+        before = second.get_training_state()["optimizer"]["weights"][1:]
+        first.set_training_state(state)
+        after = second.get_training_state()["optimizer"]["weights"][1:]
+        assert all(np.array_equal(a, b) for a, b in zip(before, after))
+    assert int(kept[0]) == 5 and all(np.array_equal(a, b) for a, b in zip(kept[1:], own))

@@ -75,7 +75,7 @@ class Optimizer(Stateful):
         Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
         """
         if params is not self._params:
-            self._find(params)
+            self.turn_to(params)
         if type(grads) is not list:
             grads = list(grads)
         try:

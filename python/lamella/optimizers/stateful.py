@@ -78,8 +78,11 @@ class Stateful(Configurable):
             raise ValueError(f"{type(self).__name__}: expected a state of {names}, got {list(state)}")
         assign(variables, [state[name] for name in names])
 
-    def _find(self, params: Sequence[Array]) -> None:
-        """The state of these very arrays, whatever list they come in; a new one if this is the first list."""
+    def turn_to(self, params: Sequence[Array]) -> None:
+        """Take up the state of these very arrays, whatever list they come in; a new one if this is the first list.
+
+        That state is then the one that `weights`, get_state and set_state mean. Raises ValueError for unknown arrays.
+        """
         known = self._states.get(tuple(map(id, params)))
         if known is not None and known is self._state:
             self._params = params  # another list of the same arrays

@@ -35,6 +35,8 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             },
             f"what '{model.name}' was compiled with",
         )
+        if model._steps is not None:
+            model._steps.turn_optimizer()
         arrays = optimizer.get_weights()
         names = [w.name for w in optimizer.weights]
         contents.optimizer_weights = weights.named(list(zip(names, arrays)))

@@ -14,6 +14,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
     """Copies; see Model.get_training_state."""
     metrics = [metric.function for metric in steps.objective.metrics if metric.stateful]
     optimizer = steps.optimizer
+    steps.turn_optimizer()
     return {
         "weights": [weight.numpy() for weight in steps.model.weights],
         "optimizer": {
@@ -44,6 +45,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
         raise ValueError(f"the state is of {len(gathered)} metrics that gather an epoch, the model has {len(metrics)}")
     if of_optimizer["weights"]:
         steps.bind_optimizer()
+        steps.turn_optimizer()
         optimizer.set_weights(of_optimizer["weights"])
     numbers = _numbers(optimizer)
     for name, value in of_optimizer["numbers"].items():

@@ -58,6 +58,11 @@ class Steps:
             self.optimizer.bind(self._params)
             self._bound = True
 
+    def turn_optimizer(self) -> None:
+        """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
+        if self._bound:
+            self.optimizer.turn_to(self._params)
+
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too."""
         values = self.model.run(inputs, training=False)
