@@ -102,6 +102,20 @@ def test_a_real_data_frame():
         assert model.evaluate(x, y, sample_weight=weights, verbose=0) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_columns_of_several_kinds_of_numbers():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": X[:, 0], "b": [True, False] * 3, "c": pandas.array([1, 2, 3, 4, 5, 6], dtype="Int64")})
+    plain = np.stack([X[:, 0], [1, 0] * 3, [1, 2, 3, 4, 5, 6]], axis=1)
+    model = one()
+    np.testing.assert_array_equal(model.predict(frame), model.predict(plain))
+    labels = pandas.Series([0, 1, 2, 1, 0, 1], dtype="Int64")
+    wanted = model.evaluate(X, np.asarray(labels, float), verbose=0)
+    assert model.evaluate(X, labels, verbose=0) == wanted
+    for wrong in (["x"] * 6, pandas.array([None, 1, 2, 3, 4, 5], dtype="Int64"), pandas.date_range("2020", periods=6)):
+        with pytest.raises(TypeError, match="input 'out_input': expected numbers that convert to float32, got dtype object"):
+            model.predict(frame.assign(b=wrong))
+
+
 def test_numbers_in_a_list_are_one_input():
     model = Sequential([Dense(1, input_shape=(1,), use_bias=False, kernel_initializer="ones")])
     model.compile(SGD(lr=0.0), "mse")

@@ -56,8 +56,19 @@ def dense(data: Any) -> Any:
     if hasattr(data, "toarray"):
         return data.toarray()
     if hasattr(data, "iloc"):
-        return data.values
+        return _frame_values(data)
     return data
+
+
+def _frame_values(frame: Any) -> Array:
+    """Columns of several kinds of numbers, say booleans beside floats, come as objects: they are numbers all the same."""
+    values = np.asarray(frame.values)
+    if values.dtype.kind == "O":
+        try:
+            return values.astype(np.float64)
+        except (TypeError, ValueError):  # strings, dates, missing entries: refused by name further on
+            pass
+    return values
 
 
 def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str) -> list[Any]:
