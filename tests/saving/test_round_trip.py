@@ -164,6 +164,26 @@ def test_a_model_that_never_trained_and_one_that_is_not_compiled(tmp_path):
     plain.load_weights(path)
 
 
+def test_compiled_again_and_saved_before_a_step(tmp_path):
+    """The optimizer keeps its iterations and starts new sums, in this process and from the file."""
+    model = network(SGD(0.05, momentum=0.9, decay=0.1))
+    model.fit(X, Y, **FIT)
+    model.compile(model.optimizer, "categorical_crossentropy", metrics=["acc"])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert "optimizer_weights" not in file
+    again = load_model(tmp_path / "m.h5")
+    assert int(again.optimizer.iterations) == 5
+    # Their random streams differ, as both start now: no dropout in what is compared.
+    inputs = {"x": np.zeros_like(X), "y": Y}
+    for m in (model, again):
+        m.layers[3].rate = 0.0
+        m.train_on_batch(**inputs)
+    for left, right in ((model, again), (model.optimizer, again.optimizer)):
+        for a, b in zip(left.get_weights(), right.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_the_state_of_the_optimizer_that_does_not_fit(tmp_path):
     path = tmp_path / "m.h5"
     model = network()

@@ -35,14 +35,15 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             },
             f"what '{model.name}' was compiled with",
         )
-        if model._steps is not None:
-            model._steps.turn_optimizer()
-        arrays = optimizer.get_weights()
-        names = [w.name for w in optimizer.weights]
-        contents.optimizer_weights = weights.named(list(zip(names, arrays)))
         contents.state["iterations"] = int(optimizer.iterations)
-        if model._steps is not None and model._steps.stream.step:
-            contents.state["random"] = model._steps.stream.get_state()
+        steps = model._steps
+        # Before the first step the optimizer's arrays, if any, are of what it trained before.
+        if steps is not None and steps.bound:
+            steps.turn_optimizer()
+            names = [w.name for w in optimizer.weights]
+            contents.optimizer_weights = weights.named(list(zip(names, optimizer.get_weights())))
+        if steps is not None and steps.stream.step:
+            contents.state["random"] = steps.stream.get_state()
     return contents
 
 

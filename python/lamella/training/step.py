@@ -20,6 +20,7 @@ class Steps:
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
     Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
+    Attributes:  bound: whether the optimizer has a state for these weights.
     """
 
     def __init__(self, model: Any, objective: Objective, optimizer: Any) -> None:
@@ -30,7 +31,7 @@ class Steps:
         self.penalties = list(model.penalties)
         self._params = [variable.value for variable in self.variables]
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
-        self._bound = False
+        self.bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
         self._tape = Tape(self.variables)
@@ -54,13 +55,13 @@ class Steps:
 
     def bind_optimizer(self) -> None:
         """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
-        if not self._bound:
+        if not self.bound:
             self.optimizer.bind(self._params)
-            self._bound = True
+            self.bound = True
 
     def turn_optimizer(self) -> None:
         """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
-        if self._bound:
+        if self.bound:
             self.optimizer.turn_to(self._params)
 
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
