@@ -242,3 +242,22 @@ def test_global_random_numbers_of_processes_depend_on_the_batch_alone(crews):
 def test_bad_counts(workers, queue, error, words):
     with pytest.raises(error, match=words):
         Crew(Squares(), Hiring(workers, queue))
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_ctrl_c_while_the_threads_start_leaves_none(processes, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread):
+        start(thread)
+        if thread.name.startswith("lamella-worker"):
+            started.append(thread)
+            if len(started) == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        Crew(Squares(), Hiring(3, 10, processes))
+    assert len(started) == 2 and not any(thread.is_alive() for thread in started)
+    assert threading.active_count() == before

@@ -100,11 +100,12 @@ class Crew:
             try:
                 for _ in works:
                     self._processes.append(Process(work))
+                self._workers = Workers(self._processes, main, ahead)
             except BaseException:
                 self._end_processes()
                 raise
-            works = self._processes
-        self._workers = Workers(works, main, ahead)
+        else:
+            self._workers = Workers(works, main, ahead)
 
     def results(self, arguments: Iterable[Any]) -> Results:
         """The items for `arguments`, in order: Items of a Sequence; for a generator anything, one for each draw."""

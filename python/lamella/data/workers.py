@@ -114,8 +114,15 @@ class Workers:
             threading.Thread(target=self._serve, args=(work,), name=f"lamella-worker-{i}", daemon=True)
             for i, work in enumerate(works)
         ]
-        for thread in self._threads:
-            thread.start()
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # Ctrl-C, or no more threads to be had
+            self.dismiss()
+            for thread in self._threads:
+                if thread.is_alive():
+                    thread.join(GRACE_SECONDS)
+            raise
 
     def _serve(self, work: Work) -> None:
         def unless_stopped(argument: Any) -> Any:
