@@ -5,8 +5,11 @@ import pytest
 
 from lamella import backend as K
 from lamella.core.variable import Variable
-from lamella.layers import Input
+from lamella.core.random import set_random_seed
+from lamella.layers import Dense, Dropout, Input
+from lamella.models import Sequential
 from lamella.ops.tape import Tape
+from tests.ops.gradients import check
 
 X = np.random.default_rng(0).normal(size=(3, 4, 5))
 P = np.random.default_rng(1).uniform(0.1, 0.9, size=(6, 4))
@@ -59,6 +62,35 @@ def test_reductions(name, oracle, axis, keepdims):
         (lambda: K.bias_add(X, np.arange(5.0)), X + np.arange(5.0)),
         (lambda: K.in_train_phase(X, lambda: 0, training=1), X),
         (lambda: K.in_test_phase(X, P), X),
+        (lambda: K.sin(X), np.sin(X)),
+        (lambda: K.cos(X), np.cos(X)),
+        (lambda: K.prod(X, axis=(0, 2)), X.prod((0, 2))),
+        (lambda: K.cumsum(X, axis=1), X.cumsum(1)),
+        (lambda: K.cumprod(X, axis=-1), X.cumprod(-1)),
+        (lambda: K.sum(np.array([True, True, False])), 2),
+        (lambda: K.repeat_elements(X, 2, axis=1), X.repeat(2, 1)),
+        (lambda: K.repeat(P, 3), np.stack([P] * 3, 1)),
+        (lambda: K.tile(X, [2, 1, 3]), np.tile(X, (2, 1, 3))),
+        (lambda: K.tile(P, 2), np.tile(P, (2, 2))),
+        (lambda: K.reverse(X, [0, 2]), X[::-1, :, ::-1]),
+        (lambda: K.slice(X, [1, 0, 2], [2, -1, 3]), X[1:3, :, 2:5]),
+        (lambda: K.gather(P, np.array([[5, 0]])), P[[[5, 0]]]),
+        (lambda: K.one_hot(np.array([[1, 0, 7]]), 3), [[[0, 1, 0], [1, 0, 0], [0, 0, 0]]]),
+        (lambda: K.arange(4), [0, 1, 2, 3]),
+        (lambda: K.arange(1, 8, 3), [1, 4, 7]),
+        (lambda: K.temporal_padding(X, (1, 2)), np.pad(X, ((0, 0), (1, 2), (0, 0)))),
+        (lambda: K.spatial_2d_padding(X[None], ((1, 0), (2, 1))), np.pad(X[None], ((0, 0), (1, 0), (2, 1), (0, 0)))),
+        (lambda: K.spatial_2d_padding(X[None], data_format="channels_first"), np.pad(X[None], ((0, 0), (0, 0), (1, 1), (1, 1)))),
+        (lambda: K.batch_dot(X, X, axes=(2, 2)), np.einsum("nik,njk->nij", X, X)),
+        (lambda: K.batch_dot(X, X[:, 0]), np.einsum("nik,nk->ni", X, X[:, 0])),
+        (lambda: K.batch_dot(P, Y, axes=1), (P * Y).sum(1, keepdims=True)),
+        (lambda: K.categorical_crossentropy(Y.T, P.T, axis=0), -(Y * np.log(P / P.sum(1, keepdims=True))).sum(1)),
+        (lambda: K.sparse_categorical_crossentropy(np.arange(6) % 4, P.T, axis=0), -np.log(P / P.sum(1, keepdims=True))[np.arange(6), np.arange(6) % 4]),
+        (lambda: K.in_top_k(P, np.arange(6) % 4, 2), [i % 4 in np.argsort(-row)[:2] for i, row in enumerate(P)]),
+        (lambda: K.cast(np.array([1.7, -1.7]), "int32"), [1, -1]),
+        (lambda: K.map_fn(K.sum, P), P.sum(1)),
+        (lambda: K.foldl(lambda s, row: 2 * s + row, P), sum(2 ** (5 - max(i, 0)) * P[i] for i in range(6))),
+        (lambda: K.foldr(lambda s, row: s - row, P, initializer=0), -P.sum(0)),
     ],
 )  # fmt: skip
 def test_values(got, expected):
@@ -142,3 +174,62 @@ def test_conv_and_pool():
     np.testing.assert_array_equal(K.pool2d(first, (2, 2), (2, 2), data_format="channels_first"), pooled.transpose(0, 3, 1, 2))
     with pytest.raises(ValueError, match="Invalid pooling mode: sum"):
         K.pool2d(x, (2, 2), pool_mode="sum")
+
+
+def test_random_values():
+    normal = K.random_normal((4000,), mean=1, stddev=2, seed=3)
+    assert normal.dtype == np.float32 and abs(normal.mean() - 1) < 0.15 and abs(normal.std() - 2) < 0.1
+    np.testing.assert_array_equal(K.random_normal((5,), seed=3), K.random_normal((5,), seed=3))
+    assert set(K.random_binomial((2000,), p=0.3)) == {0, 1} and abs(K.random_binomial((4000,), 0.3, seed=1).mean() - 0.3) < 0.03
+    assert 1.5 < np.abs(K.truncated_normal((2000,), seed=1)).max() <= 2
+    low = K.random_uniform_variable((3, 2), -2, -1)
+    assert low.shape == (3, 2) and low.value.max() < -1 and K.random_normal_variable((2,), 0, 1).dtype == "float32"
+
+
+def test_functions_of_a_graph():
+    x = Input((3,))
+    hidden = Dense(4)(x)
+    y = Dropout(0.5)(hidden)
+    run = K.function([x, K.learning_phase()], [hidden, y])
+    batch = np.ones((5, 3), "float32")
+    inside, quiet = run([batch, 0])
+    np.testing.assert_array_equal(inside, quiet)
+    assert (run([batch, 1])[1] == 0).any()
+    with pytest.raises(ValueError, match="expected no updates"):
+        K.function([x], [y], updates=[1])
+    with pytest.raises(NotImplementedError, match="tape.watch"):
+        K.gradients(y, [x])
+    with pytest.raises(NotImplementedError, match="Input"):
+        K.placeholder((2, 3))
+
+
+def test_numpy_on_a_tape_is_refused_and_a_stopped_gradient_is_constant():
+    with Tape([w := Variable(P)]) as tape:
+        with pytest.raises(TypeError, match="stands on a tape"):
+            np.mean(np.asarray(w * 2))
+        loss = K.sum(K.stop_gradient(w * 2) * w)
+    np.testing.assert_allclose(tape.gradients(loss)[0], 2 * P)
+
+
+def fit(loss):
+    set_random_seed(5)
+    model = Sequential([Dense(4, activation="tanh", input_shape=(3,)), Dense(1)])
+    model.compile("sgd", loss)
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    return model.fit(x, x[:, :1] * x[:, 1:2], epochs=3, verbose=0).history["loss"]
+
+
+def test_a_loss_written_with_k_trains_as_the_built_in_one():
+    def mine(y, p):
+        return K.mean(K.square(p - y), axis=-1)
+
+    np.testing.assert_allclose(fit(mine), fit("mse"), rtol=1e-5)
+
+
+def test_focal_loss():
+    def focal(y, p):
+        p = K.clip(p, 1e-7, 1 - 1e-7)
+        hit = K.switch(y > 0.5, p, 1 - p)
+        return K.mean(-K.pow(1 - hit, 2.0) * K.log(hit), axis=-1)
+
+    check(lambda p: focal((Y > 0.5).astype(float), p), P)

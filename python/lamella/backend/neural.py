@@ -5,40 +5,55 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lamella import ops
 from lamella.activations import elu as elu
 from lamella.activations import relu as relu
 from lamella.activations import softmax as softmax
+from lamella.backend.elementwise import array_of
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
 from lamella.ops import hard_sigmoid, sigmoid, softplus, softsign, tanh
 
 __all__ = [
-    "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid",
+    "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid", "in_top_k",
     "l2_normalize", "pool2d", "relu", "sigmoid", "softmax", "softplus", "softsign", "sparse_categorical_crossentropy",
     "tanh",
 ]  # fmt: skip
 
 Value = Any  # array, Variable or a tape's tensor
+Array = NDArray[Any]
 
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """One loss per row. Raises ValueError unless `axis` is the last."""
-    _last(output, axis, "K.categorical_crossentropy")
+    """One loss per row of classes, which stand on `axis`. Raises ValueError if there is no such axis."""
+    if not _is_last(output, axis, "K.categorical_crossentropy"):
+        target, output = _to_last(target, axis), _to_last(output, axis)
     return ops.categorical_crossentropy(output, target, from_logits=from_logits)
 
 
 def sparse_categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """One loss per row. Raises ValueError unless `axis` is the last."""
-    _last(output, axis, "K.sparse_categorical_crossentropy")
+    """One loss per row of classes, which stand on `axis`; target: labels [...], or with 1 on `axis`."""
+    if not _is_last(output, axis, "K.sparse_categorical_crossentropy"):
+        target = _to_last(target, axis) if len(target.shape) == len(output.shape) else target
+        output = _to_last(output, axis)
     return ops.sparse_categorical_crossentropy(output, target, from_logits=from_logits)
 
 
-def _last(output: Value, axis: int, who: str) -> None:
-    if axis not in (-1, len(output.shape) - 1):
-        raise ValueError(f"{who}: expected the classes on the last axis, got axis={axis}")
+def _is_last(output: Value, axis: int, who: str) -> bool:
+    ndim = len(output.shape)
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{who}: expected an axis in [{-ndim}, {ndim}), got {axis} for shape {tuple(output.shape)}")
+    return axis % ndim == ndim - 1
+
+
+def _to_last(x: Value, axis: int) -> Value:
+    kept = [i for i in range(len(x.shape)) if i != axis % len(x.shape)]
+    return ops.transpose(x, axes=(*kept, axis % len(x.shape)))
 
 
 def binary_crossentropy(target: Value, output: Value, from_logits: bool = False) -> Value:
@@ -46,6 +61,19 @@ def binary_crossentropy(target: Value, output: Value, from_logits: bool = False)
     # The op takes the mean over the last axis; here each element is a row of its own.
     p, y = ops.reshape(output, shape=(*output.shape, 1)), ops.reshape(target, shape=(*target.shape, 1))
     return ops.binary_crossentropy(p, y, from_logits=from_logits)
+
+
+def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
+    """Whether predictions[i, targets[i]] is among the k largest of its row: fewer than k are larger, and it is finite.
+
+    Args:  predictions: [N, C].  targets: [N] whole numbers in [0, C).
+    Returns:  booleans [N].  Equals at the bound all count, as in TensorFlow.
+    """
+    p, labels = array_of(predictions), array_of(targets).astype(np.int64)
+    if labels.size and (labels.min() < 0 or labels.max() >= p.shape[-1]):
+        raise ValueError(f"K.in_top_k: expected targets in [0, {p.shape[-1]}), got {labels.min()} to {labels.max()}")
+    score = np.take_along_axis(p, labels[..., None], axis=-1)
+    return np.asarray(((p > score).sum(axis=-1) < k) & np.isfinite(score[..., 0]))
 
 
 def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:

@@ -12,20 +12,28 @@ from lamella.core.phase import current, learning_phase, set_learning_phase
 
 __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "image_dim_ordering", "in_test_phase",
-    "in_train_phase", "learning_phase", "reset_uids", "set_epsilon", "set_floatx", "set_image_data_format",
-    "set_image_dim_ordering", "set_learning_phase",
+    "in_train_phase", "learning_phase", "manual_variable_initialization", "reset_uids", "set_epsilon", "set_floatx",
+    "set_image_data_format", "set_image_dim_ordering", "set_learning_phase",
 ]  # fmt: skip
 
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def backend() -> str:
+    """"lamella". Files of models name "tensorflow", whose layouts they have, so that Keras reads them as they are."""
     return "lamella"
 
 
 def clear_session() -> None:
-    """Default names count from 1 again. Models live on: there is no global graph to throw away."""
+    """Default names count from 1 again, and the learning phase is 0. Models live on: there is no graph to throw away."""
     reset_uids()
+    set_learning_phase(0)
+
+
+def manual_variable_initialization(value: bool) -> None:
+    """Raises NotImplementedError for True: variables have their values from the start."""
+    if value:
+        raise NotImplementedError("K.manual_variable_initialization: variables have their values as soon as they are made")
 
 
 def image_dim_ordering() -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lamella import ops
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.names import next_uid
-from lamella.core.random import generator
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.variable import Variable
@@ -19,10 +19,9 @@ from lamella.layers.symbolic import Symbolic
 from lamella.ops.tape import Tensor, value_of
 
 __all__ = [
-    "batch_get_value", "batch_set_value", "cast", "cast_to_floatx", "constant", "count_params", "dtype", "eval", "eye",
-    "get_value", "int_shape", "is_keras_tensor", "is_tensor", "moving_average_update", "ndim", "ones", "ones_like",
-    "random_normal", "random_uniform", "set_value", "shape", "update", "update_add", "update_sub", "variable", "zeros",
-    "zeros_like",
+    "arange", "batch_get_value", "batch_set_value", "cast", "cast_to_floatx", "constant", "count_params", "dtype", "eval",
+    "eye", "get_value", "identity", "int_shape", "is_keras_tensor", "is_tensor", "moving_average_update", "ndim", "ones",
+    "ones_like", "set_value", "shape", "update", "update_add", "update_sub", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -122,9 +121,22 @@ def is_keras_tensor(x: object) -> bool:
     return isinstance(x, Symbolic)
 
 
-def cast(x: Value, dtype: str) -> Array:
-    """The value in another dtype; a constant, without gradient, unless it has that dtype already."""
-    return x if str(x.dtype) == dtype else eval(x).astype(dtype)
+def cast(x: Value, dtype: str) -> Value:
+    """The value in another dtype. From float to float the gradient comes back in x's; integers and booleans are constants."""
+    if str(x.dtype) == dtype:
+        return x
+    return ops.cast(x, dtype=dtype) if np.dtype(dtype).kind == "f" else eval(x).astype(dtype)
+
+
+def identity(x: Value, name: str | None = None) -> Value:
+    """x itself: values are never changed where others see it."""
+    return x
+
+
+def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
+    """start, start + step ... below stop; or 0, 1 ... below start. From a start below 0 without a stop: nothing."""
+    first, end = (0, max(start, 0)) if stop is None else (start, stop)
+    return np.arange(first, end, step, dtype=np.dtype(dtype))
 
 
 def cast_to_floatx(x: ArrayLike) -> Array:
@@ -149,15 +161,3 @@ def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> A
 
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
     return np.ones(x.shape, dtype or x.dtype)
-
-
-def random_normal(
-    shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
-) -> Array:
-    return generator(seed, "random").normal(mean, stddev, shape).astype(dtype or floatx())
-
-
-def random_uniform(
-    shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
-) -> Array:
-    return generator(seed, "random").uniform(minval, maxval, shape).astype(dtype or floatx())

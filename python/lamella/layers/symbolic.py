@@ -33,7 +33,10 @@ class Symbolic:
         return len(self.shape)
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError(f"{self!r} is symbolic: it has no value; run a Model or call the layer on an array")
+        raise TypeError(
+            f"{self!r} is symbolic: it has no value; compute inside the call() of a layer, run a Model, or call the layer on "
+            "an array"
+        )
 
     def __repr__(self) -> str:
         return f"<Symbolic '{self.name}' shape={self.shape} dtype={self.dtype}>"

@@ -1,5 +1,6 @@
 """Ops: functions of arrays that know their gradient. One line a family; see tape.py for what an op is."""
 
+from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable theirs
 from lamella.ops.activations import elu, exponential, hard_sigmoid, relu, selu, sigmoid, softmax, softplus, softsign, tanh
 from lamella.ops.conv import conv2d
 from lamella.ops.crossentropy import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
@@ -8,7 +9,9 @@ from lamella.ops.dropout import dropout
 from lamella.ops.math import (
     abs,
     add,
+    cast,
     clip,
+    cos,
     divide,
     exp,
     log,
@@ -18,13 +21,15 @@ from lamella.ops.math import (
     multiply,
     negative,
     power,
+    sin,
     sqrt,
     square,
     subtract,
+    where,
 )
 from lamella.ops.norm import batch_norm, batch_norm_inference
 from lamella.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
-from lamella.ops.reduce import max, mean, min, sum, sum_absolute, sum_squares
+from lamella.ops.reduce import logsumexp, max, mean, min, sum, sum_absolute, sum_squares
 from lamella.ops.row_losses import (
     absolute_error,
     categorical_hinge,
@@ -38,14 +43,16 @@ from lamella.ops.row_losses import (
     squared_error,
     squared_hinge,
 )
-from lamella.ops.shape import concatenate, getitem, reshape, transpose
+from lamella.ops.scan import cumprod, cumsum, prod
+from lamella.ops.shape import concatenate, flip, getitem, pad, repeat, reshape, take, tile, transpose
 
 __all__ = [
-    "abs", "absolute_error", "add", "avg_pool2d", "batch_norm", "batch_norm_inference", "binary_crossentropy",
-    "categorical_crossentropy", "categorical_hinge", "clip", "concatenate", "conv2d", "cosine_proximity", "dense", "divide",
-    "dropout", "elu", "exp", "exponential", "getitem", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hinge",
-    "kl_divergence", "log", "logarithmic_error", "logcosh", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
-    "minimum", "multiply", "negative", "percentage_error", "poisson", "power", "relu", "reshape", "selu", "sigmoid",
-    "softmax", "softplus", "softsign", "sparse_categorical_crossentropy", "sqrt", "square", "squared_error",
-    "squared_hinge", "subtract", "sum", "sum_absolute", "sum_squares", "tanh", "transpose",
+    "abs", "absolute_error", "add", "avg_pool2d", "batch_norm", "batch_norm_inference", "binary_crossentropy", "cast",
+    "categorical_crossentropy", "categorical_hinge", "clip", "concatenate", "conv2d", "cos", "cosine_proximity", "cumprod",
+    "cumsum", "dense", "divide", "dropout", "elu", "exp", "exponential", "flip", "getitem", "global_avg_pool2d",
+    "global_max_pool2d", "hard_sigmoid", "hinge", "kl_divergence", "log", "logarithmic_error", "logcosh", "logsumexp",
+    "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "multiply", "negative", "pad", "percentage_error",
+    "poisson", "power", "prod", "relu", "repeat", "reshape", "selu", "sigmoid", "sin", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "sqrt", "square", "squared_error", "squared_hinge", "subtract", "sum",
+    "sum_absolute", "sum_squares", "take", "tanh", "tile", "transpose", "where",
 ]  # fmt: skip

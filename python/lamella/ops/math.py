@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 
 import numpy as np
 
 from lamella import _kernels
-from lamella.core.variable import Variable
-from lamella.ops import shape
 from lamella.ops.activations import exponential as exp
 from lamella.ops.arrays import contiguous
-from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable, value_of
+from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
 
 __all__ = [
-    "abs", "add", "clip", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative", "power", "sqrt",
-    "square", "subtract",
+    "abs", "add", "cast", "clip", "cos", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative",
+    "power", "sin", "sqrt", "square", "subtract", "where",
 ]  # fmt: skip
 
 
@@ -172,37 +169,33 @@ def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
     return np.clip(x, low, high), lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
 
 
-def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variable, object], object]:
-    """A method for one of Python's operators. A Python number takes the tensor's dtype."""
-
-    def method(self: Tensor | Variable, other: object) -> object:
-        if isinstance(other, (bool, int, float)):
-            other = np.asarray(other, self.dtype)
-        return op(other, self) if swapped else op(self, other)
-
-    return method
+@differentiable
+def sin(x: Array) -> tuple[Array, Backward]:
+    """sin(x)."""
+    return np.sin(x), lambda dy, need: (dy * np.cos(x),)
 
 
-def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:
-    return lambda self, other: compare(self.value, value_of(other))
+@differentiable
+def cos(x: Array) -> tuple[Array, Backward]:
+    """cos(x)."""
+    return np.cos(x), lambda dy, need: (-dy * np.sin(x),)
 
 
-def _give_operators() -> None:
-    """Tensor and Variable learn +, -, *, /, **, @, comparisons and indexing: they stand below this room."""
-    both: dict[str, Callable[..., object]] = {
-        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power, "matmul": matmul,
-    }  # fmt: skip
-    for kind in (Tensor, Variable):
-        for name, op in both.items():
-            setattr(kind, f"__{name}__", _like(op, False))
-            setattr(kind, f"__r{name}__", _like(op, True))
-        for name in ("lt", "le", "gt", "ge"):
-            setattr(kind, f"__{name}__", _comparison(getattr(operator, name)))
-        setattr(kind, "__neg__", lambda self: negative(self))
-        setattr(kind, "__abs__", lambda self: abs(self))
-        setattr(kind, "__getitem__", lambda self, key: shape.getitem(self, key=key))
-    # NumPy has no rule of its own for a Variable: ndarray + variable asks the variable.
-    setattr(Variable, "__array_priority__", 1000)
+@differentiable
+def cast(x: Array, *, dtype: str) -> tuple[Array, Backward]:
+    """x in another dtype; the gradient comes back in x's."""
+    return x.astype(dtype), lambda dy, need: (dy.astype(x.dtype),)
 
 
-_give_operators()
+@differentiable
+def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Backward]:
+    """a where the condition holds, else b; broadcast. The side that is not taken gets no gradient, not even NaN."""
+    a, b = _agree((a, b))
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return (
+            unbroadcast(np.where(condition, dy, 0), a) if need[0] else None,
+            unbroadcast(np.where(condition, 0, dy), b) if need[1] else None,
+        )
+
+    return np.where(condition, a, b), backward

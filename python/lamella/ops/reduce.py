@@ -98,6 +98,30 @@ min = _extremum("min", np.min)
 
 
 @differentiable
+def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
+    """log(sum(exp(x))) over `axis`, or over everything; shifted by the largest, so that nothing overflows."""
+    top = np.max(x, axis=_axes(axis), keepdims=True)
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    shares = np.exp(x - top)
+    total = shares.sum(axis=_axes(axis), keepdims=True)
+    with np.errstate(divide="ignore"):  # of -inf only, the logarithm is -inf
+        y = np.log(total) + top
+    shares /= np.where(total > 0, total, 1)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        return (shares * dy.reshape(total.shape),)
+
+    return np.asarray(y if keepdims else y.reshape(_without(y.shape, axis))), backward
+
+
+def _without(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
+    """A shape that kept its reduced axes, without them."""
+    gone = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
+    reduced = {a % len(shape) for a in gone}
+    return tuple(n for i, n in enumerate(shape) if i not in reduced)
+
+
+@differentiable
 def sum_squares(x: Array) -> tuple[Array, Backward]:
     """sum(x * x) -> scalar; any shape."""
     return _total(x, _kernels.sum_squares), lambda dy, need: (x * (2 * dy),)

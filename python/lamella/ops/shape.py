@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from typing import Any
 
 import numpy as np
@@ -43,3 +42,49 @@ def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
         return (dx,)
 
     return y, backward
+
+
+@differentiable
+def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
+    """Rows x[indices]: [R, ...] and [...] of whole numbers -> [..., ...]. Raises ValueError for an index outside [0, R)."""
+    if indices.size and (indices.min() < 0 or indices.max() >= len(x)):
+        raise ValueError(f"take: expected indices in [0, {len(x)}), got {indices.min()} to {indices.max()}")
+    shape = x.shape
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dx = np.zeros(shape, dy.dtype)
+        np.add.at(dx, indices, dy)
+        return (dx,)
+
+    return x[indices], backward
+
+
+@differentiable
+def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward]:
+    """x with zeros before and after; widths: one pair for each axis."""
+    inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape))
+    return np.pad(x, widths), lambda dy, need: (dy[inner],)
+
+
+@differentiable
+def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
+    """Each element `count` times in a row along `axis`."""
+    axis = axis % x.ndim
+    shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
+    return np.repeat(x, count, axis), lambda dy, need: (dy.reshape(shape).sum(axis=axis + 1),)
+
+
+@differentiable
+def tile(x: Array, *, counts: Sequence[int]) -> tuple[Array, Backward]:
+    """The whole of x, counts[i] times along axis i. Raises ValueError unless there is one count for each axis."""
+    if len(counts) != x.ndim:
+        raise ValueError(f"tile: expected {x.ndim} counts for shape {x.shape}, got {tuple(counts)}")
+    folded = tuple(n for pair in zip(counts, x.shape) for n in pair)
+    return np.tile(x, counts), lambda dy, need: (dy.reshape(folded).sum(axis=tuple(range(0, 2 * x.ndim, 2))),)
+
+
+@differentiable
+def flip(x: Array, *, axes: int | Sequence[int]) -> tuple[Array, Backward]:
+    """x backwards along `axes`."""
+    turned = axes if isinstance(axes, int) else tuple(axes)
+    return np.flip(x, turned), lambda dy, need: (np.flip(dy, turned),)

@@ -18,7 +18,7 @@ import functools
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
 
 
 class Tensor:
-    """An ndarray whose making stands on a tape. Python's operators are those of `ops.math`.
+    """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
 
     logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past both at once.
     """
@@ -60,6 +60,18 @@ class Tensor:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError(
+            f"{self!r} stands on a tape: NumPy's functions would lose its gradient. Use those of lamella.backend, or "
+            "K.stop_gradient for its value"
+        )
 
     def __repr__(self) -> str:
         return f"Tensor(shape={self.shape}, dtype={self.dtype})"

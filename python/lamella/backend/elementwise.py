@@ -1,0 +1,82 @@
+"""K: arithmetic element by element, and comparisons. Arguments broadcast as NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella import ops
+from lamella.ops import abs, cos, exp, log, maximum, minimum, negative, sin, sqrt, square
+from lamella.ops.tape import value_of
+
+__all__ = [
+    "abs", "clip", "cos", "equal", "exp", "greater", "greater_equal", "less", "less_equal", "log", "maximum", "minimum",
+    "negative", "not_equal", "pow", "round", "sign", "sin", "sqrt", "square", "switch",
+]  # fmt: skip
+
+Value = Any  # array, Variable or a tape's tensor
+Array = NDArray[Any]
+
+
+def array_of(x: Value) -> Array:
+    """The plain array in x."""
+    return np.asarray(value_of(x))
+
+
+def pow(x: Value, a: Value) -> Value:
+    return ops.power(x, a)
+
+
+def clip(x: Value, min_value: float | None, max_value: float | None) -> Value:
+    """None is no bound; a max_value below min_value counts as min_value."""
+    low = -np.inf if min_value is None else min_value
+    high = np.inf if max_value is None else max_value
+    return ops.clip(x, low=low, high=low if high < low else high)
+
+
+def switch(condition: Value, then_expression: Value, else_expression: Value) -> Value:
+    """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
+
+    An array's axes are the first of the expressions'. Raises ValueError if it has more axes than they have.
+    """
+    chosen = np.asarray(array_of(condition), bool)
+    if chosen.ndim == 0:
+        value = then_expression if chosen else else_expression
+        return value() if callable(value) else value
+    then, other = (e() if callable(e) else e for e in (then_expression, else_expression))
+    ndim = len(np.shape(array_of(then)))
+    if chosen.ndim > ndim:
+        raise ValueError(f"Rank of `condition` should be less than or equal to rank of expressions. Got {chosen.ndim} > {ndim}")
+    return ops.where(then, other, condition=chosen.reshape(chosen.shape + (1,) * (ndim - chosen.ndim)))
+
+
+# Without gradients: these return plain arrays.
+
+
+def round(x: Value) -> Array:
+    """Halves go to the even neighbour."""
+    return np.asarray(np.round(array_of(x)))
+
+
+def sign(x: Value) -> Array:
+    return np.asarray(np.sign(array_of(x)))
+
+
+def _comparison(name: str, compare: Callable[[Array, Array], Array]) -> Callable[[Value, Value], Array]:
+    def function(x: Value, y: Value) -> Array:
+        return np.asarray(compare(array_of(x), array_of(y)))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"x {name.replace('_', ' ')} y, element by element: an array of booleans."
+    return function
+
+
+equal = _comparison("equal", np.equal)
+not_equal = _comparison("not_equal", np.not_equal)
+greater = _comparison("greater", np.greater)
+greater_equal = _comparison("greater_equal", np.greater_equal)
+less = _comparison("less", np.less)
+less_equal = _comparison("less_equal", np.less_equal)

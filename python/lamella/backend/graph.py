@@ -1,0 +1,95 @@
+"""K: what speaks of a graph of values. There is none here: values are computed at once, gradients come from a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.layers.symbolic import Symbolic
+from lamella.models import Model
+from lamella.ops.tape import value_of
+
+__all__ = ["foldl", "foldr", "function", "gradients", "map_fn", "placeholder", "stop_gradient"]
+
+Value = Any  # array, Variable or a tape's tensor
+Array = NDArray[Any]
+
+
+def stop_gradient(variables: Value) -> Value:
+    """The value as a constant; of a list, a list."""
+    if isinstance(variables, (list, tuple)):
+        return [stop_gradient(x) for x in variables]
+    return np.asarray(value_of(variables))
+
+
+def function(
+    inputs: Sequence[Any], outputs: Symbolic | Sequence[Symbolic], updates: Sequence[object] | None = None
+) -> Callable[[Sequence[Any]], list[Array]]:
+    """A function from a list of arrays to a list of arrays: what the layers between `inputs` and `outputs` compute.
+
+    Args:  inputs: a model's inputs; K.learning_phase() among them stands for a 0 or 1 in the lists that the function takes.
+        outputs: symbolic tensors that layers made of the inputs.  updates: nothing; K.update and its kin act at once.
+    Raises:  ValueError for outputs that need other inputs, or updates.
+    """
+    if updates:
+        raise ValueError("K.function: expected no updates, as there is no graph that would run them; call K.update instead")
+    places = [i for i, x in enumerate(inputs) if isinstance(x, Symbolic)]
+    phases = [i for i, x in enumerate(inputs) if isinstance(x, int)]
+    if len(places) + len(phases) != len(inputs) or len(phases) > 1:
+        raise ValueError(f"K.function: expected inputs of a model, and at most one K.learning_phase(), got {list(inputs)}")
+    results = [outputs] if isinstance(outputs, Symbolic) else list(outputs)
+    model = Model([inputs[i] for i in places], results)
+
+    def run(values: Sequence[Any]) -> list[Array]:
+        if len(values) != len(inputs):
+            raise ValueError(f"K.function: expected {len(inputs)} values, got {len(values)}")
+        arrays = [np.asarray(values[i], inputs[i].dtype) for i in places]
+        training = any(bool(values[i]) for i in phases)
+        return [np.array(value_of(y)) for y in model.run(arrays, training=training)]
+
+    return run
+
+
+def gradients(loss: object, variables: object) -> NoReturn:
+    """Raises NotImplementedError: a value does not know what it was made from unless a tape has watched."""
+    raise NotImplementedError(
+        "K.gradients needs a graph of values, which lamella has not. Compute under a tape instead:\n"
+        "    with lamella.ops.tape.Tape() as tape:\n"
+        "        x = tape.watch(array)\n"
+        "        loss = K.sum(model.run([x])[0])\n"
+        "    (gradient,) = tape.gradients(loss)"
+    )
+
+
+def placeholder(*arguments: object, **named: object) -> NoReturn:
+    """Raises NotImplementedError: use Input."""
+    raise NotImplementedError("K.placeholder: a tensor without a value is made by lamella.layers.Input; K works on values")
+
+
+def map_fn(fn: Callable[[Value], Value], elems: Value, name: str | None = None, dtype: str | None = None) -> Value:
+    """fn of each row, stacked; of floatx or what fn gives, unless dtype says otherwise."""
+    from lamella.backend.shapes import stack
+    from lamella.backend.values import cast
+
+    rows = stack([fn(elems[i]) for i in range(len(elems))])
+    return rows if dtype is None else cast(rows, dtype)
+
+
+def foldl(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
+    """fn(... fn(fn(initializer, row 0), row 1) ..., last row); the first row is the initializer if there is none."""
+    return _fold(fn, [elems[i] for i in range(len(elems))], initializer)
+
+
+def foldr(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
+    """As foldl, from the last row to the first."""
+    return _fold(fn, [elems[i] for i in reversed(range(len(elems)))], initializer)
+
+
+def _fold(fn: Callable[[Value, Value], Value], rows: list[Value], initializer: Value) -> Value:
+    value, rest = (rows[0], rows[1:]) if initializer is None else (initializer, rows)
+    for row in rest:
+        value = fn(value, row)
+    return value

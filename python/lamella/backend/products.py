@@ -1,0 +1,60 @@
+"""K: products of matrices and of batches of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lamella import ops
+from lamella.core.shapes import count
+from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Backward, differentiable
+
+__all__ = ["batch_dot", "dot"]
+
+Value = Any  # array, Variable or a tape's tensor
+Array = NDArray[Any]
+
+
+def dot(x: Value, y: Value) -> Value:
+    """x [..., K] times y [K, M] -> [..., M]; y [..., K, M]: over its last axis but one, as NumPy's dot."""
+    if len(y.shape) == 2:
+        return ops.dense(x, _packed(y), None, activation="linear")
+    *outer, k, m = y.shape
+    axes = (len(outer), *range(len(outer)), len(outer) + 1)
+    columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
+    return ops.reshape(ops.dense(x, columns, None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
+
+
+@differentiable
+def _packed(x: Array) -> tuple[Array, Backward]:
+    """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
+    return contiguous(x), lambda dy, need: (dy,)
+
+
+def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Value:
+    """For each sample the sum of products over one axis of x and one of y: [N, ..., ...], x's other axes first.
+
+    Args:  axes: one number for both, or a pair, the batch being axis 0; None is x's last, and y's last but one (its only one if
+        y has two axes).
+    Returns:  at least two axes: [N, 1] where no other axis is left.
+    Raises:  ValueError if batches or the summed axes differ.
+    Source:  Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
+    """
+    left, right = len(x.shape), len(y.shape)
+    if left < 2 or right < 2:
+        raise ValueError(f"K.batch_dot: expected two axes or more, got {tuple(x.shape)} and {tuple(y.shape)}")
+    a, b = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
+    a, b = a % left, b % right
+    if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
+        raise ValueError(
+            f"K.batch_dot: cannot sum axis {a} of {tuple(x.shape)} with axis {b} of {tuple(y.shape)}, batches first"
+        )
+    of_x, of_y = ([i for i in range(1, n) if i != summed] for n, summed in ((left, a), (right, b)))
+    n, k = x.shape[0], x.shape[a]
+    rows, columns = [x.shape[i] for i in of_x], [y.shape[i] for i in of_y]
+    first = ops.reshape(ops.transpose(x, axes=(0, *of_x, a)), shape=(n, count(rows), k))
+    second = ops.reshape(ops.transpose(y, axes=(0, b, *of_y)), shape=(n, k, count(columns)))
+    return ops.reshape(ops.matmul(first, second), shape=(n, *rows, *columns) if rows or columns else (n, 1))

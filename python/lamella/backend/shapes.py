@@ -1,0 +1,136 @@
+"""K: shapes, pieces and copies of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella import ops
+from lamella.backend.elementwise import array_of
+from lamella.core.config import floatx, normalize_data_format
+from lamella.core.shapes import count
+
+__all__ = [
+    "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "permute_dimensions", "repeat",
+    "repeat_elements", "reshape", "reverse", "slice", "spatial_2d_padding", "spatial_3d_padding", "squeeze", "stack",
+    "temporal_padding", "tile", "transpose",
+]  # fmt: skip
+
+Value = Any  # array, Variable or a tape's tensor
+Pair = tuple[int, int]
+_slice = slice
+
+
+def reshape(x: Value, shape: Sequence[int]) -> Value:
+    return ops.reshape(x, shape=tuple(shape))
+
+
+def flatten(x: Value) -> Value:
+    """Everything in one axis."""
+    return ops.reshape(x, shape=(-1,))
+
+
+def batch_flatten(x: Value) -> Value:
+    """[N, ...] -> [N, product]."""
+    return ops.reshape(x, shape=(x.shape[0], count(x.shape[1:])))
+
+
+def expand_dims(x: Value, axis: int = -1) -> Value:
+    shape = list(x.shape)
+    shape.insert(axis % (len(shape) + 1), 1)
+    return ops.reshape(x, shape=shape)
+
+
+def squeeze(x: Value, axis: int) -> Value:
+    """Without `axis`, which has size 1. Raises ValueError if it has not."""
+    shape = list(x.shape)
+    if shape.pop(axis) != 1:
+        raise ValueError(f"K.squeeze: axis {axis} of {tuple(x.shape)} has not size 1")
+    return ops.reshape(x, shape=shape)
+
+
+def transpose(x: Value) -> Value:
+    """All axes in reverse."""
+    return ops.transpose(x)
+
+
+def permute_dimensions(x: Value, pattern: Sequence[int]) -> Value:
+    return ops.transpose(x, axes=tuple(pattern))
+
+
+def concatenate(tensors: Sequence[Value], axis: int = -1) -> Value:
+    return ops.concatenate(*tensors, axis=axis)
+
+
+def stack(x: Sequence[Value], axis: int = 0) -> Value:
+    return ops.concatenate(*[expand_dims(item, axis) for item in x], axis=axis)
+
+
+def repeat_elements(x: Value, rep: int, axis: int) -> Value:
+    """a, b -> a, a, b, b along `axis`."""
+    return ops.repeat(x, count=rep, axis=axis)
+
+
+def repeat(x: Value, n: int) -> Value:
+    """[N, C] -> [N, n, C]. Raises ValueError for other ranks."""
+    if len(x.shape) != 2:
+        raise ValueError(f"K.repeat: expected two axes, got shape {tuple(x.shape)}")
+    return ops.repeat(expand_dims(x, 1), count=n, axis=1)
+
+
+def tile(x: Value, n: int | Sequence[int]) -> Value:
+    """The whole of x, n[i] times along axis i; a number is one for each axis."""
+    return ops.tile(x, counts=[n] * len(x.shape) if isinstance(n, int) else list(n))
+
+
+def reverse(x: Value, axes: int | Sequence[int]) -> Value:
+    """x backwards along the axes."""
+    return ops.flip(x, axes=axes)
+
+
+def slice(x: Value, start: Sequence[int], size: Sequence[int]) -> Value:
+    """A box of the given start and size in each axis; size -1 goes to the end. Raises ValueError if it is not inside x."""
+    shape = tuple(x.shape)
+    ends = [n if length == -1 else begin + length for n, begin, length in zip(shape, start, size)]
+    if not len(start) == len(size) == len(shape) or any(not 0 <= b <= e <= n for b, e, n in zip(start, ends, shape)):
+        raise ValueError(f"K.slice: no box of start {tuple(start)} and size {tuple(size)} in shape {shape}")
+    return ops.getitem(x, key=tuple(_slice(begin, end) for begin, end in zip(start, ends)))
+
+
+def gather(reference: Value, indices: Value) -> Value:
+    """Rows of `reference`, one for each index. Raises ValueError for an index outside."""
+    return ops.take(reference, indices=array_of(indices).astype(np.int64))
+
+
+def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
+    """[...] -> [..., num_classes] of 0 and 1; an index outside gives zeros, as in TensorFlow."""
+    classes = np.arange(num_classes)
+    return np.asarray(array_of(indices)[..., None] == classes).astype(floatx())
+
+
+def temporal_padding(x: Value, padding: Pair = (1, 1)) -> Value:
+    """Zeros before and after the time of [N, T, C]."""
+    return ops.pad(x, widths=_widths(x, [padding], "channels_last", "K.temporal_padding"))
+
+
+def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), data_format: str | None = None) -> Value:
+    """Zeros around the rows and columns of images."""
+    return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_2d_padding"))
+
+
+def spatial_3d_padding(
+    x: Value, padding: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
+) -> Value:
+    """Zeros around the three axes of volumes."""
+    return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_3d_padding"))
+
+
+def _widths(x: Value, padding: Sequence[Pair], data_format: str | None, who: str) -> list[Pair]:
+    pairs = [(int(before), int(after)) for before, after in padding]
+    if len(x.shape) != len(pairs) + 2:
+        raise ValueError(f"{who}: expected {len(pairs) + 2} axes, got shape {tuple(x.shape)}")
+    first = normalize_data_format(data_format) == "channels_first"
+    return [(0, 0), (0, 0), *pairs] if first else [(0, 0), *pairs, (0, 0)]
