@@ -15,7 +15,7 @@ _IMAGES = 3
 def writer(log_dir: str) -> Any:
     """A new event file in log_dir, which is made if need be. Raises ImportError without tensorboardX."""
     try:
-        from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
+        from tensorboardX import SummaryWriter
     except ImportError:
         raise ImportError("TensorBoard requires tensorboardX: pip install 'lamella[tensorboard]'") from None
     return SummaryWriter(log_dir)
@@ -23,9 +23,9 @@ def writer(log_dir: str) -> Any:
 
 def graph_event(model: Any) -> Any:
     """The event that shows a graph: a node for each layer, its class for the operation, the layers it reads for inputs."""
-    from tensorboardX.proto.event_pb2 import Event  # type: ignore[import-untyped]
-    from tensorboardX.proto.graph_pb2 import GraphDef  # type: ignore[import-untyped]
-    from tensorboardX.proto.node_def_pb2 import NodeDef  # type: ignore[import-untyped]
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.graph_pb2 import GraphDef
+    from tensorboardX.proto.node_def_pb2 import NodeDef
 
     here = {id(layer) for layer in model.layers}
     nodes = []

@@ -11,7 +11,7 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 
 if TYPE_CHECKING:
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
 # Redrawing costs some 0.1 ms, and an eye sees no more; Keras's own interval.
 _INTERVAL = 0.05

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ class RemoteMonitor(Callback):
             warnings.warn(f"Warning: could not reach RemoteMonitor root server at {self.root} ({error})", stacklevel=2)
 
 
-def _requests() -> ModuleType:
+def _requests() -> Any:  # Any: the module, typed only where its stubs are installed
     try:
         import requests
     except ImportError:
