@@ -94,18 +94,20 @@ def test_results_come_in_order(workers, processes, crews):
 
 
 def test_no_more_than_the_queue_holds_is_begun(crews):
-    begun, may_go = [], threading.Semaphore(0)
+    begun, may_go, has_begun = [], threading.Semaphore(0), threading.Semaphore(0)
 
     class Watched(Squares):
         def __getitem__(self, index):
             may_go.acquire()
             begun.append(index)
+            has_begun.release()
             return index
 
     crew = crews(Watched(20), 5, 3)
     results = crew.results(items(*range(20)))
     may_go.release(20)
     assert next(results) == 0
+    assert all(has_begun.acquire(timeout=10) for _ in range(4))
     crew._workers.dismiss(), crew._workers.join()
     # One was taken, and three wait.
     assert sorted(begun) == [0, 1, 2, 3] and results.queue.qsize() == 3
