@@ -29,16 +29,16 @@ class Pickled:
         return digest.digest()
 
     def send(self, connection: Connection) -> None:
-        connection.send((self.header, [buffer.nbytes for buffer in self.buffers]))
+        # Not connection.send: if a thread is gone amid it, CPython 3.13 complains of the buffer that send made.
+        connection.send_bytes(pickle.dumps((self.header, [buffer.nbytes for buffer in self.buffers])))
         for buffer in self.buffers:
             if buffer.nbytes:
                 connection.send_bytes(buffer)
 
 
-
 def receive(connection: Connection) -> Any:
     """What the other side sent; arrays are writable. Raises EOFError if there is no other side any more."""
-    header, sizes = connection.recv()
+    header, sizes = pickle.loads(connection.recv_bytes())
     buffers = []
     for size in sizes:
         buffer = np.empty(size, np.uint8)
