@@ -46,19 +46,19 @@ class Batches(Sequence):
 SIGNATURES = {
     "fit_generator": "generator steps_per_epoch=None epochs=1 verbose=1 callbacks=None validation_data=None "
     "validation_steps=None validation_freq=1 class_weight=None max_queue_size=10 workers=1 use_multiprocessing=False "
-    "shuffle=True initial_epoch=0",
+    "shuffle=True initial_epoch=0 timeout=None",
     "evaluate_generator": "generator steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False "
-    "verbose=0",
+    "verbose=0 timeout=None",
     "predict_generator": "generator steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False "
-    "verbose=0",
+    "verbose=0 timeout=None",
     "evaluate": "x=None y=None batch_size=None verbose=1 sample_weight=None steps=None callbacks=None max_queue_size=10 "
-    "workers=1 use_multiprocessing=False",
-    "predict": "x batch_size=None verbose=0 steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False",
+    "workers=1 use_multiprocessing=False timeout=None",
+    "predict": "x batch_size=None verbose=0 steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False timeout=None",
 }
 
 
 @pytest.mark.parametrize("method", SIGNATURES)
-def test_signatures_are_keras(method):
+def test_signatures_are_keras_and_then_timeout(method):
     parameters = list(inspect.signature(getattr(Model, method)).parameters.values())[1:]
     shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
     assert " ".join(shown) == SIGNATURES[method]

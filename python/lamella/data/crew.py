@@ -80,7 +80,7 @@ class Crew:
 
     def __init__(self, source: Any, hiring: Hiring, random_seed: int | None = None) -> None:
         hiring.check()
-        workers, ahead, use_multiprocessing = hiring
+        workers, ahead, use_multiprocessing, timeout = hiring
         self.source = source
         self._indexed = is_sequence(source)
         self._processes: list[Process] = []
@@ -100,12 +100,12 @@ class Crew:
             try:
                 for _ in works:
                     self._processes.append(Process(work))
-                self._workers = Workers(self._processes, main, ahead)
+                self._workers = Workers(self._processes, main, ahead, timeout)
             except BaseException:
                 self._end_processes()
                 raise
         else:
-            self._workers = Workers(works, main, ahead)
+            self._workers = Workers(works, main, ahead, timeout)
 
     def results(self, arguments: Iterable[Any]) -> Results:
         """The items for `arguments`, in order: Items of a Sequence; for a generator anything, one for each draw."""

@@ -13,7 +13,8 @@ import numpy as np
 from lamella.core.checks import checked_count
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
 from lamella.data.crew import Crew, Item, one_pass
-from lamella.data.sequence import Hiring, is_sequence
+from lamella.data.sequence import Hiring, is_sequence, named
+from lamella.data.workers import NotInTime
 
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
@@ -42,7 +43,8 @@ class GeneratedBatches(Batches):
     Args:  steps: None takes a Sequence's length, each epoch anew.  hiring: the workers; they start with the first epoch
         and live until close().  order: of a Sequence in training.  shuffle: whether its batches change places.
         argument: the name of `steps` where the user gives it, for messages.
-    Raises:  ValueError without steps for what has no length, for a batch without samples, and where no batch comes.
+    Raises:  ValueError without steps for what has no length, for a batch without samples, and where no batch comes;
+        TimeoutError for one that does not come within hiring.timeout.
     """
 
     samples = None
@@ -70,6 +72,7 @@ class GeneratedBatches(Batches):
         self.shuffle = shuffle
         self.steps: int = len(source) if steps is None else checked_count(argument, steps)
         self.last_size = 0
+        self.argument = argument
         self._counts_anew = steps is None
         self._crew: Crew | None = None
         self._warned = False
@@ -83,7 +86,10 @@ class GeneratedBatches(Batches):
         items = self._items(index)
         while True:
             asked = perf_counter()
-            item = next(items, _END)
+            try:
+                item = next(items, _END)
+            except NotInTime:
+                raise TimeoutError(f"{self._where(drawn)} did not come within {self.hiring.timeout} seconds") from None
             waited += perf_counter() - asked
             if item is _END:
                 break
@@ -127,6 +133,10 @@ class GeneratedBatches(Batches):
         # Without an order it is no training: a worker's random numbers are then the same each time.
         generator = np.random.Generator(np.random.Philox(0)) if self.order is None else self.order(ahead)
         return one_pass(len(self.source), generator, shuffle=self.shuffle)
+
+    def _where(self, drawn: int) -> str:
+        role = "validation_data" if self.argument == "validation_steps" else "generator"
+        return f"{role}, the {named(self.source)}: batch {drawn + 1} of {self.steps}"
 
     def _ended(self, drawn: int) -> None:
         if not self.last_size:

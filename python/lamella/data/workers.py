@@ -23,6 +23,10 @@ class Exhausted(Exception):
     """Raised by a task that finds nothing left; ends the results."""
 
 
+class NotInTime(Exception):
+    """Raised to who waits for a result that does not come; not a TimeoutError, which the work may raise itself."""
+
+
 class Task:
     """An argument, and some time later what became of it."""
 
@@ -41,9 +45,10 @@ class Task:
             self._error = error
         self._done.set()
 
-    def result(self) -> Any:
-        """Waits. Raises the very exception of the work, with its traceback."""
-        self._done.wait()
+    def result(self, timeout: float | None = None) -> Any:
+        """Waits. Raises the very exception of the work, with its traceback; NotInTime after `timeout` seconds."""
+        if not self._done.wait(timeout):
+            raise NotInTime
         if self._error is None:
             return self._value
         try:
@@ -58,16 +63,23 @@ class Results:
     Ends early where a task raises Exhausted; raises what a task raised.
 
     Args:  start: hands a task to a worker; None: each is done when it is asked for, by `main`.
+        timeout: seconds to wait for one before NotInTime is raised; None: for ever.
     Attributes:  queue: the tasks that were started and not yet asked for.
     """
 
     def __init__(
-        self, arguments: Iterable[Any], start: Callable[[Task], None] | None, main: Work, ahead: int
+        self,
+        arguments: Iterable[Any],
+        start: Callable[[Task], None] | None,
+        main: Work,
+        ahead: int,
+        timeout: float | None = None,
     ) -> None:
         self.queue: queue.Queue[Task] = queue.Queue(ahead)
         self._arguments = iter(arguments)
         self._start = start
         self._main = main
+        self._timeout = timeout
         self._fill()
 
     def _fill(self) -> None:
@@ -93,7 +105,7 @@ class Results:
             except queue.Empty:
                 raise StopIteration from None
             self._fill()
-            return task.result()
+            return task.result(self._timeout)
         except Exhausted:
             raise StopIteration from None
 
@@ -102,11 +114,12 @@ class Workers:
     """One thread for each of `works`; without any the tasks are done by whoever asks for the results.
 
     Args:  works: callables, each used by one thread only.  main: does the tasks where there are no works.
-        ahead: how many results may wait, so that memory stays bounded.
+        ahead: how many results may wait, so that memory stays bounded.  timeout: see Results.
     """
 
-    def __init__(self, works: Sequence[Work], main: Work, ahead: int) -> None:
+    def __init__(self, works: Sequence[Work], main: Work, ahead: int, timeout: float | None = None) -> None:
         self.ahead = ahead
+        self.timeout = timeout
         self._main = main
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._stopping = False
@@ -141,7 +154,7 @@ class Workers:
 
     def results(self, arguments: Iterable[Any]) -> Results:
         """The results for `arguments`; work on the first ones begins at once."""
-        return Results(arguments, self._start if self._threads else None, self._main, self.ahead)
+        return Results(arguments, self._start if self._threads else None, self._main, self.ahead, self.timeout)
 
     def _start(self, task: Task) -> None:
         self._tasks.put(task)

@@ -70,8 +70,10 @@ class GeneratorMethods:
     the calling thread prepares each when it is due. Results do not depend on the number of workers. A plain generator is
     drawn by one of them; the batches of a Sequence are prepared by all. Processes get a pickle of the work, and of a
     Sequence again after each epoch that changed it; what does not pickle, or is of the script itself, is forked.
-    Raises:  the generator's own errors; WorkerDiedError for a process that was killed; TypeError for more than three
-        positional arguments.
+    timeout, which Keras does not have: the seconds to wait for one batch, of validation_data too; None waits for ever. A
+    process that is late is killed; a thread cannot be, and ends with the batch that it prepares. 0 workers cannot be timed.
+    Raises:  the generator's own errors; TimeoutError that names the batch; WorkerDiedError for a process that was killed;
+        TypeError for more than three positional arguments.
     """
 
     built: bool
@@ -102,6 +104,8 @@ class GeneratorMethods:
         use_multiprocessing: bool = False,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        *,
+        timeout: float | None = None,
     ) -> History:
         """`fit` on batches (x, y) or (x, y, sample_weight) as they come.
 
@@ -115,11 +119,11 @@ class GeneratorMethods:
         from lamella.training import generated
 
         generated.check_source("fit_generator", generator)
-        first, generator = (None, generator) if self.built else generated.first_of(generator)
+        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
+        first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
         return generated.fit(
             self, self._to_train(first), generator, epochs, verbose, callbacks, validation_data, shuffle, class_weight,
-            initial_epoch, steps_per_epoch, validation_steps, validation_freq,
-            Hiring(workers, max_queue_size, use_multiprocessing),
+            initial_epoch, steps_per_epoch, validation_steps, validation_freq, hiring,
         )  # fmt: skip
 
     @_generator_method
@@ -132,13 +136,15 @@ class GeneratorMethods:
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: int = 0,
+        *,
+        timeout: float | None = None,
     ) -> float | list[float]:
         """`evaluate` on `steps` batches, weighted by their sizes. steps=None: all of a Sequence."""
         from lamella.training import generated
 
         generated.check_source("evaluate_generator", generator)
-        first, generator = (None, generator) if self.built else generated.first_of(generator)
-        hiring = Hiring(workers, max_queue_size, use_multiprocessing)
+        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
+        first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
         return generated.evaluate(self, self._compiled(first), generator, steps, verbose, callbacks, hiring)
 
     @_generator_method
@@ -151,13 +157,15 @@ class GeneratorMethods:
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: int = 0,
+        *,
+        timeout: float | None = None,
     ) -> Any:
         """`predict` on `steps` batches, each x, a list of x for several inputs, or a tuple that begins with it."""
         from lamella.training import generated
 
         generated.check_source("predict_generator", generator)
+        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
         if not self.built:
-            first, generator = generated.first_of(generator)
+            first, generator = generated.first_of(generator, hiring)
             self._build_from(first)
-        hiring = Hiring(workers, max_queue_size, use_multiprocessing)
         return generated.predict(self, generator, steps, verbose, callbacks, hiring)

@@ -140,6 +140,8 @@ class Trainable(GeneratorMethods):
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
+        *,
+        timeout: float | None = None,
         **renamed: int,
     ) -> History:
         """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
@@ -148,7 +150,7 @@ class Trainable(GeneratorMethods):
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
-            max_queue_size, workers, use_multiprocessing: of a generator's batches, see fit_generator.
+            max_queue_size, workers, use_multiprocessing, timeout: of a generator's batches, see fit_generator.
             renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
@@ -167,8 +169,9 @@ class Trainable(GeneratorMethods):
                 x, steps_per_epoch, epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 validation_steps=validation_steps, validation_freq=validation_freq, class_weight=class_weight,
                 max_queue_size=max_queue_size, workers=workers, use_multiprocessing=use_multiprocessing,
-                shuffle=bool(shuffle), initial_epoch=initial_epoch,
+                shuffle=bool(shuffle), initial_epoch=initial_epoch, timeout=timeout,
             )  # fmt: skip
+        _feed.refuse_timeout(timeout)
         return _fit.fit(
             self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
@@ -186,10 +189,12 @@ class Trainable(GeneratorMethods):
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> float | list[float]:
         """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase.
 
-        Args:  x: arrays, or a generator of batches; the last three are for it alone, see evaluate_generator.
+        Args:  x: arrays, or a generator of batches; the last four are for it alone, see evaluate_generator.
         """
         if is_generated(x):
             from lamella.training import generated
@@ -197,8 +202,9 @@ class Trainable(GeneratorMethods):
             generated.refuse_arguments(batch_size, y, sample_weight)
             return self.evaluate_generator(
                 x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
-                use_multiprocessing=use_multiprocessing, verbose=verbose,
+                use_multiprocessing=use_multiprocessing, verbose=verbose, timeout=timeout,
             )  # fmt: skip
+        _feed.refuse_timeout(timeout)
         return _evaluate.evaluate(self, self._compiled(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
 
     def predict(
@@ -211,10 +217,12 @@ class Trainable(GeneratorMethods):
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
+        *,
+        timeout: float | None = None,
     ) -> Arrays:
         """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile.
 
-        Args:  x: arrays, or a generator of batches; the last three are for it alone, see predict_generator.
+        Args:  x: arrays, or a generator of batches; the last four are for it alone, see predict_generator.
         """
         if is_generated(x):
             from lamella.training import generated
@@ -222,8 +230,9 @@ class Trainable(GeneratorMethods):
             generated.refuse_arguments(batch_size, None, None)
             return self.predict_generator(
                 x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
-                use_multiprocessing=use_multiprocessing, verbose=verbose,
+                use_multiprocessing=use_multiprocessing, verbose=verbose, timeout=timeout,
             )  # fmt: skip
+        _feed.refuse_timeout(timeout)
         self._build_from(x)
         return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
 

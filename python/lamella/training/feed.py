@@ -97,3 +97,9 @@ def arrays_to_build_from(x: Any) -> list[Array]:
         x = list(x.values())
     names = [f"input_{i}" for i in range(len(x))] if isinstance(x, list) and x and hasattr(x[0], "shape") else ["input"]
     return standardize(x, names, None, "input")
+
+
+def refuse_timeout(timeout: float | None) -> None:
+    """Raises ValueError for arrays, for which nobody waits."""
+    if timeout is not None:
+        raise ValueError(f"timeout={timeout!r} is for a generator or Sequence: the samples of arrays are there already")

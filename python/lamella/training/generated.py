@@ -12,9 +12,11 @@ import numpy as np
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data
+from lamella.data.crew import Crew, Item
 from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, split_item
-from lamella.data.sequence import Hiring, is_generated, is_sequence
+from lamella.data.sequence import Hiring, is_generated, is_sequence, named
 from lamella.data.standardize import Array
+from lamella.data.workers import NotInTime
 from lamella.training import feed
 from lamella.training.evaluate import run_evaluation, run_prediction
 from lamella.training.fit import run, validation_arrays
@@ -29,12 +31,19 @@ def check_source(method: str, source: Any) -> None:
         )
 
 
-def first_of(source: Any) -> tuple[Any, Any]:
-    """The inputs of the first batch, and a source that still begins with it. Raises ValueError if there is none."""
-    if is_sequence(source):
-        return _inputs_of(source[0]), source
-    for first in source:
-        return _inputs_of(first), chain([first], source)
+def first_of(source: Any, hiring: Hiring) -> tuple[Any, Any]:
+    """The inputs of the first batch, and a source that still begins with it, drawn as `hiring` says but by one thread.
+
+    Raises:  ValueError if there is none; TimeoutError if it takes too long.
+    """
+    crew = Crew(source, hiring._replace(workers=min(hiring.workers, 1), use_multiprocessing=False))
+    try:
+        for first in crew.results([Item(0, 0)]):
+            return _inputs_of(first), source if is_sequence(source) else chain([first], source)
+    except NotInTime:
+        raise TimeoutError(f"the {named(source)}: the first batch did not come within {hiring.timeout} seconds") from None
+    finally:
+        crew.stop()
     raise ValueError("the generator gave no batch at all")
 
 
