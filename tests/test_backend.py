@@ -155,13 +155,79 @@ def test_clear_session_restarts_names():
     assert Dense(1).name == "dense_1"
 
 
-def test_symbolic_tensors_have_no_value():
+def test_symbolic_tensors():
     x = Input((3,))
     assert K.is_keras_tensor(x) and not K.is_keras_tensor(np.zeros(1)) and K.int_shape(x) == (None, 3)
+    assert K.is_keras_tensor(K.mean(x)) and K.int_shape(K.mean(x, axis=1)) == (None,) and K.ndim(x[:, None]) == 3
     with pytest.raises(TypeError, match="is symbolic: it has no value"):
-        K.mean(x)
+        K.eval(x)
     with pytest.raises(ValueError, match="Unexpectedly found an instance of type"):
         K.is_keras_tensor("x")
+
+
+CONSTANTS = {
+    "round": K.round,
+    "equal": lambda p: K.cast(K.equal(p, 0.5), "float32"),
+    "not_equal": lambda p: K.cast(K.not_equal(p, 0.5), "float32"),
+    "greater": lambda p: K.cast(K.greater(p, 0.5), "float32"),
+    "greater_equal": lambda p: K.cast(K.greater_equal(p, 0.5), "float32"),
+    "less": lambda p: K.cast(K.less(p, 0.5), "float32"),
+    "less_equal": lambda p: K.cast(K.less_equal(p, 0.5), "float32"),
+    "argmax": lambda p: K.cast(K.argmax(p, axis=0), "float32"),
+    "argmin": lambda p: K.cast(K.argmin(p, axis=0), "float32"),
+    "any": lambda p: K.cast(K.any(K.greater(p, 0)), "float32"),
+    "all": lambda p: K.cast(K.all(K.greater(p, 0)), "float32"),
+    "cast": lambda p: K.cast(K.cast(p, "int32"), "float32"),
+    "one_hot": lambda p: K.one_hot(p, 3),
+    "in_top_k": lambda p: K.cast(K.in_top_k(p, np.zeros(len(p)), 1), "float32"),
+}
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_functions_without_a_gradient_are_constants_on_a_tape(name):
+    """TensorFlow's gradient of these is None: beside another path only that one counts, alone they are an error in training."""
+    step = CONSTANTS[name]
+    w = Variable(P)
+    with Tape([w]) as tape:
+        y = step(w * 1.0)
+        assert type(y) is np.ndarray
+        np.testing.assert_array_equal(y, step(P))
+        loss = K.sum(K.sum(y) * w)
+    np.testing.assert_allclose(tape.gradients(loss)[0], np.full_like(P, step(P).sum()))
+    model = Sequential([Dense(4, input_shape=(4,))])
+    model.compile("sgd", lambda y_true, y_pred: K.mean(step(y_pred)) + K.zeros_like(y_pred)[:, 0])
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="An operation has `None` for gradient"):
+        model.train_on_batch(P, Y)
+    for p, q in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_a_sign_has_the_gradient_zero():
+    model = Sequential([Dense(4, input_shape=(4,))])
+    model.compile("sgd", lambda y_true, y_pred: K.mean(K.sign(y_pred), axis=-1))
+    before = model.get_weights()
+    loss = model.train_on_batch(P, Y)
+    assert loss == pytest.approx(np.sign(P @ before[0] + before[1]).mean())
+    for p, q in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_a_loss_with_a_rounded_part_learns_from_the_rest():
+    def loss(rounded):
+        return lambda y, p: K.mean(K.square(p - y) + rounded(p), axis=-1)
+
+    def weights(compiled):
+        set_random_seed(3)
+        model = Sequential([Dense(4, input_shape=(4,))])
+        model.compile("sgd", compiled)
+        first = model.train_on_batch(P, Y)
+        return first, model.get_weights()
+
+    (with_round, trained), (without, expected) = weights(loss(K.round)), weights(loss(K.zeros_like))
+    assert with_round != pytest.approx(without)
+    for p, q in zip(trained, expected, strict=True):
+        np.testing.assert_array_equal(p, q)
 
 
 def test_conv_and_pool():

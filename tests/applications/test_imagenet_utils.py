@@ -11,7 +11,7 @@ from lamella.applications.imagenet_utils import _obtain_input_shape, preprocess_
 from lamella.core import config
 from lamella.core.variable import Variable
 from lamella.layers import Dense, Flatten, Input, Layer
-from lamella.models import Sequential
+from lamella.models import Model, Sequential, model_from_json
 from lamella.ops.tape import Tape
 
 CASES = json.loads((Path(__file__).parents[1] / "golden" / "obtain_input_shape.json").read_text())
@@ -134,9 +134,23 @@ def test_within_a_layer_it_leaves_the_users_images_alone():
     np.testing.assert_array_equal(images, PIXELS)
 
 
+@pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+def test_a_symbolic_tensor_becomes_a_part_of_the_model(mode, data_format, dtype):
+    x = Input((4, 5, 3) if data_format == "channels_last" else (3, 4, 5), dtype=dtype)
+    y = preprocess_input(x, data_format, mode=mode)
+    assert (y.shape, y.dtype) == (x.shape, "float32")
+    pixels = PIXELS.astype(dtype) if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(PIXELS, -1, 1).astype(dtype))
+    kept = pixels.copy()
+    model = model_from_json(Model(x, y).to_json())
+    np.testing.assert_allclose(model.predict(pixels), preprocess_input(pixels.copy(), data_format, mode=mode), rtol=1e-6, atol=1e-5)
+    np.testing.assert_array_equal(pixels, kept)
+
+
 def test_preprocess_input_refuses():
-    with pytest.raises(TypeError, match="preprocess_input: expected an array, got <Symbolic 'input_1"):
-        preprocess_input(Input((4, 5, 3)))
+    with pytest.raises(ValueError, match=r"expected 3 channels on axis 3 \(channels_last\), got shape \(None, 4, 5, 1\)"):
+        preprocess_input(Input((4, 5, 1)))
     with pytest.raises(ValueError, match='expected mode "caffe", "tf" or "torch", got \'keras\''):
         preprocess_input(PIXELS, mode="keras")
     with pytest.raises(ValueError, match="^Unknown data_format nhwc$"):

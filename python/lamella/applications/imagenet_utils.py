@@ -26,11 +26,10 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
 
-    Args:  x: one image or a batch, channels where data_format says: an array, or what a layer's call() gets; integers
-        become floatx.  mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
+    Args:  x: one image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic
+        tensor; integers become floatx.  mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
     Returns:  x's shape.
-    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted;
-        TypeError for a symbolic tensor, which has no value to change.
+    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted.
     Source:  keras_applications 1.0.8, which takes an unknown mode for "caffe".
     """
     data_format = data_format or image_data_format()
@@ -38,8 +37,6 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         raise ValueError(f"Unknown data_format {data_format}")
     if mode not in ("caffe", "tf", "torch"):
         raise ValueError(f'preprocess_input: expected mode "caffe", "tf" or "torch", got {mode!r}')
-    if hasattr(x, "_keras_history"):
-        raise TypeError(f"preprocess_input: expected an array, got {x}; call it within a layer's call(), or before fit")
     if isinstance(x, (np.ndarray, list, tuple)):
         x = _writable_floats(x)
     if mode == "tf":
@@ -50,13 +47,14 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     if x.ndim < 2 or x.shape[axis] != 3:
         raise ValueError(f"preprocess_input: expected 3 channels on axis {axis} ({data_format}), got shape {x.shape}")
     column = (3, *[1] * (x.ndim - 1 - axis))
+    dtype = x.dtype if np.dtype(x.dtype).kind == "f" else floatx()  # a symbolic tensor may be one of integers
     if mode == "torch":
         x /= 255.0
-        x -= np.array(_TORCH_MEAN, x.dtype).reshape(column)
-        x /= np.array(_TORCH_STD, x.dtype).reshape(column)
+        x -= np.array(_TORCH_MEAN, dtype).reshape(column)
+        x /= np.array(_TORCH_STD, dtype).reshape(column)
         return x
     x = x[(*[slice(None)] * axis, slice(None, None, -1))]
-    x -= np.array(_CAFFE_MEAN, x.dtype).reshape(column)
+    x -= np.array(_CAFFE_MEAN, dtype).reshape(column)
     return x
 
 

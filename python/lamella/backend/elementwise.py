@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella import ops
-from lamella.ops import abs, cos, exp, log, maximum, minimum, negative, sin, sqrt, square
+from lamella.layers.connect import in_graphs
 from lamella.ops.tape import value_of
 
 __all__ = [
@@ -26,10 +26,20 @@ def array_of(x: Value) -> Array:
     return np.asarray(value_of(x))
 
 
+abs, negative = in_graphs(ops.abs), in_graphs(ops.negative)
+square, sqrt = in_graphs(ops.square), in_graphs(ops.sqrt)
+exp, log = in_graphs(ops.exp, "exp"), in_graphs(ops.log)
+sign = in_graphs(ops.sign)
+sin, cos = in_graphs(ops.sin), in_graphs(ops.cos)
+maximum, minimum = in_graphs(ops.maximum), in_graphs(ops.minimum)
+
+
+@in_graphs
 def pow(x: Value, a: Value) -> Value:
     return ops.power(x, a)
 
 
+@in_graphs
 def clip(x: Value, min_value: float | None, max_value: float | None) -> Value:
     """None is no bound; a max_value below min_value counts as min_value."""
     low = -np.inf if min_value is None else min_value
@@ -37,6 +47,7 @@ def clip(x: Value, min_value: float | None, max_value: float | None) -> Value:
     return ops.clip(x, low=low, high=low if high < low else high)
 
 
+@in_graphs
 def switch(condition: Value, then_expression: Value, else_expression: Value) -> Value:
     """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
 
@@ -53,16 +64,14 @@ def switch(condition: Value, then_expression: Value, else_expression: Value) -> 
     return ops.where(then, other, condition=chosen.reshape(chosen.shape + (1,) * (ndim - chosen.ndim)))
 
 
-# Without gradients: these return plain arrays.
+# Without gradients: these return plain arrays, which are constants on a tape. A weight that the loss reaches through them alone
+# is an error in training, as the None of their gradients is in Keras: "An operation has `None` for gradient".
 
 
+@in_graphs
 def round(x: Value) -> Array:
     """Halves go to the even neighbour."""
     return np.asarray(np.round(array_of(x)))
-
-
-def sign(x: Value) -> Array:
-    return np.asarray(np.sign(array_of(x)))
 
 
 def _comparison(name: str, compare: Callable[[Array, Array], Array]) -> Callable[[Value, Value], Array]:
@@ -71,7 +80,7 @@ def _comparison(name: str, compare: Callable[[Array, Array], Array]) -> Callable
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"x {name.replace('_', ' ')} y, element by element: an array of booleans."
-    return function
+    return in_graphs(function)
 
 
 equal = _comparison("equal", np.equal)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 from lamella.models import Model
 from lamella.ops.tape import value_of
@@ -18,6 +19,7 @@ Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
 
 
+@in_graphs
 def stop_gradient(variables: Value) -> Value:
     """The value as a constant; of a list, a list."""
     if isinstance(variables, (list, tuple)):
@@ -69,6 +71,7 @@ def placeholder(*arguments: object, **named: object) -> NoReturn:
     raise NotImplementedError("K.placeholder: a tensor without a value is made by lamella.layers.Input; K works on values")
 
 
+@in_graphs
 def map_fn(fn: Callable[[Value], Value], elems: Value, name: str | None = None, dtype: str | None = None) -> Value:
     """fn of each row, stacked; of floatx or what fn gives, unless dtype says otherwise."""
     from lamella.backend.shapes import stack
@@ -78,11 +81,13 @@ def map_fn(fn: Callable[[Value], Value], elems: Value, name: str | None = None, 
     return rows if dtype is None else cast(rows, dtype)
 
 
+@in_graphs
 def foldl(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
     """fn(... fn(fn(initializer, row 0), row 1) ..., last row); the first row is the initializer if there is none."""
     return _fold(fn, [elems[i] for i in range(len(elems))], initializer)
 
 
+@in_graphs
 def foldr(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
     """As foldl, from the last row to the first."""
     return _fold(fn, [elems[i] for i in reversed(range(len(elems)))], initializer)

@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella import ops
-from lamella.activations import elu as elu
-from lamella.activations import relu as relu
-from lamella.activations import softmax as softmax
+from lamella import activations, ops
 from lamella.backend.elementwise import array_of
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
-from lamella.ops import hard_sigmoid, sigmoid, softplus, softsign, tanh
+from lamella.layers.connect import in_graphs
 
 __all__ = [
     "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid", "in_top_k",
@@ -26,9 +23,14 @@ __all__ = [
 Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
 
+relu, elu, softmax = in_graphs(activations.relu), in_graphs(activations.elu), in_graphs(activations.softmax)
+sigmoid, hard_sigmoid, tanh = in_graphs(ops.sigmoid), in_graphs(ops.hard_sigmoid), in_graphs(ops.tanh)
+softplus, softsign = in_graphs(ops.softplus), in_graphs(ops.softsign)
+
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
+@in_graphs
 def categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
     """One loss per row of classes, which stand on `axis`. Raises ValueError if there is no such axis."""
     if not _is_last(output, axis, "K.categorical_crossentropy"):
@@ -36,6 +38,7 @@ def categorical_crossentropy(target: Value, output: Value, from_logits: bool = F
     return ops.categorical_crossentropy(output, target, from_logits=from_logits)
 
 
+@in_graphs
 def sparse_categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
     """One loss per row of classes, which stand on `axis`; target: labels [...], or with 1 on `axis`."""
     if not _is_last(output, axis, "K.sparse_categorical_crossentropy"):
@@ -56,6 +59,7 @@ def _to_last(x: Value, axis: int) -> Value:
     return ops.transpose(x, axes=(*kept, axis % len(x.shape)))
 
 
+@in_graphs
 def binary_crossentropy(target: Value, output: Value, from_logits: bool = False) -> Value:
     """One loss per element."""
     # The op takes the mean over the last axis; here each element is a row of its own.
@@ -63,6 +67,7 @@ def binary_crossentropy(target: Value, output: Value, from_logits: bool = False)
     return ops.binary_crossentropy(p, y, from_logits=from_logits)
 
 
+@in_graphs
 def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
     """Whether predictions[i, targets[i]] is among the k largest of its row: fewer than k are larger, and it is finite.
 
@@ -76,17 +81,20 @@ def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
     return np.asarray(((p > score).sum(axis=-1) < k) & np.isfinite(score[..., 0]))
 
 
+@in_graphs
 def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:
     """Always drops; see layers.Dropout for the learning phase."""
     key = draw_key() if seed is None else (seed, 0)
     return ops.dropout(x, rate=level, key=key, noise_shape=noise_shape)
 
 
+@in_graphs
 def l2_normalize(x: Value, axis: int | Sequence[int] | None = None) -> Value:
     """x / sqrt(max(sum of squares, 1e-12)), TensorFlow's floor."""
     return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12)))
 
 
+@in_graphs
 def conv2d(
     x: Value,
     kernel: Value,
@@ -102,6 +110,7 @@ def conv2d(
     return ops.transpose(y, axes=_TO_FIRST) if first else y
 
 
+@in_graphs
 def pool2d(
     x: Value,
     pool_size: tuple[int, int],
@@ -120,6 +129,7 @@ def pool2d(
     return ops.transpose(y, axes=_TO_FIRST) if first else y
 
 
+@in_graphs
 def bias_add(x: Value, bias: Value, data_format: str | None = None) -> Value:
     """bias: a vector over the channels, or an array of the shape of one sample, channels last."""
     ndim = len(x.shape)

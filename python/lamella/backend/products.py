@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lamella import ops
 from lamella.core.shapes import count
+from lamella.layers.connect import in_graphs
 from lamella.ops.arrays import contiguous
 from lamella.ops.tape import Backward, differentiable
 
@@ -18,6 +19,7 @@ Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
 
 
+@in_graphs
 def dot(x: Value, y: Value) -> Value:
     """x [..., K] times y [K, M] -> [..., M]; y [..., K, M]: over its last axis but one, as NumPy's dot."""
     if len(y.shape) == 2:
@@ -34,6 +36,7 @@ def _packed(x: Array) -> tuple[Array, Backward]:
     return contiguous(x), lambda dy, need: (dy,)
 
 
+@in_graphs
 def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Value:
     """For each sample the sum of products over one axis of x and one of y: [N, ..., ...], x's other axes first.
 

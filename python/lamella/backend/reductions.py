@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lamella import ops
 from lamella.backend.elementwise import array_of, sqrt, square
 from lamella.core.config import floatx
+from lamella.layers.connect import in_graphs
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
@@ -21,73 +22,87 @@ Axes = int | Sequence[int] | None
 Array = NDArray[Any]
 
 
+@in_graphs
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Of booleans the True are counted."""
     return ops.sum(x, axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def prod(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     return ops.prod(x, axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def mean(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Booleans count as 0 and 1, so that K.mean(K.equal(a, b)) is a share."""
     array = array_of(x)
     return ops.mean(x if array.dtype.kind == "f" else array.astype(floatx()), axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def max(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Equals share the gradient."""
     return ops.max(x, axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def min(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Equals share the gradient."""
     return ops.min(x, axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def var(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Mean squared distance to the mean."""
     return mean(square(ops.subtract(x, mean(x, axis, True))), axis, keepdims)
 
 
+@in_graphs
 def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     return sqrt(var(x, axis, keepdims))
 
 
+@in_graphs
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """log(sum(exp(x))), without overflow."""
     return ops.logsumexp(x, axis=axis, keepdims=keepdims)
 
 
+@in_graphs
 def cumsum(x: Value, axis: int = 0) -> Value:
     return ops.cumsum(x, axis=axis)
 
 
+@in_graphs
 def cumprod(x: Value, axis: int = 0) -> Value:
     return ops.cumprod(x, axis=axis)
 
 
-# Without gradients: these return plain arrays.
+# Without gradients: these return plain arrays, as K.round does.
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:
     return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
+@in_graphs
 def argmax(x: Value, axis: int = -1) -> Array:
     """The first of equals."""
     return np.asarray(np.argmax(array_of(x), axis=axis))
 
 
+@in_graphs
 def argmin(x: Value, axis: int = -1) -> Array:
     """The first of equals."""
     return np.asarray(np.argmin(array_of(x), axis=axis))
 
 
+@in_graphs
 def any(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
     return np.asarray(np.any(array_of(x), axis=_axes(axis), keepdims=keepdims))
 
 
+@in_graphs
 def all(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
     return np.asarray(np.all(array_of(x), axis=_axes(axis), keepdims=keepdims))

@@ -9,6 +9,8 @@ from lamella.core.config import epsilon, floatx, image_data_format, set_epsilon,
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, learning_phase, set_learning_phase
+from lamella.layers.connect import in_graphs
+from lamella.layers.symbolic import Symbolic
 
 __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "image_dim_ordering", "in_test_phase",
@@ -47,14 +49,22 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
     set_image_data_format(_ORDERINGS[dim_ordering])
 
 
+@in_graphs
 def in_train_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
     """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen."""
     return _chosen(x if (current.training if training is None else training) else alt)
 
 
+@in_graphs
 def in_test_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
-    return in_train_phase(alt, x, training)
+    return _chosen(alt if (current.training if training is None else training) else x)
 
 
 def _chosen(value: Callable[[], Any] | Any) -> Any:
-    return value() if callable(value) else value
+    chosen = value() if callable(value) else value
+    if isinstance(chosen, Symbolic):
+        # Today's phase would stand in the graph for ever.
+        raise TypeError(
+            f"{chosen!r} is symbolic: it has no value to choose now; give the tensors, not functions that return them"
+        )
+    return chosen

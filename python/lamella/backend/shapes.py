@@ -12,6 +12,7 @@ from lamella import ops
 from lamella.backend.elementwise import array_of
 from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
+from lamella.layers.connect import in_graphs
 
 __all__ = [
     "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "permute_dimensions", "repeat",
@@ -24,26 +25,31 @@ Pair = tuple[int, int]
 _slice = slice
 
 
+@in_graphs
 def reshape(x: Value, shape: Sequence[int]) -> Value:
     return ops.reshape(x, shape=tuple(shape))
 
 
+@in_graphs
 def flatten(x: Value) -> Value:
     """Everything in one axis."""
     return ops.reshape(x, shape=(-1,))
 
 
+@in_graphs
 def batch_flatten(x: Value) -> Value:
     """[N, ...] -> [N, product]."""
     return ops.reshape(x, shape=(x.shape[0], count(x.shape[1:])))
 
 
+@in_graphs
 def expand_dims(x: Value, axis: int = -1) -> Value:
     shape = list(x.shape)
     shape.insert(axis % (len(shape) + 1), 1)
     return ops.reshape(x, shape=shape)
 
 
+@in_graphs
 def squeeze(x: Value, axis: int) -> Value:
     """Without `axis`, which has size 1. Raises ValueError if it has not."""
     shape = list(x.shape)
@@ -52,28 +58,34 @@ def squeeze(x: Value, axis: int) -> Value:
     return ops.reshape(x, shape=shape)
 
 
+@in_graphs
 def transpose(x: Value) -> Value:
     """All axes in reverse."""
     return ops.transpose(x)
 
 
+@in_graphs
 def permute_dimensions(x: Value, pattern: Sequence[int]) -> Value:
     return ops.transpose(x, axes=tuple(pattern))
 
 
+@in_graphs
 def concatenate(tensors: Sequence[Value], axis: int = -1) -> Value:
     return ops.concatenate(*tensors, axis=axis)
 
 
+@in_graphs
 def stack(x: Sequence[Value], axis: int = 0) -> Value:
     return ops.concatenate(*[expand_dims(item, axis) for item in x], axis=axis)
 
 
+@in_graphs
 def repeat_elements(x: Value, rep: int, axis: int) -> Value:
     """a, b -> a, a, b, b along `axis`."""
     return ops.repeat(x, count=rep, axis=axis)
 
 
+@in_graphs
 def repeat(x: Value, n: int) -> Value:
     """[N, C] -> [N, n, C]. Raises ValueError for other ranks."""
     if len(x.shape) != 2:
@@ -81,16 +93,19 @@ def repeat(x: Value, n: int) -> Value:
     return ops.repeat(expand_dims(x, 1), count=n, axis=1)
 
 
+@in_graphs
 def tile(x: Value, n: int | Sequence[int]) -> Value:
     """The whole of x, n[i] times along axis i; a number is one for each axis."""
     return ops.tile(x, counts=[n] * len(x.shape) if isinstance(n, int) else list(n))
 
 
+@in_graphs
 def reverse(x: Value, axes: int | Sequence[int]) -> Value:
     """x backwards along the axes."""
     return ops.flip(x, axes=axes)
 
 
+@in_graphs
 def slice(x: Value, start: Sequence[int], size: Sequence[int]) -> Value:
     """A box of the given start and size in each axis; size -1 goes to the end. Raises ValueError if it is not inside x."""
     shape = tuple(x.shape)
@@ -100,27 +115,32 @@ def slice(x: Value, start: Sequence[int], size: Sequence[int]) -> Value:
     return ops.getitem(x, key=tuple(_slice(begin, end) for begin, end in zip(start, ends)))
 
 
+@in_graphs
 def gather(reference: Value, indices: Value) -> Value:
     """Rows of `reference`, one for each index. Raises ValueError for an index outside."""
     return ops.take(reference, indices=array_of(indices).astype(np.int64))
 
 
+@in_graphs
 def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
     """[...] -> [..., num_classes] of 0 and 1; an index outside gives zeros, as in TensorFlow."""
     classes = np.arange(num_classes)
     return np.asarray(array_of(indices)[..., None] == classes).astype(floatx())
 
 
+@in_graphs
 def temporal_padding(x: Value, padding: Pair = (1, 1)) -> Value:
     """Zeros before and after the time of [N, T, C]."""
     return ops.pad(x, widths=_widths(x, [padding], "channels_last", "K.temporal_padding"))
 
 
+@in_graphs
 def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), data_format: str | None = None) -> Value:
     """Zeros around the rows and columns of images."""
     return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_2d_padding"))
 
 
+@in_graphs
 def spatial_3d_padding(
     x: Value, padding: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
 ) -> Value:

@@ -15,6 +15,7 @@ from lamella.core.names import next_uid
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.variable import Variable
+from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 from lamella.ops.tape import Tensor, value_of
 
@@ -121,6 +122,7 @@ def is_keras_tensor(x: object) -> bool:
     return isinstance(x, Symbolic)
 
 
+@in_graphs
 def cast(x: Value, dtype: str) -> Value:
     """The value in another dtype. From float to float the gradient comes back in x's; integers and booleans are constants."""
     if str(x.dtype) == dtype:
@@ -155,9 +157,11 @@ def eye(size: int, dtype: str | None = None, name: str | None = None) -> Variabl
     return variable(np.eye(size), dtype, name)
 
 
+@in_graphs
 def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
     return np.zeros(x.shape, dtype or x.dtype)
 
 
+@in_graphs
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
     return np.ones(x.shape, dtype or x.dtype)

@@ -1,11 +1,12 @@
 """Names to objects, room by room: the only place where a string becomes a class or a function.
 
-Nothing is ever imported or evaluated by name, so a config from a stranger reaches registered objects only.
+No name is ever imported or evaluated, so a config from a stranger reaches registered objects only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,10 @@ _NOUNS = {
     "metrics": "metric function",
 }
 
+# Rooms whose names mean what lamella registered and nothing else, and the module that does. It stands above those that look
+# names up here, so it is loaded by the first lookup.
+_CLOSED = {"functions": "lamella.backend"}
+
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
 _custom: dict[str, Any] = {}
 _factories: set[Any] = set()
@@ -26,24 +31,29 @@ _factories: set[Any] = set()
 def register(room: str, *names: str) -> Callable[[T], T]:
     """Decorator: list `obj` in `room` under its `__name__` and under every further name given."""
 
-    def enter(obj: T) -> T:
-        entries = _rooms.setdefault(room, {})
+    def decorate(obj: T) -> T:
         for name in (obj.__name__, *names):  # type: ignore[attr-defined]
-            if entries.setdefault(name, obj) is not obj:
-                raise ValueError(f"{room}: the name {name!r} is already taken by {entries[name]!r}")
+            enter(room, name, obj)
         return obj
 
-    return enter
+    return decorate
+
+
+def enter(room: str, name: str, obj: object) -> None:
+    """List `obj` in `room`. Raises ValueError if another has the name."""
+    entries = _rooms.setdefault(room, {})
+    if entries.setdefault(name, obj) is not obj:
+        raise ValueError(f"{room}: the name {name!r} is already taken by {entries[name]!r}")
 
 
 def register_factory(room: str, *names: str) -> Callable[[T], T]:
     """As `register`, for functions such as glorot_uniform whose name alone means what they return."""
 
-    def enter(obj: T) -> T:
+    def decorate(obj: T) -> T:
         _factories.add(obj)
         return register(room, *names)(obj)
 
-    return enter
+    return decorate
 
 
 def is_factory(obj: object) -> bool:
@@ -55,7 +65,13 @@ def noun(room: str) -> str:
 
 
 def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any | None:
-    """The object called `name`: custom_objects first, then open scopes, then the room; None if nowhere."""
+    """The object called `name`: custom_objects first, then open scopes, then the room; None if nowhere.
+
+    In a closed room only what lamella registered there.
+    """
+    if room in _CLOSED:
+        importlib.import_module(_CLOSED[room])
+        return _rooms[room].get(name)
     for table in (custom_objects or {}, _custom, _rooms.get(room, {})):
         if name in table:
             return table[name]
@@ -72,6 +88,8 @@ def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -
 
 def names(room: str) -> list[str]:
     """All names of a room, sorted."""
+    if room in _CLOSED:
+        importlib.import_module(_CLOSED[room])
     return sorted(_rooms.get(room, {}))
 
 

@@ -14,9 +14,13 @@ History = tuple["Layer", int, int]
 
 
 class Symbolic:
-    """A tensor without a value: what `Input` returns and what a layer makes of it. None in the shape is free."""
+    """A tensor without a value: what `Input` returns and what a layer makes of it. None in the shape is free.
+
+    Python's operators, given by `layers.connect`, make nodes of the graph; == is identity, as in Keras 2.
+    """
 
     __slots__ = ("shape", "dtype", "name", "_keras_history", "__weakref__")
+    __array_ufunc__ = None  # ndarray + Symbolic asks Symbolic
 
     def __init__(self, shape: Shape, dtype: str, name: str) -> None:
         self.shape = shape
@@ -32,11 +36,14 @@ class Symbolic:
     def ndim(self) -> int:
         return len(self.shape)
 
-    def __array__(self, *_: object, **__: object) -> NoReturn:
+    def _no_value(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
-            f"{self!r} is symbolic: it has no value; compute inside the call() of a layer, run a Model, or call the layer on "
-            "an array"
+            f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "
+            "inside the call() of a layer, or run a Model"
         )
+
+    # With __getitem__ alone Python would take a tensor for a sequence without end.
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __contains__ = _no_value
 
     def __repr__(self) -> str:
         return f"<Symbolic '{self.name}' shape={self.shape} dtype={self.dtype}>"

@@ -21,6 +21,7 @@ from lamella.ops.math import (
     multiply,
     negative,
     power,
+    sign,
     sin,
     sqrt,
     square,
@@ -52,7 +53,7 @@ __all__ = [
     "cumsum", "dense", "divide", "dropout", "elu", "exp", "exponential", "flip", "getitem", "global_avg_pool2d",
     "global_max_pool2d", "hard_sigmoid", "hinge", "kl_divergence", "log", "logarithmic_error", "logcosh", "logsumexp",
     "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "multiply", "negative", "pad", "percentage_error",
-    "poisson", "power", "prod", "relu", "repeat", "reshape", "selu", "sigmoid", "sin", "softmax", "softplus", "softsign",
+    "poisson", "power", "prod", "relu", "repeat", "reshape", "selu", "sigmoid", "sign", "sin", "softmax", "softplus", "softsign",
     "sparse_categorical_crossentropy", "sqrt", "square", "squared_error", "squared_hinge", "subtract", "sum",
     "sum_absolute", "sum_squares", "take", "tanh", "tile", "transpose", "where",
 ]  # fmt: skip

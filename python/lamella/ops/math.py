@@ -13,7 +13,7 @@ from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
 
 __all__ = [
     "abs", "add", "cast", "clip", "cos", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative",
-    "power", "sin", "sqrt", "square", "subtract", "where",
+    "power", "sign", "sin", "sqrt", "square", "subtract", "where",
 ]  # fmt: skip
 
 
@@ -139,6 +139,12 @@ def negative(x: Array) -> tuple[Array, Backward]:
 def abs(x: Array) -> tuple[Array, Backward]:
     """|x|. The gradient at 0 is 0."""
     return np.abs(x), lambda dy, need: (dy * np.sign(x),)
+
+
+@differentiable
+def sign(x: Array) -> tuple[Array, Backward]:
+    """-1, 0 or 1. The gradient is 0 everywhere, as in TensorFlow."""
+    return np.sign(x), lambda dy, need: (np.zeros_like(dy),)
 
 
 @differentiable

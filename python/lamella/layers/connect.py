@@ -1,0 +1,80 @@
+"""From a call on symbolic tensors to a node of the graph: the functions of the backend, and Python's operators."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from lamella.core import registry
+from lamella.layers.arguments import describe, symbols
+from lamella.layers.base import Value
+from lamella.layers.function import Function
+from lamella.layers.symbolic import Symbolic
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def connect(function: str, *arguments: Any, **named: Any) -> Value:
+    """A new Function layer, called on the symbolic tensors among the arguments; returns its symbolic outputs."""
+    tensors = symbols([arguments, list(named.values())])
+    # An array beside a tensor is a constant of its dtype, as in Keras, where NumPy would make float64 of both.
+    dtype = next((x.dtype for x in tensors if np.dtype(x.dtype).kind == "f"), None)
+    layer = Function(
+        function,
+        [describe(value, tensors, dtype) for value in arguments],
+        {key: describe(value, tensors, dtype) for key, value in named.items()},
+    )
+    return layer(tensors[0] if len(tensors) == 1 else tensors)
+
+
+def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, R]:
+    """Decorator: list `function` among those that graphs are made and read of, under its own or the given name.
+
+    Called on symbolic tensors, also in lists and tuples, it then returns symbolic tensors. On values it costs a look at the
+    type of each argument.
+    """
+    label = name or function.__name__
+    registry.enter("functions", label, function)
+
+    @functools.wraps(function)
+    def either(*arguments: P.args, **named: P.kwargs) -> R:
+        if _symbolic(arguments) or (named and _symbolic(named.values())):
+            result: R = connect(label, *arguments, **named)
+            return result
+        return function(*arguments, **named)
+
+    return either
+
+
+def _symbolic(values: Iterable[object]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is Symbolic or ((kind is list or kind is tuple) and _symbolic(value)):  # type: ignore[arg-type]
+            return True
+    return False
+
+
+# Python's operators, by the names under which the backend lists what they do.
+_BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
+_COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+
+
+def _method(name: str, swapped: bool) -> Callable[[Symbolic, object], Value]:
+    return lambda self, other: connect(name, other, self) if swapped else connect(name, self, other)
+
+
+def _give_operators() -> None:
+    for method, name in (_BINARY | _COMPARISONS).items():
+        setattr(Symbolic, f"__{method}__", _method(name, False))
+    for method, name in _BINARY.items():
+        setattr(Symbolic, f"__r{method}__", _method(name, True))
+    setattr(Symbolic, "__neg__", lambda self: connect("negative", self))
+    setattr(Symbolic, "__abs__", lambda self: connect("abs", self))
+    setattr(Symbolic, "__getitem__", lambda self, key: connect("getitem", self, key))
+
+
+_give_operators()

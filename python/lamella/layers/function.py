@@ -1,0 +1,134 @@
+"""Function: what K.mean(x) or x * 2 is in the graph, where x is a symbolic tensor."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core import budget, registry
+from lamella.core.config import floatx
+from lamella.core.configurable import Config
+from lamella.core.names import unique_name
+from lamella.core.shapes import Shape, as_shape
+from lamella.layers import arguments as args
+from lamella.layers.base import Layer, Value
+from lamella.layers.symbolic import Symbolic
+from lamella.layers.trial import shapes_of
+
+Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
+
+
+@registry.register("layers")
+class Function(Layer):
+    """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
+
+    It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do
+    not find it either. Masks end here, as in a Lambda.
+
+    Args:  function: a name in the registry's room "functions".  arguments, named: as `layers.arguments` describes them.
+        shapes: what it is known to return, [{"inputs": [[shape, dtype], ...], "outputs": ...}, ...]; what is not in there is
+        found by calling the function on small arrays. They are saved, so that reading a file from a stranger computes nothing.
+    Raises:  ValueError for an unknown function, arguments that it does not have or that no graph saves.
+    """
+
+    supports_masking = True
+    makes_masks = False
+
+    def __init__(
+        self,
+        function: str,
+        arguments: Sequence[Any] = (),
+        named: Mapping[str, Any] | None = None,
+        shapes: Sequence[Mapping[str, Any]] = (),
+        **kwargs: Any,
+    ) -> None:
+        found = registry.get("functions", function) if isinstance(function, str) else None
+        if found is None:
+            raise ValueError(f"Unknown function: {function!r}")
+        super().__init__(**{"name": unique_name(function)} | kwargs)
+        self.function = function
+        self.arguments = list(arguments)
+        self.named = dict(named or {})
+        who = f"Function {self.name}"
+        self._positional = args.read(self.arguments, who)
+        self._named = {key: args.read(value, who) for key, value in self.named.items()}
+        self._places = args.places([self._positional, list(self._named.values())])
+        self._function: Callable[..., Any] = found
+        self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
+        self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
+        try:
+            inspect.signature(found).bind(*self._positional, **self._named)
+        except TypeError as error:
+            raise ValueError(f"{who}: {function}: {error}") from None
+
+    def call(self, inputs: Value) -> Value:
+        y = self._run(inputs if isinstance(inputs, list) else [inputs])
+        return np.asarray(y) if isinstance(y, np.generic) else y
+
+    def _run(self, inputs: list[Value]) -> Value:
+        named = {key: args.fill(value, inputs) for key, value in self._named.items()}
+        return self._function(*args.fill(self._positional, inputs), **named)
+
+    def build(self, input_shape: Any) -> None:
+        count = len(input_shape) if isinstance(input_shape, list) else 1
+        if self._places != set(range(count)):
+            named = sorted(self._places)
+            raise ValueError(f"Function {self.name}: its arguments name the tensors {named}, and it is called on {count}")
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        found = self._outputs(input_shape if isinstance(input_shape, list) else [input_shape])
+        return [shape for shape, _ in found] if len(found) > 1 else found[0][0]
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> None:
+        return None
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return self.function in ("in_train_phase", "in_test_phase")
+
+    def get_config(self) -> Config:
+        """Raises NotImplementedError for arguments that a file cannot hold."""
+        for value in args.lasting([self.arguments, self.named]):
+            what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+            raise NotImplementedError(
+                f"Layer {self.name}: {what} among the arguments of {self.function} cannot be saved with the graph; write a "
+                "layer whose weight it is, or save the weights alone"
+            )
+        return super().get_config()
+
+    @property
+    def shapes(self) -> list[Config]:
+        """The constructor's argument, with what was found since."""
+        return [
+            {name: [[list(shape), dtype] for shape, dtype in specs] for name, specs in zip(("inputs", "outputs"), entry)}
+            for entry in self._known.items()
+        ]
+
+    def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
+        if arguments:
+            raise ValueError(f"Function {self.name}: expected no arguments in a call, got {sorted(arguments)}")
+        self._dtypes = tuple(x.dtype for x in tensors)
+        outputs = super()._connect(tensors, single, arguments)
+        found = self._outputs([x.shape for x in tensors])
+        for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], found):
+            x.dtype = dtype
+        return outputs
+
+    def _outputs(self, shapes: Sequence[Shape]) -> Specs:
+        specs = tuple(zip(shapes, self._dtypes or (floatx(),) * len(shapes)))
+        if specs not in self._known:
+            if budget.limited():
+                raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
+            self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})")
+        return self._known[specs]
+
+
+def _specs(entry: Any, key: str, who: str) -> Specs:
+    try:
+        return tuple((as_shape(shape), args.number_dtype(dtype)) for shape, dtype in entry[key])
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{who}: expected shapes and dtypes of inputs and outputs, got {entry!r}") from error

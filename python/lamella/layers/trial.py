@@ -1,0 +1,71 @@
+"""The shapes and dtypes of what a function returns, found by calling it: no function needs a rule of its own, and none can
+differ from what the function does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core.random import Stream
+from lamella.core.shapes import Dim, Shape, count
+from lamella.ops.tape import value_of
+
+# What stands for a free size: (the batch, other axes). The function must take two; three are compared where it takes them.
+# Small ones are cheap and tell x[:, :5] from an axis of 5; 64 and 96 are more than windows and strides; 840 and 1680 have all
+# divisors up to 8, for a reshape. No batch comes twice: then it would not look free.
+_SIZES = ((1, 2), (2, 7), (3, 64), (4, 96), (840, 840), (1680, 1680))
+# Elements of all inputs of a trial together: 256 MB of float32.
+_LARGEST = 2**26
+
+
+def shapes_of(
+    call: Callable[[list[Any]], Any], inputs: Sequence[tuple[Shape, str]], who: str
+) -> tuple[tuple[Shape, str], ...]:
+    """(shape, dtype) of each output of `call` on zeros like `inputs`; a size that goes with the free ones is free.
+
+    Raises:  TypeError or ValueError with what the function says of such inputs.
+    """
+    free = any(None in shape for shape, _ in inputs)
+    tried: list[list[tuple[tuple[int, ...], str]]] = []
+    reason: Exception | None = None
+    for batch, other in _SIZES if free else _SIZES[:1]:
+        filled = [tuple(_size(d, batch if i == 0 else other) for i, d in enumerate(shape)) for shape, _ in inputs]
+        if sum(map(count, filled)) > _LARGEST:
+            reason = reason or ValueError(f"more than {_LARGEST} elements")
+            continue
+        try:
+            found = _outputs(call, [np.zeros(shape, dtype) for shape, (_, dtype) in zip(filled, inputs)])
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+            reason = error
+            continue
+        # A window larger than the trial's image leaves nothing of it, whatever the size.
+        if not free or all(0 not in shape for shape, _ in found):
+            tried.append(found)
+        if len(tried) == 3:
+            break
+    if len(tried) < (2 if free else 1):
+        kind = TypeError if isinstance(reason, TypeError) else ValueError
+        shapes = ", ".join(str(shape) for shape, _ in inputs)
+        raise kind(f"{who}: cannot be applied to tensors of shape {shapes}: {reason}") from reason
+    return tuple(
+        (tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*(shape for shape, _ in each))), each[0][1])
+        for each in zip(*tried)
+    )
+
+
+def _size(size: Dim, free: int) -> int:
+    return free if size is None else size
+
+
+def _outputs(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[tuple[int, ...], str]]:
+    stream = Stream()
+    stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not move the user's random numbers on
+    with stream, np.errstate(all="ignore"):
+        y = call(inputs)
+    arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, list) else [y])]
+    if any(array.dtype.kind not in "biuf" for array in arrays):
+        raise TypeError(f"it returns {type(y).__name__}, no tensor")
+    return [(array.shape, array.dtype.name) for array in arrays]
