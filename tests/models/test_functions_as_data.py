@@ -81,7 +81,8 @@ def test_the_layout():
 def test_a_process_that_has_not_seen_the_backend_reads_it():
     x = Input((4,))
     code = (
-        "import sys\nimport numpy as np\nfrom lamella.models import model_from_json\nassert 'lamella.backend' not in sys.modules\n"
+        "import sys\nimport numpy as np\nfrom lamella.models import model_from_json\n"
+        "assert 'lamella.backend' not in sys.modules\n"
         "m = model_from_json(sys.stdin.read())\n"
         "print(m.run([np.array([[1, 2, 3, 4]], 'f4')])[0].tolist())"
     )
@@ -142,10 +143,15 @@ X0 = {"tensor": 0}
         ({"named": {"axes": 1}}, "Function mean_1: mean: got an unexpected keyword argument 'axes'"),
         ({"named": {"__class__": 1}}, "mean: got an unexpected keyword argument '__class__'"),
         ({"named": {"x": 1}}, "mean: multiple values for argument 'x'"),
+        ({"arguments": 5}, "expected a list of arguments, a dict of named ones and a list of shapes, got 5"),
+        ({"named": []}, "expected a list of arguments, a dict of named ones"),
+        ({"shapes": "ab"}, "expected a list of arguments, .* 'ab'"),
+        ({"shapes": [{"inputs": [[[None, 4], "float32"]], "outputs": []}]}, "expected shapes and dtypes of inputs and outputs"),
         ({"arguments": []}, "mean: missing a required argument: 'x'"),
         ({"arguments": [X0, 1, True, 4], "named": {}}, "mean: too many positional arguments"),
-        ({"arguments": [{"tensor": 1}]}, r"Function mean_1: its arguments name the tensors \[1\], and it is called on 1"),
-        ({"arguments": [0]}, r"Function mean_1: its arguments name the tensors \[\], and it is called on 1"),
+        ({"arguments": [{"tensor": 1}]}, r"Function mean_1: expected arguments that name the tensors 0, 1 ..., got \[1\]"),
+        ({"arguments": [0]}, r"Function mean_1: expected arguments that name the tensors 0, 1 ..., got \[\]"),
+        ({"arguments": [{"tensor": 0}, {"tensor": 1}], "named": {}}, "Layer mean_1 expects 2 inputs, but it received 1"),
         ({"arguments": [{"tensor": -1}]}, "expected arguments of a function as a graph saves them, got {'tensor': -1}"),
         ({"arguments": [{"tensor": True}]}, "expected arguments of a function"),
         ({"arguments": [{"tensor": "0"}]}, "expected arguments of a function"),

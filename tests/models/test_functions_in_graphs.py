@@ -1,5 +1,8 @@
 """K's functions and Python's operators on symbolic tensors: nodes of the graph, with shapes, gradients and names."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -29,6 +32,8 @@ CASES = {
     "abs": lambda a, b, i, n: abs(a),
     "matmul": lambda a, b, i, n: a @ W,
     "array first": lambda a, b, i, n: np.arange(4.0) * a,
+    "variable first": lambda a, b, i, n: (K.variable(W[:, 0]) - a) * np.float32(2),
+    "variable compared": lambda a, b, i, n: K.variable(W[:, 0]) < a,
     "list": lambda a, b, i, n: a + [1.0, 2.0, 3.0, 4.0],
     "column": lambda a, b, i, n: a[:, 0],
     "slices": lambda a, b, i, n: i[:, 1:-1, ::2, ::-1],
@@ -224,8 +229,9 @@ def test_shared_and_nested():
     chain = Sequential([Dense(3, input_dim=4), Function("multiply", [{"tensor": 0}, 2.0])])
     w, bias = chain.get_weights()
     np.testing.assert_allclose(chain.predict(A), 2 * (A @ w + bias), rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match=r"Function concatenate_2: its arguments name the tensors \[0\], and it is called on 2"):
-        K.concatenate([a, a])._keras_history[0].build([(None, 4), (None, 4)])
+    for values in ([a, b], [A, B]):
+        with pytest.raises(ValueError, match="Layer square_1 expects 1 inputs, but it received 2 input tensors"):
+            layer(values)
 
 
 def test_a_function_with_several_results():
@@ -268,6 +274,14 @@ def test_the_learning_phase_is_that_of_the_run():
     np.testing.assert_array_equal(model.run([A])[0], A)
     dropped = Model(x, K.dropout(x, 0.5)).run([A], training=True)[0]
     assert 0 < (dropped == 0).sum() < A.size
+
+
+def test_copies_of_a_model_and_functions_of_its_graph():
+    x = Input((4,))
+    y = K.mean(abs(x) * 2, axis=1)
+    for again in (pickle.loads(pickle.dumps(Model(x, y))), copy.deepcopy(Model(x, y))):
+        np.testing.assert_allclose(again.predict(A), 2 * np.abs(A).mean(1), rtol=1e-6)
+    np.testing.assert_allclose(K.function([x], [y, x[:, 1]])([A])[1], A[:, 1])
 
 
 def test_masks_end_at_a_function():

@@ -13,6 +13,7 @@ from lamella.layers.arguments import describe, symbols
 from lamella.layers.base import Value
 from lamella.layers.function import Function
 from lamella.layers.symbolic import Symbolic
+from lamella.ops.operators import give_way
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +69,7 @@ def _method(name: str, swapped: bool) -> Callable[[Symbolic, object], Value]:
 
 
 def _give_operators() -> None:
+    give_way(Symbolic)
     for method, name in (_BINARY | _COMPARISONS).items():
         setattr(Symbolic, f"__{method}__", _method(name, False))
     for method, name in _BINARY.items():

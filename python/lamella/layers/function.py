@@ -15,6 +15,7 @@ from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.layers import arguments as args
 from lamella.layers.base import Layer, Value
+from lamella.layers.input_spec import InputSpec
 from lamella.layers.symbolic import Symbolic
 from lamella.layers.trial import shapes_of
 
@@ -27,6 +28,7 @@ class Function(Layer):
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do
     not find it either. Masks end here, as in a Lambda.
+    Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
     Args:  function: a name in the registry's room "functions".  arguments, named: as `layers.arguments` describes them.
         shapes: what it is known to return, [{"inputs": [[shape, dtype], ...], "outputs": ...}, ...]; what is not in there is
@@ -45,24 +47,35 @@ class Function(Layer):
         shapes: Sequence[Mapping[str, Any]] = (),
         **kwargs: Any,
     ) -> None:
-        found = registry.get("functions", function) if isinstance(function, str) else None
-        if found is None:
+        if not isinstance(function, str):
             raise ValueError(f"Unknown function: {function!r}")
-        super().__init__(**{"name": unique_name(function)} | kwargs)
+        found: Callable[..., Any] = registry.get("functions", function)
+        if kwargs.get("name") is None:
+            kwargs["name"] = unique_name(function)
+        super().__init__(**kwargs)
+        who = f"Function {self.name}"
+        listed = isinstance(arguments, (list, tuple)) and isinstance(shapes, (list, tuple))
+        if not listed or not isinstance(named, (dict, type(None))):
+            raise ValueError(
+                f"{who}: expected a list of arguments, a dict of named ones and a list of shapes, got {arguments!r}, "
+                f"{named!r}, {shapes!r}"
+            )
         self.function = function
         self.arguments = list(arguments)
         self.named = dict(named or {})
-        who = f"Function {self.name}"
+        self._function = found
         self._positional = args.read(self.arguments, who)
         self._named = {key: args.read(value, who) for key, value in self.named.items()}
-        self._places = args.places([self._positional, list(self._named.values())])
-        self._function: Callable[..., Any] = found
-        self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
-        self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
         try:
             inspect.signature(found).bind(*self._positional, **self._named)
         except TypeError as error:
             raise ValueError(f"{who}: {function}: {error}") from None
+        places = sorted(args.places([self._positional, list(self._named.values())]))
+        if not places or places != list(range(len(places))):
+            raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
+        self.input_spec = [InputSpec() for _ in places]
+        self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
+        self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
 
     def call(self, inputs: Value) -> Value:
         y = self._run(inputs if isinstance(inputs, list) else [inputs])
@@ -71,13 +84,6 @@ class Function(Layer):
     def _run(self, inputs: list[Value]) -> Value:
         named = {key: args.fill(value, inputs) for key, value in self._named.items()}
         return self._function(*args.fill(self._positional, inputs), **named)
-
-    def build(self, input_shape: Any) -> None:
-        count = len(input_shape) if isinstance(input_shape, list) else 1
-        if self._places != set(range(count)):
-            named = sorted(self._places)
-            raise ValueError(f"Function {self.name}: its arguments name the tensors {named}, and it is called on {count}")
-        self.built = True
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         found = self._outputs(input_shape if isinstance(input_shape, list) else [input_shape])
@@ -108,6 +114,13 @@ class Function(Layer):
             for entry in self._known.items()
         ]
 
+    # A function may be one of the backend's that pickle cannot name; its own name is what counts.
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_function"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _function=registry.get("functions", state["function"]))
+
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         if arguments:
             raise ValueError(f"Function {self.name}: expected no arguments in a call, got {sorted(arguments)}")
@@ -129,6 +142,9 @@ class Function(Layer):
 
 def _specs(entry: Any, key: str, who: str) -> Specs:
     try:
-        return tuple((as_shape(shape), args.number_dtype(dtype)) for shape, dtype in entry[key])
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{who}: expected shapes and dtypes of inputs and outputs, got {entry!r}") from error
+        specs = tuple((as_shape(shape), args.number_dtype(dtype)) for shape, dtype in entry[key])
+    except (TypeError, KeyError, ValueError):
+        specs = ()
+    if not specs:
+        raise ValueError(f"{who}: expected shapes and dtypes of inputs and outputs, got {entry!r}")
+    return specs

@@ -12,10 +12,20 @@ from lamella.ops import math, shape
 from lamella.ops.tape import Tensor, value_of
 
 
+_above: set[type] = set()
+
+
+def give_way(kind: type) -> None:
+    """Leave an operator to the other side if that is of `kind`, which has it."""
+    _above.add(kind)
+
+
 def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variable, object], object]:
     """A method for one of Python's operators. A Python number takes the tensor's dtype."""
 
     def method(self: Tensor | Variable, other: object) -> object:
+        if type(other) in _above:
+            return NotImplemented
         if isinstance(other, (bool, int, float)):
             other = np.asarray(other, self.dtype)
         return op(other, self) if swapped else op(self, other)
@@ -24,7 +34,7 @@ def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variab
 
 
 def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:
-    return lambda self, other: compare(self.value, value_of(other))
+    return lambda self, other: NotImplemented if type(other) in _above else compare(self.value, value_of(other))
 
 
 def _give_operators() -> None:
