@@ -11,7 +11,7 @@ from lamella.core import registry
 from lamella.core.random import set_random_seed
 from lamella.layers import Activation, Concatenate, Dense, Function, Input, Layer, Masking
 from lamella.layers.trial import shapes_of
-from lamella.models import Model, Sequential
+from lamella.models import Model, Sequential, model_from_json
 from lamella.ops.tape import Tape
 
 RNG = np.random.default_rng(0)
@@ -75,6 +75,35 @@ CASES = {
     "argmax": lambda a, b, i, n: K.argmax(a),
     "round": lambda a, b, i, n: K.round(a),
     "composed": lambda a, b, i, n: K.exp(-K.square(a - K.mean(a, 0, True))) / K.sum(K.exp(b), axis=1, keepdims=True),
+    # The rest, so that each function of the list is here.
+    "all": lambda a, b, i, n: K.all(a > -1, axis=1),
+    "any": lambda a, b, i, n: K.any(a > 1, axis=-1, keepdims=True),
+    "argmin": lambda a, b, i, n: K.argmin(i, axis=1),
+    "bias_add": lambda a, b, i, n: K.bias_add(i, np.arange(3.0)),
+    "binary_crossentropy": lambda a, b, i, n: K.binary_crossentropy(K.sigmoid(a), K.hard_sigmoid(b)),
+    "categorical_crossentropy": lambda a, b, i, n: K.categorical_crossentropy(K.softmax(a), b, from_logits=True),
+    "sparse_categorical_crossentropy": lambda a, b, i, n: K.sparse_categorical_crossentropy(n[:, 0], K.softmax(b)),
+    "trigonometry": lambda a, b, i, n: K.sin(a) * K.cos(b) + K.tanh(a),
+    "running": lambda a, b, i, n: K.cumsum(a, axis=1) - K.cumprod(b, axis=-1),
+    "elu": lambda a, b, i, n: K.elu(a, 0.5) + K.softplus(b) * K.softsign(a),
+    "comparisons": lambda a, b, i, n: K.stack([K.equal(n, 1), K.not_equal(n, 1), K.less(n, 1), K.greater_equal(n, 1)]),
+    "folds": lambda a, b, i, n: K.foldl(K.maximum, a) - K.foldr(lambda s, row: s / 2 + row, b),
+    "in_top_k": lambda a, b, i, n: K.in_top_k(a, n[:, 0], 2),
+    "phases": lambda a, b, i, n: K.in_train_phase(a, b) - K.in_test_phase(a, b),
+    "log": lambda a, b, i, n: K.log(1 + K.square(a)) + K.sqrt(b),
+    "logsumexp": lambda a, b, i, n: K.logsumexp(i, axis=(1, 2)),
+    "minimum": lambda a, b, i, n: K.minimum(a, b) + K.maximum(a, 0.5),
+    "least": lambda a, b, i, n: K.min(a, axis=1, keepdims=True) * K.prod(b, axis=1, keepdims=True),
+    "pow": lambda a, b, i, n: K.pow(K.abs(a), 1.5) * K.sign(a),
+    "repeat": lambda a, b, i, n: K.repeat(a, 3),
+    "repeat_elements": lambda a, b, i, n: K.repeat_elements(i, 2, axis=2),
+    "reverse": lambda a, b, i, n: K.reverse(i, [1, 3]),
+    "slice": lambda a, b, i, n: K.slice(a, [0, 1], [-1, 2]),
+    "squeeze": lambda a, b, i, n: K.squeeze(K.expand_dims(a, 1), 1),
+    "more padding": lambda a, b, i, n: K.spatial_3d_padding(K.temporal_padding(i[:, 0])[..., None, None, :]),
+    "tile": lambda a, b, i, n: K.tile(i, [1, 2, 1, 3]),
+    "transpose": lambda a, b, i, n: K.transpose(i),
+    "var": lambda a, b, i, n: K.var(a, axis=1) + K.zeros_like(b)[:, 0],
 }  # fmt: skip
 
 
@@ -95,6 +124,27 @@ def test_a_graph_computes_what_the_function_does(name):
     assert K.is_keras_tensor(y) and K.ndim(y) == wanted.ndim
     assert len(K.int_shape(y)) == wanted.ndim and all(d in (None, n) for d, n in zip(K.int_shape(y), wanted.shape))
     assert K.dtype(y) == str(got.dtype)
+
+
+# They hold a Variable or a function, which are no data: see test_functions_as_data.
+HOLDING = {"dot with a variable", "variable first", "variable compared", "gather", "conv2d", "map_fn", "folds"}
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in HOLDING])
+def test_and_saved_as_data_it_does_the_same(name):
+    ends = inputs()
+    model = Model(ends, CASES[name](*ends))
+    again = model_from_json(model.to_json())
+    assert again.to_json() == model.to_json()
+    np.testing.assert_array_equal(again.run(DATA)[0], model.run(DATA)[0])
+
+
+def test_every_function_is_in_a_case():
+    used = {"dropout"}  # below, as it draws
+    for case in CASES.values():
+        ends = inputs()
+        used |= {layer.function for layer in Model(ends, case(*ends)).layers if isinstance(layer, Function)}
+    assert used == set(registry.names("functions"))
 
 
 @pytest.mark.parametrize(

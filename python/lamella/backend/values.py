@@ -116,7 +116,7 @@ def is_tensor(x: object) -> bool:
 
 
 def is_keras_tensor(x: object) -> bool:
-    """True for what Input and layers return in a graph, and here for what K's functions make of it. Raises ValueError for what is no tensor at all."""
+    """True for what Input and layers return in a graph, and here what K makes of it. Raises ValueError for what is no tensor."""
     if not is_tensor(x):
         raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
     return isinstance(x, Symbolic)
