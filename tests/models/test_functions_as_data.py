@@ -154,6 +154,7 @@ X0 = {"tensor": 0}
         ({"arguments": [{"tensor": 0}, {"tensor": 1}], "named": {}}, "Layer mean_1 expects 2 inputs, but it received 1"),
         ({"arguments": [{"tensor": -1}]}, "expected arguments of a function as a graph saves them, got {'tensor': -1}"),
         ({"arguments": [{"tensor": True}]}, "expected arguments of a function"),
+        ({"arguments": [{"tensor": False}]}, "expected arguments of a function"),
         ({"arguments": [{"tensor": "0"}]}, "expected arguments of a function"),
         ({"arguments": [{"tensor": 0, "array": []}]}, "expected arguments of a function"),
         ({"arguments": [{"class_name": "Dense", "config": {}}]}, "expected arguments of a function .* got {'class_name'"),

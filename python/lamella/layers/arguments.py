@@ -72,7 +72,7 @@ def read(data: Data, who: str) -> Template:
     if not isinstance(data, dict):
         return data
     match data:
-        case {"tensor": int(index)} if len(data) == 1 and index >= 0 and index is not True:
+        case {"tensor": index} if len(data) == 1 and type(index) is int and index >= 0:
             return Place(index)
         case {"tuple": [*entries]} if len(data) == 1:
             return tuple(read(v, who) for v in entries)
