@@ -9,11 +9,13 @@ import pytest
 SCRIPT = """
 import hashlib, os, signal, sys
 import numpy as np
-from lamella.callbacks import BackupAndRestore, Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from lamella.callbacks import (
+    BackupAndRestore, Callback, EarlyStopping, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau,
+)
 from lamella.layers import BatchNormalization, Dense, Dropout
 from lamella.models import Sequential, load_model
 from lamella.optimizers import Adam
-from lamella.utils import set_random_seed
+from lamella.utils import Sequence, set_random_seed
 
 mode, directory = sys.argv[1:3]
 draw = np.random.default_rng(0)
@@ -52,7 +54,41 @@ def report(model, history):
     print(digest.hexdigest(), float(model.optimizer.lr), [repr(v) for v in history.history["val_loss"]][-5:])
 
 
-if mode.startswith("backup"):
+class Batches(Sequence):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        rows = slice(16 * index, 16 * index + 16)
+        noise = np.random.default_rng([7, index]).normal(size=(16, 6)).astype("f4") / 10
+        return x[rows] + noise, y[rows]
+
+
+def with_checkpoint(model, order, workers, initial_epoch, kill=()):
+    # A checkpoint after each epoch, before or after the callbacks that have a memory.
+    plateau = ReduceLROnPlateau(factor=0.7, patience=1, min_delta=0.01)
+    stop = EarlyStopping(patience=50, min_delta=0.02, restore_best_weights=True)
+    checkpoint = ModelCheckpoint(os.path.join(directory, "model.h5"))
+    made = [checkpoint, plateau, stop] if order == "first" else [stop, plateau, checkpoint]
+    history = model.fit(
+        Batches(), epochs=10, initial_epoch=initial_epoch, validation_data=(x[128:], y[128:]), verbose=0, workers=workers,
+        callbacks=[*made, *kill],
+    )
+    print(plateau.wait, plateau.best, plateau.cooldown_counter, stop.wait, stop.best, stop.best_epoch)
+    assert len(set(history.history["lr"])) > 1
+    return history
+
+
+if mode.startswith("checkpoint"):
+    _, order, workers, how = mode.split()
+    if how == "resumed":
+        np.random.seed(99)
+        model = load_model(os.path.join(directory, "model.h5"))
+        history = with_checkpoint(model, order, int(workers), 5)
+    else:
+        model = new_model()
+        history = with_checkpoint(model, order, int(workers), 0, [Kill(5, 3)] if how == "killed" else [])
+elif mode.startswith("backup"):
     model = new_model()
     plateau = ReduceLROnPlateau(factor=0.5, patience=1, min_delta=0.01)
     stop = EarlyStopping(patience=6, restore_best_weights=True)
@@ -100,3 +136,16 @@ def test_ten_epochs_are_five_a_kill_and_five(tmp_path, kind):
     resumed = start(f"{kind} resumed", tmp_path / "b")
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == straight.stdout
+
+
+def test_so_they_are_with_a_model_file_wherever_the_checkpoint_stands_and_for_any_workers(tmp_path):
+    """With shuffling, dropout, ReduceLROnPlateau and EarlyStopping: weights, rates, wait and best."""
+    straight = start("checkpoint last 1 straight", tmp_path)
+    assert straight.returncode == 0, straight.stderr
+    for order, workers in (("first", 0), ("last", 0), ("first", 1), ("last", 4), ("first", 4)):
+        (directory := tmp_path / f"{order}{workers}").mkdir()
+        killed = start(f"checkpoint {order} {workers} killed", directory)
+        assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, ""), killed.stderr
+        resumed = start(f"checkpoint {order} {workers} resumed", directory)
+        assert resumed.returncode == 0, resumed.stderr
+        assert resumed.stdout == straight.stdout

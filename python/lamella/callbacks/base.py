@@ -24,10 +24,12 @@ class Callback:
     """Base of callbacks. `logs` is the run's own dict: what a callback writes on_epoch_end, later ones and History see.
 
     Attributes:  params, model; validation_data: the user's own arrays, set by fit.  state_names: attributes that a run
-        which is taken up again goes on with, see BackupAndRestore.  Source: Keras 2.2.5, but for the state.
+        which is taken up again goes on with, see BackupAndRestore.  state_in_model_files: whether model.save writes the
+        state, too, see load_model.  Source: Keras 2.2.5, but for the state.
     """
 
     state_names: tuple[str, ...] = ()
+    state_in_model_files = True
 
     def __init__(self) -> None:
         self.validation_data: list[Any] | None = None
@@ -104,10 +106,17 @@ class Position(NamedTuple):
 class CallbackList:
     """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own.
 
-    Attributes:  position: where the run begins, if a callback says so on_train_begin.  failed: whether an error ended it.
+    Attributes:  users: those that came as callbacks=.  position: where the run begins, if a callback says so
+        on_train_begin.  ended: how many epochs have, of the whole training.  waiting: who is yet to hear of the last
+        one's end, with these `logs`.  over: whether the run is.  failed: whether an error ended it.
     """
 
+    users: Sequence[Any] = ()
     position: Position | None = None
+    ended = 0
+    waiting: Sequence[Any] = ()
+    logs: Logs[Any] = Logs()
+    over = False
     failed = False
 
     def __init__(self, callbacks: Iterable[Any] | None = None, queue_length: int = 10) -> None:
@@ -187,6 +196,7 @@ class CallbackList:
         self.call("on_train_begin", logs=logs)
 
     def on_train_end(self, logs: Logs[Any] | None = None) -> None:
+        self.over = True
         self.call("on_train_end", logs=logs)
 
     def on_test_begin(self, logs: Logs[Any] | None = None) -> None:
@@ -226,4 +236,7 @@ class CallbackList:
         self.call("on_epoch_begin", epoch, logs=logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
-        self.call("on_epoch_end", epoch, logs=logs)
+        self.ended, self.logs = epoch + 1, Logs() if logs is None else logs
+        for i, callback in enumerate(self.callbacks, 1):
+            self.waiting = self.callbacks[i:]
+            callback.on_epoch_end(epoch, self.logs)

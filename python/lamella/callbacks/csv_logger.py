@@ -25,6 +25,9 @@ class CSVLogger(Callback):
     Raises:  OSError before training if the file cannot be written; ValueError if append meets a file of other form.
     """
 
+    # The state is a place in the CSV file, to which another training may have written since a model was saved.
+    state_in_model_files = False
+
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
         self.filename = os.fspath(filename)

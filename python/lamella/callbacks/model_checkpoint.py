@@ -94,8 +94,12 @@ class ModelCheckpoint(Callback):
                 f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "
                 f"saving model to {filepath}"
             )
-            self._save(filepath)
-            self.best = current
+            before, self.best = self.best, current  # which the file holds, too
+            try:
+                self._save(filepath)
+            except BaseException:
+                self.best = before
+                raise
         else:
             self._say(f"\nEpoch {epoch + 1:05d}: {self.monitor} did not improve from {self.best:.5f}")
 

@@ -86,7 +86,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         model was compiled, and the optimizer's state.
     Raises:  FileExistsError without a terminal to ask on; OSError naming the path, and the old file is whole then;
         TypeError for a config that is no JSON; RuntimeError while another thread trains the model.
-    Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past.
+    Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past. With
+    the optimizer's state goes what callbacks remember, see load_model, in an attribute and a group `lamella_state`.
     """
     from lamella import saving
 
@@ -102,6 +103,11 @@ def load_model(
     timeout: float | None = None,
 ) -> Any:
     """The model that `save_model`, or real Keras, wrote.
+
+    It trains on as if it had not stopped: fit(initial_epoch=n), where n epochs had ended, gives each callback what one of
+    the same class and arguments remembered when the file was written (wait, best, best weights ...), and does what those
+    after ModelCheckpoint in the list were yet to do at that epoch's end. In Keras they begin afresh, as they do here
+    with other arguments, in a fit from epoch 0, in every later one, and once the model is compiled again.
 
     Args:  filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.  custom_objects:
         classes and functions of your own by name.  compile: also compile, and give the optimizer its state.

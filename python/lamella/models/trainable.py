@@ -147,6 +147,7 @@ class Trainable(GeneratorMethods):
         """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
 
         Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
+            initial_epoch: with a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
             validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from lamella.saving import training_dialects
+from lamella.saving import training_dialects, tree
 from lamella.saving.contents import Contents
 from lamella.saving.dialects import is_keras_2
 from lamella.saving.errors import ModelFileError
@@ -78,3 +78,18 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
         if not isinstance(contents.state["random"], dict):
             raise ModelFileError(path, "the state of the random stream is no object")
         model._compiled().stream.set_state(contents.state["random"])
+    if "callbacks" in contents.state:
+        model._compiled().loaded = _memory(contents, path)
+
+
+def _memory(contents: Contents, path: str) -> dict[str, Any]:
+    try:
+        memory: dict[str, Any] = tree.together(contents.state["callbacks"], dict(contents.state_arrays))
+        fits = type(memory["epoch"]) is int and type(memory["stopped"]) is bool and isinstance(memory["logs"], dict)
+        for entry in memory["callbacks"]:
+            fits = fits and isinstance(entry["state"], dict) and {"class", "arguments", "waits"} <= entry.keys()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(path, f"the state of the callbacks is not what it should be ({error!r})") from error
+    if not fits:
+        raise ModelFileError(path, "the state of the callbacks is not what it should be")
+    return memory

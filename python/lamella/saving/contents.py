@@ -26,7 +26,8 @@ class Contents:
     """layers: in the model's order, those without weights, too.  model_config, training_config: None in a file of
     weights; the second also where the model was not compiled.  optimizer_weights: empty before the first step.
     state: what resuming needs and Keras 2's layout has no place for. "iterations": Keras 2.2.5 saves them with SGD, Adam,
-    Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands.
+    Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands;
+    "callbacks": what they remember, as `tree.apart` makes it, its arrays in state_arrays.
     """
 
     layers: list[Entry]
@@ -36,3 +37,4 @@ class Contents:
     training_config: Config | None = None
     optimizer_weights: list[Named] = field(default_factory=list)
     state: Config = field(default_factory=dict)
+    state_arrays: list[Named] = field(default_factory=list)

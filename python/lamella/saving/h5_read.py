@@ -81,6 +81,8 @@ class _Reader:
             contents.model_config = self._json(root, "model_config")
             contents.training_config = self._json(root, "training_config")
             contents.state = self._json(root, STATE) or {}
+            if self._has(root, STATE):
+                contents.state_arrays = self._arrays(self._group(root, STATE))
             if self._has(root, "optimizer_weights"):
                 contents.optimizer_weights = self._arrays(self._group(root, "optimizer_weights"))
         return contents

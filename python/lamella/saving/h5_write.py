@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # HDF5 takes at most 64 KiB in the header of an object, attributes included; Keras leaves this much for the rest.
 HEADER_LIMIT = 64512
-# lamella's own attribute of the root; Keras reads past it.
+# lamella's own attribute of the root, and a group beside it for arrays; Keras reads past both.
 STATE = "lamella_state"
 
 
@@ -46,6 +46,8 @@ def write(contents: Contents, group: h5py.Group) -> None:
             _write_arrays(group.create_group("optimizer_weights"), contents.optimizer_weights)
     if contents.state:
         group.attrs[STATE] = _json(contents.state)
+    if contents.state_arrays:
+        _write_arrays(group.create_group(STATE), contents.state_arrays)
 
 
 def _write_layers(contents: Contents, group: h5py.Group) -> None:

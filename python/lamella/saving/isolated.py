@@ -77,6 +77,7 @@ def _send(contents: Contents, out: BinaryIO) -> None:
     header = {
         "layers": [[entry.name, described(entry.weights)] for entry in contents.layers],
         "optimizer_weights": described(contents.optimizer_weights),
+        "state_arrays": described(contents.state_arrays),
         "texts": {name: getattr(contents, name) for name in _TEXTS},
     }
     out.write(json.dumps(header).encode() + b"\n")
@@ -96,8 +97,9 @@ def _received(out: BinaryIO, path: str) -> Contents:
 
     layers = [Entry(str(name), arrays(described)) for name, described in header["layers"]]
     optimizer_weights = arrays(header["optimizer_weights"])
+    state_arrays = arrays(header["state_arrays"])
     texts = {name: header["texts"][name] for name in _TEXTS}
-    return Contents(layers, optimizer_weights=optimizer_weights, **texts)
+    return Contents(layers, optimizer_weights=optimizer_weights, state_arrays=state_arrays, **texts)
 
 
 def _array(out: BinaryIO, dtype: str, shape: list[int], path: str) -> Any:

@@ -36,6 +36,7 @@ def to_bytes(contents: Contents) -> bytes:
     text: Config = {name: getattr(contents, name) for name in _TEXTS}
     text["layers"] = [[e.name, stored(f"model_weights/{e.name}", e.weights)] for e in contents.layers]
     text["optimizer_weights"] = stored("optimizer_weights", contents.optimizer_weights)
+    text["state_arrays"] = stored("state", contents.state_arrays)
     text["sha256"] = _digest(text, arrays)
     data: bytes = library.numpy.save(arrays, {_KEY: json.dumps(text)})
     return data
@@ -64,7 +65,9 @@ def read(file: BinaryIO, path: str) -> Contents:
     try:
         layers = [Entry(name, stored(f"model_weights/{name}", names)) for name, names in text["layers"]]
         optimizer_weights = stored("optimizer_weights", text["optimizer_weights"])
-        return Contents(layers, optimizer_weights=optimizer_weights, **{name: text[name] for name in _TEXTS})
+        state_arrays = stored("state", text["state_arrays"])
+        texts = {name: text[name] for name in _TEXTS}
+        return Contents(layers, optimizer_weights=optimizer_weights, state_arrays=state_arrays, **texts)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(path, f"the description does not fit the file ({error!r})") from error
 

@@ -22,8 +22,8 @@ _TREE = "tree"
 
 def to_bytes(tree: Any) -> bytes:
     """Raises TypeError, with the place in the tree, for anything else; tuples become lists."""
-    arrays: dict[str, Any] = {}
-    text = json.dumps(_plain(tree, arrays, ""))
+    plain, arrays = apart(tree)
+    text = json.dumps(plain)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{_TREE: np.frombuffer(text.encode(), np.uint8)}, **arrays)
     return seal(buffer.getvalue())
@@ -36,9 +36,15 @@ def from_bytes(data: bytes, name: str) -> Any:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-        return _rebuilt(parse_json(arrays.pop(_TREE).tobytes(), "the tree", name), arrays)
+        return together(parse_json(arrays.pop(_TREE).tobytes(), "the tree", name), arrays)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(name, f"no tree of arrays ({error})") from error
+
+
+def apart(tree: Any) -> tuple[Any, dict[str, Any]]:
+    """As JSON, and the arrays that it refers to. Raises as to_bytes."""
+    arrays: dict[str, Any] = {}
+    return _plain(tree, arrays, ""), arrays
 
 
 def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
@@ -58,13 +64,14 @@ def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
     raise TypeError(f"expected numbers, strings and arrays, got {type(value).__name__} at {place or 'the top'}")
 
 
-def _rebuilt(value: Any, arrays: Mapping[str, Any]) -> Any:
+def together(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """What `apart` was given. Raises KeyError, TypeError, ValueError for anything else."""
     if isinstance(value, list):
-        return [_rebuilt(v, arrays) for v in value]
+        return [together(v, arrays) for v in value]
     if isinstance(value, dict):
         ((kind, content),) = value.items()
         if kind == "dict":
-            return {key: _rebuilt(v, arrays) for key, v in content.items()}
+            return {key: together(v, arrays) for key, v in content.items()}
         array = arrays[content]
         return array[()] if kind == "scalar" else array
     return value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from lamella.core import budget
 from lamella.core.configurable import Config, deserialize, plain, serialize
 from lamella.core.registry import custom_object_scope
-from lamella.saving import dialects, weights
+from lamella.saving import dialects, tree, weights
 from lamella.saving.compiled import compile_as_saved
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError
@@ -44,6 +45,9 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             contents.optimizer_weights = weights.named(list(zip(names, optimizer.get_weights())))
         if steps is not None and steps.stream.step:
             contents.state["random"] = steps.stream.get_state()
+        memory = None if steps is None else steps.remembered()
+        if memory is not None:
+            _add_memory(contents, memory)
     return contents
 
 
@@ -72,6 +76,15 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
         if compiled:
             compile_as_saved(model, contents, path)
     return model
+
+
+def _add_memory(contents: Contents, memory: Config) -> None:
+    try:
+        contents.state["callbacks"], arrays = tree.apart(memory)
+    except TypeError as error:  # of a callback of the user's: no reason not to save the model
+        warnings.warn(f"what callbacks remember is left out of the file: {error}", RuntimeWarning, stacklevel=6)
+    else:
+        contents.state_arrays = list(arrays.items())
 
 
 def _data(value: Any, what: str) -> Config:

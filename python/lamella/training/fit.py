@@ -104,7 +104,9 @@ def run(
     averages = BaseLogger(steps.objective.stateful_names)
     history = History()
     bar = [ProgbarLogger("samples" if batches.samples is not None else "steps", steps.objective.stateful_names)]
-    hooks = CallbackList([averages, *(bar if verbose else []), *checked_callbacks(callbacks), history])
+    users = checked_callbacks(callbacks)
+    hooks = CallbackList([averages, *(bar if verbose else []), *users, history])
+    hooks.users = users
     with Exclusive(model):
         model.history = history
         hooks.set_model(model)

@@ -11,6 +11,7 @@ from typing import Any
 from lamella.callbacks.base import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
+from lamella.callbacks.memory import recall
 from lamella.callbacks.progress import ProgressLine
 from lamella.data.batches import Batches
 from lamella.training.step import Steps
@@ -55,7 +56,11 @@ def train(steps: Steps, run: Run) -> None:
     steps.told = False
     try:
         callbacks.on_train_begin()
+        if callbacks.position is None:
+            recall(steps.loaded, callbacks, run.initial_epoch)
         first = callbacks.position or Position(run.initial_epoch)
+        callbacks.ended = first.epoch
+        steps.callbacks = callbacks
         for epoch in range(first.epoch, run.epochs):
             if steps.model.stop_training or run.batches.exhausted:
                 break
@@ -77,7 +82,10 @@ def train(steps: Steps, run: Run) -> None:
     except BaseException as error:
         _end_after(error, callbacks)
         raise
-    callbacks.on_train_end()
+    else:
+        callbacks.on_train_end()
+    finally:
+        steps.end_run()
 
 
 def _train_epoch(steps: Steps, run: Run, epoch: int, first: Position | None) -> bool:
@@ -146,7 +154,7 @@ def evaluate(
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:
     """on_train_end after a failure: files get closed, best weights restored; `error` stays the one that is raised."""
-    callbacks.failed = True
+    callbacks.failed = callbacks.over = True
     for callback in callbacks.callbacks:
         _attempt(callback.on_train_end, error)
 

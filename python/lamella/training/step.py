@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from lamella.callbacks.base import CallbackList
+from lamella.callbacks.memory import Memory, remembered
 from lamella.core.random import Stream
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
@@ -20,7 +22,7 @@ class Steps:
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
     Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
-    Attributes:  bound: whether the optimizer has a state for these weights.
+    Attributes:  bound: whether the optimizer has a state for these weights.  callbacks: of the fit that goes on.
     """
 
     def __init__(self, model: Any, objective: Objective, optimizer: Any) -> None:
@@ -34,6 +36,9 @@ class Steps:
         self.bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
+        self.callbacks: CallbackList | None = None
+        self.memory: Memory | None = None  # of the callbacks of the last fit
+        self.loaded: Memory | None = None  # from a file; the next fit may go on with it
         self._tape = Tape(self.variables)
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
@@ -63,6 +68,16 @@ class Steps:
         """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
         if self.bound:
             self.optimizer.turn_to(self._params)
+
+    def remembered(self) -> Memory | None:
+        """What callbacks remember: those of the fit that goes on, else of the last one, or of the file of a loaded model."""
+        return self.loaded or self.memory if self.callbacks is None else remembered(self.callbacks)
+
+    def end_run(self) -> None:
+        """The fit is over; what its callbacks remember stays, for the next file."""
+        if self.callbacks is not None:
+            self.memory = remembered(self.callbacks)
+            self.callbacks = self.loaded = None
 
     def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too."""

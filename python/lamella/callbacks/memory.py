@@ -1,0 +1,97 @@
+"""What callbacks remember goes into model files, and from a loaded model to the callbacks of the fit that goes on with it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import warnings
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lamella.callbacks.base import CallbackList
+from lamella.callbacks.logs import Logs
+
+# "epoch": how many have ended.  "stopped": whether a callback has asked for the end.  "callbacks": "class", "arguments" (a
+# digest), "state" of each that has one, and whether it "waits": it was yet to hear of the epoch's end, with these "logs".
+Memory: TypeAlias = dict[str, Any]
+
+
+def remembered(callbacks: CallbackList) -> Memory | None:
+    """Of a run at this moment. None where nobody remembers anything, and after a run that a callback has stopped: that
+    training is over, and what comes then is another.
+    """
+    stopped = bool(callbacks.model.stop_training)
+    entries = []
+    for callback in callbacks.users:
+        state = callback.get_state() if getattr(callback, "state_in_model_files", False) else None
+        if state:
+            waits = any(callback is other for other in callbacks.waiting)
+            name, arguments = _who(callback)
+            entries.append({"class": name, "arguments": arguments, "state": _copied(state), "waits": waits})
+    if not entries or (callbacks.over and stopped):
+        return None
+    logs = dict(callbacks.logs) if any(entry["waits"] for entry in entries) else {}
+    return {"epoch": callbacks.ended, "stopped": stopped, "logs": logs, "callbacks": entries}
+
+
+def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -> None:
+    """Give each callback what one of the same class and arguments remembered, and call the hooks that were yet to come.
+
+    A run that begins with epoch 0 is a new one; another epoch than the file's is told of.
+    """
+    if memory is None or initial_epoch == 0:
+        return
+    if initial_epoch != memory["epoch"]:
+        warnings.warn(
+            f"initial_epoch={initial_epoch}, and the model's file is of epoch {memory['epoch']}: callbacks begin afresh",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+        return
+    left, waiting = list(memory["callbacks"]), []
+    for callback in callbacks.users:
+        who = _who(callback)
+        for i, entry in enumerate(left):
+            if (entry["class"], entry["arguments"]) == who:
+                callback.set_state(entry["state"])
+                waiting += [callback] if entry["waits"] else []
+                del left[i]
+                break
+    logs = Logs(memory["logs"])
+    for callback in waiting:
+        callback.on_epoch_end(memory["epoch"] - 1, logs)
+    # With other callbacks than those that stopped it the training may go on.
+    if memory["stopped"] and not left:
+        callbacks.model.stop_training = True
+    if callbacks.model.stop_training:
+        warnings.warn(
+            f"the training that the model's file is of was stopped by a callback after epoch {memory['epoch']}, so there "
+            "is nothing to go on with; initial_epoch=0 or other arguments of the callbacks begin another",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+
+
+def _who(callback: Any) -> tuple[str, str]:
+    """The class and a digest of the constructor's arguments, as the attributes of their names have them. Those that are no
+    JSON, functions and arrays, say, do not count. A digest, since paths are among them, and models are given away.
+    """
+    names = inspect.signature(type(callback)).parameters
+    text = "\n".join(f"{name} {_text(getattr(callback, name, None))}" for name in names)
+    return type(callback).__name__, hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _text(value: Any) -> str:
+    try:
+        return json.dumps(value.item() if isinstance(value, np.generic) else value)
+    except (TypeError, ValueError):
+        return ""
+
+
+def _copied(state: Any) -> Any:
+    """Dicts and lists anew; arrays, the best weights among them, are not written to again."""
+    if isinstance(state, dict):
+        return {name: _copied(value) for name, value in state.items()}
+    return [_copied(value) for value in state] if isinstance(state, (list, tuple)) else state

@@ -1,0 +1,325 @@
+"""What callbacks remember travels in model files."""
+
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+from lamella.callbacks import (
+    Callback, CSVLogger, EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau, TerminateOnNaN,
+)  # fmt: skip
+from lamella.layers import Dense
+from lamella.models import Sequential, load_model
+from lamella.optimizers import SGD
+from lamella.saving import ModelFileError
+from lamella.utils import set_random_seed
+
+DRAW = np.random.default_rng(5)
+X, Y = DRAW.normal(size=(24, 3)).astype("f4"), DRAW.normal(size=(24, 1)).astype("f4")
+
+
+def new_model():
+    set_random_seed(1)
+    model = Sequential([Dense(1, input_shape=(3,))])
+    model.compile(SGD(lr=0.1), "mse")
+    return model
+
+
+def plateau(**more):
+    return ReduceLROnPlateau("loss", **{"factor": 0.5, "patience": 2, "min_delta": 10.0, "cooldown": 1, **more})
+
+
+def fit(model, callbacks, epochs, initial_epoch=0):
+    return model.fit(X, Y, batch_size=5, epochs=epochs, initial_epoch=initial_epoch, callbacks=callbacks, verbose=0)
+
+
+def memory_of(callback):
+    return {name: getattr(callback, name) for name in callback.state_names}
+
+
+def assert_same(callbacks, others):
+    for one, other in zip(callbacks, others, strict=True):
+        a, b = memory_of(one), memory_of(other)
+        assert list(a) == list(b)
+        for name in a:
+            np.testing.assert_equal(a[name], b[name], err_msg=name)
+
+
+# With a timeout the file is read in another process.
+KINDS = [*((".h5", None, n) for n in range(1, 7)), *((".safetensors", None, n) for n in range(1, 7)), (".h5", 60, 4)]
+
+
+@pytest.mark.parametrize(("suffix", "timeout", "epoch"), KINDS)
+def test_a_saved_model_goes_on_with_its_callbacks(tmp_path, suffix, timeout, epoch):
+    if suffix == ".safetensors":
+        pytest.importorskip("safetensors")
+
+    def callbacks():
+        return [plateau(), EarlyStopping("loss", patience=50, min_delta=0.3, baseline=0.9)]
+
+    straight = new_model()
+    one = callbacks()
+    history = fit(straight, one, 8)
+    assert len(set(history.history["lr"])) >= 3
+    model = new_model()
+    fit(model, callbacks(), epoch)
+    model.save(tmp_path / f"model{suffix}")
+    model = load_model(tmp_path / f"model{suffix}", timeout=timeout)
+    two = callbacks()
+    rest = fit(model, two, 8, epoch)
+    assert rest.epoch == list(range(epoch, 8))
+    assert rest.history["loss"] == history.history["loss"][epoch:] and rest.history["lr"] == history.history["lr"][epoch:]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
+    assert_same(one, two)
+
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_the_place_of_the_checkpoint_in_the_list_does_not_matter(tmp_path, place):
+    """Those after it have not seen the epoch when the file is written; the resumed fit lets them see it first."""
+
+    def callbacks(where):
+        made = [plateau(patience=1, cooldown=0), EarlyStopping("loss", patience=50, min_delta=9.0, restore_best_weights=True)]
+        made.append(plateau(factor=0.9, patience=3, min_lr=1e-3))
+        made.insert(place, ModelCheckpoint(str(where / "e{epoch}.h5")))
+        return made
+
+    straight = new_model()
+    one = callbacks(tmp_path)
+    lrs = fit(straight, one, 6).history["lr"]
+    assert len(set(lrs)) == 6  # a rate that is taken from the wrong moment would show
+    again = tmp_path / "again"
+    again.mkdir()
+    for epoch in range(1, 6):
+        model = load_model(tmp_path / f"e{epoch}.h5")
+        two = callbacks(tmp_path)
+        # The second checkpoint would write over the first's files.
+        two[place].filepath, path = str(again / "e{epoch}.h5"), two[place].filepath
+        assert fit(model, two, 6, epoch).history["lr"] == lrs[epoch:]
+        two[place].filepath = path
+        assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
+        assert_same(
+            [c for c in one if not isinstance(c, ModelCheckpoint)], [c for c in two if not isinstance(c, ModelCheckpoint)]
+        )
+
+
+def test_the_best_of_a_checkpoint_is_of_the_file_that_it_wrote(tmp_path):
+    def checkpoint():
+        return ModelCheckpoint(str(tmp_path / "best.h5"), "loss", save_best_only=True)
+
+    one, two = checkpoint(), checkpoint()
+    losses = fit(new_model(), [one], 4).history["loss"]
+    assert one.best == min(losses) == losses[-1]
+    model = load_model(tmp_path / "best.h5")
+    seen = []
+    fit(model, [LambdaCallback(on_train_begin=lambda logs: seen.append(two.best)), two], 4, 4)
+    assert two.best == one.best
+    assert seen == [np.inf]
+
+
+def test_a_failed_write_is_not_the_best(tmp_path, monkeypatch):
+    checkpoint = ModelCheckpoint(str(tmp_path / "best.h5"), "loss", save_best_only=True)
+    model = new_model()
+    fit(model, [checkpoint], 1)
+    before = checkpoint.best
+
+    def fails(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(model, "save", fails)
+    with pytest.raises(OSError, match="disk full"):
+        fit(model, [checkpoint], 2, 1)
+    assert checkpoint.best == before
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_training_that_was_stopped_ends_at_once(tmp_path, place):
+    def callbacks():
+        made = [EarlyStopping("loss", patience=2, min_delta=9.0, restore_best_weights=True)]
+        made.insert(place, ModelCheckpoint(str(tmp_path / "m.h5")))
+        return made
+
+    straight = new_model()
+    one = callbacks()
+    assert fit(straight, one, 9).epoch == [0, 1, 2]
+    model = load_model(tmp_path / "m.h5")
+    two = callbacks()
+    with pytest.warns(RuntimeWarning, match="stopped by a callback after epoch 3, so there is nothing to go on with"):
+        assert fit(model, two, 9, 3).epoch == []
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
+    # Who leaves the callback out, or gives it other arguments, wants more.
+    for more in ([], [EarlyStopping("loss", patience=3, min_delta=9.0)]):
+        model = load_model(tmp_path / "m.h5")
+        with warnings.catch_warnings(action="error"):
+            assert fit(model, more, 5, 3).epoch == [3, 4]
+
+
+def test_a_model_saved_after_it_was_stopped_begins_another_training(tmp_path):
+    model = new_model()
+    stop = EarlyStopping("loss", patience=2, min_delta=9.0)
+    fit(model, [stop], 9)
+    assert stop.stopped_epoch == 2
+    model.save(tmp_path / "m.h5")
+    again = EarlyStopping("loss", patience=2, min_delta=9.0)
+    assert fit(load_model(tmp_path / "m.h5"), [again], 9, 3).epoch == [3, 4, 5]
+    saver = [EarlyStopping("loss", patience=2, min_delta=9.0), None]
+    saver[1] = LambdaCallback(on_train_end=lambda logs: other.save(tmp_path / "end.h5"))
+    other = new_model()
+    fit(other, saver, 9)
+    assert fit(load_model(tmp_path / "end.h5"), [EarlyStopping("loss", patience=2, min_delta=9.0)], 9, 3).epoch == [3, 4, 5]
+
+
+def test_who_begins_afresh(tmp_path):
+    """Other arguments, epoch 0, a second fit, a model compiled again, a model that was not loaded: as in Keras."""
+    model = new_model()
+    fit(model, [plateau(patience=9)], 5)
+    model.save(tmp_path / "m.h5")
+
+    def waited(model, callback, initial_epoch):
+        fit(model, [callback], initial_epoch + 1, initial_epoch)
+        return callback.wait
+
+    def loaded():
+        return load_model(tmp_path / "m.h5")
+
+    assert waited(loaded(), plateau(patience=9), 5) == 5  # 4 epochs, and the one of this fit
+    assert waited(loaded(), plateau(patience=8), 5) == 0
+    assert waited(loaded(), plateau(patience=9), 0) == 0
+    assert waited(model, plateau(patience=9), 5) == 0
+    twice = loaded()
+    assert waited(twice, plateau(patience=9), 5) == 5
+    assert waited(twice, plateau(patience=9), 6) == 0
+    after_a_fresh_one = loaded()
+    assert waited(after_a_fresh_one, plateau(patience=9), 0) == 0
+    assert waited(after_a_fresh_one, plateau(patience=9), 5) == 0
+    compiled = loaded()
+    compiled.compile(SGD(), "mse")
+    assert waited(compiled, plateau(patience=9), 5) == 0
+    with pytest.warns(RuntimeWarning, match="initial_epoch=4, and the model's file is of epoch 5: callbacks begin afresh"):
+        assert waited(loaded(), plateau(patience=9), 4) == 0
+
+
+def test_only_those_alike_are_given_anything_each_once(tmp_path):
+    model = new_model()
+    fit(model, [plateau(patience=9), plateau(patience=9), plateau(patience=9, factor=np.float64(0.25))], 5)
+    model.save(tmp_path / "m.h5")
+    three = [plateau(patience=9) for _ in range(3)]
+    quarter = plateau(patience=9, factor=0.25)
+    fit(load_model(tmp_path / "m.h5"), [*three, TerminateOnNaN(), quarter], 6, 5)
+    assert [callback.wait for callback in three] == [5, 5, 0]
+    assert quarter.wait == 5
+
+
+def test_a_fit_that_does_not_begin_leaves_the_memory_for_the_next(tmp_path):
+    model = new_model()
+    fit(model, [plateau(patience=9)], 3)
+    model.save(tmp_path / "m.h5")
+    model = load_model(tmp_path / "m.h5")
+    callback = plateau(patience=9)
+    with pytest.raises(OSError):
+        fit(model, [callback, ModelCheckpoint(str(tmp_path / "no" / "such" / "directory.h5"))], 4, 3)
+    fit(model, [callback], 4, 3)
+    assert callback.wait == 3
+
+
+def test_within_an_epoch_a_file_holds_what_was_known_before_it(tmp_path):
+    model = new_model()
+
+    def at(batch, logs):
+        if batch == 2:
+            model.save(tmp_path / "m.h5")
+
+    one = plateau(patience=9)
+    fit(model, [one, LambdaCallback(on_batch_end=at)], 4)
+    two = plateau(patience=9)
+    fit(load_model(tmp_path / "m.h5"), [two], 3, 3)
+    assert (one.wait, two.wait) == (3, 2)
+    with pytest.raises(RuntimeError, match="enough"):
+        fit(model, [plateau(patience=9), LambdaCallback(on_epoch_end=enough)], 4)
+    model.save(tmp_path / "m.h5")
+    fit(load_model(tmp_path / "m.h5"), [two], 3, 3)
+    assert two.wait == 2
+
+
+def enough(epoch, logs):
+    if epoch == 2:
+        raise RuntimeError("enough")
+
+
+def test_save_load_save_gives_the_same_bytes(tmp_path):
+    stop = EarlyStopping("loss", patience=50, min_delta=0.3, restore_best_weights=True)
+    model = new_model()
+    fit(model, [stop, plateau()], 5)
+    model.save(tmp_path / "a.h5")
+    load_model(tmp_path / "a.h5").save(tmp_path / "b.h5")
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert set(file) == {"model_weights", "optimizer_weights", "lamella_state"}
+        assert [a.shape for a in map(np.asarray, file["lamella_state"].values())] == [(3, 1), (1,)]
+    model.save(tmp_path / "bare.h5", include_optimizer=False)
+    with h5py.File(tmp_path / "bare.h5") as file:
+        assert set(file) == {"model_weights"} and "lamella_state" not in file.attrs
+
+
+def test_no_path_of_the_machine_is_in_the_file(tmp_path):
+    model = new_model()
+    fit(model, [ModelCheckpoint(str(tmp_path / "secret.h5")), CSVLogger(str(tmp_path / "log.csv"))], 1)
+    model.save(tmp_path / "m.h5")
+    data = (tmp_path / "m.h5").read_bytes()
+    assert b"ModelCheckpoint" in data and b"secret" not in data and b"log.csv" not in data
+
+
+class Counts(Callback):
+    state_names = ("seen",)
+
+    def __init__(self, name):
+        super().__init__()
+        self.name, self.seen = name, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
+def test_a_callback_of_ones_own_has_its_state_in_the_file(tmp_path):
+    model = new_model()
+    one = Counts("a")
+    fit(model, [one], 2)
+    one.seen.append("later")
+    model.save(tmp_path / "m.h5")
+    two, three = Counts("a"), Counts("b")
+    fit(load_model(tmp_path / "m.h5"), [three, two], 3, 2)
+    assert (two.seen, three.seen) == ([0, 1, 2], [2])
+
+
+def test_a_state_that_is_no_data_is_told_of_and_left_out(tmp_path):
+    model = new_model()
+    odd = Counts("a")
+    odd.seen = [{1, 2}]
+    fit(model, [odd], 1)
+    with pytest.warns(RuntimeWarning, match="left out of the file: expected numbers, strings and arrays, got set at"):
+        model.save(tmp_path / "m.h5")
+    assert load_model(tmp_path / "m.h5").get_weights()[0].shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"callbacks": 3}', '{"callbacks": {"dict": {"epoch": 1}}}', '{"callbacks": {"dict": 1}}', '{"callbacks": {"array": "a0"}}',
+        '{"callbacks": {"dict": {"epoch": "1", "stopped": false, "logs": {"dict": {}}, "callbacks": []}}}',
+        '{"callbacks": {"dict": {"epoch": 1, "stopped": false, "logs": {"dict": {}}, "callbacks": [3]}}}',
+        '{"callbacks": {"dict": {"epoch": 1, "stopped": false, "logs": {"dict": {}}, "callbacks": [{"dict": {"state": 1}}]}}}',
+    ],
+)  # fmt: skip
+def test_a_state_that_somebody_else_wrote_is_checked(tmp_path, text):
+    model = new_model()
+    fit(model, [], 1)
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r") as old, h5py.File(tmp_path / "n.h5", "w") as new:  # without our seal
+        for name in old:
+            old.copy(name, new)
+        for name, value in old.attrs.items():
+            new.attrs[name] = value
+        new.attrs["lamella_state"] = text
+    with pytest.raises(ModelFileError, match="the state of the callbacks is not what it should be"):
+        load_model(tmp_path / "n.h5")
