@@ -5,9 +5,10 @@ import pytest
 
 from lamella import backend as K
 from lamella import metrics
-from lamella.callbacks import EarlyStopping
+from lamella.callbacks import Callback, EarlyStopping
 from lamella.layers import Dense, Input, Layer, Masking
 from lamella.models import Model, Sequential
+from lamella.utils import set_random_seed
 
 X = np.random.default_rng(0).normal(size=(50, 4)).astype("float32")
 Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype("float32")
@@ -118,3 +119,59 @@ def test_users_metrics():
     assert values["weighted_k_share"] == pytest.approx(weighted, rel=1e-6)
     history = model.fit(X, Y, batch_size=10, epochs=2, verbose=0).history
     assert all(0 <= count <= 50 and count == int(count) for count in history["counted"])
+
+
+class Asks(Callback):
+    """Asks the model for its numbers at one hook, for the first samples."""
+
+    def __init__(self, hook, ask):
+        super().__init__()
+        self.said = []
+        setattr(self, hook, lambda *_: self.said.append(ask(self.model)))
+
+
+ASKED = {
+    "evaluate": lambda model: model.evaluate(X[:9], Y[:9], batch_size=4, verbose=0)[1:],
+    "evaluate_generator": lambda model: model.evaluate_generator(iter([(X[:9], Y[:9])]), 1)[1:],
+    "test_on_batch": lambda model: model.test_on_batch(X[:9], Y[:9])[1:],
+}
+
+
+@pytest.mark.parametrize("hook", ["on_batch_begin", "on_batch_end", "on_test_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize("asked", ASKED)
+def test_an_evaluation_within_fit_counts_for_itself_and_leaves_fits_numbers(hook, asked):
+    def fitted(*callbacks):
+        set_random_seed(3)
+        model = binary(metrics=[metrics.AUC(num_thresholds=None), metrics.TruePositives()])
+        history = model.fit(
+            X, Y, batch_size=8, epochs=2, validation_data=(X[20:], Y[20:]), verbose=0, callbacks=list(callbacks)
+        )
+        return model, history.history
+
+    _, plain = fitted()
+    spy = Asks(hook, ASKED[asked])
+    model, history = fitted(spy)
+    assert history == plain
+    assert len(spy.said) == {"on_epoch_end": 2, "on_test_batch_end": 8}.get(hook, 14)
+    if hook == "on_epoch_end":  # the weights are those of then
+        assert spy.said[-1] == model.evaluate(X[:9], Y[:9], batch_size=4, verbose=0)[1:]
+
+
+def test_an_evaluation_within_an_evaluation_leaves_its_numbers():
+    model = binary(metrics=[metrics.TruePositives()])
+    plain = model.evaluate(X, Y, batch_size=7, verbose=0)
+    spy = Asks("on_test_batch_end", lambda m: m.evaluate(X[:9], Y[:9], verbose=0)[1])
+    assert model.evaluate(X, Y, batch_size=7, verbose=0, callbacks=[spy]) == plain
+    assert set(spy.said) == {model.evaluate(X[:9], Y[:9], verbose=0)[1]} and len(spy.said) == 8
+
+
+def test_a_fit_within_fit_leaves_the_outer_numbers():
+    model = binary(metrics=[metrics.TruePositives(), metrics.FalseNegatives()])
+
+    class Once(Callback):
+        def on_batch_end(self, batch, logs=None):
+            if batch == 3:
+                self.model.fit(X[:9], Y[:9], verbose=0)
+
+    logs = model.fit(X, Y, batch_size=8, verbose=0, callbacks=[Once()]).history
+    assert logs["true_positives"][0] + logs["false_negatives"][0] == Y.sum()

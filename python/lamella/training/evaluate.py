@@ -53,7 +53,8 @@ def run_evaluation(
     """Progress, hooks and the loop, for batches of any kind. `size`: of a batch, for callbacks."""
     progress = _progress(batches, verbose)
     hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
-    values = loop.evaluate(steps, batches, hooks, progress)
+    with steps.apart():
+        values = loop.evaluate(steps, batches, hooks, progress)
     if progress is not None:
         progress.finish(_target(batches) or 0)
     return _scalar(values)
@@ -149,14 +150,15 @@ def _hooks(
 def train_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
     """One step on one batch; see Model.train_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
-    with Exclusive(model):
+    with Exclusive(model), steps.apart():
         return _scalar(steps.train(*data))
 
 
 def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
-    return _scalar(steps.test(*data))
+    with steps.apart():
+        return _scalar(steps.test(*data))
 
 
 def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:

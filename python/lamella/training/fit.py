@@ -124,7 +124,8 @@ def run(
         for callback in hooks.callbacks:
             callback.validation_data = shown
         try:
-            loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
+            with steps.apart():
+                loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
         finally:
             batches.close()
             if validation is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +145,19 @@ class Objective:
         for metric in self.metrics:
             if metric.stateful:
                 metric.function.reset_states()  # type: ignore[attr-defined]
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A block in which metrics that keep a state begin anew; after it they are as they were."""
+        kept = [(metric, metric.function) for metric in self.metrics if metric.stateful]
+        for metric, function in kept:
+            metric.function = deepcopy(function)
+        try:
+            self.reset()
+            yield
+        finally:
+            for metric, function in kept:
+                metric.function = function
 
     def total(
         self,

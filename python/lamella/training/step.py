@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import isfinite
 from typing import Any
 
@@ -36,6 +37,7 @@ class Steps:
         self.bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
+        self._inside = False
         self.callbacks: CallbackList | None = None
         self.memory: Memory | None = None  # of the callbacks of the last fit
         self.loaded: Memory | None = None  # from a file; the next fit may go on with it
@@ -68,6 +70,21 @@ class Steps:
         """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
         if self.bound:
             self.optimizer.turn_to(self._params)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A run of the loop, or a batch on its own. Within another, that of a callback's evaluate within fit, say, what
+        metrics gather is its own, and the outer's stays.
+        """
+        if self._inside:
+            with self.objective.aside():
+                yield
+            return
+        self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
 
     def remembered(self) -> Memory | None:
         """What callbacks remember: those of the fit that goes on, else of the last one, or of the file of a loaded model."""
