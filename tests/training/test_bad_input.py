@@ -1,5 +1,7 @@
 """Bad input to compile, fit, evaluate and predict: a clear error each, model and data untouched."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -272,7 +274,8 @@ def layouts(a):
     return {
         "clean": a, "fortran": np.asfortranarray(a), "strided": wide[::2, ::3], "backwards": a[::-1, ::-1].copy()[::-1, ::-1],
         "read-only": read_only, "big-endian": a.astype(a.dtype.newbyteorder(">")), "unaligned": unaligned,
-        "float64": a.astype("f8"), "list": a.tolist(), "matrix subclass": a.view(type("Mine", (np.ndarray,), {})),
+        "float64": a.astype("f8"), "list": a.tolist(), "subclass": a.view(type("Mine", (np.ndarray,), {})),
+        "unmasked": np.ma.array(a),
     }  # fmt: skip
 
 
@@ -325,3 +328,83 @@ def test_a_layer_that_works_in_place_cannot_reach_the_users_array():
         with pytest.raises(ValueError, match="read-only"):
             method(X)
     assert np.array_equal(X, kept)
+
+
+def digest(*arrays):
+    return [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in arrays]
+
+
+def test_arrays_that_repeat_one_row_without_memory_for_it_train_as_copies_and_nothing_is_written_to():
+    """Stride 0: writing to one element would write to all."""
+    x, y, w = (np.broadcast_to(a, (6, *a.shape)) for a in (X[0], ONE_HOT[0], np.float32(0.5)))
+    assert x.strides[0] == 0
+    before = digest(x, y, w)
+    results = []
+    for arrays in ((x, y, w), (x.copy(), y.copy(), w.copy())):
+        m = model()
+        m.set_weights([np.linspace(-1, 1, 9).reshape(3, 3), np.zeros(3)])
+        m.fit(arrays[0], arrays[1], batch_size=4, sample_weight=arrays[2], validation_split=0.5, shuffle=False, verbose=0)
+        m.train_on_batch(arrays[0], arrays[1])
+        results.append([*m.get_weights(), m.predict(arrays[0]), m.predict_on_batch(arrays[0])])
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(*results))
+    assert digest(x, y, w) == before
+
+
+@pytest.mark.parametrize("shuffle", [True, False, "batch"])
+def test_no_method_writes_to_the_users_arrays(shuffle):
+    x, y, w = X.copy(), ONE_HOT.copy(), np.linspace(0.5, 1.5, 6)
+    before = digest(x, y, w)
+    m = model()
+    m.fit(
+        x, y, batch_size=4, epochs=2, shuffle=shuffle, sample_weight=w, class_weight={0: 1.0, 1: 2.0, 2: 3.0},
+        validation_data=(x, y, w), verbose=0,
+    )  # fmt: skip
+    m.fit(iter([(x, y, w)] * 2), steps_per_epoch=2, verbose=0)
+    m.evaluate(x, y, sample_weight=w, verbose=0)
+    m.train_on_batch(x, y, w)
+    m.test_on_batch(x, y, w)
+    m.predict(x, batch_size=4)
+    m.predict_on_batch(x)
+    m.gradients_on_batch(x, y)
+    assert digest(x, y, w) == before
+
+
+NUMBERS = ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", ">i2", ">i8", ">f2", ">f4", ">f8"]
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_numbers_of_any_dtype_train_as_the_same_numbers_of_floatx(dtype):
+    """As inputs, one-hot targets, labels and weights."""
+    whole = np.arange(18).reshape(6, 3) % 2
+    labels = np.array([0, 1, 0, 1, 1, 0])
+
+    def trained(loss, x, y, w):
+        m = model(loss)
+        m.set_weights([np.linspace(-1, 1, 9).reshape(3, 3), np.zeros(3)])
+        m.fit(x, y, batch_size=4, sample_weight=w, shuffle=False, verbose=0)
+        return [*m.get_weights(), m.predict(x)]
+
+    for loss, y in (("mse", whole), ("sparse_categorical_crossentropy", labels)):
+        got = trained(loss, whole.astype(dtype), y.astype(dtype), labels.astype(dtype))
+        wanted = trained(loss, whole.astype("f4"), y.astype("f4"), labels.astype("f4"))
+        assert all(a.tobytes() == b.tobytes() and a.dtype == "f4" for a, b in zip(got, wanted))
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "predict_on_batch", "train_on_batch", "test_on_batch"])
+def test_masked_entries_and_numbers_alone_are_refused_by_name(method):
+    def call(x, y=ONE_HOT):
+        getattr(model(), method)(*([x] if method.startswith("predict") else [x, y]))
+
+    hidden = np.ma.array(X, mask=np.arange(18).reshape(6, 3) == 7)
+    with pytest.raises(ValueError, match="input 'out_input': 1 of 18 entries are masked"):
+        call(hidden)
+    with pytest.raises(ValueError, match=r"checking input: expected an array of samples, but got array with shape \(\)"):
+        call(np.array(3.0, "f4"))
+    if not method.startswith("predict"):
+        with pytest.raises(ValueError, match="target 'out': 1 of 18 entries are masked"):
+            call(X, np.ma.array(ONE_HOT, mask=hidden.mask))
+        with pytest.raises(ValueError, match=r"checking target: expected an array of samples, but got array with shape \(\)"):
+            call(X, np.array(3.0, "f4"))
+    if method in ("fit", "train_on_batch"):
+        with pytest.raises(ValueError, match="sample_weight: 1 of 6 entries are masked"):
+            getattr(model(), method)(X, ONE_HOT, sample_weight=np.ma.array(np.ones(6), mask=np.arange(6) == 2))

@@ -9,7 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
     """`x` as a C-contiguous, aligned, native-endian array of `dtype`; `x` itself where it already is one.
 
-    Raises:  TypeError for object, string, complex or date arrays and for ragged lists: who, wanted, came.
+    Raises:  TypeError for object, string, complex or date arrays and for ragged lists: who, wanted, came. ValueError for a
+        masked array with masked entries, which hold whatever was there before.
     """
     wanted = np.dtype(dtype)
     if type(x) is np.ndarray and x.dtype == wanted and x.flags.c_contiguous and x.flags.aligned:
@@ -20,6 +21,8 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
         raise TypeError(f"{who}: expected an array of numbers, got {type(x).__name__} ({error})") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{who}: expected numbers that convert to {wanted.name}, got dtype {array.dtype} from {_kind(x)}")
+    if isinstance(x, np.ndarray) and hasattr(x, "mask") and (masked := np.count_nonzero(x.mask)):
+        raise ValueError(f"{who}: {masked} of {array.size} entries are masked; fill them, or leave their samples out")
     return np.require(array, wanted, ("C", "A"))
 
 

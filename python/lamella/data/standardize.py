@@ -100,6 +100,8 @@ def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str
 
 def _column(data: Any, prefix: str) -> Array:
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
+    if array.ndim == 0:
+        raise ValueError(f"Error when checking {prefix}: expected an array of samples, but got array with shape ()")
     return array[:, None] if array.ndim == 1 else array
 
 
