@@ -75,6 +75,8 @@ def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
     Returns:  booleans [N].  Equals at the bound all count, as in TensorFlow.
     """
     p, labels = array_of(predictions), array_of(targets).astype(np.int64)
+    if p.ndim != 2 or labels.shape != p.shape[:1]:
+        raise ValueError(f"K.in_top_k: expected predictions [N, C] and targets [N], got {p.shape} and {labels.shape}")
     if labels.size and (labels.min() < 0 or labels.max() >= p.shape[-1]):
         raise ValueError(f"K.in_top_k: expected targets in [0, {p.shape[-1]}), got {labels.min()} to {labels.max()}")
     score = np.take_along_axis(p, labels[..., None], axis=-1)
@@ -84,6 +86,8 @@ def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
 @in_graphs
 def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:
     """Always drops; see layers.Dropout for the learning phase."""
+    if not 0.0 <= level < 1.0:
+        raise ValueError(f"K.dropout: expected a level in [0, 1), got {level}")
     key = draw_key() if seed is None else (seed, 0)
     return ops.dropout(x, rate=level, key=key, noise_shape=noise_shape)
 

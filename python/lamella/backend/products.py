@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lamella import ops
 from lamella.core.shapes import count
 from lamella.layers.connect import in_graphs
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import axis_of, contiguous
 from lamella.ops.tape import Backward, differentiable
 
 __all__ = ["batch_dot", "dot"]
@@ -22,6 +22,8 @@ Array = NDArray[Any]
 @in_graphs
 def dot(x: Value, y: Value) -> Value:
     """x [..., K] times y [K, M] -> [..., M]; y [..., K, M]: over its last axis but one, as NumPy's dot."""
+    if not x.shape or len(y.shape) < 2 or x.shape[-1] != y.shape[-2]:
+        raise ValueError(f"K.dot: cannot sum the last axis of {tuple(x.shape)} with the last but one of {tuple(y.shape)}")
     if len(y.shape) == 2:
         return ops.dense(x, _packed(y), None, activation="linear")
     *outer, k, m = y.shape
@@ -49,8 +51,11 @@ def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Va
     left, right = len(x.shape), len(y.shape)
     if left < 2 or right < 2:
         raise ValueError(f"K.batch_dot: expected two axes or more, got {tuple(x.shape)} and {tuple(y.shape)}")
-    a, b = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
-    a, b = a % left, b % right
+    pair = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
+    if len(pair) != 2:
+        raise ValueError(f"K.batch_dot: expected axes to be a number or a pair, got {axes!r}")
+    a, b = pair
+    a, b = axis_of(a, left), axis_of(b, right)
     if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
         raise ValueError(
             f"K.batch_dot: cannot sum axis {a} of {tuple(x.shape)} with axis {b} of {tuple(y.shape)}, batches first"

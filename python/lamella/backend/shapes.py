@@ -13,6 +13,7 @@ from lamella.backend.elementwise import array_of
 from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
 from lamella.layers.connect import in_graphs
+from lamella.ops.arrays import axis_of
 
 __all__ = [
     "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "permute_dimensions", "repeat",
@@ -45,7 +46,7 @@ def batch_flatten(x: Value) -> Value:
 @in_graphs
 def expand_dims(x: Value, axis: int = -1) -> Value:
     shape = list(x.shape)
-    shape.insert(axis % (len(shape) + 1), 1)
+    shape.insert(axis_of(axis, len(shape) + 1), 1)
     return ops.reshape(x, shape=shape)
 
 
@@ -53,7 +54,7 @@ def expand_dims(x: Value, axis: int = -1) -> Value:
 def squeeze(x: Value, axis: int) -> Value:
     """Without `axis`, which has size 1. Raises ValueError if it has not."""
     shape = list(x.shape)
-    if shape.pop(axis) != 1:
+    if shape.pop(axis_of(axis, len(shape))) != 1:
         raise ValueError(f"K.squeeze: axis {axis} of {tuple(x.shape)} has not size 1")
     return ops.reshape(x, shape=shape)
 
@@ -124,6 +125,8 @@ def gather(reference: Value, indices: Value) -> Value:
 @in_graphs
 def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
     """[...] -> [..., num_classes] of 0 and 1; an index outside gives zeros, as in TensorFlow."""
+    if num_classes < 0:
+        raise ValueError(f"K.one_hot: expected at least 0 classes, got {num_classes}")
     classes = np.arange(num_classes)
     return np.asarray(array_of(indices)[..., None] == classes).astype(floatx())
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.exceptions import AxisError
 
 from lamella.core import registry
 from lamella.layers.arguments import describe, symbols
@@ -36,7 +37,7 @@ def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, 
     """Decorator: list `function` among those that graphs are made and read of, under its own or the given name.
 
     Called on symbolic tensors, also in lists and tuples, it then returns symbolic tensors. On values it costs a look at the
-    type of each argument.
+    type of each argument; errors that do not name the function then do.
     """
     label = name or function.__name__
     registry.enter("functions", label, function)
@@ -46,9 +47,25 @@ def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, 
         if _symbolic(arguments) or (named and _symbolic(named.values())):
             result: R = connect(label, *arguments, **named)
             return result
-        return function(*arguments, **named)
+        try:
+            return function(*arguments, **named)
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            named_error = _named(error, label)
+            if named_error is None:
+                raise
+            raise named_error from error
 
     return either
+
+
+# What NumPy raises for arguments that do not fit, and what comes out instead: an axis is a value, and what has no shape no tensor.
+_KINDS = {ValueError: ValueError, TypeError: TypeError, IndexError: ValueError, AttributeError: TypeError, AxisError: ValueError}
+
+
+def _named(error: Exception, name: str) -> Exception | None:
+    """`error` with the name of the function before its text; None if it is there, or the error is of another's making."""
+    kind = _KINDS.get(type(error))
+    return None if kind is None or name in str(error) else kind(f"K.{name}: {error}")
 
 
 def _symbolic(values: Iterable[object]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lamella.ops.arrays import axis_of
 from lamella.ops.reduce import Axes
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
@@ -29,7 +30,7 @@ def cumprod(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
 def prod(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """Product over `axis`, or over everything; any shape. The gradient is exact at zeros, too."""
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = tuple(a % x.ndim for a in axes)
+    axes = tuple(axis_of(a, x.ndim) for a in axes)
     y = np.asarray(np.prod(x, axes, dtype=x.dtype, keepdims=keepdims))
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.ops.arrays import axis_of
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 
@@ -69,7 +70,7 @@ def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward
 @differentiable
 def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
     """Each element `count` times in a row along `axis`."""
-    axis = axis % x.ndim
+    axis = axis_of(axis, x.ndim)
     shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
     return np.repeat(x, count, axis), lambda dy, need: (dy.reshape(shape).sum(axis=axis + 1),)
 
