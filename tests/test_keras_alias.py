@@ -42,6 +42,7 @@ def check(code):
         ("from keras.utils.data_utils import get_file, validate_file", "get_file is lamella.utils.get_file"),
         ("from keras.utils.test_utils import layer_test, get_test_data", "layer_test.__module__ == 'lamella.utils.test_utils'"),
         ("from keras.utils import conv_utils, io_utils, generic_utils, layer_utils", "conv_utils is lamella.utils.conv_utils"),
+        ("from keras.utils.io_utils import HDF5Matrix; import keras", "HDF5Matrix is keras.utils.HDF5Matrix is lamella.utils.HDF5Matrix"),
         ("from keras.utils.vis_utils import plot_model", "plot_model is lamella.utils.plot_model"),
         ("from keras.utils import multi_gpu_model", "multi_gpu_model is lamella.utils.multi_gpu_model"),
         ("from keras.engine.topology import get_source_inputs", "get_source_inputs is lamella.utils.get_source_inputs"),

@@ -19,11 +19,16 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
         array = np.asarray(x)
     except ValueError as error:
         raise TypeError(f"{who}: expected an array of numbers, got {type(x).__name__} ({error})") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{who}: expected numbers that convert to {wanted.name}, got dtype {array.dtype} from {_kind(x)}")
+    check_dtype(array.dtype, who, x, wanted)
     if isinstance(x, np.ndarray) and hasattr(x, "mask") and (masked := np.count_nonzero(x.mask)):
         raise ValueError(f"{who}: {masked} of {array.size} entries are masked; fill them, or leave their samples out")
     return np.require(array, wanted, ("C", "A"))
+
+
+def check_dtype(came: np.dtype[np.generic], who: str, of: object, wanted: DTypeLike = np.float64) -> None:
+    """Raises TypeError for the dtype of what holds no real numbers."""
+    if came.kind not in "biuf":
+        raise TypeError(f"{who}: expected numbers that convert to {np.dtype(wanted).name}, got dtype {came} from {_kind(of)}")
 
 
 def check_number(value: object, who: str) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from lamella.data.rows import Readable, part, whole
 from lamella.data.standardize import Array
 
 # Inputs, targets, weights (None where all samples count the same) and the number of samples.
@@ -49,11 +50,11 @@ class Batches:
 
 
 class Data(NamedTuple):
-    """Standardized arrays: floatx (labels int64), C-contiguous, all of one length."""
+    """Standardized arrays, or Rows in their place: floatx (labels int64), C-contiguous, all of one length."""
 
-    inputs: list[Array]
-    targets: list[Array]
-    weights: list[Array | None]
+    inputs: Sequence[Readable]
+    targets: Sequence[Readable]
+    weights: Sequence[Readable | None]
 
     @property
     def samples(self) -> int:
@@ -67,8 +68,13 @@ class Data(NamedTuple):
         return self.part(slice(0, at)), self.part(slice(at, None))
 
     def part(self, rows: slice) -> Data:
-        cut = [None if w is None else w[rows] for w in self.weights]
-        return Data([x[rows] for x in self.inputs], [y[rows] for y in self.targets], cut)
+        cut = [None if w is None else part(w, rows) for w in self.weights]
+        return Data([part(x, rows) for x in self.inputs], [part(y, rows) for y in self.targets], cut)
+
+    def read(self) -> tuple[list[Array], list[Array], list[Array | None]]:
+        """Inputs, targets, weights: arrays all."""
+        weights = [None if w is None else whole(w) for w in self.weights]
+        return [whole(x) for x in self.inputs], [whole(y) for y in self.targets], weights
 
 
 class ArrayBatches(Batches):
@@ -119,12 +125,15 @@ class ArrayBatches(Batches):
         plain = all(w is None for w in weights)
         for start in range(0, samples, size):
             end = min(start + size, samples)
-            cut: Sequence[Array | None] = weights if plain else [None if w is None else w[start:end] for w in weights]
+            cut: Sequence[Readable | None] = weights if plain else [None if w is None else w[start:end] for w in weights]
             yield [x[start:end] for x in inputs], [y[start:end] for y in targets], cut, end - start  # type: ignore[misc]
 
 
 class WholeBatches(Batches):
-    """The same arrays again and again: fit(steps_per_epoch=n) on arrays takes each step on all of them, as Keras does."""
+    """The same arrays again and again: fit(steps_per_epoch=n) on arrays takes each step on all of them, as Keras does.
+
+    So Rows are read whole.
+    """
 
     steps: int
 
@@ -134,6 +143,6 @@ class WholeBatches(Batches):
         self.samples = None
 
     def epoch(self, index: int) -> Iterator[Batch]:
-        inputs, targets, weights = self.data
+        inputs, targets, weights = self.data.read()
         for _ in range(self.steps):
             yield inputs, targets, weights, self.data.samples

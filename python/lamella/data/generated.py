@@ -25,16 +25,6 @@ _MOST, _SECONDS = 0.5, 1.0
 _END = object()
 
 
-def split_item(item: Any) -> tuple[Any, Any, Any]:
-    """(x, y, weights or None). Raises ValueError for an item of another form."""
-    if not isinstance(item, tuple) or len(item) not in (2, 3):
-        raise ValueError(
-            f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}"
-        )
-    x, y = item[0], item[1]
-    return x, y, item[2] if len(item) == 3 else None
-
-
 class GeneratedBatches(Batches):
     """`steps` batches an epoch; a generator goes on where it stopped, and so does a Sequence, pass after pass.
 
@@ -97,7 +87,7 @@ class GeneratedBatches(Batches):
             del item
             drawn += 1
             self.last_size = data.samples
-            yield *data, data.samples
+            yield *data.read(), data.samples
         if drawn < self.steps:
             self._ended(drawn)
         self._tell_of_waiting(waited, perf_counter() - began)
@@ -139,7 +129,7 @@ class GeneratedBatches(Batches):
         return f"{role}, the {named(self.source)}: batch {drawn + 1} of {self.steps}"
 
     def _ended(self, drawn: int) -> None:
-        if not self.last_size:
+        if not self.last_size or (not drawn and self.order is None):  # training just ends; of nothing there is no mean
             raise ValueError(f"the generator gave no batch at all, {self.steps} were expected")
         self.exhausted = True
         warnings.warn(

@@ -56,6 +56,16 @@ def named(source: Any) -> str:
     return f"{kind} {getattr(source, '__name__', None) or type(source).__name__}"
 
 
+def split_item(item: Any) -> tuple[Any, Any, Any]:
+    """(x, y, weights or None). Raises ValueError for an item of another form."""
+    if not isinstance(item, tuple) or len(item) not in (2, 3):
+        raise ValueError(
+            f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}"
+        )
+    x, y = item[0], item[1]
+    return x, y, item[2] if len(item) == 3 else None
+
+
 class Hiring(NamedTuple):
     """fit's arguments of these names: 0 workers prepare each batch when it is asked for, in that thread; at most
     `max_queue_size` batches wait. timeout: the seconds to wait for a batch, None for ever.

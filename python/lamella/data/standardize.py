@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamella.core.shapes import Shape
+from lamella.data.rows import Readable, Rows, is_read_late
 
 Array: TypeAlias = np.ndarray
 
 
-def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Array]:
-    """One array for each name, with rank and shape checked; an array that fits is the user's own object.
+def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Any]:
+    """One array for each name, with rank and shape checked; an array that fits is the user's own object, and what is read
+    batch by batch becomes Rows.
 
     Args:  data: an array, a list of arrays, or a dict by name; 1-D arrays become columns.  shapes: with the batch,
         which is free; None entries are not checked.  prefix: "input" or "target", for the messages.
@@ -50,8 +52,8 @@ def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
 
 
 def dense(data: Any) -> Any:
-    """Data frames by their values, sparse matrices filled."""
-    if type(data) is np.ndarray:
+    """Data frames by their values, sparse matrices filled, unless they are read batch by batch."""
+    if type(data) is np.ndarray or is_read_late(data):
         return data
     if hasattr(data, "toarray"):
         return data.toarray()
@@ -98,7 +100,10 @@ def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str
     )
 
 
-def _column(data: Any, prefix: str) -> Array:
+def _column(data: Any, prefix: str) -> Array | Rows:
+    if is_read_late(data):
+        rows = data if isinstance(data, Rows) else Rows(data, prefix)
+        return rows.reshaped((1,)) if rows.ndim == 1 else rows
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
     if array.ndim == 0:
         raise ValueError(f"Error when checking {prefix}: expected an array of samples, but got array with shape ()")
@@ -125,7 +130,9 @@ def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -
         )
 
 
-def check_lengths(inputs: Sequence[Array], targets: Sequence[Array], weights: Sequence[Array | None] = ()) -> int:
+def check_lengths(
+    inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()
+) -> int:
     """The number of samples. Raises ValueError if arrays differ in it, or if it is 0."""
     x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
     for found, arrays, noun in (

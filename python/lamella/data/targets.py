@@ -9,6 +9,7 @@ import numpy as np
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
+from lamella.data.rows import Readable, Rows
 from lamella.data.standardize import Array
 
 
@@ -19,7 +20,7 @@ def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:
     return None if loss is None else output_shape
 
 
-def check_target(target: Array, loss: str | None) -> None:
+def check_target(target: Readable, loss: str | None) -> None:
     """Raises ValueError, in Keras's own words, for labels where one-hot rows are due."""
     if loss == "categorical_crossentropy" and target.shape[-1] == 1:
         raise ValueError(
@@ -32,34 +33,48 @@ def check_target(target: Array, loss: str | None) -> None:
         )
 
 
-def as_target(target: Any, output_shape: Shape, loss: str | None, name: str) -> Array:
+def target_of(target: Any, output_shape: Shape, loss: str | None, name: str) -> Readable:
+    """`as_target` now; for Rows when they are read: what is wrong with their values is found with their batch."""
+    if not isinstance(target, Rows):
+        return as_target(target, output_shape, loss, name)
+    return target.converted(
+        f"target '{name}'", lambda array, numbers: as_target(array, output_shape, loss, name, numbers)
+    )
+
+
+def as_target(
+    target: Any, output_shape: Shape, loss: str | None, name: str, numbers: Array | None = None
+) -> Array:
     """The array that the loss reads: int64 labels for the sparse loss, else floatx.
+
+    Args:  numbers: of the samples, for messages; None: 0, 1, 2 ...
 
     Raises:  ValueError for NaN and infinity (unless the loss is the user's own: they may mean something there) and for
         labels that are no classes of the output; TypeError for what are no numbers.
     """
     who = f"target '{name}'"
     if loss == "sparse_categorical_crossentropy":
-        return _labels(target, output_shape[-1], who)
+        return _labels(target, output_shape[-1], who, numbers)
     array = as_array(target, floatx(), who)
     if loss is not None and not (finite := np.isfinite(array)).all():
-        raise ValueError(f"{who}: expected finite numbers, got {_first(array, ~finite)}")
+        raise ValueError(f"{who}: expected finite numbers, got {_first(array, ~finite, numbers)}")
     return array
 
 
-def _labels(target: Any, classes: int | None, who: str) -> Array:
+def _labels(target: Any, classes: int | None, who: str, numbers: Array | None) -> Array:
     given = np.asarray(target)
     if given.dtype.kind == "f" and (odd := ~np.isfinite(given) | (given != np.trunc(given))).any():
-        raise ValueError(f"{who}: expected whole class labels, got {_first(given, odd)}")
+        raise ValueError(f"{who}: expected whole class labels, got {_first(given, odd, numbers)}")
     labels: Array = as_array(given, np.int64, who)
     if classes is not None and labels.size:
         low, high = labels.min(), labels.max()
         if low < 0 or high >= classes:
-            outside = _first(labels, (labels < 0) | (labels >= classes))
+            outside = _first(labels, (labels < 0) | (labels >= classes), numbers)
             raise ValueError(f"{who}: expected class labels from 0 to {classes - 1}, got {outside}")
     return labels
 
 
-def _first(array: Array, where: Any) -> str:
+def _first(array: Array, where: Any, numbers: Array | None) -> str:
     place = int(np.argmax(where.reshape(-1)))
-    return f"{array.reshape(-1)[place]} at sample {place * array.shape[0] // max(1, array.size)}"
+    row = place * array.shape[0] // max(1, array.size)
+    return f"{array.reshape(-1)[place]} at sample {row if numbers is None else numbers[row]}"

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
+from lamella.data.rows import Readable, Rows, is_read_late, pieces
 from lamella.data.standardize import Array, dense
 
 
@@ -45,8 +46,11 @@ def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
     )
 
 
-def combine(sample_weight: Any, class_weight: Any, target: Array, mode: str | None) -> Array | None:
+def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str | None) -> Readable | None:
     """The weights of one output's samples: sample_weight times the weight of each sample's class.
+
+    A sample_weight that is read batch by batch is checked for NaN then, too. With a class_weight all labels are looked at
+    now, a part of the rows at a time: a weight for each sample is kept, the rows are not.
 
     Args:  target: labels [N] or [N, 1], or one-hot [N, C].  mode: None, or "temporal" for weights [N, T].
     Raises:  TypeError for a class_weight that is no dict (Keras ignores it); ValueError in Keras's own words.
@@ -57,10 +61,10 @@ def combine(sample_weight: Any, class_weight: Any, target: Array, mode: str | No
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
     by_class = _class_weights(class_weight, target)
-    return by_class if weights is None else weights * by_class
+    return by_class if weights is None else weights[:] * by_class
 
 
-def _sample_weights(given: Any, target: Array, mode: str | None) -> Array | None:
+def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable | None:
     if mode not in (None, "temporal"):
         raise ValueError(f'"sample_weight_mode should be None or "temporal". Found: {mode}')
     if mode == "temporal" and target.ndim < 3:
@@ -71,9 +75,13 @@ def _sample_weights(given: Any, target: Array, mode: str | None) -> Array | None
         )
     if given is None:
         return None
-    weights = as_array(dense(given), floatx(), "sample_weight")
+    weights: Any
+    if is_read_late(given):
+        weights = Rows(given, "sample_weight", lambda array, _: _finite(as_array(array, floatx(), "sample_weight")))
+    else:
+        weights = as_array(dense(given), floatx(), "sample_weight")
     if mode is None and weights.ndim == 2 and weights.shape[1] == 1:
-        weights = weights[:, 0]
+        weights = weights.reshaped(()) if isinstance(weights, Rows) else weights[:, 0]
     if mode is None and weights.ndim != 1:
         raise ValueError(
             f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample weights, you "
@@ -90,14 +98,22 @@ def _sample_weights(given: Any, target: Array, mode: str | None) -> Array | None
             f"Found a sample_weight array with shape {weights.shape} for an input with shape {target.shape}. "
             "sample_weight cannot be broadcast."
         )
+    return weights if isinstance(weights, Rows) else _finite(weights)
+
+
+def _finite(weights: Array) -> Array:
     if not np.isfinite(weights).all():
         raise ValueError("sample_weight: expected finite numbers, got NaN or infinity")
     return weights
 
 
-def _class_weights(class_weight: Mapping[Any, float], target: Array) -> Array:
+def _class_weights(class_weight: Mapping[Any, float], target: Readable) -> Array:
     if target.ndim > 2:
         raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
+    return np.concatenate([_weights_of(class_weight, piece) for piece in pieces(target)])
+
+
+def _weights_of(class_weight: Mapping[Any, float], target: Array) -> Array:
     labels = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
     classes, places = np.unique(labels, return_inverse=True)
     missing = [c for c in classes.tolist() if c not in class_weight]

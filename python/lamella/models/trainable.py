@@ -12,7 +12,7 @@ from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Shuffle
-from lamella.data.sequence import is_generated
+from lamella.data.sequence import Hiring, is_generated
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
@@ -146,12 +146,18 @@ class Trainable(GeneratorMethods):
     ) -> History:
         """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
 
+        HDF5Matrix, h5py datasets, np.memmap and scipy's sparse matrices are arrays, too, of which each batch is read and
+        converted when it is due, and its values are checked then; evaluate and predict take them alike.
+
         Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
             initial_epoch: with a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
-            validation_data: (x, y) or (x, y, weights), overrides the split.  shuffle: True, False or "batch".
+            validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
+            `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
+            shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
-            max_queue_size, workers, use_multiprocessing, timeout: of a generator's batches, see fit_generator.
+            max_queue_size, workers, use_multiprocessing, timeout: of a generator's or Sequence's batches, see
+            fit_generator.
             renamed: nb_epoch, Keras 1's epochs.
         Returns:  the History of this fit, also `model.history`.
         Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
@@ -172,10 +178,12 @@ class Trainable(GeneratorMethods):
                 max_queue_size=max_queue_size, workers=workers, use_multiprocessing=use_multiprocessing,
                 shuffle=bool(shuffle), initial_epoch=initial_epoch, timeout=timeout,
             )  # fmt: skip
-        _feed.refuse_timeout(timeout)
+        if not is_generated(validation_data):
+            _feed.refuse_timeout(timeout)
         return _fit.fit(
             self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
             class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
+            Hiring(workers, max_queue_size, use_multiprocessing, timeout),
         )  # fmt: skip
 
     def evaluate(

@@ -151,35 +151,39 @@ def train_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any,
     """One step on one batch; see Model.train_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
     with Exclusive(model), steps.apart():
-        return _scalar(steps.train(*data))
+        return _scalar(steps.train(*data.read()))
 
 
 def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
     with steps.apart():
-        return _scalar(steps.test(*data))
+        return _scalar(steps.test(*data.read()))
 
 
 def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
     """See Model.gradients_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
-    return steps.gradients(*data)
+    return steps.gradients(*data.read())
 
 
 def activations_on_batch(model: Any, x: Any) -> dict[str, Array]:
     """See Model.activations_on_batch."""
-    _, inputs = feed.inputs_of(model, x)
-    check_lengths(inputs, [])
+    inputs = _batch_inputs(model, x)
     return {name: value_of(value) for name, value in model.run_inside(inputs).items()}  # type: ignore[misc]
 
 
 def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
-    _, inputs = feed.inputs_of(model, x)
-    check_lengths(inputs, [])
+    inputs = _batch_inputs(model, x)
     outputs = _owned(_arrays(model.run(inputs, training=False)), inputs)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _batch_inputs(model: Any, x: Any) -> list[Array]:
+    _, inputs = feed.inputs_of(model, x)
+    check_lengths(inputs, [])
+    return Data(inputs, [], []).read()[0]
 
 
 def _owned(values: list[Array], inputs: list[Array]) -> list[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,31 @@ from lamella.core.config import floatx
 from lamella.data import targets as target_checks
 from lamella.data import weights as weight_checks
 from lamella.data.batches import Data
+from lamella.data.rows import Readable, Rows
+from lamella.data.sequence import split_item
 from lamella.data.standardize import Array, check_lengths, standardize
 from lamella.training.objective import Objective
 
 
-def inputs_of(model: Any, x: Any) -> tuple[list[Array], list[Array]]:
-    """The model's inputs as arrays: the user's own objects, and what the layers read (floatx, C-contiguous, read-only)."""
+def inputs_of(model: Any, x: Any) -> tuple[list[Any], list[Readable]]:
+    """The model's inputs: the user's own objects, and what the layers read (floatx, C-contiguous, read-only), or Rows that
+    will be that.
+    """
     given = standardize(x, model.input_names, model.input_shapes, "input")
-    arrays = [as_array(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
-    return given, [_read_only(a) for a in arrays]
+    inputs = [_input(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+    return _own(given), inputs
+
+
+def _input(given: Any, dtype: str, who: str) -> Readable:
+    if isinstance(given, Rows):
+        return given.converted(who, lambda array, _: _read_only(as_array(array, dtype, who)))
+    array: Readable = _read_only(as_array(given, dtype, who))
+    return array
+
+
+def _own(given: Sequence[Any]) -> list[Any]:
+    """What the user handed in, unless it became a column."""
+    return [a.source if isinstance(a, Rows) and a.shape == a.source.shape else a for a in given]
 
 
 def _read_only(array: Array) -> Array:
@@ -39,8 +55,11 @@ def _dtype_of(model: Any, index: int) -> str:
 
 def data_of(
     model: Any, objective: Objective, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
-) -> tuple[Data, list[Array]]:
-    """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order."""
+) -> tuple[Data, list[Any]]:
+    """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order.
+
+    Of what is read batch by batch shapes and dtypes are checked now, and values when they are read.
+    """
     given_x, inputs = inputs_of(model, x)
     outputs = objective.outputs
     names = [output.name for output in outputs]
@@ -50,7 +69,7 @@ def data_of(
         target_checks.check_target(array, output.loss_name)
     given_y = standardize(given_y, names, wanted, "target") if names else given_y
     targets = [
-        target_checks.as_target(array, output.shape, output.loss_name, output.name)
+        target_checks.target_of(array, output.shape, output.loss_name, output.name)
         for output, array in zip(outputs, given_y)
     ]
     sample_weights = weight_checks.per_output(sample_weight, names, "sample_weight")
@@ -61,7 +80,25 @@ def data_of(
     ]
     samples = check_lengths(inputs, targets, weights)
     full = [w if w is not None else np.ones(samples, floatx()) for w in weights]
-    return Data(inputs, targets, weights), [*given_x, *given_y, *full]
+    return Data(inputs, targets, weights), [*given_x, *_own(given_y), *full]
+
+
+def items_to_data(model: Any, objective: Objective, class_weight: Any = None) -> Callable[[Any], Data]:
+    """What turns the items of a generator or Sequence into Data."""
+
+    def convert(item: Any) -> Data:
+        x, y, weights = split_item(item)
+        refuse_empty(x)
+        return data_of(model, objective, x, y, weights, class_weight)[0]
+
+    return convert
+
+
+def refuse_empty(x: Any) -> None:
+    """Raises ValueError, in Keras's own words, for a batch without samples."""
+    arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
+    if any(np.shape(a)[:1] == (0,) for a in arrays):
+        raise ValueError("Received an empty batch. Batches should contain at least one item.")
 
 
 def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
@@ -91,7 +128,7 @@ def check_whole_batches(model: Any, samples: int, batch_size: int, more: str = "
         )
 
 
-def arrays_to_build_from(x: Any) -> list[Array]:
+def arrays_to_build_from(x: Any) -> list[Any]:
     """The arrays that show an unbuilt model the shape of its input."""
     if isinstance(x, dict):
         x = list(x.values())

@@ -12,6 +12,7 @@ from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_count
 from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
+from lamella.data.sequence import Hiring, is_generated
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
@@ -36,11 +37,13 @@ def fit(
     steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_freq: int | Collection[int],
+    hiring: Hiring,
 ) -> History:
     """Train on arrays; see Model.fit. Everything is checked before the first weight changes."""
     if batch_size is not None and steps_per_epoch is not None:
         raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
-    if validation_steps is not None and steps_per_epoch is None:
+    generated = is_generated(validation_data)
+    if validation_steps is not None and steps_per_epoch is None and not generated:
         raise ValueError(
             "Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` must be set."
         )
@@ -48,8 +51,8 @@ def fit(
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
     if steps_per_epoch is None:
         feed.check_whole_batches(model, data.samples, size)
-    held, shown = _validation(model, steps, validation_data, validation_split, data)
-    if held is None and validation_steps is not None:
+    held, shown = (None, None) if generated else _validation(model, steps, validation_data, validation_split, data)
+    if held is None and validation_steps is not None and not generated:
         raise ValueError(f"validation_steps={validation_steps} needs validation_data or validation_split")
     if held is not None and validation_data is None:
         data = data.split(validation_split)[0]
@@ -61,6 +64,13 @@ def fit(
             raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
         batches = ArrayBatches(data, size, shuffle, steps.stream.order)
     validation: Batches | None = None
+    if generated:
+        from lamella.data.generated import GeneratedBatches  # with its queues it is five modules
+
+        validation = GeneratedBatches(
+            validation_data, validation_steps, feed.items_to_data(model, steps.objective), hiring,
+            argument="validation_steps",
+        )  # fmt: skip
     if held is not None:
         if steps_per_epoch is None:
             feed.check_whole_batches(model, held.samples, size)

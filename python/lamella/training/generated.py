@@ -13,8 +13,8 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data
 from lamella.data.crew import Crew, Item
-from lamella.data.generated import Convert, GeneratedBatches, LikeLastBatch, split_item
-from lamella.data.sequence import Hiring, is_generated, is_sequence, named
+from lamella.data.generated import GeneratedBatches, LikeLastBatch
+from lamella.data.sequence import Hiring, is_generated, is_sequence, named, split_item
 from lamella.data.standardize import Array
 from lamella.data.workers import NotInTime
 from lamella.training import feed
@@ -85,13 +85,13 @@ def fit(
 ) -> History:
     """Train on batches as they come; see Model.fit. Workers end with the fit, however that ends."""
     batches = GeneratedBatches(
-        source, steps_per_epoch, _checked(model, steps, class_weight), hiring, steps.stream.order, shuffle
+        source, steps_per_epoch, feed.items_to_data(model, steps.objective, class_weight), hiring, steps.stream.order, shuffle
     )
     validation: Batches | None = None
     shown = None
     if is_generated(validation_data):
         validation = GeneratedBatches(
-            validation_data, validation_steps, _checked(model, steps), hiring, argument="validation_steps"
+            validation_data, validation_steps, feed.items_to_data(model, steps.objective), hiring, argument="validation_steps"
         )
     elif validation_data is not None:
         if validation_steps is not None:
@@ -113,7 +113,7 @@ def evaluate(
     hiring: Hiring,
 ) -> float | list[float]:
     """See Model.evaluate_generator: means over all samples of `count` batches."""
-    batches = GeneratedBatches(source, count, _checked(model, steps), hiring, argument="steps")
+    batches = GeneratedBatches(source, count, feed.items_to_data(model, steps.objective), hiring, argument="steps")
     try:
         return run_evaluation(model, steps, batches, None, verbose, callbacks)
     finally:
@@ -127,7 +127,7 @@ def predict(
 
     def convert(item: Any) -> Data:
         x = _inputs_of(item)
-        refuse_empty(x)
+        feed.refuse_empty(x)
         return Data(feed.inputs_of(model, x)[1], [], [])
 
     batches = GeneratedBatches(source, count, convert, hiring, argument="steps")
@@ -135,21 +135,3 @@ def predict(
         return run_prediction(model, batches, None, verbose, callbacks)
     finally:
         batches.close()
-
-
-def _checked(model: Any, steps: Steps, class_weight: Any = None) -> Convert:
-    """Items to arrays."""
-
-    def convert(item: Any) -> Data:
-        x, y, weights = split_item(item)
-        refuse_empty(x)
-        return feed.data_of(model, steps.objective, x, y, weights, class_weight)[0]
-
-    return convert
-
-
-def refuse_empty(x: Any) -> None:
-    """Raises ValueError, in Keras's own words, for a batch without samples."""
-    arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
-    if any(np.shape(a)[:1] == (0,) for a in arrays):
-        raise ValueError("Received an empty batch. Batches should contain at least one item.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lamella.utils.generic_utils import deserialize_keras_object as deserialize_keras_object
     from lamella.utils.generic_utils import get_custom_objects as get_custom_objects
     from lamella.utils.generic_utils import serialize_keras_object as serialize_keras_object
+    from lamella.utils.io_utils import HDF5Matrix as HDF5Matrix
     from lamella.utils.layer_utils import get_source_inputs as get_source_inputs
     from lamella.utils.layer_utils import print_summary as print_summary
     from lamella.utils.multi_gpu_utils import multi_gpu_model as multi_gpu_model
@@ -31,12 +32,13 @@ _NAMES = {
         "CustomObjectScope", "Progbar", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
         "serialize_keras_object",
     ),
+    "io_utils": ("HDF5Matrix",),
     "layer_utils": ("get_source_inputs", "print_summary"),
     "multi_gpu_utils": ("multi_gpu_model",),
     "np_utils": ("normalize", "to_categorical"),
     "vis_utils": ("plot_model",),
 }  # fmt: skip
-_MODULES = {*_NAMES, "conv_utils", "io_utils", "test_utils"}
+_MODULES = {*_NAMES, "conv_utils", "test_utils"}
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 

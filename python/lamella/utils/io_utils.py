@@ -1,8 +1,10 @@
-"""Files and those who are asked about them."""
+"""Files: datasets in the place of arrays, and who is asked before one is overwritten."""
 
 from __future__ import annotations
 
-__all__ = ["ask_to_proceed_with_overwrite"]
+from lamella.data.hdf5 import HDF5Matrix
+
+__all__ = ["HDF5Matrix", "ask_to_proceed_with_overwrite"]
 
 
 def ask_to_proceed_with_overwrite(filepath: str) -> bool:

@@ -1,0 +1,100 @@
+"""HDF5Matrix: a dataset of an HDF5 file, or a range of its rows, in the place of an array. Source: Keras 2.2.5."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+# One open file for each process and path, closed with the last matrix in it; what is open does not survive a fork.
+_files: weakref.WeakValueDictionary[tuple[int, str], Any] = weakref.WeakValueDictionary()
+
+
+class HDF5Matrix:
+    """Rows start .. end - 1 of a dataset, read when they are due: fit, evaluate and predict take it for an array.
+
+    Args:  datapath: of the file, which is opened to read.  dataset: its name in the file.  end: None: all rows.
+        normalizer: called with the rows that were read; what it returns counts, for shape and dtype, too, which are those
+        of the first row.
+    Attributes:  shape, dtype, ndim, size: of the rows as they are handed out.
+    Raises:  FileNotFoundError, OSError for the file; KeyError if it has no such dataset; ValueError for a range that is
+        not in it.
+    Deviations:  Keras checks no range. It reads lists of indices in increasing order only, so that just shuffle="batch"
+        and False work; here any order does, though "batch" is faster.
+    """
+
+    def __init__(
+        self,
+        datapath: str | os.PathLike[str],
+        dataset: str,
+        start: int = 0,
+        end: int | None = None,
+        normalizer: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.datapath = os.fspath(datapath)
+        self.dataset = dataset
+        self.normalizer = normalizer
+        self._opened: tuple[int, Any, Any] | None = None  # process, file, dataset
+        if not self.data.shape:
+            raise ValueError(f"HDF5Matrix: dataset {dataset!r} of {self.datapath} is a single value and has no rows")
+        rows = self.data.shape[0]
+        self.start = start
+        self.end = rows if end is None else end
+        if not 0 <= self.start <= self.end <= rows:
+            raise ValueError(f"HDF5Matrix: expected 0 <= start <= end <= {rows} rows of {dataset!r}, got {start} and {end}")
+        first = self._read(slice(self.start, min(self.start + 1, self.end)))
+        self.shape: tuple[int, ...] = (self.end - self.start, *np.shape(first)[1:])
+        self.dtype: np.dtype[Any] = np.dtype(first.dtype)
+        self.ndim = len(self.shape)
+        self.size = int(np.prod(self.shape))
+
+    @property
+    def data(self) -> Any:
+        """The h5py dataset."""
+        if self._opened is None or self._opened[0] != os.getpid():
+            # Imported here: few programs read HDF5.
+            import h5py
+
+            key = os.getpid(), os.path.abspath(self.datapath)
+            file = _files.get(key)
+            if file is None or not file:  # a closed file is false
+                file = _files[key] = h5py.File(self.datapath, "r")
+            found = file.get(self.dataset)
+            if not isinstance(found, h5py.Dataset):
+                raise KeyError(f"HDF5Matrix: no dataset {self.dataset!r} in {self.datapath}, which has {sorted(file)}")
+            self._opened = os.getpid(), file, found
+        return self._opened[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": None}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice | Sequence[int] | np.ndarray) -> Any:
+        """A row, a range of them, or rows by index in any order. Raises IndexError outside of them, also for a range."""
+        if isinstance(key, slice):
+            if key.stop is not None and key.stop > len(self):
+                raise IndexError(f"HDF5Matrix: {key} ends after the {len(self)} rows")
+            start, stop, step = key.indices(len(self))
+            if step > 0:
+                return self._read(slice(start + self.start, max(start, stop) + self.start, step))
+            key = np.arange(start, stop, step)
+        elif np.ndim(key) == 0:
+            try:
+                return self._read(range(self.start, self.end)[key])  # type: ignore[index]
+            except IndexError:
+                raise IndexError(f"HDF5Matrix: index {key} is out of the {len(self)} rows") from None
+        try:
+            chosen = np.arange(self.start, self.end)[np.asarray(key) if np.size(key) else []]
+        except IndexError:
+            raise IndexError(f"HDF5Matrix: indices up to {np.max(key)} are out of the {len(self)} rows") from None
+        places, where = np.unique(chosen, return_inverse=True)  # HDF5 reads lists in increasing order only
+        return self._read(places, where)
+
+    def _read(self, rows: Any, order: Any = None) -> Any:
+        read = self.data[rows] if order is None else self.data[rows][order]
+        return read if self.normalizer is None else self.normalizer(read)

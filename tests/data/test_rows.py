@@ -1,0 +1,115 @@
+"""Rows and HDF5Matrix: what is read, in which order, and what is wrong with it."""
+
+import gc
+import pickle
+
+import numpy as np
+import pytest
+
+from lamella.data import hdf5
+from lamella.data.rows import Rows, is_read_late
+from lamella.utils import HDF5Matrix
+
+h5py = pytest.importorskip("h5py")
+TABLE = np.arange(60, dtype="f4").reshape(20, 3)
+
+
+@pytest.fixture
+def path(tmp_path):
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["x"], file["one"], file["group/y"] = TABLE, 3.0, np.arange(20)
+    return str(tmp_path / "d.h5")
+
+
+KEYS = [0, 19, -1, np.int64(4), slice(None), slice(2, 5), slice(-3, None), slice(3, 3), slice(1, 20, 4), slice(9, 2, -2),
+        [3, 1, 1, 7], np.array([19, 0]), [], np.arange(20) % 3 == 0]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_matrix_is_indexed_as_an_array(path, key):
+    assert np.array_equal(HDF5Matrix(path, "x")[key], TABLE[key])
+
+
+@pytest.mark.parametrize("key", [0, 5, -1, slice(None), slice(2, 7), [6, 0, 6]])
+def test_a_range_of_rows_with_a_normalizer(path, key):
+    matrix = HDF5Matrix(path, "x", 4, 11, lambda rows: (rows / 2).astype("f8"))
+    assert np.array_equal(matrix[key], TABLE[4:11][key] / 2)
+    assert (len(matrix), matrix.shape, matrix.dtype, matrix.ndim, matrix.size) == (7, (7, 3), np.float64, 2, 21)
+
+
+def test_the_normalizer_is_asked_for_the_shape_once(path):
+    asked = []
+    matrix = HDF5Matrix(path, "x", normalizer=lambda rows: asked.append(len(rows)) or rows[:, :2])
+    assert [matrix.shape, matrix.shape, matrix.dtype] == [(20, 2), (20, 2), np.float32] and asked == [1]
+
+
+@pytest.mark.parametrize("key", [7, -8, slice(0, 8), [0, 7], np.array([7])])
+def test_outside_of_the_rows(path, key):
+    with pytest.raises(IndexError, match="7 rows"):
+        HDF5Matrix(path, "x", 4, 11)[key]
+
+
+def test_what_cannot_be_opened(path, tmp_path):
+    with pytest.raises(OSError, match="nowhere.h5"):
+        HDF5Matrix(str(tmp_path / "nowhere.h5"), "x")
+    for name in ("z", "group"):
+        with pytest.raises(KeyError, match=f"no dataset '{name}' in .*d.h5, which has .'group', 'one', 'x'"):
+            HDF5Matrix(path, name)
+    with pytest.raises(ValueError, match="'one' of .* is a single value"):
+        HDF5Matrix(path, "one")
+    for start, end in ((0, 21), (-1, 3), (5, 4)):
+        with pytest.raises(ValueError, match=f"0 <= start <= end <= 20 rows of 'x', got {start} and {end}"):
+            HDF5Matrix(path, "x", start, end)
+
+
+def test_one_file_is_open_for_all_and_closed_with_the_last(path):
+    before = len(hdf5._files)
+    x, y = HDF5Matrix(path, "x"), HDF5Matrix(path, "group/y", 3)
+    assert len(hdf5._files) == before + 1 and x.data.file == y.data.file
+    again = pickle.loads(pickle.dumps(y))
+    assert again[:2].tolist() == [3, 4] and again.data.file == x.data.file
+    del x, y, again
+    gc.collect()
+    assert len(hdf5._files) == before
+    h5py.File(path, "a").close()
+
+
+def test_what_is_read_late(path, tmp_path):
+    mapped = np.memmap(tmp_path / "m", "f4", "w+", shape=(4, 2))
+    with h5py.File(path) as file:
+        late = [HDF5Matrix(path, "x"), file["x"], mapped, np.asarray(mapped), mapped[1:, :1], Rows(mapped)]
+        plain = [TABLE, TABLE[1:], mapped + 1, mapped[[0, 1]], [1.0], file["one"]]
+        assert [is_read_late(d) for d in late + plain] == [True] * len(late) + [False] * len(plain)
+
+
+@pytest.mark.parametrize("indices", [[5], [3, 0, 19], [2, 2, 1], list(range(19, -1, -1)), list(range(10, 20)) + list(range(10))])
+def test_rows_are_taken_in_any_order(path, indices, monkeypatch):
+    monkeypatch.setattr("lamella.data.rows._ROWS_A_RUN", 8)  # both ways to read
+    with h5py.File(path) as file:
+        assert np.array_equal(Rows(file["x"]).take(np.array(indices)), TABLE[indices])
+        assert np.array_equal(Rows(file["x"]).part(slice(4, 16))[2:5], TABLE[6:9])
+        assert np.array_equal(Rows(file["x"]).part(slice(4, 16)).part(slice(-3, None)), TABLE[13:16])
+
+
+def test_pieces_are_all_rows(path, monkeypatch):
+    monkeypatch.setattr("lamella.data.rows._PIECE_BYTES", 40)
+    with h5py.File(path) as file:
+        assert [len(piece) for piece in Rows(file["x"]).pieces()] == [3] * 6 + [2]
+        assert np.array_equal(np.concatenate(list(Rows(file["x"]).pieces())), TABLE)
+
+
+def test_data_that_has_become_shorter(tmp_path):
+    with h5py.File(tmp_path / "r.h5", "w") as file:
+        data = file.create_dataset("x", data=TABLE, maxshape=(None, 3))
+        rows = Rows(data, "input 'a'")
+        data.resize(12, axis=0)
+        for read in (lambda: rows[:4], lambda: rows.take(np.array([1, 5])), lambda: rows[10:14]):
+            with pytest.raises(ValueError, match="input 'a': the data had 20 rows or more .* now it has 12"):
+                read()
+
+
+def test_no_numbers(path):
+    with h5py.File(path, "a") as file:
+        file["names"] = ["a", "b"]
+        with pytest.raises(TypeError, match="input: expected numbers that convert to float64, got dtype object from Dataset"):
+            Rows(file["names"], "input")
