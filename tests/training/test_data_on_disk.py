@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lamella.callbacks import Callback
+from lamella.callbacks import Callback, TensorBoard
 from lamella.layers import Concatenate, Dense, Input
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD
@@ -116,7 +116,8 @@ def test_single_batches_and_validation_data(on_disk):
     seen = Callback()
     there = model.fit(X, Y, shuffle=False, validation_data=(x, y, w), callbacks=[seen], verbose=0).history
     assert there == other.fit(X, Y, shuffle=False, validation_data=(X, Y, W), verbose=0).history
-    assert seen.validation_data[0] is x
+    shown = seen.validation_data[0]
+    assert np.array_equal(shown[:], X) if hasattr(x, "tocsr") else shown is x
 
 
 def test_several_inputs_and_one_hot_targets(on_disk):
@@ -131,6 +132,53 @@ def test_several_inputs_and_one_hot_targets(on_disk):
     fit = lambda model, x, y: model.fit(x, y, batch_size=8, verbose=0, class_weight={0: 1, 1: 2, 2: 3})  # noqa: E731
     assert_same(two, fit, ({"a": on_disk(X), "b": W}, on_disk(one_hot)), ({"a": X, "b": W}, one_hot))
     assert_same(two, fit, ([on_disk(X), on_disk(W)], one_hot), ([X, W], one_hot))
+
+
+@pytest.mark.parametrize("form", ["coo", "csc", "csr", "dok", "lil"])
+def test_every_form_of_a_sparse_matrix(form):
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    model = classes()
+    assert np.array_equal(model.predict(scipy_sparse.csr_matrix(X).asformat(form)), model.predict(X))
+
+
+def test_tensorboard_looks_at_validation_data_of_any_kind(on_disk, tmp_path):
+    pytest.importorskip("tensorboardX")
+    model, found = classes(), []
+
+    class Board(TensorBoard):
+        def _histogram(self, tag, values, epoch):
+            found.append((tag, values.copy()))
+
+    for x, y in ((on_disk(X), on_disk(Y)), (X, Y)):
+        model.set_weights(classes().get_weights())
+        model.optimizer.lr = 0.0
+        board = Board(str(tmp_path / "logs"), histogram_freq=1, batch_size=32, write_grads=True)
+        model.fit(X, Y, validation_data=(x, y), callbacks=[board], verbose=0)
+    half = len(found) // 2
+    assert half == 11  # 4 weights, 3 outputs, 4 gradients
+    for (tag, there), (_, here) in zip(found[:half], found[half:]):
+        assert np.array_equal(there, here), tag
+
+
+class Stored(Sequence):
+    def __init__(self, x, y):
+        self.x, self.y = HDF5Matrix(x, "d"), HDF5Matrix(y, "d")
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        rows = slice(10 * index, 10 * index + 10)
+        return self.x[rows], self.y[rows]
+
+
+@pytest.mark.parametrize("staff", [(0, False), (2, False), (2, True)], ids=str)
+def test_workers_read_a_matrix(tmp_path, staff):
+    paths = [stored(str(tmp_path / name), array) for name, array in (("x", X), ("y", Y))]
+    workers, processes = staff
+    given = dict(workers=workers, use_multiprocessing=processes)
+    logs = classes().fit(Stored(*paths), shuffle=False, verbose=0, **given).history
+    assert logs == classes().fit(X, Y, batch_size=10, shuffle=False, verbose=0).history
 
 
 def test_a_sparse_matrix_is_filled_batch_by_batch():

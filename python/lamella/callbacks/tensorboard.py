@@ -182,4 +182,4 @@ class TensorBoard(Callback):
 
 
 def _parts(samples: int, size: int) -> Iterator[slice]:
-    return (slice(start, start + size) for start in range(0, samples, size))
+    return (slice(start, min(start + size, samples)) for start in range(0, samples, size))

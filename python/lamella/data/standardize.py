@@ -36,7 +36,7 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
 def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
     if data is None:
         raise ValueError(f"Error when checking model {prefix}: no data was given, expected {len(names)} array(s)")
-    if isinstance(data, Mapping):
+    if isinstance(data, Mapping) and not is_read_late(data):  # a sparse matrix by keys is a dict
         missing = next((name for name in names if name not in data), None)
         if missing is not None:
             raise ValueError(f'No data provided for "{missing}". Need data for each key in: {list(names)}')

@@ -35,8 +35,11 @@ def _input(given: Any, dtype: str, who: str) -> Readable:
 
 
 def _own(given: Sequence[Any]) -> list[Any]:
-    """What the user handed in, unless it became a column."""
-    return [a.source if isinstance(a, Rows) and a.shape == a.source.shape else a for a in given]
+    """What the user handed in, unless it became a column; a sparse matrix as Rows, which have a length and slices."""
+    return [
+        a.source if isinstance(a, Rows) and a.shape == a.source.shape and not hasattr(a.source, "tocsr") else a
+        for a in given
+    ]
 
 
 def _read_only(array: Array) -> Array:
