@@ -5,14 +5,14 @@ Source: Keras 2.2.5. Norms run over `axis`: 0 for a dense kernel [in, out], [0, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella.core import config
-from lamella.core.configurable import Configurable, deserialize
+from lamella.core import config, configurable
+from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.registry import register
 
@@ -33,7 +33,7 @@ def _norms(w: Array, axis: Axis) -> Array:
     return norms
 
 
-@register("constraints", "max_norm")
+@register("constraints", "max_norm", "maxnorm")
 class MaxNorm(Constraint):
     """w * min(norm, max_value) / (epsilon + norm)."""
 
@@ -46,7 +46,7 @@ class MaxNorm(Constraint):
         return w * (np.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
 
 
-@register("constraints", "non_neg")
+@register("constraints", "non_neg", "nonneg")
 class NonNeg(Constraint):
     """w where w >= 0, else 0."""
 
@@ -54,7 +54,7 @@ class NonNeg(Constraint):
         return w * (w >= 0)
 
 
-@register("constraints", "unit_norm")
+@register("constraints", "unit_norm", "unitnorm")
 class UnitNorm(Constraint):
     """w / (epsilon + norm)."""
 
@@ -93,7 +93,12 @@ nonneg = NonNeg
 unitnorm = UnitNorm
 
 
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The constraint of a name or config. Raises ValueError "Unknown constraint: foo"."""
+    return configurable.deserialize("constraints", config, custom_objects)
+
+
 def get(identifier: Any) -> Callable[[Array], Array] | None:  # Any: a name, a config, a constraint, a function
     """Raises ValueError "Unknown constraint: foo"."""
-    found: Callable[[Array], Array] | None = deserialize("constraints", identifier)
+    found: Callable[[Array], Array] | None = deserialize(identifier)
     return found

@@ -5,14 +5,14 @@ Source: Keras 2.2.5. Random streams are Philox (core.random), so values differ f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lamella.core import config
-from lamella.core.configurable import Configurable, deserialize
+from lamella.core import config, configurable
+from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.random import generator
 from lamella.core.registry import register, register_factory
@@ -229,7 +229,12 @@ orthogonal = Orthogonal
 identity = Identity
 
 
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The initializer of a name or config. Raises ValueError "Unknown initializer: foo"."""
+    return configurable.deserialize("initializers", config, custom_objects)
+
+
 def get(identifier: Any) -> Callable[..., ArrayLike] | None:  # Any: a name, a config, an initializer, a function
     """Raises ValueError "Unknown initializer: foo"."""
-    found: Callable[..., ArrayLike] | None = deserialize("initializers", identifier)
+    found: Callable[..., ArrayLike] | None = deserialize(identifier)
     return found

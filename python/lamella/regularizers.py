@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lamella.core.configurable import Configurable, deserialize
+from lamella.core import configurable
+from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.registry import register, register_factory
 from lamella.ops import sum_absolute, sum_squares
@@ -50,7 +51,12 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     return L1L2(l1=l1, l2=l2)
 
 
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The regularizer of a name or config. Raises ValueError "Unknown regularizer: foo"."""
+    return configurable.deserialize("regularizers", config, custom_objects)
+
+
 def get(identifier: Any) -> Callable[..., Any] | None:
     """Raises ValueError "Unknown regularizer: foo"."""
-    found: Callable[..., Any] | None = deserialize("regularizers", identifier)
+    found: Callable[..., Any] | None = deserialize(identifier)
     return found

@@ -111,3 +111,121 @@ def test_numpys_global_seed_counts_until_ours_is_set(monkeypatch):
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 40, 50), (5, 60, 70), (2, 2, 2, 30, 40), (30, 20)])
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
+@pytest.mark.parametrize("distribution", ["normal", "uniform"])
+def test_variance_scaling_of_kernels(shape, mode, distribution):
+    """The variance is scale / n, n by hand: the window's size times the channels on that side."""
+    window = math.prod(shape[:-2])
+    n = {"fan_in": window * shape[-2], "fan_out": window * shape[-1], "fan_avg": window * (shape[-2] + shape[-1]) / 2}[mode]
+    draws = initializers.VarianceScaling(3.0, mode, distribution, seed=4)(shape, dtype="float64")
+    assert draws.var() == pytest.approx(3.0 / n, rel=10 / math.sqrt(draws.size))
+    bound = 2 * math.sqrt(3.0 / n) / LIMIT if distribution == "normal" else 3.0 / math.sqrt(n)
+    assert 0.9 * bound < np.abs(draws).max() <= bound
+
+
+def test_a_fan_below_one_counts_as_one():
+    draws = initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=4)((0, 5), dtype="float64")
+    assert draws.shape == (0, 5)
+    assert np.abs(initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=4)((1, 500))).max() <= math.sqrt(3)
+
+
+def test_a_truncated_normal_is_drawn_again_beyond_two_sigma_not_clipped():
+    draws = (initializers.TruncatedNormal(mean=1.0, stddev=3.0, seed=2)((200, 300), dtype="float64") - 1.0) / 3.0
+    assert 1.99 < np.abs(draws).max() <= 2.0
+    assert draws.std() == pytest.approx(LIMIT, rel=0.01) and abs(draws.mean()) < 0.02
+    assert np.count_nonzero(np.abs(draws) > 1.999) < 20  # clipping would put 4.6 % of them there
+
+
+@pytest.mark.parametrize("scale", [0, -1.0])
+def test_scales_that_are_none(scale):
+    with pytest.raises(ValueError, match=f"`scale` must be a positive float. Got: {scale}"):
+        initializers.VarianceScaling(scale=scale)
+
+
+def test_modes_and_distributions_in_any_case_of_letters():
+    made = initializers.VarianceScaling(mode="FAN_OUT", distribution="Uniform")
+    assert made.get_config() == {"scale": 1.0, "mode": "fan_out", "distribution": "uniform", "seed": None}
+
+
+DEFAULTS = {
+    "Zeros": {},
+    "Ones": {},
+    "Constant": {"value": 0},
+    "RandomNormal": {"mean": 0.0, "stddev": 0.05, "seed": None},
+    "RandomUniform": {"minval": -0.05, "maxval": 0.05, "seed": None},
+    "TruncatedNormal": {"mean": 0.0, "stddev": 0.05, "seed": None},
+    "VarianceScaling": {"scale": 1.0, "mode": "fan_in", "distribution": "normal", "seed": None},
+    "Orthogonal": {"gain": 1.0, "seed": None},
+    "Identity": {"gain": 1.0},
+}
+SCALED = {
+    "lecun_uniform": (1.0, "fan_in", "uniform"),
+    "lecun_normal": (1.0, "fan_in", "normal"),
+    "glorot_uniform": (1.0, "fan_avg", "uniform"),
+    "glorot_normal": (1.0, "fan_avg", "normal"),
+    "he_uniform": (2.0, "fan_in", "uniform"),
+    "he_normal": (2.0, "fan_in", "normal"),
+}
+ALIASES = {
+    "Zeros": ["zero", "zeros"],
+    "Ones": ["one", "ones"],
+    "Constant": ["constant"],
+    "RandomNormal": ["normal", "random_normal"],
+    "RandomUniform": ["uniform", "random_uniform"],
+    "TruncatedNormal": ["truncated_normal"],
+    "Orthogonal": ["orthogonal"],
+    "Identity": ["identity"],
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_and_aliases(name):
+    cls = getattr(initializers, name)
+    for alias in [name, *ALIASES.get(name, [])]:
+        assert getattr(initializers, alias) is cls
+        for made in (initializers.get(alias), initializers.deserialize(alias)):
+            assert type(made) is cls and made.get_config() == DEFAULTS[name]
+    config = initializers.serialize(cls())
+    assert config == {"class_name": name, "config": DEFAULTS[name]}
+    assert initializers.deserialize(config).get_config() == DEFAULTS[name]
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_scaled_ones_by_name(name):
+    scale, mode, distribution = SCALED[name]
+    made = getattr(initializers, name)(seed=3)
+    wanted = {"scale": scale, "mode": mode, "distribution": distribution, "seed": 3}
+    assert initializers.serialize(made) == {"class_name": "VarianceScaling", "config": wanted}
+    assert initializers.get(name).get_config() == {**wanted, "seed": None}
+
+
+def test_get_takes_what_it_gives_and_deserialize_custom_objects():
+    made = initializers.RandomNormal(seed=1)
+    assert initializers.get(made) is made and initializers.get(None) is None
+
+    def mine(shape, dtype=None):
+        return np.full(shape, 7.0)
+
+    assert initializers.get(mine) is mine
+    assert initializers.deserialize("mine", custom_objects={"mine": mine}) is mine
+    with pytest.raises(ValueError, match="Unknown initializer: mine"):
+        initializers.deserialize("mine")
+    with pytest.raises(ValueError, match="Could not interpret initializer identifier: 3"):
+        initializers.get(3)
+
+
+@pytest.mark.parametrize("name", ["Orthogonal", "RandomNormal", "TruncatedNormal", "VarianceScaling"])
+def test_a_seed_leaves_numpys_global_numbers_alone(name):
+    """Keras's Orthogonal seeds them."""
+    np.random.seed(3)
+    wanted = np.random.random(3)
+    np.random.seed(3)
+    getattr(initializers, name)(seed=5)((4, 4))
+    np.testing.assert_array_equal(np.random.random(3), wanted)
+
+
+def test_identity_of_rectangles_repeats_the_square_times_gain():
+    np.testing.assert_array_equal(initializers.Identity(2)((3, 6)), 2 * np.hstack([np.eye(3)] * 2))

@@ -66,3 +66,72 @@ def test_unknown_names():
         regularizers.get("l3")
     with pytest.raises(ValueError, match="Unknown constraint: box"):
         constraints.get("box")
+
+
+def test_defaults():
+    assert constraints.MaxNorm().get_config() == {"max_value": 2, "axis": 0}
+    assert constraints.UnitNorm().get_config() == {"axis": 0}
+    assert constraints.NonNeg().get_config() == {}
+    assert constraints.MinMaxNorm().get_config() == {"min_value": 0.0, "max_value": 1.0, "rate": 1.0, "axis": 0}
+    assert regularizers.L1L2().get_config() == {"l1": 0.0, "l2": 0.0}
+    assert regularizers.l1().get_config() == {"l1": 0.01, "l2": 0.0}
+    assert regularizers.l2().get_config() == {"l1": 0.0, "l2": 0.01}
+    assert regularizers.l1_l2().get_config() == {"l1": 0.01, "l2": 0.01}
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_the_rate_is_the_share_of_the_way_to_the_allowed_norm(rate):
+    w = np.array([[3.0, 0.3, 0.03], [4.0, 0.4, 0.04]])  # norms 5, 0.5, 0.05
+    got = constraints.MinMaxNorm(min_value=0.1, max_value=2.0, rate=rate)(w)
+    wanted = np.array([5 + rate * (2 - 5), 0.5, 0.05 + rate * (0.1 - 0.05)])
+    np.testing.assert_allclose(np.linalg.norm(got, axis=0), wanted, rtol=1e-5)
+    np.testing.assert_allclose(got / np.linalg.norm(got, axis=0), w / np.linalg.norm(w, axis=0), rtol=1e-12)
+
+
+def test_columns_of_zeros_stay_and_the_default_axis_is_the_first():
+    w = np.array([[0.0, 30.0], [0.0, 40.0]])
+    for constraint in (constraints.MaxNorm(5), constraints.UnitNorm(), constraints.MinMaxNorm(1.0, 5.0)):
+        got = constraint(w)
+        np.testing.assert_array_equal(got[:, 0], [0, 0])
+        assert np.linalg.norm(got[:, 1]) == pytest.approx(1 if isinstance(constraint, constraints.UnitNorm) else 5, rel=1e-6)
+
+
+def test_the_norm_of_each_kernel_of_a_convolution():
+    w = np.random.default_rng(2).normal(size=(3, 3, 4, 5))
+    got = constraints.UnitNorm(axis=[0, 1, 2])(w)
+    np.testing.assert_allclose(np.sqrt((got**2).sum((0, 1, 2))), np.ones(5), rtol=1e-6)
+
+
+CONSTRAINTS = {"MaxNorm": "max_norm maxnorm", "NonNeg": "non_neg nonneg", "UnitNorm": "unit_norm unitnorm", "MinMaxNorm": "min_max_norm"}
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_names_of_constraints(name):
+    cls = getattr(constraints, name)
+    for alias in [name, *CONSTRAINTS[name].split()]:
+        assert getattr(constraints, alias) is cls
+        assert type(constraints.get(alias)) is cls and type(constraints.deserialize(alias)) is cls
+    made = cls()
+    config = constraints.serialize(made)
+    assert config == {"class_name": name, "config": made.get_config()}
+    assert constraints.deserialize(config).get_config() == made.get_config()
+    assert constraints.get(made) is made and constraints.get(None) is None
+
+
+@pytest.mark.parametrize("name, config", [("l1", (0.01, 0.0)), ("l2", (0.0, 0.01)), ("l1_l2", (0.01, 0.01)), ("L1L2", (0.0, 0.0))])
+def test_names_of_regularizers(name, config):
+    for made in (regularizers.get(name), regularizers.deserialize(name)):
+        assert regularizers.serialize(made) == {"class_name": "L1L2", "config": {"l1": config[0], "l2": config[1]}}
+    assert regularizers.get(None) is None
+
+
+@pytest.mark.parametrize("room", [constraints, regularizers])
+def test_ones_own(room):
+    def mine(w):
+        return w
+
+    assert room.get(mine) is mine and room.deserialize("mine", custom_objects={"mine": mine}) is mine
+    with pytest.raises(ValueError, match="Unknown (constraint|regularizer): mine"):
+        room.deserialize({"class_name": "mine", "config": {}})
+    with pytest.raises(ValueError, match="Could not interpret (constraint|regularizer) identifier: 3"):
+        room.get(3)
