@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -147,3 +149,67 @@ def test_different_models_train_side_by_side_as_alone():
     [t.start() for t in threads], [t.join() for t in threads]
     for a, b in zip(alone, beside):
         assert all(np.array_equal(p, q) for p, q in zip(a, b))
+
+
+STUBBORN = """
+import signal, threading
+import numpy as np
+from lamella.callbacks import Callback
+from lamella.data.processes import Process
+from lamella.layers import Dense
+from lamella.models import Sequential
+from lamella.utils import Sequence
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
+begin = Process._begin
+def noting(self, *arguments):
+    begin(self, *arguments)
+    print("worker", self._child.pid, flush=True)
+Process._begin = noting
+
+class Rows(Sequence):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return np.ones((2, 3), "f4"), np.ones((2, 1), "f4")
+
+class Stubborn(Callback):
+    def on_batch_end(self, batch, logs=None):
+        if self.now == 1:
+            print("training", flush=True)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_end(self, logs=None):
+        print("ending", flush=True)
+        threading.Event().wait()
+
+model = Sequential([Dense(1, input_shape=(3,))])
+model.compile("sgd", "mse")
+model.fit(Rows(), epochs=10**9, workers=2, use_multiprocessing=True, verbose=0, callbacks=[Stubborn()])
+"""
+
+
+def test_a_second_ctrl_c_ends_what_the_first_one_began_to_end(tmp_path):
+    """A callback that never comes back from on_train_end is left, and no process stays behind."""
+    script = tmp_path / "stubborn.py"
+    script.write_text(STUBBORN)
+    child = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        pids = [int(child.stdout.readline().split()[1]) for _ in range(2)]
+        assert child.stdout.readline() == "training\n"
+        child.send_signal(signal.SIGINT)
+        assert any(line == "ending\n" for line in child.stdout)  # read no further than there
+        child.send_signal(signal.SIGINT)
+        _, error = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode in (1, -signal.SIGINT) and error.rstrip().endswith("KeyboardInterrupt")
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
