@@ -58,7 +58,7 @@ def test_flipped_bits_of_our_own_files_are_found(path, sealed):
     expected = load_model(io.BytesIO(sealed)).get_weights()
     rng = np.random.default_rng(0)
     found = 0
-    for bit in rng.integers(0, 8 * len(sealed), 300):
+    for bit in rng.integers(0, 8 * len(sealed), max(300, FLIPS)):
         damaged = bytearray(sealed)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
@@ -69,7 +69,7 @@ def test_flipped_bits_of_our_own_files_are_found(path, sealed):
         except ModelFileError as error:
             assert str(error) == f"{path}: the file is damaged: its checksum does not fit"
             found += 1
-    assert found > 290
+    assert found > 0.96 * max(300, FLIPS)
 
 
 def test_a_file_that_another_program_has_changed_is_none_of_ours(path, sealed):
