@@ -50,9 +50,9 @@ def case(shape: tuple[int, int, int], direction: str, plan: Plan) -> Case:
         if direction == "forward":
             _kernels.dense_forward(x, w, none, 0, out)
         elif direction == "dx":
-            _kernels.dense_backward_input(dy, w, out)
+            _kernels.dense_backward(x, w, none, dy, none, out, none, none)
         else:
-            _kernels.dense_backward_weights(x, dy, out, none)
+            _kernels.dense_backward(x, w, none, dy, none, none, out, none)
 
     contenders = [Contender("lamella", "ours", ours, flops(shape), lambda: after(ours, out, wanted))]
     if plan.torch:

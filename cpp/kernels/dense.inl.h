@@ -1,5 +1,6 @@
 // Dense layer. x [M, K], w [K, N], bias [N] or absent, y [M, N].
 #pragma once
+#include "kernels/activation.inl.h"
 #include "kernels/column_sums.inl.h"
 #include "kernels/gemm.inl.h"
 
@@ -21,15 +22,6 @@ Status affine_backward_input(const T* dy, const T* w, T* dx, Int m, Int k, Int n
     return multiply_matrices<T>({m, k, n, dy, n, 1, w, 1, n, dx, k, 1, nullptr, false});
 }
 
-// dw = x^T dy and its bias's gradient: x [m, k], dy [m, n].
-template <class T>
-Status affine_backward_weights(const T* x, const T* dy, T* dw, Out<T> dbias, Int m, Int k, Int n) {
-    if (dbias.size > 0) {
-        if (const Status error = sum_over_rows(dy, m, n, dbias.data)) return error;
-    }
-    return multiply_matrices<T>({k, n, m, x, 1, k, dy, n, 1, dw, n, 1, nullptr, false});
-}
-
 template <class T>
 Status dense_forward(In<T> x, In<T> w, In<T> bias, Int relu, Out<T> y) {
     LAMELLA_REQUIRE(x.rank == 2 && w.rank == 2 && y.rank == 2);
@@ -40,20 +32,28 @@ Status dense_forward(In<T> x, In<T> w, In<T> bias, Int relu, Out<T> y) {
 }
 
 template <class T>
-Status dense_backward_input(In<T> dy, In<T> w, Out<T> dx) {
-    LAMELLA_REQUIRE(dy.rank == 2 && w.rank == 2 && dx.rank == 2);
-    LAMELLA_REQUIRE(dy.shape[1] == w.shape[1]);
-    LAMELLA_REQUIRE(dx.shape[0] == dy.shape[0] && dx.shape[1] == w.shape[0]);
-    return affine_backward_input(dy.data, w.data, dx.data, dy.shape[0], w.shape[0], w.shape[1]);
-}
-
-template <class T>
-Status dense_backward_weights(In<T> x, In<T> dy, Out<T> dw, Out<T> dbias) {
-    LAMELLA_REQUIRE(x.rank == 2 && dy.rank == 2 && dw.rank == 2);
-    LAMELLA_REQUIRE(x.shape[0] == dy.shape[0]);
-    LAMELLA_REQUIRE(dw.shape[0] == x.shape[1] && dw.shape[1] == dy.shape[1]);
-    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[1]);
-    return affine_backward_weights(x.data, dy.data, dw.data, dbias, x.shape[0], x.shape[1], dy.shape[1]);
+Status dense_backward(In<T> x, In<T> w, In<T> y, In<T> dy, Out<T> dz, Out<T> dx, Out<T> dw, Out<T> dbias) {
+    LAMELLA_REQUIRE(x.rank == 2 && w.rank == 2 && dy.rank == 2);
+    LAMELLA_REQUIRE(x.shape[1] == w.shape[0]);
+    LAMELLA_REQUIRE(dy.shape[0] == x.shape[0] && dy.shape[1] == w.shape[1]);
+    LAMELLA_REQUIRE(y.size == 0 || (same_shape(y, dy) && same_shape(y, dz)));
+    LAMELLA_REQUIRE(dx.size == 0 || same_shape(dx, x));
+    LAMELLA_REQUIRE(dw.size == 0 || same_shape(dw, w));
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == w.shape[1]);
+    const Int m = x.shape[0], k = x.shape[1], n = w.shape[1];
+    const T* d = dy.data;
+    if (y.size > 0) {
+        if (const Status error = relu_backward<T>(y, dy, 0, __builtin_inf(), 0, dz)) return error;
+        d = dz.data;
+    }
+    if (dbias.size > 0) {
+        if (const Status error = sum_over_rows(d, m, n, dbias.data)) return error;
+    }
+    if (dw.size > 0) {
+        const Status error = multiply_matrices<T>({k, n, m, x.data, 1, k, d, n, 1, dw.data, n, 1, nullptr, false});
+        if (error) return error;
+    }
+    return dx.size > 0 ? affine_backward_input(d, w.data, dx.data, m, k, n) : nullptr;
 }
 
 }  // namespace

@@ -103,14 +103,15 @@ void check_dense(const lamella::Kernels<T>& k, Count& check) {
                     return s;
                 };
                 k.dense_forward(x.view(), w.view(), bias.view(), 1, y.view());
-                k.dense_backward_input(dy.view(), w.view(), dx.view());
-                k.dense_backward_weights(x.view(), dy.view(), dw.view(), dbias.view());
+                const Output<T> dz({m, n});
+                k.dense_backward(x.view(), w.view(), y.view(), dy.view(), dz.view(), dx.view(), dw.view(), dbias.view());
                 check(near(y, [&](Int i) {
                           return std::fmax(0, bias[i % n] + sum(depth, [&](Int l) { return x[i / n * depth + l] * w[l * n + i % n]; }));
                       }, 300) &&
-                          near(dx, [&](Int i) { return sum(n, [&](Int l) { return dy[i / depth * n + l] * w[i % depth * n + l]; }); }, 300) &&
-                          near(dw, [&](Int i) { return sum(m, [&](Int l) { return x[l * depth + i / n] * dy[l * n + i % n]; }); }, 300) &&
-                          near(dbias, [&](Int c) { return sum(m, [&](Int l) { return dy[l * n + c]; }); }, 300),
+                          near(dx, [&](Int i) { return sum(n, [&](Int l) { return dz[i / depth * n + l] * w[i % depth * n + l]; }); }, 300) &&
+                          near(dw, [&](Int i) { return sum(m, [&](Int l) { return x[l * depth + i / n] * dz[l * n + i % n]; }); }, 300) &&
+                          near(dbias, [&](Int c) { return sum(m, [&](Int l) { return dz[l * n + c]; }); }, 300) &&
+                          near(dz, [&](Int i) { return y[i] > 0 ? dy[i] : 0; }, 0),
                       text("dense", m, depth, n));
             }
         }

@@ -1,4 +1,4 @@
-"""dense_forward, dense_backward_input, dense_backward_weights against the oracle."""
+"""dense_forward and dense_backward against the oracle."""
 
 import numpy as np
 import pytest
@@ -25,8 +25,8 @@ def arrays(m, k, n, dtype, seed=0):
 def run(x, w, bias, dy, relu):
     y, dx, dw, dbias = np.full_like(dy, np.nan), np.full_like(x, np.nan), np.full_like(w, np.nan), np.full_like(bias, np.nan)
     _kernels.dense_forward(x, w, bias, relu, y)
-    _kernels.dense_backward_input(dy, w, dx)
-    _kernels.dense_backward_weights(x, dy, dw, dbias)
+    none = dy[:0, 0]
+    _kernels.dense_backward(x, w, *((y, dy, np.full_like(dy, np.nan)) if relu else (none, dy, none)), dx, dw, dbias)
     return y, dx, dw, dbias
 
 
@@ -37,7 +37,7 @@ def test_every_size_against_the_oracle(target, dtype):
         for b, relu in ((bias, 1), (bias[:0], 0)):
             y, dx, dw, dbias = run(x, w, b, dy, relu)
             close(y, oracle.forward(x, w, b, relu), k + 1, dtype)
-            wanted_dx, wanted_dw, wanted_dbias = oracle.backward(x, w, dy)
+            wanted_dx, wanted_dw, wanted_dbias = oracle.backward(x, w, np.where(y > 0, dy, 0) if relu else dy)
             close(dx, wanted_dx, n, dtype)
             close(dw, wanted_dw, m, dtype)
             close(dbias, wanted_dbias if b.size else b, m, dtype)
@@ -56,6 +56,28 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, size):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("relu", [0, 1])
+def test_each_gradient_alone_has_the_bits_of_all_together(target, dtype, relu):
+    x, w, bias, dy = arrays(33, 17, 31, dtype)
+    y, *together = run(x, w, bias, dy, relu)
+    none = bias[:0]
+    for at, wanted in enumerate(together):
+        asked = [none, none, none]
+        asked[at] = np.full_like(wanted, np.nan)
+        _kernels.dense_backward(x, w, *((y, dy, np.empty_like(dy)) if relu else (none, dy, none)), *asked)
+        np.testing.assert_array_equal(asked[at], wanted)
+
+
+@pytest.mark.parametrize("relu", [0, 1])
+def test_no_rows_and_no_columns_give_zeros(target, relu):
+    for size in ((0, 3, 4), (5, 0, 4)):
+        _, dx, dw, dbias = run(*arrays(*size, np.float32), relu)
+        assert not dx.size and not dw.any()
+        if size[0] == 0:
+            assert not dbias.any()
+
+
 def test_nan_and_infinity_come_through(target):
     x, w, bias, _ = arrays(7, 20, 18, np.float32)
     x[3, 4], x[5, 6] = np.nan, np.inf
@@ -70,5 +92,11 @@ def test_shapes_that_do_not_fit_are_refused(target):
         _kernels.dense_forward(x, w[:2], bias, 0, dy)
     with pytest.raises(ValueError, match="bias.size"):
         _kernels.dense_forward(x, w, bias[:4], 0, dy)
-    with pytest.raises(ValueError, match="dense_backward_weights"):
-        _kernels.dense_backward_weights(x, dy[:3], w, bias)
+    none = bias[:0]
+    for at, wrong in enumerate((x[:, :2].copy(), w[:2], dy[:3], dy[:3], dy[:3], x[:3], w[:2], bias[:4])):
+        arguments = [x, w, dy, dy, dy.copy(), x.copy(), w.copy(), bias.copy()]
+        arguments[at] = wrong
+        with pytest.raises(ValueError, match="dense_backward: does not hold"):
+            _kernels.dense_backward(*arguments)
+    with pytest.raises(ValueError, match=r"same_shape\(y, dz\)"):
+        _kernels.dense_backward(x, w, dy, dy, none, none, none, none)

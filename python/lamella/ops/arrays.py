@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from lamella.ops.tape import Array
@@ -18,3 +20,9 @@ def contiguous(x: Array) -> Array:
     """x itself if it is C-contiguous and aligned, else a copy that is."""
     flags = x.flags
     return x if flags.c_contiguous and flags.aligned else np.require(x, None, ("C", "A"))
+
+
+@functools.cache
+def absent(dtype: np.dtype) -> Array:
+    """The empty array that stands for one that a kernel does without."""
+    return np.empty(0, dtype)

@@ -6,8 +6,8 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
-from lamella.ops.arrays import contiguous
-from lamella.ops.dense import FusedActivation, no_bias, relu_gradient
+from lamella.ops.arrays import absent, contiguous
+from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 
@@ -43,7 +43,7 @@ def conv2d(
     geometry = (*strides, *dilation, top, left)
     relu = activation == "relu"
     y = np.empty((images, rows, columns, filters), x.dtype)
-    _kernels.conv2d_forward(x, kernel, no_bias(kernel) if bias is None else bias, *geometry, relu, y)
+    _kernels.conv2d_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, *geometry, relu, y)
     output = y if relu else None
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
@@ -53,7 +53,7 @@ def conv2d(
         dx = dkernel = dbias = None
         if need[1] or need[2]:
             dkernel = np.empty_like(kernel)
-            dbias = np.empty(filters, dy.dtype) if bias is not None else no_bias(kernel)
+            dbias = np.empty(filters, dy.dtype) if bias is not None else absent(kernel.dtype)
             _kernels.conv2d_backward_weights(x, dy, *geometry, dkernel, dbias)
         if need[0]:
             dx = np.empty_like(x)
@@ -61,3 +61,10 @@ def conv2d(
         return dx, dkernel, dbias
 
     return y, backward
+
+
+def relu_gradient(y: Array, dy: Array) -> Array:
+    """dy where the output y of a fused relu is positive, 0 elsewhere."""
+    dx = np.empty(dy.shape, dy.dtype)
+    _kernels.relu_backward(y, dy, 0.0, np.inf, 0.0, dx)
+    return dx
