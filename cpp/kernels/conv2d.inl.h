@@ -202,12 +202,6 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
             for (Int p = p0; p < p1; ++p) runs[p - p0] = {(p - p0) * sh * patch.row_size, columns};
             const Int points = (p1 - p0) * columns;
             const T* const dy_points = dy.data + (n * rows + p0) * columns * out;
-            if (dbias.size > 0) {  // while these points are in the cache
-                sum_some_rows(dy_points, points * out, out, bias_part);
-                for_vectors<T>(0, out, [&](Int j, Int part) {
-                    store(bias_sum + j, load(bias_sum + j, part) + load(bias_part + j, part), part);
-                });
-            }
             for (Int panel = 0; panel < panels && !in_place; ++panel) {
                 const Int j = panel * kTileColumns<T>;
                 pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j), packed + panel * panel_size);
@@ -235,6 +229,12 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
                     if (pack) multiply<T, kTileRows>(strip, kTileRows, &all, 1, b, ldb, panel_columns, epilogue);
                     else multiply<T, 0>(strip, sw * in, runs, p1 - p0, b, ldb, panel_columns, epilogue);
                 }
+            }
+            if (dbias.size > 0) {  // now that these points are in the cache
+                sum_some_rows(dy_points, points * out, out, bias_part);
+                for_vectors<T>(0, out, [&](Int j, Int part) {
+                    store(bias_sum + j, load(bias_sum + j, part) + load(bias_part + j, part), part);
+                });
             }
         }
     });

@@ -37,6 +37,9 @@ constexpr int kTileRows = 6;
 constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors * kLanes<T>;
+// A narrow tile of a weight gradient is taller, 9x2 accumulators + 2 of B + 1: the nine taps of one channel read dy once.
+// The rows of other products begin anywhere, and nine such pointers do not fit beside the rest.
+constexpr int kTallTileRows = 9;
 
 // Steps of k. Before AVX-512 a panel of B fills half of a 32 KiB L1. With it a panel streams from L2, 256 bytes for 24
 // multiplications, and a longer sum spares C's way in and out.
@@ -83,7 +86,7 @@ LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, I
     for (int v = 0; v < NV; ++v) {
         const Int j = v * kLanes<T>;
         const Vec<T> bias = epilogue.bias != nullptr ? load(epilogue.bias + j) : Vec<T>{};
-#pragma GCC unroll 6
+#pragma GCC unroll 9
         for (int r = 0; r < MR; ++r) {
             Vec<T> sum = acc[r][v];
             if (epilogue.accumulate) sum += load(c[r] + column + j);
@@ -104,14 +107,14 @@ template <class T, int MR, int NV, int kStep>
         Vec<T> acc[MR][NV] = {};
         for (Int run = 0; run < run_count; ++run) {
             const T* a[MR];
-#pragma GCC unroll 6
+#pragma GCC unroll 9
             for (int r = 0; r < MR; ++r) a[r] = rows[r] + runs[run].a;
             Int at = 0;
             for (Int k = runs[run].k; k > 0; --k) {
                 Vec<T> bv[NV];
 #pragma GCC unroll 4
                 for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
-#pragma GCC unroll 6
+#pragma GCC unroll 9
                 for (int r = 0; r < MR; ++r) {
                     const Vec<T> av = broadcast<T>(a[r][at]);
 #pragma GCC unroll 4
@@ -137,10 +140,12 @@ struct Strip {
 template <class T, int NV, int kStep>
 LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
                                    Int columns, const Epilogue<T>& epilogue) {
-    const Int tiles = strip.count / kTileRows, done = tiles * kTileRows;
+    constexpr bool kTall = kStep == 0 && NV < kTileVectors;
+    constexpr int kMost = kTall ? kTallTileRows : kTileRows;
+    const Int tiles = strip.count / kMost, done = tiles * kMost;
     if (tiles > 0) {
-        multiply_tiles<T, kTileRows, NV, kStep>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column, columns,
-                                                epilogue, tiles);
+        multiply_tiles<T, kMost, NV, kStep>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column, columns,
+                                            epilogue, tiles);
     }
     switch (strip.count - done) {
 #define CASE(rest)                                                                                                   \
@@ -148,6 +153,10 @@ LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* r
         return multiply_tiles<T, rest, NV, kStep>(strip.rows + done, step, runs, run_count, b, ldb, strip.c + done, \
                                                   strip.column, columns, epilogue, 1);
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5)
+        default:
+            if constexpr (kTall) {
+                switch (strip.count - done) { CASE(6) CASE(7) CASE(8) }
+            }
 #undef CASE
     }
 }

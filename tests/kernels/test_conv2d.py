@@ -88,6 +88,18 @@ def test_random_geometries_against_the_oracle(target, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("filters", [1, 8, 16, 17, 32, 33])
+def test_every_number_of_taps_of_one_channel(target, dtype, filters):
+    """Rows of the weight gradient, in tiles whose height depends on the filters' vectors."""
+    for taps in range(1, 20):
+        x, w, bias, dy, geometry = arrays((2, (2, taps + 4), 1, filters, (1, taps), (1, 1), (1, 1), "valid"), dtype)
+        _, wanted_dw, wanted_dbias = oracle.backward(x, w, dy, geometry[:2], geometry[2:4], geometry[4:])
+        _, _, dw, dbias = run(x, w, bias, dy, geometry, 0)
+        close(dw, wanted_dw, dtype)
+        close(dbias, wanted_dbias, dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", [CASES[4], (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"), (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same")])
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
     inputs = arrays(case, dtype)
