@@ -113,8 +113,8 @@ Status conv2d_backward_input(In<T> dy, In<T> w, Int sh, Int sw, Int dh, Int dw, 
 }
 
 // dweights = sum over output points of x^T dy: the k of the product are the output points. The units (some output rows
-// of one image) are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order. A window is what lies side by side in the
-// patch: `window_size` rows of A and of dweights.
+// of one image) are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order. A
+// window is what lies side by side in the patch: `window_size` rows of A and of dweights.
 template <class T>
 Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Out<T> dweights,
                                Out<T> dbias) {
