@@ -77,6 +77,7 @@ struct Output {
     static T mark() { return static_cast<T>(77); }
     T* data() { return memory.data() + kZone; }
     View<T> view() { return view_of<T>(data(), shape); }
+    View<const T> read() const { return view_of<const T>(memory.data() + kZone, shape); }
     double operator[](Int i) const { return static_cast<double>(memory[kZone + static_cast<std::size_t>(i)]); }
     bool intact() const {
         for (std::size_t i = 0; i < kZone; ++i) {

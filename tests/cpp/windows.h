@@ -96,15 +96,14 @@ void check_dense(const lamella::Kernels<T>& k, Count& check) {
         for (const Int depth : {1, 17, 70}) {
             for (const Int n : {1, 3, 16, 31, 65}) {
                 const Input<T> x({m, depth}), w({depth, n}), bias({n}), dy({m, n});
-                Output<T> y({m, n}), dx({m, depth}), dw({depth, n}), dbias({n});
+                Output<T> y({m, n}), dz({m, n}), dx({m, depth}), dw({depth, n}), dbias({n});
                 const auto sum = [](Int count, auto f) {
                     double s = 0;
                     for (Int i = 0; i < count; ++i) s += f(i);
                     return s;
                 };
                 k.dense_forward(x.view(), w.view(), bias.view(), 1, y.view());
-                const Output<T> dz({m, n});
-                k.dense_backward(x.view(), w.view(), y.view(), dy.view(), dz.view(), dx.view(), dw.view(), dbias.view());
+                k.dense_backward(x.view(), w.view(), y.read(), dy.view(), dz.view(), dx.view(), dw.view(), dbias.view());
                 check(near(y, [&](Int i) {
                           return std::fmax(0, bias[i % n] + sum(depth, [&](Int l) { return x[i / n * depth + l] * w[l * n + i % n]; }));
                       }, 300) &&
@@ -124,10 +123,11 @@ void check_conv2d(const lamella::Kernels<T>& k, Count& check) {
         Window w;
         Int filters, dh, dw;
     };
-    // The fifth and sixth are large enough for Winograd's method.
+    // The fifth and sixth are large enough for Winograd's method; the last has the nine taps of one channel.
     const Case cases[] = {{{2, 5, 6, 3, 5, 6, 3, 3, 1, 1, 1, 1}, 4, 1, 1},     {{1, 7, 9, 5, 7, 9, 1, 1, 1, 1, 0, 0}, 17, 1, 1},
                           {{2, 9, 8, 4, 9, 8, 3, 2, 1, 1, 2, 1}, 33, 2, 3},    {{2, 13, 11, 3, 5, 4, 5, 3, 2, 3, 0, 0}, 16, 1, 1},
-                          {{4, 16, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1}, 16, 1, 1}, {{3, 15, 17, 19, 15, 17, 3, 3, 1, 1, 1, 1}, 21, 1, 1}};
+                          {{4, 16, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1}, 16, 1, 1}, {{3, 15, 17, 19, 15, 17, 3, 3, 1, 1, 1, 1}, 21, 1, 1},
+                          {{2, 12, 13, 1, 10, 11, 3, 3, 1, 1, 0, 0}, 32, 1, 1}};
     for (const Case& at : cases) {
         const Window& w = at.w;
         const Int out = at.filters, in = w.channels;

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """A batch to prepare: its index (a tuple has a method of that name), and what seeds the global random numbers of a worker process for it."""
+    """A batch to prepare: its index (a tuple has a method of that name), and what seeds the global random numbers of a
+    worker process for it.
+    """
 
     place: int
     seed: int
