@@ -97,8 +97,9 @@ LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, I
     }
 }
 
-// `tiles` tiles one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`.
-template <class T, int MR, int NV, int kStep>
+// `tiles` tiles one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`; kLdb: that in B from k to
+// k+1, or 0 if it is `ldb`. Left to the compiler, which of them it takes for constants changes with code elsewhere.
+template <class T, int MR, int NV, int kStep, int kLdb>
 [[gnu::noinline]] void multiply_tiles(const T* const* rows, Int step, const Run* runs, Int run_count, const T* panel,
                                       Int ldb, T* const* c, Int column, Int columns, const Epilogue<T>& epilogue,
                                       Int tiles) {
@@ -121,7 +122,7 @@ template <class T, int MR, int NV, int kStep>
                     for (int v = 0; v < NV; ++v) acc[r][v] += av * bv[v];
                 }
                 at += kStep != 0 ? kStep : step;
-                b += ldb;
+                b += kLdb != 0 ? kLdb : ldb;
             }
         }
         store_tile<T, MR, NV>(acc, c, column, columns, epilogue);
@@ -137,21 +138,21 @@ struct Strip {
     Int count;             // rows
 };
 
-template <class T, int NV, int kStep>
+template <class T, int NV, int kStep, int kLdb>
 LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
                                    Int columns, const Epilogue<T>& epilogue) {
     constexpr bool kTall = kStep == 0 && NV < kTileVectors;
     constexpr int kMost = kTall ? kTallTileRows : kTileRows;
     const Int tiles = strip.count / kMost, done = tiles * kMost;
     if (tiles > 0) {
-        multiply_tiles<T, kMost, NV, kStep>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column, columns,
-                                            epilogue, tiles);
+        multiply_tiles<T, kMost, NV, kStep, kLdb>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column,
+                                                  columns, epilogue, tiles);
     }
     switch (strip.count - done) {
 #define CASE(rest)                                                                                                   \
     case rest:                                                                                                       \
-        return multiply_tiles<T, rest, NV, kStep>(strip.rows + done, step, runs, run_count, b, ldb, strip.c + done, \
-                                                  strip.column, columns, epilogue, 1);
+        return multiply_tiles<T, rest, NV, kStep, kLdb>(strip.rows + done, step, runs, run_count, b, ldb,            \
+                                                        strip.c + done, strip.column, columns, epilogue, 1);
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5)
         default:
             if constexpr (kTall) {
@@ -168,16 +169,26 @@ LAMELLA_INLINE Int tile_columns(Int columns) {
     return kTileVectors > 2 && columns <= 2 * kLanes<T> ? 2 * kLanes<T> : kTileColumns<T>;
 }
 
+template <class T, int kStep, int kLdb>
+LAMELLA_INLINE void multiply_by(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
+                                Int columns, const Epilogue<T>& epilogue) {
+    const Int width = tile_columns<T>(columns);
+    if (width == kLanes<T>) {
+        multiply_strip<T, 1, kStep, kLdb>(strip, step, runs, run_count, b, ldb, columns, epilogue);
+    } else if (width < kTileColumns<T>) {
+        multiply_strip<T, 2, kStep, kLdb>(strip, step, runs, run_count, b, ldb, columns, epilogue);
+    } else {
+        multiply_strip<T, kTileVectors, kStep, kLdb>(strip, step, runs, run_count, b, ldb, columns, epilogue);
+    }
+}
+
 template <class T, int kStep>
 LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
                              Int columns, const Epilogue<T>& epilogue) {
-    const Int width = tile_columns<T>(columns);
-    if (width == kLanes<T>) {
-        multiply_strip<T, 1, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
-    } else if (width < kTileColumns<T>) {
-        multiply_strip<T, 2, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
+    if (ldb == kTileColumns<T>) {
+        multiply_by<T, kStep, kTileColumns<T>>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     } else {
-        multiply_strip<T, kTileVectors, kStep>(strip, step, runs, run_count, b, ldb, columns, epilogue);
+        multiply_by<T, kStep, 0>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     }
 }
 
