@@ -323,3 +323,74 @@ def test_a_state_that_somebody_else_wrote_is_checked(tmp_path, text):
         new.attrs["lamella_state"] = text
     with pytest.raises(ModelFileError, match="the state of the callbacks is not what it should be"):
         load_model(tmp_path / "n.h5")
+
+
+class Limit(Callback):
+    """Stops after `count` epochs or batches of each fit, and remembers nothing."""
+
+    def __init__(self, count, of="epochs"):
+        super().__init__()
+        self.count = count
+        self.of = of
+
+    def on_train_begin(self, logs=None):
+        self.left = self.count
+
+    def _one(self):
+        self.left -= 1
+        self.model.stop_training = self.model.stop_training or self.left == 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.of == "epochs":
+            self._one()
+
+    def on_batch_end(self, batch, logs=None):
+        if self.of == "batches":
+            self._one()
+
+
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize("limit", [(3, "epochs"), (15, "batches")])  # 5 batches an epoch
+@pytest.mark.parametrize("how", ["checkpoint", "save after"])
+def test_who_remembers_nothing_only_interrupts(tmp_path, limit, place, how):
+    def callbacks():
+        return [plateau(), ModelCheckpoint(str(tmp_path / "m.h5"))]
+
+    straight, one = new_model(), callbacks()
+    fit(straight, one, 8)
+    model, limited = new_model(), callbacks()
+    limited.insert(place, Limit(*limit))
+    assert fit(model, limited, 8).epoch == [0, 1, 2]
+    if how == "save after":
+        model.save(tmp_path / "m.h5")
+    model, two = load_model(tmp_path / "m.h5"), callbacks()
+    with warnings.catch_warnings(action="error"):
+        assert fit(model, [*two, Limit(3)], 8, 3).epoch == [3, 4, 5]
+        model, two = load_model(tmp_path / "m.h5"), callbacks()
+        assert fit(model, two, 8, 6).epoch == [6, 7]
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
+    assert memory_of(one[0]) == memory_of(two[0])
+
+
+class Decay(Callback):
+    """Its argument is its state."""
+
+    state_names = ("rate",)
+
+    def __init__(self, rate=0.1, factor=0.5):
+        super().__init__()
+        self.rate = rate
+        self.factor = factor
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rate *= self.factor
+
+
+def test_an_argument_that_changes_in_training_is_no_argument_to_know_a_callback_by(tmp_path):
+    model = new_model()
+    fit(model, [Decay()], 3)
+    model.save(tmp_path / "m.h5")
+    for factor, rate in ((0.5, 0.1 * 0.5**4), (0.25, 0.1 * 0.25)):
+        decay = Decay(factor=factor)
+        fit(load_model(tmp_path / "m.h5"), [decay], 4, 3)
+        assert decay.rate == rate

@@ -108,7 +108,8 @@ class CallbackList:
 
     Attributes:  users: those that came as callbacks=.  position: where the run begins, if a callback says so
         on_train_begin.  ended: how many epochs have, of the whole training.  waiting: who is yet to hear of the last
-        one's end, with these `logs`.  over: whether the run is.  failed: whether an error ended it.
+        one's end, with these `logs`.  stopper: who set model.stop_training.  over: whether the run is.  failed: whether an
+        error ended it.
     """
 
     users: Sequence[Any] = ()
@@ -116,6 +117,7 @@ class CallbackList:
     ended = 0
     waiting: Sequence[Any] = ()
     logs: Logs[Any] = Logs()
+    stopper: Any = None
     over = False
     failed = False
 
@@ -160,7 +162,12 @@ class CallbackList:
         """One hook of every callback. Keras hands an empty dict on where there are no logs."""
         logs = Logs() if logs is None else logs
         for callback in self.callbacks:
-            getattr(callback, hook)(*args, logs)
+            self._tell(callback, hook, *args, logs)
+
+    def _tell(self, callback: Any, hook: str, *args: Any) -> None:
+        getattr(callback, hook)(*args)
+        if self.stopper is None and getattr(self.model, "stop_training", False):
+            self.stopper = callback
 
     def call_batch(self, mode: str, when: str, batch: int, logs: Logs[Any] | None = None) -> None:
         listeners = self.listeners(mode)
@@ -172,7 +179,7 @@ class CallbackList:
         if when == "end":
             self._batch_seconds = start - self._batch_began
         for callback in listeners:
-            getattr(callback, hook)(batch, logs)
+            self._tell(callback, hook, batch, logs)
         end = perf_counter()
         self._watch(hook, end - start)
         if when == "begin":
@@ -239,4 +246,4 @@ class CallbackList:
         self.ended, self.logs = epoch + 1, Logs() if logs is None else logs
         for i, callback in enumerate(self.callbacks, 1):
             self.waiting = self.callbacks[i:]
-            callback.on_epoch_end(epoch, self.logs)
+            self._tell(callback, "on_epoch_end", epoch, self.logs)

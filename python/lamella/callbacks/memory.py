@@ -13,27 +13,30 @@ import numpy as np
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.logs import Logs
 
-# "epoch": how many have ended.  "stopped": whether a callback has asked for the end.  "callbacks": "class", "arguments" (a
-# digest), "state" of each that has one, and whether it "waits": it was yet to hear of the epoch's end, with these "logs".
+# "epoch": how many have ended.  "callbacks": "class", "arguments" (a digest), "state" of each that has one, whether it
+# "waits": it was yet to hear of the epoch's end, with these "logs"; and whether it "stops": it has asked for the end.
 Memory: TypeAlias = dict[str, Any]
 
 
 def remembered(callbacks: CallbackList) -> Memory | None:
-    """Of a run at this moment. None where nobody remembers anything, and after a run that a callback has stopped: that
-    training is over, and what comes then is another.
+    """Of a run at this moment. None where nobody remembers anything, and after a run that one of those who do has stopped:
+    that training is over, and what comes then is another. Who remembers nothing, a limit of time, say, only interrupts.
     """
-    stopped = bool(callbacks.model.stop_training)
+    stopper = callbacks.stopper if callbacks.model.stop_training else None
     entries = []
     for callback in callbacks.users:
         state = callback.get_state() if getattr(callback, "state_in_model_files", False) else None
         if state:
             waits = any(callback is other for other in callbacks.waiting)
             name, arguments = _who(callback)
-            entries.append({"class": name, "arguments": arguments, "state": _copied(state), "waits": waits})
-    if not entries or (callbacks.over and stopped):
+            stops = callback is stopper
+            entries.append(
+                {"class": name, "arguments": arguments, "state": _copied(state), "waits": waits, "stops": stops}
+            )
+    if not entries or (callbacks.over and any(entry["stops"] for entry in entries)):
         return None
     logs = dict(callbacks.logs) if any(entry["waits"] for entry in entries) else {}
-    return {"epoch": callbacks.ended, "stopped": stopped, "logs": logs, "callbacks": entries}
+    return {"epoch": callbacks.ended, "logs": logs, "callbacks": entries}
 
 
 def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -> None:
@@ -57,14 +60,13 @@ def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -
             if (entry["class"], entry["arguments"]) == who:
                 callback.set_state(entry["state"])
                 waiting += [callback] if entry["waits"] else []
+                if entry["stops"]:
+                    callbacks.model.stop_training = True
                 del left[i]
                 break
     logs = Logs(memory["logs"])
     for callback in waiting:
         callback.on_epoch_end(memory["epoch"] - 1, logs)
-    # With other callbacks than those that stopped it the training may go on.
-    if memory["stopped"] and not left:
-        callbacks.model.stop_training = True
     if callbacks.model.stop_training:
         warnings.warn(
             f"the training that the model's file is of was stopped by a callback after epoch {memory['epoch']}, so there "
@@ -76,9 +78,11 @@ def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -
 
 def _who(callback: Any) -> tuple[str, str]:
     """The class and a digest of the constructor's arguments, as the attributes of their names have them. Those that are no
-    JSON, functions and arrays, say, do not count. A digest, since paths are among them, and models are given away.
+    JSON, functions and arrays, say, do not count, nor those that change in training, as a part of the state. A digest,
+    since paths are among them, and models are given away.
     """
-    names = inspect.signature(type(callback)).parameters
+    state = getattr(callback, "state_names", ())
+    names = [name for name in inspect.signature(type(callback)).parameters if name not in state]
     text = "\n".join(f"{name} {_text(getattr(callback, name, None))}" for name in names)
     return type(callback).__name__, hashlib.sha256(text.encode()).hexdigest()[:16]
 

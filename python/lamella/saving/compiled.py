@@ -85,9 +85,10 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
 def _memory(contents: Contents, path: str) -> dict[str, Any]:
     try:
         memory: dict[str, Any] = tree.together(contents.state["callbacks"], dict(contents.state_arrays))
-        fits = type(memory["epoch"]) is int and type(memory["stopped"]) is bool and isinstance(memory["logs"], dict)
+        fits = type(memory["epoch"]) is int and isinstance(memory["logs"], dict)
         for entry in memory["callbacks"]:
-            fits = fits and isinstance(entry["state"], dict) and {"class", "arguments", "waits"} <= entry.keys()
+            fits = fits and isinstance(entry["state"], dict) and {"class", "arguments"} <= entry.keys()
+            fits = fits and type(entry["waits"]) is bool and type(entry["stops"]) is bool
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(path, f"the state of the callbacks is not what it should be ({error!r})") from error
     if not fits:
