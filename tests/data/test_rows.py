@@ -1,6 +1,7 @@
 """Rows and HDF5Matrix: what is read, in which order, and what is wrong with it."""
 
 import gc
+import os
 import pickle
 
 import numpy as np
@@ -64,7 +65,7 @@ def test_what_cannot_be_opened(path, tmp_path):
 
 def test_one_file_is_open_for_all_and_closed_with_the_last(path):
     def files():
-        return [file for _, file in hdf5._files if file == path]
+        return [number for *_, number in hdf5._files if number == os.stat(path).st_ino]
 
     x, y = HDF5Matrix(path, "x"), HDF5Matrix(path, "group/y", 3)
     assert len(files()) == 1 and x.data.file == y.data.file
@@ -115,3 +116,24 @@ def test_no_numbers(path):
         file["names"] = ["a", "b"]
         with pytest.raises(TypeError, match="input: expected numbers that convert to float64, got dtype object from Dataset"):
             Rows(file["names"], "input")
+
+
+@pytest.mark.parametrize("key", [(slice(0, 2), 1), 1.5, None, "a", [0.5], [[0]], [True, False], True])
+def test_what_is_no_index(path, key):
+    with pytest.raises(TypeError, match="HDF5Matrix: expected an index, a slice, or a list of indices or a mask of 7, got"):
+        HDF5Matrix(path, "x", 4, 11)[key]
+
+
+def test_a_file_that_was_replaced_is_read_anew(tmp_path):
+    for name, value in (("a", 0), ("b", 1)):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["x"] = np.full(3, value)
+    before = HDF5Matrix(str(tmp_path / "a"), "x")
+    os.replace(tmp_path / "b", tmp_path / "a")
+    assert HDF5Matrix(str(tmp_path / "a"), "x")[:].tolist() == [1, 1, 1]
+    assert before[:].tolist() == [0, 0, 0]
+
+
+def test_a_mapped_number_is_no_data_of_rows(tmp_path):
+    number = np.memmap(tmp_path / "n", np.float32, "w+", shape=())
+    assert not is_read_late(number)

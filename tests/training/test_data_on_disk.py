@@ -316,9 +316,11 @@ def test_a_validation_generator_goes_on_where_it_stopped():
 
 def test_a_validation_generator_that_has_ended():
     given = dict(epochs=2, validation_steps=5, verbose=0)
-    with pytest.raises(ValueError, match="the generator gave no batch at all, 5 were expected"), pytest.warns(UserWarning):
+    gone = "validation_data: the generator gave no batch at all, 5 were expected"
+    early = "validation_data: the generator ended after 3 of 5 batches; .* validation_steps \\* epochs batches"
+    with pytest.raises(ValueError, match=gone), pytest.warns(UserWarning, match=early):
         classes().fit(X, Y, validation_data=iter(list(Batches())[:3]), **given)
-    with pytest.raises(ValueError, match="the generator gave no batch at all, 5 were expected"), pytest.warns(UserWarning):
+    with pytest.raises(ValueError, match=gone), pytest.warns(UserWarning, match=early):
         classes().fit_generator(forever(), 5, validation_data=iter(list(Batches())[:3]), **given)
 
 

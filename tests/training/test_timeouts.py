@@ -198,3 +198,8 @@ def test_a_functional_model_has_it_too(hang):
     model = Model(base.inputs, base.outputs)
     with pytest.raises(TimeoutError, match="batch 1 of 2"):
         model.predict_generator(pairs(hang, 0), 2, timeout=0.1)
+
+
+def test_any_number_is_a_timeout(hang):
+    with pytest.raises(TimeoutError, match="did not come within 0.2"):
+        linear(input_shape=(3,)).fit_generator(pairs(hang, 1), 4, timeout=np.float32(0.2), verbose=0)

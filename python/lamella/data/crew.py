@@ -83,6 +83,7 @@ class Crew:
     def __init__(self, source: Any, hiring: Hiring, random_seed: int | None = None) -> None:
         hiring.check()
         workers, ahead, use_multiprocessing, timeout = hiring
+        timeout = None if timeout is None else float(timeout)  # of any kind of number
         self.source = source
         self._indexed = is_sequence(source)
         self._processes: list[Process] = []

@@ -129,12 +129,14 @@ class GeneratedBatches(Batches):
         return f"{role}, the {named(self.source)}: batch {drawn + 1} of {self.steps}"
 
     def _ended(self, drawn: int) -> None:
+        validates = self.argument == "validation_steps"
+        who = "validation_data: the generator" if validates else "the generator"
         if not self.last_size or (not drawn and self.order is None):  # training just ends; of nothing there is no mean
-            raise ValueError(f"the generator gave no batch at all, {self.steps} were expected")
+            raise ValueError(f"{who} gave no batch at all, {self.steps} were expected")
         self.exhausted = True
         warnings.warn(
-            f"the generator ended after {drawn} of {self.steps} batches; it should go on for ever, or for "
-            "steps_per_epoch * epochs batches",
+            f"{who} ended after {drawn} of {self.steps} batches; it should go on for ever, or for "
+            f"{self.argument}{'' if self.argument == 'steps' else ' * epochs'} batches",
             stacklevel=2,
         )
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-# One open file for each process and path, closed with the last matrix in it; what is open does not survive a fork.
-_files: weakref.WeakValueDictionary[tuple[int, str], Any] = weakref.WeakValueDictionary()
+# One open file for each process and file (a path may be given another), closed with the last matrix in it; what is open does
+# not survive a fork.
+_files: weakref.WeakValueDictionary[tuple[int, int, int], Any] = weakref.WeakValueDictionary()
 
 
 class HDF5Matrix:
@@ -58,7 +59,8 @@ class HDF5Matrix:
             # Imported here: few programs read HDF5.
             import h5py
 
-            key = os.getpid(), os.path.abspath(self.datapath)
+            status = os.stat(self.datapath)
+            key = os.getpid(), status.st_dev, status.st_ino
             file = _files.get(key)
             if file is None or not file:  # a closed file is false
                 file = _files[key] = h5py.File(self.datapath, "r")
@@ -83,17 +85,23 @@ class HDF5Matrix:
             if step > 0:
                 return self._read(slice(start + self.start, max(start, stop) + self.start, step))
             key = np.arange(start, stop, step)
-        elif np.ndim(key) == 0:
-            try:
-                return self._read(range(self.start, self.end)[key])  # type: ignore[index]
-            except IndexError:
-                raise IndexError(f"HDF5Matrix: index {key} is out of the {len(self)} rows") from None
-        try:
-            chosen = np.arange(self.start, self.end)[np.asarray(key) if np.size(key) else []]
-        except IndexError:
-            raise IndexError(f"HDF5Matrix: indices up to {np.max(key)} are out of the {len(self)} rows") from None
+        chosen = self._places(key)
+        if chosen.ndim == 0:
+            return self._read(int(chosen))
         places, where = np.unique(chosen, return_inverse=True)  # HDF5 reads lists in increasing order only
         return self._read(places, where)
+
+    def _places(self, key: Any) -> np.ndarray:
+        """Indices, or a mask, as places in the dataset."""
+        indices = np.asarray(key) if np.size(key) else np.zeros(np.shape(key), int)
+        if indices.dtype.kind == "b" and indices.shape == (len(self),):
+            indices = np.flatnonzero(indices)
+        if indices.dtype.kind not in "iu" or indices.ndim > 1:
+            raise TypeError(f"HDF5Matrix: expected an index, a slice, or a list of indices or a mask of {len(self)}, got {key!r}")
+        outside = (indices < -len(self)) | (indices >= len(self))
+        if outside.any():
+            raise IndexError(f"HDF5Matrix: index {indices[outside].flat[0]} is out of the {len(self)} rows")
+        return np.where(indices < 0, indices + self.end, indices + self.start)
 
     def _read(self, rows: Any, order: Any = None) -> Any:
         read = self.data[rows] if order is None else self.data[rows][order]

@@ -40,7 +40,7 @@ class Readable(Protocol):
 def is_read_late(data: Any) -> bool:
     """Whether `data` becomes Rows: an HDF5Matrix, an h5py dataset, a sparse matrix, an array mapped from a file."""
     if isinstance(data, np.ndarray):
-        return not isinstance(data, np.ma.MaskedArray) and (type(data) is np.memmap or _is_mapped(data))
+        return data.ndim > 0 and not isinstance(data, np.ma.MaskedArray) and (type(data) is np.memmap or _is_mapped(data))
     if isinstance(data, (Rows, HDF5Matrix)):
         return True
     h5py = sys.modules.get("h5py")  # whoever has a dataset has imported it
