@@ -400,3 +400,59 @@ def test_a_layer_and_a_function_of_one_name():
     model = Model(x, Concatenate()([x, K.concatenate([x, x])]))
     assert {layer.name for layer in model.layers} == {"input_1", "concatenate_1", "concatenate_2"}
     np.testing.assert_array_equal(model.predict(A), np.concatenate([A, A, A], 1))
+
+
+@pytest.mark.parametrize("function", registry.names("functions"))
+def test_functions_of_k_pickle(function):
+    found = getattr(K, function, None)
+    if found is not None:  # the others are what Python's operators do
+        assert pickle.loads(pickle.dumps(found)) is found
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: K.maximum(x, 0.5), K.sqrt, lambda x: K.pow(x, 0.5), lambda x: K.clip(x, 0.5, 2), K.l2_normalize,
+        lambda x: K.logsumexp(x, axis=-1, keepdims=True),
+        lambda x: x * 2.5, lambda x: x / 2, lambda x: np.array([0.5, 1.5]) * x, lambda x: 2.0**x,
+    ],
+)  # fmt: skip
+def test_fractions_of_integers_are_of_floatx(function):
+    """NumPy makes float64 of them, which no layer of float32 takes."""
+    x = Input((2,), dtype="int32")
+    y = function(x)
+    numbers = np.array([[1, 4], [9, 2]], np.int32)
+    got = Model(x, y).predict(numbers)
+    assert y.dtype == "float32" and got.dtype == np.float32
+    np.testing.assert_allclose(got, np.asarray(function(numbers)), rtol=1e-6)
+    assert Model(x, Dense(3)(y)).predict(numbers).dtype == np.float32
+
+
+def test_float64_stays():
+    x = Input((2,), dtype="float64")
+    assert (x * 2).dtype == K.maximum(x, Input((2,))).dtype == "float64"
+
+
+def test_a_free_axis_may_be_shorter_than_a_slice():
+    x = Input((None, 3))
+    assert [x[:, -2:].shape, x[:, :5].shape, x[:, 1:].shape] == [(None, None, 3)] * 3
+    assert Model(x, x[:, -2:]).predict(np.ones((2, 1, 3))).shape == (2, 1, 3)
+
+
+def test_a_function_that_leaves_nothing():
+    with pytest.raises(ValueError, match=r"shape \(None, None, 3\): nothing is left of what was tried"):
+        Input((None, 3))[:, 2000:]
+
+
+def test_a_free_size_in_a_shape():
+    x = Input((4, 3))
+    y = K.reshape(x, (K.shape(x)[0], 2, 6))
+    assert y.shape == (None, 2, 6)
+    numbers = RNG.normal(size=(5, 4, 3)).astype("f4")
+    assert np.array_equal(Model(x, y).predict(numbers), numbers.reshape(5, 2, 6))
+
+
+@pytest.mark.parametrize("draw", [K.random_normal, K.random_uniform, K.random_binomial, K.truncated_normal])
+def test_random_numbers_of_no_size(draw):
+    with pytest.raises(ValueError, match=rf"K.{draw.__name__}: expected sizes, got \(None, 4\).* draw in a layer's call"):
+        draw(K.shape(Input((4,))))

@@ -1,4 +1,8 @@
-"""K: random values. Without a seed each call takes a fresh key; the same seed gives the same numbers."""
+"""K: random values. Without a seed each call takes a fresh key; the same seed gives the same numbers.
+
+What is drawn is an array of floatx, or of dtype: beside a symbolic tensor it is a constant of the graph, the same in each run.
+Noise that is new in each run is drawn in a layer's call(), or by K.dropout. Source: Keras 2.2.5.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +28,20 @@ Array = NDArray[Any]
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    return generator(seed, "random").normal(mean, stddev, tuple(shape)).astype(dtype or floatx())
+    """Normal, of that mean and standard deviation."""
+    return generator(seed, "random").normal(mean, stddev, _sizes(shape, "random_normal")).astype(dtype or floatx())
 
 
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    return generator(seed, "random").uniform(minval, maxval, tuple(shape)).astype(dtype or floatx())
+    """Uniform in [minval, maxval)."""
+    return generator(seed, "random").uniform(minval, maxval, _sizes(shape, "random_uniform")).astype(dtype or floatx())
 
 
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
     """1 with probability p, else 0."""
-    return (generator(seed, "random").random(tuple(shape)) <= p).astype(dtype or floatx())
+    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(dtype or floatx())
 
 
 def truncated_normal(
@@ -43,9 +49,9 @@ def truncated_normal(
 ) -> Array:
     """Normal; draws beyond two standard deviations are drawn again."""
     stream = generator(seed, "random")
-    draws = stream.standard_normal(tuple(shape))
+    draws = stream.standard_normal(_sizes(shape, "truncated_normal"))
     while (outside := np.abs(draws) > 2).any():
-        draws = np.where(outside, stream.standard_normal(tuple(shape)), draws)
+        draws = np.where(outside, stream.standard_normal(draws.shape), draws)
     return np.asarray(draws * stddev + mean).astype(dtype or floatx())
 
 
@@ -57,6 +63,7 @@ def random_normal_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
+    """A Variable that begins with normal numbers, of that mean and standard deviation."""
     return _variable(random_normal(shape, mean, scale, dtype, seed), name)
 
 
@@ -68,8 +75,18 @@ def random_uniform_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
+    """A Variable that begins with numbers uniform in [low, high)."""
     return _variable(random_uniform(shape, low, high, dtype, seed), name)
 
 
 def _variable(value: Array, name: str | None) -> Variable:
     return Variable(value, f"{name or 'Variable_' + str(next_uid('Variable'))}:0")
+
+
+def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:
+    sizes = tuple(shape)
+    if None in sizes:
+        raise ValueError(
+            f"K.{who}: expected sizes, got {sizes}: a symbolic tensor has none; draw in a layer's call(), or by K.dropout"
+        )
+    return sizes

@@ -55,6 +55,8 @@ def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, 
                 raise
             raise named_error from error
 
+    # Where users find it, and pickle, though it may wrap a function of `ops`.
+    either.__module__, either.__qualname__ = "lamella.backend", label
     return either
 
 

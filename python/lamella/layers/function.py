@@ -83,7 +83,11 @@ class Function(Layer):
 
     def _run(self, inputs: list[Value]) -> Value:
         named = {key: args.fill(value, inputs) for key, value in self._named.items()}
-        return self._function(*args.fill(self._positional, inputs), **named)
+        y = self._function(*args.fill(self._positional, inputs), **named)
+        # Where integers and fractions meet NumPy makes float64, in which layers of float32 would not take them.
+        if any(x.dtype == np.float64 for x in inputs):
+            return y
+        return [_in_floatx(v) for v in y] if isinstance(y, list) else _in_floatx(y)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         found = self._outputs(input_shape if isinstance(input_shape, list) else [input_shape])
@@ -138,6 +142,10 @@ class Function(Layer):
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
             self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})")
         return self._known[specs]
+
+
+def _in_floatx(y: Value) -> Value:
+    return y.astype(floatx()) if isinstance(y, (np.ndarray, np.generic)) and y.dtype == np.float64 else y
 
 
 def _specs(entry: Any, key: str, who: str) -> Specs:

@@ -13,10 +13,10 @@ from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
 from lamella.ops.tape import value_of
 
-# What stands for a free size: (the batch, other axes). The function must take two; three are compared where it takes them.
-# Small ones are cheap and tell x[:, :5] from an axis of 5; 64 and 96 are more than windows and strides; 840 and 1680 have all
+# What stands for a free size: (the batch, other axes). The function must take two; four are compared where it takes them.
+# Small ones are cheap and tell x[:, :5] from an axis of 5, and 1 x[:, -2:] from one of 2; 64 and 96 are more than windows and strides; 840 and 1680 have all
 # divisors up to 8, for a reshape. No batch comes twice: then it would not look free.
-_SIZES = ((1, 2), (2, 7), (3, 64), (4, 96), (840, 840), (1680, 1680))
+_SIZES = ((1, 2), (2, 7), (5, 1), (3, 64), (4, 96), (840, 840), (1680, 1680))
 # Elements of all inputs of a trial together: 256 MB of float32.
 _LARGEST = 2**26
 
@@ -44,7 +44,9 @@ def shapes_of(
         # A window larger than the trial's image leaves nothing of it, whatever the size.
         if not free or all(0 not in shape for shape, _ in found):
             tried.append(found)
-        if len(tried) == 3:
+        else:
+            reason = reason or ValueError("nothing is left of what was tried")
+        if len(tried) == 4:
             break
     if len(tried) < (2 if free else 1):
         kind = TypeError if isinstance(reason, TypeError) else ValueError
