@@ -151,13 +151,12 @@ LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* r
     switch (strip.count - done) {
 #define CASE(rest)                                                                                                   \
     case rest:                                                                                                       \
-        return multiply_tiles<T, rest, NV, kStep, kLdb>(strip.rows + done, step, runs, run_count, b, ldb,            \
-                                                        strip.c + done, strip.column, columns, epilogue, 1);
-        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5)
-        default:
-            if constexpr (kTall) {
-                switch (strip.count - done) { CASE(6) CASE(7) CASE(8) }
-            }
+        if constexpr (rest < kMost) {                                                                                \
+            multiply_tiles<T, rest, NV, kStep, kLdb>(strip.rows + done, step, runs, run_count, b, ldb,               \
+                                                     strip.c + done, strip.column, columns, epilogue, 1);            \
+        }                                                                                                            \
+        return;
+        CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
     }
 }
