@@ -86,6 +86,12 @@ def test_imports_point_down(path):
         assert parts[0] in allowed or ".".join(parts[:2]) in allowed, f"{room} imports {target}"
 
 
+def test_what_is_imported_by_name():
+    """No import statement shows these: the front doors that load what is asked for, and the registry's closed room."""
+    doors = {"callbacks/__init__.py", "core/registry.py", "keras_alias.py", "utils/__init__.py"}
+    assert {str(path.relative_to(PACKAGE)) for path in modules() if "import_module" in path.read_text()} == doors
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_private_names_stay_in_their_room(path):
     for module, name in imports(path):
