@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 Work = Callable[[Any], Any]
@@ -130,8 +130,12 @@ class Workers:
         try:
             for thread in self._threads:
                 thread.start()
-        except BaseException:  # Ctrl-C, or no more threads to be had
+        except BaseException as error:  # Ctrl-C, or no more threads to be had
             self.dismiss()
+            if isinstance(error, KeyboardInterrupt):  # it may have come before `thread`, which runs, could say so
+                deadline = monotonic() + 0.1
+                while thread.ident is None and monotonic() < deadline:
+                    sleep(0.001)
             for thread in self._threads:
                 if thread.is_alive():
                     thread.join(GRACE_SECONDS)
