@@ -65,12 +65,7 @@ def fit(
         batches = ArrayBatches(data, size, shuffle, steps.stream.order)
     validation: Batches | None = None
     if generated:
-        from lamella.data.generated import GeneratedBatches  # with its queues it is five modules
-
-        validation = GeneratedBatches(
-            validation_data, validation_steps, feed.items_to_data(model, steps.objective), hiring,
-            argument="validation_steps",
-        )  # fmt: skip
+        validation = generated_validation(model, steps, validation_data, validation_steps, hiring)
     if held is not None:
         if steps_per_epoch is None:
             feed.check_whole_batches(model, held.samples, size)
@@ -154,6 +149,14 @@ def _validation(
         weights = [np.ones(held.samples, y.dtype) if w is None else w for w, y in zip(held.weights, held.targets)]
         return held, [*held.inputs, *held.targets, *weights, *_phase(model)]
     return None, None
+
+
+def generated_validation(model: Any, steps: Steps, source: Any, count: int | None, hiring: Hiring) -> Batches:
+    """Batches of a generator or Sequence to validate on, `count` each time."""
+    from lamella.data.generated import GeneratedBatches  # with its queues it is five modules
+
+    convert = feed.items_to_data(model, steps.objective)
+    return GeneratedBatches(source, count, convert, hiring, argument="validation_steps")
 
 
 def validation_arrays(model: Any, steps: Steps, validation_data: Any) -> tuple[Data, list[Any]]:

@@ -19,7 +19,7 @@ from lamella.data.standardize import Array
 from lamella.data.workers import NotInTime
 from lamella.training import feed
 from lamella.training.evaluate import run_evaluation, run_prediction
-from lamella.training.fit import run, validation_arrays
+from lamella.training.fit import generated_validation, run, validation_arrays
 from lamella.training.step import Steps
 
 
@@ -90,9 +90,7 @@ def fit(
     validation: Batches | None = None
     shown = None
     if is_generated(validation_data):
-        validation = GeneratedBatches(
-            validation_data, validation_steps, feed.items_to_data(model, steps.objective), hiring, argument="validation_steps"
-        )
+        validation = generated_validation(model, steps, validation_data, validation_steps, hiring)
     elif validation_data is not None:
         if validation_steps is not None:
             warnings.warn("`validation_steps` is for generators: arrays are validated whole.", stacklevel=4)
