@@ -24,7 +24,7 @@ Int convolve_bytes(Int tap_count, Int in, Int out) {
 template <class T>
 Status convolve(const Convolution<T>& v, const Arena& arena) {
     if (v.images * v.rows * v.columns * v.out == 0) return nullptr;
-    const bool pays = winograd_fits(v) && winograd_pays<T>(v.in, v.out, v.images, v.rows, v.columns);
+    const bool pays = is_3x3(v) && winograd_pays<T>(v.in, v.out, v.images, v.rows, v.columns);
     return pays ? convolve_winograd(v, arena) : convolve_direct(v, arena);
 }
 

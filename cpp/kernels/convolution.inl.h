@@ -1,7 +1,7 @@
 // Sliding windows over images without im2col. The input is read through a zero-padded copy of some of its rows (a patch):
 // in NHWC the taps of one filter row lie side by side, so a row of A is a pointer into the patch.
 #pragma once
-#include "kernels/gemm.inl.h"
+#include "kernels/thin_conv.inl.h"
 
 namespace lamella {
 namespace {
@@ -82,6 +82,16 @@ struct Convolution {
     Int depth() const { return tap_count * in; }
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
 };
+
+// Three taps by three side by side, stride 1.
+template <class T>
+bool is_3x3(const Convolution<T>& v) {
+    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1) return false;
+    for (Int t = 0; t < 9; ++t) {
+        if (v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3) return false;
+    }
+    return true;
+}
 
 // What one output row reads: the box of output row 0.
 template <class T>
@@ -181,6 +191,7 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
     const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * v.columns;
     const Int patch_size = ((block_rows - 1) * v.row_step + reached.bottom - reached.top) * patch_row;
     const Int flops = 2 * points * v.out * v.depth();
+    const bool thin = kThinPays && v.in == 1 && is_3x3(v);
     Int failed = 0;
     parallel_for(v.images * row_blocks, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
         void* const scratch = thread_scratch(Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points));
@@ -198,6 +209,16 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
                           reached.right};
             const Patch<T> patch =
                 patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
+            if (thin) {
+                const T* const from = patch.data + v.taps[0].column - reached.left;
+                for (Int j = 0; j < v.out; j += kTileColumns<T>) {
+                    convolve_thin<T>({from, patch.row_size, v.y + n * v.y_image + p0 * v.y_row + j, v.y_row, v.y_column,
+                                      p1 - p0, v.columns},
+                                     packed + j * v.depth(), smaller(kTileColumns<T>, v.out - j),
+                                     v.bias != nullptr ? v.bias + j : nullptr, v.relu);
+                }
+                continue;
+            }
             Int count = 0;
             for (Int p = p0; p < p1; ++p) {
                 for (Int q = 0; q < v.columns; ++q, ++count) {

@@ -27,16 +27,6 @@ bool winograd_pays(Int in, Int out, Int images, Int rows, Int columns) {
            2 * images * rows * columns >= tiles * kWinogradOut * kWinogradOut;
 }
 
-// Three taps by three side by side, stride 1.
-template <class T>
-bool winograd_fits(const Convolution<T>& v) {
-    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1) return false;
-    for (Int t = 0; t < 9; ++t) {
-        if (v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3) return false;
-    }
-    return true;
-}
-
 // x -> B^T x, over six vectors.
 template <class T>
 LAMELLA_INLINE void transform_input(const Vec<T>* x, Vec<T>* y) {

@@ -100,6 +100,30 @@ def test_every_number_of_taps_of_one_channel(target, dtype, filters):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("filters", [1, 2, 4, 5, 8, 9, 16, 17, 31, 32, 33, 64, 65, 130])
+def test_three_by_three_over_one_channel(target, dtype, filters):
+    """Every number of points side by side, up to more than two tiles; dx of one filter is such a convolution, too."""
+    for columns in range(1, 15):
+        for padding in ("same", "valid"):
+            size = (3, columns) if padding == "same" else (5, columns + 2)
+            for channels, outputs in ((1, filters), (filters, 1)):
+                case = (2, size, channels, outputs, (3, 3), (1, 1), (1, 1), padding)
+                x, w, bias, dy, geometry = arrays(case, dtype)
+                spans = geometry[:2], geometry[2:4], geometry[4:]
+                for b, relu in ((bias, 1), (bias[:0], 0)):
+                    y, dx, _, _ = run(x, w, b, dy, geometry, relu)
+                    close(y, oracle.forward(x, w, b, relu, dy.shape, *spans), dtype)
+                    close(dx, oracle.backward(x, w, dy, *spans)[0], dtype)
+
+
+def test_nan_in_one_channel_stays(target):
+    x = np.full((1, 3, 3, 1), np.nan, np.float32)
+    y = np.zeros((1, 1, 1, 5), np.float32)
+    _kernels.conv2d_forward(x, np.ones((3, 3, 1, 5), np.float32), np.zeros(5, np.float32), 1, 1, 1, 1, 0, 0, 1, y)
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", [CASES[4], (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"), (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same")])
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
     inputs = arrays(case, dtype)

@@ -1,0 +1,97 @@
+// 3x3 windows of stride 1 over one channel. The general tile loads its two vectors of weights anew for every six points;
+// here the nine taps' weights stay in registers over a block of rows, and neighbouring points share what they read.
+#pragma once
+#include "kernels/gemm.inl.h"
+
+namespace lamella {
+namespace {
+
+// 16 registers: 9x1 weights + 4x1 sums + 1 broadcast = 14. 32 registers: 9x2 + 6x2 + 1 = 31.
+constexpr int kThinVectors = kRegisters == 32 ? 2 : 1;
+constexpr int kThinPoints = kRegisters == 32 ? 6 : 4;
+// Without fused multiply-add the products take registers, too, and the general tile is the faster one.
+#if defined(__FMA__) || defined(__aarch64__)
+constexpr bool kThinPays = true;
+#else
+constexpr bool kThinPays = false;
+#endif
+
+// x: rows of one channel, row_size apart, two more rows and columns than points. Values of point (p, q) start at
+// y + p*y_row + q*y_column.
+template <class T>
+struct ThinBlock {
+    const T* x;
+    Int row_size;
+    T* y;
+    Int y_row, y_column;
+    Int rows, columns;
+};
+
+template <class T, int NP, int NV>
+LAMELLA_INLINE void thin_tile(const T* x, Int row_size, const Vec<T> (&w)[9][NV], const T* bias, bool relu, T* y,
+                              Int y_column, Int part) {
+    Vec<T> sums[NP][NV] = {};
+#pragma GCC unroll 3
+    for (int row = 0; row < 3; ++row) {
+#pragma GCC unroll 8
+        for (int column = 0; column < NP + 2; ++column) {
+            const Vec<T> value = broadcast<T>(x[row * row_size + column]);
+#pragma GCC unroll 3
+            for (int tap = 0; tap < 3; ++tap) {
+                const int point = column - tap;
+                if (point < 0 || point >= NP) continue;
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) sums[point][v] += value * w[row * 3 + tap][v];
+            }
+        }
+    }
+#pragma GCC unroll 6
+    for (int point = 0; point < NP; ++point) {
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) {
+            Vec<T> sum = sums[point][v] + load(bias + v * kLanes<T>);
+            if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            store(y + point * y_column + v * kLanes<T>, sum, v == NV - 1 ? part : 0);
+        }
+    }
+}
+
+// NV vectors of columns of the panel w [9][NR]; the last has `part` columns, or all if that is 0.
+template <class T, int NV>
+[[gnu::noinline]] void thin_columns(const ThinBlock<T>& block, const T* panel, const T* bias, bool relu, Int part) {
+    Vec<T> w[9][NV];
+#pragma GCC unroll 9
+    for (int tap = 0; tap < 9; ++tap) {
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) w[tap][v] = load(panel + tap * kTileColumns<T> + v * kLanes<T>);
+    }
+    for (Int p = 0; p < block.rows; ++p) {
+        const T* x = block.x + p * block.row_size;
+        T* y = block.y + p * block.y_row;
+        Int left = block.columns;
+        for (; left >= kThinPoints; left -= kThinPoints, x += kThinPoints, y += kThinPoints * block.y_column) {
+            thin_tile<T, kThinPoints, NV>(x, block.row_size, w, bias, relu, y, block.y_column, part);
+        }
+        for (; left >= 2; left -= 2, x += 2, y += 2 * block.y_column) {
+            thin_tile<T, 2, NV>(x, block.row_size, w, bias, relu, y, block.y_column, part);
+        }
+        if (left > 0) thin_tile<T, 1, NV>(x, block.row_size, w, bias, relu, y, block.y_column, part);
+    }
+}
+
+// bias: of `columns` values, or nullptr.
+template <class T>
+void convolve_thin(ThinBlock<T> block, const T* panel, Int columns, const T* bias, bool relu) {
+    constexpr Int kMost = kThinVectors * kLanes<T>;
+    for (; columns > 0; columns -= kMost, panel += kMost, block.y += kMost) {
+        const Int now = columns < kMost ? columns : kMost;
+        T padded[kMost] = {};
+        for (Int j = 0; bias != nullptr && j < now; ++j) padded[j] = bias[j];
+        if (now <= kLanes<T>) thin_columns<T, 1>(block, panel, padded, relu, now % kLanes<T>);
+        else thin_columns<T, kThinVectors>(block, panel, padded, relu, now % kLanes<T>);
+        if (bias != nullptr) bias += kMost;
+    }
+}
+
+}  // namespace
+}  // namespace lamella
