@@ -1,5 +1,7 @@
-// lamella._kernels._compiled: each line of kernels.def as a function, and the choice of target and threads.
+// lamella._kernels._compiled: each line of kernels.def as a function, the choice of target and threads, and
+// what lamella.ops is made of.
 #include "bindings/caster.h"
+#include "bindings/ops.h"
 
 namespace lamella {
 namespace {
@@ -77,4 +79,5 @@ PYBIND11_MODULE(_compiled, module) {
     });
     module.def("num_threads", &num_threads);
     module.def("set_num_threads", &set_num_threads);
+    bind_ops(module);
 }

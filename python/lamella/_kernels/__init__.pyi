@@ -1,6 +1,9 @@
 """The compiled module: one function for each line of cpp/kernels.def, and the choice of target and threads."""
 
 from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 
 KERNELS: tuple[str, ...]
 
@@ -13,6 +16,30 @@ def select(target: str) -> None:
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+
+def contiguous(x: np.ndarray) -> np.ndarray: ...
+def empty_like(x: np.ndarray) -> np.ndarray: ...
+
+# What lamella.ops.tape is made of; it says what these mean.
+class Op:
+    """An op, as `differentiable` makes it.
+
+    Args:  forward: (*ndarrays, **configuration) -> (y, backward).  tensor, variable: the types whose `value` is
+        computed on.  plain: makes an ndarray or None of any other input.
+    """
+
+    def __init__(self, forward: Callable[..., Any], tensor: type, variable: type, plain: Callable[[Any], Any]) -> None: ...
+    def __call__(self, *inputs: Any, **config: Any) -> Any: ...
+
+def record(nodes: list[Any], places: dict[Any, int], first: int) -> None:
+    """Ops of this thread append to `nodes`, in which results count on from `first`, where an input is in `places`."""
+
+def stop_recording() -> None: ...
+def is_recording() -> bool:
+    """In this thread."""
+
+def backpropagate(nodes: list[Any], gradients: list[Any]) -> None:
+    """Empties `nodes` from the end: hands each result's gradient to its closure, and adds up what comes back."""
 
 # A kernel by its name. Raises TypeError for arrays that it does not take, ValueError where one of its checks fails.
 def __getattr__(name: str) -> Callable[..., None]: ...

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella import _kernels
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
 
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -22,14 +22,14 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
     Returns:  the same shape.
     """
     x = contiguous(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     top = np.inf if max_value is None else max_value
     _kernels.relu_forward(x, alpha, top, threshold, y)
     # The plain relu reads its output, which the next op keeps anyway, and lets go of its input.
     seen = y if alpha == 0 and threshold == 0 and max_value is None else x
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(dy, order="C")
+        dx = empty_like(dy)
         _kernels.relu_backward(seen, contiguous(dy), alpha, top, threshold, dx)
         return (dx,)
 
@@ -40,11 +40,11 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
 def elu(x: Array, *, alpha: float = 1.0, scale: float = 1.0) -> tuple[Array, Backward]:
     """scale * (x if x > 0, else alpha * (exp(x) - 1)); any shape."""
     x = contiguous(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     _kernels.elu_forward(x, alpha, scale, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(y)
+        dx = empty_like(y)
         _kernels.elu_backward(y, contiguous(dy), alpha, scale, dx)
         return (dx,)
 
@@ -63,11 +63,11 @@ def _from_output(
 
     def op(x: Array) -> tuple[Array, Backward]:
         x = contiguous(x)
-        y = np.empty_like(x)
+        y = empty_like(x)
         forward(x, y)
 
         def back(dy: Array, need: tuple[bool, ...]) -> Gradients:
-            dx = np.empty_like(y)
+            dx = empty_like(y)
             backward(y, contiguous(dy), dx)
             return (dx,)
 
@@ -111,11 +111,11 @@ def _softmax(x: Array, *, axis: int) -> tuple[Array, Backward]:
         raise ValueError(f"softmax: expected an axis in [{-ndim}, {ndim}), got {axis} for shape {x.shape}")
     last = axis == -1 or axis == ndim - 1
     x = contiguous(x if last else np.moveaxis(x, axis, -1))
-    y = np.empty(x.shape, x.dtype)
+    y = empty_like(x)
     _kernels.softmax_forward(x, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(y)
+        dx = empty_like(y)
         _kernels.softmax_backward(y, contiguous(dy if last else np.moveaxis(dy, axis, -1)), dx)
         return (dx if last else np.moveaxis(dx, -1, axis),)
 

@@ -6,6 +6,10 @@ import functools
 
 import numpy as np
 
+# contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is. empty_like(x): np.empty_like of an array,
+# always C-contiguous. In C++, since each op calls them and NumPy's ways in cost more than small kernels.
+from lamella._kernels import contiguous as contiguous
+from lamella._kernels import empty_like as empty_like
 from lamella.ops.tape import Array
 
 
@@ -14,12 +18,6 @@ def axis_of(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise ValueError(f"expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
-
-
-def contiguous(x: Array) -> Array:
-    """x itself if it is C-contiguous and aligned, else a copy that is."""
-    flags = x.flags
-    return x if flags.c_contiguous and flags.aligned else np.require(x, None, ("C", "A"))
 
 
 @functools.cache

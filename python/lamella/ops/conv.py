@@ -6,7 +6,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
-from lamella.ops.arrays import absent, contiguous
+from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
@@ -52,11 +52,11 @@ def conv2d(
             dy = relu_gradient(output, dy)
         dx = dkernel = dbias = None
         if need[1] or need[2]:
-            dkernel = np.empty_like(kernel)
+            dkernel = empty_like(kernel)
             dbias = np.empty(filters, dy.dtype) if bias is not None else absent(kernel.dtype)
             _kernels.conv2d_backward_weights(x, dy, *geometry, dkernel, dbias)
         if need[0]:
-            dx = np.empty_like(x)
+            dx = empty_like(x)
             _kernels.conv2d_backward_input(dy, kernel, *geometry, dx)
         return dx, dkernel, dbias
 
@@ -65,6 +65,6 @@ def conv2d(
 
 def relu_gradient(y: Array, dy: Array) -> Array:
     """dy where the output y of a fused relu is positive, 0 elsewhere."""
-    dx = np.empty(dy.shape, dy.dtype)
+    dx = empty_like(dy)
     _kernels.relu_backward(y, dy, 0.0, np.inf, 0.0, dx)
     return dx

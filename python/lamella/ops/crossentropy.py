@@ -10,7 +10,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import config
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable, value_of
 from lamella.ops.targets import labels_beside, labels_outside, target_beside
 
@@ -41,7 +41,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
         dloss = contiguous(dloss)
         dx = dy = None
         if need[0]:
-            dx = np.empty(p.shape, p.dtype)
+            dx = empty_like(p)
             if of_softmax is None:
                 _kernels.categorical_crossentropy_backward(p, y, dloss, epsilon, dx)
             else:
@@ -57,7 +57,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
 @differentiable
 def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
     z, y = contiguous(z), target_beside(z, y, "categorical_crossentropy")
-    p = np.empty_like(z)
+    p = empty_like(z)
     loss = np.empty(z.shape[:-1], z.dtype)
     _kernels.softmax_crossentropy_forward(z, y, p, loss)
 
@@ -65,7 +65,7 @@ def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
         dloss = contiguous(dloss)
         dz = dy = None
         if need[0]:
-            dz = np.empty_like(p)
+            dz = empty_like(p)
             _kernels.softmax_crossentropy_backward(p, y, dloss, dz)
         if need[1]:
             dy = -np.log(p) * dloss[..., None]
@@ -101,7 +101,7 @@ def _sparse_categorical_crossentropy(x: Array, *, labels: Array, of_softmax: Arr
         raise labels_outside(p, y, error) from None
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(p)
+        dx = empty_like(p)
         if of_softmax is None:
             _kernels.sparse_categorical_crossentropy_backward(p, y, contiguous(dloss), epsilon, dx)
         else:
@@ -115,7 +115,7 @@ def _sparse_categorical_crossentropy(x: Array, *, labels: Array, of_softmax: Arr
 def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Backward]:
     z = contiguous(z)
     y = labels_beside(z, labels, "sparse_categorical_crossentropy")
-    p = np.empty_like(z)
+    p = empty_like(z)
     loss = np.empty(z.shape[:-1], z.dtype)
     try:
         _kernels.sparse_softmax_crossentropy_forward(z, y, p, loss)
@@ -123,7 +123,7 @@ def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Bac
         raise labels_outside(z, y, error) from None
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
-        dz = np.empty_like(p)
+        dz = empty_like(p)
         _kernels.sparse_softmax_crossentropy_backward(p, y, contiguous(dloss), dz)
         return (dz,)
 
@@ -155,7 +155,7 @@ def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None)
         dloss = contiguous(dloss)
         dx = dy = None
         if need[0]:
-            dx = np.empty_like(p)
+            dx = empty_like(p)
             if of_sigmoid is None:
                 _kernels.binary_crossentropy_backward(p, y, dloss, epsilon, dx)
             else:
@@ -171,7 +171,7 @@ def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None)
 @differentiable
 def _sigmoid_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
     z, y = contiguous(z), target_beside(z, y, "binary_crossentropy")
-    p = np.empty_like(z)
+    p = empty_like(z)
     loss = np.empty(z.shape[:-1], z.dtype)
     _kernels.sigmoid_crossentropy_forward(z, y, p, loss)
 
@@ -179,7 +179,7 @@ def _sigmoid_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
         dloss = contiguous(dloss)
         dz = dy = None
         if need[0]:
-            dz = np.empty_like(p)
+            dz = empty_like(p)
             _kernels.sigmoid_crossentropy_backward(p, y, dloss, dz)
         if need[1]:
             dy = z * (dloss[..., None] / -p.shape[-1])

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from lamella import _kernels
-from lamella.ops.arrays import absent, contiguous
+from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 # What a multiply kernel can do to its result before it leaves the registers.
@@ -32,16 +32,14 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     none = absent(kernel.dtype)
     y = np.empty((len(rows), units), x.dtype)
     _kernels.dense_forward(rows, kernel, none if bias is None else bias, relu, y)
-    biased = bias is not None
     # Only relu's gradient reads the output.
     output = y if relu else none
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dtype = rows.dtype
-        dz = np.empty(output.shape, dtype)
-        dx = np.empty(rows.shape, dtype) if need[0] else none
-        dkernel = np.empty(kernel.shape, dtype) if need[1] else none
-        dbias = np.empty(units, dtype) if biased and need[2] else none
+        dz = empty_like(output) if relu else none
+        dx = empty_like(rows) if need[0] else none
+        dkernel = empty_like(kernel) if need[1] else none
+        dbias = none if bias is None or not need[2] else empty_like(bias)
         dy = contiguous(dy if flat else dy.reshape(-1, units))
         _kernels.dense_backward(rows, kernel, output, dy, dz, dx, dkernel, dbias)
         return dx if flat or not need[0] else dx.reshape(shape), dkernel, dbias

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella import _kernels
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 
@@ -34,11 +34,11 @@ def dropout(
             _kernels.dropout(mask, rate, seed, offset, mask)
             return x * mask, lambda dy, need: (dy * mask,)
     x = contiguous(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     _kernels.dropout(x, rate, seed, offset, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(y)
+        dx = empty_like(y)
         _kernels.dropout(contiguous(dy), rate, seed, offset, dx)
         return (dx,)
 

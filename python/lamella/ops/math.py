@@ -8,7 +8,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.ops.activations import exponential as exp
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
 
 __all__ = [
@@ -164,7 +164,7 @@ def sqrt(x: Array) -> tuple[Array, Backward]:
 def log(x: Array) -> tuple[Array, Backward]:
     """The natural logarithm: -inf at 0, NaN below."""
     x = contiguous(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     _kernels.log_forward(x, y)
     return y, lambda dy, need: (dy / x,)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 
@@ -33,17 +33,17 @@ def batch_norm(
     rows = _rows(x, "batch_norm")
     absent = np.empty(0, x.dtype)
     scale = absent if gamma is None else gamma
-    y = np.empty_like(rows)
+    y = empty_like(rows)
     mean = np.empty(rows.shape[1], x.dtype)
-    variance = np.empty_like(mean)
+    variance = empty_like(mean)
     _kernels.batch_norm_forward(rows, scale, absent if beta is None else beta, epsilon, y, mean, variance)
     if statistics is not None:
         statistics["mean"], statistics["variance"] = mean, variance
     before = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty_like(rows)
-        dgamma, dbeta = np.empty_like(mean), np.empty_like(mean)
+        dx = empty_like(rows)
+        dgamma, dbeta = empty_like(mean), empty_like(mean)
         _kernels.batch_norm_backward(
             rows, contiguous(dy.reshape(rows.shape)), scale, mean, variance, epsilon, dx, dgamma, dbeta
         )
@@ -63,7 +63,7 @@ def batch_norm_inference(
     """
     rows = _rows(x, "batch_norm_inference")
     absent = np.empty(0, x.dtype)
-    y = np.empty_like(rows)
+    y = empty_like(rows)
     _kernels.batch_norm_inference(
         rows, absent if gamma is None else gamma, absent if beta is None else beta, mean, variance, epsilon, y
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.config import epsilon
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
 from lamella.ops.targets import target_beside
 
@@ -36,10 +36,10 @@ def _row_loss(
             dloss = contiguous(dloss)
             dp = dy = None
             if need[0]:
-                dp = np.empty_like(p)
+                dp = empty_like(p)
                 to_p(p, y, dloss, *constants, dp)
             if need[1]:
-                dy = np.empty_like(y)
+                dy = empty_like(y)
                 if to_y == "negated":
                     to_p(p, y, np.negative(dloss), *constants, dy)
                 elif to_y == "swapped":

@@ -9,23 +9,23 @@ An op is a function over plain ndarrays that returns its result and a closure fo
         return x * x, backward
 
 Outside a tape the op returns the ndarray and the closure is dropped. Inside one, an input that stems from a source of
-the tape makes the result a Tensor, and the closure is kept until `gradients` has used it.
+the tape makes the result a Tensor, and the closure is kept until `gradients` has used it. What each op passes through is
+in cpp/bindings/tape.cpp.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NoReturn, TypeAlias
 
 import numpy as np
 
+from lamella import _kernels
 from lamella.core.variable import Variable
 
 Array: TypeAlias = np.ndarray
-ndarray = np.ndarray
 Gradients: TypeAlias = tuple[Array | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.
@@ -77,13 +77,6 @@ class Tensor:
         return f"Tensor(shape={self.shape}, dtype={self.dtype})"
 
 
-class _State(threading.local):
-    tape: Tape | None = None
-
-
-_state = _State()
-
-
 class Tape:
     """Records what is computed from `sources` in its `with` block, in this thread; each block begins anew.
 
@@ -91,30 +84,31 @@ class Tape:
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
-        self.places = {variable: i for i, variable in enumerate(sources)}
-        self._sources = len(sources)
-        self.count = len(sources)
-        self.nodes: list[tuple[Backward, list[int], tuple[bool, ...], int]] = []
+        self._places = {variable: i for i, variable in enumerate(sources)}
+        self._given = self._sources = len(sources)  # those that are watched are sources, too
+        # (backward, indices of its inputs or -1, need, index of its result), which count on from the sources.
+        self._nodes: list[tuple[Backward, tuple[int, ...], tuple[bool, ...], int]] = []
 
     def __enter__(self) -> Tape:
-        if _state.tape is not None:
+        if _kernels.is_recording():
             raise RuntimeError("Tape: a tape is already recording in this thread")
-        self.count = self._sources
-        self.nodes = []
-        _state.tape = self
+        self._sources = self._given
+        self._nodes = []
+        _kernels.record(self._nodes, self._places, self._sources)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _state.tape = None
+        _kernels.stop_recording()
         if kind is not None:
-            self.nodes = []  # lets go of what the closures hold
+            self._nodes = []  # lets go of what the closures hold
 
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources."""
-        if self.nodes:
+        if self._nodes:
             raise RuntimeError("Tape.watch: sources come before the first op")
-        self.count += 1
-        return Tensor(value, self.count - 1)
+        self._sources += 1
+        _kernels.record(self._nodes, self._places, self._sources)
+        return Tensor(value, self._sources - 1)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
@@ -122,9 +116,8 @@ class Tape:
         loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
         not written to. Each closure is freed as soon as it was used.
         """
-        nodes, self.nodes = self.nodes, []
-        gradients: list[Array | None] = [None] * self.count
-        first = nodes[0][3] if nodes else self.count
+        nodes, self._nodes = self._nodes, []
+        gradients: list[Array | None] = [None] * (self._sources + len(nodes))
         if isinstance(loss, Tensor):
             if loss.value.size != 1:
                 raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
@@ -134,17 +127,8 @@ class Tape:
         for tensor, weights in terms:
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
-        while nodes:
-            backward, origins, need, index = nodes.pop()
-            dy = gradients[index]
-            if dy is None:
-                continue
-            gradients[index] = None
-            for origin, dx in zip(origins, backward(dy, need)):
-                if origin >= 0 and dx is not None:
-                    sum_so_far = gradients[origin]
-                    gradients[origin] = dx if sum_so_far is None else sum_so_far + dx
-        return gradients[:first]
+        _kernels.backpropagate(nodes, gradients)
+        return gradients[: self._sources]
 
 
 def _plain(x: object) -> Array | None:
@@ -160,34 +144,4 @@ def value_of(x: object) -> Array | None:
 
 def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]:
     """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
-
-    # One function: a small model's step is some ten ops, and each call within would cost as much as all of this.
-    @functools.wraps(forward)
-    def op(*inputs: object, **config: object) -> Array | Tensor:
-        tape = _state.tape
-        if tape is None:
-            return forward(*[x if type(x) is ndarray else value_of(x) for x in inputs], **config)[0]
-        values: list[Array | None] = []
-        origins: list[int] = []
-        need: list[bool] = []
-        for x in inputs:
-            origin = -1
-            if type(x) is Tensor:
-                values.append(x.value)
-                origin = x.index
-            elif type(x) is Variable:
-                values.append(x.value)
-                origin = tape.places.get(x, -1)
-            else:
-                values.append(x if type(x) is ndarray or x is None else np.asarray(x))
-            origins.append(origin)
-            need.append(origin >= 0)
-        y, backward = forward(*values, **config)
-        if True not in need:
-            return y
-        index = tape.count
-        tape.count = index + 1
-        tape.nodes.append((backward, origins, tuple(need), index))
-        return Tensor(y, index)
-
-    return op
+    return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable, _plain), forward)

@@ -1,0 +1,299 @@
+// lamella.ops.tape and lamella.ops.arrays say what all of this means. A small model's step is little else than what
+// surrounds its kernels; hence this is not in Python, and calls go CPython's own way, not pybind11's.
+#include "bindings/ops.h"
+
+#include <pybind11/numpy.h>
+#include <structmember.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+namespace lamella {
+namespace {
+
+namespace py = pybind11;
+
+py::object stolen(PyObject* object) { return py::reinterpret_steal<py::object>(object); }
+py::object borrowed(PyObject* object) { return py::reinterpret_borrow<py::object>(object); }
+
+PyObject* name_of(const char* text) { return PyUnicode_InternFromString(text); }
+
+// What a thread's tape has recorded so far; both are owned, and null while none records. Results count on from `first`.
+struct Recording {
+    PyObject* nodes;   // list of (backward, origins, need, index of the result)
+    PyObject* places;  // dict: index of each source that is a Variable
+    Py_ssize_t first;
+};
+thread_local Recording recording{};
+
+// A function (*ndarrays, **configuration) -> (y, backward) as an op.
+struct Op {
+    PyObject_HEAD
+    PyObject* forward;
+    PyObject* tensor;    // the type Tensor
+    PyObject* variable;  // the type Variable
+    PyObject* plain;     // any other input -> ndarray or None
+    PyObject* attributes;
+    vectorcallfunc call;
+};
+
+PyTypeObject* array_type;
+PyObject *require, *value_name, *index_name, *logits_name;
+
+// The references that a call holds, few of them as a rule.
+class References {
+public:
+    explicit References(Py_ssize_t most) {
+        if (most > kFew) many_.resize(static_cast<std::size_t>(most));
+        items_ = most > kFew ? many_.data() : few_;
+    }
+    References(const References&) = delete;
+    ~References() {
+        for (Py_ssize_t i = 0; i < count_; ++i) Py_DECREF(items_[i]);
+    }
+    void own(PyObject* object) { items_[count_++] = object; }
+    PyObject** items() { return items_; }
+
+private:
+    static constexpr Py_ssize_t kFew = 12;
+    PyObject* few_[kFew];
+    std::vector<PyObject*> many_;
+    PyObject** items_;
+    Py_ssize_t count_ = 0;
+};
+
+// The ndarray, or None, that an op computes on, as a new reference; null with an error set.
+PyObject* value_of(const Op& op, PyObject* input) {
+    PyTypeObject* const type = Py_TYPE(input);
+    if (type == array_type || input == Py_None) return Py_NewRef(input);
+    if (type == reinterpret_cast<PyTypeObject*>(op.tensor) || type == reinterpret_cast<PyTypeObject*>(op.variable)) {
+        return PyObject_GetAttr(input, value_name);
+    }
+    return PyObject_CallOneArg(op.plain, input);
+}
+
+// The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
+Py_ssize_t origin_of(const Op& op, PyObject* places, PyObject* input) {
+    if (Py_TYPE(input) == reinterpret_cast<PyTypeObject*>(op.tensor)) {
+        const py::object index = stolen(PyObject_GetAttr(input, index_name));
+        if (!index) return -2;
+        const Py_ssize_t origin = PyLong_AsSsize_t(index.ptr());
+        return origin == -1 && PyErr_Occurred() != nullptr ? -2 : origin;
+    }
+    if (Py_TYPE(input) != reinterpret_cast<PyTypeObject*>(op.variable)) return -1;
+    PyObject* const place = PyDict_GetItemWithError(places, input);
+    if (place == nullptr) return PyErr_Occurred() != nullptr ? -2 : -1;
+    return PyLong_AsSsize_t(place);
+}
+
+// Tensor(y, index), past its __init__.
+PyObject* make_tensor(const Op& op, PyObject* y, PyObject* index) {
+    auto* const type = reinterpret_cast<PyTypeObject*>(op.tensor);
+    py::object tensor = stolen(type->tp_alloc(type, 0));
+    if (!tensor || PyObject_SetAttr(tensor.ptr(), value_name, y) < 0 ||
+        PyObject_SetAttr(tensor.ptr(), index_name, index) < 0 ||
+        PyObject_SetAttr(tensor.ptr(), logits_name, Py_None) < 0) {
+        return nullptr;
+    }
+    return tensor.release().ptr();
+}
+
+PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
+    const Op& op = *reinterpret_cast<Op*>(self);
+    const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+    // The tape may end while the op runs, by another's hand.
+    const py::object nodes = borrowed(recording.nodes), places = borrowed(recording.places);
+    const Py_ssize_t first = recording.first;
+
+    References values(inputs + named);
+    py::object origins, need;
+    bool needed = false;
+    if (nodes) {
+        origins = stolen(PyTuple_New(inputs));
+        need = stolen(PyTuple_New(inputs));
+        if (!origins || !need) return nullptr;
+    }
+    for (Py_ssize_t i = 0; i < inputs; ++i) {
+        PyObject* const value = value_of(op, arguments[i]);
+        if (value == nullptr) return nullptr;
+        values.own(value);
+        if (!nodes) continue;
+        const Py_ssize_t origin = origin_of(op, places.ptr(), arguments[i]);
+        if (origin == -2) return nullptr;
+        PyObject* const number = PyLong_FromSsize_t(origin);
+        if (number == nullptr) return nullptr;
+        PyTuple_SET_ITEM(origins.ptr(), i, number);
+        PyTuple_SET_ITEM(need.ptr(), i, Py_NewRef(origin >= 0 ? Py_True : Py_False));
+        needed = needed || origin >= 0;
+    }
+    for (Py_ssize_t i = inputs; i < inputs + named; ++i) values.own(Py_NewRef(arguments[i]));
+
+    const py::object result = stolen(PyObject_Vectorcall(op.forward, values.items(), static_cast<std::size_t>(inputs), names));
+    if (!result) return nullptr;
+    if (!PyTuple_CheckExact(result.ptr()) || PyTuple_GET_SIZE(result.ptr()) != 2) {
+        return PyErr_Format(PyExc_TypeError, "differentiable: expected (y, backward) of %R, got %R", op.forward, result.ptr());
+    }
+    PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
+    if (!needed) return Py_NewRef(y);
+
+    const py::object index = stolen(PyLong_FromSsize_t(first + PyList_GET_SIZE(nodes.ptr())));
+    if (!index) return nullptr;
+    const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), index.ptr()));
+    if (!node || PyList_Append(nodes.ptr(), node.ptr()) < 0) return nullptr;
+    return make_tensor(op, y, index.ptr());
+}
+
+PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
+    static const char* keywords[] = {"forward", "tensor", "variable", "plain", nullptr};
+    PyObject *forward, *tensor, *variable, *plain;
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!O", const_cast<char**>(keywords), &forward, &PyType_Type,
+                                     &tensor, &PyType_Type, &variable, &plain)) {
+        return nullptr;
+    }
+    PyObject* const self = type->tp_alloc(type, 0);
+    if (self == nullptr) return nullptr;
+    Op& op = *reinterpret_cast<Op*>(self);
+    op.forward = Py_NewRef(forward);
+    op.tensor = Py_NewRef(tensor);
+    op.variable = Py_NewRef(variable);
+    op.plain = Py_NewRef(plain);
+    op.call = call_op;
+    return self;
+}
+
+int traverse_op(PyObject* self, visitproc visit, void* arg) {
+    Op& op = *reinterpret_cast<Op*>(self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(op.forward);
+    Py_VISIT(op.tensor);
+    Py_VISIT(op.variable);
+    Py_VISIT(op.plain);
+    Py_VISIT(op.attributes);
+    return 0;
+}
+
+int clear_op(PyObject* self) {
+    Op& op = *reinterpret_cast<Op*>(self);
+    Py_CLEAR(op.forward);
+    Py_CLEAR(op.tensor);
+    Py_CLEAR(op.variable);
+    Py_CLEAR(op.plain);
+    Py_CLEAR(op.attributes);
+    return 0;
+}
+
+void free_op(PyObject* self) {
+    PyTypeObject* const type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    clear_op(self);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+// An op pickles, and is copied, by its name, as functions are.
+PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
+
+py::object make_op_type() {
+    static PyMethodDef methods[] = {{"__reduce__", reduce_op, METH_NOARGS, nullptr}, {}};
+    static PyMemberDef members[] = {
+        {"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, call), READONLY, nullptr},
+        {"__dictoffset__", T_PYSSIZET, offsetof(Op, attributes), READONLY, nullptr},
+        {},
+    };
+    static PyGetSetDef dictionary[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
+    static PyType_Slot slots[] = {
+        {Py_tp_new, reinterpret_cast<void*>(new_op)},
+        {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse_op)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear_op)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_op)},
+        {Py_tp_methods, methods},
+        {Py_tp_members, members},
+        {Py_tp_getset, dictionary},
+        {},
+    };
+    static PyType_Spec spec{"lamella._kernels.Op", sizeof(Op), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, slots};
+    PyObject* const type = PyType_FromSpec(&spec);
+    if (type == nullptr) throw py::error_already_set();
+    return stolen(type);
+}
+
+void record(const py::list& nodes, const py::dict& places, Py_ssize_t first) {
+    const py::object old_nodes = stolen(recording.nodes), old_places = stolen(recording.places);
+    recording = {nodes.inc_ref().ptr(), places.inc_ref().ptr(), first};
+}
+
+void stop_recording() {
+    const py::object old_nodes = stolen(recording.nodes), old_places = stolen(recording.places);
+    recording = {};
+}
+
+// From the last node to the first: what has come together for its result is handed to its closure, which is freed then.
+void backpropagate(const py::list& nodes, const py::list& gradients) {
+    while (PyList_GET_SIZE(nodes.ptr()) > 0) {
+        const Py_ssize_t last = PyList_GET_SIZE(nodes.ptr()) - 1;
+        const py::object node = borrowed(PyList_GET_ITEM(nodes.ptr(), last));
+        if (PyList_SetSlice(nodes.ptr(), last, last + 1, nullptr) < 0) throw py::error_already_set();
+        py::object backward = borrowed(PyTuple_GET_ITEM(node.ptr(), 0));
+        PyObject* const origins = PyTuple_GET_ITEM(node.ptr(), 1);
+        const Py_ssize_t index = PyLong_AsSsize_t(PyTuple_GET_ITEM(node.ptr(), 3));
+        py::object dy = gradients[static_cast<std::size_t>(index)];
+        if (dy.is_none()) continue;
+        gradients[static_cast<std::size_t>(index)] = py::none();
+        PyObject* const arguments[] = {dy.ptr(), PyTuple_GET_ITEM(node.ptr(), 2)};
+        const py::object result = stolen(PyObject_Vectorcall(backward.ptr(), arguments, 2, nullptr));
+        if (!result) throw py::error_already_set();
+        const py::object found = stolen(PySequence_Fast(result.ptr(), "backward: expected a sequence of gradients"));
+        if (!found) throw py::error_already_set();
+        const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PySequence_Fast_GET_SIZE(found.ptr()));
+        for (Py_ssize_t i = 0; i < count; ++i) {
+            const Py_ssize_t origin = PyLong_AsSsize_t(PyTuple_GET_ITEM(origins, i));
+            PyObject* const dx = PySequence_Fast_GET_ITEM(found.ptr(), i);
+            if (origin < 0 || dx == Py_None) continue;
+            PyObject* const before = PyList_GET_ITEM(gradients.ptr(), origin);
+            PyObject* const sum = before == Py_None ? Py_NewRef(dx) : PyNumber_Add(before, dx);
+            if (sum == nullptr || PyList_SetItem(gradients.ptr(), origin, sum) < 0) throw py::error_already_set();
+        }
+    }
+}
+
+// x itself if it is C-contiguous and aligned, else a copy that is.
+PyObject* contiguous(PyObject*, PyObject* x) {
+    constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    if (PyObject_TypeCheck(x, array_type) && (py::detail::array_proxy(x)->flags & kNeeded) == kNeeded) return Py_NewRef(x);
+    return PyObject_CallFunction(require, "OO(ss)", x, Py_None, "C", "A");
+}
+
+// A new C-contiguous ndarray of x's shape and dtype, its values left as they come.
+PyObject* empty_like(PyObject*, PyObject* x) {
+    if (!PyObject_TypeCheck(x, array_type)) {
+        return PyErr_Format(PyExc_TypeError, "empty_like: expected an array, got %s", Py_TYPE(x)->tp_name);
+    }
+    static const py::detail::npy_api& numpy = py::detail::npy_api::get();
+    const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(x);
+    return numpy.PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), array->nd, array->dimensions, nullptr, nullptr,
+                                       0, nullptr);
+}
+
+}  // namespace
+
+void bind_ops(py::module_& module) {
+    const py::module_ numpy = py::module_::import("numpy");
+    array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
+    require = py::object(numpy.attr("require")).release().ptr();
+    value_name = name_of("value");
+    index_name = name_of("index");
+    logits_name = name_of("logits");
+    module.attr("Op") = make_op_type();
+    module.def("record", &record);
+    module.def("stop_recording", &stop_recording);
+    module.def("is_recording", [] { return recording.nodes != nullptr; });
+    module.def("backpropagate", &backpropagate);
+    static PyMethodDef functions[] = {
+        {"contiguous", contiguous, METH_O, nullptr}, {"empty_like", empty_like, METH_O, nullptr}, {}};
+    if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
+}
+
+}  // namespace lamella
