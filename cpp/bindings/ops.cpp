@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <vector>
 
 namespace lamella {
 namespace {
@@ -39,26 +38,24 @@ struct Op {
 };
 
 PyTypeObject* array_type;
-PyObject *require, *value_name, *index_name, *logits_name;
+PyObject *require, *value_name, *index_name, *tape_name, *logits_name;
+const py::detail::npy_api* numpy_api;
 
 // The references that a call holds, few of them as a rule.
 class References {
 public:
-    explicit References(Py_ssize_t most) {
-        if (most > kFew) many_.resize(static_cast<std::size_t>(most));
-        items_ = most > kFew ? many_.data() : few_;
-    }
+    explicit References(Py_ssize_t most) : items_(most <= kFew ? few_ : PyMem_New(PyObject*, most)) {}
     References(const References&) = delete;
     ~References() {
         for (Py_ssize_t i = 0; i < count_; ++i) Py_DECREF(items_[i]);
+        if (items_ != few_) PyMem_Free(items_);
     }
     void own(PyObject* object) { items_[count_++] = object; }
-    PyObject** items() { return items_; }
+    PyObject** items() { return items_; }  // null if there is no memory
 
 private:
     static constexpr Py_ssize_t kFew = 12;
     PyObject* few_[kFew];
-    std::vector<PyObject*> many_;
     PyObject** items_;
     Py_ssize_t count_ = 0;
 };
@@ -74,10 +71,18 @@ PyObject* value_of(const Op& op, PyObject* input) {
 }
 
 // The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
-Py_ssize_t origin_of(const Op& op, PyObject* places, PyObject* input) {
+Py_ssize_t origin_of(const Op& op, PyObject* nodes, PyObject* places, PyObject* input) {
     if (Py_TYPE(input) == reinterpret_cast<PyTypeObject*>(op.tensor)) {
+        const py::object tape = stolen(PyObject_GetAttr(input, tape_name));
         const py::object index = stolen(PyObject_GetAttr(input, index_name));
-        if (!index) return -2;
+        if (!tape || !index) return -2;
+        if (tape.ptr() != nodes) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "%R is of an earlier step, or of another thread's: its gradient is gone. Keep "
+                         "K.stop_gradient(x), or K.get_value(x), of what a later step is to use",
+                         input);
+            return -2;
+        }
         const Py_ssize_t origin = PyLong_AsSsize_t(index.ptr());
         return origin == -1 && PyErr_Occurred() != nullptr ? -2 : origin;
     }
@@ -87,12 +92,13 @@ Py_ssize_t origin_of(const Op& op, PyObject* places, PyObject* input) {
     return PyLong_AsSsize_t(place);
 }
 
-// Tensor(y, index), past its __init__.
-PyObject* make_tensor(const Op& op, PyObject* y, PyObject* index) {
+// Tensor(y, index, nodes), past its __init__.
+PyObject* make_tensor(const Op& op, PyObject* y, PyObject* index, PyObject* nodes) {
     auto* const type = reinterpret_cast<PyTypeObject*>(op.tensor);
     py::object tensor = stolen(type->tp_alloc(type, 0));
     if (!tensor || PyObject_SetAttr(tensor.ptr(), value_name, y) < 0 ||
         PyObject_SetAttr(tensor.ptr(), index_name, index) < 0 ||
+        PyObject_SetAttr(tensor.ptr(), tape_name, nodes) < 0 ||
         PyObject_SetAttr(tensor.ptr(), logits_name, Py_None) < 0) {
         return nullptr;
     }
@@ -107,6 +113,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     const Py_ssize_t first = recording.first;
 
     References values(inputs + named);
+    if (values.items() == nullptr) return PyErr_NoMemory();
     py::object origins, need;
     bool needed = false;
     if (nodes) {
@@ -119,7 +126,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
         if (value == nullptr) return nullptr;
         values.own(value);
         if (!nodes) continue;
-        const Py_ssize_t origin = origin_of(op, places.ptr(), arguments[i]);
+        const Py_ssize_t origin = origin_of(op, nodes.ptr(), places.ptr(), arguments[i]);
         if (origin == -2) return nullptr;
         PyObject* const number = PyLong_FromSsize_t(origin);
         if (number == nullptr) return nullptr;
@@ -141,7 +148,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     if (!index) return nullptr;
     const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), index.ptr()));
     if (!node || PyList_Append(nodes.ptr(), node.ptr()) < 0) return nullptr;
-    return make_tensor(op, y, index.ptr());
+    return make_tensor(op, y, index.ptr(), nodes.ptr());
 }
 
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
@@ -191,6 +198,10 @@ void free_op(PyObject* self) {
     Py_DECREF(type);
 }
 
+PyObject* show_op(PyObject* self) {
+    return PyUnicode_FromFormat("<op of %R>", reinterpret_cast<Op*>(self)->forward);
+}
+
 // An op pickles, and is copied, by its name, as functions are.
 PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
 
@@ -204,6 +215,7 @@ py::object make_op_type() {
     static PyGetSetDef dictionary[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
     static PyType_Slot slots[] = {
         {Py_tp_new, reinterpret_cast<void*>(new_op)},
+        {Py_tp_repr, reinterpret_cast<void*>(show_op)},
         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse_op)},
         {Py_tp_clear, reinterpret_cast<void*>(clear_op)},
@@ -271,10 +283,9 @@ PyObject* empty_like(PyObject*, PyObject* x) {
     if (!PyObject_TypeCheck(x, array_type)) {
         return PyErr_Format(PyExc_TypeError, "empty_like: expected an array, got %s", Py_TYPE(x)->tp_name);
     }
-    static const py::detail::npy_api& numpy = py::detail::npy_api::get();
     const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(x);
-    return numpy.PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), array->nd, array->dimensions, nullptr, nullptr,
-                                       0, nullptr);
+    return numpy_api->PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), array->nd, array->dimensions, nullptr,
+                                            nullptr, 0, nullptr);
 }
 
 }  // namespace
@@ -282,9 +293,11 @@ PyObject* empty_like(PyObject*, PyObject* x) {
 void bind_ops(py::module_& module) {
     const py::module_ numpy = py::module_::import("numpy");
     array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
+    numpy_api = &py::detail::npy_api::get();
     require = py::object(numpy.attr("require")).release().ptr();
     value_name = name_of("value");
     index_name = name_of("index");
+    tape_name = name_of("tape");
     logits_name = name_of("logits");
     module.attr("Op") = make_op_type();
     module.def("record", &record);

@@ -30,20 +30,25 @@ Gradients: TypeAlias = tuple[Array | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.
 Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
+# backward, the indices of the inputs (-1: no gradient is wanted), need, the index of the result.
+Node: TypeAlias = tuple[Backward, tuple[int, ...], tuple[bool, ...], int]
 
 
 class Tensor:
     """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
 
-    logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past both at once.
+    Attributes:  index: its place on the tape.  tape: the nodes of the block it was made in, by which one of an earlier
+        step is known.  logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past
+        both at once.
     """
 
-    __slots__ = ("value", "index", "logits")
+    __slots__ = ("value", "index", "tape", "logits")
     __array_ufunc__ = None  # ndarray + Tensor asks Tensor
 
-    def __init__(self, value: Array, index: int) -> None:
+    def __init__(self, value: Array, index: int, tape: list[Node]) -> None:
         self.value = value
         self.index = index
+        self.tape = tape
         self.logits: tuple[str, Tensor] | None = None
 
     @property
@@ -86,8 +91,7 @@ class Tape:
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
         self._places = {variable: i for i, variable in enumerate(sources)}
         self._given = self._sources = len(sources)  # those that are watched are sources, too
-        # (backward, indices of its inputs or -1, need, index of its result), which count on from the sources.
-        self._nodes: list[tuple[Backward, tuple[int, ...], tuple[bool, ...], int]] = []
+        self._nodes: list[Node] = []  # the indices of their results count on from the sources
 
     def __enter__(self) -> Tape:
         if _kernels.is_recording():
@@ -100,7 +104,7 @@ class Tape:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _kernels.stop_recording()
         if kind is not None:
-            self._nodes = []  # lets go of what the closures hold
+            self._nodes.clear()  # lets go of what the closures hold
 
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources."""
@@ -108,7 +112,7 @@ class Tape:
             raise RuntimeError("Tape.watch: sources come before the first op")
         self._sources += 1
         _kernels.record(self._nodes, self._places, self._sources)
-        return Tensor(value, self._sources - 1)
+        return Tensor(value, self._sources - 1, self._nodes)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
@@ -125,6 +129,8 @@ class Tape:
         else:
             terms = loss
         for tensor, weights in terms:
+            if tensor.tape is not nodes:
+                raise RuntimeError(f"Tape.gradients: {tensor!r} was made in an earlier block, or on another tape")
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         _kernels.backpropagate(nodes, gradients)

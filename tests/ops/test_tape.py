@@ -1,0 +1,196 @@
+"""Ops on their way to the tape and back: what `differentiable` makes of a function."""
+
+import copy
+import inspect
+import pickle
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from lamella.core.variable import Variable
+from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.tape import Tape, Tensor, differentiable
+
+
+@differentiable
+def scaled_sum(*xs, factor=1.0):
+    """factor * (x0 + 2 x1 + 3 x2 ...)"""
+    seen.append((tuple(type(x) for x in xs), factor))
+
+    def backward(dy, need):
+        needs.append(need)
+        return tuple(factor * (i + 1) * dy if n else None for i, n in enumerate(need))
+
+    return factor * sum((i + 1) * x for i, x in enumerate(xs) if x is not None), backward
+
+
+seen, needs = [], []
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    seen.clear(), needs.clear()
+
+
+def test_outside_a_tape_an_op_is_its_function():
+    y = scaled_sum(Variable([1.0, 2.0]), [3.0, 4.0], None, np.float64(5), factor=2.0)
+    np.testing.assert_array_equal(y, [2 * (1 + 6 + 20), 2 * (2 + 8 + 20)])
+    assert type(y) is np.ndarray and needs == []
+    assert seen == [((np.ndarray, np.ndarray, type(None), np.ndarray), 2.0)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 11, 12, 13, 40])
+def test_gradients_of_many_inputs(count):
+    variables = [Variable(np.full(3, float(i))) for i in range(count)]
+    with Tape(variables) as tape:
+        y = scaled_sum(*variables, np.ones(3), factor=0.5)
+        y = scaled_sum(y, variables[0], y)
+    assert type(y) is Tensor
+    found = tape.gradients([(y, np.array([1.0, 2.0, 3.0]))])
+    for i, g in enumerate(found):
+        np.testing.assert_allclose(g, (4 * 0.5 * (i + 1) + 2 * (i == 0)) * np.array([1.0, 2.0, 3.0]))
+    assert needs == [(True, True, True), (*[True] * count, False)]
+
+
+def test_what_the_tape_has_no_use_for_stays_an_array():
+    with Tape([v := Variable([1.0])]) as tape:
+        assert type(scaled_sum(np.ones(1), Variable([2.0]))) is np.ndarray
+        y = scaled_sum(v)
+        assert (y.index, y.logits) == (1, None)
+    assert len(needs) == 0
+    np.testing.assert_array_equal(tape.gradients(y)[0], [1.0])
+
+
+def test_a_closure_is_freed_once_it_was_used():
+    freed = []
+
+    @differentiable
+    def op(x):
+        held = np.zeros(1)
+        weakref.finalize(held, freed.append, x[0])
+
+        def backward(dy, need):
+            freed.append(-x[0])
+            return (dy + held,)
+
+        return x + 1, backward
+
+    with Tape([v := Variable([1.0])]) as tape:
+        y = op(op(v))
+    assert freed == []
+    tape.gradients(y)
+    assert freed == [-2.0, 2.0, -1.0, 1.0]
+
+
+def test_an_error_leaves_no_trace():
+    @differentiable
+    def op(x):
+        raise KeyError("forward")
+
+    def backward(dy, need):
+        raise KeyError("backward")
+
+    @differentiable
+    def late(x):
+        return x + 1, backward
+
+    v = Variable([1.0])
+    before = sys.getrefcount(v.value), sys.getrefcount(v)
+    with pytest.raises(KeyError, match="forward"):
+        op(v)
+    with Tape([v]) as tape:
+        with pytest.raises(KeyError, match="forward"):
+            op(v)
+        y = late(v)
+    with pytest.raises(KeyError, match="backward"):
+        tape.gradients(y)
+    with pytest.raises(TypeError, match=r"expected \(y, backward\) of <function .*, got 3"):
+        differentiable(lambda x: 3)(v)
+    with pytest.raises(TypeError, match=r"expected \(y, backward\)"):
+        differentiable(lambda x: (x, None, None))(v)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+        ops.relu(v, colour=3)
+    del tape, y
+    assert (sys.getrefcount(v.value), sys.getrefcount(v)) == before
+
+
+def test_references_are_given_back():
+    v, x, factor = Variable([1.0]), np.ones(1), 12345.0
+    counted = (v, v.value, x, factor, scaled_sum)
+
+    def run():
+        with Tape([v]) as tape:
+            y = scaled_sum(v, x, x, *[v] * 20, factor=factor)
+        tape.gradients(y)
+        scaled_sum(v, x, factor=factor)
+        contiguous(x), empty_like(x)
+        seen.clear(), needs.clear()
+
+    run()
+    before = [sys.getrefcount(c) for c in counted]
+    for _ in range(50):
+        run()
+    assert [sys.getrefcount(c) for c in counted] == before
+
+
+def test_a_tensor_of_an_earlier_step_is_refused():
+    tape = Tape([v := Variable([1.0])])
+    with tape:
+        old = ops.relu(v)
+    with tape:
+        with pytest.raises(RuntimeError, match=r"Tensor\(shape=\(1,\), dtype=float64\) is of an earlier step"):
+            scaled_sum(v, old)
+        y = scaled_sum(v, old.value)
+    with pytest.raises(RuntimeError, match="was made in an earlier block"):
+        tape.gradients(old)
+    with tape:
+        y = scaled_sum(v, old.value)
+    np.testing.assert_array_equal(tape.gradients(y)[0], [1.0])
+    np.testing.assert_array_equal(scaled_sum(old), [1.0])  # its value is still good
+
+
+def test_each_thread_has_a_tape_of_its_own():
+    v, found = Variable([2.0]), []
+
+    def other():
+        found.append(type(ops.relu(v)))  # none records here
+        with Tape([v]) as tape:
+            y = v * v
+        found.append(tape.gradients(y)[0][0])
+
+    with Tape([v]) as tape:
+        y = scaled_sum(v, factor=3.0)
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        y = scaled_sum(y)
+    assert found == [np.ndarray, 4.0]
+    np.testing.assert_array_equal(tape.gradients(y)[0], [3.0])
+
+
+def test_an_op_looks_and_travels_like_its_function():
+    assert ops.relu.__name__ == "relu" and ops.relu.__module__ == "lamella.ops.activations"
+    assert ops.relu.__doc__.startswith("max_value if x")
+    assert list(inspect.signature(ops.relu).parameters) == ["x", "alpha", "max_value", "threshold"]
+    assert pickle.loads(pickle.dumps(ops.relu)) is ops.relu
+    assert copy.deepcopy({"f": ops.relu})["f"] is ops.relu and copy.copy(ops.relu) is ops.relu
+    assert "relu" in repr(ops.relu)
+
+
+@pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), order="F"), np.ones((4, 6), "i8")[::2, ::2], np.array(3.0, "f4"), np.ones((0, 2), ">f4"), np.ones(3, "?")])
+def test_new_and_contiguous_arrays(x):
+    new, same = empty_like(x), contiguous(x)
+    assert new.shape == x.shape and new.dtype == x.dtype and new.flags.c_contiguous and new.flags.owndata and new.flags.writeable
+    assert (same is x) == x.flags.c_contiguous and same.flags.c_contiguous and same.dtype == x.dtype
+    np.testing.assert_array_equal(same, x)
+
+
+def test_unaligned_arrays_are_copied_and_others_refused():
+    x = np.frombuffer(b"\0" * 9, np.uint8)[1:].view(np.float64)
+    assert contiguous(x) is not x and contiguous(x).flags.aligned
+    with pytest.raises(TypeError, match="empty_like: expected an array, got list"):
+        empty_like([1.0])
