@@ -16,8 +16,6 @@ namespace py = pybind11;
 py::object stolen(PyObject* object) { return py::reinterpret_steal<py::object>(object); }
 py::object borrowed(PyObject* object) { return py::reinterpret_borrow<py::object>(object); }
 
-PyObject* name_of(const char* text) { return PyUnicode_InternFromString(text); }
-
 // What a thread's tape has recorded so far; both are owned, and null while none records. Results count on from `first`.
 struct Recording {
     PyObject* nodes;   // list of (backward, origins, need, index of the result)
@@ -26,19 +24,29 @@ struct Recording {
 };
 thread_local Recording recording{};
 
+// What lamella.ops.tape.Tensor holds; the class there has the rest.
+struct Held {
+    PyObject_HEAD
+    PyObject* value;
+    PyObject* tape;
+    PyObject* logits;
+    Py_ssize_t index;
+};
+
 // A function (*ndarrays, **configuration) -> (y, backward) as an op.
 struct Op {
     PyObject_HEAD
     PyObject* forward;
-    PyObject* tensor;    // the type Tensor
-    PyObject* variable;  // the type Variable
-    PyObject* plain;     // any other input -> ndarray or None
+    PyTypeObject* tensor;    // the type Tensor, which is made of Held
+    PyTypeObject* variable;  // the type Variable
+    PyObject* plain;         // any other input -> ndarray or None
     PyObject* attributes;
     vectorcallfunc call;
 };
 
 PyTypeObject* array_type;
-PyObject *require, *value_name, *index_name, *tape_name, *logits_name;
+PyTypeObject* held_type;
+PyObject *require, *value_name;
 const py::detail::npy_api* numpy_api;
 
 // The references that a call holds, few of them as a rule.
@@ -64,45 +72,39 @@ private:
 PyObject* value_of(const Op& op, PyObject* input) {
     PyTypeObject* const type = Py_TYPE(input);
     if (type == array_type || input == Py_None) return Py_NewRef(input);
-    if (type == reinterpret_cast<PyTypeObject*>(op.tensor) || type == reinterpret_cast<PyTypeObject*>(op.variable)) {
-        return PyObject_GetAttr(input, value_name);
+    if (type == op.tensor && reinterpret_cast<Held*>(input)->value != nullptr) {
+        return Py_NewRef(reinterpret_cast<Held*>(input)->value);
     }
+    if (type == op.variable) return PyObject_GetAttr(input, value_name);
     return PyObject_CallOneArg(op.plain, input);
 }
 
 // The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
 Py_ssize_t origin_of(const Op& op, PyObject* nodes, PyObject* places, PyObject* input) {
-    if (Py_TYPE(input) == reinterpret_cast<PyTypeObject*>(op.tensor)) {
-        const py::object tape = stolen(PyObject_GetAttr(input, tape_name));
-        const py::object index = stolen(PyObject_GetAttr(input, index_name));
-        if (!tape || !index) return -2;
-        if (tape.ptr() != nodes) {
-            PyErr_Format(PyExc_RuntimeError,
-                         "%R is of an earlier step, or of another thread's: its gradient is gone. Keep "
-                         "K.stop_gradient(x), or K.get_value(x), of what a later step is to use",
-                         input);
-            return -2;
-        }
-        const Py_ssize_t origin = PyLong_AsSsize_t(index.ptr());
-        return origin == -1 && PyErr_Occurred() != nullptr ? -2 : origin;
+    if (Py_TYPE(input) == op.tensor) {
+        const Held& tensor = *reinterpret_cast<Held*>(input);
+        if (tensor.tape == nodes) return tensor.index;
+        PyErr_Format(PyExc_RuntimeError,
+                     "%R is of an earlier step, or of another thread's: its gradient is gone. Keep K.stop_gradient(x), or "
+                     "K.get_value(x), of what a later step is to use",
+                     input);
+        return -2;
     }
-    if (Py_TYPE(input) != reinterpret_cast<PyTypeObject*>(op.variable)) return -1;
+    if (Py_TYPE(input) != op.variable) return -1;
     PyObject* const place = PyDict_GetItemWithError(places, input);
     if (place == nullptr) return PyErr_Occurred() != nullptr ? -2 : -1;
     return PyLong_AsSsize_t(place);
 }
 
 // Tensor(y, index, nodes), past its __init__.
-PyObject* make_tensor(const Op& op, PyObject* y, PyObject* index, PyObject* nodes) {
-    auto* const type = reinterpret_cast<PyTypeObject*>(op.tensor);
-    py::object tensor = stolen(type->tp_alloc(type, 0));
-    if (!tensor || PyObject_SetAttr(tensor.ptr(), value_name, y) < 0 ||
-        PyObject_SetAttr(tensor.ptr(), index_name, index) < 0 ||
-        PyObject_SetAttr(tensor.ptr(), tape_name, nodes) < 0 ||
-        PyObject_SetAttr(tensor.ptr(), logits_name, Py_None) < 0) {
-        return nullptr;
-    }
-    return tensor.release().ptr();
+PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* nodes) {
+    PyObject* const self = op.tensor->tp_alloc(op.tensor, 0);
+    if (self == nullptr) return nullptr;
+    Held& tensor = *reinterpret_cast<Held*>(self);
+    tensor.value = Py_NewRef(y);
+    tensor.tape = Py_NewRef(nodes);
+    tensor.index = index;
+    return self;
 }
 
 PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
@@ -144,11 +146,29 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
     if (!needed) return Py_NewRef(y);
 
-    const py::object index = stolen(PyLong_FromSsize_t(first + PyList_GET_SIZE(nodes.ptr())));
-    if (!index) return nullptr;
-    const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), index.ptr()));
+    const Py_ssize_t index = first + PyList_GET_SIZE(nodes.ptr());
+    const py::object number = stolen(PyLong_FromSsize_t(index));
+    if (!number) return nullptr;
+    const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), number.ptr()));
     if (!node || PyList_Append(nodes.ptr(), node.ptr()) < 0) return nullptr;
-    return make_tensor(op, y, index.ptr(), nodes.ptr());
+    return make_tensor(op, y, index, nodes.ptr());
+}
+
+int traverse_held(PyObject* self, visitproc visit, void* arg) {
+    Held& held = *reinterpret_cast<Held*>(self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(held.value);
+    Py_VISIT(held.tape);
+    Py_VISIT(held.logits);
+    return 0;
+}
+
+int clear_held(PyObject* self) {
+    Held& held = *reinterpret_cast<Held*>(self);
+    Py_CLEAR(held.value);
+    Py_CLEAR(held.tape);
+    Py_CLEAR(held.logits);
+    return 0;
 }
 
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
@@ -158,12 +178,15 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
                                      &tensor, &PyType_Type, &variable, &plain)) {
         return nullptr;
     }
+    if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), held_type)) {
+        return PyErr_Format(PyExc_TypeError, "Op: expected a subclass of Held for tensor, got %R", tensor);
+    }
     PyObject* const self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;
     Op& op = *reinterpret_cast<Op*>(self);
     op.forward = Py_NewRef(forward);
-    op.tensor = Py_NewRef(tensor);
-    op.variable = Py_NewRef(variable);
+    op.tensor = reinterpret_cast<PyTypeObject*>(Py_NewRef(tensor));
+    op.variable = reinterpret_cast<PyTypeObject*>(Py_NewRef(variable));
     op.plain = Py_NewRef(plain);
     op.call = call_op;
     return self;
@@ -190,10 +213,11 @@ int clear_op(PyObject* self) {
     return 0;
 }
 
-void free_op(PyObject* self) {
+template <inquiry clear>
+void free_object(PyObject* self) {
     PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
-    clear_op(self);
+    clear(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -204,6 +228,32 @@ PyObject* show_op(PyObject* self) {
 
 // An op pickles, and is copied, by its name, as functions are.
 PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
+
+py::object make_type(PyType_Spec* spec) {
+    PyObject* const type = PyType_FromSpec(spec);
+    if (type == nullptr) throw py::error_already_set();
+    return stolen(type);
+}
+
+py::object make_held_type() {
+    static PyMemberDef members[] = {
+        {"value", T_OBJECT_EX, offsetof(Held, value), 0, nullptr},
+        {"tape", T_OBJECT_EX, offsetof(Held, tape), 0, nullptr},
+        {"logits", T_OBJECT, offsetof(Held, logits), 0, nullptr},  // None to begin with
+        {"index", T_PYSSIZET, offsetof(Held, index), 0, nullptr},
+        {},
+    };
+    static PyType_Slot slots[] = {
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse_held)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear_held)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<clear_held>)},
+        {Py_tp_members, members},
+        {},
+    };
+    static PyType_Spec spec{"lamella._kernels.Held", sizeof(Held), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+    return make_type(&spec);
+}
 
 py::object make_op_type() {
     static PyMethodDef methods[] = {{"__reduce__", reduce_op, METH_NOARGS, nullptr}, {}};
@@ -219,7 +269,7 @@ py::object make_op_type() {
         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse_op)},
         {Py_tp_clear, reinterpret_cast<void*>(clear_op)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_op)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<clear_op>)},
         {Py_tp_methods, methods},
         {Py_tp_members, members},
         {Py_tp_getset, dictionary},
@@ -227,9 +277,7 @@ py::object make_op_type() {
     };
     static PyType_Spec spec{"lamella._kernels.Op", sizeof(Op), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL, slots};
-    PyObject* const type = PyType_FromSpec(&spec);
-    if (type == nullptr) throw py::error_already_set();
-    return stolen(type);
+    return make_type(&spec);
 }
 
 void record(const py::list& nodes, const py::dict& places, Py_ssize_t first) {
@@ -295,10 +343,9 @@ void bind_ops(py::module_& module) {
     array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
     numpy_api = &py::detail::npy_api::get();
     require = py::object(numpy.attr("require")).release().ptr();
-    value_name = name_of("value");
-    index_name = name_of("index");
-    tape_name = name_of("tape");
-    logits_name = name_of("logits");
+    value_name = PyUnicode_InternFromString("value");
+    held_type = reinterpret_cast<PyTypeObject*>(make_held_type().release().ptr());
+    module.attr("Held") = py::handle(reinterpret_cast<PyObject*>(held_type));
     module.attr("Op") = make_op_type();
     module.def("record", &record);
     module.def("stop_recording", &stop_recording);

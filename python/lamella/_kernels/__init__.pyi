@@ -21,6 +21,14 @@ def contiguous(x: np.ndarray) -> np.ndarray: ...
 def empty_like(x: np.ndarray) -> np.ndarray: ...
 
 # What lamella.ops.tape is made of; it says what these mean.
+class Held:
+    """What a Tensor holds, where ops read and write it."""
+
+    value: np.ndarray
+    index: int
+    tape: list[Any]
+    logits: tuple[str, Any] | None  # None to begin with
+
 class Op:
     """An op, as `differentiable` makes it.
 

@@ -34,7 +34,7 @@ Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
 Node: TypeAlias = tuple[Backward, tuple[int, ...], tuple[bool, ...], int]
 
 
-class Tensor:
+class Tensor(_kernels.Held):
     """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
 
     Attributes:  index: its place on the tape.  tape: the nodes of the block it was made in, by which one of an earlier
@@ -42,14 +42,13 @@ class Tensor:
         both at once.
     """
 
-    __slots__ = ("value", "index", "tape", "logits")
+    __slots__ = ()
     __array_ufunc__ = None  # ndarray + Tensor asks Tensor
 
     def __init__(self, value: Array, index: int, tape: list[Node]) -> None:
         self.value = value
         self.index = index
         self.tape = tape
-        self.logits: tuple[str, Tensor] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
