@@ -15,7 +15,7 @@ from lamella.layers.base import Layer, Value
 from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
-from lamella.models.masked import MaskedPlan
+from lamella.models.masked import MaskedPlan, Outputs
 from lamella.models.plan import Plan
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
@@ -53,6 +53,10 @@ class Network(Stored, Layer):
         self._traced = None
         self._loss_lists: list[list[Value]] = []
         self.built = True
+
+    # Symbolic tensors that add_loss was given, and their values of the last run.
+    _loss_tensors: tuple[Symbolic, ...] = ()
+    _loss_values: list[Value]
 
     # The graph -------------------------------------------------------------------------------------------
 
@@ -118,9 +122,10 @@ class Network(Stored, Layer):
             self._forget_losses()
         before, current.training = current.training, training
         try:
-            return plan(inputs, training)
+            values = plan(inputs, training)
         finally:
             current.training = before
+        return self._without_losses(values) if self._loss_tensors else values
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
         """As `run` in inference, with the output of each layer that is called once and has one output, by its name."""
@@ -153,6 +158,8 @@ class Network(Stored, Layer):
     def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         values = inputs if isinstance(inputs, list) else [inputs]
         outputs = self._planned(frozen=frozen)(values, current.training if training is None else training)
+        if self._loss_tensors:
+            outputs = self._without_losses(outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
@@ -161,6 +168,8 @@ class Network(Stored, Layer):
         plan = self._planned(frozen=frozen or not self.trainable, masked=True)
         assert isinstance(plan, MaskedPlan)
         outputs = plan.run(inputs if listed else [inputs], mask if listed else [mask], training)
+        if self._loss_tensors:
+            self._without_losses(outputs)
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)
 
     @property
@@ -173,8 +182,10 @@ class Network(Stored, Layer):
         plan = self._plans.get((frozen, masked))
         if plan is None:
             kind = MaskedPlan if masked or self.makes_masks else Plan
-            plan = self._plans[frozen, masked] = kind(self._graph.nodes, self.inputs, self.outputs, frozen=frozen)
-            self._loss_lists = [layer._call_losses for layer in self._penalizing(nested=True)]
+            ends = [*self.outputs, *self._loss_tensors]
+            nodes = trace(self.inputs, ends).nodes if self._loss_tensors else self._graph.nodes
+            plan = self._plans[frozen, masked] = kind(nodes, self.inputs, ends, frozen=frozen)
+            self._loss_lists = self._collected(nested=True)
         return plan
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -226,21 +237,53 @@ class Network(Stored, Layer):
         """
         return [w for layer in self.layers for w in layer.weights]
 
+    def add_loss(self, losses: Any, inputs: object = None) -> None:
+        """Add to the loss, before compile: a scalar of the graph, such as K.mean(...) of its tensors, or a function without
+        arguments; both are evaluated in each step.
+
+        As in Keras 2, no file holds it, and weights that only it needs are not trained, as they are not the model's.
+        Raises:  ValueError for a tensor that is no scalar, or that needs more than the model's inputs; RuntimeError for one
+            that comes after the model has become a part of another.
+        """
+        listed = losses if isinstance(losses, (list, tuple)) else [losses]
+        tensors = [loss for loss in listed if isinstance(loss, Symbolic)]
+        for loss in tensors:
+            if loss.shape != ():
+                raise ValueError(f"{self.name}: add_loss expects a scalar, such as K.mean(x) is, got {loss!r}")
+        if tensors and self._inbound_nodes:
+            raise RuntimeError(f"{self.name}: add_loss of a tensor comes before the model is called as a part of another")
+        trace(self.inputs, [*self.outputs, *tensors])
+        super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
+        if tensors:
+            self._loss_tensors += tuple(tensors)
+            self._loss_values = []
+            self._plans, self._plan = {}, None
+
+    def _without_losses(self, values: list[Value]) -> list[Value]:
+        """The outputs' values alone; those of add_loss's tensors, which stand after them, are kept for `penalties`."""
+        count = len(self.outputs)
+        self._loss_values += values[count:]
+        del values[count:]
+        if isinstance(values, Outputs):
+            del values.masks[count:]
+        return values
+
     @property
     def penalties(self) -> list[Callable[[], Value]]:
-        """Regularizers of weights and outputs, and what layers passed to add_loss in the last run."""
+        """Regularizers of weights and outputs, add_loss's tensors, and what layers passed to it in the last run."""
         fixed = [penalty for layer in self.layers for penalty in layer.penalties]
-        collected = [functools.partial(_total, layer._call_losses) for layer in self._penalizing(nested=False)]
-        return fixed + self._penalties + collected
+        return fixed + self._penalties + [functools.partial(_total, values) for values in self._collected(nested=False)]
 
-    def _penalizing(self, *, nested: bool) -> list[Layer]:
-        """Layers that may call add_loss while they run: a user's, and ours with an activity regularizer."""
-        found: list[Layer] = []
+    def _collected(self, *, nested: bool) -> list[list[Value]]:
+        """The lists that fill in a run: of layers that may call add_loss, which are a user's and ours with an activity
+        regularizer, and of the tensors that add_loss was given.
+        """
+        found = [self._loss_values] if self._loss_tensors else []
         for layer in self.layers:
             if isinstance(layer, Network):
-                found += layer._penalizing(nested=True) if nested else []
+                found += layer._collected(nested=True) if nested else []
             elif layer.activity_regularizer is not None or not type(layer).__module__.startswith("lamella."):
-                found.append(layer)
+                found.append(layer._call_losses)
         return found
 
     # Description -----------------------------------------------------------------------------------------

@@ -1,0 +1,159 @@
+"""Model.add_loss of a symbolic tensor: part of the total loss in each step, beside or instead of compile's losses."""
+
+import numpy as np
+import pytest
+
+import lamella
+from lamella import backend as K
+from lamella.layers import Dense, Dropout, Input, Layer, Masking
+from lamella.models import Model, Sequential, load_model
+from lamella.optimizers import SGD
+
+X = np.random.default_rng(0).standard_normal((12, 5)).astype("f4")
+Y = np.random.default_rng(1).standard_normal((12, 2)).astype("f4")
+
+
+def autoencoder(**compiled):
+    lamella.utils.set_random_seed(0)
+    x = Input((5,))
+    code = Dense(3, name="code")(x)
+    y = Dense(5, name="y")(code)
+    model = Model(x, y)
+    model.add_loss(K.mean(K.square(x - y)) + 0.1 * K.mean(K.abs(code)))
+    model.compile(SGD(0.1), **compiled)
+    return model
+
+
+def by_hand(w):
+    """(loss, gradients) of `autoencoder` in float64."""
+    a, b, c, d = (v.astype("f8") for v in w)
+    code = X @ a + b
+    e = code @ c + d - X
+    loss = (e**2).mean() + 0.1 * np.abs(code).mean()
+    de = 2 * e / e.size
+    dcode = de @ c.T + 0.1 * np.sign(code) / code.size
+    return loss, [X.T @ dcode, dcode.sum(0), code.T @ de, de.sum(0)]
+
+
+def test_it_is_the_loss_where_compile_names_none():
+    model = autoencoder()
+    loss, gradients = by_hand(before := model.get_weights())
+    assert model.evaluate(X, None, verbose=0) == pytest.approx(loss, rel=1e-5)
+    assert model.train_on_batch(X, None) == pytest.approx(loss, rel=1e-5)
+    for w, v, g in zip(before, model.get_weights(), gradients):
+        np.testing.assert_allclose(v, w - 0.1 * g, rtol=1e-4, atol=1e-6)
+    history = model.fit(X, epochs=40, batch_size=4, verbose=0, validation_data=(X, None), shuffle=False).history
+    assert set(history) == {"loss", "val_loss"}
+    assert history["val_loss"][-1] < 0.8 * history["val_loss"][0]
+    assert history["val_loss"][-1] == pytest.approx(by_hand(model.get_weights())[0], rel=1e-4)
+    assert model.predict(X).shape == (12, 5)
+    assert [float(v) for v in model.losses] == [pytest.approx(by_hand(model.get_weights())[0], rel=1e-4)]
+
+
+def test_it_adds_to_losses_and_penalties():
+    plain, added = autoencoder(loss="mae", metrics=["mse"]), autoencoder()
+    values = plain.evaluate(X, X, verbose=0)
+    mae = np.abs(plain.predict(X) - X).mean()
+    assert values[0] == pytest.approx(mae + added.evaluate(X, None, verbose=0), rel=1e-5)
+    assert values[1] == pytest.approx(((plain.predict(X) - X) ** 2).mean(), rel=1e-5)
+    assert plain.metrics_names == ["loss", "mean_squared_error"]
+
+
+def test_several_of_them_and_a_target_as_an_input():
+    x, target = Input((5,)), Input((2,))
+    y = Dense(2)(Dropout(0.5)(x))
+    model = Model([x, target], y)
+    model.add_loss([K.mean(K.square(target - y)), lambda: 0.25])
+    model.add_loss(2 * K.sum(y))
+    model.compile("sgd")
+    wanted = ((model.predict([X, Y]) - Y) ** 2).mean() + 0.25 + 2 * model.predict([X, Y]).sum()
+    assert model.evaluate([X, Y], None, verbose=0, batch_size=12) == pytest.approx(wanted, rel=1e-4)
+    assert [layer.name for layer in model.layers] == [v.name for v in Model([x, target], y).layers]  # nothing is added
+
+
+def test_in_a_model_within_a_model():
+    x = Input((5,))
+    y = Dense(2, name="inner")(x)
+    inner = Model(x, y)
+    inner.add_loss(K.sum(K.square(y)))
+    a = Input((5,))
+    outer = Model(a, Dense(1)(inner(inner(a)[:, :1] * K.ones((1, 5)) + a)))
+    outer.compile("sgd", "mse")
+    w, b = inner.get_weights()
+    first = X @ w + b
+    second = (first[:, :1] + X) @ w + b
+    wanted = ((outer.predict(X) - 1) ** 2).mean() + (first**2).sum() + (second**2).sum()
+    for _ in range(2):  # each run's values are its own
+        assert outer.evaluate(X, np.ones((12, 1)), verbose=0, batch_size=12) == pytest.approx(wanted, rel=1e-4)
+    inner.compile("sgd")
+    assert inner.evaluate(X, None, verbose=0, batch_size=12) == pytest.approx((first**2).sum(), rel=1e-4)
+    with pytest.raises(RuntimeError, match="add_loss of a tensor comes before the model is called as a part"):
+        inner.add_loss(K.sum(y))
+
+
+def test_where_masks_are_made():
+    x = Input((3, 2))
+    masked = Masking()(x)
+    y = Dense(2)(masked)
+    model = Model(x, y)
+    model.add_loss(K.mean(K.abs(y)))
+    model.compile("sgd", "mse")
+    data = np.random.default_rng(2).standard_normal((4, 3, 2)).astype("f4")
+    data[:, 1] = 0
+    alone = Model(x, y)
+    alone.compile("sgd", "mse")
+    difference = model.evaluate(data, 0 * data, verbose=0) - alone.evaluate(data, 0 * data, verbose=0)
+    assert difference == pytest.approx(np.abs(model.predict(data)).mean(), rel=1e-4)
+
+
+def test_a_sequential_keeps_it_as_it_grows():
+    model = Sequential([Dense(3, input_shape=(5,))])
+    model.add_loss(K.mean(model.outputs[0]))
+    model.add(Dense(2))
+    model.compile("sgd", "mse")
+    w, b = model.layers[0].get_weights()
+    wanted = ((model.predict(X) - Y) ** 2).mean() + (X @ w + b).mean()
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_what_it_refuses():
+    x = Input((5,))
+    y = Dense(2, name="y")(x)
+    model = Model(x, y, name="m")
+    with pytest.raises(ValueError, match=r"m: add_loss expects a scalar, such as K.mean\(x\) is, got <Symbolic"):
+        model.add_loss(K.mean(y, axis=-1))
+    with pytest.raises(ValueError, match="Graph disconnected"):
+        model.add_loss(K.mean(Input((5,))))
+    with pytest.raises(ValueError, match="has no loss to optimize"):
+        model.compile("sgd")  # nothing was added
+
+
+def test_no_file_holds_it(tmp_path):
+    model = autoencoder(loss="mse")
+    model.fit(X, X, verbose=0)
+    model.save(tmp_path / "m.h5")
+    loaded = load_model(tmp_path / "m.h5")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.losses == [] and loaded.evaluate(X, X, verbose=0) == pytest.approx(((model.predict(X) - X) ** 2).mean(), rel=1e-5)
+
+
+def test_the_same_bits_as_a_layer_that_adds_it():
+    class Adds(Layer):
+        def call(self, inputs):
+            self.add_loss(K.mean(K.square(inputs)))
+            return inputs
+
+    weights = []
+    for symbolic in (True, False):
+        lamella.utils.set_random_seed(3)
+        x = Input((5,))
+        y = Dense(4, name="d")(x)
+        model = Model(x, y if symbolic else Adds()(y))
+        if symbolic:
+            model.add_loss(K.mean(K.square(y)))
+        model.compile("adam", "mse")
+        lamella.utils.set_random_seed(4)
+        model.fit(X, np.ones((12, 4)), epochs=3, batch_size=4, verbose=0)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights):
+        np.testing.assert_array_equal(a, b)
