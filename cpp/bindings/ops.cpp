@@ -141,7 +141,8 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     const py::object result = stolen(PyObject_Vectorcall(op.forward, values.items(), static_cast<std::size_t>(inputs), names));
     if (!result) return nullptr;
     if (!PyTuple_CheckExact(result.ptr()) || PyTuple_GET_SIZE(result.ptr()) != 2) {
-        return PyErr_Format(PyExc_TypeError, "differentiable: expected (y, backward) of %R, got %R", op.forward, result.ptr());
+        return PyErr_Format(PyExc_TypeError, "differentiable: expected a tuple (y, backward) of %R, got %s", op.forward,
+                            Py_TYPE(result.ptr())->tp_name);
     }
     PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
     if (!needed) return Py_NewRef(y);
