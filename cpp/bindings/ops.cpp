@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 
 namespace lamella {
 namespace {
@@ -16,11 +17,12 @@ namespace py = pybind11;
 py::object stolen(PyObject* object) { return py::reinterpret_steal<py::object>(object); }
 py::object borrowed(PyObject* object) { return py::reinterpret_borrow<py::object>(object); }
 
-// What a thread's tape has recorded so far; both are owned, and null while none records. Results count on from `first`.
+// What a thread's tape has recorded so far; the objects are owned, and null while none records.
 struct Recording {
     PyObject* nodes;   // list of (backward, origins, need, index of the result)
     PyObject* places;  // dict: index of each source that is a Variable
-    Py_ssize_t first;
+    PyObject* block;   // what the Tensors of this block bear
+    Py_ssize_t first;  // results count on from here
 };
 thread_local Recording recording{};
 
@@ -28,7 +30,7 @@ thread_local Recording recording{};
 struct Held {
     PyObject_HEAD
     PyObject* value;
-    PyObject* tape;
+    PyObject* block;
     PyObject* logits;
     Py_ssize_t index;
 };
@@ -41,6 +43,7 @@ struct Op {
     PyTypeObject* variable;  // the type Variable
     PyObject* plain;         // any other input -> ndarray or None
     PyObject* attributes;
+    PyObject* references;  // weak ones
     vectorcallfunc call;
 };
 
@@ -80,10 +83,10 @@ PyObject* value_of(const Op& op, PyObject* input) {
 }
 
 // The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
-Py_ssize_t origin_of(const Op& op, PyObject* nodes, PyObject* places, PyObject* input) {
+Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* input) {
     if (Py_TYPE(input) == op.tensor) {
         const Held& tensor = *reinterpret_cast<Held*>(input);
-        if (tensor.tape == nodes) return tensor.index;
+        if (tensor.block == block) return tensor.index < 0 ? -1 : tensor.index;
         PyErr_Format(PyExc_RuntimeError,
                      "%R is of an earlier step, or of another thread's: its gradient is gone. Keep K.stop_gradient(x), or "
                      "K.get_value(x), of what a later step is to use",
@@ -96,13 +99,13 @@ Py_ssize_t origin_of(const Op& op, PyObject* nodes, PyObject* places, PyObject* 
     return PyLong_AsSsize_t(place);
 }
 
-// Tensor(y, index, nodes), past its __init__.
-PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* nodes) {
+// Tensor(y, index, block), past its __init__.
+PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* block) {
     PyObject* const self = op.tensor->tp_alloc(op.tensor, 0);
     if (self == nullptr) return nullptr;
     Held& tensor = *reinterpret_cast<Held*>(self);
     tensor.value = Py_NewRef(y);
-    tensor.tape = Py_NewRef(nodes);
+    tensor.block = Py_NewRef(block);
     tensor.index = index;
     return self;
 }
@@ -111,32 +114,34 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
     // The tape may end while the op runs, by another's hand.
-    const py::object nodes = borrowed(recording.nodes), places = borrowed(recording.places);
+    const py::object nodes = borrowed(recording.nodes), places = borrowed(recording.places), block = borrowed(recording.block);
     const Py_ssize_t first = recording.first;
 
     References values(inputs + named);
     if (values.items() == nullptr) return PyErr_NoMemory();
-    py::object origins, need;
-    bool needed = false;
-    if (nodes) {
-        origins = stolen(PyTuple_New(inputs));
-        need = stolen(PyTuple_New(inputs));
-        if (!origins || !need) return nullptr;
-    }
     for (Py_ssize_t i = 0; i < inputs; ++i) {
         PyObject* const value = value_of(op, arguments[i]);
         if (value == nullptr) return nullptr;
         values.own(value);
-        if (!nodes) continue;
-        const Py_ssize_t origin = origin_of(op, nodes.ptr(), places.ptr(), arguments[i]);
-        if (origin == -2) return nullptr;
-        PyObject* const number = PyLong_FromSsize_t(origin);
-        if (number == nullptr) return nullptr;
-        PyTuple_SET_ITEM(origins.ptr(), i, number);
-        PyTuple_SET_ITEM(need.ptr(), i, Py_NewRef(origin >= 0 ? Py_True : Py_False));
-        needed = needed || origin >= 0;
     }
     for (Py_ssize_t i = inputs; i < inputs + named; ++i) values.own(Py_NewRef(arguments[i]));
+
+    py::object origins, need;
+    bool needed = false;
+    if (nodes) {  // no code of users' runs while these have holes
+        origins = stolen(PyTuple_New(inputs));
+        need = stolen(PyTuple_New(inputs));
+        if (!origins || !need) return nullptr;
+        for (Py_ssize_t i = 0; i < inputs; ++i) {
+            const Py_ssize_t origin = origin_of(op, block.ptr(), places.ptr(), arguments[i]);
+            if (origin == -2) return nullptr;
+            PyObject* const number = PyLong_FromSsize_t(origin);
+            if (number == nullptr) return nullptr;
+            PyTuple_SET_ITEM(origins.ptr(), i, number);
+            PyTuple_SET_ITEM(need.ptr(), i, Py_NewRef(origin >= 0 ? Py_True : Py_False));
+            needed = needed || origin >= 0;
+        }
+    }
 
     const py::object result = stolen(PyObject_Vectorcall(op.forward, values.items(), static_cast<std::size_t>(inputs), names));
     if (!result) return nullptr;
@@ -152,14 +157,14 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     if (!number) return nullptr;
     const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), number.ptr()));
     if (!node || PyList_Append(nodes.ptr(), node.ptr()) < 0) return nullptr;
-    return make_tensor(op, y, index, nodes.ptr());
+    return make_tensor(op, y, index, block.ptr());
 }
 
 int traverse_held(PyObject* self, visitproc visit, void* arg) {
     Held& held = *reinterpret_cast<Held*>(self);
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(held.value);
-    Py_VISIT(held.tape);
+    Py_VISIT(held.block);
     Py_VISIT(held.logits);
     return 0;
 }
@@ -167,7 +172,7 @@ int traverse_held(PyObject* self, visitproc visit, void* arg) {
 int clear_held(PyObject* self) {
     Held& held = *reinterpret_cast<Held*>(self);
     Py_CLEAR(held.value);
-    Py_CLEAR(held.tape);
+    Py_CLEAR(held.block);
     Py_CLEAR(held.logits);
     return 0;
 }
@@ -218,9 +223,15 @@ template <inquiry clear>
 void free_object(PyObject* self) {
     PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    if (type->tp_weaklistoffset > 0) PyObject_ClearWeakRefs(self);
     clear(self);
     type->tp_free(self);
     Py_DECREF(type);
+}
+
+// In a class an op is a method, as functions are.
+PyObject* bind_op(PyObject* self, PyObject* object, PyObject*) {
+    return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
 }
 
 PyObject* show_op(PyObject* self) {
@@ -239,7 +250,7 @@ py::object make_type(PyType_Spec* spec) {
 py::object make_held_type() {
     static PyMemberDef members[] = {
         {"value", T_OBJECT_EX, offsetof(Held, value), 0, nullptr},
-        {"tape", T_OBJECT_EX, offsetof(Held, tape), 0, nullptr},
+        {"block", T_OBJECT_EX, offsetof(Held, block), 0, nullptr},
         {"logits", T_OBJECT, offsetof(Held, logits), 0, nullptr},  // None to begin with
         {"index", T_PYSSIZET, offsetof(Held, index), 0, nullptr},
         {},
@@ -261,11 +272,13 @@ py::object make_op_type() {
     static PyMemberDef members[] = {
         {"__vectorcalloffset__", T_PYSSIZET, offsetof(Op, call), READONLY, nullptr},
         {"__dictoffset__", T_PYSSIZET, offsetof(Op, attributes), READONLY, nullptr},
+        {"__weaklistoffset__", T_PYSSIZET, offsetof(Op, references), READONLY, nullptr},
         {},
     };
     static PyGetSetDef dictionary[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
     static PyType_Slot slots[] = {
         {Py_tp_new, reinterpret_cast<void*>(new_op)},
+        {Py_tp_descr_get, reinterpret_cast<void*>(bind_op)},
         {Py_tp_repr, reinterpret_cast<void*>(show_op)},
         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse_op)},
@@ -281,43 +294,75 @@ py::object make_op_type() {
     return make_type(&spec);
 }
 
-void record(const py::list& nodes, const py::dict& places, Py_ssize_t first) {
-    const py::object old_nodes = stolen(recording.nodes), old_places = stolen(recording.places);
-    recording = {nodes.inc_ref().ptr(), places.inc_ref().ptr(), first};
+void set_recording(const Recording& now) {
+    const py::object nodes = stolen(recording.nodes), places = stolen(recording.places), block = stolen(recording.block);
+    recording = now;
 }
 
-void stop_recording() {
-    const py::object old_nodes = stolen(recording.nodes), old_places = stolen(recording.places);
-    recording = {};
+// Whether the arguments are `count`, each of its type; an error is set if not.
+bool are(const char* who, PyObject* const* arguments, Py_ssize_t given, std::initializer_list<PyTypeObject*> types) {
+    bool fit = given == static_cast<Py_ssize_t>(types.size());
+    for (Py_ssize_t i = 0; fit && i < given; ++i) fit = PyObject_TypeCheck(arguments[i], types.begin()[i]);
+    if (!fit) PyErr_Format(PyExc_TypeError, "%s: wrong arguments", who);
+    return fit;
 }
 
-// From the last node to the first: what has come together for its result is handed to its closure, which is freed then.
-void backpropagate(const py::list& nodes, const py::list& gradients) {
-    while (PyList_GET_SIZE(nodes.ptr()) > 0) {
-        const Py_ssize_t last = PyList_GET_SIZE(nodes.ptr()) - 1;
-        const py::object node = borrowed(PyList_GET_ITEM(nodes.ptr(), last));
-        if (PyList_SetSlice(nodes.ptr(), last, last + 1, nullptr) < 0) throw py::error_already_set();
-        py::object backward = borrowed(PyTuple_GET_ITEM(node.ptr(), 0));
-        PyObject* const origins = PyTuple_GET_ITEM(node.ptr(), 1);
-        const Py_ssize_t index = PyLong_AsSsize_t(PyTuple_GET_ITEM(node.ptr(), 3));
-        py::object dy = gradients[static_cast<std::size_t>(index)];
-        if (dy.is_none()) continue;
-        gradients[static_cast<std::size_t>(index)] = py::none();
-        PyObject* const arguments[] = {dy.ptr(), PyTuple_GET_ITEM(node.ptr(), 2)};
-        const py::object result = stolen(PyObject_Vectorcall(backward.ptr(), arguments, 2, nullptr));
-        if (!result) throw py::error_already_set();
-        const py::object found = stolen(PySequence_Fast(result.ptr(), "backward: expected a sequence of gradients"));
-        if (!found) throw py::error_already_set();
-        const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PySequence_Fast_GET_SIZE(found.ptr()));
-        for (Py_ssize_t i = 0; i < count; ++i) {
-            const Py_ssize_t origin = PyLong_AsSsize_t(PyTuple_GET_ITEM(origins, i));
-            PyObject* const dx = PySequence_Fast_GET_ITEM(found.ptr(), i);
-            if (origin < 0 || dx == Py_None) continue;
-            PyObject* const before = PyList_GET_ITEM(gradients.ptr(), origin);
-            PyObject* const sum = before == Py_None ? Py_NewRef(dx) : PyNumber_Add(before, dx);
-            if (sum == nullptr || PyList_SetItem(gradients.ptr(), origin, sum) < 0) throw py::error_already_set();
-        }
+PyObject* record(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    if (!are("record", arguments, given, {&PyList_Type, &PyDict_Type, &PyBaseObject_Type, &PyLong_Type})) return nullptr;
+    const Py_ssize_t first = PyLong_AsSsize_t(arguments[3]);
+    if (first == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    set_recording({Py_NewRef(arguments[0]), Py_NewRef(arguments[1]), Py_NewRef(arguments[2]), first});
+    Py_RETURN_NONE;
+}
+
+PyObject* stop_recording(PyObject*, PyObject*) {
+    set_recording({});
+    Py_RETURN_NONE;
+}
+
+PyObject* recorded(PyObject*, PyObject*) { return Py_NewRef(recording.nodes != nullptr ? recording.nodes : Py_None); }
+
+// A list's item as a new reference, or null with an error set.
+PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
+
+// What came together for a node's result goes to its closure; what that returns is added up.
+bool go_back(PyObject* node, PyObject* gradients) {
+    PyObject *backward, *origins, *need;
+    Py_ssize_t index;
+    if (!PyArg_ParseTuple(node, "OO!O!n", &backward, &PyTuple_Type, &origins, &PyTuple_Type, &need, &index)) return false;
+    const py::object dy = stolen(item_of(gradients, index));
+    if (!dy) return false;
+    if (dy.is_none()) return true;
+    if (PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return false;
+    PyObject* const arguments[] = {dy.ptr(), need};
+    const py::object result = stolen(PyObject_Vectorcall(backward, arguments, 2, nullptr));
+    if (!result) return false;
+    const py::object found = stolen(PySequence_Tuple(result.ptr()));
+    if (!found) return false;
+    const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PyTuple_GET_SIZE(found.ptr()));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        const Py_ssize_t origin = PyLong_AsSsize_t(PyTuple_GET_ITEM(origins, i));
+        PyObject* const dx = PyTuple_GET_ITEM(found.ptr(), i);
+        if (origin < 0 || dx == Py_None) continue;
+        const py::object before = stolen(item_of(gradients, origin));
+        if (!before) return false;
+        PyObject* const sum = before.is_none() ? Py_NewRef(dx) : PyNumber_Add(before.ptr(), dx);
+        if (sum == nullptr || PyList_SetItem(gradients, origin, sum) < 0) return false;
     }
+    return true;
+}
+
+// From the last node to the first; each is freed, with what its closure holds, once it was used.
+PyObject* backpropagate(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    if (!are("backpropagate", arguments, given, {&PyList_Type, &PyList_Type})) return nullptr;
+    PyObject* const nodes = arguments[0];
+    while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
+        const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
+        if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
+        if (!PyTuple_Check(node.ptr())) return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
+        if (!go_back(node.ptr(), arguments[1])) return nullptr;
+    }
+    Py_RETURN_NONE;
 }
 
 // x itself if it is C-contiguous and aligned, else a copy that is.
@@ -337,6 +382,12 @@ PyObject* empty_like(PyObject*, PyObject* x) {
                                             nullptr, 0, nullptr);
 }
 
+// PyMethodDef holds functions of any kind under one type.
+template <_PyCFunctionFast function>
+PyCFunction fast() {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
 }  // namespace
 
 void bind_ops(py::module_& module) {
@@ -348,12 +399,15 @@ void bind_ops(py::module_& module) {
     held_type = reinterpret_cast<PyTypeObject*>(make_held_type().release().ptr());
     module.attr("Held") = py::handle(reinterpret_cast<PyObject*>(held_type));
     module.attr("Op") = make_op_type();
-    module.def("record", &record);
-    module.def("stop_recording", &stop_recording);
-    module.def("is_recording", [] { return recording.nodes != nullptr; });
-    module.def("backpropagate", &backpropagate);
     static PyMethodDef functions[] = {
-        {"contiguous", contiguous, METH_O, nullptr}, {"empty_like", empty_like, METH_O, nullptr}, {}};
+        {"record", fast<record>(), METH_FASTCALL, nullptr},
+        {"stop_recording", stop_recording, METH_NOARGS, nullptr},
+        {"recorded", recorded, METH_NOARGS, nullptr},
+        {"backpropagate", fast<backpropagate>(), METH_FASTCALL, nullptr},
+        {"contiguous", contiguous, METH_O, nullptr},
+        {"empty_like", empty_like, METH_O, nullptr},
+        {},
+    };
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
 }
 

@@ -1,6 +1,7 @@
 """Ops on their way to the tape and back: what `differentiable` makes of a function."""
 
 import copy
+import gc
 import inspect
 import pickle
 import sys
@@ -145,12 +146,119 @@ def test_a_tensor_of_an_earlier_step_is_refused():
         with pytest.raises(RuntimeError, match=r"Tensor\(shape=\(1,\), dtype=float64\) is of an earlier step"):
             scaled_sum(v, old)
         y = scaled_sum(v, old.value)
-    with pytest.raises(RuntimeError, match="was made in an earlier block"):
+    with pytest.raises(RuntimeError, match="is of an earlier block, or its gradients were asked for before"):
         tape.gradients(old)
     with tape:
         y = scaled_sum(v, old.value)
     np.testing.assert_array_equal(tape.gradients(y)[0], [1.0])
     np.testing.assert_array_equal(scaled_sum(old), [1.0])  # its value is still good
+
+
+def test_gradients_within_the_block_begin_it_anew():
+    with Tape([v := Variable([1.0, 2.0])]) as tape:
+        for factor in (2.0, 3.0):
+            y = scaled_sum(v, v, factor=factor)
+            np.testing.assert_array_equal(tape.gradients([(y, np.ones(2))])[0], [3 * factor] * 2)
+        with pytest.raises(RuntimeError, match="asked for before"):
+            tape.gradients([(y, np.ones(2))])
+        with pytest.raises(RuntimeError, match="is of an earlier step"):
+            scaled_sum(y)
+        y = scaled_sum(v)
+    np.testing.assert_array_equal(tape.gradients([(y, np.ones(2))])[0], [1.0, 1.0])
+
+
+def test_watched_arrays_belong_to_the_block():
+    other, tape = Tape(), Tape([v := Variable([1.0])])
+    outside = "Tape.watch: sources come in the tape's block, before the first op"
+    with pytest.raises(RuntimeError, match=outside):
+        other.watch(np.ones(1))
+    with tape:
+        with pytest.raises(RuntimeError, match=outside):
+            other.watch(np.ones(1))
+        x = tape.watch(np.array([3.0]))
+        y = scaled_sum(v, x, v)
+        with pytest.raises(RuntimeError, match=outside):
+            tape.watch(np.ones(1))
+    assert [g.item() for g in tape.gradients(y)] == [4.0, 2.0]
+    with pytest.raises(RuntimeError, match=outside):
+        tape.watch(np.ones(1))
+    assert type(scaled_sum(v)) is np.ndarray  # nothing records
+    with tape:
+        y = scaled_sum(v)
+    assert [g.item() for g in tape.gradients(y)] == [1.0]
+
+
+def test_a_block_that_failed_has_no_gradients_and_holds_nothing():
+    freed = []
+
+    @differentiable
+    def op(x):
+        held = np.zeros(1)
+        weakref.finalize(held, freed.append, 1)
+        return x + 1, lambda dy, need: (dy + held,)
+
+    with pytest.raises(KeyError), Tape([v := Variable([1.0])]) as tape:
+        y = op(v)
+        raise KeyError
+    assert freed == [1] and y.value == 2.0
+    with pytest.raises(RuntimeError, match="is of an earlier block"):
+        tape.gradients(y)
+    with Tape([v]) as tape:
+        y = op(v)
+    del tape
+    assert freed == [1, 1] and y.value == 2.0  # a Tensor that is kept keeps no closure
+
+
+def test_a_closure_may_return_any_sequence_and_touch_it_later():
+    found = []
+
+    class Clears(np.ndarray):
+        def __add__(self, other):
+            found.clear()
+            return np.asarray(self) + np.asarray(other)
+
+        __radd__ = __add__
+
+    @differentiable
+    def op(*xs):
+        def backward(dy, need):
+            found[:] = [dy.copy().view(Clears) for _ in need]
+            return found
+
+        return sum(xs), backward
+
+    with Tape([v := Variable([1.0])]) as tape:
+        y = op(v, v, v)
+    np.testing.assert_array_equal(tape.gradients(y)[0], [3.0])
+    for short in ((), (None,), (np.ones(1),)):
+        one = differentiable(lambda *xs, short=short: (xs[0] + 1, lambda dy, need: short))
+        with tape:
+            y = one(v, v)
+        assert tape.gradients(y)[0] == (1.0 if short and short[0] is not None else None)
+
+
+def test_indices_that_nobody_gave_do_no_harm():
+    tape = Tape()
+    for index, error in ((10**7, IndexError), (-2, None)):
+        with tape:
+            x = tape.watch(np.ones(1))
+            x.index = index
+            y = scaled_sum(x, x)
+        if error is None:
+            assert type(y) is np.ndarray
+        else:
+            with pytest.raises(error):
+                tape.gradients(y)
+
+
+def test_numbers_as_gradients():
+    """NumPy makes numbers of sums of 0-d arrays."""
+    for op in (ops.relu, ops.tanh, ops.elu, ops.softplus):
+        with Tape([v := Variable(np.float32(0.5))]) as tape:
+            y = op(v)
+            y = y * y
+        slope = (float(y.value) ** 0.5 - float(op(v.value - np.float32(1e-2)))) / 1e-2
+        assert float(tape.gradients(y)[0]) == pytest.approx(2 * float(y.value) ** 0.5 * slope, rel=2e-2)
 
 
 def test_each_thread_has_a_tape_of_its_own():
@@ -179,6 +287,18 @@ def test_an_op_looks_and_travels_like_its_function():
     assert pickle.loads(pickle.dumps(ops.relu)) is ops.relu
     assert copy.deepcopy({"f": ops.relu})["f"] is ops.relu and copy.copy(ops.relu) is ops.relu
     assert "relu" in repr(ops.relu)
+    assert weakref.ref(ops.relu)() is ops.relu
+
+    class Has:
+        op = scaled_sum
+
+    assert Has.op is scaled_sum
+    assert Has().op.__self__.__class__ is Has and Has().op.__func__ is scaled_sum
+    reference = weakref.ref(gone := differentiable(lambda x: (x, None)))
+    gone.itself = gone
+    del gone
+    gc.collect()
+    assert reference() is None
 
 
 @pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), order="F"), np.ones((4, 6), "i8")[::2, ::2], np.array(3.0, "f4"), np.ones((0, 2), ">f4"), np.ones(3, "?")])

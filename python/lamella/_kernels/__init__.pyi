@@ -26,7 +26,7 @@ class Held:
 
     value: np.ndarray
     index: int
-    tape: list[Any]
+    block: object
     logits: tuple[str, Any] | None  # None to begin with
 
 class Op:
@@ -39,12 +39,14 @@ class Op:
     def __init__(self, forward: Callable[..., Any], tensor: type, variable: type, plain: Callable[[Any], Any]) -> None: ...
     def __call__(self, *inputs: Any, **config: Any) -> Any: ...
 
-def record(nodes: list[Any], places: dict[Any, int], first: int) -> None:
-    """Ops of this thread append to `nodes`, in which results count on from `first`, where an input is in `places`."""
+def record(nodes: list[Any], places: dict[Any, int], block: object, first: int) -> None:
+    """Ops of this thread append to `nodes`, in which results count on from `first`, where an input is in `places` or of
+    this `block`.
+    """
 
 def stop_recording() -> None: ...
-def is_recording() -> bool:
-    """In this thread."""
+def recorded() -> list[Any] | None:
+    """The nodes of the tape that records in this thread."""
 
 def backpropagate(nodes: list[Any], gradients: list[Any]) -> None:
     """Empties `nodes` from the end: hands each result's gradient to its closure, and adds up what comes back."""

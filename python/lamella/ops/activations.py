@@ -29,7 +29,7 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
     seen = y if alpha == 0 and threshold == 0 and max_value is None else x
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(dy)
+        dx = empty_like(seen)
         _kernels.relu_backward(seen, contiguous(dy), alpha, top, threshold, dx)
         return (dx,)
 

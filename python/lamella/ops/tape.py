@@ -10,7 +10,7 @@ An op is a function over plain ndarrays that returns its result and a closure fo
 
 Outside a tape the op returns the ndarray and the closure is dropped. Inside one, an input that stems from a source of
 the tape makes the result a Tensor, and the closure is kept until `gradients` has used it. What each op passes through is
-in cpp/bindings/tape.cpp.
+in cpp/bindings/ops.cpp.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ Node: TypeAlias = tuple[Backward, tuple[int, ...], tuple[bool, ...], int]
 class Tensor(_kernels.Held):
     """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
 
-    Attributes:  index: its place on the tape.  tape: the nodes of the block it was made in, by which one of an earlier
-        step is known.  logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past
+    Attributes:  index: its place on the tape.  block: which block of a tape it was made in, so that one of an earlier step
+        is known.  logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past
         both at once.
     """
 
     __slots__ = ()
     __array_ufunc__ = None  # ndarray + Tensor asks Tensor
 
-    def __init__(self, value: Array, index: int, tape: list[Node]) -> None:
+    def __init__(self, value: Array, index: int, block: object) -> None:
         self.value = value
         self.index = index
-        self.tape = tape
+        self.block = block
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,42 +84,55 @@ class Tensor(_kernels.Held):
 class Tape:
     """Records what is computed from `sources` in its `with` block, in this thread; each block begins anew.
 
-    Args:  sources: the Variables and Tensors-to-be (ndarrays, see `watch`) whose gradients are asked for.
+    Args:  sources: the Variables whose gradients are asked for; `watch` adds arrays to them.
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
         self._places = {variable: i for i, variable in enumerate(sources)}
         self._given = self._sources = len(sources)  # those that are watched are sources, too
         self._nodes: list[Node] = []  # the indices of their results count on from the sources
+        self._block = object()
 
     def __enter__(self) -> Tape:
-        if _kernels.is_recording():
+        if _kernels.recorded() is not None:
             raise RuntimeError("Tape: a tape is already recording in this thread")
         self._sources = self._given
-        self._nodes = []
-        _kernels.record(self._nodes, self._places, self._sources)
+        self._begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _kernels.stop_recording()
         if kind is not None:
             self._nodes.clear()  # lets go of what the closures hold
+            self._block = object()
+
+    def _begin(self) -> None:
+        self._nodes, self._block = [], object()
+        _kernels.record(self._nodes, self._places, self._block, self._sources)
 
     def watch(self, value: Array) -> Tensor:
-        """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources."""
-        if self._nodes:
-            raise RuntimeError("Tape.watch: sources come before the first op")
+        """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources.
+
+        Raises:  RuntimeError outside of the tape's block, or after an op.
+        """
+        if _kernels.recorded() is not self._nodes or self._nodes:
+            raise RuntimeError("Tape.watch: sources come in the tape's block, before the first op")
         self._sources += 1
-        _kernels.record(self._nodes, self._places, self._sources)
-        return Tensor(value, self._sources - 1, self._nodes)
+        _kernels.record(self._nodes, self._places, self._block, self._sources)
+        return Tensor(value, self._sources - 1, self._block)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
 
         loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
-        not written to. Each closure is freed as soon as it was used.
+        not written to. Each closure is freed as soon as it was used. Called within the block, it begins the block anew.
+        Raises:  RuntimeError for a Tensor of an earlier block, or one whose closures have been used.
         """
-        nodes, self._nodes = self._nodes, []
+        nodes, block = self._nodes, self._block
+        if _kernels.recorded() is nodes:
+            self._begin()
+        else:
+            self._nodes, self._block = [], object()
         gradients: list[Array | None] = [None] * (self._sources + len(nodes))
         if isinstance(loss, Tensor):
             if loss.value.size != 1:
@@ -128,8 +141,8 @@ class Tape:
         else:
             terms = loss
         for tensor, weights in terms:
-            if tensor.tape is not nodes:
-                raise RuntimeError(f"Tape.gradients: {tensor!r} was made in an earlier block, or on another tape")
+            if tensor.block is not block:
+                raise RuntimeError(f"Tape.gradients: {tensor!r} is of an earlier block, or its gradients were asked for before")
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         _kernels.backpropagate(nodes, gradients)
