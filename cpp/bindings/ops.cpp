@@ -372,14 +372,23 @@ PyObject* contiguous(PyObject*, PyObject* x) {
     return PyObject_CallFunction(require, "OO(ss)", x, Py_None, "C", "A");
 }
 
-// A new C-contiguous ndarray of x's shape and dtype, its values left as they come.
-PyObject* empty_like(PyObject*, PyObject* x) {
-    if (!PyObject_TypeCheck(x, array_type)) {
-        return PyErr_Format(PyExc_TypeError, "empty_like: expected an array, got %s", Py_TYPE(x)->tp_name);
+// A new C-contiguous ndarray of x's dtype, and of its shape or the one given; its values are left as they come.
+PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    constexpr Py_ssize_t kMostAxes = 8;
+    const bool shaped = given == 2 && PyTuple_Check(arguments[1]) && PyTuple_GET_SIZE(arguments[1]) <= kMostAxes;
+    if ((given != 1 && !shaped) || !PyObject_TypeCheck(arguments[0], array_type)) {
+        PyErr_SetString(PyExc_TypeError, "empty_like: expected an array, and a tuple of at most 8 lengths if any");
+        return nullptr;
     }
-    const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(x);
-    return numpy_api->PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), array->nd, array->dimensions, nullptr,
-                                            nullptr, 0, nullptr);
+    const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(arguments[0]);
+    Py_ssize_t shape[kMostAxes];
+    const Py_ssize_t rank = shaped ? PyTuple_GET_SIZE(arguments[1]) : array->nd;
+    for (Py_ssize_t i = 0; shaped && i < rank; ++i) {
+        shape[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(arguments[1], i));
+        if (shape[i] == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    }
+    return numpy_api->PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), static_cast<int>(rank),
+                                            shaped ? shape : array->dimensions, nullptr, nullptr, 0, nullptr);
 }
 
 // PyMethodDef holds functions of any kind under one type.
@@ -405,7 +414,7 @@ void bind_ops(py::module_& module) {
         {"recorded", recorded, METH_NOARGS, nullptr},
         {"backpropagate", fast<backpropagate>(), METH_FASTCALL, nullptr},
         {"contiguous", contiguous, METH_O, nullptr},
-        {"empty_like", empty_like, METH_O, nullptr},
+        {"empty_like", fast<empty_like>(), METH_FASTCALL, nullptr},
         {},
     };
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

@@ -312,5 +312,14 @@ def test_new_and_contiguous_arrays(x):
 def test_unaligned_arrays_are_copied_and_others_refused():
     x = np.frombuffer(b"\0" * 9, np.uint8)[1:].view(np.float64)
     assert contiguous(x) is not x and contiguous(x).flags.aligned
-    with pytest.raises(TypeError, match="empty_like: expected an array, got list"):
-        empty_like([1.0])
+    wanted = "empty_like: expected an array, and a tuple of at most 8 lengths if any"
+    for arguments in ((), ([1.0],), (x, 3), (x, (1,) * 9), (x, (1,), 2)):
+        with pytest.raises(TypeError, match=wanted):
+            empty_like(*arguments)
+    with pytest.raises(TypeError, match="integer"):
+        empty_like(x, (2.0,))
+    with pytest.raises(ValueError, match="negative dimensions"):
+        empty_like(x, (-1,))
+    for shape in ((3, 0, 5), (), (2,)):
+        new = empty_like(x.astype(">f4"), shape)
+        assert new.shape == shape and new.dtype == np.dtype(">f4")

@@ -42,7 +42,7 @@ def conv2d(
     left, _ = shapes.pad_amounts(width, window_columns, strides[1], padding, dilation[1])
     geometry = (*strides, *dilation, top, left)
     relu = activation == "relu"
-    y = np.empty((images, rows, columns, filters), x.dtype)
+    y = empty_like(x, (images, rows, columns, filters))
     _kernels.conv2d_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, *geometry, relu, y)
     output = y if relu else None
 
@@ -53,7 +53,7 @@ def conv2d(
         dx = dkernel = dbias = None
         if need[1] or need[2]:
             dkernel = empty_like(kernel)
-            dbias = np.empty(filters, dy.dtype) if bias is not None else absent(kernel.dtype)
+            dbias = empty_like(dy, (filters,)) if bias is not None else absent(kernel.dtype)
             _kernels.conv2d_backward_weights(x, dy, *geometry, dkernel, dbias)
         if need[0]:
             dx = empty_like(x)

@@ -34,7 +34,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
     p = contiguous(x if of_softmax is None else of_softmax)
     y = target_beside(p, y, "categorical_crossentropy")
     epsilon = config.epsilon()
-    loss = np.empty(p.shape[:-1], p.dtype)
+    loss = empty_like(p, p.shape[:-1])
     _kernels.categorical_crossentropy_forward(p, y, epsilon, loss)
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
@@ -58,7 +58,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
 def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
     z, y = contiguous(z), target_beside(z, y, "categorical_crossentropy")
     p = empty_like(z)
-    loss = np.empty(z.shape[:-1], z.dtype)
+    loss = empty_like(z, z.shape[:-1])
     _kernels.softmax_crossentropy_forward(z, y, p, loss)
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
@@ -94,7 +94,7 @@ def _sparse_categorical_crossentropy(x: Array, *, labels: Array, of_softmax: Arr
     p = contiguous(x if of_softmax is None else of_softmax)
     y = labels_beside(p, labels, "sparse_categorical_crossentropy")
     epsilon = config.epsilon()
-    loss = np.empty(p.shape[:-1], p.dtype)
+    loss = empty_like(p, p.shape[:-1])
     try:
         _kernels.sparse_categorical_crossentropy_forward(p, y, epsilon, loss)
     except ValueError as error:
@@ -116,7 +116,7 @@ def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Bac
     z = contiguous(z)
     y = labels_beside(z, labels, "sparse_categorical_crossentropy")
     p = empty_like(z)
-    loss = np.empty(z.shape[:-1], z.dtype)
+    loss = empty_like(z, z.shape[:-1])
     try:
         _kernels.sparse_softmax_crossentropy_forward(z, y, p, loss)
     except ValueError as error:
@@ -148,7 +148,7 @@ def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None)
     p = contiguous(x if of_sigmoid is None else of_sigmoid)
     y = target_beside(p, y, "binary_crossentropy")
     epsilon = config.epsilon()
-    loss = np.empty(p.shape[:-1], p.dtype)
+    loss = empty_like(p, p.shape[:-1])
     _kernels.binary_crossentropy_forward(p, y, epsilon, loss)
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
@@ -172,7 +172,7 @@ def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None)
 def _sigmoid_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
     z, y = contiguous(z), target_beside(z, y, "binary_crossentropy")
     p = empty_like(z)
-    loss = np.empty(z.shape[:-1], z.dtype)
+    loss = empty_like(z, z.shape[:-1])
     _kernels.sigmoid_crossentropy_forward(z, y, p, loss)
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:

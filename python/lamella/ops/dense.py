@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import numpy as np
-
 from lamella import _kernels
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
@@ -29,19 +27,20 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     flat = len(shape) == 2
     rows = contiguous(x if flat else x.reshape(-1, inputs))
     relu = activation == "relu"
-    none = absent(kernel.dtype)
-    y = np.empty((len(rows), units), x.dtype)
-    _kernels.dense_forward(rows, kernel, none if bias is None else bias, relu, y)
-    # Only relu's gradient reads the output.
-    output = y if relu else none
+    y = empty_like(x, (len(rows), units))
+    _kernels.dense_forward(rows, kernel, absent(kernel.dtype) if bias is None else bias, relu, y)
+    output = y if relu else None  # only relu's gradient reads it
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dz = empty_like(output) if relu else none
-        dx = empty_like(rows) if need[0] else none
-        dkernel = empty_like(kernel) if need[1] else none
-        dbias = none if bias is None or not need[2] else empty_like(bias)
+        dx = empty_like(rows) if need[0] else absent(rows.dtype)
+        dkernel = empty_like(kernel) if need[1] else absent(rows.dtype)
+        dbias = absent(rows.dtype) if bias is None or not need[2] else empty_like(bias)
         dy = contiguous(dy if flat else dy.reshape(-1, units))
-        _kernels.dense_backward(rows, kernel, output, dy, dz, dx, dkernel, dbias)
+        if output is None:
+            none = absent(rows.dtype)
+            _kernels.dense_backward(rows, kernel, none, dy, none, dx, dkernel, dbias)
+        else:
+            _kernels.dense_backward(rows, kernel, output, dy, empty_like(output), dx, dkernel, dbias)
         return dx if flat or not need[0] else dx.reshape(shape), dkernel, dbias
 
     return y if flat else y.reshape(*shape[:-1], units), backward

@@ -123,7 +123,7 @@ def _product(a: Array, b: Array) -> Array:
     (m, k), n = a.shape[-2:], b.shape[-1]
     left = np.broadcast_to(a, (*stack, m, k)).reshape(-1, m, k)
     right = np.broadcast_to(b, (*stack, k, n)).reshape(-1, k, n)
-    y, no_bias = np.empty((len(left), m, n), a.dtype), np.empty(0, a.dtype)
+    y, no_bias = empty_like(a, (len(left), m, n)), np.empty(0, a.dtype)
     for one, other, product in zip(left, right, y):
         _kernels.dense_forward(contiguous(one), contiguous(other), no_bias, False, product)
     return y.reshape(*stack, m, n)

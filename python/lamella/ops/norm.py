@@ -34,7 +34,7 @@ def batch_norm(
     absent = np.empty(0, x.dtype)
     scale = absent if gamma is None else gamma
     y = empty_like(rows)
-    mean = np.empty(rows.shape[1], x.dtype)
+    mean = empty_like(x, (rows.shape[1],))
     variance = empty_like(mean)
     _kernels.batch_norm_forward(rows, scale, absent if beta is None else beta, epsilon, y, mean, variance)
     if statistics is not None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 # kernels.def: the place of a maximum in its window is a byte.
@@ -42,13 +42,13 @@ def max_pool2d(
         raise ValueError(f"max_pool2d: expected a window of at most {LARGEST_MAX_WINDOW} places, got {size}")
     shape, geometry = _geometry(x, size, strides, padding, "max_pool2d")
     x = contiguous(x)
-    y = np.empty(shape, x.dtype)
+    y = empty_like(x, shape)
     argmax = np.empty(shape, np.uint8)
     _kernels.max_pool2d_forward(x, *geometry, y, argmax)
     before = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty(before, dy.dtype)
+        dx = empty_like(dy, before)
         _kernels.max_pool2d_backward(contiguous(dy), argmax, *geometry, dx)
         return (dx,)
 
@@ -67,12 +67,12 @@ def avg_pool2d(
     """
     shape, geometry = _geometry(x, size, strides, padding, "avg_pool2d")
     x = contiguous(x)
-    y = np.empty(shape, x.dtype)
+    y = empty_like(x, shape)
     _kernels.avg_pool2d_forward(x, *geometry, y)
     before = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty(before, dy.dtype)
+        dx = empty_like(dy, before)
         _kernels.avg_pool2d_backward(contiguous(dy), *geometry, dx)
         return (dx,)
 
@@ -90,12 +90,12 @@ def _places(x: Array, who: str) -> Array:
 def global_avg_pool2d(x: Array) -> tuple[Array, Backward]:
     """Mean over all places: [N, H, W, C] -> [N, C]."""
     before, x = x.shape, _places(x, "global_avg_pool2d")
-    y = np.empty((x.shape[0], x.shape[2]), x.dtype)
+    y = empty_like(x, (x.shape[0], x.shape[2]))
     _kernels.global_avg_pool_forward(x, y)
     shape = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty(shape, dy.dtype)
+        dx = empty_like(dy, shape)
         _kernels.global_avg_pool_backward(contiguous(dy), dx)
         return (dx.reshape(before),)
 
@@ -106,13 +106,13 @@ def global_avg_pool2d(x: Array) -> tuple[Array, Backward]:
 def global_max_pool2d(x: Array) -> tuple[Array, Backward]:
     """Largest of all places: [N, H, W, C] -> [N, C]. The first of equals gets the gradient."""
     before, x = x.shape, _places(x, "global_max_pool2d")
-    y = np.empty((x.shape[0], x.shape[2]), x.dtype)
+    y = empty_like(x, (x.shape[0], x.shape[2]))
     argmax = np.empty(y.shape, np.int64)
     _kernels.global_max_pool_forward(x, y, argmax)
     shape = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.empty(shape, dy.dtype)
+        dx = empty_like(dy, shape)
         _kernels.global_max_pool_backward(contiguous(dy), argmax, dx)
         return (dx.reshape(before),)
 

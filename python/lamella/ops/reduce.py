@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from lamella import _kernels
-from lamella.ops.arrays import contiguous
+from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 Axes: TypeAlias = int | Sequence[int] | None
@@ -18,13 +18,13 @@ def total(x: Array) -> float:
     """The sum of all elements, as a number; of anything that NumPy sums."""
     if x.dtype.char not in "fd" or not x.dtype.isnative:
         return float(x.sum())
-    y = np.empty((), x.dtype)
+    y = empty_like(x, ())
     _kernels.sum_all(contiguous(x), y)
     return float(y)
 
 
 def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:
-    y = np.empty((), x.dtype)
+    y = empty_like(x, ())
     kernel(contiguous(x), y)
     return y
 

@@ -29,7 +29,7 @@ def _row_loss(
     def op(p: Array, y: Array) -> tuple[Array, Backward]:
         p, y = contiguous(p), target_beside(p, y, who)
         constants = (epsilon(),) if clipped else ()
-        loss = np.empty(p.shape[:-1], p.dtype)
+        loss = empty_like(p, p.shape[:-1])
         forward(p, y, *constants, loss)
 
         def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
