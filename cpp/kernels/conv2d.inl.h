@@ -140,6 +140,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Box reached =
         widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);
     const Int patch_row = (reached.right - reached.left) * in;
+    const bool thin = kThinPays && in == 1 && r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1;
     // The patch rows and the panel of dy that one pass multiplies stay in L1.
     constexpr Int kPoints = kBlockDepth<T> / 2;
     const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);
@@ -194,11 +195,17 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
         T* const sum = slice == 0 ? dweights.data : copies + (slice - 1) * dweights.size;
         T* const bias_sum = bias_sums + slice * dbias.size;
         clear(bias_sum, dbias.size);
+        if (thin) clear(sum, dweights.size);
         const Int first_unit = slice * units / slices, end_unit = (slice + 1) * units / slices;
         for (Int unit = first_unit; unit < end_unit; ++unit) {
             const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, rows);
             const Box box{reached.top + p0 * sh, reached.bottom + (p1 - 1) * sh, reached.left, reached.right};
             const Patch<T> patch = patch_of(x.data + n * height * width * in, height, width, in, box, buffer);
+            if (thin) {
+                add_thin_gradients(patch.data - pl - reached.left, patch.row_size, dy.data + (n * rows + p0) * columns * out,
+                                   p1 - p0, columns, out, sum, dbias.size > 0 ? bias_sum : nullptr);
+                continue;
+            }
             for (Int p = p0; p < p1; ++p) runs[p - p0] = {(p - p0) * sh * patch.row_size, columns};
             const Int points = (p1 - p0) * columns;
             const T* const dy_points = dy.data + (n * rows + p0) * columns * out;

@@ -1,12 +1,13 @@
 // 3x3 windows of stride 1 over one channel. The general tile loads its two vectors of weights anew for every six points;
-// here the nine taps' weights stay in registers over a block of rows, and neighbouring points share what they read.
+// here the nine taps' weights stay in registers over a block of rows, and neighbouring points share what they read. On the
+// way back so do the weights' gradients, and dy is read once for them and for the bias's.
 #pragma once
 #include "kernels/gemm.inl.h"
 
 namespace lamella {
 namespace {
 
-// 16 registers: 9x1 weights + 4x1 sums + 1 broadcast = 14. 32 registers: 9x2 + 6x2 + 1 = 31.
+// Forward, 16 registers: 9x1 weights + 4x1 sums + 1 broadcast = 14. 32 registers: 9x2 + 6x2 + 1 = 31.
 constexpr int kThinVectors = kRegisters == 32 ? 2 : 1;
 constexpr int kThinPoints = kRegisters == 32 ? 6 : 4;
 // Without fused multiply-add the products take registers, too, and the general tile is the faster one.
@@ -90,6 +91,54 @@ void convolve_thin(ThinBlock<T> block, const T* panel, Int columns, const T* bia
         if (now <= kLanes<T>) thin_columns<T, 1>(block, panel, padded, relu, now % kLanes<T>);
         else thin_columns<T, kThinVectors>(block, panel, padded, relu, now % kLanes<T>);
         if (bias != nullptr) bias += kMost;
+    }
+}
+
+// Gradients of NV vectors of the weights' columns over a block of points, of which dy [points][out] holds the ones behind
+// each other. Added to dweights [9][out] and dbias [out], which may be nullptr.
+template <class T, int NV>
+[[gnu::noinline]] void thin_gradients(const T* x, Int row_size, const T* dy, Int rows, Int columns, Int out, Int part,
+                                      T* dweights, T* dbias) {
+    Vec<T> sums[9][NV] = {}, bias[NV] = {};
+    for (Int p = 0; p < rows; ++p, x += row_size) {
+        for (Int q = 0; q < columns; ++q, dy += out) {
+            Vec<T> d[NV];
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) {
+                d[v] = load(dy + v * kLanes<T>, v == NV - 1 ? part : 0);
+                bias[v] += d[v];
+            }
+#pragma GCC unroll 9
+            for (int tap = 0; tap < 9; ++tap) {
+                const Vec<T> value = broadcast<T>(x[tap / 3 * row_size + q + tap % 3]);
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) sums[tap][v] += value * d[v];
+            }
+        }
+    }
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+        const Int now = v == NV - 1 ? part : 0;
+        for (int tap = 0; tap < 9; ++tap) {
+            T* const to = dweights + tap * out + v * kLanes<T>;
+            store(to, load(to, now) + sums[tap][v], now);
+        }
+        if (dbias != nullptr) {
+            T* const to = dbias + v * kLanes<T>;
+            store(to, load(to, now) + bias[v], now);
+        }
+    }
+}
+
+// x and row_size as in ThinBlock.
+template <class T>
+void add_thin_gradients(const T* x, Int row_size, const T* dy, Int rows, Int columns, Int out, T* dweights, T* dbias) {
+    constexpr Int kMost = kThinVectors * kLanes<T>;
+    for (Int j = 0; j < out; j += kMost) {
+        const Int now = out - j < kMost ? out - j : kMost, part = now % kLanes<T>;
+        T* const bias = dbias != nullptr ? dbias + j : nullptr;
+        if (now <= kLanes<T>) thin_gradients<T, 1>(x, row_size, dy + j, rows, columns, out, part, dweights + j, bias);
+        else thin_gradients<T, kThinVectors>(x, row_size, dy + j, rows, columns, out, part, dweights + j, bias);
     }
 }
 
