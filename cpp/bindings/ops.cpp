@@ -33,23 +33,41 @@ struct Held {
     PyObject* block;
     PyObject* logits;
     Py_ssize_t index;
+
+    template <class F>
+    int each_owned(const F& f) {
+        for (PyObject** owned : {&value, &block, &logits}) {
+            if (const int stop = f(*owned)) return stop;
+        }
+        return 0;
+    }
 };
 
 // A function (*ndarrays, **configuration) -> (y, backward) as an op.
 struct Op {
     PyObject_HEAD
     PyObject* forward;
-    PyTypeObject* tensor;    // the type Tensor, which is made of Held
-    PyTypeObject* variable;  // the type Variable
-    PyObject* plain;         // any other input -> ndarray or None
+    PyObject* tensor;    // the type Tensor, which is made of Held
+    PyObject* variable;  // the type Variable
     PyObject* attributes;
     PyObject* references;  // weak ones
     vectorcallfunc call;
+
+    bool is_tensor(PyObject* object) const { return Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(tensor); }
+    bool is_variable(PyObject* object) const { return Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(variable); }
+
+    template <class F>
+    int each_owned(const F& f) {
+        for (PyObject** owned : {&forward, &tensor, &variable, &attributes}) {
+            if (const int stop = f(*owned)) return stop;
+        }
+        return 0;
+    }
 };
 
 PyTypeObject* array_type;
 PyTypeObject* held_type;
-PyObject *require, *value_name;
+PyObject *asarray, *require, *value_name;
 const py::detail::npy_api* numpy_api;
 
 // The references that a call holds, few of them as a rule.
@@ -73,18 +91,17 @@ private:
 
 // The ndarray, or None, that an op computes on, as a new reference; null with an error set.
 PyObject* value_of(const Op& op, PyObject* input) {
-    PyTypeObject* const type = Py_TYPE(input);
-    if (type == array_type || input == Py_None) return Py_NewRef(input);
-    if (type == op.tensor && reinterpret_cast<Held*>(input)->value != nullptr) {
+    if (Py_TYPE(input) == array_type || input == Py_None) return Py_NewRef(input);
+    if (op.is_tensor(input) && reinterpret_cast<Held*>(input)->value != nullptr) {
         return Py_NewRef(reinterpret_cast<Held*>(input)->value);
     }
-    if (type == op.variable) return PyObject_GetAttr(input, value_name);
-    return PyObject_CallOneArg(op.plain, input);
+    if (op.is_variable(input)) return PyObject_GetAttr(input, value_name);
+    return PyObject_CallOneArg(asarray, input);
 }
 
 // The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
 Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* input) {
-    if (Py_TYPE(input) == op.tensor) {
+    if (op.is_tensor(input)) {
         const Held& tensor = *reinterpret_cast<Held*>(input);
         if (tensor.block == block) return tensor.index < 0 ? -1 : tensor.index;
         PyErr_Format(PyExc_RuntimeError,
@@ -93,7 +110,7 @@ Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* 
                      input);
         return -2;
     }
-    if (Py_TYPE(input) != op.variable) return -1;
+    if (!op.is_variable(input)) return -1;
     PyObject* const place = PyDict_GetItemWithError(places, input);
     if (place == nullptr) return PyErr_Occurred() != nullptr ? -2 : -1;
     return PyLong_AsSsize_t(place);
@@ -101,7 +118,8 @@ Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* 
 
 // Tensor(y, index, block), past its __init__.
 PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* block) {
-    PyObject* const self = op.tensor->tp_alloc(op.tensor, 0);
+    auto* const type = reinterpret_cast<PyTypeObject*>(op.tensor);
+    PyObject* const self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;
     Held& tensor = *reinterpret_cast<Held*>(self);
     tensor.value = Py_NewRef(y);
@@ -160,28 +178,11 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     return make_tensor(op, y, index, block.ptr());
 }
 
-int traverse_held(PyObject* self, visitproc visit, void* arg) {
-    Held& held = *reinterpret_cast<Held*>(self);
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(held.value);
-    Py_VISIT(held.block);
-    Py_VISIT(held.logits);
-    return 0;
-}
-
-int clear_held(PyObject* self) {
-    Held& held = *reinterpret_cast<Held*>(self);
-    Py_CLEAR(held.value);
-    Py_CLEAR(held.block);
-    Py_CLEAR(held.logits);
-    return 0;
-}
-
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
-    static const char* keywords[] = {"forward", "tensor", "variable", "plain", nullptr};
-    PyObject *forward, *tensor, *variable, *plain;
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!O", const_cast<char**>(keywords), &forward, &PyType_Type,
-                                     &tensor, &PyType_Type, &variable, &plain)) {
+    static const char* keywords[] = {"forward", "tensor", "variable", nullptr};
+    PyObject *forward, *tensor, *variable;
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!", const_cast<char**>(keywords), &forward, &PyType_Type,
+                                     &tensor, &PyType_Type, &variable)) {
         return nullptr;
     }
     if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), held_type)) {
@@ -191,40 +192,34 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
     if (self == nullptr) return nullptr;
     Op& op = *reinterpret_cast<Op*>(self);
     op.forward = Py_NewRef(forward);
-    op.tensor = reinterpret_cast<PyTypeObject*>(Py_NewRef(tensor));
-    op.variable = reinterpret_cast<PyTypeObject*>(Py_NewRef(variable));
-    op.plain = Py_NewRef(plain);
+    op.tensor = Py_NewRef(tensor);
+    op.variable = Py_NewRef(variable);
     op.call = call_op;
     return self;
 }
 
-int traverse_op(PyObject* self, visitproc visit, void* arg) {
-    Op& op = *reinterpret_cast<Op*>(self);
+// What the garbage collector asks of either type.
+template <class Object>
+int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(op.forward);
-    Py_VISIT(op.tensor);
-    Py_VISIT(op.variable);
-    Py_VISIT(op.plain);
-    Py_VISIT(op.attributes);
-    return 0;
+    return reinterpret_cast<Object*>(self)->each_owned(
+        [=](PyObject* owned) { return owned != nullptr ? visit(owned, arg) : 0; });
 }
 
-int clear_op(PyObject* self) {
-    Op& op = *reinterpret_cast<Op*>(self);
-    Py_CLEAR(op.forward);
-    Py_CLEAR(op.tensor);
-    Py_CLEAR(op.variable);
-    Py_CLEAR(op.plain);
-    Py_CLEAR(op.attributes);
-    return 0;
+template <class Object>
+int clear(PyObject* self) {
+    return reinterpret_cast<Object*>(self)->each_owned([](PyObject*& owned) {
+        Py_CLEAR(owned);
+        return 0;
+    });
 }
 
-template <inquiry clear>
+template <class Object>
 void free_object(PyObject* self) {
     PyTypeObject* const type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     if (type->tp_weaklistoffset > 0) PyObject_ClearWeakRefs(self);
-    clear(self);
+    clear<Object>(self);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -256,9 +251,9 @@ py::object make_held_type() {
         {},
     };
     static PyType_Slot slots[] = {
-        {Py_tp_traverse, reinterpret_cast<void*>(traverse_held)},
-        {Py_tp_clear, reinterpret_cast<void*>(clear_held)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<clear_held>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Held>)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear<Held>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Held>)},
         {Py_tp_members, members},
         {},
     };
@@ -281,9 +276,9 @@ py::object make_op_type() {
         {Py_tp_descr_get, reinterpret_cast<void*>(bind_op)},
         {Py_tp_repr, reinterpret_cast<void*>(show_op)},
         {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-        {Py_tp_traverse, reinterpret_cast<void*>(traverse_op)},
-        {Py_tp_clear, reinterpret_cast<void*>(clear_op)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<clear_op>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Op>)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear<Op>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Op>)},
         {Py_tp_methods, methods},
         {Py_tp_members, members},
         {Py_tp_getset, dictionary},
@@ -299,19 +294,11 @@ void set_recording(const Recording& now) {
     recording = now;
 }
 
-// Whether the arguments are `count`, each of its type; an error is set if not.
-bool are(const char* who, PyObject* const* arguments, Py_ssize_t given, std::initializer_list<PyTypeObject*> types) {
-    bool fit = given == static_cast<Py_ssize_t>(types.size());
-    for (Py_ssize_t i = 0; fit && i < given; ++i) fit = PyObject_TypeCheck(arguments[i], types.begin()[i]);
-    if (!fit) PyErr_Format(PyExc_TypeError, "%s: wrong arguments", who);
-    return fit;
-}
-
-PyObject* record(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
-    if (!are("record", arguments, given, {&PyList_Type, &PyDict_Type, &PyBaseObject_Type, &PyLong_Type})) return nullptr;
-    const Py_ssize_t first = PyLong_AsSsize_t(arguments[3]);
-    if (first == -1 && PyErr_Occurred() != nullptr) return nullptr;
-    set_recording({Py_NewRef(arguments[0]), Py_NewRef(arguments[1]), Py_NewRef(arguments[2]), first});
+PyObject* record(PyObject*, PyObject* arguments) {
+    PyObject *nodes, *places, *block;
+    Py_ssize_t first;
+    if (!PyArg_ParseTuple(arguments, "O!O!On", &PyList_Type, &nodes, &PyDict_Type, &places, &block, &first)) return nullptr;
+    set_recording({Py_NewRef(nodes), Py_NewRef(places), Py_NewRef(block), first});
     Py_RETURN_NONE;
 }
 
@@ -353,14 +340,14 @@ bool go_back(PyObject* node, PyObject* gradients) {
 }
 
 // From the last node to the first; each is freed, with what its closure holds, once it was used.
-PyObject* backpropagate(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
-    if (!are("backpropagate", arguments, given, {&PyList_Type, &PyList_Type})) return nullptr;
-    PyObject* const nodes = arguments[0];
+PyObject* backpropagate(PyObject*, PyObject* arguments) {
+    PyObject *nodes, *gradients;
+    if (!PyArg_ParseTuple(arguments, "O!O!", &PyList_Type, &nodes, &PyList_Type, &gradients)) return nullptr;
     while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
         const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
         if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
         if (!PyTuple_Check(node.ptr())) return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
-        if (!go_back(node.ptr(), arguments[1])) return nullptr;
+        if (!go_back(node.ptr(), gradients)) return nullptr;
     }
     Py_RETURN_NONE;
 }
@@ -391,30 +378,25 @@ PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
                                             shaped ? shape : array->dimensions, nullptr, nullptr, 0, nullptr);
 }
 
-// PyMethodDef holds functions of any kind under one type.
-template <_PyCFunctionFast function>
-PyCFunction fast() {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
 }  // namespace
 
 void bind_ops(py::module_& module) {
     const py::module_ numpy = py::module_::import("numpy");
     array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
     numpy_api = &py::detail::npy_api::get();
+    asarray = py::object(numpy.attr("asarray")).release().ptr();
     require = py::object(numpy.attr("require")).release().ptr();
     value_name = PyUnicode_InternFromString("value");
     held_type = reinterpret_cast<PyTypeObject*>(make_held_type().release().ptr());
     module.attr("Held") = py::handle(reinterpret_cast<PyObject*>(held_type));
     module.attr("Op") = make_op_type();
     static PyMethodDef functions[] = {
-        {"record", fast<record>(), METH_FASTCALL, nullptr},
+        {"record", record, METH_VARARGS, nullptr},
         {"stop_recording", stop_recording, METH_NOARGS, nullptr},
         {"recorded", recorded, METH_NOARGS, nullptr},
-        {"backpropagate", fast<backpropagate>(), METH_FASTCALL, nullptr},
+        {"backpropagate", backpropagate, METH_VARARGS, nullptr},
         {"contiguous", contiguous, METH_O, nullptr},
-        {"empty_like", fast<empty_like>(), METH_FASTCALL, nullptr},
+        {"empty_like", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(empty_like)), METH_FASTCALL, nullptr},
         {},
     };
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

@@ -129,8 +129,8 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
         clear(dweights.data, dweights.size);
         return dbias.size > 0 ? sum_over_rows(dy.data, images * rows * columns, out, dbias.data) : nullptr;
     }
-    if (r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1 &&
-        winograd_pays<T>(in, out, images, rows, columns)) {
+    const bool plain_3x3 = r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1;
+    if (plain_3x3 && winograd_pays<T>(in, out, images, rows, columns)) {
         if (dbias.size > 0) {
             if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
         }
@@ -140,7 +140,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Box reached =
         widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);
     const Int patch_row = (reached.right - reached.left) * in;
-    const bool thin = kThinPays && in == 1 && r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1;
+    const bool thin = kThinPays && in == 1 && plain_3x3;
     // The patch rows and the panel of dy that one pass multiplies stay in L1.
     constexpr Int kPoints = kBlockDepth<T> / 2;
     const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);

@@ -33,10 +33,10 @@ class Op:
     """An op, as `differentiable` makes it.
 
     Args:  forward: (*ndarrays, **configuration) -> (y, backward).  tensor, variable: the types whose `value` is
-        computed on.  plain: makes an ndarray or None of any other input.
+        computed on.
     """
 
-    def __init__(self, forward: Callable[..., Any], tensor: type, variable: type, plain: Callable[[Any], Any]) -> None: ...
+    def __init__(self, forward: Callable[..., Any], tensor: type[Held], variable: type) -> None: ...
     def __call__(self, *inputs: Any, **config: Any) -> Any: ...
 
 def record(nodes: list[Any], places: dict[Any, int], block: object, first: int) -> None:

@@ -31,6 +31,9 @@ class Network(Stored, Layer):
     first_node = 1
     _traced: Graph | None = None
     _plan: Plan | None = None
+    # Symbolic tensors that add_loss was given, and their values of the last run.
+    _loss_tensors: tuple[Symbolic, ...] = ()
+    _loss_values: list[Value]
 
     def __init__(
         self,
@@ -53,10 +56,6 @@ class Network(Stored, Layer):
         self._traced = None
         self._loss_lists: list[list[Value]] = []
         self.built = True
-
-    # Symbolic tensors that add_loss was given, and their values of the last run.
-    _loss_tensors: tuple[Symbolic, ...] = ()
-    _loss_values: list[Value]
 
     # The graph -------------------------------------------------------------------------------------------
 

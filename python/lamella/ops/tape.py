@@ -90,25 +90,28 @@ class Tape:
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
         self._places = {variable: i for i, variable in enumerate(sources)}
         self._given = self._sources = len(sources)  # those that are watched are sources, too
+        self._renew()
+
+    def _renew(self) -> None:
+        """A new block: Tensors of the one before are refused."""
         self._nodes: list[Node] = []  # the indices of their results count on from the sources
         self._block = object()
+
+    def _record(self) -> None:
+        _kernels.record(self._nodes, self._places, self._block, self._sources)
 
     def __enter__(self) -> Tape:
         if _kernels.recorded() is not None:
             raise RuntimeError("Tape: a tape is already recording in this thread")
         self._sources = self._given
-        self._begin()
+        self._renew()
+        self._record()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _kernels.stop_recording()
         if kind is not None:
-            self._nodes.clear()  # lets go of what the closures hold
-            self._block = object()
-
-    def _begin(self) -> None:
-        self._nodes, self._block = [], object()
-        _kernels.record(self._nodes, self._places, self._block, self._sources)
+            self._renew()  # lets go of what the closures hold
 
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources.
@@ -118,7 +121,7 @@ class Tape:
         if _kernels.recorded() is not self._nodes or self._nodes:
             raise RuntimeError("Tape.watch: sources come in the tape's block, before the first op")
         self._sources += 1
-        _kernels.record(self._nodes, self._places, self._block, self._sources)
+        self._record()
         return Tensor(value, self._sources - 1, self._block)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
@@ -129,10 +132,9 @@ class Tape:
         Raises:  RuntimeError for a Tensor of an earlier block, or one whose closures have been used.
         """
         nodes, block = self._nodes, self._block
+        self._renew()
         if _kernels.recorded() is nodes:
-            self._begin()
-        else:
-            self._nodes, self._block = [], object()
+            self._record()
         gradients: list[Array | None] = [None] * (self._sources + len(nodes))
         if isinstance(loss, Tensor):
             if loss.value.size != 1:
@@ -149,17 +151,13 @@ class Tape:
         return gradients[: self._sources]
 
 
-def _plain(x: object) -> Array | None:
-    return x if type(x) is np.ndarray or x is None else np.asarray(x)
-
-
 def value_of(x: object) -> Array | None:
     """The ndarray in a Tensor or Variable; another array-like as an ndarray; None as it is."""
     if type(x) is Tensor or type(x) is Variable:
         return x.value
-    return _plain(x)
+    return x if type(x) is np.ndarray or x is None else np.asarray(x)
 
 
 def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]:
     """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
-    return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable, _plain), forward)
+    return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable), forward)
