@@ -37,7 +37,7 @@ constexpr int kTileRows = 6;
 constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors * kLanes<T>;
-// A narrow tile of a weight gradient is taller, 9x2 accumulators + 2 of B + 1: the nine taps of one channel read dy once.
+// A narrow tile of a weight gradient is taller, 9x2 accumulators + 2 of B + 1, and reads dy less often: 4-5 % on 3 channels.
 // The rows of other products begin anywhere, and nine such pointers do not fit beside the rest.
 constexpr int kTallTileRows = 9;
 
