@@ -177,7 +177,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
 
     Int failed = 0;
     parallel_for(slices, 1, [&](Int slice, Int) {
-        const Int panel_size = block_rows * columns * kTileColumns<T>, packed_size = in_place ? 0 : panels * panel_size;
+        const Int panel_size = block_rows * columns * kTileColumns<T>, packed_size = in_place || thin ? 0 : panels * panel_size;
         const Int tile_size = kTileRows * block_rows * columns, tiles_size = pack ? kGroupRows * block_rows * columns : 0;
         void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(packed_size) +
                                             Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows) +

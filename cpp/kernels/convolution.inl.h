@@ -210,13 +210,9 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
             const Patch<T> patch =
                 patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
             if (thin) {
-                const T* const from = patch.data + v.taps[0].column - reached.left;
-                for (Int j = 0; j < v.out; j += kTileColumns<T>) {
-                    convolve_thin<T>({from, patch.row_size, v.y + n * v.y_image + p0 * v.y_row + j, v.y_row, v.y_column,
-                                      p1 - p0, v.columns},
-                                     packed + j * v.depth(), smaller(kTileColumns<T>, v.out - j),
-                                     v.bias != nullptr ? v.bias + j : nullptr, v.relu);
-                }
+                convolve_thin<T>({patch.data + v.taps[0].column - reached.left, patch.row_size,
+                                  v.y + n * v.y_image + p0 * v.y_row, v.y_row, v.y_column, p1 - p0, v.columns},
+                                 packed, v.out, v.bias, v.relu);
                 continue;
             }
             Int count = 0;

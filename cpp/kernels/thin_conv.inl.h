@@ -80,17 +80,17 @@ template <class T, int NV>
     }
 }
 
-// bias: of `columns` values, or nullptr.
+// packed: the weights' panels [panel][9][NR].  bias: of `out` values, or nullptr.
 template <class T>
-void convolve_thin(ThinBlock<T> block, const T* panel, Int columns, const T* bias, bool relu) {
+void convolve_thin(ThinBlock<T> block, const T* packed, Int out, const T* bias, bool relu) {
     constexpr Int kMost = kThinVectors * kLanes<T>;
-    for (; columns > 0; columns -= kMost, panel += kMost, block.y += kMost) {
-        const Int now = columns < kMost ? columns : kMost;
+    for (Int j = 0; j < out; j += kMost, block.y += kMost) {
+        const T* const panel = packed + j / kTileColumns<T> * 9 * kTileColumns<T> + j % kTileColumns<T>;
+        const Int now = out - j < kMost ? out - j : kMost;
         T padded[kMost] = {};
-        for (Int j = 0; bias != nullptr && j < now; ++j) padded[j] = bias[j];
+        for (Int i = 0; bias != nullptr && i < now; ++i) padded[i] = bias[j + i];
         if (now <= kLanes<T>) thin_columns<T, 1>(block, panel, padded, relu, now % kLanes<T>);
         else thin_columns<T, kThinVectors>(block, panel, padded, relu, now % kLanes<T>);
-        if (bias != nullptr) bias += kMost;
     }
 }
 

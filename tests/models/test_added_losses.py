@@ -71,6 +71,13 @@ def test_several_of_them_and_a_target_as_an_input():
     assert [layer.name for layer in model.layers] == [v.name for v in Model([x, target], y).layers]  # nothing is added
 
 
+def test_a_compiled_model_keeps_the_one_it_has():
+    model = autoencoder()
+    loss = model.evaluate(X, None, verbose=0)
+    model.add_loss(K.sum(model.outputs[0]) * 0.0 + 3.0)
+    assert model.evaluate(X, None, verbose=0) == pytest.approx(loss + 3, rel=1e-5)
+
+
 def test_in_a_model_within_a_model():
     x = Input((5,))
     y = Dense(2, name="inner")(x)

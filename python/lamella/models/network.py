@@ -254,8 +254,9 @@ class Network(Stored, Layer):
         trace(self.inputs, [*self.outputs, *tensors])
         super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
         if tensors:
+            if not self._loss_tensors:
+                self._loss_values = []  # for life: a compiled model holds it
             self._loss_tensors += tuple(tensors)
-            self._loss_values = []
             self._plans, self._plan = {}, None
 
     def _without_losses(self, values: list[Value]) -> list[Value]:

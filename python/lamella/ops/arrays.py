@@ -7,8 +7,8 @@ import functools
 import numpy as np
 
 # contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is. empty_like(x, shape): a new C-contiguous
-# array of x's dtype, and of its shape if none is given. In C++, since each op calls them and NumPy's ways in cost more than small
-# kernels.
+# array of x's dtype, and of its shape if none is given. In C++, since each op calls them, and NumPy's ways in cost more than
+# small kernels.
 from lamella._kernels import contiguous as contiguous
 from lamella._kernels import empty_like as empty_like
 from lamella.ops.tape import Array

@@ -32,15 +32,13 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     output = y if relu else None  # only relu's gradient reads it
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(rows) if need[0] else absent(rows.dtype)
-        dkernel = empty_like(kernel) if need[1] else absent(rows.dtype)
-        dbias = absent(rows.dtype) if bias is None or not need[2] else empty_like(bias)
+        none = absent(rows.dtype)
+        dz = none if output is None else empty_like(output)
+        dx = empty_like(rows) if need[0] else none
+        dkernel = empty_like(kernel) if need[1] else none
+        dbias = none if bias is None or not need[2] else empty_like(bias)
         dy = contiguous(dy if flat else dy.reshape(-1, units))
-        if output is None:
-            none = absent(rows.dtype)
-            _kernels.dense_backward(rows, kernel, none, dy, none, dx, dkernel, dbias)
-        else:
-            _kernels.dense_backward(rows, kernel, output, dy, empty_like(output), dx, dkernel, dbias)
+        _kernels.dense_backward(rows, kernel, none if output is None else output, dy, dz, dx, dkernel, dbias)
         return dx if flat or not need[0] else dx.reshape(shape), dkernel, dbias
 
     return y if flat else y.reshape(*shape[:-1], units), backward
