@@ -5,8 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
+from lamella import backend as K
+from lamella.callbacks import LambdaCallback
 from lamella.layers import Dense, Input
-from lamella.models import Model, Sequential
+from lamella.models import Model, Sequential, load_model
 from lamella.optimizers import SGD
 
 RNG = np.random.default_rng(0)
@@ -149,6 +151,44 @@ def test_one_loss_weight_scales_the_step():
     np.testing.assert_allclose(steps[1], 0.5 * steps[0], rtol=1e-4)
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_loss_weights_that_are_variables_count_as_they_are_now(by_name, tmp_path):
+    a, b = K.variable(1.0), K.variable(0.0)
+    model = two(optimizer=SGD(lr=0.1), loss_weights={"a": a, "b": b} if by_name else [a, b])
+    for first, second in ((1.0, 0.0), (0.0, 1.0), (0.25, 2.0)):
+        K.set_value(a, first)
+        K.set_value(b, second)
+        expected = sum(w * e[0] for w, e in zip((first, second), errors(model)))
+        assert model.evaluate(X, [A, B], verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+        assert model.test_on_batch(X, [A, B])[0] == pytest.approx(expected, rel=1e-5)
+        before = model.get_weights()
+        wanted = [before[i] - 0.1 * g for i, g in enumerate(by_hand(model, first, second))]
+        assert model.train_on_batch(X, [A, B])[0] == pytest.approx(expected, rel=1e-5)
+        for got, w in zip(model.get_weights(), wanted):
+            np.testing.assert_allclose(got, w, rtol=1e-5, atol=1e-6)
+    model.save(tmp_path / "m.h5")
+    assert load_model(tmp_path / "m.h5").loss_weights == ({"a": 0.25, "b": 2.0} if by_name else [0.25, 2.0])
+
+
+def by_hand(model, first, second):
+    """Gradients of first * mse(a) + second * mse(b)."""
+    found = []
+    for p, y, counts in zip(model.predict(X), (A, B), (first, second)):
+        dp = counts * 2 * (p - y) / y.size
+        found += [X.T @ dp, dp.sum(axis=0)]
+    return found
+
+
+def test_a_callback_anneals_the_loss_weights():
+    weight = K.variable(1.0)
+    model = one(loss_weights=[weight])
+    halve = LambdaCallback(on_epoch_end=lambda epoch, logs: K.set_value(weight, K.get_value(weight) / 2))
+    history = model.fit(X, A, epochs=3, verbose=0, callbacks=[halve], validation_data=(X, A)).history
+    whole = model.evaluate(X, A, verbose=0) / 0.125
+    np.testing.assert_allclose(history["loss"], [whole, whole / 2, whole / 4], rtol=1e-5)
+    np.testing.assert_allclose(history["val_loss"], [whole, whole / 2, whole / 4], rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "weights, error, text",
     [
@@ -164,6 +204,11 @@ def test_loss_weights_that_are_refused(weights, error, text):
     with pytest.raises(error) as raised:
         two(loss_weights=weights)
     assert str(raised.value) == text
+
+
+def test_a_loss_weight_that_is_a_vector_is_refused():
+    with pytest.raises(TypeError, match="loss_weights of output 'b': expected a finite number, got <Variable .* shape=.1,."):
+        two(loss_weights=[1.0, K.variable([1.0])])
 
 
 # metrics, weighted_metrics -------------------------------------------------------------------------------

@@ -56,7 +56,8 @@ class Trainable(GeneratorMethods):
 
         Args:  optimizer: name, config or instance.  loss: name, function, or list or dict of them by output.
             metrics, weighted_metrics: list for every output, or dict by output; 'acc' fits loss and output.
-            loss_weights: list or dict.  sample_weight_mode: None or "temporal".
+            loss_weights: list or dict of numbers, or of scalars of K.variable, whose values count when a batch is due.
+            sample_weight_mode: None or "temporal".
         Raises:  ValueError, TypeError in Keras's own words; the model is then as it was.
         """
         if target_tensors is not None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lamella.core import registry
 from lamella.core.shapes import Shape
+from lamella.core.variable import Variable
 from lamella.data.standardize import Array
 from lamella.ops.reduce import total as total_of
 from lamella.ops.tape import Tensor, value_of
@@ -66,7 +67,7 @@ class Output:
     name: str
     shape: Shape
     loss: Callable[..., Any]
-    weight: float
+    weight: float | Variable
     mode: str | None
     metrics: list[Metric] = field(default_factory=list)
 
@@ -186,12 +187,13 @@ class Objective:
                 shares = row_shares(weight, array, mask)
                 loss = float((array * shares).sum())
             losses.append(loss)
-            total += loss * output.weight
+            counts = output.weight if type(output.weight) is float else float(output.weight)
+            total += loss * counts
             if type(rows) is Tensor:
                 if plain:
-                    seeds.append((rows, self._even_shares(array, output.weight)))
+                    seeds.append((rows, self._even_shares(array, counts)))
                 else:
-                    seeds.append((rows, shares * array.dtype.type(output.weight)))
+                    seeds.append((rows, shares * array.dtype.type(counts)))
         for penalty in penalties:
             amount = penalty()
             total += _number(amount)

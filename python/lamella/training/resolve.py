@@ -10,6 +10,7 @@ from lamella.core import registry
 from lamella.core.checks import check_number
 from lamella.core.configurable import deserialize
 from lamella.core.shapes import Shape
+from lamella.core.variable import Variable
 
 LossFunction = Callable[..., Any]
 
@@ -38,8 +39,8 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
     return [deserialize("losses", entry) for entry in given]
 
 
-def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
-    """What each output's loss counts in the total."""
+def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float | Variable]:
+    """What each output's loss counts in the total. A scalar Variable stays one: its value counts when a batch is due."""
     if loss_weights is None:
         return [1.0] * len(names)
     if isinstance(loss_weights, Mapping):
@@ -55,9 +56,9 @@ def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float]:
     raise TypeError(f"Could not interpret loss_weights argument: {loss_weights} - expected a list or a dict.")
 
 
-def _weight(value: Any, name: str) -> float:
+def _weight(value: Any, name: str) -> float | Variable:
     check_number(value, f"loss_weights of output '{name}'")
-    return float(value)
+    return value if isinstance(value, Variable) else float(value)
 
 
 def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
