@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections import Counter
 
 # MaxPooling2D -> max_pooling2d, LSTMCell -> lstm_cell, ReLU -> re_lu: Keras's own spelling.
 _BOUNDARY = re.compile(r"(?<=.)(?=[A-Z][a-z0-9])|(?<=[a-z])(?=[A-Z])")
 
-_counts: Counter[str] = Counter()
+_counts: dict[str, itertools.count[int]] = {}
 
 
 def snake_case(name: str) -> str:
@@ -17,9 +17,8 @@ def snake_case(name: str) -> str:
 
 
 def next_uid(prefix: str = "") -> int:
-    """1, 2, 3 ... for each prefix."""
-    _counts[prefix] += 1
-    return _counts[prefix]
+    """1, 2, 3 ... for each prefix; no two threads get the same."""
+    return next(_counts.setdefault(prefix, itertools.count(1)))
 
 
 def unique_name(class_name: str) -> str:

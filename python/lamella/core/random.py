@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 _seed: int | None = None
-_counters: dict[str, int] = {}
+_counters: dict[str, itertools.count[int]] = {}
 _seedings = 0  # calls of set_random_seed: a stream begins anew after each
 
 # More draws than any step makes; 2**43 steps fit beside them in the 63 bits of a kernel's offset.
@@ -136,9 +136,7 @@ def next_seed(what: str) -> int:
         return _hashed(*_current.stream.key(), zlib.crc32(what.encode()))
     if _seed is None:
         return int(np.random.randint(0, 2**31 - 1))
-    count = _counters.get(what, 0)
-    _counters[what] = count + 1
-    return _hashed(_seed, zlib.crc32(what.encode()), count)
+    return _hashed(_seed, zlib.crc32(what.encode()), next(_counters.setdefault(what, itertools.count())))
 
 
 def _hashed(*words: int) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -24,8 +25,17 @@ _NOUNS = {
 _CLOSED = {"functions": "lamella.backend"}
 
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
-_custom: dict[str, Any] = {}
+_custom: dict[str, Any] = {}  # of the process
 _factories: set[Any] = set()
+
+
+class _Scope(threading.local):
+    """What open scopes of this thread add, and what stands in _custom; None outside of a scope."""
+
+    table: dict[str, Any] | None = None
+
+
+_scope = _Scope()
 
 
 def register(room: str, *names: str) -> Callable[[T], T]:
@@ -72,7 +82,7 @@ def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
     if room in _CLOSED:
         importlib.import_module(_CLOSED[room])
         return _rooms[room].get(name)
-    for table in (custom_objects or {}, _custom, _rooms.get(room, {})):
+    for table in (custom_objects or {}, _scope.table or {}, _custom, _rooms.get(room, {})):
         if name in table:
             return table[name]
     return None
@@ -103,17 +113,18 @@ def name_of(room: str, obj: object) -> str | None:
 
 @contextlib.contextmanager
 def custom_object_scope(*objects: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block, lookups in every room find the given objects by name first."""
-    before = dict(_custom)
+    """Within the block, this thread's lookups in every room find the given objects by name first."""
+    before = _scope.table
+    table = dict(get_custom_objects())
     for mapping in objects:
-        _custom.update(mapping)
+        table.update(mapping)
+    _scope.table = table
     try:
         yield
     finally:
-        _custom.clear()
-        _custom.update(before)
+        _scope.table = before
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The live table behind `custom_object_scope`; entries put here stay."""
-    return _custom
+    """A live table. Entries put here stay, for all threads; within a `custom_object_scope` they go with it, as in Keras."""
+    return _custom if _scope.table is None else _scope.table

@@ -17,6 +17,7 @@ from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.layers.calls import CallHistory
 from lamella.layers.input_spec import InputSpec, check_inputs
+from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
 from lamella.layers.weighted import Weighted
 from lamella.ops.tape import Tensor
@@ -101,7 +102,7 @@ class Layer(Weighted, CallHistory, Configurable):
         self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
-        self._call_losses: list[Value] = []  # what call() passed to add_loss in the last run
+        self._call_losses = RunLosses()  # what call() passed to add_loss
 
     # What a layer of one's own defines -------------------------------------------------------------------
 
@@ -151,7 +152,7 @@ class Layer(Weighted, CallHistory, Configurable):
     @property
     def losses(self) -> list[Value]:
         """The penalties' values now."""
-        return [penalty() for penalty in self.penalties] + self._call_losses
+        return [penalty() for penalty in self.penalties] + self._call_losses.values
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add to the loss: a scalar made inside call(), or a function without arguments, evaluated in each step."""
@@ -161,11 +162,11 @@ class Layer(Weighted, CallHistory, Configurable):
             if callable(loss):
                 self._penalties.append(loss)
             else:
-                self._call_losses.append(loss)
+                self._call_losses.values.append(loss)
 
     def _forget_losses(self) -> None:
         """What call() added belongs to one run."""
-        self._call_losses.clear()
+        self._call_losses.values.clear()
 
     def add_update(self, updates: object, inputs: object = None) -> None:
         """Nothing to do: K.update and its kin have taken effect when they return."""

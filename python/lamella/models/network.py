@@ -12,6 +12,7 @@ from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
 from lamella.layers.base import Layer, Value
+from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
@@ -33,7 +34,7 @@ class Network(Stored, Layer):
     _plan: Plan | None = None
     # Symbolic tensors that add_loss was given, and their values of the last run.
     _loss_tensors: tuple[Symbolic, ...] = ()
-    _loss_values: list[Value]
+    _loss_values: RunLosses
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Network(Stored, Layer):
         self._plans: dict[tuple[bool, bool], Plan] = {}
         self._plan = None
         self._traced = None
-        self._loss_lists: list[list[Value]] = []
+        self._loss_lists: list[RunLosses] = []
         self.built = True
 
     # The graph -------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class Network(Stored, Layer):
 
     def _forget_losses(self) -> None:
         for losses in self._loss_lists:
-            losses.clear()
+            losses.values.clear()
 
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Give a model that has waited for data its input shape; a graph has one already."""
@@ -255,14 +256,14 @@ class Network(Stored, Layer):
         super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
         if tensors:
             if not self._loss_tensors:
-                self._loss_values = []  # for life: a compiled model holds it
+                self._loss_values = RunLosses()  # for life: a compiled model holds it
             self._loss_tensors += tuple(tensors)
             self._plans, self._plan = {}, None
 
     def _without_losses(self, values: list[Value]) -> list[Value]:
         """The outputs' values alone; those of add_loss's tensors, which stand after them, are kept for `penalties`."""
         count = len(self.outputs)
-        self._loss_values += values[count:]
+        self._loss_values.values += values[count:]
         del values[count:]
         if isinstance(values, Outputs):
             del values.masks[count:]
@@ -272,9 +273,9 @@ class Network(Stored, Layer):
     def penalties(self) -> list[Callable[[], Value]]:
         """Regularizers of weights and outputs, add_loss's tensors, and what layers passed to it in the last run."""
         fixed = [penalty for layer in self.layers for penalty in layer.penalties]
-        return fixed + self._penalties + [functools.partial(_total, values) for values in self._collected(nested=False)]
+        return fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
 
-    def _collected(self, *, nested: bool) -> list[list[Value]]:
+    def _collected(self, *, nested: bool) -> list[RunLosses]:
         """The lists that fill in a run: of layers that may call add_loss, which are a user's and ours with an activity
         regularizer, and of the tensors that add_loss was given.
         """
@@ -305,8 +306,8 @@ class Network(Stored, Layer):
         return architecture.rebuild(cls, config, custom_objects)
 
 
-def _total(losses: list[Value]) -> Value:
-    return sum(losses)
+def _total(losses: RunLosses) -> Value:
+    return sum(losses.values)
 
 
 def _listed(tensors: Symbolic | Sequence[Symbolic]) -> list[Symbolic]:

@@ -17,6 +17,7 @@ from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
 from lamella.training import fit as _fit
+from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
 from lamella.training.step import Steps
 
@@ -39,7 +40,7 @@ class Trainable(GeneratorMethods):
     sample_weight_mode: Any = None
     history: History | None = None
     stop_training: bool = False
-    _trained_by: int | None = None
+    _trained_by: Holder | None = None
     _steps: Steps | None = None
 
     def compile(
@@ -58,8 +59,12 @@ class Trainable(GeneratorMethods):
             metrics, weighted_metrics: list for every output, or dict by output; 'acc' fits loss and output.
             loss_weights: list or dict of numbers, or of scalars of K.variable, whose values count when a batch is due.
             sample_weight_mode: None or "temporal".
-        Raises:  ValueError, TypeError in Keras's own words; the model is then as it was.
+        Raises:  ValueError, TypeError in Keras's own words; RuntimeError while the model is trained, from a callback, say,
+            until its on_train_end. The model is then as it was.
+        Deviation:  Keras goes on with the old optimizer, losses and weights until `fit` has returned, without a word, and
+            takes the new ones from the next batch on in `fit_generator`.
         """
+        self._refuse_compile_within_fit()
         if target_tensors is not None:
             raise ValueError("target_tensors: targets are arrays here, passed to fit")
         chosen = optimizers.get(optimizer)
@@ -69,6 +74,20 @@ class Trainable(GeneratorMethods):
         self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics = arguments
         self.metrics = metrics or []
         self._steps = steps
+
+    def _refuse_compile_within_fit(self) -> None:
+        trainer = trainer_of(self)
+        if trainer is None:
+            return
+        if not trainer.here:
+            raise RuntimeError(f"compile: model '{self.name}' is being trained by another thread; wait for it")
+        callbacks = None if self._steps is None else self._steps.callbacks
+        if callbacks is None or not callbacks.over:
+            raise RuntimeError(
+                f"compile: model '{self.name}' is being trained; the fit under way would go on with the old optimizer, "
+                "losses and trainable weights. Set model.stop_training = True in the callback, compile when fit has "
+                "returned, and call fit again with initial_epoch= for the rest of the epochs"
+            )
 
     def _prepared(self, optimizer: Any, arguments: tuple[Any, ...]) -> Steps:
         network: Any = self

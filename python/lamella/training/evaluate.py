@@ -16,7 +16,7 @@ from lamella.ops.tape import value_of
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
-from lamella.training.step import Steps
+from lamella.training.step import Run, Steps
 
 
 def evaluate(
@@ -53,8 +53,8 @@ def run_evaluation(
     """Progress, hooks and the loop, for batches of any kind. `size`: of a batch, for callbacks."""
     progress = _progress(batches, verbose)
     hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
-    with steps.apart():
-        values = loop.evaluate(steps, batches, hooks, progress)
+    with Run(steps) as objective:
+        values = loop.evaluate(steps, objective, batches, hooks, progress)
     if progress is not None:
         progress.finish(_target(batches) or 0)
     return _scalar(values)
@@ -150,15 +150,15 @@ def _hooks(
 def train_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
     """One step on one batch; see Model.train_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
-    with Exclusive(model), steps.apart():
+    with Exclusive(model), Run(steps, training=True):
         return _scalar(steps.train(*data.read()))
 
 
 def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
-    with steps.apart():
-        return _scalar(steps.test(*data.read()))
+    with Run(steps) as objective:
+        return _scalar(steps.test(*data.read(), objective))
 
 
 def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:

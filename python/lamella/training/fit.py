@@ -16,7 +16,7 @@ from lamella.data.sequence import Hiring, is_generated
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
-from lamella.training.step import Steps
+from lamella.training.step import Run, Steps
 
 
 def fit(
@@ -129,8 +129,11 @@ def run(
         for callback in hooks.callbacks:
             callback.validation_data = shown
         try:
-            with steps.apart():
-                loop.train(steps, loop.Run(batches, validation, hooks, averages, epochs, initial_epoch, validation_freq))
+            with Run(steps, training=True) as objective:
+                fitted = loop.Fit(
+                    objective, batches, validation, hooks, averages, epochs, initial_epoch, validation_freq
+                )
+                loop.train(steps, fitted)
         finally:
             batches.close()
             if validation is not None:

@@ -14,16 +14,19 @@ from lamella.callbacks.logs import Logs
 from lamella.callbacks.memory import recall
 from lamella.callbacks.progress import ProgressLine
 from lamella.data.batches import Batches
+from lamella.training.objective import Objective
 from lamella.training.step import Steps
 
 
 @dataclass
-class Run:
+class Fit:
     """All that one fit needs besides the steps.
 
+    objective: with this run's metrics.
     validation_freq: an epoch number k (every k-th epoch) or the 1-based epochs to validate after.
     """
 
+    objective: Objective
     batches: Batches
     validation: Batches | None
     callbacks: CallbackList
@@ -46,7 +49,7 @@ class Run:
         return sum(number <= epoch for number in set(self.validation_freq))
 
 
-def train(steps: Steps, run: Run) -> None:
+def train(steps: Steps, run: Fit) -> None:
     """Epochs initial_epoch .. epochs - 1, or fewer if a callback sets model.stop_training.
 
     on_train_end runs however the loop ends: by an error of the data, of a callback, or by Ctrl-C.
@@ -64,7 +67,7 @@ def train(steps: Steps, run: Run) -> None:
         for epoch in range(first.epoch, run.epochs):
             if steps.model.stop_training or run.batches.exhausted:
                 break
-            steps.objective.reset()
+            run.objective.reset()
             steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
             finished = _train_epoch(steps, run, epoch, first if epoch == first.epoch else None)
@@ -75,9 +78,9 @@ def train(steps: Steps, run: Run) -> None:
             if finished and run.validates(epoch):
                 assert run.validation is not None
                 # A stop asked for during validation counts too.
-                values = evaluate(steps, run.validation, callbacks, index=run.validations_before(epoch))
+                values = evaluate(steps, run.objective, run.validation, callbacks, index=run.validations_before(epoch))
                 run.validation.end_epoch()
-                logs.update(zip([f"val_{name}" for name in steps.objective.names], values))
+                logs.update(zip([f"val_{name}" for name in run.objective.names], values))
             callbacks.on_epoch_end(epoch, logs)
     except BaseException as error:
         _end_after(error, callbacks)
@@ -88,9 +91,9 @@ def train(steps: Steps, run: Run) -> None:
         steps.end_run()
 
 
-def _train_epoch(steps: Steps, run: Run, epoch: int, first: Position | None) -> bool:
+def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> bool:
     """Whether all batches were taken; those that were before the run was taken up again are drawn and left out."""
-    model, step, names = steps.model, steps.train, steps.objective.names
+    model, step, names = steps.model, steps.train, run.objective.names
     callbacks, averages = run.callbacks, run.averages
     # Nobody but the averages listens as a rule; then no logs are made for a batch.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
@@ -114,6 +117,7 @@ def _train_epoch(steps: Steps, run: Run, epoch: int, first: Position | None) -> 
 
 def evaluate(
     steps: Steps,
+    objective: Objective,
     batches: Batches,
     callbacks: CallbackList | None = None,
     progress: ProgressLine | None = None,
@@ -121,9 +125,9 @@ def evaluate(
 ) -> list[float]:
     """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end.
 
-    Args:  index: of this evaluation among those of the same batches.
+    Args:  objective: with this run's metrics.  index: of this evaluation among those of the same batches.
     """
-    objective, names = steps.objective, steps.objective.names
+    names = objective.names
     objective.reset()
     totals = [0.0] * len(names)
     last: list[float] = totals
@@ -136,7 +140,7 @@ def evaluate(
             assert callbacks is not None
             logs: Logs[Any] = Logs(batch=batch, size=size)
             callbacks.call_batch("test", "begin", batch, logs)
-        last = steps.test(inputs, targets, weights)
+        last = steps.test(inputs, targets, weights, objective)
         if watched:
             assert callbacks is not None
             logs.update(zip(names, last))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -122,7 +121,7 @@ class Objective:
                     )
                     output.metrics.append(Metric(name, function, is_weighted))
                     self.names.append(name)
-        self.metrics = [metric for output in self.outputs for metric in output.metrics]
+        self.metrics = _metrics_of(self.outputs)
         self.stateful_names = [metric.name for metric in self.metrics if metric.stateful]
         self._report_losses = several
         self._shares: dict[tuple[Shape, str, float], Array] = {}
@@ -147,18 +146,20 @@ class Objective:
             if metric.stateful:
                 metric.function.reset_states()  # type: ignore[attr-defined]
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """A block in which metrics that keep a state begin anew; after it they are as they were."""
-        kept = [(metric, metric.function) for metric in self.metrics if metric.stateful]
-        for metric, function in kept:
-            metric.function = deepcopy(function)
-        try:
-            self.reset()
-            yield
-        finally:
-            for metric, function in kept:
-                metric.function = function
+    def anew(self) -> Objective:
+        """The same, whose metrics that keep a state have one of their own, and know of nothing."""
+        other = copy.copy(self)
+        other._shares = {}
+        other.outputs = [
+            replace(
+                output,
+                metrics=[replace(m, function=copy.deepcopy(m.function)) if m.stateful else m for m in output.metrics],
+            )
+            for output in self.outputs
+        ]
+        other.metrics = _metrics_of(other.outputs)
+        other.reset()
+        return other
 
     def total(
         self,
@@ -231,6 +232,11 @@ class Objective:
                 mask = None if masks is None else masks[output.index]
                 numbers += [metric(target, array, weight, mask) for metric in output.metrics]
         return numbers
+
+
+def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:
+    """In the order of their columns."""
+    return [metric for output in outputs for metric in output.metrics]
 
 
 def row_shares(weights: Array | None, losses: Array, mask: Array | None = None) -> Array:

@@ -12,7 +12,7 @@ from lamella.training.step import Steps
 
 def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
     """Copies; see Model.get_training_state."""
-    metrics = [metric.function for metric in steps.objective.metrics if metric.stateful]
+    metrics = _metrics(steps)
     optimizer = steps.optimizer
     steps.turn_optimizer()
     return {
@@ -39,7 +39,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.weights]
     if came != wanted:
         raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")
-    metrics = [metric.function for metric in steps.objective.metrics if metric.stateful]
+    metrics = _metrics(steps)
     gathered = state["metrics"]
     if gathered is not None and len(metrics) != len(gathered):
         raise ValueError(f"the state is of {len(gathered)} metrics that gather an epoch, the model has {len(metrics)}")
@@ -60,6 +60,11 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
             else:
                 setattr(metric, name, value)
     steps.stream.set_state(state["random"])
+
+
+def _metrics(steps: Steps) -> list[Any]:
+    """Those that keep a state, of the training that goes on."""
+    return [metric.function for metric in (steps.training or steps.objective).metrics if metric.stateful]
 
 
 def _numbers(optimizer: Any) -> dict[str, Variable]:

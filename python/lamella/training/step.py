@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import isfinite
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lamella.core.random import Stream
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
+from lamella.training.exclusive import Holder, claim
 from lamella.training.objective import Objective
 
 
@@ -24,6 +26,7 @@ class Steps:
 
     Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
     Attributes:  bound: whether the optimizer has a state for these weights.  callbacks: of the fit that goes on.
+        objective: as compiled.  training: the one whose metrics the training fills that goes on, see `Run`.
     """
 
     def __init__(self, model: Any, objective: Objective, optimizer: Any) -> None:
@@ -37,7 +40,8 @@ class Steps:
         self.bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
-        self._inside = False
+        self.training: Objective | None = None
+        self._objective_of: Holder | None = None
         self.callbacks: CallbackList | None = None
         self.memory: Memory | None = None  # of the callbacks of the last fit
         self.loaded: Memory | None = None  # from a file; the next fit may go on with it
@@ -45,7 +49,7 @@ class Steps:
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
-        objective = self.objective
+        objective = self.training or self.objective
         with self.stream:  # counts the step once the weights have moved
             with self._tape as tape:
                 values = self.model.run(inputs, training=True)
@@ -71,21 +75,6 @@ class Steps:
         if self.bound:
             self.optimizer.turn_to(self._params)
 
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """A run of the loop, or a batch on its own. Within another, that of a callback's evaluate within fit, say, what
-        metrics gather is its own, and the outer's stays.
-        """
-        if self._inside:
-            with self.objective.aside():
-                yield
-            return
-        self._inside = True
-        try:
-            yield
-        finally:
-            self._inside = False
-
     def remembered(self) -> Memory | None:
         """What callbacks remember: those of the fit that goes on, else of the last one, or of the file of a loaded model."""
         return self.loaded or self.memory if self.callbacks is None else remembered(self.callbacks)
@@ -96,11 +85,17 @@ class Steps:
             self.memory = remembered(self.callbacks)
             self.callbacks = self.loaded = None
 
-    def test(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
-        """Forward only, in the inference phase; the loss holds the penalties, too."""
+    def test(
+        self,
+        inputs: list[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        objective: Objective,
+    ) -> list[float]:
+        """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
         values = self.model.run(inputs, training=False)
-        total, losses, _ = self.objective.total(values, targets, weights, self.penalties)
-        return self.objective.report(total, losses, values, targets, weights)
+        total, losses, _ = objective.total(values, targets, weights, self.penalties)
+        return objective.report(total, losses, values, targets, weights)
 
     def gradients(
         self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]
@@ -120,3 +115,30 @@ class Steps:
                 "without calling `model.compile` after ?",
                 stacklevel=4,
             )
+
+
+class Run:
+    """A run of the loop, or a batch on its own: a `with` block that gives the objective to use.
+
+    The first block gets the one that was compiled, with the metrics that the user may hold. One that begins within it (a
+    callback's evaluate within fit) or beside it in another thread gets metrics of its own, so that the numbers of each
+    are its own.
+    """
+
+    def __init__(self, steps: Steps, *, training: bool = False) -> None:
+        self.steps = steps
+        self.training = training
+
+    def __enter__(self) -> Objective:
+        steps = self.steps
+        self._first = claim(steps, "_objective_of", sys._getframe(1)) is None
+        objective = steps.objective if self._first else steps.objective.anew()
+        if self.training:
+            self._outer, steps.training = None if self._first else steps.training, objective
+        return objective
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.training:
+            self.steps.training = self._outer
+        if self._first:
+            self.steps._objective_of = None
