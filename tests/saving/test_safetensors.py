@@ -10,7 +10,7 @@ import pytest
 
 from lamella.layers import BatchNormalization, Dense, Dropout
 from lamella.models import Sequential, load_model
-from lamella.saving import ModelFileError
+from lamella.saving import ModelFileError, safetensors_file
 
 FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
 
@@ -120,3 +120,18 @@ for call in (lambda: model.save("m.safetensors"), lambda: load_model("old.safete
         "files called *.safetensors need the library safetensors: pip install 'lamella[safetensors]'\n"
     )
     assert os.listdir(tmp_path) == ["old.safetensors"]
+
+
+def test_an_array_under_two_names_is_refused(library, path):
+    model = network()
+    model.save(path)
+    arrays = library.load_file(path)
+    with open(path, "rb") as file:
+        data = file.read()
+    text = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["lamella"])
+    text["layers"] *= 1000
+    del text["sha256"]
+    text["sha256"] = safetensors_file._digest(text, arrays)
+    library.save_file(arrays, path, {"lamella": json.dumps(text)})
+    with pytest.raises(ModelFileError, match="the description does not fit the file .*model_weights/a/a/kernel:0"):
+        load_model(path)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zlib
 
 import h5py
 import numpy as np
@@ -107,6 +108,27 @@ def again_and_again(file, directory):
     file["model_weights/d/d/kernel:0"] = np.zeros((100, 100), "float32")
 
 
+def hard_links(file, directory):
+    """100 names of one group, which has 100 names of one array."""
+    weights = file["model_weights"]
+    names = [f"n{i}" for i in range(100)]
+    weights.attrs["layer_names"] = weights["d"].attrs["weight_names"] = np.asarray([name.encode() for name in names])
+    for name in names:
+        weights["d"][name] = weights["d/d/bias:0"]
+        weights[name] = weights["d"]
+
+
+def in_pieces(file, directory):
+    weights = file["model_weights"]
+    del weights.attrs["layer_names"]
+    weights.attrs["layer_names0"], weights.attrs["layer_names1"] = [b"d"], [b"d"]
+
+
+def chunk_bomb(group, directory):
+    group.create_dataset("kernel:0", (4, 3), "float32", chunks=(2**18, 2**6), maxshape=(None, None), compression="gzip", fillvalue=0)
+    group["kernel:0"].id.write_direct_chunk((0, 0), zlib.compress(bytes(2**26), 1))
+
+
 def linked_group(file, directory):
     secret(directory)
     del file["model_weights"]
@@ -137,7 +159,12 @@ ATTACKS = {
     "shape bomb": (weight(bomb), "declares 4398046511104 bytes, more than the file can hold or may"),
     "compressed bomb": (weight(packed_bomb), "declares 16777216 bytes, more than the file can hold or may"),
     "filter to be loaded": (weight(foreign_filter), "needs filters [32000]"),
-    "one array many times": (again_and_again, "more than the file can hold or may"),
+    "one array many times": (again_and_again, "names 'd/kernel:0' twice"),
+    "names of layers twice": (lambda f, d: f["model_weights"].attrs.__setitem__("layer_names", [b"d"] * 100), "layer_names of '/model_weights' names 'd' twice"),
+    "names of layers twice, in pieces": (in_pieces, "layer_names of '/model_weights' names 'd' twice"),
+    "names of weights twice": (lambda f, d: f["model_weights/d"].attrs.__setitem__("weight_names", [b"d/bias:0"] * 2), "weight_names of '/model_weights/d' names 'd/bias:0' twice"),
+    "hard links": (hard_links, "'/model_weights/n0/n1' is another name of what was read already"),
+    "chunk larger than the array": (weight(chunk_bomb), "declares 67108864 bytes, more than the file can hold or may"),
     "linked group": (linked_group, "'//model_weights' is a link to another place"),
     "name upwards": (lambda f, d: f["model_weights"].attrs.__setitem__("layer_names", [b"../d"]), "'../d' is named, but not there"),
     "absolute name": (lambda f, d: f["model_weights"].attrs.__setitem__("layer_names", [b"/model_weights/d"]), "is named, but not there"),

@@ -53,10 +53,14 @@ def read_group(group: h5py.Group, path: str, size: int | None = None) -> Content
 
 
 class _Reader:
-    """Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted."""
+    """Reads each group and each array once, so the work is bounded by the number of objects that the file holds.
+
+    Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted.
+    """
 
     def __init__(self, path: str, size: int | None) -> None:
         self.path = path
+        self.read_before: set[tuple[int, int]] = set()
         self.left = None if size is None else min(_BLOW_UP * size, config.max_file_bytes() or _BLOW_UP * size)
 
     def contents(self, root: h5py.Group) -> Contents:
@@ -110,10 +114,13 @@ class _Reader:
         filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
         if not filters <= set(_FILTERS):
             raise ModelFileError(self.path, f"{where} needs filters {sorted(filters)}, of which only {_FILTERS} are used")
+        self._once(found, where)
         dtype, shape = found.dtype, found.shape
         if dtype.kind not in "biuf" or shape is None:
             raise ModelFileError(self.path, f"{where}: expected numbers, got dtype {dtype}")
-        declared = count(shape) * dtype.itemsize
+        # HDF5 unpacks whole chunks, and a chunk of an array that may grow can be larger than the array.
+        chunk = settings.get_chunk() if settings.get_layout() == h5py.h5d.CHUNKED else ()
+        declared = max(count(shape), count(chunk)) * dtype.itemsize
         if self.left is not None:
             self.left -= declared
             if self.left < 0:
@@ -126,7 +133,17 @@ class _Reader:
         found = self._member(group, name)
         if not isinstance(found, h5py.Group):
             raise ModelFileError(self.path, f"'{group.name}/{name}' is no group")
+        self._once(found, f"'{group.name}/{name}'")
         return found
+
+    def _once(self, found: Any, where: str) -> None:
+        """Refuse a second name of a group or array: Keras writes none, and n names of n arrays are n * n reads."""
+        import h5py
+
+        info = h5py.h5o.get_info(found.id)
+        if (info.fileno, info.addr) in self.read_before:
+            raise ModelFileError(self.path, f"{where} is another name of what was read already")
+        self.read_before.add((info.fileno, info.addr))
 
     def _member(self, group: h5py.Group, name: str) -> Any:
         """What lies at a path below `group`, link by link: links to other places and files are refused."""
@@ -147,14 +164,18 @@ class _Reader:
     def _names(self, group: h5py.Group, attribute: str) -> list[str] | None:
         """A list of names, which may lie in attributes attribute0, attribute1 ...; None if there is none."""
         whole = self._attribute(group, attribute)
-        if whole is not None:
-            return [self._decoded(name, attribute) for name in np.ravel(whole)]
-        names: list[str] | None = None
-        for piece in itertools.count():
-            some = self._attribute(group, f"{attribute}{piece}")
-            if some is None:
-                return names
-            names = (names or []) + [self._decoded(name, attribute) for name in np.ravel(some)]
+        pieces = [whole]
+        if whole is None:
+            numbered = (self._attribute(group, f"{attribute}{i}") for i in itertools.count())
+            pieces = list(itertools.takewhile(lambda piece: piece is not None, numbered))
+            if not pieces:
+                return None
+        names = [self._decoded(name, attribute) for piece in pieces for name in np.ravel(piece)]
+        taken: set[str] = set()
+        for name in names:
+            if name in taken:
+                raise ModelFileError(self.path, f"the attribute {attribute} of '{group.name}' names {name!r} twice")
+            taken.add(name)
         return names
 
     def _text(self, group: h5py.Group, attribute: str) -> str | None:

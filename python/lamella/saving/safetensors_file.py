@@ -59,8 +59,11 @@ def read(file: BinaryIO, path: str) -> Contents:
     if text.pop("sha256", None) != _digest(text, arrays):
         raise ModelFileError(path, "the file is damaged: its checksum does not fit")
 
+    # Each array once: the size of what the description names is the measure of what a model may be made of.
+    rest = dict(arrays)
+
     def stored(place: str, names: list[str]) -> list[Named]:
-        return [(name, arrays[f"{place}/{name}"]) for name in names]
+        return [(name, rest.pop(f"{place}/{name}")) for name in names]
 
     try:
         layers = [Entry(name, stored(f"model_weights/{name}", names)) for name, names in text["layers"]]
