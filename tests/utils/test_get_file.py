@@ -1,11 +1,14 @@
 """get_file: cache, hashes, servers that fail; archives that mean harm. Servers are of this test's own."""
 
 import functools
+import gzip
 import hashlib
 import http.server
 import io
 import os
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -240,7 +243,7 @@ def test_a_bomb_is_refused(tmp_path, cache, kind):
     else:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr("zeros", zeros)
-    refused(cache, path.as_uri(), "unpacks to 104858112 bytes and more; [0-9]+ are allowed")
+    refused(cache, path.as_uri(), "unpacks to 104861696 bytes and more; [0-9]+ are allowed")
 
 
 def test_a_zip_that_lies_about_a_size(tmp_path, cache):
@@ -277,6 +280,168 @@ def test_a_link_that_stands_in_the_cache_is_not_followed(tmp_path, cache):
     with pytest.raises(ValueError, match="x is a link out of "):
         get_file("a.tar", tar(tmp_path / "a.tar", "x/y"), extract=True)
     assert listing(tmp_path / "outside") == [] and listing(cache / "datasets") == ["a.tar", "x"]
+
+
+def peak_kilobytes(tmp_path, origin):
+    """Peak memory that get_file takes in a process of its own, and what it raises."""
+    code = """
+import resource, sys
+from lamella.utils import archives, get_file
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    get_file("bad", sys.argv[1], extract=True, cache_dir=sys.argv[2])
+    error = None
+except ValueError as raised:
+    error = raised
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, origin, tmp_path / "own"], capture_output=True, text=True, check=True)
+    grown, _, error = done.stdout.splitlines()[-1].partition(" ")
+    assert listing(tmp_path / "own" / "datasets") == ["bad"]
+    return int(grown), error
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_record_of_any_length_is_not_read_into_memory(tmp_path, kind, first):
+    record, size = tarfile.TarInfo("././@LongLink"), 200 << 20
+    record.type, record.size = kind, size
+    with gzip.open(tmp_path / "bad", "wb", compresslevel=1) as file:
+        if not first:
+            file.write(tarfile.TarInfo("good").tobuf())
+        file.write(record.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size >> 20):
+            file.write(b"a" * (1 << 20))
+        file.write(tarfile.TarInfo("x").tobuf() + bytes(1024))
+    grown, error = peak_kilobytes(tmp_path, (tmp_path / "bad").as_uri())
+    assert f"bad: {size} bytes of names or attributes; 65536 are allowed for one member" in error
+    assert grown < 20_000
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+@pytest.mark.parametrize(
+    "names, text",
+    [
+        (["x/" * 65 + "y"], "has 66 parts and 131 bytes; 64 and 2048 are allowed"),
+        (["/".join(["a" * 200] * 11)], "has 11 parts and 2210 bytes; 64 and 2048 are allowed"),
+        ([f"{i}/" + "x/" * 60 for i in range(300)], "unpacks to 67112960 bytes and more; 67108864 are allowed"),
+        (["good", "good/x"], "'good/x' comes twice, as a file and as a directory"),
+        (["good/x", "good"], "'good' comes twice, or names no file"),
+    ],
+)
+def test_many_files_and_deep_trees_are_refused(tmp_path, cache, kind, names, text):
+    if kind == "tar":
+        with tarfile.open(tmp_path / "bad", "w:gz") as archive:
+            for name in names:
+                archive.addfile(entry(name, tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE))
+    else:
+        with zipfile.ZipFile(tmp_path / "bad", "w") as archive:
+            for name in names:
+                archive.writestr(name, b"")
+    refused(cache, (tmp_path / "bad").as_uri(), text)
+
+
+def test_more_tiny_files_than_a_tar_of_that_size_can_mean_are_refused(tmp_path, cache):
+    origin = tar(tmp_path / "bad", *map(str, range(17_000)))
+    refused(cache, origin, "unpacks to 67109957 bytes and more; 67108864 are allowed")
+
+
+@pytest.mark.parametrize("format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_and_attributes_are_read(tmp_path, cache, format):
+    name = "/".join(["b" * 90] * 4) + "/\u00e4"
+    with tarfile.open(tmp_path / "a.tar", "w", format=format, pax_headers={"comment": "all"}) as archive:
+        for i, member in enumerate([name, "short"]):
+            info = tarfile.TarInfo(member)
+            info.size, info.pax_headers = 3, {"mtime": "1.5", "size": "3"}
+            archive.addfile(info, io.BytesIO(b"%03d" % i))
+    get_file("a.tar", (tmp_path / "a.tar").as_uri(), extract=True)
+    assert (cache / "datasets" / name).read_text() == "000" and (cache / "datasets" / "short").read_text() == "001"
+
+
+@pytest.mark.parametrize(
+    "attributes, text",
+    [
+        (b"20 size=99\n", "damaged attributes"),
+        (b"x", "damaged attributes"),
+        (b"10 size=-1\n", "damaged attributes"),
+        (b"11 size=-1\n", "a member says '-1' bytes"),
+        (b"9 path=y\n" b"12 size=999\n", "cut off"),
+        (b"22 GNU.sparse.major=1\n", "a sparse file is no plain file"),
+    ],
+)
+def test_attributes_that_mean_harm(tmp_path, cache, attributes, text):
+    record = tarfile.TarInfo("attributes")
+    record.type, record.size = tarfile.XHDTYPE, len(attributes)
+    data = record.tobuf() + attributes.ljust(512, b"\0") + tarfile.TarInfo("x").tobuf() + bytes(1024)
+    (tmp_path / "bad").write_bytes(data)
+    refused(cache, (tmp_path / "bad").as_uri(), text)
+
+
+def test_sizes_that_are_none_and_sparse_files(tmp_path, cache):
+    for number, (kind, size, text) in enumerate([(tarfile.GNUTYPE_SPARSE, 0, "no plain file"), (tarfile.REGTYPE, -5, "'x' says -5 bytes")]):
+        info = tarfile.TarInfo("x")
+        info.type, info.size = kind, size
+        (tmp_path / str(number)).write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+        refused(cache, (tmp_path / str(number)).as_uri(), text)
+        (cache / "datasets" / "bad").unlink()
+
+
+def test_a_flipped_bit_in_what_was_packed_is_found(tmp_path, cache):
+    path = tmp_path / "bad"
+    tar(path, "x")
+    data = bytearray(path.read_bytes())
+    data[-8] ^= 1  # of gzip's checksum
+    path.write_bytes(data)
+    refused(cache, path.as_uri(), "damaged, or of a kind that is not read .*incorrect data check")
+
+
+def tree(directory):
+    return {name: (directory / name).read_bytes() for name in listing(directory) if (directory / name).is_file()}
+
+
+@pytest.mark.parametrize(
+    "mine, text",
+    [
+        (["a", "b"], "b is no directory, and the archive has one of that name"),
+        (["a", "c/x"], "c is a directory, and the archive has a file of that name"),
+        (["a", "b/y", "b/z/x"], "z is a directory, and the archive has a file of that name"),
+    ],
+)
+def test_an_archive_that_does_not_fit_changes_nothing(tmp_path, cache, mine, text):
+    origin = tar(tmp_path / "bad", "a", "b/y", "b/z", "c")
+    for name in mine:
+        (cache / "datasets" / name).parent.mkdir(parents=True, exist_ok=True)
+        (cache / "datasets" / name).write_text("mine")
+    with pytest.raises(ValueError, match=text):
+        get_file("bad", origin, extract=True)
+    found = tree(cache / "datasets")
+    assert found.pop("bad") and found == {name: b"mine" for name in mine}
+
+
+def test_a_disk_that_fails_in_the_midst_changes_nothing(tmp_path, cache, monkeypatch):
+    origin = tar(tmp_path / "bad", *"abcd", "e/f", "e/g/h")
+    (cache / "datasets" / "e").mkdir(parents=True)
+    for name in ("a", "c", "e/f"):
+        (cache / "datasets" / name).write_text("mine")
+    rename = os.rename
+    for number in range(9):  # six moves, and three files that stood there
+        left = [number]
+
+        def failing(source, place):
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(5, "Input/output error")
+            rename(source, place)
+
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="Input/output error"):
+            patched.setattr(os, "rename", failing)
+            get_file("bad", origin, extract=True)
+        found = tree(cache / "datasets")
+        assert found.pop("bad") and found == dict.fromkeys(["a", "c", "e/f"], b"mine")
+    get_file("bad", origin, extract=True)
+    assert {name: text.decode() for name, text in tree(cache / "datasets").items() if name != "bad"} == {
+        name: name for name in ("a", "b", "c", "d", "e/f", "e/g/h")
+    }
 
 
 # The class names of ImageNet, which come through get_file ---------------------------------------------------

@@ -11,56 +11,50 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
-from typing import IO
+
+from lamella.utils import tar_stream
+from lamella.utils.tar_stream import Member
 
 # Text and images shrink up to some 20 times; what grows more than 200 times, and beyond 64 MiB, is a bomb.
 _FLOOR, _RATIO = 64 << 20, 200
 _CHUNK = 1 << 20
-# An empty file costs the disk something, too.
-_ENTRY = 512
-
-# (name, size in bytes, what to read it from; None for a directory)
-_Member = tuple[str, int, IO[bytes] | None]
+# An empty file or a directory costs the disk something, too: a block, on most.
+_ENTRY = 4096
+# Directories inside each other, and bytes of a name: Linux takes 255 for a part and 4096 for a path.
+_DEEPEST, _LONGEST = 64, 2048
 
 
 def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
     """Put what `archive` holds into `directory`; False if it is of none of the formats.
 
-    Everything is unpacked beside first: an archive that is refused leaves nothing behind.
+    Everything is unpacked beside first, and put in place when it is known to fit: an archive that is refused has changed nothing.
     Args:  formats: of "tar" (also gzip, bzip2, xz) and "zip".
-    Raises:  ValueError for links, devices, names outside the directory, members that come twice, encryption, damage, and
-        sizes beyond the limits; OSError where the disk says no.
+    Raises:  ValueError for links, devices, names outside the directory, members that come twice or stand where the
+        directory has something of another kind, encryption, damage, and sizes, numbers and depths beyond the limits;
+        OSError where the disk says no.
     """
     try:
-        if "tar" in formats and tarfile.is_tarfile(archive):
-            members = _tar_members(archive)
-        elif "zip" in formats and zipfile.is_zipfile(archive):
-            members = _zip_members(archive)
-        else:
-            return False
-        staging = tempfile.mkdtemp(prefix=".unpacking-", dir=directory)
-        try:
-            _write(members, archive, staging)
-            _move_in(staging, os.path.realpath(directory))
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        with open(archive, "rb") as file:
+            if "tar" in formats and tar_stream.is_tar(file):
+                members = tar_stream.members(tar_stream.opened(file), archive)
+            elif "zip" in formats and zipfile.is_zipfile(file):
+                members = _zip_members(archive)
+            else:
+                return False
+            staging = tempfile.mkdtemp(prefix=".unpacking-", dir=directory)
+            try:
+                fresh = os.path.join(staging, "new")
+                os.mkdir(fresh)
+                _write(members, archive, fresh)
+                _replace(_moves(fresh, os.path.realpath(directory)), os.path.join(staging, "old"))
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
         raise ValueError(f"{archive}: damaged, or of a kind that is not read ({error})") from error
     return True
 
 
-def _tar_members(archive: str) -> Iterator[_Member]:
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isdir():
-                yield member.name, 0, None
-            elif member.isreg() and not member.issparse():
-                yield member.name, member.size, tar.extractfile(member)
-            else:
-                raise ValueError(f"{archive}: {member.name!r} is no plain file: links and devices are not unpacked")
-
-
-def _zip_members(archive: str) -> Iterator[_Member]:
+def _zip_members(archive: str) -> Iterator[Member]:
     with zipfile.ZipFile(archive) as whole:
         for member in whole.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
@@ -75,24 +69,41 @@ def _zip_members(archive: str) -> Iterator[_Member]:
                     yield member.filename, member.file_size, source
 
 
-def _write(members: Iterator[_Member], archive: str, staging: str) -> None:
+def _write(members: Iterator[Member], archive: str, staging: str) -> None:
     limit = max(_FLOOR, _RATIO * os.path.getsize(archive))
     limit = min(limit, shutil.disk_usage(staging).free)
-    seen: set[str] = set()
+    files: set[str] = set()
+    directories = {staging}
     total = 0
-    for name, size, source in members:
-        parts = _parts(name, archive)
-        total += _ENTRY + size
+
+    def spend(size: int) -> None:
+        nonlocal total
+        total += size
         if total > limit:
             raise ValueError(f"{archive}: unpacks to {total} bytes and more; {limit} are allowed (ratio, free space)")
-        path = os.path.join(staging, *parts)
+
+    def make(parts: list[str], name: str) -> str:
+        path = staging
+        for part in parts:
+            path = os.path.join(path, part)
+            if path in files:
+                raise ValueError(f"{archive}: {name!r} comes twice, as a file and as a directory")
+            if path not in directories:
+                spend(_ENTRY)
+                os.mkdir(path)
+                directories.add(path)
+        return path
+
+    for name, size, source in members:
+        parts = _parts(name, archive)
+        spend(_ENTRY + size)
         if source is None:
-            os.makedirs(path, exist_ok=True)
+            make(parts, name)
             continue
-        if not parts or path in seen:
+        path = os.path.join(make(parts[:-1], name), *parts[-1:])
+        if path in files or path in directories:
             raise ValueError(f"{archive}: {name!r} comes twice, or names no file")
-        seen.add(path)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        files.add(path)
         with open(path, "xb") as target:
             written = 0
             while chunk := source.read(_CHUNK):
@@ -105,23 +116,57 @@ def _write(members: Iterator[_Member], archive: str, staging: str) -> None:
 
 
 def _parts(name: str, archive: str) -> list[str]:
+    shown = name if len(name) < 100 else f"{name[:100]}..."
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name or "\\" in name:
-        raise ValueError(f"{archive}: {name!r} leads out of the directory that it is unpacked into")
+        raise ValueError(f"{archive}: {shown!r} leads out of the directory that it is unpacked into")
+    if len(parts) > _DEEPEST or len(os.fsencode(name)) > _LONGEST:
+        raise ValueError(
+            f"{archive}: {shown!r} has {len(parts)} parts and {len(os.fsencode(name))} bytes; {_DEEPEST} and {_LONGEST} are allowed"
+        )
     return parts
 
 
-def _move_in(staging: str, root: str) -> None:
-    """The staged tree into `root`, over what is there. A link that stands there already is not followed out of it."""
+def _moves(staging: str, root: str) -> list[tuple[str, str]]:
+    """(from, to) that bring the staged tree into `root`, over what is there; a tree that is new moves as a whole.
+
+    Raises:  ValueError for a link that leads out of root, and for a file where a directory is to be, or the reverse.
+    """
+    moves = []
     for folder, directories, files in os.walk(staging):
-        inside = os.path.join(root, os.path.relpath(folder, staging))
+        inside = os.path.normpath(os.path.join(root, os.path.relpath(folder, staging)))
         real = os.path.realpath(inside)
-        if real != root and not real.startswith(root + os.sep):
+        if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
             raise ValueError(f"{inside} is a link out of {root}")
-        os.makedirs(real, exist_ok=True)
+        if not os.path.isdir(real):
+            raise ValueError(f"{inside} is no directory, and the archive has one of that name")
         for name in list(directories):
             if not os.path.lexists(os.path.join(real, name)):
-                os.rename(os.path.join(folder, name), os.path.join(real, name))  # a whole tree at once
+                moves.append((os.path.join(folder, name), os.path.join(real, name)))
                 directories.remove(name)
         for name in files:
-            os.replace(os.path.join(folder, name), os.path.join(real, name))
+            place = os.path.join(real, name)
+            if os.path.isdir(place) and not os.path.islink(place):
+                raise ValueError(f"{place} is a directory, and the archive has a file of that name")
+            moves.append((os.path.join(folder, name), place))
+    return moves
+
+
+def _replace(moves: list[tuple[str, str]], spare: str) -> None:
+    """Make the moves, or none: what stood there waits in `spare` until all are made."""
+    os.mkdir(spare)
+    begun: list[tuple[str, str, str]] = []
+    try:
+        for number, (source, place) in enumerate(moves):
+            old = os.path.join(spare, str(number))
+            begun.append((source, place, old))
+            if os.path.lexists(place):
+                os.rename(place, old)
+            os.rename(source, place)
+    except BaseException:
+        for source, place, old in reversed(begun):
+            if not os.path.lexists(source):
+                os.rename(place, source)
+            if os.path.lexists(old):
+                os.rename(old, place)
+        raise
