@@ -164,3 +164,34 @@ def test_nothing_and_nan():
 def test_what_is_refused(make, error):
     with pytest.raises(ValueError, match=error):
         make()
+
+
+# labels that are neither 0 nor 1 ---------------------------------------------------------------------------
+
+
+METRICS = [
+    metrics.TruePositives, metrics.FalsePositives, metrics.TrueNegatives, metrics.FalseNegatives, metrics.Precision,
+    metrics.Recall, metrics.AUC, lambda: metrics.AUC(curve="PR"), lambda: metrics.AUC(num_thresholds=None),
+    lambda: metrics.Precision(top_k=1), lambda: metrics.Recall(class_id=1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("code", [lambda y: 0.8 * y + 0.1, lambda y: 2 * y - 1, lambda y: y > 0.5, lambda y: 0.49 * (1 - y) + y])
+def test_smoothed_and_signed_labels_count_as_what_they_stand_for(kind, code):
+    y, p = Y[:82].reshape(-1, 2), P[:82].reshape(-1, 2)
+    assert kind()(code(y), p) == kind()(y, p)
+
+
+def test_a_smoothed_negative_is_no_positive():
+    y, p = np.array([0.1, 0.1, 0.9, 0.9]), np.array([0.02, 0.98, 0.98, 0.98])
+    assert [metric(y, p) for metric in (metrics.TruePositives(), metrics.FalsePositives(), metrics.Recall())] == [2, 1, 1]
+    assert metrics.Precision()(y, p) == pytest.approx(2 / 3)
+    assert metrics.TruePositives()(np.array([0.5]), np.array([0.9])) == 0
+
+
+def test_a_label_of_nan_is_refused_unless_it_counts_nothing():
+    y, p = np.array([1.0, np.nan, 0.0]), np.array([0.9, 0.8, 0.7])
+    with pytest.raises(ValueError, match="^auc: expected labels that are numbers, got 1 NaN$"):
+        metrics.AUC()(y, p)
+    assert metrics.TruePositives()(y, p, np.array([1.0, 0.0, 1.0])) == 1

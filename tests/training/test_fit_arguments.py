@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella.callbacks import Callback, EarlyStopping
 from lamella.layers import BatchNormalization, Dense, Input, Layer
 from lamella.models import Model, Sequential
@@ -339,6 +340,51 @@ def test_weights_that_are_refused(arguments, error, text):
         with pytest.raises(error) as raised:
             method([X, X2], [Y, LABELS], **arguments)
         assert str(raised.value) == text
+
+
+SEVERAL = [
+    [[1, 1, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 0]], [[0, 1, 0], [1, 1, 1]], [[1, 0, 0], [0.9, 0.8, 0.1]],
+    [[0.5, 0.5, 0], [0, 1, 0]], [[-1, 1, 1], [1, -1, -1]], [[1.2, -0.2, 0.3], [0.1, 0.2, 0.3]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("labels", SEVERAL)
+def test_class_weight_of_several_labels_a_sample_is_refused(labels):
+    model = Sequential([Dense(3, activation="sigmoid", input_shape=(3,))])
+    model.compile(SGD(lr=0.1), "mse")
+    x, y = np.tile(X[:2], (2, 1)), np.tile(np.array(labels), (2, 1))
+    first = next(i for i, row in enumerate(labels) if sorted(row)[-1] == sorted(row)[-2] or sum(row) != 1)
+    before = model.get_weights()
+    calls = [
+        lambda: model.train_on_batch(x, y, class_weight=BY_CLASS),
+        lambda: model.fit(x, y, class_weight=BY_CLASS, verbose=0),
+        lambda: model.fit_generator(iter([(x, y)]), 1, class_weight=BY_CLASS, verbose=0),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=f"`class_weight` is for one class a sample, .* of sample {first} is .*sample_weight"):
+            call()
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+@pytest.mark.parametrize("rows", [
+    np.eye(3)[LABELS], 2 * np.eye(3)[LABELS] - 1, 0.85 * np.eye(3, dtype="f4")[LABELS] + np.float32(0.05), np.eye(3, dtype=bool)[LABELS],
+])  # fmt: skip
+def test_class_weight_of_marks_and_of_shares(rows):
+    model = Sequential([Dense(3, activation="softmax", input_shape=(3,))])
+    model.compile(SGD(lr=0.0), "mse")
+    each = ((model.predict(X) - rows) ** 2).mean(axis=1)
+    wanted = (each * [BY_CLASS[c] for c in LABELS]).mean()
+    assert model.train_on_batch(X, rows, class_weight=BY_CLASS) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_loss_that_the_refusal_names_weighs_each_label():
+    weights = np.array([1.0, 5.0, 1.0], "f4")
+    y = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], "f4")
+    model = Sequential([Dense(3, activation="sigmoid", input_shape=(3,))])
+    model.compile(SGD(lr=0.0), lambda y, p: K.mean(K.binary_crossentropy(y, p) * weights, axis=-1))
+    p = model.predict(X[:3]).astype(float)
+    wanted = (-(y * np.log(p) + (1 - y) * np.log(1 - p)) * weights).mean()
+    assert model.train_on_batch(X[:3], y) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_class_weight_of_images_is_refused():

@@ -52,8 +52,10 @@ def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str |
     A sample_weight that is read batch by batch is checked for NaN then, too. With a class_weight all labels are looked at
     now, a part of the rows at a time: a weight for each sample is kept, the rows are not.
 
-    Args:  target: labels [N] or [N, 1], or one-hot [N, C].  mode: None, or "temporal" for weights [N, T].
-    Raises:  TypeError for a class_weight that is no dict (Keras ignores it); ValueError in Keras's own words.
+    Args:  target: labels [N] or [N, 1]; or [N, C] with one class a sample: one-hot, or shares that add up to 1 of which
+        one is the largest.  mode: None, or "temporal" for weights [N, T].
+    Raises:  TypeError for a class_weight that is no dict (Keras ignores it); ValueError in Keras's own words, and for rows
+        [N, C] of several labels a sample, or none, of which Keras takes the first for the sample's class.
     """
     weights = _sample_weights(sample_weight, target, mode)
     if class_weight is None:
@@ -110,11 +112,35 @@ def _finite(weights: Array) -> Array:
 def _class_weights(class_weight: Mapping[Any, float], target: Readable) -> Array:
     if target.ndim > 2:
         raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
-    return np.concatenate([_weights_of(class_weight, piece) for piece in pieces(target)])
+    weights: list[Array] = []
+    for piece in pieces(target):
+        weights.append(_weights_of(class_weight, piece, sum(map(len, weights))))
+    return np.concatenate(weights)
 
 
-def _weights_of(class_weight: Mapping[Any, float], target: Array) -> Array:
-    labels = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
+def _classes(target: Array, start: int) -> Array:
+    """The class of each sample. start: the number of the first one, for the message."""
+    if target.ndim == 1 or target.shape[1] == 1:
+        return target.reshape(-1)
+    lowest, highest = target.min(initial=np.inf), target.max(axis=1, keepdims=True)
+    alone = (target == highest).sum(axis=1) == 1
+    # Of two values all in all (0 and 1, or -1 and 1) the larger one is the mark; else these are shares, as smoothed labels are.
+    two_values = ((target == lowest) | (target == target.max(initial=-np.inf))).all()
+    # Room for what one who makes shares in float32 loses.
+    shares = lowest >= 0 and (abs(target.sum(axis=1) - 1) < 1e-3)
+    several = ~(alone & (two_values | shares))
+    if several.any():
+        first = int(several.argmax())
+        raise ValueError(
+            f"`class_weight` is for one class a sample, and the target of sample {start + first} is {target[first]}. With "
+            "several labels a sample pass sample_weight, a number for each sample; or weigh the labels in a loss of your "
+            "own, such as lambda y, p: K.mean(K.binary_crossentropy(y, p) * weights, axis=-1)"
+        )
+    return target.argmax(axis=1)
+
+
+def _weights_of(class_weight: Mapping[Any, float], target: Array, start: int) -> Array:
+    labels = _classes(target, start)
     classes, places = np.unique(labels, return_inverse=True)
     missing = [c for c in classes.tolist() if c not in class_weight]
     if missing:

@@ -26,7 +26,7 @@ _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
 class AUC(Metric):
     """The area under the ROC curve (recall over false positive rate) or the PR curve (precision over recall).
 
-    Every sample of the epoch counts once, whatever the batches were. By default scores are sorted into the 198 evenly spaced
+    Every sample of the epoch counts once, whatever the batches were; a label above one half is of a positive. By default scores are sorted into the 198 evenly spaced
     thresholds between 0 and 1 and one beyond either end, as Keras 2.3 does it: fixed memory, and an error that shrinks with
     the square of their distance. num_thresholds=None takes every score that came as a threshold: the exact area (for ROC the
     probability that a positive is above a negative, equals counting half), at 17 bytes a sample; NaN counts as 0 then.

@@ -34,7 +34,7 @@ def ratio(a: Any, b: Any) -> Floats:
 
 
 class _Counts(Metric):
-    """What is above which threshold, over all batches.
+    """What is above which threshold, over all batches. A label above one half is of a positive.
 
     Args:  thresholds: a number or a list in [0, 1]; a prediction is positive above it. None is 0.5.
     """

@@ -54,8 +54,9 @@ def scores_of(
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.float64]]:
     """A batch as scores, whether each is of a positive, and what it counts, all of y_pred's shape.
 
-    A label other than 0 is positive, as in Keras. Raises ValueError for scores outside [0, 1] and shapes that differ; NaN is let
-    through.
+    A label above one half is positive, so smoothed labels and those of -1 and 1 count as what they stand for; Keras 2.3
+    takes every label other than 0 for a positive. Raises ValueError for scores outside [0, 1], shapes that differ, and a
+    label of NaN that counts anything; a score of NaN is let through.
     """
     scores, labels = (np.asarray(value_of(a)) for a in (y_pred, y_true))
     if labels.size != scores.size or labels.squeeze().shape != scores.squeeze().shape:
@@ -69,4 +70,7 @@ def scores_of(
         if given.shape != scores.shape[: given.ndim]:
             raise ValueError(f"{who}: expected sample weights of shape {scores.shape[:1]}, got {given.shape}")
         weights = np.broadcast_to(given.reshape(*given.shape, *[1] * (scores.ndim - given.ndim)), scores.shape)
-    return scores, labels.reshape(scores.shape) != 0, weights
+    labels = labels.reshape(scores.shape)
+    if labels.dtype.kind == "f" and (unknown := np.isnan(labels) & (weights != 0)).any():
+        raise ValueError(f"{who}: expected labels that are numbers, got {np.count_nonzero(unknown)} NaN")
+    return scores, labels > 0.5, weights

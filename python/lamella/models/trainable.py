@@ -174,7 +174,8 @@ class Trainable(GeneratorMethods):
             validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
             `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
             shuffle: True, False or "batch".
-            class_weight: dict of class -> weight; multiplied with sample_weight.  verbose: 0, 1 or 2.
+            class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
+            verbose: 0, 1 or 2.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
             max_queue_size, workers, use_multiprocessing, timeout: of a generator's or Sequence's batches, see
             fit_generator.
