@@ -9,6 +9,8 @@ import pytest
 
 from lamella.data import hdf5
 from lamella.data.rows import Rows, is_read_late
+from lamella.layers import Activation
+from lamella.models import Sequential
 from lamella.utils import HDF5Matrix
 
 h5py = pytest.importorskip("h5py")
@@ -137,3 +139,15 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path):
 def test_a_mapped_number_is_no_data_of_rows(tmp_path):
     number = np.memmap(tmp_path / "n", np.float32, "w+", shape=())
     assert not is_read_late(number)
+
+
+def test_a_normalizer_that_raises_stop_iteration_does_not_end_the_epoch(path):
+    model = Sequential([Activation("linear", input_shape=(3,))])
+    asked = []
+
+    def normalizer(rows):
+        asked.append(len(rows))
+        return next(iter([])) if len(asked) > 3 else rows
+
+    with pytest.raises(RuntimeError, match="^input 'activation_1_input': reading rows raised StopIteration"):
+        model.predict(HDF5Matrix(path, "x", normalizer=normalizer), batch_size=2)

@@ -48,11 +48,36 @@ class Faulty(Squares):
         return super().__getitem__(index)
 
 
+class Parcels(Squares):
+    """Batches that do not unpickle."""
+
+    def __init__(self, kinds):
+        super().__init__()
+        self.kinds = kinds
+
+    def __getitem__(self, index):
+        return Travels(self.kinds[index])
+
+
 class Odd(Exception):
     """Does not unpickle: its arguments are not what it was made of."""
 
     def __init__(self, a, b):
         super().__init__(f"{a}/{b}")
+
+
+class Travels:
+    """Raises an error of its own where it is unpickled."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __reduce__(self):
+        return _refuse, (self.kind,)
+
+
+def _refuse(kind):
+    raise kind("of the object")
 
 
 def items(*indices):
@@ -151,6 +176,21 @@ def local_sequence(how):
         pass
 
     return Local(how, 3)
+
+
+@pytest.mark.parametrize("kind", [EOFError, FileNotFoundError, BrokenPipeError, KeyError])
+def test_an_object_that_does_not_unpickle_is_no_dead_worker(kind, crews):
+    """Neither a Sequence in the worker nor a batch in the owner, whatever is raised there."""
+    sequence = Squares()
+    sequence.table = Travels(kind)
+    with pytest.raises(kind, match="of the object"):
+        next(crews(sequence, 1, 2, True).results(items(0)))
+    crew = crews(Parcels({i: kind for i in range(4)}), 1, 2, True)
+    results = crew.results(items(0, 1, 2))
+    for _ in range(2):  # the worker works on
+        with pytest.raises(kind, match="of the object"):
+            next(results)
+    assert crew.alive == 1
 
 
 @pytest.mark.parametrize("make", [Faulty, local_sequence])

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -194,24 +195,67 @@ def test_arrays_are_validated_in_batches_of_the_last_training_batch():
         model.fit(uneven(), steps_per_epoch=1, validation_data=(X, Y), validation_steps=1, verbose=0)
 
 
-def test_items_that_are_none_are_left_out():
-    class Holes(Asked):
-        def __getitem__(self, index):
-            item = super().__getitem__(index)
-            return None if index % 2 else item
-
-    rows, spy = Holes(), []
-    linear().fit(rows, shuffle=False, verbose=0, callbacks=[Sized(spy)])
-    assert len(spy) == 8 and rows.asked[:12] == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]
+# What could be taken for "no more" or "nothing" is an error of the item -------------------------------------
 
 
-class Sized(Callback):
-    def __init__(self, seen):
+class Hollow(Rows):
+    """At index 5 there is None, or an error that says elsewhere that something has ended."""
+
+    def __init__(self, kind):
         super().__init__()
-        self.seen = seen
+        self.kind = kind
 
-    def on_batch_end(self, batch, logs=None):
-        self.seen.append(logs["size"])
+    def __getitem__(self, index):
+        if index == 5:
+            if self.kind is not None:
+                raise self.kind("here")
+            return None
+        return super().__getitem__(index)
+
+
+SIGNALS = [None, StopIteration, StopAsyncIteration, EOFError, OSError, queue.Empty, TimeoutError, GeneratorExit, IndexError]
+METHODS = ["fit_generator", "evaluate_generator", "predict_generator", "fit", "evaluate", "predict"]
+
+
+@pytest.mark.parametrize(
+    "workers, use_multiprocessing, kind",
+    [(*staff, kind) for staff in STAFF for kind in (SIGNALS[:4] if staff[1] else SIGNALS)],
+)
+def test_an_item_of_a_sequence_that_looks_like_an_end_is_an_error(workers, use_multiprocessing, kind):
+    hiring = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
+    error, words = {
+        None: (ValueError, "the Sequence Hollow: batch .* of 8, the item at index 5, is None; expected a tuple"),
+        StopIteration: (RuntimeError, "the Sequence Hollow: the item at index 5 raised StopIteration"),
+    }.get(kind, (kind, "here"))
+    for method in METHODS if workers == 1 else METHODS[:1]:
+        with pytest.raises(error, match=words) as caught:
+            getattr(linear(), method)(Hollow(kind), **hiring)
+        assert caught.type is error
+
+
+@pytest.mark.parametrize("workers, use_multiprocessing", STAFF)
+def test_an_item_of_a_generator_that_is_none_is_an_error(workers, use_multiprocessing):
+    def batches():
+        for i in range(8):
+            yield None if i == 5 else (X[i : i + 3], Y[i : i + 3])
+
+    hiring = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
+    with pytest.raises(ValueError, match="^generator, the generator batches: batch 6 of 8 is None; expected a tuple"):
+        linear().fit_generator(batches(), 8, **hiring)
+    with pytest.raises(ValueError, match="^validation_data, the generator batches: batch 6 of 6 is None"):
+        linear().fit(X, Y, validation_data=batches(), validation_steps=6, **hiring)
+    with pytest.raises(ValueError, match="^generator, the generator batches: batch 6 of 8 is None"):
+        linear().predict_generator(batches(), 8, **hiring)
+
+
+@pytest.mark.parametrize("source", [iter([None] * 3), Hollow(None)])
+def test_a_first_item_of_none_is_an_error_of_a_model_that_waits_for_its_shape(source):
+    model = Sequential([Dense(1)])
+    model.compile("sgd", "mse")
+    if isinstance(source, Hollow):
+        source.__class__ = type("Hollow", (Hollow,), {"__getitem__": lambda self, index: None})
+    with pytest.raises(ValueError, match="the (Sequence Hollow|generator list_iterator): the first item is None"):
+        model.fit_generator(source, 3, verbose=0)
 
 
 def test_workers_stay_for_all_epochs():

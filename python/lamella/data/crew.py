@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamella.data.sequence import Hiring, is_sequence
+from lamella.data.sequence import Hiring, is_sequence, named
 from lamella.data.workers import GRACE_SECONDS, Exhausted, Results, Work, Workers
 
 if TYPE_CHECKING:
@@ -26,13 +26,16 @@ class Item(NamedTuple):
 
 
 class ItemOf:
-    """Work on a Sequence in a thread."""
+    """Work on a Sequence in a thread. An item that raises StopIteration is an error: only a generator may end so."""
 
     def __init__(self, sequence: Any) -> None:
         self.sequence = sequence
 
     def __call__(self, item: Item) -> Any:
-        return self.sequence[item.place]
+        try:
+            return self.sequence[item.place]
+        except StopIteration as error:
+            raise RuntimeError(f"the {named(self.sequence)}: the item at index {item.place} raised StopIteration") from error
 
 
 class SeededItemOf(ItemOf):

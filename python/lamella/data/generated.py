@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from lamella.core.checks import checked_count
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
 from lamella.data.crew import Crew, Item, one_pass
-from lamella.data.sequence import Hiring, is_sequence, named
+from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_sequence, named
 from lamella.data.workers import NotInTime
 
 # What turns one item of the generator into checked arrays.
@@ -28,13 +28,15 @@ _END = object()
 class GeneratedBatches(Batches):
     """`steps` batches an epoch; a generator goes on where it stopped, and so does a Sequence, pass after pass.
 
-    Exactly `steps` items are asked for in an epoch, never ahead into the next; items that are None are left out.
+    Exactly `steps` items are asked for in an epoch, never ahead into the next.
 
     Args:  steps: None takes a Sequence's length, each epoch anew.  hiring: the workers; they start with the first epoch
         and live until close().  order: of a Sequence in training.  shuffle: whether its batches change places.
         argument: the name of `steps` where the user gives it, for messages.
-    Raises:  ValueError without steps for what has no length, for a batch without samples, and where no batch comes;
-        TimeoutError for one that does not come within hiring.timeout.
+    Raises:  ValueError without steps for what has no length, for a batch without samples, for an item that is None, and
+        where no batch comes; TimeoutError for one that does not come within hiring.timeout.
+    Deviation:  Keras leaves out items that are None, so that a helper without `return` is not found, and the rows of
+        predict_generator move.
     """
 
     samples = None
@@ -93,30 +95,26 @@ class GeneratedBatches(Batches):
         self._tell_of_waiting(waited, perf_counter() - began)
 
     def _items(self, index: int) -> Iterator[Any]:
-        """The items of one epoch. What None takes away is asked for again, unless nothing else comes."""
+        """The items of one epoch."""
         if self._crew is None:
             self._crew = Crew(self.source, self.hiring)
         else:
             self._crew.renew()
-        first = at = index * self.steps
-        missing = self.steps
-        while missing:
-            came = 0
-            for item in self._crew.results(self._arguments(at, missing, first)):
-                if item is not None:
-                    came += 1
-                    yield item
-            if not came:
-                return
-            at, missing = at + missing, missing - came
+        arguments = self._arguments(index * self.steps)
+        for drawn, item in enumerate(self._crew.results(arguments)):
+            if item is None:
+                asked = f", the item at index {arguments[drawn].place}," if is_sequence(self.source) else ""
+                raise ValueError(f"{self._where(drawn)}{asked} is None; {EXPECTED_ITEM}")
+            yield item
 
-    def _arguments(self, at: int, count: int, first: int) -> Iterable[Any]:
-        """For the workers: the next `count` of a Sequence from its batch number `at` on, counted through all passes."""
+    def _arguments(self, first: int) -> Sequence[Any]:
+        """For the workers: an epoch's items of a Sequence from its batch number `first` on, counted through all passes."""
         if not is_sequence(self.source):
-            return itertools.repeat(None, count)
+            return [None] * self.steps
         length = len(self.source)
-        passes = (self._pass(number * length - first) for number in itertools.count(at // length))
-        return itertools.islice(itertools.chain.from_iterable(passes), at % length, at % length + count)
+        passes = (self._pass(number * length - first) for number in itertools.count(first // length))
+        start = first % length
+        return list(itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps))
 
     def _pass(self, ahead: int) -> list[Item]:
         """One pass through the Sequence, which begins `ahead` steps after this epoch."""

@@ -17,7 +17,7 @@ from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from lamella.data.worker_process import Pickled, RemoteTraceback, Renewal, receive, run_forked
+from lamella.data.worker_process import Pickled, PipeEnded, RemoteTraceback, Renewal, receive, run_forked
 from lamella.data.workers import GRACE_SECONDS, Work
 
 
@@ -93,7 +93,7 @@ class Process:
     def _talk(self, talk: Callable[[], Any]) -> Any:
         try:
             return talk()
-        except (EOFError, OSError):
+        except PipeEnded:
             raise WorkerDiedError(self._child.pid, self._child.wait(GRACE_SECONDS)) from None
 
     def stop(self) -> None:

@@ -151,7 +151,10 @@ class Rows:
             raise ValueError(
                 f"{self.who}: the data had {self._stop} rows or more when it was handed in, now it has {self._rows.shape[0]}"
             )
-        found = self._rows[rows]
+        try:
+            found = self._rows[rows]
+        except StopIteration as error:  # of an HDF5Matrix's normalizer: it would end the epoch, not the program
+            raise RuntimeError(f"{self.who}: reading rows raised StopIteration") from error
         array = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
         array = array.reshape(count, *self._row_shape)
         numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

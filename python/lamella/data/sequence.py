@@ -56,6 +56,9 @@ def named(source: Any) -> str:
     return f"{kind} {getattr(source, '__name__', None) or type(source).__name__}"
 
 
+EXPECTED_ITEM = "expected a tuple `(x, y)` or `(x, y, sample_weight)`, or x alone to predict; is a `return` missing?"
+
+
 def split_item(item: Any) -> tuple[Any, Any, Any]:
     """(x, y, weights or None). Raises ValueError for an item of another form."""
     if not isinstance(item, tuple) or len(item) not in (2, 3):

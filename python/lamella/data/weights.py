@@ -136,7 +136,8 @@ def _classes(target: Array, start: int) -> Array:
             "several labels a sample pass sample_weight, a number for each sample; or weigh the labels in a loss of your "
             "own, such as lambda y, p: K.mean(K.binary_crossentropy(y, p) * weights, axis=-1)"
         )
-    return target.argmax(axis=1)
+    labels: Array = target.argmax(axis=1)
+    return labels
 
 
 def _weights_of(class_weight: Mapping[Any, float], target: Array, start: int) -> Array:

@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 
 
+class PipeEnded(Exception):
+    """There is no other side any more. No EOFError or OSError, which a user's work and objects may raise as well."""
+
+
 class Pickled:
     """An object's pickle, whose large buffers are still the object's own."""
 
@@ -29,22 +33,30 @@ class Pickled:
         return digest.digest()
 
     def send(self, connection: Connection) -> None:
+        """Raises PipeEnded."""
         # Not connection.send: if a thread is gone amid it, CPython 3.13 complains of the buffer that send made.
-        connection.send_bytes(pickle.dumps((self.header, [buffer.nbytes for buffer in self.buffers])))
-        for buffer in self.buffers:
-            if buffer.nbytes:
-                connection.send_bytes(buffer)
+        sizes = pickle.dumps((self.header, [buffer.nbytes for buffer in self.buffers]))
+        try:
+            connection.send_bytes(sizes)
+            for buffer in self.buffers:
+                if buffer.nbytes:
+                    connection.send_bytes(buffer)
+        except (EOFError, OSError):
+            raise PipeEnded from None
 
 
 def receive(connection: Connection) -> Any:
-    """What the other side sent; arrays are writable. Raises EOFError if there is no other side any more."""
-    header, sizes = pickle.loads(connection.recv_bytes())
+    """What the other side sent; arrays are writable. Raises PipeEnded, or what unpickling raises."""
     buffers = []
-    for size in sizes:
-        buffer = np.empty(size, np.uint8)
-        if size:
-            connection.recv_bytes_into(buffer)
-        buffers.append(buffer)
+    try:
+        header, sizes = pickle.loads(connection.recv_bytes())
+        for size in sizes:
+            buffer = np.empty(size, np.uint8)
+            if size:
+                connection.recv_bytes_into(buffer)
+            buffers.append(buffer)
+    except (EOFError, OSError):
+        raise PipeEnded from None
     return pickle.loads(header, buffers=buffers)
 
 
@@ -84,7 +96,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
         while True:
             try:
                 message = receive(connection)
-            except (EOFError, OSError):
+            except PipeEnded:
                 raise
             except Exception as error:  # the work does not unpickle here
                 failure = error
@@ -94,7 +106,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
                 continue
             _reply(connection, work, message, failure)
             del message
-    except (EOFError, OSError):
+    except PipeEnded:
         return  # the owner is gone, or wants no more
 
 

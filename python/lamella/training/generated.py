@@ -14,7 +14,7 @@ from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data
 from lamella.data.crew import Crew, Item
 from lamella.data.generated import GeneratedBatches, LikeLastBatch
-from lamella.data.sequence import Hiring, is_generated, is_sequence, named, split_item
+from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_generated, is_sequence, named, split_item
 from lamella.data.standardize import Array
 from lamella.data.workers import NotInTime
 from lamella.training import feed
@@ -39,6 +39,8 @@ def first_of(source: Any, hiring: Hiring) -> tuple[Any, Any]:
     crew = Crew(source, hiring._replace(workers=min(hiring.workers, 1), use_multiprocessing=False))
     try:
         for first in crew.results([Item(0, 0)]):
+            if first is None:
+                raise ValueError(f"the {named(source)}: the first item is None; {EXPECTED_ITEM}")
             return _inputs_of(first), source if is_sequence(source) else chain([first], source)
     except NotInTime:
         raise TimeoutError(f"the {named(source)}: the first batch did not come within {hiring.timeout} seconds") from None
