@@ -14,6 +14,7 @@ from lamella.core.config import floatx
 from lamella.core.names import next_uid
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
+from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
 from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
@@ -71,23 +72,39 @@ def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
         set_value(x, value)
 
 
-def update(x: Variable, new_x: Value) -> Variable:
-    """Takes effect at once: there is no graph that would run it later."""
-    set_value(x, eval(new_x))
-    return x
+def update(x: Variable, new_x: Value) -> Value:
+    """x <- new_x: at once; or in the call() of a layer, at the end of the training step.
+
+    There it takes effect with or without add_update, once a step, and in training alone: never in predict, evaluate,
+    K.function or a frozen layer. State of a stateful layer moves in all of these but K.function. Keras 2.2.5 needs add_update.
+
+    Returns:
+        The new value: x itself where it has it already, else an array, a constant for gradients.
+
+    Raises:
+        TypeError: x is no Variable.
+        ValueError: The shapes differ.
+    """
+    if not isinstance(x, Variable):
+        raise TypeError(f"K.update: expected a Variable, got {type(x).__name__}")
+    new = as_array(eval(new_x), x.dtype, f"K.update of '{x.name}'")
+    note(x, new)
+    return x if current.updates is None else new
 
 
-def update_add(x: Variable, increment: Value) -> Variable:
-    return update(x, x.value + eval(increment))
+def update_add(x: Variable, increment: Value) -> Value:
+    """x <- x + increment, as `update` does it."""
+    return update(x, latest(x) + eval(increment))
 
 
-def update_sub(x: Variable, decrement: Value) -> Variable:
-    return update(x, x.value - eval(decrement))
+def update_sub(x: Variable, decrement: Value) -> Value:
+    """x <- x - decrement, as `update` does it."""
+    return update(x, latest(x) - eval(decrement))
 
 
-def moving_average_update(x: Variable, value: Value, momentum: float) -> Variable:
-    """x <- momentum * x + (1 - momentum) * value."""
-    return update(x, x.value * momentum + eval(value) * (1.0 - momentum))
+def moving_average_update(x: Variable, value: Value, momentum: float) -> Value:
+    """x <- momentum * x + (1 - momentum) * value, as `update` does it."""
+    return update(x, latest(x) * momentum + eval(value) * (1.0 - momentum))
 
 
 def int_shape(x: Value) -> Shape:

@@ -14,13 +14,16 @@ from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
+from lamella.core.phase import current
 from lamella.core.shapes import Shape, as_shape
+from lamella.core.updates import call_of, note
+from lamella.core.variable import Variable
 from lamella.layers.calls import CallHistory
 from lamella.layers.input_spec import InputSpec, check_inputs
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
 from lamella.layers.weighted import Weighted
-from lamella.ops.tape import Tensor
+from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
 Value = Any
@@ -30,6 +33,11 @@ Value = Any
 def takes_training(cls: type) -> bool:
     """True if `call` of this class has an argument `training`."""
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+
+
+def is_users(layer: Layer) -> bool:
+    """True for a layer whose class is not lamella's: its `call` may add losses, and updates by K.update alone."""
+    return not type(layer).__module__.startswith("lamella.")
 
 
 @functools.cache
@@ -168,8 +176,30 @@ class Layer(Weighted, CallHistory, Configurable):
         """What call() added belongs to one run."""
         self._call_losses.values.clear()
 
-    def add_update(self, updates: object, inputs: object = None) -> None:
-        """Nothing to do: K.update and its kin have taken effect when they return."""
+    def add_update(self, updates: Any, inputs: object = None) -> None:
+        """Move state at the end of the training step; a stateful layer's at the end of evaluate's and predict's batches, too.
+
+        A frozen layer's state stays, unless the layer is stateful. Outside of a run the state moves at once.
+
+        Args:
+            updates: A pair (variable, new value), what K.update or a related function returned, or a list of these.
+            inputs: What the new value depends on; taken for Keras's sake.
+
+        Raises:
+            TypeError: An update is of another kind.
+            ValueError: A new value does not have its variable's shape.
+        """
+        if not (self.trainable or self.stateful):
+            return
+        for update in updates if isinstance(updates, list) else [updates]:
+            new = value_of(update[1]) if isinstance(update, tuple) and len(update) == 2 else None
+            if new is not None and isinstance(update[0], Variable):
+                # A Variable may itself move before its value is written elsewhere.
+                note(update[0], new.copy() if isinstance(update[1], Variable) else new)
+            elif not isinstance(update, (np.ndarray, Variable, Tensor)):  # those K.update has noted already
+                raise TypeError(
+                    f"Layer {self.name}: add_update expects (variable, new value) or what K.update returns, got {update!r}"
+                )
 
     @property
     def updates(self) -> list[object]:
@@ -195,7 +225,9 @@ class Layer(Weighted, CallHistory, Configurable):
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
         self._forget_losses()
-        outputs = self.call(tensors if listed else tensors[0], **arguments)
+        training = bool(current.training if arguments.get("training") is None else arguments["training"])
+        with call_of(trainable=self.trainable, stateful=self.stateful, training=training):
+            outputs = self.call(tensors if listed else tensors[0], **arguments)
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs))
         return outputs

@@ -11,6 +11,7 @@ from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, count, normalize_axis
+from lamella.core.updates import latest
 from lamella.layers.base import Layer, Value
 from lamella.layers.input_spec import InputSpec
 from lamella.layers.keras1 import keras1_names
@@ -22,7 +23,7 @@ from lamella.ops import batch_norm, batch_norm_inference, transpose
 class BatchNormalization(Layer):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
 
-    In training mean and variance are the batch's, and the moving ones follow: m <- momentum m + (1 - momentum) s, with
+    In training mean and variance are the batch's, and at the end of the step the moving ones follow: m <- momentum m + (1 - momentum) s, with
     the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
     Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; a frozen layer (trainable=False)
     uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
@@ -103,9 +104,9 @@ class BatchNormalization(Layer):
         if self.trainable:
             n = count(x.shape[:-1])
             rest = 1.0 - self.momentum
-            mean, variance = self.moving_mean.value, self.moving_variance.value
-            mean *= self.momentum
-            mean += rest * statistics["mean"]
-            variance *= self.momentum
-            variance += rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
+            mean = self.momentum * latest(self.moving_mean) + rest * statistics["mean"]
+            variance = self.momentum * latest(self.moving_variance) + (
+                rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
+            )
+            self.add_update([(self.moving_mean, mean), (self.moving_variance, variance)])
         return y

@@ -10,8 +10,10 @@ from typing import Any
 from lamella.core.configurable import Config
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
+from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer, Value
+from lamella.layers.base import Layer, Value, is_users
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Symbolic
 from lamella.models import architecture
@@ -113,18 +115,25 @@ class Network(Stored, Layer):
 
     # Running ---------------------------------------------------------------------------------------------
 
-    def run(self, inputs: Sequence[Value], training: bool = False) -> list[Value]:
-        """One value per output, in order; inputs: one array per input, in order, of floatx or the input's dtype."""
+    def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
+        """One value per output, in order.
+
+        Args:
+            inputs: One array per input, in order, of floatx or the input's dtype.
+            training: The learning phase.
+            updates: Gets the new values of the layers' state; the caller applies them. None: no state moves.
+        """
         plan = self._plan
         if plan is None:
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
             self._forget_losses()
         before, current.training = current.training, training
+        outer, pending.updates = pending.updates, Updates() if updates is None else updates
         try:
             values = plan(inputs, training)
         finally:
-            current.training = before
+            current.training, pending.updates = before, outer
         return self._without_losses(values) if self._loss_tensors else values
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
@@ -133,11 +142,12 @@ class Network(Stored, Layer):
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
         before, current.training = current.training, False
+        outer, pending.updates = pending.updates, Updates()
         try:
             kind = MaskedPlan if self.makes_masks else Plan
             values = kind(nodes, self.inputs, [node.outputs[0] for node in shown])(inputs, False)
         finally:
-            current.training = before
+            current.training, pending.updates = before, outer
         return {node.layer.name: value for node, value in zip(shown, values)}
 
     def _forget_losses(self) -> None:
@@ -283,7 +293,7 @@ class Network(Stored, Layer):
         for layer in self.layers:
             if isinstance(layer, Network):
                 found += layer._collected(nested=True) if nested else []
-            elif layer.activity_regularizer is not None or not type(layer).__module__.startswith("lamella."):
+            elif layer.activity_regularizer is not None or is_users(layer):
                 found.append(layer._call_losses)
         return found
 

@@ -6,7 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lamella.layers.base import Layer, Value, takes_training
+from lamella.core.phase import current as phase
+from lamella.core.updates import call_of
+from lamella.layers.base import Layer, Value, is_users, takes_training
 from lamella.layers.symbolic import Node, Symbolic
 
 # (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
@@ -85,7 +87,15 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
     cls: type = type(layer)
+    if is_users(layer):
+        call = functools.partial(_guarded, layer, frozen, call)
     return call, takes_training(cls) and "training" not in arguments
+
+
+def _guarded(layer: Layer, frozen: bool, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
+    """A user's layer: it may call K.update alone, which does not know whose state it moves."""
+    with call_of(trainable=layer.trainable and not frozen, stateful=layer.stateful, training=phase.training):
+        return call(x, **kwargs)
 
 
 def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:

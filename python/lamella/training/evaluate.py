@@ -16,7 +16,7 @@ from lamella.ops.tape import value_of
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
-from lamella.training.step import Run, Steps
+from lamella.training.step import Run, Steps, infer
 
 
 def evaluate(
@@ -92,7 +92,7 @@ def run_prediction(
     for index, (batch, _, _, length) in enumerate(batches.epoch(0)):
         if hooks is not None:
             hooks.call_batch("predict", "begin", index)
-        values = _arrays(model.run(batch, training=False))
+        values = _arrays(infer(model, batch))
         if batches.samples is None:
             parts.append(_owned(values, batch))
         else:
@@ -176,7 +176,7 @@ def activations_on_batch(model: Any, x: Any) -> dict[str, Array]:
 def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
     inputs = _batch_inputs(model, x)
-    outputs = _owned(_arrays(model.run(inputs, training=False)), inputs)
+    outputs = _owned(_arrays(infer(model, inputs)), inputs)
     return outputs[0] if len(outputs) == 1 else outputs
 
 

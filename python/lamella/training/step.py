@@ -14,11 +14,21 @@ import numpy as np
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.memory import Memory, remembered
 from lamella.core.random import Stream
+from lamella.core.updates import Updates
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder, claim
 from lamella.training.objective import Objective
+
+
+def infer(model: Any, inputs: list[Array]) -> Any:
+    """The model's outputs in the inference phase, in which only the state of stateful layers moves."""
+    updates = Updates()
+    updates.allowed = False
+    values = model.run(inputs, training=False, updates=updates)
+    updates.apply()
+    return values
 
 
 class Steps:
@@ -50,9 +60,10 @@ class Steps:
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
         objective = self.training or self.objective
+        updates = Updates()
         with self.stream:  # counts the step once the weights have moved
             with self._tape as tape:
-                values = self.model.run(inputs, training=True)
+                values = self.model.run(inputs, training=True, updates=updates)
                 total, losses, seeds = objective.total(values, targets, weights, self.penalties)
             if not isfinite(total) and not self.told:
                 self.told = True
@@ -62,6 +73,7 @@ class Steps:
                 if self.optimizer.step(self._params, tape.gradients(seeds)):  # not if it only adds gradients up
                     for variable in self._constrained:
                         variable.value[...] = variable.constraint(variable.value)
+            updates.apply()
         return objective.report(total, losses, values, targets, weights)
 
     def bind_optimizer(self) -> None:
@@ -93,7 +105,7 @@ class Steps:
         objective: Objective,
     ) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
-        values = self.model.run(inputs, training=False)
+        values = infer(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         return objective.report(total, losses, values, targets, weights)
 

@@ -1,0 +1,95 @@
+"""Updates: new values for state that layers move. They wait for the end of a run, so that a run that fails moves nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.variable import Variable
+
+
+class Updates(dict[Variable, NDArray[Any]]):
+    """The new value of each variable, of its shape and dtype. Whoever runs a model applies them, or drops them.
+
+    Attributes:
+        allowed: Whether new values are taken now. At the start of evaluate's and predict's runs they are not: `call_of` lets
+            those of stateful layers pass.
+    """
+
+    allowed = True
+
+    def note(self, variable: Variable, value: NDArray[Any]) -> None:
+        """`value` replaces what was noted before. Where layers may note nothing, it is dropped.
+
+        Raises:
+            ValueError: The value's shape is not the variable's.
+        """
+        if self.allowed:
+            self[variable] = _fitting(variable, value)
+
+    def apply(self) -> None:
+        """Write the new values."""
+        for variable, value in self.items():
+            variable.value[...] = value
+
+
+class _Current(threading.local):
+    updates: Updates | None = None
+
+
+# Of the run that goes on in this thread; None outside of one.
+current = _Current()
+
+
+def latest(variable: Variable) -> NDArray[Any]:
+    """What `variable` will be after the run, as far as noted: a layer called twice moves its average twice."""
+    pending = current.updates
+    return variable.value if pending is None else pending.get(variable, variable.value)
+
+
+def note(variable: Variable, value: NDArray[Any]) -> None:
+    """Give `variable` a new value at the end of the run, or at once outside of one.
+
+    Raises:
+        ValueError: The value's shape is not the variable's.
+    """
+    if current.updates is None:
+        variable.value[...] = _fitting(variable, value)
+    else:
+        current.updates.note(variable, value)
+
+
+def _fitting(variable: Variable, value: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(value, variable.value.dtype)
+    if array.shape != variable.value.shape:
+        raise ValueError(f"update of '{variable.name}': expected shape {variable.value.shape}, got {array.shape}")
+    return array
+
+
+@contextlib.contextmanager
+def call_of(*, trainable: bool, stateful: bool, training: bool) -> Iterator[None]:
+    """The call of a layer that may move its state if it is stateful, or if it is trainable and the run trains.
+
+    Outside of a run the block is one: what was noted is applied at its end.
+    """
+    pending = current.updates
+    if pending is None:
+        own = current.updates = Updates()
+        own.allowed = stateful or (trainable and training)
+        try:
+            yield
+        finally:
+            current.updates = None
+        own.apply()
+        return
+    before = pending.allowed
+    pending.allowed = stateful or (trainable and before)
+    try:
+        yield
+    finally:
+        pending.allowed = before
