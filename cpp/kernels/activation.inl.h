@@ -23,14 +23,21 @@ LAMELLA_INLINE void map(const T* a, const T* b, T* y, Int n, const F& f) {
     });
 }
 
+// With a max_value nothing below 0 passes, whatever the threshold: Keras 2.2.5 clips to [0, max_value].
+template <class T>
+T relu_bottom(Real max_value) {
+    return max_value < __builtin_inf() ? T(0) : T(-__builtin_inf());
+}
+
 template <class T>
 Status relu_forward(In<T> x, Real alpha, Real max_value, Real threshold, Out<T> y) {
     LAMELLA_REQUIRE(same_shape(x, y));
-    const T slope = T(alpha), top = T(max_value), from = T(threshold);
+    const T slope = T(alpha), top = T(max_value), from = T(threshold), bottom = relu_bottom<T>(max_value);
     map(x.data, y.data, x.size, [=](Vec<T> v) {
-        const Vec<T> below = (v - from) * slope;
-        const Vec<T> capped = v >= top ? broadcast<T>(top) : v;
-        return v >= from ? capped : below;
+        // Without a slope -inf becomes 0, and NaN stays; -inf * 0 would be NaN.
+        const Vec<T> below = slope == 0 ? (v == v ? Vec<T>{} : v) : (v - from) * slope;
+        const Vec<T> clipped = max<T>(broadcast<T>(bottom), min<T>(broadcast<T>(top), v));
+        return v > from ? clipped : below;
     });
     return nullptr;
 }
@@ -39,10 +46,11 @@ template <class T>
 Status relu_backward(In<T> x, In<T> dy, Real alpha, Real max_value, Real threshold, Out<T> dx) {
     LAMELLA_REQUIRE(same_shape(x, dy));
     LAMELLA_REQUIRE(same_shape(x, dx));
-    const T slope = T(alpha), top = T(max_value), from = T(threshold);
+    const T slope = T(alpha), top = T(max_value), from = T(threshold), bottom = relu_bottom<T>(max_value);
     map(x.data, dy.data, dx.data, x.size, [=](Vec<T> v, Vec<T> d) {
-        const Vec<T> capped = v >= top ? Vec<T>{} : d;
-        return v > from ? capped : d * slope;
+        const Vec<T> under_top = v >= top ? Vec<T>{} : d;
+        const Vec<T> inside = v < bottom ? Vec<T>{} : under_top;
+        return v > from ? inside : (slope == 0 ? Vec<T>{} : d * slope);
     });
     return nullptr;
 }

@@ -11,13 +11,14 @@ from lamella.core.registry import name_of, register
 from lamella.ops import exponential, hard_sigmoid, selu, sigmoid, softplus, softsign, tanh
 
 Activation = Callable[..., Any]  # Any: array or tensor
+Value = Any  # array, Variable or a tape's tensor
 
 for _op in (tanh, sigmoid, hard_sigmoid, softplus, softsign, selu, exponential):
     register("activations")(_op)
 
 
 @register("activations")
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Value, axis: int = -1) -> Value:
     """exp(x) / sum(exp(x)) over `axis`. Raises ValueError for a vector."""
     if len(x.shape) == 1:
         raise ValueError("Cannot apply softmax to a tensor that is 1D")
@@ -25,14 +26,14 @@ def softmax(x: Any, axis: int = -1) -> Any:
 
 
 @register("activations")
-def elu(x: Any, alpha: float = 1.0) -> Any:
+def elu(x: Value, alpha: float = 1.0) -> Value:
     """x if x > 0, else alpha * (exp(x) - 1)."""
     return ops.elu(x, alpha=alpha)
 
 
 @register("activations")
-def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """max_value if x >= max_value, x if x >= threshold, alpha * (x - threshold) otherwise."""
+def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Value:
+    """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold)."""
     return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
 
 

@@ -174,7 +174,7 @@ class Orthogonal(Initializer):
 
 @register("initializers", "identity")
 class Identity(Initializer):
-    """gain times the identity, repeated along the long side of a rectangle. Raises ValueError for other shapes."""
+    """gain on the diagonal, 0 elsewhere; of a rectangle, too. Raises ValueError for other than two axes. Source: Keras 2.2.5."""
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -182,11 +182,7 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         if len(shape) != 2:
             raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
-        short = min(shape)
-        if max(shape) % short:
-            raise ValueError("Long side should be multiple of short side.")
-        square = self.gain * np.identity(short)
-        return np.tile(square, (shape[0] // short, shape[1] // short)).astype(dtype or config.floatx())
+        return (self.gain * np.eye(shape[0], shape[1])).astype(dtype or config.floatx())
 
 
 @register_factory("initializers")

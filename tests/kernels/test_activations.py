@@ -12,6 +12,7 @@ LENGTHS = range(68)  # four of the widest vectors and three more
 CASES = {name: (f, slope, "y", ()) for name, (f, slope) in oracle.PLAIN.items()}
 CASES["elu"] = (oracle.elu, oracle.elu_slope, "y", (0.7, 1.3))
 CASES["relu"] = (oracle.relu, oracle.relu_slope, "x", (0.1, 1.5, 0.25))
+RELUS = [(0.1, 1.5, -0.5), (0.0, 1.5, -0.5), (0.2, np.inf, -0.5), (0.2, np.inf, 0.5), (0.1, 0.5, 1.0), (0.1, -1.0, 0.0)]
 cases = pytest.mark.parametrize("name", CASES)
 
 
@@ -31,6 +32,17 @@ def test_every_length_and_alignment(target, name, dtype):
         backward(y.array if reads == "y" else x, dy, *parameters, dx.array)
         close(dx.array, dy.astype(np.float64) * slope(exact, *parameters), 8, scale=5)
         assert y.intact() and dx.intact()
+
+
+@pytest.mark.parametrize("parameters", RELUS)
+@dtypes
+def test_relu_at_and_around_its_bounds(target, dtype, parameters):
+    x = np.array([-np.inf, -2, -0.5, -0.25, -0.0, 0, 0.25, 0.5, 0.75, 1, 1.5, 2, np.nan], dtype)
+    dy, y, dx = np.linspace(1, 2, x.size, dtype=dtype), np.empty_like(x), np.empty_like(x)
+    _kernels.relu_forward(x, *parameters, y)
+    _kernels.relu_backward(x, dy, *parameters, dx)
+    np.testing.assert_allclose(y, oracle.relu(x, *parameters), rtol=1e-6)
+    np.testing.assert_allclose(dx, dy * oracle.relu_slope(x, *parameters), rtol=1e-6)
 
 
 @cases

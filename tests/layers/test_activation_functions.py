@@ -45,6 +45,9 @@ def test_arguments():
     np.testing.assert_allclose(activations.elu(X, 0.5), np.where(X > 0, X, 0.5 * np.expm1(X)), rtol=1e-12)
     expected = np.where(X >= 4, 4, np.where(X >= 1, X, 0.1 * (X - 1)))
     np.testing.assert_allclose(activations.relu(X, alpha=0.1, max_value=4, threshold=1), expected, rtol=1e-12)
+    expected = np.where(X > -2, np.clip(X, 0, 4), 0.1 * (X + 2))
+    np.testing.assert_allclose(activations.relu(X, alpha=0.1, max_value=4, threshold=-2), expected, rtol=1e-12)
+    np.testing.assert_array_equal(activations.relu(np.array([1.0, 2.0]), threshold=1.0), [0, 2])
     np.testing.assert_allclose(activations.softmax(X, axis=0), softmax(X.T).T, rtol=1e-12)
 
 

@@ -4,11 +4,14 @@ import numpy as np
 
 
 def relu(x, alpha, top, threshold):
-    return np.where(x >= top, top, np.where(x >= threshold, x, alpha * (x - threshold)))
+    passed = x if np.isinf(top) else np.maximum(np.minimum(x, top), 0)
+    below = alpha * (x - threshold) if alpha else np.where(np.isnan(x), x, 0)
+    return np.where(x > threshold, passed, below)
 
 
 def relu_slope(x, alpha, top, threshold):
-    return np.where(x > threshold, np.where(x >= top, 0.0, 1.0), alpha)
+    passes = x < top if np.isinf(top) else (x >= 0) & (x < top)
+    return np.where(x > threshold, np.where(passes, 1.0, 0.0), alpha)
 
 
 def elu(x, alpha, scale):

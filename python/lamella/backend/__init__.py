@@ -11,6 +11,7 @@ from lamella.backend.operators import *  # noqa: F403 - nothing: it lists functi
 from lamella.backend.products import *  # noqa: F403
 from lamella.backend.random import *  # noqa: F403
 from lamella.backend.reductions import *  # noqa: F403
+from lamella.backend.rows import *  # noqa: F403
 from lamella.backend.session import *  # noqa: F403
 from lamella.backend.shapes import *  # noqa: F403
 from lamella.backend.values import *  # noqa: F403

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella import ops
+from lamella.layers.checked import as_tensor
 from lamella.layers.connect import in_graphs
 from lamella.ops.tape import value_of
 
@@ -19,6 +20,8 @@ __all__ = [
 
 Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
+
+_NUMBERS = (int, float, np.number, type(None))
 
 
 def array_of(x: Value) -> Array:
@@ -40,15 +43,27 @@ def pow(x: Value, a: Value) -> Value:
 
 
 @in_graphs
-def clip(x: Value, min_value: float | None, max_value: float | None) -> Value:
-    """None is no bound; a max_value below min_value counts as min_value."""
-    low = -np.inf if min_value is None else min_value
-    high = np.inf if max_value is None else max_value
-    return ops.clip(x, low=low, high=low if high < low else high)
+def clip(x: Value, min_value: float | Value | None, max_value: float | Value | None) -> Value:
+    """None is no bound; a max_value below min_value counts as min_value.
+
+    Bounds may be tensors that broadcast to x; those have a gradient, too, from where they were taken.
+    """
+    if isinstance(min_value, _NUMBERS) and isinstance(max_value, _NUMBERS):
+        low = -np.inf if min_value is None else min_value
+        high = np.inf if max_value is None else max_value
+        return ops.clip(x, low=low, high=low if high < low else high)
+    y, dtype = x, array_of(x).dtype
+    if max_value is not None:
+        bound = as_tensor(max_value, "max_value", dtype)
+        y = ops.where(bound, y, condition=array_of(y) > array_of(bound))
+    if min_value is not None:
+        bound = as_tensor(min_value, "min_value", dtype)
+        y = ops.where(bound, y, condition=array_of(y) < array_of(bound))
+    return y
 
 
 @in_graphs
-def switch(condition: Value, then_expression: Value, else_expression: Value) -> Value:
+def switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
     """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
 
     An array's axes are the first of the expressions'. Raises ValueError if it has more axes than they have.
@@ -57,7 +72,10 @@ def switch(condition: Value, then_expression: Value, else_expression: Value) -> 
     if chosen.ndim == 0:
         value = then_expression if chosen else else_expression
         return value() if callable(value) else value
-    then, other = (e() if callable(e) else e for e in (then_expression, else_expression))
+    then, other = (
+        as_tensor(e() if callable(e) else e, name)
+        for e, name in ((then_expression, "then_expression"), (else_expression, "else_expression"))
+    )
     ndim = len(np.shape(array_of(then)))
     if chosen.ndim > ndim:
         raise ValueError(f"Rank of `condition` should be less than or equal to rank of expressions. Got {chosen.ndim} > {ndim}")

@@ -8,23 +8,24 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella.layers.checked import as_tensor
 from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 from lamella.models import Model
 from lamella.ops.tape import value_of
 
-__all__ = ["foldl", "foldr", "function", "gradients", "map_fn", "placeholder", "stop_gradient"]
+__all__ = ["function", "gradients", "placeholder", "stop_gradient"]
 
 Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
 
 
 @in_graphs
-def stop_gradient(variables: Value) -> Value:
+def stop_gradient(variables: Value | Sequence[Value]) -> Value:
     """The value as a constant; of a list, a list."""
     if isinstance(variables, (list, tuple)):
         return [stop_gradient(x) for x in variables]
-    return np.asarray(value_of(variables))
+    return np.asarray(value_of(as_tensor(variables, "variables")))
 
 
 def function(
@@ -69,32 +70,3 @@ def gradients(loss: object, variables: object) -> NoReturn:
 def placeholder(*arguments: object, **named: object) -> NoReturn:
     """Raises NotImplementedError: use Input."""
     raise NotImplementedError("K.placeholder: a tensor without a value is made by lamella.layers.Input; K works on values")
-
-
-@in_graphs
-def map_fn(fn: Callable[[Value], Value], elems: Value, name: str | None = None, dtype: str | None = None) -> Value:
-    """fn of each row, stacked; of floatx or what fn gives, unless dtype says otherwise."""
-    from lamella.backend.shapes import stack
-    from lamella.backend.values import cast
-
-    rows = stack([fn(elems[i]) for i in range(len(elems))])
-    return rows if dtype is None else cast(rows, dtype)
-
-
-@in_graphs
-def foldl(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
-    """fn(... fn(fn(initializer, row 0), row 1) ..., last row); the first row is the initializer if there is none."""
-    return _fold(fn, [elems[i] for i in range(len(elems))], initializer)
-
-
-@in_graphs
-def foldr(fn: Callable[[Value, Value], Value], elems: Value, initializer: Value = None, name: str | None = None) -> Value:
-    """As foldl, from the last row to the first."""
-    return _fold(fn, [elems[i] for i in reversed(range(len(elems)))], initializer)
-
-
-def _fold(fn: Callable[[Value, Value], Value], rows: list[Value], initializer: Value) -> Value:
-    value, rest = (rows[0], rows[1:]) if initializer is None else (initializer, rows)
-    for row in rest:
-        value = fn(value, row)
-    return value

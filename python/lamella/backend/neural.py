@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from lamella import activations, ops
 from lamella.backend.elementwise import array_of
+from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
+from lamella.core.shapes import normalize_padding
 from lamella.layers.connect import in_graphs
 
 __all__ = [
@@ -108,9 +110,9 @@ def conv2d(
     dilation_rate: tuple[int, int] = (1, 1),
 ) -> Value:
     """kernel: [kh, kw, in, out] for both data formats."""
-    first = normalize_data_format(data_format) == "channels_first"
+    first, padding = normalize_data_format(data_format) == "channels_first", normalize_padding(padding)
     x = ops.transpose(x, axes=_TO_LAST) if first else x
-    y = ops.conv2d(x, kernel, None, strides=strides, dilation=dilation_rate, padding=padding, activation="linear")
+    y = ops.conv2d(x, packed(kernel), None, strides=strides, dilation=dilation_rate, padding=padding, activation="linear")
     return ops.transpose(y, axes=_TO_FIRST) if first else y
 
 
@@ -125,7 +127,8 @@ def pool2d(
 ) -> Value:
     """pool_mode: "max" or "avg". Raises ValueError otherwise."""
     if pool_mode not in ("max", "avg"):
-        raise ValueError(f"Invalid pooling mode: {pool_mode}")
+        raise ValueError(f'Invalid pool_mode: expected "max" or "avg", got {pool_mode!r}')
+    padding = normalize_padding(padding)
     pool = ops.max_pool2d if pool_mode == "max" else ops.avg_pool2d
     first = normalize_data_format(data_format) == "channels_first"
     x = ops.transpose(x, axes=_TO_LAST) if first else x

@@ -25,7 +25,7 @@ def dot(x: Value, y: Value) -> Value:
     if not x.shape or len(y.shape) < 2 or x.shape[-1] != y.shape[-2]:
         raise ValueError(f"K.dot: cannot sum the last axis of {tuple(x.shape)} with the last but one of {tuple(y.shape)}")
     if len(y.shape) == 2:
-        return ops.dense(x, _packed(y), None, activation="linear")
+        return ops.dense(x, packed(y), None, activation="linear")
     *outer, k, m = y.shape
     axes = (len(outer), *range(len(outer)), len(outer) + 1)
     columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
@@ -33,7 +33,7 @@ def dot(x: Value, y: Value) -> Value:
 
 
 @differentiable
-def _packed(x: Array) -> tuple[Array, Backward]:
+def packed(x: Array) -> tuple[Array, Backward]:
     """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
     return contiguous(x), lambda dy, need: (dy,)
 

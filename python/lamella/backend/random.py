@@ -16,6 +16,7 @@ from lamella.core.config import floatx
 from lamella.core.names import next_uid
 from lamella.core.random import generator
 from lamella.core.variable import Variable
+from lamella.layers.checked import checked
 
 __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",
@@ -25,25 +26,29 @@ __all__ = [
 Array = NDArray[Any]
 
 
+@checked
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
     """Normal, of that mean and standard deviation."""
-    return generator(seed, "random").normal(mean, stddev, _sizes(shape, "random_normal")).astype(dtype or floatx())
+    return generator(seed, "random").normal(mean, stddev, _sizes(shape, "random_normal")).astype(floatx() if dtype is None else dtype)
 
 
+@checked
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
     """Uniform in [minval, maxval)."""
-    return generator(seed, "random").uniform(minval, maxval, _sizes(shape, "random_uniform")).astype(dtype or floatx())
+    return generator(seed, "random").uniform(minval, maxval, _sizes(shape, "random_uniform")).astype(floatx() if dtype is None else dtype)
 
 
+@checked
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
     """1 with probability p, else 0."""
-    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(dtype or floatx())
+    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(floatx() if dtype is None else dtype)
 
 
+@checked
 def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
@@ -52,9 +57,10 @@ def truncated_normal(
     draws = stream.standard_normal(_sizes(shape, "truncated_normal"))
     while (outside := np.abs(draws) > 2).any():
         draws = np.where(outside, stream.standard_normal(draws.shape), draws)
-    return np.asarray(draws * stddev + mean).astype(dtype or floatx())
+    return np.asarray(draws * stddev + mean).astype(floatx() if dtype is None else dtype)
 
 
+@checked
 def random_normal_variable(
     shape: Sequence[int],
     mean: float,
@@ -67,6 +73,7 @@ def random_normal_variable(
     return _variable(random_normal(shape, mean, scale, dtype, seed), name)
 
 
+@checked
 def random_uniform_variable(
     shape: Sequence[int],
     low: float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,34 +23,44 @@ Axes = int | Sequence[int] | None
 Array = NDArray[Any]
 
 
+def _axes(axis: Axes) -> int | tuple[int, ...] | None:
+    """Python's integers, also of NumPy's."""
+    return axis if axis is None else operator.index(axis) if hasattr(axis, "__index__") else tuple(map(operator.index, axis))
+
+
+def _floats(x: Value) -> Value:
+    """Integers and booleans in floatx, floats as they are."""
+    array = array_of(x)
+    return x if array.dtype.kind == "f" else array.astype(floatx())
+
+
 @in_graphs
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Of booleans the True are counted."""
-    return ops.sum(x, axis=axis, keepdims=keepdims)
+    return ops.sum(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def prod(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    return ops.prod(x, axis=axis, keepdims=keepdims)
+    return ops.prod(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def mean(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Booleans count as 0 and 1, so that K.mean(K.equal(a, b)) is a share."""
-    array = array_of(x)
-    return ops.mean(x if array.dtype.kind == "f" else array.astype(floatx()), axis=axis, keepdims=keepdims)
+    return ops.mean(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def max(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Equals share the gradient."""
-    return ops.max(x, axis=axis, keepdims=keepdims)
+    return ops.max(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def min(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Equals share the gradient."""
-    return ops.min(x, axis=axis, keepdims=keepdims)
+    return ops.min(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
@@ -66,7 +77,7 @@ def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
 @in_graphs
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """log(sum(exp(x))), without overflow."""
-    return ops.logsumexp(x, axis=axis, keepdims=keepdims)
+    return ops.logsumexp(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
@@ -80,10 +91,6 @@ def cumprod(x: Value, axis: int = 0) -> Value:
 
 
 # Without gradients: these return plain arrays, as K.round does.
-
-
-def _axes(axis: Axes) -> int | tuple[int, ...] | None:
-    return axis if axis is None or isinstance(axis, int) else tuple(axis)
 
 
 @in_graphs

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lamella.core.config import epsilon, floatx, image_data_format, set_epsilon, set_floatx, set_image_data_format
+from lamella.core import config, phase
+from lamella.core.config import epsilon, floatx, image_data_format
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
-from lamella.core.phase import current, learning_phase, set_learning_phase
+from lamella.core.phase import current, learning_phase
+from lamella.layers.checked import checked
 from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 
@@ -17,6 +19,11 @@ __all__ = [
     "in_train_phase", "learning_phase", "manual_variable_initialization", "reset_uids", "set_epsilon", "set_floatx",
     "set_image_data_format", "set_image_dim_ordering", "set_learning_phase",
 ]  # fmt: skip
+
+Value = Any  # array, Variable or a tape's tensor, or a function that returns one
+
+set_epsilon, set_floatx = checked(config.set_epsilon), checked(config.set_floatx)
+set_image_data_format, set_learning_phase = checked(config.set_image_data_format), checked(phase.set_learning_phase)
 
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
@@ -43,6 +50,7 @@ def image_dim_ordering() -> str:
     return "th" if image_data_format() == "channels_first" else "tf"
 
 
+@checked
 def set_image_dim_ordering(dim_ordering: str) -> None:
     if dim_ordering not in _ORDERINGS:
         raise ValueError(f"Unknown dim_ordering: {dim_ordering}")
@@ -50,13 +58,13 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 @in_graphs
-def in_train_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
+def in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
     """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen."""
     return _chosen(x if (current.training if training is None else training) else alt)
 
 
 @in_graphs
-def in_test_phase(x: Any, alt: Any, training: bool | int | None = None) -> Any:
+def in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
     return _chosen(alt if (current.training if training is None else training) else x)
 
 

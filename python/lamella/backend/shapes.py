@@ -97,8 +97,15 @@ def repeat(x: Value, n: int) -> Value:
 
 @in_graphs
 def tile(x: Value, n: int | Sequence[int]) -> Value:
-    """The whole of x, n[i] times along axis i; a number is one for each axis."""
-    return ops.tile(x, counts=[n] * len(x.shape) if isinstance(n, int) else list(n))
+    """The whole of x, n[i] times along axis i. Fewer counts are those of the last axes, a number that of the last one.
+
+    Raises:  ValueError for more counts than axes.
+    """
+    counts = [int(n)] if hasattr(n, "__index__") else [int(count) for count in n]
+    ndim = len(x.shape)
+    if len(counts) > ndim or min(counts, default=0) < 0:
+        raise ValueError(f"expected at most {ndim} counts of 0 or more for shape {tuple(x.shape)}, got {n}")
+    return ops.tile(x, counts=[1] * (ndim - len(counts)) + counts)
 
 
 @in_graphs

@@ -16,6 +16,7 @@ from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
+from lamella.layers.checked import checked
 from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 from lamella.ops.tape import Tensor, value_of
@@ -30,36 +31,42 @@ Array = NDArray[Any]
 Value = Any  # array, Variable or a tape's tensor
 
 
+@checked
 def variable(
     value: ArrayLike, dtype: str | None = None, name: str | None = None, constraint: Callable[[Array], Array] | None = None
 ) -> Variable:
     """A Variable with a copy of `value`, of floatx unless said otherwise."""
     name = name or f"Variable_{next_uid('Variable')}"
-    array = as_array(value, dtype or floatx(), f"K.variable '{name}'")
+    array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
     return Variable(array, f"{name}:0", constraint=constraint)
 
 
+@checked
 def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | None = None, name: str | None = None) -> Array:
     """An array; `value` is broadcast to `shape`."""
-    array = as_array(value, dtype or floatx(), f"K.constant '{name or ''}'")
+    array = as_array(value, floatx() if dtype is None else dtype, f"K.constant '{name or ''}'")
     return array.copy() if shape is None else np.array(np.broadcast_to(array, shape))
 
 
+@checked
 def eval(x: Value) -> Array:  # noqa: A001 - Keras's name
     """A copy of the value."""
     return np.array(value_of(x))
 
 
+@checked
 def get_value(x: Value) -> Any:
     """A copy of the value; a number for a scalar."""
     array = value_of(x)
     return array.copy() if array is not None and array.ndim else eval(x)[()]
 
 
+@checked
 def batch_get_value(xs: Sequence[Value]) -> list[Any]:
     return [get_value(x) for x in xs]
 
 
+@checked
 def set_value(x: Variable, value: ArrayLike) -> None:
     """Write into the Variable. Raises TypeError for anything else, ValueError if the shapes differ."""
     if not isinstance(x, Variable):
@@ -67,11 +74,13 @@ def set_value(x: Variable, value: ArrayLike) -> None:
     x.assign(as_array(value, x.dtype, f"K.set_value on '{x.name}'"))
 
 
+@checked
 def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
     for x, value in tuples:
         set_value(x, value)
 
 
+@checked
 def update(x: Variable, new_x: Value) -> Value:
     """x <- new_x: at once; or in the call() of a layer, at the end of the training step.
 
@@ -92,49 +101,62 @@ def update(x: Variable, new_x: Value) -> Value:
     return x if current.updates is None else new
 
 
+@checked
 def update_add(x: Variable, increment: Value) -> Value:
     """x <- x + increment, as `update` does it."""
     return update(x, latest(x) + eval(increment))
 
 
+@checked
 def update_sub(x: Variable, decrement: Value) -> Value:
     """x <- x - decrement, as `update` does it."""
     return update(x, latest(x) - eval(decrement))
 
 
+@checked
 def moving_average_update(x: Variable, value: Value, momentum: float) -> Value:
     """x <- momentum * x + (1 - momentum) * value, as `update` does it."""
     return update(x, latest(x) * momentum + eval(value) * (1.0 - momentum))
 
 
+@checked
 def int_shape(x: Value) -> Shape:
     """Shape as a tuple; None where a symbolic tensor's is free."""
     return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
+@checked
 def shape(x: Value) -> Shape:
     return int_shape(x)
 
 
+@checked
 def ndim(x: Value) -> int:
     return len(int_shape(x))
 
 
+@checked
 def dtype(x: Value) -> str:
     return str(x.dtype)
 
 
+@checked
 def count_params(x: Value) -> int:
     return _count(eval(x).shape)
 
 
+@checked
 def is_tensor(x: object) -> bool:
     return isinstance(x, (np.ndarray, Tensor, Variable, Symbolic))
 
 
+@checked
 def is_keras_tensor(x: object) -> bool:
-    """True for what Input and layers return in a graph, and here what K makes of it. Raises ValueError for what is no tensor."""
-    if not is_tensor(x):
+    """True for what Input and layers return in a graph, and here for what K makes of it.
+
+    Raises:  ValueError for what is no tensor of Keras: NumPy's arrays, numbers, lists.
+    """
+    if isinstance(x, np.ndarray) or not is_tensor(x):
         raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
     return isinstance(x, Symbolic)
 
@@ -147,38 +169,46 @@ def cast(x: Value, dtype: str) -> Value:
     return ops.cast(x, dtype=dtype) if np.dtype(dtype).kind == "f" else eval(x).astype(dtype)
 
 
+@checked
 def identity(x: Value, name: str | None = None) -> Value:
     """x itself: values are never changed where others see it."""
     return x
 
 
+@checked
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
     """start, start + step ... below stop; or 0, 1 ... below start. From a start below 0 without a stop: nothing."""
     first, end = (0, max(start, 0)) if stop is None else (start, stop)
     return np.arange(first, end, step, dtype=np.dtype(dtype))
 
 
+@checked
 def cast_to_floatx(x: ArrayLike) -> Array:
-    return np.asarray(x, dtype=floatx())
+    return as_array(x, floatx(), "K.cast_to_floatx")
 
 
+@checked
 def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
     return variable(np.zeros(shape), dtype, name)
 
 
+@checked
 def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
     return variable(np.ones(shape), dtype, name)
 
 
-def eye(size: int, dtype: str | None = None, name: str | None = None) -> Variable:
-    return variable(np.eye(size), dtype, name)
+@checked
+def eye(size: int | tuple[int, int], dtype: str | None = None, name: str | None = None) -> Variable:
+    """Ones on the diagonal of a square, or of (rows, columns)."""
+    rows, columns = size if isinstance(size, (list, tuple)) else (size, size)
+    return variable(np.eye(rows, columns), dtype, name)
 
 
 @in_graphs
 def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    return np.zeros(x.shape, dtype or x.dtype)
+    return np.zeros(x.shape, x.dtype if dtype is None else dtype)
 
 
 @in_graphs
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    return np.ones(x.shape, dtype or x.dtype)
+    return np.ones(x.shape, x.dtype if dtype is None else dtype)

@@ -14,8 +14,10 @@ Padding = Literal["valid", "same"]
 def window_length(size: Dim, window: int, stride: int, padding: str, dilation: int = 1) -> Dim:
     """Number of windows along one axis: valid: floor((size - reach) / stride) + 1, same: ceil(size / stride).
 
-    reach = (window - 1) * dilation + 1. None stays None; never negative.
+    reach = (window - 1) * dilation + 1. None stays None; never negative. Raises ValueError for another word.
     """
+    if padding not in ("valid", "same", "causal"):
+        raise ValueError(f'expected padding to be "valid", "same" or "causal", got {padding!r}')
     if size is None:
         return None
     if padding in ("same", "causal"):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.exceptions import AxisError
 
 from lamella.core import registry
 from lamella.layers.arguments import describe, symbols
 from lamella.layers.base import Value
+from lamella.layers.checked import checked
 from lamella.layers.function import Function
 from lamella.layers.symbolic import Symbolic
 from lamella.ops.operators import give_way
@@ -37,45 +36,12 @@ def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, 
     """Decorator: list `function` among those that graphs are made and read of, under its own or the given name.
 
     Called on symbolic tensors, also in lists and tuples, it then returns symbolic tensors. On values it costs a look at the
-    type of each argument; errors that do not name the function then do.
+    type of each argument. Array-likes and errors are treated as `layers.checked` says.
     """
     label = name or function.__name__
-    registry.enter("functions", label, function)
-
-    @functools.wraps(function)
-    def either(*arguments: P.args, **named: P.kwargs) -> R:
-        if _symbolic(arguments) or (named and _symbolic(named.values())):
-            result: R = connect(label, *arguments, **named)
-            return result
-        try:
-            return function(*arguments, **named)
-        except (ValueError, TypeError, IndexError, AttributeError) as error:
-            named_error = _named(error, label)
-            if named_error is None:
-                raise
-            raise named_error from error
-
-    # Where users find it, and pickle, though it may wrap a function of `ops`.
-    either.__module__, either.__qualname__ = "lamella.backend", label
+    either = checked(function, label, connect)
+    registry.enter("functions", label, either)
     return either
-
-
-# What NumPy raises for arguments that do not fit, and what comes out instead: an axis is a value, and what has no shape no tensor.
-_KINDS = {ValueError: ValueError, TypeError: TypeError, IndexError: ValueError, AttributeError: TypeError, AxisError: ValueError}
-
-
-def _named(error: Exception, name: str) -> Exception | None:
-    """`error` with the name of the function before its text; None if it is there, or the error is of another's making."""
-    kind = _KINDS.get(type(error))
-    return None if kind is None or name in str(error) else kind(f"K.{name}: {error}")
-
-
-def _symbolic(values: Iterable[object]) -> bool:
-    for value in values:
-        kind = type(value)
-        if kind is Symbolic or ((kind is list or kind is tuple) and _symbolic(value)):  # type: ignore[arg-type]
-            return True
-    return False
 
 
 # Python's operators, by the names under which the backend lists what they do.

@@ -16,7 +16,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 @differentiable
 def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> tuple[Array, Backward]:
-    """max_value if x >= max_value; x if x >= threshold; alpha * (x - threshold) otherwise.
+    """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold).
 
     Args:  x: float, any shape.
     Returns:  the same shape.

@@ -48,7 +48,7 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
 @differentiable
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """Sum over `axis`, or over everything; any shape. Integers stay of their kind; of booleans the True are counted."""
-    if axis is None and not keepdims and x.dtype.kind == "f":
+    if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
     else:
         kind = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
@@ -64,7 +64,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
 @differentiable
 def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """Mean over `axis`, or over everything; floats of any shape. NaN if there is nothing."""
-    if axis is None and not keepdims:
+    if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
         y /= x.size or np.nan
     else:

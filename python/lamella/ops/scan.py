@@ -11,12 +11,12 @@ from lamella.ops.tape import Array, Backward, Gradients, differentiable
 
 @differentiable
 def cumsum(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
-    """y[i] = x[0] + ... + x[i] along `axis`; any shape with that axis."""
+    """y[i] = x[0] + ... + x[i] along `axis`; any shape with that axis. Of booleans the True are counted."""
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         return (np.flip(np.cumsum(np.flip(dy, axis), axis, dtype=dy.dtype), axis),)
 
-    return np.cumsum(x, axis, dtype=x.dtype), backward
+    return np.cumsum(x, axis, dtype=np.int64 if x.dtype.kind == "b" else x.dtype), backward
 
 
 @differentiable

@@ -21,6 +21,8 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Backward]:
 @differentiable
 def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Backward]:
     """Axis i of the result is axis axes[i] of x; None reverses them. A view: the next kernel copies it once."""
+    if axes is not None and len(axes) != x.ndim:
+        raise ValueError(f"transpose: expected {x.ndim} axes for shape {x.shape}, got {tuple(axes)}")
     back = None if axes is None else np.argsort([axis % x.ndim for axis in axes])
     return x.transpose(axes), lambda dy, need: (dy.transpose(back),)
 

@@ -1,0 +1,76 @@
+"""K: functions of a tensor's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella.backend.shapes import stack
+from lamella.backend.values import cast, int_shape, is_tensor
+from lamella.layers.checked import as_tensor
+from lamella.layers.connect import in_graphs
+
+__all__ = ["foldl", "foldr", "map_fn"]
+
+Value = Any  # array, Variable or a tape's tensor
+
+
+@in_graphs
+def map_fn(
+    fn: Callable[[Value], Value],
+    elems: Value | Sequence[Value],
+    name: str | None = None,
+    dtype: str | Sequence[str] | None = None,
+) -> Value:
+    """fn of each row, stacked.
+
+    Args:  elems: a tensor; or a list or tuple of tensors with as many rows, of which fn gets the rows in a list or tuple.
+        dtype: of the result, what fn gives unless said. A list of dtypes says that fn returns that many tensors, as a list.
+    Raises:  ValueError without rows, or if the tensors have different numbers of them.
+    """
+    several = isinstance(elems, (list, tuple)) and all(is_tensor(e) for e in elems)
+    tensors = [as_tensor(e, "elems") for e in (elems if several else [elems])]
+    columns = [_rows(x) for x in tensors]
+    if not columns[0] or len({len(column) for column in columns}) > 1:
+        raise ValueError(f"expected tensors with equally many rows, at least one, got {[int_shape(x) for x in tensors]}")
+    kind = tuple if isinstance(elems, tuple) else list
+    found = [fn(kind(row) if several else row[0]) for row in zip(*columns)]
+    if dtype is None or isinstance(dtype, str):
+        return _stacked(found, dtype)
+    return [_stacked([y[i] for y in found], kind) for i, kind in enumerate(dtype)]
+
+
+def _rows(x: Value) -> list[Value]:
+    if not int_shape(x):
+        raise ValueError(f"expected a tensor with rows, got a number: {x!r}")
+    return [x[i] for i in range(x.shape[0])]
+
+
+def _stacked(rows: list[Value], dtype: str | None) -> Value:
+    y = stack(rows)
+    return y if dtype is None else cast(y, dtype)
+
+
+@in_graphs
+def foldl(
+    fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
+) -> Value:
+    """fn(... fn(fn(initializer, row 0), row 1) ..., last row); the first row is the initializer if there is none."""
+    return _fold(fn, _rows(elems), initializer)
+
+
+@in_graphs
+def foldr(
+    fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
+) -> Value:
+    """As foldl, from the last row to the first."""
+    return _fold(fn, _rows(elems)[::-1], initializer)
+
+
+def _fold(fn: Callable[[Value, Value], Value], rows: list[Value], initializer: Value) -> Value:
+    if not rows and initializer is None:
+        raise ValueError("expected at least one row, or an initializer, got none")
+    value, rest = (rows[0], rows[1:]) if initializer is None else (initializer, rows)
+    for row in rest:
+        value = fn(value, row)
+    return value

@@ -1,0 +1,209 @@
+"""What surrounds a call of a function of K: array-likes become tensors, and errors name the function."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.exceptions import AxisError
+
+from lamella.core import registry
+from lamella.core.config import floatx
+from lamella.core.variable import Variable
+from lamella.layers.symbolic import Symbolic
+from lamella.ops.tape import Tensor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Annotations, as written in the source, of what is one tensor, and of what is a list of them.
+_TENSOR = frozenset({"Value", "Array", "Array | Tensor", "Value | None"})
+_TENSORS = frozenset({"Sequence[Value]"})
+
+# Types that pass as they are: as the first tensor, as a further one, and as any other argument.
+_FIRST = frozenset({np.ndarray, Tensor, Variable})
+_FURTHER = _FIRST | {int, float, np.float32, np.float64}
+_OTHERS = _FURTHER | {type(None), str, bool}
+
+# What NumPy raises for arguments that do not fit, and what is raised instead: an axis is a value; what has no shape is no tensor.
+_KINDS = {ValueError: ValueError, TypeError: TypeError, IndexError: ValueError, AttributeError: TypeError, AxisError: ValueError}
+
+
+class _Parameter(NamedTuple):
+    name: str
+    tensor: bool
+    several: bool  # a list of tensors
+    optional: bool
+    passes: frozenset[type]
+
+
+_ANY = _Parameter("", False, False, True, _OTHERS)
+
+
+def checked(
+    function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None
+) -> Callable[P, R]:
+    """Decorator for a function of K: see the top of this file.
+
+    A parameter is a tensor if its annotation is Value or Array. Lists of numbers become arrays, of the dtype of the float
+    tensors beside them, or of floatx; lists of tensors are stacked, as in Keras. What is no tensor is a TypeError. Errors
+    begin with K and the function's name; errors of other types, a caller's own, stay as they are. `connect` is called with
+    the name and the arguments if there is a symbolic tensor among them.
+    """
+    label = name or function.__name__
+    parameters = _parameters(function)
+    order = tuple(parameters.values())
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> R:
+        plain = _plain(order, arguments) and (not named or _plain([parameters.get(k, _ANY) for k in named], named.values()))
+        if not plain and connect is not None and _symbolic([*arguments, *named.values()]):
+            node: R = connect(label, *arguments, **named)
+            return node
+        values: Sequence[Any] = arguments
+        others: Mapping[str, Any] = named
+        try:
+            if not plain:
+                values, others = _converted(parameters, arguments, named)
+            return function(*values, **others)
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            better = _named(error, label, [*values, *others.values()])
+            if better is None:
+                raise
+            raise better from error
+
+    # Where users find it, and pickle, though it may be a function of `ops`.
+    call.__module__, call.__qualname__ = "lamella.backend", label
+    return call
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, _Parameter]:
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a function of Python's own
+        return {}
+    found: dict[str, _Parameter] = {}
+    for i, (name, parameter) in enumerate(signature.parameters.items()):
+        kind = str(parameter.annotation)
+        passes = _OTHERS if kind not in _TENSOR else _FURTHER if i else _FIRST
+        optional = parameter.default is None or kind.endswith("| None")
+        found[name] = _Parameter(name, kind in _TENSOR, kind in _TENSORS, optional, passes)
+    return found
+
+
+def _plain(parameters: Sequence[_Parameter], arguments: Iterable[object]) -> bool:
+    """Whether nothing is to convert or to connect, judged by types."""
+    for value, parameter in zip(arguments, parameters):
+        kind = type(value)
+        if kind is np.ndarray:
+            if value.dtype.kind not in "biuf" and parameter.tensor:  # type: ignore[attr-defined]
+                return False
+        elif kind not in parameter.passes and not (
+            parameter.several and kind in (list, tuple) and all(type(v) in _FIRST for v in value)  # type: ignore[attr-defined]
+        ):
+            return False
+    return True
+
+
+def _symbolic(values: Iterable[object]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is Symbolic or ((kind is list or kind is tuple) and _symbolic(value)):  # type: ignore[arg-type]
+            return True
+    return False
+
+
+def _converted(
+    parameters: Mapping[str, _Parameter], arguments: Sequence[object], named: Mapping[str, object]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments, with tensors in the place of array-likes. Raises TypeError for what is no tensor."""
+    came = _tensors([*arguments, *named.values()])
+    dtype = next((d for x in came if (d := np.dtype(x.dtype)).kind == "f"), np.dtype(floatx()))
+    values = [_as_declared(value, parameter, dtype) for value, parameter in zip(arguments, parameters.values())]
+    return [*values, *arguments[len(values) :]], {
+        name: _as_declared(value, parameters[name], dtype) if name in parameters else value for name, value in named.items()
+    }
+
+
+def _as_declared(value: Any, parameter: _Parameter, dtype: np.dtype[Any]) -> Any:
+    if parameter.several and isinstance(value, (list, tuple)):
+        return [as_tensor(entry, parameter.name, dtype) for entry in value]
+    if not parameter.tensor or (value is None and parameter.optional):
+        return value
+    if parameter.passes is _FIRST and type(value) in (int, float, bool):
+        return np.asarray(value, dtype if type(value) is float else None)
+    return as_tensor(value, parameter.name, dtype)
+
+
+def as_tensor(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Any:
+    """`value` if it is a tensor, a number or a function; else an array of it.
+
+    Floats get `dtype` (floatx if None), integers and booleans NumPy's.
+
+    Raises:  TypeError for what holds no numbers.
+    """
+    if isinstance(value, (Tensor, Variable, Symbolic, int, float)) or callable(value):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
+        return value
+    if isinstance(value, (list, tuple)):
+        inside = list(_tensors(value))
+        if any(isinstance(v, Symbolic) for v in inside):
+            return value  # becomes a node's argument, and is stacked in each run
+        if any(not isinstance(v, np.ndarray) for v in inside):
+            stack: Callable[[list[Any]], Any] = registry.get("functions", "stack")
+            return stack([as_tensor(v, name, dtype) for v in value])
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"expected {name} to be a tensor or numbers, got {type(value).__name__} ({error})") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"expected {name} to be a tensor or numbers, got {_said(value)}")
+    return array.astype(dtype or floatx()) if array.dtype.kind == "f" and not hasattr(value, "dtype") else array
+
+
+def _said(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _tensors(values: Sequence[object]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, (np.ndarray, Tensor, Variable, Symbolic)):
+            if isinstance(value, (Tensor, Symbolic)) or value.ndim:
+                yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors(value)
+
+
+def _named(error: Exception, name: str, values: Sequence[object]) -> Exception | None:
+    """The error to raise for `error`; None if it names the function already, or is of another's making."""
+    text, kind = str(error), _KINDS.get(type(error))
+    if kind is None and type(error).__module__.startswith("numpy"):
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+    if kind is None:
+        return None
+    kernel = re.match(r"\w+: (argument '|does not hold: |requires )", text)
+    if kernel:
+        return kind(f"K.{name}: {_without_kernel(text[kernel.start(1) :], values)}")
+    return None if re.match(rf"(K\.)?{name}\b", text) else kind(f"K.{name}: {text}")
+
+
+def _without_kernel(text: str, values: Sequence[object]) -> str:
+    """What a kernel says of its arguments, in the words of who called the function."""
+    came = [(np.dtype(v.dtype).name, tuple(v.shape)) for v in _tensors(values)]
+    names = {name for name, _ in came}
+    if not names <= {"float32", "float64"}:
+        return f"expected tensors of float32 or float64, got {_listed(came)}; K.cast converts"
+    if len(names) > 1:
+        return f"expected tensors of one dtype, got {_listed(came)}; K.cast converts"
+    return f"the arguments do not fit: {text}, got {_listed(came)}"
+
+
+def _listed(came: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in came)
