@@ -112,9 +112,85 @@ def test_columns_of_several_kinds_of_numbers():
     labels = pandas.Series([0, 1, 2, 1, 0, 1], dtype="Int64")
     wanted = model.evaluate(X, np.asarray(labels, float), verbose=0)
     assert model.evaluate(X, labels, verbose=0) == wanted
-    for wrong in (["x"] * 6, pandas.array([None, 1, 2, 3, 4, 5], dtype="Int64"), pandas.date_range("2020", periods=6)):
-        with pytest.raises(TypeError, match="input 'out_input': expected numbers that convert to float32, got dtype object"):
+
+
+NO_NUMBERS = [
+    (["x"] * 6, "got dtype object .*, of which number 0 is 'x'"),
+    (["1", "2", "3", "1", "2", "3"], "of which number 0 is '1'"),
+    ([0.0, None, 1, 2, 3, "b"], "of which number 1 is None"),
+    ([1.0, 2.0, 3j, 1.0, 1.0, 1.0], "got dtype complex128"),
+    (list(X), r"whose cells are arrays: np.stack\(list\(array\)\) makes an array of numbers"),
+    ([[1.0] * (3 + i % 3) for i in range(6)], r"whose cells are arrays of several lengths, \[3, 4, 5\]: pad them to one"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cells, words", NO_NUMBERS)
+def test_a_column_of_no_numbers_is_named(cells, words):
+    pandas = pytest.importorskip("pandas")
+    column = pandas.Series(cells, dtype=None if isinstance(cells[2], complex) else object)
+    frame = pandas.DataFrame({"a": X[:, 0], "b": column, "c": X[:, 1]})
+    model = one()
+    before = model.get_weights()
+    for call in (model.predict, lambda x: model.fit(x, Y, verbose=0), lambda x: model.evaluate({"out_input": x}, Y)):
+        with pytest.raises(TypeError, match=f"^input 'out_input', column 'b': expected numbers .*{words}"):
+            call(frame)
+        with pytest.raises(TypeError, match=f"^input 'out_input', column 'b': expected numbers .*{words}"):
+            call(frame["b"])
+    with pytest.raises(TypeError, match=f"^target 'out', column 'b': expected numbers .*{words}"):
+        model.fit(X, frame["b"], verbose=0)
+    with pytest.raises(TypeError, match=f"^sample_weight, column 'b': expected numbers .*{words}"):
+        model.fit(X, Y, sample_weight=frame["b"], verbose=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+def test_columns_of_dates_strings_and_categories_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abc"))
+    model = one()
+    colours = pandas.Categorical(["red", "green", "red", "red", "green", "red"])
+    for wrong, words in (
+        (pandas.date_range("2020", periods=6), "expected numbers that convert to float32, got dtype datetime64"),
+        (pandas.Series(["x"] * 6), "of which number 0 is 'x'"),
+        (colours, r"got categories such as \['green', 'red'\]; column.cat.codes are numbers"),
+    ):
+        with pytest.raises(TypeError, match=f"^input 'out_input', column 'b': .*{words}"):
             model.predict(frame.assign(b=wrong))
+        with pytest.raises(TypeError, match=f"^target 'out', column 'b': .*{words}"):
+            model.evaluate(X, frame.assign(b=wrong)["b"], verbose=0)
+    for c in (X[:, 2], [True, False] * 3):  # a missing number is NaN, in an input as in a target
+        missing = frame.assign(b=pandas.array([None, 1, 2, 3, 4, 5], dtype="Int64"), c=c)
+        assert np.isnan(model.predict(missing)).ravel().tolist() == [True] + [False] * 5
+        with pytest.raises(ValueError, match="target 'out': expected finite numbers, got nan at sample 0"):
+            model.evaluate(X, missing["b"], verbose=0)
+    codes = pandas.Series(colours).cat.codes
+    np.testing.assert_array_equal(model.predict(frame.assign(b=codes)), model.predict(np.stack([X[:, 0], codes, X[:, 2]], 1)))
+    numbers = pandas.Categorical([3, 1, 3, 3, 1, 3])  # categories that are numbers are those
+    np.testing.assert_array_equal(
+        model.predict(frame.assign(b=numbers)), model.predict(np.stack([X[:, 0], [3, 1, 3, 3, 1, 3], X[:, 2]], 1))
+    )
+
+
+def objects(cells):
+    array = np.empty(len(cells), object)
+    array[:] = cells
+    return array
+
+
+@pytest.mark.parametrize(
+    "array, words",
+    [
+        (objects(list(X)), r"whose cells are arrays: np.stack\(list\(array\)\) makes"),
+        (objects([[1.0] * (3 + i % 3) for i in range(6)]), "whose cells are arrays of several lengths"),
+        (X.astype(object), r"which are numbers: array.astype\(float\) makes an array of numbers"),
+        (np.array([[1.0, 2.0, 3.0]] * 5 + [[1.0, 2.0, "b"]], dtype=object), "of which number 17 is 'b'"),
+    ],
+)
+def test_arrays_of_objects_say_what_makes_numbers_of_them(array, words):
+    model = one()
+    for call in (model.predict, model.predict_on_batch, lambda x: model.fit(x, Y, verbose=0), model.layers[0]):
+        with pytest.raises(TypeError, match=f"got dtype object from an array of shape .*{words}"):
+            call(array)
+    np.testing.assert_array_equal(model.predict(np.stack(list(objects(list(X))))), model.predict(X))
 
 
 def test_numbers_in_a_list_are_one_input():

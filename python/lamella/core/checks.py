@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -26,9 +29,34 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
 
 
 def check_dtype(came: np.dtype[np.generic], who: str, of: object, wanted: DTypeLike = np.float64) -> None:
-    """Raises TypeError for the dtype of what holds no real numbers."""
+    """Raises TypeError for the dtype of what holds no real numbers; of objects it says which, and what makes numbers of them."""
     if came.kind not in "biuf":
-        raise TypeError(f"{who}: expected numbers that convert to {np.dtype(wanted).name}, got dtype {came} from {_kind(of)}")
+        found = f"got dtype {came} from {_kind(of)}"
+        if came.kind == "O" and isinstance(of, np.ndarray):
+            found += _cells(of)
+        raise TypeError(f"{who}: expected numbers that convert to {np.dtype(wanted).name}, {found}")
+
+
+def is_number(cell: object) -> bool:
+    """Whether an object is a real number: no string of digits, None or complex number is."""
+    return isinstance(cell, (Real, Decimal, np.bool_))
+
+
+def _cells(array: NDArray[np.generic]) -> str:
+    cells = array.ravel().tolist()
+    odd = next((place for place, cell in enumerate(cells) if not is_number(cell)), None)
+    if odd is None:
+        return ", which are numbers: array.astype(float) makes an array of numbers"
+    if not _is_list(cells[odd]):
+        return f", of which number {odd} is {cells[odd]!r}"
+    lengths = sorted({len(cell) for cell in cells if _is_list(cell)})
+    if len(lengths) > 1:
+        return f", whose cells are arrays of several lengths, {lengths[:4]}: pad them to one, then np.stack(list(array))"
+    return ", whose cells are arrays: np.stack(list(array)) makes an array of numbers"
+
+
+def _is_list(cell: object) -> bool:
+    return isinstance(cell, (list, tuple)) or (isinstance(cell, np.ndarray) and cell.ndim > 0)
 
 
 def check_number(value: object, who: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lamella.core.checks import check_dtype, is_number
+from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.data.rows import Readable, Rows, is_read_late
 
@@ -26,7 +28,8 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
         if data is None or (hasattr(data, "__len__") and len(data) == 0):
             return []
         raise ValueError(f"Error when checking model {prefix}: expected no data, but got: {data}")
-    arrays = [_column(a, prefix) for a in _count_checked(_listed(data, names, prefix), data, names, prefix)]
+    listed = _count_checked(_listed(data, names, prefix), data, names, prefix)
+    arrays = [_column(a, f"{prefix} '{name}'", prefix) for a, name in zip(listed, names)]
     for name, shape, array in zip(names, shapes or [None] * len(names), arrays):
         if shape is not None:
             _check_shape(array.shape, shape, name, prefix)
@@ -40,36 +43,53 @@ def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
         missing = next((name for name in names if name not in data), None)
         if missing is not None:
             raise ValueError(f'No data provided for "{missing}". Need data for each key in: {list(names)}')
-        return [dense(data[name]) for name in names]
+        return [dense(data[name], f"{prefix} '{name}'") for name in names]
     if isinstance(data, (list, tuple)):
         if len(data) and isinstance(data[0], (list, tuple)):
             several = len(names) > 1 or len(data) == 1
             return [_array(d, prefix) for d in data] if several else [_array(data, prefix)]
         if len(names) == 1 and len(data) and isinstance(data[0], (numbers.Number, np.bool_)):
             return [_array(data, prefix)]
-        return [dense(d) for d in data]
-    return [dense(data)]
+        whos = [f"{prefix} '{name}'" for name in names] + [prefix] * len(data)
+        return [dense(d, who) for d, who in zip(data, whos)]
+    return [dense(data, f"{prefix} '{names[0]}'")]
 
 
-def dense(data: Any) -> Any:
+def dense(data: Any, who: str) -> Any:
     """Data frames by their values, sparse matrices filled, unless they are read batch by batch."""
     if type(data) is np.ndarray or is_read_late(data):
         return data
     if hasattr(data, "toarray"):
         return data.toarray()
     if hasattr(data, "iloc"):
-        return _frame_values(data)
+        return _frame_values(data, who)
     return data
 
 
-def _frame_values(frame: Any) -> Array:
-    """Columns of several kinds of numbers, say booleans beside floats, come as objects: they are numbers all the same."""
+def _frame_values(frame: Any, who: str) -> Array:
+    """Columns of several kinds of numbers, say booleans beside floats, come as objects: they are numbers all the same.
+
+    Raises:  TypeError that names the first column of something else: strings, categories, dates, None, arrays.
+        Missing entries of nullable columns are NaN, as pandas has it.
+    """
     values = np.asarray(frame.values)
-    if values.dtype.kind == "O":
-        try:
-            return values.astype(np.float64)
-        except (TypeError, ValueError):  # strings, dates, missing entries: refused by name further on
-            pass
+    if values.dtype.kind in "biuf":
+        return values
+    columns = [frame] if values.ndim == 1 else [frame.iloc[:, i] for i in range(values.shape[1])]
+    found = [_column_values(column, f"{who}, column {column.name!r}") for column in columns]
+    return found[0] if values.ndim == 1 else np.stack(found, axis=1)
+
+
+def _column_values(column: Any, who: str) -> Array:
+    values = np.asarray(column.values)
+    if values.dtype.kind in "biuf":
+        return values
+    if hasattr(column, "cat"):
+        some = list(column.cat.categories[:3])
+        raise TypeError(f"{who}: expected numbers, got categories such as {some}; column.cat.codes are numbers")
+    if values.dtype.kind == "O" and all(map(is_number, values)):
+        return values.astype(np.float64)
+    check_dtype(values.dtype, who, values, floatx())
     return values
 
 
@@ -100,11 +120,13 @@ def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str
     )
 
 
-def _column(data: Any, prefix: str) -> Array | Rows:
+def _column(data: Any, who: str, prefix: str) -> Array | Rows:
     if is_read_late(data):
         rows = data if isinstance(data, Rows) else Rows(data, prefix)
         return rows.reshaped((1,)) if rows.ndim == 1 else rows
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
+    if array.dtype.kind == "O":  # whatever its shape is: each cell may be an array
+        check_dtype(array.dtype, who, array, floatx())
     if array.ndim == 0:
         raise ValueError(f"Error when checking {prefix}: expected an array of samples, but got array with shape ()")
     return array[:, None] if array.ndim == 1 else array

@@ -81,7 +81,7 @@ def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable 
     if is_read_late(given):
         weights = Rows(given, "sample_weight", lambda array, _: _finite(as_array(array, floatx(), "sample_weight")))
     else:
-        weights = as_array(dense(given), floatx(), "sample_weight")
+        weights = as_array(dense(given, "sample_weight"), floatx(), "sample_weight")
     if mode is None and weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights.reshaped(()) if isinstance(weights, Rows) else weights[:, 0]
     if mode is None and weights.ndim != 1:
