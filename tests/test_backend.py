@@ -299,3 +299,11 @@ def test_focal_loss():
         return K.mean(-K.pow(1 - hit, 2.0) * K.log(hit), axis=-1)
 
     check(lambda p: focal((Y > 0.5).astype(float), p), P)
+
+
+@pytest.mark.parametrize("space", [(3,), (2, 3), (2, 3, 4)])
+def test_bias_of_the_shape_of_a_sample_is_reshaped_for_channels_first(space):
+    bias = np.arange(np.prod(space) * 5.0).reshape(*space, 5)
+    x = np.zeros((2, 5, *space))
+    np.testing.assert_array_equal(K.bias_add(x, bias, "channels_first")[1], bias.reshape(5, *space))
+    np.testing.assert_array_equal(K.bias_add(np.zeros((2, *space, 5)), bias, "channels_last")[1], bias)

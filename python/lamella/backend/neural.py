@@ -138,7 +138,15 @@ def pool2d(
 
 @in_graphs
 def bias_add(x: Value, bias: Value, data_format: str | None = None) -> Value:
-    """bias: a vector over the channels, or an array of the shape of one sample, channels last."""
+    """x + bias.
+
+    Args:
+        bias: [C], or the shape of one sample with the channels last. With channels_first such a bias [R, Q, C] is reshaped to
+            [C, R, Q], not transposed, as Keras 2.2.5 does it: LocallyConnected2D's files hold it so.
+
+    Raises:
+        ValueError: bias has another number of axes.
+    """
     ndim = len(x.shape)
     if len(bias.shape) not in (1, ndim - 1):
         raise ValueError(f"Unexpected bias dimensions {len(bias.shape)}, expect to be 1 or {ndim - 1} dimensions")
@@ -146,5 +154,5 @@ def bias_add(x: Value, bias: Value, data_format: str | None = None) -> Value:
         if len(bias.shape) == 1:
             bias = ops.reshape(bias, shape=(bias.shape[0], *[1] * (ndim - 2)))
         else:
-            bias = ops.transpose(bias, axes=(ndim - 2, *range(ndim - 2)))
+            bias = ops.reshape(bias, shape=(bias.shape[-1], *bias.shape[:-1]))
     return ops.add(x, bias)

@@ -9,7 +9,7 @@ from lamella.core import config, phase
 from lamella.core.config import epsilon, floatx, image_data_format
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
-from lamella.core.phase import current, learning_phase
+from lamella.core.phase import current, free_learning_phase, learning_phase
 from lamella.layers.checked import checked
 from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
@@ -34,9 +34,9 @@ def backend() -> str:
 
 
 def clear_session() -> None:
-    """Default names count from 1 again, and the learning phase is 0. Models live on: there is no graph to throw away."""
+    """Default names count from 1 again, and the learning phase is free. Models live on: there is no graph to throw away."""
     reset_uids()
-    set_learning_phase(0)
+    free_learning_phase()
 
 
 def manual_variable_initialization(value: bool) -> None:

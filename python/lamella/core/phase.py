@@ -1,4 +1,4 @@
-"""The learning phase of the current thread: 1 in training, 0 otherwise."""
+"""The learning phase of the current thread: 1 in training, 0 otherwise, unless the user has fixed it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 class _Phase(threading.local):
     training: bool = False
+    fixed: bool | None = None  # by set_learning_phase: for the layers that are called from now on
 
 
 current = _Phase()
@@ -19,10 +20,22 @@ def learning_phase() -> int:
 
 
 def set_learning_phase(value: int | bool) -> None:
-    """Raises ValueError for anything but 0 and 1."""
+    """Fix the phase of this thread's calls by hand, and that of each layer which is called on a symbolic tensor from now on.
+
+    Such a call keeps the phase in fit, evaluate and predict, whichever model it becomes a part of; an argument `training` of
+    the call goes first. Calls that were made before stay free. Files do not hold it, as in Keras 2.2.5.
+
+    Raises:
+        ValueError: value is neither 0 nor 1.
+    """
     if value not in (0, 1):
         raise ValueError(f"Expected learning phase to be 0 or 1, got {value!r}.")
-    current.training = bool(value)
+    current.training = current.fixed = bool(value)
+
+
+def free_learning_phase() -> None:
+    """Undo set_learning_phase: fit trains and predict infers again, in the layers that are called from now on."""
+    current.training, current.fixed = False, None
 
 
 @contextlib.contextmanager

@@ -258,7 +258,7 @@ class Layer(Weighted, CallHistory, Configurable):
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
-        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments))
+        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed))
         return outputs if several else outputs[0]
 
     def __repr__(self) -> str:

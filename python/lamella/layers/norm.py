@@ -11,7 +11,7 @@ from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, count, normalize_axis
-from lamella.core.updates import latest
+from lamella.core.updates import latest, note
 from lamella.layers.base import Layer, Value
 from lamella.layers.input_spec import InputSpec
 from lamella.layers.keras1 import keras1_names
@@ -25,11 +25,11 @@ class BatchNormalization(Layer):
 
     In training mean and variance are the batch's, and at the end of the step the moving ones follow: m <- momentum m + (1 - momentum) s, with
     the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
-    Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; a frozen layer (trainable=False)
-    uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
+    Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; the moving variance is corrected once for
+    inputs of any rank, where 2.2.5 on TensorFlow corrects that of 4-D inputs twice, as its fused kernel returns the unbiased
+    variance n / (n - 1) v already; a frozen layer (trainable=False, of itself or a model around it, the outermost one
+    included) uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
     """
-
-    inference_when_frozen = True
 
     def __init__(
         self,
@@ -87,11 +87,20 @@ class BatchNormalization(Layer):
         self.built = True
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
+        return self._call(inputs, training, frozen=not self.trainable)
+
+    def call_frozen(self, inputs: Value, training: bool | None = None) -> Value:
+        """`call` inside a model that is itself frozen."""
+        return self._call(inputs, training, frozen=True)
+
+    def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         if training is None:
             training = current.training
         x = inputs if self._swap is None else transpose(inputs, axes=self._swap)
-        if training and (self.trainable or config.legacy_frozen_batch_norm()):
+        if training and not frozen:
             y = self._train(x)
+        elif training and config.legacy_frozen_batch_norm():
+            y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
         else:
             y = batch_norm_inference(
                 x, self.gamma, self.beta, self.moving_mean.value, self.moving_variance.value, epsilon=self.epsilon
@@ -101,12 +110,12 @@ class BatchNormalization(Layer):
     def _train(self, x: Value) -> Value:
         statistics: dict[str, Any] = {}
         y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
-        if self.trainable:
-            n = count(x.shape[:-1])
-            rest = 1.0 - self.momentum
-            mean = self.momentum * latest(self.moving_mean) + rest * statistics["mean"]
-            variance = self.momentum * latest(self.moving_variance) + (
-                rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
-            )
-            self.add_update([(self.moving_mean, mean), (self.moving_variance, variance)])
+        n = count(x.shape[:-1])
+        rest = 1.0 - self.momentum
+        mean = latest(self.moving_mean) * self.momentum
+        mean += rest * statistics["mean"]
+        variance = latest(self.moving_variance) * self.momentum
+        variance += rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
+        note(self.moving_mean, mean)
+        note(self.moving_variance, variance)
         return y

@@ -51,13 +51,24 @@ class Symbolic:
 
 @dataclass(eq=False)
 class Node:
-    """One call of `layer`: the tensors that went in, those that came out, and the call's keyword arguments."""
+    """One call of `layer`: the tensors that went in, those that came out, and the call's keyword arguments.
+
+    Attributes:
+        phase: The learning phase that this call keeps, see set_learning_phase. None: that of the run.
+    """
 
     layer: Layer
     inputs: list[Symbolic]
     outputs: list[Symbolic]
     single: bool = True  # called on one tensor, not on a list
     arguments: dict[str, Any] = field(default_factory=dict)
+    phase: bool | None = None
+
+    @property
+    def training(self) -> bool | None:
+        """The phase that the call's own argument gives it, else `phase`; None if it is that of the run."""
+        given = self.arguments.get("training")
+        return self.phase if given is None else bool(given)
 
     @property
     def inbound_layers(self) -> list[Layer]:

@@ -40,7 +40,8 @@ class MaskedPlan(Plan):
             layer = node.layer
             kind: type = type(layer)
             if hasattr(layer, "call_masked"):
-                y, made = layer.call_masked(x, mask, training, frozen=self.frozen)
+                fixed = node.training
+                y, made = layer.call_masked(x, mask, training if fixed is None else fixed, frozen=self.frozen)
             else:
                 arguments: dict[str, Any] = {"training": training} if passes else {}
                 if takes_mask(kind) and _any(mask):

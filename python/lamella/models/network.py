@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.configurable import Config
-from lamella.core.phase import current
+from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
@@ -123,7 +123,7 @@ class Network(Stored, Layer):
             training: The learning phase.
             updates: Gets the new values of the layers' state; the caller applies them. None: no state moves.
         """
-        plan = self._plan
+        plan = self._plan if self.trainable else self._planned(frozen=True)
         if plan is None:
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
@@ -167,7 +167,12 @@ class Network(Stored, Layer):
 
     def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         values = inputs if isinstance(inputs, list) else [inputs]
-        outputs = self._planned(frozen=frozen)(values, current.training if training is None else training)
+        plan = self._planned(frozen=frozen)
+        if training is None or training == current.training:
+            outputs = plan(values, current.training)
+        else:
+            with phase(training):
+                outputs = plan(values, training)
         if self._loss_tensors:
             outputs = self._without_losses(outputs)
         return outputs[0] if len(outputs) == 1 else outputs
@@ -177,7 +182,8 @@ class Network(Stored, Layer):
         listed = isinstance(inputs, list)
         plan = self._planned(frozen=frozen or not self.trainable, masked=True)
         assert isinstance(plan, MaskedPlan)
-        outputs = plan.run(inputs if listed else [inputs], mask if listed else [mask], training)
+        with phase(training):
+            outputs = plan.run(inputs if listed else [inputs], mask if listed else [mask], training)
         if self._loss_tensors:
             self._without_losses(outputs)
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)

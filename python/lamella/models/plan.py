@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lamella.core.phase import current as phase
+from lamella.core.phase import current, phase
 from lamella.core.updates import call_of
 from lamella.layers.base import Layer, Value, is_users, takes_training
 from lamella.layers.symbolic import Node, Symbolic
@@ -20,7 +20,8 @@ class Plan:
 
     Slots are reused once nothing reads them any more, so that activations free themselves while the plan runs.
 
-    Args:  frozen: the model as a part of another, with trainable=False: its BatchNormalization uses moving statistics.
+    Args:
+        frozen: The model, or one around it, has trainable=False: BatchNormalization uses moving statistics.
     """
 
     def __init__(
@@ -79,22 +80,31 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     layer, arguments = node.layer, dict(node.arguments)
     call: Callable[..., Value] = layer.call
     if frozen:
-        if getattr(layer, "inference_when_frozen", False):
-            arguments["training"] = False
         call = getattr(layer, "call_frozen", call)
+    cls: type = type(layer)
+    takes = takes_training(cls)
+    if takes and node.phase is not None and arguments.get("training") is None:
+        arguments["training"] = node.phase
     if arguments:
         call = functools.partial(call, **arguments)
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
-    cls: type = type(layer)
     if is_users(layer):
         call = functools.partial(_guarded, layer, frozen, call)
-    return call, takes_training(cls) and "training" not in arguments
+    if node.phase is not None:
+        call = functools.partial(_in_phase, node.phase, call)
+    return call, takes and "training" not in arguments
+
+
+def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
+    """A call that keeps its phase, for K.learning_phase and K.in_train_phase as well."""
+    with phase(training):
+        return call(x, **kwargs)
 
 
 def _guarded(layer: Layer, frozen: bool, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
     """A user's layer: it may call K.update alone, which does not know whose state it moves."""
-    with call_of(trainable=layer.trainable and not frozen, stateful=layer.stateful, training=phase.training):
+    with call_of(trainable=layer.trainable and not frozen, stateful=layer.stateful, training=current.training):
         return call(x, **kwargs)
 
 
