@@ -129,7 +129,7 @@ class VarianceScaling(Initializer):
         self.seed = seed
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = _compute_fans(shape)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
         stream = generator(self.seed)
@@ -146,11 +146,18 @@ def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
     return chosen
 
 
-def fans(shape: Sequence[int]) -> tuple[float, float]:
-    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] kernel; sqrt(size) twice for other ranks."""
+def _compute_fans(shape: Sequence[int], data_format: str = "channels_last") -> tuple[float, float]:
+    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] kernel; sqrt(size) twice for other ranks.
+
+    Initializers of users import it. data_format "channels_first" means a kernel [out, in, ...], as Theano had them.
+    """
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(f"Invalid data_format: {data_format}")
     if len(shape) == 2:
         return shape[0], shape[1]
     if len(shape) in (3, 4, 5):
+        if data_format == "channels_first":
+            shape = (*shape[2:], shape[1], shape[0])
         receptive_field = count(shape[:-2])
         return shape[-2] * receptive_field, shape[-1] * receptive_field
     side = float(np.sqrt(count(shape)))

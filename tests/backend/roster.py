@@ -199,6 +199,7 @@ ROWS: dict[str, list[Row]] = {
     "eval": [one_argument(lambda x: x, **VALUE)],
     "get_value": [one_argument(lambda x: x, **VALUE)],
     "batch_get_value": [Row(([T(X), T(-X)],), lambda xs: np.stack(xs), **VALUE)],
+    "get_variable_shape": [one_argument(np.shape, **VALUE)],
     "int_shape": [one_argument(np.shape, **VALUE)],
     "ndim": [one_argument(np.ndim, **VALUE)],
     "shape": [one_argument(np.shape, **VALUE)],
@@ -207,8 +208,8 @@ ROWS: dict[str, list[Row]] = {
 # What takes no tensor, or a Variable alone; tests/test_backend.py has their values.
 SETTINGS = {
     "arange", "backend", "batch_set_value", "cast_to_floatx", "clear_session", "constant", "epsilon", "eye", "floatx", "function",
-    "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_tensor", "learning_phase",
-    "manual_variable_initialization", "moving_average_update", "ones", "placeholder", "random_binomial", "random_normal",
+    "get_session", "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_placeholder", "is_sparse", "is_tensor", "learning_phase",
+    "manual_variable_initialization", "moving_average_update", "name_scope", "normalize_data_format", "set_session", "ones", "placeholder", "random_binomial", "random_normal",
     "random_normal_variable", "random_uniform", "random_uniform_variable", "reset_uids", "set_epsilon", "set_floatx",
     "set_image_data_format", "set_image_dim_ordering", "set_learning_phase", "set_value", "truncated_normal", "update",
     "update_add", "update_sub", "variable", "zeros",

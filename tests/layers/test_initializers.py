@@ -52,7 +52,7 @@ def test_statistics(name, mean, std, low, high):
     [((3, 5), (3, 5)), ((3, 3, 16, 32), (144, 288)), ((5, 4, 6), (20, 30)), ((9,), (3, 3)), ((2, 2, 2, 3, 4), (24, 32))],
 )
 def test_fans(shape, expected):
-    assert initializers.fans(shape) == pytest.approx(expected)
+    assert initializers._compute_fans(shape) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (8, 3), (3, 8), (3, 3, 2, 7)])

@@ -1,9 +1,10 @@
-"""K: defaults, names, the learning phase."""
+"""K: defaults, names, the learning phase, and what was a session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 from lamella.core import config, phase
 from lamella.core.config import epsilon, floatx, image_data_format
@@ -15,14 +16,16 @@ from lamella.layers.connect import in_graphs
 from lamella.layers.symbolic import Symbolic
 
 __all__ = [
-    "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "image_dim_ordering", "in_test_phase",
-    "in_train_phase", "learning_phase", "manual_variable_initialization", "reset_uids", "set_epsilon", "set_floatx",
-    "set_image_data_format", "set_image_dim_ordering", "set_learning_phase",
+    "backend", "clear_session", "epsilon", "floatx", "get_session", "get_uid", "image_data_format", "image_dim_ordering",
+    "in_test_phase", "in_train_phase", "learning_phase", "manual_variable_initialization", "name_scope",
+    "normalize_data_format", "reset_uids", "set_epsilon", "set_floatx", "set_image_data_format", "set_image_dim_ordering",
+    "set_learning_phase", "set_session",
 ]  # fmt: skip
 
 Value = Any  # array, Variable or a tape's tensor, or a function that returns one
 
 set_epsilon, set_floatx = checked(config.set_epsilon), checked(config.set_floatx)
+normalize_data_format = checked(config.normalize_data_format)
 set_image_data_format, set_learning_phase = checked(config.set_image_data_format), checked(phase.set_learning_phase)
 
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
@@ -55,6 +58,25 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
     if dim_ordering not in _ORDERINGS:
         raise ValueError(f"Unknown dim_ordering: {dim_ordering}")
     set_image_data_format(_ORDERINGS[dim_ordering])
+
+
+@contextlib.contextmanager
+def name_scope(name: str) -> Iterator[str]:
+    """Does nothing in its block: names of tensors are those of their layers."""
+    yield f"{name}/"
+
+
+def get_session() -> NoReturn:
+    """Raises RuntimeError: values are computed at once."""
+    raise RuntimeError("K.get_session: lamella has no session; K.get_value and K.eval read values, K.function runs a graph")
+
+
+def set_session(session: object) -> NoReturn:
+    """Raises RuntimeError: values are computed at once."""
+    raise RuntimeError(
+        "K.set_session: lamella has no session; lamella.config.set_num_threads sets the number of threads, and memory is taken as "
+        "it is needed"
+    )
 
 
 @in_graphs

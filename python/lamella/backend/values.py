@@ -18,13 +18,14 @@ from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
 from lamella.layers.checked import checked
 from lamella.layers.connect import in_graphs
-from lamella.layers.symbolic import Symbolic
+from lamella.layers.symbolic import Symbolic, node_of
 from lamella.ops.tape import Tensor, value_of
 
 __all__ = [
     "arange", "batch_get_value", "batch_set_value", "cast", "cast_to_floatx", "constant", "count_params", "dtype", "eval",
-    "eye", "get_value", "identity", "int_shape", "is_keras_tensor", "is_tensor", "moving_average_update", "ndim", "ones",
-    "ones_like", "set_value", "shape", "update", "update_add", "update_sub", "variable", "zeros", "zeros_like",
+    "eye", "get_value", "get_variable_shape", "identity", "int_shape", "is_keras_tensor", "is_placeholder", "is_sparse",
+    "is_tensor", "moving_average_update", "ndim", "ones", "ones_like", "set_value", "shape", "update",
+    "update_add", "update_sub", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -62,8 +63,9 @@ def get_value(x: Value) -> Any:
 
 
 @checked
-def batch_get_value(xs: Sequence[Value]) -> list[Any]:
-    return [get_value(x) for x in xs]
+def batch_get_value(ops: Sequence[Value]) -> list[Any]:
+    """The values of several tensors; Keras calls the argument ops."""
+    return [get_value(x) for x in ops]
 
 
 @checked
@@ -126,6 +128,12 @@ def int_shape(x: Value) -> Shape:
 
 
 @checked
+def get_variable_shape(x: Value) -> Shape:
+    """As int_shape. It stands in keras.backend.tensorflow_backend only."""
+    return int_shape(x)
+
+
+@checked
 def shape(x: Value) -> Shape:
     return int_shape(x)
 
@@ -146,6 +154,16 @@ def count_params(x: Value) -> int:
 
 
 @checked
+def is_sparse(tensor: object) -> bool:
+    """Whether it is a sparse matrix, which the data of a fit may be, and no tensor is."""
+    return hasattr(tensor, "tocoo") and not is_tensor(tensor)
+
+
+def is_placeholder(x: object) -> bool:
+    """Whether it is what Input returns: a tensor that waits for values."""
+    return isinstance(x, Symbolic) and not node_of(x).inputs
+
+
 def is_tensor(x: object) -> bool:
     return isinstance(x, (np.ndarray, Tensor, Variable, Symbolic))
 

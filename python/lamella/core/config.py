@@ -21,9 +21,9 @@ def epsilon() -> float:
     return _epsilon
 
 
-def set_epsilon(value: float) -> None:
+def set_epsilon(e: float) -> None:
     global _epsilon
-    _epsilon = float(value)
+    _epsilon = float(e)
 
 
 def floatx() -> str:

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from lamella.callbacks.progbar import Progbar
@@ -73,11 +74,22 @@ def get_file(
 
 def validate_file(fpath: str, file_hash: str, algorithm: str = "auto", chunk_size: int = 65535) -> bool:
     """Whether the file has this hash: SHA-256 if the algorithm or, for "auto", the hash's length of 64 says so, else MD5."""
-    digest = _digest(file_hash, algorithm)
     with open(fpath, "rb") as file:
-        while chunk := file.read(chunk_size):
-            digest.update(chunk)
-    return digest.hexdigest() == file_hash.lower()
+        return _read_into(_digest(file_hash, algorithm), file, chunk_size) == file_hash.lower()
+
+
+def _hash_file(fpath: str, algorithm: str = "sha256", chunk_size: int = 65535) -> str:
+    """The file's SHA-256, or with "md5" its MD5, in hexadecimal. Scripts for Keras import it to fill file_hash."""
+    if algorithm not in ("sha256", "md5", "auto"):
+        raise ValueError(f'_hash_file: expected algorithm "sha256", "md5" or "auto", got {algorithm!r}')
+    with open(fpath, "rb") as file:
+        return _read_into(_digest("", "md5" if algorithm == "md5" else "sha256"), file, chunk_size)
+
+
+def _read_into(digest: hashlib._Hash, file: BinaryIO, chunk_size: int) -> str:
+    while chunk := file.read(chunk_size):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _digest(file_hash: str, algorithm: str) -> hashlib._Hash:

@@ -1,13 +1,22 @@
-"""What can be said of a graph of layers."""
+"""What can be said of a graph of layers, and conversions of their weights. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from lamella.layers.base import Layer
 from lamella.layers.symbolic import Symbolic
+from lamella.models.network import Network
 from lamella.models.summary import count_params as count_params
 from lamella.models.summary import print_summary as print_summary
+from lamella.utils.conv_utils import convert_kernel as convert_kernel
 
-__all__ = ["count_params", "get_source_inputs", "print_summary"]
+__all__ = [
+    "convert_all_kernels_in_model", "convert_dense_weights_data_format", "convert_kernel", "count_params", "get_source_inputs",
+    "print_summary",
+]  # fmt: skip
 
 
 def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: int | None = None) -> list[Symbolic]:
@@ -23,3 +32,42 @@ def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: 
         return node.outputs
     sources = {id(x): x for before in node.inputs for x in get_source_inputs(before)}
     return list(sources.values())
+
+
+def convert_all_kernels_in_model(model: Network) -> None:
+    """Turns the kernels of all convolutions by 180 degrees, in place: what Theano's kernels become here, and back."""
+    for layer in model.layers:
+        if type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"):
+            kernel, *others = layer.get_weights()
+            layer.set_weights([convert_kernel(kernel), *others])
+
+
+def convert_dense_weights_data_format(
+    dense: Layer, previous_feature_map_shape: Sequence[int], target_data_format: str = "channels_first"
+) -> None:
+    """Reorders, in place, the rows of the Dense after a Flatten of maps that change their data format.
+
+    Args:
+        dense: The layer.
+        previous_feature_map_shape: Shape of one map before Flatten, (C, H, W) or (H, W, C), in the target format.
+        target_data_format: "channels_first" or "channels_last".
+
+    Raises:
+        ValueError: Another word, or a shape of another size than the kernel's rows.
+    """
+    if target_data_format not in ("channels_first", "channels_last"):
+        raise ValueError(
+            'convert_dense_weights_data_format: expected target_data_format "channels_first" or "channels_last", got '
+            f"{target_data_format!r}"
+        )
+    kernel, *bias = dense.get_weights()
+    shape = tuple(previous_feature_map_shape)
+    if len(shape) != 3 or np.prod(shape) != len(kernel):
+        raise ValueError(
+            f"convert_dense_weights_data_format: expected three sizes whose product is {len(kernel)}, got {shape}"
+        )
+    if target_data_format == "channels_first":
+        maps = kernel.reshape(*shape[1:], shape[0], -1).transpose(2, 0, 1, 3)
+    else:
+        maps = kernel.reshape(shape[2], *shape[:2], -1).transpose(1, 2, 0, 3)
+    dense.set_weights([maps.reshape(kernel.shape), *bias])
