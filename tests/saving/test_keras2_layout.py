@@ -194,12 +194,13 @@ def test_a_nested_model_has_the_trainable_weights_of_all_layers_first(path, froz
     model.save(path)
     with h5py.File(path) as file:
         assert [n.decode() for n in file["model_weights/inner"].attrs["weight_names"]] == [f"{n}:0" for n in names]
-    if frozen != "inner":  # the config of a model does not say that it is frozen, neither here nor in Keras
-        again = load_model(path, compile=False)
-        check_equal(again.get_weights(), model.get_weights())
-        assert [w.name for w in again.weights] == [w.name for w in model.weights]
-    # get_weights of a model goes layer by layer, where a nested model is one layer.
+    again = load_model(path, compile=False)
+    check_equal(again.get_weights(), model.get_weights())
+    assert [w.name for w in again.weights] == [w.name for w in model.weights]
+    # get_weights of a model goes layer by layer, where a nested model is one layer, whatever is frozen.
     assert [w.name for w in inner.weights] == [f"{n}:0" for n in names]
+    for layer in (inner, *inner.layers):
+        layer.trainable = True
     check_equal(model.get_weights(), [w.numpy() for w in inner.weights])
     assert [w.shape for w in inner.get_weights()] == [(2, 2), (2,), (2,), (2,), (2,), (2,), (2, 2), (2,)]
 

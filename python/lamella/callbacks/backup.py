@@ -17,7 +17,7 @@ from lamella.core.random import get_global_state, set_global_state
 from lamella.saving import tree
 from lamella.saving.errors import ModelFileError
 
-_VERSION = 1
+_VERSION = 2
 
 
 class BackupAndRestore(Callback):

@@ -74,18 +74,31 @@ class Weighted:
 
     @property
     def weights(self) -> list[Variable]:
-        """Trainable ones first: the order of weight files."""
+        """Those that are trainable now, then the others: the order in weight files of Keras, which depends on what is frozen."""
         return self.trainable_weights + self.non_trainable_weights
+
+    def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
+        """Those made to be trained, and the others: unlike `trainable_weights`, whatever is frozen now."""
+        cls = type(self)
+        if cls.trainable_weights is not Weighted.trainable_weights or cls.weights is not Weighted.weights:
+            own = self.trainable_weights  # the class lists them itself
+            return own, [w for w in self.weights if all(w is not other for other in own)]
+        return list(self._trainable_weights), list(self._non_trainable_weights)
 
     def _by_layer(self) -> list[Variable]:
         """In the order of get_weights: a network's goes layer by layer."""
-        return self.weights
+        trained, others = self.weights_by_kind()
+        return trained + others
 
     def get_weights(self) -> list[NDArray[Any]]:
+        """Copies, in an order that does not depend on what is frozen now.
+
+        Deviation from Keras 2.2.5: within a nested model, Keras lists the weights of frozen layers behind the others.
+        """
         return [w.numpy() for w in self._by_layer()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ValueError, and changes nothing, if the number or a shape does not fit."""
+        """Set what get_weights lists. Raises ValueError, and changes nothing, if the number or a shape does not fit."""
         variables = self._by_layer()
         if len(weights) != len(variables):
             raise ValueError(

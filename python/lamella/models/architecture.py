@@ -39,7 +39,7 @@ def describe(network: Network) -> Config:
             {
                 "name": layer.name,
                 "class_name": type(layer).__name__,
-                "config": layer.get_config(),
+                "config": config_of(layer),
                 "inbound_nodes": [[[*place(x), _arguments(node)] for x in node.inputs] for node in calls],
             }
         )
@@ -49,6 +49,12 @@ def describe(network: Network) -> Config:
         "input_layers": [place(x) for x in network.inputs],
         "output_layers": [place(x) for x in network.outputs],
     }
+
+
+def config_of(layer: Layer) -> Config:
+    """Its config within a model's: a frozen model's with "trainable", which Keras 2.2.5 does not write, and ignores."""
+    config = layer.get_config()
+    return {**config, "trainable": False} if "layers" in config and not layer.trainable else config
 
 
 def _arguments(node: Node) -> Config:
@@ -99,7 +105,9 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         waiting = later
     inputs = [find(place) for place in config["input_layers"]]
     outputs = [find(place) for place in config["output_layers"]]
-    return cls(inputs=inputs, outputs=outputs, name=config.get("name"))  # type: ignore[arg-type]
+    network = cls(inputs=inputs, outputs=outputs, name=config.get("name"))  # type: ignore[arg-type]
+    network.trainable = bool(config.get("trainable", True))
+    return network
 
 
 def to_json(model: Any, **kwargs: Any) -> str:

@@ -247,11 +247,14 @@ class Network(Stored, Layer):
     def trainable_variables(self) -> list[Variable]:
         return self.trainable_weights
 
+    def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
+        """As a layer's: of all layers, those made to be trained; then the others of all layers."""
+        kinds = [layer.weights_by_kind() for layer in self.layers]
+        return [w for trained, _ in kinds for w in trained], [w for _, others in kinds for w in others]
+
     def _by_layer(self) -> list[Variable]:
-        """The order of get_weights and set_weights. `weights`, which files follow for a nested model, has the trainable
-        ones of all layers first.
-        """
-        return [w for layer in self.layers for w in layer.weights]
+        """The order of get_weights and set_weights: layer by layer."""
+        return [w for layer in self.layers for kind in layer.weights_by_kind() for w in kind]
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add to the loss, before compile: a scalar of the graph, such as K.mean(...) of its tensors, or a function without

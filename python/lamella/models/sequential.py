@@ -15,6 +15,7 @@ from lamella.core.shapes import Shape, as_shape
 from lamella.layers.base import Layer, Value
 from lamella.layers.input import Input, InputLayer
 from lamella.layers.symbolic import Symbolic
+from lamella.models.architecture import config_of
 from lamella.models.model import Model
 from lamella.models.network import Network
 
@@ -129,7 +130,7 @@ class Sequential(Model):
         return np.asarray(scores > 0.5, "int32")
 
     def get_config(self) -> Config:
-        layers = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in self._stack]
+        layers = [{"class_name": type(layer).__name__, "config": config_of(layer)} for layer in self._stack]
         config: Config = {"name": self.name, "layers": layers}
         if self.inputs and _input_of(self._stack[0]) is None:
             config["build_input_shape"] = plain(self.inputs[0].shape)
@@ -145,6 +146,7 @@ class Sequential(Model):
             model.add(deserialize("layers", entry, custom_objects))
         if not model.built and config.get("build_input_shape"):
             model.build(config["build_input_shape"])
+        model.trainable = bool(config.get("trainable", True))
         return model
 
 

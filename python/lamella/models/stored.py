@@ -44,11 +44,18 @@ class Stored:
     ) -> None:
         """Set the weights from a file of weights or of a whole model; all of them or, where an error is raised, none.
 
-        Args:  by_name: layers of the same name instead of layers in the same place.  skip_mismatch: warn of a layer that
+        What is frozen, now or when the file was written, does not matter: inside a nested model lamella's files say which
+        weight is which, and in files of Keras the weights' names do.
+
+        Args:  by_name: layers of the same name instead of layers in the same place; a warning names those of the model that
+            are not in the file. Inside a nested model then weights of the same names, if all are there.  skip_mismatch: warn of a layer that
             does not fit instead of raising; here without by_name, too, where Keras 2.2.5 ignores it.  reshape: weights
             of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
             timeout: as in `load_model`.
-        Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes.
+        Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes, and
+            where it cannot be known which weight of a nested model is which.
+        Deviation from Keras 2.2.5: it takes the weights of a nested model in the order of the file, which depends on what was
+            frozen, and so exchanges weights of the same shape.
         """
         from lamella import saving
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from lamella.saving import training_dialects, tree
+from lamella.saving import training_dialects, tree, weights
 from lamella.saving.contents import Contents
 from lamella.saving.dialects import is_keras_2
 from lamella.saving.errors import ModelFileError
@@ -54,12 +54,18 @@ def _compile(model: Model, training: dict[str, Any]) -> None:
 def _restore_state(model: Model, contents: Contents, training: dict[str, Any], path: str) -> None:
     optimizer, steps = model.optimizer, None
     if contents.optimizer_weights:
+        if "trained" in contents.state:
+            # Other weights may have been frozen since the model was compiled.
+            try:
+                model._compiled().collect(weights.at(model.layers, contents.state["trained"]))
+            except (TypeError, ValueError) as error:
+                raise ModelFileError(path, f"trained: {error}") from error
         model._make_train_function()
         found = [array for _, array in contents.optimizer_weights]
         try:
             arrays, steps = arranged(
                 found, contents.keras_version, training["optimizer_config"], optimizer.get_weights(),
-                len(model.trainable_weights),
+                len(model._compiled().variables),
             )  # fmt: skip
             optimizer.set_weights(arrays)
         except ValueError as error:

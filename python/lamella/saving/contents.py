@@ -15,17 +15,22 @@ Named = tuple[str, NDArray[Any]]
 
 @dataclass
 class Entry:
-    """The weights of one layer, in the layer's order: trainable ones first."""
+    """The weights of one layer: those first that are trainable when the file is written, as Keras has it.
+
+    order: of a nested layer, the names in an order that does not depend on what is frozen; None where the file does not say.
+    """
 
     name: str
     weights: list[Named]
+    order: list[str] | None = None
 
 
 @dataclass
 class Contents:
     """layers: in the model's order, those without weights, too.  model_config, training_config: None in a file of
     weights; the second also where the model was not compiled.  optimizer_weights: empty before the first step.
-    state: what resuming needs and Keras 2's layout has no place for. "iterations": Keras 2.2.5 saves them with SGD, Adam,
+    state: what resuming needs and Keras 2's layout has no place for. "trained": which of the model's weights, by their place
+    in get_weights, the optimizer's arrays are for; "iterations": Keras 2.2.5 saves them with SGD, Adam,
     Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands;
     "callbacks": what they remember, as `tree.apart` makes it, its arrays in state_arrays.
     """

@@ -15,7 +15,7 @@ from lamella.core.configurable import Config
 from lamella.core.shapes import count
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
-from lamella.saving.h5_write import STATE
+from lamella.saving.h5_write import ORDER, STATE
 from lamella.saving.text import parse_json
 
 if TYPE_CHECKING:
@@ -92,7 +92,14 @@ class _Reader:
         return contents
 
     def _entry(self, group: h5py.Group, name: str) -> Entry:
-        return Entry(name, self._arrays(self._group(group, name)))
+        layer = self._group(group, name)
+        return Entry(name, self._arrays(layer), self._order(layer))
+
+    def _order(self, layer: h5py.Group) -> list[str] | None:
+        order = (self._json(layer, ORDER) or {}).get("order")
+        if order is not None and not (isinstance(order, list) and all(isinstance(name, str) for name in order)):
+            raise ModelFileError(self.path, f"the attribute {ORDER} of '{layer.name}' is no list of names")
+        return order
 
     def _arrays(self, group: h5py.Group) -> list[Named]:
         # The order is the attribute's: HDF5 iterates by name, and tf-keras makes the groups in that order.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 HEADER_LIMIT = 64512
 # lamella's own attribute of the root, and a group beside it for arrays; Keras reads past both.
 STATE = "lamella_state"
+# Of a nested layer's group, lamella's own as well: {"order": names}, see `contents.Entry`.
+ORDER = "lamella_order"
 
 
 def to_bytes(contents: Contents) -> bytes:
@@ -64,6 +66,8 @@ def _write_entry(group: h5py.Group, entry: Entry) -> None:
     for name, _ in entry.weights:
         _check_name(name, f"a weight of the layer '{entry.name}'")
     _write_arrays(group, entry.weights)
+    if entry.order is not None:
+        group.attrs[ORDER] = _json({"order": entry.order})
 
 
 def _write_arrays(group: h5py.Group, arrays: Sequence[Named]) -> None:

@@ -34,7 +34,7 @@ def to_bytes(contents: Contents) -> bytes:
         return [name for name, _ in named]
 
     text: Config = {name: getattr(contents, name) for name in _TEXTS}
-    text["layers"] = [[e.name, stored(f"model_weights/{e.name}", e.weights)] for e in contents.layers]
+    text["layers"] = [[e.name, stored(f"model_weights/{e.name}", e.weights), e.order] for e in contents.layers]
     text["optimizer_weights"] = stored("optimizer_weights", contents.optimizer_weights)
     text["state_arrays"] = stored("state", contents.state_arrays)
     text["sha256"] = _digest(text, arrays)
@@ -66,7 +66,10 @@ def read(file: BinaryIO, path: str) -> Contents:
         return [(name, rest.pop(f"{place}/{name}")) for name in names]
 
     try:
-        layers = [Entry(name, stored(f"model_weights/{name}", names)) for name, names in text["layers"]]
+        layers = [
+            Entry(name, stored(f"model_weights/{name}", names), *order)  # lamella 0.1.0 wrote no order
+            for name, names, *order in text["layers"]
+        ]
         optimizer_weights = stored("optimizer_weights", text["optimizer_weights"])
         state_arrays = stored("state", text["state_arrays"])
         texts = {name: text[name] for name in _TEXTS}

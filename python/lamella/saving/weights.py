@@ -16,6 +16,7 @@ from lamella.core.shapes import count
 from lamella.core.variable import Variable
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.kernels import rotated
+from lamella.saving.nested import OrderUnknown, arranged, names_in_order, ordered
 
 # Duck-typed: a room above makes the layers.
 Layer = Any
@@ -24,7 +25,30 @@ Assignment = tuple[Variable, NDArray[Any]]
 
 def entries(layers: Iterable[Layer]) -> list[Entry]:
     """Copies of all weights, layer by layer."""
-    return [Entry(layer.name, named([(w.name, w.numpy()) for w in layer.weights])) for layer in layers]
+    return [_entry(layer) for layer in layers]
+
+
+def _entry(layer: Layer) -> Entry:
+    arrays = named([(w.name, w.numpy()) for w in layer.weights])
+    return Entry(layer.name, arrays, names_in_order(layer, arrays))
+
+
+def places(layers: Iterable[Layer], variables: Iterable[Variable]) -> list[int]:
+    """Where `variables` stand among all weights of the layers, in the order of get_weights."""
+    numbers = {id(weight): i for i, weight in enumerate(_all(layers))}
+    return [numbers[id(variable)] for variable in variables]
+
+
+def at(layers: Iterable[Layer], places: Sequence[int]) -> list[Variable]:
+    """The weights at these places. Raises ValueError for what are none."""
+    found = _all(layers)
+    if not all(type(place) is int and 0 <= place < len(found) for place in places) or len(set(places)) < len(places):
+        raise ValueError(f"expected places among {len(found)} weights, each once, got {places}")
+    return [found[place] for place in places]
+
+
+def _all(layers: Iterable[Layer]) -> list[Variable]:
+    return [weight for layer in layers for weight in ordered(layer)]
 
 
 def named(arrays: Sequence[Named]) -> list[Named]:
@@ -43,9 +67,17 @@ def named(arrays: Sequence[Named]) -> list[Named]:
 
 
 def by_position(
-    contents: Contents, layers: Sequence[Layer], *, skip_mismatch: bool = False, reshape: bool = False
+    contents: Contents,
+    layers: Sequence[Layer],
+    *,
+    skip_mismatch: bool = False,
+    reshape: bool = False,
+    as_described: bool = False,
 ) -> list[Assignment]:
-    """What to set where, layers that have weights matched in order. Raises ValueError that lists what does not fit."""
+    """What to set where, layers that have weights matched in order. as_described: see `nested.arranged`.
+
+    Raises:  ValueError that lists what does not fit.
+    """
     filled = [entry for entry in contents.layers if entry.weights]
     owners = [layer for layer in layers if layer.weights]
     if len(filled) != len(owners):
@@ -64,14 +96,16 @@ def by_position(
             )
             _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
             continue
-        found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape)
+        found += _matched(
+            k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=False, as_described=as_described
+        )
     return found
 
 
 def by_name(
     contents: Contents, layers: Sequence[Layer], *, skip_mismatch: bool = False, reshape: bool = False
 ) -> list[Assignment]:
-    """As `by_position` for the layers whose names are in the file; the others keep what they have."""
+    """As `by_position` for the layers whose names are in the file; the others keep what they have, with a warning."""
     found: list[Assignment] = []
     for k, entry in enumerate(contents.layers):
         for layer in layers:
@@ -85,8 +119,24 @@ def by_name(
                 )
                 _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
                 continue
-            found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape)
+            found += _matched(
+                k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=True, as_described=False
+            )
+    _warn_of_the_rest(contents.layers, layers)
     return found
+
+
+def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[Layer]) -> None:
+    """Of layers that keep what they have, which Keras does not say."""
+    saved, owners = [entry.name for entry in file if entry.weights], [layer.name for layer in layers if layer.weights]
+    kept = [name for name in owners if name not in saved]
+    if len(kept) == len(owners):
+        text = f"loaded nothing: no layer of the model is in the file. In the file: {saved}; in the model: {owners}"
+    else:
+        left = [name for name in saved if name not in owners]
+        text = f"the file has nothing for {kept}, which keep their weights. In the file, but not in the model: {left}"
+    if kept:
+        warnings.warn(f"load_weights(by_name=True): {text}", stacklevel=5)
 
 
 def assign(assignments: Iterable[Assignment]) -> None:
@@ -95,11 +145,24 @@ def assign(assignments: Iterable[Assignment]) -> None:
 
 
 def _matched(
-    k: int, entry: Entry, layer: Layer, backend: str | None, skip_mismatch: bool, reshape: bool
+    k: int,
+    entry: Entry,
+    layer: Layer,
+    backend: str | None,
+    skip_mismatch: bool,
+    reshape: bool,
+    *,
+    by_name: bool,
+    as_described: bool,
 ) -> list[Assignment]:
     found: list[Assignment] = []
+    try:
+        arrays = arranged(entry, layer, by_name=by_name, as_described=as_described)
+    except OrderUnknown as error:
+        _refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
+        return []
     turned = rotated(layer) if backend == "theano" else frozenset()
-    for variable, (_, array) in zip(layer.weights, entry.weights):
+    for variable, (_, array) in zip(ordered(layer), arrays):
         if id(variable) in turned:
             array = array[tuple(slice(None, None, -1) for _ in array.shape[:-2])]
         if array.shape != variable.shape and reshape:

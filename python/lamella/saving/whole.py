@@ -43,6 +43,7 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             steps.turn_optimizer()
             names = [w.name for w in optimizer.weights]
             contents.optimizer_weights = weights.named(list(zip(names, optimizer.get_weights())))
+            contents.state["trained"] = weights.places(model.layers, steps.variables)
         if steps is not None and steps.stream.step:
             contents.state["random"] = steps.stream.get_state()
         memory = None if steps is None else steps.remembered()
@@ -72,7 +73,7 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
             raise ModelFileError(path, f"the model cannot be built from its description ({error!r})") from error
         if not hasattr(model, "run"):
             raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
-        weights.assign(weights.by_position(contents, model.layers))
+        weights.assign(weights.by_position(contents, model.layers, as_described=True))
         if compiled:
             compile_as_saved(model, contents, path)
     return model

@@ -16,7 +16,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
     optimizer = steps.optimizer
     steps.turn_optimizer()
     return {
-        "weights": [weight.numpy() for weight in steps.model.weights],
+        "weights": steps.model.get_weights(),
         "optimizer": {
             "class": type(optimizer).__name__,
             "numbers": {name: number.numpy() for name, number in _numbers(optimizer).items()},
@@ -36,7 +36,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
         raise ValueError(
             f"the state is of the optimizer {of_optimizer['class']}, the model has {type(optimizer).__name__}"
         )
-    came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.weights]
+    came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.get_weights()]
     if came != wanted:
         raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")
     metrics = _metrics(steps)
@@ -50,8 +50,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     numbers = _numbers(optimizer)
     for name, value in of_optimizer["numbers"].items():
         numbers[name].assign(value)
-    for weight, array in zip(model.weights, state["weights"]):
-        weight.assign(array)
+    model.set_weights(state["weights"])
     for metric, attributes in zip(metrics, gathered or []):
         for name, value in attributes.items():
             held = vars(metric)[name]

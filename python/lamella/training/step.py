@@ -43,10 +43,8 @@ class Steps:
         self.model = model
         self.objective = objective
         self.optimizer = optimizer
-        self.variables = list(model.trainable_variables)
         self.penalties = list(model.penalties)
-        self._params = [variable.value for variable in self.variables]
-        self._constrained = [variable for variable in self.variables if variable.constraint is not None]
+        self.collect(model.trainable_variables)
         self.bound = False
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
@@ -55,6 +53,12 @@ class Steps:
         self.callbacks: CallbackList | None = None
         self.memory: Memory | None = None  # of the callbacks of the last fit
         self.loaded: Memory | None = None  # from a file; the next fit may go on with it
+
+    def collect(self, variables: Sequence[Any]) -> None:
+        """Train these; before the first step."""
+        self.variables = list(variables)
+        self._params = [variable.value for variable in self.variables]
+        self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._tape = Tape(self.variables)
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
