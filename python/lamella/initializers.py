@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lamella.core import config, configurable
+from lamella.core import budget, config, configurable
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.random import generator
@@ -174,6 +174,8 @@ class Orthogonal(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         flat = (count(shape[:-1]), shape[-1])
+        # The decomposition takes rows * columns * the less of both; 256 such steps cost about what an element does.
+        budget.spend(count(flat) * min(flat) // 256, "Orthogonal")
         u, _, v = np.linalg.svd(generator(self.seed).standard_normal(flat), full_matrices=False)
         q = u if u.shape == flat else v
         return (self.gain * q.reshape(shape)).astype(dtype or config.floatx())

@@ -222,15 +222,6 @@ def test_custom_objects(tmp_path):
             load_model(tmp_path / "m.h5", {k: v for k, v in custom.items() if k != name})
 
 
-def test_yaml_is_refused_with_the_reason():
-    from lamella.models import model_from_yaml
-
-    with pytest.raises(RuntimeError, match="to_yaml: YAML can make any Python object.*use to_json"):
-        network().to_yaml()
-    with pytest.raises(RuntimeError, match="model_from_yaml: YAML can make any Python object.*use model_from_json"):
-        model_from_yaml("{}")
-
-
 def test_loading_does_not_run_initializers_and_does_not_move_their_stream(tmp_path):
     from lamella.core.random import next_seed, set_random_seed
 

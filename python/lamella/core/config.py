@@ -73,7 +73,10 @@ def set_legacy_frozen_batch_norm(value: bool) -> None:
 
 
 def max_file_bytes() -> int | None:
-    """What the arrays of a model file may hold together; None sets no limit beyond four times the file's size."""
+    """What the arrays of a model file, or the weights of a description alone, may hold together.
+
+    None sets no limit beyond four times the file's size, and 2 GiB for a description alone.
+    """
     return _max_file_bytes
 
 

@@ -92,6 +92,8 @@ class Layer(Weighted, CallHistory, Configurable):
     ) -> None:
         if unknown:
             raise TypeError(f"Keyword argument not understood: {next(iter(unknown))} (in {type(self).__name__})")
+        if not isinstance(name, (str, type(None))):
+            raise TypeError(f"{type(self).__name__}: expected the name of a layer to be a string, got name={name!r}")
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
         self.built = False

@@ -43,7 +43,7 @@ class Weighted:
         shape = tuple(shape)
         budget.spend(count(shape), f"Layer {self.name}, weight {name!r}")
         weight = Variable(
-            np.zeros(shape, dtype) if budget.limited() else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
+            np.zeros(shape, dtype) if budget.filled_later() else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
             f"{self.name}/{name}:0",
             dtype=dtype,
             trainable=trainable,

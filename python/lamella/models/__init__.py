@@ -5,8 +5,8 @@ from __future__ import annotations
 from lamella.layers.input import Input as Input
 from lamella.models.architecture import model_from_config as model_from_config
 from lamella.models.architecture import model_from_json as model_from_json
+from lamella.models.architecture import model_from_yaml as model_from_yaml
 from lamella.models.model import Model as Model
 from lamella.models.sequential import Sequential as Sequential
 from lamella.models.stored import load_model as load_model
-from lamella.models.stored import model_from_yaml as model_from_yaml
 from lamella.models.stored import save_model as save_model

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from lamella.core import budget
+from lamella.core.config import floatx, max_file_bytes
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import custom_object_scope
 from lamella.core.release import BACKEND, KERAS_VERSION
@@ -71,14 +77,21 @@ def _arguments(node: Node) -> Config:
     return arguments
 
 
+@dataclass
+class _Call:
+    """A call that is to be made. places: of its tensors.  inputs: those found so far."""
+
+    places: list[Any]
+    inputs: list[Symbolic] = field(default_factory=list)
+
+
 def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Network:
     """The network that `describe` described. Raises ValueError for unknown classes and for calls that cannot be made."""
     layers: dict[str, Layer] = {}
-    waiting: list[tuple[Layer, list[Any]]] = []
+    calls: dict[str, deque[_Call]] = {}
     for entry in config["layers"]:
-        layer: Layer = deserialize("layers", entry, custom_objects)
-        layers[entry["name"]] = layer
-        waiting += [(layer, call) for call in entry["inbound_nodes"]]
+        layers[entry["name"]] = deserialize("layers", entry, custom_objects)
+        calls[entry["name"]] = deque(_Call(call) for call in entry["inbound_nodes"])
 
     def find(place: list[Any]) -> Symbolic | None:
         name, node_index, tensor_index = place[:3]
@@ -88,21 +101,26 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         index = node_index - layers[name].first_node
         return nodes[index].outputs[tensor_index] if 0 <= index < len(nodes) else None
 
-    while waiting:
-        later: list[tuple[Layer, list[Any]]] = []
-        blocked: set[int] = set()
-        for layer, call in waiting:
-            inputs = [find(place) for place in call]
-            # A layer's calls keep their order, or their numbers would change.
-            if id(layer) in blocked or None in inputs:
-                blocked.add(id(layer))
-                later.append((layer, call))
-                continue
-            arguments = call[0][3] if len(call[0]) > 3 else {}
-            layer(inputs[0] if len(inputs) == 1 else inputs, **arguments)
-        if len(later) == len(waiting):
-            raise ValueError(f"Model '{config.get('name')}': the inputs of {later[0][0].name} are never made: {later[0][1]}")
-        waiting = later
+    # Layers wait for the one whose tensor they need next, so however they are listed each tensor is looked up once.
+    waiting: dict[str, list[str]] = {}
+    ready = deque(layers)
+    while ready:
+        name = ready.popleft()
+        # A layer's calls keep their order, or their numbers would change.
+        while calls[name]:
+            call = calls[name][0]
+            while len(call.inputs) < len(call.places) and (tensor := find(call.places[len(call.inputs)])) is not None:
+                call.inputs.append(tensor)
+            if len(call.inputs) < len(call.places):
+                waiting.setdefault(call.places[len(call.inputs)][0], []).append(name)
+                break
+            arguments = call.places[0][3] if len(call.places[0]) > 3 else {}
+            layers[name](call.inputs[0] if len(call.inputs) == 1 else call.inputs, **arguments)
+            calls[name].popleft()
+            ready.extend(waiting.pop(name, ()))
+    for name, rest in calls.items():
+        if rest:
+            raise ValueError(f"Model '{config.get('name')}': the inputs of {name} are never made: {rest[0].places}")
     inputs = [find(place) for place in config["input_layers"]]
     outputs = [find(place) for place in config["output_layers"]]
     network = cls(inputs=inputs, outputs=outputs, name=config.get("name"))  # type: ignore[arg-type]
@@ -121,36 +139,61 @@ def to_json(model: Any, **kwargs: Any) -> str:
     return json.dumps(description, **kwargs)
 
 
+def to_yaml(model: Any, **kwargs: Any) -> str:
+    """As `to_json`, in YAML; kwargs go to yaml.safe_dump."""
+    from lamella.saving import text
+
+    dumped: str = text.yaml_library("to_yaml").safe_dump(json.loads(to_json(model)), **kwargs)
+    return dumped
+
+
 def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model of a {"class_name", "config"}. Raises TypeError for a list, ValueError "Unknown layer: Foo"."""
+    """The model of a {"class_name", "config"}, with new weights.
+
+    Raises:  TypeError for a list; ValueError "Unknown layer: Foo", and for weights of more than 2 GiB or, where it is set,
+        config.max_file_bytes(), and for functions of a graph that do not say what they return.
+    """
     if isinstance(config, list):
         raise TypeError(
             "`model_from_config` expects a dictionary, not a list. "
             "Maybe you meant to use `Sequential.from_config(config)`?"
         )
-    with custom_object_scope(custom_objects or {}):
+    elements = (max_file_bytes() or budget.DESCRIPTION_BYTES) // np.dtype(floatx()).itemsize
+    allowed = "a description alone may, unless config.set_max_file_bytes says otherwise, ask for"
+    with custom_object_scope(custom_objects or {}), budget.limit(elements, allowed, filled=False):
         return deserialize("layers", config)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model that `to_json` described, here, in Keras 2, tf.keras or Keras 3, with new weights.
 
-    Raises:  ValueError for what is no such description.
+    Raises:  ValueError for what is no such description, or asks for more than `model_from_config` allows.
     """
-    try:
-        return model_from_config(_in_keras_2(json.loads(json_string)), custom_objects)
-    except RecursionError:
-        raise ValueError("model_from_json: the description is nested too deeply") from None
+    from lamella.saving import text  # loaded with the first description from elsewhere
+
+    return model_from_text(text.parse_json(json_string, "the description", "model_from_json"), "model_from_json", custom_objects)
 
 
-def _in_keras_2(config: Any) -> Any:
+def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """As `model_from_json`, for what `to_yaml` wrote, here or in Keras 2. Raises ImportError naming the extra, too."""
+    from lamella.saving import text
+
+    return model_from_text(text.parse_yaml(yaml_string, "the description", "model_from_yaml"), "model_from_yaml", custom_objects)
+
+
+def model_from_text(config: Config, who: str, custom_objects: Mapping[str, Any] | None) -> Any:
+    """As `model_from_config`, for what a text held: whatever is wrong with it is a ValueError."""
+    from lamella.saving.errors import refusing
+
+    with refusing(who, "no description of a model"):
+        return model_from_config(_in_keras_2(config), custom_objects)
+
+
+def _in_keras_2(config: Config) -> Config:
     """Keras 3 does not say its version, but where its classes are from."""
-    if not isinstance(config, dict) or not {"keras_version", "module"} & set(config):
+    if not {"keras_version", "module"} & set(config):
         return config
-    from lamella.saving import dialects  # loaded with the first description from elsewhere
+    from lamella.saving import dialects
 
     version = str(config.get("keras_version", "3.0"))
-    try:
-        return config if dialects.is_keras_2(version) else dialects.in_keras_2(config, version)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"Improper config format: no description of a model by Keras {version} ({error!r})") from error
+    return config if dialects.is_keras_2(version) else dialects.in_keras_2(config, version)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamella.core import budget
 from lamella.core.configurable import Config
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
@@ -210,6 +211,7 @@ class Network(Stored, Layer):
         for node in self._graph.nodes:
             if not node.inputs or all(id(x) in shapes for x in node.outputs):
                 continue
+            budget.spend_call(self.name)
             came = [shapes[id(x)] for x in node.inputs]
             made = node.layer.compute_output_shape(came[0] if node.single else came)
             shapes.update(zip(map(id, node.outputs), made if isinstance(made, list) else [made]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from lamella.models import architecture
 from lamella.training.exclusive import Exclusive
@@ -70,19 +70,9 @@ class Stored:
         """Architecture without weights; kwargs go to json.dumps."""
         return architecture.to_json(self, **kwargs)
 
-    def to_yaml(self, **kwargs: Any) -> NoReturn:
-        """Raises RuntimeError: YAML can name any Python object, and reading it would make that object."""
-        raise RuntimeError(_NO_YAML.format("to_yaml", "to_json"))
-
-
-_NO_YAML = (
-    "{}: YAML can make any Python object while it is read, so models in it are a way to run code; use {}() instead"
-)
-
-
-def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> NoReturn:
-    """Raises RuntimeError: see `to_yaml`."""
-    raise RuntimeError(_NO_YAML.format("model_from_yaml", "model_from_json"))
+    def to_yaml(self, **kwargs: Any) -> str:
+        """What `to_json` says, as YAML of plain data; kwargs go to yaml.safe_dump. Raises ImportError naming the extra."""
+        return architecture.to_yaml(self, **kwargs)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:

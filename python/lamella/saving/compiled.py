@@ -8,7 +8,7 @@ from typing import Any
 from lamella.saving import training_dialects, tree, weights
 from lamella.saving.contents import Contents
 from lamella.saving.dialects import is_keras_2
-from lamella.saving.errors import ModelFileError
+from lamella.saving.errors import WRONG, ModelFileError
 from lamella.saving.optimizer_state import arranged
 
 # Duck-typed: the models are a room above.
@@ -32,7 +32,7 @@ def compile_as_saved(model: Model, contents: Contents, path: str) -> None:
     else:
         try:
             _compile(model, training_dialects.in_keras_2(training, model.output_names))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (ValueError, *WRONG) as error:
             written = f"The training configuration of Keras {contents.keras_version} in the save file"
             warnings.warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}", stacklevel=5)
             return
@@ -95,7 +95,7 @@ def _memory(contents: Contents, path: str) -> dict[str, Any]:
         for entry in memory["callbacks"]:
             fits = fits and isinstance(entry["state"], dict) and {"class", "arguments"} <= entry.keys()
             fits = fits and type(entry["waits"]) is bool and type(entry["stops"]) is bool
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ValueError, *WRONG) as error:
         raise ModelFileError(path, f"the state of the callbacks is not what it should be ({error!r})") from error
     if not fits:
         raise ModelFileError(path, "the state of the callbacks is not what it should be")

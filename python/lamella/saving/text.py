@@ -1,26 +1,89 @@
-"""JSON of files: objects of a size and depth that a model can have."""
+"""JSON and YAML from elsewhere: objects of a size and depth that a model can have."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from lamella.core.configurable import Config
 from lamella.saving.errors import ModelFileError
 
 # Descriptions of the largest networks of keras.applications are some hundred KiB.
 _LIMIT = 16 * 2**20
+# How many times as many nodes as it has characters a YAML may stand for: an alias costs two characters, whatever it means.
+_COPIES = 4
 
 
 def parse_json(text: str | bytes, what: str, path: str, limit: int = _LIMIT) -> Config:
     """The object that `text` holds. Raises ModelFileError naming `what` and `path` otherwise."""
-    if len(text) > limit:
-        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the {limit} that it may have")
+    _check_length(text, what, path, limit)
     try:
         value = json.loads(text)
     except RecursionError:
         raise ModelFileError(path, f"{what} is nested too deeply") from None
     except ValueError as error:
         raise ModelFileError(path, f"{what} is no JSON ({error})") from None
+    return _object(value, what, path)
+
+
+def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
+    """As `parse_json`, for YAML of plain data; `!!python/tuple`, which Keras 2 writes, is a list, and no other tag of Python is read.
+
+    Raises:  ImportError naming the extra.
+    """
+    yaml = yaml_library(path)
+    _check_length(text, what, path, _LIMIT)
+    try:
+        loader = _loader(yaml)(text)
+        node = loader.get_single_node()
+        if node is not None and _size(node) > _COPIES * len(text):
+            raise ModelFileError(path, f"{what} repeats itself by aliases more than {_COPIES} times")
+        value = None if node is None else loader.construct_document(node)
+    except RecursionError:
+        raise ModelFileError(path, f"{what} is nested too deeply") from None
+    except yaml.YAMLError as error:
+        raise ModelFileError(path, f"{what} is no YAML of plain data ({error})") from None
+    return _object(value, what, path)
+
+
+def yaml_library(who: str) -> Any:
+    """The module yaml. Raises ImportError naming the extra."""
+    try:
+        import yaml
+    except ImportError as error:
+        raise ImportError(f"{who} needs the library PyYAML: pip install 'lamella[yaml]'") from error
+    return yaml
+
+
+def _loader(yaml: Any) -> Any:
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        pass
+
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda self, node: self.construct_sequence(node, deep=True))
+    return Loader
+
+
+def _size(node: Any) -> int:
+    """Nodes of the tree below `node` in which each alias is a copy. Raises RecursionError for a node inside itself."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Any) -> int:
+        found = sizes.get(id(node))
+        if found is None:
+            below = node.value if isinstance(node.value, list) else []
+            found = 1 + sum(size(part) for entry in below for part in (entry if isinstance(entry, tuple) else (entry,)))
+            sizes[id(node)] = found
+        return found
+
+    return size(node)
+
+
+def _check_length(text: str | bytes, what: str, path: str, limit: int) -> None:
+    if len(text) > limit:
+        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the {limit} that it may have")
+
+
+def _object(value: Any, what: str, path: str) -> Config:
     if not isinstance(value, dict):
         raise ModelFileError(path, f"{what}: expected an object, got {type(value).__name__}")
     return value

@@ -13,7 +13,7 @@ from lamella.core.registry import custom_object_scope
 from lamella.saving import dialects, tree, weights
 from lamella.saving.compiled import compile_as_saved
 from lamella.saving.contents import Contents
-from lamella.saving.errors import ModelFileError
+from lamella.saving.errors import ModelFileError, refusing
 
 # Duck-typed: the models are a room above.
 Model = Any
@@ -62,20 +62,17 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
     config = contents.model_config
     elements = sum(array.size for entry in contents.layers for _, array in entry.weights)
     with custom_object_scope(custom_objects or {}):
-        try:
+        with refusing(path, "the model cannot be built from its description"):
             if not dialects.is_keras_2(contents.keras_version):
                 config = dialects.in_keras_2(config, contents.keras_version)
-            with budget.limit(elements, path):
+            with budget.limit(elements, f"{path} holds", filled=True):
                 model = deserialize("layers", config)
-        except RecursionError:
-            raise ModelFileError(path, "the model is nested too deeply") from None
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ModelFileError(path, f"the model cannot be built from its description ({error!r})") from error
         if not hasattr(model, "run"):
             raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
         weights.assign(weights.by_position(contents, model.layers, as_described=True))
         if compiled:
-            compile_as_saved(model, contents, path)
+            with refusing(path, "the model cannot be compiled as it was"):
+                compile_as_saved(model, contents, path)
     return model
 
 
