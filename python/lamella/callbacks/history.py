@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 
@@ -50,11 +52,13 @@ class BaseLogger(Callback):
         for name in self.params.get("metrics", ()):
             if name in self.totals:
                 stateful = name in self.stateful_metrics
-                logs[name] = self.totals[name] if stateful else self.totals[name] / self.seen
+                logs[name] = np.float64(self.totals[name] if stateful else self.totals[name] / self.seen)
 
 
 class History(Callback):
-    """`epoch`: the indices of the epochs run; `history`: for each name in the logs, its values epoch by epoch."""
+    """`epoch`: the indices of the epochs run; `history`: for each name in the logs, its values epoch by epoch: np.float64,
+    which is a float.
+    """
 
     state_names = ("epoch", "history")
 
@@ -73,4 +77,10 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        self.epoch, self.history = state["epoch"], Logs(state["history"])
+        self.epoch = state["epoch"]
+        # Files have plain floats in the place of np.float64.
+        self.history = Logs({name: [_number(v) for v in values] for name, values in state["history"].items()})
+
+
+def _number(value: Any) -> Any:
+    return np.float64(value) if type(value) is float else value

@@ -49,8 +49,10 @@ def apart(tree: Any) -> tuple[Any, dict[str, Any]]:
 
 def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
     """JSON, in which {"array": i} and {"scalar": i} stand for NumPy's values and {"dict": ...} for dicts."""
-    if value is None or isinstance(value, (bool, int, str)) or type(value) is float:
+    if value is None or isinstance(value, (bool, int, str)):
         return value
+    if isinstance(value, float):  # np.float64 is one, and comes back as one of Python's: it holds the same bits
+        return float(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise TypeError(f"expected names as the keys of {place or 'the tree'}, got {list(value)}")

@@ -196,4 +196,6 @@ def _arrays(values: list[Any]) -> list[Array]:
 
 
 def _scalar(values: list[float]) -> float | list[float]:
-    return values[0] if len(values) == 1 else values
+    """np.float64 all, as in Keras."""
+    numbers: list[float] = [np.float64(value) for value in values]
+    return numbers[0] if len(numbers) == 1 else numbers

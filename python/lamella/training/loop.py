@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from lamella.callbacks.base import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
@@ -106,7 +108,7 @@ def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> 
         if watched:
             logs: Logs[Any] = Logs(batch=index, size=size)
             callbacks.call_batch("train", "begin", index, logs)
-            logs.update(zip(names, step(inputs, targets, weights)))
+            logs.update(zip(names, map(np.float64, step(inputs, targets, weights))))
             callbacks.call_batch("train", "end", index, logs)
         else:
             averages.add(names, step(inputs, targets, weights), size)
@@ -124,6 +126,7 @@ def evaluate(
     index: int = 0,
 ) -> list[float]:
     """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end.
+    np.float64, as in Keras: a float that has NumPy's methods.
 
     Args:  objective: with this run's metrics.  index: of this evaluation among those of the same batches.
     """
@@ -143,7 +146,7 @@ def evaluate(
         last = steps.test(inputs, targets, weights, objective)
         if watched:
             assert callbacks is not None
-            logs.update(zip(names, last))
+            logs.update(zip(names, map(np.float64, last)))
             callbacks.call_batch("test", "end", batch, logs)
         samples += size
         for i, value in enumerate(last):
@@ -153,7 +156,9 @@ def evaluate(
     if callbacks is not None:
         callbacks.on_test_end()
     stateful = objective.stateful_names
-    return [now if name in stateful else total / samples for name, now, total in zip(names, last, totals)]
+    return [
+        np.float64(now if name in stateful else total / samples) for name, now, total in zip(names, last, totals)
+    ]
 
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:

@@ -74,7 +74,8 @@ class Steps:
                 anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
             if self._params:
                 self.bind_optimizer()
-                if self.optimizer.step(self._params, tape.gradients(seeds)):  # not if it only adds gradients up
+                # False: it only adds gradients up. A user's own may well return None.
+                if self.optimizer.step(self._params, tape.gradients(seeds)) is not False:
                     for variable in self._constrained:
                         variable.value[...] = variable.constraint(variable.value)
             updates.apply()
