@@ -1,0 +1,43 @@
+"""The compiled module as other modules of the process meet it: one name to link to, tables read-only, no stack that runs."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lamella import _kernels
+
+MODULES = [str(path) for folder in _kernels.__path__ for path in Path(folder).glob("_compiled*.so")]
+
+
+def read(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]}: it comes with the compiler's binutils")
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_there_is_one_module():
+    assert len(MODULES) == 1
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_it_shows_its_init_function_only(path):
+    lines = read("nm", "--dynamic", "--defined-only", path).splitlines()
+    assert [line.split()[1:] for line in lines] == [["T", "PyInit__compiled"]]
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_what_it_calls_is_bound_at_load_and_then_read_only(path):
+    dynamic = read("readelf", "--dynamic", "--wide", path)
+    assert re.search(r"\(FLAGS\).*BIND_NOW|\(BIND_NOW\)", dynamic)
+    assert "TEXTREL" not in dynamic
+    assert re.search(r"^ +GNU_RELRO ", read("readelf", "--segments", "--wide", path), flags=re.M)
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_its_stack_holds_no_code(path):
+    segments = read("readelf", "--segments", "--wide", path)
+    stack = re.search(r"^ +GNU_STACK .* ([RWE ]{3}) 0x\w+$", segments, flags=re.M)
+    assert stack and stack[1] == "RW "
