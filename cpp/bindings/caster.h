@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/overlap.h"
 #include "lamella/kernels.h"
 
 namespace lamella {
@@ -16,10 +17,10 @@ namespace py = pybind11;
 // Where an argument stands, for messages.
 struct Argument {
     const char* kernel;
-    const std::vector<std::string>* names;
-    std::size_t index;
+    const std::vector<Parameter>* parameters;
+    int index;
 
-    std::string who() const { return std::string(kernel) + ": argument '" + (*names)[index] + "'"; }
+    std::string who() const { return std::string(kernel) + ": argument '" + (*parameters)[index].name + "'"; }
 };
 
 [[noreturn]] inline void refuse(const Argument& argument, const std::string& wanted, py::handle came) {
@@ -76,13 +77,21 @@ View<Element> view_of(py::handle object, const Argument& argument) {
     return view;
 }
 
-// Caster<A>: `From` is what pybind11 takes from Python, `get` the kernel's argument.
+template <class Element>
+void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter, int place) {
+    if (view.size == 0) return;  // absent
+    const auto begin = reinterpret_cast<std::uintptr_t>(view.data);
+    spans.push_back({begin, begin + view.size * sizeof(Element), parameter, place, !std::is_const_v<Element>});
+}
+
+// Caster<A>: `From` is what pybind11 takes from Python, `get` the kernel's argument, `add_to` adds its memory to the call's.
 template <class A>
 struct Caster {
     using From = A;
     A value;
     Caster(From from, const Argument&) : value(from) {}
     A get() const { return value; }
+    void add_to(std::vector<Span>&, int) const {}
 };
 
 template <class Element>
@@ -91,6 +100,7 @@ struct Caster<const View<Element>&> {
     View<Element> view;
     Caster(From from, const Argument& argument) : view(view_of<Element>(from, argument)) {}
     const View<Element>& get() const { return view; }
+    void add_to(std::vector<Span>& spans, int parameter) const { add_span(spans, view, parameter, -1); }
 };
 
 template <class Element>
@@ -104,6 +114,9 @@ struct Caster<const ViewList<Element>&> {
         list = {views.data(), static_cast<Int>(views.size())};
     }
     const ViewList<Element>& get() const { return list; }
+    void add_to(std::vector<Span>& spans, int parameter) const {
+        for (Int i = 0; i < list.count; ++i) add_span(spans, list.items[i], parameter, static_cast<int>(i));
+    }
 };
 
 // The element type asked for by an argument: 'f', 'd', or 0 where it says nothing.
@@ -117,14 +130,16 @@ inline char element_of(Int) { return 0; }
 inline char element_of(Real) { return 0; }
 
 // "(In x, Real alpha, Out y)" -> x, alpha, y.
-inline std::vector<std::string> argument_names(const std::string& signature) {
-    std::vector<std::string> names;
+inline std::vector<Parameter> parameters_of(const std::string& signature) {
+    std::vector<Parameter> parameters;
+    std::size_t start = 1;
     for (std::size_t end = signature.find_first_of(",)"); end != std::string::npos;
-         end = signature.find_first_of(",)", end + 1)) {
-        const std::size_t begin = signature.find_last_of(' ', end) + 1;
-        names.push_back(signature.substr(begin, end - begin));
+         start = end + 1, end = signature.find_first_of(",)", start)) {
+        const std::size_t name = signature.find_last_of(' ', end) + 1;
+        const std::string type = signature.substr(start, name - start);
+        parameters.push_back({signature.substr(name, end - name), type.find("InPlace") != std::string::npos});
     }
-    return names;
+    return parameters;
 }
 
 }  // namespace lamella

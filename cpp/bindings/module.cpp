@@ -7,11 +7,20 @@ namespace lamella {
 namespace {
 
 template <class... A>
-void call(const char* name, const std::vector<std::string>& names, Status (*kernel)(A...),
+void check_overlaps(const char* name, const std::vector<Parameter>& parameters, const std::tuple<Caster<A>...>& casters) {
+    thread_local std::vector<Span> spans;  // kept, so that a call allocates nothing
+    spans.clear();
+    std::apply([index = 0](const auto&... caster) mutable { (caster.add_to(spans, index++), ...); }, casters);
+    refuse_overlaps(name, parameters, spans);
+}
+
+template <class... A>
+void call(const char* name, const std::vector<Parameter>& parameters, Status (*kernel)(A...),
           const typename Caster<A>::From&... from) {
-    std::size_t index = 0;
+    int index = 0;
     // Braces fix the order of evaluation, so index counts the arguments.
-    const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &names, index++})...};
+    const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &parameters, index++})...};
+    check_overlaps(name, parameters, casters);
     const Status status = std::apply(
         [&](const auto&... caster) {
             const py::gil_scoped_release release;
@@ -31,12 +40,12 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
           Status (*Kernels<double>::*f64)(B...)) {
     module.def(
         name,
-        [=, names = argument_names(signature)](const typename Caster<A>::From&... from) {
+        [=, parameters = parameters_of(signature)](const typename Caster<A>::From&... from) {
             char element = 0;
             ((element = element != 0 ? element : element_of(from)), ...);
             // Neither float32 nor float64: the float32 caster says what came.
-            if (element == 'd') call(name, names, current().f64.*f64, from...);
-            else call(name, names, current().f32.*f32, from...);
+            if (element == 'd') call(name, parameters, current().f64.*f64, from...);
+            else call(name, parameters, current().f32.*f32, from...);
         },
         signature);
 }

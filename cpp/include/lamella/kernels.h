@@ -12,6 +12,7 @@ template <class T>
 struct Kernels {
     using In = const View<const T>&;
     using Out = const View<T>&;
+    using InPlace = const View<T>&;
     using Bytes = const View<std::uint8_t>&;
     using InBytes = const View<const std::uint8_t>&;
     using Labels = const View<const Int>&;
