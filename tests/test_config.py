@@ -22,7 +22,7 @@ def total():
 
 
 def python(script: str, *, cpus: set[int] | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("LAMELLA_TARGET", "OMP_NUM_THREADS")}
+    inherited = {k: v for k, v in os.environ.items() if k not in ("LAMELLA_TARGET", "LAMELLA_THREADS", "OMP_NUM_THREADS")}
     return subprocess.run(
         [sys.executable, "-c", script],
         env={**inherited, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
@@ -122,8 +122,23 @@ def test_threadpoolctl_limits_the_kernels():
         config.set_num_threads(before)
 
 
+backends = pytest.mark.parametrize("backend", _kernels.thread_backends())
+
+
+def test_the_environment_chooses_where_threads_come_from():
+    script = "from lamella import _kernels; print(_kernels.thread_backend())"
+    for name in _kernels.thread_backends():
+        assert python(script, LAMELLA_THREADS=name).stdout == name + "\n"
+    assert python(script, LAMELLA_THREADS="").stdout == _kernels.thread_backends()[0] + "\n"
+    done = python(script, LAMELLA_THREADS="gang")
+    assert done.returncode == 1
+    names = " ".join(_kernels.thread_backends())
+    assert done.stderr.splitlines()[-1] == f"ImportError: lamella: LAMELLA_THREADS=gang: expected one of: {names}"
+
+
+@backends
 @pytest.mark.parametrize("used_before", [True, False])
-def test_a_forked_child_computes_the_same_and_does_not_hang(used_before):
+def test_a_forked_child_computes_the_same_and_does_not_hang(backend, used_before):
     script = f"""{WORK}
 import os
 _kernels.set_num_threads(2)
@@ -135,19 +150,131 @@ if os.fork() == 0:
 os.wait()
 bits, threads = os.read(read, 100).decode().split()
 assert bits == total() and before in (None, bits)
-print(threads)
+print(threads, _kernels.num_threads())
 """
-    done = python(script)
+    done = python(script, LAMELLA_THREADS=backend)
     assert done.returncode == 0, done.stderr
-    # Threads that exist in the parent do not exist in the child, so it goes on alone; else it starts its own.
-    assert done.stdout == ("1\n" if used_before else "2\n")
+    # Nobody can tell whether another library started threads before the fork: every child goes on alone.
+    assert done.stdout == "1 2\n"
 
 
-def test_threads_of_the_callers_own_compute_the_same():
+@backends
+def test_a_child_forked_within_a_region_goes_on(backend):
+    script = f"""{WORK}
+import os, threading
+_kernels.set_num_threads(3)
+wanted, stop = total(), False
+def work():
+    while not stop:
+        total()
+thread = threading.Thread(target=work)
+thread.start()
+for _ in range(20):
+    if (child := os.fork()) == 0:
+        os._exit(0 if total() == wanted else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+stop = True
+thread.join()
+print("done")
+"""
+    done = python(script, LAMELLA_THREADS=backend)
+    assert done.stdout == "done\n", done.stderr
+
+
+# Another user of OpenMP in the process, as torch is one; its threads do not survive the fork either.
+OTHER = """
+#include <omp.h>
+int other(void) {
+    int n = 0;
+#pragma omp parallel num_threads(2) reduction(+ : n)
+    n += 1;
+    return n;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to make the other user with")
+@backends
+def test_a_child_forked_after_another_user_of_openmp_does_not_hang(tmp_path, backend):
+    (tmp_path / "other.c").write_text(OTHER)
+    command = ["cc", "-shared", "-fPIC", "-fopenmp", "-o", tmp_path / "other.so", tmp_path / "other.c"]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("the C compiler has no OpenMP")
+    script = f"""{WORK}
+import ctypes, os
+_kernels.set_num_threads(2)
+assert ctypes.CDLL("{tmp_path}/other.so").other() == 2
+if (child := os.fork()) == 0:
+    total()
+    os._exit(17)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert python(script, LAMELLA_THREADS=backend).stdout == "17\n"
+
+
+# No room for another thread's stack; no right to another process, which root always has.
+NO_ROOM = {
+    "address space": """
+with open("/proc/self/statm") as file:
+    now = int(file.read().split()[0]) * resource.getpagesize()
+before = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 20), before[1]))
+def free():
+    resource.setrlimit(resource.RLIMIT_AS, before)
+""",
+    "processes": """
+before = resource.getrlimit(resource.RLIMIT_NPROC)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, before[1]))
+if os.getuid() == 0:
+    os.setuid(65534)
+def free():
+    resource.setrlimit(resource.RLIMIT_NPROC, before)
+""",
+}
+
+
+@backends
+@pytest.mark.parametrize("limit", NO_ROOM)
+def test_kernels_run_serially_where_the_system_gives_no_threads(backend, limit):
+    script = f"""{WORK}
+import os, resource
+_kernels.set_num_threads(1)
+wanted = total()
+_kernels.set_num_threads(4)
+{NO_ROOM[limit]}
+assert _kernels.num_threads() == 4
+assert total() == wanted
+print(_kernels.num_threads())
+free()
+assert total() == wanted and _kernels.num_threads() == 1  # asked once
+_kernels.set_num_threads(4)
+assert total() == wanted
+print(_kernels.num_threads())
+"""
+    done = python(script, LAMELLA_THREADS=backend)
+    assert done.stdout == "1\n4\n", done.stderr
+
+
+def test_threads_of_ours_leave_signals_to_the_program():
+    script = f"""{WORK}
+import glob
+_kernels.set_num_threads(3)
+total()
+for path in glob.glob("/proc/self/task/*/status"):
+    lines = dict(line.split(":\\t", 1) for line in open(path))
+    if lines["Name"].strip() == "lamella":
+        print(int(lines["SigBlk"], 16) >> 1 & 1, int(lines["SigBlk"], 16) >> 10 & 1)
+"""
+    # SIGINT is blocked in both threads beside the caller; SIGSEGV, which comes from a fault of their own, is not.
+    assert python(script, LAMELLA_THREADS="team").stdout == "1 0\n1 0\n"
+
+
+@backends
+def test_threads_of_the_callers_own_compute_the_same(backend):
     script = f"""{WORK}
 if __name__ == "__main__":
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(4) as pool:
         print(len(set(pool.map(lambda _: total(), range(32)))))
 """
-    assert python(script).stdout == "1\n"
+    assert python(script, LAMELLA_THREADS=backend).stdout == "1\n"

@@ -2,6 +2,7 @@
 // what lamella.ops is made of.
 #include "bindings/caster.h"
 #include "bindings/ops.h"
+#include "core/cpu_limit.h"
 
 namespace lamella {
 namespace {
@@ -66,6 +67,11 @@ PYBIND11_MODULE(_compiled, module) {
         }
         throw py::import_error(message);
     }
+    if (thread_backend() == nullptr) {
+        std::string message = std::string("lamella: LAMELLA_THREADS=") + std::getenv("LAMELLA_THREADS") + ": expected one of:";
+        for (int i = 0; i < thread_backends().count; ++i) message += std::string(" ") + thread_backends().names[i];
+        throw py::import_error(message);
+    }
 
 #define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
 #include "kernels.def"
@@ -86,6 +92,17 @@ PYBIND11_MODULE(_compiled, module) {
     module.def("select", [](const std::string& target) {
         if (!select(target.c_str())) throw py::value_error("no target '" + target + "' on this machine");
     });
+    module.def("thread_backends", [] {
+        py::list names;
+        for (int i = 0; i < thread_backends().count; ++i) names.append(thread_backends().names[i]);
+        return names;
+    });
+    module.def("thread_backend", [] { return std::string(thread_backend()); });
+    module.def("select_thread_backend", [](const std::string& name) {
+        if (!select_thread_backend(name.c_str())) throw py::value_error("no threads of the name '" + name + "'");
+    });
+    module.def("cpu_limit", &cpu_limit);
+    module.def("read_cpu_quota", &read_cpu_quota);
     module.def("num_threads", &num_threads);
     module.def("set_num_threads", &set_num_threads);
     bind_ops(module);

@@ -6,8 +6,8 @@
 namespace lamella {
 
 // Calls body(context, begin, end) once for each chunk [c*grain, min((c+1)*grain, n)). Neighbouring chunks go to one
-// thread, the same ones in every call. Denormals are flushed to zero inside and the caller's setting is restored.
-// Serial if there is one chunk, inside a parallel region, and in a child forked after threads were used.
+// thread where it is free. Denormals are flushed to zero inside and the caller's setting is restored. Serial if there is one
+// chunk, inside a parallel region, in every forked child, and where the system gives no threads.
 void run_parallel(Int n, Int grain, void (*body)(const void* context, Int begin, Int end), const void* context);
 
 template <class F>
@@ -22,8 +22,20 @@ constexpr Int kChunkFlops = 1 << 21;     // multiply kernels, at 100 GFLOP/s
 
 // The number of threads that a call would use now.
 int num_threads();
-// 1 or more. Holds until the next call; an OpenMP limit set after it (threadpoolctl) still lowers it.
+// 1 or more. Holds until the next call; an OpenMP limit set after it (threadpoolctl) still lowers it. Where the system has
+// refused a thread, this lets the next region ask again.
 void set_num_threads(int n);
+
+// Where threads come from: "team", our own, or "openmp", shared with others who use it. LAMELLA_THREADS names the one in use
+// from the start; select_thread_backend() changes it, false if there is none of this name.
+// thread_backend: nullptr if LAMELLA_THREADS names none; then all runs serially.
+struct ThreadBackends {
+    const char* names[2];
+    int count;
+};
+ThreadBackends thread_backends();
+const char* thread_backend();
+bool select_thread_backend(const char* name);
 
 // Two buffers of each thread, 64-byte aligned, of undefined content, valid until the thread's next call of the same
 // function; nullptr if there is no memory. They grow to the largest size asked for and are kept. A kernel takes

@@ -1,4 +1,4 @@
-"""C++: includes point down, intrinsics stay in simd/, OpenMP in core/parallel, Python in bindings/, and kernels/ leaks nothing."""
+"""C++: includes point down, intrinsics stay in simd/, threads in core/, Python in bindings/, and kernels/ leaks nothing."""
 
 import re
 from pathlib import Path
@@ -44,16 +44,20 @@ def test_intrinsics_stay_in_simd(path):
         return
     text = code(path)
     # The denormal guard sets a control register of the CPU; no vectors there.
-    text = re.sub(r"_mm_[gs]etcsr", "", text) if path.name == "parallel.cpp" else text
+    text = re.sub(r"_mm_[gs]etcsr", "", text) if path.name == "denormals.h" else text
     assert not re.search(r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)\dq?_|float(32|64)x\d", text)
-    assert path.name == "parallel.cpp" or "intrin.h" not in text and "arm_neon.h" not in text
+    assert path.name == "denormals.h" or "intrin.h" not in text and "arm_neon.h" not in text
+
+
+# Each file of core/ that knows threads, and what it knows.
+THREADS = {"parallel.cpp": {"<pthread.h>"}, "openmp.cpp": {"<omp.h>", "#pragma omp", "<pthread.h>"}, "team.cpp": {"<pthread.h>"}}
 
 
 @ids
-def test_openmp_stays_in_parallel(path):
-    if path.name == "parallel.cpp":
-        return
-    assert not re.search(r"#pragma omp|<omp\.h>|\bomp_\w+\(|<thread>|<pthread\.h>", code(path))
+def test_threads_stay_in_core(path):
+    found = set(re.findall(r"#pragma omp|<omp\.h>|<thread>|<pthread\.h>|<mutex>|<semaphore\.h>", code(path)))
+    assert found == (THREADS.get(path.name, set()) if room_of(path) == "core" else set())
+    assert path.name == "openmp.cpp" or not re.search(r"\bomp_\w+\(", code(path))
 
 
 @ids

@@ -1,8 +1,10 @@
-// The kernels without Python: every target of this machine, both element types, one thread and two, against scalar loops.
+// The kernels without Python: every target of this machine, both element types, one thread and two, against scalar loops; and
+// the threads themselves.
 // Prints what failed and "N passed, N failed"; the exit status is 0 if nothing did.
 #include "elementwise.h"
 #include "row_losses.h"
 #include "rows.h"
+#include "threads.h"
 #include "windows.h"
 
 namespace checks {
@@ -66,6 +68,8 @@ int main() {
         checks::check_threads(table.f64, check);
         std::printf("%s: checked\n", table.target);
     }
+    check.target = "threads";
+    checks::check_backends(check);
     std::printf("%d passed, %d failed\n", check.passed, check.failed);
     return check.failed == 0 ? 0 : 1;
 }

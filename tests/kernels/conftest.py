@@ -16,6 +16,15 @@ def target(request: pytest.FixtureRequest) -> Iterator[str]:
     _kernels.select(before)
 
 
+@pytest.fixture(params=_kernels.thread_backends())
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where threads come from during the test."""
+    before = _kernels.thread_backend()
+    _kernels.select_thread_backend(request.param)
+    yield request.param
+    _kernels.select_thread_backend(before)
+
+
 @pytest.fixture
 def threads() -> Iterator[None]:
     """For tests that set the number of threads: restores it."""

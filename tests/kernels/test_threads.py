@@ -1,5 +1,6 @@
-"""Every kernel gives the same bits for one and for two threads; and every kernel of the table has its test here."""
+"""Every kernel gives the same bits for any number of threads of either kind; every kernel of the table has its test here."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def everything(arguments):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_one_and_two_threads_give_the_same_bits(target, threads, dtype):
+def test_one_and_two_threads_give_the_same_bits(target, backend, threads, dtype):
     for name, arguments in calls(dtype):
         results = []
         for count in (1, 2):
@@ -112,6 +113,35 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, dtype):
             results.append(everything(mine))
         assert results[0] == results[1], name
         assert results[0] != everything(arguments), f"{name} wrote nothing"
+
+
+def test_callers_at_once_and_more_threads_than_cpus_give_the_same_bits(backend, threads):
+    all_calls = list(calls(np.float32))[::5]
+    _kernels.set_num_threads(1)
+    wanted = {}
+    for name, arguments in all_calls:
+        mine = [copied(a) for a in arguments]
+        getattr(_kernels, name)(*mine)
+        wanted[name] = everything(mine)
+    _kernels.set_num_threads(5)
+
+    def again(_):
+        for name, arguments in all_calls:
+            mine = [copied(a) for a in arguments]
+            getattr(_kernels, name)(*mine)
+            assert everything(mine) == wanted[name], name
+        return len(all_calls)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(again, range(8))) == [len(all_calls)] * 8
+
+
+def test_an_unknown_backend_is_refused():
+    before = _kernels.thread_backend()
+    assert before in _kernels.thread_backends()
+    with pytest.raises(ValueError, match="no threads of the name 'gang'"):
+        _kernels.select_thread_backend("gang")
+    assert _kernels.thread_backend() == before
 
 
 # These stand in files of their own.

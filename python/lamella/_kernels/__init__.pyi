@@ -14,6 +14,19 @@ def target() -> str: ...
 def select(target: str) -> None:
     """Raises ValueError for a target that this machine cannot run."""
 
+def thread_backends() -> list[str]:
+    """Where threads can come from, the default first."""
+
+def thread_backend() -> str: ...
+def select_thread_backend(name: str) -> None:
+    """Raises ValueError for a name that thread_backends() does not list."""
+
+def cpu_limit() -> int:
+    """The least of affinity and the control group's quota, as found by the first call."""
+
+def read_cpu_quota() -> int:
+    """CPUs' worth of time that the control group grants now, rounded up; 0 for no limit."""
+
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 

@@ -1,0 +1,93 @@
+#include "core/cpu_limit.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+namespace lamella {
+namespace {
+
+struct Quota {
+    long long microseconds = 0, period = 0;
+
+    // CPUs' worth of time, rounded up; 0 if there is no limit.
+    int cpus() const {
+        return microseconds > 0 && period > 0 ? static_cast<int>((microseconds + period - 1) / period) : 0;
+    }
+};
+
+long long read_number(const std::string& path) {
+    long long number = 0;
+    if (FILE* f = std::fopen(path.c_str(), "r")) {
+        if (std::fscanf(f, "%lld", &number) != 1) number = 0;
+        std::fclose(f);
+    }
+    return number;
+}
+
+// Version 2 has one file, "max 100000" or "150000 100000"; version 1 has two, and -1 for no limit.
+Quota read_quota(const std::string& directory, bool version_2) {
+    Quota quota;
+    if (!version_2) return {read_number(directory + "/cpu.cfs_quota_us"), read_number(directory + "/cpu.cfs_period_us")};
+    if (FILE* f = std::fopen((directory + "/cpu.max").c_str(), "r")) {
+        if (std::fscanf(f, "%lld %lld", &quota.microseconds, &quota.period) != 2) quota = {};
+        std::fclose(f);
+    }
+    return quota;
+}
+
+// The least quota of the group at `path` and of all above it. A container may see its own group as the root and be told a
+// path that is the host's: what is not there does not limit.
+int least_quota(const std::string& mount, std::string path, bool version_2) {
+    int least = 0;
+    for (;;) {
+        const int cpus = read_quota(mount + path, version_2).cpus();
+        if (cpus > 0) least = least > 0 ? std::min(least, cpus) : cpus;
+        const auto slash = path.rfind('/');
+        if (slash == std::string::npos) return least;
+        path.resize(slash);
+    }
+}
+
+}  // namespace
+
+// Lines of /proc/self/cgroup: "0::/path" for version 2,
+// "4:cpu,cpuacct:/path" for version 1.
+int read_cpu_quota() {
+    int least = 0;
+    FILE* f = std::fopen("/proc/self/cgroup", "r");
+    if (f == nullptr) return 0;
+    char line[4096];
+    while (std::fgets(line, sizeof line, f) != nullptr) {
+        char* const controllers = std::strchr(line, ':');
+        char* const path = controllers != nullptr ? std::strchr(controllers + 1, ':') : nullptr;
+        if (path == nullptr) continue;
+        *path = '\0';
+        path[1 + std::strcspn(path + 1, "\n")] = '\0';
+        const std::string names = std::string(controllers) + ',';
+        const bool version_2 = names == ":,", has_cpu = names.find(":cpu,") == 0 || names.find(",cpu,") != std::string::npos;
+        if (!version_2 && !has_cpu) continue;
+        const int cpus = least_quota(version_2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu", path + 1, version_2);
+        if (cpus > 0) least = least > 0 ? std::min(least, cpus) : cpus;
+    }
+    std::fclose(f);
+    return least;
+}
+
+int cpu_limit() {
+    static const int limit = [] {
+        cpu_set_t set;
+        int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                               : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+        const int quota = read_cpu_quota();
+        if (quota > 0) cpus = std::min(cpus, quota);
+        return std::max(cpus, 1);
+    }();
+    return limit;
+}
+
+}  // namespace lamella

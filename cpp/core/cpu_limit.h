@@ -1,0 +1,11 @@
+// How many CPUs the process may use.
+#pragma once
+
+namespace lamella {
+
+// The least of affinity and the control group's quota, at least 1. Read from the system by the first call only.
+int cpu_limit();
+// CPUs' worth of time that the control group grants now, rounded up; 0 if there is no limit.
+int read_cpu_quota();
+
+}  // namespace lamella
