@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.core.shapes import Shape
-from lamella.layers.symbolic import Node, Symbolic
+from lamella.layers.symbolic import Node, Symbolic, readers
 
 Symbols = Any  # one Symbolic, or a list of them
 
@@ -13,11 +13,16 @@ Symbols = Any  # one Symbolic, or a list of them
 class CallHistory:
     """Questions about a layer's nodes."""
 
-    # Number of a layer's first call in configs and summaries; a model counts its own graph as call 0.
+    # Number of a layer's first call; a model's call 0 is its own graph.
     first_node = 0
 
     name: str
     _inbound_nodes: list[Node]
+
+    @property
+    def _outbound_nodes(self) -> list[Node]:
+        """The nodes that read what this layer makes, as long as their layers live."""
+        return readers(x for node in self._inbound_nodes if not node.own for x in node.outputs)
 
     @property
     def input(self) -> Symbols:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -55,6 +57,7 @@ class Node:
 
     Attributes:
         phase: The learning phase that this call keeps, see set_learning_phase. None: that of the run.
+        own: A model's node 0 is its own graph; its outputs are made by other layers.
     """
 
     layer: Layer
@@ -63,6 +66,7 @@ class Node:
     single: bool = True  # called on one tensor, not on a list
     arguments: dict[str, Any] = field(default_factory=dict)
     phase: bool | None = None
+    own: bool = False
 
     @property
     def training(self) -> bool | None:
@@ -70,13 +74,73 @@ class Node:
         given = self.arguments.get("training")
         return self.phase if given is None else bool(given)
 
-    @property
-    def inbound_layers(self) -> list[Layer]:
-        return [x._keras_history[0] for x in self.inputs]
+    def __post_init__(self) -> None:
+        for x in [] if self.own else self.inputs:
+            _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        Node.__post_init__(self)
 
     @property
     def inbound_nodes(self) -> list[Node]:
         return [node_of(x) for x in self.inputs]
+
+    # Keras's attributes, for scripts that walk a graph. As in Keras, an input reads itself, and nothing is before a model's own
+    # graph, whose outputs are of other layers.
+
+    @property
+    def outbound_layer(self) -> Layer:
+        return self.layer
+
+    @property
+    def input_tensors(self) -> list[Symbolic]:
+        return self.inputs or self.outputs
+
+    @property
+    def output_tensors(self) -> list[Symbolic]:
+        return self.outputs
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        return [x.shape for x in self.input_tensors]
+
+    @property
+    def output_shapes(self) -> list[Shape]:
+        return [x.shape for x in self.outputs]
+
+    @property
+    def inbound_layers(self) -> list[Layer]:
+        return [layer for layer, _, _ in self._before()]
+
+    @property
+    def node_indices(self) -> list[int]:
+        return [index for _, index, _ in self._before()]
+
+    @property
+    def tensor_indices(self) -> list[int]:
+        return [index for _, _, index in self._before()]
+
+    def _before(self) -> list[History]:
+        return [] if self.own else [x._keras_history for x in self.inputs]
+
+    def get_config(self) -> dict[str, Any]:
+        """Names and numbers, as Keras 2.2.5 gives them."""
+        return {
+            "outbound_layer": self.layer.name,
+            "inbound_layers": [layer.name for layer in self.inbound_layers],
+            "node_indices": self.node_indices,
+            "tensor_indices": self.tensor_indices,
+        }
+
+
+# The nodes that read a tensor. They live as long as their layers: a model does not hold, or pickle, what others made of it.
+_readers: weakref.WeakKeyDictionary[Symbolic, weakref.WeakKeyDictionary[Node, None]] = weakref.WeakKeyDictionary()
+
+
+def readers(tensors: Iterable[Symbolic]) -> list[Node]:
+    """The nodes that read the tensors, each once, tensor by tensor in the order of the calls."""
+    return list(dict.fromkeys(node for x in tensors for node in _readers.get(x, ())))
 
 
 def node_of(x: Symbolic) -> Node:

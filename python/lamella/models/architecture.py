@@ -98,8 +98,7 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         if name not in layers:
             raise ValueError(f"Model '{config.get('name')}': no layer is called {name!r}")
         nodes = layers[name]._inbound_nodes
-        index = node_index - layers[name].first_node
-        return nodes[index].outputs[tensor_index] if 0 <= index < len(nodes) else None
+        return nodes[node_index].outputs[tensor_index] if layers[name].first_node <= node_index < len(nodes) else None
 
     # Layers wait for the one whose tensor they need next, so however they are listed each tensor is looked up once.
     waiting: dict[str, list[str]] = {}

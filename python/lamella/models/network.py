@@ -16,7 +16,7 @@ from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.layers.base import Layer, Value, is_users
 from lamella.layers.run_losses import RunLosses
-from lamella.layers.symbolic import Symbolic
+from lamella.layers.symbolic import Node, Symbolic
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
 from lamella.models.masked import MaskedPlan, Outputs
@@ -59,6 +59,7 @@ class Network(Stored, Layer):
         self._plan = None
         self._traced = None
         self._loss_lists: list[RunLosses] = []
+        self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]
         self.built = True
 
     # The graph -------------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ class Network(Stored, Layer):
         for loss in tensors:
             if loss.shape != ():
                 raise ValueError(f"{self.name}: add_loss expects a scalar, such as K.mean(x) is, got {loss!r}")
-        if tensors and self._inbound_nodes:
+        if tensors and len(self._inbound_nodes) > self.first_node:
             raise RuntimeError(f"{self.name}: add_loss of a tensor comes before the model is called as a part of another")
         trace(self.inputs, [*self.outputs, *tensors])
         super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])

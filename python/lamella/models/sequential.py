@@ -70,6 +70,7 @@ class Sequential(Model):
             self._set_ends(self._tensors[:1], self._tensors[-1:])
         else:
             self._tensors, self.inputs, self.outputs, self.built = [], [], [], False
+            del self._inbound_nodes[: self.first_node]
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape, the batch first."""

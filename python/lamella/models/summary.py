@@ -79,7 +79,7 @@ def _connections(model: Network, layer: Layer) -> list[str]:
         if node in inside:
             for x in node.inputs:
                 source, node_index, tensor_index = x._keras_history
-                names.append(f"{source.name}[{node_index + source.first_node}][{tensor_index}]")
+                names.append(f"{source.name}[{node_index}][{tensor_index}]")
     return names
 
 
