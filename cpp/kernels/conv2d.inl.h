@@ -134,8 +134,8 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
         if (dbias.size > 0) {
             if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
         }
-        return winograd_backward_weights(x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl,
-                                         dweights.data);
+        return winograd_backward_weights<T>({x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl},
+                                            dweights.data);
     }
     const Box reached =
         widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);

@@ -13,9 +13,24 @@ namespace {
 
 constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradPoints = kWinogradIn * kWinogradIn;
 
+// From one point's matrix of `count` values to the next one's: an odd number of cache lines, so that the same element of 36
+// points lies in 36 sets of L1. Sizes are powers of two as a rule; multiples of 4 KiB apart, all 36 would share one set,
+// which holds 8 to 12 lines.
+template <class T>
+LAMELLA_INLINE Int point_size(Int count) {
+    constexpr Int kLine = 64 / sizeof(T);
+    return (ceil_divide(count, kLine) | 1) * kLine;
+}
+
+// Of U, as panels [panel][c][NR].
+template <class T>
+Int filter_size(Int in, Int out) {
+    return point_size<T>(in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
+}
+
 template <class T>
 Int winograd_bytes(Int in, Int out) {
-    return Arena::bytes<T>(kWinogradPoints * in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
+    return Arena::bytes<T>(kWinogradPoints * filter_size<T>(in, out));
 }
 
 // For float32, and enough channels and tiles that the transforms are small beside the products: each costs as much as
@@ -87,7 +102,7 @@ LAMELLA_INLINE void transform_square(Vec<T> (&x)[kFrom][kFrom], Vec<T> (&y)[kTo]
 // U[e] as panels [e][panel][c][NR].
 template <class T>
 void transform_filters(const Convolution<T>& v, T* filters, Int* failed) {
-    const Int panel_size = v.in * kTileColumns<T>;
+    const Int panel_size = v.in * kTileColumns<T>, size = filter_size<T>(v.in, v.out);
     parallel_for(v.panels(), larger(1, kChunkElements / (kWinogradPoints * panel_size)), [&](Int begin, Int end) {
         T* const taps = static_cast<T*>(thread_scratch(Arena::bytes<T>(9 * panel_size)));
         if (taps == nullptr) {
@@ -102,7 +117,7 @@ void transform_filters(const Convolution<T>& v, T* filters, Int* failed) {
                 for (int t = 0; t < 9; ++t) g[t / 3][t % 3] = load(taps + t * panel_size + i);
                 transform_square<T, 3, kWinogradIn>(g, u, transform_filter<T>);
                 for (int e = 0; e < kWinogradPoints; ++e) {
-                    store(filters + (e * v.panels() + panel) * panel_size + i, u[e / kWinogradIn][e % kWinogradIn]);
+                    store(filters + e * size + panel * panel_size + i, u[e / kWinogradIn][e % kWinogradIn]);
                 }
             }
         }
@@ -174,7 +189,8 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
 template <class T>
 Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     Int failed = 0;
-    T* const filters = arena.take<T>(kWinogradPoints * v.in * v.panels() * kTileColumns<T>);
+    const Int u_size = filter_size<T>(v.in, v.out);
+    T* const filters = arena.take<T>(kWinogradPoints * u_size);
     transform_filters(v, filters, &failed);
     if (failed != 0) return kOutOfMemory;
 
@@ -184,7 +200,7 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 4 * kTileRows;
     const Int most = larger(kLeastTiles, kBlockBytes / (kWinogradPoints * (v.in + out) * Int(sizeof(T))));
     const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
-    const Int v_size = block * v.in, m_size = block * out, corner_size = kWinogradPoints * v.in;
+    const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out), corner_size = kWinogradPoints * v.in;
     parallel_for(tiles, block, [&](Int begin, Int end) {
         void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
                                              Arena::bytes<T>(kWinogradPoints * m_size) + Arena::bytes<T>(corner_size) +
@@ -213,7 +229,7 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
                 c[i] = products + e * m_size + i * out;
             }
             for (Int panel = 0; panel < v.panels(); ++panel) {
-                const T* const b = filters + (e * v.panels() + panel) * v.in * kTileColumns<T>;
+                const T* const b = filters + e * u_size + panel * v.in * kTileColumns<T>;
                 const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
                 multiply<T, 1>({a, c, j, end - begin}, 1, &run, 1, b, kTileColumns<T>, columns, {nullptr, false, false});
             }
@@ -268,87 +284,166 @@ void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int
     }
 }
 
-// The gradient of a 3x3 convolution's weights: dU[e] = sum over tiles V[e]^T Z[e], then dw = G^T dU G. The tiles are cut
-// into slices by shape alone; each slice sums into its own dU, and the slices add up in order.
+// The gradient of a 3x3 convolution's weights: dU[e] = sum over tiles V[e]^T Z[e], then dw = G^T dU G.
 template <class T>
-Status winograd_backward_weights(const T* x, Int images, Int height, Int width, Int in, const T* dy, Int rows, Int columns,
-                                 Int out, Int top, Int left, T* dweights) {
-    const Tiling tiling{ceil_divide(rows, kWinogradOut), ceil_divide(columns, kWinogradOut)};
-    const Int tiles = images * tiling.rows * tiling.columns;
-    const Int panels = ceil_divide(out, kTileColumns<T>), padded = panels * kTileColumns<T>;
-    // V and Z of a block fit into L2 if dU is small; where dU is large, a block is too, as it reads and writes all of dU.
-    constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128;
-    const Int fitting = kBlockBytes / (kWinogradPoints * (in + padded) * Int(sizeof(T)));
-    const Int block = smaller(larger(kLeastTiles, fitting), kMostTiles);
-    const Int sum_size = kWinogradPoints * in * padded;
+struct WeightGradient {
+    const T* x;
+    Int images, height, width, in;
+    const T* dy;
+    Int rows, columns, out;
+    Int top, left;
 
-    constexpr Int kSliceBytes = 48 << 20, kMostSlices = 8;
-    Int slices = 1;
-    while (2 * slices <= kMostSlices && 2 * slices * sum_size * Int(sizeof(T)) <= kSliceBytes &&
-           2 * slices * block <= tiles) {
-        slices *= 2;
+    Tiling tiling() const { return {ceil_divide(rows, kWinogradOut), ceil_divide(columns, kWinogradOut)}; }
+    Int tiles() const { return images * tiling().rows * tiling().columns; }
+    Int panels() const { return ceil_divide(out, kTileColumns<T>); }
+    Int padded() const { return panels() * kTileColumns<T>; }
+    Int sum_size() const { return point_size<T>(in * padded()); }  // of dU[e]
+    Int tile_bytes() const { return kWinogradPoints * (in + padded()) * Int(sizeof(T)); }
+};
+
+// V [e][tile][c] and Z [e][panel][tile][NR] of up to `most` tiles. The tiles of V[e] are an odd number of lines apart, too: a
+// product's tile reads a few channels of each.
+template <class T>
+struct TransformedTiles {
+    Int tile_size, v_size, panel_size, z_size, corner_size;
+    T *inputs, *gradients;
+
+    TransformedTiles(const WeightGradient<T>& g, Int most)
+        : tile_size(point_size<T>(g.in)), v_size(point_size<T>(most * tile_size)), panel_size(most * kTileColumns<T>),
+          z_size(point_size<T>(g.panels() * panel_size)), corner_size(kWinogradPoints * larger(g.in, g.out)) {}
+
+    Int bytes() const { return Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * z_size); }
+    void take(Arena* arena) {
+        inputs = arena->take<T>(kWinogradPoints * v_size);
+        gradients = arena->take<T>(kWinogradPoints * z_size);
     }
-    T* const sums = static_cast<T*>(call_scratch(slices * sum_size * Int(sizeof(T))));
-    if (sums == nullptr) return kOutOfMemory;
+};
 
-    Int failed = 0;
+// Tile `tile` of the images becomes the i-th of `to`. corner: to.corner_size values of scratch.
+template <class T>
+void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
+    const Place at = g.tiling().place(tile);
+    transform_tile(square_of(g.x + at.n * g.height * g.width * g.in, g.height, g.width, g.in, at.p - g.top, at.q - g.left,
+                             kWinogradIn, corner),
+                   g.in, to.inputs + i * to.tile_size, to.v_size);
+    transform_tile_gradient(square_of(g.dy + at.n * g.rows * g.columns * g.out, g.rows, g.columns, g.out, at.p, at.q,
+                                      kWinogradOut, corner),
+                            g.out, to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
+}
+
+// Rows of dU[e] done at once.
+constexpr Int kPointRows = 11 * kTileRows;
+
+// Rows c0 on of dU[e], kPointRows at most, (+)= V[e]^T Z[e] over the first `count` tiles.
+template <class T>
+void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int count, Int e, Int c0, bool accumulate,
+                    T* sum) {
+    const T* a[kPointRows];
+    T* c[kPointRows];
+    const Int rows = smaller(kPointRows, g.in - c0);
+    for (Int i = 0; i < rows; ++i) {
+        a[i] = from.inputs + e * from.v_size + c0 + i;
+        c[i] = sum + e * g.sum_size() + (c0 + i) * g.padded();
+    }
+    const Run run{0, count};
+    for (Int panel = 0; panel < g.panels(); ++panel) {
+        multiply<T, 0>({a, c, panel * kTileColumns<T>, rows}, from.tile_size, &run, 1,
+                       from.gradients + e * from.z_size + panel * from.panel_size, kTileColumns<T>, kTileColumns<T>,
+                       {nullptr, accumulate, false});
+    }
+}
+
+// For a small dU: each slice of the tiles sums into its own dU, block by block.
+template <class T>
+void sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, Int* failed) {
     parallel_for(slices, 1, [&](Int slice, Int) {
-        const Int v_size = block * in, panel_size = block * kTileColumns<T>, z_size = panels * panel_size;
-        const Int corner_size = kWinogradPoints * larger(in, out);
-        void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
-                                             Arena::bytes<T>(kWinogradPoints * z_size) + Arena::bytes<T>(corner_size) +
-                                             2 * Arena::bytes<T*>(in));
+        TransformedTiles<T> transformed(g, block);
+        void* const scratch = thread_scratch(transformed.bytes() + Arena::bytes<T>(transformed.corner_size));
         if (scratch == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            __atomic_store_n(failed, 1, __ATOMIC_RELAXED);
             return;
         }
         Arena own(scratch);
-        T* const inputs = own.take<T>(kWinogradPoints * v_size);
-        T* const gradients = own.take<T>(kWinogradPoints * z_size);
-        T* const corner = own.take<T>(corner_size);
-        const T** const a = own.take<const T*>(in);
-        T** const c = own.take<T*>(in);
-        T* const sum = sums + slice * sum_size;
-        const Int first = slice * tiles / slices, end = (slice + 1) * tiles / slices;
+        transformed.take(&own);
+        T* const corner = own.take<T>(transformed.corner_size);
+        const Int first = slice * g.tiles() / slices, end = (slice + 1) * g.tiles() / slices;
         for (Int begin = first; begin < end; begin += block) {
             const Int count = smaller(block, end - begin);
-            for (Int i = 0; i < count; ++i) {
-                const Place at = tiling.place(begin + i);
-                transform_tile(square_of(x + at.n * height * width * in, height, width, in, at.p - top, at.q - left,
-                                         kWinogradIn, corner),
-                               in, inputs + i * in, v_size);
-                transform_tile_gradient(square_of(dy + at.n * rows * columns * out, rows, columns, out, at.p, at.q,
-                                                  kWinogradOut, corner),
-                                        out, gradients + i * kTileColumns<T>, z_size, panel_size);
-            }
-            const Run run{0, count};
-            const Epilogue<T> epilogue{nullptr, begin > first, false};
+            for (Int i = 0; i < count; ++i) transform_both(g, begin + i, transformed, i, corner);
             for (Int e = 0; e < kWinogradPoints; ++e) {
-                for (Int ci = 0; ci < in; ++ci) {
-                    a[ci] = inputs + e * v_size + ci;
-                    c[ci] = sum + (e * in + ci) * padded;
-                }
-                for (Int panel = 0; panel < panels; ++panel) {
-                    multiply<T, 0>({a, c, panel * kTileColumns<T>, in}, in, &run, 1,
-                                   gradients + e * z_size + panel * panel_size, kTileColumns<T>, kTileColumns<T>, epilogue);
+                for (Int c0 = 0; c0 < g.in; c0 += kPointRows) {
+                    multiply_point(g, transformed, count, e, c0, begin > first,
+                                   sums + slice * kWinogradPoints * g.sum_size());
                 }
             }
         }
     });
+}
+
+// For a large dU there is one only: all threads transform a block's tiles, then all threads multiply, each its points.
+template <class T>
+void sum_by_points(const WeightGradient<T>& g, Int block, TransformedTiles<T> transformed, T* sum, Int* failed) {
+    const Int groups = ceil_divide(g.in, kPointRows);
+    for (Int begin = 0; begin < g.tiles() && *failed == 0; begin += block) {
+        const Int count = smaller(block, g.tiles() - begin);
+        parallel_for(count, larger(1, kChunkElements / (kWinogradPoints * (g.in + g.padded()))), [&](Int i, Int end) {
+            T* const corner = static_cast<T*>(thread_scratch(Arena::bytes<T>(transformed.corner_size)));
+            if (corner == nullptr) {
+                __atomic_store_n(failed, 1, __ATOMIC_RELAXED);
+                return;
+            }
+            for (; i < end; ++i) transform_both(g, begin + i, transformed, i, corner);
+        });
+        const Int flops = 2 * count * smaller(kPointRows, g.in) * g.padded();
+        parallel_for(kWinogradPoints * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
+            for (; task < end; ++task) {
+                multiply_point(g, transformed, count, task / groups, task % groups * kPointRows, begin > 0, sum);
+            }
+        });
+    }
+}
+
+// Which way, and how the tiles are cut, follows from the shape alone.
+template <class T>
+Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
+    const Int tiles = g.tiles(), sum_bytes = Arena::bytes<T>(kWinogradPoints * g.sum_size());
+    constexpr Int kMostSlices = 8, kSliceBytes = 8 << 20;
+    const bool by_slices = kMostSlices * sum_bytes <= kSliceBytes;
+    // By slices, V and Z of a block fit into L2 if they can. By points, a block's V and Z pass through L3 once, as does all
+    // of dU: as large as dU they cost no more than it.
+    constexpr Int kSlicedBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128, kMostBytes = 32 << 20;
+    const Int most = by_slices ? smaller(larger(kLeastTiles, kSlicedBytes / g.tile_bytes()), kMostTiles)
+                               : larger(1, smaller(sum_bytes, kMostBytes) / g.tile_bytes());
+    const Int block = by_slices ? most : ceil_divide(tiles, ceil_divide(tiles, most));
+    Int slices = 1;
+    while (by_slices && 2 * slices <= kMostSlices && 2 * slices * block <= tiles) slices *= 2;
+    TransformedTiles<T> transformed(g, by_slices ? 0 : block);
+    void* const scratch = call_scratch(slices * sum_bytes + transformed.bytes());
+    if (scratch == nullptr) return kOutOfMemory;
+    Arena arena(scratch);
+    T* const sums = arena.take<T>(slices * kWinogradPoints * g.sum_size());
+    Int failed = 0;
+    if (by_slices) {
+        sum_by_slices(g, block, slices, sums, &failed);
+    } else {
+        transformed.take(&arena);
+        sum_by_points(g, block, transformed, sums, &failed);
+    }
     if (failed != 0) return kOutOfMemory;
 
-    parallel_for(in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
+    const Int padded = g.padded(), size = g.sum_size();
+    parallel_for(g.in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
         for (Int c = begin; c < end; ++c) {
-            for_vectors<T>(0, out, [&](Int k, Int part) {
-                Vec<T> u[kWinogradIn][kWinogradIn], g[3][3];
+            for_vectors<T>(0, g.out, [&](Int k, Int part) {
+                Vec<T> u[kWinogradIn][kWinogradIn], w[3][3];
                 for (int e = 0; e < kWinogradPoints; ++e) {
-                    const T* const from = sums + (e * in + c) * padded + k;
+                    const T* const from = sums + e * size + c * padded + k;
                     Vec<T> sum = load(from);
-                    for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * sum_size);
+                    for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * kWinogradPoints * size);
                     u[e / kWinogradIn][e % kWinogradIn] = sum;
                 }
-                transform_square<T, kWinogradIn, 3>(u, g, transform_filter_gradient<T>);
-                for (int t = 0; t < 9; ++t) store(dweights + (t * in + c) * out + k, g[t / 3][t % 3], part);
+                transform_square<T, kWinogradIn, 3>(u, w, transform_filter_gradient<T>);
+                for (int t = 0; t < 9; ++t) store(dweights + (t * g.in + c) * g.out + k, w[t / 3][t % 3], part);
             });
         }
     });
