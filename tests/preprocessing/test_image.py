@@ -100,7 +100,7 @@ def test_interpolation_is_checked_only_where_it_is_used(png):
 def test_color_mode_message(png):
     with pytest.raises(ValueError) as error:
         load_img(png, color_mode="hsv")
-    assert str(error.value) == 'color_mode must be "grayscale", "rgb", or "rgba"'
+    assert str(error.value) == 'color_mode must be "grayscale", "grayscale16", "rgb", or "rgba", got \'hsv\''
 
 
 def test_grayscale_is_deprecated(png):
@@ -150,12 +150,108 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     np.testing.assert_array_equal(np.asarray(image), PIXELS[..., 0])
 
 
-def test_sixteen_bits_lose_nothing_but_depth_in_pillows_way(tmp_path):
-    path = tmp_path / "deep.png"
-    Image.fromarray(np.array([[0, 255], [256, 65535]], np.uint16)).save(path)
-    with Image.open(path) as opened:
-        wanted = np.asarray(opened.convert("L"))
-    np.testing.assert_array_equal(np.asarray(load_img(path, color_mode="grayscale")), wanted)
+DEEP = np.array([[0, 255, 256], [32767, 32768, 65535]], np.uint16)
+
+
+@pytest.fixture(params=["PNG", "TIFF", "PPM"])
+def deep(request, tmp_path):
+    path = tmp_path / f"deep.{request.param.lower()}"
+    Image.fromarray(DEEP).save(path)
+    return path
+
+
+def test_sixteen_bit_greys_keep_their_higher_byte(deep):
+    for mode, channels in (("grayscale", 1), ("rgb", 3), ("rgba", 4)):
+        array = img_to_array(load_img(deep, color_mode=mode))
+        assert array.shape == (2, 3, channels)
+        np.testing.assert_array_equal(array[..., 0], [[0, 0, 1], [127, 128, 255]])
+        np.testing.assert_array_equal(array[..., min(channels, 3) - 1], array[..., 0])
+
+
+def test_sixteen_bit_greys_are_kept_where_asked_for(deep, tmp_path):
+    image = load_img(deep, color_mode="grayscale16")
+    assert image.mode == "I;16"
+    np.testing.assert_array_equal(img_to_array(image)[..., 0], DEEP)
+    image.save(tmp_path / "again.png")
+    np.testing.assert_array_equal(np.asarray(load_img(tmp_path / "again.png", color_mode="grayscale16")), DEEP)
+    for interpolation in ("nearest", "bilinear", "bicubic", "lanczos"):
+        array = np.asarray(load_img(deep, color_mode="grayscale16", target_size=(5, 9), interpolation=interpolation))
+        assert array.shape == (5, 9) and array.min() >= 0 and 60000 < array.max() <= 65535
+
+
+def test_other_images_in_sixteen_bits_have_the_same_range(tmp_path):
+    Image.fromarray(np.array([[0, 1, 255]], np.uint8)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(load_img(tmp_path / "a.png", color_mode="grayscale16")), [[0, 257, 65535]])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_images_of_32_bits_are_refused_where_they_have_no_white(tmp_path, dtype):
+    path = tmp_path / "a.tiff"
+    Image.fromarray(np.array([[0, 7, 255]], dtype)).save(path)
+    for mode in ("grayscale", "rgb"):
+        np.testing.assert_array_equal(np.asarray(load_img(path, color_mode=mode)).reshape(3, -1)[:, 0], [0, 7, 255])
+    for values in ([[0, 256]], [[-1, 7]]):
+        Image.fromarray(np.array(values, dtype)).save(path)
+        for mode in ("grayscale", "rgb", "grayscale16"):
+            with pytest.raises(ValueError, match=f"a.tiff: pixels of {np.dtype(dtype)} from .*, expected 0 to 255"):
+                load_img(path, color_mode=mode)
+
+
+def test_exif_says_which_way_is_up_where_asked_for(tmp_path):
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    upright = {
+        1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2), 6: np.rot90(pixels, -1), 7: np.rot90(pixels, 2).transpose(1, 0, 2), 8: np.rot90(pixels),
+    }  # fmt: skip
+    for orientation, wanted in upright.items():
+        path = tmp_path / f"{orientation}.png"
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels).save(path, exif=exif)
+        np.testing.assert_array_equal(np.asarray(load_img(path)), pixels)
+        np.testing.assert_array_equal(np.asarray(load_img(path, exif_orientation=True)), wanted)
+        small = load_img(path, target_size=(2, 4), exif_orientation=True)
+        assert small.size == (4, 2)
+    Image.fromarray(DEEP).save(path, exif=exif)
+    turned = load_img(path, color_mode="grayscale16", exif_orientation=True)
+    np.testing.assert_array_equal(np.asarray(turned), np.rot90(DEEP))
+
+
+@pytest.mark.parametrize("factor", [1.5, 2.5])
+def test_more_pixels_than_the_limit_are_refused_where_pillow_warns(tmp_path, monkeypatch, factor):
+    path = tmp_path / "a.png"
+    Image.new("L", (100, 100)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(10000 / factor))
+    for action in ("ignore", "error"):
+        with warnings.catch_warnings(), pytest.raises(Image.DecompressionBombError, match="a.png: "):
+            warnings.simplefilter(action)
+            load_img(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10000)
+    assert load_img(path).size == (100, 100)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert load_img(path).size == (100, 100)
+
+
+@pytest.mark.parametrize("value, wanted", [(300.0, 255), (256.0, 255), (-1.0, 0), (-3.0, 0), (np.inf, 255), (-np.inf, 0), (np.nan, 0)])
+def test_pixels_outside_0_to_255_do_not_wrap(tmp_path, value, wanted):
+    x = np.full((2, 2, 1), 7.0)
+    x[0, 0] = value
+    for make in (lambda: np.asarray(array_to_img(x, scale=False)), lambda: saved(tmp_path / "a.png", x)):
+        with pytest.warns(UserWarning, match="array_to_img: 1 of 4 values, .* lie outside 0 to 255 and become 0 or 255") as caught:
+            np.testing.assert_array_equal(make(), [[wanted, 7], [7, 7]])
+        assert [w.filename for w in caught] == [__file__]
+
+
+def saved(path, x):
+    save_img(path, x, scale=False)
+    return np.asarray(load_img(path, color_mode="grayscale"))
+
+
+def test_pixels_inside_0_to_255_are_cut_to_whole_numbers_in_silence(recwarn):
+    x = np.array([[[-0.5], [0.9], [255.9]]])
+    np.testing.assert_array_equal(np.asarray(array_to_img(x, scale=False)), [[0, 0, 255]])
+    np.testing.assert_array_equal(np.asarray(array_to_img(np.array([[[255]], [[0]]], np.int64), scale=False)), [[255], [0]])
+    assert not recwarn.list
 
 
 # Files that are not what they say ----------------------------------------------------------------------------------

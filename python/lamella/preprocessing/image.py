@@ -19,10 +19,11 @@ from lamella.core.checks import as_array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ColorMode: TypeAlias = Literal["grayscale", "rgb", "rgba"]
+ColorMode: TypeAlias = Literal["grayscale", "grayscale16", "rgb", "rgba"]
 PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
-_MODES = {"grayscale": "L", "rgba": "RGBA", "rgb": "RGB"}
+_MODES = {"grayscale": "L", "grayscale16": "I;16", "rgba": "RGBA", "rgb": "RGB"}
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 # Pillow knows some forty formats. Decoders that few files need have been the way in for hostile ones (EPS starts an
 # interpreter, FITS had a decompression bomb), so only what photographs and drawings come in is opened.
@@ -35,25 +36,43 @@ def load_img(
     color_mode: ColorMode = "rgb",
     target_size: Sequence[int] | None = None,
     interpolation: str = "nearest",
+    *,
+    exif_orientation: bool = False,
 ) -> Image:
     """The image in a file, fully decoded, with the file closed.
 
-    Args:  path: or an open binary file.  grayscale: deprecated, the same as color_mode="grayscale".  target_size:
-      (height, width); None keeps the size.  interpolation: looked at only if the size changes.
-    Returns:  a Pillow image; the one that Pillow opened (say, a JpegImageFile) where mode and size fit already.
-    Raises:  OSError with the path for a missing, truncated, corrupt or unknown file; PIL.Image.DecompressionBombError
-      for one that would unpack to more than Pillow's limit; ValueError for an unknown color_mode or interpolation,
-      and another target_size.
-    Source:  keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else.
+    Args:
+        path: Or an open binary file.
+        grayscale: Deprecated, the same as color_mode="grayscale".
+        color_mode: "rgb", "rgba" or "grayscale", 8 bits each: of a 16-bit grey image the higher byte (value >> 8), as
+            Pillow takes it of 16-bit colours. "grayscale16" keeps 16 bits, 0 to 65535, and gives other images the same
+            range (8-bit grey * 257).
+        target_size: (height, width); None keeps the size.
+        interpolation: Looked at only if the size changes.
+        exif_orientation: True turns the image upright where its EXIF data says how the camera was held. False, as in
+            Keras, gives the pixels as they are stored: photographs of a telephone may lie on their side.
+
+    Returns:
+        A Pillow image; the one that Pillow opened (a JpegImageFile, say) where mode and size fit already. Mode "I;16"
+        for "grayscale16".
+
+    Raises:
+        OSError: With the path, for a missing, truncated, corrupt or unknown file.
+        PIL.Image.DecompressionBombError: For more pixels than PIL.Image.MAX_IMAGE_PIXELS, where Pillow itself warns
+            and raises for twice as many.
+        ValueError: For an unknown color_mode or interpolation, another target_size, and an image of 32-bit integers or
+            floats outside 0 to 255, which have no white.
+
+    Source: keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else, and cuts 16-bit greys
+    off at 255. From 1.1.1 on "grayscale" keeps them.
     """
     if grayscale is True:
         warnings.warn('grayscale is deprecated. Please use color_mode = "grayscale"', stacklevel=2)
         color_mode = "grayscale"
     if color_mode not in _MODES:
-        raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
-    image = _decode(path)
-    if image.mode != _MODES[color_mode]:
-        image = image.convert(_MODES[color_mode])
+        raise ValueError(f'color_mode must be "grayscale", "grayscale16", "rgb", or "rgba", got {color_mode!r}')
+    image = _decode(path, exif_orientation)
+    image = _deep(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
     if target_size is not None:
         try:
             height, width = map(operator.index, target_size)
@@ -63,6 +82,8 @@ def load_img(
             ) from None
         if image.size != (width, height):
             image = image.resize((width, height), _resampling(interpolation))
+    if color_mode == "grayscale16":  # some interpolations overshoot
+        image = _pillow("load_img").fromarray(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))
     return image
 
 
@@ -91,10 +112,15 @@ def array_to_img(
     """An image of the pixels in x; x stays as it is.
 
     Args:  x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.  scale: shift so that nothing is negative, then stretch so
-      that the largest value is 255; else values are cut to whole numbers as they are.  dtype: to compute in; None: floatx().
+      that the largest value is 255; else values are cut to whole numbers as they are, those outside 0 to 255 become 0 or
+      255, NaN 0, with a warning.  dtype: to compute in; None: floatx().
     Raises:  ValueError for another rank, number of channels or data_format, and for an empty image.
-    Source:  keras-preprocessing 1.1.0; 1.1.1 and later shift by the minimum even where it is positive.
+    Source:  keras-preprocessing 1.1.0, where 256 becomes 0; 1.1.1 and later shift by the minimum even where it is positive.
     """
+    return _drawn(x, data_format, scale, dtype)
+
+
+def _drawn(x: ArrayLike, data_format: str | None, scale: bool, dtype: DTypeLike | None) -> Image:
     pillow = _pillow("array_to_img")
     values = as_array(x, config.floatx() if dtype is None else dtype, "array_to_img")
     if values.ndim != 3:
@@ -110,7 +136,7 @@ def array_to_img(
         raise ValueError(f"array_to_img: expected at least one pixel, got shape {values.shape}")
     if scale:
         values = _stretch(values)
-    pixels = values.astype(np.uint8)
+    pixels = _bytes(values)
     image: Image = pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     return image
 
@@ -130,7 +156,7 @@ def save_img(
     Raises:  OSError for RGBA in a JPEG named only by the extension; with file_format it becomes RGB, with a warning.
     Source:  keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
     """
-    image = array_to_img(x, data_format=data_format, scale=scale)
+    image = _drawn(x, data_format, scale, None)
     if file_format is not None and file_format.lower() in ("jpg", "jpeg"):
         file_format = "jpeg"
         if image.mode == "RGBA":
@@ -154,14 +180,28 @@ def save_img(
         raise
 
 
-def _decode(path: PathOrFile) -> Image:
+def _name(path: PathOrFile) -> object:
+    return os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", path)
+
+
+def _decode(path: PathOrFile, upright: bool) -> Image:
     pillow = _pillow("load_img")
-    name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", path)
+    name = _name(path)
     try:
         with pillow.open(path, formats=_FORMATS) as image:
+            pixels = image.width * image.height
+            if pillow.MAX_IMAGE_PIXELS is not None and pixels > pillow.MAX_IMAGE_PIXELS:
+                raise pillow.DecompressionBombError(f"{pixels} pixels, more than the limit of {pillow.MAX_IMAGE_PIXELS}")
             image.load()
-    except pillow.DecompressionBombError as error:
-        raise type(error)(f"{name}: {error}") from error
+            if upright:
+                from PIL import ImageOps
+
+                kind = image.format
+                image = ImageOps.exif_transpose(image)
+                image.format = kind
+    # The warning is an error where the program says so.
+    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        raise pillow.DecompressionBombError(f"{name}: {error}") from error
     except OSError as error:
         if error.filename is not None or isinstance(error, pillow.UnidentifiedImageError) and str(name) in str(error):
             raise  # says where already
@@ -171,6 +211,56 @@ def _decode(path: PathOrFile) -> Image:
         raise OSError(f"{name}: cannot decode this image: {error}") from error
     decoded: Image = image
     return decoded
+
+
+def _converted(image: Image, mode: str, path: PathOrFile) -> Image:
+    """In a mode of 8 bits; nothing is cut off."""
+    if image.mode == mode:
+        return image
+    if _is_deep(image):
+        high: Image = _pillow("load_img").fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return high.convert(mode)
+    return _checked(image, path).convert(mode)
+
+
+def _deep(image: Image, path: PathOrFile) -> Image:
+    """Grey in 16 bits, as Pillow's 32-bit integers, which it can resize in any way."""
+    if _is_deep(image):
+        values = np.asarray(image).astype(np.int32)
+    else:
+        values = np.asarray(_checked(image, path).convert("L")).astype(np.int32) * 257
+    deep: Image = _pillow("load_img").fromarray(values)
+    return deep
+
+
+def _is_deep(image: Image) -> bool:
+    # Pillow opens 16-bit grey as 32-bit integers in PPM, and before its release 11 in PNG.
+    return image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def _checked(image: Image, path: PathOrFile) -> Image:
+    """The image. Raises ValueError for one of 32 bits that Pillow would cut off at 255."""
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        if not (values.min() >= 0 and values.max() <= 255):
+            raise ValueError(
+                f"{_name(path)}: pixels of {values.dtype} from {values.min()} to {values.max()}, expected 0 to 255; open it with "
+                "PIL.Image.open and scale what numpy.asarray returns"
+            )
+    return image
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Cut to whole numbers. Warns where that is not all."""
+    outside = ~((values > -1) & (values < 256))  # NaN, too
+    if count := np.count_nonzero(outside):
+        warnings.warn(
+            f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, lie outside 0 to 255 and become 0 or "
+            "255; scale=True stretches them",
+            stacklevel=4,
+        )
+        values = np.clip(np.nan_to_num(values), 0, 255)
+    return values.astype(np.uint8)
 
 
 def _stretch(values: NDArray[Any]) -> NDArray[Any]:
