@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "_kernels": set(),
     "core": set(),
     "config": {"core", "_kernels"},
+    "__main__": {"", "_kernels"},  # the package itself, for its version
     "ops": {"core", "_kernels"},
     "activations": FUNCTIONS,
     "losses": FUNCTIONS,

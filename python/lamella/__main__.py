@@ -1,0 +1,67 @@
+"""python -m lamella: the machine and what runs on it, for a bug report."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import lamella
+from lamella import _kernels
+
+# The names of OpenMP's runtimes: GNU's, Intel's and LLVM's.
+RUNTIME = re.compile(rb"lib(?:gomp|iomp5|omp)\b")
+
+
+def main() -> None:
+    for name, value in report():
+        print(f"{name}: {value}")
+
+
+def report() -> Iterator[tuple[str, str]]:
+    """(name, value) of each line."""
+    yield "lamella", lamella.__version__
+    yield "Python", f"{platform.python_version()} ({platform.python_implementation()})"
+    yield "NumPy", np.__version__
+    yield "system", f"{platform.system()} {platform.release()}, {' '.join(platform.libc_ver())}"
+    yield "CPU", f"{cpu()} ({platform.machine()})"
+    yield "targets", " ".join(_kernels.targets())
+    yield "target in use", _kernels.target()
+    yield "threads", str(_kernels.num_threads())
+    yield "thread backend", f"{_kernels.thread_backend()} (of {', '.join(_kernels.thread_backends())})"
+    yield "CPUs to use", str(_kernels.cpu_limit())
+    quota = _kernels.read_cpu_quota()
+    yield "control group's quota", f"{quota} CPUs" if quota else "none"
+    runtimes, users = openmp(loaded())
+    yield "OpenMP runtimes loaded", ", ".join(runtimes) or "none"
+    yield "libraries that use OpenMP", ", ".join(users) or "none"
+
+
+def cpu() -> str:
+    """The model's name where the system says it (not on Arm)."""
+    try:
+        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return "unknown"
+    return found[1] if found else "unknown"
+
+
+def loaded() -> list[Path]:
+    """The shared libraries of this process."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    paths = {line.split(maxsplit=5)[5] for line in lines if line.count("/") and ".so" in line}
+    return sorted(path for path in map(Path, paths) if path.is_file())
+
+
+def openmp(libraries: list[Path]) -> tuple[list[str], list[str]]:
+    """(runtimes, libraries that name one as what they need)."""
+    runtimes = [path for path in libraries if RUNTIME.match(path.name.encode())]
+    users = [path for path in libraries if path not in runtimes and RUNTIME.search(path.read_bytes())]
+    return [str(path) for path in runtimes], [path.name for path in users]
+
+
+if __name__ == "__main__":
+    main()
