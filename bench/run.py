@@ -22,6 +22,7 @@ SUITES = {
     "conv": "bench.kernels.conv",
     "steps": "bench.steps",
     "models": "bench.models",
+    "hog": "bench.hog",
 }
 
 
@@ -75,10 +76,13 @@ def main() -> int:
 def run(suite: str, plan: Plan, clock: Clock) -> tuple[list[Result], list[str]]:
     """The results, and what was wrong with the cases that have none."""
     results, wrong = [], []
-    for case in importlib.import_module(SUITES[suite]).cases(plan):
+    module = importlib.import_module(SUITES[suite])
+    # A suite may cut what was measured together into rows.
+    rows = getattr(module, "split", lambda result: [result])
+    for case in module.cases(plan):
         print(f"  {case.name}", file=sys.stderr, flush=True)
         try:
-            results.append(measure(case, plan, clock))
+            results += rows(measure(case, plan, clock))
         except WrongResult as error:
             wrong.append(str(error))
     return results, wrong
