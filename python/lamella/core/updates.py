@@ -19,9 +19,11 @@ class Updates(dict[Variable, NDArray[Any]]):
     Attributes:
         allowed: Whether new values are taken now. At the start of evaluate's and predict's runs they are not: `call_of` lets
             those of stateful layers pass.
+        frozen: Whether the layer that is being called, or one that holds it, is frozen.
     """
 
     allowed = True
+    frozen = False
 
     def note(self, variable: Variable, value: NDArray[Any]) -> None:
         """`value` replaces what was noted before. Where layers may note nothing, it is dropped.
@@ -75,21 +77,22 @@ def _fitting(variable: Variable, value: NDArray[Any]) -> NDArray[Any]:
 def call_of(*, trainable: bool, stateful: bool, training: bool) -> Iterator[None]:
     """The call of a layer that may move its state if it is stateful, or if it is trainable and the run trains.
 
-    Outside of a run the block is one: what was noted is applied at its end.
+    Outside of a run the block is one: what was noted is applied at its end. Layers that are called in the block are held to be
+    frozen where this one is.
     """
     pending = current.updates
     if pending is None:
         own = current.updates = Updates()
-        own.allowed = stateful or (trainable and training)
+        own.allowed, own.frozen = stateful or (trainable and training), not trainable
         try:
             yield
         finally:
             current.updates = None
         own.apply()
         return
-    before = pending.allowed
-    pending.allowed = stateful or (trainable and before)
+    before = pending.allowed, pending.frozen
+    pending.allowed, pending.frozen = stateful or (trainable and pending.allowed), pending.frozen or not trainable
     try:
         yield
     finally:
-        pending.allowed = before
+        pending.allowed, pending.frozen = before

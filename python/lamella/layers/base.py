@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +15,17 @@ from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
-from lamella.core.phase import current
+from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape, as_shape
-from lamella.core.updates import call_of, note
+from lamella.core.updates import Updates, call_of, note
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.layers.calls import CallHistory
 from lamella.layers.input_spec import InputSpec, check_inputs
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
-from lamella.layers.weighted import Weighted
+from lamella.layers.trial import shapes_of
+from lamella.layers.weighted import Weighted, is_users
 from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -33,11 +36,6 @@ Value = Any
 def takes_training(cls: type) -> bool:
     """True if `call` of this class has an argument `training`."""
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
-
-
-def is_users(layer: Layer) -> bool:
-    """True for a layer whose class is not lamella's: its `call` may add losses, and updates by K.update alone."""
-    return not type(layer).__module__.startswith("lamella.")
 
 
 @functools.cache
@@ -156,8 +154,18 @@ class Layer(Weighted, CallHistory, Configurable):
     @property
     def penalties(self) -> list[Callable[[], Value]]:
         """Each returns a scalar to add to the loss; to be called inside the tape."""
-        regularized = [w for w in self.weights if w.regularizer is not None]
-        return [functools.partial(w.regularizer, w) for w in regularized if w.regularizer] + self._penalties
+        found = [functools.partial(w.regularizer, w) for w in self.weights if w.regularizer] + self._penalties
+        if is_users(self) and not self._lists_itself():
+            # The regularizers of held layers' weights are in: these weights are this layer's, too.
+            known = {id(w) for w in self.weights}
+            for layer in self.members()[1:]:
+                more = layer.penalties if layer._lists_itself() else layer._penalties
+                found += [p for p in more if not (isinstance(p, functools.partial) and p.args and id(p.args[0]) in known)]
+        return found
+
+    def members(self) -> list[Layer]:
+        """This layer and those that it holds, each once."""
+        return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
 
     @property
     def losses(self) -> list[Value]:
@@ -226,10 +234,14 @@ class Layer(Weighted, CallHistory, Configurable):
             return self._connect(tensors, not listed, arguments)
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
-        self._forget_losses()
+        if pending.updates is None or pending.updates is not self._call_losses.run:
+            self._forget_losses()
+            self._call_losses.run = pending.updates
         training = bool(current.training if arguments.get("training") is None else arguments["training"])
+        held_frozen = pending.updates is not None and pending.updates.frozen
+        call = getattr(self, "call_frozen", self.call) if held_frozen else self.call
         with call_of(trainable=self.trainable, stateful=self.stateful, training=training):
-            outputs = self.call(tensors if listed else tensors[0], **arguments)
+            outputs = call(tensors if listed else tensors[0], **arguments)
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs))
         return outputs
@@ -252,7 +264,8 @@ class Layer(Weighted, CallHistory, Configurable):
         """Add a node to the graph; returns its symbolic outputs."""
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        shape = self.compute_output_shape(shapes[0] if single else shapes)
+        tried = self._tried(tensors, single, arguments) if is_users(self) else None
+        shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
         several = isinstance(shape, list)
         outputs = [
             Symbolic(as_shape(s), config.floatx(), f"{self.name}/output_{i}:0")
@@ -262,6 +275,56 @@ class Layer(Weighted, CallHistory, Configurable):
             x._keras_history = (self, len(self._inbound_nodes), i)
         self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed))
         return outputs if several else outputs[0]
+
+    @property
+    def knows_its_shape(self) -> bool:
+        """Whether the class says what shape it returns; a user's that does not is tried out."""
+        return not is_users(self) or type(self).compute_output_shape is not Layer.compute_output_shape
+
+    def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Any:
+        """The output's shape, or a list of them where `call` returns a list, found by calling a user's layer on small arrays.
+
+        It is called only where it does not say the shape, or holds layers that are not built yet, which it builds.
+
+        Returns:
+            None where compute_output_shape answers: it is there, or the trial failed, and the shape is taken to be the input's,
+            as in Keras 2.2.5; a run that finds another one says so.
+        """
+        unbuilt = [layer for layer in self.members()[1:] if not layer.built]
+        if self.knows_its_shape and not unbuilt:
+            return None
+        listed = False
+
+        def call(inputs: list[Value]) -> Value:
+            nonlocal listed
+            y = self.call(inputs[0] if single else inputs, **arguments)
+            listed = isinstance(y, (list, tuple))
+            return list(y) if listed else y
+
+        outer, pending.updates = pending.updates, Updates()
+        try:
+            with phase(False):
+                if unbuilt:
+                    # Before the trials, whose random numbers are the same each time: initial weights must differ.
+                    call([np.zeros([1 if d is None else d for d in x.shape], x.dtype) for x in tensors])
+                if self.knows_its_shape:
+                    return None
+                specs = shapes_of(call, [(x.shape, x.dtype) for x in tensors], f"Layer {self.name}")
+        except Exception as error:  # of a user's code, which may be right for other values than zeros
+            waiting = [layer.name for layer in unbuilt if not layer.built]
+            if waiting:
+                warnings.warn(
+                    f"Layer {self.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
+                    f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()",
+                    stacklevel=4,
+                )
+            return None
+        finally:
+            pending.updates = outer
+            for layer in self.members():
+                layer._forget_losses()
+        shapes = [shape for shape, _ in specs]
+        return shapes if listed else shapes[0]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}'>"

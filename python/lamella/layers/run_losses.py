@@ -14,6 +14,7 @@ class RunLosses(threading.local):
 
     def __init__(self) -> None:
         self.values: list[Any] = []  # Any: Tensors or ndarrays
+        self.run: object = None  # the run that they were added in, whose calls' losses add up; None: a call by hand
 
     def __reduce__(self) -> tuple[type[RunLosses], tuple[()]]:
         return RunLosses, ()

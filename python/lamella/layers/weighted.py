@@ -15,8 +15,17 @@ from lamella.core.shapes import count
 from lamella.core.variable import Variable
 
 
+def is_users(layer: object) -> bool:
+    """True for a layer whose class is not lamella's: its `call` may add losses, and updates by K.update alone."""
+    return not type(layer).__module__.startswith("lamella.")
+
+
 class Weighted:
-    """Owns Variables. `trainable` says on which side of the list those made trainable stand now."""
+    """Owns Variables. `trainable` says on which side of the list those made trainable stand now.
+
+    A user's layer owns the layers that it holds, too: in its attributes, and in lists, tuples and dicts there. Their weights
+    come after its own. Deviation from Keras 2.2.5, which does not find them; tf.keras 2 does.
+    """
 
     name: str
     trainable: bool
@@ -55,9 +64,29 @@ class Weighted:
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
         return weight
 
+    def family(self) -> list[tuple[Weighted, bool]]:
+        """This layer and those that it holds, each once, with whether one that holds it is frozen."""
+        found: dict[int, tuple[Weighted, bool]] = {}
+        waiting: list[tuple[Weighted, bool]] = [(self, False)]
+        while waiting:
+            layer, frozen = waiting.pop()
+            if id(layer) in found:
+                continue
+            found[id(layer)] = layer, frozen
+            if is_users(layer) and not layer._lists_itself():
+                held = _layers_in(list(vars(layer).values()))
+                waiting += [(inner, frozen or not layer.trainable) for inner in reversed(held)]
+        return list(found.values())
+
     @property
     def trainable_weights(self) -> list[Variable]:
-        return list(self._trainable_weights) if self.trainable else []
+        if not self.trainable:
+            return []
+        weights = list(self._trainable_weights)
+        for layer, frozen in self.family()[1:]:
+            if layer.trainable and not frozen:
+                weights += layer.trainable_weights if layer._lists_itself() else layer._trainable_weights
+        return unique(weights)
 
     @trainable_weights.setter
     def trainable_weights(self, weights: Sequence[Variable]) -> None:
@@ -65,8 +94,11 @@ class Weighted:
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        frozen = [] if self.trainable else self._trainable_weights
-        return [*frozen, *self._non_trainable_weights]
+        if self._lists_itself():
+            return [*([] if self.trainable else self._trainable_weights), *self._non_trainable_weights]
+        trained, others = self.weights_by_kind()
+        moving = {id(w) for w in self.trainable_weights}
+        return [w for w in trained + others if id(w) not in moving]
 
     @non_trainable_weights.setter
     def non_trainable_weights(self, weights: Sequence[Variable]) -> None:
@@ -79,11 +111,24 @@ class Weighted:
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
         """Those made to be trained, and the others: unlike `trainable_weights`, whatever is frozen now."""
-        cls = type(self)
-        if cls.trainable_weights is not Weighted.trainable_weights or cls.weights is not Weighted.weights:
+        if self._lists_itself():
             own = self.trainable_weights  # the class lists them itself
             return own, [w for w in self.weights if all(w is not other for other in own)]
-        return list(self._trainable_weights), list(self._non_trainable_weights)
+        trained, others = list(self._trainable_weights), list(self._non_trainable_weights)
+        for layer, _ in self.family()[1:]:
+            lists = layer._trainable_weights, layer._non_trainable_weights
+            more, rest = layer.weights_by_kind() if layer._lists_itself() else lists
+            trained += more
+            others += rest
+        trained = unique(trained)
+        known = {id(w) for w in trained}
+        return trained, [w for w in unique(others) if id(w) not in known]
+
+    def _lists_itself(self) -> bool:
+        """Whether the class answers for its weights and those that it holds, as a model does."""
+        cls = type(self)
+        names = ("trainable_weights", "weights", "weights_by_kind")
+        return any(getattr(cls, name) is not getattr(Weighted, name) for name in names)
 
     def _by_layer(self) -> list[Variable]:
         """In the order of get_weights: a network's goes layer by layer."""
@@ -124,3 +169,17 @@ class Weighted:
                 f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
             )
         return sum(count(w.shape) for w in self.weights)
+
+
+def unique(weights: Sequence[Variable]) -> list[Variable]:
+    """Each once, where it is first."""
+    return list({id(w): w for w in weights}.values())
+
+
+def _layers_in(value: Any) -> list[Weighted]:
+    """The layers in lists, tuples and dicts."""
+    if isinstance(value, Weighted):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [layer for v in value for layer in _layers_in(v)] if isinstance(value, (list, tuple)) else []

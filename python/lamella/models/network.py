@@ -14,9 +14,10 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer, Value, is_users
+from lamella.layers.base import Layer, Value
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
+from lamella.layers.weighted import is_users, unique
 from lamella.models import architecture
 from lamella.models.graph import Graph, check_ends, trace, unique_names
 from lamella.models.masked import MaskedPlan, Outputs
@@ -239,7 +240,7 @@ class Network(Stored, Layer):
     # The weights are those of the layers: there is nothing to set.
     @property  # type: ignore[misc]
     def trainable_weights(self) -> list[Variable]:
-        return [w for layer in self.layers for w in layer.trainable_weights] if self.trainable else []
+        return unique([w for layer in self.layers for w in layer.trainable_weights]) if self.trainable else []
 
     @property  # type: ignore[misc]
     def non_trainable_weights(self) -> list[Variable]:
@@ -302,7 +303,7 @@ class Network(Stored, Layer):
         regularizer, and of the tensors that add_loss was given.
         """
         found = [self._loss_values] if self._loss_tensors else []
-        for layer in self.layers:
+        for layer in (member for layer in self.layers for member in layer.members()):
             if isinstance(layer, Network):
                 found += layer._collected(nested=True) if nested else []
             elif layer.activity_regularizer is not None or is_users(layer):

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.phase import current, phase
+from lamella.core.shapes import Shape
 from lamella.core.updates import call_of
-from lamella.layers.base import Layer, Value, is_users, takes_training
+from lamella.layers.base import Layer, Value, takes_training
 from lamella.layers.symbolic import Node, Symbolic
+from lamella.layers.weighted import is_users
 
 # (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
@@ -90,7 +92,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
     if is_users(layer):
-        call = functools.partial(_guarded, layer, frozen, call)
+        believed = None if layer.knows_its_shape or len(node.outputs) > 1 else node.outputs[0].shape
+        call = functools.partial(_guarded, layer, frozen, believed, call)
     if node.phase is not None:
         call = functools.partial(_in_phase, node.phase, call)
     return call, takes and "training" not in arguments
@@ -102,10 +105,24 @@ def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: An
         return call(x, **kwargs)
 
 
-def _guarded(layer: Layer, frozen: bool, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
-    """A user's layer: it may call K.update alone, which does not know whose state it moves."""
+def _guarded(
+    layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any
+) -> Value:
+    """A user's layer: it may call K.update alone, which does not know whose state it moves.
+
+    Raises:
+        ValueError: It returns another shape than `believed`.
+    """
     with call_of(trainable=layer.trainable and not frozen, stateful=layer.stateful, training=current.training):
-        return call(x, **kwargs)
+        y = call(x, **kwargs)
+    if believed is not None:
+        shape = getattr(y, "shape", None)
+        if shape is None or len(shape) != len(believed) or any(d not in (None, s) for d, s in zip(believed, shape)):
+            raise ValueError(
+                f"Layer {layer.name}: call() returned {shape or type(y).__name__}, where {believed} was found or taken for "
+                "granted: define compute_output_shape"
+            )
+    return y
 
 
 def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:

@@ -1,0 +1,265 @@
+"""Layers that a user's layer holds: their weights are the holder's, whichever way it holds them."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.core.registry import custom_object_scope
+from lamella.layers import BatchNormalization, Dense, Dropout, Input, Layer
+from lamella.models import Model, Sequential, load_model
+from lamella.ops.tape import Tape
+
+RNG = np.random.default_rng(0)
+X = (RNG.normal(size=(16, 4)) * 2 + 3).astype("float32")
+Y = RNG.normal(size=(16, 2)).astype("float32")
+
+
+class Holder(Layer):
+    """Two Dense layers; `way` says where they stand, and when they are made."""
+
+    def __init__(self, way="attributes", **kwargs):
+        super().__init__(**kwargs)
+        self.way = way
+        if way != "build":
+            self.make()
+
+    def make(self):
+        first, second = Dense(5, activation="relu", name=self.name + "_a"), Dense(2, name=self.name + "_b")
+        if self.way == "list":
+            self.parts = [first, second]
+        elif self.way == "dict":
+            self.parts = {"first": first, "others": (second,)}
+        else:
+            self.first, self.second = first, second
+
+    def build(self, input_shape):
+        if self.way == "build":
+            self.make()
+        self.built = True
+
+    def call(self, x):
+        if self.way == "list":
+            first, second = self.parts
+        elif self.way == "dict":
+            first, (second,) = self.parts["first"], self.parts["others"]
+        else:
+            first, second = self.first, self.second
+        return second(first(x))
+
+
+def held(holder):
+    return [layer for layer in holder.members() if layer is not holder]
+
+
+@pytest.mark.parametrize("way", ["attributes", "list", "dict", "build"])
+def test_weights_of_held_layers_are_trained_counted_and_saved(way, tmp_path):
+    x = Input((4,))
+    holder = Holder(way, name="holder")
+    model = Model(x, holder(x))
+    assert holder.output_shape == (None, 2)
+    names = ["holder_a/kernel:0", "holder_a/bias:0", "holder_b/kernel:0", "holder_b/bias:0"]
+    assert [w.name for w in model.trainable_weights] == names
+    assert holder.count_params() == 4 * 5 + 5 + 5 * 2 + 2
+    first, second = held(holder)
+    y = np.maximum(X @ first.kernel.value + first.bias.value, 0) @ second.kernel.value + second.bias.value
+    np.testing.assert_allclose(model.predict(X), y, rtol=1e-5)
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with Tape(model.trainable_weights) as tape:
+        loss = K.mean(K.square(model.run([X])[0] - Y))
+    steps = tape.gradients(loss)
+    model.train_on_batch(X, Y)
+    for old, step, new in zip(before, steps, model.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old - 0.01 * step, rtol=1e-5, atol=1e-6)
+    for copy in (load_model_of(model, tmp_path), pickled(model)):
+        np.testing.assert_array_equal(copy.predict(X), model.predict(X))
+
+
+def load_model_of(model, tmp_path):
+    model.save(tmp_path / "m.h5")
+    return load_model(tmp_path / "m.h5", custom_objects={"Holder": Holder})
+
+
+def pickled(model):
+    with custom_object_scope({"Holder": Holder}):
+        return pickle.loads(pickle.dumps(model))
+
+
+def test_layers_of_one_shape_start_apart():
+    class Pair(Layer):
+        def build(self, input_shape):
+            self.left, self.right = Dense(4), Dense(4)
+            self.built = True
+
+        def call(self, x):
+            return self.left(x) + self.right(x)
+
+    x = Input((4,))
+    a, b = Pair(), Pair()
+    b(a(x))
+    kernels = [w.value for layer in (a, b) for w in layer.weights if w.ndim == 2]
+    assert len({kernel.tobytes() for kernel in kernels}) == 4
+
+
+def test_freezing_the_holder_freezes_what_it_holds():
+    class Normed(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.norm, self.dense = BatchNormalization(), Dense(2)
+
+        def call(self, x):
+            return self.dense(self.norm(x))
+
+    x = Input((4,))
+    layer = Normed()
+    model = Model(x, layer(x))
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, Y)
+    np.testing.assert_allclose(layer.norm.moving_mean.value, 0.01 * X.mean(0), rtol=1e-4)
+    layer.trainable = False
+    model.compile("sgd", "mse")
+    assert model.trainable_weights == [] and len(model.non_trainable_weights) == 6
+    before, predicted = model.get_weights(), model.predict(X)
+    loss = model.train_on_batch(X, Y)
+    assert loss == pytest.approx(np.square(predicted - Y).mean(), rel=1e-5)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    layer.trainable = True
+    layer.dense.trainable = False
+    assert [w.name.split("/")[1] for w in layer.trainable_weights] == ["gamma:0", "beta:0"]
+
+
+def test_a_layer_held_twice_is_trained_once():
+    class Tied(Layer):
+        def __init__(self, inner, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = inner
+
+        def call(self, x):
+            return self.inner(x)
+
+        def compute_output_shape(self, shape):
+            return (shape[0], 4)
+
+    x = Input((4,))
+    dense = Dense(4, use_bias=False)
+    model = Model(x, Tied(dense)(Tied(dense)(dense(x))))
+    assert len(model.trainable_weights) == 1
+    model.compile("sgd", "mse")
+    before = dense.kernel.numpy()
+    with Tape([dense.kernel]) as tape:
+        loss = K.mean(K.square(model.run([X])[0] - X))
+    (step,) = tape.gradients(loss)
+    model.train_on_batch(X, X)
+    np.testing.assert_allclose(dense.kernel.value, before - 0.01 * step, rtol=1e-5, atol=1e-6)
+
+
+def test_holders_in_holders_and_in_circles_and_models():
+    class Outer(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Holder()
+            self.inner.outer = self
+            self.model = Sequential([Dense(3, input_dim=2), Dropout(0.5)])
+
+        def call(self, x):
+            return self.model(self.inner(x))
+
+    x = Input((4,))
+    outer = Outer()
+    model = Model(x, outer(x))
+    assert [w.shape for w in model.trainable_weights] == [(4, 5), (5,), (5, 2), (2,), (2, 3), (3,)]
+    model.compile("sgd", "mse")
+    assert not np.array_equal(model.run([X], training=True)[0], model.run([X])[0])  # the phase reaches the Dropout
+
+
+def test_penalties_of_held_layers_count_once():
+    class Penalized(Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = Dense(2, kernel_regularizer="l2", activity_regularizer="l1", use_bias=False)
+            self.model = Sequential([Dense(2, kernel_regularizer="l2", use_bias=False, input_dim=2)])
+
+        def call(self, x):
+            return self.model(self.dense(x))
+
+    x = Input((4,))
+    layer = Penalized()
+    model = Model(x, layer(x))
+    model.compile("sgd", "mse")
+    a, b = (w.value for w in layer.weights)
+    want = np.square(X @ a @ b - Y).mean() + 0.01 * np.square(a).sum() + 0.01 * np.square(b).sum() + 0.01 * np.abs(X @ a).sum()
+    for _ in range(3):
+        assert model.test_on_batch(X, Y) == pytest.approx(want, rel=1e-4)
+    assert len(layer.dense._call_losses.values) == 1
+
+
+class Sums(Layer):
+    def call(self, xs):
+        return xs[0] + xs[1]
+
+
+class Parts(Layer):
+    def call(self, x):
+        return x[:, :1], x[:, 1:]
+
+
+def test_shapes_and_numbers_of_outputs_are_those_of_call():
+    x, z = Input((4,)), Input((4,))
+    total = Sums()([x, z])
+    assert not isinstance(total, list) and total.shape == (None, 4)
+    left, right = Parts()(x)
+    assert (left.shape, right.shape) == ((None, 1), (None, 3))
+    model = Model([x, z], [total, right])
+    np.testing.assert_allclose(model.predict([X, X])[0], X + X)
+    np.testing.assert_allclose(model.predict([X, X])[1], X[:, 1:])
+
+    class Width(Layer):
+        def call(self, x, keepdims=False):
+            return K.sum(x, axis=-1, keepdims=keepdims)
+
+    assert Width()(x).shape == (None,)
+    assert Width()(x, keepdims=True).shape == (None, 1)
+    free = Input((None, 4))
+    assert Width()(free).shape == (None, None)
+    chained = Model(x, Dense(1)(Width()(x, keepdims=True)))
+    assert chained.predict(X).shape == (16, 1)
+
+
+def test_a_trial_moves_no_state_and_keeps_no_loss():
+    class Stateful(Layer):
+        def build(self, input_shape):
+            self.count = self.add_weight("count", (), initializer="zeros", trainable=False)
+            self.built = True
+
+        def call(self, x):
+            self.add_update(K.update_add(self.count, 1.0))
+            self.add_loss(K.sum(x))
+            return K.sum(x, axis=-1)
+
+    layer = Stateful()
+    assert layer(Input((4,))).shape == (None,)
+    assert float(layer.count) == 0 and layer.losses == []
+
+
+def test_a_shape_that_cannot_be_found_out_is_named_in_a_run():
+    class Odd(Layer):
+        def call(self, x):
+            if not np.any(getattr(x, "value", x)):
+                raise RuntimeError("no zeros, please")
+            return K.sum(x, axis=-1)
+
+    x = Input((4,))
+    model = Model(x, Odd(name="odd")(x))
+    with pytest.raises(ValueError, match=r"Layer odd: call\(\) returned \(16,\), where \(None, 4\) .*compute_output_shape"):
+        model.predict(X)
+
+    class Unbuilt(Odd):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.dense = Dense(3, name="inside")
+
+    with pytest.warns(UserWarning, match=r"Layer late: its layers \['inside'\] are not built.*RuntimeError: no zeros"):
+        Unbuilt(name="late")(x)
