@@ -1,5 +1,8 @@
 """Logs with both spellings of accuracy, History, BaseLogger, CallbackList, the progress lines."""
 
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -93,7 +96,44 @@ def test_a_slow_callback_is_named(monkeypatch):
         for batch in range(3):
             callbacks.call_batch("train", "begin", batch, Logs(size=1))
             callbacks.call_batch("train", "end", batch, Logs(size=1))
-    assert "Method (on_train_batch_end) is slow compared to the batch update (0.200000)" in str(caught[-1].message)
+    assert "Method on_batch_end() of BatchRecorder is slow compared to the batch update (0.200000)" in str(caught[-1].message)
+
+
+class Slow(Callback):
+    """Takes `seconds` of a clock in one hook."""
+
+    def __init__(self, now, hook, seconds):
+        super().__init__()
+        setattr(self, hook, lambda batch, logs=None: now.__setitem__(0, now[0] + seconds))
+
+
+class Slower(Slow):
+    pass
+
+
+def test_a_slow_hook_is_warned_of_once_by_the_name_that_its_writer_gave(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("lamella.callbacks.base.perf_counter", lambda: now[0])
+
+    def warned(*callbacks, epochs=3):
+        chosen = CallbackList(callbacks, queue_length=3)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for epoch in range(epochs):
+                chosen.on_epoch_begin(epoch)
+                for batch in range(5):
+                    chosen.call_batch("train", "begin", batch, Logs(size=1))
+                    now[0] += 0.2  # the batch itself
+                    chosen.call_batch("train", "end", batch, Logs(size=1))
+        return [str(w.message).removesuffix(" is slow compared to the batch update (0.300000). Check your callbacks.") for w in caught]
+
+    fast = Slow(now, "on_batch_end", 0.01)
+    for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
+        assert warned(Slow(now, hook, 0.3)) == [f"Method {hook}() of Slow"]
+    assert warned(Slow(now, "on_batch_end", 0.1)) == warned(fast) == []
+    both = warned(Slow(now, "on_batch_begin", 0.3), Slower(now, "on_train_batch_end", 0.3))
+    assert both == ["Method on_batch_begin() of Slow", "Method on_train_batch_end() of Slower"]
+    assert warned(fast, Slower(now, "on_batch_end", 0.29))[0].startswith("Method on_batch_end() of Slower")
 
 
 def test_last_line_of_a_bar(capsys):
@@ -111,6 +151,106 @@ def test_last_line_of_a_bar(capsys):
     assert capsys.readouterr().out.startswith("30/60 [==>...] - 0s ")
     ProgressLine(1000, width=6).finish(30)
     assert capsys.readouterr().out.startswith("  30/1000 [......] - 0s ")
+
+
+def test_a_pipe_gets_a_line_every_ten_seconds(capsys, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
+    bar = ProgressLine(60, width=6, title="Epoch 1/3")
+    for second in range(1, 36):
+        now[0] += 1.0
+        bar.update(second, {"loss": 0.5})
+    bar.finish(60, {"loss": 0.25})
+    assert capsys.readouterr().out.splitlines() == [
+        "Epoch 1/3 - 10/60 [>.....] - ETA: 50s - loss: 0.5000",
+        "Epoch 1/3 - 20/60 [=>....] - ETA: 40s - loss: 0.5000",
+        "Epoch 1/3 - 30/60 [==>...] - ETA: 30s - loss: 0.5000",
+        "Epoch 1/3 - 60/60 [======] - 35s 583ms/step - loss: 0.2500",
+    ]
+    for verbose in (0, 2):
+        bar = ProgressLine(60, verbose=verbose)
+        now[0] += 100.0
+        bar.update(30)
+    assert capsys.readouterr().out == ""
+
+
+NOTEBOOK = """
+import sys
+import numpy as np
+import IPython
+from lamella.callbacks import Callback, progress
+from lamella.layers import Dense
+from lamella.models import Sequential
+
+now = [0.0]
+progress.perf_counter = lambda: now[0]
+
+class Clock(Callback):
+    def on_batch_end(self, batch, logs=None):
+        now[0] += 0.15
+        if batch == 3 and self.model.stopping:
+            self.model.stop_training = True
+
+model = Sequential([Dense(1, input_shape=(2,))])
+model.compile("sgd", "mse")
+x = np.ones((10, 2), "f4")
+for model.stopping in (False, True):
+    model.fit(x, x[:, :1], batch_size=2, epochs=2, verbose="auto", callbacks=[Clock()])
+model.evaluate(x, x[:, :1], verbose=1)
+print(len(IPython.shown), [(bar.seen, bar.max, bar.bar_style, box.open) for box in IPython.shown for bar in box.children[1:2]])
+print(repr(IPython.shown[0].children[0].value), repr(IPython.shown[0].children[2].value))
+"""
+
+WIDGETS = """
+class HTML:
+    value = ""
+
+class FloatProgress:
+    def __init__(self, min, max):
+        self.min, self.max, self.seen, self.bar_style = min, max, [], ""
+        self.layout, self.style = HTML(), HTML()
+
+    value = property(lambda self: self.seen[-1], lambda self, value: self.seen.append(value))
+
+class HBox:
+    open = True
+
+    def __init__(self, children):
+        self.children, self.layout = children, HTML()
+
+    def close(self):
+        self.open = False
+"""
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_gets_its_own_bar(tmp_path, widgets):
+    """With stand-ins for IPython and ipywidgets, and tqdm's own notebook bar."""
+    (tmp_path / "IPython").mkdir()
+    (tmp_path / "IPython" / "__init__.py").write_text(
+        "shown = []\nget_ipython = lambda: type('Shell', (), {'config': {'IPKernelApp': {}}})\n"
+    )
+    (tmp_path / "IPython" / "display.py").write_text("from IPython import shown\ndisplay = shown.append\n")
+    if widgets:
+        (tmp_path / "ipywidgets.py").write_text(WIDGETS)
+    paths = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    script = NOTEBOOK if widgets else NOTEBOOK.split("print(len")[0]
+    run = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": paths}, capture_output=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr.decode()
+    out = run.stdout.decode()
+    # Two epochs, one that a callback ends, and an evaluation: a line that stays for each.
+    assert out.count("Epoch 1/2\n") == 2 and out.count("/step") == 4
+    if not widgets:
+        assert "\r 6/10 [=================>............] - ETA: 0s - loss:" in out  # a line that is drawn over
+        return
+    assert "\r" not in out
+    shown, texts = out.splitlines()[-2:]
+    # One bar for each, fed every 0.2 s, and closed at its end; the first and the last value are tqdm's own.
+    epoch = ([0, 2, 6, 6], 10, "", False)
+    assert shown == f"4 {[([0, 6, 6], 10, '', False), epoch, epoch, ([0, 10, 10], 10, '', False)]}"
+    assert texts.startswith("'") and "ETA:" in texts.replace("\u2007", " ") and "loss:" in texts.replace("\u2007", " ")
 
 
 def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):

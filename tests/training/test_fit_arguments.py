@@ -596,3 +596,35 @@ def test_batch_normalization_refuses_what_are_no_numbers(name, value, error):
     with pytest.raises(error) as raised:
         BatchNormalization(**{name: value})
     assert str(raised.value) == f"Layer batch_normalization_1, {name}: expected a finite number, got {value!r}"
+
+
+CALLS = [
+    lambda m, v: m.fit(X, Y, verbose=v), lambda m, v: m.evaluate(X, Y, verbose=v), lambda m, v: m.predict(X, verbose=v),
+    lambda m, v: m.fit_generator(iter([(X, Y)]), 1, verbose=v), lambda m, v: m.evaluate_generator(iter([(X, Y)]), 1, verbose=v),
+    lambda m, v: m.predict_generator(iter([X]), 1, verbose=v), lambda m, v: m.fit(iter([(X, Y)]), steps_per_epoch=1, verbose=v),
+    lambda m, v: m.evaluate(iter([(X, Y)]), steps=1, verbose=v), lambda m, v: m.predict(iter([X]), steps=1, verbose=v),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_verbose_is_0_1_2_or_auto(call, capsys):
+    model = one()
+    before = model.get_weights()
+    for wrong in (3, -1, 1.0, "1", None, "yes", [1]):
+        with pytest.raises(ValueError, match='^expected verbose to be 0, 1, 2 or "auto", got '):
+            call(model, wrong)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights())) and capsys.readouterr().out == ""
+    lines = {}
+    for verbose in (0, False, 1, True, "auto", np.int64(1)):
+        call(model, verbose)
+        lines[repr(verbose)] = capsys.readouterr().out.count("/step")
+    assert list(lines.values()) == [0, 0, 1, 1, 1, 1]
+
+
+def test_callbacks_get_verbose_as_a_number():
+    seen = []
+    spy = Callback()
+    spy.on_train_begin = lambda logs=None: seen.append(spy.params["verbose"])
+    one().fit(X, Y, verbose="auto", callbacks=[spy])
+    one().fit(X, Y, verbose=True, callbacks=[spy])
+    assert seen == [1, 1] and {type(v) for v in seen} == {int}

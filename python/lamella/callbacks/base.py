@@ -75,13 +75,21 @@ class Callback:
     def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
 
 
+def _is_own(callback: object, hook: str) -> bool:
+    """Whether a hook of `callback` is overridden in its class, or set on the object."""
+    own = getattr(callback, hook, None)
+    return own is not None and getattr(own, "__func__", own) is not getattr(Callback, hook)
+
+
 def _listens(callback: object, mode: str) -> bool:
-    """Whether a batch hook of `callback` does anything: overridden in its class, or set on the object."""
-    for hook in _BATCH_HOOKS[mode]:
-        own = getattr(callback, hook, None)
-        if own is not None and getattr(own, "__func__", own) is not getattr(Callback, hook):
-            return True
-    return False
+    """Whether a batch hook of `callback` does anything."""
+    return any(_is_own(callback, hook) for hook in _BATCH_HOOKS[mode])
+
+
+def _written_hook(callback: object, mode: str, when: str) -> str:
+    """The name by which `callback` has its own hook: on_batch_end, say, which on_train_batch_end calls."""
+    hooks = [hook for hook in _BATCH_HOOKS[mode] if hook.endswith(when)]
+    return next((hook for hook in hooks if _is_own(callback, hook)), hooks[0])
 
 
 def checked_callbacks(callbacks: Any) -> list[Any]:
@@ -129,6 +137,7 @@ class CallbackList:
         self.queue_length = queue_length
         self._listeners: dict[str, list[Any]] = {}
         self._times: dict[str, deque[float]] = {}
+        self._slow: set[str] = set()  # the hooks that were warned of
         self._batch_began = 0.0
         self._batch_seconds = 0.0
 
@@ -178,26 +187,35 @@ class CallbackList:
         start = perf_counter()
         if when == "end":
             self._batch_seconds = start - self._batch_began
+        last, longest, slowest = start, 0.0, listeners[0]
         for callback in listeners:
             self._tell(callback, hook, batch, logs)
-        end = perf_counter()
-        self._watch(hook, end - start)
+            end = perf_counter()
+            if end - last > longest:
+                longest, slowest = end - last, callback
+            last = end
+        self._watch(hook, last - start, slowest, mode, when)
         if when == "begin":
-            self._batch_began = end
+            self._batch_began = last
 
-    def _watch(self, hook: str, seconds: float) -> None:
-        """Warn if the median of the last hooks takes as long as a batch, and long at all (Keras's 0.1 s)."""
+    def _watch(self, hook: str, seconds: float, slowest: object, mode: str, when: str) -> None:
+        """Warn, once for each hook that a user wrote, if the median of the last calls takes as long as a batch, and long at
+        all (Keras's 0.1 s).
+        """
         times = self._times.setdefault(hook, deque(maxlen=self.queue_length))
         times.append(seconds)
         if seconds <= 0.1 or len(times) < self.queue_length:
             return
         typical = float(np.median(times))
         if self._batch_seconds > 0.0 and typical > 0.95 * self._batch_seconds and typical > 0.1:
-            warnings.warn(
-                f"Method ({hook}) is slow compared to the batch update ({typical:f}). Check your callbacks.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+            written = f"{_written_hook(slowest, mode, when)}() of {type(slowest).__name__}"
+            if written not in self._slow:
+                self._slow.add(written)
+                warnings.warn(
+                    f"Method {written} is slow compared to the batch update ({typical:f}). Check your callbacks.",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self.call("on_train_begin", logs=logs)

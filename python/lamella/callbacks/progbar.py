@@ -14,7 +14,8 @@ class Progbar:
 
     Args:  target: None if unknown.  width: of the bar, in characters.  verbose: 1 a bar, 2 a line at the end, 0 nothing.
         interval: seconds between two drawings.  stateful_metrics: names of values that are shown as they are.
-    Source:  Keras 2.2.5, which writes a line at every update where there is no terminal; here the last one only.
+    Source:  Keras 2.2.5, which writes a line at every update where there is no terminal; here one every 10
+        seconds, and the last.
     """
 
     def __init__(

@@ -1,9 +1,12 @@
-"""Progress in Keras's line format: a tqdm bar on a terminal, one line per epoch anywhere else."""
+"""Progress in Keras's line format: a bar of tqdm's on a terminal or in a notebook; elsewhere a line for each epoch, and one
+now and then in a long one.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
 # Redrawing costs some 0.1 ms, and an eye sees no more; Keras's own interval.
 _INTERVAL = 0.05
+# In a notebook each drawing is a message to the browser, and many of them stop it.
+_NOTEBOOK_INTERVAL = 0.2
+# In a pipe or file every drawing is a line that stays.
+_LINE_INTERVAL = 10.0
 
 
 def values_text(values: Mapping[str, float]) -> str:
@@ -36,10 +43,11 @@ def pace_text(seconds: float, count: int) -> str:
 class ProgressLine:
     """A bar of `target` units.
 
-    On a terminal verbose=1 draws it while it fills. Elsewhere, and with verbose=2, only its last line is written.
+    With verbose=1 a terminal or a notebook shows it while it fills; elsewhere a line is written every 10 seconds. The last
+    line, which is all of verbose=2, stays.
 
-    Args:  target: None if unknown.  width: of the bar, in characters.  interval: seconds between two drawings.
-        title: put before the line where there is no terminal.
+    Args:  target: None if unknown.  width: of the bar, in characters.  interval: seconds between two drawings, at least
+        0.2 in a notebook.  title: put before the lines where nothing is drawn.
     """
 
     def __init__(
@@ -48,31 +56,41 @@ class ProgressLine:
         self.target = target
         self.width = width
         self.verbose = verbose
-        self.interval = interval
         self.title = title
-        self._start = perf_counter()
-        self._drawn = 0.0
+        self._start = self._drawn = perf_counter()
         self._bar: tqdm[Any] | None = None
-        self._live = verbose == 1 and _is_terminal()
+        self._live = is_live()
+        self._in_notebook = _is_notebook() and find_spec("ipywidgets") is not None
+        self.interval = _LINE_INTERVAL
+        if self._live:
+            self.interval = max(interval, _NOTEBOOK_INTERVAL) if _is_notebook() else interval
+            self._drawn = 0.0
 
     def update(self, current: int, values: Mapping[str, float] | None = None) -> None:
-        """Draw the state after `current` units, unless it was drawn just now."""
+        """Show the state after `current` units, unless it was shown just now."""
         now = perf_counter()
-        if not self._live or now - self._drawn < self.interval:
+        if self.verbose != 1 or now - self._drawn < self.interval:
             return
         self._drawn = now
-        if self._bar is None:
-            self._bar = _tqdm()
         seconds = now - self._start
         if self.target is None:
-            pace = f" - {seconds:.0f}s"
+            rest = f" - {seconds:.0f}s"
         else:
-            pace = f" - ETA: {_eta_text(seconds / current * (self.target - current) if current else 0.0)}"
-        line = f"{self._drawing(current, self.target)}{pace}{values_text(values or {})}"
-        from shutil import get_terminal_size  # with its archive formats it is nine modules, and few runs draw a bar
+            rest = f" - ETA: {_eta_text(seconds / current * (self.target - current) if current else 0.0)}"
+        rest += values_text(values or {})
+        if not self._live:
+            self._write(f"{self._drawing(current, self.target)}{rest}")
+            return
+        if self._bar is None:
+            self._bar = _widget(self.target) if self._in_notebook else _line()
+        if self._in_notebook:
+            self._bar.n = current
+            self._bar.left, self._bar.right = f"{current}/{self.target or 'Unknown'}", rest
+        else:
+            from shutil import get_terminal_size  # with its archive formats it is nine modules, and few runs draw a bar
 
-        # A line that wraps could not be drawn over. A width of 0, as some terminals give it, counts as 80 here.
-        self._bar.line = line[: get_terminal_size().columns]
+            # A line that wraps could not be drawn over. A width of 0, as some terminals give it, counts as 80 here.
+            self._bar.left = f"{self._drawing(current, self.target)}{rest}"[: get_terminal_size().columns]
         self._bar.refresh()
 
     def finish(self, current: int, values: Mapping[str, float] | None = None) -> None:
@@ -80,6 +98,7 @@ class ProgressLine:
         seconds = perf_counter() - self._start
         if self._bar is not None:
             self._bar.leave = False  # the last line takes the bar's place
+            self._bar.total = self._bar.n  # an epoch that a callback ended is no failure, which a notebook's bar would show
             self._bar.close()
         text = values_text(values or {})
         if self.verbose == 1:
@@ -89,7 +108,10 @@ class ProgressLine:
             line = f" - {seconds:.0f}s{text}"
         else:
             return
-        if self.title and not _is_terminal():
+        self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self.title and not self._live:
             line = f"{self.title}{'' if line.startswith(' ') else ' - '}{line}"
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
@@ -105,8 +127,16 @@ class ProgressLine:
         return f"{current:{len(str(target))}d}/{target} [{bar}]"
 
 
-def _is_terminal() -> bool:
-    return bool(getattr(sys.stdout, "isatty", lambda: False)())
+def is_live() -> bool:
+    """Whether what is on the screen can be drawn over: on a terminal and in a notebook."""
+    return bool(getattr(sys.stdout, "isatty", lambda: False)()) or _is_notebook()
+
+
+def _is_notebook() -> bool:
+    """Whether this is the kernel of a notebook. IPython on a terminal is none."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return "IPKernelApp" in getattr(shell, "config", ())
 
 
 def _eta_text(seconds: float) -> str:
@@ -117,22 +147,29 @@ def _eta_text(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}" if whole > 60 else f"{whole}s"
 
 
-def _tqdm() -> tqdm[Any]:
+def _line() -> tqdm[Any]:
     """What puts a line in the place of the last. tqdm is imported here: only a drawn bar needs it."""
     from tqdm import tqdm
 
-    return _line_bar(tqdm)(bar_format="{line}", file=sys.stdout, leave=True, mininterval=0)
+    return _with_texts(tqdm)(bar_format="{left}{right}", file=sys.stdout, leave=True, mininterval=0)
 
 
-def _line_bar(tqdm: type) -> type:
+def _widget(target: int | None) -> tqdm[Any]:
+    """The bar of a notebook, a widget; tqdm's needs ipywidgets."""
+    from tqdm.notebook import tqdm
+
+    return _with_texts(tqdm)(total=target, bar_format="{left}{bar}{right}", leave=True, mininterval=0)
+
+
+def _with_texts(tqdm: type) -> type:
     class Bar(tqdm):  # type: ignore[misc]
         monitor_interval = 0  # no thread of tqdm's own stays behind
-        line = ""
+        left = right = ""
 
         @property
         def format_dict(self) -> dict[str, Any]:
             values: dict[str, Any] = super().format_dict
-            values["line"] = self.line
+            values.update(left=self.left, right=self.right)
             return values
 
     return Bar
@@ -160,7 +197,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         title = f"Epoch {epoch + 1}/{self.epochs}"
-        if self.verbose and _is_terminal():
+        if self.verbose and is_live():
             print(title)
         self.seen = self.samples = 0
         self.totals: dict[str, float] = {}

@@ -72,6 +72,15 @@ def _kind(x: object) -> str:
     return f"an array of shape {x.shape}" if isinstance(x, np.ndarray) else type(x).__name__
 
 
+def checked_verbose(value: object) -> int:
+    """0, 1 or 2; "auto" means 1, and so do True and False what they are. Raises ValueError for anything else."""
+    if isinstance(value, (bool, int, np.bool_, np.integer)) and value in (0, 1, 2):
+        return int(value)
+    if isinstance(value, str) and value == "auto":
+        return 1
+    raise ValueError(f'expected verbose to be 0, 1, 2 or "auto", got {value!r}')
+
+
 def checked_count(name: str, value: object, least: int = 1) -> int:
     """An int >= `least`. Raises TypeError or ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
+from lamella.core.checks import checked_verbose
 from lamella.data.sequence import Hiring
 from lamella.training.step import Steps
 
@@ -93,7 +94,7 @@ class GeneratorMethods:
         generator: Any,
         steps_per_epoch: int | None = None,
         epochs: int = 1,
-        verbose: int = 1,
+        verbose: int | str = 1,
         callbacks: Sequence[Callback] | None = None,
         validation_data: Any = None,
         validation_steps: int | None = None,
@@ -119,6 +120,7 @@ class GeneratorMethods:
         from lamella.training import generated
 
         generated.check_source("fit_generator", generator)
+        verbose = checked_verbose(verbose)
         hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
         first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
         return generated.fit(
@@ -135,7 +137,7 @@ class GeneratorMethods:
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
-        verbose: int = 0,
+        verbose: int | str = 0,
         *,
         timeout: float | None = None,
     ) -> float | list[float]:
@@ -143,6 +145,7 @@ class GeneratorMethods:
         from lamella.training import generated
 
         generated.check_source("evaluate_generator", generator)
+        verbose = checked_verbose(verbose)
         hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
         first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
         return generated.evaluate(self, self._compiled(first), generator, steps, verbose, callbacks, hiring)
@@ -156,7 +159,7 @@ class GeneratorMethods:
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
-        verbose: int = 0,
+        verbose: int | str = 0,
         *,
         timeout: float | None = None,
     ) -> Any:
@@ -164,6 +167,7 @@ class GeneratorMethods:
         from lamella.training import generated
 
         generated.check_source("predict_generator", generator)
+        verbose = checked_verbose(verbose)
         hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
         if not self.built:
             first, generator = generated.first_of(generator, hiring)

@@ -112,7 +112,7 @@ class Sequential(Model):
             )
         super().summary(line_length, positions, print_fn)
 
-    def predict_proba(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
+    def predict_proba(self, x: Any, batch_size: int = 32, verbose: int | str = 0) -> NDArray[Any]:
         """`predict` under the name that classifiers use. Warns of values that are no probabilities."""
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.min() < 0.0 or scores.max() > 1.0:
@@ -123,7 +123,7 @@ class Sequential(Model):
             )
         return scores
 
-    def predict_classes(self, x: Any, batch_size: int = 32, verbose: int = 0) -> NDArray[Any]:
+    def predict_classes(self, x: Any, batch_size: int = 32, verbose: int | str = 0) -> NDArray[Any]:
         """Index of the largest output, or for a single output whether it is above 0.5: int [N] or [N, 1]."""
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.shape[-1] > 1:

@@ -11,6 +11,7 @@ from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
+from lamella.core.checks import checked_verbose
 from lamella.data.batches import Shuffle
 from lamella.data.sequence import Hiring, is_generated
 from lamella.models.generator_methods import GeneratorMethods
@@ -146,7 +147,7 @@ class Trainable(GeneratorMethods):
         y: Arrays = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int = 1,
+        verbose: int | str = 1,
         callbacks: Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -175,7 +176,8 @@ class Trainable(GeneratorMethods):
             `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
             shuffle: True, False or "batch".
             class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
-            verbose: 0, 1 or 2.
+            verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch;
+            "auto" means 1.
             steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
             max_queue_size, workers, use_multiprocessing, timeout: of a generator's or Sequence's batches, see
             fit_generator.
@@ -189,6 +191,7 @@ class Trainable(GeneratorMethods):
             epochs = renamed.pop("nb_epoch")
         if renamed:
             raise TypeError(f"Unrecognized keyword arguments: {renamed}")
+        verbose = checked_verbose(verbose)
         if is_generated(x):
             from lamella.training import generated  # with its queues it is six modules
 
@@ -212,7 +215,7 @@ class Trainable(GeneratorMethods):
         x: Arrays = None,
         y: Arrays = None,
         batch_size: int | None = None,
-        verbose: int = 1,
+        verbose: int | str = 1,
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Sequence[Callback] | None = None,
@@ -226,6 +229,7 @@ class Trainable(GeneratorMethods):
 
         Args:  x: arrays, or a generator of batches; the last four are for it alone, see evaluate_generator.
         """
+        verbose = checked_verbose(verbose)
         if is_generated(x):
             from lamella.training import generated
 
@@ -241,7 +245,7 @@ class Trainable(GeneratorMethods):
         self,
         x: Arrays,
         batch_size: int | None = None,
-        verbose: int = 0,
+        verbose: int | str = 0,
         steps: int | None = None,
         callbacks: Sequence[Callback] | None = None,
         max_queue_size: int = 10,
@@ -254,6 +258,7 @@ class Trainable(GeneratorMethods):
 
         Args:  x: arrays, or a generator of batches; the last four are for it alone, see predict_generator.
         """
+        verbose = checked_verbose(verbose)
         if is_generated(x):
             from lamella.training import generated
 
