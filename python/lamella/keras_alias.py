@@ -10,6 +10,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from lamella.core import config
 from lamella.core.release import KERAS_VERSION
 
 # Packages that resolve to lamella, and the rooms that they show.
@@ -42,6 +43,7 @@ def install_as_keras() -> ModuleType:
         raise RuntimeError("install_as_keras: another keras is already imported; call this before `import keras`")
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
+        config.set_is_keras()
     return importlib.import_module("keras")
 
 

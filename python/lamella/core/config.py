@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 DataFormat = Literal["channels_last", "channels_first"]
 
@@ -14,6 +14,9 @@ _floatx: str = "float32"
 _image_data_format: DataFormat = "channels_last"
 _legacy_frozen_batch_norm: bool = False
 _max_file_bytes: int | None = None
+_is_keras: bool = False
+
+_ALL = ("_epsilon", "_floatx", "_image_data_format", "_legacy_frozen_batch_norm", "_max_file_bytes", "_is_keras")
 
 
 def epsilon() -> float:
@@ -86,3 +89,23 @@ def set_max_file_bytes(limit: int | None) -> None:
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValueError(f"set_max_file_bytes: expected a positive number of bytes or None, got {limit!r}")
     _max_file_bytes = limit
+
+
+def is_keras() -> bool:
+    """Whether `import keras` means lamella in this process, see install_as_keras."""
+    return _is_keras
+
+
+def set_is_keras() -> None:
+    global _is_keras
+    _is_keras = True
+
+
+def get_state() -> dict[str, Any]:
+    """All of these settings as plain data, for another process."""
+    return {name: globals()[name] for name in _ALL}
+
+
+def set_state(state: dict[str, Any]) -> None:
+    """Make the settings those of the process that called get_state."""
+    globals().update(state)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,13 +29,9 @@ _custom: dict[str, Any] = {}  # of the process
 _factories: set[Any] = set()
 
 
-class _Scope(threading.local):
-    """What open scopes of this thread add, and what stands in _custom; None outside of a scope."""
-
-    table: dict[str, Any] | None = None
-
-
-_scope = _Scope()
+# What open scopes of this thread add, with what stands in _custom; None outside of a scope. Not thread-local: threads that
+# work for another one, as a Sequence's do, run in a copy of its context.
+_scope: ContextVar[dict[str, Any] | None] = ContextVar("custom_object_scope", default=None)
 
 
 def register(room: str, *names: str) -> Callable[[T], T]:
@@ -82,7 +78,7 @@ def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
     if room in _CLOSED:
         importlib.import_module(_CLOSED[room])
         return _rooms[room].get(name)
-    for table in (custom_objects or {}, _scope.table or {}, _custom, _rooms.get(room, {})):
+    for table in (custom_objects or {}, _scope.get() or {}, _custom, _rooms.get(room, {})):
         if name in table:
             return table[name]
     return None
@@ -114,17 +110,18 @@ def name_of(room: str, obj: object) -> str | None:
 @contextlib.contextmanager
 def custom_object_scope(*objects: Mapping[str, Any]) -> Iterator[None]:
     """Within the block, this thread's lookups in every room find the given objects by name first."""
-    before = _scope.table
+    before = _scope.get()
     table = dict(get_custom_objects())
     for mapping in objects:
         table.update(mapping)
-    _scope.table = table
+    _scope.set(table)
     try:
         yield
     finally:
-        _scope.table = before
+        _scope.set(before)
 
 
 def get_custom_objects() -> dict[str, Any]:
     """A live table. Entries put here stay, for all threads; within a `custom_object_scope` they go with it, as in Keras."""
-    return _custom if _scope.table is None else _scope.table
+    table = _scope.get()
+    return _custom if table is None else table

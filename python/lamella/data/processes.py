@@ -1,8 +1,9 @@
 """A process that works for a thread: it gets an argument, and sends back the result or the error.
 
-Work that pickles goes to a fresh interpreter, which knows nothing of this process's threads. Other work, and what the
-script itself defines, cannot travel there without running the script again: for that the process is forked, the
-kernels then run serially in the child (core/parallel.cpp). Either ends when its pipe does, so none outlives its owner.
+Work that pickles, and custom objects with it, goes to a fresh interpreter, which knows nothing of this process's threads
+but has its settings. Other work, and what the script itself defines, cannot travel there without running the script
+again: for that the process is forked, the kernels then run serially in the child (core/parallel.cpp). Either ends when its
+pipe does, so none outlives its owner.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+from lamella.core import config
 from lamella.data.worker_process import Pickled, PipeEnded, RemoteTraceback, Renewal, receive, run_forked
 from lamella.data.workers import GRACE_SECONDS, Work
 
@@ -129,8 +131,11 @@ class _Popen(subprocess.Popen[bytes]):
 
 def _fresh(theirs: Connection) -> _Child:
     """An interpreter of its own that serves `theirs`. It sees no Ctrl-C, and computes on one core, as its kin do."""
+    # Settings come before the work: modules that it imports may read them, and may import keras.
+    alias = "import lamella; lamella.install_as_keras(); " if config.is_keras() else ""
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
+        f"from lamella.core import config; config.set_state({config.get_state()!r}); {alias}"
         f"from lamella.data.worker_process import run_fresh; run_fresh({theirs.fileno()})"
     )
     return _Popen(

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core import config, registry
+
 
 class PipeEnded(Exception):
     """There is no other side any more. No EOFError or OSError, which a user's work and objects may raise as well."""
@@ -61,10 +63,12 @@ def receive(connection: Connection) -> Any:
 
 
 class Renewal:
-    """In the place of an argument: do this work from now on."""
+    """In the place of an argument: do this work from now on, with the settings and custom objects of now."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work = work
+        self.settings = config.get_state()
+        self.custom_objects = dict(registry.get_custom_objects())
 
 
 class RemoteTraceback(Exception):
@@ -103,6 +107,8 @@ def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
                 continue
             if isinstance(message, Renewal):
                 work, failure = message.work, None
+                config.set_state(message.settings)
+                registry.get_custom_objects().update(message.custom_objects)
                 continue
             _reply(connection, work, message, failure)
             del message

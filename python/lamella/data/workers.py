@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from time import monotonic, sleep
 from typing import Any
 
@@ -124,7 +125,8 @@ class Workers:
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._stopping = False
         self._threads = [
-            threading.Thread(target=self._serve, args=(work,), name=f"lamella-worker-{i}", daemon=True)
+            # In a copy of the caller's context, so that its custom objects are known there.
+            threading.Thread(target=copy_context().run, args=(self._serve, work), name=f"lamella-worker-{i}", daemon=True)
             for i, work in enumerate(works)
         ]
         try:

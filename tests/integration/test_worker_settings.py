@@ -1,0 +1,123 @@
+"""Worker processes have the settings of the process that hires them: a script's Sequence computes there what it does here."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from lamella.core import registry
+from lamella.data.crew import Crew, Item
+from lamella.data.sequence import Hiring, Sequence
+
+MODULE = """
+import os
+
+import keras  # lamella's alias, where the module is imported
+import numpy as np
+from keras import backend as K
+from keras.layers import Dense
+from keras.models import Sequential
+from keras.utils import Sequence, get_custom_objects
+
+AT_IMPORT = K.floatx(), K.epsilon(), K.image_data_format()
+
+
+def double(x):
+    return 2 * x
+
+
+class Batches(Sequence):
+    epoch = 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        layer = Dense(1, input_shape=(1,), activation="double", kernel_initializer="ones")
+        made = Sequential([layer]).predict(np.ones((1, 1)))
+        now = K.floatx(), K.epsilon(), K.image_data_format()
+        return os.getpid(), keras.__name__, AT_IMPORT, now, made.dtype.name, float(made[0, 0]), sorted(get_custom_objects())
+"""
+
+SCRIPT = """
+import os
+import subprocess
+import lamella
+
+lamella.install_as_keras()
+from keras import backend as K
+from keras.utils import custom_object_scope, get_custom_objects
+from lamella.data.crew import Crew, Item
+from lamella.data.sequence import Hiring
+
+K.set_floatx("float64")
+K.set_epsilon(1e-3)
+K.set_image_data_format("channels_first")
+import batches
+
+with custom_object_scope({"double": batches.double}):
+    crew = Crew(batches.Batches(), Hiring(1, 2, True))
+assert all(isinstance(process._child, subprocess.Popen) for process in crew._processes), "not fresh"
+pid, *rest = next(crew.results([Item(0, 1)]))
+assert pid != os.getpid()
+print(rest)
+K.set_epsilon(1e-5)  # as a callback may do
+get_custom_objects()["double"] = batches.double
+get_custom_objects()["more"] = batches.double
+crew.source.epoch = 1
+crew.renew()
+print(next(crew.results([Item(0, 1)]))[3:])
+crew.stop()
+"""
+
+
+def test_a_fresh_process_has_alias_settings_and_custom_objects(tmp_path):
+    (tmp_path / "batches.py").write_text(MODULE)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    paths = {"PYTHONPATH": ":".join([str(tmp_path), *filter(None, sys.path)]), "PATH": "/usr/bin:/bin"}
+    run = subprocess.run([sys.executable, tmp_path / "script.py"], env=paths, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    settings = ("float64", 0.001, "channels_first")
+    first = ["keras", settings, settings, "float64", 2.0, ["double"]]
+    later = (("float64", 1e-05, "channels_first"), "float64", 2.0, ["double", "more"])
+    assert run.stdout.splitlines() == [str(first), str(later)]
+
+
+class Found(Sequence):
+    """What an activation's name means where the batch is made."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return registry.find("activations", "worker_settings_test"), threading.current_thread().name
+
+
+@pytest.mark.parametrize("workers, use_multiprocessing", [(0, False), (2, False), (1, True)])
+def test_workers_know_the_objects_of_the_scope_that_hired_them(workers, use_multiprocessing):
+    with registry.custom_object_scope({"worker_settings_test": np.tanh}):
+        crew = Crew(Found(), Hiring(workers, 2, use_multiprocessing))
+        try:
+            found = [found for found, _ in crew.results([Item(0, 1), Item(1, 1)])]
+        finally:
+            crew.stop()
+    assert found == [np.tanh] * 2 and registry.find("activations", "worker_settings_test") is None
+
+
+def test_a_custom_object_that_does_not_pickle_travels_by_a_fork():
+    with registry.custom_object_scope({"worker_settings_test": lambda x: 3 * x}):
+        crew = Crew(Named(), Hiring(1, 2, True))
+        try:
+            assert list(crew.results([Item(0, 1)])) == [6]
+        finally:
+            crew.stop()
+
+
+class Named(Sequence):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return registry.get("activations", "worker_settings_test")(2)
