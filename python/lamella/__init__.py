@@ -6,6 +6,7 @@ Submodules load when they are first used: `import lamella` itself imports nothin
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as _numpy  # noqa: F401 - the one eager import; what comes later then costs its own time only
@@ -47,12 +48,26 @@ _NAMES = {
 }
 
 
+class _KerasModules:
+    """Asked last, for modules that Keras has and lamella has no file for, as lamella.layers.convolutional."""
+
+    @staticmethod
+    def find_spec(fullname: str, path: object = None, target: object = None) -> object:
+        if not fullname.startswith("lamella."):
+            return None
+        return importlib.import_module("lamella.core.keras_names").find_spec(fullname)
+
+
+if all(getattr(finder, "__qualname__", None) != _KerasModules.__qualname__ for finder in sys.meta_path):
+    sys.meta_path.append(_KerasModules)  # type: ignore[arg-type]
+
+
 def __getattr__(name: str) -> object:
     if name in _ROOMS:
         return importlib.import_module(f"lamella.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"lamella.{_NAMES[name]}"), name)
-    raise AttributeError(f"module 'lamella' has no attribute {name!r}")
+    return importlib.import_module("lamella.core.keras_names").find("", name)
 
 
 def __dir__() -> list[str]:

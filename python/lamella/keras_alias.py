@@ -14,26 +14,11 @@ from lamella.core import config
 from lamella.core.release import KERAS_VERSION
 
 # Packages that resolve to lamella, and the rooms that they show.
-_ROOTS = {"keras": "", "keras_applications": "applications"}
-
-# Keras's modules that have another place here, and the rooms whose names they show.
-_ELSEWHERE: dict[str, tuple[str, ...]] = {
-    "engine": ("layers", "models", "models.network", "layers.symbolic", "utils.layer_utils"),
-    "engine.topology": ("layers", "models", "models.network", "layers.symbolic", "utils.layer_utils"),
-    "engine.training": ("models",),
-    "engine.network": ("models.network",),
-    "engine.sequential": ("models.sequential",),
-    "engine.base_layer": ("layers", "layers.symbolic"),
-    "engine.input_layer": ("layers.input",),
-    "engine.saving": ("models", "saving.overwrite"),
-    "layers.convolutional": ("layers.conv", "layers.pooling"),
-    "layers.normalization": ("layers.norm",),
-    "objectives": ("losses",),
-}
+_ROOTS = {"keras": "", "keras_applications": "applications", "keras_preprocessing": "preprocessing"}
 
 
 def install_as_keras() -> ModuleType:
-    """Make `import keras`, every keras.x.y that exists here, and keras_applications resolve to lamella.
+    """Make `import keras`, every keras.x.y that exists here, keras_applications and keras_preprocessing resolve to lamella.
 
     Returns:  the module `keras`.
     Raises:  ImportError, at import, naming what does not exist here; RuntimeError if another keras was imported before.
@@ -56,18 +41,22 @@ class _Finder(MetaPathFinder):
         room = _room(fullname)
         if room is None:
             return None
-        if not room or room in _ELSEWHERE or _exists(f"lamella.{room}"):
+        try:
+            exists = not room or _exists(f"lamella.{room}")
+        except ImportError as error:
+            raise ImportError(f"`{fullname}`: {error}", name=fullname) from None
+        if exists:
             return ModuleSpec(fullname, _loader, is_package=True)
         raise ModuleNotFoundError(f"lamella has no {room!r}: `{fullname}` does not exist here", name=fullname)
 
 
 class _Loader(Loader):
-    """Loads the module of the same name under lamella, or one that shows the names of other rooms."""
+    """Loads the module of the same name under lamella."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         room = _room(spec.name)
-        if not room or room in _ELSEWHERE:
-            return _Facade(spec.name, _ELSEWHERE.get(room or "", ("",)))
+        if not room:
+            return _Keras(spec.name)
         module = importlib.import_module(f"lamella.{room}")
         spec.loader_state = module.__spec__
         return module
@@ -79,26 +68,18 @@ class _Loader(Loader):
             module.__spec__ = state
 
 
-class _Facade(ModuleType):
-    """A module of Keras whose names live in other rooms."""
+class _Keras(ModuleType):
+    """The package `keras`: what lamella shows, with Keras's version."""
 
-    def __init__(self, name: str, rooms: tuple[str, ...]) -> None:
-        super().__init__(name, f"{name}, as lamella has it.")
-        self._rooms = rooms
-        if name == "keras":
-            self.__version__ = KERAS_VERSION
+    __version__ = KERAS_VERSION
 
     def __getattr__(self, name: str) -> object:
-        if not name.startswith("__"):
-            for room in self._rooms:
-                module = importlib.import_module(f"lamella.{room}".rstrip("."))
-                if hasattr(module, name):
-                    return getattr(module, name)
-        raise AttributeError(f"lamella has no {self.__name__}.{name}")
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module("lamella"), name)
 
     def __dir__(self) -> list[str]:
-        rooms = [importlib.import_module(f"lamella.{room}".rstrip(".")) for room in self._rooms]
-        return sorted({name for room in rooms for name in dir(room) if not name.startswith("_")})
+        return [name for name in dir(importlib.import_module("lamella")) if not name.startswith("_")]
 
 
 def _room(fullname: str) -> str | None:

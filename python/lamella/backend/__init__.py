@@ -4,6 +4,7 @@ Arguments may be arrays, Variables, or tensors of a running tape; then the resul
 marked `in_graphs` make a node of the graph, a `layers.Function`; the others want values, which a symbolic tensor has not.
 """
 
+from lamella.core.keras_names import complete as _complete
 from lamella.backend.elementwise import *  # noqa: F403 - its __all__ is the list of names
 from lamella.backend.graph import *  # noqa: F403
 from lamella.backend.neural import *  # noqa: F403
@@ -15,3 +16,5 @@ from lamella.backend.rows import *  # noqa: F403
 from lamella.backend.session import *  # noqa: F403
 from lamella.backend.shapes import *  # noqa: F403
 from lamella.backend.values import *  # noqa: F403
+
+_complete(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lamella.core.keras_names import complete as _complete
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.configurable import serialize as serialize
 from lamella.layers import connect as _connect  # noqa: F401 - gives symbolic tensors Python's operators
@@ -40,3 +41,5 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     """The layer or model that `serialize` described. Raises ValueError "Unknown layer: Foo"."""
     layer: Layer = _deserialize("layers", config, custom_objects)
     return layer
+
+_complete(__name__)

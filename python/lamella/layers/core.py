@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import activations, constraints, initializers, regularizers
+from lamella.core.keras_names import complete as _complete
 from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
@@ -202,3 +203,5 @@ class Reshape(Layer):
                 f"{self.target_shape}"
             )
         return (input_shape[0], *(total // known if d == -1 else d for d in self.target_shape))
+
+_complete(__name__)

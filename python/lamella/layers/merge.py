@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import ops
+from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Dim, Shape, normalize_axis
 from lamella.layers.base import Layer, Value
@@ -122,3 +123,5 @@ def add(inputs: Sequence[Value], **kwargs: Any) -> Value:
 def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value:
     """Functional interface of `Concatenate`."""
     return Concatenate(axis=axis, **kwargs)(list(inputs))
+
+_complete(__name__)

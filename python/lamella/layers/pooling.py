@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.core.keras_names import complete as _complete
 from lamella.core.config import normalize_data_format
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
@@ -115,3 +116,5 @@ MaxPool2D = MaxPooling2D
 AvgPool2D = AveragePooling2D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
+
+_complete(__name__)

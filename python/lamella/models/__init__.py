@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamella.core.keras_names import complete as _complete
 from lamella.layers.input import Input as Input
 from lamella.models.architecture import model_from_config as model_from_config
 from lamella.models.architecture import model_from_json as model_from_json
@@ -10,3 +11,5 @@ from lamella.models.model import Model as Model
 from lamella.models.sequential import Sequential as Sequential
 from lamella.models.stored import load_model as load_model
 from lamella.models.stored import save_model as save_model
+
+_complete(__name__)

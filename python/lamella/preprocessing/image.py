@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lamella.core.keras_names import complete as _complete
 from lamella.core import config
 from lamella.core.checks import as_array
 
@@ -287,3 +288,5 @@ def _pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module 
     except ImportError as error:
         raise ImportError(f"Could not import PIL.Image. The use of `{who}` requires PIL.") from error
     return Image
+
+_complete(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from lamella.core import keras_names
 from lamella.core.random import set_random_seed as set_random_seed
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def __getattr__(name: str) -> object:
         return importlib.import_module(f"lamella.utils.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"lamella.utils.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'lamella.utils' has no attribute {name!r}")
+    return keras_names.find("utils", name)
 
 
 def __dir__() -> list[str]:

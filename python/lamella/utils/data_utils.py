@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from lamella.core.keras_names import complete as _complete
 from lamella.callbacks.progbar import Progbar
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
@@ -168,3 +169,5 @@ def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:
 
     if not unpack(path, directory, formats):
         raise ValueError(f"get_file: expected an archive ({' or '.join(formats)}), and {path} is none")
+
+_complete(__name__)

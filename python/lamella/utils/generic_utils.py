@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
+from lamella.core.keras_names import complete as _complete
 from lamella.callbacks.progbar import Progbar as Progbar
 from lamella.core.configurable import serialize as serialize_keras_object
 from lamella.core.registry import custom_object_scope as custom_object_scope
@@ -147,3 +148,5 @@ def func_dump(func: Callable[..., Any]) -> NoReturn:
 def func_load(code: Any, defaults: Iterable[Any] | None = None, closure: Any = None, globs: Any = None) -> NoReturn:
     """Raises NotImplementedError: lamella never runs code from a file."""
     raise NotImplementedError(f"func_load: {_MARSHALLED}; give the function by its name in custom_objects")
+
+_complete(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamella.core.keras_names import complete as _complete
 from lamella.data.hdf5 import HDF5Matrix
 
 __all__ = ["HDF5Matrix", "ask_to_proceed_with_overwrite"]
@@ -15,3 +16,5 @@ def ask_to_proceed_with_overwrite(filepath: str) -> bool:
     if answer == "y":
         print("[TIP] Next time specify overwrite=True!")
     return answer == "y"
+
+_complete(__name__)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lamella.core.keras_names import complete as _complete
 from lamella.layers.base import Layer
 from lamella.layers.symbolic import Symbolic
 from lamella.models.network import Network
@@ -71,3 +72,5 @@ def convert_dense_weights_data_format(
     else:
         maps = kernel.reshape(shape[2], *shape[:2], -1).transpose(1, 2, 0, 3)
     dense.set_weights([maps.reshape(kernel.shape), *bias])
+
+_complete(__name__)

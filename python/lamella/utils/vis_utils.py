@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from lamella.core.keras_names import complete as _complete
+
 
 def plot_model(
     model: Any,
@@ -19,3 +21,6 @@ def plot_model(
         f"plot_model: expected a drawing program, and lamella brings none (no {to_file} was written); model.summary() prints "
         "the layers, their shapes and what each is connected to"
     )
+
+
+_complete(__name__)

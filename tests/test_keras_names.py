@@ -1,0 +1,130 @@
+"""Breadth: which of Keras 2.2.5's public names are here, by every way of importing them, and with its signatures."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lamella.core import keras_names
+
+LIST = Path(__file__).parent / "golden" / "keras_2.2.5_names.txt"
+ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
+NAMES = [name for name, _ in ROWS]
+
+# How many of the 1,520 are there: raise it with every new name.
+FLOOR = 873
+
+FIND = """
+import importlib, lamella
+lamella.install_as_keras()
+missing = []
+for name in {names!r}:
+    parts = name.split(".")
+    found = None
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ImportError as error:
+            continue
+        break
+    for part in parts[cut:]:
+        found = getattr(found, part, None)
+    if found is None:
+        missing.append(name)
+print("\\n".join(missing))
+"""
+
+
+def run(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_public_names():
+    missing = run(FIND.format(names=NAMES)).split()
+    print(f"\n{len(NAMES) - len(missing)} of {len(NAMES)} public names of Keras 2.2.5 are there")
+    assert len(NAMES) - len(missing) >= FLOOR
+
+
+def test_the_list_that_is_shipped_follows_from_the_golden_one():
+    inside = {name for name, signature in ROWS if not signature}
+    children = {}
+    for name in NAMES:
+        parent, _, last = name.rpartition(".")
+        children.setdefault(parent, set()).add(last)
+    modules = {"keras"}
+    for name in sorted(inside & set(children), key=lambda name: name.count(".")):
+        if name.rpartition(".")[0] in modules:
+            modules.add(name)
+    wanted = {module.removeprefix("keras").removeprefix("."): children[module] for module in modules}
+    assert keras_names.modules() == wanted
+
+
+WAYS = [
+    "import {0}.layers.{1} as m",
+    "from {0}.layers import {1} as m",
+    "import {0}; import {0}.layers; m = {0}.layers.{1}",
+    "import {0}; m = {0}.layers.{1}",
+    "import importlib; m = importlib.import_module('{0}.layers.{1}')",
+]
+
+
+@pytest.mark.parametrize("root", ["keras", "lamella"])
+@pytest.mark.parametrize("way", WAYS)
+def test_each_module_by_each_way(root, way):
+    """Of keras.layers: every module, and the names that it shares with the room; the same objects under both roots."""
+    lines = ["import sys, lamella"] + (["lamella.install_as_keras()"] if root == "keras" else [])
+    for module in ("core", "convolutional", "pooling", "normalization", "merge"):
+        lines.append(way.format(root, module))
+        lines.append(f"assert m is sys.modules['lamella.layers.{module}'], m")
+        for name in sorted(keras_names.modules()[f"layers.{module}"]):
+            lines.append(f"assert getattr(m, {name!r}, None) is getattr(lamella.layers, {name!r}, None), {name!r}")
+    run("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "from keras.layers.core import Dense, Masking, InputSpec, Layer\nassert Masking is lamella.layers.Masking",
+        "import keras\nassert keras.layers.core.Dense is lamella.layers.Dense and keras.engine.topology.Layer is lamella.layers.Layer",
+        "from keras.engine import topology, base_layer, network\nassert network.Network is lamella.models.network.Network",
+        "from keras.engine.base_layer import Node, Layer\nassert Node.__module__ == 'lamella.layers.symbolic'",
+        "from keras.backend.tensorflow_backend import set_session, get_variable_shape\nassert set_session is lamella.backend.set_session",
+        "import keras.backend.tensorflow_backend as KTF\nassert KTF.square is lamella.backend.square and not hasattr(KTF, 'nothing')",
+        "from keras.backend.common import normalize_data_format\nassert normalize_data_format('channels_last') == 'channels_last'",
+        "import keras.layers.recurrent as r\nassert r.Layer is lamella.layers.Layer",
+        "from keras.legacy.layers import InputSpec\nassert InputSpec is lamella.layers.InputSpec",
+        "from keras.objectives import mse, MSE\nassert mse is lamella.losses.mse",
+        "from keras.layers.convolutional import *\nassert Conv2D is lamella.layers.Conv2D and 'Dense' not in globals()",
+        "from keras_preprocessing.image import load_img\nassert load_img is lamella.preprocessing.image.load_img",
+        "import keras_preprocessing, keras_applications\nassert keras_applications is lamella.applications",
+        "import lamella.engine.topology as t\nassert t.Layer is lamella.layers.Layer and 'Layer' in dir(t) and 'Dense' not in dir(t)",
+        "from lamella.engine.training_utils import Sequence\nassert Sequence is lamella.utils.Sequence",
+        "import keras\nassert not hasattr(keras, 'datasets') and not hasattr(keras.layers, 'nothing')",
+    ],
+)
+def test_names_by_their_paths(lines):
+    run(f"import lamella\nlamella.install_as_keras()\n{lines}")
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("from keras.layers import ConvLSTM2D", "keras.layers.ConvLSTM2D"),
+        ("from keras.layers.core import ActivityRegularization", "keras.layers.core.ActivityRegularization"),
+        ("from keras.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
+        ("from keras.legacy.interfaces import legacy_dense_support", "keras.legacy.interfaces"),
+        ("from keras.backend import ctc_decode", "keras.backend.ctc_decode"),
+        ("from keras.applications import NASNetLarge", "keras.applications.NASNetLarge"),
+        ("from keras.applications.nasnet import NASNetLarge", "keras.applications.nasnet"),
+        ("from lamella.layers.convolutional_recurrent import ConvLSTM2D", "keras.layers.convolutional_recurrent.ConvLSTM2D"),
+        ("import keras; keras.layers.ConvLSTM2D", "keras.layers.ConvLSTM2D"),
+        ("import lamella.backend as K; K.ctc_decode", "keras.backend.ctc_decode"),
+    ],
+)
+def test_a_name_that_is_not_there_yet_says_so(statement, name):
+    """When the name is there at last, take another one."""
+    code = f"try:\n    {statement}\nexcept (ImportError, AttributeError) as error:\n    print(error)"
+    assert f"{name} of Keras 2.2.5 is not in lamella yet" in run(f"import lamella\nlamella.install_as_keras()\n{code}")
