@@ -6,7 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,6 +55,18 @@ def _number_dtype(dtype: str | None, who: str) -> str | None:
     if found is None or found.kind not in "biuf":
         raise TypeError(f"Layer {who}: expected the name of a dtype of real numbers, got dtype={dtype!r}")
     return found.name
+
+
+class Update(NamedTuple):
+    """That a call of a layer moves a variable in each training step."""
+
+    variable: Variable
+    inputs: list[Symbolic]  # of the call
+
+
+def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
+    return [id(x) for x in inputs] == [id(x) for x in listed]
 
 
 class Layer(Weighted, CallHistory, Configurable):
@@ -212,9 +224,45 @@ class Layer(Weighted, CallHistory, Configurable):
                 )
 
     @property
-    def updates(self) -> list[object]:
-        """Empty: layers update their state in call()."""
-        return []
+    def updates(self) -> list[Update]:
+        """What the calls of this layer in graphs move, call by call; empty where it is frozen, unless it is stateful.
+
+        They tell; there is nothing to run, as fit applies them. A user's layer is called on small arrays to find them.
+        """
+        return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
+
+    def updates_of(self, node: Node) -> list[Update]:
+        """Those of one call."""
+        if not (self.trainable or self.stateful):
+            return []
+        return [Update(variable, node.inputs) for variable in self.moved_by(node)]
+
+    def moved_by(self, node: Node) -> list[Variable]:
+        """The variables whose new values a call notes in training: a user's are found by a trial on ones."""
+        if not is_users(self) or not node.inputs:
+            return []
+        ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.inputs]
+        outer, pending.updates = pending.updates, Updates()
+        noted = pending.updates
+        try:
+            with phase(True if node.phase is None else node.phase):
+                self.call(ones[0] if node.single else ones, **node.arguments)
+        finally:
+            pending.updates = outer
+            for layer in self.members():
+                layer._forget_losses()
+        return list(noted)
+
+    def get_updates_for(self, inputs: Any) -> list[Update]:
+        """The updates of the calls on these symbolic inputs; of None, those that depend on none, which there are not."""
+        return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
+
+    def get_losses_for(self, inputs: Any) -> list[Value]:
+        """Of None, the penalties' values now; of a call's symbolic inputs, what calls added to the loss in the last run."""
+        if inputs is None:
+            return [penalty() for penalty in self.penalties]
+        called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
+        return list(self._call_losses.values) if called else []
 
     @property
     def uses_learning_phase(self) -> bool:

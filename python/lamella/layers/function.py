@@ -98,7 +98,8 @@ class Function(Layer):
 
     @property
     def uses_learning_phase(self) -> bool:
-        return self.function in ("in_train_phase", "in_test_phase")
+        given = self.named.get("training", self.arguments[2] if len(self.arguments) > 2 else None)
+        return self.function in ("in_train_phase", "in_test_phase") and given is None
 
     def get_config(self) -> Config:
         """Raises NotImplementedError for arguments that a file cannot hold."""

@@ -12,9 +12,11 @@ from lamella.core.phase import current
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, count, normalize_axis
 from lamella.core.updates import latest, note
+from lamella.core.variable import Variable
 from lamella.layers.base import Layer, Value
 from lamella.layers.input_spec import InputSpec
 from lamella.layers.keras1 import keras1_names
+from lamella.layers.symbolic import Node
 from lamella.ops import batch_norm, batch_norm_inference, transpose
 
 
@@ -88,6 +90,9 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
         return self._call(inputs, training, frozen=not self.trainable)
+
+    def moved_by(self, node: Node) -> list[Variable]:
+        return [] if node.training is False else [self.moving_mean, self.moving_variance]
 
     def call_frozen(self, inputs: Value, training: bool | None = None) -> Value:
         """`call` inside a model that is itself frozen."""

@@ -35,6 +35,18 @@ class Symbolic:
         return self.shape
 
     @property
+    def _uses_learning_phase(self) -> bool:
+        """Whether what the tensor is made of differs between training and inference."""
+        seen: dict[Node, None] = {}
+        waiting = [node_of(self)]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen[node] = None
+                waiting += node.inbound_nodes
+        return any(node.training is None and node.layer.uses_learning_phase for node in seen)
+
+    @property
     def ndim(self) -> int:
         return len(self.shape)
 

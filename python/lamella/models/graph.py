@@ -35,7 +35,7 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
             finished.append(node)
             layers.setdefault(layer, -1)
             node_depths[node] = layer_depths[layer] = 0
-    by_depth: list[list[Node]] = [[] for _ in range(max(node_depths.values()) + 1)]
+    by_depth: list[list[Node]] = [[] for _ in range(max(node_depths.values(), default=-1) + 1)]
     for node in finished:
         by_depth[-1 - node_depths[node]].append(node)
     # Within a depth, layers stand in the order in which the walk from the outputs met them.

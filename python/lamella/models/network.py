@@ -14,7 +14,7 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer, Value
+from lamella.layers.base import Layer, Update, Value
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
 from lamella.layers.weighted import is_users, unique
@@ -233,7 +233,24 @@ class Network(Stored, Layer):
 
     @property
     def uses_learning_phase(self) -> bool:
-        return any(layer.uses_learning_phase for layer in self.layers)
+        """True if training and inference differ: not where each call that knows the phase has it fixed."""
+        return any(node.training is None and node.layer.uses_learning_phase for node in self._graph.nodes)
+
+    @property
+    def updates(self) -> list[Update]:
+        """Of the layers' calls in this graph, see Layer.updates; empty where the model is frozen, unless it is stateful."""
+        if not (self.trainable or self.stateful):
+            return []
+        return [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
+
+    def updates_of(self, node: Node) -> list[Update]:
+        return [Update(update.variable, node.inputs) for update in self.updates]
+
+    @property
+    def state_updates(self) -> list[Update]:
+        """Those of stateful layers, which take effect in predict and evaluate, too."""
+        nodes = [node for node in self._graph.nodes if node.inputs and node.layer.stateful]
+        return [update for node in nodes for update in node.layer.updates_of(node)]
 
     # Weights and penalties -------------------------------------------------------------------------------
 
@@ -319,6 +336,9 @@ class Network(Stored, Layer):
         print_fn: Callable[[str], object] | None = None,
     ) -> None:
         """Print name, output shape and parameters of each layer."""
+        warn_if_stale = getattr(self, "warn_if_stale", None)
+        if warn_if_stale is not None:
+            warn_if_stale()
         print_summary(self, line_length, positions, print_fn)
 
     def get_config(self) -> Config:

@@ -120,6 +120,11 @@ class Trainable(GeneratorMethods):
         steps.warn_if_stale()
         return steps
 
+    def warn_if_stale(self) -> None:
+        """Keras's warning where `trainable` has changed since compile; summary gives it, too."""
+        if self._steps is not None:
+            self._steps.warn_if_stale()
+
     def _build_from(self, x: Arrays) -> None:
         if not self.built and x is not None:
             network: Any = self
@@ -132,9 +137,18 @@ class Trainable(GeneratorMethods):
         """
         self._compiled().bind_optimizer()
 
+    def _make_predict_function(self) -> None:
+        """Nothing to do: there is no function to compile before threads predict. Keras's name: web servers call it."""
+
+    def _make_test_function(self) -> None:
+        """Nothing to do, see `_make_predict_function`. Raises RuntimeError before compile, as Keras does."""
+        self._compiled()
+
     @property
     def metrics_names(self) -> list[str]:
-        """The columns of what evaluate returns, "loss" first."""
+        """The columns of what evaluate returns, "loss" first. Raises AttributeError before compile."""
+        if self.optimizer is None:
+            raise AttributeError("You must compile your model before asking for its metrics_names.")
         return list(self._compiled().objective.names)
 
     def metric_direction(self, name: str) -> str | None:
