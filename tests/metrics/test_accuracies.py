@@ -53,3 +53,10 @@ def test_a_metric_is_called_as_its_function_is():
         metric_function(metrics.AUC, losses.mse, (None, 1))
     with pytest.raises(ValueError, match="Unknown metric function: nothing"):
         metric_function("nothing", losses.mse, (None, 1))
+
+
+def test_a_label_that_is_no_class_is_in_no_top_k():
+    p = np.array([[0.1, 0.2, 0.7]] * 6, "f4")
+    labels = np.array([-1.0, 2.0, 3.0, 1.5, 1.0, np.nan])
+    assert metrics.sparse_top_k_categorical_accuracy(labels, p, k=2).tolist() == [0, 1, 0, 0, 1, 0]
+    assert metrics.sparse_top_k_categorical_accuracy(labels[:, None], p, k=3).tolist() == [0, 1, 0, 0, 1, 0]

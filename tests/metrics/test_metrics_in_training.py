@@ -5,8 +5,8 @@ import pytest
 
 from lamella import backend as K
 from lamella import metrics
-from lamella.callbacks import Callback, EarlyStopping
-from lamella.layers import Dense, Input, Layer, Masking
+from lamella.callbacks import Callback, EarlyStopping, LambdaCallback
+from lamella.layers import Activation, Dense, Input, Layer, Masking
 from lamella.models import Model, Sequential
 from lamella.utils import set_random_seed
 
@@ -175,3 +175,32 @@ def test_a_fit_within_fit_leaves_the_outer_numbers():
 
     logs = model.fit(X, Y, batch_size=8, verbose=0, callbacks=[Once()]).history
     assert logs["true_positives"][0] + logs["false_negatives"][0] == Y.sum()
+
+
+def test_a_metric_called_size_or_batch_does_not_weigh_the_batches():
+    x, y = np.arange(5, dtype="f4").reshape(5, 1), np.zeros((5, 1), "f4")
+
+    def size(y, p):
+        return 1000.0 * p[..., 0]
+
+    def batch(y, p):
+        return p[..., 0]
+
+    model = Sequential([Activation("linear", input_shape=(1,))])
+    model.compile("sgd", "mse", metrics=[size, batch])
+    assert model.metrics_names == ["loss", "size_1", "batch_1"]
+    seen = []
+    spy = LambdaCallback(on_batch_end=lambda b, logs: seen.append((logs["batch"], logs["size"])))
+    history = model.fit(x, y, batch_size=2, shuffle=False, verbose=0, callbacks=[spy]).history
+    assert seen == [(0, 2), (1, 2), (2, 1)]
+    assert history["loss"] == [pytest.approx(6.0)] and history["size_1"] == [2000.0] and history["batch_1"] == [2.0]
+
+
+def test_a_metric_with_the_name_of_a_validation_column_is_refused():
+    model = Sequential([Activation("linear", input_shape=(1,))])
+
+    def val_loss(y, p):
+        return p[..., 0]
+
+    with pytest.raises(ValueError, match="^metric 'val_loss': validation writes a column of this name"):
+        model.compile("sgd", "mse", metrics=[val_loss])

@@ -628,3 +628,15 @@ def test_callbacks_get_verbose_as_a_number():
     one().fit(X, Y, verbose="auto", callbacks=[spy])
     one().fit(X, Y, verbose=True, callbacks=[spy])
     assert seen == [1, 1] and {type(v) for v in seen} == {int}
+
+
+@pytest.mark.parametrize("shuffle", ["rows", "yes", None, 2, np.ones(2)])
+def test_an_unknown_shuffle_is_refused_whatever_the_data_is(shuffle):
+    model = one()
+    for call in (
+        lambda: model.fit(X, Y, shuffle=shuffle, verbose=0), lambda: model.fit(X, Y, steps_per_epoch=1, shuffle=shuffle, verbose=0),
+        lambda: model.fit(iter([(X, Y)]), steps_per_epoch=1, shuffle=shuffle, verbose=0),
+        lambda: model.fit_generator(iter([(X, Y)]), 1, shuffle=shuffle, verbose=0),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match='^expected shuffle to be True, False or "batch", got'):
+            call()

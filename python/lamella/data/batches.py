@@ -28,6 +28,12 @@ class Order(Protocol):
     def __call__(self, ahead: int = 0) -> np.random.Generator: ...
 
 
+def check_shuffle(shuffle: object) -> None:
+    """Raises ValueError for anything but True, False and "batch"."""
+    if isinstance(shuffle, np.ndarray) or shuffle not in (True, False, "batch"):
+        raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
+
+
 class Batches:
     """What the loop feeds on.
 

@@ -55,9 +55,11 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
 
 @register("metrics")
 def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
-    """The same for class labels y."""
+    """The same for class labels y. A label that is no class of p is in no top k."""
     y, p = _arrays(y_true, y_pred)
-    return _in_top_k(y.reshape(p.shape[:-1]).astype(np.intp), p, k)
+    given = y.reshape(p.shape[:-1])
+    known = (given >= 0) & (given < p.shape[-1]) & (given == np.trunc(given))
+    return _in_top_k(np.where(known, given, 0).astype(np.intp), p, k) * _floats(known)
 
 
 def _in_top_k(labels: Array, p: Array, k: int) -> Array:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.core.checks import checked_verbose
+from lamella.data.batches import Shuffle
 from lamella.data.sequence import Hiring
 from lamella.training.step import Steps
 
@@ -103,7 +104,7 @@ class GeneratorMethods:
         max_queue_size: int = 10,
         workers: int = 1,
         use_multiprocessing: bool = False,
-        shuffle: bool = True,
+        shuffle: Shuffle = True,
         initial_epoch: int = 0,
         *,
         timeout: float | None = None,

@@ -188,7 +188,7 @@ class Trainable(GeneratorMethods):
             initial_epoch: with a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
             validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
             `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
-            shuffle: True, False or "batch".
+            shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
             class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
             verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch;
             "auto" means 1.
@@ -214,7 +214,7 @@ class Trainable(GeneratorMethods):
                 x, steps_per_epoch, epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
                 validation_steps=validation_steps, validation_freq=validation_freq, class_weight=class_weight,
                 max_queue_size=max_queue_size, workers=workers, use_multiprocessing=use_multiprocessing,
-                shuffle=bool(shuffle), initial_epoch=initial_epoch, timeout=timeout,
+                shuffle=shuffle, initial_epoch=initial_epoch, timeout=timeout,
             )  # fmt: skip
         if not is_generated(validation_data):
             _feed.refuse_timeout(timeout)

@@ -11,7 +11,7 @@ from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_count
-from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches
+from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches, check_shuffle
 from lamella.data.sequence import Hiring, is_generated
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
@@ -40,6 +40,7 @@ def fit(
     hiring: Hiring,
 ) -> History:
     """Train on arrays; see Model.fit. Everything is checked before the first weight changes."""
+    check_shuffle(shuffle)
     if batch_size is not None and steps_per_epoch is not None:
         raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
     generated = is_generated(validation_data)
@@ -60,8 +61,6 @@ def fit(
     if steps_per_epoch is not None:
         batches = WholeBatches(data, checked_count("steps_per_epoch", steps_per_epoch))
     else:
-        if shuffle not in (True, False, "batch"):
-            raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
         batches = ArrayBatches(data, size, shuffle, steps.stream.order)
     validation: Batches | None = None
     if generated:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
-from lamella.data.batches import Batches, Data
+from lamella.data.batches import Batches, Data, Shuffle, check_shuffle
 from lamella.data.crew import Crew, Item
 from lamella.data.generated import GeneratedBatches, LikeLastBatch
 from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_generated, is_sequence, named, split_item
@@ -77,7 +77,7 @@ def fit(
     verbose: int,
     callbacks: Sequence[Callback] | None,
     validation_data: Any,
-    shuffle: bool,
+    shuffle: Shuffle,
     class_weight: Any,
     initial_epoch: int,
     steps_per_epoch: int | None,
@@ -86,8 +86,9 @@ def fit(
     hiring: Hiring,
 ) -> History:
     """Train on batches as they come; see Model.fit. Workers end with the fit, however that ends."""
+    check_shuffle(shuffle)
     batches = GeneratedBatches(
-        source, steps_per_epoch, feed.items_to_data(model, steps.objective, class_weight), hiring, steps.stream.order, shuffle
+        source, steps_per_epoch, feed.items_to_data(model, steps.objective, class_weight), hiring, steps.stream.order, bool(shuffle)
     )
     validation: Batches | None = None
     shown = None

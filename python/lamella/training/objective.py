@@ -23,6 +23,10 @@ Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one tha
 Value = Any  # Tensor | ndarray | float: what a loss function of the user's own may return
 
 
+# What the logs of a batch hold besides the columns: a metric of that name would stand for the number of samples.
+_OF_BATCHES = ("batch", "size")
+
+
 @dataclass
 class Metric:
     """A column of the logs."""
@@ -121,6 +125,9 @@ class Objective:
                     )
                     output.metrics.append(Metric(name, function, is_weighted))
                     self.names.append(name)
+        for name in self.names:
+            if name.startswith("val_") and name.removeprefix("val_") in self.names:
+                raise ValueError(f"metric '{name}': validation writes a column of this name; give the metric another")
         self.metrics = _metrics_of(self.outputs)
         self.stateful_names = [metric.name for metric in self.metrics if metric.stateful]
         self._report_losses = several
@@ -128,7 +135,7 @@ class Objective:
 
     def _free_name(self, base: str) -> str:
         name, n = base, 1
-        while name in self.names:
+        while name in self.names or name in _OF_BATCHES:
             name, n = f"{base}_{n}", n + 1
         return name
 
