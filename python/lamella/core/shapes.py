@@ -72,6 +72,13 @@ def normalize_padding(value: str) -> Padding:
     raise ValueError(f'The `padding` argument must be one of "valid", "same". Received: {value}')
 
 
+def as_axis(value: object) -> int:
+    """An axis as Python's int. Raises TypeError for what is no whole number."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"expected axis to be a whole number, got {value!r}")
+    return operator.index(value)
+
+
 def normalize_axis(axis: int, ndim: int, who: str) -> int:
     """Raises ValueError if `axis` is outside [-ndim, ndim)."""
     if not -ndim <= axis < ndim:

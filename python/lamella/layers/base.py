@@ -21,6 +21,7 @@ from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.layers.calls import CallHistory
+from lamella.layers.constructors import naming_layer
 from lamella.layers.input_spec import InputSpec, check_inputs
 from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
@@ -85,6 +86,11 @@ class Layer(Weighted, CallHistory, Configurable):
     supports_masking = False
     stateful = False
     activity_regularizer: Callable[..., Value] | None = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.startswith("lamella.layers.") and "__init__" in vars(cls):
+            setattr(cls, "__init__", naming_layer(vars(cls)["__init__"]))
 
     def __init__(
         self,

@@ -183,6 +183,8 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(target_shape, (list, tuple)) or not all(hasattr(d, "__index__") for d in target_shape):
+            raise ValueError(f"Layer {self.name}: expected a shape of integers for target_shape, got {target_shape!r}")
         self.target_shape = tuple(int(d) for d in target_shape)
         if sum(d == -1 for d in self.target_shape) > 1:
             raise ValueError(f"Layer {self.name}: can only specify one unknown dimension, got {self.target_shape}")

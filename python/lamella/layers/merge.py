@@ -10,7 +10,7 @@ import numpy as np
 from lamella import ops
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
-from lamella.core.shapes import Dim, Shape, normalize_axis
+from lamella.core.shapes import Dim, Shape, as_axis, normalize_axis
 from lamella.layers.base import Layer, Value
 
 
@@ -78,7 +78,7 @@ class Concatenate(_Merge):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = as_axis(axis)
 
     def build(self, input_shape: list[Shape]) -> None:
         self.compute_output_shape(input_shape)

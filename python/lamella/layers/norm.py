@@ -10,7 +10,7 @@ from lamella.core.checks import check_number
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, count, normalize_axis
+from lamella.core.shapes import Shape, as_axis, count, normalize_axis
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
 from lamella.layers.base import Layer, Value
@@ -53,7 +53,7 @@ class BatchNormalization(Layer):
         super().__init__(**kwargs)
         check_number(momentum, f"Layer {self.name}, momentum")
         check_number(epsilon, f"Layer {self.name}, epsilon")
-        self.axis = axis
+        self.axis = as_axis(axis)
         self.momentum = momentum
         self.epsilon = epsilon
         self.center = center
