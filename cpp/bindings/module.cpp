@@ -1,6 +1,8 @@
 // lamella._kernels._compiled: each line of kernels.def as a function, the choice of target and threads, and
 // what lamella.ops is made of.
+#include "bindings/atomic.h"
 #include "bindings/caster.h"
+#include "bindings/exit.h"
 #include "bindings/ops.h"
 #include "core/cpu_limit.h"
 
@@ -23,10 +25,7 @@ void call(const char* name, const std::vector<Parameter>& parameters, Status (*k
     const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &parameters, index++})...};
     check_overlaps(name, parameters, casters);
     const Status status = std::apply(
-        [&](const auto&... caster) {
-            const py::gil_scoped_release release;
-            return kernel(caster.get()...);
-        },
+        [&](const auto&... caster) { return without_gil([&] { return kernel(caster.get()...); }); },
         casters);
     if (status == nullptr) return;
     if (status == kOutOfMemory) {
@@ -54,7 +53,8 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
 }  // namespace
 }  // namespace lamella
 
-PYBIND11_MODULE(_compiled, module) {
+// The module behind PyInit__compiled.
+PYBIND11_MODULE(_unguarded, module) {
     using namespace lamella;
     module.doc() = "The kernels of kernels.def, for float32 and float64 arrays.";
     if (current_or_null() == nullptr) {
@@ -106,4 +106,14 @@ PYBIND11_MODULE(_compiled, module) {
     module.def("num_threads", &num_threads);
     module.def("set_num_threads", &set_num_threads);
     bind_ops(module);
+    bind_atomic(module);
+}
+
+// In a sub-interpreter pybind11 waits for a lock that is never free, and NumPy, too, is for one interpreter only.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__compiled() {
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "lamella runs in the main interpreter only, and this is a sub-interpreter");
+        return nullptr;
+    }
+    return PyInit__unguarded();
 }

@@ -9,22 +9,30 @@
 #include <cstddef>
 #include <initializer_list>
 
+#include "bindings/exit.h"
+#include "bindings/objects.h"
+
 namespace lamella {
 namespace {
 
-namespace py = pybind11;
-
-py::object stolen(PyObject* object) { return py::reinterpret_steal<py::object>(object); }
-py::object borrowed(PyObject* object) { return py::reinterpret_borrow<py::object>(object); }
-
-// What a thread's tape has recorded so far; the objects are owned, and null while none records.
-struct Recording {
+// What lamella.ops.tape.Tape is made of: what a tape has recorded in its block so far.
+struct Recorder {
+    PyObject_HEAD
     PyObject* nodes;   // list of (backward, origins, need, index of the result)
     PyObject* places;  // dict: index of each source that is a Variable
     PyObject* block;   // what the Tensors of this block bear
     Py_ssize_t first;  // results count on from here
+    Py_ssize_t given;  // `first` as a block begins
+
+    template <class F>
+    int each_owned(const F& f) {
+        for (PyObject** owned : {&nodes, &places, &block}) {
+            if (const int stop = f(*owned)) return stop;
+        }
+        return 0;
+    }
 };
-thread_local Recording recording{};
+thread_local Recorder* recording = nullptr;  // the one that records in this thread, owned
 
 // What lamella.ops.tape.Tensor holds; the class there has the rest.
 struct Held {
@@ -96,7 +104,7 @@ PyObject* value_of(const Op& op, PyObject* input) {
         return Py_NewRef(reinterpret_cast<Held*>(input)->value);
     }
     if (op.is_variable(input)) return PyObject_GetAttr(input, value_name);
-    return PyObject_CallOneArg(asarray, input);
+    return or_sleep_at_exit([=] { return PyObject_CallOneArg(asarray, input); });
 }
 
 // The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
@@ -131,9 +139,15 @@ PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* blo
 PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
     const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
-    // The tape may end while the op runs, by another's hand.
-    const py::object nodes = borrowed(recording.nodes), places = borrowed(recording.places), block = borrowed(recording.block);
-    const Py_ssize_t first = recording.first;
+    // The tape may begin a new block while the op runs.
+    py::object nodes, places, block;
+    Py_ssize_t first = 0;
+    if (recording != nullptr) {
+        nodes = borrowed(recording->nodes);
+        places = borrowed(recording->places);
+        block = borrowed(recording->block);
+        first = recording->first;
+    }
 
     References values(inputs + named);
     if (values.items() == nullptr) return PyErr_NoMemory();
@@ -161,7 +175,8 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
         }
     }
 
-    const py::object result = stolen(PyObject_Vectorcall(op.forward, values.items(), static_cast<std::size_t>(inputs), names));
+    const py::object result = stolen(or_sleep_at_exit(
+        [&] { return PyObject_Vectorcall(op.forward, values.items(), static_cast<std::size_t>(inputs), names); }));
     if (!result) return nullptr;
     if (!PyTuple_CheckExact(result.ptr()) || PyTuple_GET_SIZE(result.ptr()) != 2) {
         return PyErr_Format(PyExc_TypeError, "differentiable: expected a tuple (y, backward) of %R, got %s", op.forward,
@@ -198,32 +213,6 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
     return self;
 }
 
-// What the garbage collector asks of either type.
-template <class Object>
-int traverse(PyObject* self, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE(self));
-    return reinterpret_cast<Object*>(self)->each_owned(
-        [=](PyObject* owned) { return owned != nullptr ? visit(owned, arg) : 0; });
-}
-
-template <class Object>
-int clear(PyObject* self) {
-    return reinterpret_cast<Object*>(self)->each_owned([](PyObject*& owned) {
-        Py_CLEAR(owned);
-        return 0;
-    });
-}
-
-template <class Object>
-void free_object(PyObject* self) {
-    PyTypeObject* const type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    if (type->tp_weaklistoffset > 0) PyObject_ClearWeakRefs(self);
-    clear<Object>(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
 // In a class an op is a method, as functions are.
 PyObject* bind_op(PyObject* self, PyObject* object, PyObject*) {
     return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
@@ -235,12 +224,6 @@ PyObject* show_op(PyObject* self) {
 
 // An op pickles, and is copied, by its name, as functions are.
 PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
-
-py::object make_type(PyType_Spec* spec) {
-    PyObject* const type = PyType_FromSpec(spec);
-    if (type == nullptr) throw py::error_already_set();
-    return stolen(type);
-}
 
 py::object make_held_type() {
     static PyMemberDef members[] = {
@@ -289,25 +272,117 @@ py::object make_op_type() {
     return make_type(&spec);
 }
 
-void set_recording(const Recording& now) {
-    const py::object nodes = stolen(recording.nodes), places = stolen(recording.places), block = stolen(recording.block);
-    recording = now;
+// --- Recorder ---------------------------------------------------------------------------------------------------
+
+// A new block: Tensors of the one before are refused.
+bool renew(Recorder& self) {
+    PyObject *const nodes = PyList_New(0), *const block = PyObject_CallNoArgs(reinterpret_cast<PyObject*>(&PyBaseObject_Type));
+    if (nodes == nullptr || block == nullptr) {
+        Py_XDECREF(nodes);
+        Py_XDECREF(block);
+        return false;
+    }
+    Py_XSETREF(self.nodes, nodes);
+    Py_XSETREF(self.block, block);
+    return true;
 }
 
-PyObject* record(PyObject*, PyObject* arguments) {
-    PyObject *nodes, *places, *block;
+bool begin_recording(Recorder& self) {
+    if (recording != nullptr) {
+        PyErr_SetString(PyExc_RuntimeError, "Tape: a tape is already recording in this thread");
+        return false;
+    }
+    if (!renew(self)) return false;
+    self.first = self.given;
+    recording = reinterpret_cast<Recorder*>(Py_NewRef(reinterpret_cast<PyObject*>(&self)));
+    return true;
+}
+
+int init_recorder(PyObject* self, PyObject* arguments, PyObject* names) {
+    static const char* keywords[] = {"places", "first", nullptr};
+    Recorder& recorder = *reinterpret_cast<Recorder*>(self);
+    PyObject* places;
     Py_ssize_t first;
-    if (!PyArg_ParseTuple(arguments, "O!O!On", &PyList_Type, &nodes, &PyDict_Type, &places, &block, &first)) return nullptr;
-    set_recording({Py_NewRef(nodes), Py_NewRef(places), Py_NewRef(block), first});
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "O!n", const_cast<char**>(keywords), &PyDict_Type, &places, &first)) {
+        return -1;
+    }
+    Py_XSETREF(recorder.places, Py_NewRef(places));
+    recorder.first = recorder.given = first;
+    return renew(recorder) ? 0 : -1;
+}
+
+// After an error nobody asks for gradients: let go of what the closures hold.
+bool end_block(PyObject* self, bool succeeded) {
+    Error error;
+    PyObject* const recorder = reinterpret_cast<PyObject*>(recording);
+    recording = nullptr;
+    Py_XDECREF(recorder);
+    if (!succeeded && !renew(*reinterpret_cast<Recorder*>(self))) return false;
+    error.restore();
+    return true;
+}
+
+// No signal comes between the function and the end of the recording.
+PyObject* run_recorded(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+    if (given < 1) return PyErr_Format(PyExc_TypeError, "Recorder.run: expected a function");
+    if (!begin_recording(*reinterpret_cast<Recorder*>(self))) return nullptr;
+    PyObject* const result = PyObject_Vectorcall(arguments[0], arguments + 1, static_cast<std::size_t>(given - 1), names);
+    return end_block(self, result != nullptr) ? result : nullptr;
+}
+
+PyObject* enter_recorder(PyObject* self, PyObject*) {
+    return begin_recording(*reinterpret_cast<Recorder*>(self)) ? Py_NewRef(self) : nullptr;
+}
+
+PyObject* leave_recorder(PyObject* self, PyObject* const* arguments, Py_ssize_t given) {
+    if (!end_block(self, given == 0 || arguments[0] == Py_None)) return nullptr;
     Py_RETURN_NONE;
 }
 
-PyObject* stop_recording(PyObject*, PyObject*) {
-    set_recording({});
+PyObject* renew_recorder(PyObject* self, PyObject*) {
+    if (!renew(*reinterpret_cast<Recorder*>(self))) return nullptr;
     Py_RETURN_NONE;
 }
 
-PyObject* recorded(PyObject*, PyObject*) { return Py_NewRef(recording.nodes != nullptr ? recording.nodes : Py_None); }
+PyObject* is_recording(PyObject* self, void*) {
+    return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording));
+}
+
+PyObject* recorded(PyObject*, PyObject*) { return Py_NewRef(recording != nullptr ? recording->nodes : Py_None); }
+
+py::object make_recorder_type() {
+    static PyMemberDef members[] = {
+        {"nodes", T_OBJECT_EX, offsetof(Recorder, nodes), READONLY, nullptr},
+        {"places", T_OBJECT_EX, offsetof(Recorder, places), READONLY, nullptr},
+        {"block", T_OBJECT_EX, offsetof(Recorder, block), READONLY, nullptr},
+        {"first", T_PYSSIZET, offsetof(Recorder, first), 0, nullptr},
+        {},
+    };
+    static PyGetSetDef properties[] = {{"recording", is_recording, nullptr, nullptr, nullptr}, {}};
+    static PyMethodDef methods[] = {
+        {"run", fast(run_recorded), METH_FASTCALL | METH_KEYWORDS, nullptr},
+        {"renew", renew_recorder, METH_NOARGS, nullptr},
+        {"__enter__", enter_recorder, METH_NOARGS, nullptr},
+        {"__exit__", fast(leave_recorder), METH_FASTCALL, nullptr},
+        {},
+    };
+    static PyType_Slot slots[] = {
+        {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+        {Py_tp_init, reinterpret_cast<void*>(init_recorder)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Recorder>)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear<Recorder>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Recorder>)},
+        {Py_tp_methods, methods},
+        {Py_tp_members, members},
+        {Py_tp_getset, properties},
+        {},
+    };
+    static PyType_Spec spec{"lamella._kernels.Recorder", sizeof(Recorder), 0,
+                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
+    return make_type(&spec);
+}
+
+// --- the way back -----------------------------------------------------------------------------------------------
 
 // A list's item as a new reference, or null with an error set.
 PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
@@ -322,9 +397,9 @@ bool go_back(PyObject* node, PyObject* gradients) {
     if (dy.is_none()) return true;
     if (PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return false;
     PyObject* const arguments[] = {dy.ptr(), need};
-    const py::object result = stolen(PyObject_Vectorcall(backward, arguments, 2, nullptr));
+    const py::object result = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
     if (!result) return false;
-    const py::object found = stolen(PySequence_Tuple(result.ptr()));
+    const py::object found = stolen(or_sleep_at_exit([&] { return PySequence_Tuple(result.ptr()); }));
     if (!found) return false;
     const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PyTuple_GET_SIZE(found.ptr()));
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -333,7 +408,8 @@ bool go_back(PyObject* node, PyObject* gradients) {
         if (origin < 0 || dx == Py_None) continue;
         const py::object before = stolen(item_of(gradients, origin));
         if (!before) return false;
-        PyObject* const sum = before.is_none() ? Py_NewRef(dx) : PyNumber_Add(before.ptr(), dx);
+        PyObject* const sum =
+            before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return PyNumber_Add(before.ptr(), dx); });
         if (sum == nullptr || PyList_SetItem(gradients, origin, sum) < 0) return false;
     }
     return true;
@@ -390,13 +466,12 @@ void bind_ops(py::module_& module) {
     held_type = reinterpret_cast<PyTypeObject*>(make_held_type().release().ptr());
     module.attr("Held") = py::handle(reinterpret_cast<PyObject*>(held_type));
     module.attr("Op") = make_op_type();
+    module.attr("Recorder") = make_recorder_type();
     static PyMethodDef functions[] = {
-        {"record", record, METH_VARARGS, nullptr},
-        {"stop_recording", stop_recording, METH_NOARGS, nullptr},
         {"recorded", recorded, METH_NOARGS, nullptr},
         {"backpropagate", backpropagate, METH_VARARGS, nullptr},
         {"contiguous", contiguous, METH_O, nullptr},
-        {"empty_like", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(empty_like)), METH_FASTCALL, nullptr},
+        {"empty_like", fast(empty_like), METH_FASTCALL, nullptr},
         {},
     };
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

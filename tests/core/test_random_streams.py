@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import Callback
+from lamella.core.atomic import commit
 from lamella.core.random import Stream, draw_key, generator, next_seed, set_random_seed
 from lamella.layers import Dense, Dropout
 from lamella.models import Sequential
@@ -14,23 +15,26 @@ from lamella.optimizers import SGD
 
 def test_keys_of_a_step_follow_from_seed_step_and_number():
     stream = Stream()
-    with stream:
-        keys = [draw_key(), draw_key(), draw_key(5)]
+    keys = stream.run(lambda: [draw_key(), draw_key(), draw_key(5)])
     seed = stream.seed
-    assert keys == [(seed, 0), (seed, 1), (5, 2)] and stream.step == 1
-    with stream:
-        assert draw_key() == (seed, 1 << 20)
+    assert keys == [(seed, 0), (seed, 1), (5, 2)] and stream.step == 0
+    commit([stream.count_step()])
+    assert stream.run(draw_key) == (seed, 1 << 20) and stream.step == 1
     other = Stream()
     other.set_state({"seed": seed, "step": 1, "epoch": 0})
-    with other:
-        assert draw_key() == (seed, 1 << 20)
+    assert other.run(draw_key) == (seed, 1 << 20)
 
 
-def test_a_step_that_raises_does_not_count():
-    stream = Stream()
-    with pytest.raises(KeyError), stream:
+def test_a_step_that_raises_is_over_and_begins_anew():
+    def failing():
+        draw_key()
         raise KeyError
-    assert stream.step == 0
+
+    stream = Stream()
+    with pytest.raises(KeyError):
+        stream.run(failing)
+    assert stream.step == 0 and draw_key()[0] != stream.seed
+    assert stream.run(draw_key) == (stream.seed, 0)
 
 
 def test_random_arrays_within_a_step_follow_from_it_too():
@@ -39,8 +43,9 @@ def test_random_arrays_within_a_step_follow_from_it_too():
         stream = Stream()
         stream.set_state({"seed": 3, "step": 7, "epoch": 0})
         generator().random(5)  # what other draws did does not matter
-        with stream:
-            drawn.append([next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)])
+        drawn.append(
+            stream.run(lambda: [next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)])
+        )
     assert drawn[0] == drawn[1] and drawn[0][0] != drawn[0][1]
 
 
@@ -48,14 +53,17 @@ def test_a_step_is_one_threads_own_and_steps_nest():
     outer, inner = Stream(), Stream()
     inner.begin_epoch()  # has a seed of its own before the other's step
     seen = []
-    with outer:
+
+    def step():
         worker = threading.Thread(target=lambda: seen.append(draw_key()))
         worker.start()
         worker.join()
         first = draw_key()
-        with inner:
-            assert draw_key() == (inner.seed, 0)
+        assert inner.run(draw_key) == (inner.seed, 0)
         assert draw_key() == (outer.seed, 1)
+        return first
+
+    first = outer.run(step)
     assert first == (outer.seed, 0) and seen[0][0] not in (outer.seed, inner.seed)
 
 
@@ -69,19 +77,16 @@ def test_outside_of_steps_each_draw_is_new_and_seeded():
 def test_set_random_seed_begins_a_stream_anew():
     stream = Stream()
     set_random_seed(4)
-    with stream:
-        first = draw_key()
+    first = stream.run(draw_key)
     set_random_seed(4)
-    with stream:
-        assert draw_key() == first
+    assert stream.run(draw_key) == first
 
 
 def test_an_epochs_order_is_the_same_however_often_it_is_made():
     stream = Stream()
     stream.begin_epoch()
     first = stream.order().permutation(50).tolist()
-    with stream:
-        pass
+    commit([stream.count_step()])
     assert stream.order().permutation(50).tolist() == first
     stream.begin_epoch()
     assert stream.order().permutation(50).tolist() != first

@@ -1,9 +1,11 @@
 """The compiled module: one function for each line of cpp/kernels.def, and the choice of target and threads."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 KERNELS: tuple[str, ...]
 
@@ -52,17 +54,53 @@ class Op:
     def __init__(self, forward: Callable[..., Any], tensor: type[Held], variable: type) -> None: ...
     def __call__(self, *inputs: Any, **config: Any) -> Any: ...
 
-def record(nodes: list[Any], places: dict[Any, int], block: object, first: int) -> None:
-    """Ops of this thread append to `nodes`, in which results count on from `first`, where an input is in `places` or of
-    this `block`.
+class Recorder:
+    """What a Tape records. Within `run` or a `with` block ops of this thread append to `nodes`, in which results count on
+    from `first`, where an input is in `places` or of this `block`.
+
+    Raises:  RuntimeError if one records in this thread already.
     """
 
-def stop_recording() -> None: ...
+    nodes: list[Any]
+    places: dict[Any, int]
+    block: object
+    first: int
+    recording: bool  # in this thread
+
+    def __init__(self, places: dict[Any, int], first: int) -> None: ...
+    def run(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T: ...
+    def renew(self) -> None:
+        """Begin a new block."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, error: object, trace: object, /) -> None: ...
+
 def recorded() -> list[Any] | None:
-    """The nodes of the tape that records in this thread."""
+    """The nodes of the one that records in this thread."""
 
 def backpropagate(nodes: list[Any], gradients: list[Any]) -> None:
     """Empties `nodes` from the end: hands each result's gradient to its closure, and adds up what comes back."""
+
+# What lamella.core.atomic is made of.
+def commit(
+    calls: list[tuple[Callable[..., Any], tuple[Any, ...]]], undo: list[tuple[Callable[..., Any], tuple[Any, ...]]] = ..., /
+) -> list[Any]:
+    """Make the calls (function, arguments) in order; returns what they return. Without a bytecode between them: if all are
+    C functions, no signal comes in between. Where one raises, the calls of `undo` are made, then the error is raised.
+    """
+
+class Scope:
+    """Attributes that have another value for a while.
+
+    Args:  bindings: (object, name of the attribute, its value meanwhile).
+    """
+
+    def __init__(self, *bindings: tuple[object, str, object]) -> None: ...
+    def run(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T:
+        """What function(*arguments) returns; then the attributes are as before, whatever came."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, kind: object, error: object, trace: object, /) -> None: ...
 
 # A kernel by its name. Raises TypeError for arrays that it does not take, ValueError where one of its checks fails.
 def __getattr__(name: str) -> Callable[..., None]: ...

@@ -4,9 +4,9 @@ without end: elements of weights, and calls of layers inside layers.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
+
+from lamella.core.atomic import Scope
 
 # Bytes of the weights that a description alone may ask for; VGG19, of the largest usual networks, has 0.6e9.
 DESCRIPTION_BYTES = 2**31
@@ -25,20 +25,15 @@ class _Budget(threading.local):
 _budget = _Budget()
 
 
-@contextlib.contextmanager
-def limit(elements: int, source: str, *, filled: bool) -> Iterator[None]:
+def limit(elements: int, source: str, *, filled: bool) -> Scope:
     """Within the block, layers of this thread may make weights of that many elements together; a limit inside another is none.
 
     Args:  source: who sets the limit, for messages: "m.h5 holds".  filled: the weights' values come later, from a file.
     """
     if _budget.left is not None:
-        yield
-        return
-    _budget.left, _budget.calls, _budget.source, _budget.filled = elements, _CALLS, source, filled
-    try:
-        yield
-    finally:
-        _budget.left = None
+        return Scope()
+    limits = {"left": elements, "calls": _CALLS, "source": source, "filled": filled}
+    return Scope(*((_budget, name, value) for name, value in limits.items()))
 
 
 def limited() -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
+
+from lamella.core.atomic import Scope
 
 
 class _Phase(threading.local):
@@ -38,12 +38,6 @@ def free_learning_phase() -> None:
     current.training, current.fixed = False, None
 
 
-@contextlib.contextmanager
-def phase(training: bool) -> Iterator[None]:
+def phase(training: bool) -> Scope:
     """Within the block layers called without `training` behave as given."""
-    before = current.training
-    current.training = training
-    try:
-        yield
-    finally:
-        current.training = before
+    return Scope((current, "training", training))

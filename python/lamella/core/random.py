@@ -6,10 +6,15 @@ import itertools
 import random
 import threading
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
+
+from lamella.core.atomic import Call, Scope
+
+T = TypeVar("T")
 
 _seed: int | None = None
 _counters: dict[str, itertools.count[int]] = {}
@@ -46,8 +51,8 @@ def set_global_state(state: Mapping[str, Any]) -> None:
 class Stream:
     """The random numbers of one model's training: a seed and the number of steps done say all that is to come.
 
-    Within `with stream:` this thread draws the keys of one step; the step counts unless it raises. Two numbers are
-    saved with a model, and its training goes on as if it had never stopped.
+    Within `run` this thread draws the keys of one step; whoever runs it commits the step, with all else that it changes.
+    Two numbers are saved with a model, and its training goes on as if it had never stopped.
 
     Attributes:  seed: drawn at the first step, and anew after set_random_seed.  step: steps done.
         epoch: what `step` was when the epoch began; the order of the epoch's samples is keyed by it, so that it does
@@ -58,18 +63,17 @@ class Stream:
         self.seed = self.step = self.epoch = 0
         self._seeding: int | None = None
         self._draws = itertools.count()
-        self._outer: Stream | None = None
+        self._number: tuple[int | None, int] = None, 0  # drawn for the seeding, and the number
 
-    def __enter__(self) -> Stream:
+    def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """function(*arguments) within the step at hand, whose draws begin anew."""
         self._ready()
         self._draws = itertools.count()
-        self._outer, _current.stream = _current.stream, self
-        return self
+        return Scope((_current, "stream", self)).run(function, *arguments)
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        _current.stream = self._outer
-        if kind is None:
-            self.step += 1
+    def count_step(self) -> Call:
+        """The call that counts the step, for `commit`."""
+        return setattr, (self, "step", self.step + 1)
 
     def begin_epoch(self) -> None:
         self._ready()
@@ -98,14 +102,15 @@ class Stream:
         names = ("seed", "step", "epoch")
         if set(state) != set(names) or not all(type(state[n]) is int and 0 <= state[n] < 2**43 for n in names):
             raise ValueError(f"random state: expected seed, step and epoch as integers in [0, 2**43), got {state}")
-        self.seed, self.step, self.epoch = (state[n] for n in names)
-        self._seeding = _seedings
+        vars(self).update(state, _seeding=_seedings)
 
     def _ready(self) -> None:
         if self._seeding != _seedings:
-            self._seeding = _seedings
-            self.seed, self.step, self.epoch = next_seed("stream"), 0, 0
-            self._draws = itertools.count()
+            if self._number[0] != _seedings:
+                # Drawn and kept in one call: an interrupt loses no number, so that the next try gets the same seed.
+                vars(self).update(zip(("_number",), zip((_seedings,), _numbers("stream"))))
+            seed = _seed_of("stream", self._number[1])
+            vars(self).update(seed=seed, step=0, epoch=0, _draws=itertools.count(), _seeding=_seedings)
 
 
 class _Current(threading.local):
@@ -134,9 +139,18 @@ def next_seed(what: str) -> int:
     """
     if _current.stream is not None:
         return _hashed(*_current.stream.key(), zlib.crc32(what.encode()))
+    return _seed_of(what, next(_numbers(what)))
+
+
+def _numbers(what: str) -> Iterator[int]:
+    """What seeds are made of; `next` draws one in C."""
     if _seed is None:
-        return int(np.random.randint(0, 2**31 - 1))
-    return _hashed(_seed, zlib.crc32(what.encode()), next(_counters.setdefault(what, itertools.count())))
+        return iter(partial(np.random.randint, 0, 2**31 - 1), None)
+    return _counters.setdefault(what, itertools.count())
+
+
+def _seed_of(what: str, number: int) -> int:
+    return int(number) if _seed is None else _hashed(_seed, zlib.crc32(what.encode()), number)
 
 
 def _hashed(*words: int) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella.core.atomic import Call, Scope, commit, write
 from lamella.core.variable import Variable
+
+T = TypeVar("T")
 
 
 class Updates(dict[Variable, NDArray[Any]]):
@@ -34,10 +36,13 @@ class Updates(dict[Variable, NDArray[Any]]):
         if self.allowed:
             self[variable] = _fitting(variable, value)
 
+    def calls(self) -> list[Call]:
+        """What writes the new values, for `commit`."""
+        return [write(variable.value, value) for variable, value in self.items()]
+
     def apply(self) -> None:
-        """Write the new values."""
-        for variable, value in self.items():
-            variable.value[...] = value
+        """Write the new values, all at once."""
+        commit(self.calls())
 
 
 class _Current(threading.local):
@@ -73,26 +78,18 @@ def _fitting(variable: Variable, value: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-@contextlib.contextmanager
-def call_of(*, trainable: bool, stateful: bool, training: bool) -> Iterator[None]:
-    """The call of a layer that may move its state if it is stateful, or if it is trainable and the run trains.
+def call_of(call: Callable[[], T], *, trainable: bool, stateful: bool, training: bool) -> T:
+    """call(), of a layer that may move its state if it is stateful, or if it is trainable and the run trains.
 
-    Outside of a run the block is one: what was noted is applied at its end. Layers that are called in the block are held to be
-    frozen where this one is.
+    Outside of a run the call is one: what was noted is applied at its end. Layers that are called in it are held to be frozen
+    where this one is.
     """
     pending = current.updates
-    if pending is None:
-        own = current.updates = Updates()
-        own.allowed, own.frozen = stateful or (trainable and training), not trainable
-        try:
-            yield
-        finally:
-            current.updates = None
-        own.apply()
-        return
-    before = pending.allowed, pending.frozen
-    pending.allowed, pending.frozen = stateful or (trainable and pending.allowed), pending.frozen or not trainable
-    try:
-        yield
-    finally:
-        pending.allowed, pending.frozen = before
+    if pending is not None:
+        allowed, frozen = stateful or (trainable and pending.allowed), pending.frozen or not trainable
+        return Scope((pending, "allowed", allowed), (pending, "frozen", frozen)).run(call)
+    own = Updates()
+    own.allowed, own.frozen = stateful or (trainable and training), not trainable
+    result = Scope((current, "updates", own)).run(call)
+    own.apply()
+    return result

@@ -294,8 +294,8 @@ class Layer(Weighted, CallHistory, Configurable):
         training = bool(current.training if arguments.get("training") is None else arguments["training"])
         held_frozen = pending.updates is not None and pending.updates.frozen
         call = getattr(self, "call_frozen", self.call) if held_frozen else self.call
-        with call_of(trainable=self.trainable, stateful=self.stateful, training=training):
-            outputs = call(tensors if listed else tensors[0], **arguments)
+        call = functools.partial(call, tensors if listed else tensors[0], **arguments)
+        outputs = call_of(call, trainable=self.trainable, stateful=self.stateful, training=training)
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs))
         return outputs

@@ -65,8 +65,8 @@ def _size(size: Dim, free: int) -> int:
 def _outputs(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[tuple[int, ...], str]]:
     stream = Stream()
     stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not move the user's random numbers on
-    with stream, np.errstate(all="ignore"):
-        y = call(inputs)
+    with np.errstate(all="ignore"):
+        y = stream.run(call, inputs)
     arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, list) else [y])]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise TypeError(f"it returns {type(y).__name__}, no tensor")

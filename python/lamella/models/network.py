@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core import budget
+from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
@@ -131,12 +132,8 @@ class Network(Stored, Layer):
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
             self._forget_losses()
-        before, current.training = current.training, training
-        outer, pending.updates = pending.updates, Updates() if updates is None else updates
-        try:
-            values = plan(inputs, training)
-        finally:
-            current.training, pending.updates = before, outer
+        scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
+        values = scope.run(plan, inputs, training)
         return self._without_losses(values) if self._loss_tensors else values
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
@@ -144,13 +141,9 @@ class Network(Stored, Layer):
         nodes = self._graph.nodes
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
-        before, current.training = current.training, False
-        outer, pending.updates = pending.updates, Updates()
-        try:
-            kind = MaskedPlan if self.makes_masks else Plan
-            values = kind(nodes, self.inputs, [node.outputs[0] for node in shown])(inputs, False)
-        finally:
-            current.training, pending.updates = before, outer
+        kind = MaskedPlan if self.makes_masks else Plan
+        plan = kind(nodes, self.inputs, [node.outputs[0] for node in shown])
+        values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, inputs, False)
         return {node.layer.name: value for node, value in zip(shown, values)}
 
     def _forget_losses(self) -> None:
@@ -174,8 +167,7 @@ class Network(Stored, Layer):
         if training is None or training == current.training:
             outputs = plan(values, current.training)
         else:
-            with phase(training):
-                outputs = plan(values, training)
+            outputs = phase(training).run(plan, values, training)
         if self._loss_tensors:
             outputs = self._without_losses(outputs)
         return outputs[0] if len(outputs) == 1 else outputs
@@ -185,8 +177,8 @@ class Network(Stored, Layer):
         listed = isinstance(inputs, list)
         plan = self._planned(frozen=frozen or not self.trainable, masked=True)
         assert isinstance(plan, MaskedPlan)
-        with phase(training):
-            outputs = plan.run(inputs if listed else [inputs], mask if listed else [mask], training)
+        values, masks = (inputs, mask) if listed else ([inputs], [mask])
+        outputs = phase(training).run(plan.run, values, masks, training)
         if self._loss_tensors:
             self._without_losses(outputs)
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)

@@ -101,8 +101,7 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
 
 def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
     """A call that keeps its phase, for K.learning_phase and K.in_train_phase as well."""
-    with phase(training):
-        return call(x, **kwargs)
+    return phase(training).run(call, x, **kwargs)
 
 
 def _guarded(
@@ -113,8 +112,12 @@ def _guarded(
     Raises:
         ValueError: It returns another shape than `believed`.
     """
-    with call_of(trainable=layer.trainable and not frozen, stateful=layer.stateful, training=current.training):
-        y = call(x, **kwargs)
+    y = call_of(
+        functools.partial(call, x, **kwargs),
+        trainable=layer.trainable and not frozen,
+        stateful=layer.stateful,
+        training=current.training,
+    )
     if believed is not None:
         shape = getattr(y, "shape", None)
         if shape is None or len(shape) != len(believed) or any(d not in (None, s) for d, s in zip(believed, shape)):

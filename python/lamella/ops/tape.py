@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import NoReturn, TypeAlias
 
 import numpy as np
@@ -81,48 +80,28 @@ class Tensor(_kernels.Held):
         return f"Tensor(shape={self.shape}, dtype={self.dtype})"
 
 
-class Tape:
-    """Records what is computed from `sources` in its `with` block, in this thread; each block begins anew.
+class Tape(_kernels.Recorder):
+    """Records what is computed from `sources` in its `with` block, or in `run`, in this thread; each block begins anew.
 
     Args:  sources: the Variables whose gradients are asked for; `watch` adds arrays to them.
+    Raises:  RuntimeError on entry if another tape records in this thread.
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
-        self._places = {variable: i for i, variable in enumerate(sources)}
-        self._given = self._sources = len(sources)  # those that are watched are sources, too
-        self._renew()
+        super().__init__({variable: i for i, variable in enumerate(sources)}, len(sources))
 
-    def _renew(self) -> None:
-        """A new block: Tensors of the one before are refused."""
-        self._nodes: list[Node] = []  # the indices of their results count on from the sources
-        self._block = object()
-
-    def _record(self) -> None:
-        _kernels.record(self._nodes, self._places, self._block, self._sources)
-
-    def __enter__(self) -> Tape:
-        if _kernels.recorded() is not None:
-            raise RuntimeError("Tape: a tape is already recording in this thread")
-        self._sources = self._given
-        self._renew()
-        self._record()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _kernels.stop_recording()
-        if kind is not None:
-            self._renew()  # lets go of what the closures hold
+    def __reduce__(self) -> tuple[type[Tape], tuple[list[Variable]]]:
+        return Tape, (list(self.places),)  # a copy has recorded nothing
 
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources.
 
         Raises:  RuntimeError outside of the tape's block, or after an op.
         """
-        if _kernels.recorded() is not self._nodes or self._nodes:
+        if not self.recording or self.nodes:
             raise RuntimeError("Tape.watch: sources come in the tape's block, before the first op")
-        self._sources += 1
-        self._record()
-        return Tensor(value, self._sources - 1, self._block)
+        self.first += 1
+        return Tensor(value, self.first - 1, self.block)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
@@ -131,11 +110,9 @@ class Tape:
         not written to. Each closure is freed as soon as it was used. Called within the block, it begins the block anew.
         Raises:  RuntimeError for a Tensor of an earlier block, or one whose closures have been used.
         """
-        nodes, block = self._nodes, self._block
-        self._renew()
-        if _kernels.recorded() is nodes:
-            self._record()
-        gradients: list[Array | None] = [None] * (self._sources + len(nodes))
+        nodes, block = self.nodes, self.block
+        self.renew()
+        gradients: list[Array | None] = [None] * (self.first + len(nodes))
         if isinstance(loss, Tensor):
             if loss.value.size != 1:
                 raise ValueError(f"Tape.gradients: expected a scalar loss, got shape {loss.shape}")
@@ -148,7 +125,7 @@ class Tape:
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         _kernels.backpropagate(nodes, gradients)
-        return gradients[: self._sources]
+        return gradients[: self.first]
 
 
 def value_of(x: object) -> Array | None:

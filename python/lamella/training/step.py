@@ -19,7 +19,7 @@ from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder, claim
-from lamella.training.objective import Objective
+from lamella.training.objective import Objective, Outputs, Seed
 
 
 def infer(model: Any, inputs: list[Array]) -> Any:
@@ -63,23 +63,36 @@ class Steps:
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
+        return self.stream.run(self._train, inputs, targets, weights)
+
+    def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.training or self.objective
         updates = Updates()
-        with self.stream:  # counts the step once the weights have moved
-            with self._tape as tape:
-                values = self.model.run(inputs, training=True, updates=updates)
-                total, losses, seeds = objective.total(values, targets, weights, self.penalties)
-            if not isfinite(total) and not self.told:
-                self.told = True
-                anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
-            if self._params:
-                self.bind_optimizer()
-                # False: it only adds gradients up. A user's own may well return None.
-                if self.optimizer.step(self._params, tape.gradients(seeds)) is not False:
-                    for variable in self._constrained:
-                        variable.value[...] = variable.constraint(variable.value)
-            updates.apply()
+        values, (total, losses, seeds) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
+        if not isfinite(total) and not self.told:
+            self.told = True
+            anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
+        if self._params:
+            self.bind_optimizer()
+            # False: it only adds gradients up. A user's own may well return None.
+            if self.optimizer.step(self._params, self._tape.gradients(seeds)) is not False:
+                for variable in self._constrained:
+                    variable.value[...] = variable.constraint(variable.value)
+        updates.apply()
+        self.stream.step += 1
         return objective.report(total, losses, values, targets, weights)
+
+    def _forward(
+        self,
+        objective: Objective,
+        inputs: list[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        updates: Updates | None,
+    ) -> tuple[Outputs, tuple[float, list[float], list[Seed]]]:
+        """The model's outputs, and what the objective makes of them. updates: of layers' state; None: in inference."""
+        values = self.model.run(inputs, training=updates is not None, updates=updates)
+        return values, objective.total(values, targets, weights, self.penalties)
 
     def bind_optimizer(self) -> None:
         """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
@@ -118,9 +131,8 @@ class Steps:
         self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]
     ) -> list[Array]:
         """Of the loss, penalties included, in the inference phase; one for each trainable weight, nothing is updated."""
-        with Tape(self.variables) as tape:
-            values = self.model.run(inputs, training=False)
-            _, _, seeds = self.objective.total(values, targets, weights, self.penalties)
+        tape = Tape(self.variables)
+        _, (_, _, seeds) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
         found = tape.gradients(seeds)
         return [np.zeros_like(p) if g is None else g for p, g in zip(self._params, found)]
 

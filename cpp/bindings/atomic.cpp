@@ -1,0 +1,170 @@
+// Commits and scopes. CPython looks for signals between two bytecodes, never within a call of C, so what is done
+// here is done whole, and what is undone here cannot be skipped. lamella.core.atomic says what all of this means. No frame
+// here has destructors: see exit.h.
+#include "bindings/atomic.h"
+
+#include <structmember.h>
+
+#include <cstddef>
+#include <initializer_list>
+
+#include "bindings/objects.h"
+
+namespace lamella {
+namespace {
+
+// --- commit -----------------------------------------------------------------------------------------------------
+
+// A call is a tuple (function, tuple of arguments).
+PyObject* make_call(PyObject* call) {
+    if (!PyTuple_Check(call) || PyTuple_GET_SIZE(call) != 2 || !PyTuple_Check(PyTuple_GET_ITEM(call, 1))) {
+        return PyErr_Format(PyExc_TypeError, "commit: expected calls as (function, tuple of arguments), got %R", call);
+    }
+    return PyObject_CallObject(PyTuple_GET_ITEM(call, 0), PyTuple_GET_ITEM(call, 1));
+}
+
+PyObject* commit(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    if (given < 1 || given > 2 || !PyList_Check(arguments[0]) || (given == 2 && !PyList_Check(arguments[1]))) {
+        PyErr_SetString(PyExc_TypeError, "commit: expected a list of calls, and another of those that undo them if any");
+        return nullptr;
+    }
+    PyObject* const calls = arguments[0];
+    PyObject* const results = PyList_New(0);
+    if (results == nullptr) return nullptr;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(calls); ++i) {
+        PyObject* const call = Py_NewRef(PyList_GET_ITEM(calls, i));
+        PyObject* const result = make_call(call);
+        Py_DECREF(call);
+        const bool failed = result == nullptr || PyList_Append(results, result) < 0;
+        Py_XDECREF(result);
+        if (!failed) continue;
+        Py_DECREF(results);
+        if (given == 2) {
+            Error error;
+            for (Py_ssize_t j = 0; j < PyList_GET_SIZE(arguments[1]); ++j) {
+                PyObject* const undone = make_call(PyList_GET_ITEM(arguments[1], j));
+                if (undone == nullptr) PyErr_WriteUnraisable(PyList_GET_ITEM(arguments[1], j));
+                Py_XDECREF(undone);
+            }
+            error.restore();
+        }
+        return nullptr;
+    }
+    return results;
+}
+
+// --- Scope ------------------------------------------------------------------------------------------------------
+
+struct Scope {
+    PyObject_HEAD
+    PyObject* bindings;  // tuple of (object, name, value)
+    PyObject* before;    // tuple of the values that they had; null outside of a with block
+
+    template <class F>
+    int each_owned(const F& f) {
+        for (PyObject** owned : {&bindings, &before}) {
+            if (const int stop = f(*owned)) return stop;
+        }
+        return 0;
+    }
+};
+
+// The attributes as they were, for the first `count` bindings, last first.
+void unbind(PyObject* bindings, PyObject* before, Py_ssize_t count) {
+    Error error;
+    while (count-- > 0) {
+        PyObject* const binding = PyTuple_GET_ITEM(bindings, count);
+        if (PyObject_SetAttr(PyTuple_GET_ITEM(binding, 0), PyTuple_GET_ITEM(binding, 1), PyTuple_GET_ITEM(before, count)) < 0) {
+            PyErr_WriteUnraisable(binding);
+        }
+    }
+    error.restore();
+}
+
+// Sets the attributes; returns what they were. Null with an error set, and then they are as they were.
+PyObject* bind_attributes(PyObject* bindings) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(bindings);
+    PyObject* const before = PyTuple_New(count);
+    for (Py_ssize_t i = 0; before != nullptr && i < count; ++i) {
+        PyObject* const binding = PyTuple_GET_ITEM(bindings, i);
+        PyObject *const object = PyTuple_GET_ITEM(binding, 0), *const name = PyTuple_GET_ITEM(binding, 1);
+        PyObject* const old = PyObject_GetAttr(object, name);
+        if (old == nullptr || PyObject_SetAttr(object, name, PyTuple_GET_ITEM(binding, 2)) < 0) {
+            Py_XDECREF(old);
+            unbind(bindings, before, i);
+            Py_DECREF(before);
+            return nullptr;
+        }
+        PyTuple_SET_ITEM(before, i, old);
+    }
+    return before;
+}
+
+PyObject* new_scope(PyTypeObject* type, PyObject* bindings, PyObject* names) {
+    if (names != nullptr && PyDict_GET_SIZE(names) > 0) return PyErr_Format(PyExc_TypeError, "Scope: takes no keywords");
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bindings); ++i) {
+        PyObject* const binding = PyTuple_GET_ITEM(bindings, i);
+        if (!PyTuple_Check(binding) || PyTuple_GET_SIZE(binding) != 3) {
+            return PyErr_Format(PyExc_TypeError, "Scope: expected tuples (object, name, value), got %R", binding);
+        }
+    }
+    PyObject* const self = type->tp_alloc(type, 0);
+    if (self != nullptr) reinterpret_cast<Scope*>(self)->bindings = Py_NewRef(bindings);
+    return self;
+}
+
+PyObject* run_in_scope(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
+    if (given < 1) return PyErr_Format(PyExc_TypeError, "Scope.run: expected a function");
+    PyObject* const bindings = reinterpret_cast<Scope*>(self)->bindings;
+    PyObject* const before = bind_attributes(bindings);
+    if (before == nullptr) return nullptr;
+    PyObject* const result = PyObject_Vectorcall(arguments[0], arguments + 1, static_cast<std::size_t>(given - 1), names);
+    unbind(bindings, before, PyTuple_GET_SIZE(bindings));
+    Py_DECREF(before);
+    return result;
+}
+
+PyObject* enter_scope(PyObject* self, PyObject*) {
+    Scope& scope = *reinterpret_cast<Scope*>(self);
+    if (scope.before != nullptr) return PyErr_Format(PyExc_RuntimeError, "Scope: its block is entered already");
+    scope.before = bind_attributes(scope.bindings);
+    return scope.before == nullptr ? nullptr : Py_NewRef(self);
+}
+
+PyObject* leave_scope(PyObject* self, PyObject* const*, Py_ssize_t) {
+    Scope& scope = *reinterpret_cast<Scope*>(self);
+    PyObject* const before = scope.before;
+    scope.before = nullptr;
+    if (before != nullptr) unbind(scope.bindings, before, PyTuple_GET_SIZE(scope.bindings));
+    Py_XDECREF(before);
+    Py_RETURN_NONE;
+}
+
+py::object make_scope_type() {
+    static PyMethodDef methods[] = {
+        {"run", fast(run_in_scope), METH_FASTCALL | METH_KEYWORDS, nullptr},
+        {"__enter__", enter_scope, METH_NOARGS, nullptr},
+        {"__exit__", fast(leave_scope), METH_FASTCALL, nullptr},
+        {},
+    };
+    static PyType_Slot slots[] = {
+        {Py_tp_new, reinterpret_cast<void*>(new_scope)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Scope>)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear<Scope>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Scope>)},
+        {Py_tp_methods, methods},
+        {},
+    };
+    static PyType_Spec spec{"lamella._kernels.Scope", sizeof(Scope), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
+    return make_type(&spec);
+}
+
+}  // namespace
+
+void bind_atomic(py::module_& module) {
+    module.attr("Scope") = make_scope_type();
+    static PyMethodDef functions[] = {{"commit", fast(commit), METH_FASTCALL, nullptr}, {}};
+    if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
+}
+
+}  // namespace lamella
