@@ -142,16 +142,16 @@ def test_gradients_below_the_normal_range_leave_finite_steps(target, name):
 @pytest.mark.parametrize("name", CASES)
 def test_lists_that_do_not_agree_are_refused(target, name):
     count, parameters = CASES[name]
-    p, slots = [np.ones(4), np.ones(3)], [[np.zeros(4), np.zeros(3)] for _ in range(count)]
+    p, g, slots = [np.ones(4), np.ones(3)], [np.ones(4), np.ones(3)], [[np.zeros(4), np.zeros(3)] for _ in range(count)]
     for gs in ([np.ones(4)], [np.ones(3), np.ones(4)], [np.ones(4), np.ones(3), np.ones(1)], [np.ones((2, 2)), np.ones(3)]):
         with pytest.raises(ValueError, match="same_shapes"):
             kernel_of(name)(p, gs, *arguments(name, slots), *parameters, *PLAIN)
     with pytest.raises(ValueError, match="same_shapes"):
-        kernel_of(name)(p, p, *arguments(name, slots), *parameters, [np.ones(4)], *PLAIN[1:])
+        kernel_of(name)(p, g, *arguments(name, slots), *parameters, [np.ones(4)], *PLAIN[1:])
     assert (p[0] == 1).all()
     if slots:
         with pytest.raises(ValueError, match="same_shapes"):
-            kernel_of(name)(p, p, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, *PLAIN)
+            kernel_of(name)(p, g, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, *PLAIN)
 
 
 @pytest.mark.parametrize("name", CASES)
