@@ -104,7 +104,7 @@ def test_a_bad_gradient_while_adding_up_changes_nothing():
         opt.step(params, spoiled)
     assert all(np.array_equal(a, b) for a, b in zip(before, opt.get_weights()))
     sums = opt.weights[-1].value
-    with pytest.raises(ValueError, match="gradient 2 overlaps the memory of state 2"):
+    with pytest.raises(ValueError, match="gradient 2 overlaps the memory of the state of parameter 2"):
         opt.step(params, [*draw(2)[:2], sums])
 
 

@@ -55,9 +55,9 @@ def test_a_gradient_in_the_memory_of_a_slot_is_refused(make):
     opt.step(params, grads)
     slot = next(w.value for w in opt.weights if w.value.shape == (3, 4))
     before = [p.copy() for p in params], opt.get_weights()
-    with pytest.raises(ValueError, match="gradient 0 overlaps the memory of state 0; pass a copy"):
+    with pytest.raises(ValueError, match="gradient 0 overlaps the memory of the state of parameter 0; pass a copy"):
         opt.step(params, [slot, *grads[1:]])
-    with pytest.raises(ValueError, match="gradient 1 overlaps the memory of state 0; pass a copy"):
+    with pytest.raises(ValueError, match="gradient 1 overlaps the memory of the state of parameter 0; pass a copy"):
         opt.step(params, [grads[0], slot[1], grads[2]])
     for came, wanted in zip((params, opt.get_weights()), before):
         assert all(np.array_equal(c, w) for c, w in zip(came, wanted, strict=True))

@@ -67,6 +67,10 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: Logs[list[Any]] = Logs()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy of a model has its history, not the data that it was validated on."""
+        return vars(self) | {"validation_data": None}
+
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self.epoch = []
         self.history = Logs()

@@ -104,6 +104,14 @@ class Stream:
             raise ValueError(f"random state: expected seed, step and epoch as integers in [0, 2**43), got {state}")
         vars(self).update(state, _seeding=_seedings)
 
+    def __getstate__(self) -> dict[str, int]:
+        """A copy draws what the original draws: one made before the first step settles the seed of both."""
+        return self.get_state()
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.set_state(state)
+
     def _ready(self) -> None:
         if self._seeding != _seedings:
             if self._number[0] != _seedings:

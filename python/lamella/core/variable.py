@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 
+def owned(array: NDArray[Any]) -> NDArray[Any]:
+    """`array`, or a copy if it cannot be updated in place and kept: joblib maps the arrays of a file, read-only as a rule."""
+    return array if type(array) is np.ndarray and array.flags.carray else np.array(array, order="C", subok=False)
+
+
 class Variable:
     """State that outlives a call: a weight, a moving average, a learning rate.
 
@@ -58,6 +63,11 @@ class Variable:
         if array.shape != self.value.shape:
             raise ValueError(f"Variable '{self.name}': expected shape {self.value.shape}, got {array.shape}")
         self.value[...] = array
+
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        for name, value in state[1].items():
+            setattr(self, name, value)
+        self.value = owned(self.value)
 
     def numpy(self) -> NDArray[Any]:
         """A copy of the value."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.configurable import Configurable
 from lamella.core.names import snake_case
+from lamella.core.variable import owned
 from lamella.ops.tape import value_of
 
 Array = NDArray[Any]
@@ -43,6 +44,9 @@ class Metric(Configurable):
     def reset_states(self) -> None:
         """Forget all batches."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it forgets")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: owned(v) if isinstance(v, np.ndarray) else v for name, v in state.items()})
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         self.update_state(y_true, y_pred, sample_weight)

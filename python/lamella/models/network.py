@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -63,6 +64,10 @@ class Network(Stored, Layer):
         self._loss_lists: list[RunLosses] = []
         self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]
         self.built = True
+
+    def __copy__(self) -> Any:
+        """Independent, as deepcopy: a model that shares layers with another cannot be trained on its own."""
+        return copy.deepcopy(self)
 
     # The graph -------------------------------------------------------------------------------------------
 

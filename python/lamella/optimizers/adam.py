@@ -63,7 +63,7 @@ class Adam(Optimizer):
         listed = super()._listed(state)
         if not self.amsgrad:
             # Keras saves one shape-(1,) zero per parameter in the place of AMSGrad's maxima.
-            listed += [share(np.zeros(1, p.dtype), f"vhats_{i}:0") for i, p in enumerate(state.params)]
+            listed += [share(np.zeros(1, state.dtype), f"vhats_{i}:0") for i in range(len(state.shapes))]
         return listed
 
 

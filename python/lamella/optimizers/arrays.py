@@ -12,53 +12,76 @@ Array: TypeAlias = np.ndarray
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def check_params(who: str, params: Sequence[Array]) -> None:
+# Address, shape and dtype of each array: the same memory, whatever objects stand for it.
+Places: TypeAlias = tuple[tuple[int, tuple[int, ...], str], ...]
+
+
+def places(params: Sequence[Array]) -> Places:
+    """Raises AttributeError for what is no array."""
+    # An array without elements has any address.
+    return tuple((p.__array_interface__["data"][0] if p.size else 0, p.shape, p.dtype.char) for p in params)
+
+
+def called(names: Sequence[str] | None, i: int) -> str:
+    """A parameter in messages."""
+    return f"'{names[i]}'" if names and i < len(names) else f"parameter {i}"
+
+
+def check_params(who: str, params: Sequence[Array], names: Sequence[str] | None = None) -> None:
     """Raises TypeError or ValueError unless every array can be updated in place by one kernel call."""
     if len(params) == 0:
         raise ValueError(f"{who}: expected at least one parameter array, got none")
     for i, p in enumerate(params):
         if not isinstance(p, np.ndarray):
-            raise TypeError(f"{who}: expected parameter {i} to be a NumPy array, got {type(p).__name__}")
+            raise TypeError(f"{who}: expected {called(names, i)} to be a NumPy array, got {type(p).__name__}")
         if p.dtype not in _DTYPES:
-            raise TypeError(f"{who}: expected parameter {i} to be native float32 or float64, got {p.dtype!r}")
+            raise TypeError(f"{who}: expected {called(names, i)} to be native float32 or float64, got {p.dtype!r}")
         if p.dtype != params[0].dtype:
-            raise TypeError(f"{who}: expected one dtype for all, got {params[0].dtype} and, at {i}, {p.dtype}")
+            raise TypeError(f"{who}: expected one dtype for all, got {params[0].dtype} and {p.dtype} of {called(names, i)}")
         if not p.flags.writeable:
-            raise ValueError(f"{who}: parameter {i} is read-only, and steps are made in place")
+            raise ValueError(f"{who}: {called(names, i)} is read-only, and steps are made in place")
         if not (p.flags.c_contiguous and p.flags.aligned):
             raise ValueError(
-                f"{who}: expected parameter {i} to be C-contiguous and aligned, as steps are made in place; got shape "
+                f"{who}: expected {called(names, i)} to be C-contiguous and aligned, as steps are made in place; got shape "
                 f"{p.shape} with strides {p.strides}: step on np.ascontiguousarray(p) and copy back"
             )
-    _refuse_overlap(who, [("parameter", i, p) for i, p in enumerate(params)])
+    _refuse_overlap(who, [(called(names, i), p) for i, p in enumerate(params)])
 
 
 def clean_grads(
-    who: str, params: Sequence[Array], grads: Sequence[Array], state: Sequence[Sequence[Array]]
+    who: str,
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    state: Sequence[Sequence[Array]],
+    names: Sequence[str] | None = None,
 ) -> list[Array]:
     """The gradients, copied where their layout asks for it. Raises TypeError or ValueError if they do not fit."""
-    check_params(who, params)
+    check_params(who, params, names)
     if len(grads) != len(params):
         raise ValueError(f"{who}: expected {len(params)} gradients, one for each parameter, got {len(grads)}")
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
             raise ValueError(
-                f"{who}: An operation has `None` for gradient (parameter {i}). Please make sure that all of your ops "
+                f"{who}: An operation has `None` for gradient ({names[i] if names else f'parameter {i}'}). Please make sure that all of your ops "
                 "have a gradient defined (i.e. are differentiable)."
             )
         if not isinstance(g, np.ndarray):
-            raise TypeError(f"{who}: expected gradient {i} to be a NumPy array, got {type(g).__name__}")
+            raise TypeError(f"{who}: expected {_gradient(names, i)} to be a NumPy array, got {type(g).__name__}")
         if g.shape != p.shape:
-            raise ValueError(f"{who}: expected gradient {i} of shape {p.shape}, got {g.shape}")
+            raise ValueError(f"{who}: expected {_gradient(names, i)} of shape {p.shape}, got {g.shape}")
         if g.dtype.newbyteorder("=") != p.dtype:
-            raise TypeError(f"{who}: expected gradient {i} of dtype {p.dtype}, got {g.dtype}")
-    written = [("parameter", i, p) for i, p in enumerate(params)]
-    written += [("state", i, s) for slot in state for i, s in enumerate(slot)]
+            raise TypeError(f"{who}: expected {_gradient(names, i)} of dtype {p.dtype}, got {g.dtype}")
+    written = [(called(names, i), p) for i, p in enumerate(params)]
+    written += [(f"the state of {called(names, i)}", s) for slot in state for i, s in enumerate(slot)]
     for i, g in enumerate(grads):
-        for noun, j, w in written:
+        for noun, w in written:
             if np.may_share_memory(g, w):
-                raise ValueError(f"{who}: gradient {i} overlaps the memory of {noun} {j}; pass a copy")
+                raise ValueError(f"{who}: {_gradient(names, i)} overlaps the memory of {noun}; pass a copy")
     return [np.require(g, p.dtype, ("C", "A")) for p, g in zip(params, grads)]
+
+
+def _gradient(names: Sequence[str] | None, i: int) -> str:
+    return f"the gradient of '{names[i]}'" if names else f"gradient {i}"
 
 
 def roots(*lists: Sequence[Array]) -> frozenset[int]:
@@ -82,9 +105,9 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
     return False
 
 
-def _refuse_overlap(who: str, named: Iterable[tuple[str, int, Array]]) -> None:
+def _refuse_overlap(who: str, named: Iterable[tuple[str, Array]]) -> None:
     """Raises ValueError if two of the C-contiguous arrays share memory."""
-    spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun, i) for noun, i, a in named if a.size)
-    for (first, size, noun, i), (second, _, other, j) in zip(spans, spans[1:]):
+    spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun) for noun, a in named if a.size)
+    for (first, size, noun), (second, _, other) in zip(spans, spans[1:]):
         if second < first + size:
-            raise ValueError(f"{who}: {noun} {i} and {other} {j} share memory")
+            raise ValueError(f"{who}: {noun} and {other} share memory")

@@ -69,8 +69,8 @@ class Optimizer(Stateful):
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         """Update `params` in place by one step along `grads`.
 
-        Args:  params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the
-            arrays of the first call (see `bind`).  grads: as many arrays of the same shapes and dtype, read only.
+        Args:  params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of
+            those of the first call, so later calls may bring other views of it (see `bind`).  grads: as many arrays of the same shapes and dtype, read only.
         Returns:  True, or False where the gradients were only added up (see gradient_accumulation_steps).
         Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
         """
@@ -157,4 +157,4 @@ class Optimizer(Stateful):
         return True
 
     def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
-        return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums])
+        return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums], self._state.names)

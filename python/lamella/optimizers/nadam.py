@@ -61,7 +61,8 @@ class Nadam(Optimizer):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """As Optimizer's; the product that Keras 2.3 saves behind iterations is left out, as it follows from them."""
-        if len(weights) == len(self.weights) + 1:
+        known = len(self.weights) if self.weights else None
+        if len(weights) - 1 == known or (known is None and self._count(len(weights) - 1) is None):
             weights = [*weights[:1], *weights[2:]]
         super().set_weights(weights)
 

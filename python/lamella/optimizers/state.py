@@ -4,39 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lamella.core.variable import Variable
+from lamella.core.variable import Variable, owned
 from lamella.optimizers.arrays import Array
 
 # How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
 Reading: TypeAlias = tuple[list[Array], float, float, float, float]
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
-    """params: what is updated.  slots: a list of arrays like `params` for each of the optimizer's slots.
+    """shapes, dtype: of the parameters.  slots: for each of the optimizer's slots a list of arrays like the parameters.
 
+    params: what is updated; None for the state of a copy, or one that was set, until the first step shows what it is for.
+    names: of the parameters, for messages; empty where they have none.
     sums, accumulated: the gradients that wait for a step, added up, and their number; no sums without accumulation.
     late: gradients, lr and reading of a step that the slots have not seen yet; the optimizer settles it before it reads them.
     """
 
-    params: list[Array]
+    shapes: list[tuple[int, ...]]
+    dtype: np.dtype[Any]
     slots: list[list[Array]]
     sums: list[Array]
+    params: list[Array] | None = None
+    names: list[str] = field(default_factory=list)
     accumulated: Variable = field(
         default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False)
     )
     late: tuple[list[Array], float, Reading] | None = None
 
     @classmethod
-    def zeros(cls, params: Sequence[Array], slots: int, *, accumulates: bool) -> State:
+    def zeros(cls, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], slots: int, *, accumulates: bool) -> State:
         # np.zeros leaves large arrays to the system until they are touched; zeros_like writes the zeros.
-        like = [[np.zeros(p.shape, p.dtype) for p in params] for _ in range(slots + accumulates)]
-        return cls(list(params), like[:slots], like[-1] if accumulates else [])
+        like = [[np.zeros(shape, dtype) for shape in shapes] for _ in range(slots + accumulates)]
+        return cls(list(shapes), dtype, like[:slots], like[-1] if accumulates else [])
+
+    def fits(self, params: Sequence[Array]) -> bool:
+        return self.shapes == [p.shape for p in params]
+
+    def convert(self, dtype: np.dtype[Any]) -> None:
+        """To the parameters' dtype: a state that was set may come from lists, or from a run in the other precision."""
+        if self.dtype != dtype:
+            self.dtype = dtype
+            self.slots = [[array.astype(dtype) for array in slot] for slot in self.slots]
+            self.sums = [array.astype(dtype) for array in self.sums]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"params": None}  # whoever copies the parameters does so on its own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.slots = [[owned(array) for array in slot] for slot in self.slots]
+        self.sums = [owned(array) for array in self.sums]
+        if self.late is not None:
+            self.late = [owned(array) for array in self.late[0]], *self.late[1:]
 
 
 def share(array: Array, name: str) -> Variable:
@@ -53,11 +78,7 @@ def shared(arrays: Sequence[Array], name: str) -> list[Variable]:
 def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
     """Write `weights` into `variables`. Raises ValueError, with nothing written, if numbers or shapes differ."""
     if len(weights) != len(variables):
-        raise ValueError(
-            f"Length of the specified weight list ({len(weights)}) does not match the number of weights of the "
-            f"optimizer ({len(variables)})"
-            + ("" if variables else "; it has none before bind(params) or the first step")
-        )
+        raise wrong_number(len(weights), len(variables))
     new = [np.asarray(w) for w in weights]
     for variable, array in zip(variables, new):
         if variable.shape != array.shape:
@@ -66,3 +87,9 @@ def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
             )
     for variable, array in zip(variables, new):
         variable.value[...] = array
+
+
+def wrong_number(given: int, wanted: int) -> ValueError:
+    return ValueError(
+        f"Length of the specified weight list ({given}) does not match the number of weights of the optimizer ({wanted})"
+    )

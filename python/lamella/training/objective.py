@@ -153,6 +153,9 @@ class Objective:
             if metric.stateful:
                 metric.function.reset_states()  # type: ignore[attr-defined]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_shares": {}}
+
     def anew(self) -> Objective:
         """The same, whose metrics that keep a state have one of their own, and know of nothing."""
         other = copy.copy(self)

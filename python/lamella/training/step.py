@@ -45,7 +45,7 @@ class Steps:
         self.optimizer = optimizer
         self.penalties = list(model.penalties)
         self.collect(model.trainable_variables)
-        self.bound = False
+        self._state: Any = None  # the optimizer's, for these weights
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
         self.training: Objective | None = None
@@ -94,16 +94,30 @@ class Steps:
         values = self.model.run(inputs, training=updates is not None, updates=updates)
         return values, objective.total(values, targets, weights, self.penalties)
 
+    @property
+    def bound(self) -> bool:
+        return self._state is not None
+
     def bind_optimizer(self) -> None:
         """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
-        if not self.bound:
-            self.optimizer.bind(self._params)
-            self.bound = True
+        if self._state is None:
+            self._state = self.optimizer.bind(self._params, [variable.name for variable in self.variables])
 
     def turn_optimizer(self) -> None:
         """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
-        if self.bound:
-            self.optimizer.turn_to(self._params)
+        if self._state is not None:
+            self.optimizer.turn_to(self._params, self._state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What belongs to the run at hand stays with it; the arrays are the Variables', which a copy may have made anew."""
+        loaded = self.loaded if self.callbacks is None else self.remembered()
+        left_out = dict.fromkeys(("callbacks", "training", "_objective_of", "_params", "_tape"))
+        return vars(self) | left_out | {"loaded": loaded}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.collect(self.variables)
+        self.turn_optimizer()
 
     def remembered(self) -> Memory | None:
         """What callbacks remember: those of the fit that goes on, else of the last one, or of the file of a loaded model."""
