@@ -117,11 +117,15 @@ def test_gradient(name, arguments, shape, float64):
         copy.set_weights(weights)
         for variable, value in zip(copy.trainable_weights, point):
             variable.assign(value)
+
+        def step():
+            with Tape(copy.trainable_weights) as tape:
+                y = copy.run([tape.watch(x) for x in point[len(moved) :]], training=True)[0]
+                loss = sum_squares(y - target) + sum(p() for p in copy.penalties)
+                return tape.gradients(loss) if take_gradients else float(value_of(loss))
+
         # The same step each time: in the next one dropout's mask would be another.
-        with first_step(), Tape(copy.trainable_weights) as tape:
-            y = copy.run([tape.watch(x) for x in point[len(moved) :]], training=True)[0]
-            loss = sum_squares(y - target) + sum(p() for p in copy.penalties)
-            return tape.gradients(loss) if take_gradients else float(value_of(loss))
+        return first_step().run(step)
 
     gradients = objective(start, True)
     expected = sum((g * d).sum() for g, d in zip(gradients, directions, strict=True))
