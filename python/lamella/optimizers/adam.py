@@ -13,7 +13,7 @@ from lamella.core.variable import Variable
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.arrays import Array
 from lamella.optimizers.base import Optimizer
-from lamella.optimizers.state import Reading, State, share
+from lamella.optimizers.state import Reading, State, shared
 
 
 @register("optimizers", "adam")
@@ -63,7 +63,8 @@ class Adam(Optimizer):
         listed = super()._listed(state)
         if not self.amsgrad:
             # Keras saves one shape-(1,) zero per parameter in the place of AMSGrad's maxima.
-            listed += [share(np.zeros(1, state.dtype), f"vhats_{i}:0") for i in range(len(state.shapes))]
+            state.placeholders = state.placeholders or [np.zeros(1, state.dtype) for _ in state.shapes]
+            listed += shared(state.placeholders, "vhats")
         return listed
 
 

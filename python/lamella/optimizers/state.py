@@ -36,6 +36,8 @@ class State:
         default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False)
     )
     late: tuple[list[Array], float, Reading] | None = None
+    # What Keras saves beside the slots, and no kernel reads.
+    placeholders: list[Array] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], slots: int, *, accumulates: bool) -> State:
@@ -52,6 +54,7 @@ class State:
             self.dtype = dtype
             self.slots = [[array.astype(dtype) for array in slot] for slot in self.slots]
             self.sums = [array.astype(dtype) for array in self.sums]
+            self.placeholders = [array.astype(dtype) for array in self.placeholders]
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"params": None}  # whoever copies the parameters does so on its own
@@ -60,6 +63,7 @@ class State:
         vars(self).update(state)
         self.slots = [[owned(array) for array in slot] for slot in self.slots]
         self.sums = [owned(array) for array in self.sums]
+        self.placeholders = [owned(array) for array in self.placeholders]
         if self.late is not None:
             self.late = [owned(array) for array in self.late[0]], *self.late[1:]
 
