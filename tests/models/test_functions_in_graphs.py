@@ -456,3 +456,17 @@ def test_a_free_size_in_a_shape():
 def test_random_numbers_of_no_size(draw):
     with pytest.raises(ValueError, match=rf"K.{draw.__name__}: expected sizes, got \(None, 4\).* draw in a layer's call"):
         draw(K.shape(Input((4,))))
+
+
+def test_free_sizes_fit_the_constants():
+    row, table = np.arange(3.0, dtype="float32"), np.ones((5, 3), "float32")
+    x = Input((None,))
+    assert (x + row).shape == (None, 3)
+    deep = Input((None, None))
+    assert (deep * table).shape == (None, 5, 3)
+    assert K.dot(deep, K.variable(np.ones((3, 4)))).shape == (None, None, 4)
+    assert K.dot(x, K.constant(np.ones((3, 4)))).shape == (None, 4)
+    with pytest.raises(ValueError, match="cannot be applied to tensors of shape"):
+        K.dot(Input((7,)), K.constant(np.ones((3, 4))))
+    model = Model(x, x + row)
+    np.testing.assert_array_equal(model.predict(np.ones((2, 3), "float32")), np.ones((2, 3)) + row)

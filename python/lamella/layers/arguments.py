@@ -120,6 +120,13 @@ def places(template: Template) -> set[int]:
     return found
 
 
+def leaves(template: Template) -> list[object]:
+    """What stands in the lists, tuples and slices."""
+    found: list[object] = []
+    _walk(template, found.append)
+    return found
+
+
 def lasting(data: Data) -> list[object]:
     """What in `data` cannot be written to a file."""
     found: list[object] = []

@@ -114,6 +114,8 @@ class Layer(Weighted, CallHistory, Configurable):
         self.trainable = trainable
         self.built = False
         self.dtype = _number_dtype(dtype or input_dtype, self.name)
+        if self.dtype == "float16":
+            raise ValueError(f"Layer {self.name}: expected dtype float32 or float64, for which there are kernels, got float16")
         self.batch_input_shape: Shape | None = None
         if batch_input_shape is not None:
             self.batch_input_shape = as_shape(batch_input_shape)
@@ -321,14 +323,20 @@ class Layer(Weighted, CallHistory, Configurable):
         tried = self._tried(tensors, single, arguments) if is_users(self) else None
         shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
         several = isinstance(shape, list)
+        dtype = self._output_dtype(tensors)
         outputs = [
-            Symbolic(as_shape(s), config.floatx(), f"{self.name}/output_{i}:0")
+            Symbolic(as_shape(s), dtype, f"{self.name}/output_{i}:0")
             for i, s in enumerate(shape if several else [shape])
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
         self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed))
         return outputs if several else outputs[0]
+
+    def _output_dtype(self, tensors: list[Symbolic]) -> str:
+        """That of the weights if the layer has a dtype of its own, else of the inputs; of what is no float, floatx."""
+        own = [self.dtype] if self.dtype and self._trainable_weights else []
+        return next((d for d in [*own, *(x.dtype for x in tensors)] if d in ("float32", "float64")), config.floatx())
 
     @property
     def knows_its_shape(self) -> bool:

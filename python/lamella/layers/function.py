@@ -13,6 +13,7 @@ from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
+from lamella.core.variable import Variable
 from lamella.layers import arguments as args
 from lamella.layers.base import Layer, Value
 from lamella.layers.input_spec import InputSpec
@@ -136,12 +137,17 @@ class Function(Layer):
             x.dtype = dtype
         return outputs
 
+    def _constants(self) -> list[Shape]:
+        """The shapes of the arrays and Variables among the arguments."""
+        values = args.leaves([self._positional, list(self._named.values())])
+        return [v.shape for v in values if isinstance(v, (np.ndarray, Variable))]
+
     def _outputs(self, shapes: Sequence[Shape]) -> Specs:
         specs = tuple(zip(shapes, self._dtypes or (floatx(),) * len(shapes)))
         if specs not in self._known:
             if budget.limited():
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
-            self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})")
+            self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})", self._constants())
         return self._known[specs]
 
 

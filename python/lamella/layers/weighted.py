@@ -43,12 +43,13 @@ class Weighted:
         trainable: bool = True,
         constraint: Callable[..., Any] | None = None,
     ) -> Variable:
-        """A weight called "<layer>/<name>:0".
+        """A weight called "<layer>/<name>:0", of the layer's float dtype, else of floatx, unless `dtype` says otherwise.
 
         What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer.
         """
         fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
-        dtype = dtype or config.floatx()
+        own = getattr(self, "dtype", None)
+        dtype = dtype or (own if own in ("float32", "float64") else config.floatx())
         shape = tuple(shape)
         budget.spend(count(shape), f"Layer {self.name}, weight {name!r}")
         weight = Variable(
