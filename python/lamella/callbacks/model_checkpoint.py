@@ -12,6 +12,7 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.monitor import checked_mode, declared_direction, direction_of
 from lamella.core.files import check_target
+from lamella.saving.suffixes import check_written
 
 
 class ModelCheckpoint(Callback):
@@ -64,6 +65,7 @@ class ModelCheckpoint(Callback):
         self._find_sign()
         if np.isinf(self.best):
             self.best = -self._sign * np.inf
+        check_written(self.filepath.format_map(_Fields({"epoch": 1})))
         if "{" not in os.path.dirname(self.filepath):
             check_target(self.filepath.format_map(_Fields({"epoch": 1})))
 

@@ -1,6 +1,6 @@
 """Models to files and back. Files are data: nothing in them is executed or imported.
 
-Format by name: `.safetensors`, else the HDF5 layout of Keras 2, which real Keras reads.
+Format by name (`suffixes.py`): `.safetensors`, else the HDF5 layout of Keras 2, which real Keras reads.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from lamella.core.files import replace_file
-from lamella.saving import h5_read, h5_write, isolated, safetensors_file, seal, weights, whole
+from lamella.saving import h5_read, h5_write, isolated, pipes, safetensors_file, seal, suffixes, weights, whole
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError as ModelFileError
 from lamella.saving.overwrite import may_write
@@ -25,6 +26,7 @@ Model = Any  # of the room above
 def save_model(model: Model, filepath: Target, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """See `lamella.models.save_model`, which also keeps other threads from training the model meanwhile."""
     _check_kind(filepath)
+    _check_suffix(filepath)
     if may_write(filepath, overwrite):
         _write(whole.contents_of(model, include_optimizer=include_optimizer), filepath)
 
@@ -44,6 +46,7 @@ def load_model(
 def save_weights(model: Model, filepath: Target, overwrite: bool = True) -> None:
     """See `Model.save_weights`."""
     _check_kind(filepath)
+    _check_suffix(filepath)
     if may_write(filepath, overwrite):
         _write(Contents(weights.entries(model.layers)), filepath)
 
@@ -66,7 +69,7 @@ def load_weights(
 
 def _write(contents: Contents, target: Target) -> None:
     if isinstance(target, (str, bytes, os.PathLike)):
-        format = safetensors_file if _is_safetensors(target) else h5_write
+        format = safetensors_file if suffixes.is_safetensors(target) else h5_write
         replace_file(target, format.to_bytes(contents))
     elif hasattr(target, "write"):
         target.write(h5_write.to_bytes(contents))
@@ -76,10 +79,15 @@ def _write(contents: Contents, target: Target) -> None:
 
 def _read(source: Target, timeout: float | None) -> Contents:
     if isinstance(source, (str, bytes, os.PathLike)):
-        with open(source, "rb") as file:
-            if _is_safetensors(source):
-                return safetensors_file.read(file, _name(source))
-            return _read_file(file, _name(source), timeout)
+        if not pipes.is_pipe(source):
+            with open(source, "rb") as file:
+                return _read_named(file, source, timeout)
+        started = time.monotonic()
+        with tempfile.TemporaryFile() as copy:
+            pipes.copy(source, _name(source), copy, timeout)
+            copy.seek(0)
+            left = None if timeout is None else max(0.01, timeout - (time.monotonic() - started))
+            return _read_named(copy, source, left)
     if hasattr(source, "read"):
         with io.BytesIO() if timeout is None else tempfile.TemporaryFile() as copy:
             copy.write(source.read())
@@ -88,6 +96,12 @@ def _read(source: Target, timeout: float | None) -> Contents:
     if timeout is not None:
         raise ValueError("timeout: an HDF5 file that is open already is read in this process; pass its path")
     return h5_read.read_group(source, _name(source))
+
+
+def _read_named(file: Any, path: Target, timeout: float | None) -> Contents:
+    if suffixes.is_safetensors(path):
+        return safetensors_file.read(file, _name(path))
+    return _read_file(file, _name(path), timeout)
 
 
 def _read_file(file: Any, name: str, timeout: float | None) -> Contents:
@@ -105,8 +119,9 @@ def _check_kind(target: Target, timeout: float | None = None) -> None:
         raise ValueError(f"unexpected type {type(target)} for `filepath`")
 
 
-def _is_safetensors(path: Target) -> bool:
-    return os.fsdecode(path).endswith(".safetensors")
+def _check_suffix(target: Target) -> None:
+    if isinstance(target, (str, bytes, os.PathLike)):
+        suffixes.check_written(target)
 
 
 def _name(target: Target) -> str:

@@ -1,0 +1,53 @@
+"""Which format a file's name asks for. A name that asks for one that is not written is an error, not HDF5 under a false name."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lamella.core.warn import warn
+
+_HDF5 = ("", ".h5", ".hdf5", ".keras2")
+_SAFETENSORS = ".safetensors"
+_INSTEAD = "save as .h5, the HDF5 layout of Keras 2, which Keras 3 and tf.keras read, or as .safetensors"
+# What others call their files, and what to do instead.
+_FOREIGN = {
+    ".keras": ("the zip format of Keras 3", _INSTEAD),
+    ".onnx": ("ONNX", _INSTEAD),
+    ".pb": ("TensorFlow's SavedModel", _INSTEAD),
+    ".tf": ("TensorFlow's SavedModel", _INSTEAD),
+    ".ckpt": ("TensorFlow's checkpoints", _INSTEAD),
+    ".tflite": ("TensorFlow Lite", _INSTEAD),
+    ".pt": ("PyTorch's format", _INSTEAD),
+    ".pth": ("PyTorch's format", _INSTEAD),
+    ".mlmodel": ("Core ML", _INSTEAD),
+    ".zip": ("a zip file", _INSTEAD),
+    ".npz": ("NumPy's format", "numpy.savez takes what get_weights() returns; or " + _INSTEAD),
+    ".npy": ("NumPy's format", "numpy.save takes an array of get_weights(); or " + _INSTEAD),
+    ".pkl": ("pickle", "pickle.dump takes a model; or " + _INSTEAD),
+    ".pickle": ("pickle", "pickle.dump takes a model; or " + _INSTEAD),
+    ".joblib": ("joblib's format", "joblib.dump takes a model; or " + _INSTEAD),
+    ".json": ("JSON", "to_json() gives the description without weights; or " + _INSTEAD),
+    ".yaml": ("YAML", "to_yaml() gives the description without weights; or " + _INSTEAD),
+    ".yml": ("YAML", "to_yaml() gives the description without weights; or " + _INSTEAD),
+}
+
+
+def is_safetensors(path: Any) -> bool:
+    return suffix(path) == _SAFETENSORS
+
+
+def suffix(path: Any) -> str:
+    """In lower case; "" for what follows the point of a number, as in model.01-0.35."""
+    found = os.path.splitext(os.fsdecode(path))[1].lower()
+    return "" if found[1:].isdigit() else found
+
+
+def check_written(path: Any) -> None:
+    """Raises ValueError for the name of a format that is not written; warns of a suffix that nobody knows, which gets HDF5."""
+    name, kind = os.fsdecode(path), suffix(path)
+    if kind in _FOREIGN:
+        what, instead = _FOREIGN[kind]
+        raise ValueError(f"{name}: {what} is not written; {instead}")
+    if kind not in (*_HDF5, _SAFETENSORS):
+        warn(f"{name}: the suffix {kind!r} is not known; the file will be HDF5, which is called .h5")
