@@ -119,7 +119,7 @@ template <class T, int MR, int NV, int kStep, int kLdb>
                 for (int r = 0; r < MR; ++r) {
                     const Vec<T> av = broadcast<T>(a[r][at]);
 #pragma GCC unroll 4
-                    for (int v = 0; v < NV; ++v) acc[r][v] += av * bv[v];
+                    for (int v = 0; v < NV; ++v) accumulate<T>(acc[r][v], av, bv[v]);
                 }
                 at += kStep != 0 ? kStep : step;
                 b += kLdb != 0 ? kLdb : ldb;

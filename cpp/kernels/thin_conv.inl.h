@@ -42,7 +42,7 @@ LAMELLA_INLINE void thin_tile(const T* x, Int row_size, const Vec<T> (&w)[9][NV]
                 const int point = column - tap;
                 if (point < 0 || point >= NP) continue;
 #pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) sums[point][v] += value * w[row * 3 + tap][v];
+                for (int v = 0; v < NV; ++v) accumulate<T>(sums[point][v], value, w[row * 3 + tap][v]);
             }
         }
     }
@@ -112,7 +112,7 @@ template <class T, int NV>
             for (int tap = 0; tap < 9; ++tap) {
                 const Vec<T> value = broadcast<T>(x[tap / 3 * row_size + q + tap % 3]);
 #pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) sums[tap][v] += value * d[v];
+                for (int v = 0; v < NV; ++v) accumulate<T>(sums[tap][v], value, d[v]);
             }
         }
     }

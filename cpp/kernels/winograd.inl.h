@@ -3,8 +3,8 @@
 //
 //   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   4x4 outputs = A^T M A + bias
 //
-// with U[e] = G g G^T made once per call; e counts the 36 points of a transformed tile. Largest error over largest output is some 1e-5 in float32 and is why doubles,
-// which exist to be exact, go the direct way.
+// with U[e] = G g G^T made once per call; e counts the 36 points of a transformed tile. Largest error over largest output is
+// some 1e-5 in float32 and is why doubles, which exist to be exact, go the direct way.
 #pragma once
 #include "kernels/convolution.inl.h"
 
@@ -77,25 +77,28 @@ LAMELLA_INLINE void transform_output(const Vec<T>* x, Vec<T>* y) {
     y[3] = difference1 + T(8) * difference2 + x[5];
 }
 
-// y[i][j] of the columns, then of the rows: `rows` x `from` of x become `to` x `to`.
-template <class T, int kFrom, int kTo, class F>
-LAMELLA_INLINE void transform_square(Vec<T> (&x)[kFrom][kFrom], Vec<T> (&y)[kTo][kTo], const F& line) {
-    Vec<T> half[kFrom][kTo];
-#pragma GCC unroll 6
+// Lines of a square transformed at once. All six hold 36 vectors: too many for 16 registers.
+constexpr int kUnrolledLines = kRegisters == 32 ? 6 : 1;
+
+// What read(i, j) gives, kFrom x kFrom vectors, becomes kTo x kTo: the columns, then the rows; write(i, j, vector) takes them.
+template <class T, int kFrom, int kTo, class Read, class Write, class F>
+LAMELLA_INLINE void transform_square(const Read& read, const Write& write, const F& line) {
+    Vec<T> half[kTo][kFrom];
+#pragma GCC unroll kUnrolledLines
     for (int j = 0; j < kFrom; ++j) {
         Vec<T> column[kFrom], made[kTo];
 #pragma GCC unroll 6
-        for (int i = 0; i < kFrom; ++i) column[i] = x[i][j];
+        for (int i = 0; i < kFrom; ++i) column[i] = read(i, j);
         line(column, made);
 #pragma GCC unroll 6
-        for (int i = 0; i < kTo; ++i) half[j][i] = made[i];
+        for (int i = 0; i < kTo; ++i) half[i][j] = made[i];
     }
-#pragma GCC unroll 6
+#pragma GCC unroll kUnrolledLines
     for (int i = 0; i < kTo; ++i) {
-        Vec<T> row[kFrom];
+        Vec<T> made[kTo];
+        line(half[i], made);
 #pragma GCC unroll 6
-        for (int j = 0; j < kFrom; ++j) row[j] = half[j][i];
-        line(row, y[i]);
+        for (int j = 0; j < kTo; ++j) write(i, j, made[j]);
     }
 }
 
@@ -113,12 +116,11 @@ void transform_filters(const Convolution<T>& v, T* filters, Int* failed) {
             const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
             for (Int t = 0; t < 9; ++t) pack_tap(v, t, j, columns, taps + t * panel_size);
             for (Int i = 0; i < panel_size; i += kLanes<T>) {
-                Vec<T> g[3][3], u[kWinogradIn][kWinogradIn];
-                for (int t = 0; t < 9; ++t) g[t / 3][t % 3] = load(taps + t * panel_size + i);
-                transform_square<T, 3, kWinogradIn>(g, u, transform_filter<T>);
-                for (int e = 0; e < kWinogradPoints; ++e) {
-                    store(filters + e * size + panel * panel_size + i, u[e / kWinogradIn][e % kWinogradIn]);
-                }
+                const T* const from = taps + i;
+                T* const to = filters + panel * panel_size + i;
+                transform_square<T, 3, kWinogradIn>(
+                    [&](int k, int l) { return load(from + (3 * k + l) * panel_size); },
+                    [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); }, transform_filter<T>);
             }
         }
     });
@@ -150,17 +152,10 @@ Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top,
 template <class T>
 void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
     for_vectors<T>(0, in, [&](Int c, Int part) {
-        Vec<T> d[kWinogradIn][kWinogradIn], made[kWinogradIn][kWinogradIn];
-#pragma GCC unroll 6
-        for (int i = 0; i < kWinogradIn; ++i) {
-#pragma GCC unroll 6
-            for (int j = 0; j < kWinogradIn; ++j) d[i][j] = load(patch.data + i * patch.row_size + j * in + c, part);
-        }
-        transform_square<T, kWinogradIn, kWinogradIn>(d, made, transform_input<T>);
-#pragma GCC unroll 36
-        for (int e = 0; e < kWinogradPoints; ++e) {
-            store(v + e * size + c, made[e / kWinogradIn][e % kWinogradIn], part);
-        }
+        transform_square<T, kWinogradIn, kWinogradIn>(
+            [&](int i, int j) { return load(patch.data + i * patch.row_size + j * in + c, part); },
+            [&](int i, int j, Vec<T> value) { store(v + (kWinogradIn * i + j) * size + c, value, part); },
+            transform_input<T>);
     });
 }
 
@@ -170,18 +165,16 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
     const Int rows = smaller(kWinogradOut, v.rows - at.p), columns = smaller(kWinogradOut, v.columns - at.q);
     T* const y = v.y + at.n * v.y_image + at.p * v.y_row + at.q * v.y_column;
     for_vectors<T>(0, v.out, [&](Int k, Int part) {
-        Vec<T> from[kWinogradIn][kWinogradIn], made[kWinogradOut][kWinogradOut];
-#pragma GCC unroll 36
-        for (int e = 0; e < kWinogradPoints; ++e) from[e / kWinogradIn][e % kWinogradIn] = load(m + e * size + k);
-        transform_square<T, kWinogradIn, kWinogradOut>(from, made, transform_output<T>);
         const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
-        for (Int i = 0; i < rows; ++i) {
-            for (Int j = 0; j < columns; ++j) {
-                Vec<T> value = made[i][j] + bias;
+        transform_square<T, kWinogradIn, kWinogradOut>(
+            [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
+            [&](int i, int j, Vec<T> value) {
+                if (i >= rows || j >= columns) return;
+                value += bias;
                 if (v.relu) value = value < T(0) ? Vec<T>{} : value;
                 store(y + i * v.y_row + j * v.y_column + k, value, part);
-            }
-        }
+            },
+            transform_output<T>);
     });
 }
 
@@ -200,7 +193,8 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 4 * kTileRows;
     const Int most = larger(kLeastTiles, kBlockBytes / (kWinogradPoints * (v.in + out) * Int(sizeof(T))));
     const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
-    const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out), corner_size = kWinogradPoints * v.in;
+    const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out);
+    const Int corner_size = kWinogradPoints * v.in;
     parallel_for(tiles, block, [&](Int begin, Int end) {
         void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
                                              Arena::bytes<T>(kWinogradPoints * m_size) + Arena::bytes<T>(corner_size) +
@@ -267,20 +261,15 @@ LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
 template <class T>
 void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
     for (Int k = 0; k < ceil_divide(out, kTileColumns<T>) * kTileColumns<T>; k += kLanes<T>) {
-        Vec<T> d[kWinogradOut][kWinogradOut], made[kWinogradIn][kWinogradIn];
         const Int left = larger(0, smaller(kLanes<T>, out - k));
-#pragma GCC unroll 4
-        for (int i = 0; i < kWinogradOut; ++i) {
-#pragma GCC unroll 4
-            for (int j = 0; j < kWinogradOut; ++j) {
-                const T* const from = patch.data + i * patch.row_size + j * out + k;
-                d[i][j] = left == kLanes<T> ? load(from) : load_part(from, left);
-            }
-        }
-        transform_square<T, kWinogradOut, kWinogradIn>(d, made, transform_output_gradient<T>);
         T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
-#pragma GCC unroll 36
-        for (int e = 0; e < kWinogradPoints; ++e) store(to + e * size, made[e / kWinogradIn][e % kWinogradIn]);
+        transform_square<T, kWinogradOut, kWinogradIn>(
+            [&](int i, int j) {
+                const T* const from = patch.data + i * patch.row_size + j * out + k;
+                return left == kLanes<T> ? load(from) : load_part(from, left);
+            },
+            [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); },
+            transform_output_gradient<T>);
     }
 }
 
@@ -435,15 +424,15 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
     parallel_for(g.in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
         for (Int c = begin; c < end; ++c) {
             for_vectors<T>(0, g.out, [&](Int k, Int part) {
-                Vec<T> u[kWinogradIn][kWinogradIn], w[3][3];
-                for (int e = 0; e < kWinogradPoints; ++e) {
-                    const T* const from = sums + e * size + c * padded + k;
-                    Vec<T> sum = load(from);
-                    for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * kWinogradPoints * size);
-                    u[e / kWinogradIn][e % kWinogradIn] = sum;
-                }
-                transform_square<T, kWinogradIn, 3>(u, w, transform_filter_gradient<T>);
-                for (int t = 0; t < 9; ++t) store(dweights + (t * g.in + c) * g.out + k, w[t / 3][t % 3], part);
+                transform_square<T, kWinogradIn, 3>(
+                    [&](int i, int j) {
+                        const T* const from = sums + (kWinogradIn * i + j) * size + c * padded + k;
+                        Vec<T> sum = load(from);
+                        for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * kWinogradPoints * size);
+                        return sum;
+                    },
+                    [&](int i, int j, Vec<T> w) { store(dweights + ((3 * i + j) * g.in + c) * g.out + k, w, part); },
+                    transform_filter_gradient<T>);
             });
         }
     });

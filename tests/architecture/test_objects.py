@@ -4,6 +4,7 @@ LAMELLA_BUILD_DIR names a CMake build directory; without it there are no objects
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -41,3 +42,34 @@ def test_one_global_symbol_and_no_weak_ones(path):
 def test_it_asks_for_little(path):
     wanted = {name for kind, name in symbols(path) if kind == "U"}
     assert {name for name in wanted if not name.startswith("_ZN7lamella")} <= WANTED
+
+
+def loops_over_k():
+    """(instantiation, instructions) of the loop over k in each whole float32 tile of the AVX2 object."""
+    for path in (path for path in OBJECTS if "target_avx2.dir" in path.parts):
+        command = ["objdump", "-d", "-C", "--no-show-raw-insn", str(path)]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        for function in text.split("\n\n"):
+            name = re.search(r"<.*multiply_tiles<float, 6, 2, (\d+), (\d+)>", function.split("\n", 1)[0])
+            if name:
+                yield name.groups(), innermost(re.findall(r"^ *([0-9a-f]+):\t(.*)$", function, flags=re.M))
+
+
+def innermost(code):
+    """What lies between the backward jump that spans fewest instructions, with a multiply-add among them, and its target."""
+    places = {int(address, 16): i for i, (address, _) in enumerate(code)}
+    jumps = ((i, re.match(r"j\w+ +([0-9a-f]+)", line)) for i, (_, line) in enumerate(code))
+    loops = (code[places[int(to[1], 16)] : i + 1] for i, to in jumps if to and places.get(int(to[1], 16), i) < i)
+    bodies = ([line for _, line in loop] for loop in loops)
+    return min((body for body in bodies if any(line.startswith("vfmadd") for line in body)), key=len)
+
+
+@pytest.mark.skipif(not any("target_avx2.dir" in path.parts for path in OBJECTS), reason="no AVX2 object")
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
+def test_a_tile_stays_in_registers():
+    """No vector of the loop over k comes from the stack or goes there: gcc 12 kept tiles there at half the speed."""
+    seen = dict(loops_over_k())
+    assert {("1", "16"), ("0", "16"), ("6", "16")} <= seen.keys()
+    for name, loop in seen.items():
+        assert sum(line.startswith("vfmadd231ps") for line in loop) >= 12, name
+        assert not [line for line in loop if "mm" in line and re.search(r"\(%r[sb]p", line)], name
