@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import _kernels
+from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.arrays import Array
@@ -40,6 +41,6 @@ class Adadelta(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         lr, rho = self.decayed(iterations), self.rounded(self.rho)
-        _kernels.adadelta_update(params, grads, *self._state.slots, lr, rho, self.epsilon, *reading)
+        return [(_kernels.adadelta_update, (params, grads, *self._state.slots, lr, rho, self.epsilon, *reading))]

@@ -8,6 +8,7 @@ from math import sqrt
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.core.variable import Variable
 from lamella.optimizers.arguments import epsilon_or_default
@@ -47,13 +48,14 @@ class Adam(Optimizer):
         self.amsgrad = bool(amsgrad)
         self.slots = ("ms", "vs", "vhats") if self.amsgrad else ("ms", "vs")
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         t = iterations + 1
         lr = self.decayed(iterations)
         rate = lr * sqrt(1.0 - beta_2**t) / (1.0 - beta_1**t)
         kernel = _kernels.amsgrad_update if self.amsgrad else _kernels.adam_update
-        kernel(params, grads, *self._state.slots, rate, beta_1, beta_2, self.epsilon, self.shrinkage(lr), *reading)
+        numbers = rate, beta_1, beta_2, self.epsilon, self.shrinkage(lr)
+        return [(kernel, (params, grads, *self._state.slots, *numbers, *reading))]
 
     def shrinkage(self, lr: float) -> float:
         """The share of each weight that a step takes off; `lr` is the decayed one."""

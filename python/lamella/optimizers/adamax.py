@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import _kernels
+from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.arrays import Array
@@ -39,7 +40,7 @@ class Adamax(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         rate = self.decayed(iterations) / (1.0 - beta_1 ** (iterations + 1))
-        _kernels.adamax_update(params, grads, *self._state.slots, rate, beta_1, beta_2, self.epsilon, *reading)
+        return [(_kernels.adamax_update, (params, grads, *self._state.slots, rate, beta_1, beta_2, self.epsilon, *reading))]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.atomic import Call, commit, write
 from lamella.core.configurable import Config
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
@@ -74,6 +75,21 @@ class Optimizer(Stateful):
         Returns:  True, or False where the gradients were only added up (see gradient_accumulation_steps).
         Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
         """
+        return self.step_and(params, grads)
+
+    @property
+    def commits(self) -> bool:
+        """Whether `step` is this class's, so that `step_and` does what it does."""
+        return type(self).step is Optimizer.step
+
+    def step_and(
+        self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call] = (), projections: Sequence[Call] = ()
+    ) -> bool:
+        """`step`, and what belongs to it, in one piece: Ctrl-C, or an error, leaves all of it done or nothing.
+
+        Args:  then: calls of C functions, also made where gradients are only added up.  projections: calls that change params
+            after the update; they may be of Python, at the price of a copy of parameters and state.
+        """
         if params is not self._params:
             self.turn_to(params)
         if type(grads) is not list:
@@ -81,19 +97,24 @@ class Optimizer(Stateful):
         try:
             if arrays.may_alias(grads, self._roots):
                 grads = self._clean(params, grads)
-            return self._step(params, grads)
+            return self._step(params, grads, then, projections)
         except (TypeError, ValueError, AttributeError):
             # The kernels refuse before they write. Say which array is at fault, or straighten a gradient's layout.
             clean = self._clean(params, grads)
             if type(params) is list and all(c is g for c, g in zip(clean, grads)):
                 raise  # nothing to mend: the error is of a user's own update
-            return self._step(list(params), clean)
+            return self._step(list(params), clean, then, projections)
 
     def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
-        """One kernel call; `iterations` counts the steps before this one, `reading` is handed on to the kernel.
+        """Change the parameters; `iterations` counts the steps before this one, `reading` is handed on to the kernel.
 
         An update written in NumPy changes params[i] and self.state_of(slot)[i] in place along `self.read(grads, reading)`.
+        If it does not come to its end, they are put back from copies.
         """
+        commit(self.calls(params, grads, iterations, reading))
+
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+        """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""
         raise NotImplementedError(
             f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, reading), which changes the "
             "arrays in place; Keras's get_updates adds to a graph, and there is none here"
@@ -138,23 +159,35 @@ class Optimizer(Stateful):
                 config[name] = getattr(self, name)
         return config
 
-    def _step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
-        every = self._every or 1
+    def _step(
+        self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call], projections: Sequence[Call]
+    ) -> bool:
+        state, every = self._state, self._every or 1
+        accumulated = state.accumulated.value
         if every > 1:
-            accumulated = self._state.accumulated.value
             before = accumulated.item()
             if before + 1 < every:
-                _kernels.accumulate_gradients(self._state.sums, grads, int(before == 0))
-                accumulated[()] = before + 1
+                add = _kernels.accumulate_gradients, (state.sums, grads, int(before == 0))
+                commit([add, write(accumulated, before + 1), *then])
                 return False
         iterations = self.iterations.value
         number = iterations.item()
         bounds = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
-        self.update(params, grads, number, (self._state.sums, 1.0 / every, *bounds))
-        iterations[()] = number + 1
+        arguments = params, grads, number, (state.sums, 1.0 / every, *bounds)
+        written_in_python = type(self).update is not Optimizer.update
+        calls: list[Call] = [(self.update, arguments)] if written_in_python else self.calls(*arguments)
+        calls = [*calls, *projections, write(iterations, number + 1), *then]
         if every > 1:
-            accumulated[()] = 0
+            calls.append(write(accumulated, 0))
+        commit(calls, self._undo(params) if written_in_python or projections else [])
         return True
+
+    def _undo(self, params: Sequence[Array]) -> list[Call]:
+        """What puts the parameters and their state back."""
+        state = self._state
+        held = [*params, *(array for slot in state.slots for array in slot), *state.sums]
+        held += [self.iterations.value, state.accumulated.value]
+        return [*(write(array, array.copy()) for array in held), (setattr, (state, "late", state.late))]
 
     def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
         return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums], self._state.names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from lamella import _kernels
+from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.arrays import Array
@@ -45,7 +46,7 @@ class Nadam(Optimizer):
         self.schedule_decay = float(self.number("schedule_decay", schedule_decay))
         self._product = 0, 1.0  # t, M_t
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         t = iterations + 1
         mu, next_mu = self._momentum(beta_1, t), self._momentum(beta_1, t + 1)
@@ -54,10 +55,9 @@ class Nadam(Optimizer):
         along_g = lr * (1.0 - mu) / (1.0 - product)
         along_m = lr * next_mu / (1.0 - product * next_mu)
         correction = 1.0 / (1.0 - beta_2**t)
-        _kernels.nadam_update(
-            params, grads, *self._state.slots, along_g, along_m, beta_1, beta_2, correction, self.epsilon, *reading
-        )
-        self._product = t, product
+        numbers = along_g, along_m, beta_1, beta_2, correction, self.epsilon
+        kernel = _kernels.nadam_update, (params, grads, *self._state.slots, *numbers, *reading)
+        return [kernel, (object.__setattr__, (self, "_product", (t, product)))]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """As Optimizer's; the product that Keras 2.3 saves behind iterations is left out, as it follows from them."""

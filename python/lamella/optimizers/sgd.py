@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import _kernels
+from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.optimizers.arrays import Array
 from lamella.optimizers.base import Optimizer
@@ -33,16 +34,15 @@ class SGD(Optimizer):
         self.initial_decay = float(self.decay)
         self.nesterov = bool(nesterov)
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         lr, momentum = self.decayed(iterations), float(self.momentum)
         state = self._state
         # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
         if momentum != 0 or reading[0]:
             self._settle(state)
-            _kernels.sgd_update(params, grads, *state.slots, lr, momentum, int(self.nesterov), *reading)
-        else:
-            _kernels.sgd_update(params, grads, [], lr, 0.0, 0, *reading)
-            state.late = list(grads), lr, reading
+            return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), *reading))]
+        kernel: Call = _kernels.sgd_update, (params, grads, [], lr, 0.0, 0, *reading)
+        return [kernel, (setattr, (state, "late", (list(grads), lr, reading)))]
 
     def _settle(self, state: State) -> None:
         if state.late is not None:

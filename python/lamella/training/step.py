@@ -13,8 +13,10 @@ import numpy as np
 
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.memory import Memory, remembered
+from lamella.core.atomic import Call, commit, write
 from lamella.core.random import Stream
 from lamella.core.updates import Updates
+from lamella.core.variable import Variable
 from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
@@ -72,15 +74,24 @@ class Steps:
         if not isfinite(total) and not self.told:
             self.told = True
             anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
-        if self._params:
+        then = [*updates.calls(), self.stream.count_step()]
+        if not self._params:
+            commit(then)
+        else:
             self.bind_optimizer()
-            # False: it only adds gradients up. A user's own may well return None.
-            if self.optimizer.step(self._params, self._tape.gradients(seeds)) is not False:
-                for variable in self._constrained:
-                    variable.value[...] = variable.constraint(variable.value)
-        updates.apply()
-        self.stream.step += 1
+            self._update(self._tape.gradients(seeds), then)
         return objective.report(total, losses, values, targets, weights)
+
+    def _update(self, grads: list[Array | None], then: list[Call]) -> None:
+        """Weights, their state, constraints, layers' state and the count of the step, in one piece."""
+        projections = [(_project, (variable,)) for variable in self._constrained]
+        if getattr(self.optimizer, "commits", False):
+            self.optimizer.step_and(self._params, grads, then, projections)
+            return
+        # A step of a user's own is one piece, and the rest another. False: it only adds gradients up; it may well return None.
+        stepped = self.optimizer.step(self._params, grads) is not False
+        before = [write(variable.value, variable.value.copy()) for variable in self._constrained]
+        commit([*projections, *then] if stepped else then, before)
 
     def _forward(
         self,
@@ -158,6 +169,11 @@ class Steps:
                 "without calling `model.compile` after ?",
                 stacklevel=4,
             )
+
+
+def _project(variable: Variable) -> None:
+    assert variable.constraint is not None
+    variable.value[...] = variable.constraint(variable.value)
 
 
 class Run:
