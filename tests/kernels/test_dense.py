@@ -9,6 +9,8 @@ from tests.oracles import dense as oracle
 # Tails of the 6-row tile and of panels of up to 64 columns; depths beyond one block; the empty sum; more than one group of rows.
 SIZES = [(m, k, n) for m in (1, 5, 6, 7, 13) for k in (1, 3, 17) for n in (1, 2, 15, 16, 17, 31, 33, 63, 64, 65)]
 SIZES += [(5, 0, 4), (2, 1100, 3), (300, 64, 130), (50, 600, 70), (32, 30, 64), (1, 784, 10), (49, 33, 129)]
+# A dw narrower than a tile is stored transposed: depths beyond one block, odd widths of x, several groups of columns.
+SIZES += [(128, 512, 10), (129, 515, 9), (600, 67, 5), (7, 131, 63), (33, 1030, 1), (40, 18, 17)]
 # Rounding errors grow with the square root of the terms of a sum of order 1.
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
 
@@ -44,7 +46,7 @@ def test_every_size_against_the_oracle(target, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [(300, 513, 257), (128, 784, 512)])
+@pytest.mark.parametrize("size", [(300, 513, 257), (128, 784, 512), (301, 2049, 9), (513, 1030, 1)])
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, size):
     inputs = arrays(*size, dtype)
     results = []
