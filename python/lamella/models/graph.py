@@ -26,7 +26,7 @@ class Graph:
 
 def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
     """Raises ValueError if an output needs a tensor that does not come from `inputs`, or two layers share a name."""
-    finished, layers = _walk(inputs, outputs)
+    finished, layers = walk(inputs, outputs)
     _check_connected(inputs, finished)
     node_depths, layer_depths = _depths(finished)
     for x in inputs:
@@ -44,7 +44,7 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
     return Graph([node for level in by_depth for node in level], ordered, by_depth)
 
 
-def _walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[Node], dict[Layer, int]]:
+def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[Node], dict[Layer, int]]:
     """Depth-first from the outputs: nodes as they are finished (inputs before users), layers as they are met."""
     sources = {id(x) for x in inputs}
     layers: dict[Layer, int] = {}

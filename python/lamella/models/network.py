@@ -21,7 +21,7 @@ from lamella.layers.run_losses import RunLosses
 from lamella.layers.symbolic import Node, Symbolic
 from lamella.layers.weighted import is_users, unique
 from lamella.models import architecture
-from lamella.models.graph import Graph, check_ends, trace, unique_names
+from lamella.models.graph import Graph, check_ends, trace, unique_names, walk
 from lamella.models.masked import MaskedPlan, Outputs
 from lamella.models.plan import Plan
 from lamella.models.stored import Stored
@@ -265,6 +265,21 @@ class Network(Stored, Layer):
     def trainable_variables(self) -> list[Variable]:
         return self.trainable_weights
 
+    def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
+        """The trainable variables that the loss can depend on, where these of the outputs have one.
+
+        Left out are those of layers which only other outputs need, unless a regularizer or add_loss may reach them.
+        """
+        if len(outputs) == len(self.outputs):
+            return self.trainable_variables
+        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
+        wanted = {id(v) for layer in reached for v in layer.trainable_weights}
+        apart = [layer for layer in self.layers if layer not in reached]
+        wanted |= {
+            id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None or _losses_of_calls([layer])
+        }
+        return [v for v in self.trainable_variables if id(v) in wanted]
+
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
         """As a layer's: of all layers, those made to be trained; then the others of all layers."""
         kinds = [layer.weights_by_kind() for layer in self.layers]
@@ -316,13 +331,8 @@ class Network(Stored, Layer):
         """The lists that fill in a run: of layers that may call add_loss, which are a user's and ours with an activity
         regularizer, and of the tensors that add_loss was given.
         """
-        found = [self._loss_values] if self._loss_tensors else []
-        for layer in (member for layer in self.layers for member in layer.members()):
-            if isinstance(layer, Network):
-                found += layer._collected(nested=True) if nested else []
-            elif layer.activity_regularizer is not None or is_users(layer):
-                found.append(layer._call_losses)
-        return found
+        own = [self._loss_values] if self._loss_tensors else []
+        return own + _losses_of_calls(self.layers, nested=nested)
 
     # Description -----------------------------------------------------------------------------------------
 
@@ -344,6 +354,17 @@ class Network(Stored, Layer):
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
         return architecture.rebuild(cls, config, custom_objects)
+
+
+def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[RunLosses]:
+    """What these layers' calls may pass to add_loss. nested: of models among them, too."""
+    found: list[RunLosses] = []
+    for layer in (member for layer in layers for member in layer.members()):
+        if isinstance(layer, Network):
+            found += layer._collected(nested=True) if nested else []
+        elif layer.activity_regularizer is not None or is_users(layer):
+            found.append(layer._call_losses)
+    return found
 
 
 def _total(losses: RunLosses) -> Value:

@@ -46,7 +46,7 @@ class Steps:
         self.objective = objective
         self.optimizer = optimizer
         self.penalties = list(model.penalties)
-        self.collect(model.trainable_variables)
+        self.collect(self._wanted())
         self._state: Any = None  # the optimizer's, for these weights
         self.stream = Stream()
         self.told = False  # of a loss that is no number: once a fit
@@ -62,6 +62,11 @@ class Steps:
         self._params = [variable.value for variable in self.variables]
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._tape = Tape(self.variables)
+
+    def _wanted(self) -> list[Variable]:
+        """What is trained: weights that only outputs without a loss need are left as they are."""
+        wanted: list[Variable] = self.model.variables_behind([output.index for output in self.objective.outputs])
+        return wanted
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
@@ -163,7 +168,7 @@ class Steps:
 
     def warn_if_stale(self) -> None:
         """Keras's warning for `trainable` changed after compile."""
-        if [id(v) for v in self.model.trainable_variables] != [id(v) for v in self.variables]:
+        if [id(v) for v in self._wanted()] != [id(v) for v in self.variables]:
             warnings.warn(
                 "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
                 "without calling `model.compile` after ?",

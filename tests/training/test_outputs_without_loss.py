@@ -1,0 +1,109 @@
+"""A loss for some outputs trains what these need, and leaves the weights of the others as they are."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import Dense, Input, Layer
+from lamella.models import Model, Sequential, load_model
+from lamella.optimizers import Adam
+
+X = np.random.default_rng(3).normal(size=(20, 5)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def two_heads(**b):
+    inputs = Input((5,))
+    h = Dense(4, activation="tanh", name="h")(inputs)
+    return Model(inputs, [Dense(1, name="a")(h), Dense(2, name="b", **b)(h)])
+
+
+def moved(model, fit):
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    fit()
+    return {
+        w.name
+        for layer in model.layers
+        for w, old in zip(layer.weights, before[layer.name])
+        if not np.array_equal(K.get_value(w), old)
+    }
+
+
+BOTH = {"a/kernel:0", "a/bias:0", "h/kernel:0", "h/bias:0"}
+
+
+@pytest.mark.filterwarnings("ignore:Output .b. missing from loss dictionary")
+@pytest.mark.parametrize("loss", [{"a": "mse"}, ["mse", None]])
+def test_the_other_heads_weights_stay(loss):
+    model = two_heads()
+    model.compile("adam", loss)
+    assert moved(model, lambda: model.fit(X, Y, epochs=2, verbose=0)) == BOTH
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH
+    assert [p.shape for p in model.predict(X)] == [(20, 1), (20, 2)]
+
+
+def test_it_trains_as_a_model_of_the_one_head():
+    model = two_heads()
+    model.compile(Adam(0.01), ["mse", None])
+    alone = Model(model.input, model.outputs[0])
+    weights = alone.get_weights()
+    model.fit(X, Y, epochs=3, shuffle=False, verbose=0)
+    trained = alone.get_weights()
+    alone.set_weights(weights)
+    alone.compile(Adam(0.01), "mse")
+    alone.fit(X, Y, epochs=3, shuffle=False, verbose=0)
+    for a, b in zip(alone.get_weights(), trained, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_what_a_regularizer_reaches_is_trained():
+    model = two_heads(kernel_regularizer="l2")
+    model.compile("sgd", ["mse", None])
+    before = model.get_layer("b").get_weights()[0]
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"b/kernel:0"}
+    np.testing.assert_allclose(model.get_layer("b").get_weights()[0], before * (1 - 0.01 * 2 * 0.01), rtol=1e-6)
+
+
+def test_what_an_activity_regularizer_or_add_loss_reaches_is_trained():
+    model = two_heads(activity_regularizer="l2")
+    model.compile("sgd", ["mse", None])
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"b/kernel:0", "b/bias:0"}
+    model = two_heads()
+    model.add_loss(K.mean(K.square(model.outputs[1])))
+    model.compile("sgd", ["mse", None])
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"b/kernel:0", "b/bias:0"}
+
+
+def test_shared_layers_and_nested_models():
+    inputs = Input((5,))
+    shared, tail = Dense(5, name="shared"), Sequential([Dense(3, name="inner", input_shape=(5,))], name="tail")
+    model = Model(inputs, [Dense(1, name="a")(shared(inputs)), tail(shared(inputs))])
+    model.compile("sgd", ["mse", None])
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == {"a/kernel:0", "a/bias:0", "shared/kernel:0", "shared/bias:0"}
+
+
+def test_a_model_goes_on_after_saving(tmp_path):
+    model = two_heads()
+    model.compile("adam", ["mse", None])
+    model.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    model.save(tmp_path / "m.h5")
+    other = load_model(tmp_path / "m.h5")
+    for m in (model, other):
+        m.fit(X, Y, epochs=1, shuffle=False, verbose=0)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_weight_that_a_loss_should_reach_and_does_not_is_named():
+    class Unused(Layer):
+        def build(self, input_shape):
+            self.extra = self.add_weight("extra", (2,))
+            super().build(input_shape)
+
+        def call(self, inputs):
+            return inputs
+
+    model = Sequential([Dense(1, input_shape=(5,)), Unused(name="u")])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="`None` for gradient .*u/extra:0"):
+        model.train_on_batch(X, Y)
