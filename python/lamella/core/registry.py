@@ -6,12 +6,19 @@ No name is ever imported or evaluated, so a config from a stranger reaches regis
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from lamella.core import keras_names
+from lamella.core.release import KERAS_VERSION
+
 T = TypeVar("T")
+
+# Names longer than any of ours are not compared: the time grows with the length.
+_LONGEST = 64
 
 # What one entry of a room is called in messages; Keras 2's own words.
 _NOUNS = {
@@ -85,11 +92,22 @@ def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
 
 
 def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """As `find`, but raises ValueError "Unknown layer: Foo" where nothing has that name."""
+    """As `find`, but raises ValueError "Unknown layer: Foo", with the nearest name, where nothing has that name."""
     found = find(room, name, custom_objects)
     if found is None:
-        raise ValueError(f"Unknown {noun(room)}: {name}")
+        raise ValueError(f"Unknown {noun(room)}: {name}{_hint(room, name, custom_objects or {})}")
     return found
+
+
+def _hint(room: str, name: object, custom_objects: Mapping[str, Any]) -> str:
+    if not isinstance(name, str) or len(name) > _LONGEST:
+        return ""
+    if name in keras_names.modules().get(room, ()):
+        return f" ({room}.{name} of Keras {KERAS_VERSION} is not in lamella yet)"
+    # Whoever writes Relu or DENSE means the name in other letters.
+    known = {known.lower(): known for known in [*names(room), *get_custom_objects(), *custom_objects]}
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    return f" (did you mean '{known[near[0]]}'?)" if near else ""
 
 
 def names(room: str) -> list[str]:
