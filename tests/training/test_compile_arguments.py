@@ -109,7 +109,7 @@ def test_an_output_whose_loss_is_none():
 @pytest.mark.parametrize(
     "loss, error, text",
     [
-        ("msex", ValueError, "Unknown loss function: msex"),
+        ("msex", ValueError, "Unknown loss function: msex (did you mean 'mse'?)"),
         (3, ValueError, "Could not interpret loss function identifier: 3"),
         (["mse"], ValueError, "When passing a list as loss, it should have one entry per model outputs. The model has 2 outputs, but you passed loss=['mse']"),
         ({"c": "mse"}, ValueError, "Unknown entry in loss dictionary: \"c\". Only expected the following keys: ['a', 'b']"),
