@@ -1,10 +1,11 @@
-"""What Python's operators do to symbolic tensors: the nodes of `x * 2` and `x[:, 0]`. None is a name of K."""
+"""What else graphs are made of: the nodes of `x * 2` and `x[:, 0]`, losses and accuracies. None is a name of K."""
 
 from __future__ import annotations
 
 import operator
 
-from lamella import ops
+# Losses and accuracies list themselves when they are loaded.
+from lamella import losses as _losses, metrics as _metrics, ops  # noqa: F401
 from lamella.layers.connect import in_graphs
 
 __all__: list[str] = []

@@ -55,6 +55,7 @@ def _method(name: str, swapped: bool) -> Callable[[Symbolic, object], Value]:
 
 def _give_operators() -> None:
     give_way(Symbolic)
+    setattr(Symbolic, "connect", lambda self, function, *arguments, **named: connect(function, *arguments, **named))
     for method, name in (_BINARY | _COMPARISONS).items():
         setattr(Symbolic, f"__{method}__", _method(name, False))
     for method, name in _BINARY.items():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Shape
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 History = tuple["Layer", int, int]
 
 
-class Symbolic:
+class Symbolic(GraphTensor):
     """A tensor without a value: what `Input` returns and what a layer makes of it. None in the shape is free.
 
     Python's operators, given by `layers.connect`, make nodes of the graph; == is identity, as in Keras 2.
