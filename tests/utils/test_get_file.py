@@ -17,7 +17,7 @@ import zlib
 import pytest
 
 from lamella.applications import imagenet_utils
-from lamella.utils import get_file
+from lamella.utils import data_utils, get_file
 from lamella.utils.data_utils import validate_file
 
 DATA = bytes(range(256)) * 500
@@ -27,7 +27,13 @@ SHA, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
 class Handler(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
-        if self.path == "/cut":  # says more than it sends
+        if self.server.busy:
+            self.server.busy -= 1
+            self.send_response(self.server.busy_with)
+            for header in self.server.headers:
+                self.send_header(*header)
+            self.end_headers()
+        elif self.path == "/cut":  # says more than it sends
             self.send_response(200)
             self.send_header("Content-Length", str(len(DATA)))
             self.end_headers()
@@ -45,13 +51,21 @@ def server(tmp_path):
     (tmp_path / "served" / "data.bin").write_bytes(DATA)
     handler = functools.partial(Handler, directory=str(tmp_path / "served"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.asked = []
+        server.asked, server.busy, server.busy_with, server.headers = [], 0, 503, []
         server.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch):
+    """The seconds slept between tries."""
+    slept = []
+    monkeypatch.setattr(data_utils, "sleep", slept.append)
+    return slept
 
 
 @pytest.fixture
@@ -124,7 +138,7 @@ def test_a_server_that_is_not_there(cache):
     [
         ({"fname": "../x"}, "expected a name inside .*datasets, got '../x'"),
         ({"origin": "data:,x"}, "expected an origin with http, https, ftp or file, got 'data:,x'"),
-        ({"hash_algorithm": "crc32", "file_hash": "0"}, 'expected hash_algorithm "auto", "sha256" or "md5", got \'crc32\''),
+        ({"hash_algorithm": "crc32", "file_hash": "0"}, 'expected hash_algorithm "auto", "sha512", "sha256" or "md5", got \'crc32\''),
         ({"archive_format": "rar"}, "expected archive_format .*, got 'rar'"),
     ],
 )
@@ -488,3 +502,74 @@ def test_decode_predictions_without_the_file_says_where_it_belongs(class_index, 
     with pytest.raises(OSError, match="decode_predictions needs .*index.json as models/imagenet_class_index.json in "):
         imagenet_utils.decode_predictions(np.zeros((1, 1000)))
     assert listing(cache) == ["models"]
+
+
+@pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(server, cache, pauses, code):
+    server.busy, server.busy_with = 3, code
+    path = get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA)
+    assert open(path, "rb").read() == DATA
+    assert server.asked == ["/data.bin"] * 4 and pauses == [1.0, 2.0, 4.0]
+
+
+def test_a_server_that_stays_busy_is_given_up(server, cache, pauses):
+    server.busy = 9
+    with pytest.raises(OSError, match="URL fetch failure on .* : 503 -- Service Unavailable"):
+        get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA)
+    assert len(server.asked) == 4 and os.listdir(cache / "datasets") == []
+
+
+def test_the_pause_is_what_the_server_asks_for_within_a_minute(server, cache, pauses):
+    server.busy, server.headers = 1, [("Retry-After", "7")]
+    get_file("a", f"{server.url}/data.bin", file_hash=SHA)
+    server.busy, server.headers = 1, [("Retry-After", "100000")]
+    get_file("b", f"{server.url}/data.bin", file_hash=SHA)
+    server.busy, server.headers = 1, [("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")]
+    get_file("c", f"{server.url}/data.bin", file_hash=SHA)
+    assert pauses == [7.0, 60.0, 1.0]
+
+
+def test_what_will_not_pass_is_asked_once(server, cache, pauses):
+    with pytest.raises(OSError, match="404"):
+        get_file("none", f"{server.url}/none", file_hash=SHA)
+    with pytest.raises(ValueError, match="expected the hash"):
+        get_file("data.bin", f"{server.url}/data.bin", file_hash="0" * 64)
+    assert len(server.asked) == 2 and pauses == []
+
+
+def test_a_broken_transfer_is_tried_again(server, cache, pauses):
+    with pytest.raises(OSError, match=f"1000 of {len(DATA)} bytes came"):
+        get_file("data.bin", f"{server.url}/cut", file_hash=SHA)
+    assert server.asked == ["/cut"] * 4
+
+
+@pytest.mark.parametrize("algorithm", ["sha512", "auto"])
+def test_sha512(server, cache, algorithm):
+    wanted = hashlib.sha512(DATA).hexdigest()
+    path = get_file("data.bin", f"{server.url}/data.bin", file_hash=wanted, hash_algorithm=algorithm)
+    assert validate_file(path, wanted, algorithm) and not validate_file(path, "0" * 128, algorithm)
+    assert data_utils._hash_file(path, "sha512") == wanted
+    with pytest.raises(ValueError, match="expected the hash"):
+        get_file("other", f"{server.url}/data.bin", file_hash="1" * 128, hash_algorithm=algorithm)
+
+
+FETCH = """
+import sys
+from lamella.utils import get_file
+print(get_file("data.bin", sys.argv[1], file_hash=sys.argv[2], cache_dir=sys.argv[3]))
+"""
+
+
+def test_processes_at_once_download_once(server, tmp_path):
+    command = [sys.executable, "-c", FETCH, f"{server.url}/data.bin", SHA, str(tmp_path / "c")]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert server.asked == ["/data.bin"]
+    assert os.listdir(tmp_path / "c" / "datasets") == ["data.bin"]
+
+
+def test_the_lock_of_a_dead_process_holds_nobody_up(server, cache):
+    (cache / "datasets").mkdir(parents=True)
+    (cache / "datasets" / ".data.bin.lock").touch()
+    assert open(get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA), "rb").read() == DATA
+    assert os.listdir(cache / "datasets") == ["data.bin"]

@@ -6,8 +6,9 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from time import sleep
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -21,6 +22,19 @@ __all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer
 _CHUNK = 1 << 18
 # Seconds without a byte until a server counts as gone.
 _TIMEOUT = 60.0
+_ALGORITHMS = ("sha512", "sha256", "md5")
+# Seconds before each further try, and the most that a server may ask for.
+_PAUSES, _LONGEST_PAUSE = (1.0, 2.0, 4.0), 60.0
+# What a server says that may serve the next time: too many requests, an error of its own, or of one behind it, busy, late.
+_PASSING = (429, 500, 502, 503, 504)
+
+
+class _Passing(Exception):
+    """A failure that may pass. pause: seconds that the server asked for."""
+
+    def __init__(self, error: OSError, pause: float = 0.0) -> None:
+        super().__init__(error)
+        self.error, self.pause = error, pause
 
 
 def get_file(
@@ -37,9 +51,12 @@ def get_file(
 ) -> str:
     """The path of a file, fetched from `origin` unless the cache has it.
 
+    A server that is busy, or a connection that breaks, is asked again up to three times, after 1, 2 and 4 seconds or when the
+    server says. Processes that want one file at a time download it once: the others wait.
+
     Args:  fname: under cache_dir/cache_subdir, or an absolute path.  origin: a URL: http, https, ftp or file.
-        untar: fetch fname.tar.gz, unpack it, return fname.  file_hash: SHA-256 or MD5, in hexadecimal; hash_algorithm
-        "sha256", "md5" or "auto", by its length.  md5_hash: Keras 1's.  extract: unpack beside it; archive_format "tar",
+        untar: fetch fname.tar.gz, unpack it, return fname.  file_hash: SHA-512, SHA-256 or MD5, in hexadecimal; hash_algorithm
+        "sha512", "sha256", "md5" or "auto", by its length.  md5_hash: Keras 1's.  extract: unpack beside it; archive_format "tar",
         "zip", "auto" for either, a list, or None.  cache_dir: $KERAS_HOME or ~/.keras unless given.
     Raises:  OSError for what cannot be fetched or written; ValueError for a wrong hash, other arguments, and archives that
         `archives.unpack` refuses. What is in the cache is then as it was.
@@ -48,8 +65,8 @@ def get_file(
     """
     algorithm = "md5" if md5_hash is not None and file_hash is None else hash_algorithm
     wanted = md5_hash if file_hash is None else file_hash
-    if algorithm not in ("auto", "sha256", "md5"):
-        raise ValueError(f'get_file: expected hash_algorithm "auto", "sha256" or "md5", got {algorithm!r}')
+    if algorithm not in ("auto", *_ALGORITHMS):
+        raise ValueError(f'get_file: expected hash_algorithm "auto", "sha512", "sha256" or "md5", got {algorithm!r}')
     formats = _formats(archive_format)
     base = cache_dir or os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
     directory = os.path.join(os.path.expanduser(base), cache_subdir)
@@ -57,15 +74,10 @@ def get_file(
     path = f"{unpacked}.tar.gz" if untar else unpacked
     directory = os.path.dirname(path) if os.path.isabs(fname) else directory
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    present = os.path.exists(path)
-    if present and wanted is not None and not validate_file(path, wanted, algorithm):
-        print(
-            f"A local file was found, but it seems to be incomplete or outdated because the {algorithm} file hash does not "
-            f"match the original value of {wanted} so we will re-download the data."
-        )
-        present = False
-    if not present:
-        _fetch(origin, path, wanted, algorithm)
+    if not _is_there(path, wanted, algorithm):
+        with _locked(path):
+            if not os.path.exists(path) or (wanted is not None and not validate_file(path, wanted, algorithm)):
+                _fetch(origin, path, wanted, algorithm)
     if untar and not os.path.exists(unpacked):
         _unpacked(path, directory, ("tar",))
     elif extract and not untar and formats:
@@ -73,18 +85,53 @@ def get_file(
     return unpacked
 
 
+def _is_there(path: str, wanted: str | None, algorithm: str) -> bool:
+    if not os.path.exists(path):
+        return False
+    if wanted is None or validate_file(path, wanted, algorithm):
+        return True
+    print(
+        f"A local file was found, but it seems to be incomplete or outdated because the {algorithm} file hash does not "
+        f"match the original value of {wanted} so we will re-download the data."
+    )
+    return False
+
+
+@contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """For one process at a time. The system frees the lock of one that dies; without locks, as on some network disks, go on."""
+    import fcntl
+
+    name = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.lock")
+    while True:
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if not os.path.samestat(os.fstat(descriptor), os.stat(name)):
+                    continue  # whoever had it has removed it, and another has made a new one
+                try:
+                    yield
+                finally:
+                    os.unlink(name)
+                return
+        finally:
+            os.close(descriptor)
+
+
 def validate_file(fpath: str, file_hash: str, algorithm: str = "auto", chunk_size: int = 65535) -> bool:
-    """Whether the file has this hash: SHA-256 if the algorithm or, for "auto", the hash's length of 64 says so, else MD5."""
+    """Whether the file has this hash, of this algorithm; for "auto" its length says which: 128 SHA-512, 64 SHA-256, else MD5."""
     with open(fpath, "rb") as file:
         return _read_into(_digest(file_hash, algorithm), file, chunk_size) == file_hash.lower()
 
 
 def _hash_file(fpath: str, algorithm: str = "sha256", chunk_size: int = 65535) -> str:
-    """The file's SHA-256, or with "md5" its MD5, in hexadecimal. Scripts for Keras import it to fill file_hash."""
-    if algorithm not in ("sha256", "md5", "auto"):
-        raise ValueError(f'_hash_file: expected algorithm "sha256", "md5" or "auto", got {algorithm!r}')
+    """The file's SHA-256, or its SHA-512 or MD5, in hexadecimal. Scripts for Keras import it to fill file_hash."""
+    if algorithm not in ("auto", *_ALGORITHMS):
+        raise ValueError(f'_hash_file: expected algorithm "sha512", "sha256", "md5" or "auto", got {algorithm!r}')
     with open(fpath, "rb") as file:
-        return _read_into(_digest("", "md5" if algorithm == "md5" else "sha256"), file, chunk_size)
+        return _read_into(_digest("", "sha256" if algorithm == "auto" else algorithm), file, chunk_size)
 
 
 def _read_into(digest: hashlib._Hash, file: BinaryIO, chunk_size: int) -> str:
@@ -94,8 +141,8 @@ def _read_into(digest: hashlib._Hash, file: BinaryIO, chunk_size: int) -> str:
 
 
 def _digest(file_hash: str, algorithm: str) -> hashlib._Hash:
-    sha256 = algorithm == "sha256" or (algorithm == "auto" and len(file_hash) == 64)
-    return hashlib.sha256() if sha256 else hashlib.md5(usedforsecurity=False)
+    name = {128: "sha512", 64: "sha256"}.get(len(file_hash), "md5") if algorithm == "auto" else algorithm
+    return hashlib.new(name, usedforsecurity=False)
 
 
 def _formats(archive_format: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -119,17 +166,29 @@ def _inside(directory: str, fname: str) -> str:
 
 def _fetch(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
     """Written beside, checked, then renamed: `path` is never half a file."""
-    # 3 MiB of modules, for those who download only.
-    from http.client import HTTPException
-    from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
-
     scheme = urlsplit(origin).scheme
     if scheme not in ("http", "https", "ftp", "file"):
         raise ValueError(f"get_file: expected an origin with http, https, ftp or file, got {origin!r}")
     if wanted is None and scheme != "file":
         warnings.warn(f"get_file: nothing says what {origin} should hold; pass file_hash to have it checked", stacklevel=3)
     print("Downloading data from", origin)
+    for pause in (*_PAUSES, None):
+        try:
+            _download(origin, path, wanted, algorithm)
+            return
+        except _Passing as failure:
+            if pause is None:
+                raise failure.error from failure.error.__cause__
+            sleep(max(pause, min(failure.pause, _LONGEST_PAUSE)))
+
+
+def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
+    """One try. Raises _Passing for what a further one may mend."""
+    # 3 MiB of modules, for those who download only.
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
     descriptor, beside = tempfile.mkstemp(prefix=".download-", dir=os.path.dirname(path))
     try:
         digest = _digest(wanted or "", algorithm)
@@ -146,13 +205,22 @@ def _fetch(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
                         came += len(chunk)
                         bar.update(came)
             except HTTPError as error:
-                raise OSError(f"URL fetch failure on {origin} : {error.code} -- {error.msg}") from error
+                failed = OSError(f"URL fetch failure on {origin} : {error.code} -- {error.msg}")
+                failed.__cause__ = error
+                if error.code not in _PASSING:
+                    raise failed from error
+                asked = error.headers.get("Retry-After", "")
+                raise _Passing(failed, float(asked) if asked.isdecimal() else 0.0) from error
             except URLError as error:
-                raise OSError(f"URL fetch failure on {origin} : {error.errno} -- {error.reason}") from error
-            except HTTPException as error:
-                raise OSError(f"URL fetch failure on {origin} : {error!r}") from error
+                failed = OSError(f"URL fetch failure on {origin} : {error.errno} -- {error.reason}")
+                failed.__cause__ = error
+                raise (_Passing(failed) if isinstance(error.reason, (ConnectionError, TimeoutError)) else failed) from error
+            except (HTTPException, ConnectionError, TimeoutError) as error:
+                failed = OSError(f"URL fetch failure on {origin} : {error!r}")
+                failed.__cause__ = error
+                raise _Passing(failed) from error
             if total is not None and came != total:
-                raise OSError(f"URL fetch failure on {origin} : {came} of {total} bytes came")
+                raise _Passing(OSError(f"URL fetch failure on {origin} : {came} of {total} bytes came"))
             file.flush()
             os.fsync(descriptor)
         if wanted is not None and digest.hexdigest() != wanted.lower():
