@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.registry import name_of, register
+from lamella.core.warn import warn
 from lamella.ops import exponential, hard_sigmoid, selu, sigmoid, softplus, softsign, tanh
 
 Activation = Callable[..., Any]  # Any: array or tensor
@@ -43,7 +44,16 @@ def linear(x: Any) -> Any:
 
 
 def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a layer
-    """None means linear, and K.relu the relu of this room. Raises ValueError "Unknown activation function: foo"."""
+    """None means linear, and K.relu the relu of this room. Warns of a layer, as Keras does.
+
+    Raises:
+        ValueError: "Unknown activation function: foo".
+    """
+    if hasattr(identifier, "compute_output_shape"):
+        warn(
+            f"the layer {identifier.name} is the activation of another layer, which neither lists nor saves it; add it to the "
+            "model behind that layer"
+        )
     inner = getattr(identifier, "__wrapped__", None)
     if inner is not None and name_of("activations", inner) is not None:
         identifier = inner

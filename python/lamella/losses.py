@@ -128,15 +128,15 @@ def serialize(loss: Any) -> Any:
     return configurable.serialize(loss)
 
 
-def deserialize(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss of that name. Raises ValueError "Unknown loss function: ..."."""
-    return registry.get("losses", name, custom_objects)
+def deserialize(name: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The loss of that name, or of {"class_name", "config"}. Raises ValueError "Unknown loss function: ..."."""
+    return configurable.deserialize("losses", name, custom_objects)
 
 
 def get(identifier: Any) -> Any:
-    """A name, or a function as it is; None stays None. Raises ValueError for anything else."""
+    """A name or config, or a function as it is; None stays None. Raises ValueError for anything else."""
     if identifier is None or callable(identifier):
         return identifier
-    if isinstance(identifier, str):
+    if isinstance(identifier, (str, Mapping)):
         return deserialize(identifier)
     raise ValueError(f"Could not interpret loss function identifier: {identifier}")

@@ -72,3 +72,10 @@ def test_a_function_of_ones_own():
     assert config["activation"] == "double"
     with registry.custom_object_scope({"double": double}):
         assert Activation.from_config(config).activation is double
+
+
+def test_a_layer_as_an_activation_warns():
+    layer = Activation("relu", name="inner")
+    with pytest.warns(UserWarning, match="the layer inner is the activation of another layer, .*add it to the model") as caught:
+        assert activations.get(layer) is layer
+    assert caught[0].filename == __file__

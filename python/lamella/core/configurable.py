@@ -109,7 +109,8 @@ def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None =
         found = registry.get(room, spec["class_name"], custom_objects)
         config = spec["config"]
         if not hasattr(found, "from_config"):
-            return found(**config)
+            # A loss, metric or activation is a function as it stands; elsewhere functions make what is wanted.
+            return found if registry.holds_functions(room) and not config else found(**config)
         with registry.custom_object_scope(custom_objects or {}):
             # A Sequential of Keras before 2.2 has a list for its config.
             return found.from_config(dict(config) if isinstance(config, Mapping) else config)

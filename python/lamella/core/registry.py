@@ -73,6 +73,11 @@ def is_factory(obj: object) -> bool:
     return obj in _factories
 
 
+def holds_functions(room: str) -> bool:
+    """Whether functions are entries of the room themselves, and do not make them."""
+    return room in _NOUNS
+
+
 def noun(room: str) -> str:
     return _NOUNS.get(room, room.rstrip("s"))
 
