@@ -5,6 +5,7 @@ marked `in_graphs` make a node of the graph, a `layers.Function`; the others wan
 """
 
 from lamella.core.keras_names import complete as _complete
+from lamella.backend.derivatives import *  # noqa: F403
 from lamella.backend.elementwise import *  # noqa: F403 - its __all__ is the list of names
 from lamella.backend.graph import *  # noqa: F403
 from lamella.backend.neural import *  # noqa: F403

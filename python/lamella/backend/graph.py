@@ -1,4 +1,4 @@
-"""K: what speaks of a graph of values. There is none here: values are computed at once, gradients come from a tape."""
+"""K: what speaks of a graph of values. There is none here: values are computed at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamella.layers.symbolic import Symbolic
 from lamella.models import Model
 from lamella.ops.tape import value_of
 
-__all__ = ["function", "gradients", "placeholder", "stop_gradient"]
+__all__ = ["function", "placeholder", "stop_gradient"]
 
 Value = Any  # array, Variable or a tape's tensor
 Array = NDArray[Any]
@@ -54,17 +54,6 @@ def function(
         return [np.array(value_of(y)) for y in model.run(arrays, training=training)]
 
     return run
-
-
-def gradients(loss: object, variables: object) -> NoReturn:
-    """Raises NotImplementedError: a value does not know what it was made from unless a tape has watched."""
-    raise NotImplementedError(
-        "K.gradients needs a graph of values, which lamella has not. Compute under a tape instead:\n"
-        "    with lamella.ops.tape.Tape() as tape:\n"
-        "        x = tape.watch(array)\n"
-        "        loss = K.sum(model.run([x])[0])\n"
-        "    (gradient,) = tape.gradients(loss)"
-    )
 
 
 def placeholder(*arguments: object, **named: object) -> NoReturn:

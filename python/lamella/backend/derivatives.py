@@ -1,0 +1,97 @@
+"""K.gradients: the slopes of a tensor of the graph as tensors of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core.configurable import Config
+from lamella.core.phase import current
+from lamella.core.shapes import Shape
+from lamella.core.variable import Variable
+from lamella.layers import InputLayer
+from lamella.layers.base import Layer
+from lamella.layers.symbolic import Node, Symbolic, node_of
+from lamella.models.graph import trace, walk
+from lamella.models.masked import MaskedPlan
+from lamella.ops.tape import Tape, value_of
+
+__all__ = ["gradients"]
+
+Array = NDArray[Any]
+
+
+def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
+    """d sum(loss) / d variable for each variable, to be evaluated by K.function or a Model.
+
+    Args:
+        loss: A symbolic tensor of any shape.
+        variables: A symbolic tensor that the loss is made of, a layer's output or a model's input, or a Variable; or a list.
+
+    Returns:
+        Symbolic tensors of the variables' shapes and dtypes; None for a variable that the loss does not depend on.
+
+    Raises:
+        TypeError: An argument is of another kind. Of values, whose past nobody keeps, gradients come from lamella.ops.tape.Tape.
+        RuntimeError: At run time, within training: gradients of these gradients are not computed.
+
+    Source: Keras 2.2.5, TensorFlow backend.
+    """
+    wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
+    if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
+        raise TypeError(
+            f"K.gradients: expected a tensor of a graph, and tensors or Variables that it is made of, got {type(loss).__name__} and "
+            f"{[type(v).__name__ for v in wanted]}; to differentiate values compute them under a lamella.ops.tape.Tape, whose "
+            "watch() takes arrays"
+        )
+    tensors = [v for v in wanted if isinstance(v, Symbolic)]
+    nodes, layers = walk(tensors, [loss])
+    held = {id(w) for layer in layers for w in layer.weights}
+    reached = [v for v in wanted if (node_of(v) in nodes if isinstance(v, Symbolic) else id(v) in held)]
+    if not reached:
+        return [None] * len(wanted)
+    layer = Gradients(loss, reached, nodes)
+    slopes = layer(layer.sources)
+    found = dict(zip(map(id, reached), slopes if isinstance(slopes, list) else [slopes]))
+    return [found.get(id(v)) for v in wanted]
+
+
+class Gradients(Layer):
+    """Computes the loss again from the variables on, under a tape."""
+
+    def __init__(self, loss: Symbolic, variables: Sequence[Symbolic | Variable], nodes: Sequence[Node]) -> None:
+        super().__init__()
+        self.variables = list(dict.fromkeys(v for v in variables if isinstance(v, Variable)))
+        tensors = list(dict.fromkeys(v for v in variables if isinstance(v, Symbolic)))
+        self.watched = len(tensors)
+        ends = [x for node in nodes if isinstance(node.layer, InputLayer) for x in node.outputs]
+        self.sources = tensors + [x for x in ends if x not in tensors]
+        self._order = [(self.variables + tensors).index(v) for v in variables]
+        self._shapes: list[Shape] = [v.shape for v in variables]
+        self._dtypes = [str(v.dtype) for v in variables]
+        self._phase_counts = any(node.layer.uses_learning_phase for node in nodes)
+        self._plan = MaskedPlan(trace(self.sources, [loss]).nodes, self.sources, [loss])
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return self._phase_counts
+
+    def get_config(self) -> Config:
+        raise NotImplementedError(f"Layer {self.name}: what K.gradients made cannot be saved with a graph; save the model it is of")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self._shapes if len(self._shapes) > 1 else self._shapes[0]
+
+    def call(self, inputs: Any) -> Any:
+        values = [value_of(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
+        with Tape(self.variables) as tape:
+            given = [tape.watch(x) if i < self.watched and x is not None else x for i, x in enumerate(values)]
+            loss = self._plan(given, current.training)[0]
+        found = tape.gradients([(loss, np.ones(loss.shape, loss.dtype))])
+        like = [*(v.value for v in self.variables), *values[: self.watched]]
+        slopes: list[Array] = [np.zeros_like(x) if g is None else g for g, x in zip(found, like)]
+        ordered = [slopes[i] for i in self._order]
+        return ordered if len(ordered) > 1 else ordered[0]

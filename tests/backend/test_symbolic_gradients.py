@@ -1,0 +1,130 @@
+"""K.gradients of tensors of a graph, against differences of what the model predicts."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Masking
+from lamella.models import Model, Sequential
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    before = K.floatx()
+    K.set_floatx("float64")
+    yield
+    K.set_floatx(before)
+
+
+def slope(f, x, direction, step=1e-6):
+    return (f(x + step * direction) - f(x - step * direction)) / (2 * step)
+
+
+def image_model():
+    model = Sequential(
+        [
+            Conv2D(3, 3, activation="tanh", input_shape=(7, 7, 2), name="conv"),
+            BatchNormalization(),
+            Flatten(),
+            Dense(4, activation="softmax"),
+        ]
+    )
+    return model, RNG.normal(size=(2, 7, 7, 2))
+
+
+def test_by_the_models_input():
+    model, x = image_model()
+    (g,) = K.gradients(K.sum(model.output[:, 1]), model.input)
+    assert g.shape == (None, 7, 7, 2)
+    (found,) = K.function([model.input], [g])([x])
+    direction = RNG.normal(size=x.shape)
+    assert (found * direction).sum() == pytest.approx(slope(lambda v: model.predict(v)[:, 1].sum(), x, direction), rel=1e-5)
+
+
+def test_a_loss_that_is_no_scalar_is_summed():
+    model, x = image_model()
+    a, b = K.gradients(model.output[:, 1], model.input), K.gradients(K.sum(model.output[:, 1]), model.input)
+    first, second = K.function([model.input], [a[0], b[0]])([x])
+    np.testing.assert_array_equal(first, second)
+
+
+def test_by_an_inner_tensor():
+    model, x = image_model()
+    conv = model.get_layer("conv").output
+    weights = K.mean(K.gradients(model.output[:, 1], conv)[0], axis=(1, 2))
+    values, found = K.function([model.input], [conv, weights])([x])
+    with pytest.warns(UserWarning, match="Model inputs must come from"):
+        rest = Model(conv, model.output)
+    direction = np.zeros_like(values)
+    direction[0, :, :, 2] = 1 / 25
+    assert found.shape == (2, 3)
+    assert found[0, 2] == pytest.approx(slope(lambda v: rest.predict(v)[:, 1].sum(), values, direction), rel=1e-5)
+
+
+def test_by_weights_and_several_at_once():
+    x, y = Input((3,)), Input((3,))
+    layer = Dense(2, activation="tanh")
+    out = layer(x) * layer(y)
+    kernel, bias = layer.weights
+    by_y, by_kernel, by_x = K.gradients(out, [y, kernel, x])
+    assert by_kernel.shape == (3, 2)
+    a, b = RNG.normal(size=(2, 5, 3))
+    found = K.function([x, y], [by_y, by_kernel, by_x])([a, b])
+    model = Model([x, y], out)
+
+    def by(name):
+        def f(value):
+            old = kernel.numpy()
+            if name == "kernel":
+                kernel.assign(value)
+            result = model.predict([value if name == "x" else a, value if name == "y" else b]).sum()
+            kernel.assign(old)
+            return result
+
+        return f
+
+    for name, start, g in (("y", b, found[0]), ("kernel", kernel.numpy(), found[1]), ("x", a, found[2])):
+        direction = RNG.normal(size=start.shape)
+        assert (g * direction).sum() == pytest.approx(slope(by(name), start, direction), rel=1e-5)
+
+
+def test_what_the_loss_does_not_depend_on_is_none():
+    x, y = Input((3,)), Input((3,))
+    other = Dense(1)
+    other.build((None, 3))
+    loss = K.sum(K.square(x))
+    g, none, none_either = K.gradients(loss, [x, y, other.weights[0]])
+    assert none is None and none_either is None
+    assert K.function([x], [g])([np.full((1, 3), 2.0)])[0].tolist() == [[4, 4, 4]]
+    assert K.gradients(loss, y) == [None]
+
+
+def test_the_learning_phase_counts():
+    x = Input((50,))
+    y = Dropout(0.5)(x)
+    (g,) = K.gradients(y, x)
+    run = K.function([x, K.learning_phase()], [g])
+    assert run([np.ones((4, 50)), 0])[0].tolist() == np.ones((4, 50)).tolist()
+    assert set(np.unique(run([np.ones((4, 50)), 1])[0])) == {0.0, 2.0}
+
+
+def test_masks_reach_the_layers():
+    x = Input((4, 2))
+    y = Masking()(x)
+    (g,) = K.gradients(K.square(y), x)
+    values = RNG.normal(size=(1, 4, 2))
+    values[0, 1] = 0
+    np.testing.assert_allclose(K.function([x], [g])([values])[0], 2 * values)
+
+
+def test_it_cannot_be_trained_through_or_saved():
+    x = Input((3,))
+    (g,) = K.gradients(K.square(Dense(1)(x)), x)
+    model = Model(x, g)
+    with pytest.raises(NotImplementedError, match="cannot be saved with a graph"):
+        model.get_config()
+    model.compile("sgd", "mse")
+    with pytest.raises(RuntimeError, match="a tape is already recording"):
+        model.train_on_batch(np.ones((2, 3)), np.ones((2, 3)))
