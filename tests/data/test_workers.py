@@ -251,7 +251,8 @@ def test_processes_learn_of_a_changed_sequence(make, crews):
     crew = crews(sequence, 2, 4, True)
     pids = {pid for _, pid in crew.results(items(*range(8)))}
     crew.renew()
-    assert {pid for _, pid in crew.results(items(*range(8)))} == pids or make is not Squares
+    # A busy machine may give all items to one of them.
+    assert {pid for _, pid in crew.results(items(*range(8)))} <= pids or make is not Squares
     sequence.bias = 5
     sequence.table[2] = 10  # in place, in what is sent beside the pickle
     crew.renew()
