@@ -5,7 +5,6 @@ LAMELLA_INTERRUPTS says how many; a few dozen by default.
 
 import os
 import signal
-import sys
 import time
 
 import numpy as np
@@ -17,6 +16,7 @@ from lamella.layers import BatchNormalization, Dense, Dropout, Layer
 from lamella.models import Sequential
 from lamella.optimizers import SGD, Adam, Nadam, Optimizer
 from lamella.utils import set_random_seed
+from tests.interrupts import Interrupt
 
 TIMES = int(os.environ.get("LAMELLA_INTERRUPTS", "40"))
 BATCH, STEPS = 8, 5
@@ -111,31 +111,10 @@ def case(request):
     return request.param, recorder.states
 
 
-class Interrupt:
-    """Raises KeyboardInterrupt at the n-th bytecode of what runs in the block; counts them where n is None."""
-
-    def __init__(self, n=None):
-        self.n, self.seen = n, 0
-
-    def trace(self, frame, event, argument):
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if event == "opcode":
-            self.seen += 1
-            if self.seen == self.n:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return self.trace
-
-
 def interrupted(model, n):
-    interrupt = Interrupt(n)
-    sys.settrace(interrupt.trace)
-    try:
+    """Bytecodes of the training, which is cut off at the n-th."""
+    with Interrupt(n) as interrupt:
         train(model)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        sys.settrace(None)
     return interrupt.seen
 
 

@@ -129,12 +129,13 @@ class Optimizer(Stateful):
     def rounded(self, number: Variable) -> float:
         """A hyperparameter in the parameters' dtype: 1 - float32(0.999) is 1.3e-5 off 0.001, in Keras as here."""
         value: float = number.value.item()
-        key = value, self._single
+        single = self._state.dtype.char == "f"
+        key = value, single
         found = self._rounded.get(key)
         if found is None:
             if len(self._rounded) > 8:
                 self._rounded = {}  # a schedule may set another value each step
-            found = self._rounded[key] = float(np.float32(value)) if self._single else value
+            found = self._rounded[key] = float(np.float32(value)) if single else value
         return found
 
     lr: Variable

@@ -51,10 +51,12 @@ class State:
     def convert(self, dtype: np.dtype[Any]) -> None:
         """To the parameters' dtype: a state that was set may come from lists, or from a run in the other precision."""
         if self.dtype != dtype:
-            self.dtype = dtype
-            self.slots = [[array.astype(dtype) for array in slot] for slot in self.slots]
-            self.sums = [array.astype(dtype) for array in self.sums]
-            self.placeholders = [array.astype(dtype) for array in self.placeholders]
+            vars(self).update(
+                slots=[[array.astype(dtype) for array in slot] for slot in self.slots],
+                sums=[array.astype(dtype) for array in self.sums],
+                placeholders=[array.astype(dtype) for array in self.placeholders],
+                dtype=dtype,
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"params": None}  # whoever copies the parameters does so on its own

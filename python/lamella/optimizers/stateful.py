@@ -40,9 +40,7 @@ class Stateful(Configurable):
         self._given: State | None = None  # by set_weights or set_state, before there was any
         self._params: Sequence[Array] | None = None  # a list that never changes, of whoever binds with names
         self._state = _NONE
-        self._weights: list[Variable] = []
         self._roots: frozenset[int] = frozenset()
-        self._single = False  # whether the parameters are float32
 
     def bind(self, params: Sequence[Array], names: Sequence[str] | None = None) -> State:
         """Start a new state, all zeros, for `params`; `iterations` goes on. Raises as `step` does.
@@ -60,7 +58,6 @@ class Stateful(Configurable):
             raise self._others(state, params, names)
         state.names = list(names or [])
         self._use(params, state)
-        self._given = None
         return state
 
     @property
@@ -72,7 +69,7 @@ class Stateful(Configurable):
     def weights(self) -> list[Variable]:
         """The state in the order in which Keras saves it; empty before the first step, `bind` or `set_weights`."""
         self._settle(self._state)
-        return self._weights
+        return self._all_listed(self._state)
 
     def state_of(self, slot: str) -> list[Array]:
         """The arrays of one of `slots`, one for each parameter of the step."""
@@ -133,7 +130,7 @@ class Stateful(Configurable):
         """
         held = self._state.params
         if held is not None and state in (None, self._state) and len(params) == len(held) and all(map(is_, params, held)):
-            self._keep(params, self._state)
+            self._params = params if self._state.names else None
             return
         who = type(self).__name__
         try:
@@ -162,30 +159,22 @@ class Stateful(Configurable):
         self._use(params, state, places)
 
     def _use(self, params: Sequence[Array], state: State, places: arrays.Places | None = None) -> None:
-        self._states[places or arrays.places(params)] = state
-        self._waiting = [waiting for waiting in self._waiting if waiting is not state]
-        other = state is not self._state or state.dtype != params[0].dtype
+        """Turn to `params` and `state` in one piece: an interrupt must not pair arrays with the state of others."""
         state.convert(params[0].dtype)
-        state.params = list(params)
-        self._keep(params, state)
-        self._roots = arrays.roots(params, *state.slots, state.sums)
-        if other:
-            self._show(state)
-
-    def _keep(self, params: Sequence[Array], state: State) -> None:
-        self._params = params if state.names else None
-
-    def _show(self, state: State) -> None:
-        """Make it the one that `weights` means."""
-        self._state = state
-        self._single = state.dtype == np.float32
-        self._weights = self._all_listed(state)
+        self._states[places or arrays.places(params)] = state
+        vars(self).update(
+            _params=params if state.names else None,
+            _state=state,
+            _roots=arrays.roots(params, *state.slots, state.sums),
+            _waiting=[waiting for waiting in self._waiting if waiting is not state],
+            _given=None if self._given is state else self._given,
+        )
+        state.params = list(params)  # last: who finds it takes all of the above for done
 
     def _assign(self, state: State, variables: list[Variable], weights: Sequence[ArrayLike]) -> None:
         assign(variables, weights)
         if state is not self._state:
-            self._given = state
-            self._show(state)
+            vars(self).update(_given=state, _state=state)
 
     def _zeros(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> State:
         return State.zeros(shapes, dtype, len(self.slots), accumulates=(self._every or 1) > 1)
@@ -248,7 +237,6 @@ class Stateful(Configurable):
             "_waiting": waiting,
             "_params": None,
             "_state": None if self._state is _NONE else self._state,
-            "_weights": [],
             "_roots": frozenset(),
         }
 
@@ -256,8 +244,6 @@ class Stateful(Configurable):
         vars(self).update(state)
         if self._state is None:
             self._state = _NONE
-        else:
-            self._show(self._state)
 
     def __copy__(self: S) -> S:
         """Independent: two optimizers cannot share a state and step on their own."""

@@ -1,0 +1,28 @@
+"""Ctrl-C at a chosen bytecode."""
+
+import sys
+
+
+class Interrupt:
+    """Raises KeyboardInterrupt at the n-th bytecode of what runs in the block; counts them where n is None."""
+
+    def __init__(self, n=None):
+        self.n, self.seen, self.came = n, 0, False
+
+    def _trace(self, frame, event, argument):
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            self.seen += 1
+            if self.seen == self.n:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self._trace
+
+    def __enter__(self):
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        sys.settrace(None)
+        self.came = kind is KeyboardInterrupt
+        return self.came

@@ -1,0 +1,79 @@
+"""Ctrl-C while an optimizer turns from one list of arrays to another: each list keeps its own state."""
+
+import numpy as np
+import pytest
+
+from lamella.optimizers import Adam
+from tests.interrupts import Interrupt
+
+rng = np.random.default_rng(2)
+STARTS = {"a": [(3, 2), (4,)], "b": [(3, 2), (4,)]}
+GRADS = {name: [rng.normal(size=shape).astype("float32") for shape in shapes] for name, shapes in STARTS.items()}
+
+
+class Pair:
+    """Two lists of arrays of the same shapes with one optimizer, bound as a model binds its weights."""
+
+    def __init__(self, named):
+        self.optimizer = Adam(0.1)
+        self.params = {name: [np.ones(shape, "float32") for shape in shapes] for name, shapes in STARTS.items()}
+        self.states = {}
+        for name, params in self.params.items():
+            self.states[name] = self.optimizer.bind(params, [f"{name}{i}" for i in range(2)] if named else None)
+        for name in "aab":
+            self.step(name)
+
+    def step(self, name):
+        self.optimizer.turn_to(self.params[name], self.states[name])
+        self.optimizer.step(self.params[name], GRADS[name])
+
+    def contents(self):
+        arrays = [a for name in "ab" for a in self.params[name]]
+        arrays += [a for name in "ab" for slot in self.states[name].slots for a in slot]
+        return [a.tobytes() for a in arrays], int(self.optimizer.iterations)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_each_list_keeps_its_state_wherever_it_comes(named):
+    quiet = Pair(named)
+    before = quiet.contents()[1]
+    for name in "abab":
+        quiet.step(name)
+    with Interrupt() as all_of_it:
+        Pair(named).step("a")
+    with Interrupt() as making:
+        Pair(named)
+    for n in range(1, all_of_it.seen - making.seen + 1):
+        pair = Pair(named)
+        with Interrupt(n):
+            pair.step("a")
+        done = pair.contents()[1] - before
+        for name in "abab"[done:]:
+            pair.optimizer.step(pair.params[name], GRADS[name])
+        assert pair.contents() == quiet.contents(), f"bytecode {n}"
+
+
+def test_a_state_that_was_given_is_converted_whole():
+    def given():
+        optimizer = Adam(0.1)
+        optimizer.set_weights([3, *(np.full(s, 0.5) for s in STARTS["a"] * 2), *[np.zeros(1)] * 2])
+        return optimizer, [np.ones(shape, "float32") for shape in STARTS["a"]]
+
+    def contents(optimizer, params):
+        return [p.tobytes() for p in params], [w.tobytes() for w in optimizer.get_weights()]
+
+    optimizer, params = given()
+    optimizer.step(params, GRADS["a"])
+    want = contents(optimizer, params)
+    with Interrupt() as all_of_it:
+        optimizer, params = given()
+        optimizer.step(params, GRADS["a"])
+    with Interrupt() as making:
+        given()
+    for n in range(1, all_of_it.seen - making.seen + 1):
+        optimizer, params = given()
+        with Interrupt(n):
+            optimizer.step(params, GRADS["a"])
+        if int(optimizer.iterations) == 3:
+            optimizer.step(params, GRADS["a"])
+        assert contents(optimizer, params) == want, f"bytecode {n}"
