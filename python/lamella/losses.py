@@ -10,7 +10,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.core import configurable, registry
-from lamella.core.graphs import in_graphs
+from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 
 # Arrays come in and arrays go out; under a tape y_pred is a Tensor and so is the result.
@@ -18,98 +18,98 @@ Value = Any
 
 
 @register("losses", "mse", "MSE")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def mean_squared_error(y_true: Value, y_pred: Value) -> Value:
     """mean (p - y)^2"""
     return ops.squared_error(y_pred, y_true)
 
 
 @register("losses", "mae", "MAE")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def mean_absolute_error(y_true: Value, y_pred: Value) -> Value:
     """mean |p - y|"""
     return ops.absolute_error(y_pred, y_true)
 
 
 @register("losses", "mape", "MAPE")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def mean_absolute_percentage_error(y_true: Value, y_pred: Value) -> Value:
     """100 * mean |(y - p) / max(|y|, epsilon)|"""
     return ops.percentage_error(y_pred, y_true)
 
 
 @register("losses", "msle", "MSLE")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def mean_squared_logarithmic_error(y_true: Value, y_pred: Value) -> Value:
     """mean (log(max(p, epsilon) + 1) - log(max(y, epsilon) + 1))^2"""
     return ops.logarithmic_error(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def squared_hinge(y_true: Value, y_pred: Value) -> Value:
     """mean max(1 - y*p, 0)^2, with y in {-1, 1}"""
     return ops.squared_hinge(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def hinge(y_true: Value, y_pred: Value) -> Value:
     """mean max(1 - y*p, 0), with y in {-1, 1}"""
     return ops.hinge(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def categorical_hinge(y_true: Value, y_pred: Value) -> Value:
     """max(0, max((1-y)*p) - sum(y*p) + 1)"""
     return ops.categorical_hinge(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def logcosh(y_true: Value, y_pred: Value) -> Value:
     """mean log(cosh(p - y)), which does not overflow and keeps its digits near 0"""
     return ops.logcosh(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-sum y log(p / sum p), p clipped to [epsilon, 1 - epsilon]"""
     return ops.categorical_crossentropy(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-log p[y] for class labels y [..., 1] or [...]"""
     return ops.sparse_categorical_crossentropy(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """mean -(y log p + (1-y) log(1-p)), p clipped to [epsilon, 1 - epsilon]"""
     return ops.binary_crossentropy(y_pred, y_true)
 
 
 @register("losses", "kld", "KLD")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def kullback_leibler_divergence(y_true: Value, y_pred: Value) -> Value:
     """sum y log(y / p), both clipped to [epsilon, 1]"""
     return ops.kl_divergence(y_pred, y_true)
 
 
 @register("losses")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def poisson(y_true: Value, y_pred: Value) -> Value:
     """mean p - y log(p + epsilon)"""
     return ops.poisson(y_pred, y_true)
 
 
 @register("losses", "cosine")
-@in_graphs("losses")
+@accepts_symbolic("losses")
 def cosine_proximity(y_true: Value, y_pred: Value) -> Value:
     """-cos(y, p)"""
     return ops.cosine_proximity(y_pred, y_true)

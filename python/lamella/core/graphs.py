@@ -22,7 +22,7 @@ class GraphTensor:
         raise NotImplementedError
 
 
-def in_graphs(room: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def accepts_symbolic(room: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator: list the function as "<room>.<name>" among those that graphs are made of; of symbolic tensors it makes a node."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

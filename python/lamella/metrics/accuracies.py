@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.config import floatx
-from lamella.core.graphs import in_graphs
+from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 from lamella.ops.tape import value_of
 
@@ -24,7 +24,7 @@ def _floats(hits: NDArray[np.bool_]) -> Array:
 
 
 @register("metrics")
-@in_graphs("metrics")
+@accepts_symbolic("metrics")
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """mean over the last axis of round(p) == y; half goes to even, so 0.5 counts as 0."""
     y, p = _arrays(y_true, y_pred)
@@ -34,7 +34,7 @@ def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 
 @register("metrics")
-@in_graphs("metrics")
+@accepts_symbolic("metrics")
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """argmax p == argmax y"""
     y, p = _arrays(y_true, y_pred)
@@ -42,7 +42,7 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 
 @register("metrics")
-@in_graphs("metrics")
+@accepts_symbolic("metrics")
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """argmax p == y, for class labels y [..., 1] or [...]"""
     y, p = _arrays(y_true, y_pred)
@@ -51,7 +51,7 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 
 @register("metrics")
-@in_graphs("metrics")
+@accepts_symbolic("metrics")
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """Whether argmax y is among the k largest p: fewer than k are larger."""
     y, p = _arrays(y_true, y_pred)
@@ -59,7 +59,7 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
 
 
 @register("metrics")
-@in_graphs("metrics")
+@accepts_symbolic("metrics")
 def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
     """The same for class labels y. A label that is no class of p is in no top k."""
     y, p = _arrays(y_true, y_pred)
