@@ -8,9 +8,16 @@ import numpy as np
 
 from lamella import ops
 from lamella.core.checks import check_number
+from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 from lamella.layers.base import Layer, Value
 from lamella.ops.tape import value_of
+
+
+@accepts_symbolic("masks")
+def steps_with_values(inputs: Value, mask_value: float) -> Any:
+    """[..., F] to bool [...]: whether any of F is another value than mask_value."""
+    return np.any(value_of(inputs) != mask_value, axis=-1)
 
 
 @register("layers")
@@ -27,7 +34,7 @@ class Masking(Layer):
         self.supports_masking = True
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
-        return np.any(value_of(inputs) != self.mask_value, axis=-1)
+        return steps_with_values(inputs, self.mask_value)
 
     def call(self, inputs: Value) -> Value:
         kept = self.compute_mask(inputs)[..., None]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import ops
+from lamella.core.graphs import accepts_symbolic
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Dim, Shape, as_axis, normalize_axis
@@ -19,6 +20,37 @@ def _demand_list(name: str, input_shape: Any) -> None:
         raise ValueError(f"A merge layer should be called on a list of at least 2 inputs. Layer {name} got {input_shape}")
 
 
+def _known(inputs: Any, mask: Any) -> list[Any]:
+    """The masks that there are."""
+    if mask is None:
+        return []
+    if not isinstance(mask, list):
+        raise ValueError("`mask` should be a list.")
+    if not isinstance(inputs, list):
+        raise ValueError("`inputs` should be a list.")
+    if len(mask) != len(inputs):
+        raise ValueError("The lists `inputs` and `mask` should have the same length.")
+    return [m for m in mask if m is not None]
+
+
+@accepts_symbolic("masks")
+def both(*masks: Value) -> Any:
+    """Where all of these hold, bool."""
+    return np.logical_and.reduce(masks)
+
+
+@accepts_symbolic("masks")
+def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
+    """The masks of inputs that are joined along `axis`: first the inputs, then as many masks; None is unmasked."""
+    half = len(inputs_and_masks) // 2
+    parts = []
+    for x, m in zip(inputs_and_masks[:half], inputs_and_masks[half:]):
+        assert x is not None
+        part = np.ones(x.shape[:-1], bool) if m is None else m
+        parts.append(np.broadcast_to(part[..., None] if part.ndim < x.ndim else part, x.shape))
+    return np.all(np.concatenate(parts, axis=axis), axis=-1)
+
+
 class _Merge(Layer):
     """Its mask holds where those of all inputs hold."""
 
@@ -26,8 +58,9 @@ class _Merge(Layer):
     makes_masks = False
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
-        known = [m for m in mask or [] if m is not None]
-        return np.logical_and.reduce(known) if known else None
+        """Raises ValueError, in Keras's own words, unless inputs and masks are lists of one length."""
+        known = _known(inputs, mask)
+        return both(*known) if known else None
 
 
 @register("layers")
@@ -89,13 +122,7 @@ class Concatenate(_Merge):
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
         """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""
-        if all(m is None for m in mask or []):
-            return None
-        parts = []
-        for x, m in zip(inputs, mask):
-            part = np.ones(x.shape[:-1], bool) if m is None else m
-            parts.append(np.broadcast_to(part[..., None] if part.ndim < x.ndim else part, x.shape))
-        return np.all(np.concatenate(parts, axis=self.axis), axis=-1)
+        return joined(self.axis, *inputs, *mask) if _known(inputs, mask) else None
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:

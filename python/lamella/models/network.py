@@ -10,6 +10,7 @@ from typing import Any
 
 from lamella.core import budget
 from lamella.core.atomic import Scope
+from lamella.core.checks import as_array
 from lamella.core.configurable import Config
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
@@ -187,6 +188,28 @@ class Network(Stored, Layer):
         if self._loss_tensors:
             self._without_losses(outputs)
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        """The masks of the outputs for arrays, in the inference phase: one, or a list for several outputs.
+
+        Args:
+            inputs: An array, or a list of them.
+            mask: The inputs' masks in the same form; None for none.
+
+        Raises:
+            TypeError: The inputs are symbolic; masks inside a model are made when it runs.
+            ValueError: The number of inputs is not the model's.
+        """
+        listed = isinstance(inputs, list)
+        given = inputs if listed else [inputs]
+        if any(isinstance(x, Symbolic) for x in given):
+            raise TypeError(f"Model {self.name}: compute_mask expects arrays, got symbolic tensors")
+        if len(given) != len(self.inputs):
+            raise ValueError(f"Model {self.name}: compute_mask expects {len(self.inputs)} inputs, got {len(given)}")
+        arrays = [as_array(x, like.dtype, self.name) for x, like in zip(given, self.inputs)]
+        if listed:
+            return self.call_masked(arrays, [None] * len(arrays) if mask is None else mask, False, frozen=False)[1]
+        return self.call_masked(arrays[0], mask, False, frozen=False)[1]
 
     @property
     def makes_masks(self) -> bool:

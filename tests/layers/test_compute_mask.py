@@ -1,0 +1,77 @@
+"""compute_mask by hand: on arrays, and on symbolic tensors, which give the same numbers when they run."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import Add, Concatenate, Dense, Flatten, Input, Masking
+from lamella.models import Model, Sequential
+
+X = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")
+X[0, 1] = 0
+X[1, 2] = 0
+A = np.array([[True, False, True], [True, True, False]])
+B = np.array([[True, True, False], [False, True, True]])
+
+
+def test_masking():
+    np.testing.assert_array_equal(Masking().compute_mask(X), A)
+    np.testing.assert_array_equal(Masking(X[0, 0, 0]).compute_mask(X[:, :, :1]), X[:, :, 0] != X[0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "layer, masks, expected",
+    [
+        (Add(), [A, B], A & B),
+        (Add(), [A, None], A),
+        (Concatenate(axis=-1), [A, B], A & B),
+        (Concatenate(axis=1), [A, None], np.concatenate([A, np.ones_like(A)], 1)),
+        (Concatenate(axis=1), [A, B], np.concatenate([A, B], 1)),
+    ],
+)
+def test_merges_on_arrays_and_in_graphs(layer, masks, expected):
+    np.testing.assert_array_equal(layer.compute_mask([X, X], masks), expected)
+    inputs = [Input((3, 4)), Input((3, 4))]
+    given = [None if m is None else Input((3,), dtype="bool") for m in masks]
+    tensor = layer.compute_mask(inputs, given)
+    assert K.is_keras_tensor(tensor) and tensor.dtype == "bool" and tensor.shape == (None, *expected.shape[1:])
+    ends = inputs + [m for m in given if m is not None]
+    (found,) = K.function(ends, [tensor])([X, X] + [m for m in masks if m is not None])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_masking_in_a_graph():
+    x = Input((3, 4))
+    np.testing.assert_array_equal(K.function([x], [Masking().compute_mask(x)])([X])[0], A)
+
+
+@pytest.mark.parametrize("layer", [Add(), Concatenate()])
+def test_merges_want_lists_of_one_length(layer):
+    assert layer.compute_mask([X, X], None) is None and layer.compute_mask([X, X], [None, None]) is None
+    with pytest.raises(ValueError, match="`mask` should be a list."):
+        layer.compute_mask([X, X], A)
+    with pytest.raises(ValueError, match="`inputs` should be a list."):
+        layer.compute_mask(X, [A, B])
+    with pytest.raises(ValueError, match="should have the same length"):
+        layer.compute_mask([X, X], [A])
+
+
+def test_models():
+    x = Input((3, 4))
+    model = Model(x, Dense(2)(Masking()(x)))
+    np.testing.assert_array_equal(model.compute_mask(X), A)
+    np.testing.assert_array_equal(model.compute_mask(X.astype("float64"), B), A)  # Masking makes its own
+    chain = Sequential([Dense(2, input_shape=(3, 4))])
+    assert chain.compute_mask(X) is None
+    np.testing.assert_array_equal(chain.compute_mask(X, B), B)
+    y = Input((3, 4))
+    two = Model([x, y], [Add()([Masking()(x), Masking()(y)]), Dense(1)(y)])
+    joined, none = two.compute_mask([X, np.ones_like(X)])
+    np.testing.assert_array_equal(joined, A)
+    assert none is None
+    with pytest.raises(TypeError, match="expects arrays, got symbolic tensors"):
+        model.compute_mask(Input((3, 4)))
+    with pytest.raises(ValueError, match="compute_mask expects 2 inputs, got 1"):
+        two.compute_mask(X)
+    with pytest.raises(TypeError, match="does not support masking"):
+        Sequential([Flatten(input_shape=(3, 4))]).compute_mask(X, A)
