@@ -140,7 +140,8 @@ def change_h5(rng, file):
                 if len(owner):
                     del owner[list(owner)[rng.integers(len(owner))]]
             case 5 | 6:
-                arrays = members(file, h5py.Dataset)
+                # A change before this one may have left a dataset without a value.
+                arrays = [array for array in members(file, h5py.Dataset) if array.shape is not None]
                 if arrays:
                     name = arrays[rng.integers(len(arrays))].name
                     old = file[name][()]
