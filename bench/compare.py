@@ -56,9 +56,7 @@ def compare(before: Json, after: Json) -> str:
             relative = "-"
             other = reference(old[key])
             if other is not None and other in result.timings:
-                relative = times(
-                    speedup(ratio(then, old[key].timings[other]), ratio(now, result.timings[other]))
-                )
+                relative = times(speedup(ratio(then, old[key].timings[other]), ratio(now, result.timings[other])))
             lines.append(
                 [
                     f"{suite} {case} [{target}, {threads}]",

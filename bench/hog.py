@@ -48,9 +48,7 @@ class Hog:
     def __enter__(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
         self._process.send_signal(signal.SIGSTOP)
 
     def end(self) -> None:

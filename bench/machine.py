@@ -19,9 +19,7 @@ STREAM_ACCESSES = 7
 def fma_peak(threads: int, dtype: DTypeLike = np.float32) -> Contender:
     """The limit of multiply kernels, on the target and the threads in use."""
     sums, rounds = np.zeros(threads, dtype), 20_000
-    return Contender(
-        "FMA peak", "limit", lambda: _kernels.measure_fma(rounds, sums), float(ROUND_FLOPS * rounds * threads)
-    )
+    return Contender("FMA peak", "limit", lambda: _kernels.measure_fma(rounds, sums), float(ROUND_FLOPS * rounds * threads))
 
 
 def stream(parameters: int) -> Contender:

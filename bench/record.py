@@ -47,9 +47,7 @@ def result_to_json(result: Result) -> Json:
 
 
 def result_from_json(record: Mapping[str, Any]) -> Result:
-    timings = {
-        name: Timing(c["role"], c["amount"], list(c["seconds"]), c["error"]) for name, c in record["contenders"].items()
-    }
+    timings = {name: Timing(c["role"], c["amount"], list(c["seconds"]), c["error"]) for name, c in record["contenders"].items()}
     return Result(record["case"], record["unit"], timings)
 
 

@@ -41,7 +41,9 @@ assert model.predict(x, verbose=0).shape == (256, 1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.start", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.start", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--lamella", default=sys.executable, metavar="PYTHON", help="default: this interpreter")
     parser.add_argument("--keras", metavar="PYTHON", help="an interpreter that has Keras 3 and a backend")
     parser.add_argument("--rounds", type=int, default=ROUNDS)

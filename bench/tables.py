@@ -82,6 +82,5 @@ def align(lines: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell; the first two to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join(
-        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip()
-        for line in lines
+        "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip() for line in lines
     )

@@ -1,6 +1,6 @@
 """A small convolutional network on scikit-learn's 8x8 digits: a few seconds, no download.
 
-    python examples/digits.py
+python examples/digits.py
 """
 
 from __future__ import annotations

@@ -81,7 +81,9 @@ def test_the_same_objects(statement, same):
     ],
 )
 def test_what_is_missing_is_an_import_error_that_names_it(statement, named):
-    check(f"try:\n    {statement}\nexcept ImportError as e:\n    assert {named!r} in str(e), e\nelse:\n    raise SystemExit('imported')")
+    check(
+        f"try:\n    {statement}\nexcept ImportError as e:\n    assert {named!r} in str(e), e\nelse:\n    raise SystemExit('imported')"
+    )
 
 
 def test_another_keras_is_never_mixed_in(tmp_path):
@@ -89,7 +91,10 @@ def test_another_keras_is_never_mixed_in(tmp_path):
     (tmp_path / "keras" / "__init__.py").write_text("other = True")
     (tmp_path / "keras" / "nothing.py").write_text("")
     path = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    done = run(path + "import lamella; lamella.install_as_keras(); import keras; assert not hasattr(keras, 'other')\nimport keras.nothing")
+    done = run(
+        path
+        + "import lamella; lamella.install_as_keras(); import keras; assert not hasattr(keras, 'other')\nimport keras.nothing"
+    )
     assert "lamella has no 'nothing'" in done.stderr
     done = run(path + "import keras, lamella; lamella.install_as_keras()")
     assert "RuntimeError: install_as_keras: another keras is already imported" in done.stderr

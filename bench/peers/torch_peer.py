@@ -32,13 +32,10 @@ def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> lis
     return [Contender("torch", "peer", run, amount, error)]
 
 
-def convolve(
-    layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str
-) -> list[Contender]:
+def convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str) -> list[Contender]:
     """torch.conv2d and what autograd calls for its gradients, in both memory formats. Arrays as lamella lays them."""
     return [
-        _convolve(name, layer, [x, dy], w, bias, wanted, direction, memory_format)
-        for name, memory_format in FORMATS.items()
+        _convolve(name, layer, [x, dy], w, bias, wanted, direction, memory_format) for name, memory_format in FORMATS.items()
     ]
 
 
@@ -74,9 +71,7 @@ def _convolve(
     return Contender(name, "peer", run, layer.flops, error)
 
 
-def optimizers(
-    rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float, norm: float
-) -> list[Contender]:
+def optimizers(rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float, norm: float) -> list[Contender]:
     """fused=True, where torch has it, and foreach=True, each with a state of its own, over one set of tensors.
 
     norm: the bound for "Adam, norm", which torch puts on the gradients in place before the step.

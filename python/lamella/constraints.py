@@ -69,9 +69,7 @@ class UnitNorm(Constraint):
 class MinMaxNorm(Constraint):
     """w * desired / (epsilon + norm), desired = rate * clip(norm, min_value, max_value) + (1 - rate) * norm."""
 
-    def __init__(
-        self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0
-    ) -> None:
+    def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
         self.min_value = min_value
         self.max_value = max_value
         self.rate = rate

@@ -104,7 +104,9 @@ def test_a_read_only_array_is_left_alone():
     np.testing.assert_array_equal(x, PIXELS)
 
 
-@pytest.mark.parametrize("mode, slope", [("caffe", [1, 1, 1]), ("tf", [1 / 127.5] * 3), ("torch", 1 / 255 / np.array([0.229, 0.224, 0.225]))])
+@pytest.mark.parametrize(
+    "mode, slope", [("caffe", [1, 1, 1]), ("tf", [1 / 127.5] * 3), ("torch", 1 / 255 / np.array([0.229, 0.224, 0.225]))]
+)
 def test_a_tensor_gets_its_gradient(mode, slope):
     x = Variable(PIXELS.astype("f8"))
     with Tape([x]) as tape:
@@ -141,10 +143,16 @@ def test_a_symbolic_tensor_becomes_a_part_of_the_model(mode, data_format, dtype)
     x = Input((4, 5, 3) if data_format == "channels_last" else (3, 4, 5), dtype=dtype)
     y = preprocess_input(x, data_format, mode=mode)
     assert (y.shape, y.dtype) == (x.shape, "float32")
-    pixels = PIXELS.astype(dtype) if data_format == "channels_last" else np.ascontiguousarray(np.moveaxis(PIXELS, -1, 1).astype(dtype))
+    pixels = (
+        PIXELS.astype(dtype)
+        if data_format == "channels_last"
+        else np.ascontiguousarray(np.moveaxis(PIXELS, -1, 1).astype(dtype))
+    )
     kept = pixels.copy()
     model = model_from_json(Model(x, y).to_json())
-    np.testing.assert_allclose(model.predict(pixels), preprocess_input(pixels.copy(), data_format, mode=mode), rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(pixels), preprocess_input(pixels.copy(), data_format, mode=mode), rtol=1e-6, atol=1e-5
+    )
     np.testing.assert_array_equal(pixels, kept)
 
 

@@ -71,7 +71,9 @@ def one_argument(oracle, value=X, **more):
 
 
 def reduction(oracle, **more):
-    return Row((T(X),), lambda x, axis, keepdims: oracle(x, axis=axis, keepdims=keepdims), {"axis": (0, 2), "keepdims": True}, **more)
+    return Row(
+        (T(X),), lambda x, axis, keepdims: oracle(x, axis=axis, keepdims=keepdims), {"axis": (0, 2), "keepdims": True}, **more
+    )
 
 
 CONSTANT = {"gradient": False}

@@ -178,7 +178,9 @@ def worded():
     found = []
     for name in FUNCTIONS:
         for parameter in inspect.signature(getattr(K, name)).parameters.values():
-            takes_words = parameter.name in WORDS and (parameter.default is None or isinstance(parameter.default, (str, type)) or parameter.default is parameter.empty)
+            takes_words = parameter.name in WORDS and (
+                parameter.default is None or isinstance(parameter.default, (str, type)) or parameter.default is parameter.empty
+            )
             if takes_words:
                 found.append(pytest.param(name, parameter.name, id=f"{name}-{parameter.name}"))
     return found

@@ -222,9 +222,7 @@ def test_remote_lives_in_another_process_and_passes_failures_on():
 
 
 def bench(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240
-    )
+    return subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
 @pytest.mark.parametrize("suite", ["machine", "gemm", "steps"])

@@ -6,7 +6,9 @@ import sys
 
 
 def test_it_measures_this_interpreter():
-    out = subprocess.run([sys.executable, "-m", "bench.start", "--rounds", "1"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-m", "bench.start", "--rounds", "1"], capture_output=True, text=True, check=True
+    ).stdout
     (row,) = [line for line in out.splitlines() if line.startswith("| lamella |")]
     size, imported, whole, peak = map(float, re.findall(r"\d+\.?\d*", row))
     assert size > 10 and peak > 20

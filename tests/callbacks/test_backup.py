@@ -8,8 +8,16 @@ import pytest
 
 from lamella import metrics, models
 from lamella.callbacks import (
-    BackupAndRestore, Callback, CSVLogger, EarlyStopping, History, LambdaCallback, LearningRateScheduler, ModelCheckpoint,
-    ProgbarLogger, ReduceLROnPlateau,
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LambdaCallback,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ProgbarLogger,
+    ReduceLROnPlateau,
 )
 from lamella.layers import BatchNormalization, Dense, Dropout, Layer
 from lamella.optimizers import SGD, Adam
@@ -258,7 +266,9 @@ def test_progress_of_a_cut_epoch_counts_all_its_batches(tmp_path, capsys):
             raise Cut
 
     with pytest.raises(Cut):
-        compiled().fit(X, Y, batch_size=5, verbose=2, callbacks=[BackupAndRestore(tmp_path, 1), LambdaCallback(on_batch_end=cut)])
+        compiled().fit(
+            X, Y, batch_size=5, verbose=2, callbacks=[BackupAndRestore(tmp_path, 1), LambdaCallback(on_batch_end=cut)]
+        )
     capsys.readouterr()
     bar = ProgbarLogger()
     seen = []

@@ -125,7 +125,10 @@ def test_a_slow_hook_is_warned_of_once_by_the_name_that_its_writer_gave(monkeypa
                     chosen.call_batch("train", "begin", batch, Logs(size=1))
                     now[0] += 0.2  # the batch itself
                     chosen.call_batch("train", "end", batch, Logs(size=1))
-        return [str(w.message).removesuffix(" is slow compared to the batch update (0.300000). Check your callbacks.") for w in caught]
+        return [
+            str(w.message).removesuffix(" is slow compared to the batch update (0.300000). Check your callbacks.")
+            for w in caught
+        ]
 
     fast = Slow(now, "on_batch_end", 0.01)
     for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):

@@ -74,7 +74,6 @@ def test_a_saved_model_goes_on_with_its_callbacks(tmp_path, suffix, timeout, epo
     assert_same(one, two)
 
 
-
 @pytest.mark.parametrize("place", range(4))
 def test_the_place_of_the_checkpoint_in_the_list_does_not_matter(tmp_path, place):
     """Those after it have not seen the epoch when the file is written; the resumed fit lets them see it first."""

@@ -98,7 +98,9 @@ def test_names_that_the_logs_lack(tmp_path):
     callback = ModelCheckpoint(tmp_path / "{epoch}-{val_loss:.2f}-{f1:03d}")
     callback.set_model(model)
     callback.on_train_begin()
-    with pytest.warns(RuntimeWarning, match="val_loss, f1 not in the logs of epoch 1, so the file is named .*1-nan-nan. Available: loss"):
+    with pytest.warns(
+        RuntimeWarning, match="val_loss, f1 not in the logs of epoch 1, so the file is named .*1-nan-nan. Available: loss"
+    ):
         callback.on_epoch_end(0, {"loss": 0.5})
     assert model.saved[0][1] == str(tmp_path / "1-nan-nan")
     with pytest.warns(RuntimeWarning, match="Can save best model only with val_loss available, skipping."):

@@ -100,7 +100,9 @@ def test_lambda_callback_takes_every_hook():
     # Set by hand, on_train_batch_begin stands in the place of the method that would call on_batch_begin.
     assert set(calls) == set(HOOKS) - {"on_batch_begin", "on_batch_end"}
     losses = []
-    net.fit(X, Y, batch_size=2, verbose=0, callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: losses.append(logs["loss"]))])
+    net.fit(
+        X, Y, batch_size=2, verbose=0, callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: losses.append(logs["loss"]))]
+    )
     assert len(losses) == 3 and all(np.isfinite(losses))
     with pytest.raises(TypeError, match="LambdaCallback: 'on_epoch_ends' is no hook of Callback"):
         LambdaCallback(on_epoch_ends=print)

@@ -87,7 +87,9 @@ def test_a_graph_of_branches_and_none(tmp_path):
     assert not any(event.graph_def for event in events(tmp_path / "without"))
 
 
-@pytest.mark.parametrize("update_freq, steps", [("batch", [4, 8, 10, 14, 18, 20]), (6, [8, 14, 20]), (1, [4, 8, 10, 14, 18, 20])])
+@pytest.mark.parametrize(
+    "update_freq, steps", [("batch", [4, 8, 10, 14, 18, 20]), (6, [8, 14, 20]), (1, [4, 8, 10, 14, 18, 20])]
+)
 def test_logs_of_batches_by_samples_seen(tmp_path, update_freq, steps):
     losses = []
     spy = LambdaCallback(on_batch_end=lambda batch, logs: losses.append(logs["loss"]))

@@ -43,9 +43,7 @@ def test_random_arrays_within_a_step_follow_from_it_too():
         stream = Stream()
         stream.set_state({"seed": 3, "step": 7, "epoch": 0})
         generator().random(5)  # what other draws did does not matter
-        drawn.append(
-            stream.run(lambda: [next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)])
-        )
+        drawn.append(stream.run(lambda: [next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)]))
     assert drawn[0] == drawn[1] and drawn[0][0] != drawn[0][1]
 
 

@@ -11,7 +11,11 @@ from lamella.models import Sequential
 NEAR = [
     (activations.get, "rleu", "Unknown activation function: rleu (did you mean 'relu'?)"),
     (activations.get, "SoftMax", "Unknown activation function: SoftMax (did you mean 'softmax'?)"),
-    (losses.get, "categorical_crossentropie", "Unknown loss function: categorical_crossentropie (did you mean 'categorical_crossentropy'?)"),
+    (
+        losses.get,
+        "categorical_crossentropie",
+        "Unknown loss function: categorical_crossentropie (did you mean 'categorical_crossentropy'?)",
+    ),
     (metrics.get, "binary_acuracy", "Unknown metric function: binary_acuracy (did you mean 'binary_accuracy'?)"),
     (optimizers.get, "adamm", "Unknown optimizer: adamm (did you mean 'adam'?)"),
     (initializers.get, "glorot_unifrom", "Unknown initializer: glorot_unifrom (did you mean 'glorot_uniform'?)"),
@@ -43,7 +47,9 @@ def test_nothing_is_suggested_where_nothing_is_near():
 
 
 def test_names_of_keras_that_are_not_here_yet_say_so():
-    missing = sorted(keras_names.modules()["layers"] - set(registry.names("layers")) - set(dir(__import__("lamella.layers").layers)))
+    missing = sorted(
+        keras_names.modules()["layers"] - set(registry.names("layers")) - set(dir(__import__("lamella.layers").layers))
+    )
     for name in [name for name in missing if name[0].isupper()]:
         with pytest.raises(ValueError, match=rf"Unknown layer: {name} \(layers.{name} of Keras 2.2.5 is not in lamella yet\)"):
             registry.get("layers", name)

@@ -87,7 +87,9 @@ def test_what_is_read_late(path, tmp_path):
         assert [is_read_late(d) for d in late + plain] == [True] * len(late) + [False] * len(plain)
 
 
-@pytest.mark.parametrize("indices", [[5], [3, 0, 19], [2, 2, 1], list(range(19, -1, -1)), list(range(10, 20)) + list(range(10))])
+@pytest.mark.parametrize(
+    "indices", [[5], [3, 0, 19], [2, 2, 1], list(range(19, -1, -1)), list(range(10, 20)) + list(range(10))]
+)
 def test_rows_are_taken_in_any_order(path, indices, monkeypatch):
     monkeypatch.setattr("lamella.data.rows._ROWS_A_RUN", 8)  # both ways to read
     with h5py.File(path) as file:

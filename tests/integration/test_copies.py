@@ -81,7 +81,9 @@ def check_trains_alike(model, twin):
 @pytest.mark.parametrize("epochs", [0, 2])
 @pytest.mark.parametrize("metrics", [("acc",), ("auc", "mae")], ids="-".join)
 @pytest.mark.parametrize(
-    "make", [lambda: "adam", lambda: SGD(clipnorm=1.0), lambda: Adam(gradient_accumulation_steps=2)], ids=["adam", "sgd", "sums"]
+    "make",
+    [lambda: "adam", lambda: SGD(clipnorm=1.0), lambda: Adam(gradient_accumulation_steps=2)],
+    ids=["adam", "sgd", "sums"],
 )
 def test_a_copy_trains_on_with_the_same_bits(copied, epochs, metrics, make, tmp_path):
     model = network(make(), metrics)

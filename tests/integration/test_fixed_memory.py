@@ -52,15 +52,20 @@ workers = int(sys.argv[1])
 count = int(sys.argv[2])
 """
 
-LONG = PREAMBLE + """
+LONG = (
+    PREAMBLE
+    + """
 # A queue of two, as what happens to be in it counts.
 model.fit_generator(
     endless(), steps_per_epoch=count, epochs=1, verbose=0, workers=workers, max_queue_size=2, callbacks=[Watch()]
 )
 print(json.dumps(Watch.seen))
 """
+)
 
-MANY = PREAMBLE + """
+MANY = (
+    PREAMBLE
+    + """
 seen = []
 for i in range(count):
     model.fit_generator(Batches(20), epochs=1, verbose=0, workers=workers, max_queue_size=2)
@@ -69,6 +74,7 @@ for i in range(count):
 middle = lambda half: sorted(half, key=lambda state: state["KiB"])[len(half) // 2]
 print(json.dumps([middle(seen[5 : count // 2]), middle(seen[count // 2 :])]))
 """
+)
 
 
 def measured(script, workers, count):

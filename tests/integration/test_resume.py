@@ -119,9 +119,7 @@ report(model, history)
 
 
 def start(mode, directory):
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, mode, str(directory)], capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run([sys.executable, "-c", SCRIPT, mode, str(directory)], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("kind", ["backup epoch", "backup batches", "file"])

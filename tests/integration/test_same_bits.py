@@ -4,7 +4,15 @@ import numpy as np
 
 from lamella import config
 from lamella.layers import (
-    Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D, add,
+    Activation,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    MaxPooling2D,
+    add,
 )
 from lamella.models import Model
 from lamella.utils import set_random_seed

@@ -8,7 +8,10 @@ from tests.kernels.guard import Guarded, close, surrounded
 from tests.oracles import batch_norm as oracle
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-SHAPES = [(r, c) for r in (2, 3, 16, 37, 700) for c in (1, 2, 3, 5, 8, 15, 16, 17, 33, 63, 64, 65, 130)] + [(30_000, 3), (900, 64)]
+SHAPES = [(r, c) for r in (2, 3, 16, 37, 700) for c in (1, 2, 3, 5, 8, 15, 16, 17, 33, 63, 64, 65, 130)] + [
+    (30_000, 3),
+    (900, 64),
+]
 EPS = 1e-3
 
 
@@ -29,9 +32,7 @@ def test_forward_backward_and_inference(target, dtype, shape):
     # Two rows that nearly agree have a variance near EPS: what is lost in x - mean is blown up thirty times.
     loose = 30 if shape[0] < 4 else 1
     close(y.array, wanted, (32 + shape[0] ** 0.5) * loose)
-    _kernels.batch_norm_backward(
-        x, dy, gamma, mean.array, variance.array, EPS, dx.array, dgamma.array, dbeta.array
-    )
+    _kernels.batch_norm_backward(x, dy, gamma, mean.array, variance.array, EPS, dx.array, dgamma.array, dbeta.array)
     for got, exact in zip((dx, dgamma, dbeta), oracle.backward(wide, dy.astype(np.float64), gamma, EPS), strict=True):
         close(got.array, exact, 64 * loose * max(1, shape[0] / 1000))
     _kernels.batch_norm_inference(x, gamma, beta, beta, np.abs(gamma), EPS, dx.array)
@@ -45,7 +46,12 @@ def test_absent_gamma_and_beta_are_one_and_zero(target, dtype):
     one, zero, absent = np.ones(7, dtype), np.zeros(7, dtype), np.empty(0, dtype)
     results = []
     for gamma, beta in ((one, zero), (absent, absent)):
-        y, mean, variance, dx, dgamma, dbeta = np.empty_like(x), *np.empty((2, 7), dtype), np.empty_like(x), *np.empty((2, 7), dtype)
+        y, mean, variance, dx, dgamma, dbeta = (
+            np.empty_like(x),
+            *np.empty((2, 7), dtype),
+            np.empty_like(x),
+            *np.empty((2, 7), dtype),
+        )
         _kernels.batch_norm_forward(x, gamma, beta, EPS, y, mean, variance)
         _kernels.batch_norm_backward(x, x, gamma, mean, variance, EPS, dx, dgamma, dbeta)
         results.append(b"".join(a.tobytes() for a in (y, dx, dgamma, dbeta)))

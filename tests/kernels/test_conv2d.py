@@ -81,7 +81,9 @@ def test_random_geometries_against_the_oracle(target, dtype):
         size = tuple(int(draw.integers((k - 1) * d + 1, 15)) for k, d in zip(kernel, dilation))
         channels, filters = int(draw.choice([1, 2, 3, 8, 17, 33])), int(draw.choice([1, 3, 8, 15, 16, 40]))
         padding = ("same", "valid")[int(draw.integers(2))]
-        x, w, bias, dy, geometry = arrays((int(draw.integers(1, 4)), size, channels, filters, kernel, strides, dilation, padding), dtype)
+        x, w, bias, dy, geometry = arrays(
+            (int(draw.integers(1, 4)), size, channels, filters, kernel, strides, dilation, padding), dtype
+        )
         spans = geometry[:2], geometry[2:4], geometry[4:]
         y, dx, dw, dbias = run(x, w, bias, dy, geometry, 0)
         close(y, oracle.forward(x, w, bias, 0, dy.shape, *spans), dtype)
@@ -127,7 +129,15 @@ def test_nan_in_one_channel_stays(target):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("case", [CASES[4], CASES[-1], (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"), (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same")])
+@pytest.mark.parametrize(
+    "case",
+    [
+        CASES[4],
+        CASES[-1],
+        (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"),
+        (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same"),
+    ],
+)
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
     inputs = arrays(case, dtype)
     results = []

@@ -44,6 +44,8 @@ LOSSES = {
     "categorical_crossentropy": (oracle.categorical_crossentropy, "p", "y", (EPS,)),
     "sparse_categorical_crossentropy": (oracle.sparse_categorical_crossentropy, "p", "labels", (EPS,)),
 }
+
+
 def as_it_is(y):
     return y
 

@@ -87,7 +87,9 @@ def test_global_pools(target, dtype, channels):
         np.testing.assert_array_equal(y.array, x.max(axis=1))
         np.testing.assert_array_equal(argmax.array, x.argmax(axis=1))
         _kernels.global_max_pool_backward(dy, argmax.array, dx.array)
-        np.testing.assert_array_equal(dx.array, np.where(np.arange(places)[:, None] == x.argmax(axis=1)[:, None], dy[:, None], 0))
+        np.testing.assert_array_equal(
+            dx.array, np.where(np.arange(places)[:, None] == x.argmax(axis=1)[:, None], dy[:, None], 0)
+        )
         assert y.intact() and argmax.intact() and dx.intact()
 
 

@@ -7,7 +7,10 @@ from lamella import _kernels
 from tests.kernels.guard import Guarded, close, surrounded
 
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-SHAPES = [(r, c) for r in (0, 1, 2, 5, 40, 700) for c in (1, 2, 3, 5, 8, 13, 16, 17, 33, 63, 64, 65, 130)] + [(3, 40_000), (70_000, 3)]
+SHAPES = [(r, c) for r in (0, 1, 2, 5, 40, 700) for c in (1, 2, 3, 5, 8, 13, 16, 17, 33, 63, 64, 65, 130)] + [
+    (3, 40_000),
+    (70_000, 3),
+]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -56,7 +56,11 @@ ROSTER = [
         IMAGE,
     ),
     ("Function", dict(function="mean", arguments=[{"tensor": 0}], named={"axis": [1, 2], "keepdims": True}), IMAGE),
-    ("Function", dict(function="getitem", arguments=[{"tensor": 0}, {"tuple": [{"ellipsis": True}, {"slice": [1, None, 2]}]}]), IMAGE),
+    (
+        "Function",
+        dict(function="getitem", arguments=[{"tensor": 0}, {"tuple": [{"ellipsis": True}, {"slice": [1, None, 2]}]}]),
+        IMAGE,
+    ),
     ("Function", dict(function="divide", arguments=[{"tensor": 1}, {"tensor": 0}]), [(4,), (4,)]),
     ("Masking", dict(mask_value=0.5), (4, 3)),
     ("Add", dict(), [(4,), (4,), (4,)]),

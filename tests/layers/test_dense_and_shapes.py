@@ -134,12 +134,21 @@ def test_add_and_concatenate():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: layers.Conv2D(4, 3)(Input((10,))), "Input 0 is incompatible with layer conv2d_1: expected ndim=4, found ndim=2"),
-        (lambda: Dense(4)(Input(batch_shape=(None,))), "Input 0 is incompatible with layer dense_1: expected min_ndim=2, found ndim=1"),
+        (
+            lambda: layers.Conv2D(4, 3)(Input((10,))),
+            "Input 0 is incompatible with layer conv2d_1: expected ndim=4, found ndim=2",
+        ),
+        (
+            lambda: Dense(4)(Input(batch_shape=(None,))),
+            "Input 0 is incompatible with layer dense_1: expected min_ndim=2, found ndim=1",
+        ),
         (lambda: Add()(Input((3,))), "A merge layer should be called on a list of at least 2 inputs"),
         (lambda: Add()([Input((3,)), Input((4,))]), "Operands could not be broadcast together"),
         (lambda: Concatenate()(Input((3,))), "A `Concatenate` layer should be called on a list of at least 2 inputs"),
-        (lambda: Concatenate()([Input((3, 4)), Input((2, 4))]), "requires inputs with matching shapes except for the concat axis"),
+        (
+            lambda: Concatenate()([Input((3, 4)), Input((2, 4))]),
+            "requires inputs with matching shapes except for the concat axis",
+        ),
         (lambda: Concatenate(axis=9)([Input((3,)), Input((3,))]), r"Concatenate .*: expected an axis in .-2, 2., got 9"),
         (lambda: Dense(4)(Input((None,))), "the last dimension of the inputs to `Dense` should be defined"),
         (lambda: layers.MaxPooling2D(9)(Input((4, 4, 1))), "the window .9, 9. is larger than the input"),

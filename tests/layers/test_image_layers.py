@@ -119,7 +119,9 @@ def oracle_batch_norm(x, gamma, beta, eps, axis):
     return (x - mean) / np.sqrt(var + eps) * gamma.reshape(shape) + beta.reshape(shape), mean.ravel(), var.ravel()
 
 
-@pytest.mark.parametrize("shape, axis", [((5, 4), -1), ((5, 6, 7, 3), -1), ((5, 3, 6, 7), 1), ((5, 3, 6, 7), 2), ((5, 6, 3), 1)])
+@pytest.mark.parametrize(
+    "shape, axis", [((5, 4), -1), ((5, 6, 7, 3), -1), ((5, 3, 6, 7), 1), ((5, 3, 6, 7), 2), ((5, 6, 3), 1)]
+)
 def test_batch_normalization(shape, axis, float64):
     x = RNG.normal(2.0, 3.0, size=shape)
     layer = BatchNormalization(axis=axis, momentum=0.9, gamma_initializer="random_normal", beta_initializer="random_normal")

@@ -102,7 +102,12 @@ def test_the_norm_of_each_kernel_of_a_convolution():
     np.testing.assert_allclose(np.sqrt((got**2).sum((0, 1, 2))), np.ones(5), rtol=1e-6)
 
 
-CONSTRAINTS = {"MaxNorm": "max_norm maxnorm", "NonNeg": "non_neg nonneg", "UnitNorm": "unit_norm unitnorm", "MinMaxNorm": "min_max_norm"}
+CONSTRAINTS = {
+    "MaxNorm": "max_norm maxnorm",
+    "NonNeg": "non_neg nonneg",
+    "UnitNorm": "unit_norm unitnorm",
+    "MinMaxNorm": "min_max_norm",
+}
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
@@ -118,7 +123,9 @@ def test_names_of_constraints(name):
     assert constraints.get(made) is made and constraints.get(None) is None
 
 
-@pytest.mark.parametrize("name, config", [("l1", (0.01, 0.0)), ("l2", (0.0, 0.01)), ("l1_l2", (0.01, 0.01)), ("L1L2", (0.0, 0.0))])
+@pytest.mark.parametrize(
+    "name, config", [("l1", (0.01, 0.0)), ("l2", (0.0, 0.01)), ("l1_l2", (0.01, 0.01)), ("L1L2", (0.0, 0.0))]
+)
 def test_names_of_regularizers(name, config):
     for made in (regularizers.get(name), regularizers.deserialize(name)):
         assert regularizers.serialize(made) == {"class_name": "L1L2", "config": {"l1": config[0], "l2": config[1]}}

@@ -54,7 +54,9 @@ def test_values(name, y, p, oracle, dtype):
     targets = y if y.dtype.kind == "i" else y.astype(dtype)
     came = getattr(losses, name)(targets, p.astype(dtype))
     assert came.shape == (5,) and came.dtype == dtype
-    np.testing.assert_allclose(came, oracle(y, p), rtol=2e-5 if dtype == "float32" else 1e-9, atol=1e-6 if dtype == "float32" else 1e-12)
+    np.testing.assert_allclose(
+        came, oracle(y, p), rtol=2e-5 if dtype == "float32" else 1e-9, atol=1e-6 if dtype == "float32" else 1e-12
+    )
 
 
 # A difference quotient says something only for predictions of ordinary size.

@@ -35,7 +35,12 @@ def test_top_k(k):
     [
         (losses.mean_squared_error, 1, metrics.binary_accuracy, metrics.binary_crossentropy),
         (losses.binary_crossentropy, 3, metrics.binary_accuracy, metrics.binary_crossentropy),
-        (losses.sparse_categorical_crossentropy, 3, metrics.sparse_categorical_accuracy, metrics.sparse_categorical_crossentropy),
+        (
+            losses.sparse_categorical_crossentropy,
+            3,
+            metrics.sparse_categorical_accuracy,
+            metrics.sparse_categorical_crossentropy,
+        ),
         (losses.categorical_crossentropy, 3, metrics.categorical_accuracy, metrics.categorical_crossentropy),
         (losses.mean_squared_error, 3, metrics.categorical_accuracy, metrics.categorical_crossentropy),
         (lambda y, p: p, 3, metrics.categorical_accuracy, metrics.categorical_crossentropy),
@@ -49,7 +54,12 @@ def test_what_acc_and_ce_mean(loss, width, accuracy, crossentropy):
 
 
 def test_a_metric_is_called_as_its_function_is():
-    for given, name in [("mse", "mean_squared_error"), ("cosine", "cosine_proximity"), ("AUC", "auc"), (metrics.Recall(name="r"), "r")]:
+    for given, name in [
+        ("mse", "mean_squared_error"),
+        ("cosine", "cosine_proximity"),
+        ("AUC", "auc"),
+        (metrics.Recall(name="r"), "r"),
+    ]:
         assert metric_function(given, losses.mse, (None, 1))[0] == name
     with pytest.raises(ValueError, match=r"is a class; pass AUC\(...\)"):
         metric_function(metrics.AUC, losses.mse, (None, 1))

@@ -78,7 +78,9 @@ def test_masked_steps_count_nothing():
 
 def test_several_thresholds_are_no_column():
     model = binary(metrics=[metrics.Precision([0.2, 0.5])])
-    with pytest.raises(ValueError, match="metric 'precision': a column of the logs holds one number, got 2; give one threshold"):
+    with pytest.raises(
+        ValueError, match="metric 'precision': a column of the logs holds one number, got 2; give one threshold"
+    ):
         model.evaluate(X, Y, verbose=0)
 
 

@@ -48,7 +48,9 @@ def streamed(metric, y, p, w=None, cuts=(7, 8, 40)):
 
 
 @pytest.mark.parametrize("weights", [None, W])
-@pytest.mark.parametrize("name, index", [("TruePositives", 0), ("FalsePositives", 1), ("TrueNegatives", 2), ("FalseNegatives", 3)])
+@pytest.mark.parametrize(
+    "name, index", [("TruePositives", 0), ("FalsePositives", 1), ("TrueNegatives", 2), ("FalseNegatives", 3)]
+)
 def test_counts(name, index, weights):
     thresholds = [0.7, 0.25, 0.5, 0.0, 1.0]  # any order
     wanted = [above(t, w=weights)[index] for t in thresholds]
@@ -65,9 +67,7 @@ def test_precision_and_recall(weights):
         assert streamed(metrics.Precision(threshold), Y, P, weights) == pytest.approx(tp / (tp + fp), rel=1e-14)
         assert streamed(metrics.Recall(threshold), Y, P, weights) == pytest.approx(tp / (tp + fn), rel=1e-14)
     assert metrics.Precision()(np.ones(3), np.zeros(3)) == 0 and metrics.Recall()(np.zeros(3), np.ones(3)) == 0
-    np.testing.assert_allclose(
-        metrics.Recall([0.9, 0.2])(Y, P), [above(t)[0] / Y.sum() for t in (0.9, 0.2)], rtol=1e-14
-    )
+    np.testing.assert_allclose(metrics.Recall([0.9, 0.2])(Y, P), [above(t)[0] / Y.sum() for t in (0.9, 0.2)], rtol=1e-14)
 
 
 def test_the_best_k_and_a_class():
@@ -157,7 +157,10 @@ def test_nothing_and_nan():
         (lambda: metrics.Precision(top_k=0), "precision: expected top_k to be an integer of at least 1, got 0"),
         (lambda: metrics.Recall(class_id=7)(np.eye(3), np.eye(3)), r"class_id 7 is not among the classes of shape \(3, 3\)"),
         (lambda: metrics.AUC()(np.zeros(2), np.array([0.5, 1.5])), r"auc: expected predictions in \[0, 1\], got 0.5 to 1.5"),
-        (lambda: metrics.AUC()(np.zeros(2), np.zeros((2, 3))), r"expected targets of the prediction's shape \(2, 3\), got \(2,\)"),
+        (
+            lambda: metrics.AUC()(np.zeros(2), np.zeros((2, 3))),
+            r"expected targets of the prediction's shape \(2, 3\), got \(2,\)",
+        ),
         (lambda: metrics.AUC()(np.zeros(2), np.zeros(2), np.ones(3)), r"expected sample weights of shape \(2,\), got \(3,\)"),
     ],
 )
@@ -177,7 +180,9 @@ METRICS = [
 
 
 @pytest.mark.parametrize("kind", METRICS)
-@pytest.mark.parametrize("code", [lambda y: 0.8 * y + 0.1, lambda y: 2 * y - 1, lambda y: y > 0.5, lambda y: 0.49 * (1 - y) + y])
+@pytest.mark.parametrize(
+    "code", [lambda y: 0.8 * y + 0.1, lambda y: 2 * y - 1, lambda y: y > 0.5, lambda y: 0.49 * (1 - y) + y]
+)
 def test_smoothed_and_signed_labels_count_as_what_they_stand_for(kind, code):
     y, p = Y[:82].reshape(-1, 2), P[:82].reshape(-1, 2)
     assert kind()(code(y), p) == kind()(y, p)

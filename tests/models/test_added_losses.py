@@ -141,7 +141,9 @@ def test_no_file_holds_it(tmp_path):
     model.save(tmp_path / "m.h5")
     loaded = load_model(tmp_path / "m.h5")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    assert loaded.losses == [] and loaded.evaluate(X, X, verbose=0) == pytest.approx(((model.predict(X) - X) ** 2).mean(), rel=1e-5)
+    assert loaded.losses == [] and loaded.evaluate(X, X, verbose=0) == pytest.approx(
+        ((model.predict(X) - X) ** 2).mean(), rel=1e-5
+    )
 
 
 def test_the_same_bits_as_a_layer_that_adds_it():

@@ -136,9 +136,7 @@ class Handmade(Layer):
 
 def test_layers_of_ones_own():
     model = Sequential([Twice(4, factor=3, input_dim=8), Handmade(2)])
-    np.testing.assert_allclose(
-        model.run([A])[0], A @ model.get_weights()[0] @ model.get_weights()[2], rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(model.run([A])[0], A @ model.get_weights()[0] @ model.get_weights()[2], rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="^Unknown layer: Twice"):
         model_from_json(model.to_json())
     again = model_from_json(model.to_json(), custom_objects={"Twice": Twice, "Handmade": Handmade})

@@ -24,8 +24,19 @@ def dense(units, inputs=4, **more):
     [
         (text_of(dense(10**9)), r"Layer d, weight 'kernel': the description asks for 4000000000 more elements of weights"),
         (text_of(dense(10**5, 10**5)), "Layer d, weight 'kernel'"),
-        (text_of(dense(20000, 20000, kernel_initializer="orthogonal")), "Orthogonal: the description asks for 31250000000 more elements"),
-        (text_of({"class_name": "Conv2D", "config": {"filters": 10**6, "kernel_size": [10**3, 10**3], "batch_input_shape": [None, 9, 9, 1]}}), "weight 'kernel'"),
+        (
+            text_of(dense(20000, 20000, kernel_initializer="orthogonal")),
+            "Orthogonal: the description asks for 31250000000 more elements",
+        ),
+        (
+            text_of(
+                {
+                    "class_name": "Conv2D",
+                    "config": {"filters": 10**6, "kernel_size": [10**3, 10**3], "batch_input_shape": [None, 9, 9, 1]},
+                }
+            ),
+            "weight 'kernel'",
+        ),
         (text_of({"class_name": "BatchNormalization", "config": {"batch_input_shape": [None, 10**12]}}), "weight 'gamma'"),
     ],
 )
@@ -75,11 +86,20 @@ def test_functions_are_not_tried_out(monkeypatch):
 def nested(levels):
     """A model that calls the one inside it twice, and so on: two to the power of `levels` calls of the innermost layer."""
     config = dense(1, 1)["config"]
-    inner = {"class_name": "Sequential", "name": "i0", "config": {"name": "i0", "layers": [{"class_name": "Dense", "config": config}]}}
+    inner = {
+        "class_name": "Sequential",
+        "name": "i0",
+        "config": {"name": "i0", "layers": [{"class_name": "Dense", "config": config}]},
+    }
     for level in range(levels):
         name, at = inner["name"], 1
         layers = [
-            {"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [None, 1], "name": "x"}, "inbound_nodes": []},
+            {
+                "class_name": "InputLayer",
+                "name": "x",
+                "config": {"batch_input_shape": [None, 1], "name": "x"},
+                "inbound_nodes": [],
+            },
             {**inner, "inbound_nodes": [[["x", 0, 0, {}]], [[name, at, 0, {}]]]},
         ]
         graph = {"name": f"i{level + 1}", "layers": layers, "input_layers": [["x", 0, 0]], "output_layers": [[name, at + 1, 0]]}
@@ -94,7 +114,9 @@ def test_models_in_models_are_called_a_bounded_number_of_times():
 
 
 def chain(length, order):
-    layers = [{"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [None, 1], "name": "x"}, "inbound_nodes": []}]
+    layers = [
+        {"class_name": "InputLayer", "name": "x", "config": {"batch_input_shape": [None, 1], "name": "x"}, "inbound_nodes": []}
+    ]
     before = "x"
     for i in range(length):
         config = {"name": f"a{i}", "activation": "relu"}
@@ -122,7 +144,15 @@ def test_calls_that_wait_for_each_other_are_named():
         model_from_json(json.dumps(described))
 
 
-@pytest.mark.parametrize("make", [lambda name: Dense(3, name=name), lambda name: Input((3,), name=name), lambda name: Add(name=name), lambda name: Sequential(name=name)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda name: Dense(3, name=name),
+        lambda name: Input((3,), name=name),
+        lambda name: Add(name=name),
+        lambda name: Sequential(name=name),
+    ],
+)
 @pytest.mark.parametrize("name", [3, 1.5, b"dense", ["a"], True])
 def test_names_of_layers_are_strings(make, name):
     with pytest.raises(TypeError, match="expected the name of a layer to be a string, got name="):

@@ -179,7 +179,13 @@ def test_outputs_with_and_without_a_mask():
     p, q = m.predict(X)
     first, second = ((p - Y) ** 2).mean(-1), ((q - Y) ** 2).mean()
     values = m.evaluate(X, [Y, Y], verbose=0)
-    wanted = [masked_mean(first) + second, masked_mean(first), second, masked_mean(np.abs(p - Y).mean(-1)), np.abs(q - Y).mean()]
+    wanted = [
+        masked_mean(first) + second,
+        masked_mean(first),
+        second,
+        masked_mean(np.abs(p - Y).mean(-1)),
+        np.abs(q - Y).mean(),
+    ]
     np.testing.assert_allclose(values, wanted, rtol=1e-5)
 
 

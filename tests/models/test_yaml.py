@@ -83,7 +83,10 @@ def bomb(levels):
         ("- 1", "expected an object, got list"),
         ("", "expected an object, got NoneType"),
         ("a: 2001-13-01", "month must be in"),
-        ("{class_name: Sequential, config: {layers: [{class_name: Dense, config: {1: 2}}]}}", "no description of a model .*TypeError"),
+        (
+            "{class_name: Sequential, config: {layers: [{class_name: Dense, config: {1: 2}}]}}",
+            "no description of a model .*TypeError",
+        ),
         ("{class_name: Sequential, config: 2001-01-01}", "no description of a model"),
         ("{class_name: [Sequential], config: {}}", "no description of a model"),
         ("a: '" + "x" * 2**24 + "'", "more than the 16777216 that it may have"),

@@ -118,7 +118,11 @@ CASES = {
     "flip": [((a(3, 4),), {"axes": (0, 1)}), ((a(3, 4),), {"axes": 1})],
     "logsumexp": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": (0, -1)}), ((a(3, 4),), {"axis": 1, "keepdims": True})],
     "pad": [((a(3, 4),), {"widths": ((1, 2), (0, 3))})],
-    "prod": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": (2, 0)}), ((np.array([[2.0, 0.0, 3.0]]),), {"axis": 1, "keepdims": True})],
+    "prod": [
+        ((a(3, 4),), {}),
+        ((a(3, 4, 2),), {"axis": (2, 0)}),
+        ((np.array([[2.0, 0.0, 3.0]]),), {"axis": 1, "keepdims": True}),
+    ],
     "repeat": [((a(3, 4),), {"count": 3, "axis": 0}), ((a(3, 4),), {"count": 2, "axis": -1})],
     "sin": [((a(3, 4),), {})],
     "take": [((a(5, 3),), {"indices": np.array([[0, 4], [4, 2]])})],
@@ -143,7 +147,9 @@ def test_gradient(name, case):
 
 def test_gradient_of_batch_norm_with_given_statistics():
     mean, variance = a(5, seed=3), a(5, seed=4, low=0.5)
-    check(lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), a(2, 3, 5), a(5, seed=1), a(5, seed=2))
+    check(
+        lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), a(2, 3, 5), a(5, seed=1), a(5, seed=2)
+    )
     check(lambda x: ops.batch_norm_inference(x, None, None, mean, variance, epsilon=1e-3), a(4, 5))
 
 

@@ -301,10 +301,22 @@ def test_an_op_looks_and_travels_like_its_function():
     assert reference() is None
 
 
-@pytest.mark.parametrize("x", [np.ones((2, 3)), np.ones((2, 3), order="F"), np.ones((4, 6), "i8")[::2, ::2], np.array(3.0, "f4"), np.ones((0, 2), ">f4"), np.ones(3, "?")])
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.ones((2, 3)),
+        np.ones((2, 3), order="F"),
+        np.ones((4, 6), "i8")[::2, ::2],
+        np.array(3.0, "f4"),
+        np.ones((0, 2), ">f4"),
+        np.ones(3, "?"),
+    ],
+)
 def test_new_and_contiguous_arrays(x):
     new, same = empty_like(x), contiguous(x)
-    assert new.shape == x.shape and new.dtype == x.dtype and new.flags.c_contiguous and new.flags.owndata and new.flags.writeable
+    assert (
+        new.shape == x.shape and new.dtype == x.dtype and new.flags.c_contiguous and new.flags.owndata and new.flags.writeable
+    )
     assert (same is x) == x.flags.c_contiguous and same.flags.c_contiguous and same.dtype == x.dtype
     np.testing.assert_array_equal(same, x)
 

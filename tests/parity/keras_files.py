@@ -1,8 +1,8 @@
 """Model files between lamella and real Keras, each in an environment of its own.
 
-    python keras_files.py write DIR     lamella: files, inputs and predictions
-    python keras_files.py read DIR      tf-keras and Keras 3: the same predictions; writes the models again
-    python keras_files.py back DIR      lamella: what they wrote
+python keras_files.py write DIR     lamella: files, inputs and predictions
+python keras_files.py read DIR      tf-keras and Keras 3: the same predictions; writes the models again
+python keras_files.py back DIR      lamella: what they wrote
 """
 
 import importlib

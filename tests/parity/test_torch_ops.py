@@ -47,9 +47,7 @@ def normal(*shape, seed=0):
 def test_dense(dtype, m, k, n, activation):
     act = F.relu if activation == "relu" else lambda y: y
     arrays = [normal(m, k), normal(k, n, seed=1), normal(n, seed=2)]
-    meet(
-        lambda x, w, b: ops.dense(x, w, b, activation=activation), lambda x, w, b: act(F.linear(x, w.T, b)), arrays, dtype
-    )
+    meet(lambda x, w, b: ops.dense(x, w, b, activation=activation), lambda x, w, b: act(F.linear(x, w.T, b)), arrays, dtype)
     meet(lambda x, w: ops.dense(x, w, None, activation="linear"), lambda x, w: x @ w, arrays[:2], dtype)
 
 
@@ -240,7 +238,9 @@ def test_row_losses(dtype, shape):
         dtype,
     )
     meet(ops.percentage_error, lambda p, y: 100 * ((y - p) / y.abs()).abs().mean(-1), [z, positive + 0.1], dtype)
-    meet(ops.logarithmic_error, lambda p, y: ((p + 1).log() - (y + 1).log()).square().mean(-1), [positive, np.abs(other)], dtype)
+    meet(
+        ops.logarithmic_error, lambda p, y: ((p + 1).log() - (y + 1).log()).square().mean(-1), [positive, np.abs(other)], dtype
+    )
     if shape[-1] > 1:
         p, y = probabilities(*shape), probabilities(*shape)[::-1].copy()
         meet(ops.kl_divergence, lambda p, y: F.kl_div(p.log(), y, reduction="none").sum(-1), [p, y], dtype)

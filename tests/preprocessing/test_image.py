@@ -232,12 +232,16 @@ def test_more_pixels_than_the_limit_are_refused_where_pillow_warns(tmp_path, mon
     assert load_img(path).size == (100, 100)
 
 
-@pytest.mark.parametrize("value, wanted", [(300.0, 255), (256.0, 255), (-1.0, 0), (-3.0, 0), (np.inf, 255), (-np.inf, 0), (np.nan, 0)])
+@pytest.mark.parametrize(
+    "value, wanted", [(300.0, 255), (256.0, 255), (-1.0, 0), (-3.0, 0), (np.inf, 255), (-np.inf, 0), (np.nan, 0)]
+)
 def test_pixels_outside_0_to_255_do_not_wrap(tmp_path, value, wanted):
     x = np.full((2, 2, 1), 7.0)
     x[0, 0] = value
     for make in (lambda: np.asarray(array_to_img(x, scale=False)), lambda: saved(tmp_path / "a.png", x)):
-        with pytest.warns(UserWarning, match="array_to_img: 1 of 4 values, .* lie outside 0 to 255 and become 0 or 255") as caught:
+        with pytest.warns(
+            UserWarning, match="array_to_img: 1 of 4 values, .* lie outside 0 to 255 and become 0 or 255"
+        ) as caught:
             np.testing.assert_array_equal(make(), [[wanted, 7], [7, 7]])
         assert [w.filename for w in caught] == [__file__]
 

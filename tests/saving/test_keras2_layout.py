@@ -124,6 +124,7 @@ def test_the_order_is_the_attributes_not_that_of_the_groups(path):
 def test_names_as_any_h5py_wrote_them_and_without_colons(path, kind):
     model = Sequential([Dense(2, input_dim=3, name="a"), Dense(3, name="b")])
     with h5py.File(path, "w") as file:
+
         def names(*texts):
             if kind == "bytes":
                 return np.asarray([t.encode() for t in texts])

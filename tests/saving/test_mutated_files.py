@@ -112,7 +112,9 @@ def test_json_of_later_keras(name):
 
 def test_yaml(model):
     pytest.importorskip("yaml")
-    described = json.loads(Sequential([Dense(3, input_dim=4, name="d", kernel_initializer="he_normal"), Dropout(0.2)], name="s").to_json())
+    described = json.loads(
+        Sequential([Dense(3, input_dim=4, name="d", kernel_initializer="he_normal"), Dropout(0.2)], name="s").to_json()
+    )
     check(outcomes(lambda rng: model_from_yaml(json.dumps(mutated(rng, described)))))
 
 
@@ -132,7 +134,18 @@ def change_h5(rng, file):
                     if rng.random() < 0.5:
                         del owner.attrs[name]
                     else:
-                        values = [3, 1.5, "x", b"\xff", [b"a", b"a"], [1, 2], [], [b"conv/kernel:0"], np.zeros((2, 2)), h5py.Empty("f")]
+                        values = [
+                            3,
+                            1.5,
+                            "x",
+                            b"\xff",
+                            [b"a", b"a"],
+                            [1, 2],
+                            [],
+                            [b"conv/kernel:0"],
+                            np.zeros((2, 2)),
+                            h5py.Empty("f"),
+                        ]
                         owner.attrs[name] = values[rng.integers(len(values))]
             case 4:  # a group or an array is gone, or is another
                 owner = members(file, h5py.Group)
@@ -205,7 +218,9 @@ def test_safetensors(model, tmp_path):
         kept = dict(arrays)
         if rng.random() < 0.2:
             name = list(kept)[rng.integers(len(kept))]
-            kept[name] = [kept[name].ravel(), kept[name].astype("int64"), np.zeros((3, 0), "f4"), np.ones((), "f4")][rng.integers(4)]
+            kept[name] = [kept[name].ravel(), kept[name].astype("int64"), np.zeros((3, 0), "f4"), np.ones((), "f4")][
+                rng.integers(4)
+            ]
         changed = mutated(rng, text)
         changed["sha256"] = safetensors_file._digest(changed, kept)
         library.save_file(kept, path, {"lamella": json.dumps(changed)})

@@ -116,9 +116,7 @@ for call in (lambda: model.save("m.safetensors"), lambda: load_model("old.safete
         print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout == 2 * (
-        "files called *.safetensors need the library safetensors: pip install 'lamella[safetensors]'\n"
-    )
+    assert done.stdout == 2 * ("files called *.safetensors need the library safetensors: pip install 'lamella[safetensors]'\n")
     assert os.listdir(tmp_path) == ["old.safetensors"]
 
 

@@ -125,7 +125,9 @@ def in_pieces(file, directory):
 
 
 def chunk_bomb(group, directory):
-    group.create_dataset("kernel:0", (4, 3), "float32", chunks=(2**18, 2**6), maxshape=(None, None), compression="gzip", fillvalue=0)
+    group.create_dataset(
+        "kernel:0", (4, 3), "float32", chunks=(2**18, 2**6), maxshape=(None, None), compression="gzip", fillvalue=0
+    )
     group["kernel:0"].id.write_direct_chunk((0, 0), zlib.compress(bytes(2**26), 1))
 
 

@@ -31,9 +31,7 @@ def two(**compiled):
 
 def errors(model):
     """Mean squared and absolute errors of each output, by NumPy."""
-    return [
-        (float(((p - y) ** 2).mean()), float(np.abs(p - y).mean())) for p, y in zip(model.predict(X), (A, B))
-    ]
+    return [(float(((p - y) ** 2).mean()), float(np.abs(p - y).mean())) for p, y in zip(model.predict(X), (A, B))]
 
 
 # optimizer -----------------------------------------------------------------------------------------------
@@ -242,7 +240,11 @@ def test_names_of_metrics_with_several_outputs(metrics, weighted, names):
 
 @pytest.mark.parametrize(
     "metrics, names",
-    [(["mse", "mse"], ["mean_squared_error", "mean_squared_error_1"]), ([mine, "acc", "acc"], ["mine", "acc", "acc_1"]), (["accuracy"], ["acc"])],
+    [
+        (["mse", "mse"], ["mean_squared_error", "mean_squared_error_1"]),
+        ([mine, "acc", "acc"], ["mine", "acc", "acc_1"]),
+        (["accuracy"], ["acc"]),
+    ],
 )
 def test_names_of_metrics_with_one_output(metrics, names):
     assert one(metrics=metrics).metrics_names == ["loss", *names]
@@ -264,14 +266,18 @@ def test_metrics_that_are_refused():
         for argument in ("metrics", "weighted_metrics"):
             with pytest.raises(TypeError) as raised:
                 one(**{argument: wrong})
-            assert str(raised.value) == f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {wrong}"
+            assert (
+                str(raised.value) == f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {wrong}"
+            )
     with pytest.raises(ValueError, match="Unknown metric function: nothing"):
         one(metrics=["nothing"])
     with pytest.raises(ValueError, match="Could not interpret metric function identifier: 3"):
         one(metrics=[3])
     with pytest.warns(UserWarning) as caught:
         two(metrics={"c": "mae"})
-    assert [str(w.message) for w in caught] == ["Invalid layer name for metric computations: ['c']. Available names are ['a', 'b']."]
+    assert [str(w.message) for w in caught] == [
+        "Invalid layer name for metric computations: ['c']. Available names are ['a', 'b']."
+    ]
     assert caught[0].filename == __file__
 
 

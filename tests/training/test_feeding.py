@@ -152,9 +152,7 @@ def test_the_length_may_change_from_epoch_to_epoch():
 
 def test_a_validation_sequence_goes_on_too_and_hears_of_each_epoch():
     held = Asked()
-    history = linear().fit(
-        Rows(), epochs=6, validation_data=held, validation_steps=3, validation_freq=2, verbose=0
-    ).history
+    history = linear().fit(Rows(), epochs=6, validation_data=held, validation_steps=3, validation_freq=2, verbose=0).history
     assert held.asked == [0, 1, 2, 3, 4, 5, 6, 7, 0] and held.epochs == 3 and len(history["val_loss"]) == 3
     resumed = Asked()
     linear().fit(

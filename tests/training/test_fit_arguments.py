@@ -68,7 +68,9 @@ class Sparse:
 # x and y -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("x", [X, [X], (X,), X.tolist(), {"out_input": X}, Frame(X), {"out_input": Frame(X)}, Sparse(X), X.astype("f8")])
+@pytest.mark.parametrize(
+    "x", [X, [X], (X,), X.tolist(), {"out_input": X}, Frame(X), {"out_input": Frame(X)}, Sparse(X), X.astype("f8")]
+)
 @pytest.mark.parametrize("y", [Y, Y[:, 0], [Y], Y[:, 0].tolist(), {"out": Y}, Frame(Y[:, 0]), {"out": Frame(Y)}])
 def test_forms_of_one_input_and_target(x, y):
     model = one()
@@ -81,7 +83,9 @@ def test_forms_of_one_input_and_target(x, y):
 
 
 @pytest.mark.parametrize("x", [[X, X2], (X, X2), {"right": X2, "left": X}, {"left": Frame(X), "right": Sparse(X2), "more": 0}])
-@pytest.mark.parametrize("y", [[Y, LABELS], (Y[:, 0], LABELS[:, None]), {"class": LABELS, "number": Y}, {"class": Frame(LABELS), "number": Frame(Y)}])
+@pytest.mark.parametrize(
+    "y", [[Y, LABELS], (Y[:, 0], LABELS[:, None]), {"class": LABELS, "number": Y}, {"class": Frame(LABELS), "number": Frame(Y)}]
+)
 def test_forms_of_several_inputs_and_targets(x, y):
     model = two()
     first, second = (rows.mean() for rows in both(model))
@@ -277,7 +281,9 @@ def test_a_fixed_batch_size_is_taken_and_held_to():
         assert str(raised.value) == text
 
 
-@pytest.mark.parametrize("size, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), ("2", TypeError), (True, TypeError)])
+@pytest.mark.parametrize(
+    "size, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), ("2", TypeError), (True, TypeError)]
+)
 def test_batch_sizes_that_are_refused(size, error):
     model = one()
     for method, arguments in ((model.fit, (X, Y)), (model.evaluate, (X, Y)), (model.predict, (X,))):
@@ -350,7 +356,9 @@ def test_steps_of_evaluate_and_predict_that_are_refused():
 WEIGHTS = np.array([0.5, 0.0, 2.0, 0.0, 4.0, 1.0])
 
 
-@pytest.mark.parametrize("weights", [WEIGHTS, WEIGHTS[:, None], WEIGHTS.tolist(), tuple(WEIGHTS), [WEIGHTS], {"out": WEIGHTS}, Frame(WEIGHTS)])
+@pytest.mark.parametrize(
+    "weights", [WEIGHTS, WEIGHTS[:, None], WEIGHTS.tolist(), tuple(WEIGHTS), [WEIGHTS], {"out": WEIGHTS}, Frame(WEIGHTS)]
+)
 def test_forms_of_sample_weight(weights):
     model = one()
     wanted = (squares(model) * WEIGHTS).sum() / 4
@@ -437,7 +445,9 @@ def test_class_weight_of_several_labels_a_sample_is_refused(labels):
         lambda: model.fit_generator(iter([(x, y)]), 1, class_weight=BY_CLASS, verbose=0),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match=f"`class_weight` is for one class a sample, .* of sample {first} is .*sample_weight"):
+        with pytest.raises(
+            ValueError, match=f"`class_weight` is for one class a sample, .* of sample {first} is .*sample_weight"
+        ):
             call()
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
@@ -490,7 +500,19 @@ def test_validation_data_that_is_no_tuple(data):
         one().fit(X, Y, validation_data=data)
 
 
-@pytest.mark.parametrize("freq, epochs", [(1, [1, 2, 3, 4]), (3, [3]), ([2, 4], [2, 4]), ((1,), [1]), ({3, 9}, [3]), (range(2, 4), [2, 3]), (np.array([4]), [4]), ([], [])])
+@pytest.mark.parametrize(
+    "freq, epochs",
+    [
+        (1, [1, 2, 3, 4]),
+        (3, [3]),
+        ([2, 4], [2, 4]),
+        ((1,), [1]),
+        ({3, 9}, [3]),
+        (range(2, 4), [2, 3]),
+        (np.array([4]), [4]),
+        ([], []),
+    ],
+)
 def test_forms_of_validation_freq(freq, epochs):
     seen = []
 
@@ -503,7 +525,10 @@ def test_forms_of_validation_freq(freq, epochs):
     assert seen == epochs
 
 
-@pytest.mark.parametrize("freq, error", [(0, ValueError), (-2, ValueError), ("12", TypeError), (1.5, TypeError), (None, TypeError), (True, TypeError)])
+@pytest.mark.parametrize(
+    "freq, error",
+    [(0, ValueError), (-2, ValueError), ("12", TypeError), (1.5, TypeError), (None, TypeError), (True, TypeError)],
+)
 def test_validation_freqs_that_are_refused(freq, error):
     with pytest.raises(error, match="validation_freq"):
         one().fit(X, Y, validation_data=(X, Y), validation_freq=freq)
@@ -512,7 +537,9 @@ def test_validation_freqs_that_are_refused(freq, error):
 # callbacks, epochs, verbose, names of Keras 1 -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("callbacks, shown", [(EarlyStopping(), "EarlyStopping"), ("abc", "str"), ([Callback(), 3], "3"), ([EarlyStopping], "class")])
+@pytest.mark.parametrize(
+    "callbacks, shown", [(EarlyStopping(), "EarlyStopping"), ("abc", "str"), ([Callback(), 3], "3"), ([EarlyStopping], "class")]
+)
 def test_callbacks_that_are_refused(callbacks, shown):
     model = one()
     for method, arguments in ((model.fit, (X, Y)), (model.evaluate, (X, Y)), (model.predict, (X,))):

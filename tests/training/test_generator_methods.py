@@ -189,7 +189,13 @@ def test_a_sequence_is_neither_shuffled_nor_ended_by_evaluate_and_predict():
 @pytest.mark.parametrize(
     "method, source, arguments, error, words",
     [
-        ("fit_generator", [xy(slice(0, 4))], dict(steps_per_epoch=1), TypeError, "fit_generator: expected a generator.* got list"),
+        (
+            "fit_generator",
+            [xy(slice(0, 4))],
+            dict(steps_per_epoch=1),
+            TypeError,
+            "fit_generator: expected a generator.* got list",
+        ),
         ("fit_generator", forever(xy), {}, ValueError, "`steps_per_epoch=None` is only valid .* `keras.utils.Sequence` class"),
         ("evaluate_generator", forever(xy), {}, ValueError, "`steps=None` is only valid .* specify `steps` or"),
         ("predict_generator", forever(xy), {}, ValueError, "`steps=None` is only valid"),

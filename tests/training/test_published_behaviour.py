@@ -200,9 +200,7 @@ def test_sample_weights_scale_the_gradient():
     weights = np.array([0.0, 3.0, 1.0])
     model.train_on_batch(x, y, sample_weight=weights)
     residual = x @ w + b - y
-    np.testing.assert_allclose(
-        model.get_weights()[0], w - 2 * x.T @ (residual * weights[:, None]) / 2, rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(model.get_weights()[0], w - 2 * x.T @ (residual * weights[:, None]) / 2, rtol=1e-4, atol=1e-6)
 
 
 def classifier(lr=0.0, classes=3, **compiled):
@@ -302,9 +300,7 @@ def test_weighted_metrics_have_a_prefix_and_use_the_weights():
     weights = np.array([1.0, 0.0, 2.0, 5.0])
     error = np.sqrt(squares(model, x, y))
     values = model.evaluate(x, y, sample_weight=weights, verbose=0)
-    np.testing.assert_allclose(
-        values, [(error**2 * weights).sum() / 3, error.mean(), (error * weights).sum() / 3], rtol=1e-5
-    )
+    np.testing.assert_allclose(values, [(error**2 * weights).sum() / 3, error.mean(), (error * weights).sum() / 3], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

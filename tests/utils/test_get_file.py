@@ -78,7 +78,10 @@ def listing(directory):
     return sorted(str(p.relative_to(directory)) for p in directory.rglob("*"))
 
 
-@pytest.mark.parametrize("hashes", [{"file_hash": SHA}, {"file_hash": MD5}, {"md5_hash": MD5}, {"file_hash": SHA.upper(), "hash_algorithm": "sha256"}])
+@pytest.mark.parametrize(
+    "hashes",
+    [{"file_hash": SHA}, {"file_hash": MD5}, {"md5_hash": MD5}, {"file_hash": SHA.upper(), "hash_algorithm": "sha256"}],
+)
 def test_a_file_is_fetched_once(server, cache, hashes, capsys):
     for _ in range(2):
         path = get_file("a.bin", f"{server.url}/data.bin", **hashes)
@@ -138,7 +141,10 @@ def test_a_server_that_is_not_there(cache):
     [
         ({"fname": "../x"}, "expected a name inside .*datasets, got '../x'"),
         ({"origin": "data:,x"}, "expected an origin with http, https, ftp or file, got 'data:,x'"),
-        ({"hash_algorithm": "crc32", "file_hash": "0"}, 'expected hash_algorithm "auto", "sha512", "sha256" or "md5", got \'crc32\''),
+        (
+            {"hash_algorithm": "crc32", "file_hash": "0"},
+            'expected hash_algorithm "auto", "sha512", "sha256" or "md5", got \'crc32\'',
+        ),
         ({"archive_format": "rar"}, "expected archive_format .*, got 'rar'"),
     ],
 )
@@ -237,7 +243,9 @@ def test_a_tar_that_means_harm_leaves_nothing_behind(tmp_path, cache, member, te
 def test_a_zip_that_means_harm_leaves_nothing_behind(tmp_path, cache):
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    for number, (member, text) in enumerate([(link, "'link' is no plain file"), ("../out", "leads out"), ("/out", "leads out")]):
+    for number, (member, text) in enumerate(
+        [(link, "'link' is no plain file"), ("../out", "leads out"), ("/out", "leads out")]
+    ):
         with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as archive:
             archive.writestr("good", "x")
             archive.writestr(member, "/etc")
@@ -379,7 +387,7 @@ def test_long_names_and_attributes_are_read(tmp_path, cache, format):
         (b"x", "damaged attributes"),
         (b"10 size=-1\n", "damaged attributes"),
         (b"11 size=-1\n", "a member says '-1' bytes"),
-        (b"9 path=y\n" b"12 size=999\n", "cut off"),
+        (b"9 path=y\n12 size=999\n", "cut off"),
         (b"22 GNU.sparse.major=1\n", "a sparse file is no plain file"),
     ],
 )
@@ -392,7 +400,9 @@ def test_attributes_that_mean_harm(tmp_path, cache, attributes, text):
 
 
 def test_sizes_that_are_none_and_sparse_files(tmp_path, cache):
-    for number, (kind, size, text) in enumerate([(tarfile.GNUTYPE_SPARSE, 0, "no plain file"), (tarfile.REGTYPE, -5, "'x' says -5 bytes")]):
+    for number, (kind, size, text) in enumerate(
+        [(tarfile.GNUTYPE_SPARSE, 0, "no plain file"), (tarfile.REGTYPE, -5, "'x' says -5 bytes")]
+    ):
         info = tarfile.TarInfo("x")
         info.type, info.size = kind, size
         (tmp_path / str(number)).write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))

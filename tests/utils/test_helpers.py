@@ -27,7 +27,9 @@ def test_normalize(axis, order):
     x = np.random.default_rng(0).normal(size=(3, 4, 5))
     x[:, 0] = 0
     y = utils.normalize(x, axis, order)
-    norms = np.apply_along_axis(lambda v: np.max(np.abs(v)) if order == np.inf else (np.abs(v) ** order).sum() ** (1 / order), axis, y)
+    norms = np.apply_along_axis(
+        lambda v: np.max(np.abs(v)) if order == np.inf else (np.abs(v) ** order).sum() ** (1 / order), axis, y
+    )
     np.testing.assert_allclose(norms[norms != 0], 1)
     np.testing.assert_allclose(y * np.expand_dims(np.linalg.norm(x, order, axis), axis), x)
     np.testing.assert_allclose(utils.normalize([3.0, 4.0]), [[0.6, 0.8]])  # of one axis Keras makes two

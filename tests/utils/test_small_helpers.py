@@ -64,7 +64,9 @@ def test_transpose_shape():
 
 def test_unexpected_keys_are_named():
     g.check_for_unexpected_keys("loss", {"a": 1}, ["a", "b"])
-    with pytest.raises(ValueError, match=r"Unknown entries in loss dictionary: \['c'\]. Only expected following keys: \['a', 'b'\]"):
+    with pytest.raises(
+        ValueError, match=r"Unknown entries in loss dictionary: \['c'\]. Only expected following keys: \['a', 'b'\]"
+    ):
         g.check_for_unexpected_keys("loss", {"a": 1, "c": 2}, ["a", "b"])
 
 
@@ -134,7 +136,9 @@ def test_sessions_are_refused_and_scopes_do_nothing():
     x = Input((2,))
     assert K.is_placeholder(x) and not K.is_placeholder(K.square(x)) and not K.is_placeholder(np.zeros(1))
     assert not K.is_sparse(np.zeros(1)) and not K.is_sparse(K.variable(1.0))
-    assert K.normalize_data_format(None) == K.image_data_format() and K.normalize_data_format("Channels_First") == "channels_first"
+    assert (
+        K.normalize_data_format(None) == K.image_data_format() and K.normalize_data_format("Channels_First") == "channels_first"
+    )
     with pytest.raises(ValueError, match='K.normalize_data_format: .*"channels_first", "channels_last". Received: tf'):
         K.normalize_data_format("tf")
     assert K.get_variable_shape(K.zeros((2, 3))) == (2, 3)

@@ -92,9 +92,7 @@ def _class_names() -> list[tuple[str, str]]:
     from lamella.utils.data_utils import get_file
 
     try:
-        path = get_file(
-            "imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models", file_hash=_CLASS_INDEX_HASH
-        )
+        path = get_file("imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models", file_hash=_CLASS_INDEX_HASH)
     except OSError as error:
         raise OSError(
             f"decode_predictions needs {CLASS_INDEX_PATH} as models/imagenet_class_index.json in ~/.keras or $KERAS_HOME: {error}"

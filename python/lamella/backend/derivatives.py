@@ -80,7 +80,9 @@ class Gradients(Layer):
         return self._phase_counts
 
     def get_config(self) -> Config:
-        raise NotImplementedError(f"Layer {self.name}: what K.gradients made cannot be saved with a graph; save the model it is of")
+        raise NotImplementedError(
+            f"Layer {self.name}: what K.gradients made cannot be saved with a graph; save the model it is of"
+        )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._shapes if len(self._shapes) > 1 else self._shapes[0]

@@ -31,7 +31,11 @@ def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
     """Normal, of that mean and standard deviation."""
-    return generator(seed, "random").normal(mean, stddev, _sizes(shape, "random_normal")).astype(floatx() if dtype is None else dtype)
+    return (
+        generator(seed, "random")
+        .normal(mean, stddev, _sizes(shape, "random_normal"))
+        .astype(floatx() if dtype is None else dtype)
+    )
 
 
 @checked
@@ -39,13 +43,19 @@ def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
     """Uniform in [minval, maxval)."""
-    return generator(seed, "random").uniform(minval, maxval, _sizes(shape, "random_uniform")).astype(floatx() if dtype is None else dtype)
+    return (
+        generator(seed, "random")
+        .uniform(minval, maxval, _sizes(shape, "random_uniform"))
+        .astype(floatx() if dtype is None else dtype)
+    )
 
 
 @checked
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
     """1 with probability p, else 0."""
-    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(floatx() if dtype is None else dtype)
+    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(
+        floatx() if dtype is None else dtype
+    )
 
 
 @checked

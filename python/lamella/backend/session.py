@@ -32,7 +32,7 @@ _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def backend() -> str:
-    """"lamella". Files of models name "tensorflow", whose layouts they have, so that Keras reads them as they are."""
+    """ "lamella". Files of models name "tensorflow", whose layouts they have, so that Keras reads them as they are."""
     return "lamella"
 
 

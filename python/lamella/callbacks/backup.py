@@ -52,9 +52,7 @@ class BackupAndRestore(Callback):
     ) -> None:
         super().__init__()
         if save_freq != "epoch" and (type(save_freq) is not int or save_freq < 1):
-            raise ValueError(
-                f'BackupAndRestore: expected save_freq to be "epoch" or a number of batches, got {save_freq!r}'
-            )
+            raise ValueError(f'BackupAndRestore: expected save_freq to be "epoch" or a number of batches, got {save_freq!r}')
         if save_freq != "epoch":
             # Set here only: a batch hook of the class would make logs for every batch.
             setattr(self, "on_train_batch_end", self._batch_end)

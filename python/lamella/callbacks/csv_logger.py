@@ -78,9 +78,7 @@ class CSVLogger(Callback):
         if first is None:
             return None
         if first[0] != "epoch":
-            raise ValueError(
-                f"CSVLogger: expected the columns of '{self.filename}' to begin with epoch{self.sep}, got {first}"
-            )
+            raise ValueError(f"CSVLogger: expected the columns of '{self.filename}' to begin with epoch{self.sep}, got {first}")
         return first[1:]
 
     def _widen(self, names: list[str]) -> None:

@@ -10,6 +10,7 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.monitor import Direction, checked_mode, direction_of, monitored
 
+
 class EarlyStopping(Callback):
     """Sets model.stop_training after `patience` epochs (at least one) without improvement.
 

@@ -30,9 +30,7 @@ def remembered(callbacks: CallbackList) -> Memory | None:
             waits = any(callback is other for other in callbacks.waiting)
             name, arguments = _who(callback)
             stops = callback is stopper
-            entries.append(
-                {"class": name, "arguments": arguments, "state": _copied(state), "waits": waits, "stops": stops}
-            )
+            entries.append({"class": name, "arguments": arguments, "state": _copied(state), "waits": waits, "stops": stops})
     if not entries or (callbacks.over and any(entry["stops"] for entry in entries)):
         return None
     logs = dict(callbacks.logs) if any(entry["waits"] for entry in entries) else {}

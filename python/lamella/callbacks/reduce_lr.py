@@ -44,9 +44,7 @@ class ReduceLROnPlateau(Callback):
         if factor >= 1.0:
             raise ValueError("ReduceLROnPlateau does not support a factor >= 1.0.")
         if epsilon is not None:
-            warnings.warn(
-                "`epsilon` argument is deprecated and will be removed, use `min_delta` instead.", stacklevel=2
-            )
+            warnings.warn("`epsilon` argument is deprecated and will be removed, use `min_delta` instead.", stacklevel=2)
             min_delta = epsilon
         self.monitor = monitor
         self.factor = factor

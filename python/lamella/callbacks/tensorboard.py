@@ -175,9 +175,7 @@ class TensorBoard(Callback):
         for name, (labels, header) in self._labels.items():
             rows = outputs[name].reshape(len(outputs[name]), -1)
             if labels and len(labels) != len(rows):
-                raise ValueError(
-                    f"TensorBoard: expected {len(rows)} labels in the metadata of '{name}', got {len(labels)}"
-                )
+                raise ValueError(f"TensorBoard: expected {len(rows)} labels in the metadata of '{name}', got {len(labels)}")
             self.writer.add_embedding(rows, labels or None, global_step=epoch, tag=name, metadata_header=header)
 
 

@@ -60,9 +60,7 @@ def normalize_data_format(value: str | None) -> DataFormat:
         return "channels_last"
     if name == "channels_first":
         return "channels_first"
-    raise ValueError(
-        f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {value}'
-    )
+    raise ValueError(f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {value}')
 
 
 def legacy_frozen_batch_norm() -> bool:

@@ -92,9 +92,7 @@ class ArrayBatches(Batches):
     Deviation:  Keras shuffles the last epoch's order, so that it depends on all epochs before; here each stands alone.
     """
 
-    def __init__(
-        self, data: Data, batch_size: int, shuffle: Shuffle = False, order: Order | None = None
-    ) -> None:
+    def __init__(self, data: Data, batch_size: int, shuffle: Shuffle = False, order: Order | None = None) -> None:
         self.data = data
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -97,7 +97,9 @@ class HDF5Matrix:
         if indices.dtype.kind == "b" and indices.shape == (len(self),):
             indices = np.flatnonzero(indices)
         if indices.dtype.kind not in "iu" or indices.ndim > 1:
-            raise TypeError(f"HDF5Matrix: expected an index, a slice, or a list of indices or a mask of {len(self)}, got {key!r}")
+            raise TypeError(
+                f"HDF5Matrix: expected an index, a slice, or a list of indices or a mask of {len(self)}, got {key!r}"
+            )
         outside = (indices < -len(self)) | (indices >= len(self))
         if outside.any():
             raise IndexError(f"HDF5Matrix: index {indices[outside].flat[0]} is out of the {len(self)} rows")

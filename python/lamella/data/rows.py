@@ -105,9 +105,7 @@ class Rows:
     def part(self, rows: slice) -> Rows:
         """Consecutive rows of these, still unread."""
         start, stop, _ = rows.indices(len(self))
-        return Rows(
-            self.source, self.who, self._convert, self._row_shape, self._start + start, self._start + max(start, stop)
-        )
+        return Rows(self.source, self.who, self._convert, self._row_shape, self._start + start, self._start + max(start, stop))
 
     def __getitem__(self, rows: Any) -> Any:
         """The rows of a slice or at indices, or the row at one index."""

@@ -62,9 +62,7 @@ EXPECTED_ITEM = "expected a tuple `(x, y)` or `(x, y, sample_weight)`, or x alon
 def split_item(item: Any) -> tuple[Any, Any, Any]:
     """(x, y, weights or None). Raises ValueError for an item of another form."""
     if not isinstance(item, tuple) or len(item) not in (2, 3):
-        raise ValueError(
-            f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}"
-        )
+        raise ValueError(f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}")
     x, y = item[0], item[1]
     return x, y, item[2] if len(item) == 3 else None
 

@@ -142,8 +142,7 @@ def _array(data: Any, prefix: str) -> Array:
 def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -> None:
     if len(came) != len(wanted):
         raise ValueError(
-            f"Error when checking {prefix}: expected {name} to have {len(wanted)} dimensions, "
-            f"but got array with shape {came}"
+            f"Error when checking {prefix}: expected {name} to have {len(wanted)} dimensions, but got array with shape {came}"
         )
     if any(ref is not None and dim != ref for dim, ref in zip(came[1:], wanted[1:])):
         raise ValueError(
@@ -152,9 +151,7 @@ def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -
         )
 
 
-def check_lengths(
-    inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()
-) -> int:
+def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()) -> int:
     """The number of samples. Raises ValueError if arrays differ in it, or if it is 0."""
     x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
     for found, arrays, noun in (

@@ -37,14 +37,10 @@ def target_of(target: Any, output_shape: Shape, loss: str | None, name: str) -> 
     """`as_target` now; for Rows when they are read: what is wrong with their values is found with their batch."""
     if not isinstance(target, Rows):
         return as_target(target, output_shape, loss, name)
-    return target.converted(
-        f"target '{name}'", lambda array, numbers: as_target(array, output_shape, loss, name, numbers)
-    )
+    return target.converted(f"target '{name}'", lambda array, numbers: as_target(array, output_shape, loss, name, numbers))
 
 
-def as_target(
-    target: Any, output_shape: Shape, loss: str | None, name: str, numbers: Array | None = None
-) -> Array:
+def as_target(target: Any, output_shape: Shape, loss: str | None, name: str, numbers: Array | None = None) -> Array:
     """The array that the loss reads: int64 labels for the sparse loss, else floatx.
 
     Args:  numbers: of the samples, for messages; None: 0, 1, 2 ...

@@ -42,4 +42,5 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     layer: Layer = _deserialize("layers", config, custom_objects)
     return layer
 
+
 _complete(__name__)

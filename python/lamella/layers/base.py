@@ -325,8 +325,7 @@ class Layer(Weighted, CallHistory, Configurable):
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
         outputs = [
-            Symbolic(as_shape(s), dtype, f"{self.name}/output_{i}:0")
-            for i, s in enumerate(shape if several else [shape])
+            Symbolic(as_shape(s), dtype, f"{self.name}/output_{i}:0") for i, s in enumerate(shape if several else [shape])
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)

@@ -66,9 +66,7 @@ class CallHistory:
 
     def _only_shape(self, what: str) -> Any:
         if not self._inbound_nodes:
-            raise AttributeError(
-                f'The layer "{self.name}" has never been called and thus has no defined {what} shape.'
-            )
+            raise AttributeError(f'The layer "{self.name}" has never been called and thus has no defined {what} shape.')
         shapes = [_shapes(node.inputs if what == "input" else node.outputs) for node in self._inbound_nodes]
         if any(shape != shapes[0] for shape in shapes):
             raise AttributeError(

@@ -30,7 +30,13 @@ _FURTHER = _FIRST | {int, float, np.float32, np.float64}
 _OTHERS = _FURTHER | {type(None), str, bool}
 
 # What NumPy raises for arguments that do not fit, and what is raised instead: an axis is a value; what has no shape is no tensor.
-_KINDS = {ValueError: ValueError, TypeError: TypeError, IndexError: ValueError, AttributeError: TypeError, AxisError: ValueError}
+_KINDS = {
+    ValueError: ValueError,
+    TypeError: TypeError,
+    IndexError: ValueError,
+    AttributeError: TypeError,
+    AxisError: ValueError,
+}
 
 
 class _Parameter(NamedTuple):
@@ -44,9 +50,7 @@ class _Parameter(NamedTuple):
 _ANY = _Parameter("", False, False, True, _OTHERS)
 
 
-def checked(
-    function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None
-) -> Callable[P, R]:
+def checked(function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None) -> Callable[P, R]:
     """Decorator for a function of K: see the top of this file.
 
     A parameter is a tensor if its annotation is Value or Array. Lists of numbers become arrays, of the dtype of the float

@@ -16,7 +16,12 @@ def naming_layer(constructor: Callable[..., None]) -> Callable[..., None]:
             constructor(self, *arguments, **named)
         except (ValueError, TypeError) as error:
             text, name = str(error), vars(self).get("name")
-            if type(error) not in (ValueError, TypeError) or name is None or text.startswith("Layer ") or type(self).__name__ in text:
+            if (
+                type(error) not in (ValueError, TypeError)
+                or name is None
+                or text.startswith("Layer ")
+                or type(self).__name__ in text
+            ):
                 raise
             raise type(error)(f"Layer {name}: {text}") from error
 

@@ -67,9 +67,7 @@ class Dense(Layer):
     def build(self, input_shape: Shape) -> None:
         features = input_shape[-1]
         if features is None:
-            raise ValueError(
-                f"Layer {self.name}: the last dimension of the inputs to `Dense` should be defined. Found `None`."
-            )
+            raise ValueError(f"Layer {self.name}: the last dimension of the inputs to `Dense` should be defined. Found `None`.")
         self.kernel = self.add_weight("kernel", (features, self.units))
         self.bias = self.add_weight("bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
@@ -201,9 +199,9 @@ class Reshape(Layer):
         fits = total % known == 0 if known and -1 in self.target_shape else total == known
         if not fits:
             raise ValueError(
-                f"total size of new array must be unchanged: layer {self.name} cannot reshape {sizes} to "
-                f"{self.target_shape}"
+                f"total size of new array must be unchanged: layer {self.name} cannot reshape {sizes} to {self.target_shape}"
             )
         return (input_shape[0], *(total // known if d == -1 else d for d in self.target_shape))
+
 
 _complete(__name__)

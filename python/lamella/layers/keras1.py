@@ -25,9 +25,7 @@ _COMMON = {
 }
 
 
-def keras1_names(
-    square_kernel: bool = False, dropped: tuple[str, ...] = (), **renamed: str
-) -> Callable[[T], T]:
+def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **renamed: str) -> Callable[[T], T]:
     """Class decorator: translate Keras-1 keywords (`renamed`: old="new", and the common ones) before __init__.
 
     square_kernel: Conv2D(filters, rows, cols) with ints, or nb_row and nb_col, mean kernel_size=(rows, cols).
@@ -75,9 +73,7 @@ def _translate(
 
 def _warn(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     shown = [_show(a) for a in args] + [f"{k}={_show(v)}" for k, v in kwargs.items()]
-    warnings.warn(
-        f"Update your `{name}` call to the Keras 2 API: `{name}({', '.join(shown)})`", UserWarning, stacklevel=4
-    )
+    warnings.warn(f"Update your `{name}` call to the Keras 2 API: `{name}({', '.join(shown)})`", UserWarning, stacklevel=4)
 
 
 def _show(value: object) -> str:

@@ -151,4 +151,5 @@ def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value
     """Functional interface of `Concatenate`."""
     return Concatenate(axis=axis, **kwargs)(list(inputs))
 
+
 _complete(__name__)

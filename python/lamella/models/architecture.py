@@ -23,6 +23,7 @@ from lamella.layers.symbolic import Node, Symbolic
 if TYPE_CHECKING:
     from lamella.models.network import Network
 
+
 def describe(network: Network) -> Config:
     """{"name", "layers", "input_layers", "output_layers"}; nodes are numbered within this network."""
     for x in network.inputs:
@@ -154,8 +155,7 @@ def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
     """
     if isinstance(config, list):
         raise TypeError(
-            "`model_from_config` expects a dictionary, not a list. "
-            "Maybe you meant to use `Sequential.from_config(config)`?"
+            "`model_from_config` expects a dictionary, not a list. Maybe you meant to use `Sequential.from_config(config)`?"
         )
     elements = (max_file_bytes() or budget.DESCRIPTION_BYTES) // np.dtype(floatx()).itemsize
     allowed = "a description alone may, unless config.set_max_file_bytes says otherwise, ask for"
@@ -170,14 +170,18 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     from lamella.saving import text  # loaded with the first description from elsewhere
 
-    return model_from_text(text.parse_json(json_string, "the description", "model_from_json"), "model_from_json", custom_objects)
+    return model_from_text(
+        text.parse_json(json_string, "the description", "model_from_json"), "model_from_json", custom_objects
+    )
 
 
 def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """As `model_from_json`, for what `to_yaml` wrote, here or in Keras 2. Raises ImportError naming the extra, too."""
     from lamella.saving import text
 
-    return model_from_text(text.parse_yaml(yaml_string, "the description", "model_from_yaml"), "model_from_yaml", custom_objects)
+    return model_from_text(
+        text.parse_yaml(yaml_string, "the description", "model_from_yaml"), "model_from_yaml", custom_objects
+    )
 
 
 def model_from_text(config: Config, who: str, custom_objects: Mapping[str, Any] | None) -> Any:

@@ -97,9 +97,7 @@ def _depths(finished: Sequence[Node]) -> tuple[dict[Node, int], dict[Layer, int]
 def _check_names(layers: Sequence[Layer]) -> None:
     for name, times in Counter(layer.name for layer in layers).items():
         if times > 1:
-            raise ValueError(
-                f'The name "{name}" is used {times} times in the model. All layer names should be unique.'
-            )
+            raise ValueError(f'The name "{name}" is used {times} times in the model. All layer names should be unique.')
 
 
 def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:

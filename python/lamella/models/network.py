@@ -112,9 +112,7 @@ class Network(Stored, Layer):
         """By name, or by place in `layers`, which wins if both are given. Raises ValueError if there is none."""
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
-                raise ValueError(
-                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers."
-                )
+                raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers.")
             return self.layers[index]
         if not name:
             raise ValueError("Provide either a layer name or layer index.")

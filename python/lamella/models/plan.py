@@ -104,9 +104,7 @@ def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: An
     return phase(training).run(call, x, **kwargs)
 
 
-def _guarded(
-    layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any
-) -> Value:
+def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
     """A user's layer: it may call K.update alone, which does not know whose state it moves.
 
     Raises:

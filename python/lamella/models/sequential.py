@@ -45,9 +45,7 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be an instance of class Layer. Found: {layer}")
         if any(layer.name == other.name for other in self._stack):
-            raise ValueError(
-                f'The name "{layer.name}" is used 2 times in the model. All layer names should be unique.'
-            )
+            raise ValueError(f'The name "{layer.name}" is used 2 times in the model. All layer names should be unique.')
         if not self._stack and not self._tensors:
             if isinstance(layer, InputLayer):
                 self._tensors = [layer.input]

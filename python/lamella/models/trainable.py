@@ -285,9 +285,7 @@ class Trainable(GeneratorMethods):
         self._build_from(x)
         return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
 
-    def train_on_batch(
-        self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None
-    ) -> float | list[float]:
+    def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
         """One step on all of x; returns what evaluate would, in the training phase and before the update."""
         return _evaluate.train_on_batch(self, self._to_train(x), x, y, sample_weight, class_weight)
 

@@ -30,9 +30,7 @@ def _geometry(
 
 
 @differentiable
-def max_pool2d(
-    x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid"
-) -> tuple[Array, Backward]:
+def max_pool2d(x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid") -> tuple[Array, Backward]:
     """Largest of each window; padding never wins. The first of equals gets the gradient.
 
     Args:  x: float [N, H, W, C].  size: at most 256 places.  padding: "valid" | "same".
@@ -56,9 +54,7 @@ def max_pool2d(
 
 
 @differentiable
-def avg_pool2d(
-    x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid"
-) -> tuple[Array, Backward]:
+def avg_pool2d(x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid") -> tuple[Array, Backward]:
     """Mean of each window; padding is not counted.
 
     Args:  x: float [N, H, W, C].  padding: "valid" | "same".

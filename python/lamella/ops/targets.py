@@ -29,7 +29,5 @@ def labels_beside(p: Array, y: Array, who: str) -> Array:
 def labels_outside(p: Array, y: Array, error: ValueError) -> ValueError:
     """The error to raise for one of a kernel, in the user's words if it is about the labels."""
     if y.size and (y.min() < 0 or y.max() >= p.shape[-1]):
-        return ValueError(
-            f"sparse_categorical_crossentropy: expected labels in [0, {p.shape[-1]}), got {y.min()} to {y.max()}"
-        )
+        return ValueError(f"sparse_categorical_crossentropy: expected labels in [0, {p.shape[-1]}), got {y.min()} to {y.max()}")
     return error

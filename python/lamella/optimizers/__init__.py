@@ -53,9 +53,7 @@ def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None)
             raise ValueError(_NO_TENSORFLOW)
         if registry.find("optimizers", name.lower()) is not None:
             name = name.lower()
-    found: Optimizer = configurable.deserialize(
-        "optimizers", {"class_name": name, "config": config["config"]}, custom_objects
-    )
+    found: Optimizer = configurable.deserialize("optimizers", {"class_name": name, "config": config["config"]}, custom_objects)
     return found
 
 

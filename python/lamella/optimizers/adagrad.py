@@ -24,9 +24,7 @@ class Adagrad(Optimizer):
     slots = ("accumulators",)
     lists_iterations = False
 
-    def __init__(
-        self, lr: float = 0.01, epsilon: float | None = None, decay: float = 0.0, **kwargs: float | None
-    ) -> None:
+    def __init__(self, lr: float = 0.01, epsilon: float | None = None, decay: float = 0.0, **kwargs: float | None) -> None:
         super().__init__(**kwargs)
         self.lr = self.number("lr", lr)
         self.decay = self.number("decay", decay)

@@ -160,9 +160,7 @@ class Optimizer(Stateful):
                 config[name] = getattr(self, name)
         return config
 
-    def _step(
-        self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call], projections: Sequence[Call]
-    ) -> bool:
+    def _step(self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call], projections: Sequence[Call]) -> bool:
         state, every = self._state, self._every or 1
         accumulated = state.accumulated.value
         if every > 1:

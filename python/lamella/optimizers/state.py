@@ -32,9 +32,7 @@ class State:
     sums: list[Array]
     params: list[Array] | None = None
     names: list[str] = field(default_factory=list)
-    accumulated: Variable = field(
-        default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False)
-    )
+    accumulated: Variable = field(default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False))
     late: tuple[list[Array], float, Reading] | None = None
     # What Keras saves beside the slots, and no kernel reads.
     placeholders: list[Array] = field(default_factory=list)
@@ -88,9 +86,7 @@ def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
     new = [np.asarray(w) for w in weights]
     for variable, array in zip(variables, new):
         if variable.shape != array.shape:
-            raise ValueError(
-                f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}"
-            )
+            raise ValueError(f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}")
     for variable, array in zip(variables, new):
         variable.value[...] = array
 

@@ -107,9 +107,7 @@ def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike |
     return x.transpose(2, 0, 1) if data_format == "channels_first" else x
 
 
-def array_to_img(
-    x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None
-) -> Image:
+def array_to_img(x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None) -> Image:
     """An image of the pixels in x; x stays as it is.
 
     Args:  x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.  scale: shift so that nothing is negative, then stretch so
@@ -288,5 +286,6 @@ def _pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module 
     except ImportError as error:
         raise ImportError(f"Could not import PIL.Image. The use of `{who}` requires PIL.") from error
     return Image
+
 
 _complete(__name__)

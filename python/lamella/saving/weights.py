@@ -96,9 +96,7 @@ def by_position(
             )
             _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
             continue
-        found += _matched(
-            k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=False, as_described=as_described
-        )
+        found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=False, as_described=as_described)
     return found
 
 
@@ -119,9 +117,7 @@ def by_name(
                 )
                 _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
                 continue
-            found += _matched(
-                k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=True, as_described=False
-            )
+            found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=True, as_described=False)
     _warn_of_the_rest(contents.layers, layers)
     return found
 

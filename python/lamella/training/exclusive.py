@@ -77,9 +77,7 @@ class Exclusive:
     def __enter__(self) -> None:
         other = claim(self.model, "_trained_by", sys._getframe(1))
         if other is not None and not other.here:
-            raise RuntimeError(
-                f"model '{self.model.name}' is being trained by another thread; train a copy, or wait for it"
-            )
+            raise RuntimeError(f"model '{self.model.name}' is being trained by another thread; train a copy, or wait for it")
         self.outer = other is None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

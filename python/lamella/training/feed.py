@@ -37,8 +37,7 @@ def _input(given: Any, dtype: str, who: str) -> Readable:
 def _own(given: Sequence[Any]) -> list[Any]:
     """What the user handed in, unless it became a column; a sparse matrix as Rows, which have a length and slices."""
     return [
-        a.source if isinstance(a, Rows) and a.shape == a.source.shape and not hasattr(a.source, "tocsr") else a
-        for a in given
+        a.source if isinstance(a, Rows) and a.shape == a.source.shape and not hasattr(a.source, "tocsr") else a for a in given
     ]
 
 
@@ -72,8 +71,7 @@ def data_of(
         target_checks.check_target(array, output.loss_name)
     given_y = standardize(given_y, names, wanted, "target") if names else given_y
     targets = [
-        target_checks.target_of(array, output.shape, output.loss_name, output.name)
-        for output, array in zip(outputs, given_y)
+        target_checks.target_of(array, output.shape, output.loss_name, output.name) for output, array in zip(outputs, given_y)
     ]
     sample_weights = weight_checks.per_output(sample_weight, names, "sample_weight")
     class_weights = _class_weights(class_weight, names)
@@ -116,8 +114,7 @@ def checked_batch_size(model: Any, batch_size: int | None) -> int:
     size = None if batch_size is None else checked_count("batch_size", batch_size)
     if size is not None and fixed is not None and size != fixed:
         raise ValueError(
-            f"The `batch_size` argument value {size} is incompatible with the specified batch size of your Input "
-            f"Layer: {fixed}"
+            f"The `batch_size` argument value {size} is incompatible with the specified batch size of your Input Layer: {fixed}"
         )
     return size or fixed or 32
 

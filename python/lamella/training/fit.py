@@ -45,9 +45,7 @@ def fit(
         raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
     generated = is_generated(validation_data)
     if validation_steps is not None and steps_per_epoch is None and not generated:
-        raise ValueError(
-            "Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` must be set."
-        )
+        raise ValueError("Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` must be set.")
     size = checked_batch_size(model, batch_size)
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
     if steps_per_epoch is None:
@@ -129,9 +127,7 @@ def run(
             callback.validation_data = shown
         try:
             with Run(steps, training=True) as objective:
-                fitted = loop.Fit(
-                    objective, batches, validation, hooks, averages, epochs, initial_epoch, validation_freq
-                )
+                fitted = loop.Fit(objective, batches, validation, hooks, averages, epochs, initial_epoch, validation_freq)
                 loop.train(steps, fitted)
         finally:
             batches.close()

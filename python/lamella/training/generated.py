@@ -26,9 +26,7 @@ from lamella.training.step import Steps
 def check_source(method: str, source: Any) -> None:
     """Raises TypeError for what hands out no batches."""
     if not is_generated(source):
-        raise TypeError(
-            f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}"
-        )
+        raise TypeError(f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}")
 
 
 def first_of(source: Any, hiring: Hiring) -> tuple[Any, Any]:
@@ -58,9 +56,7 @@ def refuse_arguments(batch_size: Any, y: Any, sample_weight: Any, validation_spl
     """Raises ValueError, in Keras's own words, for arguments that a generator rules out."""
     where = "argument is not supported when data is a generator or Sequence instance. Instead pass"
     if batch_size is not None:
-        raise ValueError(
-            "The `batch_size` argument must not be specified when using a generator or Sequence as an input."
-        )
+        raise ValueError("The `batch_size` argument must not be specified when using a generator or Sequence as an input.")
     if y is not None:
         raise ValueError(f"`y` {where} targets as the second element of the generator.")
     if sample_weight is not None:
@@ -88,7 +84,12 @@ def fit(
     """Train on batches as they come; see Model.fit. Workers end with the fit, however that ends."""
     check_shuffle(shuffle)
     batches = GeneratedBatches(
-        source, steps_per_epoch, feed.items_to_data(model, steps.objective, class_weight), hiring, steps.stream.order, bool(shuffle)
+        source,
+        steps_per_epoch,
+        feed.items_to_data(model, steps.objective, class_weight),
+        hiring,
+        steps.stream.order,
+        bool(shuffle),
     )
     validation: Batches | None = None
     shown = None
@@ -99,9 +100,7 @@ def fit(
             warnings.warn("`validation_steps` is for generators: arrays are validated whole.", stacklevel=4)
         held, shown = validation_arrays(model, steps, validation_data)
         validation = LikeLastBatch(held, batches)
-    return run(
-        model, steps, batches, validation, None, epochs, verbose, callbacks, initial_epoch, validation_freq, shown
-    )
+    return run(model, steps, batches, validation, None, epochs, verbose, callbacks, initial_epoch, validation_freq, shown)
 
 
 def evaluate(

@@ -156,9 +156,7 @@ def evaluate(
     if callbacks is not None:
         callbacks.on_test_end()
     stateful = objective.stateful_names
-    return [
-        np.float64(now if name in stateful else total / samples) for name, now, total in zip(names, last, totals)
-    ]
+    return [np.float64(now if name in stateful else total / samples) for name, now, total in zip(names, last, totals)]
 
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:

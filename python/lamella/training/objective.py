@@ -58,7 +58,9 @@ class Metric:
             weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
         value: Any = np.asarray(self.function(target, output, weights))
         if value.size != 1:
-            raise ValueError(f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold")
+            raise ValueError(
+                f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold"
+            )
         return float(value.reshape(()))
 
 
@@ -105,9 +107,7 @@ class Objective:
         modes = resolve.modes_by_output(sample_weight_mode, names)
         if not penalized and all(f is None for f in losses):
             raise ValueError("The model cannot be compiled because it has no loss to optimize.")
-        self.outputs = [
-            Output(i, names[i], shapes[i], f, weights[i], modes[i]) for i, f in enumerate(losses) if f is not None
-        ]
+        self.outputs = [Output(i, names[i], shapes[i], f, weights[i], modes[i]) for i, f in enumerate(losses) if f is not None]
         self.names = ["loss"]
         several = len(names) > 1
         if several:
@@ -120,9 +120,7 @@ class Objective:
                 for metric in given[output.index]:
                     name, function = resolve.metric_function(metric, output.loss, output.shape)
                     function = resolve.with_own_state(function, with_state)
-                    name = self._free_name(
-                        (f"{output.name}_" if several else "") + ("weighted_" if is_weighted else "") + name
-                    )
+                    name = self._free_name((f"{output.name}_" if several else "") + ("weighted_" if is_weighted else "") + name)
                     output.metrics.append(Metric(name, function, is_weighted))
                     self.names.append(name)
         for name in self.names:

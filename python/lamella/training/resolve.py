@@ -75,9 +75,7 @@ def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
             )
         chosen = [metrics.get(name, []) for name in names]
         return [list(m) if isinstance(m, (list, tuple)) else [m] for m in chosen]
-    raise TypeError(
-        f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {metrics}"
-    )
+    raise TypeError(f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {metrics}")
 
 
 def modes_by_output(mode: Any, names: Sequence[str]) -> list[str | None]:
@@ -147,6 +145,4 @@ def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[...,
 def _refuse_unknown(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
     for name in given:
         if name not in names:
-            raise ValueError(
-                f'Unknown entry in {what} dictionary: "{name}". Only expected the following keys: {list(names)}'
-            )
+            raise ValueError(f'Unknown entry in {what} dictionary: "{name}". Only expected the following keys: {list(names)}')

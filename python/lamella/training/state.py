@@ -33,9 +33,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     model, optimizer = steps.model, steps.optimizer
     of_optimizer = state["optimizer"]
     if of_optimizer["class"] != type(optimizer).__name__:
-        raise ValueError(
-            f"the state is of the optimizer {of_optimizer['class']}, the model has {type(optimizer).__name__}"
-        )
+        raise ValueError(f"the state is of the optimizer {of_optimizer['class']}, the model has {type(optimizer).__name__}")
     came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.get_weights()]
     if came != wanted:
         raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")

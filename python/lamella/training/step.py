@@ -157,9 +157,7 @@ class Steps:
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         return objective.report(total, losses, values, targets, weights)
 
-    def gradients(
-        self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]
-    ) -> list[Array]:
+    def gradients(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Array]:
         """Of the loss, penalties included, in the inference phase; one for each trainable weight, nothing is updated."""
         tape = Tape(self.variables)
         _, (_, _, seeds) = tape.run(self._forward, self.objective, inputs, targets, weights, None)

@@ -17,9 +17,7 @@ def normalize_padding(value: str) -> str:
     """In lower case. Raises ValueError for anything but "valid", "same" and "causal"."""
     padding = value.lower() if isinstance(value, str) else value
     if padding not in ("valid", "same", "causal"):
-        raise ValueError(
-            f'The `padding` argument must be one of "valid", "same" (or "causal" for Conv1D). Received: {padding}'
-        )
+        raise ValueError(f'The `padding` argument must be one of "valid", "same" (or "causal" for Conv1D). Received: {padding}')
     return padding
 
 

@@ -152,7 +152,9 @@ def _formats(archive_format: str | Iterable[str] | None) -> tuple[str, ...]:
         return ("tar", "zip")
     formats = (archive_format,) if isinstance(archive_format, str) else tuple(archive_format)
     if not set(formats) <= {"tar", "zip"}:
-        raise ValueError(f'get_file: expected archive_format "auto", "tar", "zip", a list of them or None, got {archive_format!r}')
+        raise ValueError(
+            f'get_file: expected archive_format "auto", "tar", "zip", a list of them or None, got {archive_format!r}'
+        )
     return formats
 
 
@@ -237,5 +239,6 @@ def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:
 
     if not unpack(path, directory, formats):
         raise ValueError(f"get_file: expected an archive ({' or '.join(formats)}), and {path} is none")
+
 
 _complete(__name__)

@@ -149,4 +149,5 @@ def func_load(code: Any, defaults: Iterable[Any] | None = None, closure: Any = N
     """Raises NotImplementedError: lamella never runs code from a file."""
     raise NotImplementedError(f"func_load: {_MARSHALLED}; give the function by its name in custom_objects")
 
+
 _complete(__name__)

@@ -17,4 +17,5 @@ def ask_to_proceed_with_overwrite(filepath: str) -> bool:
         print("[TIP] Next time specify overwrite=True!")
     return answer == "y"
 
+
 _complete(__name__)

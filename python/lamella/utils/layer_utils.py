@@ -64,13 +64,12 @@ def convert_dense_weights_data_format(
     kernel, *bias = dense.get_weights()
     shape = tuple(previous_feature_map_shape)
     if len(shape) != 3 or np.prod(shape) != len(kernel):
-        raise ValueError(
-            f"convert_dense_weights_data_format: expected three sizes whose product is {len(kernel)}, got {shape}"
-        )
+        raise ValueError(f"convert_dense_weights_data_format: expected three sizes whose product is {len(kernel)}, got {shape}")
     if target_data_format == "channels_first":
         maps = kernel.reshape(*shape[1:], shape[0], -1).transpose(2, 0, 1, 3)
     else:
         maps = kernel.reshape(shape[2], *shape[:2], -1).transpose(1, 2, 0, 3)
     dense.set_weights([maps.reshape(kernel.shape), *bias])
+
 
 _complete(__name__)
