@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.core.variable import Variable
 from lamella.core.random import set_random_seed
+from lamella.core.variable import Variable
 from lamella.layers import Dense, Dropout, Input
 from lamella.models import Sequential
 from lamella.ops.tape import Tape

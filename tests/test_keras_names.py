@@ -79,8 +79,8 @@ def test_each_module_by_each_way(root, way):
     for module in ("core", "convolutional", "pooling", "normalization", "merge"):
         lines.append(way.format(root, module))
         lines.append(f"assert m is sys.modules['lamella.layers.{module}'], m")
-        for name in sorted(keras_names.modules()[f"layers.{module}"]):
-            lines.append(f"assert getattr(m, {name!r}, None) is getattr(lamella.layers, {name!r}, None), {name!r}")
+        names = sorted(keras_names.modules()[f"layers.{module}"])
+        lines += [f"assert getattr(m, {n!r}, None) is getattr(lamella.layers, {n!r}, None), {n!r}" for n in names]
     run("\n".join(lines))
 
 

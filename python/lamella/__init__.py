@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as _numpy  # noqa: F401 - the one eager import; what comes later then costs its own time only
+import numpy as _numpy  # noqa: F401, ICN001 - the one eager import; what comes later then costs its own time only
 
 if TYPE_CHECKING:
     from lamella import activations as activations

@@ -1,6 +1,7 @@
 """Losses: functions (y_true, y_pred) -> one value per row, over the last axis. Source: Keras 2.2.5.
 
-Of symbolic tensors they make tensors of the graph, for Model.add_loss. A loss of one's own is any such function, written with `lamella.backend` or Python's operators.
+Of symbolic tensors they make tensors of the graph, for Model.add_loss. A custom loss is any such function,
+written with `lamella.backend` or Python's operators.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamella import ops
-from lamella.core import configurable, registry
+from lamella.core import configurable
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 

@@ -46,7 +46,7 @@ def test_intrinsics_stay_in_simd(path):
     # The denormal guard sets a control register of the CPU; no vectors there.
     text = re.sub(r"_mm_[gs]etcsr", "", text) if path.name == "denormals.h" else text
     assert not re.search(r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)\dq?_|float(32|64)x\d", text)
-    assert path.name == "denormals.h" or "intrin.h" not in text and "arm_neon.h" not in text
+    assert path.name == "denormals.h" or ("intrin.h" not in text and "arm_neon.h" not in text)
 
 
 # Each file of core/ that knows threads, and what it knows.

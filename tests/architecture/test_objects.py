@@ -33,7 +33,7 @@ def test_there_are_objects():
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.parts[-4])
 def test_one_global_symbol_and_no_weak_ones(path):
     target = path.parts[path.parts.index("CMakeFiles") + 1].removeprefix("target_").removesuffix(".dir")
-    exported = [(kind, name) for kind, name in symbols(path) if kind.isupper() and kind != "U" or kind in "vwu"]
+    exported = [(kind, name) for kind, name in symbols(path) if (kind.isupper() and kind != "U") or kind in "vwu"]
     assert exported == [("T", f"lamella_table_{target}")]
 
 

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 from lamella.callbacks import BaseLogger, Callback, CallbackList, History, Progbar, ProgbarLogger
-from lamella.callbacks.progress import ProgressLine
 from lamella.callbacks.logs import Logs
+from lamella.callbacks.progress import ProgressLine
 
 
 def test_one_entry_under_two_spellings():

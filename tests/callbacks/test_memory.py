@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import (
-    Callback, CSVLogger, EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau, TerminateOnNaN,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
 )  # fmt: skip
 from lamella.layers import Dense
 from lamella.models import Sequential, load_model

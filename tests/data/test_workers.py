@@ -185,7 +185,7 @@ def test_an_object_that_does_not_unpickle_is_no_dead_worker(kind, crews):
     sequence.table = Travels(kind)
     with pytest.raises(kind, match="of the object"):
         next(crews(sequence, 1, 2, True).results(items(0)))
-    crew = crews(Parcels({i: kind for i in range(4)}), 1, 2, True)
+    crew = crews(Parcels(dict.fromkeys(range(4), kind)), 1, 2, True)
     results = crew.results(items(0, 1, 2))
     for _ in range(2):  # the worker works on
         with pytest.raises(kind, match="of the object"):

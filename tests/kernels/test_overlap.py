@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from lamella import _kernels
-
 from tests.kernels.test_threads import calls
 
 CALLS = list(calls(np.float32))

@@ -28,8 +28,7 @@ def several(shape):
 
 def data(shape, batch=3, dtype="float32"):
     rng = np.random.default_rng(0)
-    arrays = [rng.normal(size=(batch, *s)).astype(dtype) for s in (shape if several(shape) else [shape])]
-    return arrays
+    return [rng.normal(size=(batch, *s)).astype(dtype) for s in (shape if several(shape) else [shape])]
 
 
 def model_of(layer, shape):
@@ -44,7 +43,7 @@ def first_step():
 
 
 def test_every_registered_layer_is_in_the_roster():
-    registered = {cls.__name__ for cls in map(lambda n: registry.get("layers", n), registry.names("layers"))}
+    registered = {cls.__name__ for cls in (registry.get("layers", n) for n in registry.names("layers"))}
     assert registered - NOT_HERE == {name for name, _, _ in ROSTER}
 
 

@@ -1,5 +1,7 @@
 """Streaming metrics against slow definitions: thresholds, curves, weights, any cut into batches."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def above(threshold, y=Y, p=P, w=None):
 def area(thresholds, curve, method, y=Y, p=P, w=None):
     points = [above(t, y, p, w) for t in thresholds]
     total = 0.0
-    for (tp, fp, tn, fn), (tp2, fp2, tn2, fn2) in zip(points, points[1:]):
+    for (tp, fp, tn, fn), (tp2, fp2, tn2, fn2) in itertools.pairwise(points):
         if curve == "PR" and method == "interpolation":
             # The integral of precision over recall, tp linear in n = tp + fp, by many small steps.
             t = np.linspace(0, 1, 20001)

@@ -114,13 +114,13 @@ class Handmade(Layer):
 
     def __init__(self, output_dim, **kwargs):
         self.output_dim = output_dim
-        super(Handmade, self).__init__(**kwargs)
+        super().__init__(**kwargs)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
             name="kernel", shape=(input_shape[1], self.output_dim), initializer="uniform", trainable=True
         )
-        super(Handmade, self).build(input_shape)
+        super().build(input_shape)
 
     def call(self, x):
         return x @ self.kernel
@@ -130,7 +130,7 @@ class Handmade(Layer):
 
     def get_config(self):
         config = {"output_dim": self.output_dim}
-        base_config = super(Handmade, self).get_config()
+        base_config = super().get_config()
         return dict(list(base_config.items()) + list(config.items()))
 
 

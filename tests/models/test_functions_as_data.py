@@ -10,7 +10,7 @@ import pytest
 from lamella import backend as K
 from lamella.core import registry
 from lamella.core.registry import custom_object_scope
-from lamella.layers import Dense, Function, Input
+from lamella.layers import Dense, Input
 from lamella.layers.arguments import LARGEST_ARRAY
 from lamella.models import Model, load_model, model_from_config, model_from_json
 

@@ -131,7 +131,7 @@ def test_pooling(dtype, image, size, strides, padding):
     )
 
     def mean_without_padding(x):
-        pool = lambda image: F.avg_pool2d(padded(image, size, strides, padding), size, strides)  # noqa: E731
+        pool = lambda image: F.avg_pool2d(padded(image, size, strides, padding), size, strides)
         return nhwc(pool(nchw(x)) / pool(torch.ones_like(nchw(x))))
 
     meet(lambda x: ops.avg_pool2d(x, **kwargs), mean_without_padding, [x], dtype)
@@ -204,15 +204,15 @@ def test_losses(dtype):
     meet(lambda p: ops.squared_error(p, target), lambda p: F.mse_loss(p, t(target), reduction="none").mean(-1), [z], dtype)
     meet(lambda p: ops.absolute_error(p, target), lambda p: F.l1_loss(p, t(target), reduction="none").mean(-1), [z], dtype)
 
-    entropy = lambda z: F.cross_entropy(z, t(labels), reduction="none")  # noqa: E731
+    entropy = lambda z: F.cross_entropy(z, t(labels), reduction="none")
     for dense in (one_hot, soft):
-        wanted = lambda z: F.cross_entropy(z, t(dense), reduction="none")  # noqa: B023, E731
-        meet(lambda z: ops.categorical_crossentropy(z, dense, from_logits=True), wanted, [z], dtype)  # noqa: B023
-        meet(lambda z: ops.categorical_crossentropy(ops.softmax(z), dense), wanted, [z], dtype)  # noqa: B023
+        wanted = lambda z: F.cross_entropy(z, t(dense), reduction="none")
+        meet(lambda z: ops.categorical_crossentropy(z, dense, from_logits=True), wanted, [z], dtype)
+        meet(lambda z: ops.categorical_crossentropy(ops.softmax(z), dense), wanted, [z], dtype)
     meet(lambda z: ops.sparse_categorical_crossentropy(z, labels, from_logits=True), entropy, [z], dtype)
     meet(lambda z: ops.sparse_categorical_crossentropy(ops.softmax(z), labels), entropy, [z], dtype)
 
-    binary = lambda z: F.binary_cross_entropy_with_logits(z, t(bits), reduction="none").mean(-1)  # noqa: E731
+    binary = lambda z: F.binary_cross_entropy_with_logits(z, t(bits), reduction="none").mean(-1)
     meet(lambda z: ops.binary_crossentropy(z, bits, from_logits=True), binary, [z], dtype)
     meet(lambda z: ops.binary_crossentropy(ops.sigmoid(z), bits), binary, [z], dtype)
     meet(

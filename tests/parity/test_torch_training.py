@@ -78,7 +78,7 @@ def keras_epsilon(optimizer, tensors, t):
 @pytest.mark.parametrize("amsgrad", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 def test_adam(dtype, amsgrad, scale):
-    make = lambda ps: torch.optim.Adam(ps, lr=0.01, eps=1e-3, amsgrad=amsgrad)  # noqa: E731
+    make = lambda ps: torch.optim.Adam(ps, lr=0.01, eps=1e-3, amsgrad=amsgrad)
     pair = run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, before_step=keras_epsilon, scale=scale)
     # float32: Keras rounds the betas to the parameters' dtype, torch does not.
     assert agree(pair, TOLERANCE[dtype] if dtype == "float64" else 2e-4)
@@ -89,8 +89,8 @@ def test_adam(dtype, amsgrad, scale):
 @dtypes
 @pytest.mark.parametrize("amsgrad", [False, True])
 def test_adamw(dtype, amsgrad):
-    make = lambda ps: torch.optim.AdamW(ps, lr=0.01, eps=1e-3, weight_decay=0.3, amsgrad=amsgrad)  # noqa: E731
-    ours = lambda: AdamW(lr=0.01, epsilon=1e-3, weight_decay=0.3, amsgrad=amsgrad)  # noqa: E731
+    make = lambda ps: torch.optim.AdamW(ps, lr=0.01, eps=1e-3, weight_decay=0.3, amsgrad=amsgrad)
+    ours = lambda: AdamW(lr=0.01, epsilon=1e-3, weight_decay=0.3, amsgrad=amsgrad)
     pair = run(ours(), make, dtype, before_step=keras_epsilon)
     assert agree(pair, TOLERANCE[dtype] if dtype == "float64" else 2e-4)
     assert not agree(run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, before_step=keras_epsilon), 1e-3)
@@ -133,8 +133,8 @@ def test_rules_that_are_the_same(dtype, ours, theirs, scale, torch_float64):
 @dtypes
 def test_adamax(dtype):
     # torch: u = max(beta_2*u, |g| + eps), without epsilon under the step; the two meet where there is none.
-    make = lambda eps: lambda ps: torch.optim.Adamax(ps, lr=0.01, betas=(0.9, 0.5), eps=eps)  # noqa: E731
-    ours = lambda eps: Adamax(lr=0.01, beta_2=0.5, epsilon=eps)  # noqa: E731
+    make = lambda eps: lambda ps: torch.optim.Adamax(ps, lr=0.01, betas=(0.9, 0.5), eps=eps)
+    ours = lambda eps: Adamax(lr=0.01, beta_2=0.5, epsilon=eps)
     assert agree(run(ours(0.0), make(0.0), dtype), TOLERANCE[dtype])
     assert not agree(run(ours(0.1), make(0.1), dtype), 1e-3)
 

@@ -129,7 +129,7 @@ def test_several_inputs_and_one_hot_targets(on_disk):
         return model
 
     one_hot = np.eye(3)[Y]
-    fit = lambda model, x, y: model.fit(x, y, batch_size=8, verbose=0, class_weight={0: 1, 1: 2, 2: 3})  # noqa: E731
+    fit = lambda model, x, y: model.fit(x, y, batch_size=8, verbose=0, class_weight={0: 1, 1: 2, 2: 3})
     assert_same(two, fit, ({"a": on_disk(X), "b": W}, on_disk(one_hot)), ({"a": X, "b": W}, one_hot))
     assert_same(two, fit, ([on_disk(X), on_disk(W)], one_hot), ([X, W], one_hot))
 
@@ -218,7 +218,7 @@ def test_bad_values_are_told_with_their_place_in_the_data(tmp_path, kind, shuffl
         array[place] = value
         return KINDS[kind](str(tmp_path / name), array)
 
-    fit = lambda *data, **more: classes().fit(*data, batch_size=8, shuffle=shuffle, verbose=0, **more)  # noqa: E731
+    fit = lambda *data, **more: classes().fit(*data, batch_size=8, shuffle=shuffle, verbose=0, **more)
     with pytest.raises(ValueError, match="class labels from 0 to 2, got 3 at sample 33"):
         fit(X, put("a", Y, 33, 3))
     with pytest.raises(ValueError, match="whole class labels, got nan at sample 49"):

@@ -27,7 +27,8 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
 
     Args:  x: one image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic
-        tensor; integers become floatx.  mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
+        tensor; integers become floatx.
+        mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
     Returns:  x's shape.
     Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted.
     Source:  keras_applications 1.0.8, which takes an unknown mode for "caffe".

@@ -4,7 +4,6 @@ Arguments may be arrays, Variables, or tensors of a running tape; then the resul
 marked `in_graphs` make a node of the graph, a `layers.Function`; the others want values, which a symbolic tensor has not.
 """
 
-from lamella.core.keras_names import complete as _complete
 from lamella.backend.derivatives import *  # noqa: F403
 from lamella.backend.elementwise import *  # noqa: F403 - its __all__ is the list of names
 from lamella.backend.graph import *  # noqa: F403
@@ -17,5 +16,6 @@ from lamella.backend.rows import *  # noqa: F403
 from lamella.backend.session import *  # noqa: F403
 from lamella.backend.shapes import *  # noqa: F403
 from lamella.backend.values import *  # noqa: F403
+from lamella.core.keras_names import complete as _complete
 
 _complete(__name__)

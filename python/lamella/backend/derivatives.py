@@ -43,9 +43,9 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
     wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
         raise TypeError(
-            f"K.gradients: expected a tensor of a graph, and tensors or Variables that it is made of, got {type(loss).__name__} and "
-            f"{[type(v).__name__ for v in wanted]}; to differentiate values compute them under a lamella.ops.tape.Tape, whose "
-            "watch() takes arrays"
+            f"K.gradients: expected a tensor of a graph, and tensors or Variables that it is made of, "
+            f"got {type(loss).__name__} and {[type(v).__name__ for v in wanted]}; "
+            "to differentiate values compute them under a lamella.ops.tape.Tape, whose watch() takes arrays"
         )
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])

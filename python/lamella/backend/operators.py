@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 
 # Losses and accuracies list themselves when they are loaded.
-from lamella import losses as _losses, metrics as _metrics, ops  # noqa: F401
+from lamella import losses as _losses  # noqa: F401
+from lamella import ops
 from lamella.layers.connect import in_graphs
 
 __all__: list[str] = []

@@ -50,7 +50,7 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 
 @checked
-def eval(x: Value) -> Array:  # noqa: A001 - Keras's name
+def eval(x: Value) -> Array:
     """A copy of the value."""
     return np.array(value_of(x))
 

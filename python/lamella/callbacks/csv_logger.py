@@ -40,7 +40,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self._close()
         # Opened to append, so that a file which a run taken up again needs is not cut before it is known.
-        self.csv_file = open(self.filename, "a+", newline="", encoding="utf-8")
+        self.csv_file = open(self.filename, "a+", newline="", encoding="utf-8")  # noqa: SIM115 - closed when training ends
         self.keys = self._columns() if self.append else None
         self._keep = os.path.getsize(self.filename) if self.append else 0
 

@@ -26,7 +26,7 @@ class Logs(dict[str, V], Generic[V]):
         return other is not None and dict.__contains__(self, other)
 
     def get(self, key: str, default: Any = None) -> Any:  # Any: dict.get's overloads add nothing here
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401 - this is get
 
 
 def _other(key: object) -> str | None:

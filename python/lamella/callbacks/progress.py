@@ -34,10 +34,8 @@ def values_text(values: Mapping[str, float]) -> str:
 def pace_text(seconds: float, count: int) -> str:
     """' - 2s 31us/step'."""
     each = seconds / count if count else 0.0
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 0.0)):
-        if each >= size:
-            break
-    return f" - {seconds:.0f}s {each * {'s': 1, 'ms': 1e3, 'us': 1e6}[unit]:.0f}{unit}/step"
+    unit, scale = ("s", 1.0) if each >= 1 else ("ms", 1e3) if each >= 1e-3 else ("us", 1e6)
+    return f" - {seconds:.0f}s {each * scale:.0f}{unit}/step"
 
 
 class ProgressLine:

@@ -100,10 +100,9 @@ def _remove_strays(target: str) -> None:
         if not entry.startswith(prefix):
             continue
         name = os.path.join(directory, entry)
-        with contextlib.suppress(OSError):  # another process cleans up, too, or still writes
-            with open(name, "rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(name)
+        with contextlib.suppress(OSError), open(name, "rb") as file:  # another process cleans up, too, or still writes
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name)
 
 
 def _sync(directory: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lamella.core.keras_names import complete as _complete
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.configurable import serialize as serialize
+from lamella.core.keras_names import complete as _complete
 from lamella.layers import connect as _connect  # noqa: F401 - gives symbolic tensors Python's operators
 from lamella.layers.base import Layer as Layer
 from lamella.layers.conv import Conv2D as Conv2D

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamella import activations, constraints, initializers, regularizers
-from lamella.core.keras_names import complete as _complete
 from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
+from lamella.core.keras_names import complete as _complete
 from lamella.core.phase import current
 from lamella.core.random import draw_key
 from lamella.core.registry import register

@@ -68,7 +68,7 @@ class InputLayer(Layer):
         }
 
 
-def Input(  # noqa: N802 - Keras's name
+def Input(
     shape: Sequence[int | None] | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,

@@ -25,8 +25,8 @@ from lamella.ops import batch_norm, batch_norm_inference, transpose
 class BatchNormalization(Layer):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
 
-    In training mean and variance are the batch's, and at the end of the step the moving ones follow: m <- momentum m + (1 - momentum) s, with
-    the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
+    In training mean and variance are the batch's, and at the end of the step the moving ones follow:
+    m <- momentum m + (1 - momentum) s, with the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
     Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; the moving variance is corrected once for
     inputs of any rank, where 2.2.5 on TensorFlow corrects that of 4-D inputs twice, as its fused kernel returns the unbiased
     variance n / (n - 1) v already; a frozen layer (trainable=False, of itself or a model around it, the outermost one

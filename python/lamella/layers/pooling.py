@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.keras_names import complete as _complete
 from lamella.core.config import normalize_data_format
+from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
 from lamella.layers.base import Layer, Value

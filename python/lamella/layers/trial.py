@@ -15,8 +15,9 @@ from lamella.core.shapes import Dim, Shape, count
 from lamella.ops.tape import value_of
 
 # What stands for a free size: (the batch, other axes). The function must take two; four are compared where it takes them.
-# Small ones are cheap and tell x[:, :5] from an axis of 5, and 1 x[:, -2:] from one of 2; 64 and 96 are more than windows and strides; 840 and 1680 have all
-# divisors up to 8, for a reshape. No batch comes twice: then it would not look free.
+# Small ones are cheap and tell x[:, :5] from an axis of 5, and 1 x[:, -2:] from one of 2;
+# 64 and 96 are more than windows and strides; 840 and 1680 have all divisors up to 8, for a reshape.
+# No batch comes twice: then it would not look free.
 _SIZES = ((1, 2), (2, 7), (5, 1), (3, 64), (4, 96), (840, 840), (1680, 1680))
 # Elements of all inputs of a trial together: 256 MB of float32.
 _LARGEST = 2**26

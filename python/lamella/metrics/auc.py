@@ -26,10 +26,11 @@ _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
 class AUC(Metric):
     """The area under the ROC curve (recall over false positive rate) or the PR curve (precision over recall).
 
-    Every sample of the epoch counts once, whatever the batches were; a label above one half is of a positive. By default scores are sorted into the 198 evenly spaced
-    thresholds between 0 and 1 and one beyond either end, as Keras 2.3 does it: fixed memory, and an error that shrinks with
-    the square of their distance. num_thresholds=None takes every score that came as a threshold: the exact area (for ROC the
-    probability that a positive is above a negative, equals counting half), at 17 bytes a sample; NaN counts as 0 then.
+    Every sample of the epoch counts once, whatever the batches were; a label above one half is of a positive. By default
+    scores are sorted into the 198 evenly spaced thresholds between 0 and 1 and one beyond either end, as Keras 2.3 does it:
+    fixed memory, and an error that shrinks with the square of their distance. num_thresholds=None
+    takes every score that came as a threshold: the exact area (for ROC the probability that a positive is above a negative,
+    equals counting half), at 17 bytes a sample; NaN counts as 0 then.
 
     Args:  num_thresholds: 2 or more, or None.  curve: "ROC" | "PR".  summation_method: "interpolation" (trapezoids; for PR
         true positives linear in the number above the threshold) | "minoring" | "majoring" (the lower or higher of both

@@ -380,7 +380,7 @@ class Network(Stored, Layer):
 def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[RunLosses]:
     """What these layers' calls may pass to add_loss. nested: of models among them, too."""
     found: list[RunLosses] = []
-    for layer in (member for layer in layers for member in layer.members()):
+    for layer in (member for outer in layers for member in outer.members()):
         if isinstance(layer, Network):
             found += layer._collected(nested=True) if nested else []
         elif layer.activity_regularizer is not None or is_users(layer):

@@ -48,9 +48,10 @@ class Stored:
         weight is which, and in files of Keras the weights' names do.
 
         Args:  by_name: layers of the same name instead of layers in the same place; a warning names those of the model that
-            are not in the file. Inside a nested model then weights of the same names, if all are there.  skip_mismatch: warn of a layer that
-            does not fit instead of raising; here without by_name, too, where Keras 2.2.5 ignores it.  reshape: weights
-            of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
+            are not in the file. Inside a nested model then weights of the same names, if all are there.
+            skip_mismatch: warn of a layer that does not fit instead of raising; here without by_name, too,
+            where Keras 2.2.5 ignores it.
+            reshape: weights of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
             timeout: as in `load_model`.
         Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes, and
             where it cannot be known which weight of a nested model is which.

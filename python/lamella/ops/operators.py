@@ -11,7 +11,6 @@ from lamella.core.variable import Variable
 from lamella.ops import math, shape
 from lamella.ops.tape import Tensor, value_of
 
-
 _above: set[type] = set()
 
 

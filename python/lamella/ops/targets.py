@@ -17,7 +17,7 @@ def target_beside(p: Array, y: Array, who: str) -> Array:
 
 def labels_beside(p: Array, y: Array, who: str) -> Array:
     """y as int64, of shape p.shape[:-1] or p.shape[:-1] + (1,). The kernels check the range."""
-    if p.ndim == 0 or y.shape != p.shape[:-1] and y.shape != (*p.shape[:-1], 1):
+    if p.ndim == 0 or (y.shape != p.shape[:-1] and y.shape != (*p.shape[:-1], 1)):
         raise ValueError(f"{who}: expected labels of shape {p.shape[:-1]} beside predictions {p.shape}, got {y.shape}")
     if y.dtype != np.int64:
         if y.dtype.kind == "f" and not np.isfinite(y).all():

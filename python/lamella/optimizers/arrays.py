@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -62,8 +63,8 @@ def clean_grads(
     for i, (p, g) in enumerate(zip(params, grads)):
         if g is None:
             raise ValueError(
-                f"{who}: An operation has `None` for gradient ({names[i] if names else f'parameter {i}'}). Please make sure that all of your ops "
-                "have a gradient defined (i.e. are differentiable)."
+                f"{who}: An operation has `None` for gradient ({names[i] if names else f'parameter {i}'}). Please make sure that "
+                "all of your ops have a gradient defined (i.e. are differentiable)."
             )
         if not isinstance(g, np.ndarray):
             raise TypeError(f"{who}: expected {_gradient(names, i)} to be a NumPy array, got {type(g).__name__}")
@@ -108,6 +109,6 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
 def _refuse_overlap(who: str, named: Iterable[tuple[str, Array]]) -> None:
     """Raises ValueError if two of the C-contiguous arrays share memory."""
     spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun) for noun, a in named if a.size)
-    for (first, size, noun), (second, _, other) in zip(spans, spans[1:]):
+    for (first, size, noun), (second, _, other) in itertools.pairwise(spans):
         if second < first + size:
             raise ValueError(f"{who}: {noun} and {other} share memory")

@@ -17,7 +17,7 @@ from lamella.optimizers.arrays import Array
 from lamella.optimizers.state import Reading
 from lamella.optimizers.stateful import Stateful
 
-O = TypeVar("O", bound="Optimizer")
+Rule = TypeVar("Rule", bound="Optimizer")
 
 _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
@@ -71,7 +71,8 @@ class Optimizer(Stateful):
         """Update `params` in place by one step along `grads`.
 
         Args:  params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of
-            those of the first call, so later calls may bring other views of it (see `bind`).  grads: as many arrays of the same shapes and dtype, read only.
+            those of the first call, so later calls may bring other views of it (see `bind`).  grads: as many arrays of the same
+            shapes and dtype, read only.
         Returns:  True, or False where the gradients were only added up (see gradient_accumulation_steps).
         Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
         """
@@ -148,7 +149,7 @@ class Optimizer(Stateful):
         return lr / (1.0 + float(self.decay) * iterations) if self.initial_decay > 0 else lr
 
     @classmethod
-    def from_config(cls: type[O], config: Config) -> O:
+    def from_config(cls: type[Rule], config: Config) -> Rule:
         """From a config of Keras 2.2, or of 2.3, which says learning_rate for lr."""
         named = {"lr" if name == "learning_rate" else name: value for name, value in config.items()}
         return super().from_config(named)

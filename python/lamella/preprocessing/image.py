@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from lamella.core.keras_names import complete as _complete
 from lamella.core import config
 from lamella.core.checks import as_array
+from lamella.core.keras_names import complete as _complete
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -202,7 +202,7 @@ def _decode(path: PathOrFile, upright: bool) -> Image:
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise pillow.DecompressionBombError(f"{name}: {error}") from error
     except OSError as error:
-        if error.filename is not None or isinstance(error, pillow.UnidentifiedImageError) and str(name) in str(error):
+        if error.filename is not None or (isinstance(error, pillow.UnidentifiedImageError) and str(name) in str(error)):
             raise  # says where already
         raise type(error)(f"{name}: {error}") from error
     except (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
@@ -254,8 +254,8 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     outside = ~((values > -1) & (values < 256))  # NaN, too
     if count := np.count_nonzero(outside):
         warnings.warn(
-            f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, lie outside 0 to 255 and become 0 or "
-            "255; scale=True stretches them",
+            f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, lie outside 0 to 255 and become 0 "
+            "or 255; scale=True stretches them",
             stacklevel=4,
         )
         values = np.clip(np.nan_to_num(values), 0, 255)

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -55,7 +56,7 @@ def serve(limit: int, seconds: int) -> None:
     The parent's clock comes first; the limit on the processor's is for a child whose parent is gone.
     """
     size = sys.stdin.buffer.seek(0, 2)
-    here = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     memory = here + 8 * size + _SPARE_BYTES
     for kind, most in ((resource.RLIMIT_FSIZE, limit), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds)):
         resource.setrlimit(kind, (most, most))

@@ -6,6 +6,7 @@ what is frozen now. lamella's own files say which order is which; in those of Ke
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ def _by_numbered_names(file: Sequence[Named], wanted: Sequence[Variable]) -> lis
     found: list[Named | None] = [None] * len(wanted)
     for key, group in ours.items():
         for numbers in (group, theirs[key]):
-            if any(earlier >= later for (earlier, _), (later, _) in zip(numbers, numbers[1:])):
+            if any(earlier >= later for (earlier, _), (later, _) in itertools.pairwise(numbers)):
                 return None
         for (_, place), (_, origin) in zip(group, theirs[key]):
             found[place] = file[origin]

@@ -27,7 +27,9 @@ def parse_json(text: str | bytes, what: str, path: str, limit: int = _LIMIT) -> 
 
 
 def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
-    """As `parse_json`, for YAML of plain data; `!!python/tuple`, which Keras 2 writes, is a list, and no other tag of Python is read.
+    """As `parse_json`, for YAML of plain data.
+
+    `!!python/tuple`, which Keras 2 writes, is a list; no other tag of Python is read.
 
     Raises:  ImportError naming the extra.
     """

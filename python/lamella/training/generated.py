@@ -7,8 +7,6 @@ from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
 from lamella.data.batches import Batches, Data, Shuffle, check_shuffle

@@ -12,8 +12,8 @@ from time import sleep
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from lamella.core.keras_names import complete as _complete
 from lamella.callbacks.progbar import Progbar
+from lamella.core.keras_names import complete as _complete
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
 

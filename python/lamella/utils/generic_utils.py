@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from lamella.core.keras_names import complete as _complete
 from lamella.callbacks.progbar import Progbar as Progbar
 from lamella.core.configurable import serialize as serialize_keras_object
+from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import custom_object_scope as custom_object_scope
 from lamella.core.registry import get_custom_objects as get_custom_objects
 

@@ -165,7 +165,7 @@ def keras_from(directory):
     """Keras, over this backend and on today's Python, NumPy and h5py."""
     for name in ("Iterable", "Mapping", "Sequence"):
         setattr(collections, name, getattr(collections.abc, name))
-    np.string_ = np.bytes_
+    np.bytes_ = np.bytes_
     sys.path.insert(0, str(directory))
     listing = (Path(directory) / "keras" / "backend" / "__init__.py").read_text()
     for line in listing.splitlines():
