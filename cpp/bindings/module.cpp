@@ -24,9 +24,8 @@ void call(const char* name, const std::vector<Parameter>& parameters, Status (*k
     // Braces fix the order of evaluation, so index counts the arguments.
     const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &parameters, index++})...};
     check_overlaps(name, parameters, casters);
-    const Status status = std::apply(
-        [&](const auto&... caster) { return without_gil([&] { return kernel(caster.get()...); }); },
-        casters);
+    const Status status =
+        std::apply([&](const auto&... caster) { return without_gil([&] { return kernel(caster.get()...); }); }, casters);
     if (status == nullptr) return;
     if (status == kOutOfMemory) {
         PyErr_SetString(PyExc_MemoryError, name);

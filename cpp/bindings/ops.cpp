@@ -196,8 +196,8 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
     static const char* keywords[] = {"forward", "tensor", "variable", nullptr};
     PyObject *forward, *tensor, *variable;
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!", const_cast<char**>(keywords), &forward, &PyType_Type,
-                                     &tensor, &PyType_Type, &variable)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!", const_cast<char**>(keywords), &forward, &PyType_Type, &tensor,
+                                     &PyType_Type, &variable)) {
         return nullptr;
     }
     if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), held_type)) {
@@ -218,20 +218,16 @@ PyObject* bind_op(PyObject* self, PyObject* object, PyObject*) {
     return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
 }
 
-PyObject* show_op(PyObject* self) {
-    return PyUnicode_FromFormat("<op of %R>", reinterpret_cast<Op*>(self)->forward);
-}
+PyObject* show_op(PyObject* self) { return PyUnicode_FromFormat("<op of %R>", reinterpret_cast<Op*>(self)->forward); }
 
 // An op pickles, and is copied, by its name, as functions are.
 PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
 
 py::object make_held_type() {
     static PyMemberDef members[] = {
-        {"value", T_OBJECT_EX, offsetof(Held, value), 0, nullptr},
-        {"block", T_OBJECT_EX, offsetof(Held, block), 0, nullptr},
+        {"value", T_OBJECT_EX, offsetof(Held, value), 0, nullptr}, {"block", T_OBJECT_EX, offsetof(Held, block), 0, nullptr},
         {"logits", T_OBJECT, offsetof(Held, logits), 0, nullptr},  // None to begin with
-        {"index", T_PYSSIZET, offsetof(Held, index), 0, nullptr},
-        {},
+        {"index", T_PYSSIZET, offsetof(Held, index), 0, nullptr},  {},
     };
     static PyType_Slot slots[] = {
         {Py_tp_traverse, reinterpret_cast<void*>(traverse<Held>)},
@@ -344,9 +340,7 @@ PyObject* renew_recorder(PyObject* self, PyObject*) {
     Py_RETURN_NONE;
 }
 
-PyObject* is_recording(PyObject* self, void*) {
-    return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording));
-}
+PyObject* is_recording(PyObject* self, void*) { return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording)); }
 
 PyObject* recorded(PyObject*, PyObject*) { return Py_NewRef(recording != nullptr ? recording->nodes : Py_None); }
 
@@ -422,7 +416,8 @@ PyObject* backpropagate(PyObject*, PyObject* arguments) {
     while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
         const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
         if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
-        if (!PyTuple_Check(node.ptr())) return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
+        if (!PyTuple_Check(node.ptr()))
+            return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
         if (!go_back(node.ptr(), gradients)) return nullptr;
     }
     Py_RETURN_NONE;

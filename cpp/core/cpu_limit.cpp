@@ -15,9 +15,7 @@ struct Quota {
     long long microseconds = 0, period = 0;
 
     // CPUs' worth of time, rounded up; 0 if there is no limit.
-    int cpus() const {
-        return microseconds > 0 && period > 0 ? static_cast<int>((microseconds + period - 1) / period) : 0;
-    }
+    int cpus() const { return microseconds > 0 && period > 0 ? static_cast<int>((microseconds + period - 1) / period) : 0; }
 };
 
 long long read_number(const std::string& path) {
@@ -81,8 +79,8 @@ int read_cpu_quota() {
 int cpu_limit() {
     static const int limit = [] {
         cpu_set_t set;
-        int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                               : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+        int cpus =
+            sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
         const int quota = read_cpu_quota();
         if (quota > 0) cpus = std::min(cpus, quota);
         return std::max(cpus, 1);

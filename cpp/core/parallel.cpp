@@ -38,8 +38,8 @@ const Backend* first_choice() {
 }
 
 std::atomic<const Backend*> backend{first_choice()};
-std::atomic<int> chosen{0};         // by set_num_threads; 0: not chosen
-std::atomic<int> openmp_then{0};    // OpenMP's own limit at that time
+std::atomic<int> chosen{0};           // by set_num_threads; 0: not chosen
+std::atomic<int> openmp_then{0};      // OpenMP's own limit at that time
 std::atomic<int> to_be_had{INT_MAX};  // the system gave no more
 // No thread survives a fork, and neither backend can start afresh in the child: libgomp, which another library may have used
 // before we did, would wait for its old threads for ever. So every child is marked, from the time when this is loaded. Where
@@ -71,9 +71,7 @@ thread_local Scratch of_call, of_thread;
 int num_threads() {
     if (serial || backend == nullptr) return 1;
     const int openmp = openmp::max_threads(), wanted = chosen;
-    const int allowed = wanted == 0             ? std::min(cpu_limit(), openmp)
-                        : openmp == openmp_then ? wanted
-                                                : std::min(wanted, openmp);
+    const int allowed = wanted == 0 ? std::min(cpu_limit(), openmp) : openmp == openmp_then ? wanted : std::min(wanted, openmp);
     return std::min<int>(allowed, to_be_had);
 }
 

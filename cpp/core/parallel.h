@@ -12,8 +12,7 @@ void run_parallel(Int n, Int grain, void (*body)(const void* context, Int begin,
 
 template <class F>
 static inline void parallel_for(Int n, Int grain, const F& f) {
-    run_parallel(
-        n, grain, [](const void* context, Int begin, Int end) { (*static_cast<const F*>(context))(begin, end); }, &f);
+    run_parallel(n, grain, [](const void* context, Int begin, Int end) { (*static_cast<const F*>(context))(begin, end); }, &f);
 }
 
 // A chunk should be about 20 us of work, some ten times what starting a parallel region costs.

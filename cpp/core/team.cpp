@@ -50,9 +50,7 @@ std::atomic<int> size;                 // members there are, the caller not coun
 Region region;                         // written while no chunk is open
 alignas(128) Word open;
 
-void sleep_while(Word& word, std::uint32_t value) {
-    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-}
+void sleep_while(Word& word, std::uint32_t value) { syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
 
 void wake_one(Word& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
@@ -185,7 +183,8 @@ int run(const Region& wanted, int threads) {
     region = wanted;
     open.store(static_cast<std::uint32_t>(chunks), std::memory_order_relaxed);
     for (Int i = 0; i < used; ++i) {
-        const auto first = static_cast<std::uint64_t>(i * chunks / used), end = static_cast<std::uint64_t>((i + 1) * chunks / used);
+        const auto first = static_cast<std::uint64_t>(i * chunks / used),
+                   end = static_cast<std::uint64_t>((i + 1) * chunks / used);
         members[i].unclaimed.store(end << 32 | first, std::memory_order_release);
     }
     for (int i = 1; i < used; ++i) {

@@ -18,8 +18,7 @@ LAMELLA_INLINE void map(const T* x, T* y, Int n, const F& f) {
 template <class T, class F>
 LAMELLA_INLINE void map(const T* a, const T* b, T* y, Int n, const F& f) {
     parallel_for(n, kChunkElements, [=](Int begin, Int end) {
-        for_vectors<T>(begin, end,
-                       [=](Int i, Int part) { store(y + i, f(load(a + i, part), load(b + i, part)), part); });
+        for_vectors<T>(begin, end, [=](Int i, Int part) { store(y + i, f(load(a + i, part), load(b + i, part)), part); });
     });
 }
 
@@ -107,9 +106,7 @@ Status sigmoid_backward(In<T> y, In<T> dy, Out<T> dx) {
 template <class T>
 Status hard_sigmoid_forward(In<T> x, Out<T> y) {
     LAMELLA_REQUIRE(same_shape(x, y));
-    map(x.data, y.data, x.size, [](Vec<T> v) {
-        return min<T>(broadcast<T>(T(1)), max<T>(Vec<T>{}, v * T(0.2) + T(0.5)));
-    });
+    map(x.data, y.data, x.size, [](Vec<T> v) { return min<T>(broadcast<T>(T(1)), max<T>(Vec<T>{}, v * T(0.2) + T(0.5))); });
     return nullptr;
 }
 
@@ -117,9 +114,8 @@ template <class T>
 Status hard_sigmoid_backward(In<T> y, In<T> dy, Out<T> dx) {
     LAMELLA_REQUIRE(same_shape(y, dy));
     LAMELLA_REQUIRE(same_shape(y, dx));
-    map(y.data, dy.data, dx.data, y.size, [](Vec<T> v, Vec<T> d) {
-        return ((v <= T(0)) | (v >= T(1))) ? Vec<T>{} : d * T(0.2);
-    });
+    map(y.data, dy.data, dx.data, y.size,
+        [](Vec<T> v, Vec<T> d) { return ((v <= T(0)) | (v >= T(1))) ? Vec<T>{} : d * T(0.2); });
     return nullptr;
 }
 

@@ -14,8 +14,8 @@ struct MovingAverage {
 };
 
 template <class T>
-Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real beta1, Real beta2, Real eps,
-                   Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real beta1, Real beta2, Real eps, Real shrink,
+                   InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
     const MovingAverage<T> first(beta1), second(beta2);
     const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
     return for_gradients<T>(
@@ -30,8 +30,8 @@ Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Re
 }
 
 template <class T>
-Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real beta1, Real beta2,
-                      Real eps, Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
+Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real beta1, Real beta2, Real eps,
+                      Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
     const MovingAverage<T> first(beta1), second(beta2);
     const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
     return for_gradients<T>(

@@ -28,11 +28,11 @@ Status convolve(const Convolution<T>& v, const Arena& arena) {
     return pays ? convolve_winograd(v, arena) : convolve_direct(v, arena);
 }
 
-#define LAMELLA_REQUIRE_CONV2D(x, w_rank_ok, y)                                                   \
-    LAMELLA_REQUIRE(x.rank == 4 && w_rank_ok && y.rank == 4);                                     \
-    LAMELLA_REQUIRE(x.shape[0] == y.shape[0]);                                                    \
-    LAMELLA_REQUIRE(sh >= 1 && sw >= 1 && sh <= kMaxStep && sw <= kMaxStep);                      \
-    LAMELLA_REQUIRE(dh >= 1 && dw >= 1 && dh <= kMaxStep && dw <= kMaxStep);                      \
+#define LAMELLA_REQUIRE_CONV2D(x, w_rank_ok, y)                              \
+    LAMELLA_REQUIRE(x.rank == 4 && w_rank_ok && y.rank == 4);                \
+    LAMELLA_REQUIRE(x.shape[0] == y.shape[0]);                               \
+    LAMELLA_REQUIRE(sh >= 1 && sw >= 1 && sh <= kMaxStep && sw <= kMaxStep); \
+    LAMELLA_REQUIRE(dh >= 1 && dw >= 1 && dh <= kMaxStep && dw <= kMaxStep); \
     LAMELLA_REQUIRE(pt >= 0 && pl >= 0 && pt <= kMaxStep && pl <= kMaxStep)
 
 // A 1x1 window that moves by 1 over no padding is a dense layer at each point.
@@ -46,8 +46,7 @@ LAMELLA_INLINE bool same_points(const View<A>& x, const View<B>& y) {
 }
 
 template <class T>
-Status conv2d_forward(In<T> x, In<T> w, In<T> bias, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Int relu,
-                      Out<T> y) {
+Status conv2d_forward(In<T> x, In<T> w, In<T> bias, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Int relu, Out<T> y) {
     LAMELLA_REQUIRE_CONV2D(x, w.rank == 4, y);
     LAMELLA_REQUIRE(w.size > 0);
     LAMELLA_REQUIRE(x.shape[3] == w.shape[2] && y.shape[3] == w.shape[3]);
@@ -62,10 +61,10 @@ Status conv2d_forward(In<T> x, In<T> w, In<T> bias, Int sh, Int sw, Int dh, Int 
     Tap<T>* const taps = arena.take<Tap<T>>(r * s);
     for (Int t = 0; t < r * s; ++t) taps[t] = {t / s * dh - pt, t % s * dw - pl, w.data + t * in * out};
     const Int rows = y.shape[1], columns = y.shape[2];
-    return convolve<T>({x.data, x.shape[0], x.shape[1], x.shape[2], in, sh, sw, taps, r * s, false, y.data,
-                        rows * columns * out, columns * out, out, rows, columns, out,
-                        bias.size > 0 ? bias.data : nullptr, relu != 0},
-                       arena);
+    return convolve<T>(
+        {x.data, x.shape[0], x.shape[1], x.shape[2], in, sh, sw, taps, r * s, false, y.data, rows * columns * out,
+         columns * out, out, rows, columns, out, bias.size > 0 ? bias.data : nullptr, relu != 0},
+        arena);
 }
 
 template <class T>
@@ -102,10 +101,10 @@ Status conv2d_backward_input(In<T> dy, In<T> w, Int sh, Int sw, Int dh, Int dw, 
                 }
                 continue;
             }
-            const Status error = convolve<T>(
-                {dy.data, dy.shape[0], dy.shape[1], dy.shape[2], out, 1, 1, taps, count, true, first,
-                 height * width * in, sh * width * in, sw * in, rows, columns, in, nullptr, false},
-                arena);
+            const Status error =
+                convolve<T>({dy.data, dy.shape[0], dy.shape[1], dy.shape[2], out, 1, 1, taps, count, true, first,
+                             height * width * in, sh * width * in, sw * in, rows, columns, in, nullptr, false},
+                            arena);
             if (error != nullptr) return error;
         }
     }
@@ -137,8 +136,7 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
         return winograd_backward_weights<T>({x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl},
                                             dweights.data);
     }
-    const Box reached =
-        widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);
+    const Box reached = widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);
     const Int patch_row = (reached.right - reached.left) * in;
     const bool thin = kThinPays && in == 1 && plain_3x3;
     // The patch rows and the panel of dy that one pass multiplies stay in L1.
@@ -153,8 +151,8 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Int slices = smaller(smaller(kMaxSlices, units), smaller(by_memory, by_work));
 
     const Int window_size = dw == 1 ? s * in : in, window_count = r * s * in / window_size;
-    const Int scratch_bytes = Arena::bytes<Int>(window_count) + Arena::bytes<T>((slices - 1) * dweights.size) +
-                              Arena::bytes<T>(slices * dbias.size);
+    const Int scratch_bytes =
+        Arena::bytes<Int>(window_count) + Arena::bytes<T>((slices - 1) * dweights.size) + Arena::bytes<T>(slices * dbias.size);
     void* const scratch = call_scratch(scratch_bytes);
     if (scratch == nullptr) return kOutOfMemory;
     Arena arena(scratch);
@@ -179,9 +177,9 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     parallel_for(slices, 1, [&](Int slice, Int) {
         const Int panel_size = block_rows * columns * kTileColumns<T>, packed_size = in_place || thin ? 0 : panels * panel_size;
         const Int tile_size = kTileRows * block_rows * columns, tiles_size = pack ? kGroupRows * block_rows * columns : 0;
-        void* const memory = thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(packed_size) +
-                                            Arena::bytes<T>(tiles_size) + Arena::bytes<Run>(block_rows) +
-                                            Arena::bytes<T>(dbias.size));
+        void* const memory =
+            thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(packed_size) + Arena::bytes<T>(tiles_size) +
+                           Arena::bytes<Run>(block_rows) + Arena::bytes<T>(dbias.size));
         if (memory == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
@@ -225,8 +223,8 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
                     c[i - i0] = sum + i * out;
                 }
                 for (Int p = 0; pack && p < p1 - p0; ++p) {
-                    pack_rows(patch.data + windows[i0 / window_size] + i0 % window_size + runs[p].a, sw * in, columns,
-                              i1 - i0, tiles + p * columns * kTileRows, tile_size);
+                    pack_rows(patch.data + windows[i0 / window_size] + i0 % window_size + runs[p].a, sw * in, columns, i1 - i0,
+                              tiles + p * columns * kTileRows, tile_size);
                 }
                 const Run all{0, points};
                 for (Int panel = 0; panel < panels; ++panel) {

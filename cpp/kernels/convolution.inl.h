@@ -153,8 +153,7 @@ Plan plan_runs(const Convolution<T>& v, const Box& box, Arena* arena) {
 
 template <class T>
 Int direct_bytes(Int tap_count, Int in, Int out) {
-    return plan_bytes<T>(tap_count, in) +
-           Arena::bytes<T>(ceil_divide(out, kTileColumns<T>) * kTileColumns<T> * tap_count * in);
+    return plan_bytes<T>(tap_count, in) + Arena::bytes<T>(ceil_divide(out, kTileColumns<T>) * kTileColumns<T> * tap_count * in);
 }
 
 // Columns j on of tap t's matrix as a panel [k][NR].
@@ -205,10 +204,8 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
         T** const c = own.take<T*>(points);
         for (Int unit = begin; unit < end; ++unit) {
             const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
-            const Box box{reached.top + p0 * v.row_step, reached.bottom + (p1 - 1) * v.row_step, reached.left,
-                          reached.right};
-            const Patch<T> patch =
-                patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
+            const Box box{reached.top + p0 * v.row_step, reached.bottom + (p1 - 1) * v.row_step, reached.left, reached.right};
+            const Patch<T> patch = patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
             if (thin) {
                 convolve_thin<T>({patch.data + v.taps[0].column - reached.left, patch.row_size,
                                   v.y + n * v.y_image + p0 * v.y_row, v.y_row, v.y_column, p1 - p0, v.columns},
@@ -228,10 +225,9 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
                 for (Int block = 0; block < plan.blocks; ++block) {
                     const Int first = block > 0 ? plan.block_end[block - 1] : 0;
                     const bool last = block == plan.blocks - 1;
-                    const Epilogue<T> epilogue{last && v.bias != nullptr ? v.bias + j : nullptr, block > 0,
-                                               last && v.relu};
-                    multiply<T, 1>({a, c, j, count}, 1, plan.runs + first, plan.block_end[block] - first, b,
-                                   kTileColumns<T>, columns, epilogue);
+                    const Epilogue<T> epilogue{last && v.bias != nullptr ? v.bias + j : nullptr, block > 0, last && v.relu};
+                    multiply<T, 1>({a, c, j, count}, 1, plan.runs + first, plan.block_end[block] - first, b, kTileColumns<T>,
+                                   columns, epilogue);
                     b += plan.block_depth * kTileColumns<T>;
                 }
             }

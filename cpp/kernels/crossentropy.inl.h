@@ -29,9 +29,8 @@ Status binary_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out
 template <class T>
 Status sigmoid_crossentropy_forward(In<T> z, In<T> y, Out<T> p, Out<T> loss) {
     LAMELLA_REQUIRE(same_shape(z, p));
-    const Status status = mean_loss<T>(z, y, loss, [](Vec<T> a, Vec<T> b) {
-        return max<T>(Vec<T>{}, a) - a * b + log1p<T>(exp<T>(-abs<T>(a)));
-    });
+    const Status status =
+        mean_loss<T>(z, y, loss, [](Vec<T> a, Vec<T> b) { return max<T>(Vec<T>{}, a) - a * b + log1p<T>(exp<T>(-abs<T>(a))); });
     return status == nullptr ? sigmoid_forward<T>(z, p) : status;
 }
 
@@ -72,9 +71,8 @@ Status categorical_crossentropy_backward(In<T> p, In<T> y, In<T> dloss, Real eps
         const T inverse = T(1) / sum_over<T>(n.columns, [=](Int i, Int part) { return load(from + i, part); });
         const auto inside = [=](Vec<T> q, Vec<T> value) { return ((q < low) | (q > high)) ? Vec<T>{} : value; };
         // dq q is -y.
-        const T dot = -sum_over<T>(n.columns, [=](Int i, Int part) {
-            return inside(load(from + i, part) * inverse, load(target + i, part));
-        });
+        const T dot = -sum_over<T>(
+            n.columns, [=](Int i, Int part) { return inside(load(from + i, part) * inverse, load(target + i, part)); });
         const T d = dloss.data[r] * inverse;
         for_vectors<T>(0, n.columns, [=](Int i, Int part) {
             const Vec<T> q = load(from + i, part) * inverse;

@@ -100,9 +100,8 @@ LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, I
 // `tiles` tiles one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`; kLdb: that in B from k to
 // k+1, or 0 if it is `ldb`. Left to the compiler, which of them it takes for constants changes with code elsewhere.
 template <class T, int MR, int NV, int kStep, int kLdb>
-[[gnu::noinline]] void multiply_tiles(const T* const* rows, Int step, const Run* runs, Int run_count, const T* panel,
-                                      Int ldb, T* const* c, Int column, Int columns, const Epilogue<T>& epilogue,
-                                      Int tiles) {
+[[gnu::noinline]] void multiply_tiles(const T* const* rows, Int step, const Run* runs, Int run_count, const T* panel, Int ldb,
+                                      T* const* c, Int column, Int columns, const Epilogue<T>& epilogue, Int tiles) {
     for (; tiles > 0; --tiles, rows += MR, c += MR) {
         const T* b = panel;
         Vec<T> acc[MR][NV] = {};
@@ -145,16 +144,16 @@ LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* r
     constexpr int kMost = kTall ? kTallTileRows : kTileRows;
     const Int tiles = strip.count / kMost, done = tiles * kMost;
     if (tiles > 0) {
-        multiply_tiles<T, kMost, NV, kStep, kLdb>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column,
-                                                  columns, epilogue, tiles);
+        multiply_tiles<T, kMost, NV, kStep, kLdb>(strip.rows, step, runs, run_count, b, ldb, strip.c, strip.column, columns,
+                                                  epilogue, tiles);
     }
     switch (strip.count - done) {
-#define CASE(rest)                                                                                                   \
-    case rest:                                                                                                       \
-        if constexpr (rest < kMost) {                                                                                \
-            multiply_tiles<T, rest, NV, kStep, kLdb>(strip.rows + done, step, runs, run_count, b, ldb,               \
-                                                     strip.c + done, strip.column, columns, epilogue, 1);            \
-        }                                                                                                            \
+#define CASE(rest)                                                                                                     \
+    case rest:                                                                                                         \
+        if constexpr (rest < kMost) {                                                                                  \
+            multiply_tiles<T, rest, NV, kStep, kLdb>(strip.rows + done, step, runs, run_count, b, ldb, strip.c + done, \
+                                                     strip.column, columns, epilogue, 1);                              \
+        }                                                                                                              \
         return;
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -182,8 +181,8 @@ LAMELLA_INLINE void multiply_by(const Strip<T>& strip, Int step, const Run* runs
 }
 
 template <class T, int kStep>
-LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb,
-                             Int columns, const Epilogue<T>& epilogue) {
+LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, Int run_count, const T* b, Int ldb, Int columns,
+                             const Epilogue<T>& epilogue) {
     if (ldb == kTileColumns<T>) {
         multiply_by<T, kStep, kTileColumns<T>>(strip, step, runs, run_count, b, ldb, columns, epilogue);
     } else {

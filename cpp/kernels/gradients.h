@@ -24,9 +24,7 @@ struct Gradient {
         return sum == nullptr ? d : d + load(sum + i, part);
     }
     // NaN stays.
-    LAMELLA_INLINE Vec<T> operator()(Int i, Int part) const {
-        return clamp<T>(unscaled(i, part) * scale, -limit, limit);
-    }
+    LAMELLA_INLINE Vec<T> operator()(Int i, Int part) const { return clamp<T>(unscaled(i, part) * scale, -limit, limit); }
 };
 
 template <class T>

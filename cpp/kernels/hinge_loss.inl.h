@@ -26,9 +26,8 @@ Status squared_hinge_forward(In<T> p, In<T> y, Out<T> loss) {
 
 template <class T>
 Status squared_hinge_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp) {
-    return mean_loss_backward<T>(p, y, dloss, dp, [](Vec<T> a, Vec<T> b) {
-        return max<T>(Vec<T>{}, T(1) - a * b) * b * T(-2);
-    });
+    return mean_loss_backward<T>(p, y, dloss, dp,
+                                 [](Vec<T> a, Vec<T> b) { return max<T>(Vec<T>{}, T(1) - a * b) * b * T(-2); });
 }
 
 // max over c of (1 - y) p, and how far it comes short: wrong - sum(y p) + 1.
@@ -66,8 +65,11 @@ Status categorical_hinge_gradient(In<T> p, In<T> y, In<T> dloss, Out<T> dx, cons
         T wrong;
         const T margin = hinge_margin(from, target, n.columns, &wrong);
         const T d = margin <= T(0) ? T(0) : dloss.data[r];
-        const auto is_largest = [=](Int i, Int part) { return (T(1) - load(target + i, part)) * load(from + i, part) == wrong; };
-        const T ties = sum_over<T>(n.columns, [=](Int i, Int part) { return only_where<T>(is_largest(i, part), broadcast<T>(T(1))); });
+        const auto is_largest = [=](Int i, Int part) {
+            return (T(1) - load(target + i, part)) * load(from + i, part) == wrong;
+        };
+        const T ties =
+            sum_over<T>(n.columns, [=](Int i, Int part) { return only_where<T>(is_largest(i, part), broadcast<T>(T(1))); });
         for_vectors<T>(0, n.columns, [=](Int i, Int part) {
             const Vec<T> share = only_where<T>(is_largest(i, part), broadcast<T>(T(1) / ties));
             store(out + i, slope(load(from + i, part), load(target + i, part), share) * d, part);

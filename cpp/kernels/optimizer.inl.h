@@ -9,8 +9,7 @@ namespace {
 template <class T>
 Status accumulate_gradients(List<T> sums, InList<T> gs, Int first) {
     return for_gradients<T>(
-        gs, {{nullptr, 0}, 1, 0, 0, 0},
-        [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] = first ? d : x[0] + d; }, sums);
+        gs, {{nullptr, 0}, 1, 0, 0, 0}, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] = first ? d : x[0] + d; }, sums);
 }
 
 template <class T>
@@ -49,8 +48,8 @@ Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, I
 }
 
 template <class T>
-Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, Real eps, InList<T> sums, Real scale,
-                      Real norm, Real norm_each, Real clip) {
+Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, Real eps, InList<T> sums, Real scale, Real norm,
+                      Real norm_each, Real clip) {
     const T rate = T(lr), keep = T(rho), take = T(1 - rho), epsilon = T(eps);
     return for_gradients<T>(
         gs, {sums, scale, norm, norm_each, clip},

@@ -166,8 +166,7 @@ Status max_pool2d_backward(In<T> dy, InBytes argmax, Int kh, Int kw, Int sh, Int
                     for (Int q = columns.begin; q < columns.end; ++q) {
                         const Int from = (p * b.m + q) * channels + c;
                         const Int here = (h + pt - p * sh) * kw + w + pl - q * sw;
-                        const Bits<T> won = load_bytes<T>(place + from, part) ==
-                                            static_cast<typename VecTypes<T>::Word>(here);
+                        const Bits<T> won = load_bytes<T>(place + from, part) == static_cast<typename VecTypes<T>::Word>(here);
                         sum += won ? load(d + from, part) : Vec<T>{};
                     }
                 }

@@ -30,17 +30,15 @@ Status absolute_error_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp) {
 template <class T>
 Status percentage_error_forward(In<T> p, In<T> y, Real eps, Out<T> loss) {
     const T low = T(eps);
-    return mean_loss<T>(p, y, loss, [=](Vec<T> a, Vec<T> b) {
-        return abs<T>(a - b) / max<T>(broadcast<T>(low), abs<T>(b)) * T(100);
-    });
+    return mean_loss<T>(p, y, loss,
+                        [=](Vec<T> a, Vec<T> b) { return abs<T>(a - b) / max<T>(broadcast<T>(low), abs<T>(b)) * T(100); });
 }
 
 template <class T>
 Status percentage_error_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out<T> dp) {
     const T low = T(eps);
-    return mean_loss_backward<T>(p, y, dloss, dp, [=](Vec<T> a, Vec<T> b) {
-        return sign<T>(a - b) / max<T>(broadcast<T>(low), abs<T>(b)) * T(100);
-    });
+    return mean_loss_backward<T>(
+        p, y, dloss, dp, [=](Vec<T> a, Vec<T> b) { return sign<T>(a - b) / max<T>(broadcast<T>(low), abs<T>(b)) * T(100); });
 }
 
 // The denominator moves with y where it is not clipped.

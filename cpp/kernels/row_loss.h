@@ -52,9 +52,8 @@ Status row_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, bool mean, co
     for_rows(n, [&](Int r) {
         const T *from = p.data + r * n.columns, *target = y.data + r * n.columns, d = dloss.data[r] / divisor;
         T* out = dp.data + r * n.columns;
-        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
-            store(out + i, slope(load(from + i, part), load(target + i, part)) * d, part);
-        });
+        for_vectors<T>(0, n.columns,
+                       [=](Int i, Int part) { store(out + i, slope(load(from + i, part), load(target + i, part)) * d, part); });
     });
     return nullptr;
 }

@@ -41,9 +41,8 @@ Status softmax_backward(In<T> y, In<T> dy, Out<T> dx) {
         const T *p = y.data + r * n.columns, *d = dy.data + r * n.columns;
         T* out = dx.data + r * n.columns;
         const T dot = sum_over<T>(n.columns, [=](Int i, Int part) { return load(d + i, part) * load(p + i, part); });
-        for_vectors<T>(0, n.columns, [=](Int i, Int part) {
-            store(out + i, load(p + i, part) * (load(d + i, part) - dot), part);
-        });
+        for_vectors<T>(0, n.columns,
+                       [=](Int i, Int part) { store(out + i, load(p + i, part) * (load(d + i, part) - dot), part); });
     });
     return nullptr;
 }

@@ -29,8 +29,8 @@ struct ThinBlock {
 };
 
 template <class T, int NP, int NV>
-LAMELLA_INLINE void thin_tile(const T* x, Int row_size, const Vec<T> (&w)[9][NV], const T* bias, bool relu, T* y,
-                              Int y_column, Int part) {
+LAMELLA_INLINE void thin_tile(const T* x, Int row_size, const Vec<T> (&w)[9][NV], const T* bias, bool relu, T* y, Int y_column,
+                              Int part) {
     Vec<T> sums[NP][NV] = {};
 #pragma GCC unroll 3
     for (int row = 0; row < 3; ++row) {

@@ -154,8 +154,7 @@ void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
     for_vectors<T>(0, in, [&](Int c, Int part) {
         transform_square<T, kWinogradIn, kWinogradIn>(
             [&](int i, int j) { return load(patch.data + i * patch.row_size + j * in + c, part); },
-            [&](int i, int j, Vec<T> value) { store(v + (kWinogradIn * i + j) * size + c, value, part); },
-            transform_input<T>);
+            [&](int i, int j, Vec<T> value) { store(v + (kWinogradIn * i + j) * size + c, value, part); }, transform_input<T>);
     });
 }
 
@@ -166,15 +165,14 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
     T* const y = v.y + at.n * v.y_image + at.p * v.y_row + at.q * v.y_column;
     for_vectors<T>(0, v.out, [&](Int k, Int part) {
         const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
-        transform_square<T, kWinogradIn, kWinogradOut>(
-            [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
-            [&](int i, int j, Vec<T> value) {
-                if (i >= rows || j >= columns) return;
-                value += bias;
-                if (v.relu) value = value < T(0) ? Vec<T>{} : value;
-                store(y + i * v.y_row + j * v.y_column + k, value, part);
-            },
-            transform_output<T>);
+        transform_square<T, kWinogradIn, kWinogradOut>([&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
+                                                       [&](int i, int j, Vec<T> value) {
+                                                           if (i >= rows || j >= columns) return;
+                                                           value += bias;
+                                                           if (v.relu) value = value < T(0) ? Vec<T>{} : value;
+                                                           store(y + i * v.y_row + j * v.y_column + k, value, part);
+                                                       },
+                                                       transform_output<T>);
     });
 }
 
@@ -196,9 +194,9 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out);
     const Int corner_size = kWinogradPoints * v.in;
     parallel_for(tiles, block, [&](Int begin, Int end) {
-        void* const scratch = thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) +
-                                             Arena::bytes<T>(kWinogradPoints * m_size) + Arena::bytes<T>(corner_size) +
-                                             2 * Arena::bytes<T*>(block));
+        void* const scratch =
+            thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * m_size) +
+                           Arena::bytes<T>(corner_size) + 2 * Arena::bytes<T*>(block));
         if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             return;
@@ -212,8 +210,8 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
         for (Int tile = begin; tile < end; ++tile) {
             const Place at = tiling.place(tile);
             const T* const image = v.x + at.n * v.height * v.width * v.in;
-            const Patch<T> patch = square_of(image, v.height, v.width, v.in, at.p + v.taps[0].row,
-                                             at.q + v.taps[0].column, kWinogradIn, corner);
+            const Patch<T> patch =
+                square_of(image, v.height, v.width, v.in, at.p + v.taps[0].row, at.q + v.taps[0].column, kWinogradIn, corner);
             transform_tile(patch, v.in, inputs + (tile - begin) * v.in, v_size);
         }
         const Run run{0, v.in};
@@ -268,8 +266,7 @@ void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int
                 const T* const from = patch.data + i * patch.row_size + j * out + k;
                 return left == kLanes<T> ? load(from) : load_part(from, left);
             },
-            [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); },
-            transform_output_gradient<T>);
+            [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); }, transform_output_gradient<T>);
     }
 }
 
@@ -298,8 +295,11 @@ struct TransformedTiles {
     T *inputs, *gradients;
 
     TransformedTiles(const WeightGradient<T>& g, Int most)
-        : tile_size(point_size<T>(g.in)), v_size(point_size<T>(most * tile_size)), panel_size(most * kTileColumns<T>),
-          z_size(point_size<T>(g.panels() * panel_size)), corner_size(kWinogradPoints * larger(g.in, g.out)) {}
+        : tile_size(point_size<T>(g.in)),
+          v_size(point_size<T>(most * tile_size)),
+          panel_size(most * kTileColumns<T>),
+          z_size(point_size<T>(g.panels() * panel_size)),
+          corner_size(kWinogradPoints * larger(g.in, g.out)) {}
 
     Int bytes() const { return Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * z_size); }
     void take(Arena* arena) {
@@ -315,9 +315,9 @@ void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles
     transform_tile(square_of(g.x + at.n * g.height * g.width * g.in, g.height, g.width, g.in, at.p - g.top, at.q - g.left,
                              kWinogradIn, corner),
                    g.in, to.inputs + i * to.tile_size, to.v_size);
-    transform_tile_gradient(square_of(g.dy + at.n * g.rows * g.columns * g.out, g.rows, g.columns, g.out, at.p, at.q,
-                                      kWinogradOut, corner),
-                            g.out, to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
+    transform_tile_gradient(
+        square_of(g.dy + at.n * g.rows * g.columns * g.out, g.rows, g.columns, g.out, at.p, at.q, kWinogradOut, corner), g.out,
+        to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
 }
 
 // Rows of dU[e] done at once.
@@ -361,8 +361,7 @@ void sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, I
             for (Int i = 0; i < count; ++i) transform_both(g, begin + i, transformed, i, corner);
             for (Int e = 0; e < kWinogradPoints; ++e) {
                 for (Int c0 = 0; c0 < g.in; c0 += kPointRows) {
-                    multiply_point(g, transformed, count, e, c0, begin > first,
-                                   sums + slice * kWinogradPoints * g.sum_size());
+                    multiply_point(g, transformed, count, e, c0, begin > first, sums + slice * kWinogradPoints * g.sum_size());
                 }
             }
         }

@@ -30,8 +30,8 @@ struct Format<double> {
 
 template <class T>
 struct Reduced {
-    Vec<T> r;      // in [-ln2/2, ln2/2]
-    Bits<T> n;     // x = r + n*ln2
+    Vec<T> r;   // in [-ln2/2, ln2/2]
+    Bits<T> n;  // x = r + n*ln2
 };
 
 template <class T>

@@ -259,7 +259,8 @@ LAMELLA_INLINE void store_bytes(std::uint8_t* p, Bits<T> b, std::int64_t part) {
     packed = __builtin_convertvector(b, Packed);
 #endif
     if (part == 0) std::memcpy(p, &packed, sizeof packed);
-    else for (std::int64_t i = 0; i < part; ++i) p[i] = packed[i];
+    else
+        for (std::int64_t i = 0; i < part; ++i) p[i] = packed[i];
 }
 
 template <class T>
@@ -267,7 +268,8 @@ LAMELLA_INLINE Bits<T> load_bytes(const std::uint8_t* p, std::int64_t part) {
     using Packed = typename VecTypes<T>::Packed;
     Packed packed{};
     if (part == 0) std::memcpy(&packed, p, sizeof packed);
-    else for (std::int64_t i = 0; i < part; ++i) packed[i] = p[i];
+    else
+        for (std::int64_t i = 0; i < part; ++i) packed[i] = p[i];
     return __builtin_convertvector(packed, Bits<T>);
 }
 

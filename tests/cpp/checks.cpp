@@ -31,14 +31,15 @@ void check_threads(const lamella::Kernels<T>& k, Count& check) {
     std::vector<T> bits[2];
     for (const int threads : {1, 2}) {
         lamella::set_num_threads(threads);
-        Output<T> y(x.shape), sums({columns}), total({1}), mean({columns}), var({columns}), dx(x.shape), dgamma({columns}), dbeta({columns});
+        Output<T> y(x.shape), sums({columns}), total({1}), mean({columns}), var({columns}), dx(x.shape), dgamma({columns}),
+            dbeta({columns});
         std::vector<T>& all = bits[threads - 1];
         const auto keep = [&](const Output<T>& a) { all.insert(all.end(), a.memory.begin(), a.memory.end()); };
         k.sum_columns(x.view(), sums.view());
         k.sum_all(x.view(), total.view());
         k.batch_norm_forward(x.view(), gamma.view(), gamma.view(), 0.1, y.view(), mean.view(), var.view());
-        k.batch_norm_backward(x.view(), dy.view(), gamma.view(), view_of<const T>(mean.data(), {columns}), view_of<const T>(var.data(), {columns}),
-                              0.1, dx.view(), dgamma.view(), dbeta.view());
+        k.batch_norm_backward(x.view(), dy.view(), gamma.view(), view_of<const T>(mean.data(), {columns}),
+                              view_of<const T>(var.data(), {columns}), 0.1, dx.view(), dgamma.view(), dbeta.view());
         for (const auto* a : {&y, &sums, &total, &mean, &var, &dx, &dgamma, &dbeta}) keep(*a);
         k.dropout(x.view(), 0.5, 1, 2, y.view());
         keep(y);

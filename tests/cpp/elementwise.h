@@ -19,14 +19,17 @@ void check_activations(const lamella::Kernels<T>& k, Count& check) {
             backward(seen.view(), dy.view(), dx.view());
             check(near(dx, [&](Int i) { return dy[i] * slope(x[i]); }), text(name, n, -1));
         };
-        plain("tanh", k.tanh_forward, k.tanh_backward, [](double v) { return std::tanh(v); },
-              [](double v) { return 1 - std::tanh(v) * std::tanh(v); });
+        plain(
+            "tanh", k.tanh_forward, k.tanh_backward, [](double v) { return std::tanh(v); },
+            [](double v) { return 1 - std::tanh(v) * std::tanh(v); });
         plain("sigmoid", k.sigmoid_forward, k.sigmoid_backward, sigmoid, [&](double v) { return sigmoid(v) * sigmoid(-v); });
-        plain("hard_sigmoid", k.hard_sigmoid_forward, k.hard_sigmoid_backward, [](double v) { return 0.2 * v + 0.5; },
-              [](double) { return 0.2; });
+        plain(
+            "hard_sigmoid", k.hard_sigmoid_forward, k.hard_sigmoid_backward, [](double v) { return 0.2 * v + 0.5; },
+            [](double) { return 0.2; });
         plain("softplus", k.softplus_forward, k.softplus_backward, [](double v) { return std::log1p(std::exp(v)); }, sigmoid);
-        plain("softsign", k.softsign_forward, k.softsign_backward, [](double v) { return v / (1 + std::fabs(v)); },
-              [](double v) { return 1 / (1 + std::fabs(v)) / (1 + std::fabs(v)); });
+        plain(
+            "softsign", k.softsign_forward, k.softsign_backward, [](double v) { return v / (1 + std::fabs(v)); },
+            [](double v) { return 1 / (1 + std::fabs(v)) / (1 + std::fabs(v)); });
         k.elu_forward(x.view(), 0.7, 1.3, y.view());
         check(near(y, [&](Int i) { return 1.3 * (x[i] > 0 ? x[i] : 0.7 * std::expm1(x[i])); }), text("elu", n));
         k.relu_forward(x.view(), 0.1, 1.5, 0.25, y.view());
@@ -50,11 +53,12 @@ void check_dropout(const lamella::Kernels<T>& k, Count& check) {
         const Input<T> x({n});
         Output<T> y({n});
         k.dropout(x.view(), 0.25, seed, offset, y.view());
-        check(near(y, [&](Int i) {
-                  const auto words = lamella::philox(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(offset),
-                                                     static_cast<std::uint64_t>(i) / 4);
-                  return words.word[i % 4] >= 1u << 30 ? x[i] / 0.75 : 0.0;
-              }),
+        check(near(y,
+                   [&](Int i) {
+                       const auto words = lamella::philox(static_cast<std::uint64_t>(seed), static_cast<std::uint64_t>(offset),
+                                                          static_cast<std::uint64_t>(i) / 4);
+                       return words.word[i % 4] >= 1u << 30 ? x[i] / 0.75 : 0.0;
+                   }),
               text("dropout", n));
     }
 }
@@ -128,7 +132,8 @@ void check_accumulation(const lamella::Kernels<T>& k, Count& check) {
     const double norm = std::sqrt(squares), bound = 0.5 * norm, each = 0.2 * norm;
     check(k.accumulate_gradients({sum.data(), count}, {g.data(), count}, 1) == nullptr, "accumulate_gradients");
     check(k.sgd_update({weight.data(), count}, {g.data(), count}, {nullptr, 0}, 1, 0, 0, {summed.data(), count}, 0.5, bound,
-                       each, 0) == nullptr, "sgd_update of a sum");
+                       each, 0) == nullptr,
+          "sgd_update of a sum");
     bool good = true;
     for (std::size_t a = 0; a < gradients.size(); ++a) {
         const double factor = 0.5 * own[a] > each ? each / own[a] : 0.5;
@@ -167,10 +172,12 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         for (std::size_t a = 0; a < gradients.size(); ++a) {
             for (Int i = 0; i < static_cast<Int>(state[0][a].size); ++i) {
                 double p[4] = {};
-                for (int s = 0; s <= slots; ++s) p[s] = first[a * static_cast<std::size_t>(slots + 1) + static_cast<std::size_t>(s)][i];
+                for (int s = 0; s <= slots; ++s)
+                    p[s] = first[a * static_cast<std::size_t>(slots + 1) + static_cast<std::size_t>(s)][i];
                 formula(p, std::fmax(-clip, std::fmin(clip, 0.5 * gradients[a][i])));
                 for (int s = 0; s <= slots; ++s) {
-                    const double bound = 32 * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::fmax(1, std::fabs(p[s]));
+                    const double bound =
+                        32 * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::fmax(1, std::fabs(p[s]));
                     good = good && std::fabs(state[s][a][i] - p[s]) <= bound;
                 }
             }
@@ -179,27 +186,32 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         check(good, name);
     };
     const ViewList<const T> none{nullptr, 0};
-    run("sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, none, 0.5, 0, 0, clip); },
+    run(
+        "sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) { p[0] -= lr * g; });
     for (const int nesterov : {0, 1}) {
-        run("sgd with momentum", 1,
+        run(
+            "sgd with momentum", 1,
             [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, none, 0.5, 0, 0, clip); },
             [&](double* p, double g) {
                 p[1] = b1 * p[1] - lr * g;
                 p[0] += nesterov ? b1 * p[1] - lr * g : p[1];
             });
     }
-    run("adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, none, 0.5, 0, 0, clip); },
+    run(
+        "adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             p[1] += g * g;
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
         });
-    run("rmsprop", 1, [&](auto* l, auto g) { return k.rmsprop_update(l[0], g, l[1], lr, b1, eps, none, 0.5, 0, 0, clip); },
+    run(
+        "rmsprop", 1, [&](auto* l, auto g) { return k.rmsprop_update(l[0], g, l[1], lr, b1, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g * g;
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
         });
-    run("adadelta", 2,
+    run(
+        "adadelta", 2,
         [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g * g;
@@ -211,13 +223,15 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         p[1] = b1 * p[1] + (1 - b1) * g;
         p[2] = b2 * p[2] + (1 - b2) * g * g;
     };
-    run("adam", 2,
+    run(
+        "adam", 2,
         [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             moments(p, g);
             p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[2]) + eps);
         });
-    run("amsgrad", 3,
+    run(
+        "amsgrad", 3,
         [&](auto* l, auto g) {
             return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip);
         },
@@ -226,14 +240,16 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
             p[3] = std::fmax(p[3], p[2]);
             p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[3]) + eps);
         });
-    run("adamax", 2,
+    run(
+        "adamax", 2,
         [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, b1, b2, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g;
             p[2] = std::fmax(b2 * p[2], std::fabs(g));
             p[0] -= lr * p[1] / (p[2] + eps);
         });
-    run("nadam", 2,
+    run(
+        "nadam", 2,
         [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, b1, b2, 2, eps, none, 0.5, 0, 0, clip); },
         [&](double* p, double g) {
             moments(p, g);

@@ -53,7 +53,8 @@ struct Input {
     std::vector<Int> shape;
     std::vector<T> values;
 
-    explicit Input(std::vector<Int> shape_) : shape(std::move(shape_)), values(static_cast<std::size_t>(view_of<T>(nullptr, shape).size)) {
+    explicit Input(std::vector<Int> shape_)
+        : shape(std::move(shape_)), values(static_cast<std::size_t>(view_of<T>(nullptr, shape).size)) {
         static Random random;
         for (T& v : values) v = static_cast<T>(random());
     }
@@ -70,7 +71,9 @@ struct Output {
     std::vector<T> memory;
 
     explicit Output(std::vector<Int> shape_)
-        : shape(std::move(shape_)), size(static_cast<std::size_t>(view_of<T>(nullptr, shape).size)), memory(size + 2 * kZone, mark()) {}
+        : shape(std::move(shape_)),
+          size(static_cast<std::size_t>(view_of<T>(nullptr, shape).size)),
+          memory(size + 2 * kZone, mark()) {}
     explicit Output(const Input<T>& from) : Output(from.shape) {
         std::copy(from.values.begin(), from.values.end(), memory.begin() + kZone);
     }
@@ -92,7 +95,8 @@ template <class T, class F>
 bool near(const Output<T>& got, const F& wanted, double ulps = 32) {
     if (!got.intact()) return false;
     for (Int i = 0; i < static_cast<Int>(got.size); ++i) {
-        const double w = wanted(i), bound = ulps * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::fmax(1, std::fabs(w));
+        const double w = wanted(i),
+                     bound = ulps * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::fmax(1, std::fabs(w));
         if (!(std::fabs(got[i] - w) <= bound)) return false;
     }
     return true;

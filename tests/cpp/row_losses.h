@@ -24,7 +24,9 @@ void check_row_losses(const lamella::Kernels<T>& k, Count& check) {
                 check(near(loss, [&](Int r) { return sum(r, f) / divisor; }, 64), text(name, rows, columns));
             };
             const auto gradient = [&](const char* name, double divisor, auto slope) {
-                check(near(dx, [&](Int i) { return d[i / columns] * slope(p[i], y[i]) / divisor; }, 300), text(name, rows, columns));
+                check(near(
+                          dx, [&](Int i) { return d[i / columns] * slope(p[i], y[i]) / divisor; }, 300),
+                      text(name, rows, columns));
             };
             const double mean = static_cast<double>(columns);
             k.percentage_error_forward(p.view(), y.view(), eps, loss.view());
@@ -32,7 +34,8 @@ void check_row_losses(const lamella::Kernels<T>& k, Count& check) {
             k.percentage_error_backward(p.view(), y.view(), d.view(), eps, dx.view());
             gradient("percentage_error_backward", mean, [](double a, double b) { return 100 * ((a > b) - (a < b)) / b; });
             k.percentage_error_backward_target(p.view(), y.view(), d.view(), eps, dx.view());
-            gradient("percentage_error_backward_target", mean, [](double a, double b) { return -100 * ((a > b) - (a < b)) * a / (b * b); });
+            gradient("percentage_error_backward_target", mean,
+                     [](double a, double b) { return -100 * ((a > b) - (a < b)) * a / (b * b); });
             const auto apart = [](double a, double b) { return std::log1p(a) - std::log1p(b); };
             k.logarithmic_error_forward(p.view(), y.view(), eps, loss.view());
             value("logarithmic_error", mean, [&](double a, double b) { return apart(a, b) * apart(a, b); });
@@ -69,10 +72,13 @@ void check_row_losses(const lamella::Kernels<T>& k, Count& check) {
             k.cosine_forward(p.view(), y.view(), loss.view());
             check(near(loss, [&](Int r) { return -py(r) / std::sqrt(pp(r) * yy(r)); }), text("cosine", rows, columns));
             k.cosine_backward(p.view(), y.view(), d.view(), dx.view());
-            check(near(dx, [&](Int i) {
-                      const Int r = i / columns;
-                      return d[r] / std::sqrt(pp(r) * yy(r)) * (p[i] * py(r) / pp(r) - y[i]);
-                  }, 3000),
+            check(near(
+                      dx,
+                      [&](Int i) {
+                          const Int r = i / columns;
+                          return d[r] / std::sqrt(pp(r) * yy(r)) * (p[i] * py(r) / pp(r) - y[i]);
+                      },
+                      3000),
                   text("cosine_backward", rows, columns));
 
             const auto wrong = [&](Int r) {

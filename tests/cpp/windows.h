@@ -21,13 +21,15 @@ void for_places(const Window& w, Int n, Int p, Int q, const F& f) {
 
 template <class T>
 void check_pooling(const lamella::Kernels<T>& k, Count& check) {
-    const Window cases[] = {{2, 8, 9, 5, 4, 4, 2, 2, 2, 2, 0, 0},  {1, 7, 7, 17, 4, 4, 3, 3, 2, 2, 1, 1}, {2, 6, 5, 3, 4, 4, 3, 2, 1, 1, 0, 0},
-                            {1, 9, 10, 1, 3, 4, 2, 1, 3, 3, 0, 0}, {1, 5, 4, 8, 3, 2, 2, 2, 2, 2, 1, 0}, {1, 3, 3, 66, 1, 1, 3, 3, 1, 1, 0, 0}};
+    const Window cases[] = {{2, 8, 9, 5, 4, 4, 2, 2, 2, 2, 0, 0}, {1, 7, 7, 17, 4, 4, 3, 3, 2, 2, 1, 1},
+                            {2, 6, 5, 3, 4, 4, 3, 2, 1, 1, 0, 0}, {1, 9, 10, 1, 3, 4, 2, 1, 3, 3, 0, 0},
+                            {1, 5, 4, 8, 3, 2, 2, 2, 2, 2, 1, 0}, {1, 3, 3, 66, 1, 1, 3, 3, 1, 1, 0, 0}};
     for (const Window& w : cases) {
         const Input<T> x({w.images, w.height, w.width, w.channels}), dy({w.images, w.rows, w.columns, w.channels});
         Output<T> y(dy.shape), means(dy.shape), dx(x.shape), dmeans(x.shape);
         Output<std::uint8_t> argmax(dy.shape);
-        std::vector<double> largest(dy.values.size()), mean(dy.values.size()), back(x.values.size()), mean_back(x.values.size());
+        std::vector<double> largest(dy.values.size()), mean(dy.values.size()), back(x.values.size()),
+            mean_back(x.values.size());
         for (Int n = 0, o = 0; n < w.images; ++n) {
             for (Int p = 0; p < w.rows; ++p) {
                 for (Int q = 0; q < w.columns; ++q) {
@@ -53,7 +55,8 @@ void check_pooling(const lamella::Kernels<T>& k, Count& check) {
         }
         const auto of = [](const std::vector<double>& a) { return [&a](Int i) { return a[static_cast<std::size_t>(i)]; }; };
         k.max_pool2d_forward(x.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, y.view(), argmax.view());
-        k.max_pool2d_backward(dy.view(), view_of<const std::uint8_t>(argmax.data(), dy.shape), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, dx.view());
+        k.max_pool2d_backward(dy.view(), view_of<const std::uint8_t>(argmax.data(), dy.shape), w.kh, w.kw, w.sh, w.sw, w.pt,
+                              w.pl, dx.view());
         k.avg_pool2d_forward(x.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, means.view());
         k.avg_pool2d_backward(dy.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, dmeans.view());
         check(near(y, of(largest), 0) && argmax.intact() && near(dx, of(back)), text("max_pool2d", w.channels, w.kh, w.sh));
@@ -73,20 +76,29 @@ void check_pooling(const lamella::Kernels<T>& k, Count& check) {
             return s;
         };
         k.global_avg_pool_forward(x.view(), y.view());
-        check(near(y, [&](Int o) { return fold(o, [](double s, Int, double v) { return s + v; }) / places; }, 64), text("global_avg_pool", channels));
+        check(near(
+                  y, [&](Int o) { return fold(o, [](double s, Int, double v) { return s + v; }) / places; }, 64),
+              text("global_avg_pool", channels));
         k.global_avg_pool_backward(dy.view(), dx.view());
-        check(near(dx, [&](Int i) { return dy[i / channels / places * channels + i % channels] / places; }), text("global_avg_pool", channels));
+        check(near(dx, [&](Int i) { return dy[i / channels / places * channels + i % channels] / places; }),
+              text("global_avg_pool", channels));
         k.global_max_pool_forward(x.view(), y.view(), argmax.view());
-        check(near(y, [&](Int o) { return fold(o, [](double s, Int p, double v) { return p == 0 || v > s ? v : s; }); }, 0) && argmax.intact(),
+        check(near(
+                  y, [&](Int o) { return fold(o, [](double s, Int p, double v) { return p == 0 || v > s ? v : s; }); }, 0) &&
+                  argmax.intact(),
               text("global_max_pool", channels));
         k.global_max_pool_backward(dy.view(), view_of<const Int>(argmax.data(), y.shape), dx.view());
-        check(near(dx, [&](Int i) {
-                  const Int o = i / channels / places * channels + i % channels;
-                  return i / channels % places == static_cast<Int>(argmax[o]) ? dy[o] : 0.0;
-              }, 0),
+        check(near(
+                  dx,
+                  [&](Int i) {
+                      const Int o = i / channels / places * channels + i % channels;
+                      return i / channels % places == static_cast<Int>(argmax[o]) ? dy[o] : 0.0;
+                  },
+                  0),
               text("global_max_pool", channels));
         argmax.data()[0] = places;
-        check(k.global_max_pool_backward(dy.view(), view_of<const Int>(argmax.data(), y.shape), dx.view()) != nullptr, "a place out of range");
+        check(k.global_max_pool_backward(dy.view(), view_of<const Int>(argmax.data(), y.shape), dx.view()) != nullptr,
+              "a place out of range");
     }
 }
 
@@ -104,14 +116,26 @@ void check_dense(const lamella::Kernels<T>& k, Count& check) {
                 };
                 k.dense_forward(x.view(), w.view(), bias.view(), 1, y.view());
                 k.dense_backward(x.view(), w.view(), y.read(), dy.view(), dz.view(), dx.view(), dw.view(), dbias.view());
-                check(near(y, [&](Int i) {
-                          return std::fmax(0, bias[i % n] + sum(depth, [&](Int l) { return x[i / n * depth + l] * w[l * n + i % n]; }));
-                      }, 300) &&
-                          near(dx, [&](Int i) { return sum(n, [&](Int l) { return dz[i / depth * n + l] * w[i % depth * n + l]; }); }, 300) &&
-                          near(dw, [&](Int i) { return sum(m, [&](Int l) { return x[l * depth + i / n] * dz[l * n + i % n]; }); }, 300) &&
-                          near(dbias, [&](Int c) { return sum(m, [&](Int l) { return dz[l * n + c]; }); }, 300) &&
-                          near(dz, [&](Int i) { return y[i] > 0 ? dy[i] : 0; }, 0),
-                      text("dense", m, depth, n));
+                check(
+                    near(
+                        y,
+                        [&](Int i) {
+                            return std::fmax(
+                                0, bias[i % n] + sum(depth, [&](Int l) { return x[i / n * depth + l] * w[l * n + i % n]; }));
+                        },
+                        300) &&
+                        near(
+                            dx,
+                            [&](Int i) { return sum(n, [&](Int l) { return dz[i / depth * n + l] * w[i % depth * n + l]; }); },
+                            300) &&
+                        near(
+                            dw, [&](Int i) { return sum(m, [&](Int l) { return x[l * depth + i / n] * dz[l * n + i % n]; }); },
+                            300) &&
+                        near(
+                            dbias, [&](Int c) { return sum(m, [&](Int l) { return dz[l * n + c]; }); }, 300) &&
+                        near(
+                            dz, [&](Int i) { return y[i] > 0 ? dy[i] : 0; }, 0),
+                    text("dense", m, depth, n));
             }
         }
     }
@@ -124,16 +148,19 @@ void check_conv2d(const lamella::Kernels<T>& k, Count& check) {
         Int filters, dh, dw;
     };
     // The fifth and sixth are large enough for Winograd's method; the last has the nine taps of one channel.
-    const Case cases[] = {{{2, 5, 6, 3, 5, 6, 3, 3, 1, 1, 1, 1}, 4, 1, 1},     {{1, 7, 9, 5, 7, 9, 1, 1, 1, 1, 0, 0}, 17, 1, 1},
-                          {{2, 9, 8, 4, 9, 8, 3, 2, 1, 1, 2, 1}, 33, 2, 3},    {{2, 13, 11, 3, 5, 4, 5, 3, 2, 3, 0, 0}, 16, 1, 1},
-                          {{4, 16, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1}, 16, 1, 1}, {{3, 15, 17, 19, 15, 17, 3, 3, 1, 1, 1, 1}, 21, 1, 1},
-                          {{2, 12, 13, 1, 10, 11, 3, 3, 1, 1, 0, 0}, 32, 1, 1}};
+    const Case cases[] = {
+        {{2, 5, 6, 3, 5, 6, 3, 3, 1, 1, 1, 1}, 4, 1, 1},       {{1, 7, 9, 5, 7, 9, 1, 1, 1, 1, 0, 0}, 17, 1, 1},
+        {{2, 9, 8, 4, 9, 8, 3, 2, 1, 1, 2, 1}, 33, 2, 3},      {{2, 13, 11, 3, 5, 4, 5, 3, 2, 3, 0, 0}, 16, 1, 1},
+        {{4, 16, 16, 16, 16, 16, 3, 3, 1, 1, 1, 1}, 16, 1, 1}, {{3, 15, 17, 19, 15, 17, 3, 3, 1, 1, 1, 1}, 21, 1, 1},
+        {{2, 12, 13, 1, 10, 11, 3, 3, 1, 1, 0, 0}, 32, 1, 1}};
     for (const Case& at : cases) {
         const Window& w = at.w;
         const Int out = at.filters, in = w.channels;
-        const Input<T> x({w.images, w.height, w.width, in}), filters({w.kh, w.kw, in, out}), bias({out}), dy({w.images, w.rows, w.columns, out});
+        const Input<T> x({w.images, w.height, w.width, in}), filters({w.kh, w.kw, in, out}), bias({out}),
+            dy({w.images, w.rows, w.columns, out});
         Output<T> y(dy.shape), dx(x.shape), dw(filters.shape), dbias({out});
-        std::vector<double> sums(dy.values.size()), back(x.values.size()), weights(filters.values.size()), biases(bias.values.size());
+        std::vector<double> sums(dy.values.size()), back(x.values.size()), weights(filters.values.size()),
+            biases(bias.values.size());
         const auto index = [](Int i) { return static_cast<std::size_t>(i); };
         for (Int o = 0; o < static_cast<Int>(sums.size()); ++o) {
             const Int f = o % out, q = o / out % w.columns, p = o / out / w.columns % w.rows, n = o / out / w.columns / w.rows;
