@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.pickling import PickledByName
 from lamella.core.variable import Variable
 
 Config = dict[str, Any]  # Any: JSON-like values
@@ -51,7 +52,7 @@ def plain(value: Any) -> Any:
     return serialize(value)
 
 
-class Configurable:
+class Configurable(PickledByName):
     """Base of everything that is described by its constructor's arguments."""
 
     def get_config(self) -> Config:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lamella.core.pickling import PickledByName
+
 
 def owned(array: NDArray[Any]) -> NDArray[Any]:
     """`array`, or a copy if it cannot be updated in place and kept: joblib maps the arrays of a file, read-only as a rule."""
     return array if type(array) is np.ndarray and array.flags.carray else np.array(array, order="C", subok=False)
 
 
-class Variable:
+class Variable(PickledByName):
     """State that outlives a call: a weight, a moving average, a learning rate.
 
     `value` keeps its identity for life: updates write into it, so views handed to kernels stay valid.

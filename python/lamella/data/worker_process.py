@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import signal
 import traceback
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core import config, registry
+from lamella.core.pickling import imported_only
 
 
 class PipeEnded(Exception):
@@ -24,7 +26,12 @@ class Pickled:
 
     def __init__(self, obj: Any) -> None:
         buffers: list[pickle.PickleBuffer] = []
-        self.header = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+        header = io.BytesIO()
+        pickler = pickle.Pickler(header, protocol=5, buffer_callback=buffers.append)
+        # The worker may not know the names of local classes and functions.
+        pickler.dispatch_table = imported_only()
+        pickler.dump(obj)
+        self.header = header.getvalue()
         self.buffers = [memoryview(buffer.raw()) for buffer in buffers]
 
     def digest(self) -> bytes:

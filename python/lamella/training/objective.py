@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
 from lamella.data.standardize import Array
@@ -28,7 +29,7 @@ _OF_BATCHES = ("batch", "size")
 
 
 @dataclass
-class Metric:
+class Metric(PickledByName):
     """A column of the logs."""
 
     name: str
@@ -65,7 +66,7 @@ class Metric:
 
 
 @dataclass
-class Output:
+class Output(PickledByName):
     """One trained output: its loss, what that counts, its metrics."""
 
     index: int
@@ -83,7 +84,7 @@ class Output:
         return name if registry.find("losses", name) is self.loss else None
 
 
-class Objective:
+class Objective(PickledByName):
     """The compiled losses and metrics of a model.
 
     Args:  names, shapes: of the model's outputs.  The rest: as in compile.

@@ -14,6 +14,7 @@ import numpy as np
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.memory import Memory, remembered
 from lamella.core.atomic import Call, commit, write
+from lamella.core.pickling import PickledByName
 from lamella.core.random import Stream
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
@@ -33,7 +34,7 @@ def infer(model: Any, inputs: list[Array]) -> Any:
     return values
 
 
-class Steps:
+class Steps(PickledByName):
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
     Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
