@@ -90,7 +90,7 @@ def test_each_module_by_each_way(root, way):
         "from keras.layers.core import Dense, Masking, InputSpec, Layer\nassert Masking is lamella.layers.Masking",
         "import keras\nassert keras.layers.core.Dense is lamella.layers.Dense and keras.engine.topology.Layer is lamella.layers.Layer",
         "from keras.engine import topology, base_layer, network\nassert network.Network is lamella.models.network.Network",
-        "from keras.engine.base_layer import Node, Layer\nassert Node.__module__ == 'lamella.layers.symbolic'",
+        "from keras.engine.base_layer import Node, Layer\nassert Node.__module__ == 'lamella.graph.symbolic'",
         "from keras.backend.tensorflow_backend import set_session, get_variable_shape\nassert set_session is lamella.backend.set_session",
         "import keras.backend.tensorflow_backend as KTF\nassert KTF.square is lamella.backend.square and not hasattr(KTF, 'nothing')",
         "from keras.backend.common import normalize_data_format\nassert normalize_data_format('channels_last') == 'channels_last'",

@@ -7,7 +7,8 @@ import pytest
 
 from lamella import backend as K
 from lamella import config
-from lamella.layers import Add, Dense, Input, Layer, trial
+from lamella.graph import trial
+from lamella.layers import Add, Dense, Input, Layer
 from lamella.models import Model, Sequential, model_from_config, model_from_json
 
 

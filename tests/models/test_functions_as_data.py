@@ -10,8 +10,8 @@ import pytest
 from lamella import backend as K
 from lamella.core import registry
 from lamella.core.registry import custom_object_scope
+from lamella.graph.arguments import LARGEST_ARRAY
 from lamella.layers import Dense, Input
-from lamella.layers.arguments import LARGEST_ARRAY
 from lamella.models import Model, load_model, model_from_config, model_from_json
 
 RNG = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import pytest
 from lamella import backend as K
 from lamella.core import registry
 from lamella.core.random import set_random_seed
+from lamella.graph.trial import shapes_of
 from lamella.layers import Activation, Concatenate, Dense, Function, Input, Layer, Masking
-from lamella.layers.trial import shapes_of
 from lamella.models import Model, Sequential, model_from_json
 from lamella.ops.tape import Tape
 

@@ -12,11 +12,11 @@ from lamella.core.configurable import Config
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
-from lamella.layers import InputLayer
-from lamella.layers.base import Layer
-from lamella.layers.symbolic import Node, Symbolic, node_of
-from lamella.models.graph import trace, walk
-from lamella.models.masked import MaskedPlan
+from lamella.graph.input import InputLayer
+from lamella.graph.layer import Layer
+from lamella.graph.masked_plan import MaskedPlan
+from lamella.graph.symbolic import Node, Symbolic, node_of
+from lamella.graph.trace import trace, walk
 from lamella.ops.tape import Tape, value_of
 
 __all__ = ["gradients"]

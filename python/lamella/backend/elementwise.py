@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella import ops
-from lamella.layers.checked import as_tensor
-from lamella.layers.connect import in_graphs
+from lamella.graph.checked import as_tensor
+from lamella.graph.connect import in_graphs
 from lamella.ops.tape import value_of
 
 __all__ = [

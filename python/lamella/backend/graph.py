@@ -8,10 +8,15 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella.layers.checked import as_tensor
-from lamella.layers.connect import in_graphs
-from lamella.layers.symbolic import Symbolic
-from lamella.models import Model
+from lamella.core.atomic import Scope
+from lamella.core.phase import current
+from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
+from lamella.graph.checked import as_tensor
+from lamella.graph.connect import in_graphs
+from lamella.graph.masked_plan import MaskedPlan
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.trace import check_ends, trace
 from lamella.ops.tape import value_of
 
 __all__ = ["function", "placeholder", "stop_gradient"]
@@ -44,14 +49,23 @@ def function(
     if len(places) + len(phases) != len(inputs) or len(phases) > 1:
         raise ValueError(f"K.function: expected inputs of a model, and at most one K.learning_phase(), got {list(inputs)}")
     results = [outputs] if isinstance(outputs, Symbolic) else list(outputs)
-    model = Model([inputs[i] for i in places], results)
+    sources = [inputs[i] for i in places]
+    check_ends(sources, results)
+    plan = MaskedPlan(trace(sources, results).nodes, sources, results)
 
     def run(values: Sequence[Any]) -> list[Array]:
         if len(values) != len(inputs):
             raise ValueError(f"K.function: expected {len(inputs)} values, got {len(values)}")
         arrays = [np.asarray(values[i], inputs[i].dtype) for i in places]
         training = any(bool(values[i]) for i in phases)
-        return [np.array(value_of(y)) for y in model.run(arrays, training=training)]
+        # No state moves: what calls note is dropped.
+        scope = Scope((current, "training", training), (pending, "updates", Updates()))
+        try:
+            return [np.array(value_of(y)) for y in scope.run(plan, arrays, training)]
+        finally:
+            for node in plan.nodes:
+                for layer in node.layer.members():
+                    layer.forget_losses()
 
     return run
 

@@ -14,7 +14,7 @@ from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
 from lamella.core.shapes import normalize_padding
-from lamella.layers.connect import in_graphs
+from lamella.graph.connect import in_graphs
 
 __all__ = [
     "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid", "in_top_k",

@@ -7,7 +7,7 @@ import operator
 # Losses and accuracies list themselves when they are loaded.
 from lamella import losses as _losses  # noqa: F401
 from lamella import ops
-from lamella.layers.connect import in_graphs
+from lamella.graph.connect import in_graphs
 
 __all__: list[str] = []
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lamella import ops
 from lamella.core.shapes import count
-from lamella.layers.connect import in_graphs
+from lamella.graph.connect import in_graphs
 from lamella.ops.arrays import axis_of, contiguous
 from lamella.ops.tape import Backward, differentiable
 

@@ -16,7 +16,7 @@ from lamella.core.config import floatx
 from lamella.core.names import next_uid
 from lamella.core.random import generator
 from lamella.core.variable import Variable
-from lamella.layers.checked import checked
+from lamella.graph.checked import checked
 
 __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",

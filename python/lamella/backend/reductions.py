@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lamella import ops
 from lamella.backend.elementwise import array_of, sqrt, square
 from lamella.core.config import floatx
-from lamella.layers.connect import in_graphs
+from lamella.graph.connect import in_graphs
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",

@@ -7,8 +7,8 @@ from typing import Any
 
 from lamella.backend.shapes import stack
 from lamella.backend.values import cast, int_shape, is_tensor
-from lamella.layers.checked import as_tensor
-from lamella.layers.connect import in_graphs
+from lamella.graph.checked import as_tensor
+from lamella.graph.connect import in_graphs
 
 __all__ = ["foldl", "foldr", "map_fn"]
 

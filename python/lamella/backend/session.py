@@ -11,9 +11,9 @@ from lamella.core.config import epsilon, floatx, image_data_format
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, free_learning_phase, learning_phase
-from lamella.layers.checked import checked
-from lamella.layers.connect import in_graphs
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.checked import checked
+from lamella.graph.connect import in_graphs
+from lamella.graph.symbolic import Symbolic
 
 __all__ = [
     "backend", "clear_session", "epsilon", "floatx", "get_session", "get_uid", "image_data_format", "image_dim_ordering",

@@ -12,7 +12,7 @@ from lamella import ops
 from lamella.backend.elementwise import array_of
 from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
-from lamella.layers.connect import in_graphs
+from lamella.graph.connect import in_graphs
 from lamella.ops.arrays import axis_of
 
 __all__ = [

@@ -16,9 +16,9 @@ from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
-from lamella.layers.checked import checked
-from lamella.layers.connect import in_graphs
-from lamella.layers.symbolic import Symbolic, node_of
+from lamella.graph.checked import checked
+from lamella.graph.connect import in_graphs
+from lamella.graph.symbolic import Symbolic, node_of
 from lamella.ops.tape import Tensor, value_of
 
 __all__ = [

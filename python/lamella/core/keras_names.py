@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("engine.saving", ("models", "saving.overwrite", "utils.io_utils", "utils.generic_utils")),
     ("engine.training_", ("utils.data_utils", "utils.generic_utils")),
-    ("engine", ("layers", "models", "models.network", "layers.symbolic", "utils.layer_utils")),
+    ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
     ("layers.", ("layers",)),
     ("legacy.layers", ("layers",)),
     ("backend.", ("backend",)),

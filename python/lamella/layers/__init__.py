@@ -8,8 +8,12 @@ from typing import Any
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.configurable import serialize as serialize
 from lamella.core.keras_names import complete as _complete
-from lamella.layers import connect as _connect  # noqa: F401 - gives symbolic tensors Python's operators
-from lamella.layers.base import Layer as Layer
+from lamella.graph import connect as _connect  # noqa: F401 - gives symbolic tensors Python's operators
+from lamella.graph.function import Function as Function
+from lamella.graph.input import Input as Input
+from lamella.graph.input import InputLayer as InputLayer
+from lamella.graph.input_spec import InputSpec as InputSpec
+from lamella.graph.layer import Layer as Layer
 from lamella.layers.conv import Conv2D as Conv2D
 from lamella.layers.conv import Convolution2D as Convolution2D
 from lamella.layers.core import Activation as Activation
@@ -17,10 +21,6 @@ from lamella.layers.core import Dense as Dense
 from lamella.layers.core import Dropout as Dropout
 from lamella.layers.core import Flatten as Flatten
 from lamella.layers.core import Reshape as Reshape
-from lamella.layers.function import Function as Function
-from lamella.layers.input import Input as Input
-from lamella.layers.input import InputLayer as InputLayer
-from lamella.layers.input_spec import InputSpec as InputSpec
 from lamella.layers.masking import Masking as Masking
 from lamella.layers.merge import Add as Add
 from lamella.layers.merge import Concatenate as Concatenate

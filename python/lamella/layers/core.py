@@ -15,8 +15,8 @@ from lamella.core.phase import current
 from lamella.core.random import draw_key
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape, count
-from lamella.layers.base import Layer, Value
-from lamella.layers.input_spec import InputSpec
+from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer, Value
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import dense, dropout, reshape, transpose
 

@@ -10,7 +10,7 @@ from lamella import ops
 from lamella.core.checks import check_number
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
-from lamella.layers.base import Layer, Value
+from lamella.graph.layer import Layer, Value
 from lamella.ops.tape import value_of
 
 

@@ -12,7 +12,7 @@ from lamella.core.graphs import accepts_symbolic
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Dim, Shape, as_axis, normalize_axis
-from lamella.layers.base import Layer, Value
+from lamella.graph.layer import Layer, Value
 
 
 def _demand_list(name: str, input_shape: Any) -> None:

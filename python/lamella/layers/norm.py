@@ -13,10 +13,10 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_axis, count, normalize_axis
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer, Value
-from lamella.layers.input_spec import InputSpec
+from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer, Value
+from lamella.graph.symbolic import Node
 from lamella.layers.keras1 import keras1_names
-from lamella.layers.symbolic import Node
 from lamella.ops import batch_norm, batch_norm_inference, transpose
 
 

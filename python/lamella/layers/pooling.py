@@ -9,9 +9,9 @@ from lamella.core.config import normalize_data_format
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
-from lamella.layers.base import Layer, Value
+from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer, Value
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
-from lamella.layers.input_spec import InputSpec
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 

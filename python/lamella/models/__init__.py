@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lamella import layers as _layers  # noqa: F401 - registers them: descriptions name them
 from lamella.core.keras_names import complete as _complete
-from lamella.layers.input import Input as Input
+from lamella.graph.input import Input as Input
 from lamella.models.architecture import model_from_config as model_from_config
 from lamella.models.architecture import model_from_json as model_from_json
 from lamella.models.architecture import model_from_yaml as model_from_yaml

@@ -16,9 +16,9 @@ from lamella.core.config import floatx, max_file_bytes
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import custom_object_scope
 from lamella.core.release import BACKEND, KERAS_VERSION
-from lamella.layers.base import Layer
-from lamella.layers.input import InputLayer
-from lamella.layers.symbolic import Node, Symbolic
+from lamella.graph.input import InputLayer
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Node, Symbolic
 
 if TYPE_CHECKING:
     from lamella.models.network import Network

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 from lamella.core.registry import register
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
 from lamella.models.trainable import Trainable
 

@@ -17,14 +17,14 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer, Update, Value
-from lamella.layers.run_losses import RunLosses
-from lamella.layers.symbolic import Node, Symbolic
-from lamella.layers.weighted import is_users, unique
+from lamella.graph.layer import Layer, Update, Value
+from lamella.graph.masked_plan import MaskedPlan, Outputs
+from lamella.graph.plan import Plan
+from lamella.graph.run_losses import RunLosses
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.trace import Graph, check_ends, trace, unique_names, walk
+from lamella.graph.weights import is_users, unique
 from lamella.models import architecture
-from lamella.models.graph import Graph, check_ends, trace, unique_names, walk
-from lamella.models.masked import MaskedPlan, Outputs
-from lamella.models.plan import Plan
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
 
@@ -135,7 +135,7 @@ class Network(Stored, Layer):
         if plan is None:
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
-            self._forget_losses()
+            self.forget_losses()
         scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
         values = scope.run(plan, inputs, training)
         return self._without_losses(values) if self._loss_tensors else values
@@ -150,7 +150,7 @@ class Network(Stored, Layer):
         values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, inputs, False)
         return {node.layer.name: value for node, value in zip(shown, values)}
 
-    def _forget_losses(self) -> None:
+    def forget_losses(self) -> None:
         for losses in self._loss_lists:
             losses.values.clear()
 

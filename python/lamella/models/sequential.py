@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
-from lamella.layers.base import Layer, Value
-from lamella.layers.input import Input, InputLayer
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.input import Input, InputLayer
+from lamella.graph.layer import Layer, Value
+from lamella.graph.symbolic import Symbolic
 from lamella.models.architecture import config_of
 from lamella.models.model import Model
 from lamella.models.network import Network

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
-from lamella.layers.base import Layer
+from lamella.graph.layer import Layer
 
 if TYPE_CHECKING:
     from lamella.models.network import Network

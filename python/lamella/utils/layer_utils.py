@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella.core.keras_names import complete as _complete
-from lamella.layers.base import Layer
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
 from lamella.models.summary import count_params as count_params
 from lamella.models.summary import print_summary as print_summary

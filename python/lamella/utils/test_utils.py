@@ -11,8 +11,8 @@ from lamella.core import random
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
-from lamella.layers.base import Layer, takes_training
-from lamella.layers.input import Input
+from lamella.graph.input import Input
+from lamella.graph.layer import Layer, takes_training
 from lamella.models import Model, Sequential
 
 Pair = tuple[np.ndarray, np.ndarray]

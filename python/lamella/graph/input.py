@@ -10,8 +10,8 @@ from lamella.core.configurable import Config, plain
 from lamella.core.names import next_uid
 from lamella.core.registry import register
 from lamella.core.shapes import as_shape
-from lamella.layers.base import Layer
-from lamella.layers.symbolic import Node, Symbolic
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Node, Symbolic
 
 
 @register("layers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.core.shapes import Shape
-from lamella.layers.symbolic import Node, Symbolic, readers
+from lamella.graph.symbolic import Node, Symbolic, readers
 
 Symbols = Any  # one Symbolic, or a list of them
 

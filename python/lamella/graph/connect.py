@@ -8,11 +8,11 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from lamella.core import registry
-from lamella.layers.arguments import describe, symbols
-from lamella.layers.base import Value
-from lamella.layers.checked import checked
-from lamella.layers.function import Function
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.arguments import describe, symbols
+from lamella.graph.checked import checked
+from lamella.graph.function import Function
+from lamella.graph.layer import Value
+from lamella.graph.symbolic import Symbolic
 from lamella.ops.operators import give_way
 
 P = ParamSpec("P")

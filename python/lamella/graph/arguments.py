@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
 
 Data = Any  # see the top of this file

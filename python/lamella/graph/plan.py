@@ -9,9 +9,9 @@ from typing import Any
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.updates import call_of
-from lamella.layers.base import Layer, Value, takes_training
-from lamella.layers.symbolic import Node, Symbolic
-from lamella.layers.weighted import is_users
+from lamella.graph.layer import Layer, Value, takes_training
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.weights import is_users
 
 # (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]

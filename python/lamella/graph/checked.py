@@ -14,7 +14,7 @@ from numpy.exceptions import AxisError
 from lamella.core import registry
 from lamella.core.config import floatx
 from lamella.core.variable import Variable
-from lamella.layers.symbolic import Symbolic
+from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
 
 P = ParamSpec("P")

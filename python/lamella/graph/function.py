@@ -14,11 +14,11 @@ from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.variable import Variable
-from lamella.layers import arguments as args
-from lamella.layers.base import Layer, Value
-from lamella.layers.input_spec import InputSpec
-from lamella.layers.symbolic import Symbolic
-from lamella.layers.trial import shapes_of
+from lamella.graph import arguments as args
+from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer, Value
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.trial import shapes_of
 
 Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
 

@@ -20,13 +20,13 @@ from lamella.core.shapes import Shape, as_shape
 from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.layers.calls import CallHistory
-from lamella.layers.constructors import naming_layer
-from lamella.layers.input_spec import InputSpec, check_inputs
-from lamella.layers.run_losses import RunLosses
-from lamella.layers.symbolic import Node, Symbolic
-from lamella.layers.trial import shapes_of
-from lamella.layers.weighted import Weighted, is_users
+from lamella.graph.calls import CallHistory
+from lamella.graph.constructors import naming_layer
+from lamella.graph.input_spec import InputSpec, check_inputs
+from lamella.graph.run_losses import RunLosses
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.trial import shapes_of
+from lamella.graph.weights import Weighted, is_users
 from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -202,7 +202,7 @@ class Layer(Weighted, CallHistory, Configurable):
             else:
                 self._call_losses.values.append(loss)
 
-    def _forget_losses(self) -> None:
+    def forget_losses(self) -> None:
         """What call() added belongs to one run."""
         self._call_losses.values.clear()
 
@@ -258,7 +258,7 @@ class Layer(Weighted, CallHistory, Configurable):
         finally:
             pending.updates = outer
             for layer in self.members():
-                layer._forget_losses()
+                layer.forget_losses()
         return list(noted)
 
     def get_updates_for(self, inputs: Any) -> list[Update]:
@@ -291,7 +291,7 @@ class Layer(Weighted, CallHistory, Configurable):
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
         if pending.updates is None or pending.updates is not self._call_losses.run:
-            self._forget_losses()
+            self.forget_losses()
             self._call_losses.run = pending.updates
         training = bool(current.training if arguments.get("training") is None else arguments["training"])
         held_frozen = pending.updates is not None and pending.updates.frozen
@@ -383,7 +383,7 @@ class Layer(Weighted, CallHistory, Configurable):
         finally:
             pending.updates = outer
             for layer in self.members():
-                layer._forget_losses()
+                layer.forget_losses()
         shapes = [shape for shape, _ in specs]
         return shapes if listed else shapes[0]
 

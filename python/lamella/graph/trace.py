@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamella.layers.base import Layer
-from lamella.layers.input import InputLayer
-from lamella.layers.symbolic import Node, Symbolic, node_of
+from lamella.graph.input import InputLayer
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Node, Symbolic, node_of
 
 
 @dataclass

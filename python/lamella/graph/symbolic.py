@@ -11,7 +11,7 @@ from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Shape
 
 if TYPE_CHECKING:
-    from lamella.layers.base import Layer
+    from lamella.graph.layer import Layer
 
 History = tuple["Layer", int, int]
 
@@ -19,7 +19,7 @@ History = tuple["Layer", int, int]
 class Symbolic(GraphTensor):
     """A tensor without a value: what `Input` returns and what a layer makes of it. None in the shape is free.
 
-    Python's operators, given by `layers.connect`, make nodes of the graph; == is identity, as in Keras 2.
+    Python's operators, given by `graph.connect`, make nodes of the graph; == is identity, as in Keras 2.
     """
 
     __slots__ = ("shape", "dtype", "name", "_keras_history", "__weakref__")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.layers.base import Value, takes_mask
-from lamella.layers.symbolic import Node, Symbolic
-from lamella.models.plan import Plan
+from lamella.graph.layer import Value, takes_mask
+from lamella.graph.plan import Plan
+from lamella.graph.symbolic import Node, Symbolic
 
 # A boolean array, or None where nothing is masked.
 Mask = Any
