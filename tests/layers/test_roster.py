@@ -55,6 +55,32 @@ def test_every_registered_name_is_public(name):
 
 
 @rows
+def test_the_promise_to_be_self_contained_is_not_inherited(name, arguments, shape):
+    kind = registry.get("layers", name)
+    assert kind.self_contained
+    assert not type("Custom", (kind,), {}).self_contained
+
+
+def test_a_subclass_that_does_more_than_its_base_is_watched():
+    class Custom(layers.Dense):
+        def __init__(self, units, **named):
+            super().__init__(units, **named)
+            self.before = layers.Dense(3, kernel_initializer="ones", name="before")
+
+        def call(self, inputs):
+            self.add_loss(sum_squares(inputs))
+            return super().call(self.before(inputs))
+
+    x = Input((3,))
+    model = Model(x, Custom(1, kernel_initializer="ones", name="custom")(x))
+    model.compile("sgd", "mse")
+    assert [w.name for w in model.weights] == ["custom/kernel:0", "custom/bias:0", "before/kernel:0", "before/bias:0"]
+    ones = np.ones((2, 3), "float32")
+    # Three columns of three ones each, added up: 9, as wanted; the sum of squares of the inputs is left.
+    assert model.train_on_batch(ones, np.full((2, 1), 9.0)) == 6.0
+
+
+@rows
 def test_config_round_trips_through_json(name, arguments, shape):
     layer = make(name, arguments)
     config = layers.serialize(layer)

@@ -59,7 +59,7 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
     return [found.get(id(v)) for v in wanted]
 
 
-class Gradients(Layer):
+class Gradients(Layer, self_contained=True):
     """Computes the loss again from the variables on, under a tape."""
 
     def __init__(self, loss: Symbolic, variables: Sequence[Symbolic | Variable], nodes: Sequence[Node]) -> None:

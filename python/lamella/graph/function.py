@@ -24,7 +24,7 @@ Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
 
 
 @registry.register("layers")
-class Function(Layer):
+class Function(Layer, self_contained=True):
     """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do

@@ -15,7 +15,7 @@ from lamella.graph.symbolic import Node, Symbolic
 
 
 @register("layers")
-class InputLayer(Layer):
+class InputLayer(Layer, self_contained=True):
     """The node of an input. Source: Keras 2.2.5 keras/engine/input_layer.py."""
 
     def __init__(

@@ -26,7 +26,7 @@ from lamella.graph.input_spec import InputSpec, check_inputs
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import shapes_of
-from lamella.graph.weights import Weighted, is_users
+from lamella.graph.weights import Weighted
 from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -77,6 +77,10 @@ class Layer(Weighted, CallHistory, Configurable):
     computes in `call(inputs)`, forward only, with ops. Called on a symbolic tensor it becomes a node of the graph;
     called on an array or a tape's tensor it computes at once.
 
+    `class Dense(Layer, self_contained=True)` promises that the layer holds no other layers, that `call` adds no losses and
+    moves only what `moved_by` names, and that `compute_output_shape` says what comes out. Then nothing of this is found out
+    by a trial or watched in each call. A subclass does not inherit the promise, as it may do anything.
+
     Args:  input_shape: shape without the batch, for a first layer; input_dim=n is (n,).  batch_input_shape: with it.
         weights: initial weights, a list of arrays.
     Source:  Keras 2.2.5 keras/engine/base_layer.py.
@@ -87,9 +91,10 @@ class Layer(Weighted, CallHistory, Configurable):
     stateful = False
     activity_regularizer: Callable[..., Value] | None = None
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, *, self_contained: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.__module__.startswith("lamella.layers.") and "__init__" in vars(cls):
+        cls.self_contained = self_contained
+        if self_contained and "__init__" in vars(cls):
             setattr(cls, "__init__", naming_layer(vars(cls)["__init__"]))
 
     def __init__(
@@ -175,7 +180,7 @@ class Layer(Weighted, CallHistory, Configurable):
     def penalties(self) -> list[Callable[[], Value]]:
         """Each returns a scalar to add to the loss; to be called inside the tape."""
         found = [functools.partial(w.regularizer, w) for w in self.weights if w.regularizer] + self._penalties
-        if is_users(self) and not self._lists_itself():
+        if not self.self_contained and not self._lists_itself():
             # The regularizers of held layers' weights are in: these weights are this layer's, too.
             known = {id(w) for w in self.weights}
             for layer in self.members()[1:]:
@@ -235,7 +240,7 @@ class Layer(Weighted, CallHistory, Configurable):
     def updates(self) -> list[Update]:
         """What the calls of this layer in graphs move, call by call; empty where it is frozen, unless it is stateful.
 
-        They tell; there is nothing to run, as fit applies them. A user's layer is called on small arrays to find them.
+        There is nothing to run, as fit applies them. A layer that is not self-contained is called on small arrays to find them.
         """
         return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
 
@@ -246,8 +251,8 @@ class Layer(Weighted, CallHistory, Configurable):
         return [Update(variable, node.inputs) for variable in self.moved_by(node)]
 
     def moved_by(self, node: Node) -> list[Variable]:
-        """The variables whose new values a call notes in training: a user's are found by a trial on ones."""
-        if not is_users(self) or not node.inputs:
+        """The variables whose new values a call notes in training: found by a trial on ones."""
+        if self.self_contained or not node.inputs:
             return []
         ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.inputs]
         outer, pending.updates = pending.updates, Updates()
@@ -320,7 +325,7 @@ class Layer(Weighted, CallHistory, Configurable):
         """Add a node to the graph; returns its symbolic outputs."""
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        tried = self._tried(tensors, single, arguments) if is_users(self) else None
+        tried = self._tried(tensors, single, arguments) if not self.self_contained else None
         shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
@@ -339,11 +344,11 @@ class Layer(Weighted, CallHistory, Configurable):
 
     @property
     def knows_its_shape(self) -> bool:
-        """Whether the class says what shape it returns; a user's that does not is tried out."""
-        return not is_users(self) or type(self).compute_output_shape is not Layer.compute_output_shape
+        """Whether the class says what shape it returns; one that does not is tried out."""
+        return self.self_contained or type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Any:
-        """The output's shape, or a list of them where `call` returns a list, found by calling a user's layer on small arrays.
+        """The output's shape, or a list of them where `call` returns a list, found by calling the layer on small arrays.
 
         It is called only where it does not say the shape, or holds layers that are not built yet, which it builds.
 

@@ -11,7 +11,6 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import call_of
 from lamella.graph.layer import Layer, Value, takes_training
 from lamella.graph.symbolic import Node, Symbolic
-from lamella.graph.weights import is_users
 
 # (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
@@ -91,7 +90,7 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
         call = functools.partial(call, **arguments)
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
-    if is_users(layer):
+    if not layer.self_contained:
         believed = None if layer.knows_its_shape or len(node.outputs) > 1 else node.outputs[0].shape
         call = functools.partial(_guarded, layer, frozen, believed, call)
     if node.phase is not None:
@@ -105,7 +104,7 @@ def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: An
 
 
 def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
-    """A user's layer: it may call K.update alone, which does not know whose state it moves.
+    """A layer that is not self-contained: it may call K.update alone, which does not know whose state it moves.
 
     Raises:
         ValueError: It returns another shape than `believed`.

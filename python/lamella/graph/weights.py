@@ -15,17 +15,15 @@ from lamella.core.shapes import count
 from lamella.core.variable import Variable
 
 
-def is_users(layer: object) -> bool:
-    """True for a layer whose class is not lamella's: its `call` may add losses, and updates by K.update alone."""
-    return not type(layer).__module__.startswith("lamella.")
-
-
 class Weighted:
     """Owns Variables. `trainable` says on which side of the list those made trainable stand now.
 
-    A user's layer owns the layers that it holds, too: in its attributes, and in lists, tuples and dicts there. Their weights
-    come after its own. Deviation from Keras 2.2.5, which does not find them; tf.keras 2 does.
+    A layer owns the layers that it holds, too: in its attributes, and in lists, tuples and dicts there. Their weights come
+    after its own. Deviation from Keras 2.2.5, which does not find them; tf.keras 2 does.
     """
+
+    # True for a class that says so of itself: see `Layer`.
+    self_contained = False
 
     name: str
     trainable: bool
@@ -74,7 +72,7 @@ class Weighted:
             if id(layer) in found:
                 continue
             found[id(layer)] = layer, frozen
-            if is_users(layer) and not layer._lists_itself():
+            if not layer.self_contained and not layer._lists_itself():
                 held = _layers_in(list(vars(layer).values()))
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(held)]
         return list(found.values())

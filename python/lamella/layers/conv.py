@@ -20,7 +20,7 @@ from lamella.ops import conv2d
 
 @register("layers", "Convolution2D")
 @keras1_names(square_kernel=True, nb_filter="filters")
-class Conv2D(Layer):
+class Conv2D(Layer, self_contained=True):
     """activation(sum of windows of x times kernel, + bias).
 
     Shapes:  x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge),

@@ -30,7 +30,7 @@ def split_activation(activation: activations.Activation) -> tuple[str, activatio
 
 @register("layers")
 @keras1_names(output_dim="units")
-class Dense(Layer):
+class Dense(Layer, self_contained=True):
     """activation(x kernel + bias).
 
     Shapes:  x [..., K], kernel [K, units], bias [units] -> [..., units].
@@ -94,7 +94,7 @@ def positive(value: Any, what: str, who: str) -> int:
 
 
 @register("layers")
-class Activation(Layer):
+class Activation(Layer, self_contained=True):
     """An activation function as a layer; shape unchanged."""
 
     def __init__(self, activation: Spec, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class Activation(Layer):
 
 @register("layers")
 @keras1_names(p="rate")
-class Dropout(Layer):
+class Dropout(Layer, self_contained=True):
     """In training, zero a random share `rate` of the inputs and scale the rest by 1 / (1 - rate).
 
     The rate is clipped to [0, 1]; at exactly 0 and exactly 1 the layer is the identity, as in Keras 2.2.5.
@@ -141,7 +141,7 @@ class Dropout(Layer):
 
 
 @register("layers")
-class Flatten(Layer):
+class Flatten(Layer, self_contained=True):
     """[N, ...] -> [N, product].
 
     channels_first inputs are brought to channels_last first, so the rows of a Dense above lie in H, W, C order
@@ -176,7 +176,7 @@ class Flatten(Layer):
 
 
 @register("layers")
-class Reshape(Layer):
+class Reshape(Layer, self_contained=True):
     """[N, ...] -> [N, *target_shape]; one entry may be -1."""
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:

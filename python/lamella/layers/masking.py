@@ -21,7 +21,7 @@ def steps_with_values(inputs: Value, mask_value: float) -> Any:
 
 
 @register("layers")
-class Masking(Layer):
+class Masking(Layer, self_contained=True):
     """[N, T, ...] with a mask [N, T]: False, and zeros in the values, where all of a step's values are mask_value.
 
     Layers above that know masks skip those steps; the loss and the metrics do not count them.

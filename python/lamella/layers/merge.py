@@ -51,7 +51,7 @@ def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
     return np.all(np.concatenate(parts, axis=axis), axis=-1)
 
 
-class _Merge(Layer):
+class _Merge(Layer, self_contained=True):
     """Its mask holds where those of all inputs hold."""
 
     supports_masking = True
@@ -64,7 +64,7 @@ class _Merge(Layer):
 
 
 @register("layers")
-class Add(_Merge):
+class Add(_Merge, self_contained=True):
     """Sum of tensors whose shapes broadcast; the batch comes first in all, missing axes are put in after it."""
 
     def build(self, input_shape: list[Shape]) -> None:
@@ -106,7 +106,7 @@ def _broadcast(a: Shape, b: Shape) -> Shape:
 
 
 @register("layers")
-class Concatenate(_Merge):
+class Concatenate(_Merge, self_contained=True):
     """Tensors joined along `axis`; all other dimensions equal."""
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:

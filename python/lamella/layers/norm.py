@@ -22,7 +22,7 @@ from lamella.ops import batch_norm, batch_norm_inference, transpose
 
 @register("layers")
 @keras1_names(beta_init="beta_initializer", gamma_init="gamma_initializer", dropped=("mode",))
-class BatchNormalization(Layer):
+class BatchNormalization(Layer, self_contained=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
 
     In training mean and variance are the batch's, and at the end of the step the moving ones follow:

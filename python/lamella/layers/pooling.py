@@ -16,7 +16,7 @@ from lamella.layers.keras1 import keras1_names
 from lamella.ops import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 
-class _Pooling2D(Layer):
+class _Pooling2D(Layer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, H, W, C] -> [N, P, Q, C], either data_format."""
 
     def __init__(
@@ -59,7 +59,7 @@ class _Pooling2D(Layer):
 
 @register("layers", "MaxPool2D")
 @keras1_names()
-class MaxPooling2D(_Pooling2D):
+class MaxPooling2D(_Pooling2D, self_contained=True):
     """Maximum of each window; padding never wins."""
 
     def pool(self, x: Value) -> Value:
@@ -68,14 +68,14 @@ class MaxPooling2D(_Pooling2D):
 
 @register("layers", "AvgPool2D")
 @keras1_names()
-class AveragePooling2D(_Pooling2D):
+class AveragePooling2D(_Pooling2D, self_contained=True):
     """Mean of each window; padding is not counted."""
 
     def pool(self, x: Value) -> Value:
         return avg_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
-class _GlobalPooling2D(Layer):
+class _GlobalPooling2D(Layer, self_contained=True):
     """[N, H, W, C] -> [N, C], either data_format."""
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
@@ -96,7 +96,7 @@ class _GlobalPooling2D(Layer):
 
 @register("layers", "GlobalAvgPool2D")
 @keras1_names()
-class GlobalAveragePooling2D(_GlobalPooling2D):
+class GlobalAveragePooling2D(_GlobalPooling2D, self_contained=True):
     """Mean of each map."""
 
     def pool(self, x: Value) -> Value:
@@ -105,7 +105,7 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
 
 @register("layers", "GlobalMaxPool2D")
 @keras1_names()
-class GlobalMaxPooling2D(_GlobalPooling2D):
+class GlobalMaxPooling2D(_GlobalPooling2D, self_contained=True):
     """Maximum of each map."""
 
     def pool(self, x: Value) -> Value:

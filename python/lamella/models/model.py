@@ -12,7 +12,7 @@ from lamella.models.trainable import Trainable
 
 
 @register("layers")
-class Model(Trainable, Network):
+class Model(Trainable, Network, self_contained=True):
     """The layers between `inputs` and `outputs`; see Network for the graph, Trainable for fit and its kin.
 
     Args:  inputs, outputs: a symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.

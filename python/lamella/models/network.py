@@ -23,13 +23,13 @@ from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trace import Graph, check_ends, trace, unique_names, walk
-from lamella.graph.weights import is_users, unique
+from lamella.graph.weights import unique
 from lamella.models import architecture
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
 
 
-class Network(Stored, Layer):
+class Network(Stored, Layer, self_contained=True):
     """The layers between `inputs` and `outputs`, run in order by a plan made once.
 
     Args:  inputs, outputs: a symbolic tensor, or a list of them.
@@ -383,7 +383,7 @@ def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[Ru
     for layer in (member for outer in layers for member in outer.members()):
         if isinstance(layer, Network):
             found += layer._collected(nested=True) if nested else []
-        elif layer.activity_regularizer is not None or is_users(layer):
+        elif layer.activity_regularizer is not None or not layer.self_contained:
             found.append(layer._call_losses)
     return found
 

@@ -21,7 +21,7 @@ from lamella.models.network import Network
 
 
 @register("layers")
-class Sequential(Model):
+class Sequential(Model, self_contained=True):
     """Layers one after the other.
 
     Without an input shape in the first layer the model waits, unbuilt, for `build(input_shape)` or for data.
