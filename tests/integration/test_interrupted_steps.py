@@ -10,9 +10,11 @@ import time
 import numpy as np
 import pytest
 
-from lamella.callbacks import Callback
+from lamella import backend as K
+from lamella.callbacks import BackupAndRestore, Callback, ReduceLROnPlateau
 from lamella.constraints import MaxNorm, NonNeg
 from lamella.layers import BatchNormalization, Dense, Dropout, Layer
+from lamella.metrics import AUC, Metric
 from lamella.models import Sequential
 from lamella.optimizers import SGD, Adam, Nadam, Optimizer
 from lamella.utils import set_random_seed
@@ -21,7 +23,7 @@ from tests.interrupts import Interrupt
 TIMES = int(os.environ.get("LAMELLA_INTERRUPTS", "40"))
 BATCH, STEPS = 8, 5
 rng = np.random.default_rng(7)
-X, Y = rng.normal(size=(BATCH * STEPS, 6)).astype("float32"), rng.normal(size=(BATCH * STEPS, 2)).astype("float32")
+X, Y = rng.normal(size=(BATCH * STEPS, 6)).astype("float32"), rng.integers(0, 2, (BATCH * STEPS, 2)).astype("float32")
 
 
 class Counting(Layer):
@@ -47,6 +49,42 @@ class Plain(Optimizer):
             p -= 0.01 * g / (np.sqrt(s) + 1e-7)
 
 
+class Listing(Metric):
+    """Writes in place: the mean of each batch into a list, their sum into an array."""
+
+    def __init__(self, name=None):
+        super().__init__(name)
+        self.means, self.total = [], np.zeros(1)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.means.append(float(np.mean(y_pred)))
+        self.total += self.means[-1]
+
+    def result(self):
+        return self.total[0] / len(self.means)
+
+    def reset_states(self):
+        self.means.clear()
+        self.total[...] = 0
+
+
+class AsInKeras2(Layer):
+    """A metric as scripts for Keras 2.2 write it: a layer that is called, whose state is a K.variable."""
+
+    stateful = True
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.right = K.variable(0, "float64")
+
+    def __call__(self, y_true, y_pred):
+        self.add_update(K.update_add(self.right, np.sum((y_pred > 0.5) == y_true)), inputs=[y_true, y_pred])
+        return K.get_value(self.right)
+
+    def reset_states(self):
+        K.set_value(self.right, 0)
+
+
 OPTIMIZERS = {
     "adam": lambda: Adam(0.05, decay=0.01),
     "accumulated": lambda: SGD(0.1, momentum=0.9, gradient_accumulation_steps=2),
@@ -64,10 +102,14 @@ def made(optimizer):
             BatchNormalization(),
             Dropout(0.4),
             Counting(),
-            Dense(2, kernel_constraint=MaxNorm(0.5)),
+            Dense(2, activation="sigmoid", kernel_constraint=MaxNorm(0.5)),
         ]
     )
-    model.compile(OPTIMIZERS[optimizer](), loss="mse", metrics=["mae"])
+    model.compile(
+        OPTIMIZERS[optimizer](),
+        loss="mse",
+        metrics=["mae", AUC(), AUC(None, name="exact"), Listing(), AsInKeras2(name="right")],
+    )
     return model
 
 
@@ -80,16 +122,26 @@ def state_of(model):
     return (steps.stream.step if steps is not None else 0), state
 
 
+def with_metrics(model):
+    """`state_of` and what the metrics of the epoch have gathered."""
+    step, state = state_of(model)
+    for metric in model.metrics[1:]:
+        for name, value in vars(metric).items():
+            if isinstance(value, (list, np.ndarray, float)) or name == "right":
+                state[f"{metric.name} {name}"] = np.array(value, "f8")
+    return step, state
+
+
 class Recorder(Callback):
     def __init__(self):
         super().__init__()
         self.states = []
 
     def on_train_begin(self, logs=None):
-        self.states.append(state_of(self.model))
+        self.states.append(with_metrics(self.model))
 
     def on_batch_end(self, batch, logs=None):
-        self.states.append(state_of(self.model))
+        self.states.append(with_metrics(self.model))
 
 
 def train(model, first=0):
@@ -119,11 +171,12 @@ def interrupted(model, n):
 
 
 def check(model, states):
-    step, _ = now = state_of(model)
+    step, _ = now = with_metrics(model)
     same(now, states[step])
     if step < STEPS:
-        train(model, first=step)
-    same(state_of(model), states[-1])
+        train(model, first=step)  # the metrics of a new epoch
+    now, last = state_of(model), states[-1]
+    same(now, (last[0], {name: value for name, value in last[1].items() if name in now[1]}))
     return step
 
 
@@ -167,3 +220,85 @@ def test_real_signals(case):
             check(model, states)
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def one_by_one(model, batches):
+    return [model.train_on_batch(X[i * BATCH : (i + 1) * BATCH], Y[i * BATCH : (i + 1) * BATCH]) for i in batches]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_metrics_of_batches_by_hand_are_of_the_finished_steps():
+    """Steps that a script makes itself: what the metrics gathered is of the steps that were made, and no batch counts twice."""
+    quiet = made("adam")
+    states, numbers = [with_metrics(quiet)], []
+    for i in range(STEPS):
+        numbers += one_by_one(quiet, [i])
+        states.append(with_metrics(quiet))
+    with Interrupt() as interrupt:
+        one_by_one(made("adam"), range(STEPS))
+    total = interrupt.seen
+    reached = set()
+    for n in np.random.default_rng(TIMES).integers(1, total, max(10, TIMES)):
+        model = made("adam")
+        with Interrupt(int(n)):
+            one_by_one(model, range(STEPS))
+        step, _ = now = with_metrics(model)
+        same(now, states[step])
+        assert one_by_one(model, range(step, STEPS)) == numbers[step:]
+        reached.add(step)
+    assert len(reached) > 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_evaluation_by_hand_counts_a_batch_once():
+    def scored(model):
+        return [model.test_on_batch(X[i * BATCH : (i + 1) * BATCH], Y[i * BATCH : (i + 1) * BATCH]) for i in range(2)]
+
+    def gathered(model):
+        return with_metrics(model)[1]["auc _positives"]
+
+    quiet = made("adam")
+    quiet.test_on_batch(X[:BATCH], Y[:BATCH])
+    once = {name: np.copy(value) for name, value in with_metrics(quiet)[1].items()}
+    quiet.test_on_batch(X[BATCH : 2 * BATCH], Y[BATCH : 2 * BATCH])
+    twice = with_metrics(quiet)[1]
+    none = with_metrics(made("adam"))[1]
+    with Interrupt() as interrupt:
+        scored(made("adam"))
+    for n in np.random.default_rng(TIMES).integers(1, interrupt.seen, max(10, TIMES)):
+        model = made("adam")
+        with Interrupt(int(n)):
+            scored(model)
+        now = with_metrics(model)
+        matching = [states for states in (none, once, twice) if gathered(model) == states["auc _positives"]]
+        same(now, (0, matching[0]))
+
+
+def backed_up(model, directory):
+    backup = BackupAndRestore(directory, save_freq=1)
+    callbacks = [ReduceLROnPlateau("loss", patience=1), backup]
+    return model.fit(X, Y, BATCH, epochs=2, verbose=0, callbacks=callbacks).history
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("again", ["in a new process", "in the same"])
+def test_a_backup_goes_on_to_the_same_bits(again, tmp_path):
+    """Shuffled, with metrics that keep a state: whatever was cut off, the fit that takes it up ends as if nothing had been."""
+    quiet = made("adam")
+    history = backed_up(quiet, tmp_path / "quiet")
+    with Interrupt() as interrupt:
+        backed_up(made("adam"), tmp_path / "counted")
+    for i, n in enumerate(np.random.default_rng(TIMES).integers(1, interrupt.seen, max(8, TIMES // 5))):
+        directory = tmp_path / str(i)
+        model = made("adam")
+        try:
+            with Interrupt(int(n)):
+                backed_up(model, directory)
+        except ValueError as error:  # Python's zipfile, when it is cut off while NumPy writes
+            assert isinstance(error.__context__, KeyboardInterrupt)
+        if again == "in a new process":
+            model = made("adam")
+        # The model itself goes on from a backup only: there is none yet before the first one, and none after the end.
+        if again == "in a new process" or (directory / "training.npz").exists():
+            assert backed_up(model, directory) == history, f"bytecode {n}"
+            same(with_metrics(model), with_metrics(quiet))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
@@ -17,6 +18,7 @@ from lamella.data.standardize import Array
 from lamella.ops.reduce import total as total_of
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
+from lamella.training.gathered import moves, twin_of
 
 # A Tensor and what each of its elements counts in the total.
 Seed = tuple[Tensor, Array]
@@ -41,23 +43,44 @@ class Metric(PickledByName):
         """Its own state runs over the epoch: the last value counts, not the mean of the batches."""
         return bool(getattr(self.function, "stateful", False))
 
-    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None = None) -> float:
+    def __call__(
+        self, target: Array, output: Array, weights: Array | None, mask: Array | None = None, *, then: list[Call]
+    ) -> float:
+        """The column's number. then: gets the calls that move the metric's own state; until then it is what it was."""
         weights = weights if self.weighted else None
+        if self.stateful:
+            twin = twin_of(self.function)
+            if hasattr(twin, "update_state"):
+                number = self._streamed(twin, target, output, weights, mask)
+            else:
+                number = self._mean(self._values(twin, target, output))
+            then += moves(self.function, twin)
+            return number
         if hasattr(self.function, "update_state"):
-            return self._streamed(target, output, weights, mask)
-        values: Any = value_of(self.function(target, output))
+            return self._streamed(self.function, target, output, weights, mask)
+        values = self._values(self.function, target, output)
+        if weights is not None or (mask is not None and values.ndim):
+            return float((values * row_shares(weights, values, mask)).sum())
+        return self._mean(values)
+
+    def _values(self, function: Callable[..., Any], target: Array, output: Array) -> Any:
+        values = value_of(function(target, output))
         if values is None:
             raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-        if not self.stateful and (weights is not None or (mask is not None and values.ndim)):
-            return float((values * row_shares(weights, values, mask)).sum())
+        return values
+
+    @staticmethod
+    def _mean(values: Any) -> float:
         return float(values) if values.ndim == 0 else total_of(values) / values.size
 
-    def _streamed(self, target: Array, output: Array, weights: Array | None, mask: Array | None) -> float:
+    def _streamed(
+        self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
+    ) -> float:
         """The result after this batch. What is masked counts nothing."""
         if mask is not None:
             kept = mask.astype(np.float64)
             weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
-        value: Any = np.asarray(self.function(target, output, weights))
+        value: Any = np.asarray(function(target, output, weights))
         if value.size != 1:
             raise ValueError(
                 f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold"
@@ -228,8 +251,9 @@ class Objective(PickledByName):
         values: Outputs,
         targets: Sequence[Array],
         weights: Sequence[Array | None],
+        then: list[Call],
     ) -> list[float]:
-        """One number for each of `names`."""
+        """One number for each of `names`. then: gets the calls that move the state of metrics, for the step's commit."""
         numbers = [total]
         if self._report_losses:
             numbers += losses
@@ -239,7 +263,7 @@ class Objective(PickledByName):
                 value = values[output.index]
                 array: Any = value.value if type(value) is Tensor else value
                 mask = None if masks is None else masks[output.index]
-                numbers += [metric(target, array, weight, mask) for metric in output.metrics]
+                numbers += [metric(target, array, weight, mask, then=then) for metric in output.metrics]
         return numbers
 
 

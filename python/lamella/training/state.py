@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamella.core.variable import Variable
+from lamella.training.gathered import gathered
 from lamella.training.step import Steps
 
 
@@ -24,7 +25,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
         },
         "random": steps.stream.get_state(),
         # An epoch begins with metrics that know of nothing.
-        "metrics": [_gathered(metric) for metric in metrics] if within_epoch else None,
+        "metrics": [gathered(metric) for metric in metrics] if within_epoch else None,
     }
 
 
@@ -55,7 +56,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
             if isinstance(held, Variable):
                 held.assign(value)
             else:
-                setattr(metric, name, value)
+                setattr(metric, name, copy.deepcopy(value))  # the caller keeps what came
     steps.stream.set_state(state["random"])
 
 
@@ -67,12 +68,3 @@ def _metrics(steps: Steps) -> list[Any]:
 def _numbers(optimizer: Any) -> dict[str, Variable]:
     """The learning rate and what else a callback may have changed, and the count of steps."""
     return {name: value for name, value in vars(optimizer).items() if isinstance(value, Variable)}
-
-
-def _gathered(metric: Any) -> dict[str, Any]:
-    """A metric's attributes: whatever it gathers over an epoch is among them. Functions gather nothing."""
-    return {name: copy.deepcopy(_plain(v)) for name, v in vars(metric).items() if not callable(v)}
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Variable) else value

@@ -27,11 +27,15 @@ from lamella.training.objective import Objective, Outputs, Seed
 
 def infer(model: Any, inputs: list[Array]) -> Any:
     """The model's outputs in the inference phase, in which only the state of stateful layers moves."""
-    updates = Updates()
-    updates.allowed = False
-    values = model.run(inputs, training=False, updates=updates)
+    values, updates = _inferred(model, inputs)
     updates.apply()
     return values
+
+
+def _inferred(model: Any, inputs: list[Array]) -> tuple[Any, Updates]:
+    updates = Updates()
+    updates.allowed = False
+    return model.run(inputs, training=False, updates=updates), updates
 
 
 class Steps(PickledByName):
@@ -81,15 +85,17 @@ class Steps(PickledByName):
             self.told = True
             anomaly.warn(self.model, inputs, total, self.stream.step - self.stream.epoch)
         then = [*updates.calls(), self.stream.count_step()]
+        # Of the outputs before the update, and before the commit: it moves what metrics gather, too.
+        numbers = objective.report(total, losses, values, targets, weights, then)
         if not self._params:
             commit(then)
         else:
             self.bind_optimizer()
             self._update(self._tape.gradients(seeds), then)
-        return objective.report(total, losses, values, targets, weights)
+        return numbers
 
     def _update(self, grads: list[Array | None], then: list[Call]) -> None:
-        """Weights, their state, constraints, layers' state and the count of the step, in one piece."""
+        """Weights, their state, constraints, layers' and metrics' state and the count of the step, in one piece."""
         projections = [(_project, (variable,)) for variable in self._constrained]
         if getattr(self.optimizer, "commits", False):
             self.optimizer.step_and(self._params, grads, then, projections)
@@ -154,9 +160,12 @@ class Steps(PickledByName):
         objective: Objective,
     ) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
-        values = infer(self.model, inputs)
+        values, updates = _inferred(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
-        return objective.report(total, losses, values, targets, weights)
+        then = updates.calls()
+        numbers = objective.report(total, losses, values, targets, weights, then)
+        commit(then)
+        return numbers
 
     def gradients(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Array]:
         """Of the loss, penalties included, in the inference phase; one for each trainable weight, nothing is updated."""
