@@ -57,7 +57,7 @@ PyObject* commit(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
 
 struct Scope {
     PyObject_HEAD
-    PyObject* bindings;  // tuple of (object, name, value)
+    PyObject* bindings;  // tuple of (object, name, value) and (context variable, value)
     PyObject* before;    // tuple of the values that they had; null outside of a with block
 
     template <class F>
@@ -69,14 +69,29 @@ struct Scope {
     }
 };
 
+// What a binding's attribute or context variable is now; null with an error set.
+PyObject* get_bound(PyObject* binding) {
+    PyObject* const object = PyTuple_GET_ITEM(binding, 0);
+    if (PyTuple_GET_SIZE(binding) == 3) return PyObject_GetAttr(object, PyTuple_GET_ITEM(binding, 1));
+    PyObject* value = nullptr;
+    if (PyContextVar_Get(object, nullptr, &value) == 0 && value == nullptr) PyErr_SetObject(PyExc_LookupError, object);
+    return value;
+}
+
+int set_bound(PyObject* binding, PyObject* value) {
+    PyObject* const object = PyTuple_GET_ITEM(binding, 0);
+    if (PyTuple_GET_SIZE(binding) == 3) return PyObject_SetAttr(object, PyTuple_GET_ITEM(binding, 1), value);
+    PyObject* const token = PyContextVar_Set(object, value);
+    Py_XDECREF(token);
+    return token == nullptr ? -1 : 0;
+}
+
 // The attributes as they were, for the first `count` bindings, last first.
 void unbind(PyObject* bindings, PyObject* before, Py_ssize_t count) {
     Error error;
     while (count-- > 0) {
         PyObject* const binding = PyTuple_GET_ITEM(bindings, count);
-        if (PyObject_SetAttr(PyTuple_GET_ITEM(binding, 0), PyTuple_GET_ITEM(binding, 1), PyTuple_GET_ITEM(before, count)) < 0) {
-            PyErr_WriteUnraisable(binding);
-        }
+        if (set_bound(binding, PyTuple_GET_ITEM(before, count)) < 0) PyErr_WriteUnraisable(binding);
     }
     error.restore();
 }
@@ -87,9 +102,8 @@ PyObject* bind_attributes(PyObject* bindings) {
     PyObject* const before = PyTuple_New(count);
     for (Py_ssize_t i = 0; before != nullptr && i < count; ++i) {
         PyObject* const binding = PyTuple_GET_ITEM(bindings, i);
-        PyObject *const object = PyTuple_GET_ITEM(binding, 0), *const name = PyTuple_GET_ITEM(binding, 1);
-        PyObject* const old = PyObject_GetAttr(object, name);
-        if (old == nullptr || PyObject_SetAttr(object, name, PyTuple_GET_ITEM(binding, 2)) < 0) {
+        PyObject* const old = get_bound(binding);
+        if (old == nullptr || set_bound(binding, PyTuple_GET_ITEM(binding, PyTuple_GET_SIZE(binding) - 1)) < 0) {
             Py_XDECREF(old);
             unbind(bindings, before, i);
             Py_DECREF(before);
@@ -104,8 +118,10 @@ PyObject* new_scope(PyTypeObject* type, PyObject* bindings, PyObject* names) {
     if (names != nullptr && PyDict_GET_SIZE(names) > 0) return PyErr_Format(PyExc_TypeError, "Scope: takes no keywords");
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bindings); ++i) {
         PyObject* const binding = PyTuple_GET_ITEM(bindings, i);
-        if (!PyTuple_Check(binding) || PyTuple_GET_SIZE(binding) != 3) {
-            return PyErr_Format(PyExc_TypeError, "Scope: expected tuples (object, name, value), got %R", binding);
+        const Py_ssize_t size = PyTuple_Check(binding) ? PyTuple_GET_SIZE(binding) : 0;
+        if (size != 3 && !(size == 2 && PyContextVar_CheckExact(PyTuple_GET_ITEM(binding, 0)))) {
+            return PyErr_Format(PyExc_TypeError,
+                                "Scope: expected tuples (object, name, value) or (context variable, value), got %R", binding);
         }
     }
     PyObject* const self = type->tp_alloc(type, 0);

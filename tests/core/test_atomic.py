@@ -1,11 +1,15 @@
 """Commits and scopes: done whole or not at all, and undone however a block ends."""
 
+import signal
 import sys
+import threading
+from contextvars import ContextVar
 from operator import setitem
 
 import numpy as np
 import pytest
 
+from lamella.core import registry
 from lamella.core.atomic import Scope, commit, write
 
 
@@ -108,3 +112,56 @@ def test_run_restores_wherever_an_interrupt_comes():
         if not interrupted:
             break
     assert 20 < number < 99
+
+
+def test_a_scope_of_a_context_variable_is_undone_whole():
+    number = ContextVar("number", default=1)
+    held = Held()
+    held.x = "before"
+    scope = Scope((number, 2), (held, "x", "within"))
+    assert scope.run(lambda: (number.get(), held.x)) == (2, "within")
+    with scope:
+        assert number.get() == 2
+        assert in_a_thread(number) == 1
+    assert (number.get(), held.x) == (1, "before")
+    with pytest.raises(LookupError), Scope((held, "x", "within"), (ContextVar("unset"), 1)):
+        raise AssertionError
+    assert held.x == "before"
+    for wrong in [(number,), (held, 1), (number, "x", 1, 2)]:
+        with pytest.raises(TypeError, match="expected tuples"):
+            Scope(wrong)
+
+
+def in_a_thread(variable):
+    """The value in a thread that begins now."""
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(variable.get()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+def test_no_signal_leaves_a_scope_of_custom_objects_open():
+    """Real signals: CPython handles them after calls and at jumps back, not between any two bytecodes."""
+    random = np.random.default_rng(0)
+
+    def within():
+        while True:
+            with registry.custom_object_scope({"mine": 1}), registry.custom_object_scope({"mine": 2}, {"other": 3}):
+                registry.get_custom_objects()["more"] = 4
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(1000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 3e-4))
+                within()
+            except KeyboardInterrupt:
+                pass
+            assert registry.get_custom_objects().keys() & {"mine", "other", "more"} == set()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)

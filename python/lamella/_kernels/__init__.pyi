@@ -1,6 +1,7 @@
 """The compiled module: one function for each line of cpp/kernels.def, and the choice of target and threads."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -89,12 +90,12 @@ def commit(
     """
 
 class Scope:
-    """Attributes that have another value for a while.
+    """Attributes and context variables that have another value for a while.
 
-    Args:  bindings: (object, name of the attribute, its value meanwhile).
+    Args:  bindings: (object, name of the attribute, its value meanwhile), or (context variable, its value meanwhile).
     """
 
-    def __init__(self, *bindings: tuple[object, str, object]) -> None: ...
+    def __init__(self, *bindings: tuple[object, str, object] | tuple[ContextVar[Any], object]) -> None: ...
     def run(self, function: Callable[..., T], /, *arguments: Any, **named: Any) -> T:
         """What function(*arguments) returns; then the attributes are as before, whatever came."""
 

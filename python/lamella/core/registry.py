@@ -5,14 +5,14 @@ No name is ever imported or evaluated, so a config from a stranger reaches regis
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from lamella.core import keras_names
+from lamella.core.atomic import Scope
 from lamella.core.release import KERAS_VERSION
 
 T = TypeVar("T")
@@ -130,18 +130,15 @@ def name_of(room: str, obj: object) -> str | None:
     return None
 
 
-@contextlib.contextmanager
-def custom_object_scope(*objects: Mapping[str, Any]) -> Iterator[None]:
-    """Within the block, this thread's lookups in every room find the given objects by name first."""
-    before = _scope.get()
+def custom_object_scope(*objects: Mapping[str, Any]) -> Scope:
+    """A `with` block in which this thread's lookups in every room find the given objects by name first.
+
+    It begins with what get_custom_objects holds when it is made. Ctrl-C cannot leave it open.
+    """
     table = dict(get_custom_objects())
     for mapping in objects:
         table.update(mapping)
-    _scope.set(table)
-    try:
-        yield
-    finally:
-        _scope.set(before)
+    return Scope((_scope, table))
 
 
 def get_custom_objects() -> dict[str, Any]:
