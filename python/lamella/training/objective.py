@@ -43,35 +43,24 @@ class Metric(PickledByName):
         """Its own state runs over the epoch: the last value counts, not the mean of the batches."""
         return bool(getattr(self.function, "stateful", False))
 
-    def __call__(
-        self, target: Array, output: Array, weights: Array | None, mask: Array | None = None, *, then: list[Call]
-    ) -> float:
+    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None, then: list[Call]) -> float:
         """The column's number. then: gets the calls that move the metric's own state; until then it is what it was."""
         weights = weights if self.weighted else None
-        if self.stateful:
-            twin = twin_of(self.function)
-            if hasattr(twin, "update_state"):
-                number = self._streamed(twin, target, output, weights, mask)
+        stateful = self.stateful
+        function = twin_of(self.function) if stateful else self.function
+        if hasattr(function, "update_state"):
+            number = self._streamed(function, target, output, weights, mask)
+        else:
+            values: Any = value_of(function(target, output))
+            if values is None:
+                raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
+            if not stateful and (weights is not None or (mask is not None and values.ndim)):
+                number = float((values * row_shares(weights, values, mask)).sum())
             else:
-                number = self._mean(self._values(twin, target, output))
-            then += moves(self.function, twin)
-            return number
-        if hasattr(self.function, "update_state"):
-            return self._streamed(self.function, target, output, weights, mask)
-        values = self._values(self.function, target, output)
-        if weights is not None or (mask is not None and values.ndim):
-            return float((values * row_shares(weights, values, mask)).sum())
-        return self._mean(values)
-
-    def _values(self, function: Callable[..., Any], target: Array, output: Array) -> Any:
-        values = value_of(function(target, output))
-        if values is None:
-            raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-        return values
-
-    @staticmethod
-    def _mean(values: Any) -> float:
-        return float(values) if values.ndim == 0 else total_of(values) / values.size
+                number = float(values) if values.ndim == 0 else total_of(values) / values.size
+        if stateful:
+            then += moves(self.function, function)
+        return number
 
     def _streamed(
         self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
@@ -263,7 +252,7 @@ class Objective(PickledByName):
                 value = values[output.index]
                 array: Any = value.value if type(value) is Tensor else value
                 mask = None if masks is None else masks[output.index]
-                numbers += [metric(target, array, weight, mask, then=then) for metric in output.metrics]
+                numbers += [metric(target, array, weight, mask, then) for metric in output.metrics]
         return numbers
 
 
