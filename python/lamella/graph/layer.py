@@ -21,7 +21,7 @@ from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.calls import CallHistory
-from lamella.graph.constructors import naming_layer
+from lamella.graph.constructors import resolving
 from lamella.graph.input_spec import InputSpec, check_inputs
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
@@ -95,7 +95,7 @@ class Layer(Weighted, CallHistory, Configurable):
         super().__init_subclass__(**options)
         cls.self_contained = self_contained
         if self_contained and "__init__" in vars(cls):
-            setattr(cls, "__init__", naming_layer(vars(cls)["__init__"]))
+            setattr(cls, "__init__", resolving(vars(cls)["__init__"]))
 
     def __init__(
         self,
@@ -136,6 +136,9 @@ class Layer(Weighted, CallHistory, Configurable):
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
         self._call_losses = RunLosses()  # what call() passed to add_loss
+
+    def resolve(self, names: Sequence[str]) -> None:
+        """Called after the constructor of each self-contained class with the names of its arguments; does nothing here."""
 
     # What a layer of one's own defines -------------------------------------------------------------------
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella import activations, constraints, initializers, regularizers
-from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
+from lamella.core.shapes import Shape, window_length
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Layer, Value
-from lamella.layers.core import positive, split_activation
+from lamella.graph.layer import Value
+from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import conv2d
@@ -20,13 +18,17 @@ from lamella.ops import conv2d
 
 @register("layers", "Convolution2D")
 @keras1_names(square_kernel=True, nb_filter="filters")
-class Conv2D(Layer, self_contained=True):
+class Conv2D(KernelLayer, self_contained=True):
     """activation(sum of windows of x times kernel, + bias).
 
     Shapes:  x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge),
         kernel [kh, kw, C, filters] in both formats -> [N, P, Q, filters].
     Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
+
+    input_spec = InputSpec(ndim=4)
+    rank = 2
+    fuses = ("relu",)
 
     def __init__(
         self,
@@ -48,22 +50,21 @@ class Conv2D(Layer, self_contained=True):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = positive(filters, "filters", self.name)
-        self.kernel_size = normalize_tuple(kernel_size, 2, "kernel_size")
-        self.strides = normalize_tuple(strides, 2, "strides")
-        self.padding = normalize_padding(padding)
-        self.data_format = normalize_data_format(data_format)
-        self.dilation_rate = normalize_tuple(dilation_rate, 2, "dilation_rate")
-        self.activation = activations.get(activation)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.activation = activation
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.input_spec = InputSpec(ndim=4)
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         axis = channel_axis(self.data_format)
@@ -75,7 +76,7 @@ class Conv2D(Layer, self_contained=True):
         self.kernel = self.add_weight("kernel", (*self.kernel_size, channels, self.filters))
         self.bias = self.add_weight("bias", (self.filters,)) if self.use_bias else None
         self.input_spec = InputSpec(ndim=4, axes={axis: channels})
-        self._fused, self._after = split_activation(self.activation)
+        self._fused, self._after = self.split_activation()
         self._channels_first = self.data_format == "channels_first"
         self.built = True
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from lamella import activations, constraints, initializers, regularizers
-from lamella.core.config import normalize_data_format
 from lamella.core.configurable import Spec
 from lamella.core.keras_names import complete as _complete
 from lamella.core.phase import current
@@ -17,24 +15,22 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape, count
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer, Value
+from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import dense, dropout, reshape, transpose
 
 
-def split_activation(activation: activations.Activation) -> tuple[str, activations.Activation | None]:
-    """(what the kernel fuses, what is left to call after it): relu and linear ride along with the bias."""
-    if activation is activations.relu:
-        return "relu", None
-    return "linear", None if activation is activations.linear else activation
-
-
 @register("layers")
 @keras1_names(output_dim="units")
-class Dense(Layer, self_contained=True):
+class Dense(KernelLayer, self_contained=True):
     """activation(x kernel + bias).
 
     Shapes:  x [..., K], kernel [K, units], bias [units] -> [..., units].
     """
+
+    input_spec = InputSpec(min_ndim=2)
+    supports_masking = True
+    fuses = ("relu",)
 
     def __init__(
         self,
@@ -51,18 +47,16 @@ class Dense(Layer, self_contained=True):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = positive(units, "units", self.name)
-        self.activation = activations.get(activation)
+        self.units = units
+        self.activation = activation
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.input_spec = InputSpec(min_ndim=2)
-        self.supports_masking = True
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         features = input_shape[-1]
@@ -71,7 +65,7 @@ class Dense(Layer, self_contained=True):
         self.kernel = self.add_weight("kernel", (features, self.units))
         self.bias = self.add_weight("bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
-        self._fused, self._after = split_activation(self.activation)
+        self._fused, self._after = self.split_activation()
         self.built = True
 
     def call(self, inputs: Value) -> Value:
@@ -82,25 +76,15 @@ class Dense(Layer, self_contained=True):
         return (*input_shape[:-1], self.units)
 
 
-def positive(value: Any, what: str, who: str) -> int:
-    """A count as a positive int; raises ValueError otherwise."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        number = 0
-    if number != value or number < 1:
-        raise ValueError(f"Layer {who}: expected {what} to be a positive integer, got {value!r}")
-    return number
-
-
 @register("layers")
-class Activation(Layer, self_contained=True):
+class Activation(KernelLayer, self_contained=True):
     """An activation function as a layer; shape unchanged."""
+
+    supports_masking = True
 
     def __init__(self, activation: Spec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
-        self.supports_masking = True
+        self.activation = activation
 
     def call(self, inputs: Value) -> Value:
         return self.activation(inputs)
@@ -117,6 +101,8 @@ class Dropout(Layer, self_contained=True):
     model that was saved, loaded and trained on.
     """
 
+    supports_masking = True
+
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
@@ -126,7 +112,6 @@ class Dropout(Layer, self_contained=True):
         self.rate = min(1.0, max(0.0, rate))
         self.noise_shape = None if noise_shape is None else as_shape(noise_shape)
         self.seed = seed
-        self.supports_masking = True
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -141,18 +126,18 @@ class Dropout(Layer, self_contained=True):
 
 
 @register("layers")
-class Flatten(Layer, self_contained=True):
+class Flatten(KernelLayer, self_contained=True):
     """[N, ...] -> [N, product].
 
     channels_first inputs are brought to channels_last first, so the rows of a Dense above lie in H, W, C order
     whatever the format (weights files rely on it).
     """
 
+    input_spec = InputSpec(min_ndim=3)
+
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # None means the process default here, as in every layer: normalize_data_format in Keras 2.2.5.
-        self.data_format = normalize_data_format(data_format)
-        self.input_spec = InputSpec(min_ndim=3)
+        self.data_format = data_format
 
     def build(self, input_shape: Shape) -> None:
         ndim = len(input_shape)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from lamella import ops
-from lamella.core.checks import check_number
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Value
+from lamella.layers.arguments import KernelLayer
 from lamella.ops.tape import value_of
 
 
@@ -21,17 +21,17 @@ def steps_with_values(inputs: Value, mask_value: float) -> Any:
 
 
 @register("layers")
-class Masking(Layer, self_contained=True):
+class Masking(KernelLayer, self_contained=True):
     """[N, T, ...] with a mask [N, T]: False, and zeros in the values, where all of a step's values are mask_value.
 
     Layers above that know masks skip those steps; the loss and the metrics do not count them.
     """
 
+    supports_masking = True
+
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_number(mask_value, f"Layer {self.name}, mask_value")
         self.mask_value = mask_value
-        self.supports_masking = True
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         return steps_with_values(inputs, self.mask_value)

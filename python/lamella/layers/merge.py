@@ -11,8 +11,9 @@ from lamella import ops
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
-from lamella.core.shapes import Dim, Shape, as_axis, normalize_axis
-from lamella.graph.layer import Layer, Value
+from lamella.core.shapes import Dim, Shape, normalize_axis
+from lamella.graph.layer import Value
+from lamella.layers.arguments import KernelLayer
 
 
 def _demand_list(name: str, input_shape: Any) -> None:
@@ -51,7 +52,7 @@ def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
     return np.all(np.concatenate(parts, axis=axis), axis=-1)
 
 
-class _Merge(Layer, self_contained=True):
+class _Merge(KernelLayer, self_contained=True):
     """Its mask holds where those of all inputs hold."""
 
     supports_masking = True
@@ -111,7 +112,7 @@ class Concatenate(_Merge, self_contained=True):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = as_axis(axis)
+        self.axis = axis
 
     def build(self, input_shape: list[Shape]) -> None:
         self.compute_output_shape(input_shape)

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamella import constraints, initializers, regularizers
 from lamella.core import config
-from lamella.core.checks import check_number
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, as_axis, count, normalize_axis
+from lamella.core.shapes import Shape, count, normalize_axis
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Value
 from lamella.graph.symbolic import Node
+from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import batch_norm, batch_norm_inference, transpose
 
 
 @register("layers")
 @keras1_names(beta_init="beta_initializer", gamma_init="gamma_initializer", dropped=("mode",))
-class BatchNormalization(Layer, self_contained=True):
+class BatchNormalization(KernelLayer, self_contained=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
 
     In training mean and variance are the batch's, and at the end of the step the moving ones follow:
@@ -32,6 +31,8 @@ class BatchNormalization(Layer, self_contained=True):
     variance n / (n - 1) v already; a frozen layer (trainable=False, of itself or a model around it, the outermost one
     included) uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -51,22 +52,19 @@ class BatchNormalization(Layer, self_contained=True):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_number(momentum, f"Layer {self.name}, momentum")
-        check_number(epsilon, f"Layer {self.name}, epsilon")
-        self.axis = as_axis(axis)
+        self.axis = axis
         self.momentum = momentum
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.supports_masking = True
+        self.beta_initializer = beta_initializer
+        self.gamma_initializer = gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+        self.beta_regularizer = beta_regularizer
+        self.gamma_regularizer = gamma_regularizer
+        self.beta_constraint = beta_constraint
+        self.gamma_constraint = gamma_constraint
 
     def build(self, input_shape: Shape) -> None:
         axis = normalize_axis(self.axis, len(input_shape), self.name)

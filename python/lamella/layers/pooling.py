@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.config import normalize_data_format
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, normalize_padding, normalize_tuple, window_length
+from lamella.core.shapes import Shape, window_length
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Value
+from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 
 
-class _Pooling2D(Layer, self_contained=True):
+class _Pooling2D(KernelLayer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, H, W, C] -> [N, P, Q, C], either data_format."""
+
+    input_spec = InputSpec(ndim=4)
+    rank = 2
 
     def __init__(
         self,
@@ -28,18 +31,16 @@ class _Pooling2D(Layer, self_contained=True):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.pool_size = normalize_tuple(pool_size, 2, "pool_size")
-        self.strides = self.pool_size if strides is None else normalize_tuple(strides, 2, "strides")
-        self.padding = normalize_padding(padding)
-        self.data_format = normalize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=4)
-        self._channels_first = self.data_format == "channels_first"
+        self.pool_size = pool_size
+        self.strides = pool_size if strides is None else strides
+        self.padding = padding
+        self.data_format = data_format
 
     def pool(self, x: Value) -> Value:
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:
-        if self._channels_first:
+        if self.data_format == "channels_first":
             return to_first(self.pool(to_last(inputs)))
         return self.pool(inputs)
 
@@ -75,20 +76,20 @@ class AveragePooling2D(_Pooling2D, self_contained=True):
         return avg_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
-class _GlobalPooling2D(Layer, self_contained=True):
+class _GlobalPooling2D(KernelLayer, self_contained=True):
     """[N, H, W, C] -> [N, C], either data_format."""
+
+    input_spec = InputSpec(ndim=4)
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = normalize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=4)
-        self._channels_first = self.data_format == "channels_first"
+        self.data_format = data_format
 
     def pool(self, x: Value) -> Value:
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:
-        return self.pool(to_last(inputs) if self._channels_first else inputs)
+        return self.pool(to_last(inputs) if self.data_format == "channels_first" else inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[channel_axis(self.data_format)])

@@ -1,0 +1,93 @@
+"""What constructors of layers are given becomes what the layers work with, by the argument's name.
+
+A constructor stores each argument under its own name and does nothing else; `KernelLayer` resolves what it stored, so that
+`kernel_initializer="he_normal"`, `activation="relu"` or `strides=2` mean the same in all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella import activations, constraints, initializers, regularizers
+from lamella.core.checks import check_number
+from lamella.core.config import normalize_data_format
+from lamella.core.shapes import as_axis, normalize_padding, normalize_tuple
+from lamella.graph.layer import Layer, Value
+
+# By the end of the name: kernel_initializer, recurrent_activation, ...
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "initializer": initializers.get,
+    "regularizer": regularizers.get,
+    "constraint": constraints.get,
+    "activation": activations.get,
+}
+# One number for each axis of a window.
+_WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate"}
+_COUNTS = {"units", "filters"}
+_NUMBERS = {"momentum", "epsilon", "mask_value"}
+
+
+class KernelLayer(Layer):
+    """Base of layers whose arguments are resolved by their names, after each constructor of a self-contained class.
+
+    Attributes:
+        rank: Number of axes that windows move on, for layers that have windows.
+        fuses: Names of the activations that the kernel of this layer computes with the bias.
+    """
+
+    rank: int
+    fuses: tuple[str, ...] = ()
+
+    # Any: a constructor stores what it was given, and `resolve` puts in its place what it means.
+    activation: Any
+    axis: Any
+    data_format: Any
+    dilation_rate: Any
+    kernel_size: Any
+    padding: Any
+    pool_size: Any
+    strides: Any
+
+    def resolve(self, names: Sequence[str]) -> None:
+        """Turn the stored arguments of these names into what they mean.
+
+        Raises:
+            ValueError: An argument is not understood; the message names the layer and the argument.
+        """
+        for name in names:
+            given = getattr(self, name)
+            kind = _KINDS.get(name.rpartition("_")[2])
+            if kind is not None:
+                setattr(self, name, kind(given))
+            elif name in _COUNTS:
+                setattr(self, name, positive(given, name, self.name))
+            elif name in _WINDOWS:
+                setattr(self, name, normalize_tuple(given, self.rank, name))
+            elif name == "data_format":
+                # None is the default of the process, also where Keras 2.2.5 forgets to look (Flatten).
+                self.data_format = normalize_data_format(given)
+            elif name == "padding":
+                self.padding = normalize_padding(given)
+            elif name == "axis":
+                self.axis = as_axis(given)
+            elif name in _NUMBERS:
+                check_number(given, f"Layer {self.name}, {name}")
+
+    def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
+        """(the name of what the kernel computes with the bias, what is left to call after it)."""
+        for name in self.fuses:
+            if self.activation is getattr(activations, name):
+                return name, None
+        return "linear", None if self.activation is activations.linear else self.activation
+
+
+def positive(value: Any, what: str, who: str) -> int:
+    """A count as a positive int. Raises ValueError otherwise."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = 0
+    if number != value or number < 1:
+        raise ValueError(f"Layer {who}: expected {what} to be a positive integer, got {value!r}")
+    return number
