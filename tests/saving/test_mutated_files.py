@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import runpy
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
+from lamella import layers
 from lamella.callbacks import EarlyStopping
 from lamella.layers import BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten, Input, Masking, MaxPooling2D
 from lamella.models import Model, Sequential, load_model, model_from_json, model_from_yaml
@@ -176,14 +178,14 @@ def members(file, kind):
     return found
 
 
-def read_changed(path, data):
+def read_changed(path, data, load=load_model):
     """A function that changes the file at random and reads it."""
 
     def read(rng):
         path.write_bytes(data)
         with h5py.File(path, "r+") as file:
             change_h5(rng, file)
-        load_model(path)
+        load(path)
 
     return read
 
@@ -203,6 +205,13 @@ def test_h5(tmp_path):
 def test_h5_of_other_keras(tmp_path, case):
     data = gzip.decompress((GOLDEN / f"{case}.h5.gz").read_bytes())
     check(outcomes(read_changed(tmp_path / "m.h5", data), MUTATIONS // 3))
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_weights_h5(tmp_path, name):
+    places = runpy.run_path(str(GOLDEN / "make_weights.py"))["places"](layers, Sequential, Model)
+    data = gzip.decompress((GOLDEN / f"{name}_places.weights.h5.gz").read_bytes())
+    check(outcomes(read_changed(tmp_path / "m.weights.h5", data, places.load_weights), MUTATIONS // 2))
 
 
 def test_safetensors(model, tmp_path):

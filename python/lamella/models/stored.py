@@ -54,7 +54,7 @@ class Stored:
             reshape: weights of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
             timeout: as in `load_model`.
         Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes, and
-            where it cannot be known which weight of a nested model is which.
+            where it cannot be known which weight of a nested model is which, or which layer of a `.weights.h5`.
         Deviation from Keras 2.2.5: it takes the weights of a nested model in the order of the file, which depends on what was
             frozen, and so exchanges weights of the same shape.
         """

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamella.core.files import replace_file
-from lamella.saving import h5_read, h5_write, isolated, pipes, safetensors_file, seal, suffixes, weights, whole
+from lamella.saving import h5_read, h5_write, isolated, pipes, safetensors_file, seal, suffixes, weights, weights_h5, whole
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError as ModelFileError
 from lamella.saving.overwrite import may_write
@@ -62,8 +62,11 @@ def load_weights(
 ) -> None:
     """See `Model.load_weights`."""
     _check_kind(filepath, timeout)
+    contents, layers = _read(filepath, timeout), model.layers
+    if weights_h5.is_from(contents):
+        contents, layers = weights_h5.as_in_model(contents, layers, by_name=by_name, skip_mismatch=skip_mismatch)
     match = weights.by_name if by_name else weights.by_position
-    found = match(_read(filepath, timeout), model.layers, skip_mismatch=skip_mismatch, reshape=reshape)
+    found = match(contents, layers, skip_mismatch=skip_mismatch, reshape=reshape)
     weights.assign(found)
 
 

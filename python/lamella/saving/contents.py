@@ -18,11 +18,13 @@ class Entry:
     """The weights of one layer: those first that are trainable when the file is written, as Keras has it.
 
     order: of a nested layer, the names in an order that does not depend on what is frozen; None where the file does not say.
+    place: where Keras 3's `.weights.h5` keeps the layer (see `weights_h5`); None in every other format.
     """
 
     name: str
     weights: list[Named]
     order: list[str] | None = None
+    place: str | None = None
 
 
 @dataclass

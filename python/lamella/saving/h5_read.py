@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lamella.core import config
 from lamella.core.configurable import Config
 from lamella.core.shapes import count
+from lamella.saving import weights_h5
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
 from lamella.saving.h5_write import ORDER, STATE
@@ -49,10 +50,10 @@ def read(file: BinaryIO, path: str) -> Contents:
 
 def read_group(group: h5py.Group, path: str, size: int | None = None) -> Contents:
     """As `read`, for a file or group that is open already. size: bytes of the file, None for one that we trust."""
-    return _Reader(path, size).contents(group)
+    return Reader(path, size).contents(group)
 
 
-class _Reader:
+class Reader:
     """Reads each group and each array once, so the work is bounded by the number of objects that the file holds.
 
     Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted.
@@ -65,12 +66,12 @@ class _Reader:
 
     def contents(self, root: h5py.Group) -> Contents:
         whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and self._has(root, "model_weights")
-        group = self._group(root, "model_weights") if whole else root
-        version = self._text(group, "keras_version")
+        group = self.group(root, "model_weights") if whole else root
+        version = self.text(group, "keras_version")
         if version is None or version.startswith("1"):
             if not whole and self._names(group, "layer_names") is None:
-                if self._has(root, "layers") or self._has(root, "_layer_checkpoint_dependencies"):
-                    raise ModelFileError(self.path, "in the layout of Keras 3's .weights.h5; let it save weights as .h5")
+                if weights_h5.is_such(root):
+                    return weights_h5.read(self, root)
                 raise ModelFileError(self.path, "neither model weights nor names of layers: no file of Keras")
             raise ModelFileError(
                 self.path,
@@ -80,19 +81,19 @@ class _Reader:
         names = self._names(group, "layer_names")
         if names is None:
             raise ModelFileError(self.path, "the attribute layer_names is missing")
-        contents = Contents([self._entry(group, name) for name in names], version, self._text(group, "backend"))
+        contents = Contents([self._entry(group, name) for name in names], version, self.text(group, "backend"))
         if whole:
             contents.model_config = self._json(root, "model_config")
             contents.training_config = self._json(root, "training_config")
             contents.state = self._json(root, STATE) or {}
             if self._has(root, STATE):
-                contents.state_arrays = self._arrays(self._group(root, STATE))
+                contents.state_arrays = self._arrays(self.group(root, STATE))
             if self._has(root, "optimizer_weights"):
-                contents.optimizer_weights = self._arrays(self._group(root, "optimizer_weights"))
+                contents.optimizer_weights = self._arrays(self.group(root, "optimizer_weights"))
         return contents
 
     def _entry(self, group: h5py.Group, name: str) -> Entry:
-        layer = self._group(group, name)
+        layer = self.group(group, name)
         return Entry(name, self._arrays(layer), self._order(layer))
 
     def _order(self, layer: h5py.Group) -> list[str] | None:
@@ -106,9 +107,9 @@ class _Reader:
         names = self._names(group, "weight_names")
         if names is None:
             raise ModelFileError(self.path, f"'{group.name}' has no attribute weight_names")
-        return [(name, self._array(group, name)) for name in names]
+        return [(name, self.array(group, name)) for name in names]
 
-    def _array(self, group: h5py.Group, name: str) -> NDArray[Any]:
+    def array(self, group: h5py.Group, name: str) -> NDArray[Any]:
         import h5py
 
         found = self._member(group, name)
@@ -134,7 +135,7 @@ class _Reader:
                 raise ModelFileError(self.path, f"{where} declares {declared} bytes, more than the file can hold or may")
         return np.asarray(found[()])
 
-    def _group(self, group: h5py.Group, name: str) -> h5py.Group:
+    def group(self, group: h5py.Group, name: str) -> h5py.Group:
         import h5py
 
         found = self._member(group, name)
@@ -185,12 +186,12 @@ class _Reader:
             taken.add(name)
         return names
 
-    def _text(self, group: h5py.Group, attribute: str) -> str | None:
+    def text(self, group: h5py.Group, attribute: str) -> str | None:
         value = self._attribute(group, attribute)
         return None if value is None else self._decoded(value, attribute)
 
     def _json(self, group: h5py.Group, attribute: str) -> Config | None:
-        text = self._text(group, attribute)
+        text = self.text(group, attribute)
         return None if text is None else parse_json(text, attribute, self.path)
 
     def _attribute(self, group: h5py.Group, name: str) -> Any:

@@ -76,7 +76,7 @@ def _send(contents: Contents, out: BinaryIO) -> None:
         return [[name, array.dtype.newbyteorder("<").str, list(array.shape)] for name, array in named]
 
     header = {
-        "layers": [[entry.name, described(entry.weights), entry.order] for entry in contents.layers],
+        "layers": [[entry.name, described(entry.weights), entry.order, entry.place] for entry in contents.layers],
         "optimizer_weights": described(contents.optimizer_weights),
         "state_arrays": described(contents.state_arrays),
         "texts": {name: getattr(contents, name) for name in _TEXTS},
@@ -96,7 +96,10 @@ def _received(out: BinaryIO, path: str) -> Contents:
     def arrays(described: list[Any]) -> list[Named]:
         return [(str(name), _array(out, dtype, shape, path)) for name, dtype, shape in described]
 
-    layers = [Entry(str(name), arrays(described), order) for name, described, order in header["layers"]]
+    layers = [
+        Entry(str(name), arrays(described), order, None if place is None else str(place))
+        for name, described, order, place in header["layers"]
+    ]
     optimizer_weights = arrays(header["optimizer_weights"])
     state_arrays = arrays(header["state_arrays"])
     texts = {name: header["texts"][name] for name in _TEXTS}

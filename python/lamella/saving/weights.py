@@ -5,7 +5,6 @@ Source: Keras 2.2.5 keras/engine/saving.py, its error texts, too.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
+from lamella.core.warn import warn
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.kernels import rotated
 from lamella.saving.nested import OrderUnknown, arranged, names_in_order, ordered
@@ -94,7 +94,7 @@ def by_position(
                 f"saved weights have {len(entry.weights)} elements.\nIn the file: {_listed([entry])}\n"
                 f"In the model: {_listed(entries([layer]))}"
             )
-            _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
+            refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
             continue
         found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=False, as_described=as_described)
     return found
@@ -115,7 +115,7 @@ def by_name(
                     f"have {len(entry.weights)} element(s).\nIn the file: {_listed([entry])}\n"
                     f"In the model: {_listed(entries([layer]))}"
                 )
-                _refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
+                refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
                 continue
             found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=True, as_described=False)
     _warn_of_the_rest(contents.layers, layers)
@@ -132,7 +132,7 @@ def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[Layer]) -> None:
         left = [name for name in saved if name not in owners]
         text = f"the file has nothing for {kept}, which keep their weights. In the file, but not in the model: {left}"
     if kept:
-        warnings.warn(f"load_weights(by_name=True): {text}", stacklevel=5)
+        warn(f"load_weights(by_name=True): {text}")
 
 
 def assign(assignments: Iterable[Assignment]) -> None:
@@ -155,7 +155,7 @@ def _matched(
     try:
         arrays = arranged(entry, layer, by_name=by_name, as_described=as_described)
     except OrderUnknown as error:
-        _refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
+        refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
         return []
     turned = rotated(layer) if backend == "theano" else frozenset()
     for variable, (_, array) in zip(ordered(layer), arrays):
@@ -175,16 +175,17 @@ def _matched(
                 f"weight has shape {array.shape}.\nIn the file: {_listed([entry])}\n"
                 f"In the model: {_listed(entries([layer]))}"
             )
-            _refuse(text, layer, f"shape ({variable.shape} vs {array.shape})", skip_mismatch)
+            refuse(text, layer, f"shape ({variable.shape} vs {array.shape})", skip_mismatch)
             continue
         found.append((variable, np.asarray(array, variable.dtype)))
     return found
 
 
-def _refuse(text: str, layer: Layer, what: str, skip: bool) -> None:
+def refuse(text: str, layer: Layer, what: str, skip: bool) -> None:
+    """ValueError of `text`, or with `skip` the warning that the layer keeps its weights."""
     if not skip:
         raise ValueError(text)
-    warnings.warn(f"Skipping loading of weights for layer {layer.name} due to mismatch in {what}.", stacklevel=6)
+    warn(f"Skipping loading of weights for layer {layer.name} due to mismatch in {what}.")
 
 
 def _listed(layers: Sequence[Entry]) -> str:
