@@ -86,6 +86,16 @@ def test_readme_code(number, tmp_path):
     run(script, cwd=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["callback", "layer", "optimizer"])
+def test_code_of_the_recipes(name, tmp_path):
+    """The blocks of a page, one after the other, end with assertions."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/recipes/{name}.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 2 and "\nassert " in blocks[-1]
+    script = tmp_path / "recipe.py"
+    script.write_text("\n".join(blocks))
+    run(script, cwd=tmp_path)
+
+
 def test_documents_name_only_what_is_there():
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
         for path in re.findall(r"`([\w./-]+/[\w./-]*)`", (ROOT / name).read_text()):
