@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamella.callbacks.logs import Logs
+from lamella.core.flags import check_flags
 
 Params = Mapping[str, Any]  # batch_size, epochs, steps, samples, verbose, do_validation, metrics
 
@@ -30,6 +31,10 @@ class Callback:
 
     state_names: tuple[str, ...] = ()
     state_in_model_files = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_flags(cls)
 
     def __init__(self) -> None:
         self.validation_data: list[Any] | None = None

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.flags import check_flags
 from lamella.core.pickling import PickledByName
 from lamella.core.variable import Variable
 
@@ -54,6 +55,10 @@ def plain(value: Any) -> Any:
 
 class Configurable(PickledByName):
     """Base of everything that is described by its constructor's arguments."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_flags(cls)
 
     def get_config(self) -> Config:
         cls: type = type(self)

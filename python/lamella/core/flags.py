@@ -1,0 +1,44 @@
+"""Constructor arguments that are true or false: "no" and "False" are neither, though Python takes them for true."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def check_flags(cls: type) -> None:
+    """Let the constructor of a class of lamella's check the arguments whose default is True or False.
+
+    It raises TypeError, which names the argument, for anything but these, NumPy's bools, 0, 1, and None, which is false in
+    scripts for Keras.
+    """
+    if cls.__module__.startswith("lamella.") and "__init__" in vars(cls):
+        setattr(cls, "__init__", _checking(vars(cls)["__init__"]))
+
+
+def _checking(constructor: Callable[..., None]) -> Callable[..., None]:
+    code = constructor.__code__
+    positional = code.co_varnames[1 : code.co_argcount]
+    given = constructor.__defaults__ or ()
+    defaults = dict(zip(positional[len(positional) - len(given) :], given)) | (constructor.__kwdefaults__ or {})
+    flags = {name for name, default in defaults.items() if type(default) is bool}
+    if not flags:
+        return constructor
+
+    @functools.wraps(constructor)
+    def construct(self: Any, *arguments: Any, **named: Any) -> None:
+        for name, value in [*zip(positional, arguments), *named.items()]:
+            if name in flags and not _is_flag(value):
+                own = named.get("name")
+                who = f"{type(self).__name__} {own!r}" if isinstance(own, str) else type(self).__name__
+                raise TypeError(f"{who}: expected {name} to be True or False, got {value!r}")
+        constructor(self, *arguments, **named)
+
+    return construct
+
+
+def _is_flag(value: object) -> bool:
+    return value is None or isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1))

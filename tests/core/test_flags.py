@@ -1,0 +1,78 @@
+"""Arguments of constructors that are true or false."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import lamella.layers
+from lamella import callbacks, constraints, initializers, layers, losses, metrics, models, optimizers, regularizers
+from lamella.core.configurable import Configurable
+
+ROOMS = (layers, optimizers, callbacks, initializers, regularizers, constraints, losses, metrics, models)
+
+
+def flags_of(cls):
+    """The own constructor's arguments whose default is True or False."""
+    parameters = inspect.signature(vars(cls)["__init__"]).parameters.values() if "__init__" in vars(cls) else ()
+    return [p.name for p in parameters if type(p.default) is bool]
+
+
+CLASSES = {
+    entry for room in ROOMS for name in dir(room) if isinstance(entry := getattr(room, name), type)
+    and issubclass(entry, (Configurable, callbacks.Callback)) and entry.__module__.startswith("lamella.")
+}  # fmt: skip
+FLAGS = [(cls, flag) for cls in sorted(CLASSES, key=lambda cls: cls.__qualname__) for flag in flags_of(cls)]
+
+
+def test_flags_were_found():
+    found = {(cls.__name__, flag) for cls, flag in FLAGS}
+    assert len(found) > 15
+    assert found >= {
+        ("Dense", "use_bias"),
+        ("BatchNormalization", "scale"),
+        ("Layer", "trainable"),
+        ("SGD", "nesterov"),
+        ("Adam", "amsgrad"),
+        ("EarlyStopping", "restore_best_weights"),
+    }
+
+
+@pytest.mark.parametrize(("cls", "flag"), FLAGS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("wrong", ["yes", "False", "", 2, 0.5, [True]])
+def test_what_is_neither_true_nor_false_is_named(cls, flag, wrong):
+    with pytest.raises(TypeError) as caught:
+        cls(**{flag: wrong})
+    assert str(caught.value) == f"{cls.__name__}: expected {flag} to be True or False, got {wrong!r}"
+
+
+def test_the_name_of_the_layer_is_told():
+    with pytest.raises(TypeError, match="^Dense 'head': expected use_bias to be True or False, got 'yes'$"):
+        layers.Dense(3, name="head", use_bias="yes")
+    with pytest.raises(TypeError, match="^Dense: expected use_bias to be True or False, got 'no'$"):
+        layers.Dense(3, "relu", "no")
+    with pytest.raises(TypeError, match="^Dense 'head': expected trainable to be True or False, got 'no'$"):
+        layers.Dense(3, name="head", trainable="no")
+
+
+def test_a_class_of_the_users_own_hands_its_arguments_on():
+    class Mine(layers.Dense):
+        def __init__(self, units, anything=True, **kwargs):
+            super().__init__(units, **kwargs)
+            self.anything = anything
+
+    assert Mine(2, anything="yes").anything == "yes"
+    with pytest.raises(TypeError, match="^Mine: expected use_bias to be True or False, got 'yes'$"):
+        Mine(2, use_bias="yes")
+
+
+@pytest.mark.parametrize("value", [True, 1, np.True_, np.int64(1), False, 0, np.False_, None])
+def test_what_is_true_or_false_is_taken(value):
+    layer = layers.Dense(3, input_shape=(2,), use_bias=value)
+    assert len(models.Sequential([layer]).get_weights()) == 1 + bool(value)
+    assert optimizers.SGD(nesterov=value).nesterov is bool(value)
+
+
+def test_signatures_are_still_those_that_were_written():
+    assert list(inspect.signature(layers.Dense).parameters)[:3] == ["units", "activation", "use_bias"]
+    assert lamella.layers.Dense(3, use_bias=False).get_config()["use_bias"] is False
