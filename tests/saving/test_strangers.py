@@ -16,8 +16,10 @@ from lamella.models import Sequential, load_model
 # Loads each file under an audit hook; prints what was raised, what ran, and how much memory it took.
 LOADER = """
 import json, resource, sys
+from lamella.core import keras_names
 from lamella.models import load_model
 load_model(sys.argv[1])  # so that all modules are there
+keras_names.modules()  # read once in a process, for the message of an unknown name
 events = None
 def hook(name, arguments):
     if events is not None and name.split(".")[0] in ("exec", "compile", "import", "open", "os", "subprocess", "socket", "marshal", "pickle"):
