@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamella.core import configurable
+from lamella.core.checks import check_number
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.registry import register, register_factory
+from lamella.core.variable import Variable
 from lamella.ops import sum_absolute, sum_squares
 
 
@@ -19,13 +21,28 @@ class Regularizer(Configurable):
         raise NotImplementedError(f"{type(self).__name__} does not say what its penalty is")
 
 
+def _number(name: str, value: float) -> float:
+    who = f"L1L2: {name}"
+    if isinstance(value, Variable):
+        raise TypeError(
+            f"{who}: expected a number, got {value!r}, whose later values would not count; write a Regularizer whose __call__ "
+            "reads it"
+        )
+    check_number(value, who)
+    return float(value)
+
+
 @register("regularizers")
 class L1L2(Regularizer):
-    """l1 * sum|x| + l2 * sum x^2 (no one half). Source: Keras 2.2.5."""
+    """l1 * sum|x| + l2 * sum x^2 (no one half). Source: Keras 2.2.5.
+
+    Raises:  TypeError for what is no number. A K.variable is none, in Keras neither: a penalty that changes in training is a
+        Regularizer of one's own, whose __call__ reads the variable in each step.
+    """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1 = float(l1)
-        self.l2 = float(l2)
+        self.l1 = _number("l1", l1)
+        self.l2 = _number("l2", l2)
 
     def __call__(self, x: Any) -> Any:
         # Operators, not ops.multiply: a Python number takes the dtype of the tensor beside it.

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella import constraints, regularizers
+from lamella.layers import Dense
+from lamella.models import Sequential
 
 W = np.random.default_rng(0).normal(size=(7, 5))
 EPS = 1e-7
@@ -142,3 +145,28 @@ def test_ones_own(room):
         room.deserialize({"class_name": "mine", "config": {}})
     with pytest.raises(ValueError, match="Could not interpret (constraint|regularizer) identifier: 3"):
         room.get(3)
+
+
+@pytest.mark.parametrize("make", [regularizers.l1, regularizers.l2, regularizers.l1_l2, regularizers.L1L2])
+def test_a_variable_is_refused_where_later_values_would_not_count(make):
+    with pytest.raises(TypeError, match=r"^L1L2: l[12]: expected a number, got <Variable 'v:0'.*write a Regularizer whose"):
+        make(K.variable(0.1, name="v"))
+    for wrong, kind in [("0.1", TypeError), ([0.1], TypeError), (None, TypeError), (np.nan, ValueError), (np.inf, ValueError)]:
+        with pytest.raises(kind, match="^L1L2: l[12]: expected a finite number"):
+            make(wrong)
+
+
+def test_a_regularizer_of_ones_own_reads_a_variable_in_each_step():
+    class Moving(regularizers.Regularizer):
+        strength = K.variable(0.0, "float64")
+
+        def __call__(self, x):
+            return K.get_value(self.strength) * K.sum(K.square(x))
+
+    model = Sequential([Dense(1, input_shape=(2,), use_bias=False, kernel_regularizer=Moving())])
+    model.compile("sgd", "mse")
+    x = np.zeros((4, 2))
+    squares = float((model.get_weights()[0].astype("f8") ** 2).sum())
+    for strength in (0.0, 0.5, 2.0):
+        K.set_value(Moving.strength, strength)
+        assert model.test_on_batch(x, np.zeros((4, 1))) == pytest.approx(strength * squares, rel=1e-6)

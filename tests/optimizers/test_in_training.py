@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella import optimizers
 from lamella.callbacks import BackupAndRestore, Callback
 from lamella.core import names
 from lamella.core.random import set_random_seed
 from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
 from lamella.models import Sequential
+from lamella.optimizers import SGD
 
 IMAGES = np.random.default_rng(0).random((12, 8, 8, 3)).astype("float32")
 LABELS = np.arange(12).reshape(12, 1) % 4
@@ -86,3 +88,20 @@ def test_a_training_that_is_cut_off_goes_on_bit_for_bit(tmp_path, make, batch):
         else:
             came, wanted = resumed.optimizer.get_state().values(), straight.optimizer.get_state().values()
         assert all(np.array_equal(c, w) for c, w in zip(came, wanted, strict=True))
+
+
+def test_a_variable_as_learning_rate_gives_its_value_of_now():
+    """As in Keras 2.2.5, which makes a variable of its own of it; one that is assigned counts in each step."""
+    rate = K.variable(0.5, "float64")
+    params, ones = [np.zeros(1)], [np.ones(1)]
+    optimizer = SGD(lr=rate)
+    assert optimizer.lr is not rate
+    K.set_value(rate, 0.25)
+    optimizer.step(params, ones)
+    assert params[0][0] == -0.5
+    optimizer.lr = rate
+    optimizer.step(params, ones)
+    assert params[0][0] == -0.75
+    K.set_value(rate, 1.0)
+    optimizer.step(params, ones)
+    assert params[0][0] == -1.75

@@ -231,3 +231,40 @@ def test_loading_does_not_run_initializers_and_does_not_move_their_stream(tmp_pa
     set_random_seed(3)
     load_model(tmp_path / "m.h5")
     assert next_seed("initializer") == expected
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".safetensors"])
+@pytest.mark.parametrize("way", ["set_weights", "set_state"])
+@pytest.mark.parametrize("optimizer", [Adam, lambda: SGD(momentum=0.9), RMSprop])
+def test_weights_that_the_optimizer_was_given_before_the_first_step(optimizer, way, suffix, tmp_path):
+    source = network(optimizer())
+    source.fit(X, Y, **FIT)
+    model = network(optimizer())
+    model.set_weights(source.get_weights())
+    getattr(model.optimizer, way)(getattr(source.optimizer, way.replace("set", "get"))())
+    kept = model.get_training_state()
+    model.save(tmp_path / f"m{suffix}")
+    again = load_model(tmp_path / f"m{suffix}")
+    for a, b, c in zip(
+        source.optimizer.get_weights(), again.optimizer.get_weights(), kept["optimizer"]["weights"], strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    third = network(optimizer())
+    third.set_training_state(kept)
+    streams = [m._compiled().stream for m in (source, model, again, third)]
+    for stream in streams:
+        stream.set_state(streams[0].get_state())
+    for m in (source, model, again, third):
+        m.fit(X, Y, **FIT)
+        arrays = [*m.get_weights(), *m.optimizer.get_weights()]
+        for a, b in zip([*source.get_weights(), *source.optimizer.get_weights()], arrays, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_weights_of_another_model_that_the_optimizer_was_given_are_refused(tmp_path):
+    model = network("adam")
+    model.optimizer.set_weights([np.int64(1), np.zeros(3), np.zeros(3), np.zeros(1)])
+    with pytest.raises(ValueError, match="Adam: the state belongs to the arrays given first, which were 1, got 6"):
+        model.save(tmp_path / "m.h5")
+    assert not (tmp_path / "m.h5").exists()

@@ -29,6 +29,9 @@ class Optimizer(Stateful):
     Numbers such as lr are Variables, so K.set_value(opt.lr, 0.1) and opt.lr = 0.1 both work; float64, so that
     a float64 step loses nothing.
 
+    A K.variable as a hyperparameter gives its value of now, as in Keras 2.2.5; `opt.lr = variable` makes it the learning rate,
+    whose value counts in each step.
+
     Args:  clipnorm: the gradients' global norm is brought down to it (Keras 2; not a norm per array).
         clipnorm_per_tensor: the norm of each array's gradient is brought down to it, after clipnorm.
         clipvalue: every element is clipped to [-clipvalue, clipvalue], after both. None and 0 turn a bound off.

@@ -66,6 +66,11 @@ class Stateful(Configurable):
         return self._every
 
     @property
+    def was_given_state(self) -> bool:
+        """Whether set_weights or set_state gave it a state that no parameters have taken up yet."""
+        return self._given is not None
+
+    @property
     def weights(self) -> list[Variable]:
         """The state in the order in which Keras saves it; empty before the first step, `bind` or `set_weights`."""
         self._settle(self._state)

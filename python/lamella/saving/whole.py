@@ -38,7 +38,9 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
         )
         contents.state["iterations"] = int(optimizer.iterations)
         steps = model._steps
-        # Before the first step the optimizer's arrays, if any, are of what it trained before.
+        # Before the first step the optimizer's arrays are what it was given; else, if any, of what it trained before.
+        if steps is not None:
+            steps.bind_given()
         if steps is not None and steps.bound:
             steps.turn_optimizer()
             names = [w.name for w in optimizer.weights]

@@ -15,6 +15,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
     """Copies; see Model.get_training_state."""
     metrics = _metrics(steps)
     optimizer = steps.optimizer
+    steps.bind_given()
     steps.turn_optimizer()
     return {
         "weights": steps.model.get_weights(),

@@ -126,6 +126,11 @@ class Steps(PickledByName):
         if self._state is None:
             self._state = self.optimizer.bind(self._params, [variable.name for variable in self.variables])
 
+    def bind_given(self) -> None:
+        """Take up what the optimizer was given before the first step, if anything. Raises ValueError if it does not fit."""
+        if self._state is None and getattr(self.optimizer, "was_given_state", False):
+            self.bind_optimizer()
+
     def turn_optimizer(self) -> None:
         """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
         if self._state is not None:
