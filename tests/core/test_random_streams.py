@@ -1,5 +1,7 @@
 """Streams: what a training draws depends on its seed and its step, and on nothing that happened before."""
 
+import hashlib
+import random
 import threading
 
 import numpy as np
@@ -11,6 +13,7 @@ from lamella.core.random import Stream, draw_key, generator, next_seed, set_rand
 from lamella.layers import Dense, Dropout
 from lamella.models import Sequential
 from lamella.optimizers import SGD
+from tests.interrupts import Interrupt
 
 
 def test_keys_of_a_step_follow_from_seed_step_and_number():
@@ -114,3 +117,35 @@ def test_two_fits_shuffle_and_drop_differently_and_repeat_after_seeding():
 
     first = run()
     assert first == run() and sorted(first[:4]) != sorted(first[4:])
+
+
+def test_no_interrupt_leaves_a_seed_set_in_part():
+    """All generators are of the seed before, or of the new one."""
+
+    def state():
+        drawn = random.getstate(), np.random.get_state()[1].tobytes(), next_seed("initializer"), next_seed("dropout")
+        return hashlib.sha256(repr(drawn).encode()).hexdigest()
+
+    def seeded(seed):
+        set_random_seed(seed)
+        random.gauss(0, 1)  # leaves a second number for the next call
+        return seed
+
+    before, after = [(seeded(1), state())[1], (seeded(1), set_random_seed(2), state())[2]]
+    with Interrupt() as interrupt:
+        set_random_seed(2)
+    with Interrupt() as nothing:
+        pass
+    for n in range(1, interrupt.seen - nothing.seen + 1):
+        seeded(1)
+        with Interrupt(n):
+            set_random_seed(2)
+        assert state() in (before, after), f"bytecode {n}"
+
+
+def test_seeding_python_is_what_python_does():
+    set_random_seed(5)
+    ours = [random.random(), random.gauss(0, 1), random.getstate()]
+    random.gauss(0, 1)
+    random.seed(5)
+    assert ours == [random.random(), random.gauss(0, 1), random.getstate()]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from lamella.core.atomic import Call, Scope
+from lamella.core.atomic import Call, Scope, commit
 
 T = TypeVar("T")
 
@@ -26,14 +26,13 @@ _DRAWS = 20
 
 def set_random_seed(seed: int) -> None:
     """Seed everything: Python's `random`, NumPy's global state, and all keys that lamella hands out afterwards."""
-    global _seed, _seedings
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= int(seed) < 2**32:
         raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), got {seed!r}")
-    _seed = int(seed)
-    _seedings += 1
-    _counters.clear()
-    random.seed(_seed)
-    np.random.seed(_seed)
+    python: random.Random = random.seed.__self__  # type: ignore[attr-defined]  # the one behind the module's functions
+    # What random.seed does of an integer, in calls of C.
+    of_python: list[Call] = [(super(random.Random, python).seed, (int(seed),)), (setattr, (python, "gauss_next", None))]
+    own = {"_seed": int(seed), "_seedings": _seedings + 1}
+    commit([*of_python, (np.random.seed, (int(seed),)), (_counters.clear, ()), (globals().update, (own,))])
 
 
 def get_global_state() -> dict[str, Any]:
