@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from lamella.optimizers import Adam
+from lamella.layers import Dense
+from lamella.models import Sequential
+from lamella.optimizers import SGD, Adam
 from tests.interrupts import Interrupt
 
 rng = np.random.default_rng(2)
@@ -77,3 +79,32 @@ def test_a_state_that_was_given_is_converted_whole():
         if int(optimizer.iterations) == 3:
             optimizer.step(params, GRADS["a"])
         assert contents(optimizer, params) == want, f"bytecode {n}"
+
+
+def test_a_model_takes_up_what_its_optimizer_was_given_wherever_it_comes():
+    """Between the binding of the weights and the model's hearing of it, too: the state is bound once."""
+    x, y = rng.normal(size=(8, 3)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
+    start = [rng.normal(size=(3, 2)).astype("float32"), np.zeros(2, "float32")]
+
+    def given():
+        model = Sequential([Dense(2, input_shape=(3,))])
+        model.set_weights(start)
+        model.compile(SGD(0.1, momentum=0.9), "mse")
+        model.optimizer.set_weights([np.int64(7), np.ones((3, 2)), np.ones(2)])
+        return model
+
+    def contents(model):
+        return [w.tobytes() for w in [*model.get_weights(), *model.optimizer.get_weights()]]
+
+    quiet = given()
+    quiet.train_on_batch(x, y)
+    with Interrupt() as interrupt:
+        given()._make_train_function()
+    with Interrupt() as making:
+        given()
+    for n in range(1, interrupt.seen - making.seen + 1):
+        model = given()
+        with Interrupt(n):
+            model._make_train_function()
+        model.train_on_batch(x, y)
+        assert contents(model) == contents(quiet), f"bytecode {n}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from operator import is_
+from collections.abc import Callable, Mapping, Sequence
+from operator import is_, setitem
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lamella.core.atomic import Call, commit
 from lamella.core.configurable import Configurable
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
@@ -42,13 +43,16 @@ class Stateful(Configurable):
         self._state = _NONE
         self._roots: frozenset[int] = frozenset()
 
-    def bind(self, params: Sequence[Array], names: Sequence[str] | None = None) -> State:
+    def bind(
+        self, params: Sequence[Array], names: Sequence[str] | None = None, then: Callable[[State], Call] | None = None
+    ) -> State:
         """Start a new state, all zeros, for `params`; `iterations` goes on. Raises as `step` does.
 
         What set_weights or set_state was given before there was a state is taken up instead.
 
         Args:  names: what messages call the parameters. Whoever gives them never changes the list, so that a step need not
             look at its arrays.
+            then: makes a call of the new state, of a C function, that happens with the binding: no interrupt comes between.
         """
         arrays.check_params(type(self).__name__, params, names)
         state = self._given
@@ -57,7 +61,7 @@ class Stateful(Configurable):
         elif not state.fits(params):
             raise self._others(state, params, names)
         state.names = list(names or [])
-        self._use(params, state)
+        self._use(params, state, then=[] if then is None else [then(state)])
         return state
 
     @property
@@ -163,18 +167,26 @@ class Stateful(Configurable):
             arrays.check_params(who, params)
         self._use(params, state, places)
 
-    def _use(self, params: Sequence[Array], state: State, places: arrays.Places | None = None) -> None:
+    def _use(
+        self, params: Sequence[Array], state: State, places: arrays.Places | None = None, then: Sequence[Call] = ()
+    ) -> None:
         """Turn to `params` and `state` in one piece: an interrupt must not pair arrays with the state of others."""
         state.convert(params[0].dtype)
-        self._states[places or arrays.places(params)] = state
-        vars(self).update(
-            _params=params if state.names else None,
-            _state=state,
-            _roots=arrays.roots(params, *state.slots, state.sums),
-            _waiting=[waiting for waiting in self._waiting if waiting is not state],
-            _given=None if self._given is state else self._given,
+        used = {
+            "_params": params if state.names else None,
+            "_state": state,
+            "_roots": arrays.roots(params, *state.slots, state.sums),
+            "_waiting": [waiting for waiting in self._waiting if waiting is not state],
+            "_given": None if self._given is state else self._given,
+        }
+        commit(
+            [
+                (setitem, (self._states, places or arrays.places(params), state)),
+                (vars(self).update, (used,)),
+                (setattr, (state, "params", list(params))),
+                *then,
+            ]
         )
-        state.params = list(params)  # last: who finds it takes all of the above for done
 
     def _assign(self, state: State, variables: list[Variable], weights: Sequence[ArrayLike]) -> None:
         assign(variables, weights)

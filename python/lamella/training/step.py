@@ -124,7 +124,8 @@ class Steps(PickledByName):
     def bind_optimizer(self) -> None:
         """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
         if self._state is None:
-            self._state = self.optimizer.bind(self._params, [variable.name for variable in self.variables])
+            names = [variable.name for variable in self.variables]
+            self.optimizer.bind(self._params, names, lambda state: (setattr, (self, "_state", state)))
 
     def bind_given(self) -> None:
         """Take up what the optimizer was given before the first step, if anything. Raises ValueError if it does not fit."""
