@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 RNG = np.random.default_rng(0)
+# Those that Keras 2 has.
+OPTIMIZERS = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam"]
 
 
 def networks(layers, Sequential, Model):
@@ -44,13 +46,39 @@ def networks(layers, Sequential, Model):
     }
 
 
+def chains(L, Sequential):
+    """{name: model of inputs [N, 3]}: each way in which a Sequential learns the shape of its input."""
+    inner = [L.Dense(3, activation="tanh", input_shape=(3,)), L.BatchNormalization()]
+    found = {
+        "input_shape": [L.Dense(4, input_shape=(3,)), L.Dense(2)],
+        "input_layer": [L.InputLayer((3,)), L.Dense(2)],
+        "built": [L.Dense(4), L.Dense(2)],
+        "nested": [L.Dense(3, input_shape=(3,)), Sequential(inner), L.Dense(2)],
+        "nested_first": [Sequential([L.Dense(3, input_shape=(3,)), L.Dense(4)]), L.Dense(2)],
+    }
+    models = {name: Sequential(stack) for name, stack in found.items()}
+    models["built"].build((None, 3))
+    return models
+
+
 def write(directory):
-    from lamella import layers
+    from lamella import backend as K
+    from lamella import layers, optimizers
     from lamella.callbacks import EarlyStopping
     from lamella.models import Model, Sequential
 
-    for name, (model, inputs) in networks(layers, Sequential, Model).items():
-        model.compile("adam", "mse")
+    all_networks = networks(layers, Sequential, Model)
+    x = RNG.normal(size=(5, 3)).astype("float32")
+    all_networks |= {name: (model, [x]) for name, model in chains(layers, Sequential).items()}
+    each = {name: getattr(optimizers, name)() for name in OPTIMIZERS}
+    for name in each:
+        all_networks[name] = Sequential([layers.Dense(2, input_shape=(3,))]), [x]
+    each["lr"] = optimizers.Adam()
+    all_networks["lr"] = Sequential([layers.Dense(2, input_shape=(3,))]), [x]
+    for name, (model, inputs) in all_networks.items():
+        model.compile(each.get(name, "adam"), "mse")
+        if name == "lr":
+            K.set_value(model.optimizer.lr, 0.25)
         outputs = predict(model, inputs)
         # One step; the best weights that the callback remembers stand in the file where Keras does not look.
         stop = EarlyStopping("loss", restore_best_weights=True)
@@ -67,14 +95,19 @@ def read(directory):
     for package in ("tf_keras", "keras"):
         keras = importlib.import_module(package)
         for name, inputs, outputs in known(directory):
-            # Their optimizers do not take Keras 2's arguments, nor does Keras 3 take the batch_input_shape of a first
-            # layer for what it is, not from a file of Keras 2 either.
-            if package == "tf_keras":
+            # Keras 3's optimizers do not take Keras 2's lr, nor does it find the outputs of a model inside a graph, in a file
+            # of Keras 2 neither.
+            if package == "tf_keras" or name != "graph":
                 model = keras.models.load_model(directory / f"{name}.h5", compile=False)
             else:
                 model = networks(keras.layers, keras.Sequential, keras.Model)[name][0]
                 model.load_weights(directory / f"{name}.h5")
             check(model, inputs, outputs, f"{package}: {name}.h5")
+            if package == "tf_keras":
+                compiled = keras.models.load_model(directory / f"{name}.h5")
+                check(compiled, inputs, outputs, f"tf_keras: {name}.h5, compiled")
+                if name == "lr":
+                    assert float(compiled.optimizer.learning_rate) == 0.25
             for layer in model.layers:
                 layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
             # Not called *.weights.h5: from that name they expect the layout of Keras 3.
@@ -82,11 +115,22 @@ def read(directory):
             check(model, inputs, outputs, f"{package}: {name}_weights.h5")
             model.compile("adam", "mse")
             model.save(directory / f"{package}.{name}.h5")
+            model.save_weights(directory / f"{package}.{name}.weights.h5")
 
 
 def back(directory):
-    from lamella.models import load_model
+    from lamella import layers
+    from lamella.models import Model, Sequential, load_model
 
+    made = {name: model for name, (model, _) in networks(layers, Sequential, Model).items()} | chains(layers, Sequential)
+    for path in sorted(directory.glob("*keras.*.weights.h5")):
+        for name, inputs, outputs in known(directory):
+            if path.name.endswith(f".{name}.weights.h5") and name in made:
+                model = made[name]
+                for layer in model.layers:
+                    layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+                model.load_weights(path)
+                check(model, inputs, outputs, f"lamella: {path.name}")
     for path in sorted(directory.glob("*keras.*.h5")):
         for name, inputs, outputs in known(directory):
             if path.name.endswith(f".{name}.h5"):

@@ -173,9 +173,52 @@ def test_batch_norm_with_and_without_scale(path):
         model.save(path)
         with h5py.File(path) as file:
             assert [n.decode() for n in file["model_weights/n"].attrs["weight_names"]] == [f"n/{n}:0" for n in names]
-            config = json.loads(file.attrs["model_config"])["config"]["layers"][0]["config"]
+            config = json.loads(file.attrs["model_config"])["config"]["layers"][1]["config"]
             assert config["epsilon"] == 1e-3 and config["momentum"] == 0.99
         check_equal(load_model(path, compile=False).get_weights(), model.get_weights())
+
+
+def input_layer(shape, name, dtype="float32"):
+    config = {"batch_input_shape": shape, "dtype": dtype, "sparse": False, "name": name}
+    return {"class_name": "InputLayer", "config": config}
+
+
+def test_a_sequential_starts_with_an_input_layer_in_the_file(path):
+    """Keras 3 does not understand the batch_input_shape of another first layer; Keras 2 takes both."""
+    inner = Sequential([Dense(2, input_shape=(3,), dtype="float64", name="i")], name="inner")
+    x = Input((3,), name="x")
+    for model, layer in [
+        (Sequential([Dense(2, input_shape=(3,), name="a"), Dense(1)]), input_layer([None, 3], "a_input")),
+        (Sequential([Dense(2, batch_input_shape=(4, 3), name="a")]), input_layer([4, 3], "a_input")),
+        (Sequential([inner, Dense(1)]), input_layer([None, 3], "inner_input", "float64")),
+        (Sequential([Model(x, Dense(2)(x), name="graph")]), input_layer([None, 3], "graph_input")),
+    ]:
+        model.save(path)
+        with h5py.File(path) as file:
+            layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+        assert layers[0] == layer
+        assert layers[1:] == json.loads(model.to_json())["config"]["layers"] or layer["config"]["name"] == "inner_input"
+        again = load_model(path, compile=False)
+        assert again.to_json() == model.to_json()
+        assert [x.name for x in again.inputs] == [x.name for x in model.inputs]
+        check_equal(again.get_weights(), model.get_weights())
+    assert json.loads(inner.to_json())["config"]["layers"][0]["class_name"] == "Dense"
+
+
+def test_an_input_layer_inside_a_graph_and_none_where_no_shape_is_known(path):
+    x = Input((3,))
+    inner = Sequential([Dense(2, input_shape=(3,), name="i")], name="inner")
+    Model(x, inner(x)).save(path)
+    with h5py.File(path) as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+    assert [layer["class_name"] for layer in layers] == ["InputLayer", "Sequential"]
+    assert layers[1]["config"]["layers"][0] == input_layer([None, 3], "i_input")
+    built = Sequential([Dense(2, name="a"), Dense(2, name="b")], name="built")
+    built.build((None, 3))
+    built.save(path)
+    with h5py.File(path) as file:
+        config = json.loads(file.attrs["model_config"])["config"]
+    assert config == json.loads(built.to_json())["config"] and config["build_input_shape"] == [None, 3]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.input_layers import explicit
 from lamella.saving.seal import seal
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def write(contents: Contents, group: h5py.Group) -> None:
         return
     group.attrs["keras_version"] = contents.keras_version.encode()
     group.attrs["backend"] = (contents.backend or "").encode()
-    group.attrs["model_config"] = _json(contents.model_config)
+    group.attrs["model_config"] = _json(explicit(contents.model_config))
     _write_layers(contents, group.create_group("model_weights"))
     if contents.training_config is not None:
         group.attrs["training_config"] = _json(contents.training_config)
