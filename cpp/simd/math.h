@@ -1,5 +1,5 @@
-// exp, log and their kin on Vec<T>. Ranges are reduced to a short interval and a Taylor or atanh series, long enough for
-// the type, finishes; the measured errors are in tests/kernels/test_math.py.
+// exp, log and related functions on Vec<T>. Ranges are reduced to a short interval and a Taylor or atanh series, long enough for
+// the type, finishes; tests/kernels/test_activations.py bounds the errors.
 #pragma once
 #include "simd/vec.h"
 

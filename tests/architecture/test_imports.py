@@ -1,6 +1,7 @@
-"""Rooms import downwards only: DESIGN's table. Imports for type checkers do not count; those inside functions do."""
+"""Rooms import downwards only, by the table of ARCHITECTURE.md. Imports for type checkers do not count; those inside functions do."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,47 +9,37 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
 
-FUNCTIONS = {"core", "ops"}  # of what the named functions and objects may be made
-ALL = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()} | {"_kernels"}
+ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
 
-# room: what it may import. "ops.tape" is that module alone.
-MAY_IMPORT = {
-    "_kernels": set(),
-    "core": {"_kernels"},
-    "config": {"core", "_kernels"},
-    "__main__": {"", "_kernels"},  # the package itself, for its version
-    "ops": {"core", "_kernels"},
-    "activations": FUNCTIONS,
-    "losses": FUNCTIONS,
-    "regularizers": FUNCTIONS,
-    "constraints": FUNCTIONS,
-    "initializers": FUNCTIONS,
-    "metrics": FUNCTIONS | {"losses"},  # beyond DESIGN: every loss is a metric too, under the same name
-    "optimizers": {"core", "_kernels"},
-    "graph": {"core", "ops", "initializers"},
-    "layers": {"graph", "core", "ops", "initializers", "regularizers", "constraints", "activations"},
-    "data": {"core", "_kernels"},
-    "preprocessing": {"core", "_kernels"},
-    "callbacks": {"core", "saving"},
-    "training": {"core", "ops.tape", "ops.reduce", "data", "callbacks"},
-    "saving": {"core"},
-    "models": ALL - {"applications", "backend", "utils", "keras_alias"},
-    "backend": {
-        "core",
-        "ops",
-        "graph",
-        "layers",
-        "initializers",
-        "regularizers",
-        "constraints",
-        "activations",
-        "losses",
-        "metrics",
-    },
-    "utils": ALL,
-    "applications": ALL,
-    "keras_alias": ALL,
-}
+# Keras 2.2.5 shares these between its modules, and programs for it read them: their underscore is part of the API.
+KERAS_ATTRIBUTES = {"_keras_history", "_inbound_nodes", "_make_train_function"}
+# Python gives these to every NamedTuple; the underscore keeps them apart from its fields.
+NAMED_TUPLE = {"_asdict", "_fields", "_replace"}
+
+
+def import_table(document: str) -> dict[str, set[str]]:
+    """Each room and what it may import, as the table of that document says. "ops.tape" is that module alone."""
+    table: dict[str, set[str]] = {}
+    lines = iter(document.splitlines())
+    assert "| room | what it holds | may import |" in lines and next(lines) == "|---|---|---|", "no table of rooms"
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rooms, _, may_import = (cell.strip() for cell in line.strip("|").split("|"))
+        listed = may_import.partition(";")[0].strip()
+        allowed = set(re.findall(r"`([\w.]+)`", listed))
+        rest = re.sub(r"`[\w.]+`|,", "", listed).strip()
+        assert rest in ("", "nothing", "all above"), f"{rooms}: cannot read {rest!r}"
+        assert allowed or rest, f"{rooms}: says nothing of what it may import"
+        if rest == "all above":
+            allowed |= set(table)
+        for room in re.findall(r"`(\w+)`", rooms):
+            assert room not in table, f"{room} stands twice"
+            table[room] = allowed
+    return table
+
+
+MAY_IMPORT = import_table(ARCHITECTURE.read_text())
 
 
 def room_of(path: Path) -> str:
@@ -89,13 +80,43 @@ def targets(path: Path) -> Iterator[str]:
         yield f"{module}.{name}".strip(".")
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+each_module = pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+
+
+def test_each_room_has_a_row():
+    assert set(MAY_IMPORT) == {room_of(path) for path in modules()}
+
+
+def test_rows_name_rooms():
+    assert {name.split(".")[0] for allowed in MAY_IMPORT.values() for name in allowed} <= {*MAY_IMPORT, "lamella"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("| `core` | x | `_kernels`, most others |", "cannot read 'most others'"),
+        ("| `core` | x | |", "says nothing"),
+        ("| `_kernels` | x | nothing |", "stands twice"),
+    ],
+)
+def test_a_row_that_is_not_understood_is_refused(row, message):
+    table = "| room | what it holds | may import |\n|---|---|---|\n| `_kernels` | x | nothing |\n"
+    assert import_table(table + "| `a` `b` | x | `c`, `d.e`; never `f` |\n| `g` | x | all above |\n\n| `h` |") == {
+        "_kernels": set(),
+        "a": {"c", "d.e"},
+        "b": {"c", "d.e"},
+        "g": {"_kernels", "a", "b"},
+    }
+    with pytest.raises(AssertionError, match=message):
+        import_table(table + row)
+
+
+@each_module
 def test_imports_point_down(path):
     room = room_of(path)
-    assert room in MAY_IMPORT, f"a new room: say here what {room} may import"
     allowed = MAY_IMPORT[room] | {room}
     for target in targets(path):
-        parts = target.split(".")
+        parts = (target or "lamella").split(".")
         assert parts[0] in allowed or ".".join(parts[:2]) in allowed, f"{room} imports {target}"
 
 
@@ -105,15 +126,55 @@ def test_what_is_imported_by_name():
     assert {str(path.relative_to(PACKAGE)) for path in modules() if "import_module" in path.read_text()} == doors
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@each_module
 def test_private_names_stay_in_their_room(path):
     for module, name in imports(path):
-        private = [part for part in [*module.split("."), name] if part.startswith("_") and part != "_kernels"]
+        private = [part for part in [*module.split("."), name] if part.startswith("_") and part not in MAY_IMPORT]
         assert not private or module.split(".")[0] == room_of(path), f"{path}: {module}.{name}"
 
 
-def test_tape_and_sums_are_all_of_ops_that_training_sees():
-    for path in (PACKAGE / "training").rglob("*.py"):
-        for target in targets(path):
-            sees = target.split(".")[0] != "ops" or target.startswith(("ops.tape", "ops.reduce"))
-            assert sees, f"{path.name} imports {target}"
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_names_of(sources: list[str]) -> set[str]:
+    """What these sources define with an underscore: functions, methods, variables, attributes of self or cls."""
+    found: set[str] = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    found.add(name)
+                case ast.Name(id=name, ctx=ast.Store()):
+                    found.add(name)
+                case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name, ctx=ast.Store()):
+                    found.add(name)
+    return {name for name in found if is_private(name)}
+
+
+def private_attributes_of_others(source: str, own: set[str]) -> list[str]:
+    """`other._x` where this room does not define _x. What another package keeps private is not this test's matter."""
+    tree = ast.parse(source)
+    packages = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and is_private(node.attr)
+        and node.attr not in own | KERAS_ATTRIBUTES | NAMED_TUPLE
+        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls", *packages})
+        and not (isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()")
+    ]
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_private_attributes_stay_in_their_room(room):
+    sources = {path: path.read_text() for path in modules() if room_of(path) == room}
+    own = private_names_of(list(sources.values()))
+    found = {path.name: others for path, text in sources.items() if (others := private_attributes_of_others(text, own))}
+    assert not found
+
+
+def test_a_private_attribute_of_another_room_is_found():
+    source = "import sys\nclass A:\n    def _mine(self): self._b = sys._getframe(0), other._mine, other._b, model._steps.x\n"
+    assert private_attributes_of_others(source, private_names_of([source])) == ["model._steps"]

@@ -168,7 +168,7 @@ def test_what_is_set_before_the_first_step_of_a_model():
     model = copy.copy(source)
     model.compile("adam", "binary_crossentropy", metrics=["acc"])
     model.optimizer.set_weights(source.optimizer.get_weights())
-    model._compiled().stream.set_state(source._compiled().stream.get_state())
+    model.compiled_steps().stream.set_state(source.compiled_steps().stream.get_state())
     assert train(model) == train(source)
     check_same(state(model), state(source))
     model.compile("adam", "binary_crossentropy")
@@ -182,7 +182,7 @@ def test_bad_gradients_are_called_by_the_weights_name():
     model.train_on_batch(X, Y)
     optimizer, weights = model.optimizer, [w.value for w in model.trainable_weights]
     name = model.trainable_weights[1].name
-    steps = model._compiled()
+    steps = model.compiled_steps()
     good = [np.zeros_like(w) for w in weights]
     for spoiled, words in [
         (None, rf"An operation has `None` for gradient \({name}\)"),

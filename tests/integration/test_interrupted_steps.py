@@ -115,7 +115,7 @@ def made(optimizer):
 
 def state_of(model):
     """All that a step changes, the count of steps first."""
-    steps = model._steps
+    steps = model.prepared_steps
     state = {f"weight {i}": w for i, w in enumerate(model.get_weights())}
     # Without a step there are no slots, or slots of zeros.
     state |= {name: a for name, a in model.optimizer.get_state().items() if np.any(a)}

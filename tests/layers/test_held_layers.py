@@ -193,7 +193,7 @@ def test_penalties_of_held_layers_count_once():
     want = np.square(X @ a @ b - Y).mean() + 0.01 * np.square(a).sum() + 0.01 * np.square(b).sum() + 0.01 * np.abs(X @ a).sum()
     for _ in range(3):
         assert model.test_on_batch(X, Y) == pytest.approx(want, rel=1e-4)
-    assert len(layer.dense._call_losses.values) == 1
+    assert len(layer.dense.call_losses.values) == 1
 
 
 class Sums(Layer):

@@ -178,7 +178,7 @@ def test_the_losses_of_a_run_are_those_of_its_thread():
     assert len(ours) == 1
     theirs = together(lambda: (model.predict_on_batch(np.zeros((2, 3), "f4")), [float(v) for v in layer.losses])[1])[0]
     assert theirs == [0.0] and [float(value) for value in layer.losses] == ours
-    twin = pickle.loads(pickle.dumps(layer._call_losses))
+    twin = pickle.loads(pickle.dumps(layer.call_losses))
     assert twin.values == []
 
 
@@ -310,9 +310,9 @@ def test_an_interrupt_in_the_end_of_a_block_leaves_nothing_held(monkeypatch):
             model.fit(X, Y, verbose=0)
         except KeyboardInterrupt as error:
             kept.append(error)
-    assert kept and model._trained_by is not None
+    assert kept and model.trained_by is not None
     assert together(lambda: model.fit(X, Y, verbose=0).epoch) == [[0]]
-    assert model._trained_by is None
+    assert model.trained_by is None
 
 
 def test_a_copy_made_within_fit_is_free():
@@ -321,7 +321,7 @@ def test_a_copy_made_within_fit_is_free():
     model.fit(X, Y, verbose=0, callbacks=[LambdaCallback(on_batch_end=lambda b, logs: copies.append(copy.deepcopy(model)))])
     assert len(copies) == 2
     assert together(lambda: copies[0].evaluate(X, Y, verbose=0)) == [copies[0].evaluate(X, Y, verbose=0)]
-    assert copies[0]._trained_by is None
+    assert copies[0].trained_by is None
 
 
 # scopes --------------------------------------------------------------------------------------------------

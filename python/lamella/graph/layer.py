@@ -135,7 +135,7 @@ class Layer(Weighted, CallHistory, Configurable):
         self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
-        self._call_losses = RunLosses()  # what call() passed to add_loss
+        self.call_losses = RunLosses()  # what call() passed to add_loss
 
     def resolve(self, names: Sequence[str]) -> None:
         """Called after the constructor of each self-contained class with the names of its arguments; does nothing here."""
@@ -198,7 +198,7 @@ class Layer(Weighted, CallHistory, Configurable):
     @property
     def losses(self) -> list[Value]:
         """The penalties' values now."""
-        return [penalty() for penalty in self.penalties] + self._call_losses.values
+        return [penalty() for penalty in self.penalties] + self.call_losses.values
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add to the loss: a scalar made inside call(), or a function without arguments, evaluated in each step."""
@@ -208,11 +208,11 @@ class Layer(Weighted, CallHistory, Configurable):
             if callable(loss):
                 self._penalties.append(loss)
             else:
-                self._call_losses.values.append(loss)
+                self.call_losses.values.append(loss)
 
     def forget_losses(self) -> None:
         """What call() added belongs to one run."""
-        self._call_losses.values.clear()
+        self.call_losses.values.clear()
 
     def add_update(self, updates: Any, inputs: object = None) -> None:
         """Move state at the end of the training step; a stateful layer's at the end of evaluate's and predict's batches, too.
@@ -278,7 +278,7 @@ class Layer(Weighted, CallHistory, Configurable):
         if inputs is None:
             return [penalty() for penalty in self.penalties]
         called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
-        return list(self._call_losses.values) if called else []
+        return list(self.call_losses.values) if called else []
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -298,9 +298,9 @@ class Layer(Weighted, CallHistory, Configurable):
             return self._connect(tensors, not listed, arguments)
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
-        if pending.updates is None or pending.updates is not self._call_losses.run:
+        if pending.updates is None or pending.updates is not self.call_losses.run:
             self.forget_losses()
-            self._call_losses.run = pending.updates
+            self.call_losses.run = pending.updates
         training = bool(current.training if arguments.get("training") is None else arguments["training"])
         held_frozen = pending.updates is not None and pending.updates.frozen
         call = getattr(self, "call_frozen", self.call) if held_frozen else self.call

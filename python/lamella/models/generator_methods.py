@@ -83,7 +83,7 @@ class GeneratorMethods:
     def _to_train(self, x: Any) -> Steps:
         raise NotImplementedError
 
-    def _compiled(self, x: Any = None) -> Steps:
+    def compiled_steps(self, x: Any = None) -> Steps:
         raise NotImplementedError
 
     def _build_from(self, x: Any) -> None:
@@ -149,7 +149,7 @@ class GeneratorMethods:
         verbose = checked_verbose(verbose)
         hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
         first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
-        return generated.evaluate(self, self._compiled(first), generator, steps, verbose, callbacks, hiring)
+        return generated.evaluate(self, self.compiled_steps(first), generator, steps, verbose, callbacks, hiring)
 
     @_generator_method
     def predict_generator(

@@ -384,7 +384,7 @@ def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[Ru
         if isinstance(layer, Network):
             found += layer._collected(nested=True) if nested else []
         elif layer.activity_regularizer is not None or not layer.self_contained:
-            found.append(layer._call_losses)
+            found.append(layer.call_losses)
     return found
 
 

@@ -41,8 +41,8 @@ class Trainable(GeneratorMethods):
     sample_weight_mode: Any = None
     history: History | None = None
     stop_training: bool = False
-    _trained_by: Holder | None = None
-    _steps: Steps | None = None
+    trained_by: Holder | None = None
+    prepared_steps: Steps | None = None
 
     def compile(
         self,
@@ -74,7 +74,7 @@ class Trainable(GeneratorMethods):
         self.optimizer = chosen
         self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics = arguments
         self.metrics = metrics or []
-        self._steps = steps
+        self.prepared_steps = steps
 
     def _refuse_compile_within_fit(self) -> None:
         trainer = trainer_of(self)
@@ -82,7 +82,7 @@ class Trainable(GeneratorMethods):
             return
         if not trainer.here:
             raise RuntimeError(f"compile: model '{self.name}' is being trained by another thread; wait for it")
-        callbacks = None if self._steps is None else self._steps.callbacks
+        callbacks = None if self.prepared_steps is None else self.prepared_steps.callbacks
         if callbacks is None or not callbacks.over:
             raise RuntimeError(
                 f"compile: model '{self.name}' is being trained; the fit under way would go on with the old optimizer, "
@@ -99,11 +99,11 @@ class Trainable(GeneratorMethods):
         )  # fmt: skip
         return Steps(self, objective, optimizer)
 
-    def _compiled(self, x: Arrays = None) -> Steps:
+    def compiled_steps(self, x: Arrays = None) -> Steps:
         """What compile prepared; a model that waited for its input shape is built from the data first."""
         if self.optimizer is None:
             raise RuntimeError("You must compile your model before using it.")
-        if self._steps is None:
+        if self.prepared_steps is None:
             self._build_from(x)
             if not self.built:
                 raise ValueError(
@@ -111,19 +111,19 @@ class Trainable(GeneratorMethods):
                     "calling fit() with some data."
                 )
             arguments = (self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics)
-            self._steps = self._prepared(self.optimizer, arguments)
-        return self._steps
+            self.prepared_steps = self._prepared(self.optimizer, arguments)
+        return self.prepared_steps
 
     def _to_train(self, x: Arrays) -> Steps:
-        """`_compiled`, with Keras's warning where `trainable` has changed since."""
-        steps = self._compiled(x)
+        """`compiled_steps`, with Keras's warning where `trainable` has changed since."""
+        steps = self.compiled_steps(x)
         steps.warn_if_stale()
         return steps
 
     def warn_if_stale(self) -> None:
         """Keras's warning where `trainable` has changed since compile; summary gives it, too."""
-        if self._steps is not None:
-            self._steps.warn_if_stale()
+        if self.prepared_steps is not None:
+            self.prepared_steps.warn_if_stale()
 
     def _build_from(self, x: Arrays) -> None:
         if not self.built and x is not None:
@@ -135,25 +135,25 @@ class Trainable(GeneratorMethods):
 
         Keras's name: scripts that restore an optimizer call it.
         """
-        self._compiled().bind_optimizer()
+        self.compiled_steps().bind_optimizer()
 
     def _make_predict_function(self) -> None:
         """Nothing to do: there is no function to compile before threads predict. Keras's name: web servers call it."""
 
     def _make_test_function(self) -> None:
         """Nothing to do, see `_make_predict_function`. Raises RuntimeError before compile, as Keras does."""
-        self._compiled()
+        self.compiled_steps()
 
     @property
     def metrics_names(self) -> list[str]:
         """The columns of what evaluate returns, "loss" first. Raises AttributeError before compile."""
         if self.optimizer is None:
             raise AttributeError("You must compile your model before asking for its metrics_names.")
-        return list(self._compiled().objective.names)
+        return list(self.compiled_steps().objective.names)
 
     def metric_direction(self, name: str) -> str | None:
         """ "min" or "max" where the metric behind a column of the logs says so; "val_" is read past."""
-        return None if self._steps is None else self._steps.objective.direction(name.removeprefix("val_"))
+        return None if self.prepared_steps is None else self.prepared_steps.objective.direction(name.removeprefix("val_"))
 
     def fit(
         self,
@@ -253,7 +253,7 @@ class Trainable(GeneratorMethods):
                 use_multiprocessing=use_multiprocessing, verbose=verbose, timeout=timeout,
             )  # fmt: skip
         _feed.refuse_timeout(timeout)
-        return _evaluate.evaluate(self, self._compiled(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
+        return _evaluate.evaluate(self, self.compiled_steps(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
 
     def predict(
         self,
@@ -291,11 +291,11 @@ class Trainable(GeneratorMethods):
 
     def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
         """The loss and metrics of one batch."""
-        return _evaluate.test_on_batch(self, self._compiled(x), x, y, sample_weight)
+        return _evaluate.test_on_batch(self, self.compiled_steps(x), x, y, sample_weight)
 
     def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
         """Gradients of the loss by `trainable_weights`, in the inference phase; nothing is updated. Not in Keras."""
-        return _evaluate.gradients_on_batch(self, self._compiled(x), x, y, sample_weight)
+        return _evaluate.gradients_on_batch(self, self.compiled_steps(x), x, y, sample_weight)
 
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
         """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
@@ -308,13 +308,13 @@ class Trainable(GeneratorMethods):
         """
         from lamella.training import state
 
-        return state.get_state(self._compiled(), within_epoch=within_epoch)
+        return state.get_state(self.compiled_steps(), within_epoch=within_epoch)
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what get_training_state returned. Raises ValueError, with nothing set, where the model is another."""
         from lamella.training import state as _state
 
-        _state.set_state(self._compiled(), state)
+        _state.set_state(self.compiled_steps(), state)
 
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""

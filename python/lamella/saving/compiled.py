@@ -57,7 +57,7 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
         if "trained" in contents.state:
             # Other weights may have been frozen since the model was compiled.
             try:
-                model._compiled().collect(weights.at(model.layers, contents.state["trained"]))
+                model.compiled_steps().collect(weights.at(model.layers, contents.state["trained"]))
             except (TypeError, ValueError) as error:
                 raise ModelFileError(path, f"trained: {error}") from error
         model._make_train_function()
@@ -65,7 +65,7 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
         try:
             arrays, steps = arranged(
                 found, contents.keras_version, training["optimizer_config"], optimizer.get_weights(),
-                len(model._compiled().variables),
+                len(model.compiled_steps().variables),
             )  # fmt: skip
             optimizer.set_weights(arrays)
         except ValueError as error:
@@ -83,9 +83,9 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
     if "random" in contents.state:
         if not isinstance(contents.state["random"], dict):
             raise ModelFileError(path, "the state of the random stream is no object")
-        model._compiled().stream.set_state(contents.state["random"])
+        model.compiled_steps().stream.set_state(contents.state["random"])
     if "callbacks" in contents.state:
-        model._compiled().loaded = _memory(contents, path)
+        model.compiled_steps().loaded = _memory(contents, path)
 
 
 def _memory(contents: Contents, path: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             f"what '{model.name}' was compiled with",
         )
         contents.state["iterations"] = int(optimizer.iterations)
-        steps = model._steps
+        steps = model.prepared_steps
         # Before the first step the optimizer's arrays are what it was given; else, if any, of what it trained before.
         if steps is not None:
             steps.bind_given()

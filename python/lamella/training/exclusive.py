@@ -60,7 +60,7 @@ def claim(owner: Any, attribute: str, frame: FrameType) -> Holder | None:
 
 def trainer_of(model: Any) -> Holder | None:
     """The block that trains the model now."""
-    holder: Holder | None = model._trained_by
+    holder: Holder | None = model.trained_by
     return holder if holder is not None and holder.runs else None
 
 
@@ -75,11 +75,11 @@ class Exclusive:
         self.outer = False
 
     def __enter__(self) -> None:
-        other = claim(self.model, "_trained_by", sys._getframe(1))
+        other = claim(self.model, "trained_by", sys._getframe(1))
         if other is not None and not other.here:
             raise RuntimeError(f"model '{self.model.name}' is being trained by another thread; train a copy, or wait for it")
         self.outer = other is None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.outer:
-            self.model._trained_by = None
+            self.model.trained_by = None

@@ -1,0 +1,90 @@
+"""Each path that a comment, a docstring or a document names is there: a page that sends its reader nowhere fails."""
+
+import ast
+import io
+import re
+import tokenize
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("python", "cpp", "tests", "bench", "examples", ".ci")
+
+# A source or page, alone or behind directories; data behind directories; a directory with its slash, as in `tests/kernels/`.
+PATH = re.compile(
+    r"(?<![\w./<>{}*$~-])("
+    r"(?:[\w.-]+/)*[\w-]+\.(?:inl\.h|h|cpp|def|pyi?|md|toml)|(?:[\w.-]+/)+[\w-]+\.(?:txt|json|ya?ml|map)"
+    rf"|(?:[\w.-]+/)*(?:{'|'.join(map(re.escape, PARTS))})/(?:[\w-]+/)*)"
+    r"(?![\w/*<{(]|\.\w)"
+)
+# Files of other projects, which a source quotes.
+ELSEWHERE = ("keras/", "models/imagenet_class_index.json")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    kept = [path for path in ROOT.iterdir() if path.is_file()]
+    for part in PARTS:
+        kept += [path for path in (ROOT / part).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return tuple(sorted(kept))
+
+
+@cache
+def names() -> frozenset[str]:
+    """The project's files and directories, each by every tail of its path: ops/tape.py as well as tape.py."""
+    paths = [path.relative_to(ROOT) for path in files()]
+    whole = {*paths, *(parent for path in paths for parent in path.parents)}
+    return frozenset("/".join(path.parts[start:]) for path in whole for start in range(len(path.parts)))
+
+
+def prose_of_python(source: str) -> str:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, owners)]
+    return "\n".join(comments + docstrings)
+
+
+def prose(path: Path) -> str | None:
+    """What people read in that file; None for data. CHANGELOG.md tells of files as they were, so it is left out."""
+    if path.suffix == ".md":
+        return None if path.name == "CHANGELOG.md" else path.read_text()
+    if path.suffix in (".py", ".pyi"):
+        return prose_of_python(path.read_text())
+    if path.suffix in (".h", ".cpp", ".def"):
+        return "\n".join(re.findall(r"//[^\n]*|/\*.*?\*/", path.read_text(), flags=re.S))
+    if path.suffix in (".toml", ".yaml", ".yml") or path.name in ("CMakeLists.txt", "run", ".clang-format"):
+        return "\n".join(re.findall(r"(?:^|\s)#[^\n]*", path.read_text()))
+    return None
+
+
+def missing(text: str) -> list[str]:
+    named = [PurePosixPath(name) for name in PATH.findall(text) if not name.startswith(ELSEWHERE)]
+    return [str(name) for name in named if str(name) not in names()]
+
+
+@pytest.mark.parametrize("path", [p for p in files() if prose(p) is not None], ids=lambda p: str(p.relative_to(ROOT)))
+def test_named_paths_exist(path):
+    text = prose(path)
+    assert text is not None
+    assert missing(text) == []
+
+
+def test_a_path_that_is_not_there_is_found():
+    text = (
+        "see tests/layers/test_nowhere.py, `ops/tape.py`, cpp/kernels/, tests/nowhere/ and tape.py; `core/tapes.py:12` of\n"
+        "keras/engine/saving.py, <name>/x.py, ops/{tape,math}.py, cpp/kernels/*.inl.h, winograd.inl.h, pi.inl.h."
+    )
+    assert missing(text) == ["tests/layers/test_nowhere.py", "tests/nowhere", "core/tapes.py", "pi.inl.h"]
+    assert missing(prose_of_python('"""See a.py."""\nx = "b.py"  # c.py\ndef f():\n    "d.py"\n    "e.py"\n')) == [
+        "c.py",
+        "a.py",
+        "d.py",
+    ]
+
+
+def test_no_kind_of_source_is_left_out():
+    kinds = {path.suffix for path in files() if path.parent != ROOT and prose(path) is None}
+    assert kinds <= {".txt", ".json", ".npz", ".gz", ".map", ".typed", ".so"}
