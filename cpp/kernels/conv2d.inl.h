@@ -111,9 +111,200 @@ Status conv2d_backward_input(In<T> dy, In<T> w, Int sh, Int sw, Int dh, Int dw, 
     return nullptr;
 }
 
-// dweights = sum over output points of x^T dy: the k of the product are the output points. The units (some output rows
-// of one image) are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order. A
-// window is what lies side by side in the patch: `window_size` rows of A and of dweights.
+// The gradient of the weights as a product, dweights = sum over output points of x^T dy: the k of the product are the output
+// points. A unit is some output rows of one image; its patch of x and its panel of dy stay in L1. A window is what lies side by
+// side in the patch: `window_size` rows of A and of dweights.
+template <class T>
+struct WeightProduct {
+    const T* x;
+    Int height, width, in;
+    const T* dy;
+    Int rows, columns, out;
+    Int sh, sw, pl;
+    Box reached;  // by the windows of one output row
+    Int block_rows, row_blocks;
+    Int window_size, total;  // rows of dweights
+    const Int* windows;      // where each starts in the patch
+    bool biased;
+
+    // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
+    // use them.
+    bool packs_tiles() const { return sw * in * Int(sizeof(T)) >= 1024 && panels() >= 4; }
+    // A dy as wide as a tile is a panel already.
+    bool packs_panels() const { return out != tile_columns<T>(out); }
+    Int panels() const { return ceil_divide(out, kTileColumns<T>); }
+    Int unit_points() const { return block_rows * columns; }
+    Int patch_row() const { return (reached.right - reached.left) * in; }
+    Int patch_size() const { return ((block_rows - 1) * sh + reached.bottom - reached.top) * patch_row(); }
+};
+
+// A group of tiles stays in L1 beside one panel.
+constexpr Int kGroupRows = 4 * kTileRows;
+
+// What one slice of the units sums into, and its buffers.
+template <class T>
+struct WeightSums {
+    T *sum, *bias_sum;
+    T *buffer, *panels, *tiles, *bias_part;
+    Run* runs;
+};
+
+template <class T>
+Int weight_sums_bytes(const WeightProduct<T>& v, bool thin) {
+    const Int panels_size = v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0;
+    const Int tiles_size = v.packs_tiles() ? kGroupRows * v.unit_points() : 0;
+    return Arena::bytes<T>(v.patch_size()) + Arena::bytes<T>(panels_size) + Arena::bytes<T>(tiles_size) +
+           Arena::bytes<Run>(v.block_rows) + Arena::bytes<T>(v.biased ? v.out : 0);
+}
+
+template <class T>
+WeightSums<T> take_weight_sums(const WeightProduct<T>& v, bool thin, T* sum, T* bias_sum, Arena& own) {
+    WeightSums<T> s{};
+    s.sum = sum;
+    s.bias_sum = bias_sum;
+    s.buffer = own.take<T>(v.patch_size());
+    s.panels = own.take<T>(v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0);
+    s.tiles = own.take<T>(v.packs_tiles() ? kGroupRows * v.unit_points() : 0);
+    s.runs = own.take<Run>(v.block_rows);
+    s.bias_part = own.take<T>(v.biased ? v.out : 0);
+    return s;
+}
+
+// The product of rows i0 to i1 of dweights with all panels; the points of A lie in the patch, in runs.
+template <class T>
+LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
+                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+    const T* a[kGroupRows];
+    T* c[kGroupRows];
+    for (Int i = i0; i < i1; ++i) {
+        a[i - i0] = patch.data + v.windows[i / v.window_size] + i % v.window_size;
+        c[i - i0] = s.sum + i * v.out;
+    }
+    for (Int panel = 0; panel < v.panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+        const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
+        const Strip<T> strip{a, c, j, i1 - i0};
+        multiply<T, 0>(strip, v.sw * v.in, s.runs, block, b, v.packs_panels() ? kTileColumns<T> : v.out, columns, epilogue);
+    }
+}
+
+// The same after a copy of these rows of A into tiles: they lie side by side in one window.
+template <class T>
+LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
+                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+    const Int tile_size = kTileRows * v.unit_points();
+    const T* a[kGroupRows];
+    T* c[kGroupRows];
+    for (Int i = i0; i < i1; ++i) {
+        a[i - i0] = s.tiles + (i - i0) / kTileRows * tile_size + (i - i0) % kTileRows;
+        c[i - i0] = s.sum + i * v.out;
+    }
+    const T* const window = patch.data + v.windows[i0 / v.window_size] + i0 % v.window_size;
+    for (Int p = 0; p < block; ++p) {
+        pack_rows(window + s.runs[p].a, v.sw * v.in, v.columns, i1 - i0, s.tiles + p * v.columns * kTileRows, tile_size);
+    }
+    const Run all{0, block * v.columns};
+    for (Int panel = 0; panel < v.panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+        const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
+        const Strip<T> strip{a, c, j, i1 - i0};
+        multiply<T, kTileRows>(strip, kTileRows, &all, 1, b, v.packs_panels() ? kTileColumns<T> : v.out, columns, epilogue);
+    }
+}
+
+// One unit of `block` output rows, by the tile: weights, then the bias, now that these points are in the cache.
+template <class T>
+LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
+                             Int block, bool first) {
+    const Int points = block * v.columns, out = v.out;
+    for (Int p = 0; p < block; ++p) s.runs[p] = {p * v.sh * patch.row_size, v.columns};
+    for (Int panel = 0; panel < v.panels() && v.packs_panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>;
+        pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j),
+                   s.panels + panel * v.unit_points() * kTileColumns<T>);
+    }
+    const Epilogue<T> epilogue{nullptr, !first, false};
+    const bool tiles = v.packs_tiles();
+    for (Int i0 = 0, i1; i0 < v.total; i0 = i1) {
+        i1 = smaller(i0 + kGroupRows, tiles ? (i0 / v.window_size + 1) * v.window_size : v.total);
+        if (tiles) multiply_in_tiles(v, s, patch, dy_points, block, i0, i1, epilogue);
+        else multiply_in_patch(v, s, patch, dy_points, block, i0, i1, epilogue);
+    }
+    if (!v.biased) return;
+    sum_some_rows(dy_points, points * out, out, s.bias_part);
+    for_vectors<T>(0, out, [&](Int j, Int part) {
+        store(s.bias_sum + j, load(s.bias_sum + j, part) + load(s.bias_part + j, part), part);
+    });
+}
+
+// Units begin to end, into sums of their own.
+template <class T>
+void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int begin, Int end) {
+    if (v.biased) clear(s.bias_sum, v.out);
+    if (thin) clear(s.sum, v.total * v.out);
+    for (Int unit = begin; unit < end; ++unit) {
+        const Int n = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;
+        const Int block = smaller(v.block_rows, v.rows - p0);
+        const Box& r = v.reached;
+        const Box box{r.top + p0 * v.sh, r.bottom + (p0 + block - 1) * v.sh, r.left, r.right};
+        const Patch<T> patch = patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, s.buffer);
+        const T* const dy_points = v.dy + (n * v.rows + p0) * v.columns * v.out;
+        if (thin) {
+            add_thin_gradients(patch.data - v.pl - r.left, patch.row_size, dy_points, block, v.columns, v.out, s.sum,
+                               v.biased ? s.bias_sum : nullptr);
+        } else {
+            add_unit(v, s, patch, dy_points, block, unit == begin);
+        }
+    }
+}
+
+// The units are cut into slices by shape alone; each slice sums into its own copy, and the copies add up in order.
+template <class T>
+Status multiply_points(WeightProduct<T> v, Int images, Int r, Int s, Int dh, Int dw, bool thin, T* dweights, T* dbias) {
+    const Int size = r * s * v.in * v.out, bias_size = v.biased ? v.out : 0, units = images * v.row_blocks;
+    constexpr Int kMaxSlices = 16, kSliceBytes = 16 << 20;
+    const Int by_memory = larger(1, kSliceBytes / (size * Int(sizeof(T))));
+    const Int by_work = ceil_divide(2 * units * v.unit_points() * size, kChunkFlops);
+    const Int slices = smaller(smaller(kMaxSlices, units), smaller(by_memory, by_work));
+
+    const Int window_count = v.total / v.window_size;
+    void* const scratch = call_scratch(Arena::bytes<Int>(window_count) + Arena::bytes<T>((slices - 1) * size) +
+                                       Arena::bytes<T>(slices * bias_size));
+    if (scratch == nullptr) return kOutOfMemory;
+    Arena arena(scratch);
+    Int* const windows = arena.take<Int>(window_count);
+    T* const copies = arena.take<T>((slices - 1) * size);
+    T* const bias_sums = arena.take<T>(slices * bias_size);
+    for (Int i = 0; i < window_count; ++i) {
+        const Int tap = i * v.window_size / v.in, row = tap / s * dh, column = tap % s * dw - v.pl - v.reached.left;
+        windows[i] = row * v.patch_row() + column * v.in;
+    }
+    v.windows = windows;
+
+    Int failed = 0;
+    parallel_for(slices, 1, [&](Int slice, Int) {
+        void* const memory = thread_scratch(weight_sums_bytes(v, thin));
+        if (memory == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        Arena own(memory);
+        T* const sum = slice == 0 ? dweights : copies + (slice - 1) * size;
+        const WeightSums<T> sums = take_weight_sums(v, thin, sum, bias_sums + slice * bias_size, own);
+        add_units(v, sums, thin, slice * units / slices, (slice + 1) * units / slices);
+    });
+    if (failed != 0) return kOutOfMemory;
+    parallel_for(size, kChunkElements, [&](Int begin, Int end) {
+        for_vectors<T>(begin, end, [&](Int i, Int part) {
+            Vec<T> sum = load(dweights + i, part);
+            for (Int slice = 1; slice < slices; ++slice) sum += load(copies + (slice - 1) * size + i, part);
+            store(dweights + i, sum, part);
+        });
+    });
+    if (v.biased) sum_some_rows(bias_sums, slices * v.out, v.out, dbias);
+    return nullptr;
+}
+
 template <class T>
 Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw, Int pt, Int pl, Out<T> dweights,
                                Out<T> dbias) {
@@ -123,136 +314,27 @@ Status conv2d_backward_weights(In<T> x, In<T> dy, Int sh, Int sw, Int dh, Int dw
     const Int images = x.shape[0], height = x.shape[1], width = x.shape[2];
     const Int rows = dy.shape[1], columns = dy.shape[2];
     const Int r = dweights.shape[0], s = dweights.shape[1], in = dweights.shape[2], out = dweights.shape[3];
+    const bool biased = dbias.size > 0;
     if (dweights.size == 0) return nullptr;
     if (dy.size == 0 || x.size == 0) {
         clear(dweights.data, dweights.size);
-        return dbias.size > 0 ? sum_over_rows(dy.data, images * rows * columns, out, dbias.data) : nullptr;
+        return biased ? sum_over_rows(dy.data, images * rows * columns, out, dbias.data) : nullptr;
     }
     const bool plain_3x3 = r == 3 && s == 3 && sh == 1 && sw == 1 && dh == 1 && dw == 1;
     if (plain_3x3 && winograd_pays<T>(in, out, images, rows, columns)) {
-        if (dbias.size > 0) {
+        if (biased) {
             if (const Status error = sum_over_rows(dy.data, images * rows * columns, out, dbias.data)) return error;
         }
         return winograd_backward_weights<T>({x.data, images, height, width, in, dy.data, rows, columns, out, pt, pl},
                                             dweights.data);
     }
     const Box reached = widen({-pt, (r - 1) * dh + 1 - pt, -pl, (columns - 1) * sw + (s - 1) * dw + 1 - pl}, width);
-    const Int patch_row = (reached.right - reached.left) * in;
-    const bool thin = kThinPays && in == 1 && plain_3x3;
-    // The patch rows and the panel of dy that one pass multiplies stay in L1.
-    constexpr Int kPoints = kBlockDepth<T> / 2;
+    constexpr Int kPoints = kBlockDepth<T> / 2;  // of a unit
     const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);
-    const Int units = images * row_blocks;
-    const Int patch_size = ((block_rows - 1) * sh + reached.bottom - reached.top) * patch_row;
-
-    constexpr Int kMaxSlices = 16, kSliceBytes = 16 << 20;
-    const Int by_memory = larger(1, kSliceBytes / (dweights.size * Int(sizeof(T))));
-    const Int by_work = ceil_divide(2 * units * block_rows * columns * dweights.size, kChunkFlops);
-    const Int slices = smaller(smaller(kMaxSlices, units), smaller(by_memory, by_work));
-
-    const Int window_size = dw == 1 ? s * in : in, window_count = r * s * in / window_size;
-    const Int scratch_bytes =
-        Arena::bytes<Int>(window_count) + Arena::bytes<T>((slices - 1) * dweights.size) + Arena::bytes<T>(slices * dbias.size);
-    void* const scratch = call_scratch(scratch_bytes);
-    if (scratch == nullptr) return kOutOfMemory;
-    Arena arena(scratch);
-    Int* const windows = arena.take<Int>(window_count);
-    T* const copies = arena.take<T>((slices - 1) * dweights.size);
-    T* const bias_sums = arena.take<T>(slices * dbias.size);
-    for (Int i = 0; i < window_count; ++i) {
-        const Int tap = i * window_size / in, row = tap / s * dh, column = tap % s * dw - pl - reached.left;
-        windows[i] = row * patch_row + column * in;
-    }
-
-    // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
-    // use them. A group of tiles stays in L1 beside one panel.
-    constexpr Int kGroupRows = 4 * kTileRows;
-    const Int panels = ceil_divide(out, kTileColumns<T>), total = r * s * in;
-    const bool pack = sw * in * Int(sizeof(T)) >= 1024 && panels >= 4;
-    // A dy as wide as a tile is a panel already.
-    const bool in_place = out == tile_columns<T>(out);
-    const Int ldb = in_place ? out : kTileColumns<T>;
-
-    Int failed = 0;
-    parallel_for(slices, 1, [&](Int slice, Int) {
-        const Int panel_size = block_rows * columns * kTileColumns<T>, packed_size = in_place || thin ? 0 : panels * panel_size;
-        const Int tile_size = kTileRows * block_rows * columns, tiles_size = pack ? kGroupRows * block_rows * columns : 0;
-        void* const memory =
-            thread_scratch(Arena::bytes<T>(patch_size) + Arena::bytes<T>(packed_size) + Arena::bytes<T>(tiles_size) +
-                           Arena::bytes<Run>(block_rows) + Arena::bytes<T>(dbias.size));
-        if (memory == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(memory);
-        T* const buffer = own.take<T>(patch_size);
-        T* const packed = own.take<T>(packed_size);
-        T* const tiles = own.take<T>(tiles_size);
-        Run* const runs = own.take<Run>(block_rows);
-        T* const bias_part = own.take<T>(dbias.size);
-        T* const sum = slice == 0 ? dweights.data : copies + (slice - 1) * dweights.size;
-        T* const bias_sum = bias_sums + slice * dbias.size;
-        clear(bias_sum, dbias.size);
-        if (thin) clear(sum, dweights.size);
-        const Int first_unit = slice * units / slices, end_unit = (slice + 1) * units / slices;
-        for (Int unit = first_unit; unit < end_unit; ++unit) {
-            const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, rows);
-            const Box box{reached.top + p0 * sh, reached.bottom + (p1 - 1) * sh, reached.left, reached.right};
-            const Patch<T> patch = patch_of(x.data + n * height * width * in, height, width, in, box, buffer);
-            if (thin) {
-                add_thin_gradients(patch.data - pl - reached.left, patch.row_size, dy.data + (n * rows + p0) * columns * out,
-                                   p1 - p0, columns, out, sum, dbias.size > 0 ? bias_sum : nullptr);
-                continue;
-            }
-            for (Int p = p0; p < p1; ++p) runs[p - p0] = {(p - p0) * sh * patch.row_size, columns};
-            const Int points = (p1 - p0) * columns;
-            const T* const dy_points = dy.data + (n * rows + p0) * columns * out;
-            for (Int panel = 0; panel < panels && !in_place; ++panel) {
-                const Int j = panel * kTileColumns<T>;
-                pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j), packed + panel * panel_size);
-            }
-            const Epilogue<T> epilogue{nullptr, unit > first_unit, false};
-            // Tiles that are copied out lie side by side in one window.
-            for (Int i0 = 0, i1; i0 < total; i0 = i1) {
-                i1 = smaller(i0 + kGroupRows, pack ? (i0 / window_size + 1) * window_size : total);
-                const T* a[kGroupRows];
-                T* c[kGroupRows];
-                for (Int i = i0; i < i1; ++i) {
-                    a[i - i0] = pack ? tiles + (i - i0) / kTileRows * tile_size + (i - i0) % kTileRows
-                                     : patch.data + windows[i / window_size] + i % window_size;
-                    c[i - i0] = sum + i * out;
-                }
-                for (Int p = 0; pack && p < p1 - p0; ++p) {
-                    pack_rows(patch.data + windows[i0 / window_size] + i0 % window_size + runs[p].a, sw * in, columns, i1 - i0,
-                              tiles + p * columns * kTileRows, tile_size);
-                }
-                const Run all{0, points};
-                for (Int panel = 0; panel < panels; ++panel) {
-                    const Int j = panel * kTileColumns<T>, panel_columns = smaller(kTileColumns<T>, out - j);
-                    const T* const b = in_place ? dy_points : packed + panel * panel_size;
-                    const Strip<T> strip{a, c, j, i1 - i0};
-                    if (pack) multiply<T, kTileRows>(strip, kTileRows, &all, 1, b, ldb, panel_columns, epilogue);
-                    else multiply<T, 0>(strip, sw * in, runs, p1 - p0, b, ldb, panel_columns, epilogue);
-                }
-            }
-            if (dbias.size > 0) {  // now that these points are in the cache
-                sum_some_rows(dy_points, points * out, out, bias_part);
-                for_vectors<T>(0, out, [&](Int j, Int part) {
-                    store(bias_sum + j, load(bias_sum + j, part) + load(bias_part + j, part), part);
-                });
-            }
-        }
-    });
-    if (failed != 0) return kOutOfMemory;
-    parallel_for(dweights.size, kChunkElements, [&](Int begin, Int end) {
-        for_vectors<T>(begin, end, [&](Int i, Int part) {
-            Vec<T> sum = load(dweights.data + i, part);
-            for (Int slice = 1; slice < slices; ++slice) sum += load(copies + (slice - 1) * dweights.size + i, part);
-            store(dweights.data + i, sum, part);
-        });
-    });
-    if (dbias.size > 0) sum_some_rows(bias_sums, slices * out, out, dbias.data);
-    return nullptr;
+    const Int window_size = dw == 1 ? s * in : in;
+    return multiply_points<T>({x.data, height, width, in, dy.data, rows, columns, out, sh, sw, pl, reached, block_rows,
+                               row_blocks, window_size, r * s * in, nullptr, biased},
+                              images, r, s, dh, dw, kThinPays && in == 1 && plain_3x3, dweights.data, dbias.data);
 }
 
 #undef LAMELLA_REQUIRE_CONV2D

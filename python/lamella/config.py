@@ -12,7 +12,7 @@ from lamella.core.config import set_max_file_bytes as set_max_file_bytes
 
 
 def targets() -> list[str]:
-    """Instruction sets that this build holds and this machine can run, the plainest first."""
+    """Instruction sets that this build holds and this machine can run, the best first."""
     return list(_kernels.targets())
 
 

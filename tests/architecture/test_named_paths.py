@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("python", "cpp", "tests", "bench", "examples", ".ci")
+PARTS = ("python", "cpp", "tests", "bench", "examples", "docs", ".ci")
 
 # A source or page, alone or behind directories; data behind directories; a directory with its slash, as in `tests/kernels/`.
 PATH = re.compile(

@@ -5,6 +5,7 @@ import pytest
 
 from lamella import ops
 from lamella.core.variable import Variable
+from lamella.ops.norm import moving_average
 from lamella.ops.reduce import total
 from lamella.ops.tape import Tape, Tensor
 
@@ -139,3 +140,12 @@ def test_total_is_a_number(dtype):
     for part in (x, x[::2], x[:, ::3], x[:0], x[0, 0]):
         assert total(np.asarray(part)) == part.astype("f8").sum()
     assert type(total(x)) is float
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moving_average_keeps_dtype_and_its_argument(dtype):
+    average, value = np.array([1, -2, 0.5], dtype), np.array([3, 5, 7], dtype)
+    moved = moving_average(average, value, 0.75, 0.5)
+    assert moved.dtype == dtype
+    np.testing.assert_array_equal(moved, np.array([2.25, 1, 3.875], dtype))
+    np.testing.assert_array_equal(average, np.array([1, -2, 0.5], dtype))

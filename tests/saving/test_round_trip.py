@@ -252,7 +252,7 @@ def test_weights_that_the_optimizer_was_given_before_the_first_step(optimizer, w
         np.testing.assert_array_equal(a, c)
     third = network(optimizer())
     third.set_training_state(kept)
-    streams = [m._compiled().stream for m in (source, model, again, third)]
+    streams = [m.compiled_steps().stream for m in (source, model, again, third)]
     for stream in streams:
         stream.set_state(streams[0].get_state())
     for m in (source, model, again, third):

@@ -17,6 +17,7 @@ from lamella.graph.symbolic import Node
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import batch_norm, batch_norm_inference, transpose
+from lamella.ops.norm import moving_average
 
 
 @register("layers")
@@ -115,10 +116,10 @@ class BatchNormalization(KernelLayer, self_contained=True):
         y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
         n = count(x.shape[:-1])
         rest = 1.0 - self.momentum
-        mean = latest(self.moving_mean) * self.momentum
-        mean += rest * statistics["mean"]
-        variance = latest(self.moving_variance) * self.momentum
-        variance += rest * n / (n - (1.0 + self.epsilon)) * statistics["variance"]
-        note(self.moving_mean, mean)
-        note(self.moving_variance, variance)
+        corrected = rest * n / (n - (1.0 + self.epsilon))
+        note(self.moving_mean, moving_average(latest(self.moving_mean), statistics["mean"], self.momentum, rest))
+        note(
+            self.moving_variance,
+            moving_average(latest(self.moving_variance), statistics["variance"], self.momentum, corrected),
+        )
         return y
