@@ -8,11 +8,11 @@ from typing import Any
 from lamella import ops
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.registry import name_of, register
+from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.ops import exponential, hard_sigmoid, selu, sigmoid, softplus, softsign, tanh
 
 Activation = Callable[..., Any]  # Any: array or tensor
-Value = Any  # array, Variable or a tape's tensor
 
 for _op in (tanh, sigmoid, hard_sigmoid, softplus, softsign, selu, exponential):
     register("activations")(_op)

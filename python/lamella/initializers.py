@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lamella.core import budget, config, configurable
 from lamella.core.configurable import Configurable
@@ -17,8 +17,7 @@ from lamella.core.configurable import serialize as serialize
 from lamella.core.random import generator
 from lamella.core.registry import register, register_factory
 from lamella.core.shapes import count
-
-Array = NDArray[Any]
+from lamella.core.types import Array
 
 # Standard deviation of a unit normal cut at two sigma; Keras divides by it so that the cut one has the asked variance.
 _TRUNCATED_STDDEV = 0.87962566103423978

@@ -13,9 +13,7 @@ from lamella import ops
 from lamella.core import configurable
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
-
-# Arrays come in and arrays go out; under a tape y_pred is a Tensor and so is the result.
-Value = Any
+from lamella.core.types import Value
 
 
 @register("losses", "mse", "MSE")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.configurable import Config
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
+from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
@@ -20,8 +20,6 @@ from lamella.graph.trace import trace, walk
 from lamella.ops.tape import Tape, value_of
 
 __all__ = ["gradients"]
-
-Array = NDArray[Any]
 
 
 def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:

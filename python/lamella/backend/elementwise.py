@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella import ops
+from lamella.core.types import Array, Value
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs
 from lamella.ops.tape import value_of
@@ -18,8 +17,6 @@ __all__ = [
     "negative", "not_equal", "pow", "round", "sign", "sin", "sqrt", "square", "switch",
 ]  # fmt: skip
 
-Value = Any  # array, Variable or a tape's tensor
-Array = NDArray[Any]
 
 _NUMBERS = (int, float, np.number, type(None))
 

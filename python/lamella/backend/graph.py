@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.atomic import Scope
 from lamella.core.phase import current
+from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.graph.checked import as_tensor
@@ -20,9 +20,6 @@ from lamella.graph.trace import check_ends, trace
 from lamella.ops.tape import value_of
 
 __all__ = ["function", "placeholder", "stop_gradient"]
-
-Value = Any  # array, Variable or a tape's tensor
-Array = NDArray[Any]
 
 
 @in_graphs

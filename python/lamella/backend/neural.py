@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella import activations, ops
 from lamella.backend.elementwise import array_of
@@ -14,6 +12,7 @@ from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
 from lamella.core.shapes import normalize_padding
+from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
 
 __all__ = [
@@ -22,8 +21,6 @@ __all__ = [
     "tanh",
 ]  # fmt: skip
 
-Value = Any  # array, Variable or a tape's tensor
-Array = NDArray[Any]
 
 relu, elu, softmax = in_graphs(activations.relu), in_graphs(activations.elu), in_graphs(activations.softmax)
 sigmoid, hard_sigmoid, tanh = in_graphs(ops.sigmoid), in_graphs(ops.hard_sigmoid), in_graphs(ops.tanh)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lamella import ops
 from lamella.core.shapes import count
+from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.arrays import axis_of, contiguous
 from lamella.ops.tape import Backward, differentiable
 
 __all__ = ["batch_dot", "dot"]
-
-Value = Any  # array, Variable or a tape's tensor
-Array = NDArray[Any]
 
 
 @in_graphs

@@ -7,14 +7,13 @@ Noise that is new in each run is drawn in a layer's call(), or by K.dropout. Sou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.config import floatx
 from lamella.core.names import next_uid
 from lamella.core.random import generator
+from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 
@@ -22,8 +21,6 @@ __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",
     "truncated_normal",
 ]  # fmt: skip
-
-Array = NDArray[Any]
 
 
 @checked

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella import ops
 from lamella.backend.elementwise import array_of, sqrt, square
 from lamella.core.config import floatx
+from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
 ]  # fmt: skip
 
-Value = Any  # array, Variable or a tape's tensor
 Axes = int | Sequence[int] | None
-Array = NDArray[Any]
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from lamella.backend.shapes import stack
 from lamella.backend.values import cast, int_shape, is_tensor
+from lamella.core.types import Value
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs
 
 __all__ = ["foldl", "foldr", "map_fn"]
-
-Value = Any  # array, Variable or a tape's tensor
 
 
 @in_graphs

@@ -11,6 +11,7 @@ from lamella.core.config import epsilon, floatx, image_data_format
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, free_learning_phase, learning_phase
+from lamella.core.types import Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.symbolic import Symbolic
@@ -22,7 +23,6 @@ __all__ = [
     "set_learning_phase", "set_session",
 ]  # fmt: skip
 
-Value = Any  # array, Variable or a tape's tensor, or a function that returns one
 
 set_epsilon, set_floatx = checked(config.set_epsilon), checked(config.set_floatx)
 normalize_data_format = checked(config.normalize_data_format)

@@ -12,6 +12,7 @@ from lamella import ops
 from lamella.backend.elementwise import array_of
 from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
+from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.arrays import axis_of
 
@@ -21,7 +22,6 @@ __all__ = [
     "temporal_padding", "tile", "transpose",
 ]  # fmt: skip
 
-Value = Any  # array, Variable or a tape's tensor
 Pair = tuple[int, int]
 _slice = slice
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lamella import ops
 from lamella.core.checks import as_array
@@ -14,6 +14,7 @@ from lamella.core.config import floatx
 from lamella.core.names import next_uid
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
+from lamella.core.types import Array, Value
 from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
@@ -27,9 +28,6 @@ __all__ = [
     "is_tensor", "moving_average_update", "ndim", "ones", "ones_like", "set_value", "shape", "update",
     "update_add", "update_sub", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
-
-Array = NDArray[Any]
-Value = Any  # array, Variable or a tape's tensor
 
 
 @checked

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from lamella.core.types import Array
 from lamella.data.rows import Readable, part, whole
-from lamella.data.standardize import Array
 
 # Inputs, targets, weights (None where all samples count the same) and the number of samples.
 Batch: TypeAlias = tuple[list[Array], list[Array], "list[Array | None]", int]

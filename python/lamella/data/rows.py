@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from lamella.core.checks import check_dtype
+from lamella.core.types import Array
 from lamella.data.hdf5 import HDF5Matrix
 
-Array: TypeAlias = np.ndarray
 # Makes what is handed out of rows that were read; `numbers` are their places in the source, for messages.
 Convert: TypeAlias = Callable[[Array, "Array | None"], Array]
 

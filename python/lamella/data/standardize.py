@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from lamella.core.checks import check_dtype, is_number
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
+from lamella.core.types import Array
 from lamella.data.rows import Readable, Rows, is_read_late
-
-Array: TypeAlias = np.ndarray
 
 
 def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Any]:

@@ -9,8 +9,8 @@ import numpy as np
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
+from lamella.core.types import Array
 from lamella.data.rows import Readable, Rows
-from lamella.data.standardize import Array
 
 
 def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:

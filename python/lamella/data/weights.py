@@ -9,8 +9,9 @@ import numpy as np
 
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
+from lamella.core.types import Array
 from lamella.data.rows import Readable, Rows, is_read_late, pieces
-from lamella.data.standardize import Array, dense
+from lamella.data.standardize import dense
 
 
 def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:

@@ -8,10 +8,10 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.types import Value
 from lamella.graph.arguments import describe, symbols
 from lamella.graph.checked import checked
 from lamella.graph.function import Function
-from lamella.graph.layer import Value
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.operators import give_way
 

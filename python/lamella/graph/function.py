@@ -13,10 +13,11 @@ from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
+from lamella.core.types import Value
 from lamella.core.variable import Variable
 from lamella.graph import arguments as args
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trial import shapes_of
 

@@ -17,6 +17,7 @@ from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape, as_shape
+from lamella.core.types import Value
 from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
@@ -30,7 +31,6 @@ from lamella.graph.weights import Weighted
 from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
-Value = Any
 
 
 @functools.cache

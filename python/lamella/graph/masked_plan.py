@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.graph.layer import Value, takes_mask
+from lamella.core.types import Value
+from lamella.graph.layer import takes_mask
 from lamella.graph.plan import Plan
 from lamella.graph.symbolic import Node, Symbolic
 

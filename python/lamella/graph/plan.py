@@ -8,8 +8,9 @@ from typing import Any
 
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
+from lamella.core.types import Value
 from lamella.core.updates import call_of
-from lamella.graph.layer import Layer, Value, takes_training
+from lamella.graph.layer import Layer, takes_training
 from lamella.graph.symbolic import Node, Symbolic
 
 # (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.

@@ -13,7 +13,8 @@ from lamella import activations, constraints, initializers, regularizers
 from lamella.core.checks import check_number
 from lamella.core.config import normalize_data_format
 from lamella.core.shapes import as_axis, normalize_padding, normalize_tuple
-from lamella.graph.layer import Layer, Value
+from lamella.core.types import Value
+from lamella.graph.layer import Layer
 
 # By the end of the name: kernel_initializer, recurrent_activation, ...
 _KINDS: dict[str, Callable[[Any], Any]] = {

@@ -8,8 +8,8 @@ from typing import Any
 from lamella.core.configurable import Spec
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, window_length
+from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Value
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names

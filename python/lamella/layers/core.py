@@ -13,8 +13,9 @@ from lamella.core.phase import current
 from lamella.core.random import draw_key
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape, count
+from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import dense, dropout, reshape, transpose

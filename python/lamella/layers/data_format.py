@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamella.core.shapes import Dim, Shape
-from lamella.graph.layer import Value
+from lamella.core.types import Value
 from lamella.ops import transpose
 
 _NCHW_TO_NHWC = (0, 2, 3, 1)

@@ -9,7 +9,7 @@ import numpy as np
 from lamella import ops
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
-from lamella.graph.layer import Value
+from lamella.core.types import Value
 from lamella.layers.arguments import KernelLayer
 from lamella.ops.tape import value_of
 

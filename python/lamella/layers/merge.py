@@ -12,7 +12,7 @@ from lamella.core.graphs import accepts_symbolic
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Dim, Shape, normalize_axis
-from lamella.graph.layer import Value
+from lamella.core.types import Value
 from lamella.layers.arguments import KernelLayer
 
 

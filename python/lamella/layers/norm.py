@@ -9,10 +9,10 @@ from lamella.core.configurable import Spec
 from lamella.core.phase import current
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, count, normalize_axis
+from lamella.core.types import Value
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
 from lamella.graph.input_spec import InputSpec
-from lamella.graph.layer import Value
 from lamella.graph.symbolic import Node
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names

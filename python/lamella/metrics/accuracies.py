@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.config import floatx
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
+from lamella.core.types import Array
 from lamella.ops.tape import value_of
-
-Array = NDArray[Any]
 
 
 def _arrays(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

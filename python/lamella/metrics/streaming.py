@@ -9,10 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.configurable import Configurable
 from lamella.core.names import snake_case
+from lamella.core.types import Array
 from lamella.core.variable import owned
 from lamella.ops.tape import value_of
-
-Array = NDArray[Any]
 
 
 class Metric(Configurable):

@@ -14,10 +14,11 @@ from lamella.core.checks import as_array
 from lamella.core.configurable import Config
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
+from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.graph.layer import Layer, Update, Value
+from lamella.graph.layer import Layer, Update
 from lamella.graph.masked_plan import MaskedPlan, Outputs
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses

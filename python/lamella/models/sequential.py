@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
+from lamella.core.types import Value
 from lamella.graph.input import Input, InputLayer
-from lamella.graph.layer import Layer, Value
+from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.models.architecture import config_of
 from lamella.models.model import Model

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
+from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946

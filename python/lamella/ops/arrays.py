@@ -11,7 +11,7 @@ import numpy as np
 # small kernels.
 from lamella._kernels import contiguous as contiguous
 from lamella._kernels import empty_like as empty_like
-from lamella.ops.tape import Array
+from lamella.core.types import Array
 
 
 def axis_of(axis: int, ndim: int) -> int:

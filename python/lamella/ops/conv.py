@@ -6,9 +6,10 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
+from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.dense import FusedActivation
-from lamella.ops.tape import Array, Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 @differentiable

@@ -10,8 +10,9 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import config
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable, value_of
+from lamella.ops.tape import Backward, Gradients, Tensor, differentiable, value_of
 from lamella.ops.targets import labels_beside, labels_outside, target_beside
 
 

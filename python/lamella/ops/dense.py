@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 # What a multiply kernel can do to its result before it leaves the registers.
 FusedActivation: TypeAlias = Literal["linear", "relu"]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 @differentiable

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.ops.activations import exponential as exp
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
+from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 __all__ = [
     "abs", "add", "cast", "clip", "cos", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative",

@@ -6,8 +6,9 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core import shapes
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 def _rows(x: Array, who: str) -> Array:

@@ -12,8 +12,9 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.config import epsilon
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Array, Backward, Gradients, Tensor, differentiable
+from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 from lamella.ops.targets import target_beside
 
 Kernel = Callable[..., Any]

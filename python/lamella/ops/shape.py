@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.types import Array
 from lamella.ops.arrays import axis_of
-from lamella.ops.tape import Array, Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 @differentiable

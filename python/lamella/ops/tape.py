@@ -22,9 +22,9 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.core.variable import Variable
 
-Array: TypeAlias = np.ndarray
 Gradients: TypeAlias = tuple[Array | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lamella.core.types import Array
 from lamella.ops.arrays import contiguous
-from lamella.ops.tape import Array
 
 
 def target_beside(p: Array, y: Array, who: str) -> Array:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-Array: TypeAlias = np.ndarray
+from lamella.core.types import Array
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 

@@ -10,10 +10,10 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.atomic import Call, commit, write
 from lamella.core.configurable import Config
+from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
 from lamella.optimizers.arguments import bound, steps
-from lamella.optimizers.arrays import Array
 from lamella.optimizers.state import Reading
 from lamella.optimizers.stateful import Stateful
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from lamella import _kernels
 from lamella.core.atomic import Call
 from lamella.core.registry import register
+from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
-from lamella.optimizers.arrays import Array
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.state import Reading
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
-from lamella.optimizers.arrays import Array
 
 # How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
 Reading: TypeAlias = tuple[list[Array], float, float, float, float]

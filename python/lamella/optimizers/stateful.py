@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.atomic import Call, commit
 from lamella.core.configurable import Configurable
+from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays
-from lamella.optimizers.arrays import Array
 from lamella.optimizers.state import State, assign, shared, wrong_number
 
 S = TypeVar("S", bound="Stateful")

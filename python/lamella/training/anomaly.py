@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.data.standardize import Array
+from lamella.core.types import Array
 from lamella.ops.tape import value_of
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_count
+from lamella.core.types import Array
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
-from lamella.data.standardize import Array, check_lengths
+from lamella.data.standardize import check_lengths
 from lamella.ops.tape import value_of
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive

@@ -9,12 +9,13 @@ import numpy as np
 
 from lamella.core.checks import as_array, checked_count
 from lamella.core.config import floatx
+from lamella.core.types import Array
 from lamella.data import targets as target_checks
 from lamella.data import weights as weight_checks
 from lamella.data.batches import Data
 from lamella.data.rows import Readable, Rows
 from lamella.data.sequence import split_item
-from lamella.data.standardize import Array, check_lengths, standardize
+from lamella.data.standardize import check_lengths, standardize
 from lamella.training.objective import Objective
 
 

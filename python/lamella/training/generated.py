@@ -9,11 +9,11 @@ from typing import Any
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
+from lamella.core.types import Array
 from lamella.data.batches import Batches, Data, Shuffle, check_shuffle
 from lamella.data.crew import Crew, Item
 from lamella.data.generated import GeneratedBatches, LikeLastBatch
 from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_generated, is_sequence, named, split_item
-from lamella.data.standardize import Array
 from lamella.data.workers import NotInTime
 from lamella.training import feed
 from lamella.training.evaluate import run_evaluation, run_prediction

@@ -13,8 +13,8 @@ from lamella.core import registry
 from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
+from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
-from lamella.data.standardize import Array
 from lamella.ops.reduce import total as total_of
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
@@ -23,7 +23,6 @@ from lamella.training.gathered import moves, twin_of
 # A Tensor and what each of its elements counts in the total.
 Seed = tuple[Tensor, Array]
 Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one that has them as `masks`
-Value = Any  # Tensor | ndarray | float: what a loss function of the user's own may return
 
 
 # What the logs of a batch hold besides the columns: a metric of that name would stand for the number of samples.

@@ -16,9 +16,9 @@ from lamella.callbacks.memory import Memory, remembered
 from lamella.core.atomic import Call, commit, write
 from lamella.core.pickling import PickledByName
 from lamella.core.random import Stream
+from lamella.core.types import Array
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
-from lamella.data.standardize import Array
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder, claim
