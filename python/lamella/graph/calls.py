@@ -48,6 +48,22 @@ class CallHistory:
     def get_output_at(self, node_index: int) -> Symbols:
         return _one_or_list(self._node_at(node_index, "output").outputs)
 
+    @property
+    def input_mask(self) -> Any:
+        """The symbolic mask of the inputs, None without one. Raises AttributeError unless the layer was called exactly once."""
+        return _one_or_list(self._only_node("input mask").input_masks)
+
+    @property
+    def output_mask(self) -> Any:
+        """The symbolic mask of the outputs, None without one. Raises AttributeError unless the layer was called exactly once."""
+        return _one_or_list(self._only_node("output mask").output_masks)
+
+    def get_input_mask_at(self, node_index: int) -> Any:
+        return _one_or_list(self._node_at(node_index, "input mask").input_masks)
+
+    def get_output_mask_at(self, node_index: int) -> Any:
+        return _one_or_list(self._node_at(node_index, "output mask").output_masks)
+
     def get_input_shape_at(self, node_index: int) -> Any:
         return _shapes(self._node_at(node_index, "input shape").inputs)
 
@@ -85,7 +101,7 @@ class CallHistory:
         return self._inbound_nodes[index]
 
 
-def _one_or_list(tensors: list[Symbolic]) -> Symbols:
+def _one_or_list(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 

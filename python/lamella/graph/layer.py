@@ -152,6 +152,12 @@ class Layer(Weighted, CallHistory, Configurable):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
+    def assert_input_compatibility(self, inputs: Any) -> None:
+        """Raises ValueError, as a call does, if the inputs (symbolic tensors or arrays) are not what `input_spec` demands."""
+        listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        tensors = [x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in listed]
+        check_inputs(self.name, self.input_spec, [x.shape for x in tensors], [str(x.dtype) for x in tensors])
+
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         """The mask that goes with the output: the one that came, if supports_masking. Lists for several tensors.
 

@@ -80,6 +80,8 @@ class Node:
     arguments: dict[str, Any] = field(default_factory=dict)
     phase: bool | None = None
     own: bool = False
+    # Made when somebody asks for them: nodes of masks belong to no model that does not.
+    _masks: list[Any] | None = field(default=None, init=False, repr=False)
 
     @property
     def training(self) -> bool | None:
@@ -90,6 +92,9 @@ class Node:
     def __post_init__(self) -> None:
         for x in [] if self.own else self.inputs:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_masks": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -121,6 +126,20 @@ class Node:
     @property
     def output_shapes(self) -> list[Shape]:
         return [x.shape for x in self.outputs]
+
+    @property
+    def input_masks(self) -> list[Any]:
+        """The masks of `inputs` as symbolic tensors; None where there is no mask."""
+        return [mask_of(x) for x in self.inputs] if self.inputs else [None] * len(self.outputs)
+
+    @property
+    def output_masks(self) -> list[Any]:
+        """What the layer's compute_mask makes of the inputs and their masks.
+
+        Raises:
+            TypeError: The layer, or one before it, refuses the mask that comes; or it is a model that makes masks inside.
+        """
+        return [mask_of(x) for x in self.outputs]
 
     @property
     def inbound_layers(self) -> list[Layer]:
@@ -160,3 +179,33 @@ def node_of(x: Symbolic) -> Node:
     """The node that made `x`."""
     layer, node_index, _ = x._keras_history
     return layer._inbound_nodes[node_index]
+
+
+def mask_of(x: Symbolic) -> Any:
+    """The symbolic mask of a tensor, or None. Each node's masks are made once."""
+    waiting = [node_of(x)]
+    while waiting:
+        node = waiting[-1]
+        before = [other for other in node.inbound_nodes if other._masks is None] if node._masks is None else []
+        waiting += before
+        if not before:
+            waiting.pop()
+            if node._masks is None:
+                node._masks = _made_masks(node)
+    masks = node_of(x)._masks
+    assert masks is not None
+    return masks[x._keras_history[2]]
+
+
+def _made_masks(node: Node) -> list[Any]:
+    if not node.inputs:
+        return [None] * len(node.outputs)
+    given = []
+    for x in node.inputs:
+        masks = node_of(x)._masks
+        assert masks is not None
+        given.append(masks[x._keras_history[2]])
+    if not node.layer.makes_masks and all(mask is None for mask in given):
+        return [None] * len(node.outputs)
+    made = node.layer.compute_mask(node.inputs[0] if node.single else node.inputs, given[0] if node.single else given)
+    return list(made) if isinstance(made, (list, tuple)) else [made] * len(node.outputs)

@@ -210,6 +210,62 @@ class Network(Stored, Layer, self_contained=True):
             return self.call_masked(arrays, [None] * len(arrays) if mask is None else mask, False, frozen=False)[1]
         return self.call_masked(arrays[0], mask, False, frozen=False)[1]
 
+    def run_internal_graph(self, inputs: Any, masks: Any = None) -> tuple[list[Value], list[Any], list[Shape]]:
+        """What the layers between inputs and outputs make of these inputs, in the phase of the moment.
+
+        Args:
+            inputs: An array or symbolic tensor, or a list of them.
+            masks: Their masks in the same form; None for none.
+
+        Returns:
+            The outputs, their masks (None where there is none) and their shapes, a list each.
+
+        Source: Keras 2.2.5 keras/engine/network.py.
+        """
+        listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        if any(isinstance(x, Symbolic) for x in listed):
+            made = self(listed if len(listed) > 1 else listed[0])
+            outputs = list(made) if isinstance(made, list) else [made]
+            found: list[Any] = self._inbound_nodes[-1].output_masks
+        else:
+            arrays = [as_array(x, like.dtype, self.name) for x, like in zip(listed, self.inputs, strict=True)]
+            given = list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(arrays)
+            values, came = self.call_masked(arrays, given, bool(current.training), frozen=False)
+            outputs = list(values) if isinstance(values, list) else [values]
+            found = list(came) if isinstance(came, list) else [came]
+        return outputs, found, [x.shape for x in outputs]
+
+    # Names of Keras 2.2.5 for scripts that walk a graph.
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return self.layers
+
+    @property
+    def _nodes_by_depth(self) -> dict[int, list[Node]]:
+        """The number of layers to the farthest output -> nodes."""
+        return {depth: list(nodes) for depth, nodes in enumerate(reversed(self._graph.by_depth))}
+
+    @property
+    def _layers_by_depth(self) -> dict[int, list[Layer]]:
+        depths: dict[Layer, int] = {}
+        for depth, nodes in self._nodes_by_depth.items():
+            depths.update((node.layer, depth) for node in nodes)
+        return {d: [layer for layer in self.layers if depths[layer] == d] for d in self._nodes_by_depth}
+
+    @property
+    def _network_nodes(self) -> set[str]:
+        """Keras's name of each node in this graph: layer's name, "_ib-", number of the call."""
+        return {f"{node.layer.name}_ib-{node.layer._inbound_nodes.index(node)}" for node in self._graph.nodes}
+
+    @property
+    def _input_layers(self) -> list[Layer]:
+        return [x._keras_history[0] for x in self.inputs]
+
+    @property
+    def _output_layers(self) -> list[Layer]:
+        return [x._keras_history[0] for x in self.outputs]
+
     @property
     def makes_masks(self) -> bool:
         return any(layer.makes_masks for layer in self.layers)

@@ -41,6 +41,17 @@ class Sequential(Model, self_contained=True):
     def layers(self) -> list[Layer]:
         return list(self._stack)
 
+    @property
+    def model(self) -> Sequential:
+        """This model itself, with a warning: Keras 2.2.5 keeps the name for scripts of older releases."""
+        warnings.warn(
+            "`Sequential.model` is deprecated. `Sequential` is a subclass of `Model`, you can just use your `Sequential` "
+            "instance directly.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self
+
     def add(self, layer: Layer) -> None:
         """Put `layer` on top. Raises TypeError for what is no layer or has several outputs."""
         if not isinstance(layer, Layer):
