@@ -1,110 +1,19 @@
-"""Every kernel gives the same bits for any number of threads of either kind; every kernel of the table has its test here."""
+"""Every kernel gives the same bits for any number of threads of either kind, and the same numbers on any target."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lamella import _kernels
-
-ROWS, COLUMNS = 3001, 37  # some seven chunks, none of them whole
-IMAGES = (3, 33, 31, 40)
-POOL = (3, 2, 2, 2, 1, 0)
-POOLED = (3, 17, 15, 40)
-
-
-def draw(rng, shape, dtype):
-    return rng.uniform(0.05, 0.95, shape).astype(dtype)
-
-
-def calls(dtype):
-    """(name, arguments): what a kernel writes stands among its arguments."""
-    rng = np.random.default_rng(0)
-
-    def a(*shape):
-        return draw(rng, shape, dtype)
-
-    rows = (ROWS, COLUMNS)
-    labels = rng.integers(0, COLUMNS, ROWS)
-    for name in ("tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign"):
-        yield f"{name}_forward", (a(*rows), a(*rows))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(*rows))
-    yield "exp_forward", (a(*rows), a(*rows))
-    yield "log_forward", (a(*rows), a(*rows))
-    yield "relu_forward", (a(*rows), 0.1, 0.7, 0.2, a(*rows))
-    yield "relu_backward", (a(*rows), a(*rows), 0.1, 0.7, 0.2, a(*rows))
-    yield "elu_forward", (a(*rows) - 0.5, 1.5, 1.1, a(*rows))
-    yield "elu_backward", (a(*rows) - 0.5, a(*rows), 1.5, 1.1, a(*rows))
-    yield "softmax_forward", (a(*rows), a(*rows))
-    yield "softmax_backward", (a(*rows), a(*rows), a(*rows))
-    yield "sum_rows", (a(*rows), a(ROWS))
-    yield "sum_columns", (a(*rows), a(COLUMNS))
-    for name in ("sum_all", "sum_squares", "sum_absolute"):
-        yield name, (a(*rows), a(1))
-    for name in ("squared_error", "absolute_error"):
-        yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
-    for name in ("logcosh", "hinge", "squared_hinge", "categorical_hinge", "cosine"):
-        yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
-    yield "categorical_hinge_backward_target", (a(*rows), a(*rows), a(ROWS), a(*rows))
-    for name in ("percentage_error", "logarithmic_error", "poisson", "kl_divergence"):
-        yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
-        if name != "logarithmic_error":
-            yield f"{name}_backward_target", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
-    for name in ("categorical_crossentropy", "binary_crossentropy"):
-        yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
-    yield "sparse_categorical_crossentropy_forward", (a(*rows), labels, 1e-7, a(ROWS))
-    yield "sparse_categorical_crossentropy_backward", (a(*rows), labels, a(ROWS), 1e-7, a(*rows))
-    for name in ("softmax_crossentropy", "sigmoid_crossentropy"):
-        yield f"{name}_forward", (a(*rows), a(*rows), a(*rows), a(ROWS))
-        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
-    yield "sparse_softmax_crossentropy_forward", (a(*rows), labels, a(*rows), a(ROWS))
-    yield "sparse_softmax_crossentropy_backward", (a(*rows), labels, a(ROWS), a(*rows))
-    places = rng.integers(0, 6, POOLED).astype(np.uint8)
-    yield "max_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED), places.copy())
-    yield "max_pool2d_backward", (a(*POOLED), places, *POOL, a(*IMAGES))
-    yield "avg_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED))
-    yield "avg_pool2d_backward", (a(*POOLED), *POOL, a(*IMAGES))
-    yield "global_avg_pool_forward", (a(5, 900, 33), a(5, 33))
-    yield "global_avg_pool_backward", (a(5, 33), a(5, 900, 33))
-    yield "global_max_pool_forward", (a(5, 900, 33), a(5, 33), np.zeros((5, 33), np.int64))
-    yield "global_max_pool_backward", (a(5, 33), rng.integers(0, 900, (5, 33)), a(5, 900, 33))
-    c = COLUMNS
-    yield "batch_norm_forward", (a(*rows), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
-    yield "batch_norm_backward", (a(*rows), a(*rows), a(c), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
-    yield "batch_norm_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, a(*rows))
-    yield "dropout", (a(*rows), 0.3, 1, 2, a(*rows))
-    lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]
-    sums = [a(70_001), a(3), a(5, 7), a(40_000)]
-    yield "accumulate_gradients", (*lists[:2], 0)
-    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, sums, 0.5, 10.0, 5.0, 0.3)
-    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, [], 1.0, 10.0, 0.0, 0.0)
-    yield "adam_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, 0.01, sums, 1.0, 10.0, 0.0, 0.0)
-    yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 0.0, [], 1.0, 0.0, 5.0, 0.0)
-    yield "adamax_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "nadam_update", (*lists[:4], 0.1, 0.1, 0.9, 0.99, 1.5, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-
-
-def copied(argument):
-    if isinstance(argument, list):
-        return [a.copy() for a in argument]
-    return argument.copy() if isinstance(argument, np.ndarray) else argument
-
-
-def everything(arguments):
-    arrays = [a for x in arguments for a in (x if isinstance(x, list) else [x]) if isinstance(a, np.ndarray)]
-    return b"".join(a.tobytes() for a in arrays)
+from tests.kernels.cases import MEASURES, arrays, calls, copied, everything
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_one_and_two_threads_give_the_same_bits(target, backend, threads, dtype):
     for name, arguments in calls(dtype):
+        if name in MEASURES:
+            continue
         results = []
         for count in (1, 2):
             _kernels.set_num_threads(count)
@@ -116,7 +25,7 @@ def test_one_and_two_threads_give_the_same_bits(target, backend, threads, dtype)
 
 
 def test_callers_at_once_and_more_threads_than_cpus_give_the_same_bits(backend, threads):
-    all_calls = list(calls(np.float32))[::5]
+    all_calls = [(name, arguments) for name, arguments in calls(np.float32) if name not in MEASURES][::5]
     _kernels.set_num_threads(1)
     wanted = {}
     for name, arguments in all_calls:
@@ -144,15 +53,22 @@ def test_an_unknown_backend_is_refused():
     assert _kernels.thread_backend() == before
 
 
-# These stand in files of their own.
-ELSEWHERE = {"dense": "test_dense.py", "conv2d": "test_conv2d.py", "measure": "test_measure.py"}
+def test_a_kernel_has_one_row():
+    assert sorted(name for name, _ in calls(np.float32)) == sorted(_kernels.KERNELS)
 
 
-def test_every_kernel_of_the_table_is_called():
-    called = {name for name, _ in calls(np.float32)}
-    rest = set(_kernels.KERNELS) - called
-    assert called <= set(_kernels.KERNELS)
-    here = Path(__file__).parent
-    for name in rest:
-        file = ELSEWHERE.get(name.split("_")[0])
-        assert file and name in (here / file).read_text(), f"{name} is in no test"
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_targets_agree(target, dtype):
+    """What a kernel computes on this target and on the plainest one is the same up to rounding."""
+    eps = np.finfo(dtype).eps
+    for name, arguments in calls(dtype):
+        if name in MEASURES:
+            continue
+        mine, plain = [copied(x) for x in arguments], [copied(x) for x in arguments]
+        _kernels.select(target)
+        getattr(_kernels, name)(*mine)
+        _kernels.select(_kernels.targets()[-1])
+        getattr(_kernels, name)(*plain)
+        for got, wanted in zip(arrays(mine), arrays(plain), strict=True):
+            largest = np.abs(wanted).max(initial=0.1)
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1000 * eps * largest, err_msg=name)

@@ -1,0 +1,113 @@
+"""The roster: a row for each kernel of the table. The tests of threads, targets and overlap read it; a new kernel adds its row."""
+
+import numpy as np
+
+ROWS, COLUMNS = 3001, 37  # some seven chunks, none of them whole
+IMAGES = (3, 33, 31, 40)
+POOL = (3, 2, 2, 2, 1, 0)
+POOLED = (3, 17, 15, 40)
+
+
+def draw(rng, shape, dtype):
+    return rng.uniform(0.05, 0.95, shape).astype(dtype)
+
+
+def calls(dtype):
+    """(name, arguments) for each kernel: what it writes stands among its arguments."""
+    rng = np.random.default_rng(0)
+
+    def a(*shape):
+        return draw(rng, shape, dtype)
+
+    rows = (ROWS, COLUMNS)
+    labels = rng.integers(0, COLUMNS, ROWS)
+    for name in ("tanh", "sigmoid", "hard_sigmoid", "softplus", "softsign"):
+        yield f"{name}_forward", (a(*rows), a(*rows))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(*rows))
+    yield "exp_forward", (a(*rows), a(*rows))
+    yield "log_forward", (a(*rows), a(*rows))
+    yield "relu_forward", (a(*rows), 0.1, 0.7, 0.2, a(*rows))
+    yield "relu_backward", (a(*rows), a(*rows), 0.1, 0.7, 0.2, a(*rows))
+    yield "elu_forward", (a(*rows) - 0.5, 1.5, 1.1, a(*rows))
+    yield "elu_backward", (a(*rows) - 0.5, a(*rows), 1.5, 1.1, a(*rows))
+    yield "softmax_forward", (a(*rows), a(*rows))
+    yield "softmax_backward", (a(*rows), a(*rows), a(*rows))
+    yield "sum_rows", (a(*rows), a(ROWS))
+    yield "sum_columns", (a(*rows), a(COLUMNS))
+    for name in ("sum_all", "sum_squares", "sum_absolute"):
+        yield name, (a(*rows), a(1))
+    for name in ("squared_error", "absolute_error"):
+        yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    for name in ("logcosh", "hinge", "squared_hinge", "categorical_hinge", "cosine"):
+        yield f"{name}_forward", (a(*rows), a(*rows), a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    yield "categorical_hinge_backward_target", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    for name in ("percentage_error", "logarithmic_error", "poisson", "kl_divergence"):
+        yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
+        if name != "logarithmic_error":
+            yield f"{name}_backward_target", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
+    for name in ("categorical_crossentropy", "binary_crossentropy"):
+        yield f"{name}_forward", (a(*rows), a(*rows), 1e-7, a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), 1e-7, a(*rows))
+    yield "sparse_categorical_crossentropy_forward", (a(*rows), labels, 1e-7, a(ROWS))
+    yield "sparse_categorical_crossentropy_backward", (a(*rows), labels, a(ROWS), 1e-7, a(*rows))
+    for name in ("softmax_crossentropy", "sigmoid_crossentropy"):
+        yield f"{name}_forward", (a(*rows), a(*rows), a(*rows), a(ROWS))
+        yield f"{name}_backward", (a(*rows), a(*rows), a(ROWS), a(*rows))
+    yield "sparse_softmax_crossentropy_forward", (a(*rows), labels, a(*rows), a(ROWS))
+    yield "sparse_softmax_crossentropy_backward", (a(*rows), labels, a(ROWS), a(*rows))
+    places = rng.integers(0, 6, POOLED).astype(np.uint8)
+    yield "max_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED), places.copy())
+    yield "max_pool2d_backward", (a(*POOLED), places, *POOL, a(*IMAGES))
+    yield "avg_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED))
+    yield "avg_pool2d_backward", (a(*POOLED), *POOL, a(*IMAGES))
+    yield "global_avg_pool_forward", (a(5, 900, 33), a(5, 33))
+    yield "global_avg_pool_backward", (a(5, 33), a(5, 900, 33))
+    yield "global_max_pool_forward", (a(5, 900, 33), a(5, 33), np.zeros((5, 33), np.int64))
+    yield "global_max_pool_backward", (a(5, 33), rng.integers(0, 900, (5, 33)), a(5, 900, 33))
+    c = COLUMNS
+    yield "batch_norm_forward", (a(*rows), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
+    yield "batch_norm_backward", (a(*rows), a(*rows), a(c), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
+    yield "batch_norm_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, a(*rows))
+    yield "dropout", (a(*rows), 0.3, 1, 2, a(*rows))
+    lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]
+    sums = [a(70_001), a(3), a(5, 7), a(40_000)]
+    yield "accumulate_gradients", (*lists[:2], 0)
+    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, sums, 0.5, 10.0, 5.0, 0.3)
+    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, [], 1.0, 10.0, 0.0, 0.0)
+    yield "adam_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, 0.01, sums, 1.0, 10.0, 0.0, 0.0)
+    yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 0.0, [], 1.0, 0.0, 5.0, 0.0)
+    yield "adamax_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "nadam_update", (*lists[:4], 0.1, 0.1, 0.9, 0.99, 1.5, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    window = (2, 1, 1, 2, 1, 1)  # steps, dilations, padding before
+    images, weights, maps = (3, 33, 31, 7), (3, 3, 7, 12), (3, 17, 29, 12)
+    yield "conv2d_forward", (a(*images), a(*weights), a(12), *window, 1, a(*maps))
+    yield "conv2d_backward_input", (a(*maps), a(*weights), *window, a(*images))
+    yield "conv2d_backward_weights", (a(*images), a(*maps), *window, a(*weights), a(12))
+    yield "dense_forward", (a(*rows), a(c, 65), a(65), 1, a(ROWS, 65))
+    yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
+    yield "measure_stream", tuple(a(40_001) for _ in range(4))
+    yield "measure_fma", (10, a(4))
+    yield "measure_region", (3, 4)
+
+
+# The benchmark's ceilings: they time the machine, or write nothing, so their results are not compared.
+MEASURES = {"measure_fma", "measure_region", "measure_stream"}
+
+
+def copied(argument):
+    if isinstance(argument, list):
+        return [a.copy() for a in argument]
+    return argument.copy() if isinstance(argument, np.ndarray) else argument
+
+
+def arrays(arguments):
+    return [a for x in arguments for a in (x if isinstance(x, list) else [x]) if isinstance(a, np.ndarray)]
+
+
+def everything(arguments):
+    return b"".join(a.tobytes() for a in arrays(arguments))
