@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from time import monotonic, sleep
@@ -18,6 +19,10 @@ Work = Callable[[Any], Any]
 # More than an idle worker or a killed process needs to end. A thread inside the user's own code may need longer; it is not
 # waited for, and ends with the batch that it prepares.
 GRACE_SECONDS = 1.0
+
+# How long an idle thread waits until it looks whether anybody is left who could give it a task: Ctrl-C may have cut off
+# whoever was to dismiss it.
+_IDLE_SECONDS = 1.0
 
 
 class Exhausted(Exception):
@@ -111,6 +116,32 @@ class Results:
             raise StopIteration from None
 
 
+def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, workers: weakref.ref[Workers], work: Work) -> None:
+    """What a thread does. It holds no Workers, so that it can tell when nobody does: then it ends, too."""
+
+    def unless_stopped(argument: Any) -> Any:
+        try:
+            if not stopping.is_set():
+                return work(argument)
+        except Exception:
+            if not stopping.is_set():  # else it may be a process that was ended
+                raise
+        raise Exhausted
+
+    while True:
+        try:
+            task = tasks.get(timeout=_IDLE_SECONDS)
+        except queue.Empty:
+            if workers() is None:
+                return
+            continue
+        # After the end, too, tasks get their result: somebody may wait for it in another thread.
+        if task is None:
+            return
+        task.run(unless_stopped)
+        del task  # or an idle worker would hold its last batch
+
+
 class Workers:
     """One thread for each of `works`; without any the tasks are done by whoever asks for the results.
 
@@ -123,12 +154,14 @@ class Workers:
         self.timeout = timeout
         self._main = main
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._stopping = False
+        self._stopping = threading.Event()
+        serving = self._tasks, self._stopping, weakref.ref(self)
         self._threads = [
             # In a copy of the caller's context, so that its custom objects are known there.
-            threading.Thread(target=copy_context().run, args=(self._serve, work), name=f"lamella-worker-{i}", daemon=True)
+            threading.Thread(target=copy_context().run, args=(_serve, *serving, work), name=f"lamella-worker-{i}", daemon=True)
             for i, work in enumerate(works)
         ]
+        thread = None
         try:
             for thread in self._threads:
                 thread.start()
@@ -136,27 +169,12 @@ class Workers:
             self.dismiss()
             if isinstance(error, KeyboardInterrupt):  # it may have come before `thread`, which runs, could say so
                 deadline = monotonic() + 0.1
-                while thread.ident is None and monotonic() < deadline:
+                while thread is not None and thread.ident is None and monotonic() < deadline:
                     sleep(0.001)
             for thread in self._threads:
                 if thread.is_alive():
                     thread.join(GRACE_SECONDS)
             raise
-
-    def _serve(self, work: Work) -> None:
-        def unless_stopped(argument: Any) -> Any:
-            try:
-                if not self._stopping:
-                    return work(argument)
-            except Exception:
-                if not self._stopping:  # else it may be a process that was ended
-                    raise
-            raise Exhausted
-
-        # After the end, too, tasks get their result: somebody may wait for it in another thread.
-        while (task := self._tasks.get()) is not None:
-            task.run(unless_stopped)
-            del task  # or an idle worker would hold its last batch
 
     def results(self, arguments: Iterable[Any]) -> Results:
         """The results for `arguments`; work on the first ones begins at once."""
@@ -167,7 +185,7 @@ class Workers:
 
     def dismiss(self) -> None:
         """Tell the threads to end after what they do now; the results end there, too."""
-        self._stopping = True
+        self._stopping.set()
         for _ in self._threads:
             self._tasks.put(None)
 

@@ -1,0 +1,108 @@
+"""Ctrl-C at any bytecode of a fit with workers: no thread, no process of it is left."""
+
+import gc
+import multiprocessing
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lamella.data.batches import Data
+from lamella.data.generated import GeneratedBatches
+from lamella.data.sequence import Hiring
+from lamella.layers import Dense
+from lamella.models import Sequential
+from lamella.utils import Sequence
+from tests.interrupts import Interrupt
+
+TIMES = int(os.environ.get("LAMELLA_INTERRUPTS", "40"))
+
+
+class Ones(Sequence):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.ones((4, 3)), np.ones((4, 1))
+
+
+class Local:
+    """What does not pickle, so that the work is forked."""
+
+    def __init__(self):
+        self.inner = lambda: None
+
+
+def fit(source, **options):
+    model = Sequential([Dense(1, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    model.fit_generator(source, epochs=1, verbose=0, validation_data=source, **options)
+
+
+def build_from_the_first_batch(source, **options):
+    model = Sequential([Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit_generator(source, epochs=1, verbose=0, **options)
+
+
+def left():
+    """Workers that are there."""
+    gc.collect()
+    # Python's threading lists one that an interrupt kept from starting, too: it has no identity.
+    threads = [t for t in threading.enumerate() if t.name.startswith("lamella-worker") and t.ident is not None]
+    return [*threads, *multiprocessing.active_children()]
+
+
+def check_nothing_is_left(n):
+    deadline = time.monotonic() + 10
+    while (there := left()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not there, f"bytecode {n}"
+
+
+def forked():
+    source = Ones()
+    source.local = Local()
+    return source
+
+
+# What is raised while Python ends a thread or a process is printed; it is dropped by Python itself.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("run", [fit, build_from_the_first_batch])
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [(Ones, {"workers": 2}), (forked, {"workers": 1, "use_multiprocessing": True})],
+    ids=["threads", "processes"],
+)
+def test_no_worker_is_left(run, source, options):
+    with Interrupt() as interrupt:
+        run(source(), **options)
+    check_nothing_is_left(None)
+    for n in map(int, np.random.default_rng(TIMES).integers(1, interrupt.seen, TIMES // 2)):
+        with Interrupt(n):
+            run(source(), **options)
+        check_nothing_is_left(n)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_thread_is_left_where_workers_are_made():
+    def make():
+        batches = GeneratedBatches(Ones(), None, lambda item: Data([item[0]], [item[1]], [None]), Hiring(1, 2, False, None))
+        try:
+            assert len(list(batches.epoch(0))) == 2
+        finally:
+            batches.close()
+
+    with Interrupt() as interrupt:
+        make()
+    with Interrupt() as nothing:
+        pass
+    for n in map(int, np.random.default_rng(TIMES).integers(1, interrupt.seen - nothing.seen, TIMES * 2)):
+        try:
+            with Interrupt(n):
+                make()
+        except RuntimeError as error:  # Python's threading, when it is cut off amid a lock
+            assert "lock" in str(error)
+    check_nothing_is_left(None)
