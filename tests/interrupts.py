@@ -10,6 +10,8 @@ class Interrupt:
         self.n, self.seen, self.came = n, 0, False
 
     def _trace(self, frame, event, argument):
+        if frame.f_code is Interrupt.__exit__.__code__:
+            return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         if event == "opcode":
             self.seen += 1

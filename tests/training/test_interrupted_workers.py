@@ -62,6 +62,14 @@ def check_nothing_is_left(n):
     assert not there, f"bytecode {n}"
 
 
+def cut_off(n, run):
+    try:
+        with Interrupt(n):
+            run()
+    except RuntimeError as error:  # Python's threading, when it is cut off amid a lock
+        assert "lock" in str(error)
+
+
 def forked():
     source = Ones()
     source.local = Local()
@@ -81,8 +89,7 @@ def test_no_worker_is_left(run, source, options):
         run(source(), **options)
     check_nothing_is_left(None)
     for n in map(int, np.random.default_rng(TIMES).integers(1, interrupt.seen, TIMES // 2)):
-        with Interrupt(n):
-            run(source(), **options)
+        cut_off(n, lambda: run(source(), **options))
         check_nothing_is_left(n)
 
 
@@ -97,12 +104,6 @@ def test_no_thread_is_left_where_workers_are_made():
 
     with Interrupt() as interrupt:
         make()
-    with Interrupt() as nothing:
-        pass
-    for n in map(int, np.random.default_rng(TIMES).integers(1, interrupt.seen - nothing.seen, TIMES * 2)):
-        try:
-            with Interrupt(n):
-                make()
-        except RuntimeError as error:  # Python's threading, when it is cut off amid a lock
-            assert "lock" in str(error)
+    for n in map(int, np.random.default_rng(TIMES).integers(1, interrupt.seen, TIMES * 2)):
+        cut_off(n, make)
     check_nothing_is_left(None)

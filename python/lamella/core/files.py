@@ -8,8 +8,10 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
+from types import TracebackType
 from typing import BinaryIO
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -31,13 +33,16 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
                 device.write(data)
             return
         _remove_strays(target)
-        with _temporary(target) as (file, name):
+
+        def write(file: BinaryIO, name: str) -> None:
             if mode is not None:
                 os.fchmod(file.fileno(), stat.S_IMODE(mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
             os.replace(name, target)
+
+        _with_temporary(target, write)
         _sync(os.path.dirname(target))
     except OSError as error:
         reason = error.strerror or str(error)
@@ -56,8 +61,7 @@ def check_target(path: Path) -> None:
     if mode is not None and not stat.S_ISREG(mode):
         return
     try:
-        with _temporary(target):
-            pass
+        _with_temporary(target, lambda file, name: None)
     except OSError as error:
         raise OSError(error.errno, error.strerror, name) from error
 
@@ -69,21 +73,38 @@ def _mode(target: str) -> int | None:
         return None
 
 
-@contextlib.contextmanager
-def _temporary(target: str) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file in the target's directory, locked, so that others can tell it from one whose process is gone."""
+class Removing:
+    """A `with` block after which the file or directory `path` is gone, if it is there: of a new name, to be made in the block.
+
+    Used twice, one within the other: Ctrl-C may cut one of the exits off, and the other is then made.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            pass  # renamed
+        except IsADirectoryError:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _with_temporary(target: str, use: Callable[[BinaryIO, str], None]) -> None:
+    """use(file, name) of a new file in the target's directory, locked, so that others can tell it from one whose process is
+    gone. It is removed in the end, unless it was renamed.
+    """
     while True:
         name = _prefix(target) + secrets.token_hex(8)
-        with open(name, "xb") as file:
+        with Removing(name), Removing(name), open(name, "xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink == 0:
-                continue  # before it was locked, another saver took it for a stray one
-            try:
-                yield file, name
-            finally:
-                with contextlib.suppress(FileNotFoundError):  # renamed
-                    os.unlink(name)
-            return
+            if os.fstat(file.fileno()).st_nlink:  # else, before it was locked, another saver took it for a stray one
+                use(file, name)
+                return
 
 
 def _prefix(target: str) -> str:

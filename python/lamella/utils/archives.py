@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
 
+from lamella.core.files import Removing
 from lamella.utils import tar_stream
 from lamella.utils.tar_stream import Member
 
@@ -41,14 +42,13 @@ def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
                 members = _zip_members(archive)
             else:
                 return False
-            staging = tempfile.mkdtemp(prefix=".unpacking-", dir=directory)
-            try:
+            staging = os.path.join(directory, f".unpacking-{secrets.token_hex(8)}")
+            with Removing(staging), Removing(staging):
                 fresh = os.path.join(staging, "new")
+                os.mkdir(staging, 0o700)
                 os.mkdir(fresh)
                 _write(members, archive, fresh)
                 _replace(_moves(fresh, os.path.realpath(directory)), os.path.join(staging, "old"))
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
         raise ValueError(f"{archive}: damaged, or of a kind that is not read ({error})") from error
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from lamella.callbacks.progbar import Progbar
+from lamella.core.files import Removing
 from lamella.core.keras_names import complete as _complete
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
@@ -191,10 +192,10 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
-    descriptor, beside = tempfile.mkstemp(prefix=".download-", dir=os.path.dirname(path))
-    try:
+    beside = os.path.join(os.path.dirname(path), f".download-{secrets.token_hex(8)}")
+    with Removing(beside), Removing(beside):
         digest = _digest(wanted or "", algorithm)
-        with open(descriptor, "wb") as file:
+        with open(beside, "xb") as file:
             try:
                 with urlopen(origin, timeout=_TIMEOUT) as answer:
                     length = answer.headers.get("Content-Length")
@@ -224,14 +225,11 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
             if total is not None and came != total:
                 raise _Passing(OSError(f"URL fetch failure on {origin} : {came} of {total} bytes came"))
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         if wanted is not None and digest.hexdigest() != wanted.lower():
             raise ValueError(f"get_file: expected the hash {wanted} from {origin}, got {digest.hexdigest()}")
         os.chmod(beside, 0o644)
         os.replace(beside, path)
-    finally:
-        with suppress(FileNotFoundError):  # renamed
-            os.unlink(beside)
 
 
 def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:

@@ -1,0 +1,85 @@
+"""Ctrl-C at any bytecode while a file is written, fetched or unpacked: it is the old one or the new one, nothing else is left."""
+
+import contextlib
+import io
+import tarfile
+
+import pytest
+
+from lamella.core.files import check_target, replace_file
+from lamella.utils import get_file
+from tests.interrupts import Interrupt
+
+OLD, NEW = b"old", bytes(range(256)) * 40
+
+
+def at_each_bytecode(run, most=150):
+    """Yields after each interrupt, at most that often, of a run."""
+    with Interrupt() as interrupt:
+        run()
+    yield
+    for n in range(1, interrupt.seen + 1, -(-interrupt.seen // most)):
+        # Python's own modules may make another error of an interrupt, or drop it where they are the last to hold something.
+        with contextlib.suppress(ValueError, OSError), Interrupt(n):
+            run()
+        yield
+
+
+def names(directory):
+    return {path.name for path in directory.iterdir()}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_is_the_old_or_the_new_one(tmp_path):
+    path = tmp_path / "file"
+
+    def run():
+        replace_file(path, NEW)
+
+    for _ in at_each_bytecode(run, 10_000):
+        assert names(tmp_path) <= {"file"}
+        assert path.read_bytes() in (OLD, NEW)
+        path.write_bytes(OLD)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_look_at_the_target_leaves_nothing(tmp_path):
+    for _ in at_each_bytecode(lambda: check_target(tmp_path / "file"), 10_000):
+        assert names(tmp_path) == set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_download_is_there_or_not(tmp_path, capsys):
+    (tmp_path / "source").write_bytes(NEW)
+    cache = tmp_path / "cache"
+
+    def run():
+        get_file("file", (tmp_path / "source").as_uri(), cache_dir=cache, cache_subdir=".")
+
+    for _ in at_each_bytecode(run):
+        # The lock is empty; whoever comes next takes it over.
+        there = names(cache) - {".file.lock"} if cache.exists() else set()
+        assert there <= {"file"}
+        if there:
+            assert (cache / "file").read_bytes() == NEW
+            (cache / "file").unlink()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_archive_is_unpacked_or_not(tmp_path):
+    from lamella.utils.archives import unpack
+
+    archive = tmp_path / "archive.tar"
+    with tarfile.open(archive, "w") as file:
+        for name in ("a/one", "two"):
+            member = tarfile.TarInfo(name)
+            member.size = len(NEW)
+            file.addfile(member, io.BytesIO(NEW))
+    place = tmp_path / "place"
+    place.mkdir()
+
+    def run():
+        unpack(str(archive), str(place), ("tar",))
+
+    for _ in at_each_bytecode(run):
+        assert names(place) <= {"a", "two"}
