@@ -1,4 +1,4 @@
-"""Breadth: which of Keras 2.2.5's public names are here, by every way of importing them, and with its signatures."""
+"""Breadth: which of Keras 2.2.5's public names are here, by every way of importing them."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
 NAMES = [name for name, _ in ROWS]
 
 # How many of the 1,520 are there: raise it with every new name.
-FLOOR = 873
+FLOOR = 884
 
 FIND = """
 import importlib, lamella

@@ -31,7 +31,18 @@ square, sqrt = in_graphs(ops.square), in_graphs(ops.sqrt)
 exp, log = in_graphs(ops.exp, "exp"), in_graphs(ops.log)
 sign = in_graphs(ops.sign)
 sin, cos = in_graphs(ops.sin), in_graphs(ops.cos)
-maximum, minimum = in_graphs(ops.maximum), in_graphs(ops.minimum)
+
+
+@in_graphs
+def maximum(x: Value, y: Value) -> Value:
+    """The larger of two values, element by element."""
+    return ops.maximum(x, y)
+
+
+@in_graphs
+def minimum(x: Value, y: Value) -> Value:
+    """The smaller of two values, element by element."""
+    return ops.minimum(x, y)
 
 
 @in_graphs

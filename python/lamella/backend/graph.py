@@ -67,6 +67,8 @@ def function(
     return run
 
 
-def placeholder(*arguments: object, **named: object) -> NoReturn:
+def placeholder(
+    shape: object = None, ndim: object = None, dtype: object = None, sparse: object = False, name: object = None
+) -> NoReturn:
     """Raises NotImplementedError: use Input."""
     raise NotImplementedError("K.placeholder: a tensor without a value is made by lamella.layers.Input; K works on values")

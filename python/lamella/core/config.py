@@ -34,12 +34,12 @@ def floatx() -> str:
     return _floatx
 
 
-def set_floatx(value: str) -> None:
+def set_floatx(floatx: str) -> None:
     """Raises ValueError for anything that no kernel is built for."""
     global _floatx
-    if value not in _FLOATS:
-        raise ValueError(f"Unknown floatx type: {value}. The kernels are built for {_FLOATS}.")
-    _floatx = str(value)
+    if floatx not in _FLOATS:
+        raise ValueError(f"Unknown floatx type: {floatx}. The kernels are built for {_FLOATS}.")
+    _floatx = str(floatx)
 
 
 def image_data_format() -> DataFormat:
