@@ -69,9 +69,48 @@ def test_models():
     joined, none = two.compute_mask([X, np.ones_like(X)])
     np.testing.assert_array_equal(joined, A)
     assert none is None
-    with pytest.raises(TypeError, match="expects arrays, got symbolic tensors"):
-        model.compute_mask(Input((3, 4)))
+    with pytest.raises(ValueError, match="compute_mask expects 2 masks, got 1"):
+        two.compute_mask([X, X], [A])
     with pytest.raises(ValueError, match="compute_mask expects 2 inputs, got 1"):
         two.compute_mask(X)
     with pytest.raises(TypeError, match="does not support masking"):
         Sequential([Flatten(input_shape=(3, 4))]).compute_mask(X, A)
+
+
+def test_models_on_symbolic_tensors():
+    x, y = Input((3, 4)), Input((3, 4))
+    two = Model([x, y], [Add()([Masking()(x), Dense(4)(y)]), Dense(1)(y)])
+    outer = Sequential([Dense(4, kernel_initializer="identity", input_shape=(3, 4)), Masking(), Sequential([Dense(2)])])
+    u, v = Input((3, 4)), Input((3, 4))
+    given = Input((3,), dtype="bool")
+    joined, none = two.compute_mask([u, v])
+    assert none is None
+    np.testing.assert_array_equal(K.function([u, v], [joined])([X, np.ones_like(X)])[0], A)
+    joined, second = two.compute_mask([u, v], [None, given])
+    assert second is given
+    np.testing.assert_array_equal(K.function([u, v, given], [joined])([X, X, B])[0], A & B)
+    np.testing.assert_array_equal(K.function([u], [outer.compute_mask(u)])([X])[0], A)
+    chain = Sequential([Dense(2, input_shape=(3, 4))])
+    assert chain.compute_mask(u) is None and chain.compute_mask([u], [given]) is given
+    outputs, masks, shapes = two.run_internal_graph([u, v], [None, given])
+    assert masks[1] is given and shapes == [(None, 3, 4), (None, 3, 1)]
+    np.testing.assert_array_equal(K.function([u, v, given], [masks[0]])([X, X, B])[0], A & B)
+    np.testing.assert_array_equal(K.function([u, v], outputs)([X, X])[1], two.predict([X, X])[1])
+    with pytest.raises(ValueError, match="compute_mask expects 2 inputs, got 1"):
+        two.compute_mask(u)
+    with pytest.raises(TypeError, match="does not support masking"):
+        Sequential([Flatten(input_shape=(3, 4))]).compute_mask(u, given)
+
+
+def test_masks_of_nested_models_as_nodes():
+    """A question about masks leaves the layers, their calls and the next default names as they were."""
+    inner = Sequential([Masking(input_shape=(3, 4)), Dense(2)])
+    u = Input((3, 4))
+    head = Dense(1)
+    model = Model(u, head(inner(u)))
+    calls = [len(layer._inbound_nodes) for layer in (inner, *inner.layers, head)]
+    for mask in (inner.get_output_mask_at(1), head.input_mask, model.output_mask):
+        np.testing.assert_array_equal(K.function([u], [mask])([X])[0], A)
+    inner_calls = [len(layer._inbound_nodes) for layer in (inner, *inner.layers, head)]
+    assert inner_calls == calls
+    assert int(Model(u, Dense(1)(u)).name.split("_")[-1]) == int(model.name.split("_")[-1]) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -137,7 +137,7 @@ class Node:
         """What the layer's compute_mask makes of the inputs and their masks.
 
         Raises:
-            TypeError: The layer, or one before it, refuses the mask that comes; or it is a model that makes masks inside.
+            TypeError: The layer, or one before it, refuses the mask that comes.
         """
         return [mask_of(x) for x in self.outputs]
 
@@ -191,21 +191,28 @@ def mask_of(x: Symbolic) -> Any:
         if not before:
             waiting.pop()
             if node._masks is None:
-                node._masks = _made_masks(node)
+                node._masks = _masks_made_by(node, [_kept_mask(x) for x in node.inputs])
+    return _kept_mask(x)
+
+
+def masks_of_nodes(nodes: Sequence[Node], given: dict[Symbolic, Any]) -> dict[Symbolic, Any]:
+    """The mask of each tensor that `nodes`, in order of their calls, make if the tensors in `given` have these masks."""
+    masks = dict(given)
+    for node in nodes:
+        made = _masks_made_by(node, [masks[x] for x in node.inputs])
+        for x, mask in zip(node.outputs, made, strict=True):
+            masks.setdefault(x, mask)
+    return masks
+
+
+def _kept_mask(x: Symbolic) -> Any:
     masks = node_of(x)._masks
     assert masks is not None
     return masks[x._keras_history[2]]
 
 
-def _made_masks(node: Node) -> list[Any]:
-    if not node.inputs:
-        return [None] * len(node.outputs)
-    given = []
-    for x in node.inputs:
-        masks = node_of(x)._masks
-        assert masks is not None
-        given.append(masks[x._keras_history[2]])
-    if not node.layer.makes_masks and all(mask is None for mask in given):
+def _masks_made_by(node: Node, given: list[Any]) -> list[Any]:
+    if not node.inputs or (not node.layer.makes_masks and all(mask is None for mask in given)):
         return [None] * len(node.outputs)
     made = node.layer.compute_mask(node.inputs[0] if node.single else node.inputs, given[0] if node.single else given)
     return list(made) if isinstance(made, (list, tuple)) else [made] * len(node.outputs)

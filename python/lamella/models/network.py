@@ -12,17 +12,19 @@ from lamella.core import budget
 from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config
+from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.input import Input
 from lamella.graph.layer import Layer, Update
 from lamella.graph.masked_plan import MaskedPlan, Outputs
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import Graph, check_ends, trace, unique_names, walk
 from lamella.graph.weights import unique
 from lamella.models import architecture
@@ -189,26 +191,48 @@ class Network(Stored, Layer, self_contained=True):
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
-        """The masks of the outputs for arrays, in the inference phase: one, or a list for several outputs.
+        """The masks of the outputs: one, or a list for several outputs.
 
         Args:
-            inputs: An array, or a list of them.
+            inputs: An array or a symbolic tensor, or a list of them. Arrays are run in the inference phase.
             mask: The inputs' masks in the same form; None for none.
 
         Raises:
-            TypeError: The inputs are symbolic; masks inside a model are made when it runs.
-            ValueError: The number of inputs is not the model's.
+            ValueError: The number of inputs, or of masks, is not the model's.
         """
         listed = isinstance(inputs, list)
         given = inputs if listed else [inputs]
-        if any(isinstance(x, Symbolic) for x in given):
-            raise TypeError(f"Model {self.name}: compute_mask expects arrays, got symbolic tensors")
         if len(given) != len(self.inputs):
             raise ValueError(f"Model {self.name}: compute_mask expects {len(self.inputs)} inputs, got {len(given)}")
+        masks = list(mask) if isinstance(mask, (list, tuple)) else [mask] * len(given)
+        if len(masks) != len(given):
+            raise ValueError(f"Model {self.name}: compute_mask expects {len(given)} masks, got {len(masks)}")
+        if any(isinstance(x, Symbolic) for x in given):
+            made = self._symbolic_masks(given, masks)
+            return made[0] if len(made) == 1 else made
         arrays = [as_array(x, like.dtype, self.name) for x, like in zip(given, self.inputs)]
         if listed:
-            return self.call_masked(arrays, [None] * len(arrays) if mask is None else mask, False, frozen=False)[1]
-        return self.call_masked(arrays[0], mask, False, frozen=False)[1]
+            return self.call_masked(arrays, masks, False, frozen=False)[1]
+        return self.call_masked(arrays[0], masks[0], False, frozen=False)[1]
+
+    def _symbolic_masks(self, inputs: list[Symbolic], masks: list[Any]) -> list[Any]:
+        """The masks of the outputs, by a network of the same layers from these inputs and masks to them."""
+        # A name is given, so that asking for masks does not shift the default names of the user's models and inputs.
+        name = unique_name(f"{self.name}_masks")
+        places: list[Any] = [
+            None if mask is None else Input(batch_shape=mask.shape, dtype="bool", name=f"{name}_{i}")
+            for i, mask in enumerate(masks)
+        ]
+        found = masks_of_nodes(self._graph.nodes, dict(zip(self.inputs, places, strict=True)))
+        made = [found[x] for x in self.outputs]
+        # A mask that comes out as it went in needs no network.
+        straight = {place: mask for place, mask in zip(places, masks) if place is not None}
+        wanted = list(dict.fromkeys(mask for mask in made if mask is not None and mask not in straight))
+        if wanted:
+            network = Network([*self.inputs, *straight], wanted, name=name, trainable=self.trainable)
+            values = network([*inputs, *straight.values()] if straight or len(inputs) > 1 else inputs[0])
+            straight.update(zip(wanted, values if isinstance(values, list) else [values], strict=True))
+        return [None if mask is None else straight[mask] for mask in made]
 
     def run_internal_graph(self, inputs: Any, masks: Any = None) -> tuple[list[Value], list[Any], list[Shape]]:
         """What the layers between inputs and outputs make of these inputs, in the phase of the moment.
@@ -226,7 +250,8 @@ class Network(Stored, Layer, self_contained=True):
         if any(isinstance(x, Symbolic) for x in listed):
             made = self(listed if len(listed) > 1 else listed[0])
             outputs = list(made) if isinstance(made, list) else [made]
-            found: list[Any] = self._inbound_nodes[-1].output_masks
+            came = self.compute_mask(listed, masks)
+            found: list[Any] = list(came) if isinstance(came, list) else [came]
         else:
             arrays = [as_array(x, like.dtype, self.name) for x, like in zip(listed, self.inputs, strict=True)]
             given = list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(arrays)
