@@ -4,6 +4,7 @@
 #include "bindings/caster.h"
 #include "bindings/exit.h"
 #include "bindings/ops.h"
+#include "bindings/pool.h"
 #include "core/cpu_limit.h"
 
 namespace lamella {
@@ -106,6 +107,7 @@ PYBIND11_MODULE(_unguarded, module) {
     module.def("set_num_threads", &set_num_threads);
     bind_ops(module);
     bind_atomic(module);
+    bind_pool(module);
 }
 
 // In a sub-interpreter pybind11 waits for a lock that is never free, and NumPy, too, is for one interpreter only.

@@ -1,4 +1,4 @@
-"""The machine: instruction set and threads; and the switches between Keras 2.2.5's rules and ours."""
+"""The machine: instruction set, threads, memory of steps; and the switches between Keras 2.2.5's rules and ours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from lamella.core.config import legacy_frozen_batch_norm as legacy_frozen_batch_
 from lamella.core.config import max_file_bytes as max_file_bytes
 from lamella.core.config import set_legacy_frozen_batch_norm as set_legacy_frozen_batch_norm
 from lamella.core.config import set_max_file_bytes as set_max_file_bytes
+from lamella.core.pool import PoolCounts as PoolCounts
+from lamella.core.pool import empty_pool as empty_pool
+from lamella.core.pool import pool_counts as pool_counts
+from lamella.core.pool import pool_limit as pool_limit
+from lamella.core.pool import set_pool_limit as set_pool_limit
 
 
 def targets() -> list[str]:

@@ -52,6 +52,7 @@ def test_intrinsics_stay_in_simd(path):
 # Each file of core/ that knows threads, and what it knows.
 THREADS = {
     "parallel.cpp": {"<pthread.h>"},
+    "pool.cpp": {"<pthread.h>"},
     "openmp.cpp": {"<omp.h>", "#pragma omp", "<pthread.h>"},
     "team.cpp": {"<pthread.h>"},
 }

@@ -1,7 +1,8 @@
 // The kernels without Python: every target of this machine, both element types, one thread and two, against scalar loops; and
-// the threads themselves.
+// the threads and the pool of memory themselves.
 // Prints what failed and "N passed, N failed"; the exit status is 0 if nothing did.
 #include "elementwise.h"
+#include "pool.h"
 #include "row_losses.h"
 #include "rows.h"
 #include "threads.h"
@@ -71,6 +72,8 @@ int main() {
     }
     check.target = "threads";
     checks::check_backends(check);
+    check.target = "pool";
+    checks::check_pool(check);
     std::printf("%d passed, %d failed\n", check.passed, check.failed);
     return check.failed == 0 ? 0 : 1;
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.core.atomic import Scope
 from lamella.core.phase import current
+from lamella.core.pool import in_pool
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
@@ -58,7 +59,7 @@ def function(
         # No state moves: what calls note is dropped.
         scope = Scope((current, "training", training), (pending, "updates", Updates()))
         try:
-            return [np.array(value_of(y)) for y in scope.run(plan, arrays, training)]
+            return [np.array(value_of(y)) for y in in_pool(scope.run, plan, arrays, training)]
         finally:
             for node in plan.nodes:
                 for layer in node.layer.members():

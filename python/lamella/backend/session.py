@@ -11,6 +11,7 @@ from lamella.core.config import epsilon, floatx, image_data_format
 from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, free_learning_phase, learning_phase
+from lamella.core.pool import empty_pool
 from lamella.core.types import Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
@@ -37,9 +38,13 @@ def backend() -> str:
 
 
 def clear_session() -> None:
-    """Default names count from 1 again, and the learning phase is free. Models live on: there is no graph to throw away."""
+    """Count default names from 1 again, free the learning phase, and give memory that steps left free back to the system.
+
+    Models live on: there is no graph to throw away.
+    """
     reset_uids()
     free_learning_phase()
+    empty_pool()
 
 
 def manual_variable_initialization(value: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.data.rows import Readable, part, whole
 
@@ -118,9 +119,9 @@ class ArrayBatches(Batches):
         for start in range(0, self.samples, rows):
             chosen = order[start : start + rows]
             block = Data(
-                [x.take(chosen, axis=0) for x in self.data.inputs],
-                [y.take(chosen, axis=0) for y in self.data.targets],
-                [None if w is None else w.take(chosen, axis=0) for w in self.data.weights],
+                [in_pool(x.take, chosen, axis=0) for x in self.data.inputs],
+                [in_pool(y.take, chosen, axis=0) for y in self.data.targets],
+                [None if w is None else in_pool(w.take, chosen, axis=0) for w in self.data.weights],
             )
             yield from self._cut(block, len(chosen))
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.checks import checked_count
+from lamella.core.pool import in_pool
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
 from lamella.data.crew import Crew, Item, one_pass
 from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_sequence, named
@@ -85,7 +86,7 @@ class GeneratedBatches(Batches):
             waited += perf_counter() - asked
             if item is _END:
                 break
-            data = self.convert(item)
+            data = in_pool(self.convert, item)
             del item
             drawn += 1
             self.last_size = data.samples

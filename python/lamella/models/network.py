@@ -14,6 +14,7 @@ from lamella.core.checks import as_array
 from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
+from lamella.core.pool import empty_pool
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import Updates
@@ -68,6 +69,10 @@ class Network(Stored, Layer, self_contained=True):
         self._loss_lists: list[RunLosses] = []
         self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]
         self.built = True
+
+    def __del__(self, empty: Callable[[], object] = empty_pool) -> None:
+        # What its steps left in the pool fits no other model's. As an argument, it is there while the interpreter ends, too.
+        empty()
 
     def __copy__(self) -> Any:
         """Independent, as deepcopy: a model that shares layers with another cannot be trained on its own."""

@@ -10,6 +10,7 @@ import numpy as np
 from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_count
+from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.standardize import check_lengths
@@ -165,13 +166,13 @@ def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) 
 def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
     """See Model.gradients_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
-    return steps.gradients(*data.read())
+    return in_pool(steps.gradients, *data.read())
 
 
 def activations_on_batch(model: Any, x: Any) -> dict[str, Array]:
     """See Model.activations_on_batch."""
     inputs = _batch_inputs(model, x)
-    return {name: value_of(value) for name, value in model.run_inside(inputs).items()}  # type: ignore[misc]
+    return {name: value_of(value) for name, value in in_pool(model.run_inside, inputs).items()}  # type: ignore[misc]
 
 
 def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:

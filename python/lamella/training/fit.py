@@ -11,6 +11,7 @@ from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_count
+from lamella.core.pool import empty_pool
 from lamella.data.batches import ArrayBatches, Batches, Data, Shuffle, WholeBatches, check_shuffle
 from lamella.data.sequence import Hiring, is_generated
 from lamella.training import feed, loop
@@ -133,6 +134,7 @@ def run(
             batches.close()
             if validation is not None:
                 validation.close()
+            empty_pool()
     return history
 
 

@@ -15,6 +15,7 @@ from lamella.callbacks.base import CallbackList
 from lamella.callbacks.memory import Memory, remembered
 from lamella.core.atomic import Call, commit, write
 from lamella.core.pickling import PickledByName
+from lamella.core.pool import in_pool
 from lamella.core.random import Stream
 from lamella.core.types import Array
 from lamella.core.updates import Updates
@@ -27,7 +28,7 @@ from lamella.training.objective import Objective, Outputs, Seed
 
 def infer(model: Any, inputs: list[Array]) -> Any:
     """The model's outputs in the inference phase, in which only the state of stateful layers moves."""
-    values, updates = _inferred(model, inputs)
+    values, updates = in_pool(_inferred, model, inputs)
     updates.apply()
     return values
 
@@ -75,7 +76,7 @@ class Steps(PickledByName):
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
-        return self.stream.run(self._train, inputs, targets, weights)
+        return in_pool(self.stream.run, self._train, inputs, targets, weights)
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.training or self.objective
@@ -166,6 +167,15 @@ class Steps(PickledByName):
         objective: Objective,
     ) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
+        return in_pool(self._test, inputs, targets, weights, objective)
+
+    def _test(
+        self,
+        inputs: list[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        objective: Objective,
+    ) -> list[float]:
         values, updates = _inferred(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         then = updates.calls()

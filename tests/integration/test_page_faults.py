@@ -1,0 +1,86 @@
+"""In the steady state a step makes no page faults, and the pool behind that takes no more memory than malloc did."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import json, resource, sys
+import numpy as np
+from lamella import config
+from lamella.callbacks import Callback
+from lamella.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D, add, Input
+from lamella.models import Model, Sequential
+
+name, pooled = sys.argv[1], sys.argv[2] == "pooled"
+config.set_pool_limit(None if pooled else 0)
+rng = np.random.default_rng(0)
+batch, epochs = 128, 3
+if name == "mlp":
+    count = batch * 6
+    model = Sequential([Dense(512, activation="relu", input_shape=(784,)), Dropout(0.2), Dense(512, activation="relu"),
+                        Dropout(0.2), Dense(10, activation="softmax")])
+elif name == "cnn":
+    count = batch * 4
+    model = Sequential([Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)), Conv2D(64, 3, activation="relu"),
+                        MaxPooling2D(), Dropout(0.25), Flatten(), Dense(128, activation="relu"), Dropout(0.5),
+                        Dense(10, activation="softmax")])
+else:  # gradients that are added up, sums that NumPy makes
+    count = batch * 6
+    x = Input((784,))
+    first = Dense(512, activation="relu")(x)
+    second = Dense(512, activation="relu")(first)
+    model = Model(x, Dense(10, activation="softmax")(add([first, second])))
+model.compile("adam", "categorical_crossentropy")
+x = rng.standard_normal((count, *model.input_shape[1:]), "f4")
+y = np.eye(10, dtype="f4")[rng.integers(0, 10, count)]
+
+class Watch(Callback):
+    seen = []
+    def on_batch_end(self, batch, logs=None):
+        self.seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+
+model.fit(x, y, batch_size=batch, epochs=epochs, verbose=0, callbacks=[Watch()])
+with open("/proc/self/status") as status:  # ru_maxrss begins with the parent's
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+print(json.dumps([np.diff(Watch.seen).tolist(), count // batch, peak]))
+"""
+
+
+# malloc by its rules at the start, which large blocks that were freed change: it maps arrays from 128 KiB on for each use.
+STRICT = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
+
+def measured(name, pooled, environment=()):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, name, "pooled" if pooled else "plain"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **dict(environment)}, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "added"])
+def test_steps_make_no_page_faults(name):
+    faults, steps, _ = measured(name, True, STRICT)
+    steady = faults[steps:]  # the first epoch fills the pool and the scratch of the threads
+    print(faults)
+    assert sum(steady) <= 16  # a few are the interpreter's own
+    assert sorted(steady)[len(steady) // 2] == 0
+
+
+def test_without_the_pool_these_steps_make_faults():
+    """The test above would notice."""
+    faults, steps, _ = measured("mlp", False, STRICT)
+    assert min(faults[steps:]) > 500
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_the_peak_is_that_of_malloc(name):
+    *_, pooled = measured(name, True)
+    *_, plain = measured(name, False)
+    print(f"{name}: {pooled} KiB pooled, {plain} KiB plain")
+    assert pooled <= 1.1 * plain
