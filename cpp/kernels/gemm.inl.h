@@ -306,10 +306,13 @@ Status multiply_matrices(const Product<T>& p) {
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
     const Int row_groups = ceil_divide(p.m, kMostGroupRows);
     const bool packs_a = p.a_step != 1, turned = p.c_column != 1;
-    // Each group of columns copies A's tiles anew, so there are as few as give eight tasks.
-    const Int most_panels = packs_a ? ceil_divide(panels * row_groups, 8) : panels / 8;
-    const Int group_panels = smaller(kGroupPanels, larger(1, most_panels)), column_groups = ceil_divide(panels, group_panels);
     const Int group_rows = ceil_divide(ceil_divide(p.m, row_groups), kTileRows) * kTileRows;
+    // Each group of columns copies A's tiles anew, so there are as few as give eight tasks; one, where no second thread gets
+    // any.
+    const Int most_panels = packs_a ? ceil_divide(panels * row_groups, 8) : panels / 8;
+    const bool serial = 2 * group_rows * row_groups * panels * kTileColumns<T> * p.k <= kChunkFlops;
+    const Int group_panels = serial ? panels : smaller(kGroupPanels, larger(1, most_panels));
+    const Int column_groups = ceil_divide(panels, group_panels);
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
     // Few uses do not pay for a copy of a panel, unless its rows fall into few sets of L1 and evict each other.
     const bool aliased = p.b_row * Int(sizeof(T)) % 512 == 0 && depth > 64;
