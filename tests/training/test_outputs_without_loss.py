@@ -1,5 +1,7 @@
 """A loss for some outputs trains what these need, and leaves the weights of the others as they are."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,37 @@ def test_what_an_activity_regularizer_or_add_loss_reaches_is_trained():
     model.add_loss(K.mean(K.square(model.outputs[1])))
     model.compile("sgd", ["mse", None])
     assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"b/kernel:0", "b/bias:0"}
+
+
+class Scaled(Layer):
+    """A user's own head; adds a loss in a run only if `adds` says so."""
+
+    adds = False
+
+    def build(self, input_shape):
+        self.scale = self.add_weight("scale", (4,), initializer="ones")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        y = inputs * self.scale
+        if self.adds:
+            self.add_loss(K.sum(y))
+        return y
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_users_head_stays_unless_its_call_adds_a_loss(optimizer, nested):
+    inputs = Input((5,))
+    h, head = Dense(4, name="h")(inputs), Scaled(name="own")
+    own = (Sequential([head], name="tail") if nested else head)(h)
+    model = Model(inputs, [Dense(1, name="a")(h), own])
+    model.compile(optimizer, ["mse", None])
+    assert moved(model, lambda: model.fit(X, Y, epochs=2, verbose=0)) == BOTH
+    again = pickle.loads(pickle.dumps(model)) if not nested else model
+    assert moved(again, lambda: again.train_on_batch(X, Y)) == BOTH
+    head.adds = True
+    assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"own/scale:0"}
 
 
 def test_shared_layers_and_nested_models():

@@ -380,13 +380,28 @@ class Network(Stored, Layer, self_contained=True):
         """
         if len(outputs) == len(self.outputs):
             return self.trainable_variables
-        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
-        wanted = {id(v) for layer in reached for v in layer.trainable_weights}
-        apart = [layer for layer in self.layers if layer not in reached]
+        wanted, apart = self._behind(outputs)
         wanted |= {
             id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None or _losses_of_calls([layer])
         }
         return [v for v in self.trainable_variables if id(v) in wanted]
+
+    def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
+        """Those of `variables_behind` that only an add_loss in some layer's call can reach: without it they have no gradient."""
+        if len(outputs) == len(self.outputs):
+            return []
+        wanted, apart = self._behind(outputs)
+        return [
+            v
+            for v in unique([v for layer in apart if _losses_of_calls([layer]) for v in layer.trainable_weights])
+            if id(v) not in wanted and v.regularizer is None
+        ]
+
+    def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
+        """The id of each trainable weight of the layers that these outputs and add_loss's tensors need; the other layers."""
+        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
+        wanted = {id(v) for layer in reached for v in layer.trainable_weights}
+        return wanted, [layer for layer in self.layers if layer not in reached]
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
         """As a layer's: of all layers, those made to be trained; then the others of all layers."""

@@ -68,6 +68,23 @@ class Steps(PickledByName):
         self._params = [variable.value for variable in self.variables]
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._tape = Tape(self.variables)
+        self._idle: list[int] | None = None  # found at the first step
+
+    def _find_idle(self) -> list[int]:
+        """The places of weights that a loss reaches only if a layer's call adds one. The call alone knows: it may each time."""
+        outputs = [output.index for output in self.objective.outputs]
+        idle = {id(v) for v in self.model.variables_behind_calls(outputs)}
+        return [i for i, variable in enumerate(self.variables) if id(variable) in idle]
+
+    def _gradients(self, seeds: list[Seed]) -> list[Array | None]:
+        """Zeros for idle weights, which Keras 2.2.5 refuses: its rules leave such a weight as it is; AdamW's decay does not."""
+        grads = self._tape.gradients(seeds)
+        if self._idle is None:
+            self._idle = self._find_idle()
+        for i in self._idle:
+            if grads[i] is None:
+                grads[i] = np.zeros_like(self._params[i])
+        return grads
 
     def _wanted(self) -> list[Variable]:
         """What is trained: weights that only outputs without a loss need are left as they are."""
@@ -92,7 +109,7 @@ class Steps(PickledByName):
             commit(then)
         else:
             self.bind_optimizer()
-            self._update(self._tape.gradients(seeds), then)
+            self._update(self._gradients(seeds), then)
         return numbers
 
     def _update(self, grads: list[Array | None], then: list[Call]) -> None:
