@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import tarfile
 import threading
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 
 from lamella.applications import imagenet_utils
+from lamella.core.files import with_staging
 from lamella.utils import data_utils, get_file
 from lamella.utils.data_utils import validate_file
 
@@ -583,3 +586,52 @@ def test_the_lock_of_a_dead_process_holds_nobody_up(server, cache):
     (cache / "datasets" / ".data.bin.lock").touch()
     assert open(get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA), "rb").read() == DATA
     assert os.listdir(cache / "datasets") == ["data.bin"]
+
+
+# Unpacks one file and is killed within the work on it.
+KILLED = """
+import os, signal, sys
+from lamella.utils import archives
+def killed(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[3] == "write":
+    archives._write = killed
+else:
+    rename = os.rename
+    os.rename = lambda source, place: killed() if source.endswith("new/a") else rename(source, place)
+archives.unpack(sys.argv[1], sys.argv[2], ("tar",))
+"""
+
+
+def kill_while_unpacking(archive, directory, at):
+    done = subprocess.run([sys.executable, "-c", KILLED, archive, directory, at], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_process_had_unpacked_is_removed_by_the_next(tmp_path, cache):
+    directory = cache / "datasets"
+    directory.mkdir(parents=True)
+    (directory / ".unpacking-mine").mkdir()
+    origin = tar(tmp_path / "a.tar", "a")
+    kill_while_unpacking(tmp_path / "a.tar", directory, "write")
+
+    def meanwhile(living):
+        kill_while_unpacking(tmp_path / "a.tar", directory, "write")
+        assert len(list(directory.glob(".unpacking-*"))) == 3
+        get_file("a.tar", origin, extract=True)
+        assert sorted(directory.glob(".unpacking-*")) == sorted([Path(living), directory / ".unpacking-mine"])
+
+    with_staging(str(directory), ".unpacking-", "old", meanwhile)
+    assert listing(directory) == [".unpacking-mine", "a", "a.tar"]
+
+
+def test_files_of_the_users_in_a_stray_directory_stay(tmp_path, cache):
+    directory = cache / "datasets"
+    directory.mkdir(parents=True)
+    (directory / "a").write_text("mine")
+    origin = tar(tmp_path / "a.tar", "a")
+    kill_while_unpacking(tmp_path / "a.tar", directory, "replace")
+    get_file("a.tar", origin, extract=True)
+    (stray,) = directory.glob(".unpacking-*")
+    assert (stray / "old" / "0").read_text() == "mine"
+    assert (directory / "a").read_text() == "a"

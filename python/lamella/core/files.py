@@ -1,4 +1,4 @@
-"""Files that are always whole: written beside, flushed, then renamed over the old one."""
+"""Files that are always whole: written beside, flushed, then renamed over the old one; directories to work in beside."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import BinaryIO
 
@@ -105,6 +106,49 @@ def _with_temporary(target: str, use: Callable[[BinaryIO, str], None]) -> None:
             if os.fstat(file.fileno()).st_nlink:  # else, before it was locked, another saver took it for a stray one
                 use(file, name)
                 return
+
+
+def with_staging(directory: str, prefix: str, spare: str, use: Callable[[str], None]) -> None:
+    """use(path) of a new directory inside `directory`, called `prefix` and 16 hexadecimal digits, and removed in the end.
+
+    Those that a killed process left there are removed first; a living one holds a lock on its own. One that has files in
+    its folder `spare` stays: they are the user's, and were to be put back.
+    """
+    _remove_stray_directories(directory, prefix, spare)
+    while True:
+        name = os.path.join(directory, prefix + secrets.token_hex(8))
+        with Removing(name), Removing(name):
+            os.mkdir(name, 0o700)
+            with _locked_directory(name) as there:
+                if there:  # else, before it was locked, another process took it for a stray one
+                    use(name)
+                    return
+
+
+def _remove_stray_directories(directory: str, prefix: str, spare: str) -> None:
+    for entry in os.listdir(directory):
+        if re.fullmatch(re.escape(prefix) + "[0-9a-f]{16}", entry) is None:
+            continue
+        name = os.path.join(directory, entry)
+        with contextlib.suppress(OSError), _locked_directory(name, wait=False):
+            kept = os.path.join(name, spare)
+            if not os.path.isdir(kept) or not os.listdir(kept):
+                shutil.rmtree(name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked_directory(name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Holds the lock of a directory; whether it is still there. Raises OSError where it is none, or without `wait` is locked."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield os.fstat(descriptor).st_nlink > 0
+    finally:
+        os.close(descriptor)
 
 
 def _prefix(target: str) -> str:

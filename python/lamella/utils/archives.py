@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 import tarfile
@@ -12,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from lzma import LZMAError
 
-from lamella.core.files import Removing
+from lamella.core.files import with_staging
 from lamella.utils import tar_stream
 from lamella.utils.tar_stream import Member
 
@@ -29,6 +28,8 @@ def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
     """Put what `archive` holds into `directory`; False if it is of none of the formats.
 
     Everything is unpacked beside first, and put in place when it is known to fit: an archive that is refused has changed nothing.
+    What a killed process left of such work in `directory` is removed.
+
     Args:  formats: of "tar" (also gzip, bzip2, xz) and "zip".
     Raises:  ValueError for links, devices, names outside the directory, members that come twice or stand where the
         directory has something of another kind, encryption, damage, and sizes, numbers and depths beyond the limits;
@@ -42,13 +43,14 @@ def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
                 members = _zip_members(archive)
             else:
                 return False
-            staging = os.path.join(directory, f".unpacking-{secrets.token_hex(8)}")
-            with Removing(staging), Removing(staging):
+
+            def use(staging: str) -> None:
                 fresh = os.path.join(staging, "new")
-                os.mkdir(staging, 0o700)
                 os.mkdir(fresh)
                 _write(members, archive, fresh)
                 _replace(_moves(fresh, os.path.realpath(directory)), os.path.join(staging, "old"))
+
+            with_staging(directory, ".unpacking-", "old", use)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
         raise ValueError(f"{archive}: damaged, or of a kind that is not read ({error})") from error
     return True
@@ -69,11 +71,11 @@ def _zip_members(archive: str) -> Iterator[Member]:
                     yield member.filename, member.file_size, source
 
 
-def _write(members: Iterator[Member], archive: str, staging: str) -> None:
+def _write(members: Iterator[Member], archive: str, fresh: str) -> None:
     limit = max(_FLOOR, _RATIO * os.path.getsize(archive))
-    limit = min(limit, shutil.disk_usage(staging).free)
+    limit = min(limit, shutil.disk_usage(fresh).free)
     files: set[str] = set()
-    directories = {staging}
+    directories = {fresh}
     total = 0
 
     def spend(size: int) -> None:
@@ -83,7 +85,7 @@ def _write(members: Iterator[Member], archive: str, staging: str) -> None:
             raise ValueError(f"{archive}: unpacks to {total} bytes and more; {limit} are allowed (ratio, free space)")
 
     def make(parts: list[str], name: str) -> str:
-        path = staging
+        path = fresh
         for part in parts:
             path = os.path.join(path, part)
             if path in files:
@@ -127,14 +129,14 @@ def _parts(name: str, archive: str) -> list[str]:
     return parts
 
 
-def _moves(staging: str, root: str) -> list[tuple[str, str]]:
+def _moves(fresh: str, root: str) -> list[tuple[str, str]]:
     """(from, to) that bring the staged tree into `root`, over what is there; a tree that is new moves as a whole.
 
     Raises:  ValueError for a link that leads out of root, and for a file where a directory is to be, or the reverse.
     """
     moves = []
-    for folder, directories, files in os.walk(staging):
-        inside = os.path.normpath(os.path.join(root, os.path.relpath(folder, staging)))
+    for folder, directories, files in os.walk(fresh):
+        inside = os.path.normpath(os.path.join(root, os.path.relpath(folder, fresh)))
         real = os.path.realpath(inside)
         if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
             raise ValueError(f"{inside} is a link out of {root}")
