@@ -1,59 +1,78 @@
-"""Ops: functions of arrays that know their gradient. One line a family; see tape.py for what an op is."""
+"""Ops: functions of arrays that know their gradient. One line an op; see tape.py for what an op is."""
 
 from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable theirs
-from lamella.ops.activations import elu, exponential, hard_sigmoid, relu, selu, sigmoid, softmax, softplus, softsign, tanh
-from lamella.ops.conv import conv2d
-from lamella.ops.crossentropy import binary_crossentropy, categorical_crossentropy, sparse_categorical_crossentropy
-from lamella.ops.dense import dense
-from lamella.ops.dropout import dropout
-from lamella.ops.math import (
-    abs,
-    add,
-    cast,
-    clip,
-    cos,
-    divide,
-    exp,
-    log,
-    matmul,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    power,
-    sign,
-    sin,
-    sqrt,
-    square,
-    subtract,
-    where,
-)
-from lamella.ops.norm import batch_norm, batch_norm_inference
-from lamella.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
-from lamella.ops.reduce import logsumexp, max, mean, min, sum, sum_absolute, sum_squares
-from lamella.ops.row_losses import (
-    absolute_error,
-    categorical_hinge,
-    cosine_proximity,
-    hinge,
-    kl_divergence,
-    logarithmic_error,
-    logcosh,
-    percentage_error,
-    poisson,
-    squared_error,
-    squared_hinge,
-)
-from lamella.ops.scan import cumprod, cumsum, prod
-from lamella.ops.shape import concatenate, flip, getitem, pad, repeat, reshape, take, tile, transpose
+from lamella.ops.activations import elu as elu
+from lamella.ops.activations import exponential as exponential
+from lamella.ops.activations import hard_sigmoid as hard_sigmoid
+from lamella.ops.activations import relu as relu
+from lamella.ops.activations import selu as selu
+from lamella.ops.activations import sigmoid as sigmoid
+from lamella.ops.activations import softmax as softmax
+from lamella.ops.activations import softplus as softplus
+from lamella.ops.activations import softsign as softsign
+from lamella.ops.activations import tanh as tanh
+from lamella.ops.conv import conv2d as conv2d
+from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
+from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
+from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from lamella.ops.dense import dense as dense
+from lamella.ops.dropout import dropout as dropout
+from lamella.ops.math import abs as abs
+from lamella.ops.math import add as add
+from lamella.ops.math import cast as cast
+from lamella.ops.math import clip as clip
+from lamella.ops.math import cos as cos
+from lamella.ops.math import divide as divide
+from lamella.ops.math import exp as exp
+from lamella.ops.math import log as log
+from lamella.ops.math import matmul as matmul
+from lamella.ops.math import maximum as maximum
+from lamella.ops.math import minimum as minimum
+from lamella.ops.math import multiply as multiply
+from lamella.ops.math import negative as negative
+from lamella.ops.math import power as power
+from lamella.ops.math import sign as sign
+from lamella.ops.math import sin as sin
+from lamella.ops.math import sqrt as sqrt
+from lamella.ops.math import square as square
+from lamella.ops.math import subtract as subtract
+from lamella.ops.math import where as where
+from lamella.ops.norm import batch_norm as batch_norm
+from lamella.ops.norm import batch_norm_inference as batch_norm_inference
+from lamella.ops.pooling import avg_pool2d as avg_pool2d
+from lamella.ops.pooling import global_avg_pool2d as global_avg_pool2d
+from lamella.ops.pooling import global_max_pool2d as global_max_pool2d
+from lamella.ops.pooling import max_pool2d as max_pool2d
+from lamella.ops.reduce import logsumexp as logsumexp
+from lamella.ops.reduce import max as max
+from lamella.ops.reduce import mean as mean
+from lamella.ops.reduce import min as min
+from lamella.ops.reduce import sum as sum
+from lamella.ops.reduce import sum_absolute as sum_absolute
+from lamella.ops.reduce import sum_squares as sum_squares
+from lamella.ops.row_losses import absolute_error as absolute_error
+from lamella.ops.row_losses import categorical_hinge as categorical_hinge
+from lamella.ops.row_losses import cosine_proximity as cosine_proximity
+from lamella.ops.row_losses import hinge as hinge
+from lamella.ops.row_losses import kl_divergence as kl_divergence
+from lamella.ops.row_losses import logarithmic_error as logarithmic_error
+from lamella.ops.row_losses import logcosh as logcosh
+from lamella.ops.row_losses import percentage_error as percentage_error
+from lamella.ops.row_losses import poisson as poisson
+from lamella.ops.row_losses import squared_error as squared_error
+from lamella.ops.row_losses import squared_hinge as squared_hinge
+from lamella.ops.scan import cumprod as cumprod
+from lamella.ops.scan import cumsum as cumsum
+from lamella.ops.scan import prod as prod
+from lamella.ops.shape import concatenate as concatenate
+from lamella.ops.shape import flip as flip
+from lamella.ops.shape import getitem as getitem
+from lamella.ops.shape import pad as pad
+from lamella.ops.shape import repeat as repeat
+from lamella.ops.shape import reshape as reshape
+from lamella.ops.shape import take as take
+from lamella.ops.shape import tile as tile
+from lamella.ops.shape import transpose as transpose
 
-__all__ = [
-    "abs", "absolute_error", "add", "avg_pool2d", "batch_norm", "batch_norm_inference", "binary_crossentropy", "cast",
-    "categorical_crossentropy", "categorical_hinge", "clip", "concatenate", "conv2d", "cos", "cosine_proximity", "cumprod",
-    "cumsum", "dense", "divide", "dropout", "elu", "exp", "exponential", "flip", "getitem", "global_avg_pool2d",
-    "global_max_pool2d", "hard_sigmoid", "hinge", "kl_divergence", "log", "logarithmic_error", "logcosh", "logsumexp",
-    "matmul", "max", "max_pool2d", "maximum", "mean", "min", "minimum", "multiply", "negative", "pad", "percentage_error",
-    "poisson", "power", "prod", "relu", "repeat", "reshape", "selu", "sigmoid", "sign", "sin", "softmax", "softplus", "softsign",
-    "sparse_categorical_crossentropy", "sqrt", "square", "squared_error", "squared_hinge", "subtract", "sum",
-    "sum_absolute", "sum_squares", "take", "tanh", "tile", "transpose", "where",
-]  # fmt: skip
+# The imports bring the modules of this package along, which are no ops.
+__all__ = [name for name, value in globals().items() if not name.startswith("_") and callable(value)]
