@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -11,7 +12,8 @@
 namespace lamella::pool {
 namespace {
 
-constexpr std::size_t kPage = 4096, kLine = 64;
+constexpr std::size_t kLine = 64;
+const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));  // 4 KiB, on some Arm systems 16 or 64
 // A region is at least so large, and as large as all before it. Only addresses are taken: pages come when they are touched.
 constexpr std::size_t kLeastRegion = std::size_t{256} << 20;
 constexpr std::size_t kMostBytes = std::size_t{1} << 47;  // of addresses that a process has
@@ -125,8 +127,8 @@ void clean(Block* block) {
         munmap(block, block->bytes);
         return;
     }
-    const auto first = round_up(reinterpret_cast<std::uintptr_t>(block + 1), kPage);
-    const auto end = reinterpret_cast<std::uintptr_t>(block->begin() + block->touched) / kPage * kPage;
+    const auto first = round_up(reinterpret_cast<std::uintptr_t>(block + 1), page);
+    const auto end = reinterpret_cast<std::uintptr_t>(block->begin() + block->touched) / page * page;
     if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
     now.free -= static_cast<Int>(block->touched);
     block->touched = 0;
@@ -149,10 +151,10 @@ bool add_region(std::size_t bytes) {
     const auto map = [](std::size_t size) {
         return mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     };
-    std::size_t size = round_up(std::max({bytes, kLeastRegion, mapped}), kPage);
+    std::size_t size = round_up(std::max({bytes, kLeastRegion, mapped}), page);
     void* memory = map(size);
     if (memory == MAP_FAILED) {  // a limit of addresses, perhaps: what is needed may be had
-        size = round_up(bytes, kPage);
+        size = round_up(bytes, page);
         memory = map(size);
     }
     if (memory == MAP_FAILED && clean_all() > 0) memory = map(size);
