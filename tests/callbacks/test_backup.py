@@ -101,7 +101,7 @@ def run(directory, save_freq="epoch", cut=None, seed=1, log=None, **arguments):
         "stop": {k: v for k, v in stop.get_state().items() if k != "best_weights"},
         "best": checkpoint.best,
         "random": net.get_training_state()["random"],
-        "order": net._steps.stream.order().integers(2**31),
+        "order": net.prepared_steps.stream.order().integers(2**31),
     }
 
 
