@@ -17,7 +17,8 @@ import numpy as np
 from lamella.core.atomic import Call, write
 from lamella.core.variable import Variable
 
-_ATOMS = (type(None), bool, int, float, complex, str, bytes, np.generic)
+_FIXED = frozenset((type(None), bool, int, float, complex, str, bytes))
+_ATOMS = (*_FIXED, np.generic)
 _CONTAINERS = (list, tuple, dict, set, deque)
 
 
@@ -32,7 +33,11 @@ def twin_of(metric: Any) -> Any:
         return metric
     cls: Any = type(metric)
     twin = cls.__new__(cls)
-    vars(twin).update({name: _copy(value) for name, value in vars(metric).items()})
+    attributes = vars(metric).copy()
+    for name, value in attributes.items():
+        if type(value) not in _FIXED:
+            attributes[name] = _copy(value)
+    vars(twin).update(attributes)
     return twin
 
 
@@ -44,9 +49,11 @@ def moves(metric: Any, twin: Any) -> list[Call]:
     calls = []
     for name, new in vars(twin).items():
         old = held.get(name)
-        if isinstance(old, Variable) and isinstance(new, Variable) and old.shape == new.shape:
+        if new is old:
+            continue
+        if type(new) is Variable and type(old) is Variable and old.shape == new.shape:
             calls.append(write(old.value, new.value))
-        elif new is not old:
+        else:
             others[name] = new
     return [*calls, (held.update, (others,))]
 
