@@ -1,6 +1,7 @@
 """Files made to do harm: each is refused at once, without running anything, opening anything, or filling the memory."""
 
 import json
+import struct
 import subprocess
 import sys
 import zlib
@@ -232,3 +233,45 @@ def test_compression_that_is_part_of_hdf5_is_read(tmp_path):
         del file["model_weights/d/d/kernel:0"]
         file["model_weights/d/d"].create_dataset("kernel:0", data=kernel, compression="gzip", shuffle=True, fletcher32=True)
     np.testing.assert_array_equal(load_model(path, compile=False).get_weights()[0], kernel)
+
+
+def repeated(path, strings):
+    """A file of weights with many names of variable length, all of which refer to the same long string."""
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.2.5"
+        file.attrs["long"] = b"x" * 2**20
+        names = np.array([b"%09d" % i for i in range(strings)], dtype=object)
+        file.attrs.create("layer_names", names, dtype=h5py.string_dtype("ascii"))
+    data = bytearray(path.read_bytes())
+    # Each reference: length, address of a heap, number in it.
+    heaps = []
+    at = data.find(b"GCOL")
+    while at >= 0:
+        heaps.append((int.from_bytes(data[at + 8 : at + 16], "little"), at))
+        at = data.find(b"GCOL", at + 1)
+    long = struct.pack("<IQI", 2**20, max(heaps)[1], 1)
+    first = min(at for at in (data.find(struct.pack("<IQI", 9, heap, n)) for _, heap in heaps for n in range(1, 4)) if at >= 0)
+    data[first : first + 16 * strings] = long * strings
+    path.write_bytes(data)
+
+
+def test_names_that_refer_to_one_long_string_are_not_unpacked_here(tmp_path):
+    path, good = tmp_path / "w.h5", tmp_path / "good.h5"
+    repeated(path, 1000)
+    model = Sequential([Dense(3, input_dim=4, name="d")])
+    model.compile("sgd", "mse")
+    model.save(good)
+    done = subprocess.run([sys.executable, "-c", LOADER, good, path], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    error, _, kilobytes = json.loads(done.stdout)
+    assert error is not None and kilobytes < 100_000
+
+
+def test_many_names_beside_a_long_description_are_read(tmp_path):
+    path = tmp_path / "w.h5"
+    model = Sequential([Dense(1, input_dim=1, name=f"d{i}") for i in range(200)])
+    model.save(path)
+    with h5py.File(path, "r+") as file:
+        names = file["model_weights"].attrs["layer_names"]
+        file["model_weights"].attrs.create("layer_names", names.astype(object), dtype=h5py.string_dtype("ascii"))
+        file.attrs["long"] = b"x" * 2**23
+    np.testing.assert_array_equal(load_model(path, compile=False).get_weights()[0], model.get_weights()[0])

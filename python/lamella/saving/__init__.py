@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from lamella.saving.overwrite import may_write
 # A path, a file open for bytes, or an h5py.File or h5py.Group.
 Target = Any
 Model = Any  # of the room above
+# Seconds for a file that is read in a process of its own, though nobody asked for it.
+_LONGEST = 600.0
 
 
 def save_model(model: Model, filepath: Target, overwrite: bool = True, include_optimizer: bool = True) -> None:
@@ -110,7 +113,15 @@ def _read_named(file: Any, path: Target, timeout: float | None) -> Contents:
 def _read_file(file: Any, name: str, timeout: float | None) -> Contents:
     if seal.unbroken(file) is False:
         raise ModelFileError(name, "the file is damaged: its checksum does not fit")
-    return h5_read.read(file, name) if timeout is None else isolated.read(file, name, timeout)
+    if timeout is not None:
+        return isolated.read(file, name, timeout)
+    try:
+        return h5_read.read(file, name)
+    except h5_read.MayUnpackLarge:  # of large models by right, so a process with a limit of memory finds out
+        with tempfile.TemporaryFile() as copy:
+            file.seek(0)
+            shutil.copyfileobj(file, copy)
+            return isolated.read(copy, name, _LONGEST)
 
 
 def _check_kind(target: Target, timeout: float | None = None) -> None:

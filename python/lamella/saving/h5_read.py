@@ -29,8 +29,21 @@ _ATTRIBUTE_LIMIT = 2**24  # bytes; Keras writes at most 64 KiB
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 
-def read(file: BinaryIO, path: str) -> Contents:
-    """The contents of an open file. Raises ModelFileError for what is no model or weights file of Keras 2 or later."""
+# What one list of names may unpack to, if the file is small: names of variable length are references to strings elsewhere in
+# the file, and many may refer to the same long one.
+_UNPACKED = 2**24
+
+
+class MayUnpackLarge(Exception):
+    """A list of names could take more memory than the file lets expect; only reading it tells."""
+
+
+def read(file: BinaryIO, path: str, *, limited: bool = False) -> Contents:
+    """The contents of an open file.
+
+    limited: the process has a limit of memory, so that MayUnpackLarge is not raised.
+    Raises:  ModelFileError for what is no model or weights file of Keras 2 or later; MayUnpackLarge.
+    """
     import h5py
 
     size = file.seek(0, 2)
@@ -40,27 +53,47 @@ def read(file: BinaryIO, path: str) -> Contents:
     file.seek(0)
     try:
         with h5py.File(file, "r") as opened:
-            return read_group(opened, path, size)
-    except ModelFileError:
+            return Reader(path, size, None if limited else file).contents(opened)
+    except (ModelFileError, MayUnpackLarge):
         raise
     # What HDF5 raises for damage: any of these, by where the damage lies.
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         raise ModelFileError(path, f"the file is damaged or no HDF5 file ({error})") from error
 
 
-def read_group(group: h5py.Group, path: str, size: int | None = None) -> Contents:
-    """As `read`, for a file or group that is open already. size: bytes of the file, None for one that we trust."""
-    return Reader(path, size).contents(group)
+def read_group(group: h5py.Group, path: str) -> Contents:
+    """As `read`, for a file or group that is open already, which is trusted."""
+    return Reader(path, None).contents(group)
+
+
+def _largest_heap(file: BinaryIO) -> int:
+    """Bytes of the largest heap of strings, or more: no string is longer. Source: HDF5 File Format Specification, III.E."""
+    largest, tail, size = 0, b"", 0
+    file.seek(0)
+    while block := file.read(1 << 20):
+        data = tail + block
+        at = data.find(b"GCOL")
+        while at >= 0 and at + 16 <= len(data):
+            largest = max(largest, int.from_bytes(data[at + 8 : at + 16], "little"))
+            at = data.find(b"GCOL", at + 1)
+        tail = data[-15:]
+        size += len(block)
+    return min(largest, size)
 
 
 class Reader:
     """Reads each group and each array once, so the work is bounded by the number of objects that the file holds.
 
     Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted.
+        file: to look for what names could unpack to; None where that has another limit.
     """
 
-    def __init__(self, path: str, size: int | None) -> None:
+    def __init__(self, path: str, size: int | None, file: BinaryIO | None = None) -> None:
         self.path = path
+        self.file = file
+        self.text_limit = None if size is None else max(_UNPACKED, _BLOW_UP * size)
+        self.text_left = None if size is None else _BLOW_UP * size
+        self.largest: int | None = None
         self.read_before: set[tuple[int, int]] = set()
         self.left = None if size is None else min(_BLOW_UP * size, config.max_file_bytes() or _BLOW_UP * size)
 
@@ -204,7 +237,32 @@ class Reader:
         size = attribute.get_space().get_simple_extent_npoints() * attribute.dtype.itemsize
         if size > _ATTRIBUTE_LIMIT:
             raise ModelFileError(self.path, f"the attribute {name} of '{group.name}' declares {size} bytes")
-        return group.attrs[name]
+        kind = attribute.get_type()
+        if kind.get_class() not in (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT):
+            raise ModelFileError(self.path, f"the attribute {name} holds {attribute.dtype}, expected text")
+        if kind.get_class() == h5py.h5t.STRING and kind.is_variable_str():
+            self._check_unpacked(attribute.get_space().get_simple_extent_npoints())
+        value = group.attrs[name]
+        self._spend_text(value, name)
+        return value
+
+    def _check_unpacked(self, strings: int) -> None:
+        """Raises MayUnpackLarge where so many strings, each as long as it can be, are too much."""
+        if self.file is None or self.text_limit is None or strings < 2:
+            return
+        if self.largest is None:
+            self.largest = _largest_heap(self.file)
+        if strings * self.largest > self.text_limit:
+            raise MayUnpackLarge
+
+    def _spend_text(self, value: Any, name: str) -> None:
+        """All texts together stay within what a file of its size holds: attributes may refer to the same string."""
+        if self.text_left is None:
+            return
+        texts = value.ravel() if isinstance(value, np.ndarray) else [value]
+        self.text_left -= sum(len(text) for text in texts if isinstance(text, (str, bytes)))
+        if self.text_left < 0:
+            raise ModelFileError(self.path, f"the attribute {name} is more text than the file can hold")
 
     def _decoded(self, text: Any, what: str) -> str:
         """HDF5's strings are str or bytes, by how they were written and by the version of h5py."""

@@ -62,7 +62,7 @@ def serve(limit: int, seconds: int) -> None:
         resource.setrlimit(kind, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        contents = h5_read.read(sys.stdin.buffer, "the file")
+        contents = h5_read.read(sys.stdin.buffer, "the file", limited=True)
     except ModelFileError as error:
         sys.exit(error.reason)
     _send(contents, sys.stdout.buffer)
