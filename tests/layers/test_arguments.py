@@ -4,12 +4,12 @@ import inspect
 
 import numpy as np
 import pytest
-from layer_roster import ROSTER
 
 from lamella import activations, constraints, initializers, layers, regularizers
 from lamella.core import config, registry
 from lamella.layers import Activation, Conv2D, Dense, Flatten, Layer, MaxPooling2D
 from lamella.layers.arguments import KernelLayer
+from tests.layers.layer_roster import ROSTER
 
 KINDS = [cls for cls in (registry.get("layers", name) for name, _, _ in ROSTER) if issubclass(cls, KernelLayer)]
 BY_ROOM = [

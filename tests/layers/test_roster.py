@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from layer_roster import IDS, NOT_HERE, ROSTER
 
 from lamella import layers
 from lamella.core import registry
@@ -14,6 +13,7 @@ from lamella.layers import Input
 from lamella.models import Model
 from lamella.ops import sum_squares
 from lamella.ops.tape import Tape, value_of
+from tests.layers.layer_roster import IDS, NOT_HERE, ROSTER
 
 rows = pytest.mark.parametrize("name, arguments, shape", ROSTER, ids=IDS)
 
