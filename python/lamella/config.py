@@ -33,7 +33,8 @@ def num_threads() -> int:
 def set_num_threads(n: int) -> None:
     """Threads for kernels from now on; results do not depend on it. At most four for each CPU are made.
 
-    Raises:  TypeError, ValueError unless n is an int >= 1.
+    Raises:
+        TypeError or ValueError: Unless n is an int >= 1.
     """
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: expected an int, got {n!r}")

@@ -20,8 +20,12 @@ _ROOTS = {"keras": "", "keras_applications": "applications", "keras_preprocessin
 def install_as_keras() -> ModuleType:
     """Make `import keras`, every keras.x.y that exists here, keras_applications and keras_preprocessing resolve to lamella.
 
-    Returns:  the module `keras`.
-    Raises:  ImportError, at import, naming what does not exist here; RuntimeError if another keras was imported before.
+    Returns:
+        The module `keras`.
+
+    Raises:
+        ImportError: At import, naming what does not exist here.
+        RuntimeError: If another keras was imported before.
     """
     present = sys.modules.get("keras")
     if present is not None and getattr(present, "__loader__", None) is not _loader:

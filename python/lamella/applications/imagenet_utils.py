@@ -26,12 +26,18 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
 
-    Args:  x: one image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic
-        tensor; integers become floatx.
-        mode: "caffe": BGR minus the means.  "tf": -1 to 1.  "torch": 0 to 1, minus means, by deviations.
-    Returns:  x's shape.
-    Raises:  ValueError for another mode or data_format, and for other than 3 channels where means are subtracted.
-    Source:  keras_applications 1.0.8, which takes an unknown mode for "caffe".
+    Args:
+        x: One image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic tensor;
+            integers become floatx.
+        mode: "caffe": BGR minus the means. "tf": -1 to 1. "torch": 0 to 1, minus means, by deviations.
+
+    Returns:
+        x's shape.
+
+    Raises:
+        ValueError: For another mode or data_format, and for other than 3 channels where means are subtracted.
+
+    Source: keras_applications 1.0.8, which takes an unknown mode for "caffe".
     """
     data_format = data_format or image_data_format()
     if data_format not in ("channels_first", "channels_last"):
@@ -69,10 +75,19 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np
     """The best classes of each row of an ImageNet network's output.
 
     The names come from imagenet_class_index.json in `models` of the cache that `utils.get_file` keeps, or from the net.
-    Args:  preds: [N, 1000].  top: how many classes a row.
-    Returns:  for each row tuples (WordNet's id, name, score), best first.
-    Raises:  ValueError for another shape or no positive top; OSError without the file.
-    Source:  keras_applications 1.0.8.
+
+    Args:
+        preds: [N, 1000].
+        top: How many classes a row.
+
+    Returns:
+        For each row tuples (WordNet's id, name, score), best first.
+
+    Raises:
+        ValueError: For another shape or no positive top.
+        OSError: Without the file.
+
+    Source: keras_applications 1.0.8.
     """
     scores = np.asarray(preds)
     if scores.ndim != 2 or scores.shape[1] != 1000:

@@ -26,10 +26,15 @@ def _obtain_input_shape(
     Three functions had this name; the arguments say which one is meant. Flags count by their truth: include_top="imagenet"
     is a yes.
 
-    Args:  include_top: Keras 2.0.0 to 2.0.6, and with `weights` 2.0.7.  require_flatten, or five positional arguments:
-        Keras 2.0.8 to 2.2.0 and keras_applications.
-    Raises:  ValueError in the words of the function that is meant; TypeError for both flags, or none.
-    Source:  Keras 2.0.6, 2.0.7, 2.0.8 keras/applications/imagenet_utils.py; keras_applications 1.0.8.
+    Args:
+        include_top: Keras 2.0.0 to 2.0.6, and with `weights` 2.0.7. require_flatten, or five positional arguments: Keras 2.0.8
+            to 2.2.0 and keras_applications.
+
+    Raises:
+        ValueError: In the words of the function that is meant.
+        TypeError: For both flags, or none.
+
+    Source: Keras 2.0.6, 2.0.7, 2.0.8 keras/applications/imagenet_utils.py; keras_applications 1.0.8.
     """
     if data_format not in ("channels_first", "channels_last"):
         raise ValueError(f"_obtain_input_shape: unknown data_format {data_format!r}")

@@ -36,9 +36,13 @@ def function(
 ) -> Callable[[Sequence[Any]], list[Array]]:
     """A function from a list of arrays to a list of arrays: what the layers between `inputs` and `outputs` compute.
 
-    Args:  inputs: a model's inputs; K.learning_phase() among them stands for a 0 or 1 in the lists that the function takes.
-        outputs: symbolic tensors that layers made of the inputs.  updates: nothing; K.update and its kin act at once.
-    Raises:  ValueError for outputs that need other inputs, or updates.
+    Args:
+        inputs: A model's inputs; K.learning_phase() among them stands for a 0 or 1 in the lists that the function takes.
+        outputs: Symbolic tensors that layers made of the inputs.
+        updates: Nothing; K.update and its kin act at once.
+
+    Raises:
+        ValueError: For outputs that need other inputs, or updates.
     """
     if updates:
         raise ValueError("K.function: expected no updates, as there is no graph that would run them; call K.update instead")

@@ -70,8 +70,12 @@ def binary_crossentropy(target: Value, output: Value, from_logits: bool = False)
 def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
     """Whether predictions[i, targets[i]] is among the k largest of its row: fewer than k are larger, and it is finite.
 
-    Args:  predictions: [N, C].  targets: [N] whole numbers in [0, C).
-    Returns:  booleans [N].  Equals at the bound all count, as in TensorFlow.
+    Args:
+        predictions: [N, C].
+        targets: [N] whole numbers in [0, C).
+
+    Returns:
+        Booleans [N]. Equals at the bound all count, as in TensorFlow.
     """
     p, labels = array_of(predictions), array_of(targets).astype(np.int64)
     if p.ndim != 2 or labels.shape != p.shape[:1]:

@@ -37,11 +37,17 @@ def packed(x: Array) -> tuple[Array, Backward]:
 def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Value:
     """For each sample the sum of products over one axis of x and one of y: [N, ..., ...], x's other axes first.
 
-    Args:  axes: one number for both, or a pair, the batch being axis 0; None is x's last, and y's last but one (its only one if
-        y has two axes).
-    Returns:  at least two axes: [N, 1] where no other axis is left.
-    Raises:  ValueError if batches or the summed axes differ.
-    Source:  Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
+    Args:
+        axes: One number for both, or a pair, the batch being axis 0; None is x's last, and y's last but one (its only one if y
+            has two axes).
+
+    Returns:
+        At least two axes: [N, 1] where no other axis is left.
+
+    Raises:
+        ValueError: If batches or the summed axes differ.
+
+    Source: Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
     """
     left, right = len(x.shape), len(y.shape)
     if left < 2 or right < 2:

@@ -22,9 +22,12 @@ def map_fn(
 ) -> Value:
     """fn of each row, stacked.
 
-    Args:  elems: a tensor; or a list or tuple of tensors with as many rows, of which fn gets the rows in a list or tuple.
-        dtype: of the result, what fn gives unless said. A list of dtypes says that fn returns that many tensors, as a list.
-    Raises:  ValueError without rows, or if the tensors have different numbers of them.
+    Args:
+        elems: A tensor; or a list or tuple of tensors with as many rows, of which fn gets the rows in a list or tuple.
+        dtype: Of the result, what fn gives unless said. A list of dtypes says that fn returns that many tensors, as a list.
+
+    Raises:
+        ValueError: Without rows, or if the tensors have different numbers of them.
     """
     several = isinstance(elems, (list, tuple)) and all(is_tensor(e) for e in elems)
     tensors = [as_tensor(e, "elems") for e in (elems if several else [elems])]

@@ -99,7 +99,8 @@ def repeat(x: Value, n: int) -> Value:
 def tile(x: Value, n: int | Sequence[int]) -> Value:
     """The whole of x, n[i] times along axis i. Fewer counts are those of the last axes, a number that of the last one.
 
-    Raises:  ValueError for more counts than axes.
+    Raises:
+        ValueError: For more counts than axes.
     """
     counts = [int(n)] if hasattr(n, "__index__") else [int(count) for count in n]
     ndim = len(x.shape)

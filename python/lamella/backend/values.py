@@ -170,7 +170,8 @@ def is_tensor(x: object) -> bool:
 def is_keras_tensor(x: object) -> bool:
     """True for what Input and layers return in a graph, and here for what K makes of it.
 
-    Raises:  ValueError for what is no tensor of Keras: NumPy's arrays, numbers, lists.
+    Raises:
+        ValueError: For what is no tensor of Keras: NumPy's arrays, numbers, lists.
     """
     if isinstance(x, np.ndarray) or not is_tensor(x):
         raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")

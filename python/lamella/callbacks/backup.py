@@ -32,12 +32,18 @@ class BackupAndRestore(Callback):
     A plain generator is taken to start anew: of the epoch at hand, what was trained on is drawn again and left out. The
     global random numbers of NumPy and Python go on, too; worker threads should not draw from them, see Sequence.
 
-    Args:  backup_dir: a directory for this training alone, made if need be.  save_freq: "epoch", or n: after every n-th
-        batch, also in the middle of an epoch.  double_checkpoint: keep the last backup but one, too, for the case that
-        the disk damages the last.  delete_checkpoint: False keeps the backup when training ends well.
-    Raises:  ValueError before training if the backup is of another model, optimizer or, within an epoch, of other
-        batches; ModelFileError if it is damaged; OSError if the directory cannot be written to.
-    Source:  Keras 3, which stores weights and optimizer only; files here are always whole.
+    Args:
+        backup_dir: A directory for this training alone, made if need be.
+        save_freq: "epoch", or n: after every n-th batch, also in the middle of an epoch.
+        double_checkpoint: Keep the last backup but one, too, for the case that the disk damages the last.
+        delete_checkpoint: False keeps the backup when training ends well.
+
+    Raises:
+        ValueError: Before training if the backup is of another model, optimizer or, within an epoch, of other batches.
+        ModelFileError: If it is damaged.
+        OSError: If the directory cannot be written to.
+
+    Source: Keras 3, which stores weights and optimizer only; files here are always whole.
     """
 
     # Its hooks come after all others', History's too: a backup then holds what they made of the same batch.

@@ -119,10 +119,14 @@ class Position(NamedTuple):
 class CallbackList:
     """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own.
 
-    Attributes:  users: those that came as callbacks=.  position: where the run begins, if a callback says so
-        on_train_begin.  ended: how many epochs have, of the whole training.  waiting: who is yet to hear of the last
-        one's end, with these `logs`.  stopper: who set model.stop_training.  over: whether the run is.  failed: whether an
-        error ended it.
+    Attributes:
+        users: Those that came as callbacks=.
+        position: Where the run begins, if a callback says so on_train_begin.
+        ended: How many epochs have, of the whole training.
+        waiting: Who is yet to hear of the last one's end, with these `logs`.
+        stopper: Who set model.stop_training.
+        over: Whether the run is.
+        failed: Whether an error ended it.
     """
 
     users: Sequence[Any] = ()

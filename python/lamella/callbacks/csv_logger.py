@@ -21,8 +21,13 @@ class CSVLogger(Callback):
     columns from the start where validation is on; a name that comes later gets a new last column; what is missing is a
     blank cell; append heeds the columns that the file has; a run taken up again goes on after its last line.
 
-    Args:  separator: of the cells.  append: to a file that is there, instead of anew.
-    Raises:  OSError before training if the file cannot be written; ValueError if append meets a file of other form.
+    Args:
+        separator: Of the cells.
+        append: To a file that is there, instead of anew.
+
+    Raises:
+        OSError: Before training if the file cannot be written.
+        ValueError: If append meets a file of other form.
     """
 
     # The state is a place in the CSV file, to which another training may have written since a model was saved.

@@ -21,7 +21,10 @@ class EarlyStopping(Callback):
     (then the best epoch of the run counts); each fit starts afresh; `best_epoch`; the direction under mode="auto"
     is the metric object's own where there is one.
 
-    Args:  baseline: the value to beat at first.  mode: "min", "max" or "auto".
+    Args:
+        baseline: The value to beat at first.
+        mode: "min", "max" or "auto".
+
     Attributes:  best, best_epoch, wait, stopped_epoch (0 if it did not stop), best_weights.
     """
 

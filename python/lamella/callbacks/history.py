@@ -16,7 +16,8 @@ class BaseLogger(Callback):
 
     The training loop calls `add` for each batch; elsewhere the batch hook does so from the logs.
 
-    Args:  stateful_metrics: names whose last value counts, not the mean.
+    Args:
+        stateful_metrics: Names whose last value counts, not the mean.
     """
 
     state_names = ("seen", "totals")

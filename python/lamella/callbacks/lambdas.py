@@ -13,9 +13,16 @@ Hook = Callable[..., Any]
 class LambdaCallback(Callback):
     """Calls the functions given as the hooks of their names.
 
-    Args:  on_epoch_begin, on_epoch_end: of (epoch, logs).  on_batch_begin, on_batch_end: of (batch, logs).
-        on_train_begin, on_train_end: of (logs).  hooks: any other hook of Callback, such as on_test_batch_end.
-    Raises:  TypeError for a name that is no hook; Keras takes it and never calls it.  Source:  Keras 2.2.5.
+    Args:
+        on_epoch_begin, on_epoch_end: Of (epoch, logs).
+        on_batch_begin, on_batch_end: Of (batch, logs).
+        on_train_begin, on_train_end: Of (logs).
+        hooks: Any other hook of Callback, such as on_test_batch_end.
+
+    Raises:
+        TypeError: For a name that is no hook; Keras takes it and never calls it.
+
+    Source: Keras 2.2.5.
     """
 
     def __init__(

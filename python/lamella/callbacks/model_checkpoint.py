@@ -25,9 +25,13 @@ class ModelCheckpoint(Callback):
     error before training; a name that the logs lack becomes "nan" in the file's name, with a warning; the direction
     under mode="auto" is the metric object's own where there is one.
 
-    Args:  filepath: a template of {epoch}, from 1 on, and of names in the logs, as "w.{epoch:02d}-{val_loss:.2f}.h5".
-        save_weights_only: by model.save_weights, else by model.save.  mode: "min", "max" or "auto".
-    Raises:  OSError, ValueError before training if the file cannot be written.
+    Args:
+        filepath: A template of {epoch}, from 1 on, and of names in the logs, as "w.{epoch:02d}-{val_loss:.2f}.h5".
+        save_weights_only: By model.save_weights, else by model.save.
+        mode: "min", "max" or "auto".
+
+    Raises:
+        OSError or ValueError: Before training if the file cannot be written.
     """
 
     state_names = ("best", "epochs_since_last_save")

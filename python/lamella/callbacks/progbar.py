@@ -12,10 +12,15 @@ from lamella.callbacks.progress import ProgressLine
 class Progbar:
     """A bar of `target` units, with running means of what is told to it.
 
-    Args:  target: None if unknown.  width: of the bar, in characters.  verbose: 1 a bar, 2 a line at the end, 0 nothing.
-        interval: seconds between two drawings.  stateful_metrics: names of values that are shown as they are.
-    Source:  Keras 2.2.5, which writes a line at every update where there is no terminal; here one every 10
-        seconds, and the last.
+    Args:
+        target: None if unknown.
+        width: Of the bar, in characters.
+        verbose: 1 a bar, 2 a line at the end, 0 nothing.
+        interval: Seconds between two drawings.
+        stateful_metrics: Names of values that are shown as they are.
+
+    Source: Keras 2.2.5, which writes a line at every update where there is no terminal; here one every 10 seconds, and the
+        last.
     """
 
     def __init__(
@@ -39,7 +44,8 @@ class Progbar:
     def update(self, current: int, values: Sequence[tuple[str, float]] | None = None) -> None:
         """Draw the state after `current` units; at the target, the line that stays.
 
-        Args:  values: pairs (name, value in the units since the last update).
+        Args:
+            values: Pairs (name, value in the units since the last update).
         """
         units = current - self._seen
         for name, value in values or ():

@@ -44,8 +44,11 @@ class ProgressLine:
     With verbose=1 a terminal or a notebook shows it while it fills; elsewhere a line is written every 10 seconds. The last
     line, which is all of verbose=2, stays.
 
-    Args:  target: None if unknown.  width: of the bar, in characters.  interval: seconds between two drawings, at least
-        0.2 in a notebook.  title: put before the lines where nothing is drawn.
+    Args:
+        target: None if unknown.
+        width: Of the bar, in characters.
+        interval: Seconds between two drawings, at least 0.2 in a notebook.
+        title: Put before the lines where nothing is drawn.
     """
 
     def __init__(
@@ -176,8 +179,12 @@ def _with_texts(tqdm: type) -> type:
 class ProgbarLogger(Callback):
     """Prints the progress of fit; part of every run with verbose 1 or 2.
 
-    Args:  count_mode: "samples" or "steps".  stateful_metrics: names shown as they are, not as means.
-    Raises:  ValueError for another count_mode.
+    Args:
+        count_mode: "samples" or "steps".
+        stateful_metrics: Names shown as they are, not as means.
+
+    Raises:
+        ValueError: For another count_mode.
     """
 
     state_names = ("seen", "samples", "totals")

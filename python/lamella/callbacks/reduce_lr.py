@@ -20,9 +20,16 @@ class ReduceLROnPlateau(Callback):
 
     Other than Keras 2.2.5: the direction under mode="auto" is the metric object's own where there is one.
 
-    Args:  mode: "min", "max" or "auto".  epsilon: the old name of min_delta.
+    Args:
+        mode: "min", "max" or "auto".
+        epsilon: The old name of min_delta.
+
     Attributes:  best, wait, cooldown_counter.
-    Raises:  ValueError for a factor of 1 or more.  Source:  Keras 2.2.5.
+
+    Raises:
+        ValueError: For a factor of 1 or more.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = ("best", "wait", "cooldown_counter")

@@ -19,10 +19,15 @@ _TIMEOUT = 10.0  # seconds
 class RemoteMonitor(Callback):
     """POSTs {"epoch": ..., **logs} to root + path after each epoch; a server that fails is a warning.
 
-    Args:  field: of the form that holds the JSON text.  headers: of the request.  send_as_json: the JSON is the body
-        itself, of type application/json.
-    Raises:  ImportError before training without the library requests.
-    Source:  Keras 2.2.5, which has no timeout and takes a status of failure for success.
+    Args:
+        field: Of the form that holds the JSON text.
+        headers: Of the request.
+        send_as_json: The JSON is the body itself, of type application/json.
+
+    Raises:
+        ImportError: Before training without the library requests.
+
+    Source: Keras 2.2.5, which has no timeout and takes a status of failure for success.
     """
 
     def __init__(

@@ -17,8 +17,14 @@ class LearningRateScheduler(Callback):
 
     Other than Keras 2.2.5, the function's signature decides, not a TypeError, which may come from inside the function.
 
-    Args:  schedule: epoch from 0 on, and the present learning rate, to a float.  verbose: 1 prints each rate.
-    Raises:  ValueError if the schedule returns no float or the optimizer has no lr.  Source:  Keras 2.2.5.
+    Args:
+        schedule: Epoch from 0 on, and the present learning rate, to a float.
+        verbose: 1 prints each rate.
+
+    Raises:
+        ValueError: If the schedule returns no float or the optimizer has no lr.
+
+    Source: Keras 2.2.5.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:

@@ -17,15 +17,23 @@ from lamella.callbacks.logs import Logs
 class TensorBoard(Callback):
     """Writes event files to `log_dir`, by the library tensorboardX.
 
-    Args:  histogram_freq: every how many epochs histograms of weights and of layers' outputs for the validation data
-        are written; 0: never.  batch_size: of the validation data then.  write_graph: layers and what they read.
-        write_grads, write_images: gradients of the validation loss, and weights as images, with the histograms.
-        embeddings_freq: every how many epochs the outputs of `embeddings_layer_names` (the Embedding layers if none
-        are named) for `embeddings_data` are written, flattened.  embeddings_metadata: a file of labels, one a line (of
-        several columns with a header), for all of them or by name of layer; relative to log_dir if not found as it is.
+    Args:
+        histogram_freq: Every how many epochs histograms of weights and of layers' outputs for the validation data are written;
+            0: never.
+        batch_size: Of the validation data then.
+        write_graph: Layers and what they read.
+        write_grads, write_images: Gradients of the validation loss, and weights as images, with the histograms.
+        embeddings_freq: Every how many epochs the outputs of `embeddings_layer_names` (the Embedding layers if none are named)
+            for `embeddings_data` are written, flattened.
+        embeddings_metadata: A file of labels, one a line (of several columns with a header), for all of them or by name of
+            layer; relative to log_dir if not found as it is.
         update_freq: "epoch", "batch", or a number of samples after which a batch's logs are written, too.
-    Raises:  ImportError without tensorboardX; ValueError before training for arguments that do not fit the run.
-    Source:  Keras 2.2.5. Its histograms are of one batch each; here they are of all validation data.
+
+    Raises:
+        ImportError: Without tensorboardX.
+        ValueError: Before training for arguments that do not fit the run.
+
+    Source: Keras 2.2.5. Its histograms are of one batch each; here they are of all validation data.
     """
 
     state_names = ("samples_seen", "samples_seen_at_last_write")

@@ -28,7 +28,9 @@ _budget = _Budget()
 def limit(elements: int, source: str, *, filled: bool) -> Scope:
     """Within the block, layers of this thread may make weights of that many elements together; a limit inside another is none.
 
-    Args:  source: who sets the limit, for messages: "m.h5 holds".  filled: the weights' values come later, from a file.
+    Args:
+        source: Who sets the limit, for messages: "m.h5 holds".
+        filled: The weights' values come later, from a file.
     """
     if _budget.left is not None:
         return Scope()

@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
     """`x` as a C-contiguous, aligned, native-endian array of `dtype`; `x` itself where it already is one.
 
-    Raises:  TypeError for object, string, complex or date arrays and for ragged lists: who, wanted, came. ValueError for a
-        masked array with masked entries, which hold whatever was there before.
+    Raises:
+        TypeError: For object, string, complex or date arrays and for ragged lists: who, wanted, came.
+        ValueError: For a masked array with masked entries, which hold whatever was there before.
     """
     wanted = np.dtype(dtype)
     if type(x) is np.ndarray and x.dtype == wanted and x.flags.c_contiguous and x.flags.aligned:

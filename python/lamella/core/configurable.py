@@ -100,9 +100,12 @@ def serialize(obj: Any) -> Any:
 def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The object that `serialize` described.
 
-    Args:  spec: {"class_name", "config"} -> an instance; a name -> the registered function, or an instance if the
-        name is a class; None and anything callable or configurable are returned as they are.
-    Raises:  ValueError for an unknown name ("Unknown layer: Foo") or a spec of another kind.
+    Args:
+        spec: {"class_name", "config"} -> an instance; a name -> the registered function, or an instance if the name is a class;
+            None and anything callable or configurable are returned as they are.
+
+    Raises:
+        ValueError: For an unknown name ("Unknown layer: Foo") or a spec of another kind.
     """
     if spec is None or isinstance(spec, Configurable):
         return spec

@@ -24,7 +24,8 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
     A symbolic link is followed; the permissions of a file that is replaced are kept. What is no regular file, a pipe
     say, is written to directly. Temporary files that a killed process left for the same target are removed.
 
-    Raises:  OSError that names the path and the number of bytes; the old file is untouched then.
+    Raises:
+        OSError: That names the path and the number of bytes; the old file is untouched then.
     """
     target = os.path.realpath(os.fsdecode(path))
     try:

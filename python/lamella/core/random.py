@@ -53,9 +53,11 @@ class Stream:
     Within `run` this thread draws the keys of one step; whoever runs it commits the step, with all else that it changes.
     Two numbers are saved with a model, and its training goes on as if it had never stopped.
 
-    Attributes:  seed: drawn at the first step, and anew after set_random_seed.  step: steps done.
-        epoch: what `step` was when the epoch began; the order of the epoch's samples is keyed by it, so that it does
-        not depend on the epochs that this process has run.
+    Attributes:
+        seed: Drawn at the first step, and anew after set_random_seed.
+        step: Steps done.
+        epoch: What `step` was when the epoch began; the order of the epoch's samples is keyed by it, so that it does not depend
+            on the epochs that this process has run.
     """
 
     def __init__(self) -> None:
@@ -81,7 +83,8 @@ class Stream:
     def order(self, ahead: int = 0) -> np.random.Generator:
         """A generator for the order of this epoch's samples: the same one however often it is asked for.
 
-        Args:  ahead: of a pass through the data that begins so many steps after the epoch, or before it if negative.
+        Args:
+            ahead: Of a pass through the data that begins so many steps after the epoch, or before it if negative.
         """
         self._ready()
         words = np.random.SeedSequence([self.seed, zlib.crc32(b"shuffle"), (self.epoch + ahead) % 2**64])
@@ -131,7 +134,8 @@ _outside = Stream()  # of draws that belong to no training step: there every dra
 def draw_key(seed: int | None = None) -> tuple[int, int]:
     """(seed, offset) for a kernel that draws, by the n-th draw of the current training step.
 
-    Args:  seed: a layer's own; None takes the training's.
+    Args:
+        seed: A layer's own; None takes the training's.
     """
     own, offset = (_current.stream or _outside).key()
     return own if seed is None else int(seed) % 2**63, offset

@@ -97,7 +97,8 @@ def count(shape: Sequence[int]) -> int:
 def as_shape(value: object) -> Shape:
     """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists).
 
-    Raises:  ValueError for what is no shape: negative or fractional sizes, other objects.
+    Raises:
+        ValueError: For what is no shape: negative or fractional sizes, other objects.
     """
     try:
         entries = [value] if hasattr(value, "__index__") else list(value)  # type: ignore[call-overload]

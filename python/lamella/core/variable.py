@@ -21,7 +21,9 @@ class Variable(PickledByName):
 
     `value` keeps its identity for life: updates write into it, so views handed to kernels stay valid.
 
-    Args:  value: array-like, copied.  dtype: of the copy; None keeps the array's own.
+    Args:
+        value: array-like, copied.
+        dtype: Of the copy; None keeps the array's own.
     """
 
     __slots__ = ("value", "name", "trainable", "constraint", "regularizer", "__weakref__")

@@ -38,8 +38,10 @@ def check_shuffle(shuffle: object) -> None:
 class Batches:
     """What the loop feeds on.
 
-    Attributes:  steps: batches an epoch; None: as many as there are.  samples: of an epoch, None if not known.
-        exhausted: nothing comes any more.
+    Attributes:
+        steps: Batches an epoch; None: as many as there are.
+        samples: Of an epoch, None if not known.
+        exhausted: Nothing comes any more.
     """
 
     steps: int | None
@@ -88,8 +90,10 @@ class Data(NamedTuple):
 class ArrayBatches(Batches):
     """Arrays cut into batches; the last one may be smaller.
 
-    Args:  shuffle: True: a new order each epoch; "batch": whole batches change places and the remainder stays last.
-        order: needed to shuffle.
+    Args:
+        shuffle: True: a new order each epoch; "batch": whole batches change places and the remainder stays last.
+        order: Needed to shuffle.
+
     Deviation:  Keras shuffles the last epoch's order, so that it depends on all epochs before; here each stands alone.
     """
 

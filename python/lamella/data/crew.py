@@ -79,8 +79,12 @@ class Crew:
 
     A generator is drawn by one worker, whatever `workers` says: several would race for its items, or each have a copy.
 
-    Args:  source: a Sequence or an iterator.  random_seed: of NumPy in a generator's process.
-    Raises:  TypeError, ValueError as `Hiring.check`.
+    Args:
+        source: A Sequence or an iterator.
+        random_seed: Of NumPy in a generator's process.
+
+    Raises:
+        TypeError or ValueError: As `Hiring.check`.
     """
 
     def __init__(self, source: Any, hiring: Hiring, random_seed: int | None = None) -> None:

@@ -17,7 +17,9 @@ from lamella.data.workers import Results
 class SequenceEnqueuer:
     """Base of the two: start, then iterate over get(), then stop.
 
-    Args:  sequence: what hands out the batches.  use_multiprocessing: processes instead of threads.
+    Args:
+        sequence: What hands out the batches.
+        use_multiprocessing: Processes instead of threads.
     """
 
     random_seed: int | None = None
@@ -49,7 +51,8 @@ class SequenceEnqueuer:
     def get(self) -> Iterator[Any]:
         """The batches in order; None among them is left out. An error of the source comes out here, and stops the workers.
 
-        Raises:  RuntimeError before start.
+        Raises:
+            RuntimeError: Before start.
         """
         if self._crew is None:
             raise RuntimeError(f"{type(self).__name__}: call start() before get()")
@@ -82,7 +85,9 @@ class SequenceEnqueuer:
 class OrderedEnqueuer(SequenceEnqueuer):
     """The batches of a Sequence, pass after pass; its on_epoch_end is called between them, in the thread that iterates.
 
-    Args:  shuffle: a new order in each pass, which does not depend on the workers.
+    Args:
+        shuffle: A new order in each pass, which does not depend on the workers.
+
     Deviations:  Keras starts new workers in each pass and has `on_epoch_end` and the order from a thread of its own.
     """
 
@@ -102,7 +107,10 @@ class OrderedEnqueuer(SequenceEnqueuer):
 class GeneratorEnqueuer(SequenceEnqueuer):
     """The items of a generator or iterator until it ends, drawn by one worker.
 
-    Args:  wait_time: not used, as in Keras.  random_seed: of NumPy in the worker process.
+    Args:
+        wait_time: Not used, as in Keras.
+        random_seed: Of NumPy in the worker process.
+
     Deviation:  in Keras several workers race for a generator's items, or each process goes through a copy.
     """
 

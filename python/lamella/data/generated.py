@@ -31,11 +31,18 @@ class GeneratedBatches(Batches):
 
     Exactly `steps` items are asked for in an epoch, never ahead into the next.
 
-    Args:  steps: None takes a Sequence's length, each epoch anew.  hiring: the workers; they start with the first epoch
-        and live until close().  order: of a Sequence in training.  shuffle: whether its batches change places.
-        argument: the name of `steps` where the user gives it, for messages.
-    Raises:  ValueError without steps for what has no length, for a batch without samples, for an item that is None, and
-        where no batch comes; TimeoutError for one that does not come within hiring.timeout.
+    Args:
+        steps: None takes a Sequence's length, each epoch anew.
+        hiring: The workers; they start with the first epoch and live until close().
+        order: Of a Sequence in training.
+        shuffle: Whether its batches change places.
+        argument: The name of `steps` where the user gives it, for messages.
+
+    Raises:
+        ValueError: Without steps for what has no length, for a batch without samples, for an item that is None, and where no
+            batch comes.
+        TimeoutError: For one that does not come within hiring.timeout.
+
     Deviation:  Keras leaves out items that are None, so that a helper without `return` is not found, and the rows of
         predict_generator move.
     """

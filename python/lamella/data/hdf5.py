@@ -17,12 +17,21 @@ _files: weakref.WeakValueDictionary[tuple[int, int, int], Any] = weakref.WeakVal
 class HDF5Matrix:
     """Rows start .. end - 1 of a dataset, read when they are due: fit, evaluate and predict take it for an array.
 
-    Args:  datapath: of the file, which is opened to read.  dataset: its name in the file.  end: None: all rows.
-        normalizer: called with the rows that were read; what it returns counts, for shape and dtype, too, which are those
-        of the first row.
-    Attributes:  shape, dtype, ndim, size: of the rows as they are handed out.
-    Raises:  FileNotFoundError, OSError for the file; KeyError if it has no such dataset; ValueError for a range that is
-        not in it.
+    Args:
+        datapath: Of the file, which is opened to read.
+        dataset: Its name in the file.
+        end: None: all rows.
+        normalizer: Called with the rows that were read; what it returns counts, for shape and dtype, too, which are those of
+            the first row.
+
+    Attributes:
+        shape, dtype, ndim, size: Of the rows as they are handed out.
+
+    Raises:
+        FileNotFoundError, OSError: For the file.
+        KeyError: If it has no such dataset.
+        ValueError: For a range that is not in it.
+
     Deviations:  Keras checks no range. It reads lists of indices in increasing order only, so that just shuffle="batch"
         and False work; here any order does, though "batch" is faster.
     """

@@ -53,7 +53,8 @@ class _Child(Protocol):
 class Process:
     """Does tasks in a child process, one at a time, for the one thread that calls it.
 
-    Args:  work: callable; what it changes in itself stays in the child.
+    Args:
+        work: Callable; what it changes in itself stays in the child.
     """
 
     def __init__(self, work: Work) -> None:

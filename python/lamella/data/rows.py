@@ -62,10 +62,15 @@ def _is_mapped(array: Array) -> bool:
 class Rows:
     """In the place of an array: slices and `take` read from the source, and convert what they read.
 
-    Args:  source: what `is_read_late` says yes to.  row_shape: of a row that is handed out; None: as in the source.
-        convert: also checks values, so what is wrong with them is found when their batch is due.  start, stop: the part
-        of the source that this is.  who: names it in messages.
-    Raises:  TypeError for a source of no numbers; later ValueError if the source has become shorter.
+    Args:
+        source: What `is_read_late` says yes to.
+        row_shape: Of a row that is handed out; None: as in the source.
+        convert: Also checks values, so what is wrong with them is found when their batch is due.
+        start, stop: The part of the source that this is.
+        who: Names it in messages.
+
+    Raises:
+        TypeError: For a source of no numbers; later ValueError if the source has become shorter.
     """
 
     def __init__(

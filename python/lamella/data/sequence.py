@@ -15,7 +15,8 @@ class Sequence:
 
     `__getitem__` may run in several threads or processes at once. Where it draws random numbers, key them by the index
     (and by an epoch that `on_epoch_end` counts): then they do not depend on who prepares the batch, and when.
-    Source:  Keras 2.2.5. What has the same three methods counts as a Sequence, too.
+
+    Source: Keras 2.2.5. What has the same three methods counts as a Sequence, too.
     """
 
     use_sequence_api = True

@@ -19,9 +19,13 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
     """One array for each name, with rank and shape checked; an array that fits is the user's own object, and what is read
     batch by batch becomes Rows.
 
-    Args:  data: an array, a list of arrays, or a dict by name; 1-D arrays become columns.  shapes: with the batch,
-        which is free; None entries are not checked.  prefix: "input" or "target", for the messages.
-    Raises:  ValueError, TypeError in Keras's own words.
+    Args:
+        data: An array, a list of arrays, or a dict by name; 1-D arrays become columns.
+        shapes: With the batch, which is free; None entries are not checked.
+        prefix: "input" or "target", for the messages.
+
+    Raises:
+        ValueError or TypeError: In Keras's own words.
     """
     if not names:
         if data is None or (hasattr(data, "__len__") and len(data) == 0):
@@ -68,8 +72,9 @@ def dense(data: Any, who: str) -> Any:
 def _frame_values(frame: Any, who: str) -> Array:
     """Columns of several kinds of numbers, say booleans beside floats, come as objects: they are numbers all the same.
 
-    Raises:  TypeError that names the first column of something else: strings, categories, dates, None, arrays.
-        Missing entries of nullable columns are NaN, as pandas has it.
+    Raises:
+        TypeError: That names the first column of something else: strings, categories, dates, None, arrays. Missing entries of
+            nullable columns are NaN, as pandas has it.
     """
     values = np.asarray(frame.values)
     if values.dtype.kind in "biuf":

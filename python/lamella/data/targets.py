@@ -43,10 +43,13 @@ def target_of(target: Any, output_shape: Shape, loss: str | None, name: str) -> 
 def as_target(target: Any, output_shape: Shape, loss: str | None, name: str, numbers: Array | None = None) -> Array:
     """The array that the loss reads: int64 labels for the sparse loss, else floatx.
 
-    Args:  numbers: of the samples, for messages; None: 0, 1, 2 ...
+    Args:
+        numbers: Of the samples, for messages; None: 0, 1, 2 ...
 
-    Raises:  ValueError for NaN and infinity (unless the loss is the user's own: they may mean something there) and for
-        labels that are no classes of the output; TypeError for what are no numbers.
+    Raises:
+        ValueError: For NaN and infinity (unless the loss is the user's own: they may mean something there) and for labels that
+            are no classes of the output.
+        TypeError: For what are no numbers.
     """
     who = f"target '{name}'"
     if loss == "sparse_categorical_crossentropy":

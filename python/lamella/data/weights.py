@@ -17,9 +17,12 @@ from lamella.data.standardize import dense
 def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
     """`given` sorted by output: one entry each, None where there is none.
 
-    Args:  given: for one output what it is, or a list or dict with one entry; for several a list or a dict by name.
+    Args:
+        given: For one output what it is, or a list or dict with one entry; for several a list or a dict by name.
         kind: "sample_weight" or "class_weight".
-    Raises:  TypeError, ValueError in Keras's own words.
+
+    Raises:
+        TypeError or ValueError: In Keras's own words.
     """
     if given is None or (isinstance(given, (list, Mapping)) and len(given) == 0):
         return [None] * len(names)
@@ -53,10 +56,15 @@ def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str |
     A sample_weight that is read batch by batch is checked for NaN then, too. With a class_weight all labels are looked at
     now, a part of the rows at a time: a weight for each sample is kept, the rows are not.
 
-    Args:  target: labels [N] or [N, 1]; or [N, C] with one class a sample: one-hot, or shares that add up to 1 of which
-        one is the largest.  mode: None, or "temporal" for weights [N, T].
-    Raises:  TypeError for a class_weight that is no dict (Keras ignores it); ValueError in Keras's own words, and for rows
-        [N, C] of several labels a sample, or none, of which Keras takes the first for the sample's class.
+    Args:
+        target: Labels [N] or [N, 1]; or [N, C] with one class a sample: one-hot, or shares that add up to 1 of which one is the
+            largest.
+        mode: None, or "temporal" for weights [N, T].
+
+    Raises:
+        TypeError: For a class_weight that is no dict (Keras ignores it).
+        ValueError: In Keras's own words, and for rows [N, C] of several labels a sample, or none, of which Keras takes the
+            first for the sample's class.
     """
     weights = _sample_weights(sample_weight, target, mode)
     if class_weight is None:

@@ -68,9 +68,12 @@ class Results:
 
     Ends early where a task raises Exhausted; raises what a task raised.
 
-    Args:  start: hands a task to a worker; None: each is done when it is asked for, by `main`.
-        timeout: seconds to wait for one before NotInTime is raised; None: for ever.
-    Attributes:  queue: the tasks that were started and not yet asked for.
+    Args:
+        start: Hands a task to a worker; None: each is done when it is asked for, by `main`.
+        timeout: Seconds to wait for one before NotInTime is raised; None: for ever.
+
+    Attributes:
+        queue: The tasks that were started and not yet asked for.
     """
 
     def __init__(
@@ -145,8 +148,11 @@ def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, wor
 class Workers:
     """One thread for each of `works`; without any the tasks are done by whoever asks for the results.
 
-    Args:  works: callables, each used by one thread only.  main: does the tasks where there are no works.
-        ahead: how many results may wait, so that memory stays bounded.  timeout: see Results.
+    Args:
+        works: callables, each used by one thread only.
+        main: Does the tasks where there are no works.
+        ahead: How many results may wait, so that memory stays bounded.
+        timeout: See Results.
     """
 
     def __init__(self, works: Sequence[Work], main: Work, ahead: int, timeout: float | None = None) -> None:

@@ -44,8 +44,11 @@ def symbols(values: Any) -> list[Symbolic]:
 def describe(value: Any, tensors: Sequence[Symbolic], dtype: str | None) -> Data:
     """`value` as data, in which `tensors` are the layer's inputs.
 
-    Args:  dtype: of the float arrays in it, which become constants: copies.
-    Raises:  TypeError for a tensor of a running tape, and for a dict.
+    Args:
+        dtype: Of the float arrays in it, which become constants: copies.
+
+    Raises:
+        TypeError: For a tensor of a running tape, and for a dict.
     """
     if isinstance(value, Symbolic):
         return {"tensor": next(i for i, x in enumerate(tensors) if x is value)}

@@ -148,7 +148,8 @@ def as_tensor(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Any:
 
     Floats get `dtype` (floatx if None), integers and booleans NumPy's.
 
-    Raises:  TypeError for what holds no numbers.
+    Raises:
+        TypeError: For what holds no numbers.
     """
     if isinstance(value, (Tensor, Variable, Symbolic, int, float)) or callable(value):
         return value

@@ -32,10 +32,15 @@ class Function(Layer, self_contained=True):
     not find it either. Masks end here, as in a Lambda.
     Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
-    Args:  function: a name in the registry's room "functions".  arguments, named: as `layers.arguments` describes them.
-        shapes: what it is known to return, [{"inputs": [[shape, dtype], ...], "outputs": ...}, ...]; what is not in there is
-        found by calling the function on small arrays. They are saved, so that reading a file from a stranger computes nothing.
-    Raises:  ValueError for an unknown function, arguments that it does not have or that no graph saves.
+    Args:
+        function: A name in the registry's room "functions".
+        arguments, named: As `layers.arguments` describes them.
+        shapes: What it is known to return, [{"inputs": [[shape, dtype], ...], "outputs": ...}, ...]; what is not in there is
+            found by calling the function on small arrays. They are saved, so that reading a file from a stranger computes
+            nothing.
+
+    Raises:
+        ValueError: For an unknown function, arguments that it does not have or that no graph saves.
     """
 
     supports_masking = True

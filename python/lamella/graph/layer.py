@@ -81,9 +81,12 @@ class Layer(Weighted, CallHistory, Configurable):
     moves only what `moved_by` names, and that `compute_output_shape` says what comes out. Then nothing of this is found out
     by a trial or watched in each call. A subclass does not inherit the promise, as it may do anything.
 
-    Args:  input_shape: shape without the batch, for a first layer; input_dim=n is (n,).  batch_input_shape: with it.
-        weights: initial weights, a list of arrays.
-    Source:  Keras 2.2.5 keras/engine/base_layer.py.
+    Args:
+        input_shape: Shape without the batch, for a first layer; input_dim=n is (n,).
+        batch_input_shape: With it.
+        weights: Initial weights, a list of arrays.
+
+    Source: Keras 2.2.5 keras/engine/base_layer.py.
     """
 
     input_spec: InputSpec | list[InputSpec] | None = None
@@ -161,7 +164,8 @@ class Layer(Weighted, CallHistory, Configurable):
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         """The mask that goes with the output: the one that came, if supports_masking. Lists for several tensors.
 
-        Raises:  TypeError, in Keras's own words, where a mask comes to a layer that knows none.
+        Raises:
+            TypeError: In Keras's own words, where a mask comes to a layer that knows none.
         """
         came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
         if came and not self.supports_masking:

@@ -21,8 +21,10 @@ from lamella.ops import conv2d
 class Conv2D(KernelLayer, self_contained=True):
     """activation(sum of windows of x times kernel, + bias).
 
-    Shapes:  x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge),
-        kernel [kh, kw, C, filters] in both formats -> [N, P, Q, filters].
+    Shapes:
+        x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge), kernel [kh, kw, C, filters] in
+            both formats -> [N, P, Q, filters].
+
     Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 

@@ -26,7 +26,8 @@ from lamella.ops import dense, dropout, reshape, transpose
 class Dense(KernelLayer, self_contained=True):
     """activation(x kernel + bias).
 
-    Shapes:  x [..., K], kernel [K, units], bias [units] -> [..., units].
+    Shapes:
+        x [..., K], kernel [K, units], bias [units] -> [..., units].
     """
 
     input_spec = InputSpec(min_ndim=2)

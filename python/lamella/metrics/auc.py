@@ -32,10 +32,14 @@ class AUC(Metric):
     takes every score that came as a threshold: the exact area (for ROC the probability that a positive is above a negative,
     equals counting half), at 17 bytes a sample; NaN counts as 0 then.
 
-    Args:  num_thresholds: 2 or more, or None.  curve: "ROC" | "PR".  summation_method: "interpolation" (trapezoids; for PR
-        true positives linear in the number above the threshold) | "minoring" | "majoring" (the lower or higher of both
-        ends).  thresholds: numbers in [0, 1] instead of evenly spaced ones.
-    Source:  Keras 2.3; Davis and Goadrich, ICML 2006, for PR. num_thresholds=None is lamella's.
+    Args:
+        num_thresholds: 2 or more, or None.
+        curve: "ROC" | "PR".
+        summation_method: "interpolation" (trapezoids; for PR true positives linear in the number above the threshold) |
+            "minoring" | "majoring" (the lower or higher of both ends).
+        thresholds: Numbers in [0, 1] instead of evenly spaced ones.
+
+    Source: Keras 2.3; Davis and Goadrich, ICML 2006, for PR. num_thresholds=None is lamella's.
     """
 
     direction: ClassVar[str | None] = "max"

@@ -36,7 +36,8 @@ def ratio(a: Any, b: Any) -> Floats:
 class _Counts(Metric):
     """What is above which threshold, over all batches. A label above one half is of a positive.
 
-    Args:  thresholds: a number or a list in [0, 1]; a prediction is positive above it. None is 0.5.
+    Args:
+        thresholds: A number or a list in [0, 1]; a prediction is positive above it. None is 0.5.
     """
 
     def __init__(self, thresholds: Thresholds = None, name: str | None = None) -> None:
@@ -114,8 +115,9 @@ class FalseNegatives(_Counts):
 class _OfClasses(_Counts):
     """Counts that may look at some classes only.
 
-    Args:  top_k: only the k largest predictions of a row (the first of equals) can be positive; without thresholds they
-        all are.  class_id: only this entry of the last axis counts.
+    Args:
+        top_k: Only the k largest predictions of a row (the first of equals) can be positive; without thresholds they all are.
+        class_id: Only this entry of the last axis counts.
     """
 
     direction: ClassVar[str | None] = "max"

@@ -21,9 +21,13 @@ class Metric(Configurable):
     forgets it. In the logs the last result of an epoch stands, not a mean over batches; under `weighted_metrics` sample
     weights count what they say.
 
-    Args:  name: of its column; the class's own in snake_case if None.
-    Attributes:  direction: which way it improves, "max" or "min"; None leaves that to the name.
-    Source:  keras.metrics.Metric of Keras 2.3; Keras 2.2.5 has only the protocol (stateful, reset_states).
+    Args:
+        name: Of its column; the class's own in snake_case if None.
+
+    Attributes:
+        direction: Which way it improves, "max" or "min"; None leaves that to the name.
+
+    Source: keras.metrics.Metric of Keras 2.3; Keras 2.2.5 has only the protocol (stateful, reset_states).
     """
 
     stateful: ClassVar[bool] = True

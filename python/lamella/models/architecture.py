@@ -150,8 +150,10 @@ def to_yaml(model: Any, **kwargs: Any) -> str:
 def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model of a {"class_name", "config"}, with new weights.
 
-    Raises:  TypeError for a list; ValueError "Unknown layer: Foo", and for weights of more than 2 GiB or, where it is set,
-        config.max_file_bytes(), and for functions of a graph that do not say what they return.
+    Raises:
+        TypeError: For a list.
+        ValueError: "Unknown layer: Foo", and for weights of more than 2 GiB or, where it is set, config.max_file_bytes(), and
+            for functions of a graph that do not say what they return.
     """
     if isinstance(config, list):
         raise TypeError(
@@ -166,7 +168,8 @@ def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model that `to_json` described, here, in Keras 2, tf.keras or Keras 3, with new weights.
 
-    Raises:  ValueError for what is no such description, or asks for more than `model_from_config` allows.
+    Raises:
+        ValueError: For what is no such description, or asks for more than `model_from_config` allows.
     """
     from lamella.saving import text  # loaded with the first description from elsewhere
 

@@ -74,8 +74,10 @@ class GeneratorMethods:
     Sequence again after each epoch that changed it; what does not pickle, or is of the script itself, is forked.
     timeout, which Keras does not have: the seconds to wait for one batch, of validation_data too; None waits for ever. A
     process that is late is killed; a thread cannot be, and ends with the batch that it prepares. 0 workers cannot be timed.
-    Raises:  the generator's own errors; TimeoutError that names the batch; WorkerDiedError for a process that was killed;
-        TypeError for more than three positional arguments.
+
+    Raises:
+        the generator's own errors; TimeoutError that names the batch; WorkerDiedError for a process that was killed; TypeError
+            for more than three positional arguments.
     """
 
     built: bool
@@ -111,10 +113,13 @@ class GeneratorMethods:
     ) -> History:
         """`fit` on batches (x, y) or (x, y, sample_weight) as they come.
 
-        Args:  steps_per_epoch: batches an epoch; None: all of a Sequence. What is left of a Sequence comes first in the
-            next epoch.  validation_data: a generator or Sequence, of which `validation_steps` batches are drawn each
-            time, or arrays (x, y[, weights]), taken in batches of the last training batch's size.
-            shuffle: the order of a Sequence's batches.
+        Args:
+            steps_per_epoch: Batches an epoch; None: all of a Sequence. What is left of a Sequence comes first in the next
+                epoch.
+            validation_data: A generator or Sequence, of which `validation_steps` batches are drawn each time, or arrays (x, y[,
+                weights]), taken in batches of the last training batch's size.
+            shuffle: The order of a Sequence's batches.
+
         Deviations:  no val_* in epochs without validation; exactly the batches that are used are drawn; a generator that
             ends early ends the training with a warning.
         """

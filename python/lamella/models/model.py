@@ -15,7 +15,8 @@ from lamella.models.trainable import Trainable
 class Model(Trainable, Network, self_contained=True):
     """The layers between `inputs` and `outputs`; see Network for the graph, Trainable for fit and its kin.
 
-    Args:  inputs, outputs: a symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.
+    Args:
+        inputs, outputs: A symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.
     """
 
     def __init__(

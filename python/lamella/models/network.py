@@ -36,8 +36,11 @@ from lamella.models.summary import print_summary
 class Network(Stored, Layer, self_contained=True):
     """The layers between `inputs` and `outputs`, run in order by a plan made once.
 
-    Args:  inputs, outputs: a symbolic tensor, or a list of them.
-    Raises:  ValueError for outputs that no layer made or that need more than `inputs`, and for names used twice.
+    Args:
+        inputs, outputs: A symbolic tensor, or a list of them.
+
+    Raises:
+        ValueError: For outputs that no layer made or that need more than `inputs`, and for names used twice.
     """
 
     first_node = 1
@@ -417,8 +420,10 @@ class Network(Stored, Layer, self_contained=True):
         arguments; both are evaluated in each step.
 
         As in Keras 2, no file holds it, and weights that only it needs are not trained, as they are not the model's.
-        Raises:  ValueError for a tensor that is no scalar, or that needs more than the model's inputs; RuntimeError for one
-            that comes after the model has become a part of another.
+
+        Raises:
+            ValueError: For a tensor that is no scalar, or that needs more than the model's inputs.
+            RuntimeError: For one that comes after the model has become a part of another.
         """
         listed = losses if isinstance(losses, (list, tuple)) else [losses]
         tensors = [loss for loss in listed if isinstance(loss, Symbolic)]

@@ -23,10 +23,15 @@ class Stored:
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """The weights alone, layer by layer.
 
-        Args:  filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
-            h5py.Group.  overwrite: False asks on the terminal before a file is replaced.
-        Raises:  FileExistsError without a terminal to ask on; OSError naming the path, and the old file is whole then;
-            RuntimeError while another thread trains the model.
+        Args:
+            filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
+                h5py.Group.
+            overwrite: False asks on the terminal before a file is replaced.
+
+        Raises:
+            FileExistsError: Without a terminal to ask on.
+            OSError: Naming the path, and the old file is whole then.
+            RuntimeError: While another thread trains the model.
         """
         from lamella import saving  # loaded with the first file
 
@@ -47,14 +52,20 @@ class Stored:
         What is frozen, now or when the file was written, does not matter: inside a nested model lamella's files say which
         weight is which, and in files of Keras the weights' names do.
 
-        Args:  by_name: layers of the same name instead of layers in the same place; a warning names those of the model that
-            are not in the file. Inside a nested model then weights of the same names, if all are there.
-            skip_mismatch: warn of a layer that does not fit instead of raising; here without by_name, too,
-            where Keras 2.2.5 ignores it.
-            reshape: weights of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions only.
-            timeout: as in `load_model`.
-        Raises:  ModelFileError for a damaged file; ValueError in Keras's words, with the file's and the model's shapes, and
-            where it cannot be known which weight of a nested model is which, or which layer of a `.weights.h5`.
+        Args:
+            by_name: Layers of the same name instead of layers in the same place; a warning names those of the model that are
+                not in the file. Inside a nested model then weights of the same names, if all are there.
+            skip_mismatch: Warn of a layer that does not fit instead of raising; here without by_name, too, where Keras 2.2.5
+                ignores it.
+            reshape: Weights of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions
+                only.
+            timeout: As in `load_model`.
+
+        Raises:
+            ModelFileError: For a damaged file.
+            ValueError: In Keras's words, with the file's and the model's shapes, and where it cannot be known which weight of a
+                nested model is which, or which layer of a `.weights.h5`.
+
         Deviation from Keras 2.2.5: it takes the weights of a nested model in the order of the file, which depends on what was
             frozen, and so exchanges weights of the same shape.
         """
@@ -79,11 +90,17 @@ class Stored:
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
     """Description, weights, and what training needs to go on, in one file.
 
-    Args:  filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
-        h5py.Group.  overwrite: False asks on the terminal before a file is replaced.  include_optimizer: also how the
-        model was compiled, and the optimizer's state.
-    Raises:  FileExistsError without a terminal to ask on; OSError naming the path, and the old file is whole then;
-        TypeError for a config that is no JSON; RuntimeError while another thread trains the model.
+    Args:
+        filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or h5py.Group.
+        overwrite: False asks on the terminal before a file is replaced.
+        include_optimizer: Also how the model was compiled, and the optimizer's state.
+
+    Raises:
+        FileExistsError: Without a terminal to ask on.
+        OSError: Naming the path, and the old file is whole then.
+        TypeError: For a config that is no JSON.
+        RuntimeError: While another thread trains the model.
+
     Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past. With
     the optimizer's state goes what callbacks remember, see load_model, in an attribute and a group `lamella_state`.
     """
@@ -107,11 +124,16 @@ def load_model(
     after ModelCheckpoint in the list were yet to do at that epoch's end. In Keras they begin afresh, as they do here
     with other arguments, in a fit from epoch 0, in every later one, and once the model is compiled again.
 
-    Args:  filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.  custom_objects:
-        classes and functions of your own by name.  compile: also compile, and give the optimizer its state.
-        timeout: seconds; HDF5 then reads the file in a process of its own. lamella's files carry a checksum, but a file
-        from elsewhere may be damaged or made so that HDF5 crashes or never returns. Lamella's own argument.
-    Raises:  ModelFileError for a damaged file; ValueError "Unknown layer: Foo" for a class that is not registered.
+    Args:
+        filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.
+        custom_objects: Classes and functions of your own by name.
+        compile: Also compile, and give the optimizer its state.
+        timeout: Seconds; HDF5 then reads the file in a process of its own. lamella's files carry a checksum, but a file from
+            elsewhere may be damaged or made so that HDF5 crashes or never returns. Lamella's own argument.
+
+    Raises:
+        ModelFileError: For a damaged file.
+        ValueError: "Unknown layer: Foo" for a class that is not registered.
     """
     from lamella import saving
 

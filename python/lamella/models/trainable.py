@@ -56,12 +56,17 @@ class Trainable(GeneratorMethods):
     ) -> None:
         """Choose how to train; the weights that are trainable now are the ones that are trained.
 
-        Args:  optimizer: name, config or instance.  loss: name, function, or list or dict of them by output.
+        Args:
+            optimizer: name, config or instance.
+            loss: name, function, or list or dict of them by output.
             metrics, weighted_metrics: list for every output, or dict by output; 'acc' fits loss and output.
             loss_weights: list or dict of numbers, or of scalars of K.variable, whose values count when a batch is due.
             sample_weight_mode: None or "temporal".
-        Raises:  ValueError, TypeError in Keras's own words; RuntimeError while the model is trained, from a callback, say,
-            until its on_train_end. The model is then as it was.
+
+        Raises:
+            ValueError or TypeError: In Keras's own words.
+            RuntimeError: While the model is trained, from a callback, say, until its on_train_end. The model is then as it was.
+
         Deviation:  Keras goes on with the old optimizer, losses and weights until `fit` has returned, without a word, and
             takes the new ones from the next batch on in `fit_generator`.
         """
@@ -184,21 +189,26 @@ class Trainable(GeneratorMethods):
         HDF5Matrix, h5py datasets, np.memmap and scipy's sparse matrices are arrays, too, of which each batch is read and
         converted when it is due, and its values are checked then; evaluate and predict take them alike.
 
-        Args:  batch_size: None means 32.  validation_split: the tail of the arrays, before shuffling, is held out.
-            initial_epoch: with a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
+        Args:
+            batch_size: None means 32.
+            validation_split: The tail of the arrays, before shuffling, is held out.
+            initial_epoch: With a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
             validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
-            `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
+                `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
             shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
             class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
-            verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch;
-            "auto" means 1.
-            steps_per_epoch: that many steps, each on all of the arrays, or batches of a generator.
-            max_queue_size, workers, use_multiprocessing, timeout: of a generator's or Sequence's batches, see
-            fit_generator.
+            verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch; "auto"
+                means 1.
+            steps_per_epoch: That many steps, each on all of the arrays, or batches of a generator.
+            max_queue_size, workers, use_multiprocessing, timeout: Of a generator's or Sequence's batches, see fit_generator.
             renamed: nb_epoch, Keras 1's epochs.
-        Returns:  the History of this fit, also `model.history`.
-        Raises:  RuntimeError before compile and while another thread trains the model; ValueError, TypeError in
-            Keras's own words before any weight has changed.
+
+        Returns:
+            The History of this fit, also `model.history`.
+
+        Raises:
+            RuntimeError: Before compile and while another thread trains the model.
+            ValueError or TypeError: In Keras's own words before any weight has changed.
         """
         if "nb_epoch" in renamed:
             warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=2)
@@ -241,7 +251,8 @@ class Trainable(GeneratorMethods):
     ) -> float | list[float]:
         """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase.
 
-        Args:  x: arrays, or a generator of batches; the last four are for it alone, see evaluate_generator.
+        Args:
+            x: arrays, or a generator of batches; the last four are for it alone, see evaluate_generator.
         """
         verbose = checked_verbose(verbose)
         if is_generated(x):
@@ -270,7 +281,8 @@ class Trainable(GeneratorMethods):
     ) -> Arrays:
         """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile.
 
-        Args:  x: arrays, or a generator of batches; the last four are for it alone, see predict_generator.
+        Args:
+            x: arrays, or a generator of batches; the last four are for it alone, see predict_generator.
         """
         verbose = checked_verbose(verbose)
         if is_generated(x):

@@ -19,8 +19,11 @@ SELU_SCALE = 1.0507009873554804934193349852946
 def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> tuple[Array, Backward]:
     """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold).
 
-    Args:  x: float, any shape.
-    Returns:  the same shape.
+    Args:
+        x: float, any shape.
+
+    Returns:
+        The same shape.
     """
     x = contiguous(x)
     y = empty_like(x)

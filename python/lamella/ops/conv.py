@@ -25,10 +25,18 @@ def conv2d(
 ) -> tuple[Array, Backward]:
     """y = activation(x * kernel + bias): cross-correlation, as everywhere in the field.
 
-    Args:  x: float [N, H, W, C].  kernel: [R, S, C, K].  bias: [K] or None.  padding: "valid" | "same" (zeros; the odd
-      one at the end).
-    Returns:  [N, P, Q, K], P = shapes.window_length(H, R, strides[0], padding, dilation[0]).
-    Raises:  TypeError if dtypes differ; ValueError if ranks or channels do not fit or no window fits into the image.
+    Args:
+        x: float [N, H, W, C].
+        kernel: [R, S, C, K].
+        bias: [K] or None.
+        padding: "valid" | "same" (zeros; the odd one at the end).
+
+    Returns:
+        [N, P, Q, K], P = shapes.window_length(H, R, strides[0], padding, dilation[0]).
+
+    Raises:
+        TypeError: If dtypes differ.
+        ValueError: If ranks or channels do not fit or no window fits into the image.
     """
     if x.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(f"conv2d: expected [N, H, W, {kernel.shape[2]}], got shape {x.shape}")

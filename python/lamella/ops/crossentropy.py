@@ -19,8 +19,12 @@ from lamella.ops.targets import labels_beside, labels_outside, target_beside
 def categorical_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
     """-sum(y log q), q = p / sum(p) clipped to [epsilon, 1 - epsilon], over the last axis.
 
-    Args:  p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).  y: the same shape.
-    Returns:  [...].
+    Args:
+        p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).
+        y: The same shape.
+
+    Returns:
+        [...].
     """
     if from_logits:
         return _softmax_crossentropy(p, y)
@@ -78,9 +82,15 @@ def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
 def sparse_categorical_crossentropy(p: Array | Tensor, labels: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
     """-log q[label], q = p clipped to [epsilon, 1 - epsilon] and renormalised, over the last axis.
 
-    Args:  p: [..., C] probabilities, or logits if from_logits.  labels: [...] or [..., 1], whole numbers in [0, C).
-    Returns:  [...].
-    Raises:  ValueError for other labels.
+    Args:
+        p: [..., C] probabilities, or logits if from_logits.
+        labels: [...] or [..., 1], whole numbers in [0, C).
+
+    Returns:
+        [...].
+
+    Raises:
+        ValueError: For other labels.
     """
     plain = value_of(labels)
     if from_logits:
@@ -134,8 +144,12 @@ def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Bac
 def binary_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
     """mean of -(y log q + (1 - y) log(1 - q)), q = p clipped to [epsilon, 1 - epsilon], over the last axis.
 
-    Args:  p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).  y: the same shape.
-    Returns:  [...].
+    Args:
+        p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).
+        y: The same shape.
+
+    Returns:
+        [...].
     """
     if from_logits:
         return _sigmoid_crossentropy(p, y)

@@ -17,9 +17,16 @@ FusedActivation: TypeAlias = Literal["linear", "relu"]
 def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActivation = "linear") -> tuple[Array, Backward]:
     """y = activation(x kernel + bias).
 
-    Args:  x: float [..., K].  kernel: [K, N].  bias: [N] or None.
-    Returns:  [..., N].
-    Raises:  TypeError if dtypes differ, ValueError if K does.
+    Args:
+        x: float [..., K].
+        kernel: [K, N].
+        bias: [N] or None.
+
+    Returns:
+        [..., N].
+
+    Raises:
+        TypeError: If dtypes differ, ValueError if K does.
     """
     inputs, units = kernel.shape
     shape = x.shape

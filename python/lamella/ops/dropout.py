@@ -18,10 +18,16 @@ def dropout(
 ) -> tuple[Array, Backward]:
     """0 for a share `rate` of the elements, x / (1 - rate) for the others.
 
-    Args:  x: float, any shape.  rate: x itself comes back unless 0 < rate < 1.  key: (seed, offset), each below 2**63;
-      the same key and shape give the same mask.  noise_shape: shape of the mask, broadcast to x's; None in it is x's own.
-    Raises:  ValueError if noise_shape does not broadcast.
-    Source:  Keras 2.2.5.
+    Args:
+        x: float, any shape.
+        rate: X itself comes back unless 0 < rate < 1.
+        key: (seed, offset), each below 2**63; the same key and shape give the same mask.
+        noise_shape: Shape of the mask, broadcast to x's; None in it is x's own.
+
+    Raises:
+        ValueError: If noise_shape does not broadcast.
+
+    Source: Keras 2.2.5.
     """
     if not 0 < rate < 1:
         return x, lambda dy, need: (dy,)

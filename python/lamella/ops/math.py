@@ -101,7 +101,8 @@ power = _binary(
 def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
     """a b over the last two axes, the others broadcast; both have two axes or more.
 
-    Raises:  ValueError if the inner axes differ.
+    Raises:
+        ValueError: If the inner axes differ.
     """
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: expected [..., M, K] and [..., K, N], got {a.shape} and {b.shape}")

@@ -35,8 +35,13 @@ def batch_norm(
 ) -> tuple[Array, Backward]:
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with the statistics of this batch.
 
-    Args:  x: float [..., C].  gamma, beta: [C]; None is 1 and 0.  statistics: gets "mean" and "variance" (biased), [C].
-    Returns:  [..., C].
+    Args:
+        x: float [..., C].
+        gamma, beta: [C]; None is 1 and 0.
+        statistics: Gets "mean" and "variance" (biased), [C].
+
+    Returns:
+        [..., C].
     """
     rows = _rows(x, "batch_norm")
     absent = np.empty(0, x.dtype)
@@ -66,8 +71,13 @@ def batch_norm_inference(
 ) -> tuple[Array, Backward]:
     """y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with given statistics, which get no gradient.
 
-    Args:  x: float [..., C].  gamma, beta: [C]; None is 1 and 0.  mean, variance: [C].
-    Returns:  [..., C].
+    Args:
+        x: float [..., C].
+        gamma, beta: [C]; None is 1 and 0.
+        mean, variance: [C].
+
+    Returns:
+        [..., C].
     """
     rows = _rows(x, "batch_norm_inference")
     absent = np.empty(0, x.dtype)

@@ -34,8 +34,13 @@ def _geometry(
 def max_pool2d(x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid") -> tuple[Array, Backward]:
     """Largest of each window; padding never wins. The first of equals gets the gradient.
 
-    Args:  x: float [N, H, W, C].  size: at most 256 places.  padding: "valid" | "same".
-    Returns:  [N, P, Q, C], P = shapes.window_length(H, size[0], strides[0], padding).
+    Args:
+        x: float [N, H, W, C].
+        size: At most 256 places.
+        padding: "valid" | "same".
+
+    Returns:
+        [N, P, Q, C], P = shapes.window_length(H, size[0], strides[0], padding).
     """
     if size[0] * size[1] > LARGEST_MAX_WINDOW:
         raise ValueError(f"max_pool2d: expected a window of at most {LARGEST_MAX_WINDOW} places, got {size}")
@@ -58,9 +63,14 @@ def max_pool2d(x: Array, *, size: tuple[int, int], strides: tuple[int, int], pad
 def avg_pool2d(x: Array, *, size: tuple[int, int], strides: tuple[int, int], padding: str = "valid") -> tuple[Array, Backward]:
     """Mean of each window; padding is not counted.
 
-    Args:  x: float [N, H, W, C].  padding: "valid" | "same".
-    Returns:  [N, P, Q, C], P = shapes.window_length(H, size[0], strides[0], padding).
-    Source:  Keras 2.2.5, TensorFlow backend.
+    Args:
+        x: float [N, H, W, C].
+        padding: "valid" | "same".
+
+    Returns:
+        [N, P, Q, C], P = shapes.window_length(H, size[0], strides[0], padding).
+
+    Source: Keras 2.2.5, TensorFlow backend.
     """
     shape, geometry = _geometry(x, size, strides, padding, "avg_pool2d")
     x = contiguous(x)

@@ -36,9 +36,10 @@ Node: TypeAlias = tuple[Backward, tuple[int, ...], tuple[bool, ...], int]
 class Tensor(_kernels.Held):
     """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
 
-    Attributes:  index: its place on the tape.  block: which block of a tape it was made in, so that one of an earlier step
-        is known.  logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past
-        both at once.
+    Attributes:
+        index: Its place on the tape.
+        block: Which block of a tape it was made in, so that one of an earlier step is known.
+        logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past both at once.
     """
 
     __slots__ = ()
@@ -83,8 +84,11 @@ class Tensor(_kernels.Held):
 class Tape(_kernels.Recorder):
     """Records what is computed from `sources` in its `with` block, or in `run`, in this thread; each block begins anew.
 
-    Args:  sources: the Variables whose gradients are asked for; `watch` adds arrays to them.
-    Raises:  RuntimeError on entry if another tape records in this thread.
+    Args:
+        sources: The Variables whose gradients are asked for; `watch` adds arrays to them.
+
+    Raises:
+        RuntimeError: On entry if another tape records in this thread.
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
@@ -96,7 +100,8 @@ class Tape(_kernels.Recorder):
     def watch(self, value: Array) -> Tensor:
         """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources.
 
-        Raises:  RuntimeError outside of the tape's block, or after an op.
+        Raises:
+            RuntimeError: Outside of the tape's block, or after an op.
         """
         if not self.recording or self.nodes:
             raise RuntimeError("Tape.watch: sources come in the tape's block, before the first op")
@@ -108,7 +113,9 @@ class Tape(_kernels.Recorder):
 
         loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
         not written to. Each closure is freed as soon as it was used. Called within the block, it begins the block anew.
-        Raises:  RuntimeError for a Tensor of an earlier block, or one whose closures have been used.
+
+        Raises:
+            RuntimeError: For a Tensor of an earlier block, or one whose closures have been used.
         """
         nodes, block = self.nodes, self.block
         self.renew()

@@ -43,7 +43,8 @@ def serialize(optimizer: Optimizer) -> Config:
 def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
     """The optimizer that `serialize` described; the class name in any case.
 
-    Raises:  ValueError for an unknown name, a config of another form, and TFOptimizer, which needs TensorFlow.
+    Raises:
+        ValueError: For an unknown name, a config of another form, and TFOptimizer, which needs TensorFlow.
     """
     if "class_name" not in config or "config" not in config:
         raise ValueError(f"Improper config format: {config}")

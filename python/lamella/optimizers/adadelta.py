@@ -19,8 +19,11 @@ class Adadelta(Optimizer):
 
     u is made with the d of the step before; epsilon stands inside both roots.
 
-    Args:  lr: 1 is the paper's rule.  epsilon: None takes K.epsilon() as it is now.
-    Source:  Zeiler 2012 (arXiv 1212.5701); Keras 2.2.5.
+    Args:
+        lr: 1 is the paper's rule.
+        epsilon: None takes K.epsilon() as it is now.
+
+    Source: Zeiler 2012 (arXiv 1212.5701); Keras 2.2.5.
     """
 
     slots = ("accumulators", "delta_accumulators")

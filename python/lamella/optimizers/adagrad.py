@@ -17,8 +17,10 @@ from lamella.optimizers.state import Reading
 class Adagrad(Optimizer):
     """a += g*g;  p -= lr * g / (sqrt(a) + epsilon), with a = 0 at the start.
 
-    Args:  epsilon: None takes K.epsilon() as it is now.
-    Source:  Duchi et al. 2011; Keras 2.2.5 (TensorFlow's own starts at a = 0.1).
+    Args:
+        epsilon: None takes K.epsilon() as it is now.
+
+    Source: Duchi et al. 2011; Keras 2.2.5 (TensorFlow's own starts at a = 0.1).
     """
 
     slots = ("accumulators",)

@@ -24,8 +24,11 @@ class Adam(Optimizer):
     lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t): epsilon is added to the uncorrected root ("epsilon hat"), as
     Keras 2.2.5 does; the paper's Algorithm 1 differs.
 
-    Args:  epsilon: None takes K.epsilon() as it is now.  amsgrad: the largest v so far stands under the root.
-    Source:  Kingma & Ba 2014; Reddi et al. 2018 (on the uncorrected v); Keras 2.2.5.
+    Args:
+        epsilon: None takes K.epsilon() as it is now.
+        amsgrad: The largest v so far stands under the root.
+
+    Source: Kingma & Ba 2014; Reddi et al. 2018 (on the uncorrected v); Keras 2.2.5.
     """
 
     def __init__(
@@ -80,8 +83,10 @@ class AdamW(Adam):
     paper has it, so eps = epsilon / sqrt(1 - beta_2^t). TensorFlow Addons' AdamW does not multiply by lr: its weight_decay
     is lr * weight_decay here, and stays when lr changes. The paper's is that too, both multiplied by a common schedule.
 
-    Args:  weight_decay: a number >= 0; may be changed during training, like lr.  The others are Adam's.
-    Source:  Loshchilov & Hutter 2019 (arXiv 1711.05101), Algorithm 2; not in Keras 2.
+    Args:
+        weight_decay: A number >= 0; may be changed during training, like lr. The others are Adam's.
+
+    Source: Loshchilov & Hutter 2019 (arXiv 1711.05101), Algorithm 2; not in Keras 2.
     """
 
     def __init__(

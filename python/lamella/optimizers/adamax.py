@@ -17,8 +17,10 @@ from lamella.optimizers.state import Reading
 class Adamax(Optimizer):
     """m: moving average of g;  u = max(beta_2*u, |g|);  p -= lr / (1 - beta_1^t) * m / (u + epsilon).
 
-    Args:  epsilon: None takes K.epsilon() as it is now.
-    Source:  Kingma & Ba 2014, section 7.1; Keras 2.2.5 (the paper has no epsilon).
+    Args:
+        epsilon: None takes K.epsilon() as it is now.
+
+    Source: Kingma & Ba 2014, section 7.1; Keras 2.2.5 (the paper has no epsilon).
     """
 
     slots = ("ms", "us")

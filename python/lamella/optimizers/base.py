@@ -38,8 +38,11 @@ class Optimizer(Stateful):
         gradient_accumulation_steps: n makes n calls of `step` one: weights and `iterations` move in every n-th, along
         the mean of the n gradients, which is what is clipped. Sums that wait for a step survive the end of an epoch; they
         stand behind Keras's weights in `weights`.
-    Raises:  TypeError for any other keyword.
-    Source:  Keras 2.2.5; clipnorm_per_tensor and gradient_accumulation_steps are lamella's own.
+
+    Raises:
+        TypeError: For any other keyword.
+
+    Source: Keras 2.2.5; clipnorm_per_tensor and gradient_accumulation_steps are lamella's own.
     """
 
     def __init__(self, **kwargs: float | None) -> None:
@@ -73,11 +76,16 @@ class Optimizer(Stateful):
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         """Update `params` in place by one step along `grads`.
 
-        Args:  params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of
-            those of the first call, so later calls may bring other views of it (see `bind`).  grads: as many arrays of the same
-            shapes and dtype, read only.
-        Returns:  True, or False where the gradients were only added up (see gradient_accumulation_steps).
-        Raises:  TypeError, ValueError naming the array at fault; nothing is modified then.
+        Args:
+            params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of those of
+                the first call, so later calls may bring other views of it (see `bind`).
+            grads: As many arrays of the same shapes and dtype, read only.
+
+        Returns:
+            True, or False where the gradients were only added up (see gradient_accumulation_steps).
+
+        Raises:
+            TypeError or ValueError: Naming the array at fault; nothing is modified then.
         """
         return self.step_and(params, grads)
 
@@ -91,8 +99,10 @@ class Optimizer(Stateful):
     ) -> bool:
         """`step`, and what belongs to it, in one piece: Ctrl-C, or an error, leaves all of it done or nothing.
 
-        Args:  then: calls of C functions, also made where gradients are only added up.  projections: calls that change params
-            after the update; they may be of Python, at the price of a copy of parameters and state.
+        Args:
+            then: Calls of C functions, also made where gradients are only added up.
+            projections: Calls that change params after the update; they may be of Python, at the price of a copy of parameters
+                and state.
         """
         if params is not self._params:
             self.turn_to(params)

@@ -23,8 +23,10 @@ class Nadam(Optimizer):
     schedule_decay)) and M_t is the product of mu_1 to mu_t. Keras does not save M_t; here it follows from `iterations`, so
     a training that is taken up again goes on as it would have gone, which in Keras it does not.
 
-    Args:  epsilon: None takes K.epsilon() as it is now.  There is no `decay`.
-    Source:  Dozat 2016; Keras 2.2.5.
+    Args:
+        epsilon: None takes K.epsilon() as it is now. There is no `decay`.
+
+    Source: Dozat 2016; Keras 2.2.5.
     """
 
     slots = ("ms", "vs")

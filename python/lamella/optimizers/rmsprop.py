@@ -17,8 +17,10 @@ from lamella.optimizers.state import Reading
 class RMSprop(Optimizer):
     """a = rho*a + (1-rho)*g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
-    Args:  epsilon: None takes K.epsilon() as it is now.
-    Source:  Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5: not centered, without momentum, epsilon outside the root.
+    Args:
+        epsilon: None takes K.epsilon() as it is now.
+
+    Source: Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5: not centered, without momentum, epsilon outside the root.
     """
 
     slots = ("accumulators",)

@@ -19,7 +19,8 @@ class SGD(Optimizer):
     Keras keeps and saves the moments v without momentum, too; then they are -lr*g of the last step. Here they cost that step
     nothing: they are worked out when `weights` is read or momentum is raised, from the gradients of the last step, which are
     kept until the next one. So read the weights before you overwrite these gradients.
-    Source:  Keras 2.2.5; Nesterov's form of Sutskever et al. 2013.
+
+    Source: Keras 2.2.5; Nesterov's form of Sutskever et al. 2013.
     """
 
     slots = ("moments",)

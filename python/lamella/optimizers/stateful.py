@@ -50,9 +50,10 @@ class Stateful(Configurable):
 
         What set_weights or set_state was given before there was a state is taken up instead.
 
-        Args:  names: what messages call the parameters. Whoever gives them never changes the list, so that a step need not
-            look at its arrays.
-            then: makes a call of the new state, of a C function, that happens with the binding: no interrupt comes between.
+        Args:
+            names: What messages call the parameters. Whoever gives them never changes the list, so that a step need not look at
+                its arrays.
+            then: Makes a call of the new state, of a C function, that happens with the binding: no interrupt comes between.
         """
         arrays.check_params(type(self).__name__, params, names)
         state = self._given
@@ -134,8 +135,11 @@ class Stateful(Configurable):
 
         That state is then the one that `weights`, get_state and set_state mean.
 
-        Args:  state: the one that `bind` returned for them, or its copy.
-        Raises:  ValueError, which names the array at fault, for arrays that no state belongs to.
+        Args:
+            state: The one that `bind` returned for them, or its copy.
+
+        Raises:
+            ValueError: Which names the array at fault, for arrays that no state belongs to.
         """
         held = self._state.params
         if held is not None and state in (None, self._state) and len(params) == len(held) and all(map(is_, params, held)):

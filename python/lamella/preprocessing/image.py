@@ -65,6 +65,7 @@ def load_img(
             floats outside 0 to 255, which have no white.
 
     Source: keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else, and cuts 16-bit greys
+
     off at 255. From 1.1.1 on "grayscale" keeps them.
     """
     if grayscale is True:
@@ -91,10 +92,17 @@ def load_img(
 def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike | None = None) -> NDArray[np.generic]:
     """The pixels of an image, or of an array of rank 2 or 3.
 
-    Args:  data_format: None: lamella's image_data_format().  dtype: None: floatx().
-    Returns:  dtype [H, W, C], or [C, H, W] for channels_first (a view of the former); C = 1 for grayscale.
-    Raises:  ValueError for another rank or data_format.
-    Source:  keras-preprocessing 1.1.0.
+    Args:
+        data_format: None: lamella's image_data_format().
+        dtype: None: floatx().
+
+    Returns:
+        Dtype [H, W, C], or [C, H, W] for channels_first (a view of the former); C = 1 for grayscale.
+
+    Raises:
+        ValueError: For another rank or data_format.
+
+    Source: keras-preprocessing 1.1.0.
     """
     data_format = config.image_data_format() if data_format is None else data_format
     if data_format not in ("channels_first", "channels_last"):
@@ -110,11 +118,16 @@ def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike |
 def array_to_img(x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None) -> Image:
     """An image of the pixels in x; x stays as it is.
 
-    Args:  x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.  scale: shift so that nothing is negative, then stretch so
-      that the largest value is 255; else values are cut to whole numbers as they are, those outside 0 to 255 become 0 or
-      255, NaN 0, with a warning.  dtype: to compute in; None: floatx().
-    Raises:  ValueError for another rank, number of channels or data_format, and for an empty image.
-    Source:  keras-preprocessing 1.1.0, where 256 becomes 0; 1.1.1 and later shift by the minimum even where it is positive.
+    Args:
+        x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.
+        scale: Shift so that nothing is negative, then stretch so that the largest value is 255; else values are cut to whole
+            numbers as they are, those outside 0 to 255 become 0 or 255, NaN 0, with a warning.
+        dtype: To compute in; None: floatx().
+
+    Raises:
+        ValueError: For another rank, number of channels or data_format, and for an empty image.
+
+    Source: keras-preprocessing 1.1.0, where 256 becomes 0; 1.1.1 and later shift by the minimum even where it is positive.
     """
     return _drawn(x, data_format, scale, dtype)
 
@@ -150,10 +163,15 @@ def save_img(
 ) -> None:
     """Writes the pixels in x to a file, which appears complete or not at all.
 
-    Args:  path: or a file open for writing, which needs a file_format.  file_format: Pillow's name, or "jpg"; None:
-      by the path's extension.  kwargs: for Pillow's writer, such as quality=95.  The rest as for array_to_img.
-    Raises:  OSError for RGBA in a JPEG named only by the extension; with file_format it becomes RGB, with a warning.
-    Source:  keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
+    Args:
+        path: Or a file open for writing, which needs a file_format.
+        file_format: Pillow's name, or "jpg"; None: by the path's extension.
+        kwargs: For Pillow's writer, such as quality=95. The rest as for array_to_img.
+
+    Raises:
+        OSError: For RGBA in a JPEG named only by the extension; with file_format it becomes RGB, with a warning.
+
+    Source: keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
     """
     image = _drawn(x, data_format, scale, None)
     if file_format is not None and file_format.lower() in ("jpg", "jpeg"):

@@ -12,7 +12,9 @@ WRONG = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, 
 class ModelFileError(ValueError, OSError):
     """A file that is damaged, or laid out in a way that no model file is.
 
-    Args:  path: of the file, or what stands for it.  reason: what was found.
+    Args:
+        path: Of the file, or what stands for it.
+        reason: What was found.
     """
 
     def __init__(self, path: str, reason: str) -> None:

@@ -42,7 +42,9 @@ def read(file: BinaryIO, path: str, *, limited: bool = False) -> Contents:
     """The contents of an open file.
 
     limited: the process has a limit of memory, so that MayUnpackLarge is not raised.
-    Raises:  ModelFileError for what is no model or weights file of Keras 2 or later; MayUnpackLarge.
+
+    Raises:
+        ModelFileError: For what is no model or weights file of Keras 2 or later; MayUnpackLarge.
     """
     import h5py
 
@@ -84,8 +86,10 @@ def _largest_heap(file: BinaryIO) -> int:
 class Reader:
     """Reads each group and each array once, so the work is bounded by the number of objects that the file holds.
 
-    Args:  path: for messages.  size: of the file in bytes, which limits what is read; None for a file that is trusted.
-        file: to look for what names could unpack to; None where that has another limit.
+    Args:
+        path: For messages.
+        size: Of the file in bytes, which limits what is read; None for a file that is trusted.
+        file: To look for what names could unpack to; None where that has another limit.
     """
 
     def __init__(self, path: str, size: int | None, file: BinaryIO | None = None) -> None:

@@ -50,8 +50,11 @@ def arranged(entry: Entry, layer: Layer, *, by_name: bool, as_described: bool) -
     names, if these are the model's. A file of Keras does not say it: there the names count, then names without scopes
     that are numbered otherwise, then shapes that no two inner layers have in common.
 
-    Args:  as_described: the layer was made from the file's own description, so what was frozen then is frozen now.
-    Raises:  OrderUnknown if none of these tells.
+    Args:
+        as_described: The layer was made from the file's own description, so what was frozen then is frozen now.
+
+    Raises:
+        OrderUnknown if none of these tells.
     """
     inner = _owned(layer)
     if len(inner) < 2:

@@ -23,9 +23,14 @@ def arranged(
 ) -> tuple[Arrays, int | None]:
     """What the optimizer's `set_weights` takes, and the iterations where the file has them.
 
-    Args:  arrays: of the file, in its order.  optimizer: the file's {"class_name", "config"}.  wanted: what the
-        optimizer's `get_weights` returns now, for numbers and shapes.  parameters: how many arrays it trains.
-    Raises:  ValueError where they do not belong to such an optimizer.
+    Args:
+        arrays: Of the file, in its order.
+        optimizer: The file's {"class_name", "config"}.
+        wanted: What the optimizer's `get_weights` returns now, for numbers and shapes.
+        parameters: How many arrays it trains.
+
+    Raises:
+        ValueError: Where they do not belong to such an optimizer.
     """
     rest = list(arrays)
     steps = int(rest.pop(0)) if rest and _is_count(rest[0]) else None

@@ -25,8 +25,9 @@ def is_pipe(path: Any) -> bool:
 def copy(path: Any, name: str, out: BinaryIO, timeout: float | None) -> None:
     """Everything that is written to the pipe until its writers have closed it.
 
-    Raises:  ModelFileError if that takes more than `timeout` seconds, a writer that never comes included, or is more than
-        config.max_file_bytes().
+    Raises:
+        ModelFileError: If that takes more than `timeout` seconds, a writer that never comes included, or is more than
+            config.max_file_bytes().
     """
     end = None if timeout is None else time.monotonic() + timeout
     most, came = config.max_file_bytes(), 0

@@ -31,7 +31,8 @@ def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
 
     `!!python/tuple`, which Keras 2 writes, is a list; no other tag of Python is read.
 
-    Raises:  ImportError naming the extra.
+    Raises:
+        ImportError: Naming the extra.
     """
     yaml = yaml_library(path)
     _check_length(text, what, path, _LIMIT)

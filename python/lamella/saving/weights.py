@@ -76,7 +76,8 @@ def by_position(
 ) -> list[Assignment]:
     """What to set where, layers that have weights matched in order. as_described: see `nested.arranged`.
 
-    Raises:  ValueError that lists what does not fit.
+    Raises:
+        ValueError: That lists what does not fit.
     """
     filled = [entry for entry in contents.layers if entry.weights]
     owners = [layer for layer in layers if layer.weights]

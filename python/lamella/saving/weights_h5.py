@@ -52,7 +52,8 @@ def is_from(contents: Contents) -> bool:
 def read(reader: Reader, root: h5py.Group) -> Contents:
     """An entry for each group that has `vars`, in no order; its `place` is "" for the model itself, its name may be "".
 
-    Raises:  ModelFileError for another layout.
+    Raises:
+        ModelFileError: For another layout.
     """
     found: list[Entry] = []
     waiting = [("", root)]
@@ -119,7 +120,8 @@ def as_in_model(
     Layers are matched one model at a time. Where all names in it are the same on both sides the names count, else the
     places. Where names and places contradict each other nothing is known, and by_name=True goes by the names.
 
-    Raises:  ValueError that lists both sides where neither fits.
+    Raises:
+        ValueError: That lists both sides where neither fits.
     """
     file, model = _of_file(contents.layers), _of_model(layers, numbered_all=True)
     if _places(file) != _places(model):

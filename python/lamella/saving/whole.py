@@ -57,7 +57,9 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
 def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> Model:
     """The model that `contents_of`, or a Keras from 2.0 on, took apart.
 
-    Raises:  ValueError: "Unknown layer: Foo", or what does not fit; ModelFileError for what is no description.
+    Raises:
+        ValueError: "Unknown layer: Foo", or what does not fit.
+        ModelFileError: For what is no description.
     """
     if contents.model_config is None:
         raise ValueError(f"No model found in config: {path} holds weights only; use load_weights on a model")

@@ -67,7 +67,8 @@ def trainer_of(model: Any) -> Holder | None:
 class Exclusive:
     """A `with` block that one thread at a time may be in for a model; the same thread may enter again.
 
-    Raises:  RuntimeError if another thread is in it.
+    Raises:
+        RuntimeError: If another thread is in it.
     """
 
     def __init__(self, model: Any) -> None:

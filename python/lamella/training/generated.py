@@ -30,7 +30,9 @@ def check_source(method: str, source: Any) -> None:
 def first_of(source: Any, hiring: Hiring) -> tuple[Any, Any]:
     """The inputs of the first batch, and a source that still begins with it, drawn as `hiring` says but by one thread.
 
-    Raises:  ValueError if there is none; TimeoutError if it takes too long.
+    Raises:
+        ValueError: If there is none.
+        TimeoutError: If it takes too long.
     """
     crew = Crew(source, hiring._replace(workers=min(hiring.workers, 1), use_multiprocessing=False))
     try:

@@ -128,7 +128,9 @@ def evaluate(
     """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end.
     np.float64, as in Keras: a float that has NumPy's methods.
 
-    Args:  objective: with this run's metrics.  index: of this evaluation among those of the same batches.
+    Args:
+        objective: With this run's metrics.
+        index: Of this evaluation among those of the same batches.
     """
     names = objective.names
     objective.reset()

@@ -98,8 +98,12 @@ class Output(PickledByName):
 class Objective(PickledByName):
     """The compiled losses and metrics of a model.
 
-    Args:  names, shapes: of the model's outputs.  The rest: as in compile.
-    Attributes:  names: the columns, "loss" first: Keras's metrics_names.  outputs: those that are trained.
+    Args:
+        names, shapes: Of the model's outputs. The rest: as in compile.
+
+    Attributes:
+        names: The columns, "loss" first: Keras's metrics_names.
+        outputs: Those that are trained.
     """
 
     def __init__(
@@ -266,7 +270,9 @@ def row_shares(weights: Array | None, losses: Array, mask: Array | None = None) 
     count nothing: before that, losses are multiplied by mask / (mean(mask) + 1e-7).
 
     Deviation: where all weights are 0 the mean is 0; Keras divides by zero, which ruins the model.
-    Raises:  ValueError for a mask of another shape than the losses.
+
+    Raises:
+        ValueError: For a mask of another shape than the losses.
     """
     if mask is not None and losses.ndim:
         if mask.shape != losses.shape:

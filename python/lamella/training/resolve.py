@@ -128,7 +128,8 @@ def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tup
 def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[..., Any]:
     """`metric` itself; or a copy by its config, if it keeps state that a column before this one uses already.
 
-    Raises:  ValueError if it has no config to copy.
+    Raises:
+        ValueError: If it has no config to copy.
     """
     if not getattr(metric, "stateful", False):
         return metric

@@ -42,9 +42,14 @@ def _inferred(model: Any, inputs: list[Array]) -> tuple[Any, Updates]:
 class Steps(PickledByName):
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
-    Args:  model, optimizer: duck-typed, see `train`.  The weights that are trainable now are the ones that are trained.
-    Attributes:  bound: whether the optimizer has a state for these weights.  callbacks: of the fit that goes on.
-        objective: as compiled.  training: the one whose metrics the training fills that goes on, see `Run`.
+    Args:
+        model, optimizer: duck-typed, see `train`. The weights that are trainable now are the ones that are trained.
+
+    Attributes:
+        bound: Whether the optimizer has a state for these weights.
+        callbacks: Of the fit that goes on.
+        objective: As compiled.
+        training: The one whose metrics the training fills that goes on, see `Run`.
     """
 
     def __init__(self, model: Any, objective: Objective, optimizer: Any) -> None:

@@ -30,10 +30,13 @@ def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
     Everything is unpacked beside first, and put in place when it is known to fit: an archive that is refused has changed nothing.
     What a killed process left of such work in `directory` is removed.
 
-    Args:  formats: of "tar" (also gzip, bzip2, xz) and "zip".
-    Raises:  ValueError for links, devices, names outside the directory, members that come twice or stand where the
-        directory has something of another kind, encryption, damage, and sizes, numbers and depths beyond the limits;
-        OSError where the disk says no.
+    Args:
+        formats: Of "tar" (also gzip, bzip2, xz) and "zip".
+
+    Raises:
+        ValueError: For links, devices, names outside the directory, members that come twice or stand where the directory has
+            something of another kind, encryption, damage, and sizes, numbers and depths beyond the limits.
+        OSError: Where the disk says no.
     """
     try:
         with open(archive, "rb") as file:
@@ -132,7 +135,8 @@ def _parts(name: str, archive: str) -> list[str]:
 def _moves(fresh: str, root: str) -> list[tuple[str, str]]:
     """(from, to) that bring the staged tree into `root`, over what is there; a tree that is new moves as a whole.
 
-    Raises:  ValueError for a link that leads out of root, and for a file where a directory is to be, or the reverse.
+    Raises:
+        ValueError: For a link that leads out of root, and for a file where a directory is to be, or the reverse.
     """
     moves = []
     for folder, directories, files in os.walk(fresh):

@@ -58,7 +58,8 @@ def deconv_length(
 def convert_kernel(kernel: NDArray[np.generic]) -> NDArray[np.generic]:
     """A convolution's kernel [*window, in, out] turned round along its window, a copy: Theano's layout and back.
 
-    Raises:  ValueError for other than 3 to 5 axes.
+    Raises:
+        ValueError: For other than 3 to 5 axes.
     """
     array = np.asarray(kernel)
     if not 3 <= array.ndim <= 5:

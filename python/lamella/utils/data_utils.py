@@ -55,14 +55,22 @@ def get_file(
     A server that is busy, or a connection that breaks, is asked again up to three times, after 1, 2 and 4 seconds or when the
     server says. Processes that want one file at a time download it once: the others wait.
 
-    Args:  fname: under cache_dir/cache_subdir, or an absolute path.  origin: a URL: http, https, ftp or file.
-        untar: fetch fname.tar.gz, unpack it, return fname.  file_hash: SHA-512, SHA-256 or MD5, in hexadecimal; hash_algorithm
-        "sha512", "sha256", "md5" or "auto", by its length.  md5_hash: Keras 1's.  extract: unpack beside it; archive_format "tar",
-        "zip", "auto" for either, a list, or None.  cache_dir: $KERAS_HOME or ~/.keras unless given.
-    Raises:  OSError for what cannot be fetched or written; ValueError for a wrong hash, other arguments, and archives that
-        `archives.unpack` refuses. What is in the cache is then as it was.
-    Source:  Keras 2.2.5. It does not check what it has just fetched, unpacks whatever an archive says, and goes on in
-        /tmp where the cache cannot be written. A download without a hash warns here.
+    Args:
+        fname: Under cache_dir/cache_subdir, or an absolute path.
+        origin: A URL: http, https, ftp or file.
+        untar: Fetch fname.tar.gz, unpack it, return fname.
+        file_hash: SHA-512, SHA-256 or MD5, in hexadecimal; hash_algorithm "sha512", "sha256", "md5" or "auto", by its length.
+        md5_hash: Keras 1's.
+        extract: Unpack beside it; archive_format "tar", "zip", "auto" for either, a list, or None.
+        cache_dir: $KERAS_HOME or ~/.keras unless given.
+
+    Raises:
+        OSError: For what cannot be fetched or written.
+        ValueError: For a wrong hash, other arguments, and archives that `archives.unpack` refuses. What is in the cache is then
+            as it was.
+
+    Source: Keras 2.2.5. It does not check what it has just fetched, unpacks whatever an archive says, and goes on in /tmp where
+        the cache cannot be written. A download without a hash warns here.
     """
     algorithm = "md5" if md5_hash is not None and file_hash is None else hash_algorithm
     wanted = md5_hash if file_hash is None else file_hash

@@ -29,10 +29,14 @@ def deserialize_keras_object(
 ) -> Any:
     """What `serialize_keras_object` described, looked up by name only.
 
-    Args:  identifier: {"class_name", "config"} for an instance, a name for the object of that name.  module_objects: the
-        names that are known; custom_objects and then those of open scopes come first.
-    Raises:  ValueError in Keras's own words.
-    Source:  Keras 2.2.5.
+    Args:
+        identifier: {"class_name", "config"} for an instance, a name for the object of that name.
+        module_objects: The names that are known; custom_objects and then those of open scopes come first.
+
+    Raises:
+        ValueError: In Keras's own words.
+
+    Source: Keras 2.2.5.
     """
     scope = get_custom_objects()
 
@@ -115,8 +119,11 @@ def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any
 def transpose_shape(shape: Sequence[Any], target_format: str, spatial_axes: Sequence[int]) -> Sequence[Any]:
     """A channels-last shape in target_format, a tuple or list as it came.
 
-    Args:  spatial_axes: the axes of space within `shape`, which the channels go before.
-    Raises:  ValueError for another word than "channels_first" or "channels_last".
+    Args:
+        spatial_axes: The axes of space within `shape`, which the channels go before.
+
+    Raises:
+        ValueError: For another word than "channels_first" or "channels_last".
     """
     if target_format == "channels_last":
         return shape

@@ -23,8 +23,10 @@ __all__ = [
 def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: int | None = None) -> list[Symbolic]:
     """The inputs, each once, that are needed to compute `tensor`.
 
-    Args:  layer, node_index: where to start; where `tensor` was made unless both are given.
-    Source:  Keras 2.2.5.
+    Args:
+        layer, node_index: Where to start; where `tensor` was made unless both are given.
+
+    Source: Keras 2.2.5.
     """
     if layer is None or not node_index:
         layer, node_index, _ = tensor._keras_history

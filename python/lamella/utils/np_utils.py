@@ -9,11 +9,17 @@ from numpy.typing import ArrayLike, NDArray
 def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: str = "float32") -> NDArray[np.generic]:
     """Class labels as one-hot rows.
 
-    Args:  y: integers in [0, num_classes), any shape, also as strings; a last axis of size 1 is dropped.
+    Args:
+        y: Integers in [0, num_classes), any shape, also as strings; a last axis of size 1 is dropped.
         num_classes: None or 0: max + 1.
-    Returns:  dtype [*shape, num_classes].
-    Raises:  ValueError for labels outside the classes, and for what are no integers.
-    Source:  Keras 2.2.5, which lets negative labels wrap around and cuts fractions off.
+
+    Returns:
+        Dtype [*shape, num_classes].
+
+    Raises:
+        ValueError: For labels outside the classes, and for what are no integers.
+
+    Source: Keras 2.2.5, which lets negative labels wrap around and cuts fractions off.
     """
     labels = _numbers(y)
     if labels.dtype.kind == "f" and np.any(labels != np.floor(labels)):
@@ -49,8 +55,10 @@ def _numbers(y: ArrayLike) -> NDArray[np.generic]:
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.generic]:
     """x divided by its norms along `axis`; where a norm is 0, x as it is.
 
-    Args:  order: of the norm, as numpy.linalg.norm takes it for vectors.
-    Source:  Keras 2.2.5.
+    Args:
+        order: Of the norm, as numpy.linalg.norm takes it for vectors.
+
+    Source: Keras 2.2.5.
     """
     array = np.asarray(x)
     norms = np.atleast_1d(np.linalg.norm(array, order, axis))

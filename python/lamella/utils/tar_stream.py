@@ -84,7 +84,8 @@ def opened(file: IO[bytes]) -> Any:
 def members(stream: Any, who: str) -> Iterator[Member]:
     """Each file and directory; a file is to be read before the next is asked for.
 
-    Raises:  ValueError, which begins with `who`, for links, devices, sparse files, records beyond the bounds, and damage.
+    Raises:
+        ValueError: Which begins with `who`, for links, devices, sparse files, records beyond the bounds, and damage.
     """
     records, name, size = 0, "", -1
     while True:

@@ -28,9 +28,10 @@ def get_test_data(
 ) -> tuple[Pair, Pair]:
     """Clouds around the label (or around a random number, for regression), normal with a deviation of 0.7.
 
-    Returns:  (x, y) to train and (x, y) to test on: x float32 [n, *input_shape]; y int64 [n], or float32
-        [n, *output_shape].
-    Source:  Keras 2.2.5. The numbers follow lamella's seed, not NumPy's.
+    Returns:
+        (x, y) to train and (x, y) to test on: x float32 [n, *input_shape]; y int64 [n], or float32 [n, *output_shape].
+
+    Source: Keras 2.2.5. The numbers follow lamella's seed, not NumPy's.
     """
     rng = random.generator(what="test data")
     samples = num_train + num_test
@@ -57,11 +58,20 @@ def layer_test(
 ) -> np.ndarray:
     """Runs a layer through what every layer must do: shapes, configs, weights, a model of it, a step of training.
 
-    Args:  kwargs: of the constructor.  input_shape: with the batch, None where any size will do; or input_data.
-        expected_output: to meet within 0.1 %.  fixed_batch_size: the model's input has the batch of input_shape.
-    Returns:  the output for the input.
-    Raises:  AssertionError where the layer does not hold; ValueError without an input.
-    Source:  Keras 2.2.5, for layers of one input.
+    Args:
+        kwargs: Of the constructor.
+        input_shape: With the batch, None where any size will do; or input_data.
+        expected_output: To meet within 0.1 %.
+        fixed_batch_size: The model's input has the batch of input_shape.
+
+    Returns:
+        The output for the input.
+
+    Raises:
+        AssertionError: Where the layer does not hold.
+        ValueError: Without an input.
+
+    Source: Keras 2.2.5, for layers of one input.
     """
     if input_data is None:
         if input_shape is None:
