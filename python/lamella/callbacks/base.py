@@ -24,9 +24,14 @@ _BATCH_HOOKS = {
 class Callback:
     """Base of callbacks. `logs` is the run's own dict: what a callback writes on_epoch_end, later ones and History see.
 
-    Attributes:  params, model; validation_data: the user's own arrays, set by fit.  state_names: attributes that a run
-        which is taken up again goes on with, see BackupAndRestore.  state_in_model_files: whether model.save writes the
-        state, too, see load_model.  Source: Keras 2.2.5, but for the state.
+    Attributes:
+        params: What fit was given, as in Keras.
+        model: The model that is trained.
+        validation_data: The user's own arrays, set by fit.
+        state_names: Attributes that a run which is taken up again goes on with, see BackupAndRestore.
+        state_in_model_files: Whether model.save writes the state, too, see load_model.
+
+    Source: Keras 2.2.5, but for the state.
     """
 
     state_names: tuple[str, ...] = ()

@@ -25,7 +25,9 @@ class EarlyStopping(Callback):
         baseline: The value to beat at first.
         mode: "min", "max" or "auto".
 
-    Attributes:  best, best_epoch, wait, stopped_epoch (0 if it did not stop), best_weights.
+    Attributes:
+        best, best_epoch, wait, best_weights: As in Keras.
+        stopped_epoch: 0 if it did not stop.
     """
 
     state_names = (

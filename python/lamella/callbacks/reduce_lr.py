@@ -24,7 +24,8 @@ class ReduceLROnPlateau(Callback):
         mode: "min", "max" or "auto".
         epsilon: The old name of min_delta.
 
-    Attributes:  best, wait, cooldown_counter.
+    Attributes:
+        best, wait, cooldown_counter: As in Keras.
 
     Raises:
         ValueError: For a factor of 1 or more.

@@ -26,7 +26,10 @@ from lamella.data.workers import GRACE_SECONDS, Work
 class WorkerDiedError(RuntimeError):
     """A worker process ended while it should have worked.
 
-    Attributes:  pid.  signal: that killed it, or None.  status: that it exited with, or None.
+    Attributes:
+        pid: Of the child.
+        signal: That killed it, or None.
+        status: That it exited with, or None.
     """
 
     def __init__(self, pid: int, code: int | None) -> None:

@@ -32,12 +32,13 @@ class Optimizer(Stateful):
     A K.variable as a hyperparameter gives its value of now, as in Keras 2.2.5; `opt.lr = variable` makes it the learning rate,
     whose value counts in each step.
 
-    Args:  clipnorm: the gradients' global norm is brought down to it (Keras 2; not a norm per array).
-        clipnorm_per_tensor: the norm of each array's gradient is brought down to it, after clipnorm.
-        clipvalue: every element is clipped to [-clipvalue, clipvalue], after both. None and 0 turn a bound off.
-        gradient_accumulation_steps: n makes n calls of `step` one: weights and `iterations` move in every n-th, along
-        the mean of the n gradients, which is what is clipped. Sums that wait for a step survive the end of an epoch; they
-        stand behind Keras's weights in `weights`.
+    Args:
+        clipnorm: The gradients' global norm is brought down to it (Keras 2; not a norm per array).
+        clipnorm_per_tensor: The norm of each array's gradient is brought down to it, after clipnorm.
+        clipvalue: Every element is clipped to [-clipvalue, clipvalue], after both. None and 0 turn a bound off.
+        gradient_accumulation_steps: N makes n calls of `step` one: weights and `iterations` move in every n-th, along the mean
+            of the n gradients, which is what is clipped. Sums that wait for a step survive the end of an epoch; they stand
+            behind Keras's weights in `weights`.
 
     Raises:
         TypeError: For any other keyword.
