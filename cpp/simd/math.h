@@ -1,5 +1,5 @@
-// exp, log and related functions on Vec<T>. Ranges are reduced to a short interval and a Taylor or atanh series, long enough for
-// the type, finishes; tests/kernels/test_activations.py bounds the errors.
+// exp, log and related functions on Vec<T>. Ranges are reduced to a short interval and a Taylor or atanh series, long enough
+// for the type, finishes; tests/kernels/test_activations.py bounds the errors.
 #pragma once
 #include "simd/vec.h"
 
