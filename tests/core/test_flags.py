@@ -66,6 +66,17 @@ def test_a_class_of_the_users_own_hands_its_arguments_on():
         Mine(2, use_bias="yes")
 
 
+def test_a_class_of_the_users_own_checks_what_it_annotates():
+    class Mine(layers.Dense):
+        def __init__(self, units, turned: bool = False, **kwargs):
+            super().__init__(units, **kwargs)
+            self.turned = turned
+
+    assert Mine(2, turned=1).turned == 1
+    with pytest.raises(TypeError, match="^Mine 'head': expected turned to be True or False, got 'no'$"):
+        Mine(2, turned="no", name="head")
+
+
 @pytest.mark.parametrize("value", [True, 1, np.True_, np.int64(1), False, 0, np.False_, None])
 def test_what_is_true_or_false_is_taken(value):
     layer = layers.Dense(3, input_shape=(2,), use_bias=value)

@@ -10,21 +10,24 @@ import numpy as np
 
 
 def check_flags(cls: type) -> None:
-    """Let the constructor of a class of lamella's check the arguments whose default is True or False.
+    """Let the class's own constructor check the arguments that it annotates as bool and gives True or False as default.
 
-    It raises TypeError, which names the argument, for anything but these, NumPy's bools, 0, 1, and None, which is false in
-    scripts for Keras.
+    It raises TypeError, which names the argument, for anything but True, False, NumPy's bools, 0, 1, and None, which is
+    false in scripts for Keras. A constructor without annotations checks nothing.
     """
-    if cls.__module__.startswith("lamella.") and "__init__" in vars(cls):
+    if "__init__" in vars(cls):
         setattr(cls, "__init__", _checking(vars(cls)["__init__"]))
 
 
 def _checking(constructor: Callable[..., None]) -> Callable[..., None]:
-    code = constructor.__code__
+    code = getattr(constructor, "__code__", None)
+    if code is None:  # written in C, or an object that is called: nothing is annotated
+        return constructor
     positional = code.co_varnames[1 : code.co_argcount]
+    annotated = constructor.__annotations__
     given = constructor.__defaults__ or ()
     defaults = dict(zip(positional[len(positional) - len(given) :], given)) | (constructor.__kwdefaults__ or {})
-    flags = {name for name, default in defaults.items() if type(default) is bool}
+    flags = {name for name, default in defaults.items() if type(default) is bool and annotated.get(name) in (bool, "bool")}
     if not flags:
         return constructor
 
