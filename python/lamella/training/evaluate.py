@@ -160,7 +160,7 @@ def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) 
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
     with Run(steps) as objective:
-        return _scalar(steps.test(*data.read(), objective))
+        return _scalar(in_pool(steps.test, *data.read(), objective))
 
 
 def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:

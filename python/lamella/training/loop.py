@@ -15,6 +15,7 @@ from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.memory import recall
 from lamella.callbacks.progress import ProgressLine
+from lamella.core.pool import in_pool
 from lamella.data.batches import Batches
 from lamella.training.objective import Objective
 from lamella.training.step import Steps
@@ -145,7 +146,7 @@ def evaluate(
             assert callbacks is not None
             logs: Logs[Any] = Logs(batch=batch, size=size)
             callbacks.call_batch("test", "begin", batch, logs)
-        last = steps.test(inputs, targets, weights, objective)
+        last = in_pool(steps.test, inputs, targets, weights, objective)
         if watched:
             assert callbacks is not None
             logs.update(zip(names, map(np.float64, last)))

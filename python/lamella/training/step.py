@@ -189,15 +189,6 @@ class Steps(PickledByName):
         objective: Objective,
     ) -> list[float]:
         """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
-        return in_pool(self._test, inputs, targets, weights, objective)
-
-    def _test(
-        self,
-        inputs: list[Array],
-        targets: Sequence[Array],
-        weights: Sequence[Array | None],
-        objective: Objective,
-    ) -> list[float]:
         values, updates = _inferred(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         then = updates.calls()
