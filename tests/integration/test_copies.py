@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, 
 from lamella.metrics import AUC
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD, Adam
+from tests.fresh_process import trained_in_a_fresh_process
 
 RNG = np.random.default_rng(0)
 X = RNG.random((12, 6, 6, 2)).astype("float32")
@@ -196,15 +195,6 @@ def test_bad_gradients_are_called_by_the_weights_name():
 def test_a_copy_in_a_fresh_process(tmp_path):
     model = network("adam", ("auc",))
     train(model)
-    with open(tmp_path / "model.pickle", "wb") as file:
-        pickle.dump((model, X, Y), file)
-    script = (
-        "import pickle, sys, numpy as np\n"
-        "model, x, y = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "model.fit(x, y, batch_size=4, epochs=2, verbose=0)\n"
-        "np.savez(sys.argv[2], *model.get_weights())\n"
-    )
-    subprocess.run([sys.executable, "-c", script, tmp_path / "model.pickle", tmp_path / "w.npz"], check=True)
+    weights = trained_in_a_fresh_process(pickle.dumps((model, X, Y)), tmp_path)
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
-    with np.load(tmp_path / "w.npz") as file:
-        check_same([file[name] for name in file], model.get_weights())
+    check_same(weights, model.get_weights())

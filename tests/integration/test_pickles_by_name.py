@@ -4,7 +4,6 @@ import copy
 import functools
 import pickle
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -20,6 +19,7 @@ from lamella.models import Sequential
 from lamella.optimizers import SGD
 from lamella.regularizers import Regularizer
 from lamella.utils import CustomObjectScope, get_custom_objects
+from tests.fresh_process import trained_in_a_fresh_process
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 3)).astype("float32"), RNG.normal(size=(12, 2)).astype("float32")
@@ -193,20 +193,13 @@ def test_cloudpickle_carries_local_code_to_another_process(tmp_path):
     train(model)
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the child knows nothing of this file
     try:
-        (tmp_path / "model").write_bytes(cloudpickle.dumps((model, X, Y)))
+        pickled = cloudpickle.dumps((model, X, Y))
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    script = (
-        "import pickle, sys, numpy as np\n"
-        "model, x, y = pickle.load(open(sys.argv[1], 'rb'))\n"
-        "model.fit(x, y, batch_size=4, epochs=2, verbose=0)\n"
-        "np.savez(sys.argv[2], *model.get_weights())\n"
-    )
-    subprocess.run([sys.executable, "-c", script, tmp_path / "model", tmp_path / "w.npz"], check=True)
+    weights = trained_in_a_fresh_process(pickled, tmp_path)
     train(model)
-    with np.load(tmp_path / "w.npz") as file:
-        for name, array in zip(file, model.get_weights(), strict=True):
-            np.testing.assert_array_equal(file[name], array)
+    for array, expected in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, expected)
 
 
 @pytest.mark.parametrize(
