@@ -37,8 +37,8 @@ class L1L2(Regularizer):
     """l1 * sum|x| + l2 * sum x^2 (no one half). Source: Keras 2.2.5.
 
     Raises:
-        TypeError: For what is no number. A K.variable is none, in Keras neither: a penalty that changes in training is a
-            Regularizer of one's own, whose __call__ reads the variable in each step.
+        TypeError: An argument is not a number. A K.variable is not a number, as in Keras: for a penalty that changes during
+            training, write a Regularizer whose __call__ reads the variable in each step.
     """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:

@@ -39,7 +39,7 @@ def function(
     Args:
         inputs: A model's inputs; K.learning_phase() among them stands for a 0 or 1 in the lists that the function takes.
         outputs: Symbolic tensors that layers made of the inputs.
-        updates: Nothing; K.update and its kin act at once.
+        updates: None or an empty list, as K.update and related functions act at once.
 
     Raises:
         ValueError: For outputs that need other inputs, or updates.

@@ -28,7 +28,7 @@ class Callback:
         params: What fit was given, as in Keras.
         model: The model that is trained.
         validation_data: The user's own arrays, set by fit.
-        state_names: Attributes that a run which is taken up again goes on with, see BackupAndRestore.
+        state_names: Attributes that a resumed run continues with, see BackupAndRestore.
         state_in_model_files: Whether model.save writes the state, too, see load_model.
 
     Source: Keras 2.2.5, but for the state.
@@ -126,9 +126,9 @@ class CallbackList:
 
     Attributes:
         users: Those that came as callbacks=.
-        position: Where the run begins, if a callback says so on_train_begin.
+        position: Where the run begins, if a callback sets it in on_train_begin.
         ended: How many epochs have, of the whole training.
-        waiting: Who is yet to hear of the last one's end, with these `logs`.
+        waiting: Callbacks that have not been called for the end of the last epoch, and these `logs`.
         stopper: Who set model.stop_training.
         over: Whether the run is.
         failed: Whether an error ended it.
