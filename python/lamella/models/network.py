@@ -29,11 +29,12 @@ from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import Graph, check_ends, trace, unique_names, walk
 from lamella.graph.weights import unique
 from lamella.models import architecture
+from lamella.models.graph_parts import GraphParts
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
 
 
-class Network(Stored, Layer, self_contained=True):
+class Network(GraphParts, Stored, Layer, self_contained=True):
     """The layers between `inputs` and `outputs`, run in order by a plan made once.
 
     Args:
@@ -267,37 +268,6 @@ class Network(Stored, Layer, self_contained=True):
             outputs = list(values) if isinstance(values, list) else [values]
             found = list(came) if isinstance(came, list) else [came]
         return outputs, found, [x.shape for x in outputs]
-
-    # Names of Keras 2.2.5 for scripts that walk a graph.
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return self.layers
-
-    @property
-    def _nodes_by_depth(self) -> dict[int, list[Node]]:
-        """The number of layers to the farthest output -> nodes."""
-        return {depth: list(nodes) for depth, nodes in enumerate(reversed(self._graph.by_depth))}
-
-    @property
-    def _layers_by_depth(self) -> dict[int, list[Layer]]:
-        depths: dict[Layer, int] = {}
-        for depth, nodes in self._nodes_by_depth.items():
-            depths.update((node.layer, depth) for node in nodes)
-        return {d: [layer for layer in self.layers if depths[layer] == d] for d in self._nodes_by_depth}
-
-    @property
-    def _network_nodes(self) -> set[str]:
-        """Keras's name of each node in this graph: layer's name, "_ib-", number of the call."""
-        return {f"{node.layer.name}_ib-{node.layer._inbound_nodes.index(node)}" for node in self._graph.nodes}
-
-    @property
-    def _input_layers(self) -> list[Layer]:
-        return [x._keras_history[0] for x in self.inputs]
-
-    @property
-    def _output_layers(self) -> list[Layer]:
-        return [x._keras_history[0] for x in self.outputs]
 
     @property
     def makes_masks(self) -> bool:
