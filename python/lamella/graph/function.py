@@ -118,6 +118,10 @@ class Function(Layer, self_contained=True):
             )
         return super().get_config()
 
+    def clone(self) -> Layer:
+        """Also with arguments that no file holds: arrays and Variables among them are shared, as they are nobody's weights."""
+        return Function(self.function, self.arguments, self.named, self.shapes, name=self.name)
+
     @property
     def shapes(self) -> list[Config]:
         """The constructor's argument, with what was found since."""

@@ -187,6 +187,10 @@ class Layer(Weighted, CallHistory, Configurable):
         cls: type = type(self)
         return base | self._stored(own_arguments(cls, Layer), strict=type(self).get_config is Layer.get_config)
 
+    def clone(self) -> Layer:
+        """A layer of the same class, name and configuration, that is not built; for clone_model."""
+        return type(self).from_config(self.get_config())
+
     # Penalties -------------------------------------------------------------------------------------------
 
     @property

@@ -53,7 +53,12 @@ class Sequential(Model, self_contained=True):
         return self
 
     def add(self, layer: Layer) -> None:
-        """Put `layer` on top. Raises TypeError for what is no layer or has several outputs."""
+        """Put `layer` on top; a compiled model then trains all layers there are, with a new state of its optimizer.
+
+        Raises:
+            TypeError: For what is no layer or has several outputs.
+            ValueError: A layer of this name is there already.
+        """
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be an instance of class Layer. Found: {layer}")
         if any(layer.name == other.name for other in self._stack):
@@ -68,12 +73,20 @@ class Sequential(Model, self_contained=True):
         if self._tensors:
             self._connect_top(layer)
         self._stack.append(layer)
+        self.prepared_steps = None
 
     def pop(self) -> None:
-        """Take the top layer off. Raises TypeError if there is none."""
+        """Take the top layer off; a compiled model then trains those that are left, with a new state of its optimizer.
+
+        Raises:
+            TypeError: If there is none.
+
+        Deviation from Keras 2.2.5, whose fit goes on with the layers of compile.
+        """
         if not self._stack:
             raise TypeError("There are no layers in the model.")
         self._stack.pop()
+        self.prepared_steps = None
         if self._tensors:
             self._tensors.pop()
         if self._stack and self._tensors:

@@ -1,0 +1,100 @@
+"""clone_model: the same architecture once more, with weights of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.graph.input import Input, InputLayer
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Symbolic
+from lamella.models.model import Model
+from lamella.models.sequential import Sequential
+
+
+def clone_model(model: Model, input_tensors: Symbolic | Sequence[Symbolic] | None = None) -> Model:
+    """A model of new layers with the same names, configs and calls, and with initial weights of their own; not compiled.
+
+    Args:
+        model: A Sequential, which gives a Sequential, or a Model of inputs and outputs, which gives a Model.
+        input_tensors: Symbolic tensors for the new model's inputs, in order; None makes new inputs. A Sequential takes one
+            that Input returned.
+
+    Returns:
+        The model. What add_loss was given to the model itself is not copied, as in Keras.
+
+    Raises:
+        ValueError: For a model that is written as a subclass, and for other numbers or kinds of input tensors.
+        NotImplementedError: For a layer without a config.
+
+    Source: Keras 2.2.5 keras/models.py.
+    """
+    if not isinstance(model, Model):
+        raise ValueError(f"Expected `model` argument to be a `Model` instance, got {model!r}")
+    tensors = _listed(input_tensors)
+    if isinstance(model, Sequential):
+        clone: Model = _sequential(model, tensors)
+    else:
+        clone = _functional(model, tensors)
+    clone.trainable = model.trainable
+    return clone
+
+
+def _listed(tensors: Any) -> list[Any] | None:
+    return list(tensors) if isinstance(tensors, (list, tuple)) else tensors if tensors is None else [tensors]
+
+
+def _sequential(model: Sequential, tensors: list[Any] | None) -> Sequential:
+    first: list[Layer] = []
+    if tensors is not None:
+        if len(tensors) != 1:
+            raise ValueError(
+                f"To clone a `Sequential` model, we expect at most one tensor as part of `input_tensors`, got {len(tensors)}"
+            )
+        layer = _checked(model, tensors[0])._keras_history[0]
+        if not isinstance(layer, InputLayer):
+            raise ValueError(
+                "Cannot clone a `Sequential` model on top of a tensor that comes from a Keras layer other than an "
+                f"`InputLayer`, got {tensors[0]!r}. Use the functional API instead."
+            )
+        first = [layer]
+    elif model.inputs:
+        # The data, or an InputLayer, may have said the shape, and the first layer not.
+        first = [_input_like(model.inputs[0])._keras_history[0]]
+    return Sequential([*first, *(_layer(layer) for layer in model.layers)], name=model.name)
+
+
+def _functional(model: Model, tensors: list[Any] | None) -> Model:
+    if tensors is None:
+        tensors = [_input_like(x) for x in model.inputs]
+    elif len(tensors) != len(model.inputs):
+        raise ValueError(f"clone_model: model '{model.name}' has {len(model.inputs)} inputs, got {len(tensors)} input_tensors")
+    made: dict[Symbolic, Symbolic] = dict(zip(model.inputs, (_checked(model, x) for x in tensors)))
+    clones: dict[Layer, Layer] = {}
+    for node in model._graph.nodes:
+        if all(x in made for x in node.outputs):
+            continue
+        if node.layer not in clones:
+            clones[node.layer] = _layer(node.layer)
+        inputs = [made[x] for x in node.inputs]
+        outputs = clones[node.layer](inputs[0] if node.single else inputs, **node.arguments)
+        for x, y in zip(node.outputs, outputs if isinstance(outputs, list) else [outputs]):
+            made.setdefault(x, y)
+    return Model(tensors, [made[x] for x in model.outputs], name=model.name)
+
+
+def _layer(layer: Layer) -> Layer:
+    # A model is cloned, not read from its config, in which a layer of a user's own is a name that nobody may have registered.
+    return clone_model(layer) if type(layer) in (Model, Sequential) else layer.clone()  # type: ignore[arg-type]
+
+
+def _input_like(x: Symbolic) -> Symbolic:
+    layer = x._keras_history[0]
+    name = layer.name if isinstance(layer, InputLayer) else None
+    return Input(batch_shape=x.shape, dtype=x.dtype, name=name, sparse=isinstance(layer, InputLayer) and layer.sparse)
+
+
+def _checked(model: Model, x: object) -> Symbolic:
+    if not isinstance(x, Symbolic):
+        raise ValueError(f"clone_model: expected symbolic tensors as inputs of '{model.name}', got {type(x).__name__}")
+    return x
