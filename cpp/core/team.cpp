@@ -24,6 +24,9 @@ constexpr Int kMostChunks = Int{1} << 31;
 // An idle thread spins for so long before it sleeps: it bridges the gaps between the kernels of a training step, and leaves
 // the CPU to others in all longer ones.
 constexpr std::int64_t kSpin = 30'000;  // ns
+// A thread that slept and was called within this time of its last work spins so long from then on, as a wake-up costs some
+// 5 us. The first time that no call comes within it, the spins are short again.
+constexpr std::int64_t kLongSpin = 150'000;  // ns
 
 // A futex is a word of 32 bits.
 using Word = std::atomic<std::uint32_t>;
@@ -68,13 +71,13 @@ void pause() {
 #endif
 }
 
-// Whether `ready` held within the time of a spin.
+// Whether `ready` held within `time`.
 template <class F>
-bool spin_until(const F& ready) {
+bool spin_until(const F& ready, std::int64_t time) {
     if (ready()) return true;
     // With more threads than CPUs, who spins keeps others from their work.
     if (size.load(std::memory_order_relaxed) >= cpu_limit()) return false;
-    const std::int64_t end = now() + kSpin;
+    const std::int64_t end = now() + time;
     do {
         for (int i = 0; i < 16; ++i) {
             pause();
@@ -125,12 +128,15 @@ void* live(void* number) {
     const int self = static_cast<int>(reinterpret_cast<std::intptr_t>(number));
     Word& call = members[self].call;
     const auto called = [&] { return call.load(std::memory_order_relaxed) == kCalled; };
+    std::int64_t spin = kSpin;
     for (;;) {
-        if (!spin_until(called)) {
+        if (!spin_until(called, spin)) {
+            const std::int64_t asleep = now();
             std::uint32_t idle = kIdle;
             if (call.compare_exchange_strong(idle, kAsleep, std::memory_order_relaxed)) {
                 while (!called()) sleep_while(call, kAsleep);
             }
+            spin = spin == kSpin && now() - asleep < kLongSpin - kSpin ? kLongSpin : kSpin;
         }
         // Before the work: a call that comes during it is another one.
         call.exchange(kIdle, std::memory_order_acquire);
@@ -161,7 +167,7 @@ int grow(int wanted) {
 
 void wait_for_all() {
     const auto done = [] { return (open.load(std::memory_order_acquire) & ~kCallerSleeps) == 0; };
-    if (spin_until(done)) return;
+    if (spin_until(done, kSpin)) return;
     std::uint32_t value = open.fetch_or(kCallerSleeps, std::memory_order_acq_rel) | kCallerSleeps;
     while (value != kCallerSleeps) {
         sleep_while(open, value);
