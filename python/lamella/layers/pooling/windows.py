@@ -1,11 +1,10 @@
-"""Pooling over windows and over whole maps. Source: Keras 2.2.5 keras/layers/pooling.py."""
+"""Pooling over windows. Source: Keras 2.2.5 keras/layers/pooling.py."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, window_length
 from lamella.core.types import Value
@@ -13,7 +12,7 @@ from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+from lamella.ops import avg_pool2d, max_pool2d
 
 
 class _Pooling2D(KernelLayer, self_contained=True):
@@ -76,46 +75,5 @@ class AveragePooling2D(_Pooling2D, self_contained=True):
         return avg_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
-class _GlobalPooling2D(KernelLayer, self_contained=True):
-    """[N, H, W, C] -> [N, C], either data_format."""
-
-    input_spec = InputSpec(ndim=4)
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = data_format
-
-    def pool(self, x: Value) -> Value:
-        raise NotImplementedError
-
-    def call(self, inputs: Value) -> Value:
-        return self.pool(to_last(inputs) if self.data_format == "channels_first" else inputs)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], input_shape[channel_axis(self.data_format)])
-
-
-@register("layers", "GlobalAvgPool2D")
-@keras1_names()
-class GlobalAveragePooling2D(_GlobalPooling2D, self_contained=True):
-    """Mean of each map."""
-
-    def pool(self, x: Value) -> Value:
-        return global_avg_pool2d(x)
-
-
-@register("layers", "GlobalMaxPool2D")
-@keras1_names()
-class GlobalMaxPooling2D(_GlobalPooling2D, self_contained=True):
-    """Maximum of each map."""
-
-    def pool(self, x: Value) -> Value:
-        return global_max_pool2d(x)
-
-
 MaxPool2D = MaxPooling2D
 AvgPool2D = AveragePooling2D
-GlobalAvgPool2D = GlobalAveragePooling2D
-GlobalMaxPool2D = GlobalMaxPooling2D
-
-_complete(__name__)

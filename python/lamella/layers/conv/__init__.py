@@ -1,0 +1,1 @@
+"""Layers by family; `lamella.layers` lists them."""

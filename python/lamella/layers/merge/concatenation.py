@@ -1,0 +1,69 @@
+"""Concatenate. Source: Keras 2.2.5 keras/layers/merge.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella import ops
+from lamella.core.graphs import accepts_symbolic
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, normalize_axis
+from lamella.core.types import Value
+from lamella.layers.merge.merge import Merge, known_masks
+
+
+@accepts_symbolic("masks")
+def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
+    """The masks of inputs that are joined along `axis`: first the inputs, then as many masks; None is unmasked."""
+    half = len(inputs_and_masks) // 2
+    parts = []
+    for x, m in zip(inputs_and_masks[:half], inputs_and_masks[half:]):
+        assert x is not None
+        part = np.ones(x.shape[:-1], bool) if m is None else m
+        parts.append(np.broadcast_to(part[..., None] if part.ndim < x.ndim else part, x.shape))
+    return np.all(np.concatenate(parts, axis=axis), axis=-1)
+
+
+@register("layers")
+class Concatenate(Merge, self_contained=True):
+    """Tensors joined along `axis`; all other dimensions equal."""
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: list[Shape]) -> None:
+        self.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, inputs: list[Value]) -> Value:
+        return ops.concatenate(*inputs, axis=self.axis)
+
+    def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
+        """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""
+        return joined(self.axis, *inputs, *mask) if known_masks(inputs, mask) else None
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        if not isinstance(input_shape, list) or len(input_shape) < 2:
+            raise ValueError("A `Concatenate` layer should be called on a list of at least 2 inputs")
+        normalize_axis(self.axis, len(input_shape[0]), f"Concatenate '{self.name}'")
+        result = list(input_shape[0])
+        others = [[d for i, d in enumerate(s) if i != self.axis % len(s)] for s in input_shape]
+        for other in others[1:]:
+            fits = len(other) == len(others[0]) and all(i == j or None in (i, j) for i, j in zip(other, others[0]))
+            if not fits:
+                raise ValueError(
+                    "A `Concatenate` layer requires inputs with matching shapes except for the concat axis. "
+                    f"Got inputs shapes: {input_shape}"
+                )
+        sizes = [shape[self.axis] for shape in input_shape]
+        result[self.axis] = None if None in sizes else sum(s for s in sizes if s is not None)
+        return tuple(result)
+
+
+def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value:
+    """Functional interface of `Concatenate`."""
+    return Concatenate(axis=axis, **kwargs)(list(inputs))

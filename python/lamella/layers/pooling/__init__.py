@@ -1,0 +1,5 @@
+"""Layers by family; `lamella.layers` lists them, and this module of Keras 2.2.5 shows them."""
+
+from lamella.core.keras_names import complete as _complete
+
+_complete(__name__)
