@@ -2,7 +2,18 @@
 
 import pytest
 
-from lamella.layers import AveragePooling2D, BatchNormalization, Conv2D, Convolution2D, Dense, Dropout, MaxPooling2D
+from lamella.layers import (
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Convolution2D,
+    Dense,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    MaxPooling2D,
+    PReLU,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +26,9 @@ from lamella.layers import AveragePooling2D, BatchNormalization, Conv2D, Convolu
         (lambda: MaxPooling2D((2, 2), border_mode="same"), lambda: MaxPooling2D((2, 2), padding="same"), 'MaxPooling2D((2, 2), padding="same")'),
         (lambda: AveragePooling2D(dim_ordering="tf"), lambda: AveragePooling2D(data_format="channels_last"), 'AveragePooling2D(data_format="channels_last")'),
         (lambda: BatchNormalization(mode=0, beta_init="ones"), lambda: BatchNormalization(beta_initializer="ones"), 'BatchNormalization(beta_initializer="ones")'),
+        (lambda: GaussianNoise(sigma=0.5), lambda: GaussianNoise(0.5), "GaussianNoise(stddev=0.5)"),
+        (lambda: GaussianDropout(p=0.5), lambda: GaussianDropout(0.5), "GaussianDropout(rate=0.5)"),
+        (lambda: PReLU(init="ones"), lambda: PReLU("ones"), 'PReLU(alpha_initializer="ones")'),
     ],
 )  # fmt: skip
 def test_old_call(old, new, shown):

@@ -33,6 +33,10 @@ CASES = {
     "abs": [((a(3, 4),), {})],
     "absolute_error": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
     "add": [((a(3, 4), a(4, seed=1)), {}), ((a(2, 1), a(1, 3, seed=1), a(2, 3, seed=2)), {}), ((a(3),), {})],
+    "alpha_dropout": [
+        ((a(3, 40),), {"rate": 0.4, "key": (1, 2)}),
+        ((a(3, 4),), {"rate": 0.4, "key": (1, 2), "noise_shape": (None, 1)}),
+    ],
     "avg_pool2d": [((a(2, 5, 6, 3),), POOL), ((a(2, 5, 6, 3),), TOUCHING)],
     "batch_norm": [
         ((a(5, 3), a(3, seed=1), a(3, seed=2)), {"epsilon": 1e-3}),
@@ -70,6 +74,8 @@ CASES = {
     "elu": [((a(3, 4),), {"alpha": 0.7})],
     "exp": [((a(3, 4),), {})],
     "exponential": [((a(3, 4),), {})],
+    "gaussian_dropout": [((a(3, 4),), {"rate": 0.4, "key": (1, 2)})],
+    "gaussian_noise": [((a(3, 4),), {"stddev": 0.4, "key": (1, 2)})],
     "getitem": [((a(3, 4),), {"key": (slice(1, None), 2)}), ((a(5),), {"key": np.array([1, 1, 3])})],
     "global_avg_pool2d": [((a(2, 3, 4, 5),), {})],
     "global_max_pool2d": [((apart(2, 3, 4, 5),), {})],

@@ -42,10 +42,10 @@ def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
 
 def plain(value: Any) -> Any:
     """A value as JSON-like data: objects become {"class_name", "config"}, functions their names."""
+    if isinstance(value, (np.generic, np.ndarray, Variable)):  # np.float64 is a float, too
+        return np.asarray(value).tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, (np.generic, np.ndarray, Variable)):
-        return np.asarray(value).tolist()
     if isinstance(value, (list, tuple)):
         return type(value)(plain(v) for v in value)
     if isinstance(value, Mapping):

@@ -171,3 +171,9 @@ def _hashed(*words: int) -> int:
 def generator(seed: int | None = None, what: str = "initializer") -> np.random.Generator:
     """A NumPy generator on Philox. The same seed gives the same stream; None takes `next_seed(what)`."""
     return np.random.Generator(np.random.Philox(next_seed(what) if seed is None else int(seed) % 2**64))
+
+
+def generator_of(key: tuple[int, int]) -> np.random.Generator:
+    """A NumPy generator for what `draw_key` returned: the same key gives the same numbers."""
+    seed, offset = key
+    return np.random.Generator(np.random.Philox(key=seed | offset << 64))

@@ -14,6 +14,12 @@ from lamella.graph.input import Input as Input
 from lamella.graph.input import InputLayer as InputLayer
 from lamella.graph.input_spec import InputSpec as InputSpec
 from lamella.graph.layer import Layer as Layer
+from lamella.layers.advanced_activations import ELU as ELU
+from lamella.layers.advanced_activations import LeakyReLU as LeakyReLU
+from lamella.layers.advanced_activations import PReLU as PReLU
+from lamella.layers.advanced_activations import ReLU as ReLU
+from lamella.layers.advanced_activations import Softmax as Softmax
+from lamella.layers.advanced_activations import ThresholdedReLU as ThresholdedReLU
 from lamella.layers.conv.conv2d import Conv2D as Conv2D
 from lamella.layers.conv.conv2d import Convolution2D as Convolution2D
 from lamella.layers.core.activation import Activation as Activation
@@ -26,6 +32,9 @@ from lamella.layers.merge.concatenation import Concatenate as Concatenate
 from lamella.layers.merge.concatenation import concatenate as concatenate
 from lamella.layers.merge.elementwise import Add as Add
 from lamella.layers.merge.elementwise import add as add
+from lamella.layers.noise import AlphaDropout as AlphaDropout
+from lamella.layers.noise import GaussianDropout as GaussianDropout
+from lamella.layers.noise import GaussianNoise as GaussianNoise
 from lamella.layers.norm.batch_normalization import BatchNormalization as BatchNormalization
 from lamella.layers.pooling.whole_maps import GlobalAveragePooling2D as GlobalAveragePooling2D
 from lamella.layers.pooling.whole_maps import GlobalAvgPool2D as GlobalAvgPool2D

@@ -26,7 +26,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 # One number for each axis of a window.
 _WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate"}
 _COUNTS = {"units", "filters"}
-_NUMBERS = {"momentum", "epsilon", "mask_value"}
+_NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slope", "threshold", "stddev", "rate"}
 
 
 class KernelLayer(Layer):

@@ -16,6 +16,7 @@ from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
 from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from lamella.ops.dense import dense as dense
+from lamella.ops.dropout import alpha_dropout as alpha_dropout
 from lamella.ops.dropout import dropout as dropout
 from lamella.ops.math import abs as abs
 from lamella.ops.math import add as add
@@ -37,6 +38,8 @@ from lamella.ops.math import sqrt as sqrt
 from lamella.ops.math import square as square
 from lamella.ops.math import subtract as subtract
 from lamella.ops.math import where as where
+from lamella.ops.noise import gaussian_dropout as gaussian_dropout
+from lamella.ops.noise import gaussian_noise as gaussian_noise
 from lamella.ops.norm import batch_norm as batch_norm
 from lamella.ops.norm import batch_norm_inference as batch_norm_inference
 from lamella.ops.pooling import avg_pool2d as avg_pool2d

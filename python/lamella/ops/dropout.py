@@ -8,6 +8,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
+from lamella.ops.activations import SELU_ALPHA, SELU_SCALE
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -32,14 +33,11 @@ def dropout(
     if not 0 < rate < 1:
         return x, lambda dy, need: (dy,)
     seed, offset = key
-    if noise_shape is not None:
-        shape = tuple(own if n is None else n for own, n in zip(x.shape, noise_shape))
-        if len(noise_shape) != x.ndim or any(n not in (1, own) for own, n in zip(x.shape, shape)):
-            raise ValueError(f"dropout: noise_shape {tuple(noise_shape)} does not broadcast to {x.shape}")
-        if shape != x.shape:
-            mask = np.ones(shape, x.dtype)
-            _kernels.dropout(mask, rate, seed, offset, mask)
-            return x * mask, lambda dy, need: (dy * mask,)
+    shape = _mask_shape(x, noise_shape, "dropout")
+    if shape != x.shape:
+        mask = np.ones(shape, x.dtype)
+        _kernels.dropout(mask, rate, seed, offset, mask)
+        return x * mask, lambda dy, need: (dy * mask,)
     x = contiguous(x)
     y = empty_like(x)
     _kernels.dropout(x, rate, seed, offset, y)
@@ -50,3 +48,38 @@ def dropout(
         return (dx,)
 
     return y, backward
+
+
+@differentiable
+def alpha_dropout(
+    x: Array, *, rate: float, key: tuple[int, int], noise_shape: Sequence[int | None] | None = None
+) -> tuple[Array, Backward]:
+    """a * (x, or selu's limit below for a share `rate` of the elements) + b, which keeps the mean and variance of selu's outputs.
+
+    Args:
+        x: float, any shape.
+        rate: In (0, 1).
+        key, noise_shape: As in `dropout`, whose mask it is.
+
+    Raises:
+        ValueError: If noise_shape does not broadcast.
+
+    Source: arXiv 1706.02515; Keras 2.2.5.
+    """
+    mask = np.ones(_mask_shape(x, noise_shape, "alpha_dropout"), x.dtype)
+    _kernels.dropout(mask, rate, *key, mask)
+    limit = -SELU_SCALE * SELU_ALPHA
+    a = ((1 - rate) * (1 + rate * limit**2)) ** -0.5
+    kept = mask > 0
+    slope = np.where(kept, a, 0).astype(x.dtype)
+    offset = np.where(kept, -a * limit * rate, a * limit * (1 - rate)).astype(x.dtype)
+    return x * slope + offset, lambda dy, need: (dy * slope,)
+
+
+def _mask_shape(x: Array, noise_shape: Sequence[int | None] | None, who: str) -> tuple[int, ...]:
+    if noise_shape is None:
+        return x.shape
+    shape = tuple(own if n is None else n for own, n in zip(x.shape, noise_shape))
+    if len(noise_shape) != x.ndim or any(n not in (1, own) for own, n in zip(x.shape, shape)):
+        raise ValueError(f"{who}: noise_shape {tuple(noise_shape)} does not broadcast to {x.shape}")
+    return shape
