@@ -324,6 +324,11 @@ class Layer(Weighted, CallHistory, Configurable):
             self.add_loss(self.activity_regularizer(outputs))
         return outputs
 
+    def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
+        """What a graph calls. frozen: a model around the layer is frozen."""
+        call: Callable[..., Value] = getattr(self, "call_frozen", self.call) if frozen else self.call
+        return call
+
     def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:
         """Check the inputs; build at the first call."""
         check_inputs(self.name, self.input_spec, shapes, dtypes)

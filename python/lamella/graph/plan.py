@@ -80,9 +80,7 @@ class Plan:
 
 def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     layer, arguments = node.layer, dict(node.arguments)
-    call: Callable[..., Value] = layer.call
-    if frozen:
-        call = getattr(layer, "call_frozen", call)
+    call = layer.call_in_plan(frozen=frozen)
     cls: type = type(layer)
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:

@@ -73,7 +73,7 @@ class Weighted:
                 continue
             found[id(layer)] = layer, frozen
             if not layer.self_contained and not layer._lists_itself():
-                held = _layers_in(list(vars(layer).values()))
+                held = layers_in(list(vars(layer).values()))
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(held)]
         return list(found.values())
 
@@ -175,10 +175,10 @@ def unique(weights: Sequence[Variable]) -> list[Variable]:
     return list({id(w): w for w in weights}.values())
 
 
-def _layers_in(value: Any) -> list[Weighted]:
+def layers_in(value: Any) -> list[Weighted]:
     """The layers in lists, tuples and dicts."""
     if isinstance(value, Weighted):
         return [value]
     if isinstance(value, dict):
         value = list(value.values())
-    return [layer for v in value for layer in _layers_in(v)] if isinstance(value, (list, tuple)) else []
+    return [layer for v in value for layer in layers_in(v)] if isinstance(value, (list, tuple)) else []

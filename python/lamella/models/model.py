@@ -8,15 +8,20 @@ from collections.abc import Sequence
 from lamella.core.registry import register
 from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
-from lamella.models.trainable import Trainable
+from lamella.models.own_call import OwnCall
 
 
 @register("layers")
-class Model(Trainable, Network, self_contained=True):
+class Model(OwnCall, self_contained=True):
     """The layers between `inputs` and `outputs`; see Network for the graph, Trainable for fit and its kin.
+
+    A subclass may leave inputs and outputs out and define `call`; see OwnCall.
 
     Args:
         inputs, outputs: A symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.
+
+    Raises:
+        TypeError: One of inputs and outputs is missing, or both, for Model itself.
     """
 
     def __init__(
@@ -36,6 +41,9 @@ class Model(Trainable, Network, self_contained=True):
             outputs = output if outputs is None else outputs
             name_of_call = f"Model(inputs={inputs}, outputs={outputs})"
             warnings.warn(f"Update your `Model` call to the Keras 2 API: `{name_of_call}`", stacklevel=2)
+        if inputs is None and outputs is None and type(self) is not Model:
+            self._wait_for_inputs(name, trainable)
+            return
         if inputs is None or outputs is None:
             raise TypeError(f"{type(self).__name__}: expected inputs and outputs, symbolic tensors made from Input")
         Network.__init__(self, inputs, outputs, name=name, trainable=trainable)

@@ -1,0 +1,186 @@
+"""OwnCall: models whose class says in `call` how its layers are connected."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core.configurable import Config
+from lamella.core.shapes import Shape, as_shape
+from lamella.core.types import Value
+from lamella.graph.input import Input
+from lamella.graph.layer import Layer, takes_mask, takes_training
+from lamella.graph.masked_plan import MaskedPlan, Outputs
+from lamella.graph.plan import Plan
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.weights import layers_in
+from lamella.models.network import Network
+from lamella.models.trainable import Trainable
+
+
+class OwnCall(Trainable, Network, self_contained=True):
+    """A network that has inputs and outputs, or a subclass that has layers as attributes and a `call`.
+
+    Such a subclass is built when it gets its first batch, or by build(): `call` runs once, on symbolic tensors named
+    input_1, input_2 ..., and what it returns is the model's outputs output_1, output_2 ... From then on the model is the graph
+    that `call` made. `call(inputs)` may have the arguments `training` and `mask`; both are None when the graph is made, so that
+    layers and K.in_train_phase follow the phase of each run.
+
+    Layers are tracked in order of assignment. Deviation from Keras 2.2.5: also in lists, tuples and dicts of an attribute.
+
+    Source: Keras 2.2.5 keras/engine/network.py, keras/engine/training.py.
+    """
+
+    # Whether inputs and outputs made this model; False where its class has a `call` of its own.
+    _is_graph_network = True
+
+    def _wait_for_inputs(self, name: str | None, trainable: bool) -> None:
+        """The constructor of a model that `call` connects."""
+        Layer.__init__(self, name=name, trainable=trainable)
+        self._is_graph_network = False
+        self.inputs, self.outputs = [], []
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, Layer) and "_inbound_nodes" not in vars(self):
+            raise RuntimeError(
+                "It looks like you are subclassing `Model` and you forgot to call `super(YourClass, self).__init__()`. Always "
+                "start with this line."
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def layers(self) -> list[Layer]:
+        if self._is_graph_network:
+            return super().layers
+        # Names that the class itself knows are not the user's: metrics may be layers, too.
+        held = layers_in([value for name, value in vars(self).items() if not hasattr(OwnCall, name)])
+        return [layer for layer in dict.fromkeys(held) if isinstance(layer, Layer)]
+
+    # Building --------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the graph, and with it the weights, for inputs of this shape, the batch first, or of a list of such shapes.
+
+        Raises:
+            ValueError: Without a shape.
+            TypeError: `call` returns something else than tensors made of its inputs.
+        """
+        if self._is_graph_network or self.built:
+            return
+        if input_shape is None:
+            raise ValueError(f"Model '{self.name}': build() needs the shape of the inputs, got None")
+        self._connect_call([as_shape(s) for s in (input_shape if isinstance(input_shape, list) else [input_shape])])
+
+    def build_from(self, inputs: Sequence[Value]) -> None:
+        """`build` with the shapes of the data."""
+        if not self._is_graph_network:
+            self._connect_call([(None, *np.shape(x)[1:]) for x in inputs])
+
+    def _connect_call(self, shapes: Sequence[Shape]) -> None:
+        if type(self).call is Network.call:
+            raise NotImplementedError(f"Model '{self.name}': a subclass of `Model` needs a method `call`")
+        inputs = [Input(batch_shape=shape, name=f"input_{i + 1}") for i, shape in enumerate(shapes)]
+        made = self.call(inputs[0] if len(inputs) == 1 else inputs)
+        outputs = list(made) if isinstance(made, (list, tuple)) else [made]
+        for x in outputs:
+            if not isinstance(x, Symbolic):
+                raise TypeError(
+                    f"Model '{self.name}': expected call() to return tensors that its layers or functions of K made of its "
+                    f"inputs, got {x!r}"
+                )
+        self._set_ends(inputs, outputs)
+        self.output_names = [f"output_{i + 1}" for i in range(len(outputs))]
+        known = {id(w) for w in self.weights}
+        lost = [layer.name for layer in self._graph.layers if any(id(w) not in known for w in layer.weights)]
+        if lost:
+            warnings.warn(
+                f"Model '{self.name}': the weights of {lost} will be neither trained nor saved, as these layers are not "
+                "attributes of the model; make them in __init__",
+                stacklevel=2,
+            )
+
+    # Running ---------------------------------------------------------------------------------------------
+
+    def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
+        if not self._is_graph_network and set(arguments) - {"training"}:
+            raise TypeError(
+                f"Model '{self.name}': a call on symbolic tensors takes the argument training alone, got {sorted(arguments)}; its "
+                "graph is made once"
+            )
+        return super()._connect(tensors, single, arguments)
+
+    def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
+        if self._is_graph_network:
+            return super().call_in_plan(frozen=frozen)
+        return self._call_frozen_graph if frozen else self._call_graph
+
+    def _call_graph(self, inputs: Value, training: bool | None = None) -> Value:
+        return self._call(inputs, training, frozen=not self.trainable)
+
+    def _call_frozen_graph(self, inputs: Value, training: bool | None = None) -> Value:
+        return self._call(inputs, training, frozen=True)
+
+    def _planned(self, *, frozen: bool, masked: bool = False) -> Plan:
+        plan = super()._planned(frozen=frozen, masked=masked)
+        if self._is_graph_network or masked or isinstance(plan, _OwnMasks) or not isinstance(plan, MaskedPlan):
+            return plan
+        plan = self._plans[frozen, masked] = _OwnMasks(self, plan)
+        return plan
+
+    def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
+        if self._is_graph_network:
+            return super().call_masked(inputs, mask, training, frozen=frozen)
+        came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
+        cls: type = type(self)
+        if came and takes_mask(cls):
+            # The graph was made without one.
+            outputs = self(inputs, mask=mask, **({"training": training} if takes_training(cls) else {}))
+        else:
+            outputs = super().call_masked(inputs, mask, training, frozen=frozen)[0]
+        return outputs, self.compute_mask(inputs, mask)
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        """As a network's; of a model with a `call` of its own None, unless its class says otherwise."""
+        return super().compute_mask(inputs, mask) if self._is_graph_network else None
+
+    # Description -----------------------------------------------------------------------------------------
+
+    def get_config(self) -> Config:
+        """Raises NotImplementedError for a model with a `call` of its own, which is code: save_weights saves its weights."""
+        if not self._is_graph_network:
+            raise NotImplementedError(
+                f"Model '{self.name}': the architecture of {type(self).__name__}, a subclass with a call() of its own, is code "
+                "and cannot be saved; use save_weights, and load_weights on a new instance that is built"
+            )
+        return super().get_config()
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], object] | None = None,
+    ) -> None:
+        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
+        if not self.built:
+            raise ValueError(
+                "This model has never been called, thus its weights have not yet been created, so no summary can be displayed. "
+                "Build the model first (e.g. by calling it on some data)."
+            )
+        super().summary(line_length, positions, print_fn)
+
+
+class _OwnMasks(Plan):
+    """A plan whose outputs have the masks that the model's own compute_mask gives them."""
+
+    def __init__(self, model: OwnCall, plan: MaskedPlan) -> None:
+        self.model, self.plan = model, plan
+        self.nodes, self.steps, self.outputs = plan.nodes, plan.steps, plan.outputs
+
+    def __call__(self, inputs: Sequence[Value], training: bool) -> Outputs:
+        values = self.plan(inputs, training)
+        masks = self.model.compute_mask(inputs[0] if len(inputs) == 1 else list(inputs), None)
+        values.masks = list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(values)
+        return values
