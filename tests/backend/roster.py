@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.oracles.resize import resize
+
 DRAW = np.random.default_rng(0)
 
 
@@ -171,6 +173,12 @@ ROWS: dict[str, list[Row]] = {
         Row((T(X), 0.1, 0.3, -0.2), lambda x, a, m, t: np.where(x > t, np.clip(x, 0, m), a * (x - t))),
         Row((T(X), 0.0, None, -0.2), lambda x, a, m, t: np.where(x > t, x, 0)),
     ],
+    "resize_images": [
+        Row((T(IMAGES), 2, 1, "channels_last"), lambda x, h, w, f: np.repeat(x, 2, 1)),
+        Row((T(IMAGES), 1, 3, "channels_first"), lambda x, h, w, f: np.repeat(x, 3, 3)),
+        Row((T(IMAGES), 3, 2, "channels_last"), lambda x, h, w, f, interpolation: resize(x, (h, w), interpolation)[0], {"interpolation": "bilinear"}, integers=False),
+    ],
+    "resize_volumes": [Row((T(some(1, 2, 2, 3, 2)), 1, 2, 3, "channels_first"), lambda x, d, h, w, f: x.repeat(2, 3).repeat(3, 4))],
     "sigmoid": [one_argument(lambda x: 1 / (1 + np.exp(-x)))],
     "softmax": [one_argument(softmax), Row((T(X), 1), softmax)],
     "softplus": [one_argument(lambda x: np.log1p(np.exp(x)))],

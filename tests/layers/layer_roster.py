@@ -3,6 +3,8 @@
 from lamella import constraints, initializers, regularizers
 
 IMAGE = (6, 5, 3)
+STEPS = (7, 3)
+VOLUME = (5, 4, 6, 2)
 
 # Containers and inputs are tested with models.
 NOT_HERE = {"InputLayer", "Model", "Sequential"}
@@ -30,6 +32,23 @@ ROSTER = [
     ("Conv2D", dict(filters=4, kernel_size=(2, 3), strides=2, padding="same", activation="relu"), IMAGE),
     ("Conv2D", dict(filters=4, kernel_size=2, dilation_rate=(2, 1), use_bias=False, activation="sigmoid"), IMAGE),
     ("Conv2D", dict(filters=2, kernel_size=1, strides=(1, 2), kernel_regularizer="l2"), IMAGE),
+    ("Cropping1D", dict(), STEPS),
+    ("Cropping1D", dict(cropping=2), STEPS),
+    ("Cropping2D", dict(cropping=(1, 2)), IMAGE),
+    ("Cropping2D", dict(cropping=((2, 0), (0, 1)), data_format="channels_first"), IMAGE),
+    ("Cropping3D", dict(), VOLUME),
+    ("Cropping3D", dict(cropping=1, data_format="channels_first"), (2, 3, 4, 3)),
+    ("UpSampling1D", dict(size=3), STEPS),
+    ("UpSampling2D", dict(), IMAGE),
+    ("UpSampling2D", dict(size=(2, 3), data_format="channels_first", interpolation="bilinear"), IMAGE),
+    ("UpSampling3D", dict(size=(1, 3, 2)), (2, 3, 2, 2)),
+    ("UpSampling3D", dict(data_format="channels_first"), (2, 2, 1, 2)),
+    ("ZeroPadding1D", dict(padding=(0, 3)), STEPS),
+    ("ZeroPadding1D", dict(), STEPS),
+    ("ZeroPadding2D", dict(padding=2), IMAGE),
+    ("ZeroPadding2D", dict(padding=((1, 0), (2, 3)), data_format="channels_first"), IMAGE),
+    ("ZeroPadding3D", dict(), (2, 1, 2, 3)),
+    ("ZeroPadding3D", dict(padding=((1, 0), (0, 2), (1, 1)), data_format="channels_first"), (2, 3, 2, 1)),
     ("MaxPooling2D", dict(), IMAGE),
     ("MaxPooling2D", dict(pool_size=3, strides=(1, 2), padding="same"), IMAGE),
     ("AveragePooling2D", dict(), IMAGE),

@@ -97,6 +97,8 @@ CASES = {
     "pow": lambda a, b, i, n: K.pow(K.abs(a), 1.5) * K.sign(a),
     "repeat": lambda a, b, i, n: K.repeat(a, 3),
     "repeat_elements": lambda a, b, i, n: K.repeat_elements(i, 2, axis=2),
+    "resize_images": lambda a, b, i, n: K.resize_images(i, 2, 3, "channels_last", "bilinear"),
+    "resize_volumes": lambda a, b, i, n: K.resize_volumes(i[..., None], 1, 2, 1, "channels_last"),
     "reverse": lambda a, b, i, n: K.reverse(i, [1, 3]),
     "slice": lambda a, b, i, n: K.slice(a, [0, 1], [-1, 2]),
     "squeeze": lambda a, b, i, n: K.squeeze(K.expand_dims(a, 1), 1),

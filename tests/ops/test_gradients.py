@@ -98,6 +98,11 @@ CASES = {
     "poisson": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0)), {})],
     "power": [((a(3, 4, low=0.3), a(4, seed=1)), {})],
     "relu": [((a(40),), {}), ((a(40),), {"alpha": 0.2, "max_value": 1.0, "threshold": 0.3})],
+    "resize": [
+        ((a(2, 3, 4, 2),), {"factors": (2, 1)}),
+        ((a(2, 3, 4, 2),), {"factors": (3, 2), "interpolation": "bilinear"}),
+        ((a(1, 2, 3, 1, 2),), {"factors": (2, 2, 3)}),
+    ],
     "reshape": [((a(3, 4),), {"shape": (2, -1)})],
     "selu": [((a(3, 4),), {})],
     "sigmoid": [((a(3, 4),), {})],

@@ -16,6 +16,7 @@ from lamella.backend.rows import *  # noqa: F403
 from lamella.backend.session import *  # noqa: F403
 from lamella.backend.shapes import *  # noqa: F403
 from lamella.backend.values import *  # noqa: F403
+from lamella.backend.windows import *  # noqa: F403
 from lamella.core.keras_names import complete as _complete
 
 _complete(__name__)

@@ -1,4 +1,4 @@
-"""K: activations, losses, convolution and pooling."""
+"""K: activations and losses."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import numpy as np
 
 from lamella import activations, ops
 from lamella.backend.elementwise import array_of
-from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
-from lamella.core.shapes import normalize_padding
 from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
 
 __all__ = [
-    "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv2d", "dropout", "elu", "hard_sigmoid", "in_top_k",
-    "l2_normalize", "pool2d", "relu", "sigmoid", "softmax", "softplus", "softsign", "sparse_categorical_crossentropy",
+    "bias_add", "binary_crossentropy", "categorical_crossentropy", "dropout", "elu", "hard_sigmoid", "in_top_k",
+    "l2_normalize", "relu", "sigmoid", "softmax", "softplus", "softsign", "sparse_categorical_crossentropy",
     "tanh",
 ]  # fmt: skip
 
@@ -25,8 +23,6 @@ __all__ = [
 relu, elu, softmax = in_graphs(activations.relu), in_graphs(activations.elu), in_graphs(activations.softmax)
 sigmoid, hard_sigmoid, tanh = in_graphs(ops.sigmoid), in_graphs(ops.hard_sigmoid), in_graphs(ops.tanh)
 softplus, softsign = in_graphs(ops.softplus), in_graphs(ops.softsign)
-
-_TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 @in_graphs
@@ -99,42 +95,6 @@ def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = N
 def l2_normalize(x: Value, axis: int | Sequence[int] | None = None) -> Value:
     """x / sqrt(max(sum of squares, 1e-12)), TensorFlow's floor."""
     return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12)))
-
-
-@in_graphs
-def conv2d(
-    x: Value,
-    kernel: Value,
-    strides: tuple[int, int] = (1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: tuple[int, int] = (1, 1),
-) -> Value:
-    """kernel: [kh, kw, in, out] for both data formats."""
-    first, padding = normalize_data_format(data_format) == "channels_first", normalize_padding(padding)
-    x = ops.transpose(x, axes=_TO_LAST) if first else x
-    y = ops.conv2d(x, packed(kernel), None, strides=strides, dilation=dilation_rate, padding=padding, activation="linear")
-    return ops.transpose(y, axes=_TO_FIRST) if first else y
-
-
-@in_graphs
-def pool2d(
-    x: Value,
-    pool_size: tuple[int, int],
-    strides: tuple[int, int] = (1, 1),
-    padding: str = "valid",
-    data_format: str | None = None,
-    pool_mode: str = "max",
-) -> Value:
-    """pool_mode: "max" or "avg". Raises ValueError otherwise."""
-    if pool_mode not in ("max", "avg"):
-        raise ValueError(f'Invalid pool_mode: expected "max" or "avg", got {pool_mode!r}')
-    padding = normalize_padding(padding)
-    pool = ops.max_pool2d if pool_mode == "max" else ops.avg_pool2d
-    first = normalize_data_format(data_format) == "channels_first"
-    x = ops.transpose(x, axes=_TO_LAST) if first else x
-    y = pool(x, size=pool_size, strides=strides, padding=padding)
-    return ops.transpose(y, axes=_TO_FIRST) if first else y
 
 
 @in_graphs

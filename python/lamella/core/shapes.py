@@ -62,6 +62,39 @@ def _not_a_tuple(name: str, n: int, value: object) -> str:
     return f"The `{name}` argument must be a tuple of {n} integers. Received: {value}"
 
 
+def normalize_sides(value: object, n: int, name: str) -> tuple[object, ...]:
+    """What padding or cropping may be: a number for all 2n sides, one for each of n axes, or n pairs (before, after).
+
+    Returns:
+        n pairs; of one axis the pair alone, as Keras's configs have it.
+
+    Raises:
+        ValueError: In Keras's words; sizes below 0.
+    """
+    if n == 1:
+        return _pair(value, name)
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return (_pair(value, name),) * n
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(
+            f"`{name}` should be either an int, a tuple of {n} ints, or a tuple of {n} tuples of 2 ints. Found: {value!r}"
+        )
+    if len(value) != n:
+        raise ValueError(f"`{name}` should have {_COUNTED[n]} elements. Found: {value}")
+    return tuple(_pair(entry, name) for entry in value)
+
+
+_COUNTED = {2: "two", 3: "three"}
+
+
+def _pair(value: object, name: str) -> tuple[int, int]:
+    entries = list(value) if isinstance(value, (list, tuple)) else [value, value]
+    numbers = [operator.index(e) if hasattr(e, "__index__") and not isinstance(e, bool) else -1 for e in entries]
+    if len(numbers) != 2 or min(numbers) < 0:
+        raise ValueError(f"The `{name}` argument must be a tuple of 2 integers of at least 0. Received: {value!r}")
+    return numbers[0], numbers[1]
+
+
 def normalize_padding(value: str) -> Padding:
     """Raises ValueError for anything but "valid" and "same" (in any case)."""
     name = value.lower() if isinstance(value, str) else value

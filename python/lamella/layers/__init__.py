@@ -22,6 +22,15 @@ from lamella.layers.advanced_activations import Softmax as Softmax
 from lamella.layers.advanced_activations import ThresholdedReLU as ThresholdedReLU
 from lamella.layers.conv.conv2d import Conv2D as Conv2D
 from lamella.layers.conv.conv2d import Convolution2D as Convolution2D
+from lamella.layers.conv.cropping import Cropping1D as Cropping1D
+from lamella.layers.conv.cropping import Cropping2D as Cropping2D
+from lamella.layers.conv.cropping import Cropping3D as Cropping3D
+from lamella.layers.conv.padding import ZeroPadding1D as ZeroPadding1D
+from lamella.layers.conv.padding import ZeroPadding2D as ZeroPadding2D
+from lamella.layers.conv.padding import ZeroPadding3D as ZeroPadding3D
+from lamella.layers.conv.upsampling import UpSampling1D as UpSampling1D
+from lamella.layers.conv.upsampling import UpSampling2D as UpSampling2D
+from lamella.layers.conv.upsampling import UpSampling3D as UpSampling3D
 from lamella.layers.core.activation import Activation as Activation
 from lamella.layers.core.dense import Dense as Dense
 from lamella.layers.core.dropout import Dropout as Dropout

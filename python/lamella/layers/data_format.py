@@ -1,4 +1,4 @@
-"""channels_first at the edge of a layer: kernels see NHWC only."""
+"""channels_first at the edge of a layer: kernels see the channels last only."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from lamella.core.shapes import Dim, Shape
 from lamella.core.types import Value
 from lamella.ops import transpose
 
-_NCHW_TO_NHWC = (0, 2, 3, 1)
-_NHWC_TO_NCHW = (0, 3, 1, 2)
-
 
 def to_last(x: Value) -> Value:
-    """[N, C, H, W] -> [N, H, W, C]."""
-    return transpose(x, axes=_NCHW_TO_NHWC)
+    """[N, C, ...] -> [N, ..., C]."""
+    return transpose(x, axes=(0, *range(2, len(x.shape)), 1))
 
 
 def to_first(x: Value) -> Value:
-    """[N, H, W, C] -> [N, C, H, W]."""
-    return transpose(x, axes=_NHWC_TO_NCHW)
+    """[N, ..., C] -> [N, C, ...]."""
+    return transpose(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
 
 
 def channel_axis(data_format: str) -> int:
@@ -25,7 +22,7 @@ def channel_axis(data_format: str) -> int:
 
 
 def spatial(shape: Shape, data_format: str) -> Shape:
-    """(H, W) of an image batch's shape."""
+    """(H, W) of an image batch's shape; the sizes of all axes between batch and channels."""
     return shape[2:] if data_format == "channels_first" else shape[1:-1]
 
 

@@ -53,6 +53,7 @@ from lamella.ops.reduce import min as min
 from lamella.ops.reduce import sum as sum
 from lamella.ops.reduce import sum_absolute as sum_absolute
 from lamella.ops.reduce import sum_squares as sum_squares
+from lamella.ops.resize import resize as resize
 from lamella.ops.row_losses import absolute_error as absolute_error
 from lamella.ops.row_losses import categorical_hinge as categorical_hinge
 from lamella.ops.row_losses import cosine_proximity as cosine_proximity

@@ -39,10 +39,15 @@ def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
 def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
     """x[key]: integers, slices, arrays of either: all that NumPy takes."""
     y = np.asarray(x[key])
+    shape, parts = x.shape, key if isinstance(key, tuple) else (key,)
+    once = all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) for part in parts)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.zeros_like(x)
-        np.add.at(dx, key, dy)  # an element may be picked twice
+        dx = np.zeros(shape, dy.dtype)
+        if once:
+            dx[key] = dy
+        else:
+            np.add.at(dx, key, dy)  # an element may be picked twice
         return (dx,)
 
     return y, backward
@@ -67,7 +72,9 @@ def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
 def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward]:
     """x with zeros before and after; widths: one pair for each axis."""
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape))
-    return np.pad(x, widths), lambda dy, need: (dy[inner],)
+    y = np.zeros([before + n + after for (before, after), n in zip(widths, x.shape, strict=True)], x.dtype)
+    y[inner] = x
+    return y, lambda dy, need: (dy[inner],)
 
 
 @differentiable

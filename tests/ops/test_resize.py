@@ -1,0 +1,43 @@
+"""ops.resize against the loop over places."""
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from lamella.ops.tape import Tape
+from tests.oracles import resize as oracle
+
+CASES = [
+    ((2, 4, 3), (3,), "nearest"),
+    ((2, 1, 3), (4,), "bilinear"),
+    ((2, 3, 4, 2), (1, 2), "nearest"),
+    ((2, 3, 4, 2), (2, 2), "bilinear"),
+    ((1, 5, 2, 3), (3, 2), "bilinear"),
+    ((1, 2, 3, 2, 2), (2, 1, 3), "nearest"),
+]
+
+
+@pytest.mark.parametrize("shape, factors, interpolation", CASES)
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-13)])
+def test_resize_and_its_gradient(shape, factors, interpolation, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=shape).astype(dtype)
+    wanted, back = oracle.resize(x, factors, interpolation)
+    dy = rng.normal(size=wanted.shape).astype(dtype)
+    with Tape() as tape:
+        source = tape.watch(x)
+        y = ops.resize(source, factors=factors, interpolation=interpolation)
+        loss = ops.sum(ops.multiply(y, dy))
+    assert y.value.dtype == dtype
+    np.testing.assert_allclose(y.value, wanted, rtol=tolerance, atol=tolerance)
+    (dx,) = tape.gradients(loss)
+    np.testing.assert_allclose(dx, back(dy), rtol=10 * tolerance, atol=10 * tolerance)
+
+
+def test_what_cannot_be_resized_is_refused():
+    x = np.ones((1, 2, 2, 1))
+    for factors in ((2,), (2, 0), (2, 2, 2)):
+        with pytest.raises(ValueError, match="resize: expected 2 factors of at least 1"):
+            ops.resize(x, factors=factors)
+    with pytest.raises(ValueError, match="interpolation should be one of"):
+        ops.resize(x, factors=(2, 2), interpolation="bicubic")
