@@ -1,13 +1,17 @@
 """One row for each way in which a layer's arguments change what it does: (class name, arguments, input shape[s])."""
 
-from lamella import constraints, initializers, regularizers
+from lamella import constraints, initializers, layers, regularizers
 
 IMAGE = (6, 5, 3)
 STEPS = (7, 3)
 VOLUME = (5, 4, 6, 2)
 
 # Containers and inputs are tested with models.
-NOT_HERE = {"InputLayer", "Model", "Sequential"}
+# Cells are tested in the layers that call them.
+NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
+
+# Layers that hold others, so are not self-contained.
+HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM"}
 
 ROSTER = [
     ("Dense", dict(units=4), (3,)),
@@ -101,6 +105,35 @@ ROSTER = [
     ("Add", dict(), [(2, 4), (1, 4), (4,)]),
     ("Concatenate", dict(), [(2, 4), (2, 3)]),
     ("Concatenate", dict(axis=1), [(2, 4), (3, 4)]),
+    ("SimpleRNN", dict(units=2), (4, 3)),
+    ("SimpleRNN", dict(units=2, return_sequences=True, dropout=0.3, recurrent_dropout=0.4), (4, 3)),
+    ("GRU", dict(units=2, go_backwards=True, dropout=0.3, recurrent_dropout=0.4), (4, 3)),
+    ("GRU", dict(units=2, reset_after=True, implementation=2, dropout=0.3, recurrent_dropout=0.4, unroll=True), (4, 3)),
+    ("GRU", dict(units=2, reset_after=True, use_bias=False, recurrent_dropout=0.4, return_sequences=True), (4, 3)),
+    ("LSTM", dict(units=2, return_sequences=True, activation="relu", recurrent_activation="sigmoid"), (4, 3)),
+    ("LSTM", dict(units=2, implementation=2, dropout=0.3, recurrent_dropout=0.4), (4, 3)),
+    (
+        "LSTM",
+        dict(
+            units=2,
+            dropout=0.3,
+            recurrent_dropout=0.4,
+            unit_forget_bias=False,
+            kernel_initializer="he_normal",
+            recurrent_initializer=initializers.Identity(0.5),
+            bias_initializer="ones",
+            kernel_regularizer="l1",
+            recurrent_regularizer=regularizers.l2(0.1),
+            bias_regularizer="l2",
+            activity_regularizer=regularizers.l1_l2(0.1, 0.2),
+            kernel_constraint="max_norm",
+            recurrent_constraint="non_neg",
+            bias_constraint="unit_norm",
+        ),
+        (4, 3),
+    ),
+    ("RNN", dict(cell=layers.GRUCell(2, dropout=0.5), return_sequences=True), (4, 3)),
+    ("RNN", dict(cell=[layers.LSTMCell(2, recurrent_dropout=0.5), layers.SimpleRNNCell(3)], go_backwards=True), (4, 3)),
 ]
 
 IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(ROSTER)]

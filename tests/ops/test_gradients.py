@@ -75,6 +75,10 @@ CASES = {
     "exp": [((a(3, 4),), {})],
     "exponential": [((a(3, 4),), {})],
     "gaussian_dropout": [((a(3, 4),), {"rate": 0.4, "key": (1, 2)})],
+    "gated_dense": [
+        ((a(3, 8), a(8), a(2, 3), a(2, 3), a(2, 3), a(2, 3)), {"units": 2}),
+        ((a(3, 8), None, a(2, 3), a(2, 3)), {"units": 2, "first": 1}),
+    ],
     "gaussian_noise": [((a(3, 4),), {"stddev": 0.4, "key": (1, 2)})],
     "getitem": [((a(3, 4),), {"key": (slice(1, None), 2)}), ((a(5),), {"key": np.array([1, 1, 3])})],
     "global_avg_pool2d": [((a(2, 3, 4, 5),), {})],

@@ -159,7 +159,11 @@ class Layer(Weighted, CallHistory, Configurable):
         """Raises ValueError, as a call does, if the inputs (symbolic tensors or arrays) are not what `input_spec` demands."""
         listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         tensors = [x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in listed]
-        check_inputs(self.name, self.input_spec, [x.shape for x in tensors], [str(x.dtype) for x in tensors])
+        self._check_inputs([x.shape for x in tensors], [str(x.dtype) for x in tensors])
+
+    def _check_inputs(self, shapes: Sequence[Shape], dtypes: Sequence[str]) -> None:
+        """Raises ValueError if inputs of these shapes are not what the layer demands."""
+        check_inputs(self.name, self.input_spec, shapes, dtypes)
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         """The mask that goes with the output: the one that came, if supports_masking. Lists for several tensors.
@@ -321,7 +325,7 @@ class Layer(Weighted, CallHistory, Configurable):
         call = functools.partial(call, tensors if listed else tensors[0], **arguments)
         outputs = call_of(call, trainable=self.trainable, stateful=self.stateful, training=training)
         if self.activity_regularizer is not None:
-            self.add_loss(self.activity_regularizer(outputs))
+            self.add_loss([self.activity_regularizer(y) for y in (outputs if isinstance(outputs, list) else [outputs])])
         return outputs
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
@@ -331,17 +335,18 @@ class Layer(Weighted, CallHistory, Configurable):
 
     def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:
         """Check the inputs; build at the first call."""
-        check_inputs(self.name, self.input_spec, shapes, dtypes)
+        self._check_inputs(shapes, dtypes)
         if self.built:
             return
-        free: list[Shape] = [(None, *shape[1:]) for shape in shapes]
+        # Weights do not depend on the batch; what a stateful layer carries over does.
+        free: list[Shape] = shapes if self.stateful else [(None, *shape[1:]) for shape in shapes]
         self.build(free[0] if single else free)
         self.built = True
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
         # build may have set a spec that these inputs fail.
-        check_inputs(self.name, self.input_spec, shapes, dtypes)
+        self._check_inputs(shapes, dtypes)
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph; returns its symbolic outputs."""

@@ -53,6 +53,14 @@ from lamella.layers.pooling.windows import AveragePooling2D as AveragePooling2D
 from lamella.layers.pooling.windows import AvgPool2D as AvgPool2D
 from lamella.layers.pooling.windows import MaxPool2D as MaxPool2D
 from lamella.layers.pooling.windows import MaxPooling2D as MaxPooling2D
+from lamella.layers.recurrent.gru import GRU as GRU
+from lamella.layers.recurrent.gru import GRUCell as GRUCell
+from lamella.layers.recurrent.lstm import LSTM as LSTM
+from lamella.layers.recurrent.lstm import LSTMCell as LSTMCell
+from lamella.layers.recurrent.rnn import RNN as RNN
+from lamella.layers.recurrent.simple_rnn import SimpleRNN as SimpleRNN
+from lamella.layers.recurrent.simple_rnn import SimpleRNNCell as SimpleRNNCell
+from lamella.layers.recurrent.stacked_cells import StackedRNNCells as StackedRNNCells
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:

@@ -1,0 +1,168 @@
+"""GRU and its cell. Source: Keras 2.2.5 keras/layers/recurrent.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import regularizers
+from lamella.core.configurable import Spec
+from lamella.core.registry import register
+from lamella.core.types import Value
+from lamella.layers.recurrent.cell import Cell, rate
+from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.ops import add, multiply, subtract
+from lamella.ops.gates import gated_dense
+
+
+@register("layers")
+class GRUCell(Cell, self_contained=True):
+    """h' = z h + (1 - z) g, with the gates z, r, g of x and h, which stand in this order, side by side, in the weights.
+
+    z, r = recurrent_activation(x kernel + bias + h recurrent_kernel) with their columns. Without reset_after:
+    g = activation(x kernel + bias + (r h) recurrent_kernel); with it g = activation(x kernel + bias[0] + r (h recurrent_kernel +
+    bias[1])), as cuDNN computes it.
+
+    Shapes:
+        x [N, F]; h [N, units]; kernel [F, 3 units], recurrent_kernel [units, 3 units]; bias [3 units], with reset_after
+        [2, 3 units], for x and for h -> h' [N, units].
+
+    Args:
+        dropout, recurrent_dropout: Shares of x and of h that are dropped in training, where they meet the weights; the masks
+            are the same at each step of a layer's call.
+        implementation: 1: each gate has masks of its own. 2, and any other: one mask for all gates. Else the same.
+
+    Deviations from Keras 2.2.5: with implementation 2, z multiplies h before recurrent_dropout, as implementation 1 does;
+    recurrent_initializer Identity keeps its gain.
+    """
+
+    gates = 3
+
+    def __init__(
+        self,
+        units: int,
+        activation: Spec = "tanh",
+        recurrent_activation: Spec = "hard_sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        recurrent_initializer: Spec = "orthogonal",
+        bias_initializer: Spec = "zeros",
+        kernel_regularizer: Spec = None,
+        recurrent_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        recurrent_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        implementation: int = 1,
+        reset_after: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.recurrent_initializer = recurrent_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.recurrent_regularizer = recurrent_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.recurrent_constraint = recurrent_constraint
+        self.bias_constraint = bias_constraint
+        self.dropout = rate(dropout, "dropout", self.name)
+        self.recurrent_dropout = rate(recurrent_dropout, "recurrent_dropout", self.name)
+        self.implementation = implementation
+        self.reset_after = reset_after
+        self.state_size = self.output_size = units
+
+    def bias_shape(self) -> tuple[int, ...]:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def call(  # type: ignore[override]  # a cell's
+        self, inputs: Value, states: Sequence[Value], training: bool | None = None
+    ) -> tuple[Value, list[Value]]:
+        h = states[0]
+        bias: Value = self.bias
+        before, after = (bias[0], bias[1]) if self.reset_after and bias is not None else (bias, None)
+        x = self.affine(self.masked(inputs, "dropout", training), self.kernel, before)
+        dropped = self.masked(h, "recurrent_dropout", training)
+        if self.reset_after:
+            recurrent = self.affine(dropped, self.recurrent_kernel, after)
+            zr = self.recurrent_activation(add(self.gate(x, 0, 2), self.gate(recurrent, 0, 2)))
+            of_h = multiply(self.gate(zr, 1), self.gate(recurrent, 2))
+        else:
+            own = dropped * (3 // len(dropped))  # the same for each gate where there is one mask, or none
+            recurrent = gated_dense(self.recurrent_kernel, None, own[0], own[1], units=self.units)
+            zr = self.recurrent_activation(add(self.gate(x, 0, 2), recurrent))
+            reset = multiply(self.gate(zr, 1), own[2])
+            of_h = gated_dense(self.recurrent_kernel, None, reset, units=self.units, first=2)
+        z = self.gate(zr, 0)
+        y = add(multiply(z, h), multiply(subtract(1.0, z), self.activation(add(self.gate(x, 2), of_h))))
+        return y, [y]
+
+
+@register("layers")
+class GRU(CellLayer):
+    """GRUCell over [N, T, F]; see RNN for what the layers of one cell have in common."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: Spec = "tanh",
+        recurrent_activation: Spec = "hard_sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        recurrent_initializer: Spec = "orthogonal",
+        bias_initializer: Spec = "zeros",
+        kernel_regularizer: Spec = None,
+        recurrent_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        recurrent_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        implementation: int = 1,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        names = cell_names(type(self), kwargs)
+        super().__init__(
+            GRUCell(
+                units,
+                activation=activation,
+                recurrent_activation=recurrent_activation,
+                use_bias=use_bias,
+                kernel_initializer=kernel_initializer,
+                recurrent_initializer=recurrent_initializer,
+                bias_initializer=bias_initializer,
+                kernel_regularizer=kernel_regularizer,
+                recurrent_regularizer=recurrent_regularizer,
+                bias_regularizer=bias_regularizer,
+                kernel_constraint=kernel_constraint,
+                recurrent_constraint=recurrent_constraint,
+                bias_constraint=bias_constraint,
+                dropout=dropout,
+                recurrent_dropout=recurrent_dropout,
+                implementation=implementation,
+                reset_after=reset_after,
+                **names,
+            ),
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            **(kwargs | names),
+        )
+        self.activity_regularizer = regularizers.get(activity_regularizer)

@@ -1,0 +1,347 @@
+"""RNN: a cell applied to each time step. Source: Keras 2.2.5 keras/layers/recurrent.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamella.core import config as settings
+from lamella.core.checks import as_array
+from lamella.core.configurable import Config, deserialize
+from lamella.core.registry import register
+from lamella.core.shapes import Shape
+from lamella.core.types import Array, Value
+from lamella.core.updates import latest, note
+from lamella.core.variable import Variable
+from lamella.graph.input_spec import InputSpec, check_inputs
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks
+from lamella.layers.recurrent.stacked_cells import StackedRNNCells
+from lamella.layers.scopes import rename
+from lamella.ops.tape import Tensor, value_of
+from lamella.ops.time_steps import over_time, stack_time
+
+# What a layer returns for all of time: the output of each step, or only the last one's, and the last states.
+Run = tuple[Value, list[Value]]
+
+
+@register("layers")
+class RNN(Layer):
+    """A cell over the steps of [N, T, F]; the state goes from step to step.
+
+    `layer(x, initial_state=..., constants=...)` takes tensors, or lists of them; `layer([x, *states, *constants])` is the same
+    once the number of constants is known. Symbolic ones become inputs of the node.
+
+    Args:
+        cell: Has `call(inputs, states)`, which returns (output, new states), and `state_size`, a number or a tuple of numbers; it
+            may have `output_size`, and arguments `constants` and `training` in `call`. A list of cells is stacked.
+        return_sequences: Return [N, T, ...] instead of the last output.
+        return_state: Return [output, *last states].
+        go_backwards: From the last step to the first; the outputs stand in the order in which they were computed.
+        stateful: The last states of a batch are the next batch's initial ones, in training, evaluation and prediction; no
+            gradient goes from batch to batch. The batch size must be fixed: batch_input_shape=.
+        unroll: The same numbers; demands that T is known.
+
+    A mask [N, T] may have any pattern: at a masked step the states stay and the output repeats the one before, zeros if there
+    was none.
+
+    Raises:
+        ValueError: For a cell without `call` or `state_size`, initial states and constants that do not fit, and batches of
+            another size where the layer is stateful.
+    """
+
+    supports_masking = True
+    makes_masks = False  # it hands them on
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self._num_constants: int | None = kwargs.pop("num_constants", None)
+        super().__init__(**kwargs)
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        if not hasattr(cell, "call"):
+            raise ValueError("`cell` should have a `call` method. The RNN was passed:", cell)
+        if not hasattr(cell, "state_size"):
+            raise ValueError(
+                "The RNN cell should have an attribute `state_size` (tuple of integers, one integer per RNN state)."
+            )
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = bool(stateful)
+        self.unroll = unroll
+        self.input_spec = InputSpec(ndim=3)
+        self._states: list[Variable] | None = None
+        self._constant_shapes: list[Shape] = []
+
+    # The call --------------------------------------------------------------------------------------------
+
+    def __call__(self, inputs: Value, initial_state: Any = None, constants: Any = None, **kwargs: Any) -> Value:
+        if isinstance(inputs, (list, tuple)):
+            if initial_state is not None or constants is not None:
+                raise ValueError(
+                    f"Layer {self.name}: initial states and constants come in the list or as arguments, not as both"
+                )
+            x, states, given = self._split(list(inputs))
+        else:
+            x, states, given = inputs, _listed(initial_state), _listed(constants)
+        if given:
+            if not takes(self.cell, "constants"):
+                raise ValueError("RNN cell does not support constants")
+            self._num_constants = len(given)
+        if not states and not given:
+            return super().__call__(x, **kwargs)
+        more = [*states, *given]
+        symbolic = [isinstance(t, Symbolic) for t in more]
+        if any(symbolic) and not all(symbolic):
+            raise ValueError(
+                "The initial state or constants of an RNN layer cannot be specified with a mix of Keras tensors and non-Keras "
+                "tensors"
+            )
+        if all(symbolic):
+            return super().__call__([x, *more], **kwargs)
+        dtype = self.dtype or settings.floatx()
+        more = [t if isinstance(t, (Tensor, Variable)) else as_array(t, dtype, self.name) for t in more]
+        states, given = more[: len(states)], more[len(states) :]
+        self._constant_shapes = [t.shape for t in given]
+        if states:
+            kwargs["initial_state"] = states
+        if given:
+            kwargs["constants"] = given
+        return super().__call__(x, **kwargs)
+
+    def _split(self, inputs: list[Any]) -> tuple[Any, list[Any], list[Any]]:
+        """[x, *states, *constants] in its parts; [x] alone where the others come as arguments."""
+        end = max(1, len(inputs) - (self._num_constants or 0))
+        return inputs[0], inputs[1:end], inputs[end:]
+
+    def _check_inputs(self, shapes: Sequence[Shape], dtypes: Sequence[str]) -> None:
+        check_inputs(self.name, self.input_spec, shapes[:1], dtypes[:1])
+        x, states, _ = self._split(list(shapes))
+        if self.unroll and x[1] is None:
+            raise ValueError(
+                f"Layer {self.name}: Cannot unroll a RNN if the time dimension is undefined. Give the first layer an input_shape "
+                "or batch_input_shape, or Input a shape, with the number of time steps."
+            )
+        self._check_states(states)
+
+    def _check_states(self, shapes: Sequence[Shape]) -> None:
+        """Raises ValueError unless these are the shapes of initial states; none is right, too."""
+        if not shapes:
+            return
+        sizes = sizes_of(self.cell)
+        if len(shapes) != len(sizes):
+            raise ValueError(f"Layer {self.name}: Layer has {len(sizes)} states but was passed {len(shapes)} initial states.")
+        if any(not self._fits(shape, size) for shape, size in zip(shapes, sizes)):
+            raise ValueError(
+                f"Layer {self.name}: An `initial_state` was passed that is not compatible with `cell.state_size`. Received "
+                f"shapes {list(shapes)}; however `cell.state_size` is {self.cell.state_size}"
+            )
+
+    def _fits(self, shape: Shape, size: Any) -> bool:
+        return len(shape) == 2 and (shape[1] is None or size is None or shape[1] == size)
+
+    def build(self, input_shape: Any) -> None:
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        x: Shape = shapes[0]
+        constants = self._split(list(shapes))[2] or self._constant_shapes
+        if self.stateful:
+            self._demand_batch(x[0])
+        fresh = not getattr(self.cell, "built", False)
+        build_cell(self.cell, (x[0], *x[2:]), constants, self._own_dtype())
+        if fresh:
+            rename(self.cell, self.name)
+        self.input_spec = InputSpec(shape=(x[0] if self.stateful else None, None, *x[2:]))
+        if self.stateful:
+            self.reset_states()
+        self.built = True
+
+    def _own_dtype(self) -> str | None:
+        """A dtype that a cell without one takes over: one that is not the default anyway."""
+        return self.dtype if self.dtype in ("float32", "float64") and self.dtype != settings.floatx() else None
+
+    def call(
+        self,
+        inputs: Value,
+        mask: Any = None,
+        training: bool | None = None,
+        initial_state: Sequence[Value] | None = None,
+        constants: Sequence[Value] | None = None,
+    ) -> Value:
+        x, states, given = self._split(inputs) if isinstance(inputs, list) else (inputs, [], [])
+        states, given = states or list(initial_state or ()), given or list(constants or ())
+        self._check_batch(x, states)
+        if len(given) != (self._num_constants or 0):
+            raise ValueError(f"Layer {self.name}: expected {self._num_constants} constants, got {len(given)}")
+        if isinstance(mask, list):
+            mask = mask[0]
+        carried = self.stateful and not states
+        if carried:
+            # Copies: the Variables move at the end of the run, and the way back may read what was here.
+            states = [latest(state).copy() for state in self._kept()]
+        y, last = with_fixed_masks(self.run_steps, x, states or self.get_initial_state(x), mask, training, given)
+        if self.stateful:
+            for variable, value in zip(self._kept(), last):
+                note(variable, _array(value))
+        return [y, *last] if self.return_state else y
+
+    def _check_batch(self, x: Value, states: Sequence[Value]) -> None:
+        batch = x.shape[0]
+        if self.stateful and batch != self._batch():
+            raise ValueError(
+                f"Layer {self.name}: a stateful layer with a batch size of {self._batch()} got a batch of {batch} samples"
+            )
+        self._check_states([state.shape for state in states])
+        for i, state in enumerate(states):
+            if state.shape[0] != batch:
+                raise ValueError(f"Layer {self.name}: expected {batch} rows in initial state {i}, got shape {state.shape}")
+
+    def run_steps(
+        self, x: Value, states: Sequence[Value], mask: Value | None, training: bool | None, constants: Sequence[Value]
+    ) -> Run:
+        """(outputs [N, T, ...] or the last one, last states): the plain loop. A layer with a kernel for all of time replaces it."""
+        try:
+            outputs, last = over_time(
+                lambda x_t, before: call_cell(self.cell, x_t, before, constants, training),
+                x,
+                states,
+                mask=mask,
+                go_backwards=self.go_backwards,
+            )
+        except ValueError as error:
+            raise error if self.name in str(error) else ValueError(f"Layer {self.name}: {error}") from error
+        return stack_time(*outputs) if self.return_sequences else outputs[-1], last
+
+    def get_initial_state(self, inputs: Value) -> list[Value]:
+        """Zeros [N, size] for each state."""
+        return [np.zeros((inputs.shape[0], size), inputs.dtype) for size in sizes_of(self.cell)]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        x: Shape = input_shape[0] if isinstance(input_shape, list) else input_shape
+        size = output_size_of(self.cell)
+        y = (*x[:2], size) if self.return_sequences else (x[0], size)
+        return [y, *((x[0], size) for size in sizes_of(self.cell))] if self.return_state else y
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        """The mask with return_sequences, else None; none for the states."""
+        given = mask[0] if isinstance(mask, list) else mask
+        made = given if self.return_sequences else None
+        return [made, *[None] * len(sizes_of(self.cell))] if self.return_state else made
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return bool(getattr(self.cell, "uses_learning_phase", False))
+
+    def get_losses_for(self, inputs: Any = None) -> list[Value]:
+        return super().get_losses_for(inputs)
+
+    # States ----------------------------------------------------------------------------------------------
+
+    @property
+    def states(self) -> list[Variable | None]:
+        """A Variable for each state of a stateful layer that is built; else None for each."""
+        return list(self._states) if self._states is not None else [None] * len(sizes_of(self.cell))
+
+    @states.setter
+    def states(self, states: Sequence[Variable] | None) -> None:
+        self._states = None if states is None else list(states)
+
+    def _kept(self) -> list[Variable]:
+        assert self._states is not None
+        return self._states
+
+    def moved_by(self, node: Node) -> list[Variable]:
+        return self._kept() if self.stateful and self._states is not None else []
+
+    def _batch(self) -> int | None:
+        spec = self.input_spec
+        return spec.shape[0] if isinstance(spec, InputSpec) and spec.shape is not None else None
+
+    def _demand_batch(self, batch: int | None) -> int:
+        if batch is None:
+            raise ValueError(
+                f"Layer {self.name}: If a RNN is stateful, it needs to know its batch size. Specify the batch size of your input "
+                "tensors: \n- If using a Sequential model, specify the batch size by passing a `batch_input_shape` argument to "
+                "your first layer.\n- If using the functional API, specify the batch size by passing a `batch_shape` argument to "
+                "your Input layer."
+            )
+        return batch
+
+    def state_shapes(self) -> list[tuple[int, ...]]:
+        """Of a stateful layer's states, with the batch."""
+        batch = self._demand_batch(self._batch())
+        return [(batch, size) for size in sizes_of(self.cell)]
+
+    def reset_states(self, states: Any = None) -> None:
+        """Forget what the last batch left: zeros, or the given array for each state.
+
+        Raises:
+            AttributeError: The layer is not stateful.
+            ValueError: It is not built, or the arrays do not fit; then nothing is changed.
+        """
+        if not self.stateful:
+            raise AttributeError("Layer must be stateful.")
+        shapes = self.state_shapes()
+        dtype = self.dtype or settings.floatx()
+        if states is None:
+            arrays = [np.zeros(shape, dtype) for shape in shapes]
+        else:
+            given = _listed(states)
+            if len(given) != len(shapes):
+                raise ValueError(
+                    f"Layer {self.name} expects {len(shapes)} states, but it received {len(given)} state values. Input received: "
+                    f"{states}"
+                )
+            arrays = [as_array(_array(state), dtype, self.name) for state in given]
+            for i, (array, shape) in enumerate(zip(arrays, shapes)):
+                if array.shape != shape:
+                    raise ValueError(
+                        f"State {i} is incompatible with layer {self.name}: expected shape={shape}, found shape={array.shape}"
+                    )
+        if self._states is None:
+            self._states = [Variable(array, f"{self.name}/state_{i}:0", trainable=False) for i, array in enumerate(arrays)]
+        else:
+            for variable, array in zip(self._states, arrays):
+                variable.assign(array)
+
+    # Configs ---------------------------------------------------------------------------------------------
+
+    def get_config(self) -> Config:
+        count = {} if self._num_constants is None else {"num_constants": self._num_constants}
+        return super().get_config() | count
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        cell = config["cell"]
+        found = [deserialize("layers", c, custom_objects) for c in (cell if isinstance(cell, list) else [cell])]
+        return cls(**{**config, "cell": found if isinstance(cell, list) else found[0]})
+
+
+def _listed(tensors: Any) -> list[Any]:
+    """One tensor or a list of them, also of nested lists of numbers as a config holds them."""
+    if tensors is None:
+        return []
+    if not isinstance(tensors, (list, tuple)):
+        return [tensors]
+    # One matrix, row by row: a config has no other way to write an array.
+    if tensors and isinstance(tensors[0], (list, tuple)) and np.ndim(tensors[0]) == 1:
+        return [np.asarray(tensors)]
+    return list(tensors)
+
+
+def _array(value: Any) -> Array:
+    array = value_of(value)
+    assert array is not None
+    return array

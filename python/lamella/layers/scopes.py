@@ -1,0 +1,28 @@
+"""Names of weights as Keras 2.2.5 gives them to layers that hold others: files show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamella.graph.layer import Layer
+
+
+def rename(inner: Any, scope: str) -> None:
+    """Call the weights of a cell or layer "<scope>/kernel:0", a second kernel "<scope>/kernel_1:0"."""
+    if not isinstance(inner, Layer):
+        return
+    taken: set[str] = set()
+    for weight in inner.weights:
+        stem, _, number = weight.name.rpartition("/")[2].partition(":")
+        name, n = f"{scope}/{stem}", 0
+        while name in taken:
+            n += 1
+            name = f"{scope}/{stem}_{n}"
+        taken.add(name)
+        weight.name = f"{name}:{number or 0}"
+
+
+def put_into(inner: Layer, scope: str) -> None:
+    """Call the weights of a layer "<scope>/<name so far>"."""
+    for weight in inner.weights:
+        weight.name = f"{scope}/{weight.name}"

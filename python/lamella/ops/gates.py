@@ -1,0 +1,61 @@
+"""The affine maps of a recurrent cell whose gates do not all read the same input, as each has a dropout mask of its own."""
+
+from __future__ import annotations
+
+from lamella import _kernels
+from lamella.core.types import Array
+from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.tape import Backward, Gradients, differentiable
+
+
+@differentiable
+def gated_dense(kernel: Array, bias: Array | None, *xs: Array, units: int, first: int = 0) -> tuple[Array, Backward]:
+    """Side by side for each gate g: xs[g] kernel[:, g] + bias[g], where [g] are its `units` columns, counted from gate `first`.
+
+    Args:
+        kernel: float [K, gates * units].
+        bias: [gates * units] or None.
+        xs: [N, K] each.
+
+    Returns:
+        [N, len(xs) * units].
+
+    Raises:
+        TypeError: If dtypes differ, ValueError if K does.
+    """
+    rows = [contiguous(x) for x in xs]
+    columns = [slice((first + g) * units, (first + g + 1) * units) for g in range(len(xs))]
+    parts = [contiguous(kernel[:, own]) for own in columns]
+    none = absent(kernel.dtype)
+    y = empty_like(kernel, (len(rows[0]), len(xs) * units))
+    part = empty_like(kernel, (len(rows[0]), units))
+    for g, (x, weight, own) in enumerate(zip(rows, parts, columns)):
+        _kernels.dense_forward(x, weight, none if bias is None else contiguous(bias[own]), False, part)
+        y[:, g * units : (g + 1) * units] = part
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dkernel = _zeros_unless_all(kernel, len(xs) * units) if need[0] else None
+        dbias = None if bias is None or not need[1] else _zeros_unless_all(bias, len(xs) * units)
+        dxs: list[Array | None] = []
+        for g, (x, weight, own) in enumerate(zip(rows, parts, columns)):
+            dx = empty_like(x) if need[2 + g] else none
+            dweight = empty_like(weight) if dkernel is not None else none
+            doffset = empty_like(kernel, (units,)) if dbias is not None else none
+            slope = contiguous(dy[:, g * units : (g + 1) * units])
+            _kernels.dense_backward(x, weight, none, slope, none, dx, dweight, doffset)
+            if dkernel is not None:
+                dkernel[:, own] = dweight
+            if dbias is not None:
+                dbias[own] = doffset
+            dxs.append(dx if need[2 + g] else None)
+        return dkernel, dbias, *dxs
+
+    return y, backward
+
+
+def _zeros_unless_all(weight: Array, columns: int) -> Array:
+    """Room for the gradient; zeros where some gates have none here."""
+    gradient = empty_like(weight)
+    if weight.shape[-1] != columns:
+        gradient[...] = 0
+    return gradient
