@@ -149,3 +149,11 @@ def test_moving_average_keeps_dtype_and_its_argument(dtype):
     assert moved.dtype == dtype
     np.testing.assert_array_equal(moved, np.array([2.25, 1, 3.875], dtype))
     np.testing.assert_array_equal(average, np.array([1, -2, 0.5], dtype))
+
+
+@pytest.mark.parametrize("op", [ops.maximum, ops.minimum])
+def test_of_equals_the_first_argument_gets_the_gradient(op):
+    with Tape() as tape:
+        a, b = tape.watch(np.array([1.0, 2.0])), tape.watch(np.array([1.0, 2.0]))
+        first, second = tape.gradients(ops.sum(op(a, b)))
+    assert first.tolist() == [1.0, 1.0] and second.tolist() == [0.0, 0.0]

@@ -73,20 +73,12 @@ def _binary(
     return differentiable(op)
 
 
-def _share(a: Array, b: Array) -> Array:
-    """The share of the gradient that a gets where the larger of a, b is taken: equals get half each."""
-    return np.where(a == b, 0.5, a > b)
-
-
 subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
 multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
 divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
-maximum = _binary(
-    "maximum", "the larger", np.maximum, lambda a, b, y, dy: dy * _share(a, b), lambda a, b, y, dy: dy * _share(b, a)
-)
-minimum = _binary(
-    "minimum", "the smaller", np.minimum, lambda a, b, y, dy: dy * _share(b, a), lambda a, b, y, dy: dy * _share(a, b)
-)
+# Of equals the gradient goes to a, as in TensorFlow.
+maximum = _binary("maximum", "the larger", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
+minimum = _binary("minimum", "the smaller", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
 power = _binary(
     "power",
     "a ** b",
