@@ -38,6 +38,11 @@ CASES = {
         ((a(3, 4),), {"rate": 0.4, "key": (1, 2), "noise_shape": (None, 1)}),
     ],
     "avg_pool2d": [((a(2, 5, 6, 3),), POOL), ((a(2, 5, 6, 3),), TOUCHING)],
+    "batch_dot": [
+        ((a(3, 4), a(3, 4, seed=1)), {}),
+        ((a(2, 3, 4), a(2, 4, 2, seed=1)), {}),
+        ((a(2, 3, 4, 2), a(2, 5, 3, seed=1)), {"axes": (1, -1)}),
+    ],
     "batch_norm": [
         ((a(5, 3), a(3, seed=1), a(3, seed=2)), {"epsilon": 1e-3}),
         ((a(2, 3, 4, 5), a(5, seed=1), None), {"epsilon": 1e-3}),
@@ -86,6 +91,7 @@ CASES = {
     "hard_sigmoid": [((a(30, low=-4, high=4),), {})],
     "hinge": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
     "kl_divergence": [((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0.1, high=0.9)), {})],
+    "l2_normalize": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": 1})],
     "log": [((a(3, 4, low=0.2),), {})],
     "logarithmic_error": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0.1)), {}), ((a(7, 3), a(7, 3, seed=1)), {})],
     "logcosh": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],

@@ -94,7 +94,7 @@ def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = N
 @in_graphs
 def l2_normalize(x: Value, axis: int | Sequence[int] | None = None) -> Value:
     """x / sqrt(max(sum of squares, 1e-12)), TensorFlow's floor."""
-    return ops.divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12)))
+    return ops.l2_normalize(x, axis=axis)
 
 
 @in_graphs

@@ -8,7 +8,7 @@ from lamella import ops
 from lamella.core.shapes import count
 from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
-from lamella.ops.arrays import axis_of, contiguous
+from lamella.ops.arrays import contiguous
 from lamella.ops.tape import Backward, differentiable
 
 __all__ = ["batch_dot", "dot"]
@@ -46,24 +46,5 @@ def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Va
 
     Raises:
         ValueError: If batches or the summed axes differ.
-
-    Source: Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
     """
-    left, right = len(x.shape), len(y.shape)
-    if left < 2 or right < 2:
-        raise ValueError(f"K.batch_dot: expected two axes or more, got {tuple(x.shape)} and {tuple(y.shape)}")
-    pair = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
-    if len(pair) != 2:
-        raise ValueError(f"K.batch_dot: expected axes to be a number or a pair, got {axes!r}")
-    a, b = pair
-    a, b = axis_of(a, left), axis_of(b, right)
-    if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
-        raise ValueError(
-            f"K.batch_dot: cannot sum axis {a} of {tuple(x.shape)} with axis {b} of {tuple(y.shape)}, batches first"
-        )
-    of_x, of_y = ([i for i in range(1, n) if i != summed] for n, summed in ((left, a), (right, b)))
-    n, k = x.shape[0], x.shape[a]
-    rows, columns = [x.shape[i] for i in of_x], [y.shape[i] for i in of_y]
-    first = ops.reshape(ops.transpose(x, axes=(0, *of_x, a)), shape=(n, count(rows), k))
-    second = ops.reshape(ops.transpose(y, axes=(0, b, *of_y)), shape=(n, k, count(columns)))
-    return ops.reshape(ops.matmul(first, second), shape=(n, *rows, *columns) if rows or columns else (n, 1))
+    return ops.batch_dot(x, y, axes=axes)

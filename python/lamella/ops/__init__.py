@@ -47,6 +47,8 @@ from lamella.ops.pooling import avg_pool2d as avg_pool2d
 from lamella.ops.pooling import global_avg_pool2d as global_avg_pool2d
 from lamella.ops.pooling import global_max_pool2d as global_max_pool2d
 from lamella.ops.pooling import max_pool2d as max_pool2d
+from lamella.ops.products import batch_dot as batch_dot
+from lamella.ops.products import l2_normalize as l2_normalize
 from lamella.ops.reduce import logsumexp as logsumexp
 from lamella.ops.reduce import max as max
 from lamella.ops.reduce import mean as mean

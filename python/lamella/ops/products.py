@@ -1,0 +1,51 @@
+"""Products of the samples of two batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamella.core.shapes import count
+from lamella.core.types import Array
+from lamella.ops.arrays import axis_of
+from lamella.ops.math import divide, matmul, maximum, sqrt, square
+from lamella.ops.reduce import Axes, sum
+from lamella.ops.shape import reshape, transpose
+from lamella.ops.tape import Tensor
+
+
+def batch_dot(x: Array | Tensor, y: Array | Tensor, *, axes: int | Sequence[int] | None = None) -> Array | Tensor:
+    """For each sample the sum of products over one axis of x and one of y.
+
+    Args:
+        x, y: Two axes or more, the batch first.
+        axes: One number for both, or a pair; None is x's last, and y's last but one (its only one if y has two axes).
+
+    Returns:
+        [N, x's other axes, y's other axes], or [N, 1] where no other axis is left.
+
+    Raises:
+        ValueError: If batches or the summed axes differ.
+
+    Source: Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
+    """
+    left, right = len(x.shape), len(y.shape)
+    if left < 2 or right < 2:
+        raise ValueError(f"expected two axes or more, got {tuple(x.shape)} and {tuple(y.shape)}")
+    pair = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
+    if len(pair) != 2:
+        raise ValueError(f"expected axes to be a number or a pair, got {axes!r}")
+    a, b = pair
+    a, b = axis_of(a, left), axis_of(b, right)
+    if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
+        raise ValueError(f"cannot sum axis {a} of {tuple(x.shape)} with axis {b} of {tuple(y.shape)}, batches first")
+    of_x, of_y = ([i for i in range(1, n) if i != summed] for n, summed in ((left, a), (right, b)))
+    n, k = x.shape[0], x.shape[a]
+    rows, columns = [x.shape[i] for i in of_x], [y.shape[i] for i in of_y]
+    first = reshape(transpose(x, axes=(0, *of_x, a)), shape=(n, count(rows), k))
+    second = reshape(transpose(y, axes=(0, b, *of_y)), shape=(n, k, count(columns)))
+    return reshape(matmul(first, second), shape=(n, *rows, *columns) if rows or columns else (n, 1))
+
+
+def l2_normalize(x: Array | Tensor, *, axis: Axes = None) -> Array | Tensor:
+    """x / sqrt(max(sum of squares over `axis`, 1e-12)); any shape. Source: TensorFlow, whose floor it is."""
+    return divide(x, sqrt(maximum(sum(square(x), axis=axis, keepdims=True), 1e-12)))
