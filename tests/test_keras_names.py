@@ -13,7 +13,7 @@ ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
 NAMES = [name for name, _ in ROWS]
 
 # How many of the 1,520 are there: raise it with every new name.
-FLOOR = 884
+FLOOR = 940
 
 FIND = """
 import importlib, lamella
@@ -113,7 +113,7 @@ def test_names_by_their_paths(lines):
     ("statement", "name"),
     [
         ("from keras.layers import ConvLSTM2D", "keras.layers.ConvLSTM2D"),
-        ("from keras.layers.core import ActivityRegularization", "keras.layers.core.ActivityRegularization"),
+        ("from keras.layers.core import Lambda", "keras.layers.core.Lambda"),
         ("from keras.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
         ("from keras.legacy.interfaces import legacy_dense_support", "keras.legacy.interfaces"),
         ("from keras.backend import ctc_decode", "keras.backend.ctc_decode"),

@@ -142,7 +142,8 @@ def test_add_and_concatenate():
             lambda: Dense(4)(Input(batch_shape=(None,))),
             "Input 0 is incompatible with layer dense_1: expected min_ndim=2, found ndim=1",
         ),
-        (lambda: Add()(Input((3,))), "A merge layer should be called on a list of at least 2 inputs"),
+        (lambda: Add()(Input((3,))), "A merge layer should be called on a list of inputs"),
+        (lambda: Add()([Input((3,))]), "A merge layer should be called on a list of at least 2 inputs. Got 1 inputs"),
         (lambda: Add()([Input((3,)), Input((4,))]), "Operands could not be broadcast together"),
         (lambda: Concatenate()(Input((3,))), "A `Concatenate` layer should be called on a list of at least 2 inputs"),
         (

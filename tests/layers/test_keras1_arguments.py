@@ -13,6 +13,7 @@ from lamella.layers import (
     GaussianNoise,
     MaxPooling2D,
     PReLU,
+    SpatialDropout2D,
 )
 
 
@@ -28,6 +29,7 @@ from lamella.layers import (
         (lambda: BatchNormalization(mode=0, beta_init="ones"), lambda: BatchNormalization(beta_initializer="ones"), 'BatchNormalization(beta_initializer="ones")'),
         (lambda: GaussianNoise(sigma=0.5), lambda: GaussianNoise(0.5), "GaussianNoise(stddev=0.5)"),
         (lambda: GaussianDropout(p=0.5), lambda: GaussianDropout(0.5), "GaussianDropout(rate=0.5)"),
+        (lambda: SpatialDropout2D(p=0.5, dim_ordering="th"), lambda: SpatialDropout2D(0.5, "channels_first"), 'SpatialDropout2D(rate=0.5, data_format="channels_first")'),
         (lambda: PReLU(init="ones"), lambda: PReLU("ones"), 'PReLU(alpha_initializer="ones")'),
     ],
 )  # fmt: skip

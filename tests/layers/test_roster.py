@@ -11,7 +11,7 @@ from lamella import layers
 from lamella.core import registry
 from lamella.core.random import Stream
 from lamella.layers import Input
-from lamella.models import Model
+from lamella.models import Model, load_model
 from lamella.ops import sum_squares
 from lamella.ops.tape import Tape, value_of
 from tests.layers.layer_roster import HOLDERS, IDS, NOT_HERE, ROSTER
@@ -108,6 +108,15 @@ def test_a_copy_with_the_same_weights_computes_the_same(name, arguments, shape):
     second = Model.from_config(first.get_config())
     second.set_weights(first.get_weights())
     np.testing.assert_array_equal(first.run(data(shape))[0], second.run(data(shape))[0])
+
+
+@rows
+def test_a_file_holds_the_layer(name, arguments, shape, tmp_path):
+    model = model_of(make(name, arguments), shape)
+    model.save(tmp_path / "model.h5")
+    again = load_model(tmp_path / "model.h5", compile=False)
+    assert again.get_config() == model.get_config()
+    np.testing.assert_array_equal(again.run(data(shape))[0], model.run(data(shape))[0])
 
 
 @rows

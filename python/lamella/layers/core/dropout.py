@@ -10,7 +10,7 @@ import numpy as np
 from lamella.core.phase import current
 from lamella.core.random import draw_key
 from lamella.core.registry import register
-from lamella.core.shapes import as_shape
+from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.layers.keras1 import keras1_names
@@ -41,6 +41,11 @@ class Dropout(Layer, self_contained=True):
         self.seed = seed
 
     @property
+    def mask_shape(self) -> Shape | None:
+        """As noise_shape."""
+        return self.noise_shape
+
+    @property
     def uses_learning_phase(self) -> bool:
         return 0.0 < self.rate < 1.0
 
@@ -49,4 +54,4 @@ class Dropout(Layer, self_contained=True):
             training = current.training
         if not training or not 0.0 < self.rate < 1.0:
             return inputs
-        return dropout(inputs, rate=self.rate, key=draw_key(self.seed), noise_shape=self.noise_shape)
+        return dropout(inputs, rate=self.rate, key=draw_key(self.seed), noise_shape=self.mask_shape)

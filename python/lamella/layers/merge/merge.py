@@ -12,8 +12,13 @@ from lamella.layers.arguments import KernelLayer
 
 
 def check_list(name: str, input_shape: Any) -> None:
-    if not isinstance(input_shape, list) or len(input_shape) < 2:
-        raise ValueError(f"A merge layer should be called on a list of at least 2 inputs. Layer {name} got {input_shape}")
+    """Raises ValueError, in Keras's own words, unless there are two inputs or more."""
+    if not isinstance(input_shape, list):
+        raise ValueError(f"Layer {name}: A merge layer should be called on a list of inputs.")
+    if len(input_shape) < 2:
+        raise ValueError(
+            f"Layer {name}: A merge layer should be called on a list of at least 2 inputs. Got {len(input_shape)} inputs."
+        )
 
 
 def known_masks(inputs: Any, mask: Any) -> list[Any]:

@@ -1,0 +1,22 @@
+"""ActivityRegularization. Source: Keras 2.2.5 keras/layers/core.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamella.core.registry import register
+from lamella.layers.arguments import KernelLayer
+from lamella.regularizers import L1L2
+
+
+@register("layers")
+class ActivityRegularization(KernelLayer, self_contained=True):
+    """The identity, which adds l1 * sum|x| + l2 * sum x^2 to the loss: over the whole batch, not divided by its size."""
+
+    supports_masking = True
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.l1 = l1
+        self.l2 = l2
+        self.activity_regularizer = L1L2(l1, l2)
