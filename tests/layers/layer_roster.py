@@ -6,6 +6,11 @@ IMAGE = (6, 5, 3)
 STEPS = (7, 3)
 VOLUME = (5, 4, 6, 2)
 
+
+class Whole(tuple):
+    """The shape of an input that holds whole numbers from 0 to 4, which have no gradient."""
+
+
 # Containers and inputs are tested with models.
 # Cells are tested in the layers that call them.
 NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
@@ -121,6 +126,21 @@ ROSTER = [
     ("Dot", dict(axes=1), [(4,), (4,)]),
     ("Dot", dict(axes=-1, normalize=True), [(2, 4), (4,)]),
     ("Dot", dict(axes=[2, 1]), [(2, 4), (4, 3)]),
+    ("Embedding", dict(input_dim=5, output_dim=3), Whole((4,))),
+    (
+        "Embedding",
+        dict(
+            input_dim=5,
+            output_dim=3,
+            embeddings_initializer="normal",
+            embeddings_regularizer="l2",
+            activity_regularizer="l1",
+            embeddings_constraint="non_neg",
+            mask_zero=True,
+            input_length=(4, None),
+        ),
+        Whole((4, 2)),
+    ),
     ("Concatenate", dict(), [(2, 4), (2, 3)]),
     ("Concatenate", dict(axis=1), [(2, 4), (3, 4)]),
     ("SimpleRNN", dict(units=2), (4, 3)),

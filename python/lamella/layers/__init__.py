@@ -43,6 +43,7 @@ from lamella.layers.core.reshape import Reshape as Reshape
 from lamella.layers.core.spatial_dropout import SpatialDropout1D as SpatialDropout1D
 from lamella.layers.core.spatial_dropout import SpatialDropout2D as SpatialDropout2D
 from lamella.layers.core.spatial_dropout import SpatialDropout3D as SpatialDropout3D
+from lamella.layers.embedding import Embedding as Embedding
 from lamella.layers.merge.concatenation import Concatenate as Concatenate
 from lamella.layers.merge.concatenation import concatenate as concatenate
 from lamella.layers.merge.dot_product import Dot as Dot

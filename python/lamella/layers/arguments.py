@@ -25,7 +25,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 }
 # One number for each axis of a window.
 _WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate", "size"}
-_COUNTS = {"units", "filters", "n"}
+_COUNTS = {"units", "filters", "n", "output_dim"}
 _NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slope", "threshold", "stddev", "rate"}
 
 
