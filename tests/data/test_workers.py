@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from lamella.data.crew import Crew, Item
-from lamella.data.processes import WorkerDiedError
-from lamella.data.sequence import Hiring, Sequence
+from lamella.data.sequence import Sequence
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool
+from lamella.data.workers.processes import WorkerDiedError
 
 
 class Squares(Sequence):
@@ -93,32 +94,32 @@ def gone(pid):
 
 
 @pytest.fixture
-def crews():
-    """Makes crews, and sees that none is left."""
+def pools():
+    """Makes pools, and sees that none is left."""
     threads, made = threading.active_count(), []
 
-    def make(source, *hiring):
-        made.append(Crew(source, Hiring(*hiring)))
+    def make(source, *options):
+        made.append(WorkerPool(source, WorkerOptions(*options)))
         return made[-1]
 
     yield make
-    for crew in made:
-        crew.stop()
-        assert crew.alive == 0 and all(gone(p._child.pid) for p in crew._processes)
+    for pool in made:
+        pool.stop()
+        assert pool.alive == 0 and all(gone(p._child.pid) for p in pool._processes)
     assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize("workers, processes", [(0, False), (1, False), (3, False), (0, True), (1, True), (2, True)])
-def test_results_come_in_order(workers, processes, crews):
-    crew = crews(Squares(), workers, 4, processes)
+def test_results_come_in_order(workers, processes, pools):
+    pool = pools(Squares(), workers, 4, processes)
     for indices in ([0, 1, 2, 3, 4, 5, 6, 7], [5, 2, 5], []):
-        got = list(crew.results(items(*indices)))
+        got = list(pool.results(items(*indices)))
         assert [int(x[0]) for x, _ in got] == [i * i for i in indices]
         assert all((pid != os.getpid()) == (processes and workers > 0) for _, pid in got)
         assert all(x.flags.writeable for x, _ in got)
 
 
-def test_no_more_than_the_queue_holds_is_begun(crews):
+def test_no_more_than_the_queue_holds_is_begun(pools):
     begun, may_go, has_begun = [], threading.Semaphore(0), threading.Semaphore(0)
 
     class Watched(Squares):
@@ -128,30 +129,30 @@ def test_no_more_than_the_queue_holds_is_begun(crews):
             has_begun.release()
             return index
 
-    crew = crews(Watched(20), 5, 3)
-    results = crew.results(items(*range(20)))
+    pool = pools(Watched(20), 5, 3)
+    results = pool.results(items(*range(20)))
     may_go.release(20)
     assert next(results) == 0
     assert all(has_begun.acquire(timeout=10) for _ in range(4))
-    crew._workers.dismiss(), crew._workers.join()
+    pool._threads.dismiss(), pool._threads.join()
     # One was taken, and three wait.
     assert sorted(begun) == [0, 1, 2, 3] and results.queue.qsize() == 3
 
 
-def test_a_generator_is_drawn_by_one_worker_in_order(crews):
+def test_a_generator_is_drawn_by_one_worker_in_order(pools):
     def count():
         yield from range(50)
 
-    assert list(crews(count(), 4, 10).results([None] * 60)) == list(range(50))
+    assert list(pools(count(), 4, 10).results([None] * 60)) == list(range(50))
     with pytest.warns(UserWarning, match="may duplicate your data.*`keras.utils.Sequence` class"):
-        crew = crews(count(), 4, 10, True)
-    assert list(crew.results([None] * 60)) == list(range(50))
-    assert len(crew._processes) == 1
+        pool = pools(count(), 4, 10, True)
+    assert list(pool.results([None] * 60)) == list(range(50))
+    assert len(pool._processes) == 1
 
 
 @pytest.mark.parametrize("processes", [False, True])
-def test_an_error_comes_out_with_type_arguments_and_traceback(processes, crews):
-    results = crews(Faulty("raise"), 2, 4, processes).results(items(*range(8)))
+def test_an_error_comes_out_with_type_arguments_and_traceback(processes, pools):
+    results = pools(Faulty("raise"), 2, 4, processes).results(items(*range(8)))
     assert [int(next(results)[0][0]) for _ in range(3)] == [0, 1, 4]
     with pytest.raises(KeyError) as caught:
         next(results)
@@ -162,8 +163,8 @@ def test_an_error_comes_out_with_type_arguments_and_traceback(processes, crews):
         assert caught.traceback[-1].name == "__getitem__"
 
 
-def test_an_error_that_cannot_travel_is_told(crews):
-    results = crews(Faulty("odd", 0), 1, 4, True).results(items(0))
+def test_an_error_that_cannot_travel_is_told(pools):
+    results = pools(Faulty("odd", 0), 1, 4, True).results(items(0))
     with pytest.raises(RuntimeError, match="^Odd: 1/2$") as caught:
         next(results)
     assert "raise Odd(1, 2)" in str(caught.value.__cause__)
@@ -179,26 +180,26 @@ def local_sequence(how):
 
 
 @pytest.mark.parametrize("kind", [EOFError, FileNotFoundError, BrokenPipeError, KeyError])
-def test_an_object_that_does_not_unpickle_is_no_dead_worker(kind, crews):
+def test_an_object_that_does_not_unpickle_is_no_dead_worker(kind, pools):
     """Neither a Sequence in the worker nor a batch in the owner, whatever is raised there."""
     sequence = Squares()
     sequence.table = Travels(kind)
     with pytest.raises(kind, match="of the object"):
-        next(crews(sequence, 1, 2, True).results(items(0)))
-    crew = crews(Parcels(dict.fromkeys(range(4), kind)), 1, 2, True)
-    results = crew.results(items(0, 1, 2))
+        next(pools(sequence, 1, 2, True).results(items(0)))
+    pool = pools(Parcels(dict.fromkeys(range(4), kind)), 1, 2, True)
+    results = pool.results(items(0, 1, 2))
     for _ in range(2):  # the worker works on
         with pytest.raises(kind, match="of the object"):
             next(results)
-    assert crew.alive == 1
+    assert pool.alive == 1
 
 
 @pytest.mark.parametrize("make", [Faulty, local_sequence])
 @pytest.mark.parametrize("how, words", [("kill", r"was killed by signal 9 \(SIGKILL\)"), ("exit", "exited with status 3")])
-def test_a_worker_that_dies_is_named(make, how, words, crews):
-    crew = crews(make(how), 2, 4, True)
-    pids = [process._child.pid for process in crew._processes]
-    results = crew.results(items(*range(8)))
+def test_a_worker_that_dies_is_named(make, how, words, pools):
+    pool = pools(make(how), 2, 4, True)
+    pids = [process._child.pid for process in pool._processes]
+    results = pool.results(items(*range(8)))
     for _ in range(3):
         next(results)
     began = time.monotonic()
@@ -209,20 +210,20 @@ def test_a_worker_that_dies_is_named(make, how, words, crews):
     assert (caught.value.signal, caught.value.status) == ((9, None) if how == "kill" else (None, 3))
 
 
-def test_a_worker_killed_from_outside_is_named(crews):
-    crew = crews(Faulty("sleep", 0), 1, 2, True)
-    results = crew.results(items(0))
-    os.kill(crew._processes[0]._child.pid, signal.SIGTERM)
+def test_a_worker_killed_from_outside_is_named(pools):
+    pool = pools(Faulty("sleep", 0), 1, 2, True)
+    results = pool.results(items(0))
+    os.kill(pool._processes[0]._child.pid, signal.SIGTERM)
     with pytest.raises(WorkerDiedError, match="SIGTERM"):
         next(results)
 
 
-def test_stop_does_not_wait_for_a_busy_process(crews):
-    crew = crews(Faulty("sleep", 0), 2, 2, True)
-    crew.results(items(0, 1))
+def test_stop_does_not_wait_for_a_busy_process(pools):
+    pool = pools(Faulty("sleep", 0), 2, 2, True)
+    pool.results(items(0, 1))
     began = time.monotonic()
-    crew.stop()
-    assert time.monotonic() - began < 2 and crew.alive == 0
+    pool.stop()
+    assert time.monotonic() - began < 2 and pool.alive == 0
 
 
 def test_stop_does_not_wait_for_ever_for_a_thread():
@@ -233,30 +234,30 @@ def test_stop_does_not_wait_for_ever_for_a_thread():
         go_on.wait()
         yield 1
 
-    crew = Crew(stuck(), Hiring())
-    results = crew.results([None] * 3)
+    pool = WorkerPool(stuck(), WorkerOptions())
+    results = pool.results([None] * 3)
     begun.wait()
-    crew.stop(timeout=0.05)
-    assert crew.alive == 1
+    pool.stop(timeout=0.05)
+    assert pool.alive == 1
     go_on.set()
     # Who waits for what was stopped is not left waiting.
     assert list(results) == [1]
-    crew.stop()
-    assert crew.alive == 0
+    pool.stop()
+    assert pool.alive == 0
 
 
 @pytest.mark.parametrize("make", [Squares, lambda: type("Local", (Squares,), {})()])
-def test_processes_learn_of_a_changed_sequence(make, crews):
+def test_processes_learn_of_a_changed_sequence(make, pools):
     sequence = make()
-    crew = crews(sequence, 2, 4, True)
-    pids = {pid for _, pid in crew.results(items(*range(8)))}
-    crew.renew()
+    pool = pools(sequence, 2, 4, True)
+    pids = {pid for _, pid in pool.results(items(*range(8)))}
+    pool.renew()
     # A busy machine may give all items to one of them.
-    assert {pid for _, pid in crew.results(items(*range(8)))} <= pids or make is not Squares
+    assert {pid for _, pid in pool.results(items(*range(8)))} <= pids or make is not Squares
     sequence.bias = 5
     sequence.table[2] = 10  # in place, in what is sent beside the pickle
-    crew.renew()
-    got = list(crew.results(items(1, 2)))
+    pool.renew()
+    got = list(pool.results(items(1, 2)))
     assert [int(x[0]) for x, _ in got] == [6, 105]
     assert {pid for _, pid in got} <= pids or make is not Squares
 
@@ -268,8 +269,8 @@ class Draws(Squares):
         return index, np.random.random(), random.random()
 
 
-def test_global_random_numbers_of_processes_depend_on_the_batch_alone(crews):
-    one, two = (list(crews(Draws(), n, 4, True).results(items(*range(8)))) for n in (1, 2))
+def test_global_random_numbers_of_processes_depend_on_the_batch_alone(pools):
+    one, two = (list(pools(Draws(), n, 4, True).results(items(*range(8)))) for n in (1, 2))
     assert one == two and len({x for _, x, _ in one}) == len({x for _, _, x in one}) == 8
 
 
@@ -284,7 +285,7 @@ def test_global_random_numbers_of_processes_depend_on_the_batch_alone(crews):
 )
 def test_bad_counts(workers, queue, error, words):
     with pytest.raises(error, match=words):
-        Crew(Squares(), Hiring(workers, queue))
+        WorkerPool(Squares(), WorkerOptions(workers, queue))
 
 
 @pytest.mark.parametrize("processes", [False, True])
@@ -301,6 +302,6 @@ def test_ctrl_c_while_the_threads_start_leaves_none(processes, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        Crew(Squares(), Hiring(3, 10, processes))
+        WorkerPool(Squares(), WorkerOptions(3, 10, processes))
     assert len(started) == 2 and not any(thread.is_alive() for thread in started)
     assert threading.active_count() == before

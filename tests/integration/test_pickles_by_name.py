@@ -11,7 +11,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.constraints import Constraint
-from lamella.data.worker_process import Pickled
+from lamella.data.workers.child import Pickled
 from lamella.initializers import Initializer
 from lamella.layers import BatchNormalization, Dense, Layer
 from lamella.metrics import Metric

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lamella.core import registry
-from lamella.data.crew import Crew, Item
-from lamella.data.sequence import Hiring, Sequence
+from lamella.data.sequence import Sequence
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool
 
 MODULE = """
 import os
@@ -49,8 +50,8 @@ import lamella
 lamella.install_as_keras()
 from keras import backend as K
 from keras.utils import custom_object_scope, get_custom_objects
-from lamella.data.crew import Crew, Item
-from lamella.data.sequence import Hiring
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool
 
 K.set_floatx("float64")
 K.set_epsilon(1e-3)
@@ -58,18 +59,18 @@ K.set_image_data_format("channels_first")
 import batches
 
 with custom_object_scope({"double": batches.double}):
-    crew = Crew(batches.Batches(), Hiring(1, 2, True))
-assert all(isinstance(process._child, subprocess.Popen) for process in crew._processes), "not fresh"
-pid, *rest = next(crew.results([Item(0, 1)]))
+    pool = WorkerPool(batches.Batches(), WorkerOptions(1, 2, True))
+assert all(isinstance(process._child, subprocess.Popen) for process in pool._processes), "not fresh"
+pid, *rest = next(pool.results([Item(0, 1)]))
 assert pid != os.getpid()
 print(rest)
 K.set_epsilon(1e-5)  # as a callback may do
 get_custom_objects()["double"] = batches.double
 get_custom_objects()["more"] = batches.double
-crew.source.epoch = 1
-crew.renew()
-print(next(crew.results([Item(0, 1)]))[3:])
-crew.stop()
+pool.source.epoch = 1
+pool.renew()
+print(next(pool.results([Item(0, 1)]))[3:])
+pool.stop()
 """
 
 
@@ -98,21 +99,21 @@ class Found(Sequence):
 @pytest.mark.parametrize("workers, use_multiprocessing", [(0, False), (2, False), (1, True)])
 def test_workers_know_the_objects_of_the_scope_that_hired_them(workers, use_multiprocessing):
     with registry.custom_object_scope({"worker_settings_test": np.tanh}):
-        crew = Crew(Found(), Hiring(workers, 2, use_multiprocessing))
+        pool = WorkerPool(Found(), WorkerOptions(workers, 2, use_multiprocessing))
         try:
-            found = [found for found, _ in crew.results([Item(0, 1), Item(1, 1)])]
+            found = [found for found, _ in pool.results([Item(0, 1), Item(1, 1)])]
         finally:
-            crew.stop()
+            pool.stop()
     assert found == [np.tanh] * 2 and registry.find("activations", "worker_settings_test") is None
 
 
 def test_a_custom_object_that_does_not_pickle_travels_by_a_fork():
     with registry.custom_object_scope({"worker_settings_test": lambda x: 3 * x}):
-        crew = Crew(Named(), Hiring(1, 2, True))
+        pool = WorkerPool(Named(), WorkerOptions(1, 2, True))
         try:
-            assert list(crew.results([Item(0, 1)])) == [6]
+            assert list(pool.results([Item(0, 1)])) == [6]
         finally:
-            crew.stop()
+            pool.stop()
 
 
 class Named(Sequence):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import Callback
-from lamella.data.processes import WorkerDiedError
 from lamella.data.sequence import Sequence
+from lamella.data.workers.processes import WorkerDiedError
 from lamella.layers import Dense
 from lamella.models import Sequential
 from lamella.optimizers import SGD
@@ -220,14 +220,14 @@ METHODS = ["fit_generator", "evaluate_generator", "predict_generator", "fit", "e
     [(*staff, kind) for staff in STAFF for kind in (SIGNALS[:4] if staff[1] else SIGNALS)],
 )
 def test_an_item_of_a_sequence_that_looks_like_an_end_is_an_error(workers, use_multiprocessing, kind):
-    hiring = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
+    options = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
     error, words = {
         None: (ValueError, "the Sequence Hollow: batch .* of 8, the item at index 5, is None; expected a tuple"),
         StopIteration: (RuntimeError, "the Sequence Hollow: the item at index 5 raised StopIteration"),
     }.get(kind, (kind, "here"))
     for method in METHODS if workers == 1 else METHODS[:1]:
         with pytest.raises(error, match=words) as caught:
-            getattr(linear(), method)(Hollow(kind), **hiring)
+            getattr(linear(), method)(Hollow(kind), **options)
         assert caught.type is error
 
 
@@ -237,13 +237,13 @@ def test_an_item_of_a_generator_that_is_none_is_an_error(workers, use_multiproce
         for i in range(8):
             yield None if i == 5 else (X[i : i + 3], Y[i : i + 3])
 
-    hiring = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
+    options = dict(workers=workers, use_multiprocessing=use_multiprocessing, verbose=0)
     with pytest.raises(ValueError, match="^generator, the generator batches: batch 6 of 8 is None; expected a tuple"):
-        linear().fit_generator(batches(), 8, **hiring)
+        linear().fit_generator(batches(), 8, **options)
     with pytest.raises(ValueError, match="^validation_data, the generator batches: batch 6 of 6 is None"):
-        linear().fit(X, Y, validation_data=batches(), validation_steps=6, **hiring)
+        linear().fit(X, Y, validation_data=batches(), validation_steps=6, **options)
     with pytest.raises(ValueError, match="^generator, the generator batches: batch 6 of 8 is None"):
-        linear().predict_generator(batches(), 8, **hiring)
+        linear().predict_generator(batches(), 8, **options)
 
 
 @pytest.mark.parametrize("source", [iter([None] * 3), Hollow(None)])

@@ -11,7 +11,7 @@ import pytest
 
 from lamella.data.batches import Data
 from lamella.data.generated import GeneratedBatches
-from lamella.data.sequence import Hiring
+from lamella.data.workers.options import WorkerOptions
 from lamella.layers import Dense
 from lamella.models import Sequential
 from lamella.utils import Sequence
@@ -96,7 +96,9 @@ def test_no_worker_is_left(run, source, options):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_no_thread_is_left_where_workers_are_made():
     def make():
-        batches = GeneratedBatches(Ones(), None, lambda item: Data([item[0]], [item[1]], [None]), Hiring(1, 2, False, None))
+        batches = GeneratedBatches(
+            Ones(), None, lambda item: Data([item[0]], [item[1]], [None]), WorkerOptions(1, 2, False, None)
+        )
         try:
             assert len(list(batches.epoch(0))) == 2
         finally:

@@ -155,7 +155,7 @@ STUBBORN = """
 import signal, threading
 import numpy as np
 from lamella.callbacks import Callback
-from lamella.data.processes import Process
+from lamella.data.workers.processes import Process
 from lamella.layers import Dense
 from lamella.models import Sequential
 from lamella.utils import Sequence

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from lamella.data.processes import Process
+from lamella.data.workers.processes import Process
 from lamella.layers import Dense
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD

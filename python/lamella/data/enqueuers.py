@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lamella.core import random
-from lamella.data.crew import Crew, Item, one_pass
-from lamella.data.sequence import Hiring
-from lamella.data.workers import Results
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool, one_pass
+from lamella.data.workers.threads import Results
 
 
 class SequenceEnqueuer:
@@ -27,21 +27,23 @@ class SequenceEnqueuer:
     def __init__(self, sequence: Any, use_multiprocessing: bool = False) -> None:
         self.sequence = sequence
         self.use_multiprocessing = use_multiprocessing
-        self._crew: Crew | None = None
+        self._pool: WorkerPool | None = None
         self._results: Results | None = None
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
         """Workers begin to prepare batches, of which `max_queue_size` may wait. 0 workers: each when it is asked for."""
         self.stop()
-        self._crew = Crew(self.sequence, Hiring(workers, max_queue_size, self.use_multiprocessing), self.random_seed)
-        self._results = self._crew.results(self._arguments())
+        self._pool = WorkerPool(
+            self.sequence, WorkerOptions(workers, max_queue_size, self.use_multiprocessing), self.random_seed
+        )
+        self._results = self._pool.results(self._arguments())
 
     def _arguments(self) -> Iterable[Any]:
         raise NotImplementedError
 
     def is_running(self) -> bool:
         """Whether it was started and not stopped."""
-        return self._crew is not None
+        return self._pool is not None
 
     @property
     def queue(self) -> queue.Queue[Any] | None:
@@ -54,32 +56,32 @@ class SequenceEnqueuer:
         Raises:
             RuntimeError: Before start.
         """
-        if self._crew is None:
+        if self._pool is None:
             raise RuntimeError(f"{type(self).__name__}: call start() before get()")
-        return self._got(self._crew)
+        return self._got(self._pool)
 
-    def _got(self, crew: Crew) -> Iterator[Any]:
+    def _got(self, pool: WorkerPool) -> Iterator[Any]:
         try:
-            while self._crew is crew and self._results is not None:
+            while self._pool is pool and self._results is not None:
                 for item in self._results:
                     if item is not None:
                         yield item
-                    if self._crew is not crew:
+                    if self._pool is not pool:
                         return
-                self._results = self._next_results(crew)
+                self._results = self._next_results(pool)
         except Exception:
             self.stop()
             raise
 
-    def _next_results(self, crew: Crew) -> Results | None:
+    def _next_results(self, pool: WorkerPool) -> Results | None:
         """What comes after the end of the last ones; None: nothing."""
         return None
 
     def stop(self, timeout: float | None = None) -> None:
         """End the workers; batches not asked for are lost. Waits `timeout` seconds, or until threads have ended."""
-        crew, self._crew, self._results = self._crew, None, None
-        if crew is not None:
-            crew.stop(timeout)
+        pool, self._pool, self._results = self._pool, None, None
+        if pool is not None:
+            pool.stop(timeout)
 
 
 class OrderedEnqueuer(SequenceEnqueuer):
@@ -98,10 +100,10 @@ class OrderedEnqueuer(SequenceEnqueuer):
     def _arguments(self) -> list[Item]:
         return one_pass(len(self.sequence), random.generator(what="shuffle"), shuffle=self.shuffle)
 
-    def _next_results(self, crew: Crew) -> Results:
+    def _next_results(self, pool: WorkerPool) -> Results:
         self.sequence.on_epoch_end()
-        crew.renew()
-        return crew.results(self._arguments())
+        pool.renew()
+        return pool.results(self._arguments())
 
 
 class GeneratorEnqueuer(SequenceEnqueuer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
-from lamella.data.crew import Crew, Item, one_pass
-from lamella.data.sequence import EXPECTED_ITEM, Hiring, is_sequence, named
-from lamella.data.workers import NotInTime
+from lamella.data.sequence import EXPECTED_ITEM, inputs_of_item, is_sequence, named
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool, one_pass
+from lamella.data.workers.threads import NotInTime
 
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
@@ -33,7 +35,7 @@ class GeneratedBatches(Batches):
 
     Args:
         steps: None takes a Sequence's length, each epoch anew.
-        hiring: The workers; they start with the first epoch and live until close().
+        workers: They start with the first epoch and live until close().
         order: Of a Sequence in training.
         shuffle: Whether its batches change places.
         argument: The name of `steps` where the user gives it, for messages.
@@ -41,7 +43,7 @@ class GeneratedBatches(Batches):
     Raises:
         ValueError: Without steps for what has no length, for a batch without samples, for an item that is None, and where no
             batch comes.
-        TimeoutError: For one that does not come within hiring.timeout.
+        TimeoutError: For one that does not come within workers.timeout.
 
     Deviation:  Keras leaves out items that are None, so that a helper without `return` is not found, and the rows of
         predict_generator move.
@@ -54,7 +56,7 @@ class GeneratedBatches(Batches):
         source: Any,
         steps: int | None,
         convert: Convert,
-        hiring: Hiring,
+        workers: WorkerOptions,
         order: Order | None = None,
         shuffle: bool = False,
         argument: str = "steps_per_epoch",
@@ -64,17 +66,17 @@ class GeneratedBatches(Batches):
                 f"`{argument}=None` is only valid for a generator based on the `keras.utils.Sequence` class. Please "
                 f"specify `{argument}` or use the `keras.utils.Sequence` class."
             )
-        hiring.check()
+        workers.check()
         self.source = source
         self.convert = convert
-        self.hiring = hiring
+        self.workers = workers
         self.order = order
         self.shuffle = shuffle
         self.steps: int = len(source) if steps is None else checked_count(argument, steps)
         self.last_size = 0
         self.argument = argument
         self._counts_anew = steps is None
-        self._crew: Crew | None = None
+        self._pool: WorkerPool | None = None
         self._warned = False
         if is_sequence(source) and len(source) < 1:
             raise ValueError(f"expected a Sequence of at least one batch, got a length of {len(source)}")
@@ -89,7 +91,7 @@ class GeneratedBatches(Batches):
             try:
                 item = next(items, _END)
             except NotInTime:
-                raise TimeoutError(f"{self._where(drawn)} did not come within {self.hiring.timeout} seconds") from None
+                raise TimeoutError(f"{self._where(drawn)} did not come within {self.workers.timeout} seconds") from None
             waited += perf_counter() - asked
             if item is _END:
                 break
@@ -104,12 +106,12 @@ class GeneratedBatches(Batches):
 
     def _items(self, index: int) -> Iterator[Any]:
         """The items of one epoch."""
-        if self._crew is None:
-            self._crew = Crew(self.source, self.hiring)
+        if self._pool is None:
+            self._pool = WorkerPool(self.source, self.workers)
         else:
-            self._crew.renew()
+            self._pool.renew()
         arguments = self._arguments(index * self.steps)
-        for drawn, item in enumerate(self._crew.results(arguments)):
+        for drawn, item in enumerate(self._pool.results(arguments)):
             if item is None:
                 asked = f", the item at index {arguments[drawn].place}," if is_sequence(self.source) else ""
                 raise ValueError(f"{self._where(drawn)}{asked} is None; {EXPECTED_ITEM}")
@@ -162,9 +164,9 @@ class GeneratedBatches(Batches):
             self.source.on_epoch_end()
 
     def close(self) -> None:
-        if self._crew is not None:
-            self._crew.stop()
-            self._crew = None
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool = None
 
 
 class LikeLastBatch(Batches):
@@ -178,3 +180,23 @@ class LikeLastBatch(Batches):
 
     def epoch(self, index: int) -> Iterator[Batch]:
         return ArrayBatches(self.data, self.training.last_size).epoch(index)
+
+
+def first_of(source: Any, workers: WorkerOptions) -> tuple[Any, Any]:
+    """The inputs of the first batch, and a source that still begins with it, drawn as `workers` says but by one thread.
+
+    Raises:
+        ValueError: If there is none.
+        TimeoutError: If it takes too long.
+    """
+    pool = WorkerPool(source, replace(workers, workers=min(workers.workers, 1), use_multiprocessing=False))
+    try:
+        for first in pool.results([Item(0, 0)]):
+            if first is None:
+                raise ValueError(f"the {named(source)}: the first item is None; {EXPECTED_ITEM}")
+            return inputs_of_item(first), source if is_sequence(source) else itertools.chain([first], source)
+    except NotInTime:
+        raise TimeoutError(f"the {named(source)}: the first batch did not come within {workers.timeout} seconds") from None
+    finally:
+        pool.stop()
+    raise ValueError("the generator gave no batch at all")

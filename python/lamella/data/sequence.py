@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
-from threading import TIMEOUT_MAX
-from typing import Any, NamedTuple
-
-from lamella.core.checks import checked_count
+from typing import Any
 
 
 class Sequence:
@@ -51,6 +47,12 @@ def is_generated(x: Any) -> bool:
     return is_sequence(x) or hasattr(x, "__next__")
 
 
+def check_source(method: str, source: Any) -> None:
+    """Raises TypeError for what hands out no batches."""
+    if not is_generated(source):
+        raise TypeError(f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}")
+
+
 def named(source: Any) -> str:
     """What hands out batches, for messages: "generator slow", "Sequence Slow"."""
     kind = "Sequence" if is_sequence(source) else "generator"
@@ -68,28 +70,6 @@ def split_item(item: Any) -> tuple[Any, Any, Any]:
     return x, y, item[2] if len(item) == 3 else None
 
 
-class Hiring(NamedTuple):
-    """fit's arguments of these names: 0 workers prepare each batch when it is asked for, in that thread; at most
-    `max_queue_size` batches wait. timeout: the seconds to wait for a batch, None for ever.
-    """
-
-    workers: int = 1
-    max_queue_size: int = 10
-    use_multiprocessing: bool = False
-    timeout: float | None = None
-
-    def check(self) -> None:
-        """Raises TypeError, ValueError for fewer than 0 workers, a queue below 1, or a timeout that cannot be kept."""
-        checked_count("workers", self.workers, least=0)
-        checked_count("max_queue_size", self.max_queue_size)
-        if self.timeout is None:
-            return
-        if isinstance(self.timeout, bool) or not isinstance(self.timeout, Real):
-            raise TypeError(f"expected timeout to be a number of seconds or None, got {self.timeout!r}")
-        if not 0 < self.timeout <= TIMEOUT_MAX:
-            raise ValueError(f"expected timeout to be above 0 seconds and at most {TIMEOUT_MAX:.0f}, got {self.timeout!r}")
-        if self.workers == 0:
-            raise ValueError(
-                f"timeout={self.timeout!r} needs a worker that can be left waiting; with workers=0 batches are prepared "
-                "in the calling thread, which nothing interrupts"
-            )
+def inputs_of_item(item: Any) -> Any:
+    """x of (x, y) or (x, y, weights); else the item is x itself, a list of them for several inputs."""
+    return split_item(item)[0] if isinstance(item, tuple) else item

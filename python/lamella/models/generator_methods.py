@@ -10,10 +10,9 @@ from typing import Any, TypeVar, cast
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
-from lamella.core.checks import checked_verbose
 from lamella.data.batches import Shuffle
-from lamella.data.sequence import Hiring
-from lamella.training.step import Steps
+from lamella.data.sequence import check_source
+from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -67,7 +66,7 @@ def _translated(name: str, old: Sequence[str], args: Sequence[Any], kwargs: dict
 class GeneratorMethods:
     """The methods that take a generator, an iterator or a `keras.utils.Sequence` of batches.
 
-    Each hands the batches to its kin without `_generator`; there is one loop. Workers, threads or with
+    Each does what the method without `_generator` does; there is one loop. Workers, threads or with
     use_multiprocessing=True processes, prepare up to `max_queue_size` batches ahead and end with the call; 0 workers:
     the calling thread prepares each when it is due. Results do not depend on the number of workers. A plain generator is
     drawn by one of them; the batches of a Sequence are prepared by all. Processes get a pickle of the work, and of a
@@ -80,15 +79,13 @@ class GeneratorMethods:
             for more than three positional arguments.
     """
 
-    built: bool
-
-    def _to_train(self, x: Any) -> Steps:
+    def _fit(self, options: FitOptions) -> History:
         raise NotImplementedError
 
-    def compiled_steps(self, x: Any = None) -> Steps:
+    def _evaluate(self, options: EvaluateOptions) -> float | list[float]:
         raise NotImplementedError
 
-    def _build_from(self, x: Any) -> None:
+    def _predict(self, options: PredictOptions) -> Any:
         raise NotImplementedError
 
     @_generator_method
@@ -123,16 +120,26 @@ class GeneratorMethods:
         Deviations:  no val_* in epochs without validation; exactly the batches that are used are drawn; a generator that
             ends early ends the training with a warning.
         """
-        from lamella.training import generated
-
-        generated.check_source("fit_generator", generator)
-        verbose = checked_verbose(verbose)
-        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
-        first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
-        return generated.fit(
-            self, self._to_train(first), generator, epochs, verbose, callbacks, validation_data, shuffle, class_weight,
-            initial_epoch, steps_per_epoch, validation_steps, validation_freq, hiring,
-        )  # fmt: skip
+        check_source("fit_generator", generator)
+        return self._fit(
+            FitOptions(
+                generator,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                shuffle=shuffle,
+                class_weight=class_weight,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_freq=validation_freq,
+                max_queue_size=max_queue_size,
+                workers=workers,
+                use_multiprocessing=use_multiprocessing,
+                timeout=timeout,
+            )
+        )
 
     @_generator_method
     def evaluate_generator(
@@ -148,13 +155,19 @@ class GeneratorMethods:
         timeout: float | None = None,
     ) -> float | list[float]:
         """`evaluate` on `steps` batches, weighted by their sizes. steps=None: all of a Sequence."""
-        from lamella.training import generated
-
-        generated.check_source("evaluate_generator", generator)
-        verbose = checked_verbose(verbose)
-        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
-        first, generator = (None, generator) if self.built else generated.first_of(generator, hiring)
-        return generated.evaluate(self, self.compiled_steps(first), generator, steps, verbose, callbacks, hiring)
+        check_source("evaluate_generator", generator)
+        return self._evaluate(
+            EvaluateOptions(
+                generator,
+                verbose=verbose,
+                steps=steps,
+                callbacks=callbacks,
+                max_queue_size=max_queue_size,
+                workers=workers,
+                use_multiprocessing=use_multiprocessing,
+                timeout=timeout,
+            )
+        )
 
     @_generator_method
     def predict_generator(
@@ -170,12 +183,16 @@ class GeneratorMethods:
         timeout: float | None = None,
     ) -> Any:
         """`predict` on `steps` batches, each x, a list of x for several inputs, or a tuple that begins with it."""
-        from lamella.training import generated
-
-        generated.check_source("predict_generator", generator)
-        verbose = checked_verbose(verbose)
-        hiring = Hiring(workers, max_queue_size, use_multiprocessing, timeout)
-        if not self.built:
-            first, generator = generated.first_of(generator, hiring)
-            self._build_from(first)
-        return generated.predict(self, generator, steps, verbose, callbacks, hiring)
+        check_source("predict_generator", generator)
+        return self._predict(
+            PredictOptions(
+                generator,
+                verbose=verbose,
+                steps=steps,
+                callbacks=callbacks,
+                max_queue_size=max_queue_size,
+                workers=workers,
+                use_multiprocessing=use_multiprocessing,
+                timeout=timeout,
+            )
+        )

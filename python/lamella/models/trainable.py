@@ -1,29 +1,28 @@
-"""Trainable: compile, fit and their kin for a network; each method hands over to `training`."""
+"""Trainable: compile, fit, evaluate, predict for a network; each method hands over to `training`."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from lamella import losses as _losses  # noqa: F401 - the names that compile looks up
 from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
-from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
-from lamella.core.checks import checked_verbose
-from lamella.data.batches import Shuffle
-from lamella.data.sequence import Hiring, is_generated
+from lamella.data.sequence import is_generated
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import feed as _feed
-from lamella.training import fit as _fit
+from lamella.training import run as _run
 from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
+from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions, takes
 from lamella.training.step import Steps
 
 # Arrays, lists or dicts of them: what Keras takes is checked in `data`.
 Arrays = Any
+Options = TypeVar("Options", FitOptions, EvaluateOptions, PredictOptions)
 
 
 class Trainable(GeneratorMethods):
@@ -160,48 +159,12 @@ class Trainable(GeneratorMethods):
         """ "min" or "max" where the metric behind a column of the logs says so; "val_" is read past."""
         return None if self.prepared_steps is None else self.prepared_steps.objective.direction(name.removeprefix("val_"))
 
-    def fit(
-        self,
-        x: Arrays = None,
-        y: Arrays = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: int | str = 1,
-        callbacks: Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: Shuffle = True,
-        class_weight: Any = None,
-        sample_weight: Any = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_freq: int | Collection[int] = 1,
-        max_queue_size: int = 10,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        *,
-        timeout: float | None = None,
-        **renamed: int,
-    ) -> History:
+    @takes(FitOptions, renamed={"nb_epoch": "epochs"})
+    def fit(self, options: FitOptions) -> History:
         """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
 
         HDF5Matrix, h5py datasets, np.memmap and scipy's sparse matrices are arrays, too, of which each batch is read and
         converted when it is due, and its values are checked then; evaluate and predict take them alike.
-
-        Args:
-            batch_size: None means 32.
-            validation_split: The tail of the arrays, before shuffling, is held out.
-            initial_epoch: With a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
-            validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
-                `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
-            shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
-            class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
-            verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch; "auto"
-                means 1.
-            steps_per_epoch: That many steps, each on all of the arrays, or batches of a generator.
-            max_queue_size, workers, use_multiprocessing, timeout: Of a generator's or Sequence's batches, see fit_generator.
-            renamed: nb_epoch, Keras 1's epochs.
 
         Returns:
             The History of this fit, also `model.history`.
@@ -210,92 +173,41 @@ class Trainable(GeneratorMethods):
             RuntimeError: Before compile and while another thread trains the model.
             ValueError or TypeError: In Keras's own words before any weight has changed.
         """
-        if "nb_epoch" in renamed:
-            warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=2)
-            epochs = renamed.pop("nb_epoch")
-        if renamed:
-            raise TypeError(f"Unrecognized keyword arguments: {renamed}")
-        verbose = checked_verbose(verbose)
-        if is_generated(x):
-            from lamella.training import generated  # with its queues it is six modules
+        return self._fit(options)
 
-            generated.refuse_arguments(batch_size, y, sample_weight, validation_split)
-            return self.fit_generator(
-                x, steps_per_epoch, epochs, verbose=verbose, callbacks=callbacks, validation_data=validation_data,
-                validation_steps=validation_steps, validation_freq=validation_freq, class_weight=class_weight,
-                max_queue_size=max_queue_size, workers=workers, use_multiprocessing=use_multiprocessing,
-                shuffle=shuffle, initial_epoch=initial_epoch, timeout=timeout,
-            )  # fmt: skip
-        if not is_generated(validation_data):
-            _feed.refuse_timeout(timeout)
-        return _fit.fit(
-            self, self._to_train(x), x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
-            class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, validation_freq,
-            Hiring(workers, max_queue_size, use_multiprocessing, timeout),
-        )  # fmt: skip
+    @takes(EvaluateOptions)
+    def evaluate(self, options: EvaluateOptions) -> float | list[float]:
+        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase."""
+        return self._evaluate(options)
 
-    def evaluate(
-        self,
-        x: Arrays = None,
-        y: Arrays = None,
-        batch_size: int | None = None,
-        verbose: int | str = 1,
-        sample_weight: Any = None,
-        steps: int | None = None,
-        callbacks: Sequence[Callback] | None = None,
-        max_queue_size: int = 10,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        *,
-        timeout: float | None = None,
-    ) -> float | list[float]:
-        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase.
+    @takes(PredictOptions)
+    def predict(self, options: PredictOptions) -> Arrays:
+        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
+        return self._predict(options)
 
-        Args:
-            x: arrays, or a generator of batches; the last four are for it alone, see evaluate_generator.
+    def _fit(self, options: FitOptions) -> History:
+        sample, options = self._first_seen(options)
+        return _run.fit(self._to_train(sample), options)
+
+    def _evaluate(self, options: EvaluateOptions) -> float | list[float]:
+        sample, options = self._first_seen(options)
+        return _evaluate.evaluate(self.compiled_steps(sample), options)
+
+    def _predict(self, options: PredictOptions) -> Arrays:
+        sample, options = self._first_seen(options)
+        self._build_from(sample)
+        return _evaluate.predict(self, options)
+
+    def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
+        """What shows an unbuilt model the shape of its input: the arrays, or the first batch of a generator; and the options,
+        whose generator still begins with it.
         """
-        verbose = checked_verbose(verbose)
-        if is_generated(x):
-            from lamella.training import generated
+        if self.built or not is_generated(options.x):
+            return options.x, options
+        from lamella.data.generated import first_of  # with its workers it is five modules
 
-            generated.refuse_arguments(batch_size, y, sample_weight)
-            return self.evaluate_generator(
-                x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
-                use_multiprocessing=use_multiprocessing, verbose=verbose, timeout=timeout,
-            )  # fmt: skip
-        _feed.refuse_timeout(timeout)
-        return _evaluate.evaluate(self, self.compiled_steps(x), x, y, batch_size, verbose, sample_weight, steps, callbacks)
-
-    def predict(
-        self,
-        x: Arrays,
-        batch_size: int | None = None,
-        verbose: int | str = 0,
-        steps: int | None = None,
-        callbacks: Sequence[Callback] | None = None,
-        max_queue_size: int = 10,
-        workers: int = 1,
-        use_multiprocessing: bool = False,
-        *,
-        timeout: float | None = None,
-    ) -> Arrays:
-        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile.
-
-        Args:
-            x: arrays, or a generator of batches; the last four are for it alone, see predict_generator.
-        """
-        verbose = checked_verbose(verbose)
-        if is_generated(x):
-            from lamella.training import generated
-
-            generated.refuse_arguments(batch_size, None, None)
-            return self.predict_generator(
-                x, steps, callbacks, max_queue_size=max_queue_size, workers=workers,
-                use_multiprocessing=use_multiprocessing, verbose=verbose, timeout=timeout,
-            )  # fmt: skip
-        _feed.refuse_timeout(timeout)
-        self._build_from(x)
-        return _evaluate.predict(self, x, batch_size, verbose, steps, callbacks)
+        first, source = first_of(options.x, options.worker_options)
+        return first, replace(options, x=source)
 
     def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
         """One step on all of x; returns what evaluate would, in the training phase and before the update."""

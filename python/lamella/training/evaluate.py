@@ -2,90 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback, CallbackList, checked_callbacks
+from lamella.callbacks.base import CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
+from lamella.data.sequence import is_generated
 from lamella.data.standardize import check_lengths
 from lamella.ops.tape import value_of
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
+from lamella.training.options import EvaluateOptions, PredictOptions
 from lamella.training.step import Run, Steps, infer
 
 
-def evaluate(
-    model: Any,
-    steps: Steps,
-    x: Any,
-    y: Any,
-    batch_size: int | None,
-    verbose: int,
-    sample_weight: Any,
-    count: int | None,
-    callbacks: Sequence[Callback] | None,
-) -> float | list[float]:
+def evaluate(steps: Steps, options: EvaluateOptions) -> float | list[float]:
     """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
-    size = _batch_size(model, batch_size, count)
-    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    model, objective = steps.model, steps.objective
     batches: Batches
-    if count is None:
-        feed.check_whole_batches(model, data.samples, size)
-        batches = ArrayBatches(data, size)
+    if is_generated(options.x):
+        size = None
+        batches = _generated(options, feed.items_to_data(model, objective))
     else:
-        batches = WholeBatches(data, checked_count("steps", count))
-    return run_evaluation(model, steps, batches, size, verbose, callbacks)
-
-
-def run_evaluation(
-    model: Any,
-    steps: Steps,
-    batches: Batches,
-    size: int | None,
-    verbose: int,
-    callbacks: Sequence[Callback] | None,
-) -> float | list[float]:
-    """Progress, hooks and the loop, for batches of any kind. `size`: of a batch, for callbacks."""
-    progress = _progress(batches, verbose)
-    hooks = _hooks(model, callbacks, batches, size, verbose, steps.objective.names)
-    with Run(steps) as objective:
-        values = loop.evaluate(steps, objective, batches, hooks, progress)
-    if progress is not None:
-        progress.finish(_target(batches) or 0)
+        size = _batch_size(model, options)
+        data, _ = feed.data_of(model, objective, options.x, options.y, options.sample_weight)
+        if options.steps is None:
+            feed.check_whole_batches(model, data.samples, size)
+            batches = ArrayBatches(data, size)
+        else:
+            batches = WholeBatches(data, checked_count("steps", options.steps))
+    try:
+        progress = _progress(batches, options)
+        hooks = _hooks(model, options, batches, size, objective.names)
+        with Run(steps) as own:
+            values = loop.evaluate(steps, own, batches, hooks, progress)
+        if progress is not None:
+            progress.finish(_target(batches) or 0)
+    finally:
+        batches.close()
     return _scalar(values)
 
 
-def predict(
-    model: Any, x: Any, batch_size: int | None, verbose: int, count: int | None, callbacks: Sequence[Callback] | None
-) -> Array | list[Array]:
+def predict(model: Any, options: PredictOptions) -> Array | list[Array]:
     """See Model.predict. The outputs are the caller's own arrays."""
-    size = _batch_size(model, batch_size, count)
-    _, inputs = feed.inputs_of(model, x)
-    samples = check_lengths(inputs, [])
-    data = Data(inputs, [], [])
     batches: Batches
-    if count is not None:
-        batches = WholeBatches(data, checked_count("steps", count))
+    if is_generated(options.x):
+        size = None
+        batches = _generated(options, feed.items_to_inputs(model))
     else:
-        if samples > size:
-            feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
-        batches = ArrayBatches(data, size)
-    return run_prediction(model, batches, size, verbose, callbacks)
+        size = _batch_size(model, options)
+        _, inputs = feed.inputs_of(model, options.x)
+        samples = check_lengths(inputs, [])
+        data = Data(inputs, [], [])
+        if options.steps is not None:
+            batches = WholeBatches(data, checked_count("steps", options.steps))
+        else:
+            if samples > size:
+                feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
+            batches = ArrayBatches(data, size)
+    try:
+        progress = _progress(batches, options)
+        hooks = _hooks(model, options, batches, size, [])
+        outputs = _predicted(model, batches, hooks, progress)
+        if progress is not None:
+            progress.finish(_target(batches) or 0)
+    finally:
+        batches.close()
+    return outputs[0] if len(outputs) == 1 else outputs
 
 
-def run_prediction(
-    model: Any, batches: Batches, size: int | None, verbose: int, callbacks: Sequence[Callback] | None
-) -> Array | list[Array]:
+def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any], Data]) -> Batches:
+    from lamella.data.generated import GeneratedBatches  # with its workers it is five modules
+
+    return GeneratedBatches(options.x, options.steps, convert, options.worker_options, argument="steps")
+
+
+def _predicted(model: Any, batches: Batches, hooks: CallbackList | None, progress: ProgressLine | None) -> list[Array]:
     """The outputs for all batches, one after the other: made in place where the number of samples is known."""
-    progress = _progress(batches, verbose)
-    hooks = _hooks(model, callbacks, batches, size, verbose, [])
     if hooks is not None:
         hooks.on_predict_begin()
     whole: list[Array] = []
@@ -109,30 +109,28 @@ def run_prediction(
             progress.update(index + 1 if batches.samples is None else done)
     if hooks is not None:
         hooks.on_predict_end()
-    if progress is not None:
-        progress.finish(_target(batches) or 0)
-    outputs = whole or [np.concatenate(part) for part in zip(*parts)]
-    return outputs[0] if len(outputs) == 1 else outputs
+    return whole or [np.concatenate(part) for part in zip(*parts)]
 
 
-def _progress(batches: Batches, verbose: int) -> ProgressLine | None:
-    return ProgressLine(_target(batches), verbose=1) if verbose == 1 else None
+def _progress(batches: Batches, options: EvaluateOptions | PredictOptions) -> ProgressLine | None:
+    return ProgressLine(_target(batches), verbose=1) if options.verbose == 1 else None
 
 
 def _target(batches: Batches) -> int | None:
     return batches.steps if batches.samples is None else batches.samples
 
 
-def _batch_size(model: Any, batch_size: int | None, steps: int | None) -> int:
-    if steps is not None and batch_size is not None:
+def _batch_size(model: Any, options: EvaluateOptions | PredictOptions) -> int:
+    if options.steps is not None and options.batch_size is not None:
         raise ValueError("If steps is set, the `batch_size` must be None.")
-    return checked_batch_size(model, batch_size)
+    return checked_batch_size(model, options.batch_size)
 
 
 def _hooks(
-    model: Any, callbacks: Sequence[Callback] | None, batches: Batches, size: int | None, verbose: int, names: list[str]
+    model: Any, options: EvaluateOptions | PredictOptions, batches: Batches, size: int | None, names: list[str]
 ) -> CallbackList | None:
-    chosen = checked_callbacks(callbacks)
+    """size: Of a batch, for callbacks."""
+    chosen = checked_callbacks(options.callbacks)
     if not chosen:
         return None
     hooks = CallbackList(chosen)
@@ -142,7 +140,7 @@ def _hooks(
             "batch_size": size,
             "steps": batches.steps if batches.samples is None else None,
             "samples": batches.samples,
-            "verbose": verbose,
+            "verbose": options.verbose,
             "metrics": names,
         }
     )

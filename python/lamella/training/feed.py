@@ -14,7 +14,7 @@ from lamella.data import targets as target_checks
 from lamella.data import weights as weight_checks
 from lamella.data.batches import Data
 from lamella.data.rows import Readable, Rows
-from lamella.data.sequence import split_item
+from lamella.data.sequence import inputs_of_item, split_item
 from lamella.data.standardize import check_lengths, standardize
 from lamella.training.objective import Objective
 
@@ -96,6 +96,17 @@ def items_to_data(model: Any, objective: Objective, class_weight: Any = None) ->
     return convert
 
 
+def items_to_inputs(model: Any) -> Callable[[Any], Data]:
+    """The same to predict on."""
+
+    def convert(item: Any) -> Data:
+        x = inputs_of_item(item)
+        refuse_empty(x)
+        return Data(inputs_of(model, x)[1], [], [])
+
+    return convert
+
+
 def refuse_empty(x: Any) -> None:
     """Raises ValueError, in Keras's own words, for a batch without samples."""
     arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
@@ -135,9 +146,3 @@ def arrays_to_build_from(x: Any) -> list[Any]:
         x = list(x.values())
     names = [f"input_{i}" for i in range(len(x))] if isinstance(x, list) and x and hasattr(x[0], "shape") else ["input"]
     return standardize(x, names, None, "input")
-
-
-def refuse_timeout(timeout: float | None) -> None:
-    """Raises ValueError for arrays, for which nobody waits."""
-    if timeout is not None:
-        raise ValueError(f"timeout={timeout!r} is for a generator or Sequence: the samples of arrays are there already")

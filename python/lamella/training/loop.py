@@ -18,38 +18,33 @@ from lamella.callbacks.progress import ProgressLine
 from lamella.core.pool import in_pool
 from lamella.data.batches import Batches
 from lamella.training.objective import Objective
+from lamella.training.options import FitOptions
 from lamella.training.step import Steps
 
 
 @dataclass
 class Fit:
-    """All that one fit needs besides the steps.
-
-    objective: with this run's metrics.
-    validation_freq: an epoch number k (every k-th epoch) or the 1-based epochs to validate after.
-    """
+    """All that one fit needs besides the steps. objective: with this run's metrics."""
 
     objective: Objective
     batches: Batches
     validation: Batches | None
     callbacks: CallbackList
     averages: BaseLogger
-    epochs: int
-    initial_epoch: int
-    validation_freq: int | Collection[int]
+    options: FitOptions
 
     def validates(self, epoch: int) -> bool:
         if self.validation is None:
             return False
-        if isinstance(self.validation_freq, int):
-            return (epoch + 1) % self.validation_freq == 0
-        return (epoch + 1) in self.validation_freq
+        frequency = self.options.validation_freq
+        return (epoch + 1) in frequency if isinstance(frequency, Collection) else (epoch + 1) % frequency == 0
 
     def validations_before(self, epoch: int) -> int:
         """How many epochs of a whole run are validated before this one; so far a Sequence has gone on."""
-        if isinstance(self.validation_freq, int):
-            return epoch // self.validation_freq
-        return sum(number <= epoch for number in set(self.validation_freq))
+        frequency = self.options.validation_freq
+        if isinstance(frequency, Collection):
+            return sum(number <= epoch for number in set(frequency))
+        return epoch // frequency
 
 
 def train(steps: Steps, run: Fit) -> None:
@@ -63,11 +58,11 @@ def train(steps: Steps, run: Fit) -> None:
     try:
         callbacks.on_train_begin()
         if callbacks.position is None:
-            recall(steps.loaded, callbacks, run.initial_epoch)
-        first = callbacks.position or Position(run.initial_epoch)
+            recall(steps.loaded, callbacks, run.options.initial_epoch)
+        first = callbacks.position or Position(run.options.initial_epoch)
         callbacks.ended = first.epoch
         steps.callbacks = callbacks
-        for epoch in range(first.epoch, run.epochs):
+        for epoch in range(first.epoch, run.options.epochs):
             if steps.model.stop_training or run.batches.exhausted:
                 break
             run.objective.reset()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from math import isfinite
 from types import TracebackType
@@ -20,6 +19,7 @@ from lamella.core.random import Stream
 from lamella.core.types import Array
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
+from lamella.core.warn import warn
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder, claim
@@ -206,10 +206,9 @@ class Steps(PickledByName):
     def warn_if_stale(self) -> None:
         """Keras's warning for `trainable` changed after compile."""
         if [id(v) for v in self._wanted()] != [id(v) for v in self.variables]:
-            warnings.warn(
+            warn(
                 "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
-                "without calling `model.compile` after ?",
-                stacklevel=4,
+                "without calling `model.compile` after ?"
             )
 
 

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from lamella.core import config
-from lamella.data.worker_process import Pickled, PipeEnded, RemoteTraceback, Renewal, receive, run_forked
-from lamella.data.workers import GRACE_SECONDS, Work
+from lamella.data.workers.child import Pickled, PipeEnded, RemoteTraceback, Renewal, receive, run_forked
+from lamella.data.workers.threads import GRACE_SECONDS, Work
 
 
 class WorkerDiedError(RuntimeError):
@@ -140,7 +140,7 @@ def _fresh(theirs: Connection) -> _Child:
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
         f"from lamella.core import config; config.set_state({config.get_state()!r}); {alias}"
-        f"from lamella.data.worker_process import run_fresh; run_fresh({theirs.fileno()})"
+        f"from lamella.data.workers.child import run_fresh; run_fresh({theirs.fileno()})"
     )
     return _Popen(
         [sys.executable, "-c", code],

@@ -1,6 +1,6 @@
-"""Workers do tasks ahead of their time; the results come in the order of the tasks, however many workers there are.
+"""Threads: workers do tasks ahead of their time; the results come in the order of the tasks, however many workers there are.
 
-A worker is a thread with a callable of its own. That callable may hand the task on to a process (data.processes), so
+A worker is a thread with a callable of its own. That callable may hand the task on to a process (`data/workers/processes.py`), so
 order, bounds, errors and the end are the same for threads and processes.
 """
 
@@ -119,8 +119,8 @@ class Results:
             raise StopIteration from None
 
 
-def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, workers: weakref.ref[Workers], work: Work) -> None:
-    """What a thread does. It holds no Workers, so that it can tell when nobody does: then it ends, too."""
+def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, workers: weakref.ref[Threads], work: Work) -> None:
+    """What a thread does. It holds no Threads, so that it can tell when nobody does: then it ends, too."""
 
     def unless_stopped(argument: Any) -> Any:
         try:
@@ -145,7 +145,7 @@ def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, wor
         del task  # or an idle worker would hold its last batch
 
 
-class Workers:
+class Threads:
     """One thread for each of `works`; without any the tasks are done by whoever asks for the results.
 
     Args:

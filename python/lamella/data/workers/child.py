@@ -1,4 +1,4 @@
-"""The worker's side of data.processes, and how both sides talk: pickles, with arrays beside them and not copied into them."""
+"""The worker's side of `data/workers/processes.py`, and how both talk: pickles, with arrays beside them, not copied into them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crew: the workers that prepare the batches of one Sequence or generator."""
+"""WorkerPool: the workers that prepare the batches of one Sequence or generator."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamella.data.sequence import Hiring, is_sequence, named
-from lamella.data.workers import GRACE_SECONDS, Exhausted, Results, Work, Workers
+from lamella.data.sequence import is_sequence, named
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.threads import GRACE_SECONDS, Exhausted, Results, Threads, Work
 
 if TYPE_CHECKING:
-    from lamella.data.processes import Process
+    from lamella.data.workers.processes import Process
 
 
 class Item(NamedTuple):
@@ -74,7 +75,7 @@ def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool) -> l
     return [Item(*pair) for pair in zip(indices.tolist(), generator.integers(2**32, size=length).tolist())]
 
 
-class Crew:
+class WorkerPool:
     """Threads, or processes with a thread for each, that live until `stop`.
 
     A generator is drawn by one worker, whatever `workers` says: several would race for its items, or each have a copy.
@@ -84,42 +85,41 @@ class Crew:
         random_seed: Of NumPy in a generator's process.
 
     Raises:
-        TypeError or ValueError: As `Hiring.check`.
+        TypeError or ValueError: As `WorkerOptions.check`.
     """
 
-    def __init__(self, source: Any, hiring: Hiring, random_seed: int | None = None) -> None:
-        hiring.check()
-        workers, ahead, use_multiprocessing, timeout = hiring
-        timeout = None if timeout is None else float(timeout)  # of any kind of number
+    def __init__(self, source: Any, options: WorkerOptions, random_seed: int | None = None) -> None:
+        options.check()
+        timeout = None if options.timeout is None else float(options.timeout)  # of any kind of number
         self.source = source
         self._indexed = is_sequence(source)
         self._processes: list[Process] = []
         main: Work = ItemOf(source) if self._indexed else NextOf(source)
-        works: Sequence[Work] = [main] * (workers if self._indexed else min(workers, 1))
-        if use_multiprocessing and workers:
-            if not self._indexed and workers > 1:
+        works: Sequence[Work] = [main] * (options.workers if self._indexed else min(options.workers, 1))
+        if options.use_multiprocessing and options.workers:
+            if not self._indexed and options.workers > 1:
                 warnings.warn(
                     "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so "
                     "one worker draws from it. Please consider using the `keras.utils.Sequence` class.",
                     stacklevel=2,
                 )
             # Imported here: most programs start no processes.
-            from lamella.data.processes import Process
+            from lamella.data.workers.processes import Process
 
             work: Work = SeededItemOf(source) if self._indexed else NextOf(source, random_seed)
             try:
                 for _ in works:
                     self._processes.append(Process(work))
-                self._workers = Workers(self._processes, main, ahead, timeout)
+                self._threads = Threads(self._processes, main, options.max_queue_size, timeout)
             except BaseException:
                 self._end_processes()
                 raise
         else:
-            self._workers = Workers(works, main, ahead, timeout)
+            self._threads = Threads(works, main, options.max_queue_size, timeout)
 
     def results(self, arguments: Iterable[Any]) -> Results:
         """The items for `arguments`, in order: Items of a Sequence; for a generator anything, one for each draw."""
-        return self._workers.results(arguments)
+        return self._threads.results(arguments)
 
     def renew(self) -> None:
         """Let worker processes know a Sequence that has changed. Nothing may be under way.
@@ -133,13 +133,13 @@ class Crew:
     @property
     def alive(self) -> int:
         """The number of workers that still run."""
-        return self._workers.alive
+        return self._threads.alive
 
     def stop(self, timeout: float | None = GRACE_SECONDS) -> None:
         """Processes end at once, threads after the batch that they prepare; waits at most `timeout` seconds for these."""
-        self._workers.dismiss()
+        self._threads.dismiss()
         self._end_processes()
-        self._workers.join(timeout)
+        self._threads.join(timeout)
 
     def _end_processes(self) -> None:
         for process in self._processes:

@@ -1,0 +1,1 @@
+"""The workers that prepare batches: threads, and processes behind them."""
