@@ -49,7 +49,7 @@ class Callback:
     def set_params(self, params: Params) -> None:
         self.params = params
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: object) -> None:
         self.model = model
 
     def get_state(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class CallbackList:
         # The sort is stable: all keep their order but those that come last.
         self.callbacks = sorted(callbacks or [], key=lambda callback: getattr(callback, "comes_last", False))
         self.params: Params = {}
-        self.model: Any = None
+        self.model: Any = None  # as a callback's
         self.queue_length = queue_length
         self._listeners: dict[str, list[Any]] = {}
         self._times: dict[str, deque[float]] = {}
@@ -167,7 +167,7 @@ class CallbackList:
         for callback in self.callbacks:
             callback.set_params(params)
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: object) -> None:
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+from lamella.core.protocols import TrainableModel
 from lamella.core.registry import register
 from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
@@ -47,3 +48,8 @@ class Model(OwnCall, self_contained=True):
         if inputs is None or outputs is None:
             raise TypeError(f"{type(self).__name__}: expected inputs and outputs, symbolic tensors made from Input")
         Network.__init__(self, inputs, outputs, name=name, trainable=trainable)
+
+
+def _as_trainable(model: Model) -> TrainableModel:
+    """For mypy: what `training` asks of a model is there."""
+    return model

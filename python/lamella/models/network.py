@@ -109,6 +109,11 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return [x.shape for x in self.inputs]
 
     @property
+    def input_dtypes(self) -> list[str]:
+        """What arrays are converted to: floatx, or what the Input says; an integer one stays integer."""
+        return [x.dtype for x in self.inputs]
+
+    @property
     def output_shapes(self) -> list[Shape]:
         return [x.shape for x in self.outputs]
 

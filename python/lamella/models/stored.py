@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamella.models import architecture
-from lamella.training.exclusive import Exclusive
+from lamella.training.exclusive import Exclusive, Holder
 
 
 class Stored:
@@ -15,6 +15,7 @@ class Stored:
     # Of the network that this is mixed into.
     name: str
     built: bool
+    trained_by: Holder | None
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """See `save_model`."""
@@ -102,7 +103,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
         RuntimeError: While another thread trains the model.
 
     Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past. With
-    the optimizer's state goes what callbacks remember, see load_model, in an attribute and a group `lamella_state`.
+    the optimizer's state goes the state of callbacks, see load_model, in an attribute and a group `lamella_state`.
     """
     from lamella import saving
 
@@ -119,9 +120,9 @@ def load_model(
 ) -> Any:
     """The model that `save_model`, or real Keras, wrote.
 
-    It trains on as if it had not stopped: fit(initial_epoch=n), where n epochs had ended, gives each callback what one of
-    the same class and arguments remembered when the file was written (wait, best, best weights ...), and does what those
-    after ModelCheckpoint in the list were yet to do at that epoch's end. In Keras they begin afresh, as they do here
+    It trains on as if it had not stopped: fit(initial_epoch=n), where n epochs had ended, gives each callback the state that
+    one of the same class and arguments had when the file was written (wait, best, best weights ...), and does what those after
+    ModelCheckpoint in the list were yet to do at that epoch's end. In Keras they begin afresh, as they do here
     with other arguments, in a fit from epoch 0, in every later one, and once the model is compiled again.
 
     Args:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lamella import losses as _losses  # noqa: F401 - the names that compile looks up
 from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
 from lamella.callbacks.history import History
+from lamella.core.protocols import TrainableModel
 from lamella.data.sequence import is_generated
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
@@ -86,7 +87,7 @@ class Trainable(GeneratorMethods):
             return
         if not trainer.here:
             raise RuntimeError(f"compile: model '{self.name}' is being trained by another thread; wait for it")
-        callbacks = None if self.prepared_steps is None else self.prepared_steps.callbacks
+        callbacks = None if self.prepared_steps is None else self.prepared_steps.session.callbacks
         if callbacks is None or not callbacks.over:
             raise RuntimeError(
                 f"compile: model '{self.name}' is being trained; the fit under way would go on with the old optimizer, "
@@ -101,7 +102,7 @@ class Trainable(GeneratorMethods):
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
             penalized=bool(network.penalties),
         )  # fmt: skip
-        return Steps(self, objective, optimizer)
+        return Steps(self._model, objective, optimizer)
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """What compile prepared; a model that waited for its input shape is built from the data first."""
@@ -185,6 +186,11 @@ class Trainable(GeneratorMethods):
         """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
         return self._predict(options)
 
+    @property
+    def _model(self) -> TrainableModel:
+        """This with the network that it is mixed into; that a Model is one is checked in models/model.py."""
+        return cast(TrainableModel, self)
+
     def _fit(self, options: FitOptions) -> History:
         sample, options = self._first_seen(options)
         return _run.fit(self._to_train(sample), options)
@@ -196,7 +202,7 @@ class Trainable(GeneratorMethods):
     def _predict(self, options: PredictOptions) -> Arrays:
         sample, options = self._first_seen(options)
         self._build_from(sample)
-        return _evaluate.predict(self, options)
+        return _evaluate.predict(self._model, options)
 
     def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
         """What shows an unbuilt model the shape of its input: the arrays, or the first batch of a generator; and the options,
@@ -211,20 +217,20 @@ class Trainable(GeneratorMethods):
 
     def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
         """One step on all of x; returns what evaluate would, in the training phase and before the update."""
-        return _evaluate.train_on_batch(self, self._to_train(x), x, y, sample_weight, class_weight)
+        return _evaluate.train_on_batch(self._to_train(x), x, y, sample_weight, class_weight)
 
     def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
         """The loss and metrics of one batch."""
-        return _evaluate.test_on_batch(self, self.compiled_steps(x), x, y, sample_weight)
+        return _evaluate.test_on_batch(self.compiled_steps(x), x, y, sample_weight)
 
     def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
         """Gradients of the loss by `trainable_weights`, in the inference phase; nothing is updated. Not in Keras."""
-        return _evaluate.gradients_on_batch(self, self.compiled_steps(x), x, y, sample_weight)
+        return _evaluate.gradients_on_batch(self.compiled_steps(x), x, y, sample_weight)
 
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
         """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
         self._build_from(x)
-        return _evaluate.activations_on_batch(self, x)
+        return _evaluate.activations_on_batch(self._model, x)
 
     def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
         """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, and
@@ -243,4 +249,4 @@ class Trainable(GeneratorMethods):
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""
         self._build_from(x)
-        return _evaluate.predict_on_batch(self, x)
+        return _evaluate.predict_on_batch(self._model, x)

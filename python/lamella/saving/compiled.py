@@ -85,18 +85,18 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
             raise ModelFileError(path, "the state of the random stream is no object")
         model.compiled_steps().stream.set_state(contents.state["random"])
     if "callbacks" in contents.state:
-        model.compiled_steps().loaded = _memory(contents, path)
+        model.compiled_steps().session.loaded = _callback_state(contents, path)
 
 
-def _memory(contents: Contents, path: str) -> dict[str, Any]:
+def _callback_state(contents: Contents, path: str) -> dict[str, Any]:
     try:
-        memory: dict[str, Any] = tree.together(contents.state["callbacks"], dict(contents.state_arrays))
-        fits = type(memory["epoch"]) is int and isinstance(memory["logs"], dict)
-        for entry in memory["callbacks"]:
+        state: dict[str, Any] = tree.together(contents.state["callbacks"], dict(contents.state_arrays))
+        fits = type(state["epoch"]) is int and isinstance(state["logs"], dict)
+        for entry in state["callbacks"]:
             fits = fits and isinstance(entry["state"], dict) and {"class", "arguments"} <= entry.keys()
             fits = fits and type(entry["waits"]) is bool and type(entry["stops"]) is bool
     except (ValueError, *WRONG) as error:
         raise ModelFileError(path, f"the state of the callbacks is not what it should be ({error!r})") from error
     if not fits:
         raise ModelFileError(path, "the state of the callbacks is not what it should be")
-    return memory
+    return state

@@ -48,9 +48,9 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
             contents.state["trained"] = weights.places(model.layers, steps.variables)
         if steps is not None and steps.stream.step:
             contents.state["random"] = steps.stream.get_state()
-        memory = None if steps is None else steps.remembered()
-        if memory is not None:
-            _add_memory(contents, memory)
+        callback_state = None if steps is None else steps.session.current_state()
+        if callback_state is not None:
+            _add_callback_state(contents, callback_state)
     return contents
 
 
@@ -80,11 +80,11 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
     return model
 
 
-def _add_memory(contents: Contents, memory: Config) -> None:
+def _add_callback_state(contents: Contents, state: Config) -> None:
     try:
-        contents.state["callbacks"], arrays = tree.apart(memory)
+        contents.state["callbacks"], arrays = tree.apart(state)
     except TypeError as error:  # of a callback of the user's: no reason not to save the model
-        warnings.warn(f"what callbacks remember is left out of the file: {error}", RuntimeWarning, stacklevel=6)
+        warnings.warn(f"the state of the callbacks is left out of the file: {error}", RuntimeWarning, stacklevel=6)
     else:
         contents.state_arrays = list(arrays.items())
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.ops.tape import value_of
 
 
-def warn(model: Any, inputs: Sequence[Array], loss: float, batch: int) -> None:
+def warn_of_loss(model: TrainableModel, inputs: Sequence[Array], loss: float, batch: int) -> None:
     """A RuntimeWarning that names the batch and the first layer at fault, before the update spoils all weights."""
-    warnings.warn(
+    warn(
         f"the loss of batch {batch} is {loss}: {_cause(model, inputs)}. TerminateOnNaN ends training at such a batch.",
         RuntimeWarning,
-        stacklevel=3,
     )
 
 
-def _cause(model: Any, inputs: Sequence[Array]) -> str:
+def _cause(model: TrainableModel, inputs: Sequence[Array]) -> str:
     for name, array in zip(model.input_names, inputs):
         if not np.isfinite(array).all():
             return f"input '{name}' has values that are not finite"

@@ -11,6 +11,7 @@ from lamella.callbacks.base import CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
+from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.sequence import is_generated
@@ -20,7 +21,8 @@ from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.feed import checked_batch_size
 from lamella.training.options import EvaluateOptions, PredictOptions
-from lamella.training.step import Run, Steps, infer
+from lamella.training.session import Run
+from lamella.training.step import Steps, infer
 
 
 def evaluate(steps: Steps, options: EvaluateOptions) -> float | list[float]:
@@ -50,7 +52,7 @@ def evaluate(steps: Steps, options: EvaluateOptions) -> float | list[float]:
     return _scalar(values)
 
 
-def predict(model: Any, options: PredictOptions) -> Array | list[Array]:
+def predict(model: TrainableModel, options: PredictOptions) -> Array | list[Array]:
     """See Model.predict. The outputs are the caller's own arrays."""
     batches: Batches
     if is_generated(options.x):
@@ -84,7 +86,9 @@ def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any
     return GeneratedBatches(options.x, options.steps, convert, options.worker_options, argument="steps")
 
 
-def _predicted(model: Any, batches: Batches, hooks: CallbackList | None, progress: ProgressLine | None) -> list[Array]:
+def _predicted(
+    model: TrainableModel, batches: Batches, hooks: CallbackList | None, progress: ProgressLine | None
+) -> list[Array]:
     """The outputs for all batches, one after the other: made in place where the number of samples is known."""
     if hooks is not None:
         hooks.on_predict_begin()
@@ -120,14 +124,14 @@ def _target(batches: Batches) -> int | None:
     return batches.steps if batches.samples is None else batches.samples
 
 
-def _batch_size(model: Any, options: EvaluateOptions | PredictOptions) -> int:
+def _batch_size(model: TrainableModel, options: EvaluateOptions | PredictOptions) -> int:
     if options.steps is not None and options.batch_size is not None:
         raise ValueError("If steps is set, the `batch_size` must be None.")
     return checked_batch_size(model, options.batch_size)
 
 
 def _hooks(
-    model: Any, options: EvaluateOptions | PredictOptions, batches: Batches, size: int | None, names: list[str]
+    model: TrainableModel, options: EvaluateOptions | PredictOptions, batches: Batches, size: int | None, names: list[str]
 ) -> CallbackList | None:
     """size: Of a batch, for callbacks."""
     chosen = checked_callbacks(options.callbacks)
@@ -147,40 +151,40 @@ def _hooks(
     return hooks
 
 
-def train_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
+def train_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
     """One step on one batch; see Model.train_on_batch."""
-    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight, class_weight)
-    with Exclusive(model), Run(steps, training=True):
+    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight, class_weight)
+    with Exclusive(steps.model), Run(steps, training=True):
         return _scalar(steps.train(*data.read()))
 
 
-def test_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
+def test_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
-    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight)
     with Run(steps) as objective:
         return _scalar(in_pool(steps.test, *data.read(), objective))
 
 
-def gradients_on_batch(model: Any, steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
+def gradients_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
     """See Model.gradients_on_batch."""
-    data, _ = feed.data_of(model, steps.objective, x, y, sample_weight)
+    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight)
     return in_pool(steps.gradients, *data.read())
 
 
-def activations_on_batch(model: Any, x: Any) -> dict[str, Array]:
+def activations_on_batch(model: TrainableModel, x: Any) -> dict[str, Array]:
     """See Model.activations_on_batch."""
     inputs = _batch_inputs(model, x)
     return {name: value_of(value) for name, value in in_pool(model.run_inside, inputs).items()}  # type: ignore[misc]
 
 
-def predict_on_batch(model: Any, x: Any) -> Array | list[Array]:
+def predict_on_batch(model: TrainableModel, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
     inputs = _batch_inputs(model, x)
     outputs = _owned(_arrays(infer(model, inputs)), inputs)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _batch_inputs(model: Any, x: Any) -> list[Array]:
+def _batch_inputs(model: TrainableModel, x: Any) -> list[Array]:
     _, inputs = feed.inputs_of(model, x)
     check_lengths(inputs, [])
     return Data(inputs, [], []).read()[0]

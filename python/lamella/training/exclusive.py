@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 # An RLock: a signal handler may train, too, while this thread holds it.
 _lock = threading.RLock()
@@ -58,9 +58,16 @@ def claim(owner: Any, attribute: str, frame: FrameType) -> Holder | None:
     return None
 
 
-def trainer_of(model: Any) -> Holder | None:
+class Trained(Protocol):
+    """What one thread at a time may train."""
+
+    name: str
+    trained_by: Holder | None
+
+
+def trainer_of(model: Trained) -> Holder | None:
     """The block that trains the model now."""
-    holder: Holder | None = model.trained_by
+    holder = model.trained_by
     return holder if holder is not None and holder.runs else None
 
 
@@ -71,7 +78,7 @@ class Exclusive:
         RuntimeError: If another thread is in it.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Trained) -> None:
         self.model = model
         self.outer = False
 

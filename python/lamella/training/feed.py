@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.core.checks import as_array, checked_count
 from lamella.core.config import floatx
+from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
 from lamella.data import targets as target_checks
 from lamella.data import weights as weight_checks
@@ -19,12 +20,12 @@ from lamella.data.standardize import check_lengths, standardize
 from lamella.training.objective import Objective
 
 
-def inputs_of(model: Any, x: Any) -> tuple[list[Any], list[Readable]]:
+def inputs_of(model: TrainableModel, x: Any) -> tuple[list[Any], list[Readable]]:
     """The model's inputs: the user's own objects, and what the layers read (floatx, C-contiguous, read-only), or Rows that
     will be that.
     """
     given = standardize(x, model.input_names, model.input_shapes, "input")
-    inputs = [_input(a, _dtype_of(model, i), f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+    inputs = [_input(a, model.input_dtypes[i], f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
     return _own(given), inputs
 
 
@@ -49,15 +50,8 @@ def _read_only(array: Array) -> Array:
     return view
 
 
-def _dtype_of(model: Any, index: int) -> str:
-    """Symbolic inputs know their dtype; an integer one stays integer."""
-    inputs = getattr(model, "inputs", None)
-    dtype = getattr(inputs[index], "dtype", None) if inputs else None
-    return dtype if dtype is not None else floatx()
-
-
 def data_of(
-    model: Any, objective: Objective, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
+    model: TrainableModel, objective: Objective, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
 ) -> tuple[Data, list[Any]]:
     """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order.
 
@@ -85,7 +79,7 @@ def data_of(
     return Data(inputs, targets, weights), [*given_x, *_own(given_y), *full]
 
 
-def items_to_data(model: Any, objective: Objective, class_weight: Any = None) -> Callable[[Any], Data]:
+def items_to_data(model: TrainableModel, objective: Objective, class_weight: Any = None) -> Callable[[Any], Data]:
     """What turns the items of a generator or Sequence into Data."""
 
     def convert(item: Any) -> Data:
@@ -96,7 +90,7 @@ def items_to_data(model: Any, objective: Objective, class_weight: Any = None) ->
     return convert
 
 
-def items_to_inputs(model: Any) -> Callable[[Any], Data]:
+def items_to_inputs(model: TrainableModel) -> Callable[[Any], Data]:
     """The same to predict on."""
 
     def convert(item: Any) -> Data:
@@ -120,7 +114,7 @@ def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 
-def checked_batch_size(model: Any, batch_size: int | None) -> int:
+def checked_batch_size(model: TrainableModel, batch_size: int | None) -> int:
     """32 unless given, or what the model's inputs fix. Raises ValueError if the two differ."""
     fixed = next((shape[0] for shape in model.input_shapes if shape[0] is not None), None)
     size = None if batch_size is None else checked_count("batch_size", batch_size)
@@ -131,7 +125,7 @@ def checked_batch_size(model: Any, batch_size: int | None) -> int:
     return size or fixed or 32
 
 
-def check_whole_batches(model: Any, samples: int, batch_size: int, more: str = "") -> None:
+def check_whole_batches(model: TrainableModel, samples: int, batch_size: int, more: str = "") -> None:
     """Raises ValueError, in Keras's own words, if a stateful model would get a smaller last batch."""
     if model.stateful and samples % batch_size:
         raise ValueError(

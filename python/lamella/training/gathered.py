@@ -45,17 +45,17 @@ def moves(metric: Any, twin: Any) -> list[Call]:
     """The calls after which the metric has gathered what its twin has; Variables keep their identity."""
     if twin is metric:
         return []
-    held, others = vars(metric), {}
+    own, others = vars(metric), {}
     calls = []
     for name, new in vars(twin).items():
-        old = held.get(name)
+        old = own.get(name)
         if new is old:
             continue
         if type(new) is Variable and type(old) is Variable and old.shape == new.shape:
             calls.append(write(old.value, new.value))
         else:
             others[name] = new
-    return [*calls, (held.update, (others,))]
+    return [*calls, (own.update, (others,))]
 
 
 def _is_data(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
@@ -13,9 +12,10 @@ import numpy as np
 from lamella.callbacks.base import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.memory import recall
 from lamella.callbacks.progress import ProgressLine
+from lamella.callbacks.state import restore
 from lamella.core.pool import in_pool
+from lamella.core.warn import warn
 from lamella.data.batches import Batches
 from lamella.training.objective import Objective
 from lamella.training.options import FitOptions
@@ -52,16 +52,15 @@ def train(steps: Steps, run: Fit) -> None:
 
     on_train_end runs however the loop ends: by an error of the data, of a callback, or by Ctrl-C.
     """
-    callbacks = run.callbacks
+    callbacks, session = run.callbacks, steps.session
     steps.model.stop_training = False
-    steps.told = False
     try:
         callbacks.on_train_begin()
         if callbacks.position is None:
-            recall(steps.loaded, callbacks, run.options.initial_epoch)
+            restore(session.loaded, callbacks, run.options.initial_epoch)
         first = callbacks.position or Position(run.options.initial_epoch)
         callbacks.ended = first.epoch
-        steps.callbacks = callbacks
+        session.callbacks = callbacks
         for epoch in range(first.epoch, run.options.epochs):
             if steps.model.stop_training or run.batches.exhausted:
                 break
@@ -86,7 +85,7 @@ def train(steps: Steps, run: Fit) -> None:
     else:
         callbacks.on_train_end()
     finally:
-        steps.end_run()
+        session.end()
 
 
 def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> bool:
@@ -168,4 +167,4 @@ def _attempt(hook: Callable[..., None], error: BaseException) -> None:
     try:
         hook(Logs())
     except Exception as second:
-        warnings.warn(f"{hook.__qualname__} failed after {error!r}: {second!r}", RuntimeWarning, stacklevel=4)
+        warn(f"{hook.__qualname__} failed after {error!r}: {second!r}", RuntimeWarning)

@@ -21,7 +21,7 @@ from lamella.training import resolve
 from lamella.training.gathered import moves, twin_of
 
 # A Tensor and what each of its elements counts in the total.
-Seed = tuple[Tensor, Array]
+LossTerm = tuple[Tensor, Array]
 Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one that has them as `masks`
 
 
@@ -191,13 +191,13 @@ class Objective(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
-    ) -> tuple[float, list[float], list[Seed]]:
+    ) -> tuple[float, list[float], list[LossTerm]]:
         """The number to go downhill on: weighted losses plus penalties; the loss of each output, unweighted; and the
         number as a weighted sum of Tensors, for `Tape.gradients`.
         """
         total = 0.0
         losses = []
-        seeds: list[Seed] = []
+        terms: list[LossTerm] = []
         masks = None if type(values) is list else values.masks
         for output, target, weight in zip(self.outputs, targets, weights):
             rows = output.loss(target, values[output.index])
@@ -216,15 +216,15 @@ class Objective(PickledByName):
             total += loss * counts
             if type(rows) is Tensor:
                 if plain:
-                    seeds.append((rows, self._even_shares(array, counts)))
+                    terms.append((rows, self._even_shares(array, counts)))
                 else:
-                    seeds.append((rows, shares * array.dtype.type(counts)))
+                    terms.append((rows, shares * array.dtype.type(counts)))
         for penalty in penalties:
             amount = penalty()
             total += _number(amount)
             if type(amount) is Tensor:
-                seeds.append((amount, np.ones(amount.shape, amount.dtype)))
-        return total, losses, seeds
+                terms.append((amount, np.ones(amount.shape, amount.dtype)))
+        return total, losses, terms
 
     def _even_shares(self, array: Array, weight: float) -> Array:
         """weight / size for each element; kept, as a fit asks for the same few shapes again and again."""

@@ -17,7 +17,8 @@ from lamella.data.sequence import is_generated
 from lamella.training import feed, loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.options import FitOptions
-from lamella.training.step import Run, Steps
+from lamella.training.session import Run
+from lamella.training.step import Steps
 
 
 class _Feed(NamedTuple):
@@ -147,6 +148,7 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
     hooks = CallbackList([averages, *(bar if options.verbose else []), *users, history])
     hooks.users = users
     with Exclusive(model):
+        before, steps.session = steps.session, steps.session.following()
         model.history = history
         hooks.set_model(model)
         hooks.set_params(
@@ -169,5 +171,7 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
             training.close()
             if validation is not None:
                 validation.close()
+            if before.callbacks is not None:  # of a fit that goes on: this one was within one of its callbacks
+                steps.session = before
             empty_pool()
     return history

@@ -25,7 +25,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
             "weights": optimizer.get_weights(),
         },
         "random": steps.stream.get_state(),
-        # An epoch begins with metrics that know of nothing.
+        # An epoch begins with metrics that have counted nothing.
         "metrics": [gathered(metric) for metric in metrics] if within_epoch else None,
     }
 
@@ -53,9 +53,9 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     model.set_weights(state["weights"])
     for metric, attributes in zip(metrics, gathered or []):
         for name, value in attributes.items():
-            held = vars(metric)[name]
-            if isinstance(held, Variable):
-                held.assign(value)
+            now = vars(metric)[name]
+            if isinstance(now, Variable):
+                now.assign(value)
             else:
                 setattr(metric, name, copy.deepcopy(value))  # the caller keeps what came
     steps.stream.set_state(state["random"])
@@ -63,7 +63,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
 
 def _metrics(steps: Steps) -> list[Any]:
     """Those that keep a state, of the training that goes on."""
-    return [metric.function for metric in (steps.training or steps.objective).metrics if metric.stateful]
+    return [metric.function for metric in (steps.session.objective or steps.objective).metrics if metric.stateful]
 
 
 def _numbers(optimizer: Any) -> dict[str, Variable]:

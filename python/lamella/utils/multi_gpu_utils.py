@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 
-def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_relocation: bool = False) -> NoReturn:
+def multi_gpu_model(model: object, gpus: object = None, cpu_merge: bool = True, cpu_relocation: bool = False) -> NoReturn:
     """Raises ValueError: train `model` itself, all cores work on it."""
     raise ValueError(
         f"To call `multi_gpu_model` with `gpus={gpus}`, we expect GPUs to be available. lamella computes on the CPU, with "

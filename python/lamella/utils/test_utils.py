@@ -112,6 +112,6 @@ def layer_test(
     return y
 
 
-def _same_output(model: Any, original: Any, x: np.ndarray, y: np.ndarray) -> None:
+def _same_output(model: Model, original: Model, x: np.ndarray, y: np.ndarray) -> None:
     model.set_weights(original.get_weights())
     np.testing.assert_allclose(model.predict(x), y, rtol=1e-3, atol=1e-6)

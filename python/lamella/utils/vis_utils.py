@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lamella.core.keras_names import complete as _complete
 
 
 def plot_model(
-    model: Any,
+    model: object,
     to_file: str = "model.png",
     show_shapes: bool = False,
     show_layer_names: bool = True,

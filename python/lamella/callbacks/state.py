@@ -1,26 +1,26 @@
-"""What callbacks remember goes into model files, and from a loaded model to the callbacks of the fit that goes on with it."""
+"""The state of callbacks: into model files, and from a loaded model to the callbacks of the fit that goes on with it."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import json
-import warnings
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from lamella.callbacks.base import CallbackList
 from lamella.callbacks.logs import Logs
+from lamella.core.warn import warn
 
 # "epoch": how many have ended.  "callbacks": "class", "arguments" (a digest), "state" of each that has one, whether it
 # "waits": it was yet to hear of the epoch's end, with these "logs"; and whether it "stops": it has asked for the end.
-Memory: TypeAlias = dict[str, Any]
+CallbackState: TypeAlias = dict[str, Any]
 
 
-def remembered(callbacks: CallbackList) -> Memory | None:
-    """Of a run at this moment. None where nobody remembers anything, and after a run that one of those who do has stopped:
-    that training is over, and what comes then is another. Who remembers nothing, a limit of time, say, only interrupts.
+def state_of(callbacks: CallbackList) -> CallbackState | None:
+    """Of a run at this moment. None where no callback has a state, and after a run that one of those with a state has stopped:
+    that training is over, and what comes then is another. A callback without a state, a limit of time, say, only interrupts.
     """
     stopper = callbacks.stopper if callbacks.model.stop_training else None
     entries = []
@@ -37,21 +37,20 @@ def remembered(callbacks: CallbackList) -> Memory | None:
     return {"epoch": callbacks.ended, "logs": logs, "callbacks": entries}
 
 
-def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -> None:
-    """Give each callback what one of the same class and arguments remembered, and call the hooks that were yet to come.
+def restore(saved: CallbackState | None, callbacks: CallbackList, initial_epoch: int) -> None:
+    """Give each callback the state of the one of the same class and arguments, and call the hooks that were yet to come.
 
-    A run that begins with epoch 0 is a new one; another epoch than the file's is told of.
+    A run that begins with epoch 0 is a new one; it warns of another epoch than the file's.
     """
-    if memory is None or initial_epoch == 0:
+    if saved is None or initial_epoch == 0:
         return
-    if initial_epoch != memory["epoch"]:
-        warnings.warn(
-            f"initial_epoch={initial_epoch}, and the model's file is of epoch {memory['epoch']}: callbacks begin afresh",
+    if initial_epoch != saved["epoch"]:
+        warn(
+            f"initial_epoch={initial_epoch}, and the model's file is of epoch {saved['epoch']}: callbacks begin afresh",
             RuntimeWarning,
-            stacklevel=6,
         )
         return
-    left, waiting = list(memory["callbacks"]), []
+    left, waiting = list(saved["callbacks"]), []
     for callback in callbacks.users:
         who = _who(callback)
         for i, entry in enumerate(left):
@@ -62,15 +61,14 @@ def recall(memory: Memory | None, callbacks: CallbackList, initial_epoch: int) -
                     callbacks.model.stop_training = True
                 del left[i]
                 break
-    logs = Logs(memory["logs"])
+    logs = Logs(saved["logs"])
     for callback in waiting:
-        callback.on_epoch_end(memory["epoch"] - 1, logs)
+        callback.on_epoch_end(saved["epoch"] - 1, logs)
     if callbacks.model.stop_training:
-        warnings.warn(
-            f"the training that the model's file is of was stopped by a callback after epoch {memory['epoch']}, so there "
+        warn(
+            f"the training that the model's file is of was stopped by a callback after epoch {saved['epoch']}, so there "
             "is nothing to go on with; initial_epoch=0 or other arguments of the callbacks begin another",
             RuntimeWarning,
-            stacklevel=6,
         )
 
 

@@ -1,0 +1,119 @@
+"""What rooms ask of objects whose classes stand in a room above them or beside them, as types that mypy checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from lamella.core.atomic import Call
+from lamella.core.shapes import Shape
+from lamella.core.types import Array, Value
+from lamella.core.updates import Updates
+from lamella.core.variable import Variable
+
+
+class WeightedLayer(Protocol):
+    """A layer, for who looks at its weights only."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[Variable]: ...
+
+
+class TrainableModel(Protocol):
+    """What fit, evaluate, predict and a step ask of a model.
+
+    Attributes:
+        stop_training: Set by callbacks; the loop ends with the batch at hand.
+        history: A callbacks.History, of a room above.
+        trained_by: The block that trains the model, see training/exclusive.py.
+    """
+
+    name: str
+    stop_training: bool
+    history: Any
+    trained_by: Any
+
+    @property
+    def layers(self) -> Sequence[WeightedLayer]: ...
+    @property
+    def input_names(self) -> Sequence[str]: ...
+    @property
+    def input_shapes(self) -> Sequence[Shape]:
+        """With the batch; None is free."""
+        ...
+
+    @property
+    def input_dtypes(self) -> Sequence[str]: ...
+    @property
+    def stateful(self) -> bool:
+        """Whether a layer carries something over from batch to batch."""
+        ...
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        """Whether training and inference differ."""
+        ...
+
+    @property
+    def penalties(self) -> Sequence[Callable[[], Value]]:
+        """What the loss gets besides the outputs' losses, as of the last run."""
+        ...
+
+    def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
+        """One value per output. updates: Gets the new values of the layers' state; whoever runs the model applies them."""
+        ...
+
+    def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
+        """The output of each layer that is called once, by its name, in inference."""
+        ...
+
+    def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
+        """The trainable variables that a loss of these outputs can depend on."""
+        ...
+
+    def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
+        """Those of them that only an add_loss in some layer's call can reach."""
+        ...
+
+    def get_weights(self) -> list[Array]: ...
+    def set_weights(self, weights: Sequence[Array]) -> None: ...
+
+
+class Optimizer(Protocol):
+    """What a step, and what goes on from a saved state, asks of an optimizer; see lamella.optimizers.Optimizer."""
+
+    @property
+    def commits(self) -> bool:
+        """Whether `step_and` does what `step` does: False for a class that writes a `step` of its own."""
+        ...
+
+    @property
+    def was_given_state(self) -> bool:
+        """Whether it has got a state that no parameters have taken up yet."""
+        ...
+
+    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool: ...
+    def step_and(
+        self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call] = (), projections: Sequence[Call] = ()
+    ) -> bool: ...
+    def bind(self, params: Sequence[Array], names: Sequence[str], then: Callable[[Any], Call]) -> object: ...
+    def turn_to(self, params: Sequence[Array], state: Any) -> None: ...
+    def get_weights(self) -> list[Array]: ...
+    def set_weights(self, weights: Sequence[Array]) -> None: ...
+
+
+class Communicator(Protocol):
+    """Averages the gradients of a step over all processes that train the same model; see Steps.communicator."""
+
+    def average(self, grads: list[Array]) -> list[Array]:
+        """Called between the gradients and the optimizer, in each process with gradients of the same shapes.
+
+        Args:
+            grads: One for each trained weight, read only.
+
+        Returns:
+            Arrays of the same shapes and dtypes, with the same bits in every process.
+        """
+        ...
