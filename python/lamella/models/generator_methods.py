@@ -79,13 +79,13 @@ class GeneratorMethods:
             for more than three positional arguments.
     """
 
-    def _fit(self, options: FitOptions) -> History:
+    def _run_fit(self, options: FitOptions) -> History:
         raise NotImplementedError
 
-    def _evaluate(self, options: EvaluateOptions) -> float | list[float]:
+    def _run_evaluate(self, options: EvaluateOptions) -> float | list[float]:
         raise NotImplementedError
 
-    def _predict(self, options: PredictOptions) -> Any:
+    def _run_predict(self, options: PredictOptions) -> Any:
         raise NotImplementedError
 
     @_generator_method
@@ -121,7 +121,7 @@ class GeneratorMethods:
             ends early ends the training with a warning.
         """
         check_source("fit_generator", generator)
-        return self._fit(
+        return self._run_fit(
             FitOptions(
                 generator,
                 epochs=epochs,
@@ -156,7 +156,7 @@ class GeneratorMethods:
     ) -> float | list[float]:
         """`evaluate` on `steps` batches, weighted by their sizes. steps=None: all of a Sequence."""
         check_source("evaluate_generator", generator)
-        return self._evaluate(
+        return self._run_evaluate(
             EvaluateOptions(
                 generator,
                 verbose=verbose,
@@ -184,7 +184,7 @@ class GeneratorMethods:
     ) -> Any:
         """`predict` on `steps` batches, each x, a list of x for several inputs, or a tuple that begins with it."""
         check_source("predict_generator", generator)
-        return self._predict(
+        return self._run_predict(
             PredictOptions(
                 generator,
                 verbose=verbose,

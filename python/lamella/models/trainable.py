@@ -102,7 +102,7 @@ class Trainable(GeneratorMethods):
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
             penalized=bool(network.penalties),
         )  # fmt: skip
-        return Steps(self._model, objective, optimizer)
+        return Steps(_whole(self), objective, optimizer)
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """What compile prepared; a model that waited for its input shape is built from the data first."""
@@ -174,35 +174,30 @@ class Trainable(GeneratorMethods):
             RuntimeError: Before compile and while another thread trains the model.
             ValueError or TypeError: In Keras's own words before any weight has changed.
         """
-        return self._fit(options)
+        return self._run_fit(options)
 
     @takes(EvaluateOptions)
     def evaluate(self, options: EvaluateOptions) -> float | list[float]:
         """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase."""
-        return self._evaluate(options)
+        return self._run_evaluate(options)
 
     @takes(PredictOptions)
     def predict(self, options: PredictOptions) -> Arrays:
         """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
-        return self._predict(options)
+        return self._run_predict(options)
 
-    @property
-    def _model(self) -> TrainableModel:
-        """This with the network that it is mixed into; that a Model is one is checked in models/model.py."""
-        return cast(TrainableModel, self)
-
-    def _fit(self, options: FitOptions) -> History:
+    def _run_fit(self, options: FitOptions) -> History:
         sample, options = self._first_seen(options)
         return _run.fit(self._to_train(sample), options)
 
-    def _evaluate(self, options: EvaluateOptions) -> float | list[float]:
+    def _run_evaluate(self, options: EvaluateOptions) -> float | list[float]:
         sample, options = self._first_seen(options)
         return _evaluate.evaluate(self.compiled_steps(sample), options)
 
-    def _predict(self, options: PredictOptions) -> Arrays:
+    def _run_predict(self, options: PredictOptions) -> Arrays:
         sample, options = self._first_seen(options)
         self._build_from(sample)
-        return _evaluate.predict(self._model, options)
+        return _evaluate.predict(_whole(self), options)
 
     def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
         """What shows an unbuilt model the shape of its input: the arrays, or the first batch of a generator; and the options,
@@ -230,7 +225,7 @@ class Trainable(GeneratorMethods):
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
         """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
         self._build_from(x)
-        return _evaluate.activations_on_batch(self._model, x)
+        return _evaluate.activations_on_batch(_whole(self), x)
 
     def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
         """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, and
@@ -249,4 +244,9 @@ class Trainable(GeneratorMethods):
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""
         self._build_from(x)
-        return _evaluate.predict_on_batch(self._model, x)
+        return _evaluate.predict_on_batch(_whole(self), x)
+
+
+def _whole(trainable: Trainable) -> TrainableModel:
+    """With the network that it is mixed into; that a Model is one is checked in models/model.py."""
+    return cast(TrainableModel, trainable)
