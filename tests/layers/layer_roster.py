@@ -16,7 +16,7 @@ class Whole(tuple):
 NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
 
 # Layers that hold others, so are not self-contained.
-HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM"}
+HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM", "TimeDistributed", "Bidirectional"}
 
 ROSTER = [
     ("Dense", dict(units=4), (3,)),
@@ -172,6 +172,11 @@ ROSTER = [
     ),
     ("RNN", dict(cell=layers.GRUCell(2, dropout=0.5), return_sequences=True), (4, 3)),
     ("RNN", dict(cell=[layers.LSTMCell(2, recurrent_dropout=0.5), layers.SimpleRNNCell(3)], go_backwards=True), (4, 3)),
+    ("TimeDistributed", dict(layer=layers.Dense(2, activation="tanh", kernel_regularizer="l2")), (3, 4)),
+    ("TimeDistributed", dict(layer=layers.Dropout(0.5)), (3, 4)),
+    ("TimeDistributed", dict(layer=layers.LSTM(2)), (2, 4, 3)),
+    ("Bidirectional", dict(layer=layers.GRU(2, dropout=0.5)), (4, 3)),
+    ("Bidirectional", dict(layer=layers.LSTM(2, return_sequences=True, bias_regularizer="l2"), merge_mode="mul"), (4, 3)),
 ]
 
 IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(ROSTER)]

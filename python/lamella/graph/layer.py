@@ -189,7 +189,9 @@ class Layer(Weighted, CallHistory, Configurable):
         if self.dtype is not None:
             base["dtype"] = self.dtype
         cls: type = type(self)
-        return base | self._stored(own_arguments(cls, Layer), strict=type(self).get_config is Layer.get_config)
+        # A class may list `weights`, which are no part of a config, among its own arguments.
+        names = tuple(name for name in own_arguments(cls, Layer) if name != "weights")
+        return base | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:
         """A layer of the same class, name and configuration, that is not built; for clone_model."""
@@ -347,6 +349,15 @@ class Layer(Weighted, CallHistory, Configurable):
             self._initial_weights = None
         # build may have set a spec that these inputs fail.
         self._check_inputs(shapes, dtypes)
+
+    def ensure_built(self, input_shape: Any, dtype: str) -> None:
+        """Build as a call on inputs of this shape does, without calling: for a layer that another one holds.
+
+        Raises:
+            ValueError: The layer does not take such inputs.
+        """
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        self._prepare(shapes, [dtype] * len(shapes), not isinstance(input_shape, list))
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph; returns its symbolic outputs."""

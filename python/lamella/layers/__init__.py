@@ -80,6 +80,8 @@ from lamella.layers.recurrent.rnn import RNN as RNN
 from lamella.layers.recurrent.simple_rnn import SimpleRNN as SimpleRNN
 from lamella.layers.recurrent.simple_rnn import SimpleRNNCell as SimpleRNNCell
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells as StackedRNNCells
+from lamella.layers.wrappers.bidirectional import Bidirectional as Bidirectional
+from lamella.layers.wrappers.time_distributed import TimeDistributed as TimeDistributed
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:

@@ -13,4 +13,5 @@ def parts(layer: Layer) -> list[Layer]:
     listed = getattr(layer, "layers", ())
     found = list(listed) if isinstance(listed, (list, tuple)) else []
     found += [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
-    return [part for part in found if hasattr(part, "weights")]
+    # Each once: a Bidirectional's layer is its forward layer.
+    return list({id(part): part for part in found if hasattr(part, "weights")}.values())

@@ -15,13 +15,13 @@ from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
-from lamella.graph.input_spec import InputSpec, check_inputs
-from lamella.graph.layer import Layer
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.input_spec import InputSpec
+from lamella.graph.symbolic import Node
 from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells
+from lamella.layers.recurrent.states_in_call import StatesInCall, listed
 from lamella.layers.scopes import rename
-from lamella.ops.tape import Tensor, value_of
+from lamella.ops.tape import value_of
 from lamella.ops.time_steps import over_time, stack_time
 
 # What a layer returns for all of time: the output of each step, or only the last one's, and the last states.
@@ -29,11 +29,10 @@ Run = tuple[Value, list[Value]]
 
 
 @register("layers")
-class RNN(Layer):
+class RNN(StatesInCall):
     """A cell over the steps of [N, T, F]; the state goes from step to step.
 
-    `layer(x, initial_state=..., constants=...)` takes tensors, or lists of them; `layer([x, *states, *constants])` is the same
-    once the number of constants is known. Symbolic ones become inputs of the node.
+    Called on x, and on initial states and constants beside it: see StatesInCall.
 
     Args:
         cell: Has `call(inputs, states)`, which returns (output, new states), and `state_size`, a number or a tuple of numbers; it
@@ -66,7 +65,7 @@ class RNN(Layer):
         unroll: bool = False,
         **kwargs: Any,
     ) -> None:
-        self._num_constants: int | None = kwargs.pop("num_constants", None)
+        self._num_constants = kwargs.pop("num_constants", None)
         super().__init__(**kwargs)
         if isinstance(cell, (list, tuple)):
             cell = StackedRNNCells(cell)
@@ -84,61 +83,21 @@ class RNN(Layer):
         self.unroll = unroll
         self.input_spec = InputSpec(ndim=3)
         self._states: list[Variable] | None = None
-        self._constant_shapes: list[Shape] = []
 
     # The call --------------------------------------------------------------------------------------------
 
-    def __call__(self, inputs: Value, initial_state: Any = None, constants: Any = None, **kwargs: Any) -> Value:
-        if isinstance(inputs, (list, tuple)):
-            if initial_state is not None or constants is not None:
-                raise ValueError(
-                    f"Layer {self.name}: initial states and constants come in the list or as arguments, not as both"
-                )
-            x, states, given = self._split(list(inputs))
-        else:
-            x, states, given = inputs, _listed(initial_state), _listed(constants)
-        if given:
-            if not takes(self.cell, "constants"):
-                raise ValueError("RNN cell does not support constants")
-            self._num_constants = len(given)
-        if not states and not given:
-            return super().__call__(x, **kwargs)
-        more = [*states, *given]
-        symbolic = [isinstance(t, Symbolic) for t in more]
-        if any(symbolic) and not all(symbolic):
-            raise ValueError(
-                "The initial state or constants of an RNN layer cannot be specified with a mix of Keras tensors and non-Keras "
-                "tensors"
-            )
-        if all(symbolic):
-            return super().__call__([x, *more], **kwargs)
-        dtype = self.dtype or settings.floatx()
-        more = [t if isinstance(t, (Tensor, Variable)) else as_array(t, dtype, self.name) for t in more]
-        states, given = more[: len(states)], more[len(states) :]
-        self._constant_shapes = [t.shape for t in given]
-        if states:
-            kwargs["initial_state"] = states
-        if given:
-            kwargs["constants"] = given
-        return super().__call__(x, **kwargs)
-
-    def _split(self, inputs: list[Any]) -> tuple[Any, list[Any], list[Any]]:
-        """[x, *states, *constants] in its parts; [x] alone where the others come as arguments."""
-        end = max(1, len(inputs) - (self._num_constants or 0))
-        return inputs[0], inputs[1:end], inputs[end:]
+    def takes_constants(self) -> bool:
+        return takes(self.cell, "constants")
 
     def _check_inputs(self, shapes: Sequence[Shape], dtypes: Sequence[str]) -> None:
-        check_inputs(self.name, self.input_spec, shapes[:1], dtypes[:1])
-        x, states, _ = self._split(list(shapes))
-        if self.unroll and x[1] is None:
+        super()._check_inputs(shapes, dtypes)
+        if self.unroll and shapes[0][1] is None:
             raise ValueError(
                 f"Layer {self.name}: Cannot unroll a RNN if the time dimension is undefined. Give the first layer an input_shape "
                 "or batch_input_shape, or Input a shape, with the number of time steps."
             )
-        self._check_states(states)
 
-    def _check_states(self, shapes: Sequence[Shape]) -> None:
-        """Raises ValueError unless these are the shapes of initial states; none is right, too."""
+    def check_states(self, shapes: Sequence[Shape]) -> None:
         if not shapes:
             return
         sizes = sizes_of(self.cell)
@@ -154,9 +113,7 @@ class RNN(Layer):
         return len(shape) == 2 and (shape[1] is None or size is None or shape[1] == size)
 
     def build(self, input_shape: Any) -> None:
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
-        x: Shape = shapes[0]
-        constants = self._split(list(shapes))[2] or self._constant_shapes
+        x, _, constants = self.split_shapes(input_shape)
         if self.stateful:
             self._demand_batch(x[0])
         fresh = not getattr(self.cell, "built", False)
@@ -180,11 +137,8 @@ class RNN(Layer):
         initial_state: Sequence[Value] | None = None,
         constants: Sequence[Value] | None = None,
     ) -> Value:
-        x, states, given = self._split(inputs) if isinstance(inputs, list) else (inputs, [], [])
-        states, given = states or list(initial_state or ()), given or list(constants or ())
+        x, states, given = self.split_call(inputs, initial_state, constants)
         self._check_batch(x, states)
-        if len(given) != (self._num_constants or 0):
-            raise ValueError(f"Layer {self.name}: expected {self._num_constants} constants, got {len(given)}")
         if isinstance(mask, list):
             mask = mask[0]
         carried = self.stateful and not states
@@ -203,7 +157,7 @@ class RNN(Layer):
             raise ValueError(
                 f"Layer {self.name}: a stateful layer with a batch size of {self._batch()} got a batch of {batch} samples"
             )
-        self._check_states([state.shape for state in states])
+        self.check_states([state.shape for state in states])
         for i, state in enumerate(states):
             if state.shape[0] != batch:
                 raise ValueError(f"Layer {self.name}: expected {batch} rows in initial state {i}, got shape {state.shape}")
@@ -298,7 +252,7 @@ class RNN(Layer):
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]
         else:
-            given = _listed(states)
+            given = listed(states)
             if len(given) != len(shapes):
                 raise ValueError(
                     f"Layer {self.name} expects {len(shapes)} states, but it received {len(given)} state values. Input received: "
@@ -327,18 +281,6 @@ class RNN(Layer):
         cell = config["cell"]
         found = [deserialize("layers", c, custom_objects) for c in (cell if isinstance(cell, list) else [cell])]
         return cls(**{**config, "cell": found if isinstance(cell, list) else found[0]})
-
-
-def _listed(tensors: Any) -> list[Any]:
-    """One tensor or a list of them, also of nested lists of numbers as a config holds them."""
-    if tensors is None:
-        return []
-    if not isinstance(tensors, (list, tuple)):
-        return [tensors]
-    # One matrix, row by row: a config has no other way to write an array.
-    if tensors and isinstance(tensors[0], (list, tuple)) and np.ndim(tensors[0]) == 1:
-        return [np.asarray(tensors)]
-    return list(tensors)
 
 
 def _array(value: Any) -> Array:

@@ -1,0 +1,81 @@
+"""Wrapper. Source: Keras 2.2.5 keras/layers/wrappers.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from lamella.core.configurable import Config, deserialize
+from lamella.core.types import Value
+from lamella.core.updates import current as pending
+from lamella.graph.layer import Layer, Update, takes_mask, takes_training
+
+
+class Wrapper(Layer):
+    """Base of layers around one other layer, whose weights, losses and `trainable` are theirs.
+
+    Deviation from Keras 2.2.5: a wrapper does not thaw a frozen layer unless `trainable=True` is given.
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{type(self).__name__}: expected a layer, got {layer!r}")
+        self.layer = layer
+        super().__init__(**{"trainable": layer.trainable, **kwargs})
+
+    @property
+    def trainable(self) -> bool:
+        return self.layer.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.layer.trainable = value
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]
+        return self.layer.stateful
+
+    @property
+    def activity_regularizer(self) -> Any:  # type: ignore[override]
+        """Of the wrapped layer: it counts the whole output, once."""
+        return self.layer.activity_regularizer
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        return self.layer.uses_learning_phase
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        return self.layer.get_weights()
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        self.layer.set_weights(weights)
+
+    def get_losses_for(self, inputs: Any = None) -> list[Value]:
+        return super().get_losses_for(inputs)
+
+    def get_updates_for(self, inputs: Any = None) -> list[Update]:
+        return super().get_updates_for(inputs)
+
+    @classmethod
+    def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        return cls(**{**config, "layer": deserialize("layers", config["layer"], custom_objects)})
+
+
+def call_inside(layer: Layer, x: Value, *, mask: Any = None, training: bool | None = None, **arguments: Any) -> Value:
+    """`layer.call`, with those of the arguments that it takes, frozen where the layer around it is.
+
+    Unlike `layer(x)` it leaves the activity regularizer to the wrapper.
+    """
+    kind: type = type(layer)
+    frozen = pending.updates is not None and pending.updates.frozen
+    if mask is not None and hasattr(layer, "call_masked"):
+        y, _ = layer.call_masked(x, mask, bool(training), frozen=frozen)
+        return y
+    if takes_training(kind):
+        arguments["training"] = training
+    if takes_mask(kind) and mask is not None:
+        arguments["mask"] = mask
+    call = getattr(layer, "call_frozen", layer.call) if frozen else layer.call
+    return call(x, **arguments)
