@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 from bench.harness import Case, Contender, Plan
 from lamella import _kernels
 
-# kernels.def: flops of one round of measure_fma.
+# cpp/table/measure.def: flops of one round of measure_fma.
 ROUND_FLOPS = 768
 # Accesses to memory for each parameter.
 STREAM_ACCESSES = 7

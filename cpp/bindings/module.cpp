@@ -1,4 +1,4 @@
-// lamella._kernels._compiled: each line of kernels.def as a function, the choice of target and threads, and
+// lamella._kernels._compiled: each line of the table (cpp/table) as a function, the choice of target and threads, and
 // what lamella.ops is made of.
 #include "bindings/atomic.h"
 #include "bindings/caster.h"
@@ -56,7 +56,7 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
 // The module behind PyInit__compiled.
 PYBIND11_MODULE(_unguarded, module) {
     using namespace lamella;
-    module.doc() = "The kernels of kernels.def, for float32 and float64 arrays.";
+    module.doc() = "The kernels of cpp/table, for float32 and float64 arrays.";
     if (current_or_null() == nullptr) {
         std::string message = "lamella: ";
         if (const char* wanted = std::getenv("LAMELLA_TARGET")) {
@@ -74,13 +74,11 @@ PYBIND11_MODULE(_unguarded, module) {
     }
 
 #define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
-#include "kernels.def"
-#undef KERNEL
+#include "table/all.def"
 
     py::list roster;
 #define KERNEL(name, arguments) roster.append(#name);
-#include "kernels.def"
-#undef KERNEL
+#include "table/all.def"
     module.attr("KERNELS") = py::tuple(roster);
 
     module.def("targets", [] {

@@ -1,4 +1,4 @@
-// What a kernel writes may overlap nothing else of its arguments; kernels.def says what may be written in place.
+// What a kernel writes may overlap nothing else of its arguments; the table says what may be written in place.
 #pragma once
 #include <pybind11/pybind11.h>
 

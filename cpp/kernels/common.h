@@ -1,4 +1,4 @@
-// Names that every family uses: kernels.def's argument types, checks, threads, vectors.
+// Names that every family uses: the table's argument types, checks, threads, vectors.
 #pragma once
 #include "core/check.h"
 #include "core/parallel.h"

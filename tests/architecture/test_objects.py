@@ -1,4 +1,4 @@
-"""Each target's object exports its table and nothing else: one leaked inline function is an illegal instruction somewhere.
+"""Each object of a target exports one function and nothing else: one leaked inline function is an illegal instruction somewhere.
 
 LAMELLA_BUILD_DIR names a CMake build directory; without it there are no objects to look at, and the test is skipped.
 """
@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 BUILD = os.environ.get("LAMELLA_BUILD_DIR")
-OBJECTS = sorted(Path(BUILD).glob("CMakeFiles/target_*.dir/**/target.cpp.o")) if BUILD else []
+
+
+def directory_of(path):
+    return path.parts[path.parts.index("CMakeFiles") + 1]
+
+
+OBJECTS = sorted(Path(BUILD).glob("CMakeFiles/target_*.dir/**/family.cpp.o")) if BUILD else []
 # What an object may ask of others: its scratch, its threads, and C's memory functions.
 WANTED = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
 
@@ -30,15 +36,15 @@ def test_there_are_objects():
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
-@pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.parts[-4])
+@pytest.mark.parametrize("path", OBJECTS, ids=directory_of)
 def test_one_global_symbol_and_no_weak_ones(path):
-    target = path.parts[path.parts.index("CMakeFiles") + 1].removeprefix("target_").removesuffix(".dir")
+    target, family = directory_of(path).removeprefix("target_").removesuffix(".dir").split("_", 1)
     exported = [(kind, name) for kind, name in symbols(path) if (kind.isupper() and kind != "U") or kind in "vwu"]
-    assert exported == [("T", f"lamella_table_{target}")]
+    assert exported == [("T", f"lamella_fill_{family}_{target}")]
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
-@pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.parts[-4])
+@pytest.mark.parametrize("path", OBJECTS, ids=directory_of)
 def test_it_asks_for_little(path):
     wanted = {name for kind, name in symbols(path) if kind == "U"}
     assert {name for name in wanted if not name.startswith("_ZN7lamella")} <= WANTED
@@ -46,7 +52,7 @@ def test_it_asks_for_little(path):
 
 def loops_over_k():
     """(instantiation, instructions) of the loop over k in each whole float32 tile of the AVX2 object."""
-    for path in (path for path in OBJECTS if "target_avx2.dir" in path.parts):
+    for path in (path for path in OBJECTS if directory_of(path) == "target_avx2_multiply.dir"):
         command = ["objdump", "-d", "-C", "--no-show-raw-insn", str(path)]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         for function in text.split("\n\n"):
@@ -64,7 +70,7 @@ def innermost(code):
     return min((body for body in bodies if any(line.startswith("vfmadd") for line in body)), key=len)
 
 
-@pytest.mark.skipif(not any("target_avx2.dir" in path.parts for path in OBJECTS), reason="no AVX2 object")
+@pytest.mark.skipif(not any(directory_of(path) == "target_avx2_multiply.dir" for path in OBJECTS), reason="no AVX2 object")
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
 def test_a_tile_stays_in_registers():
     """No vector of the loop over k comes from the stack or goes there: gcc 12 kept tiles there at half the speed."""

@@ -1,4 +1,4 @@
-"""What a kernel writes may share memory with nothing else of the call, but an input where kernels.def says InPlace."""
+"""What a kernel writes may share memory with nothing else of the call, but an input where the table says InPlace."""
 
 import re
 
@@ -16,7 +16,7 @@ SIGNATURES = {name: getattr(_kernels, name).__doc__ or "" for name in _kernels.K
 
 
 def parameters(name):
-    """[(type, name)] as kernels.def has them; pybind11 puts its own line before."""
+    """[(type, name)] as the table has them; pybind11 puts its own line before."""
     line = next(part for part in SIGNATURES[name].splitlines() if re.match(r"\((Int|Real|In|Out|List)\w* ", part))
     return [tuple(part.split()) for part in line.strip("()").split(", ")]
 

@@ -1,4 +1,4 @@
-// The kernels as a C++ program sees them: one table a target, filled from kernels.def.
+// The kernels as a C++ program sees them: one table a target, filled from table/all.def.
 //
 //   const lamella::Table& table = lamella::current();
 //   lamella::Status error = table.f32.relu_forward(x, 0, INFINITY, 0, y);
@@ -20,8 +20,7 @@ struct Kernels {
     using List = const ViewList<T>&;
     using InList = const ViewList<const T>&;
 #define KERNEL(name, arguments) Status(*name) arguments;
-#include "kernels.def"
-#undef KERNEL
+#include "table/all.def"
 };
 
 struct Table {

@@ -1,4 +1,4 @@
-"""The compiled module, loaded: each line of cpp/kernels.def is a function here."""
+"""The compiled module, loaded: each line of the table (cpp/table) is a function here."""
 
 import os
 

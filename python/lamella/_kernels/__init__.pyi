@@ -1,4 +1,4 @@
-"""The compiled module: one function for each line of cpp/kernels.def, and the choice of target and threads."""
+"""The compiled module: one function for each line of the table (cpp/table), and the choice of target and threads."""
 
 from collections.abc import Callable
 from contextvars import ContextVar

@@ -10,7 +10,7 @@ from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
 
-# kernels.def: the place of a maximum in its window is a byte.
+# cpp/table/window.def: the place of a maximum in its window is a byte.
 LARGEST_MAX_WINDOW = 256
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
 
-# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of kernels.def.
+# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of cpp/table/optimizer.def.
 Reading: TypeAlias = tuple[list[Array], float, float, float, float]
 
 

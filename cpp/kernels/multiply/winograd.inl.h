@@ -6,7 +6,7 @@
 // with U[e] = G g G^T made once per call; e counts the 36 points of a transformed tile. Largest error over largest output is
 // some 1e-5 in float32 and is why doubles, which exist to be exact, go the direct way.
 #pragma once
-#include "kernels/convolution.inl.h"
+#include "kernels/multiply/convolution.inl.h"
 
 namespace lamella {
 namespace {

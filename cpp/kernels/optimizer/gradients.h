@@ -1,6 +1,6 @@
 // How optimizers read gradients, and the one loop that all of their rules run in.
 #pragma once
-#include "kernels/lists.h"
+#include "kernels/optimizer/lists.h"
 #include "kernels/rows.h"
 
 namespace lamella {

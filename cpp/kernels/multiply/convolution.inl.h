@@ -1,7 +1,7 @@
 // Sliding windows over images without im2col. The input is read through a zero-padded copy of some of its rows (a patch):
 // in NHWC the taps of one filter row lie side by side, so a row of A is a pointer into the patch.
 #pragma once
-#include "kernels/thin_conv.inl.h"
+#include "kernels/multiply/thin_conv.inl.h"
 
 namespace lamella {
 namespace {

@@ -5,9 +5,9 @@
 // over the output points.
 #pragma once
 #include "kernels/column_sums.inl.h"
-#include "kernels/convolution.inl.h"
-#include "kernels/dense.inl.h"
-#include "kernels/winograd.inl.h"
+#include "kernels/multiply/convolution.inl.h"
+#include "kernels/multiply/dense.inl.h"
+#include "kernels/multiply/winograd.inl.h"
 
 namespace lamella {
 namespace {

@@ -1,7 +1,7 @@
 // Optimizer steps with one rate for all: SGD and the rules that divide by a root of squares. In place; each call updates all
 // arrays of its lists.
 #pragma once
-#include "kernels/gradients.h"
+#include "kernels/optimizer/gradients.h"
 
 namespace lamella {
 namespace {

@@ -1,6 +1,6 @@
 // Adam and its kin: steps along a moving average m of the gradients. In place; each call updates all arrays of its lists.
 #pragma once
-#include "kernels/gradients.h"
+#include "kernels/optimizer/gradients.h"
 
 namespace lamella {
 namespace {

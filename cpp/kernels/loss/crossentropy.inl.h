@@ -1,7 +1,6 @@
-// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. softmax's are in softmax.inl.h.
+// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. From logits: softmax_crossentropy.inl.h.
 #pragma once
-#include "kernels/row_loss.h"
-#include "kernels/softmax.inl.h"
+#include "kernels/loss/row_loss.h"
 
 namespace lamella {
 namespace {

@@ -2,7 +2,7 @@
 // here the nine taps' weights stay in registers over a block of rows, and neighbouring points share what they read. On the
 // way back so do the weights' gradients, and dy is read once for them and for the bias's.
 #pragma once
-#include "kernels/gemm.inl.h"
+#include "kernels/multiply/gemm.inl.h"
 
 namespace lamella {
 namespace {

@@ -1,6 +1,6 @@
 // Hinges. p (prediction), y (target), dp [R, C]; loss, dloss [R]. Formulas: Keras 2.2.5.
 #pragma once
-#include "kernels/row_loss.h"
+#include "kernels/loss/row_loss.h"
 
 namespace lamella {
 namespace {

@@ -1,6 +1,6 @@
 // Losses that add up over the elements of a row. p (prediction), y (target), dp [R, C]; loss, dloss [R].
 #pragma once
-#include "kernels/activation.inl.h"
+#include "kernels/elementwise/activation.inl.h"
 #include "kernels/rows.h"
 
 namespace lamella {

@@ -1,0 +1,3 @@
+// The machine's own limits, for bench/.
+#pragma once
+#include "kernels/measure/measure.inl.h"

@@ -1,0 +1,3 @@
+// Batch normalization.
+#pragma once
+#include "kernels/norm/batch_norm.inl.h"

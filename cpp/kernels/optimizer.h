@@ -1,0 +1,4 @@
+// Optimizers: lists of arrays, updated in place.
+#pragma once
+#include "kernels/optimizer/adam.inl.h"
+#include "kernels/optimizer/optimizer.inl.h"
