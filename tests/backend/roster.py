@@ -111,6 +111,12 @@ ROWS: dict[str, list[Row]] = {
     "sqrt": [one_argument(np.sqrt, POSITIVE)],
     "square": [one_argument(np.square)],
     "switch": [Row((T(X > 0), T(X), T(X[::-1].copy())), np.where), Row((T(X[:, 0, 0] > 0), T(X), T(-X)), lambda c, x, y: np.where(c[:, None, None], x, y))],
+    # normalization
+    "batch_normalization": [
+        Row((T(X), T(some(5)), T(POSITIVE[0, 0] + np.arange(5.0)), T(some(5)), T(some(5))), lambda x, m, v, b, g: (x - m) / np.sqrt(v + 1e-3) * g + b),
+        Row((T(X), T(some(1, 4, 1)), T(POSITIVE[:1, :, None]), None, T(some(4))), lambda x, m, v, b, g, axis, epsilon: (x - m) / np.sqrt(v + epsilon) * g[:, None], {"axis": 1, "epsilon": 0.1}),
+    ],
+    "print_tensor": [one_argument(lambda x: x)],
     # reductions
     "all": [reduction(np.all, **CONSTANT)],
     "any": [reduction(np.any, **CONSTANT)],
@@ -217,10 +223,10 @@ ROWS: dict[str, list[Row]] = {
 
 # What takes no tensor, or a Variable alone; tests/test_backend.py has their values.
 SETTINGS = {
-    "arange", "backend", "batch_set_value", "cast_to_floatx", "clear_session", "constant", "epsilon", "eye", "floatx", "function",
+    "arange", "backend", "batch_set_value", "cast_to_floatx", "clear_session", "constant", "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "epsilon", "eye", "floatx", "function",
     "get_session", "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_placeholder", "is_sparse", "is_tensor", "learning_phase",
-    "manual_variable_initialization", "moving_average_update", "name_scope", "normalize_data_format", "set_session", "ones", "placeholder", "random_binomial", "random_normal",
+    "manual_variable_initialization", "moving_average_update", "name_scope", "normalize_batch_in_training", "normalize_data_format", "set_session", "ones", "placeholder", "random_binomial", "random_normal",
     "random_normal_variable", "random_uniform", "random_uniform_variable", "reset_uids", "set_epsilon", "set_floatx",
-    "set_image_data_format", "set_image_dim_ordering", "set_learning_phase", "set_value", "truncated_normal", "update",
+    "set_image_data_format", "set_image_dim_ordering", "set_learning_phase", "set_value", "to_dense", "truncated_normal", "update",
     "update_add", "update_sub", "variable", "zeros",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.symbolic import Symbolic, node_of
+from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
 
 __all__ = [
     "arange", "batch_get_value", "batch_set_value", "cast", "cast_to_floatx", "constant", "count_params", "dtype", "eval",
-    "eye", "get_value", "get_variable_shape", "identity", "int_shape", "is_keras_tensor", "is_placeholder", "is_sparse",
-    "is_tensor", "moving_average_update", "ndim", "ones", "ones_like", "set_value", "shape", "update",
+    "eye", "get_value", "get_variable_shape", "identity", "int_shape", "is_keras_tensor", "is_placeholder",
+    "is_tensor", "moving_average_update", "ndim", "ones", "ones_like", "print_tensor", "set_value", "shape", "update",
     "update_add", "update_sub", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
@@ -151,12 +152,6 @@ def count_params(x: Value) -> int:
     return _count(eval(x).shape)
 
 
-@checked
-def is_sparse(tensor: object) -> bool:
-    """Whether it is a sparse matrix, which the data of a fit may be, and no tensor is."""
-    return hasattr(tensor, "tocoo") and not is_tensor(tensor)
-
-
 def is_placeholder(x: object) -> bool:
     """Whether it is what Input returns: a tensor that waits for values."""
     return isinstance(x, Symbolic) and not node_of(x).inputs
@@ -184,6 +179,23 @@ def cast(x: Value, dtype: str) -> Value:
     if str(x.dtype) == dtype:
         return x
     return ops.cast(x, dtype=dtype) if np.dtype(dtype).kind == "f" else eval(x).astype(dtype)
+
+
+def _as_it_came(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
+    return specs
+
+
+def _printed(x: Value, message: str = "") -> Value:
+    print(message, value_of(x))  # noqa: T201 - what the function is for
+    return x
+
+
+_print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
+
+
+def print_tensor(x: Value, message: str = "") -> Value:
+    """x itself, or of a symbolic tensor one like it; prints the message and the value, in each run of the graph."""
+    return _print_tensor(x, message)
 
 
 @checked

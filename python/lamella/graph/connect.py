@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from lamella.graph.arguments import describe, symbols
 from lamella.graph.checked import checked
 from lamella.graph.function import Function
 from lamella.graph.symbolic import Symbolic
+from lamella.graph.trial import Specs
 from lamella.ops.operators import give_way
 
 P = ParamSpec("P")
@@ -32,14 +33,22 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
     return layer(tensors[0] if len(tensors) == 1 else tensors)
 
 
-def in_graphs(function: Callable[P, R], name: str | None = None) -> Callable[P, R]:
+def in_graphs(
+    function: Callable[P, R], name: str | None = None, specs: Callable[[Specs, Mapping[str, Any]], Specs] | None = None
+) -> Callable[P, R]:
     """Decorator: list `function` among those that graphs are made and read of, under its own or the given name.
 
     Called on symbolic tensors, also in lists and tuples, it then returns symbolic tensors. On values it costs a look at the
     type of each argument. Array-likes and errors are treated as `layers.checked` says.
+
+    Args:
+        specs: Gives the shapes and dtypes of the outputs, from the inputs' and the arguments by name. None: they are found by
+            calling the function on small arrays, which does not do where they depend on values, or where a call is seen.
     """
     label = name or function.__name__
     either = checked(function, label, connect)
+    if specs is not None:
+        setattr(either, "specs_of", specs)
     registry.enter("functions", label, either)
     return either
 

@@ -19,9 +19,7 @@ from lamella.graph import arguments as args
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
-from lamella.graph.trial import shapes_of
-
-Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
+from lamella.graph.trial import Specs, shapes_of
 
 
 @registry.register("layers")
@@ -157,7 +155,13 @@ class Function(Layer, self_contained=True):
         if specs not in self._known:
             if budget.limited():
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
-            self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})", self._constants())
+            rule = getattr(self._function, "specs_of", None)
+            if rule is None:
+                self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})", self._constants())
+            else:
+                bound = inspect.signature(self._function).bind(*self._positional, **self._named)
+                bound.apply_defaults()
+                self._known[specs] = rule(specs, bound.arguments)
         return self._known[specs]
 
 

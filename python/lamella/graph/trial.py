@@ -14,6 +14,8 @@ from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
 from lamella.ops.tape import value_of
 
+Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
+
 # What stands for a free size: (the batch, other axes). The function must take two; four are compared where it takes them.
 # Small ones are cheap and tell x[:, :5] from an axis of 5, and 1 x[:, -2:] from one of 2;
 # 64 and 96 are more than windows and strides; 840 and 1680 have all divisors up to 8, for a reshape.
@@ -27,7 +29,7 @@ _FITTED = 256
 
 def shapes_of(
     call: Callable[[list[Any]], Any], inputs: Sequence[tuple[Shape, str]], who: str, constants: Sequence[Shape] = ()
-) -> tuple[tuple[Shape, str], ...]:
+) -> Specs:
     """(shape, dtype) of each output of `call` on zeros like `inputs`; a size that goes with the free ones is free.
 
     Args:

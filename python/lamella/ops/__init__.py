@@ -15,6 +15,7 @@ from lamella.ops.conv import conv2d as conv2d
 from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
 from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from lamella.ops.ctc import ctc_loss as ctc_loss
 from lamella.ops.dense import dense as dense
 from lamella.ops.dropout import alpha_dropout as alpha_dropout
 from lamella.ops.dropout import dropout as dropout

@@ -1,0 +1,166 @@
+"""K: connectionist temporal classification. The last class is the blank; a repeated label needs a blank between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lamella import ops
+from lamella.backend.elementwise import array_of
+from lamella.backend.sparse import SparseValue
+from lamella.core.config import epsilon
+from lamella.core.types import Array, Value
+from lamella.graph.checked import checked
+from lamella.graph.connect import in_graphs
+from lamella.graph.trial import Specs
+from lamella.ops.ctc import beam_paths, greedy_paths, log_probabilities
+
+__all__ = ["ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"]
+
+
+@in_graphs
+def ctc_batch_cost(y_true: Value, y_pred: Value, input_length: Value, label_length: Value) -> Value:
+    """-log of the probability of the labels, over all ways to spread them over the steps. It has a gradient to y_pred.
+
+    Args:
+        y_true: Whole numbers [N, L], labels in [0, C - 1); behind a row's length anything.
+        y_pred: float [N, T, C], probabilities; K.epsilon() is added, and each row divided by its sum.
+        input_length, label_length: Whole numbers [N, 1], how many of T and of L count.
+
+    Returns:
+        [N, 1], of y_pred's dtype. inf, with zeros for its gradient, where the steps are too few for the labels.
+
+    Raises:
+        ValueError: Shapes do not go together, lengths or labels are out of range, NaN or no whole numbers.
+
+    Source: Keras 2.2.5, TensorFlow backend, which raises where the steps are too few.
+    """
+    shape = tuple(y_pred.shape)
+    if len(shape) != 3 or np.ndim(array_of(y_true)) != 2 or len(y_true.shape) != 2 or y_true.shape[0] != shape[0]:
+        raise ValueError(f"expected y_true [N, L] and y_pred [N, T, C], got {tuple(y_true.shape)} and {shape}")
+    steps = _lengths(input_length, (shape[0], 1), shape[1], "input_length")
+    lengths = _lengths(label_length, (shape[0], 1), y_true.shape[1], "label_length")
+    labels = _labels(array_of(y_true), lengths, shape[2] - 1)
+    return ops.ctc_loss(y_pred, labels=labels, steps=steps, lengths=lengths, epsilon=epsilon())
+
+
+def _lengths(given: Value, shape: tuple[int, ...], most: int, name: str) -> Any:
+    array = array_of(given)
+    if array.shape != shape:
+        raise ValueError(f"expected {name} of shape {shape}, got {array.shape}")
+    found = _whole(array, name).reshape(-1)
+    if found.size and (found.min() < 0 or found.max() > most):
+        raise ValueError(f"expected {name} from 0 to {most}, got {found.min()} to {found.max()}")
+    return found
+
+
+def _labels(given: Array, lengths: Array, blank: int) -> Any:
+    used = np.arange(given.shape[1]) < lengths[:, None]
+    labels = _whole(np.where(used, given, 0), "y_true")
+    if (used & ((labels < 0) | (labels >= blank))).any():
+        raise ValueError(
+            f"expected labels in [0, {blank}), as class {blank}, the last, is the blank, got {labels.min()} to {labels.max()}"
+        )
+    return labels
+
+
+def _whole(array: Array, name: str) -> Array:
+    whole = np.asarray(array)
+    if whole.dtype.kind == "f" and not np.array_equal(whole, np.trunc(whole)):
+        what = "NaN" if np.isnan(whole).any() else "fractions"
+        raise ValueError(f"expected whole numbers in {name}, got {what}")
+    return whole.astype(np.int64)
+
+
+def _paths_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
+    shape, dtype = specs[0]
+    paths = 1 if arguments["greedy"] else arguments["top_paths"]
+    return (((shape[0], None), "int64"),) * paths + (((shape[0], paths), dtype),)
+
+
+def _paths(
+    y_pred: Value,
+    input_length: Value,
+    greedy: bool = True,
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = False,
+) -> list[Array]:
+    """What ctc_decode returns, in one list."""
+    p = array_of(y_pred)
+    if p.ndim != 3:
+        raise ValueError(f"expected y_pred [N, T, C], got shape {p.shape}")
+    steps = _lengths(input_length, p.shape[:1], p.shape[1], "input_length")
+    if greedy:
+        found, scores = greedy_paths(p, steps, epsilon())
+        return [_dense(found), scores.astype(p.dtype)]
+    if not 0 < top_paths <= beam_width:
+        raise ValueError(f"expected 1 to beam_width={beam_width} top_paths, got {top_paths}")
+    columns: list[list[Any]] = [[] for _ in range(top_paths)]
+    rows = []
+    for logs, count in zip(log_probabilities(p, epsilon()), steps):
+        paths, totals = beam_paths(logs[:count], beam_width)
+        if len(paths) < top_paths:
+            raise ValueError(f"expected at least top_paths={top_paths} label sequences of {count} steps, found {len(paths)}")
+        rows.append(totals[:top_paths])
+        for column, path in zip(columns, paths):
+            column.append([c for i, c in enumerate(path) if not merge_repeated or not i or path[i - 1] != c])
+    return [*map(_dense, columns), np.asarray(rows, p.dtype).reshape(len(p), top_paths)]
+
+
+def _dense(rows: list[Any]) -> Array:
+    dense = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int64)
+    for row, labels in zip(dense, rows):
+        row[: len(labels)] = labels
+    return dense
+
+
+_ctc_paths = in_graphs(_paths, "ctc_paths", specs=_paths_specs)
+
+
+@checked
+def ctc_decode(
+    y_pred: Value,
+    input_length: Value,
+    greedy: bool = True,
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = False,
+) -> tuple[list[Value], Value]:
+    """The labels that probabilities y_pred [N, T, C] spell.
+
+    Args:
+        input_length: Whole numbers [N].
+        greedy: The best class of each step; else a search that keeps the `beam_width` best prefixes at each step.
+        top_paths: How many sequences a search returns.
+        merge_repeated: Also leave out labels that equal the one before; a search's alone.
+
+    Returns:
+        A list of int64 [N, the longest], filled up with -1, and scores: greedy's are minus the sum of the logs of the best
+        probabilities [N, 1], a search's the log probabilities [N, top_paths].
+
+    Raises:
+        ValueError: Shapes do not go together, lengths are out of range, or there are fewer sequences than top_paths.
+
+    Source: Keras 2.2.5, TensorFlow backend.
+    """
+    found = _ctc_paths(y_pred, input_length, greedy, beam_width, top_paths, merge_repeated)
+    return found[:-1], found[-1]
+
+
+@checked
+def ctc_label_dense_to_sparse(labels: Value, label_lengths: Value) -> SparseValue:
+    """The first label_lengths[n] of each row of labels [N, L].
+
+    Raises:
+        TypeError: For symbolic tensors: K.ctc_batch_cost takes labels as they are.
+        ValueError: Shapes do not go together, or a length is out of range.
+    """
+    rows = array_of(labels)
+    if rows.ndim != 2:
+        raise ValueError(f"expected labels [N, L], got shape {rows.shape}")
+    lengths = _lengths(np.reshape(array_of(label_lengths), -1), rows.shape[:1], rows.shape[1], "label_lengths")
+    indices = np.argwhere(np.arange(rows.shape[1]) < lengths[:, None])
+    return SparseValue(indices, rows[tuple(indices.T)], rows.shape)

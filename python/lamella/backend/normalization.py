@@ -1,0 +1,88 @@
+"""K: normalization by mean and variance, in differentiable parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lamella import ops
+from lamella.backend.reductions import mean as mean_of
+from lamella.backend.reductions import var as var_of
+from lamella.core.types import Value
+from lamella.graph.checked import checked
+from lamella.graph.connect import in_graphs
+from lamella.graph.trial import Specs
+from lamella.ops.arrays import axis_of
+
+__all__ = ["batch_normalization", "normalize_batch_in_training"]
+
+
+@in_graphs
+def batch_normalization(
+    x: Value, mean: Value, var: Value, beta: Value | None, gamma: Value | None, axis: int = -1, epsilon: float = 1e-3
+) -> Value:
+    """(x - mean) / sqrt(var + epsilon) * gamma + beta.
+
+    Args:
+        mean, var, beta, gamma: [C], or with x's number of axes. beta and gamma may be None: 0 and 1.
+        axis: The one of C in x.
+
+    Raises:
+        ValueError: A shape is another.
+
+    Deviation from Keras 2.2.5 on TensorFlow: [C] goes along `axis` in every shape of x; there along the last axis, unless x
+    has four.
+    """
+    ndim = len(x.shape)
+    axis = axis_of(axis, ndim)
+    mean, var, beta, gamma = (_along(v, axis, ndim, x) for v in (mean, var, beta, gamma))
+    y = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(var, epsilon)))
+    y = y if gamma is None else ops.multiply(y, gamma)
+    return y if beta is None else ops.add(y, beta)
+
+
+def _along(v: Value | None, axis: int, ndim: int, x: Value) -> Value | None:
+    if v is None or not len(v.shape) or len(v.shape) == ndim:
+        return v
+    if len(v.shape) != 1:
+        raise ValueError(f"expected mean, var, beta and gamma with 1 axis or {ndim}, got shape {tuple(v.shape)} for {x.shape}")
+    return ops.reshape(v, shape=[-1 if i == axis else 1 for i in range(ndim)])
+
+
+def _specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
+    shape, dtype = specs[0]
+    axes = {axis_of(axis, len(shape)) for axis in arguments["reduction_axes"]}
+    kept = tuple(d for i, d in enumerate(shape) if i not in axes)
+    return ((shape, dtype), (kept, dtype), (kept, dtype))
+
+
+def _normalized(x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3) -> Any:
+    axes = sorted({axis_of(axis, len(x.shape)) for axis in reduction_axes})
+    means, variances = mean_of(x, axes, True), var_of(x, axes, True)
+    kept = [d for i, d in enumerate(x.shape) if i not in axes]
+    wide = [1 if i in axes else d for i, d in enumerate(x.shape)]
+    scale, shift = (v if v is None else ops.reshape(v, shape=wide) for v in (gamma, beta))
+    y = batch_normalization(x, means, variances, shift, scale, epsilon=epsilon)
+    return [y, ops.reshape(means, shape=kept), ops.reshape(variances, shape=kept)]
+
+
+_in_training = in_graphs(_normalized, "normalize_batch_in_training", specs=_specs)
+
+
+@checked
+def normalize_batch_in_training(
+    x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3
+) -> tuple[Value, Value, Value]:
+    """x normalized by its own mean and variance over the reduction axes, with these.
+
+    Args:
+        gamma, beta: Of the shape of what is left of x's axes; None: 1 and 0.
+
+    Returns:
+        The normalized x, its mean, and its variance, of which the sum is divided by the number of elements. Deviation from
+        Keras 2.2.5 on TensorFlow, which divides that of images by the number less one.
+
+    Source: Keras 2.2.5.
+    """
+    y, means, variances = _in_training(x, gamma, beta, reduction_axes, epsilon)
+    return y, means, variances
