@@ -13,10 +13,10 @@ class Whole(tuple):
 
 # Containers and inputs are tested with models.
 # Cells are tested in the layers that call them.
-NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells"}
+NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells", "ConvLSTM2DCell"}
 
 # Layers that hold others, so are not self-contained.
-HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM", "TimeDistributed", "Bidirectional"}
+HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "ConvLSTM2D", "TimeDistributed", "Bidirectional"}
 
 ROSTER = [
     ("Dense", dict(units=4), (3,)),
@@ -177,6 +177,26 @@ ROSTER = [
     ("TimeDistributed", dict(layer=layers.LSTM(2)), (2, 4, 3)),
     ("Bidirectional", dict(layer=layers.GRU(2, dropout=0.5)), (4, 3)),
     ("Bidirectional", dict(layer=layers.LSTM(2, return_sequences=True, bias_regularizer="l2"), merge_mode="mul"), (4, 3)),
+    ("CuDNNGRU", dict(units=2, return_sequences=True, bias_regularizer="l2"), (4, 3)),
+    ("CuDNNLSTM", dict(units=2, go_backwards=True, bias_initializer="random_uniform"), (4, 3)),
+    ("ConvLSTM2D", dict(filters=2, kernel_size=2), (3, 4, 3, 2)),
+    (
+        "ConvLSTM2D",
+        dict(
+            filters=2,
+            kernel_size=(2, 3),
+            strides=2,
+            padding="same",
+            data_format="channels_first",
+            activation="sigmoid",
+            recurrent_activation="sigmoid",
+            unit_forget_bias=False,
+            dropout=0.4,
+            recurrent_dropout=0.3,
+            return_sequences=True,
+        ),
+        (3, 2, 4, 5),
+    ),
 ]
 
 IDS = [f"{name}-{i}" for i, (name, _, _) in enumerate(ROSTER)]

@@ -84,6 +84,7 @@ CASES = {
         ((a(3, 8), a(8), a(2, 3), a(2, 3), a(2, 3), a(2, 3)), {"units": 2}),
         ((a(3, 8), None, a(2, 3), a(2, 3)), {"units": 2, "first": 1}),
     ],
+    "gates_of_cudnn": [((a(3, 8),), {"units": 2}), ((a(2, 6),), {"units": 2})],
     "gaussian_noise": [((a(3, 4),), {"stddev": 0.4, "key": (1, 2)})],
     "getitem": [((a(3, 4),), {"key": (slice(1, None), 2)}), ((a(5),), {"key": np.array([1, 1, 3])})],
     "global_avg_pool2d": [((a(2, 3, 4, 5),), {})],

@@ -24,6 +24,7 @@ _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("engine.saving", ("models", "saving.overwrite", "utils.io_utils", "utils.generic_utils")),
     ("engine.training_", ("utils.data_utils", "utils.generic_utils")),
     ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
+    ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),
     ("layers.", ("layers",)),
     ("legacy.layers", ("layers",)),
     ("backend.", ("backend",)),

@@ -72,6 +72,10 @@ from lamella.layers.pooling.windows import AveragePooling2D as AveragePooling2D
 from lamella.layers.pooling.windows import AvgPool2D as AvgPool2D
 from lamella.layers.pooling.windows import MaxPool2D as MaxPool2D
 from lamella.layers.pooling.windows import MaxPooling2D as MaxPooling2D
+from lamella.layers.recurrent.conv_lstm2d import ConvLSTM2D as ConvLSTM2D
+from lamella.layers.recurrent.conv_lstm2d import ConvLSTM2DCell as ConvLSTM2DCell
+from lamella.layers.recurrent.cudnn import CuDNNGRU as CuDNNGRU
+from lamella.layers.recurrent.cudnn import CuDNNLSTM as CuDNNLSTM
 from lamella.layers.recurrent.gru import GRU as GRU
 from lamella.layers.recurrent.gru import GRUCell as GRUCell
 from lamella.layers.recurrent.lstm import LSTM as LSTM

@@ -40,7 +40,7 @@ def conv2d(
     """
     if x.ndim != 4 or x.shape[3] != kernel.shape[2]:
         raise ValueError(f"conv2d: expected [N, H, W, {kernel.shape[2]}], got shape {x.shape}")
-    x = contiguous(x)
+    x, kernel = contiguous(x), contiguous(kernel)
     images, height, width, _ = x.shape
     window_rows, window_columns, _, filters = kernel.shape
     rows = shapes.window_length(height, window_rows, strides[0], padding, dilation[0])

@@ -1,8 +1,9 @@
-"""The affine maps of a recurrent cell whose gates do not all read the same input, as each has a dropout mask of its own."""
+"""The weights of a recurrent cell's gates, side by side in the columns of a matrix."""
 
 from __future__ import annotations
 
 from lamella import _kernels
+from lamella.core.cudnn_layout import cudnn_from_plain, plain_from_cudnn
 from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
@@ -10,7 +11,9 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 
 @differentiable
 def gated_dense(kernel: Array, bias: Array | None, *xs: Array, units: int, first: int = 0) -> tuple[Array, Backward]:
-    """Side by side for each gate g: xs[g] kernel[:, g] + bias[g], where [g] are its `units` columns, counted from gate `first`.
+    """The affine maps of gates that do not all read the same input, as each has a dropout mask of its own.
+
+    Side by side for each gate g: xs[g] kernel[:, g] + bias[g], where [g] are its `units` columns, counted from gate `first`.
 
     Args:
         kernel: float [K, gates * units].
@@ -59,3 +62,9 @@ def _zeros_unless_all(weight: Array, columns: int) -> Array:
     if weight.shape[-1] != columns:
         gradient[...] = 0
     return gradient
+
+
+@differentiable
+def gates_of_cudnn(kernel: Array, *, units: int) -> tuple[Array, Backward]:
+    """A kernel [F, gates * units] in cuDNN's order to the plain one, see core/cudnn_layout.py."""
+    return plain_from_cudnn(kernel, units), lambda dy, need: (cudnn_from_plain(dy, units),)

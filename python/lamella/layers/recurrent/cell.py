@@ -87,49 +87,25 @@ def rate(value: Any, what: str, who: str) -> float:
     return min(1.0, max(0.0, float(value)))
 
 
-class Cell(KernelLayer):
-    """Base of the cells of SimpleRNN, GRU and LSTM: one step, as affine maps of the input and of the state before it.
+class MaskedCell(KernelLayer):
+    """Base of cells with dropout: of the inputs, and of the state before the step, each where it meets the weights.
 
-    `call(inputs [N, F], states, training)` returns (output, list of new states).
+    `call(inputs, states, training)` returns (output, list of new states).
 
     Attributes:
         state_size: Size of each state, one number or a tuple.
-        output_size: Features of the output.
-        gates: Number of gates, side by side in the columns of the weights.
+        gates: Number of gates, side by side in the last axis of the weights.
+        implementation: 1 gives each gate masks of its own; any other one mask for all.
     """
 
     gates = 1
+    implementation = 1
 
-    units: int
-    use_bias: bool
     dropout: float
     recurrent_dropout: float
-    recurrent_activation: Any
-    recurrent_initializer: Filler
-    bias_initializer: Filler
-    implementation = 2  # one mask for all gates
-
-    def build(self, input_shape: Shape) -> None:
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(f"Layer {self.name}: the last dimension of the inputs should be defined, found None")
-        columns = self.gates * self.units
-        self.kernel = self.add_weight("kernel", (features, columns))
-        self.recurrent_kernel = self.add_weight("recurrent_kernel", (self.units, columns), initializer=self._recurrent_filler())
-        self.bias = self.add_weight("bias", self.bias_shape(), initializer=self.bias_filler()) if self.use_bias else None
-        self.built = True
-
-    def _recurrent_filler(self) -> Filler:
-        return self.recurrent_initializer if self.gates == 1 else for_each_gate(self.recurrent_initializer)
-
-    def bias_filler(self) -> Filler:
-        return self.bias_initializer
-
-    def bias_shape(self) -> tuple[int, ...]:
-        return (self.gates * self.units,)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], self.units)
+    kernel: Value
+    recurrent_kernel: Value
+    bias: Value
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -155,6 +131,42 @@ class Cell(KernelLayer):
         if place not in _call.keys:
             _call.keys[place] = [draw_key() for _ in range(count)]
         return _call.keys[place]
+
+
+class Cell(MaskedCell):
+    """Base of the cells of SimpleRNN, GRU and LSTM: affine maps of the input [N, F] and of the state before it.
+
+    Attributes:
+        output_size: Features of the output.
+    """
+
+    units: int
+    use_bias: bool
+    recurrent_activation: Any
+    recurrent_initializer: Filler
+    bias_initializer: Filler
+
+    def build(self, input_shape: Shape) -> None:
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(f"Layer {self.name}: the last dimension of the inputs should be defined, found None")
+        columns = self.gates * self.units
+        self.kernel = self.add_weight("kernel", (features, columns))
+        self.recurrent_kernel = self.add_weight("recurrent_kernel", (self.units, columns), initializer=self._recurrent_filler())
+        self.bias = self.add_weight("bias", self.bias_shape(), initializer=self.bias_filler()) if self.use_bias else None
+        self.built = True
+
+    def _recurrent_filler(self) -> Filler:
+        return self.recurrent_initializer if self.gates == 1 else for_each_gate(self.recurrent_initializer)
+
+    def bias_filler(self) -> Filler:
+        return self.bias_initializer
+
+    def bias_shape(self) -> tuple[int, ...]:
+        return (self.gates * self.units,)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], self.units)
 
     def affine(self, xs: Sequence[Value], kernel: Value, bias: Value | None) -> Value:
         """x kernel + bias, of all gates side by side; xs: one for all, or one for each gate."""

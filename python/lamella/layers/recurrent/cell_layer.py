@@ -33,11 +33,11 @@ def _of_cell(name: str) -> property:
     return property(lambda self: getattr(self.cell, name), doc=f"The cell's {name}.")
 
 
-# All that the three cells are made of; a cell without one has no such argument.
+# All arguments of these cells; a cell without one has no such argument.
 for _name in (
-    "units", "activation", "recurrent_activation", "use_bias", "kernel_initializer", "recurrent_initializer",
-    "bias_initializer", "unit_forget_bias", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer",
-    "kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "implementation",
-    "reset_after",
+    "units", "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation",
+    "recurrent_activation", "use_bias", "kernel_initializer", "recurrent_initializer", "bias_initializer",
+    "unit_forget_bias", "kernel_regularizer", "recurrent_regularizer", "bias_regularizer", "kernel_constraint",
+    "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "implementation", "reset_after",
 ):  # fmt: skip
     setattr(CellLayer, _name, _of_cell(_name))

@@ -115,7 +115,7 @@ class RNN(StatesInCall):
     def build(self, input_shape: Any) -> None:
         x, _, constants = self.split_shapes(input_shape)
         if self.stateful:
-            self._demand_batch(x[0])
+            self._demand_sizes(x)
         fresh = not getattr(self.cell, "built", False)
         build_cell(self.cell, (x[0], *x[2:]), constants, self._own_dtype())
         if fresh:
@@ -162,13 +162,18 @@ class RNN(StatesInCall):
             if state.shape[0] != batch:
                 raise ValueError(f"Layer {self.name}: expected {batch} rows in initial state {i}, got shape {state.shape}")
 
+    def step_cell(self) -> Any:
+        """The cell that is called in each step of one run, with its weights as the formulas want them."""
+        return self.cell
+
     def run_steps(
         self, x: Value, states: Sequence[Value], mask: Value | None, training: bool | None, constants: Sequence[Value]
     ) -> Run:
         """(outputs [N, T, ...] or the last one, last states): the plain loop. A layer with a kernel for all of time replaces it."""
+        cell = self.step_cell()
         try:
             outputs, last = over_time(
-                lambda x_t, before: call_cell(self.cell, x_t, before, constants, training),
+                lambda x_t, before: call_cell(cell, x_t, before, constants, training),
                 x,
                 states,
                 mask=mask,
@@ -180,13 +185,18 @@ class RNN(StatesInCall):
 
     def get_initial_state(self, inputs: Value) -> list[Value]:
         """Zeros [N, size] for each state."""
-        return [np.zeros((inputs.shape[0], size), inputs.dtype) for size in sizes_of(self.cell)]
+        shapes: Any = self.state_shapes(tuple(inputs.shape))
+        return [np.zeros(shape, inputs.dtype) for shape in shapes]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         x: Shape = input_shape[0] if isinstance(input_shape, list) else input_shape
-        size = output_size_of(self.cell)
-        y = (*x[:2], size) if self.return_sequences else (x[0], size)
-        return [y, *((x[0], size) for size in sizes_of(self.cell))] if self.return_state else y
+        y = self.output_of_step(x)
+        y = (y[0], x[1], *y[1:]) if self.return_sequences else y
+        return [y, *self.state_shapes(x)] if self.return_state else y
+
+    def output_of_step(self, x: Shape) -> Shape:
+        """The shape of the output of one step, for an input of shape x."""
+        return (x[0], output_size_of(self.cell))
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         """The mask with return_sequences, else None; none for the states."""
@@ -223,20 +233,26 @@ class RNN(StatesInCall):
         spec = self.input_spec
         return spec.shape[0] if isinstance(spec, InputSpec) and spec.shape is not None else None
 
-    def _demand_batch(self, batch: int | None) -> int:
-        if batch is None:
+    def _demand_sizes(self, x: Shape) -> None:
+        """Raises ValueError unless an input of this shape tells the shapes of the states."""
+        if x[0] is None:
             raise ValueError(
                 f"Layer {self.name}: If a RNN is stateful, it needs to know its batch size. Specify the batch size of your input "
                 "tensors: \n- If using a Sequential model, specify the batch size by passing a `batch_input_shape` argument to "
                 "your first layer.\n- If using the functional API, specify the batch size by passing a `batch_shape` argument to "
                 "your Input layer."
             )
-        return batch
 
-    def state_shapes(self) -> list[tuple[int, ...]]:
-        """Of a stateful layer's states, with the batch."""
-        batch = self._demand_batch(self._batch())
-        return [(batch, size) for size in sizes_of(self.cell)]
+    def state_shapes(self, x: Shape) -> list[Shape]:
+        """The shape of each state for an input of shape x, with the batch."""
+        return [(x[0], size) for size in sizes_of(self.cell)]
+
+    def _kept_shapes(self) -> list[tuple[int, ...]]:
+        """Of a stateful layer's states."""
+        spec = self.input_spec
+        x = spec.shape if isinstance(spec, InputSpec) and spec.shape is not None else (None, None, None)
+        self._demand_sizes(x)
+        return self.state_shapes(x)  # type: ignore[return-value]  # all sizes are known
 
     def reset_states(self, states: Any = None) -> None:
         """Forget what the last batch left: zeros, or the given array for each state.
@@ -247,7 +263,7 @@ class RNN(StatesInCall):
         """
         if not self.stateful:
             raise AttributeError("Layer must be stateful.")
-        shapes = self.state_shapes()
+        shapes = self._kept_shapes()
         dtype = self.dtype or settings.floatx()
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]

@@ -1,0 +1,223 @@
+"""ConvLSTM2D and its cell. Source: Shi et al. 1506.04214; Keras 2.2.5 keras/layers/convolutional_recurrent.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import regularizers
+from lamella.core.configurable import Spec
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, window_length
+from lamella.core.types import Value
+from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.recurrent.cell import MaskedCell, rate
+from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.conv_rnn2d import ConvRNN2D
+from lamella.layers.recurrent.gate_initializers import with_open_forget_gate
+from lamella.ops import add, concatenate, conv2d, multiply
+
+
+@register("layers")
+class ConvLSTM2DCell(MaskedCell, self_contained=True):
+    """An LSTM whose products are convolutions: c' = f c + i g, h' = o activation(c'), gates i, f, g, o of conv(x) + conv(h).
+
+    x is convolved with strides, padding, dilation_rate and the bias, h with strides 1 and padding "same". In the last axis of the
+    weights stand i, f, g, o, in both data formats.
+
+    Shapes:
+        x [N, H, W, C], h and c [N, P, Q, filters] (or [N, C, H, W], [N, filters, P, Q]); kernel [kh, kw, C, 4 filters],
+        recurrent_kernel [kh, kw, filters, 4 filters], bias [4 filters].
+
+    Args:
+        dropout, recurrent_dropout: As LSTMCell's with implementation 1: each gate has masks of its own.
+    """
+
+    gates = 4
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = (1, 1),
+        activation: Spec = "tanh",
+        recurrent_activation: Spec = "hard_sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        recurrent_initializer: Spec = "orthogonal",
+        bias_initializer: Spec = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Spec = None,
+        recurrent_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        recurrent_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.activation = activation
+        self.recurrent_activation = recurrent_activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.recurrent_initializer = recurrent_initializer
+        self.bias_initializer = bias_initializer
+        self.unit_forget_bias = unit_forget_bias
+        self.kernel_regularizer = kernel_regularizer
+        self.recurrent_regularizer = recurrent_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.recurrent_constraint = recurrent_constraint
+        self.bias_constraint = bias_constraint
+        self.dropout = rate(dropout, "dropout", self.name)
+        self.recurrent_dropout = rate(recurrent_dropout, "recurrent_dropout", self.name)
+        self.state_size = (filters, filters)
+
+    def build(self, input_shape: Shape) -> None:
+        channels = input_shape[channel_axis(self.data_format)]
+        if channels is None:
+            raise ValueError(
+                f"Layer {self.name}: The channel dimension of the inputs should be defined. Found `None` in {input_shape}."
+            )
+        columns = 4 * self.filters
+        self.kernel = self.add_weight("kernel", (*self.kernel_size, channels, columns))
+        self.recurrent_kernel = self.add_weight("recurrent_kernel", (*self.kernel_size, self.filters, columns))
+        fill = with_open_forget_gate(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+        self.bias = self.add_weight("bias", (columns,), initializer=fill) if self.use_bias else None
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        sizes = tuple(
+            window_length(size, window, stride, self.padding, dilation)
+            for size, window, stride, dilation in zip(
+                spatial(input_shape, self.data_format), self.kernel_size, self.strides, self.dilation_rate
+            )
+        )
+        if 0 in sizes:
+            raise ValueError(f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}")
+        return with_spatial(input_shape[0], sizes, self.filters, self.data_format)
+
+    def call(  # type: ignore[override]  # a cell's
+        self, inputs: Value, states: Sequence[Value], training: bool | None = None
+    ) -> tuple[Value, list[Value]]:
+        x, (h, c) = inputs, states
+        first = self.data_format == "channels_first"
+        if first:
+            x, h, c = (to_last(v) for v in (x, h, c))
+        z = add(
+            self._convolved(
+                self.masked(x, "dropout", training),
+                self.kernel,
+                self.bias,
+                strides=self.strides,
+                padding=self.padding,
+                dilation=self.dilation_rate,
+            ),
+            self._convolved(self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None, padding="same"),
+        )
+        i, f = self.recurrent_activation(self._gate(z, 0)), self.recurrent_activation(self._gate(z, 1))
+        g, o = self.activation(self._gate(z, 2)), self.recurrent_activation(self._gate(z, 3))
+        c = add(multiply(f, c), multiply(i, g))
+        h = multiply(o, self.activation(c))
+        if first:
+            h, c = to_first(h), to_first(c)
+        return h, [h, c]
+
+    def _convolved(self, xs: Sequence[Value], kernel: Value, bias: Value | None, **geometry: Any) -> Value:
+        """Of all gates side by side; xs: one for all, or one for each gate."""
+        if len(xs) == 1:
+            return conv2d(xs[0], kernel, bias, **geometry)
+        parts = [
+            conv2d(x, self._gate(kernel, g), None if bias is None else self._gate(bias, g), **geometry)
+            for g, x in enumerate(xs)
+        ]
+        return concatenate(*parts, axis=-1)
+
+    def _gate(self, z: Value, gate: int) -> Value:
+        return z[..., gate * self.filters : (gate + 1) * self.filters]
+
+
+@register("layers")
+class ConvLSTM2D(CellLayer, ConvRNN2D):
+    """ConvLSTM2DCell over [N, T, H, W, C]; see ConvRNN2D. States: h, c; both start at zero.
+
+    Args:
+        return_state: By keyword.
+
+    Deviations from Keras 2.2.5: dropout masks are new in each call; with channels_first in the layer but not in K, shapes
+    are those of the layer's format.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = (1, 1),
+        activation: Spec = "tanh",
+        recurrent_activation: Spec = "hard_sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        recurrent_initializer: Spec = "orthogonal",
+        bias_initializer: Spec = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Spec = None,
+        recurrent_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        recurrent_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        names = cell_names(type(self), kwargs)
+        super().__init__(
+            ConvLSTM2DCell(
+                filters=filters,
+                kernel_size=kernel_size,
+                strides=strides,
+                padding=padding,
+                data_format=data_format,
+                dilation_rate=dilation_rate,
+                activation=activation,
+                recurrent_activation=recurrent_activation,
+                use_bias=use_bias,
+                kernel_initializer=kernel_initializer,
+                recurrent_initializer=recurrent_initializer,
+                bias_initializer=bias_initializer,
+                unit_forget_bias=unit_forget_bias,
+                kernel_regularizer=kernel_regularizer,
+                recurrent_regularizer=recurrent_regularizer,
+                bias_regularizer=bias_regularizer,
+                kernel_constraint=kernel_constraint,
+                recurrent_constraint=recurrent_constraint,
+                bias_constraint=bias_constraint,
+                dropout=dropout,
+                recurrent_dropout=recurrent_dropout,
+                **names,
+            ),
+            return_sequences=return_sequences,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            **(kwargs | names),
+        )
+        self.activity_regularizer = regularizers.get(activity_regularizer)
