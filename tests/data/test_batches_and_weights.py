@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from lamella.data.adapt.arrays import check_lengths, standardize
+from lamella.data.adapt.targets import as_target
+from lamella.data.adapt.weights import combine, per_output
 from lamella.data.batches import ArrayBatches, Data, WholeBatches
-from lamella.data.standardize import check_lengths, standardize
-from lamella.data.targets import as_target
-from lamella.data.weights import combine, per_output
 
 
 def data(n=10, weights=None):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lamella.data import hdf5
-from lamella.data.rows import Rows, is_read_late
+from lamella.data.rows import Rows, is_deferred
 from lamella.layers import Activation
 from lamella.models import Sequential
 from lamella.utils import HDF5Matrix
@@ -84,7 +84,7 @@ def test_what_is_read_late(path, tmp_path):
     with h5py.File(path) as file:
         late = [HDF5Matrix(path, "x"), file["x"], mapped, np.asarray(mapped), mapped[1:, :1], Rows(mapped)]
         plain = [TABLE, TABLE[1:], mapped + 1, mapped[[0, 1]], [1.0], file["one"]]
-        assert [is_read_late(d) for d in late + plain] == [True] * len(late) + [False] * len(plain)
+        assert [is_deferred(d) for d in late + plain] == [True] * len(late) + [False] * len(plain)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path):
 
 def test_a_mapped_number_is_no_data_of_rows(tmp_path):
     number = np.memmap(tmp_path / "n", np.float32, "w+", shape=())
-    assert not is_read_late(number)
+    assert not is_deferred(number)
 
 
 def test_a_normalizer_that_raises_stop_iteration_does_not_end_the_epoch(path):

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from lamella.core.atomic import Call
-from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
@@ -39,23 +38,6 @@ class TrainableModel(Protocol):
     def layers(self) -> Sequence[WeightedLayer]: ...
     @property
     def input_names(self) -> Sequence[str]: ...
-    @property
-    def input_shapes(self) -> Sequence[Shape]:
-        """With the batch; None is free."""
-        ...
-
-    @property
-    def input_dtypes(self) -> Sequence[str]: ...
-    @property
-    def stateful(self) -> bool:
-        """Whether a layer carries something over from batch to batch."""
-        ...
-
-    @property
-    def uses_learning_phase(self) -> bool:
-        """Whether training and inference differ."""
-        ...
-
     @property
     def penalties(self) -> Sequence[Callable[[], Value]]:
         """What the loss gets besides the outputs' losses, as of the last run."""

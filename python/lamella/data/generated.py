@@ -22,7 +22,7 @@ from lamella.data.workers.threads import NotInTime
 # What turns one item of the generator into checked arrays.
 Convert = Callable[[Any], Data]
 
-# Waiting is told of where it is most of an epoch, and worth a thought.
+# Warn only if waiting took more than half of the epoch and more than one second.
 _MOST, _SECONDS = 0.5, 1.0
 
 _END = object()
@@ -102,7 +102,7 @@ class GeneratedBatches(Batches):
             yield *data.read(), data.samples
         if drawn < self.steps:
             self._ended(drawn)
-        self._tell_of_waiting(waited, perf_counter() - began)
+        self._warn_of_waiting(waited, perf_counter() - began)
 
     def _items(self, index: int) -> Iterator[Any]:
         """The items of one epoch."""
@@ -139,7 +139,9 @@ class GeneratedBatches(Batches):
     def _ended(self, drawn: int) -> None:
         validates = self.argument == "validation_steps"
         who = "validation_data: the generator" if validates else "the generator"
-        if not self.last_size or (not drawn and self.order is None):  # training just ends; of nothing there is no mean
+        if not self.last_size or (
+            not drawn and self.order is None
+        ):  # an exhausted generator ends training; zero batches have no mean
             raise ValueError(f"{who} gave no batch at all, {self.steps} were expected")
         self.exhausted = True
         warnings.warn(
@@ -148,7 +150,7 @@ class GeneratedBatches(Batches):
             stacklevel=2,
         )
 
-    def _tell_of_waiting(self, waited: float, total: float) -> None:
+    def _warn_of_waiting(self, waited: float, total: float) -> None:
         if self.order is None or self._warned or waited < max(_SECONDS, _MOST * total):
             return
         self._warned = True

@@ -37,7 +37,7 @@ class Readable(Protocol):
     def take(self, indices: Array, /, axis: int = 0) -> Array: ...
 
 
-def is_read_late(data: Any) -> bool:
+def is_deferred(data: Any) -> bool:
     """Whether `data` becomes Rows: an HDF5Matrix, an h5py dataset, a sparse matrix, an array mapped from a file."""
     if isinstance(data, np.ndarray):
         return data.ndim > 0 and not isinstance(data, np.ma.MaskedArray) and (type(data) is np.memmap or _is_mapped(data))
@@ -63,7 +63,7 @@ class Rows:
     """In the place of an array: slices and `take` read from the source, and convert what they read.
 
     Args:
-        source: What `is_read_late` says yes to.
+        source: What `is_deferred` says yes to.
         row_shape: Of a row that is handed out; None: as in the source.
         convert: Also checks values, so what is wrong with them is found when their batch is due.
         start, stop: The part of the source that this is.

@@ -11,10 +11,11 @@ from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
 from lamella.callbacks.history import History
 from lamella.core.protocols import TrainableModel
+from lamella.data.adapt import feed
+from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
-from lamella.training import feed as _feed
 from lamella.training import run as _run
 from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
@@ -122,18 +123,27 @@ class Trainable(GeneratorMethods):
     def _to_train(self, x: Arrays) -> Steps:
         """`compiled_steps`, with Keras's warning where `trainable` has changed since."""
         steps = self.compiled_steps(x)
-        steps.warn_if_stale()
+        self.warn_if_stale()
         return steps
 
     def warn_if_stale(self) -> None:
         """Keras's warning where `trainable` has changed since compile; summary gives it, too."""
-        if self.prepared_steps is not None:
-            self.prepared_steps.warn_if_stale()
+        steps = self.prepared_steps
+        if steps is not None:
+            steps.warn_if_stale(_whole(self).variables_behind(steps.trained_outputs))
+
+    def _expected_inputs(self) -> ModelInputs:
+        network: Any = self
+        return ModelInputs(network.input_names, network.input_shapes, network.input_dtypes)
+
+    def _expected_of_run(self) -> ModelInputs:
+        network: Any = self
+        return self._expected_inputs()._replace(stateful=network.stateful, uses_learning_phase=network.uses_learning_phase)
 
     def _build_from(self, x: Arrays) -> None:
         if not self.built and x is not None:
             network: Any = self
-            network.build_from(_feed.arrays_to_build_from(x))
+            network.build_from(feed.arrays_to_build_from(x))
 
     def _make_train_function(self) -> None:
         """Give the optimizer its state for this model's weights, all zeros, so that `optimizer.set_weights` can follow.
@@ -188,16 +198,16 @@ class Trainable(GeneratorMethods):
 
     def _run_fit(self, options: FitOptions) -> History:
         sample, options = self._first_seen(options)
-        return _run.fit(self._to_train(sample), options)
+        return _run.fit(self._to_train(sample), self._expected_of_run(), options)
 
     def _run_evaluate(self, options: EvaluateOptions) -> float | list[float]:
         sample, options = self._first_seen(options)
-        return _evaluate.evaluate(self.compiled_steps(sample), options)
+        return _evaluate.evaluate(self.compiled_steps(sample), self._expected_of_run(), options)
 
     def _run_predict(self, options: PredictOptions) -> Arrays:
         sample, options = self._first_seen(options)
         self._build_from(sample)
-        return _evaluate.predict(_whole(self), options)
+        return _evaluate.predict(_whole(self), self._expected_of_run(), options)
 
     def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
         """What shows an unbuilt model the shape of its input: the arrays, or the first batch of a generator; and the options,
@@ -212,20 +222,20 @@ class Trainable(GeneratorMethods):
 
     def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
         """One step on all of x; returns what evaluate would, in the training phase and before the update."""
-        return _evaluate.train_on_batch(self._to_train(x), x, y, sample_weight, class_weight)
+        return _evaluate.train_on_batch(self._to_train(x), self._expected_inputs(), x, y, sample_weight, class_weight)
 
     def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
         """The loss and metrics of one batch."""
-        return _evaluate.test_on_batch(self.compiled_steps(x), x, y, sample_weight)
+        return _evaluate.test_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
 
     def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
         """Gradients of the loss by `trainable_weights`, in the inference phase; nothing is updated. Not in Keras."""
-        return _evaluate.gradients_on_batch(self.compiled_steps(x), x, y, sample_weight)
+        return _evaluate.gradients_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
 
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
         """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
         self._build_from(x)
-        return _evaluate.activations_on_batch(_whole(self), x)
+        return _evaluate.activations_on_batch(_whole(self), self._expected_inputs(), x)
 
     def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
         """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, and
@@ -244,7 +254,7 @@ class Trainable(GeneratorMethods):
     def predict_on_batch(self, x: Arrays) -> Arrays:
         """The outputs for one batch."""
         self._build_from(x)
-        return _evaluate.predict_on_batch(_whole(self), x)
+        return _evaluate.predict_on_batch(_whole(self), self._expected_inputs(), x)
 
 
 def _whole(trainable: Trainable) -> TrainableModel:

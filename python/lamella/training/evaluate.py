@@ -13,36 +13,37 @@ from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
 from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
+from lamella.data.adapt import feed
+from lamella.data.adapt.arrays import check_lengths
+from lamella.data.adapt.expected import ModelInputs
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.sequence import is_generated
-from lamella.data.standardize import check_lengths
 from lamella.ops.tape import value_of
-from lamella.training import feed, loop
+from lamella.training import loop
 from lamella.training.exclusive import Exclusive
-from lamella.training.feed import checked_batch_size
 from lamella.training.options import EvaluateOptions, PredictOptions
 from lamella.training.session import Run
 from lamella.training.step import Steps, infer
 
 
-def evaluate(steps: Steps, options: EvaluateOptions) -> float | list[float]:
+def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> float | list[float]:
     """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
-    model, objective = steps.model, steps.objective
+    outputs = steps.objective.outputs
     batches: Batches
     if is_generated(options.x):
         size = None
-        batches = _generated(options, feed.items_to_data(model, objective))
+        batches = _generated(options, feed.items_to_data(inputs, outputs))
     else:
-        size = _batch_size(model, options)
-        data, _ = feed.data_of(model, objective, options.x, options.y, options.sample_weight)
+        size = _batch_size(inputs, options)
+        data, _ = feed.data_of(inputs, outputs, options.x, options.y, options.sample_weight)
         if options.steps is None:
-            feed.check_whole_batches(model, data.samples, size)
+            feed.check_whole_batches(inputs, data.samples, size)
             batches = ArrayBatches(data, size)
         else:
             batches = WholeBatches(data, checked_count("steps", options.steps))
     try:
         progress = _progress(batches, options)
-        hooks = _hooks(model, options, batches, size, objective.names)
+        hooks = _hooks(steps.model, options, batches, size, steps.objective.names)
         with Run(steps) as own:
             values = loop.evaluate(steps, own, batches, hooks, progress)
         if progress is not None:
@@ -52,22 +53,22 @@ def evaluate(steps: Steps, options: EvaluateOptions) -> float | list[float]:
     return _scalar(values)
 
 
-def predict(model: TrainableModel, options: PredictOptions) -> Array | list[Array]:
+def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions) -> Array | list[Array]:
     """See Model.predict. The outputs are the caller's own arrays."""
     batches: Batches
     if is_generated(options.x):
         size = None
-        batches = _generated(options, feed.items_to_inputs(model))
+        batches = _generated(options, feed.items_to_inputs(inputs))
     else:
-        size = _batch_size(model, options)
-        _, inputs = feed.inputs_of(model, options.x)
-        samples = check_lengths(inputs, [])
-        data = Data(inputs, [], [])
+        size = _batch_size(inputs, options)
+        _, arrays = feed.inputs_of(inputs, options.x)
+        samples = check_lengths(arrays, [])
+        data = Data(arrays, [], [])
         if options.steps is not None:
             batches = WholeBatches(data, checked_count("steps", options.steps))
         else:
             if samples > size:
-                feed.check_whole_batches(model, samples, size, f". Batch size: {size}.")
+                feed.check_whole_batches(inputs, samples, size, f". Batch size: {size}.")
             batches = ArrayBatches(data, size)
     try:
         progress = _progress(batches, options)
@@ -124,10 +125,10 @@ def _target(batches: Batches) -> int | None:
     return batches.steps if batches.samples is None else batches.samples
 
 
-def _batch_size(model: TrainableModel, options: EvaluateOptions | PredictOptions) -> int:
+def _batch_size(inputs: ModelInputs, options: EvaluateOptions | PredictOptions) -> int:
     if options.steps is not None and options.batch_size is not None:
         raise ValueError("If steps is set, the `batch_size` must be None.")
-    return checked_batch_size(model, options.batch_size)
+    return feed.checked_batch_size(inputs, options.batch_size)
 
 
 def _hooks(
@@ -151,43 +152,45 @@ def _hooks(
     return hooks
 
 
-def train_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> float | list[float]:
+def train_on_batch(
+    steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any, class_weight: Any
+) -> float | list[float]:
     """One step on one batch; see Model.train_on_batch."""
-    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight, class_weight)
+    data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight, class_weight)
     with Exclusive(steps.model), Run(steps, training=True):
         return _scalar(steps.train(*data.read()))
 
 
-def test_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
+def test_on_batch(steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
-    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight)
+    data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
     with Run(steps) as objective:
         return _scalar(in_pool(steps.test, *data.read(), objective))
 
 
-def gradients_on_batch(steps: Steps, x: Any, y: Any, sample_weight: Any) -> list[Array]:
+def gradients_on_batch(steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any) -> list[Array]:
     """See Model.gradients_on_batch."""
-    data, _ = feed.data_of(steps.model, steps.objective, x, y, sample_weight)
+    data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
     return in_pool(steps.gradients, *data.read())
 
 
-def activations_on_batch(model: TrainableModel, x: Any) -> dict[str, Array]:
+def activations_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> dict[str, Array]:
     """See Model.activations_on_batch."""
-    inputs = _batch_inputs(model, x)
-    return {name: value_of(value) for name, value in in_pool(model.run_inside, inputs).items()}  # type: ignore[misc]
+    batch = _batch(inputs, x)
+    return {name: value_of(value) for name, value in in_pool(model.run_inside, batch).items()}  # type: ignore[misc]
 
 
-def predict_on_batch(model: TrainableModel, x: Any) -> Array | list[Array]:
+def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> Array | list[Array]:
     """The outputs for one batch, arrays of the caller's own."""
-    inputs = _batch_inputs(model, x)
-    outputs = _owned(_arrays(infer(model, inputs)), inputs)
+    batch = _batch(inputs, x)
+    outputs = _owned(_arrays(infer(model, batch)), batch)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _batch_inputs(model: TrainableModel, x: Any) -> list[Array]:
-    _, inputs = feed.inputs_of(model, x)
-    check_lengths(inputs, [])
-    return Data(inputs, [], []).read()[0]
+def _batch(inputs: ModelInputs, x: Any) -> list[Array]:
+    _, arrays = feed.inputs_of(inputs, x)
+    check_lengths(arrays, [])
+    return Data(arrays, [], []).read()[0]
 
 
 def _owned(values: list[Array], inputs: list[Array]) -> list[Array]:

@@ -12,9 +12,11 @@ from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_count
 from lamella.core.pool import empty_pool
 from lamella.core.warn import warn
+from lamella.data.adapt import feed
+from lamella.data.adapt.expected import ModelInputs
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.sequence import is_generated
-from lamella.training import feed, loop
+from lamella.training import loop
 from lamella.training.exclusive import Exclusive
 from lamella.training.options import FitOptions
 from lamella.training.session import Run
@@ -35,27 +37,27 @@ class _Feed(NamedTuple):
     shown: list[Any] | None
 
 
-def fit(steps: Steps, options: FitOptions) -> History:
+def fit(steps: Steps, inputs: ModelInputs, options: FitOptions) -> History:
     """Train; see Model.fit. Everything is checked before the first weight changes. Workers end with the fit, however that
     ends.
     """
     if is_generated(options.x):
-        return _run(steps, options, _generated_feed(steps, options))
-    return _run(steps, options, _array_feed(steps, options))
+        return _run(steps, options, _generated_feed(steps, inputs, options))
+    return _run(steps, options, _array_feed(steps, inputs, options))
 
 
-def _array_feed(steps: Steps, options: FitOptions) -> _Feed:
-    model, by_steps, validation_steps = steps.model, options.steps_per_epoch is not None, options.validation_steps
+def _array_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed:
+    by_steps, validation_steps = options.steps_per_epoch is not None, options.validation_steps
     if validation_steps is not None and not by_steps and not options.validates_generated:
         raise ValueError("Can only use `validation_steps` when doing step-wise training, i.e. `steps_per_epoch` must be set.")
-    size = feed.checked_batch_size(model, options.batch_size)
-    data, _ = feed.data_of(model, steps.objective, options.x, options.y, options.sample_weight, options.class_weight)
+    size = feed.checked_batch_size(inputs, options.batch_size)
+    data, _ = feed.data_of(inputs, steps.objective.outputs, options.x, options.y, options.sample_weight, options.class_weight)
     if not by_steps:
-        feed.check_whole_batches(model, data.samples, size)
+        feed.check_whole_batches(inputs, data.samples, size)
     for_callbacks = None if by_steps else size
     if options.validates_generated:
-        return _Feed(_batches(steps, options, data, size), _generated_validation(steps, options), for_callbacks, None)
-    validated, shown = _validation(steps, options, data)
+        return _Feed(_batches(steps, options, data, size), _generated_validation(steps, inputs, options), for_callbacks, None)
+    validated, shown = _validation(steps, inputs, options, data)
     if validated is None:
         if validation_steps is not None:
             raise ValueError(f"validation_steps={validation_steps} needs validation_data or validation_split")
@@ -64,7 +66,7 @@ def _array_feed(steps: Steps, options: FitOptions) -> _Feed:
         data = data.split(options.validation_split)[0]
     validation: Batches
     if not by_steps:
-        feed.check_whole_batches(model, validated.samples, size)
+        feed.check_whole_batches(inputs, validated.samples, size)
         validation = ArrayBatches(validated, size)
     elif validation_steps is None:
         raise ValueError("Must specify `validation_steps` to perform validation when doing step-wise training.")
@@ -81,48 +83,48 @@ def _batches(steps: Steps, options: FitOptions, data: Data, size: int) -> Batche
     return ArrayBatches(data, size, options.shuffle, steps.stream.order)
 
 
-def _generated_feed(steps: Steps, options: FitOptions) -> _Feed:
+def _generated_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed:
     from lamella.data.generated import GeneratedBatches, LikeLastBatch  # with its workers it is five modules
 
     training = GeneratedBatches(
         options.x,
         options.steps_per_epoch,
-        feed.items_to_data(steps.model, steps.objective, options.class_weight),
+        feed.items_to_data(inputs, steps.objective.outputs, options.class_weight),
         options.worker_options,
         steps.stream.order,
         bool(options.shuffle),
     )
     if options.validates_generated:
-        return _Feed(training, _generated_validation(steps, options), None, None)
+        return _Feed(training, _generated_validation(steps, inputs, options), None, None)
     if options.validation_data is None:
         return _Feed(training, None, None, None)
     if options.validation_steps is not None:
         warn("`validation_steps` is for generators: arrays are validated whole.")
-    validated, shown = _validation_arrays(steps, options.validation_data)
+    validated, shown = _validation_arrays(steps, inputs, options.validation_data)
     return _Feed(training, LikeLastBatch(validated, training), None, shown)
 
 
-def _generated_validation(steps: Steps, options: FitOptions) -> Batches:
+def _generated_validation(steps: Steps, inputs: ModelInputs, options: FitOptions) -> Batches:
     from lamella.data.generated import GeneratedBatches
 
-    convert = feed.items_to_data(steps.model, steps.objective)
+    convert = feed.items_to_data(inputs, steps.objective.outputs)
     return GeneratedBatches(
         options.validation_data, options.validation_steps, convert, options.worker_options, argument="validation_steps"
     )
 
 
-def _validation(steps: Steps, options: FitOptions, data: Data) -> tuple[Data | None, list[Any] | None]:
+def _validation(steps: Steps, inputs: ModelInputs, options: FitOptions, data: Data) -> tuple[Data | None, list[Any] | None]:
     """The data to validate on, of arrays or split off `data`, and what callbacks see of it."""
     if options.validation_data is not None:
-        return _validation_arrays(steps, options.validation_data)
+        return _validation_arrays(steps, inputs, options.validation_data)
     if options.validation_split and 0.0 < options.validation_split < 1.0:
         tail = data.split(options.validation_split)[1]
         weights = [np.ones(tail.samples, y.dtype) if w is None else w for w, y in zip(tail.weights, tail.targets)]
-        return tail, [*tail.inputs, *tail.targets, *weights, *_phase(steps)]
+        return tail, [*tail.inputs, *tail.targets, *weights, *_phase(inputs)]
     return None, None
 
 
-def _validation_arrays(steps: Steps, validation_data: Any) -> tuple[Data, list[Any]]:
+def _validation_arrays(steps: Steps, inputs: ModelInputs, validation_data: Any) -> tuple[Data, list[Any]]:
     """(x, y) or (x, y, weights), checked; and for callbacks the user's own arrays, then 0. if the phase matters."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
@@ -130,12 +132,12 @@ def _validation_arrays(steps: Steps, validation_data: Any) -> tuple[Data, list[A
             "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) items, "
             f"however it contains {count} items"
         )
-    data, given = feed.data_of(steps.model, steps.objective, *validation_data)
-    return data, [*given, *_phase(steps)]
+    data, given = feed.data_of(inputs, steps.objective.outputs, *validation_data)
+    return data, [*given, *_phase(inputs)]
 
 
-def _phase(steps: Steps) -> list[float]:
-    return [0.0] if steps.model.uses_learning_phase else []
+def _phase(inputs: ModelInputs) -> list[float]:
+    return [0.0] if inputs.uses_learning_phase else []
 
 
 def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:

@@ -57,7 +57,8 @@ class Steps(PickledByName):
         self.objective = objective
         self.optimizer = optimizer
         self.penalties = list(model.penalties)
-        self.collect(self._wanted())
+        # Weights that only outputs without a loss need are left as they are.
+        self.collect(model.variables_behind(self.trained_outputs))
         self._state: Any = None  # the optimizer's, for these weights
         self.stream = Stream()
         self.session = Session()
@@ -71,10 +72,14 @@ class Steps(PickledByName):
         self._tape = Tape(self.variables)
         self._idle: list[int] | None = None  # found at the first step
 
+    @property
+    def trained_outputs(self) -> list[int]:
+        """The places of the model's outputs that have a loss."""
+        return [output.index for output in self.objective.outputs]
+
     def _find_idle(self) -> list[int]:
         """The places of weights that a loss reaches only if a layer's call adds one. The call alone knows: it may each time."""
-        outputs = [output.index for output in self.objective.outputs]
-        idle = {id(v) for v in self.model.variables_behind_calls(outputs)}
+        idle = {id(v) for v in self.model.variables_behind_calls(self.trained_outputs)}
         return [i for i, variable in enumerate(self.variables) if id(variable) in idle]
 
     def _gradients(self, terms: list[LossTerm]) -> list[Array]:
@@ -87,11 +92,6 @@ class Steps(PickledByName):
             if grads[i] is None:
                 grads[i] = np.zeros_like(self._params[i])
         return grads
-
-    def _wanted(self) -> list[Variable]:
-        """What is trained: weights that only outputs without a loss need are left as they are."""
-        wanted: list[Variable] = self.model.variables_behind([output.index for output in self.objective.outputs])
-        return wanted
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
@@ -191,9 +191,9 @@ class Steps(PickledByName):
         found = tape.gradients(terms)
         return [np.zeros_like(p) if g is None else g for p, g in zip(self._params, found)]
 
-    def warn_if_stale(self) -> None:
-        """Keras's warning for `trainable` changed after compile."""
-        if [id(v) for v in self._wanted()] != [id(v) for v in self.variables]:
+    def warn_if_stale(self, wanted: Sequence[Variable]) -> None:
+        """Keras's warning for `trainable` changed after compile. wanted: What would be collected now."""
+        if [id(v) for v in wanted] != [id(v) for v in self.variables]:
             warn(
                 "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
                 "without calling `model.compile` after ?"

@@ -1,4 +1,4 @@
-"""From the arguments of fit, evaluate and predict to standardized arrays."""
+"""From what users pass as x, y and weights to standardized arrays, or what makes them of the items of a generator."""
 
 from __future__ import annotations
 
@@ -9,23 +9,22 @@ import numpy as np
 
 from lamella.core.checks import as_array, checked_count
 from lamella.core.config import floatx
-from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
-from lamella.data import targets as target_checks
-from lamella.data import weights as weight_checks
+from lamella.data.adapt import targets as target_checks
+from lamella.data.adapt import weights as weight_checks
+from lamella.data.adapt.arrays import check_lengths, standardize
+from lamella.data.adapt.expected import ExpectedTarget, ModelInputs
 from lamella.data.batches import Data
 from lamella.data.rows import Readable, Rows
 from lamella.data.sequence import inputs_of_item, split_item
-from lamella.data.standardize import check_lengths, standardize
-from lamella.training.objective import Objective
 
 
-def inputs_of(model: TrainableModel, x: Any) -> tuple[list[Any], list[Readable]]:
+def inputs_of(expected: ModelInputs, x: Any) -> tuple[list[Any], list[Readable]]:
     """The model's inputs: the user's own objects, and what the layers read (floatx, C-contiguous, read-only), or Rows that
     will be that.
     """
-    given = standardize(x, model.input_names, model.input_shapes, "input")
-    inputs = [_input(a, model.input_dtypes[i], f"input '{n}'") for i, (a, n) in enumerate(zip(given, model.input_names))]
+    given = standardize(x, expected.names, expected.shapes, "input")
+    inputs = [_input(a, dtype, f"input '{name}'") for a, dtype, name in zip(given, expected.dtypes, expected.names)]
     return _own(given), inputs
 
 
@@ -51,14 +50,18 @@ def _read_only(array: Array) -> Array:
 
 
 def data_of(
-    model: TrainableModel, objective: Objective, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
+    expected: ModelInputs,
+    outputs: Sequence[ExpectedTarget],
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: Any = None,
 ) -> tuple[Data, list[Any]]:
     """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order.
 
     Of what is read batch by batch shapes and dtypes are checked now, and values when they are read.
     """
-    given_x, inputs = inputs_of(model, x)
-    outputs = objective.outputs
+    given_x, inputs = inputs_of(expected, x)
     names = [output.name for output in outputs]
     wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in outputs]
     given_y = standardize(y, names, None, "target")
@@ -79,24 +82,24 @@ def data_of(
     return Data(inputs, targets, weights), [*given_x, *_own(given_y), *full]
 
 
-def items_to_data(model: TrainableModel, objective: Objective, class_weight: Any = None) -> Callable[[Any], Data]:
+def items_to_data(expected: ModelInputs, outputs: Sequence[ExpectedTarget], class_weight: Any = None) -> Callable[[Any], Data]:
     """What turns the items of a generator or Sequence into Data."""
 
     def convert(item: Any) -> Data:
         x, y, weights = split_item(item)
         refuse_empty(x)
-        return data_of(model, objective, x, y, weights, class_weight)[0]
+        return data_of(expected, outputs, x, y, weights, class_weight)[0]
 
     return convert
 
 
-def items_to_inputs(model: TrainableModel) -> Callable[[Any], Data]:
+def items_to_inputs(expected: ModelInputs) -> Callable[[Any], Data]:
     """The same to predict on."""
 
     def convert(item: Any) -> Data:
         x = inputs_of_item(item)
         refuse_empty(x)
-        return Data(inputs_of(model, x)[1], [], [])
+        return Data(inputs_of(expected, x)[1], [], [])
 
     return convert
 
@@ -114,9 +117,9 @@ def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 
-def checked_batch_size(model: TrainableModel, batch_size: int | None) -> int:
+def checked_batch_size(expected: ModelInputs, batch_size: int | None) -> int:
     """32 unless given, or what the model's inputs fix. Raises ValueError if the two differ."""
-    fixed = next((shape[0] for shape in model.input_shapes if shape[0] is not None), None)
+    fixed = next((shape[0] for shape in expected.shapes if shape[0] is not None), None)
     size = None if batch_size is None else checked_count("batch_size", batch_size)
     if size is not None and fixed is not None and size != fixed:
         raise ValueError(
@@ -125,9 +128,9 @@ def checked_batch_size(model: TrainableModel, batch_size: int | None) -> int:
     return size or fixed or 32
 
 
-def check_whole_batches(model: TrainableModel, samples: int, batch_size: int, more: str = "") -> None:
+def check_whole_batches(expected: ModelInputs, samples: int, batch_size: int, more: str = "") -> None:
     """Raises ValueError, in Keras's own words, if a stateful model would get a smaller last batch."""
-    if model.stateful and samples % batch_size:
+    if expected.stateful and samples % batch_size:
         raise ValueError(
             "In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch "
             f"size. Found: {samples} samples{more}"

@@ -10,8 +10,8 @@ import numpy as np
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.types import Array
-from lamella.data.rows import Readable, Rows, is_read_late, pieces
-from lamella.data.standardize import dense
+from lamella.data.adapt.arrays import dense
+from lamella.data.rows import Readable, Rows, is_deferred, pieces
 
 
 def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
@@ -87,7 +87,7 @@ def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable 
     if given is None:
         return None
     weights: Any
-    if is_read_late(given):
+    if is_deferred(given):
         weights = Rows(given, "sample_weight", lambda array, _: _finite(as_array(array, floatx(), "sample_weight")))
     else:
         weights = as_array(dense(given, "sample_weight"), floatx(), "sample_weight")

@@ -12,7 +12,7 @@ from lamella.core.checks import check_dtype, is_number
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
-from lamella.data.rows import Readable, Rows, is_read_late
+from lamella.data.rows import Readable, Rows, is_deferred
 
 
 def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Any]:
@@ -42,7 +42,7 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
 def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
     if data is None:
         raise ValueError(f"Error when checking model {prefix}: no data was given, expected {len(names)} array(s)")
-    if isinstance(data, Mapping) and not is_read_late(data):  # a sparse matrix by keys is a dict
+    if isinstance(data, Mapping) and not is_deferred(data):  # a sparse matrix by keys is a dict
         missing = next((name for name in names if name not in data), None)
         if missing is not None:
             raise ValueError(f'No data provided for "{missing}". Need data for each key in: {list(names)}')
@@ -60,7 +60,7 @@ def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
 
 def dense(data: Any, who: str) -> Any:
     """Data frames by their values, sparse matrices filled, unless they are read batch by batch."""
-    if type(data) is np.ndarray or is_read_late(data):
+    if type(data) is np.ndarray or is_deferred(data):
         return data
     if hasattr(data, "toarray"):
         return data.toarray()
@@ -125,7 +125,7 @@ def _count_checked(data: list[Any], came: Any, names: Sequence[str], prefix: str
 
 
 def _column(data: Any, who: str, prefix: str) -> Array | Rows:
-    if is_read_late(data):
+    if is_deferred(data):
         rows = data if isinstance(data, Rows) else Rows(data, prefix)
         return rows.reshaped((1,)) if rows.ndim == 1 else rows
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
