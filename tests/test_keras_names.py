@@ -113,7 +113,6 @@ def test_names_by_their_paths(lines):
     ("statement", "name"),
     [
         ("from keras.layers import ConvRecurrent2D", "keras.layers.ConvRecurrent2D"),
-        ("from keras.layers.core import Lambda", "keras.layers.core.Lambda"),
         ("from keras.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
         ("from keras.legacy.interfaces import legacy_dense_support", "keras.legacy.interfaces"),
         ("from keras.applications import NASNetLarge", "keras.applications.NASNetLarge"),

@@ -1,5 +1,6 @@
 """One row for each way in which a layer's arguments change what it does: (class name, arguments, input shape[s])."""
 
+from lamella import backend as K
 from lamella import constraints, initializers, layers, regularizers
 
 IMAGE = (6, 5, 3)
@@ -16,7 +17,18 @@ class Whole(tuple):
 NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells", "ConvLSTM2DCell"}
 
 # Layers that hold others, so are not self-contained.
-HOLDERS = {"RNN", "SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "ConvLSTM2D", "TimeDistributed", "Bidirectional"}
+HOLDERS = {
+    "RNN",
+    "SimpleRNN",
+    "GRU",
+    "LSTM",
+    "CuDNNGRU",
+    "CuDNNLSTM",
+    "ConvLSTM2D",
+    "TimeDistributed",
+    "Bidirectional",
+    "Lambda",
+}
 
 ROSTER = [
     ("Dense", dict(units=4), (3,)),
@@ -79,6 +91,9 @@ ROSTER = [
     ("SpatialDropout2D", dict(rate=0.4, data_format="channels_first"), IMAGE),
     ("SpatialDropout3D", dict(rate=0.4), (2, *IMAGE)),
     ("SpatialDropout3D", dict(rate=0.4, data_format="channels_first"), (2, *IMAGE)),
+    ("Lambda", dict(function=K.square), (4,)),
+    ("Lambda", dict(function=K.l2_normalize, arguments={"axis": 1}, output_shape=(2, 3)), (2, 3)),
+    ("Lambda", dict(function=K.concatenate, arguments={"axis": 1}), [(2, 4), (3, 4)]),
     ("LeakyReLU", dict(), (8,)),
     ("LeakyReLU", dict(alpha=0.05), (8,)),
     ("PReLU", dict(alpha_initializer=initializers.Constant(0.25), alpha_regularizer="l2"), (8,)),

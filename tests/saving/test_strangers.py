@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella import config
-from lamella.layers import Dense
+from lamella.layers import Dense, Lambda
 from lamella.models import Sequential, load_model
 
 # Loads each file under an audit hook; prints what was raised, what ran, and how much memory it took.
@@ -144,7 +145,11 @@ ATTACKS = {
     "unknown class": (layers(("Foo", {})), "Unknown layer: Foo"),
     "module": (layers(("os.system", {"command": "touch owned"})), "Unknown layer: os.system"),
     "class with module": (described('{"class_name": "system", "module": "os", "config": {"command": "touch owned"}}'), "Unknown layer: system"),
-    "lambda": (layers(("Lambda", {"function": ["4wAAAAA=", None, None], "function_type": "lambda"})), "Unknown layer: Lambda"),
+    "lambda": (layers(("Lambda", {"function": ["4wAAAAA=", None, None], "function_type": "lambda"})), "stands in the description as marshalled code of Python"),
+    "lambda by name": (layers(("Lambda", {"function": "eval", "function_type": "function"})), "Unknown function in Lambda layer: eval"),
+    "lambda of a class": (layers(("Lambda", {"function": "Dense", "function_type": "function"})), "Unknown function in Lambda layer: Dense"),
+    "lambda that computes": (layers(("Dense", dense(3)), ("Lambda", {"function": "tile", "function_type": "function", "arguments": {"n": [1, 10**9]}})), "does not say its output_shape"),
+    "arrays of objects": (layers(("Lambda", {"function": "square", "arguments": {"a": {"type": "ndarray", "value": [1], "dtype": "object"}}})), "expected the name of a dtype of numbers"),
     "activation": (layers(("Dense", dense(3, activation="eval"))), "Unknown activation function: eval"),
     "initializer": (layers(("Dense", dense(3, kernel_initializer={"class_name": "Popen", "config": {"args": "id"}}))), "Unknown initializer: Popen"),
     "registered, but no layer": (layers(("Adam", {})), "Unknown layer: Adam"),
@@ -187,7 +192,7 @@ def outcomes(tmp_path_factory):
             change(file, directory)
         paths.append(path)
     good = directory / "good.h5"
-    model = Sequential([Dense(3, input_dim=4, name="d")])
+    model = Sequential([Dense(3, input_dim=4, name="d"), Lambda(K.square)])  # which loads the functions of K
     model.compile("sgd", "mse")
     model.save(good)
     before = sorted(p.name for p in directory.iterdir())
@@ -258,7 +263,7 @@ def repeated(path, strings):
 def test_names_that_refer_to_one_long_string_are_not_unpacked_here(tmp_path):
     path, good = tmp_path / "w.h5", tmp_path / "good.h5"
     repeated(path, 1000)
-    model = Sequential([Dense(3, input_dim=4, name="d")])
+    model = Sequential([Dense(3, input_dim=4, name="d"), Lambda(K.square)])  # which loads the functions of K
     model.compile("sgd", "mse")
     model.save(good)
     done = subprocess.run([sys.executable, "-c", LOADER, good, path], stdout=subprocess.PIPE, text=True, check=True, timeout=60)

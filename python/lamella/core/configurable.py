@@ -40,8 +40,36 @@ def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
     return tuple(names)
 
 
+class InProcess:
+    """A value that stands in a config as it is, for copies within the process; a file holds `name`, or refuses it.
+
+    Args:
+        value: The object.
+        name: What stands for it in a file; None where nothing can.
+        reason: Why not, and what to do.
+    """
+
+    def __init__(self, value: Any, name: str | None, reason: str) -> None:
+        self.value = value
+        self.name = name
+        self.reason = reason
+
+    def saved(self) -> str:
+        """Raises NotImplementedError with the reason where no file can hold the value."""
+        if self.name is None:
+            raise NotImplementedError(self.reason)
+        return self.name
+
+
 def plain(value: Any) -> Any:
-    """A value as JSON-like data: objects become {"class_name", "config"}, functions their names."""
+    """A value as JSON-like data: objects become {"class_name", "config"}, functions their names.
+
+    Raises:
+        NotImplementedError: A value stands for itself, see `InProcess`.
+        ValueError: A value has no config and no name.
+    """
+    if isinstance(value, InProcess):
+        return value.saved()
     if isinstance(value, (np.generic, np.ndarray, Variable)):  # np.float64 is a float, too
         return np.asarray(value).tolist()
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -130,6 +130,16 @@ def name_of(room: str, obj: object) -> str | None:
     return None
 
 
+def find_custom(name: str) -> Any | None:
+    """The custom object called `name`, of open scopes or of the process; None if there is none."""
+    return get_custom_objects().get(name)
+
+
+def custom_name_of(obj: object) -> str | None:
+    """The first name that `obj` has among the custom objects, or None."""
+    return next((name for name, entry in get_custom_objects().items() if entry is obj), None)
+
+
 def custom_object_scope(*objects: Mapping[str, Any]) -> Scope:
     """A `with` block in which this thread's lookups in every room find the given objects by name first.
 

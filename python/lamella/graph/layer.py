@@ -181,17 +181,21 @@ class Layer(Weighted, CallHistory, Configurable):
         """Whether masks may begin here: in a layer with a compute_mask of its own. A graph without one handles none."""
         return type(self).compute_mask is not Layer.compute_mask
 
-    def get_config(self) -> Config:
-        """name, trainable, and every constructor argument of the classes below Layer."""
+    def base_config(self) -> Config:
+        """What every layer's config holds: name and trainable, and input shape and dtype where they were said."""
         base: Config = {"name": self.name, "trainable": self.trainable}
         if self.batch_input_shape is not None:
             base["batch_input_shape"] = plain(self.batch_input_shape)
         if self.dtype is not None:
             base["dtype"] = self.dtype
+        return base
+
+    def get_config(self) -> Config:
+        """`base_config`, and every constructor argument of the classes below Layer."""
         cls: type = type(self)
         # A class may list `weights`, which are no part of a config, among its own arguments.
         names = tuple(name for name in own_arguments(cls, Layer) if name != "weights")
-        return base | self._stored(names, strict=type(self).get_config is Layer.get_config)
+        return self.base_config() | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:
         """A layer of the same class, name and configuration, that is not built; for clone_model."""

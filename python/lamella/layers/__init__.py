@@ -36,6 +36,7 @@ from lamella.layers.core.activity_regularization import ActivityRegularization a
 from lamella.layers.core.dense import Dense as Dense
 from lamella.layers.core.dropout import Dropout as Dropout
 from lamella.layers.core.flatten import Flatten as Flatten
+from lamella.layers.core.lambda_layer import Lambda as Lambda
 from lamella.layers.core.masking import Masking as Masking
 from lamella.layers.core.permute import Permute as Permute
 from lamella.layers.core.repeat_vector import RepeatVector as RepeatVector

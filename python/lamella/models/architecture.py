@@ -136,7 +136,7 @@ def to_json(model: Any, **kwargs: Any) -> str:
         "keras_version": KERAS_VERSION,
         "backend": BACKEND,
     }
-    return json.dumps(description, **kwargs)
+    return json.dumps(description, **{"default": plain, **kwargs})
 
 
 def to_yaml(model: Any, **kwargs: Any) -> str:

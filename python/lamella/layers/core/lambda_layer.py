@@ -1,0 +1,188 @@
+"""Lambda: a function as a layer. Source: Keras 2.2.5 keras/layers/core.py."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from lamella import ops
+from lamella.core import budget
+from lamella.core.config import floatx
+from lamella.core.configurable import Config
+from lamella.core.registry import register
+from lamella.core.shapes import Shape, as_shape
+from lamella.core.types import Value
+from lamella.core.variable import Variable
+from lamella.graph.layer import Layer
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.trial import shapes_of
+from lamella.layers.core import lambda_config
+from lamella.ops.tape import Tensor
+
+L = TypeVar("L", bound="Lambda")
+
+
+@register("layers")
+class Lambda(Layer):
+    """function(inputs), in which the functions of K have their gradients.
+
+    Variables inside the function are no weights of the layer: they are read, and not trained. A fraction beside float32 may
+    make float64 of it in NumPy; what the function returns is then brought back to floatx.
+
+    A file holds the function's name. That is there for a function of K, and for one that the user registered
+    (get_custom_objects, custom_object_scope, load_model(custom_objects=...)). A model with any other function works, trains and
+    can be cloned, and its weights can be saved; saving it whole raises NotImplementedError.
+
+    Deviations from Keras 2.2.5: it writes the code of the function into the file, and runs what it reads there. Here no code is
+    written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
+    Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
+
+    Args:
+        function: Called with the inputs, a tensor or a list of them, and the arguments; if it has an argument `mask`, with the
+            inputs' masks, too. Returns a tensor or a list of tensors.
+        output_shape: Shape of the output without the batch, or a function of the input shape, or of a list of them, with the
+            batch, that returns the output's, or a list of them. None: found by calling the function on small arrays.
+        mask: The mask of the output, or function(inputs, mask) that returns it. None ends masks here.
+        arguments: Further arguments of the function, by name.
+
+    Raises:
+        TypeError: For an output_shape of another kind, and in a call if the function returns what is no tensor.
+        ValueError: The function cannot be called on arrays of the inputs' shapes, and output_shape is not given.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_shape: Sequence[int | None] | Callable[..., Any] | None = None,
+        mask: Any = None,
+        arguments: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Layer {self.name}: expected a function, got {function!r}")
+        if output_shape is not None and not callable(output_shape) and not isinstance(output_shape, (list, tuple)):
+            raise TypeError(
+                f"Layer {self.name}: In Lambda, `output_shape` must be a list, a tuple, or a function. Got {output_shape!r}"
+            )
+        if not isinstance(arguments, (Mapping, type(None))):
+            raise TypeError(f"Layer {self.name}: expected arguments to be a dict, got {arguments!r}")
+        self.function = function
+        self.arguments = dict(arguments or {})
+        self.mask = mask
+        self.supports_masking = mask is not None
+        self._output_shape = self._shape(output_shape) if isinstance(output_shape, (list, tuple)) else output_shape
+        self._takes_mask = _has_argument(function, "mask")
+        self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
+        self._found: dict[Any, Any] = {}  # by shapes and dtypes of the inputs: whether a list comes, shapes and dtypes
+        self.read_under: dict[str, str] = {}  # the names in a file, of constructor's arguments
+
+    @property
+    def makes_masks(self) -> bool:
+        return self.mask is not None
+
+    def call(self, inputs: Value, mask: Any = None) -> Value:
+        named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
+        y = self.function(inputs, **named)
+        wide = any(x.dtype == np.float64 for x in (inputs if isinstance(inputs, list) else [inputs]))
+        if isinstance(y, (list, tuple)) and y:
+            outputs = [self._tensor(value, wide) for value in y]
+            return outputs if len(outputs) > 1 else outputs[0]
+        return self._tensor(y, wide)
+
+    def _tensor(self, value: Any, wide: bool) -> Value:
+        """An output as a tensor; of floatx if it is of float64 and no input is."""
+        if isinstance(value, Symbolic):
+            raise TypeError(
+                f"Layer {self.name}: its function uses the symbolic tensor {value.name} from outside, which has no value in "
+                "it; make that tensor an input of the layer: Lambda(function)([x, other])"
+            )
+        if isinstance(value, Variable):
+            value = ops.reshape(value, shape=value.shape)
+        elif isinstance(value, np.generic):
+            value = np.asarray(value)
+        if not isinstance(value, (np.ndarray, Tensor)) or value.dtype.kind not in "biuf":
+            what = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise TypeError(f"Layer {self.name}: expected its function to return a tensor or a list of tensors, got {what}")
+        return value if wide or value.dtype != np.float64 or floatx() == "float64" else ops.cast(value, dtype=floatx())
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._output_shape is None:
+            listed, specs = self._specs(input_shape if isinstance(input_shape, list) else [input_shape])
+            shapes = [shape for shape, _ in specs]
+            return shapes if listed else shapes[0]
+        if not callable(self._output_shape):
+            first = input_shape[0] if isinstance(input_shape, list) else input_shape
+            return (first[0], *self._output_shape)
+        shape = self._output_shape(input_shape)
+        if not isinstance(shape, (list, tuple)):
+            raise ValueError(
+                f"Layer {self.name}: `output_shape` function must return a tuple or a list of tuples. Got {shape!r}"
+            )
+        several = isinstance(shape, list) and all(isinstance(s, (list, tuple)) for s in shape)
+        return [self._shape(s) for s in shape] if several else self._shape(shape)
+
+    def _shape(self, given: Any) -> Shape:
+        try:
+            return as_shape(given)
+        except ValueError as error:
+            raise ValueError(f"Layer {self.name}: output_shape: {error}") from error
+
+    def _specs(self, shapes: Sequence[Shape]) -> tuple[bool, tuple[tuple[Shape, str], ...]]:
+        """(whether a list comes, shape and dtype of each output), found by calling the function on small arrays."""
+        inputs = tuple(zip(shapes, self._dtypes or (floatx(),) * len(shapes)))
+        if inputs not in self._found:
+            if budget.limited() and lambda_config.is_ours(self.function):
+                raise ValueError(f"Layer {self.name}: the description does not say its output_shape for {list(inputs)}")
+            listed = False
+
+            def call(values: list[Value]) -> Value:
+                nonlocal listed
+                y = self.call(values if len(values) > 1 else values[0])
+                listed = isinstance(y, list)
+                return y
+
+            specs = shapes_of(call, inputs, f"Layer {self.name}")
+            self._found[inputs] = listed, specs
+        found: tuple[bool, tuple[tuple[Shape, str], ...]] = self._found[inputs]
+        return found
+
+    def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
+        self._dtypes = tuple(x.dtype for x in tensors)
+        outputs = super()._connect(tensors, single, arguments)
+        if self._output_shape is None:
+            _, specs = self._specs([x.shape for x in tensors])
+            for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], specs):
+                x.dtype = dtype
+        return outputs
+
+    def get_config(self) -> Config:
+        """As Keras's; what has no name stands in it as it is, and cannot be saved. The mask is in it, too, if there is one."""
+        return self.base_config() | lambda_config.described(self, self._output_shape, self._calls_shape())
+
+    def _calls_shape(self) -> Shape | None:
+        """The shape of the output without the batch, if all calls have one output, and of the same shape."""
+        shapes = {tuple(x.shape[1:] for x in node.outputs) for node in self._inbound_nodes}
+        first = next(iter(shapes)) if len(shapes) == 1 else ()
+        return first[0] if len(first) == 1 else None
+
+    @classmethod
+    def from_config(cls: type[L], config: Config) -> L:
+        """Raises ValueError, naming the layer, for functions that are not there, and for marshalled code."""
+        arguments, names = lambda_config.read(config)
+        layer = cls(**arguments)
+        layer.read_under = names
+        return layer
+
+
+def _has_argument(function: Callable[..., Any], name: str) -> bool:
+    try:
+        return name in inspect.signature(function).parameters
+    except (ValueError, TypeError):  # of a function written in C
+        return False
