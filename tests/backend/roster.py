@@ -226,7 +226,7 @@ SETTINGS = {
     "arange", "backend", "batch_set_value", "cast_to_floatx", "clear_session", "constant", "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "epsilon", "eye", "floatx", "function",
     "get_session", "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_placeholder", "is_sparse", "is_tensor", "learning_phase",
     "manual_variable_initialization", "moving_average_update", "name_scope", "normalize_batch_in_training", "normalize_data_format", "set_session", "ones", "placeholder", "random_binomial", "random_normal",
-    "random_normal_variable", "random_uniform", "random_uniform_variable", "reset_uids", "set_epsilon", "set_floatx",
+    "random_normal_variable", "random_uniform", "random_uniform_variable", "reset_uids", "rnn", "set_epsilon", "set_floatx",
     "set_image_data_format", "set_image_dim_ordering", "set_learning_phase", "set_value", "to_dense", "truncated_normal", "update",
     "update_add", "update_sub", "variable", "zeros",
 }  # fmt: skip

@@ -13,6 +13,7 @@ from lamella.backend.normalization import *  # noqa: F403
 from lamella.backend.operators import *  # noqa: F403 - nothing: it lists functions for graphs
 from lamella.backend.products import *  # noqa: F403
 from lamella.backend.random import *  # noqa: F403
+from lamella.backend.recurrent import *  # noqa: F403
 from lamella.backend.reductions import *  # noqa: F403
 from lamella.backend.rows import *  # noqa: F403
 from lamella.backend.session import *  # noqa: F403
