@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.core.configurable import Config
+from lamella.core.warn import warn
 
 # What later releases added to configs, where it says that nothing is different from before. Any other value is left, for
 # the layer to refuse by name.
@@ -20,6 +21,11 @@ _INERT: dict[str, Any] = {
     "quantization_config": None,
     "input_axes": None,
     "output_axes": None,
+    "time_major": False,
+    "use_cudnn": "auto",
+    "seed": None,
+    "sparse": False,
+    "lora_rank": None,
 }
 _MODELS = ("Model", "Sequential")
 _RENAMED = {"Functional": "Model"}
@@ -50,7 +56,20 @@ def release(version: str) -> tuple[int, int]:
 
 
 def in_keras_2(config: Config, version: str) -> Config:
-    """The description of a model as Keras 2.2.5 would write it. Raises KeyError, TypeError, ValueError for what is none."""
+    """The description of a model as Keras 2.2.5 would write it.
+
+    Warns where a Bidirectional may get a mask: its outputs at masked steps are zeros there, and the last ones before here.
+
+    Raises:
+        KeyError, TypeError, ValueError: For what is no description.
+    """
+    if _holds(config, "zero_output_for_mask", True) and (
+        _holds(config, "mask_zero", True) or _holds(config, "class_name", "Masking")
+    ):
+        warn(
+            "the description of a model is by a later Keras, whose Bidirectional returns zeros at masked steps; here, as in Keras "
+            "2.2.5, each direction repeats its output there"
+        )
     return _layer(config, first_node=1 if release(version)[0] >= 3 else 0)
 
 
@@ -62,6 +81,8 @@ def _layer(entry: Config, first_node: int) -> Config:
     elif isinstance(config, dict):
         if "batch_shape" in config:
             config["batch_input_shape"] = config.pop("batch_shape")
+        # It is made of the layer, where nobody gave another.
+        config.pop("backward_layer", None)
         if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
             config["axis"] = config["axis"][0]
     described: Config = {"class_name": name, "config": config}
@@ -123,7 +144,15 @@ def _plain(value: Any) -> Any:
         return value
     if "class_name" in value and isinstance(value.get("config"), dict) and not {"name", "inbound_nodes"} & set(value):
         return _object(str(value["class_name"]), value["config"], value)
-    return {k: _plain(v) for k, v in value.items() if not (k in _INERT and _INERT[k] == v)}
+    inert = {k for k, v in value.items() if k == "zero_output_for_mask" or (k in _INERT and _INERT[k] == v)}
+    return {k: _plain(v) for k, v in value.items() if k not in inert}
+
+
+def _holds(value: Any, name: str, wanted: object) -> bool:
+    """Whether a dict anywhere in `value` has this entry."""
+    if isinstance(value, dict):
+        return (name in value and value[name] == wanted) or any(_holds(v, name, wanted) for v in value.values())
+    return isinstance(value, list) and any(_holds(v, name, wanted) for v in value)
 
 
 def _object(name: str, config: Config, before: Config) -> Any:

@@ -76,6 +76,9 @@ def arranged(entry: Entry, layer: Layer, *, by_name: bool, as_described: bool) -
     if found is None and as_described and not any(parts(part) for part in parts(layer)):
         places = {id(variable): named for variable, named in zip(layer.weights, entry.weights)}
         found = [places[id(variable)] for variable in wanted]
+    if found is None and hasattr(layer, "backward_layer") and not layer.weights_by_kind()[1]:
+        # Both directions are frozen together, so forward's stand before backward's whatever was frozen.
+        return entry.weights
     if found is None:
         raise OrderUnknown(
             "the order of the weights inside depends on what was frozen when the file was written, and the names do not "

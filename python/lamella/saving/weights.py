@@ -17,6 +17,7 @@ from lamella.core.warn import warn
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.kernels import rotated
 from lamella.saving.nested import OrderUnknown, arranged, names_in_order, ordered
+from lamella.saving.recurrent_weights import converted
 
 # Duck-typed: a room above makes the layers.
 Layer = Any
@@ -159,7 +160,13 @@ def _matched(
         refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
         return []
     turned = rotated(layer) if backend == "theano" else frozenset()
-    for variable, (_, array) in zip(ordered(layer), arrays):
+    variables = ordered(layer)
+    try:
+        values = converted(layer, variables, [array for _, array in arrays])
+    except ValueError as error:
+        refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "kinds of recurrent weights", skip_mismatch)
+        return []
+    for variable, array in zip(variables, values):
         if id(variable) in turned:
             array = array[tuple(slice(None, None, -1) for _ in array.shape[:-2])]
         if array.shape != variable.shape and reshape:
