@@ -18,7 +18,7 @@ namespace {
 // What lamella.ops.tape.Tape is made of: what a tape has recorded in its block so far.
 struct Recorder {
     PyObject_HEAD
-    PyObject* nodes;   // list of (backward, origins, need, index of the result)
+    PyObject* nodes;   // list of (backward, origins, need, index of the result, number of results or -1), see call_op
     PyObject* places;  // dict: index of each source that is a Variable
     PyObject* block;   // what the Tensors of this block bear
     Py_ssize_t first;  // results count on from here
@@ -51,7 +51,7 @@ struct Held {
     }
 };
 
-// A function (*ndarrays, **configuration) -> (y, backward) as an op.
+// A function (*ndarrays, **configuration) -> (y, backward) as an op; y is an array or a tuple of arrays.
 struct Op {
     PyObject_HEAD
     PyObject* forward;
@@ -136,6 +136,28 @@ PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* blo
     return self;
 }
 
+// The Tensors of an op's results, one or a tuple of several. A node of n results is followed by n - 1 times None on the tape,
+// so that a place there is the index of a result; -1 of them says that it is one, no tuple.
+PyObject* record(const Op& op, PyObject* nodes, Py_ssize_t first, PyObject* block, PyObject* y, PyObject* backward,
+                 PyObject* origins, PyObject* need) {
+    const bool several = PyTuple_CheckExact(y);
+    const Py_ssize_t count = several ? PyTuple_GET_SIZE(y) : 1, index = first + PyList_GET_SIZE(nodes);
+    const py::object place = stolen(PyLong_FromSsize_t(index)), results = stolen(PyLong_FromSsize_t(several ? count : -1));
+    if (!place || !results) return nullptr;
+    const py::object node = stolen(PyTuple_Pack(5, backward, origins, need, place.ptr(), results.ptr()));
+    if (!node || PyList_Append(nodes, node.ptr()) < 0) return nullptr;
+    if (!several) return make_tensor(op, y, index, block);
+    py::object tensors = stolen(PyTuple_New(count));
+    if (!tensors) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        if (i > 0 && PyList_Append(nodes, Py_None) < 0) return nullptr;
+        PyObject* const tensor = make_tensor(op, PyTuple_GET_ITEM(y, i), index + i, block);
+        if (tensor == nullptr) return nullptr;
+        PyTuple_SET_ITEM(tensors.ptr(), i, tensor);
+    }
+    return tensors.release().ptr();
+}
+
 PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
     const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
@@ -184,13 +206,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     }
     PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
     if (!needed) return Py_NewRef(y);
-
-    const Py_ssize_t index = first + PyList_GET_SIZE(nodes.ptr());
-    const py::object number = stolen(PyLong_FromSsize_t(index));
-    if (!number) return nullptr;
-    const py::object node = stolen(PyTuple_Pack(4, backward, origins.ptr(), need.ptr(), number.ptr()));
-    if (!node || PyList_Append(nodes.ptr(), node.ptr()) < 0) return nullptr;
-    return make_tensor(op, y, index, block.ptr());
+    return record(op, nodes.ptr(), first, block.ptr(), y, backward, origins.ptr(), need.ptr());
 }
 
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
@@ -381,15 +397,37 @@ py::object make_recorder_type() {
 // A list's item as a new reference, or null with an error set.
 PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
 
-// What came together for a node's result goes to its closure; what that returns is added up.
+// Takes what came together for the result at `index`; a null object with an error set.
+py::object take_gradient(PyObject* gradients, Py_ssize_t index) {
+    py::object dy = stolen(item_of(gradients, index));
+    if (!dy || PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return {};
+    return dy;
+}
+
+// The same for `count` results: a tuple of gradients or None, or None alone if there is no gradient among them.
+py::object take_gradients(PyObject* gradients, Py_ssize_t index, Py_ssize_t count) {
+    if (count < 0) return take_gradient(gradients, index);
+    py::object all = stolen(PyTuple_New(count));
+    bool any = false;
+    for (Py_ssize_t i = 0; all && i < count; ++i) {
+        py::object dy = take_gradient(gradients, index + i);
+        if (!dy) return {};
+        any = any || !dy.is_none();
+        PyTuple_SET_ITEM(all.ptr(), i, dy.release().ptr());
+    }
+    return any || !all ? all : py::none();
+}
+
+// What came together for a node's results goes to its closure; what that returns is added up.
 bool go_back(PyObject* node, PyObject* gradients) {
     PyObject *backward, *origins, *need;
-    Py_ssize_t index;
-    if (!PyArg_ParseTuple(node, "OO!O!n", &backward, &PyTuple_Type, &origins, &PyTuple_Type, &need, &index)) return false;
-    const py::object dy = stolen(item_of(gradients, index));
+    Py_ssize_t index, results;
+    if (!PyArg_ParseTuple(node, "OO!O!nn", &backward, &PyTuple_Type, &origins, &PyTuple_Type, &need, &index, &results)) {
+        return false;
+    }
+    const py::object dy = take_gradients(gradients, index, results);
     if (!dy) return false;
     if (dy.is_none()) return true;
-    if (PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return false;
     PyObject* const arguments[] = {dy.ptr(), need};
     const py::object result = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
     if (!result) return false;
@@ -416,6 +454,7 @@ PyObject* backpropagate(PyObject*, PyObject* arguments) {
     while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
         const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
         if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
+        if (node.is_none()) continue;  // the place of one more result
         if (!PyTuple_Check(node.ptr()))
             return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
         if (!go_back(node.ptr(), gradients)) return nullptr;

@@ -22,6 +22,16 @@ using InBytes = const View<const std::uint8_t>&;
 using Labels = const View<const Int>&;
 using OutLabels = const View<Int>&;
 
+template <class T>
+void copy(const T* from, T* to, Int count) {
+    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, load(from + i, part), part); });
+}
+
+template <class T>
+void clear(T* to, Int count) {
+    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, Vec<T>{}, part); });
+}
+
 // Labels and places are checked before they are used as indices.
 LAMELLA_INLINE bool all_within(Labels y, Int end) {
     for (Int i = 0; i < y.size; ++i) {

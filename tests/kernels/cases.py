@@ -90,9 +90,43 @@ def calls(dtype):
     yield "conv2d_backward_weights", (a(*images), a(*maps), *window, a(*weights), a(12))
     yield "dense_forward", (a(*rows), a(c, 65), a(65), 1, a(ROWS, 65))
     yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
+    yield from recurrent(a, (rng.random((50, 7)) < 0.7).astype(np.uint8))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)
+
+
+def recurrent(a, mask):
+    """The layers over time: a(*shape) draws; mask [N, T]."""
+    (n, t), features, units = mask.shape, 13, 37
+
+    def common(gates):
+        return (
+            (a(n, t, features), a(features, gates * units), a(units, gates * units)),
+            (mask, a(1, n, features), a(gates, n, units), 1),
+        )
+
+    def steps(count):
+        return [a(n, t, units) for _ in range(count)]
+
+    def states(count):
+        return [a(n, units) for _ in range(count)]
+
+    arrays, how = common(4)
+    gates = a(n, t, 4 * units)
+    gradients = [np.zeros_like(w) for w in arrays]
+    yield "lstm_forward", (*arrays, a(4 * units), *states(2), *how, 2, 4, gates, *steps(3), *states(2))
+    yield "lstm_backward", (*arrays, *how, 2, 4, gates, *steps(3), *states(2), gates + 1, *gradients, a(4 * units), *states(2))
+    arrays, how = common(3)
+    gates = a(n, t, 3 * units)
+    gradients = [np.zeros_like(w) for w in arrays]
+    last = (*gradients, a(2, 3 * units), *states(1))
+    yield "gru_forward", (*arrays, a(2, 3 * units), *states(1), *how, 2, 4, 1, gates, *steps(3), *states(1))
+    yield "gru_backward", (*arrays, *how, 2, 4, 1, gates, *steps(3), *states(1), gates + 1, *steps(1), *last)
+    arrays, how = common(1)
+    gradients = [np.zeros_like(w) for w in arrays]
+    yield "simple_rnn_forward", (*arrays, a(units), *states(1), *how, 2, *steps(3), *states(1))
+    yield "simple_rnn_backward", (*arrays, *how, 2, *steps(3), *states(1), *steps(1), *gradients, a(units), *states(1))
 
 
 # The benchmark's ceilings: they time the machine, or write nothing, so their results are not compared.

@@ -102,6 +102,8 @@ CASES = {
     "log": [((a(3, 4, low=0.2),), {})],
     "logarithmic_error": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0.1)), {}), ((a(7, 3), a(7, 3, seed=1)), {})],
     "logcosh": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
+    "gru": [],  # below
+    "lstm": [],
     "matmul": [((a(3, 4), a(4, 5, seed=1)), {}), ((a(2, 3, 4), a(4, 5, seed=1)), {})],
     "max": [((apart(3, 4),), {"axis": 1}), ((apart(3, 4),), {}), ((apart(3, 4),), {"axis": (0,), "keepdims": True})],
     "max_pool2d": [((apart(2, 5, 6, 3),), POOL), ((apart(2, 5, 6, 3),), TOUCHING)],
@@ -152,6 +154,7 @@ CASES = {
         ((np.array([[2.0, 0.0, 3.0]]),), {"axis": 1, "keepdims": True}),
     ],
     "repeat": [((a(3, 4),), {"count": 3, "axis": 0}), ((a(3, 4),), {"count": 2, "axis": -1})],
+    "simple_rnn": [],  # above
     "sin": [((a(3, 4),), {})],
     "take": [((a(5, 3),), {"indices": np.array([[0, 4], [4, 2]])})],
     "tile": [((a(3, 4),), {"counts": (2, 3)})],
@@ -179,6 +182,28 @@ def test_gradient_of_batch_norm_with_given_statistics():
         lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), a(2, 3, 5), a(5, seed=1), a(5, seed=2)
     )
     check(lambda x: ops.batch_norm_inference(x, None, None, mean, variance, epsilon=1e-3), a(4, 5))
+
+
+RECURRENT = {"lstm": (4, 2), "gru": (3, 1), "simple_rnn": (1, 1)}  # gates, states
+
+
+@pytest.mark.parametrize("op", RECURRENT)
+@pytest.mark.parametrize("result", [0, 1, -1])
+def test_gradient_of_each_result_of_a_recurrent_op(op, result):
+    gates, states = RECURRENT[op]
+    n, t, features, units = 3, 4, 5, 6
+    shapes = [(n, t, features), (features, gates * units), (units, gates * units), (gates * units,), *[(n, units)] * states]
+    arrays = [0.7 * a(*shape, seed=i) for i, shape in enumerate(shapes)]
+    options = {
+        "mask": a(n, t) > -0.5,
+        "input_dropout": a(gates, n, features, seed=8),
+        "recurrent_dropout": a(1, n, units, seed=9),
+        "go_backwards": True,
+    }
+    if op != "simple_rnn":
+        options["recurrent_activation"] = "sigmoid"
+    for return_sequences in (True, False):
+        check(lambda *xs: getattr(ops, op)(*xs, return_sequences=return_sequences, **options)[result], *arrays)
 
 
 @pytest.mark.parametrize(

@@ -335,3 +335,55 @@ def test_unaligned_arrays_are_copied_and_others_refused():
     for shape in ((3, 0, 5), (), (2,)):
         new = empty_like(x.astype(">f4"), shape)
         assert new.shape == shape and new.dtype == np.dtype(">f4")
+
+
+@differentiable
+def quotient_and_rest(x, d):
+    """(x // d, x % d), with x's slope at both so that the way back is seen."""
+
+    def backward(dys, need):
+        given.append(dys)
+        total = sum(factor * dy for factor, dy in zip((10.0, 1.0), dys, strict=True) if dy is not None)
+        return (total, None)
+
+    return (x // d, x % d), backward
+
+
+given = []
+
+
+def test_an_op_of_several_results_hands_all_gradients_on_at_once():
+    given.clear()
+    x = np.array([7.0, 8.0, 11.0])
+    plain = quotient_and_rest(x, 3.0)
+    assert [type(y) for y in plain] == [np.ndarray] * 2
+    with Tape() as tape:
+        before = tape.watch(x)
+        first, second = quotient_and_rest(ops.multiply(before, 1.0), 3.0)
+        assert type(first) is type(second) is Tensor
+        after = ops.square(first)
+    loss = [(after, np.ones(3)), (second, np.full(3, 5.0))]
+    (found,) = tape.gradients(loss)
+    np.testing.assert_array_equal(found, 10 * 2 * (x // 3) + 5)
+    assert len(given) == 1 and [dy.tolist() for dy in given[0]] == [[4.0, 4.0, 6.0], [5.0, 5.0, 5.0]]
+
+
+@pytest.mark.parametrize("used", [0, 1])
+def test_a_result_without_use_has_no_gradient(used):
+    given.clear()
+    with Tape() as tape:
+        results = quotient_and_rest(tape.watch(np.array([7.0])), 3.0)
+        other = ops.square(results[used])
+    (found,) = tape.gradients([(other, np.ones(1))])
+    np.testing.assert_array_equal(found, [(10 * 2 * 2.0, 1 * 2 * 1.0)[used]])
+    assert [dy is None for dy in given[0]] == [used == 1, used == 0]
+
+
+def test_the_closure_of_results_without_use_is_not_called():
+    given.clear()
+    with Tape() as tape:
+        x = tape.watch(np.array([7.0]))
+        quotient_and_rest(x, 3.0)
+        y = ops.square(x)
+    np.testing.assert_array_equal(tape.gradients([(y, np.ones(1))])[0], [14.0])
+    assert given == []

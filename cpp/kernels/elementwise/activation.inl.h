@@ -104,9 +104,14 @@ Status sigmoid_backward(In<T> y, In<T> dy, Out<T> dx) {
 }
 
 template <class T>
+LAMELLA_INLINE Vec<T> hard_sigmoid(Vec<T> v) {
+    return min<T>(broadcast<T>(T(1)), max<T>(Vec<T>{}, v * T(0.2) + T(0.5)));
+}
+
+template <class T>
 Status hard_sigmoid_forward(In<T> x, Out<T> y) {
     LAMELLA_REQUIRE(same_shape(x, y));
-    map(x.data, y.data, x.size, [](Vec<T> v) { return min<T>(broadcast<T>(T(1)), max<T>(Vec<T>{}, v * T(0.2) + T(0.5))); });
+    map(x.data, y.data, x.size, [](Vec<T> v) { return hard_sigmoid<T>(v); });
     return nullptr;
 }
 

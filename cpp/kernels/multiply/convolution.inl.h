@@ -18,16 +18,6 @@ struct Patch {
     Int row_size;
 };
 
-template <class T>
-void copy(const T* from, T* to, Int count) {
-    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, load(from + i, part), part); });
-}
-
-template <class T>
-void clear(T* to, Int count) {
-    for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, Vec<T>{}, part); });
-}
-
 // A box that stays within the columns is widened to all of them: then most patches need no copy, and all of a call's
 // patches have one row size.
 LAMELLA_INLINE Box widen(Box box, Int width) {

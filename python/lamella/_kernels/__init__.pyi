@@ -56,8 +56,8 @@ class Held:
 class Op:
     """An op, as `differentiable` makes it.
 
-    Args:  forward: (*ndarrays, **configuration) -> (y, backward).  tensor, variable: the types whose `value` is
-        computed on.
+    Args:  forward: (*ndarrays, **configuration) -> (y, backward), y an array or a tuple of them.  tensor, variable: the types
+        whose `value` is computed on.
     """
 
     def __init__(self, forward: Callable[..., Any], tensor: type[Held], variable: type) -> None: ...

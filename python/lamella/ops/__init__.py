@@ -51,6 +51,9 @@ from lamella.ops.pooling import global_max_pool2d as global_max_pool2d
 from lamella.ops.pooling import max_pool2d as max_pool2d
 from lamella.ops.products import batch_dot as batch_dot
 from lamella.ops.products import l2_normalize as l2_normalize
+from lamella.ops.recurrent import gru as gru
+from lamella.ops.recurrent import lstm as lstm
+from lamella.ops.recurrent import simple_rnn as simple_rnn
 from lamella.ops.reduce import logsumexp as logsumexp
 from lamella.ops.reduce import max as max
 from lamella.ops.reduce import mean as mean

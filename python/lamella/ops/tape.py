@@ -10,14 +10,15 @@ An op is a function over plain ndarrays that returns its result and a closure fo
 
 Outside a tape the op returns the ndarray and the closure is dropped. Inside one, an input that stems from a source of
 the tape makes the result a Tensor, and the closure is kept until `gradients` has used it. What each op passes through is
-in cpp/bindings/ops.cpp.
+in cpp/bindings/ops.cpp. An op may return a tuple of arrays: its closure is then given a tuple of gradients, None for a result
+that has none.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, overload
 
 import numpy as np
 
@@ -29,8 +30,8 @@ Gradients: TypeAlias = tuple[Array | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.
 Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
-# backward, the indices of the inputs (-1: no gradient is wanted), need, the index of the result.
-Node: TypeAlias = tuple[Backward, tuple[int, ...], tuple[bool, ...], int]
+# The same for an op of several results; one of their gradients at least is there.
+BackwardOfSeveral: TypeAlias = Callable[[Gradients, tuple[bool, ...]], Gradients]
 
 
 class Tensor(_kernels.Held):
@@ -142,6 +143,12 @@ def value_of(x: object) -> Array | None:
     return x if type(x) is np.ndarray or x is None else np.asarray(x)
 
 
-def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]:
+@overload
+def differentiable(forward: Callable[..., tuple[Array, Backward]]) -> Callable[..., Array | Tensor]: ...
+@overload
+def differentiable(
+    forward: Callable[..., tuple[tuple[Array, ...], BackwardOfSeveral]],
+) -> Callable[..., tuple[Array | Tensor, ...]]: ...
+def differentiable(forward: Callable[..., object]) -> Callable[..., object]:
     """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
     return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable), forward)

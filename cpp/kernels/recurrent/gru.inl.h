@@ -1,0 +1,214 @@
+// GRU over all of time. Gates z, r, n: h' = z h + (1-z) n with n = act(x K + b + (r h) R), or, reset after the product,
+// act(x K + b + r q) with q = h R + b'.
+#pragma once
+#include "kernels/recurrent/recurrent.inl.h"
+
+namespace lamella {
+namespace {
+
+// A GRU's recurrent kernel as its steps multiply with it. Reset after: `first` is all of it, and `last` nothing. Else `first`
+// has the gates z and r, `last` the third, which waits for r.
+template <class T>
+struct GruWeights {
+    bool after;
+    Recurrent<T> first, last;
+    T *first_panels, *last_panels;  // nullptr if there is no memory
+};
+
+template <class T>
+GruWeights<T> pack_gru(In<T> recurrent_kernel, In<T> masks, Int sequences, bool after, bool transposed) {
+    GruWeights<T> weights{after, some_gates<T>(recurrent_kernel, masks, sequences, 3, 0, after ? 3 : 2),
+                          some_gates<T>(recurrent_kernel, masks, sequences, 3, 2, 1), nullptr, nullptr};
+    const Int first_bytes = weights.first.bytes(transposed);
+    char* const scratch = static_cast<char*>(call_scratch(first_bytes + weights.last.bytes(transposed)));
+    if (scratch == nullptr) return weights;
+    weights.first_panels = pack(weights.first, transposed, reinterpret_cast<T*>(scratch));
+    weights.last_panels = reinterpret_cast<T*>(scratch + first_bytes);
+    if (!after) pack(weights.last, transposed, weights.last_panels);
+    return weights;
+}
+
+// h = z h + (1-z) n, n = act(read).
+template <class T, class Read>
+LAMELLA_INLINE void gru_update(T* gates, T* h, Int u, Int activation, const Read& read) {
+    activate<T>(activation, u, gates + 2 * u, read);
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> z = load(gates + i, part), n = load(gates + 2 * u + i, part);
+        store(h + i, z * load(h + i, part) + (T(1) - z) * n, part);
+    });
+}
+
+template <class T>
+Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, InBytes mask, In<T> input_dropout,
+                   In<T> recurrent_dropout, Int backwards, Int activation, Int recurrent_activation, Int reset_after,
+                   Out<T> gates, Out<T> previous, Out<T> inner, Out<T> outputs, Out<T> h) {
+    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 3, mask, input_dropout, recurrent_dropout, activation,
+                                             recurrent_activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 3 * u;
+    const bool after = reset_after != 0;
+    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+    LAMELLA_REQUIRE(bias.size == 0 || bias.size == (reset_after != 0 ? 2 : 1) * columns);
+    LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
+    LAMELLA_REQUIRE(gates.size == n * t * columns);
+    LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
+    LAMELLA_REQUIRE(inner.size == previous.size);
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
+        return error;
+
+    const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, false);
+    if (weights.first_panels == nullptr) return kOutOfMemory;
+    const T* const recurrent_bias = after && bias.size > 0 ? bias.data + columns : nullptr;
+    const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
+    if (t == 0) clear(outputs.data, outputs.size);
+    return for_sequences(
+        n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
+            const Rows<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
+            const Rows<T> sums = take_rows<T>(own, columns);
+            const Starts starts = find_starts(s, first, rows);
+            read_states<T>(h0, first, rows, u, h_now);
+            for (Int step = 0; step < t; ++step) {
+                step_forward<T>(weights.first, weights.first_panels, h_now, first, rows, recurrent_bias, dropped, sums);
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.at(first + r, step);
+                    if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+                    T* const z = gates.data + at * columns;
+                    const T* const sum = sums.at(r);
+                    const T* const before = h_now.at(r);
+                    T* const to = reset.at(r);
+                    if (s.masked(at)) {
+                        clear(to, u);
+                        continue;
+                    }
+                    activate<T>(recurrent_activation, 2 * u, z,
+                                [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
+                    // What the third gate multiplies: r h, or q, which r multiplies.
+                    for_vectors<T>(0, u, [=](Int i, Int part) {
+                        const Vec<T> q = after ? load(sum + 2 * u + i, part) : load(z + u + i, part) * load(before + i, part);
+                        store(to + i, q, part);
+                    });
+                }
+                if (!after) {
+                    step_forward<T>(weights.last, weights.last_panels, reset, first, rows, nullptr, dropped, sums.from(2 * u));
+                }
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.at(first + r, step);
+                    if (inner.size > 0) copy(reset.at(r), inner.data + at * u, u);
+                    if (!s.masked(at)) {
+                        T* const z = gates.data + at * columns;
+                        const T* const sum = sums.at(r) + 2 * u;
+                        gru_update(z, h_now.at(r), u, activation, [=](Int i, Int part) {
+                            const Vec<T> recurrent = load(sum + i, part);
+                            return load(z + 2 * u + i, part) + (after ? load(z + u + i, part) * recurrent : recurrent);
+                        });
+                    }
+                    write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
+                }
+            }
+            write_states<T>(h_now, first, rows, u, h);
+        });
+}
+
+template <class T>
+Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout, In<T> recurrent_dropout,
+                    Int backwards, Int activation, Int recurrent_activation, Int reset_after, In<T> gates, In<T> previous,
+                    In<T> inner, In<T> doutputs, In<T> dh, Out<T> dgates, Out<T> dinner, Out<T> dx, Out<T> dkernel,
+                    Out<T> drecurrent, Out<T> dbias, Out<T> dh0) {
+    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 3, mask, input_dropout, recurrent_dropout, activation,
+                                             recurrent_activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 3 * u;
+    const bool after = reset_after != 0;
+    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
+        return error;
+    LAMELLA_REQUIRE(gates.size == n * t * columns && dgates.size == gates.size);
+    LAMELLA_REQUIRE(previous.size == n * t * u && inner.size == n * t * u);
+    LAMELLA_REQUIRE(dinner.size == (reset_after != 0 ? inner.size : 0));
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == (reset_after != 0 ? 2 : 1) * columns);
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, true);
+    if (weights.first_panels == nullptr) return kOutOfMemory;
+    const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
+    const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const Int bytes = 3 * rows_bytes<T>(u) + rows_bytes<T>(columns);
+    const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
+        const Rows<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dreset = take_rows<T>(own, u);
+        const Rows<T> dz = take_rows<T>(own, columns);  // to what the recurrent kernel's products give
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(dh, first, rows, u, dh_now);
+        for (Int step = t - 1; step >= 0; --step) {
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.at(first + r, step);
+                T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
+                const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
+                clear(dreset.at(r), u);
+                add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
+                if (s.masked(at)) {
+                    clear(to, columns);
+                    clear(sums, columns);
+                    if (after) clear(dinner.data + at * u, u);
+                    continue;
+                }
+                const T* const q = inner.data + at * u;
+                T* const dq = after ? dinner.data + at * u : nullptr;
+                for_vectors<T>(0, u, [=](Int i, Int part) {
+                    const Vec<T> update = load(z + i, part), reset = load(z + u + i, part), now = load(z + 2 * u + i, part),
+                                 whole = load(d + i, part);
+                    const Vec<T> d_now = whole * (T(1) - update) * slope.at(now);
+                    store(to + i, whole * (load(before + i, part) - now) * gate_slope.at(update), part);
+                    store(d + i, whole * update, part);
+                    if (after) {
+                        store(to + u + i, d_now * load(q + i, part) * gate_slope.at(reset), part);
+                        store(to + 2 * u + i, d_now * reset, part);
+                        store(dq + i, d_now * reset, part);
+                        store(sums + 2 * u + i, d_now, part);
+                    } else {
+                        store(to + 2 * u + i, d_now, part);
+                    }
+                });
+                if (after) copy(to, sums, 2 * u);
+            }
+            if (!after) {
+                step_backward<T>(weights.last, weights.last_panels, dz.from(2 * u), first, rows, product, dreset);
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.at(first + r, step);
+                    if (s.masked(at)) continue;
+                    T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
+                    const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
+                    const T* const dr = dreset.at(r);
+                    for_vectors<T>(0, u, [=](Int i, Int part) {
+                        const Vec<T> reset = load(z + u + i, part), d_reset = load(dr + i, part);
+                        store(to + u + i, d_reset * load(before + i, part) * gate_slope.at(reset), part);
+                        store(d + i, load(d + i, part) + d_reset * reset, part);
+                    });
+                    copy(to, sums, columns);
+                }
+            }
+            step_backward<T>(weights.first, weights.first_panels, dz, first, rows, product, dh_now);
+        }
+        write_states<T>(dh_now, first, rows, u, dh0);
+    });
+    if (failed != nullptr) return failed;
+    if (drecurrent.size > 0) {
+        const Recurrent<T> two = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 3, 0, 2);
+        T* const last = drecurrent.data + 2 * u;
+        if (const Status error = recurrent_gradient(two, previous.data, dgates.data, columns, s, drecurrent.data)) return error;
+        if (const Status error = after ? recurrent_gradient(weights.last, previous.data, dinner.data, u, s, last)
+                                       : recurrent_gradient(weights.last, inner.data, dgates.data + 2 * u, columns, s, last)) {
+            return error;
+        }
+    }
+    if (const Status error =
+            input_gradients(x, kernel, input_dropout, s, dgates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data)) {
+        return error;
+    }
+    if (!after || dbias.size == 0) return nullptr;
+    copy(dbias.data, dbias.data + columns, 2 * u);
+    return sum_over_rows(dinner.data, n * t, u, dbias.data + columns + 2 * u);
+}
+
+}  // namespace
+}  // namespace lamella

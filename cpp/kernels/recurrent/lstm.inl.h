@@ -1,0 +1,150 @@
+// LSTM over all of time. Gates i, f, g, o: c' = f c + i g, h' = o act(c').
+#pragma once
+#include "kernels/recurrent/recurrent.inl.h"
+
+namespace lamella {
+namespace {
+
+// One sequence's step. z: its gates' sums of the inputs, in turn the gates; sum: those of h.
+template <class T>
+LAMELLA_INLINE void lstm_step(T* z, const T* sum, T* h, T* c, Int u, Int activation, Int recurrent_activation) {
+    const auto summed = [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); };
+    activate<T>(recurrent_activation, 2 * u, z, summed);
+    activate<T>(activation, u, z + 2 * u, [=](Int i, Int part) { return summed(2 * u + i, part); });
+    activate<T>(recurrent_activation, u, z + 3 * u, [=](Int i, Int part) { return summed(3 * u + i, part); });
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> remembered = load(z + u + i, part) * load(c + i, part);
+        store(c + i, remembered + load(z + i, part) * load(z + 2 * u + i, part), part);
+    });
+    activate<T>(activation, u, h, [=](Int i, Int part) { return load(c + i, part); });
+    for_vectors<T>(0, u, [=](Int i, Int part) { store(h + i, load(h + i, part) * load(z + 3 * u + i, part), part); });
+}
+
+template <class T>
+Status lstm_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, In<T> c0, InBytes mask,
+                    In<T> input_dropout, In<T> recurrent_dropout, Int backwards, Int activation, Int recurrent_activation,
+                    Out<T> gates, Out<T> previous, Out<T> cells, Out<T> outputs, Out<T> h, Out<T> c) {
+    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 4, mask, input_dropout, recurrent_dropout, activation,
+                                             recurrent_activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 4 * u;
+    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+    LAMELLA_REQUIRE(bias.size == 0 || bias.size == columns);
+    LAMELLA_REQUIRE(h0.size == n * u && c0.size == n * u && h.size == n * u && c.size == n * u);
+    LAMELLA_REQUIRE(gates.size == n * t * columns);
+    LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
+    LAMELLA_REQUIRE(cells.size == 0 || cells.size == n * t * u);
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
+        return error;
+
+    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 4, 0, 4);
+    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
+    if (scratch == nullptr) return kOutOfMemory;
+    const T* const panels = pack(recurrent, false, scratch);
+    const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
+    if (t == 0) clear(outputs.data, outputs.size);
+    return for_sequences(
+        n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
+            const Rows<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
+            const Rows<T> sums = take_rows<T>(own, columns);
+            const Starts starts = find_starts(s, first, rows);
+            read_states<T>(h0, first, rows, u, h_now);
+            read_states<T>(c0, first, rows, u, c_now);
+            for (Int step = 0; step < t; ++step) {
+                step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.at(first + r, step);
+                    if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+                    if (cells.size > 0) copy(c_now.at(r), cells.data + at * u, u);
+                    if (!s.masked(at)) {
+                        lstm_step(gates.data + at * columns, sums.at(r), h_now.at(r), c_now.at(r), u, activation,
+                                  recurrent_activation);
+                    }
+                    write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
+                }
+            }
+            write_states<T>(h_now, first, rows, u, h);
+            write_states<T>(c_now, first, rows, u, c);
+        });
+}
+
+// The same back. z: the gates; c: the state before; dh, dc: the gradients to the states after, in turn to c and what of h's
+// does not go through the gates, which is nothing; dz: that to the gates' sums; a: u elements of scratch.
+template <class T>
+LAMELLA_INLINE void lstm_step_back(const T* z, const T* c, T* dh, T* dc, T* dz, T* a, Int u, Int activation,
+                                   const Slope<T>& slope, const Slope<T>& gate_slope) {
+    activate<T>(activation, u, a, [=](Int i, Int part) {
+        return load(z + u + i, part) * load(c + i, part) + load(z + i, part) * load(z + 2 * u + i, part);
+    });
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> in = load(z + i, part), forget = load(z + u + i, part), g = load(z + 2 * u + i, part),
+                     out = load(z + 3 * u + i, part), cell = load(a + i, part), d = load(dh + i, part);
+        const Vec<T> d_cell = load(dc + i, part) + d * out * slope.at(cell);
+        store(dz + i, d_cell * g * gate_slope.at(in), part);
+        store(dz + u + i, d_cell * load(c + i, part) * gate_slope.at(forget), part);
+        store(dz + 2 * u + i, d_cell * in * slope.at(g), part);
+        store(dz + 3 * u + i, d * cell * gate_slope.at(out), part);
+        store(dc + i, d_cell * forget, part);
+        store(dh + i, Vec<T>{}, part);
+    });
+}
+
+template <class T>
+Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout, In<T> recurrent_dropout,
+                     Int backwards, Int activation, Int recurrent_activation, In<T> gates, In<T> previous, In<T> cells,
+                     In<T> doutputs, In<T> dh, In<T> dc, Out<T> dgates, Out<T> dx, Out<T> dkernel, Out<T> drecurrent,
+                     Out<T> dbias, Out<T> dh0, Out<T> dc0) {
+    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 4, mask, input_dropout, recurrent_dropout, activation,
+                                             recurrent_activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 4 * u;
+    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
+        return error;
+    LAMELLA_REQUIRE(gates.size == n * t * columns && dgates.size == gates.size);
+    LAMELLA_REQUIRE(previous.size == n * t * u && cells.size == n * t * u);
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == columns);
+    LAMELLA_REQUIRE(dc0.size == n * u && (dc.size == 0 || dc.size == n * u));
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 4, 0, 4);
+    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
+    if (scratch == nullptr) return kOutOfMemory;
+    const T* const panels = pack(recurrent, true, scratch);
+    const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
+    const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const Int bytes = 4 * rows_bytes<T>(u) + rows_bytes<T>(columns);
+    const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
+        const Rows<T> dh_now = take_rows<T>(own, u), dc_now = take_rows<T>(own, u), product = take_rows<T>(own, u);
+        const Rows<T> activated = take_rows<T>(own, u), dz = take_rows<T>(own, columns);
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(dh, first, rows, u, dh_now);
+        read_states<T>(dc, first, rows, u, dc_now);
+        for (Int step = t - 1; step >= 0; --step) {
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.at(first + r, step);
+                add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
+                if (s.masked(at)) {
+                    clear(dz.at(r), columns);
+                } else {
+                    lstm_step_back(gates.data + at * columns, cells.data + at * u, dh_now.at(r), dc_now.at(r), dz.at(r),
+                                   activated.at(r), u, activation, slope, gate_slope);
+                }
+                copy(dz.at(r), dgates.data + at * columns, columns);
+            }
+            step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
+        }
+        write_states<T>(dh_now, first, rows, u, dh0);
+        write_states<T>(dc_now, first, rows, u, dc0);
+    });
+    if (failed != nullptr) return failed;
+    if (drecurrent.size > 0) {
+        if (const Status error = recurrent_gradient(recurrent, previous.data, dgates.data, columns, s, drecurrent.data))
+            return error;
+    }
+    return input_gradients(x, kernel, input_dropout, s, dgates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data);
+}
+
+}  // namespace
+}  // namespace lamella

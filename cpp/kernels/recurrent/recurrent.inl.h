@@ -1,0 +1,455 @@
+// What the recurrent kernels share: N sequences of T steps, F features, U units. A gate is U columns of the kernel
+// [F, gates*U] and of the recurrent kernel [U, gates*U].
+//
+// The inputs of all steps are multiplied first, as one product. Then each chunk of sequences goes through all its steps alone:
+// nothing of a step depends on another sequence, so threads meet once a call, not once a step.
+#pragma once
+#include "kernels/column_sums.inl.h"
+#include "kernels/elementwise/activation.inl.h"
+#include "kernels/multiply/gemm.inl.h"
+
+namespace lamella {
+namespace {
+
+// --- what a step computes element by element ---
+
+// As the table numbers them.
+enum Function : Int { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid, kFunctions };
+
+LAMELLA_INLINE bool is_function(Int function) { return function >= 0 && function < kFunctions; }
+
+// y[i] = function(read(i, part)) for n elements.
+template <class T, class Read>
+LAMELLA_INLINE void activate(Int function, Int n, T* y, const Read& read) {
+    const auto each = [=](const auto& f) {
+        for_vectors<T>(0, n, [=](Int i, Int part) { store(y + i, f(read(i, part)), part); });
+    };
+    switch (function) {
+        case kLinear:
+            return each([](Vec<T> v) { return v; });
+        case kRelu:
+            return each([](Vec<T> v) { return v < T(0) ? Vec<T>{} : v; });
+        case kTanh:
+            return each([](Vec<T> v) { return tanh<T>(v); });
+        case kSigmoid:
+            return each([](Vec<T> v) { return sigmoid<T>(v); });
+        case kHardSigmoid:
+            return each([](Vec<T> v) { return hard_sigmoid<T>(v); });
+    }
+}
+
+// The slope of a function where its value is y: a + b*y + c*y*y, and 0 where y <= low or y >= high.
+template <class T>
+struct Slope {
+    T a, b, c, low, high;
+
+    LAMELLA_INLINE Vec<T> at(Vec<T> y) const { return ((y <= low) | (y >= high)) ? Vec<T>{} : (y * c + b) * y + a; }
+};
+
+template <class T>
+LAMELLA_INLINE Slope<T> slope_of(Int function) {
+    const T none = T(__builtin_nan(""));  // compares as false
+    switch (function) {
+        case kRelu:
+            return {1, 0, 0, 0, none};
+        case kTanh:
+            return {1, 0, -1, none, none};
+        case kSigmoid:
+            return {0, 1, -1, none, none};
+        case kHardSigmoid:
+            return {T(0.2), 0, 0, 0, 1};
+        default:
+            return {1, 0, 0, none, none};
+    }
+}
+
+// --- order of the steps, masks, chunks ---
+
+struct Steps {
+    Int sequences, steps;
+    const std::uint8_t* mask;  // [sequences, steps] or nullptr: all are computed
+    bool backwards;            // from the last input to the first
+
+    // Where the input of a sequence's step stands in [sequences * steps].
+    LAMELLA_INLINE Int at(Int sequence, Int step) const { return sequence * steps + (backwards ? steps - 1 - step : step); }
+    LAMELLA_INLINE bool masked(Int at) const { return mask != nullptr && mask[at] == 0; }
+};
+
+// Sequences of a chunk, at most: tiles of 6 + 6 + 4 rows. Each step of a chunk reads all recurrent weights, 8 operations for
+// each of their bytes, which L2 and L3 keep up with.
+constexpr Int kMostSequences = 16;
+
+// f(first, rows, arena) for chunks of equal size, an even number of them if more than one; the arena has `bytes`.
+template <class F>
+Status for_sequences(Int sequences, Int flops_of_one, Int bytes, const F& f) {
+    if (sequences == 0) return nullptr;
+    const Int chunks = ceil_divide(sequences, kMostSequences), even = ceil_divide(chunks, 2) * 2;
+    const bool serial = sequences * flops_of_one <= kChunkFlops;
+    Int failed = 0;
+    parallel_for(sequences, larger(1, ceil_divide(sequences, serial ? chunks : even)), [&](Int begin, Int end) {
+        void* const scratch = thread_scratch(bytes);
+        if (scratch != nullptr) f(begin, end - begin, Arena(scratch));
+        else __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+    });
+    return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+// Rows of a chunk's scratch, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not
+// alias.
+template <class T>
+struct Rows {
+    T* data;
+    Int distance;
+
+    LAMELLA_INLINE T* at(Int row) const { return data + row * distance; }
+    LAMELLA_INLINE Rows from(Int column) const { return {data + column, distance}; }
+};
+
+template <class T>
+LAMELLA_INLINE Int row_distance(Int columns) {
+    constexpr Int kLine = 64 / sizeof(T);
+    return (ceil_divide(columns, kLine) + 1) * kLine;
+}
+
+template <class T>
+LAMELLA_INLINE Int rows_bytes(Int columns) {
+    return Arena::bytes<T>(kMostSequences * row_distance<T>(columns));
+}
+
+template <class T>
+LAMELLA_INLINE Rows<T> take_rows(Arena& arena, Int columns) {
+    return {arena.take<T>(kMostSequences * row_distance<T>(columns)), row_distance<T>(columns)};
+}
+
+// States of a chunk [N, U] to its scratch, zeros if absent, and back.
+template <class T>
+LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, Rows<T> rows) {
+    for (Int r = 0; r < count; ++r) {
+        if (states.size > 0) copy(states.data + (first + r) * units, rows.at(r), units);
+        else clear(rows.at(r), units);
+    }
+}
+
+template <class T>
+LAMELLA_INLINE void write_states(Rows<T> rows, Int first, Int count, Int units, Out<T> states) {
+    for (Int r = 0; r < count; ++r) copy(rows.at(r), states.data + (first + r) * units, units);
+}
+
+// For each sequence of a chunk the first step that is computed: outputs before it are 0.
+struct Starts {
+    Int step[kMostSequences];
+};
+
+LAMELLA_INLINE Starts find_starts(const Steps& s, Int first, Int count) {
+    Starts starts;
+    for (Int r = 0; r < count; ++r) {
+        Int step = 0;
+        while (step < s.steps && s.masked(s.at(first + r, step))) ++step;
+        starts.step[r] = step;
+    }
+    return starts;
+}
+
+// outputs [N, kept, U], the last `kept` steps; or their gradients, of which none are kept if they are absent.
+template <class A>
+struct Outputs {
+    A* data;
+    Int kept, units, steps;
+
+    // Where the output of a step stands; nullptr if it is none of the last ones.
+    LAMELLA_INLINE A* at(Int sequence, Int step) const {
+        const Int place = step - (steps - kept);
+        return place < 0 || kept == 0 ? nullptr : data + (sequence * kept + place) * units;
+    }
+};
+
+template <class T>
+LAMELLA_INLINE Outputs<const T> output_gradients(In<T> doutputs, Int units, Int steps) {
+    return {doutputs.data, doutputs.size == 0 ? 0 : doutputs.shape[1], units, steps};
+}
+
+template <class T>
+LAMELLA_INLINE void write_output(const Outputs<T>& outputs, Int sequence, Int step, bool started, const T* h) {
+    T* const to = outputs.at(sequence, step);
+    if (to == nullptr) return;
+    if (started) copy(h, to, outputs.units);
+    else clear(to, outputs.units);
+}
+
+template <class T>
+LAMELLA_INLINE void add_output_gradient(const Outputs<const T>& dys, Int sequence, Int step, bool started, T* dh) {
+    const T* const dy = dys.at(sequence, step);
+    if (dy == nullptr || !started) return;
+    for_vectors<T>(0, dys.units, [=](Int i, Int part) { store(dh + i, load(dh + i, part) + load(dy + i, part), part); });
+}
+
+// --- dropout: masks that are the same at all steps, 0 or 1/(1-rate) ---
+
+// y [N, T, C] (+)= x * mask, mask [N, C].
+template <class T>
+void drop(const T* x, const T* mask, const Steps& s, Int columns, bool accumulate, T* y) {
+    parallel_for(s.sequences * s.steps, larger(1, kChunkElements / larger(columns, 1)), [=](Int begin, Int end) {
+        for (Int at = begin; at < end; ++at) {
+            const T* const row = x + at * columns;
+            const T* const m = mask + at / s.steps * columns;
+            T* const out = y + at * columns;
+            for_vectors<T>(0, columns, [=](Int i, Int part) {
+                const Vec<T> product = load(row + i, part) * load(m + i, part);
+                store(out + i, accumulate ? load(out + i, part) + product : product, part);
+            });
+        }
+    });
+}
+
+// Masks [groups, N, columns]: one for all gates, one for each, or none.
+template <class T>
+LAMELLA_INLINE bool are_masks(In<T> masks, Int gates, Int sequences, Int columns) {
+    return masks.size == 0 || (masks.rank == 3 && (masks.shape[0] == 1 || masks.shape[0] == gates) &&
+                               masks.shape[1] == sequences && masks.shape[2] == columns);
+}
+
+template <class T>
+LAMELLA_INLINE Int group_count(In<T> masks) {
+    return masks.size == 0 ? 1 : masks.shape[0];
+}
+
+// --- products over all steps ---
+
+// z [N*T, gates*U] = (x * mask of the gate) kernel + bias.
+template <class T>
+Status project(In<T> x, In<T> kernel, const T* bias, In<T> masks, const Steps& s, T* z) {
+    const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
+    const Int groups = group_count<T>(masks), width = columns / groups;
+    for (Int group = 0; group < groups; ++group) {
+        const T* a = x.data;
+        if (masks.size > 0) {
+            T* const dropped = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
+            if (dropped == nullptr) return kOutOfMemory;
+            drop(x.data, masks.data + group * s.sequences * features, s, features, false, dropped);
+            a = dropped;
+        }
+        const Int from = group * width;
+        const Product<T> product{rows,
+                                 width,
+                                 features,
+                                 a,
+                                 features,
+                                 1,
+                                 kernel.data + from,
+                                 columns,
+                                 1,
+                                 z + from,
+                                 columns,
+                                 1,
+                                 bias == nullptr ? nullptr : bias + from,
+                                 false};
+        if (const Status error = multiply_matrices<T>(product)) return error;
+    }
+    return nullptr;
+}
+
+// dx of `project`: sum over groups of (dz kernel^T) * mask.
+template <class T>
+Status project_backward(const T* dz, In<T> kernel, In<T> masks, const Steps& s, T* dx) {
+    const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
+    const Int groups = group_count<T>(masks), width = columns / groups;
+    for (Int group = 0; group < groups; ++group) {
+        T* to = dx;
+        if (masks.size > 0) {
+            to = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
+            if (to == nullptr) return kOutOfMemory;
+        }
+        const Int from = group * width;
+        const Product<T> product{rows, features, width, dz + from, columns, 1,       kernel.data + from,
+                                 1,    columns,  to,    features,  1,       nullptr, false};
+        if (const Status error = multiply_matrices<T>(product)) return error;
+        if (masks.size > 0) drop(to, masks.data + group * s.sequences * features, s, features, group > 0, dx);
+    }
+    return nullptr;
+}
+
+// dw [rows of x, columns ...) = (x * mask)^T dz for `groups` groups of `width` columns; x [N*T, features]. ldz, ldw: the
+// distances of rows.
+template <class T>
+Status weight_gradient(const T* x, Int features, const T* masks, Int groups, Int width, const T* dz, Int ldz, const Steps& s,
+                       T* dw, Int ldw) {
+    const Int rows = s.sequences * s.steps;
+    for (Int group = 0; group < groups; ++group) {
+        const T* a = x;
+        if (masks != nullptr) {
+            T* const dropped = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
+            if (dropped == nullptr) return kOutOfMemory;
+            drop(x, masks + group * s.sequences * features, s, features, false, dropped);
+            a = dropped;
+        }
+        const Product<T> product{features,           width, rows, a,       1,    features, dz + group * width, ldz, 1,
+                                 dw + group * width, ldw,   1,    nullptr, false};
+        if (const Status error = multiply_matrices<T>(product)) return error;
+    }
+    return nullptr;
+}
+
+// --- products of one step ---
+
+// c [rows, columns] (+)= a [rows, depth] times panels, + bias.
+template <class T>
+void multiply_panels(Rows<T> a, const T* panels, Int depth, Int columns, const T* bias, bool accumulate, Rows<T> c, Int rows) {
+    const T* from[kMostSequences];
+    T* to[kMostSequences];
+    for (Int r = 0; r < rows; ++r) from[r] = a.at(r), to[r] = c.at(r);
+    const Int blocks = larger(1, ceil_divide(depth, kBlockDepth<T>)), block_depth = ceil_divide(depth, blocks);
+    for (Int block = 0; block < blocks; ++block) {
+        const Int k0 = block * block_depth, k1 = smaller(k0 + block_depth, depth);
+        const Run run{k0, k1 - k0};
+        for (Int j = 0; j < columns; j += kTileColumns<T>) {
+            const Epilogue<T> epilogue{k1 == depth && bias != nullptr ? bias + j : nullptr, accumulate || k0 > 0, false};
+            const Strip<T> strip{from, to, j, rows};
+            multiply_by<T, 1, kTileColumns<T>>(strip, 1, &run, 1, panels + j * depth + k0 * kTileColumns<T>, kTileColumns<T>,
+                                               smaller(kTileColumns<T>, columns - j), epilogue);
+        }
+    }
+}
+
+// Some gates' columns of a recurrent kernel. With a dropout mask for each gate, each is a product of its own.
+template <class T>
+struct Recurrent {
+    const T* weights;  // the first of the columns
+    Int ldw;           // columns of the whole recurrent kernel
+    Int units, sequences;
+    Int groups, width;  // columns of a group
+    const T* masks;     // [groups, sequences, units] or nullptr
+
+    LAMELLA_INLINE Int panels_size(bool transposed) const {
+        const Int columns = transposed ? units : width, depth = transposed ? width : units;
+        return ceil_divide(columns, kTileColumns<T>) * kTileColumns<T> * depth;
+    }
+    LAMELLA_INLINE Int bytes(bool transposed) const { return Arena::bytes<T>(groups * panels_size(transposed)); }
+};
+
+// Gates first, first + 1 ... of all `gates` of a recurrent kernel.
+template <class T>
+LAMELLA_INLINE Recurrent<T> some_gates(In<T> recurrent_kernel, In<T> masks, Int sequences, Int gates, Int first, Int count) {
+    const Int u = recurrent_kernel.shape[0], each = masks.size > 0 && masks.shape[0] == gates;
+    const T* const own = masks.size == 0 ? nullptr : masks.data + (each ? first * sequences * u : 0);
+    return {recurrent_kernel.data + first * u, gates * u, u, sequences, each ? count : 1, each ? u : count * u, own};
+}
+
+template <class T>
+T* pack(const Recurrent<T>& recurrent, bool transposed, T* panels) {
+    const Int u = recurrent.units, width = recurrent.width, ldw = recurrent.ldw;
+    for (Int group = 0; group < recurrent.groups; ++group) {
+        T* const own = panels + group * recurrent.panels_size(transposed);
+        const T* const w = recurrent.weights + group * width;
+        const Int depth = transposed ? width : u, columns = transposed ? u : width;
+        for (Int j = 0; j < columns; j += kTileColumns<T>) {
+            const Int some = smaller(kTileColumns<T>, columns - j);
+            if (transposed) pack_panel_transposed(w + j * ldw, ldw, depth, some, own + j * depth);
+            else pack_panel(w + j, ldw, depth, some, own + j * depth);
+        }
+    }
+    return panels;
+}
+
+// sums [rows, groups*width] = (h * mask of the group) weights + bias for sequences from `first` on; dropped: as h.
+template <class T>
+void step_forward(const Recurrent<T>& recurrent, const T* panels, Rows<T> h, Int first, Int rows, const T* bias,
+                  Rows<T> dropped, Rows<T> sums) {
+    const Int u = recurrent.units, width = recurrent.width;
+    for (Int group = 0; group < recurrent.groups; ++group) {
+        if (recurrent.masks != nullptr) {
+            const T* const masks = recurrent.masks + (group * recurrent.sequences + first) * u;
+            for (Int r = 0; r < rows; ++r) {
+                for_vectors<T>(0, u, [=](Int i, Int part) {
+                    store(dropped.at(r) + i, load(h.at(r) + i, part) * load(masks + r * u + i, part), part);
+                });
+            }
+        }
+        multiply_panels(recurrent.masks != nullptr ? dropped : h, panels + group * recurrent.panels_size(false), u, width,
+                        bias == nullptr ? nullptr : bias + group * width, false, sums.from(group * width), rows);
+    }
+}
+
+// dh [rows, units] += (dz weights^T) * mask; product: as dh.
+template <class T>
+void step_backward(const Recurrent<T>& recurrent, const T* panels, Rows<T> dz, Int first, Int rows, Rows<T> product,
+                   Rows<T> dh) {
+    const Int u = recurrent.units, width = recurrent.width;
+    const bool drops = recurrent.masks != nullptr;
+    for (Int group = 0; group < recurrent.groups; ++group) {
+        multiply_panels<T>(dz.from(group * width), panels + group * recurrent.panels_size(true), width, u, nullptr, !drops,
+                           drops ? product : dh, rows);
+        if (!drops) continue;
+        const T* const masks = recurrent.masks + (group * recurrent.sequences + first) * u;
+        for (Int r = 0; r < rows; ++r) {
+            for_vectors<T>(0, u, [=](Int i, Int part) {
+                const Vec<T> dropped = load(product.at(r) + i, part) * load(masks + r * u + i, part);
+                store(dh.at(r) + i, load(dh.at(r) + i, part) + dropped, part);
+            });
+        }
+    }
+}
+
+// --- the checks and the gradients that all three have in common ---
+
+// x [N, T, F] and what goes with it.
+template <class T>
+Status check_recurrent(In<T> x, In<T> kernel, In<T> recurrent_kernel, Int gates, InBytes mask, In<T> input_dropout,
+                       In<T> recurrent_dropout, Int activation, Int recurrent_activation) {
+    LAMELLA_REQUIRE(x.rank == 3 && kernel.rank == 2 && recurrent_kernel.rank == 2);
+    LAMELLA_REQUIRE(kernel.shape[0] == x.shape[2] && recurrent_kernel.shape[0] > 0);
+    LAMELLA_REQUIRE(kernel.shape[1] == gates * recurrent_kernel.shape[0]);
+    LAMELLA_REQUIRE(recurrent_kernel.shape[1] == gates * recurrent_kernel.shape[0]);
+    LAMELLA_REQUIRE(mask.size == 0 || (mask.rank == 2 && mask.shape[0] == x.shape[0] && mask.shape[1] == x.shape[1]));
+    LAMELLA_REQUIRE(are_masks<T>(input_dropout, gates, x.shape[0], x.shape[2]));
+    LAMELLA_REQUIRE(are_masks<T>(recurrent_dropout, gates, x.shape[0], recurrent_kernel.shape[0]));
+    LAMELLA_REQUIRE(is_function(activation) && is_function(recurrent_activation));
+    return nullptr;
+}
+
+template <class T>
+Status check_outputs(In<T> x, In<T> recurrent_kernel, const Int* shape, Int rank) {
+    LAMELLA_REQUIRE(rank == 3 && shape[0] == x.shape[0] && shape[2] == recurrent_kernel.shape[0]);
+    LAMELLA_REQUIRE(shape[1] == x.shape[1] || shape[1] == 1);
+    return nullptr;
+}
+
+template <class T>
+Status check_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> doutputs, In<T> dh, Out<T> dx, Out<T> dkernel,
+                      Out<T> drecurrent, Out<T> dh0) {
+    if (doutputs.size > 0) {
+        if (const Status error = check_outputs(x, recurrent_kernel, doutputs.shape, doutputs.rank)) return error;
+    }
+    LAMELLA_REQUIRE(dh0.size == x.shape[0] * recurrent_kernel.shape[0]);
+    LAMELLA_REQUIRE(dh.size == 0 || dh.size == dh0.size);
+    LAMELLA_REQUIRE(dx.size == 0 || same_shape(dx, x));
+    LAMELLA_REQUIRE(dkernel.size == 0 || same_shape(dkernel, kernel));
+    LAMELLA_REQUIRE(drecurrent.size == 0 || same_shape(drecurrent, recurrent_kernel));
+    return nullptr;
+}
+
+// What dz [N, T, gates*U], the gradient to the gates' sums, gives; those of the three that are present. dbias: [gates*U].
+template <class T>
+Status input_gradients(In<T> x, In<T> kernel, In<T> masks, const Steps& s, const T* dz, Out<T> dx, Out<T> dkernel, T* dbias) {
+    const Int columns = kernel.shape[1], groups = group_count<T>(masks);
+    if (dbias != nullptr) {
+        if (const Status error = sum_over_rows(dz, s.sequences * s.steps, columns, dbias)) return error;
+    }
+    if (dkernel.size > 0) {
+        const T* const own = masks.size == 0 ? nullptr : masks.data;
+        if (const Status error =
+                weight_gradient(x.data, x.shape[2], own, groups, columns / groups, dz, columns, s, dkernel.data, columns)) {
+            return error;
+        }
+    }
+    return dx.size > 0 ? project_backward(dz, kernel, masks, s, dx.data) : nullptr;
+}
+
+// The gradient to the gates' columns: h [N*T, U] is what they were multiplied with.
+template <class T>
+Status recurrent_gradient(const Recurrent<T>& recurrent, const T* h, const T* dz, Int ldz, const Steps& s, T* dweights) {
+    return weight_gradient(h, recurrent.units, recurrent.masks, recurrent.groups, recurrent.width, dz, ldz, s, dweights,
+                           recurrent.ldw);
+}
+
+}  // namespace
+}  // namespace lamella

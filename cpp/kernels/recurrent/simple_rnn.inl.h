@@ -1,0 +1,107 @@
+// Simple recurrent layer over all of time: h' = act(x kernel + bias + h recurrent_kernel).
+#pragma once
+#include "kernels/recurrent/recurrent.inl.h"
+
+namespace lamella {
+namespace {
+
+template <class T>
+Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, InBytes mask,
+                          In<T> input_dropout, In<T> recurrent_dropout, Int backwards, Int activation, Out<T> states,
+                          Out<T> previous, Out<T> outputs, Out<T> h) {
+    if (const Status error =
+            check_recurrent(x, kernel, recurrent_kernel, 1, mask, input_dropout, recurrent_dropout, activation, activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0];
+    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+    LAMELLA_REQUIRE(bias.size == 0 || bias.size == u);
+    LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
+    LAMELLA_REQUIRE(states.size == n * t * u);
+    LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, states.data)) {
+        return error;
+    }
+    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
+    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
+    if (scratch == nullptr) return kOutOfMemory;
+    const T* const panels = pack(recurrent, false, scratch);
+    const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
+    if (t == 0) clear(outputs.data, outputs.size);
+    return for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
+        const Rows<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), sums = take_rows<T>(own, u);
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(h0, first, rows, u, h_now);
+        for (Int step = 0; step < t; ++step) {
+            step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.at(first + r, step);
+                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+                if (!s.masked(at)) {
+                    T* const z = states.data + at * u;
+                    const T* const sum = sums.at(r);
+                    activate<T>(activation, u, z, [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
+                    copy(z, h_now.at(r), u);
+                }
+                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
+            }
+        }
+        write_states<T>(h_now, first, rows, u, h);
+    });
+}
+
+template <class T>
+Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout,
+                           In<T> recurrent_dropout, Int backwards, Int activation, In<T> states, In<T> previous, In<T> doutputs,
+                           In<T> dh, Out<T> dstates, Out<T> dx, Out<T> dkernel, Out<T> drecurrent, Out<T> dbias, Out<T> dh0) {
+    if (const Status error =
+            check_recurrent(x, kernel, recurrent_kernel, 1, mask, input_dropout, recurrent_dropout, activation, activation)) {
+        return error;
+    }
+    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0];
+    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
+        return error;
+    LAMELLA_REQUIRE(states.size == n * t * u && dstates.size == n * t * u && previous.size == n * t * u);
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == u);
+    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
+    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
+    if (scratch == nullptr) return kOutOfMemory;
+    const T* const panels = pack(recurrent, true, scratch);
+    const Slope<T> slope = slope_of<T>(activation);
+    const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const Status failed = for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
+        const Rows<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dz = take_rows<T>(own, u);
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(dh, first, rows, u, dh_now);
+        for (Int step = t - 1; step >= 0; --step) {
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.at(first + r, step);
+                T *const d = dh_now.at(r), *const to = dz.at(r);
+                add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
+                if (s.masked(at)) {
+                    clear(to, u);
+                } else {
+                    const T* const state = states.data + at * u;
+                    for_vectors<T>(0, u, [=](Int i, Int part) {
+                        store(to + i, load(d + i, part) * slope.at(load(state + i, part)), part);
+                        store(d + i, Vec<T>{}, part);
+                    });
+                }
+                copy(to, dstates.data + at * u, u);
+            }
+            step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
+        }
+        write_states<T>(dh_now, first, rows, u, dh0);
+    });
+    if (failed != nullptr) return failed;
+    if (drecurrent.size > 0) {
+        if (const Status error = recurrent_gradient(recurrent, previous.data, dstates.data, u, s, drecurrent.data))
+            return error;
+    }
+    return input_gradients(x, kernel, input_dropout, s, dstates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data);
+}
+
+}  // namespace
+}  // namespace lamella

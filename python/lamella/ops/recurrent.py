@@ -1,0 +1,266 @@
+"""Recurrent layers over all of time, each one op: the inputs are multiplied as one product, the steps follow in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.core.types import Array
+from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.tape import BackwardOfSeveral, Gradients, differentiable
+
+# The functions that the kernels compute within a step, as cpp/kernels/recurrent/recurrent.inl.h numbers them.
+FUNCTIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3, "hard_sigmoid": 4}
+
+
+class _Call:
+    """One call's arrays as the kernels take them.
+
+    Attributes:
+        n, steps, units: The sizes.
+        weights: x, kernel, recurrent_kernel.
+        how: mask, input_dropout, recurrent_dropout, go_backwards.
+    """
+
+    def __init__(
+        self,
+        who: str,
+        gates: int,
+        x: Array,
+        kernel: Array,
+        recurrent_kernel: Array,
+        bias: Array | None,
+        bias_shape: Callable[[int], tuple[int, ...]],
+        mask: Array | None,
+        input_dropout: Array | None,
+        recurrent_dropout: Array | None,
+        go_backwards: bool,
+    ) -> None:
+        if x.ndim != 3:
+            raise ValueError(f"{who}: expected x [N, T, F], got shape {x.shape}")
+        self.who = who
+        self.n, self.steps, features = x.shape
+        self.units = units = recurrent_kernel.shape[0]
+        if kernel.shape != (features, gates * units):
+            raise ValueError(f"{who}: expected kernel [{features}, {gates * units}], got shape {kernel.shape}")
+        if recurrent_kernel.shape != (units, gates * units):
+            raise ValueError(f"{who}: expected recurrent_kernel [{units}, {gates * units}], got shape {recurrent_kernel.shape}")
+        if mask is not None and mask.shape != x.shape[:2]:
+            raise ValueError(f"{who}: expected a mask of shape {x.shape[:2]}, got {mask.shape}")
+        self.none = absent(x.dtype)
+        self.weights = contiguous(x), kernel, recurrent_kernel
+        self.bias = self._array("bias", bias, bias_shape(units))
+        self.how = (
+            absent(np.dtype(np.uint8)) if mask is None else np.not_equal(mask, 0).view(np.uint8),
+            self._array("input_dropout", input_dropout, (1, self.n, features), (gates, self.n, features)),
+            self._array("recurrent_dropout", recurrent_dropout, (1, self.n, units), (gates, self.n, units)),
+            go_backwards,
+        )
+
+    def _array(self, name: str, array: Array | None, *shapes: tuple[int, ...]) -> Array:
+        """`array`, of one of `shapes`; absent if None."""
+        if array is None:
+            return self.none
+        if array.shape not in shapes:
+            raise ValueError(f"{self.who}: expected {name} of shape {' or '.join(map(str, shapes))}, got {array.shape}")
+        return contiguous(array)
+
+    def function(self, argument: str, name: str) -> int:
+        if name not in FUNCTIONS:
+            raise ValueError(f"{self.who}: expected one of {sorted(FUNCTIONS)} for {argument}, got {name!r}")
+        return FUNCTIONS[name]
+
+    def state(self, name: str, state: Array | None) -> Array:
+        if state is None:
+            return np.zeros((self.n, self.units), self.none.dtype)
+        return self._array(name, state, (self.n, self.units))
+
+    def new(self, *shape: int) -> Array:
+        return empty_like(self.none, shape)
+
+    def kept(self) -> Array:
+        """For what only the way back reads, [N, T, units]; absent where no tape records."""
+        return self.none if _kernels.recorded() is None else self.new(self.n, self.steps, self.units)
+
+    def gradients_of_results(self, dys: Gradients) -> list[Array]:
+        given = [self.none if dy is None else contiguous(dy) for dy in dys]
+        if given[0].ndim == 2:
+            given[0] = given[0][:, None]  # of the last output only
+        return given
+
+    def gradients(self, need: tuple[bool, ...]) -> list[Array]:
+        """For those of x, kernel, recurrent_kernel and bias that are needed."""
+        return [empty_like(a) if needed else self.none for a, needed in zip((*self.weights, self.bias), need, strict=False)]
+
+
+@differentiable
+def lstm(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None = None,
+    c0: Array | None = None,
+    *,
+    mask: Array | None = None,
+    input_dropout: Array | None = None,
+    recurrent_dropout: Array | None = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+    recurrent_activation: str = "hard_sigmoid",
+) -> tuple[tuple[Array, ...], BackwardOfSeveral]:
+    """LSTM: i, f, o = rec(x K + h R + b), g = act(x K + h R + b), c' = f c + i g, h' = o act(c').
+
+    Args:
+        x: float [N, T, F].
+        kernel: K, [F, 4 units], gates in the order i, f, g, o.
+        recurrent_kernel: R, [units, 4 units].
+        bias: [4 units] or None.
+        h0, c0: States before the first step, [N, units]; None is zeros.
+        mask: [N, T]; a step where it is 0 keeps the states and repeats the output, which is 0 before the first step.
+        input_dropout: What x is multiplied by at each step, [1, N, F], or [4, N, F] with a mask of its own for each gate.
+        recurrent_dropout: The same for h where it is multiplied by R, [1 or 4, N, units].
+        go_backwards: From the last step to the first; outputs are in the order of computation.
+        return_sequences: All outputs, or the last one.
+        activation, recurrent_activation: Names in FUNCTIONS.
+
+    Returns:
+        (outputs [N, T, units] or [N, units], h [N, units], c [N, units]). mask and dropout get no gradient.
+
+    Raises:
+        ValueError: If shapes do not fit, or for another activation.
+        TypeError: If dtypes differ.
+
+    Source: Keras 2.2.5.
+    """
+    call = _Call(
+        "lstm", 4, x, kernel, recurrent_kernel, bias, lambda u: (4 * u,), mask, input_dropout, recurrent_dropout, go_backwards
+    )
+    how = *call.how, call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
+    states = call.state("h0", h0), call.state("c0", c0)
+    gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.kept(), call.kept()
+    outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
+    h, c = empty_like(states[0]), empty_like(states[1])
+    _kernels.lstm_forward(*call.weights, call.bias, *states, *how, gates, previous, cells, outputs, h, c)
+
+    def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
+        gradients = *call.gradients(need), call.new(call.n, call.units), call.new(call.n, call.units)
+        # The gradients to the gates' sums take the gates' place: nothing reads these after it.
+        _kernels.lstm_backward(*call.weights, *how, gates, previous, cells, *call.gradients_of_results(dys), gates, *gradients)
+        return gradients
+
+    return (outputs if return_sequences else outputs[:, 0], h, c), backward
+
+
+@differentiable
+def gru(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None = None,
+    *,
+    mask: Array | None = None,
+    input_dropout: Array | None = None,
+    recurrent_dropout: Array | None = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+    recurrent_activation: str = "hard_sigmoid",
+    reset_after: bool = False,
+) -> tuple[tuple[Array, ...], BackwardOfSeveral]:
+    """GRU: z, r = rec(x K + h R + b), n = act(x K + (r h) R + b), h' = z h + (1-z) n.
+
+    Args:
+        kernel: K, [F, 3 units], gates in the order z, r, n.
+        recurrent_kernel: R, [units, 3 units].
+        bias: [3 units] or None.
+        reset_after: n = act(x K + b + r (h R + b')); bias is [2, 3 units], b and then b', which z and r get, too.
+        x, h0, mask and what follows: As `lstm` takes them, with 3 gates.
+
+    Returns:
+        (outputs [N, T, units] or [N, units], h [N, units]).
+
+    Raises:
+        ValueError: If shapes do not fit, or for another activation.
+        TypeError: If dtypes differ.
+
+    Source: Keras 2.2.5, but that recurrent_dropout drops h only where it is multiplied by R, whatever the number of masks.
+    """
+
+    def bias_shape(units: int) -> tuple[int, ...]:
+        return (2, 3 * units) if reset_after else (3 * units,)
+
+    call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, bias_shape, mask, input_dropout, recurrent_dropout, go_backwards)
+    act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
+    how = *call.how, act, rec, reset_after
+    state = call.state("h0", h0)
+    gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.kept(), call.kept()
+    outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
+    h = empty_like(state)
+    _kernels.gru_forward(*call.weights, call.bias, state, *how, gates, previous, inner, outputs, h)
+
+    def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
+        gradients = *call.gradients(need), call.new(call.n, call.units)
+        dinner = inner if reset_after else call.none
+        _kernels.gru_backward(
+            *call.weights, *how, gates, previous, inner, *call.gradients_of_results(dys), gates, dinner, *gradients
+        )
+        return gradients
+
+    return (outputs if return_sequences else outputs[:, 0], h), backward
+
+
+@differentiable
+def simple_rnn(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None,
+    h0: Array | None = None,
+    *,
+    mask: Array | None = None,
+    input_dropout: Array | None = None,
+    recurrent_dropout: Array | None = None,
+    go_backwards: bool = False,
+    return_sequences: bool = True,
+    activation: str = "tanh",
+) -> tuple[tuple[Array, ...], BackwardOfSeveral]:
+    """h' = act(x kernel + bias + h recurrent_kernel).
+
+    Args:
+        kernel: [F, units].
+        recurrent_kernel: [units, units].
+        bias: [units] or None.
+        x, h0, mask and what follows: As `lstm` takes them, with one gate.
+
+    Returns:
+        (outputs [N, T, units] or [N, units], h [N, units]).
+
+    Raises:
+        ValueError: If shapes do not fit, or for another activation.
+        TypeError: If dtypes differ.
+
+    Source: Keras 2.2.5.
+    """
+    call = _Call(
+        "simple_rnn", 1, x, kernel, recurrent_kernel, bias, lambda u: (u,), mask, input_dropout, recurrent_dropout, go_backwards
+    )
+    how = *call.how, call.function("activation", activation)
+    state = call.state("h0", h0)
+    computed, previous = call.new(call.n, call.steps, call.units), call.kept()
+    outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
+    h = empty_like(state)
+    _kernels.simple_rnn_forward(*call.weights, call.bias, state, *how, computed, previous, outputs, h)
+
+    def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
+        gradients = *call.gradients(need), call.new(call.n, call.units)
+        _kernels.simple_rnn_backward(
+            *call.weights, *how, computed, previous, *call.gradients_of_results(dys), computed, *gradients
+        )
+        return gradients
+
+    return (outputs if return_sequences else outputs[:, 0], h), backward
