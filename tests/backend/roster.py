@@ -218,12 +218,12 @@ ROWS: dict[str, list[Row]] = {
     "get_variable_shape": [one_argument(np.shape, **VALUE)],
     "int_shape": [one_argument(np.shape, **VALUE)],
     "ndim": [one_argument(np.ndim, **VALUE)],
-    "shape": [one_argument(np.shape, **VALUE)],
+    "shape": [one_argument(lambda x: np.array(x.shape), **CONSTANT)],
 }  # fmt: skip
 
 # What takes no tensor, or a Variable alone; tests/test_backend.py has their values.
 SETTINGS = {
-    "arange", "backend", "batch_set_value", "cast_to_floatx", "clear_session", "constant", "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "epsilon", "eye", "floatx", "function",
+    "arange", "backend", "batch_set_value", "Function", "cast_to_floatx", "clear_session", "constant", "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "epsilon", "eye", "floatx", "function",
     "get_session", "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_placeholder", "is_sparse", "is_tensor", "learning_phase",
     "manual_variable_initialization", "moving_average_update", "name_scope", "normalize_batch_in_training", "normalize_data_format", "set_session", "ones", "placeholder", "random_binomial", "random_normal",
     "random_normal_variable", "random_uniform", "random_uniform_variable", "reset_uids", "rnn", "set_epsilon", "set_floatx",

@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
+from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.function import Function
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import MaskedPlan
 from lamella.graph.symbolic import Node, Symbolic, node_of
-from lamella.graph.trace import trace, walk
+from lamella.graph.trace import calls_between, held_values, walk
 from lamella.ops.tape import Tape, value_of
 
 __all__ = ["gradients"]
@@ -27,13 +31,15 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
 
     Args:
         loss: A symbolic tensor of any shape.
-        variables: A symbolic tensor that the loss is made of, a layer's output or a model's input, or a Variable; or a list.
+        variables: A symbolic tensor that the loss is made of, a layer's output, a model's input or a placeholder, or a Variable,
+            a layer's weight or one that functions of K read; or a list.
 
     Returns:
         Symbolic tensors of the variables' shapes and dtypes; None for a variable that the loss does not depend on.
 
     Raises:
         TypeError: An argument is of another kind. Of values, whose past nobody keeps, gradients come from lamella.ops.tape.Tape.
+        NotImplementedError: The loss is made of gradients itself.
         RuntimeError: At run time, within training: gradients of these gradients are not computed.
 
     Source: Keras 2.2.5, TensorFlow backend.
@@ -47,7 +53,10 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
         )
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])
-    held = {id(w) for layer in layers for w in layer.weights}
+    for layer in layers:
+        if isinstance(layer, Gradients):
+            raise NotImplementedError("K.gradients: gradients of what K.gradients returned are not computed")
+    held = {id(w) for layer in layers for w in _variables(layer)}
     reached = [v for v in wanted if (node_of(v) in nodes if isinstance(v, Symbolic) else id(v) in held)]
     if not reached:
         return [None] * len(wanted)
@@ -55,6 +64,14 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
     slopes = layer(layer.sources)
     found = dict(zip(map(id, reached), slopes if isinstance(slopes, list) else [slopes]))
     return [found.get(id(v)) for v in wanted]
+
+
+def _variables(layer: Layer) -> list[Variable]:
+    if isinstance(layer, Function):
+        return layer.variables
+    if isinstance(layer, InputLayer):
+        return [layer.source] if isinstance(layer.source, Variable) else []
+    return layer.weights
 
 
 class Gradients(Layer, self_contained=True):
@@ -65,13 +82,16 @@ class Gradients(Layer, self_contained=True):
         self.variables = list(dict.fromkeys(v for v in variables if isinstance(v, Variable)))
         tensors = list(dict.fromkeys(v for v in variables if isinstance(v, Symbolic)))
         self.watched = len(tensors)
-        ends = [x for node in nodes if isinstance(node.layer, InputLayer) for x in node.outputs]
+        ends = [x for node in nodes if not node.inputs for x in node.outputs]
         self.sources = tensors + [x for x in ends if x not in tensors]
         self._order = [(self.variables + tensors).index(v) for v in variables]
         self._shapes: list[Shape] = [v.shape for v in variables]
         self._dtypes = [str(v.dtype) for v in variables]
         self._phase_counts = any(node.layer.uses_learning_phase for node in nodes)
-        self._plan = MaskedPlan(trace(self.sources, [loss]).nodes, self.sources, [loss])
+        # Inputs that hold a Variable read it, so that the tape sees it.
+        held = held_values(nodes)
+        self._held = {i: v for i, x in enumerate(self.sources) if isinstance(v := held.get(x), Variable)}
+        self._plan = MaskedPlan(calls_between(self.sources, [loss]), self.sources, [loss])
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -86,12 +106,18 @@ class Gradients(Layer, self_contained=True):
         return self._shapes if len(self._shapes) > 1 else self._shapes[0]
 
     def call(self, inputs: Any) -> Any:
-        values = [value_of(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
-        with Tape(self.variables) as tape:
-            given = [tape.watch(x) if i < self.watched and x is not None else x for i, x in enumerate(values)]
+        values: list[Any] = [value_of(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
+        # State moves where the loss itself is computed, if it is.
+        with Tape(self.variables) as tape, Scope((pending, "updates", Updates())):
+            given: list[Any] = [tape.watch(x) if i < self.watched and x is not None else x for i, x in enumerate(values)]
+            for i, variable in self._held.items():
+                given[i] = given[i] if i < self.watched else variable
             loss = self._plan(given, current.training)[0]
         found = tape.gradients([(loss, np.ones(loss.shape, loss.dtype))])
         like = [*(v.value for v in self.variables), *values[: self.watched]]
         slopes: list[Array] = [np.zeros_like(x) if g is None else g for g, x in zip(found, like)]
         ordered = [slopes[i] for i in self._order]
         return ordered if len(ordered) > 1 else ordered[0]
+
+
+setattr(Symbolic, "gradients", gradients)

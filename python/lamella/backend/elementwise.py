@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ from lamella import ops
 from lamella.core.types import Array, Value
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs
+from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import value_of
 
 __all__ = [
@@ -70,12 +72,7 @@ def clip(x: Value, min_value: float | Value | None, max_value: float | Value | N
     return y
 
 
-@in_graphs
-def switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
-    """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
-
-    An array's axes are the first of the expressions'. Raises ValueError if it has more axes than they have.
-    """
+def _switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
     chosen = np.asarray(array_of(condition), bool)
     if chosen.ndim == 0:
         value = then_expression if chosen else else_expression
@@ -88,6 +85,23 @@ def switch(condition: Value, then_expression: Value | None, else_expression: Val
     if chosen.ndim > ndim:
         raise ValueError(f"Rank of `condition` should be less than or equal to rank of expressions. Got {chosen.ndim} > {ndim}")
     return ops.where(then, other, condition=chosen.reshape(chosen.shape + (1,) * (ndim - chosen.ndim)))
+
+
+_switched = in_graphs(_switch, "switch")
+
+
+@functools.wraps(_switched)
+def switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
+    """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
+
+    An array's axes are the first of the expressions'. With a symbolic condition both functions are called, once.
+
+    Raises:
+        ValueError: The condition has more axes than the expressions.
+    """
+    if isinstance(condition, Symbolic):
+        then_expression, else_expression = (e() if callable(e) else e for e in (then_expression, else_expression))
+    return _switched(condition, then_expression, else_expression)
 
 
 # Without gradients: these return plain arrays, which are constants on a tape. A weight that the loss reaches through them alone

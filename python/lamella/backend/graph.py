@@ -1,26 +1,30 @@
-"""K: what speaks of a graph of values. There is none here: values are computed at once."""
+"""K: tensors without a value, and functions that compute what a graph makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from lamella.core.atomic import Scope
-from lamella.core.phase import current
-from lamella.core.pool import in_pool
+from lamella.core.config import floatx
+from lamella.core.graphs import Assignment, GraphUpdate
+from lamella.core.names import next_uid
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
-from lamella.core.updates import current as pending
-from lamella.graph.checked import as_tensor
+from lamella.core.variable import Variable
+from lamella.graph.checked import as_tensor, checked
 from lamella.graph.connect import in_graphs
-from lamella.graph.masked_plan import MaskedPlan
-from lamella.graph.symbolic import Symbolic
-from lamella.graph.trace import check_ends, trace
-from lamella.ops.tape import value_of
+from lamella.graph.input import Placeholder
+from lamella.graph.layer import Update
+from lamella.graph.run import run_graph
+from lamella.graph.symbolic import Symbolic, readers
+from lamella.ops.tape import Tensor, value_of
 
-__all__ = ["function", "placeholder", "stop_gradient"]
+__all__ = ["Function", "function", "placeholder", "stop_gradient"]
+
+# What TensorFlow's session takes beside: nothing is left to do for these.
+_OF_SESSIONS = ("options", "run_metadata")
 
 
 @in_graphs
@@ -31,49 +35,148 @@ def stop_gradient(variables: Value | Sequence[Value]) -> Value:
     return np.asarray(value_of(as_tensor(variables, "variables")))
 
 
-def function(
-    inputs: Sequence[Any], outputs: Symbolic | Sequence[Symbolic], updates: Sequence[object] | None = None
-) -> Callable[[Sequence[Any]], list[Array]]:
-    """A function from a list of arrays to a list of arrays: what the layers between `inputs` and `outputs` compute.
+@checked
+def placeholder(
+    shape: Sequence[int | None] | None = None,
+    ndim: int | None = None,
+    dtype: str | None = None,
+    sparse: bool = False,
+    name: str | None = None,
+) -> Symbolic:
+    """A symbolic tensor for functions of K and layers; K.function gives it values. Models begin at Input.
 
     Args:
-        inputs: A model's inputs; K.learning_phase() among them stands for a 0 or 1 in the lists that the function takes.
-        outputs: Symbolic tensors that layers made of the inputs.
-        updates: None or an empty list, as K.update and related functions act at once.
+        shape: With the batch; None is free.
+        ndim: The number of axes, all free, where there is no shape.
+        dtype: floatx unless said otherwise.
 
     Raises:
-        ValueError: For outputs that need other inputs, or updates.
+        ValueError: Neither shape nor ndim is given, or sparse is True: no tensor here is sparse.
     """
-    if updates:
-        raise ValueError("K.function: expected no updates, as there is no graph that would run them; call K.update instead")
-    places = [i for i, x in enumerate(inputs) if isinstance(x, Symbolic)]
-    phases = [i for i, x in enumerate(inputs) if isinstance(x, int)]
-    if len(places) + len(phases) != len(inputs) or len(phases) > 1:
-        raise ValueError(f"K.function: expected inputs of a model, and at most one K.learning_phase(), got {list(inputs)}")
-    results = [outputs] if isinstance(outputs, Symbolic) else list(outputs)
-    sources = [inputs[i] for i in places]
-    check_ends(sources, results)
-    plan = MaskedPlan(trace(sources, results).nodes, sources, results)
-
-    def run(values: Sequence[Any]) -> list[Array]:
-        if len(values) != len(inputs):
-            raise ValueError(f"K.function: expected {len(inputs)} values, got {len(values)}")
-        arrays = [np.asarray(values[i], inputs[i].dtype) for i in places]
-        training = any(bool(values[i]) for i in phases)
-        # No state moves: what calls note is dropped.
-        scope = Scope((current, "training", training), (pending, "updates", Updates()))
-        try:
-            return [np.array(value_of(y)) for y in in_pool(scope.run, plan, arrays, training)]
-        finally:
-            for node in plan.nodes:
-                for layer in node.layer.members():
-                    layer.forget_losses()
-
-    return run
+    if sparse:
+        raise ValueError("expected sparse=False, as no symbolic tensor is sparse; feed K.to_dense of a matrix")
+    if shape is None and ndim is None:
+        raise ValueError("expected a shape, or the number of axes as ndim, got neither")
+    sizes = (None,) * int(ndim or 0) if shape is None else tuple(shape)
+    layer = Placeholder(batch_input_shape=sizes, dtype=dtype or floatx(), name=name or f"placeholder_{next_uid('placeholder')}")
+    return layer.input
 
 
-def placeholder(
-    shape: object = None, ndim: object = None, dtype: object = None, sparse: object = False, name: object = None
-) -> NoReturn:
-    """Raises NotImplementedError: use Input."""
-    raise NotImplementedError("K.placeholder: a tensor without a value is made by lamella.layers.Input; K works on values")
+class Function:
+    """A function from a list of values to a list of arrays; scalars come as NumPy's numbers. K.function makes it.
+
+    Args:
+        inputs: Symbolic tensors of any kind: Inputs, placeholders, or what a layer made; K.learning_phase() among them stands
+            for a 0 or 1 in the lists that the function takes.
+        outputs: Symbolic tensors, of several models, too, Variables and arrays. What they share is computed once.
+        updates: Made after the outputs: pairs (Variable, new value), what K.update or optimizer.get_updates returned, and
+            model.updates. Of nothing else state moves.
+        feed_dict: Values for further symbolic tensors, the same in each call; `givens` is another word for it.
+        fetches: Further tensors to compute, such as K.print_tensor returns.
+
+    Raises:
+        TypeError: inputs, outputs or updates is no list.
+        ValueError: Outputs need other inputs, or an argument is of another kind.
+
+    Source: Keras 2.2.5, TensorFlow backend.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        updates: Sequence[Any] | None = None,
+        name: str | None = None,
+        **session_kwargs: Any,
+    ) -> None:
+        for what, given in (("inputs", inputs), ("outputs", outputs), ("updates", updates or [])):
+            if not isinstance(given, (list, tuple)):
+                raise TypeError(f"`{what}` to a TensorFlow backend function should be a list or tuple.")
+        fixed, fetches = _fixed(session_kwargs), _listed(session_kwargs.pop("fetches", None))
+        for key in session_kwargs:
+            if key not in _OF_SESSIONS:
+                raise ValueError(f'Invalid argument "{key}" passed to K.function')
+        self.inputs, self.outputs, self.name = list(inputs), list(outputs), name
+        self._places = [i for i, x in enumerate(inputs) if isinstance(x, Symbolic)]
+        phases = [i for i, x in enumerate(inputs) if isinstance(x, int)]
+        if len(self._places) + len(phases) != len(inputs) or len(phases) > 1:
+            raise ValueError(
+                f"K.function: expected symbolic tensors as inputs, and at most one K.learning_phase(), got {self.inputs}"
+            )
+        self._phase = phases[0] if phases else None
+        self._fixed = [as_tensor(value, "a value") for value in fixed.values()]
+        self._updates = [update for entry in updates or [] for update in _updates(entry)]
+        for x in (*outputs, *fetches):
+            if not isinstance(x, (Symbolic, Variable, np.ndarray, np.generic, Tensor)):
+                raise ValueError(f"K.function: expected tensors as outputs, got {x!r}")
+        wanted = [x for x in (*outputs, *fetches) if isinstance(x, Symbolic)]
+        wanted += [x for update in self._updates for x in _needed(update)]
+        self._wanted = list(dict.fromkeys(wanted))
+        self._run = run_graph([*(inputs[i] for i in self._places), *fixed], self._wanted)
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Any]:
+        if not isinstance(inputs, (list, tuple)):
+            raise TypeError("`inputs` should be a list or tuple.")
+        if len(inputs) != len(self.inputs):
+            raise ValueError(f"K.function: expected {len(self.inputs)} values, got {len(inputs)}")
+        arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]
+        training = self._phase is not None and bool(inputs[self._phase])
+        noted = Updates()
+        values = dict(zip(self._wanted, self._run([*arrays, *map(value_of, self._fixed)], training, noted)))
+        outputs = [np.array(values[x] if isinstance(x, Symbolic) else value_of(x)) for x in self.outputs]
+        made: list[tuple[GraphUpdate, list[Array]]] = []
+        for update in self._updates:
+            if isinstance(update, GraphUpdate):
+                made.append((update, [values[x] if isinstance(x, Symbolic) else np.array(value_of(x)) for x in update.tensors]))
+            elif update.variable in noted:
+                update.variable.assign(noted[update.variable])
+        for change, of in made:
+            change.apply(of)
+        return [y if y.ndim else y[()] for y in outputs]
+
+
+def function(inputs: Sequence[Any], outputs: Sequence[Any], updates: Sequence[Any] | None = None, **kwargs: Any) -> Function:
+    """See Function, which it makes of its arguments."""
+    return Function(inputs, outputs, updates, **kwargs)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Any]:
+    found: dict[Symbolic, Any] = {}
+    for key in ("feed_dict", "givens"):
+        given = arguments.pop(key, None) or {}
+        for x, value in given.items() if isinstance(given, Mapping) else given:
+            if not isinstance(x, Symbolic):
+                raise ValueError(f"K.function: expected symbolic tensors and their values in {key}, got {x!r}")
+            found[x] = value
+    return found
+
+
+def _updates(entry: Any) -> Iterator[GraphUpdate | Update]:
+    """The changes that an entry of updates stands for; none where K.update has made it already."""
+    if isinstance(entry, (GraphUpdate, Update)):
+        yield entry
+    elif isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], Variable):
+        yield Assignment(entry[0], entry[1] if isinstance(entry[1], Symbolic) else as_tensor(entry[1], "a new value"))
+    elif not isinstance(entry, (Variable, np.ndarray, Tensor)):
+        raise ValueError(
+            f"K.function: expected updates as pairs (Variable, new value), or as K.update and optimizers return them, got {entry!r}"
+        )
+
+
+def _needed(update: GraphUpdate | Update) -> list[Any]:
+    """The symbolic tensors that must be computed for it."""
+    if isinstance(update, GraphUpdate):
+        return [x for x in update.tensors if isinstance(x, Symbolic)]
+    calls = [n for n in readers(update.inputs) if any(w is update.variable for w in n.layer.weights)]
+    return [x for node in calls for x in node.outputs[:1]]
+
+
+def _fed(value: Any, like: Symbolic) -> Array:
+    array = np.asarray(value_of(value), like.dtype)
+    if array.ndim != len(like.shape) or any(d not in (None, n) for d, n in zip(like.shape, array.shape)):
+        raise ValueError(f"K.function: cannot feed a value of shape {array.shape} for {like!r}")
+    return array

@@ -1,7 +1,8 @@
 """K: random values. Without a seed each call takes a fresh key; the same seed gives the same numbers.
 
 What is drawn is an array of floatx, or of dtype: beside a symbolic tensor it is a constant of the graph, the same in each run.
-Noise that is new in each run is drawn in a layer's call(), or by K.dropout. Source: Keras 2.2.5.
+Noise that is new in each run is drawn in a layer's call(), by K.dropout, or where a size is symbolic, as those of K.shape(x) are.
+Source: Keras 2.2.5.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from lamella.core.random import generator
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
+from lamella.graph.connect import in_graphs
 
 __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",
@@ -23,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@checked
+@in_graphs
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
@@ -35,7 +37,7 @@ def random_normal(
     )
 
 
-@checked
+@in_graphs
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
@@ -47,7 +49,7 @@ def random_uniform(
     )
 
 
-@checked
+@in_graphs
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
     """1 with probability p, else 0."""
     return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(
@@ -55,7 +57,7 @@ def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = No
     )
 
 
-@checked
+@in_graphs
 def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
@@ -98,9 +100,9 @@ def _variable(value: Array, name: str | None) -> Variable:
 
 
 def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:
-    sizes = tuple(shape)
+    sizes = tuple(None if size is None else int(size) for size in shape)
     if None in sizes:
         raise ValueError(
-            f"K.{who}: expected sizes, got {sizes}: a symbolic tensor has none; draw in a layer's call(), or by K.dropout"
+            f"K.{who}: expected sizes, got {sizes}: a symbolic tensor's are those of K.shape; or draw in a layer's call()"
         )
     return sizes

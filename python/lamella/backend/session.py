@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lamella.core import config, phase
 from lamella.core.config import epsilon, floatx, image_data_format
@@ -84,22 +85,39 @@ def set_session(session: object) -> NoReturn:
     )
 
 
-@in_graphs
-def in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen."""
+def _in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
     return _chosen(x if (current.training if training is None else training) else alt)
 
 
-@in_graphs
-def in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
+def _in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
     return _chosen(alt if (current.training if training is None else training) else x)
 
 
-def _chosen(value: Callable[[], Any] | Any) -> Any:
-    chosen = value() if callable(value) else value
-    if isinstance(chosen, Symbolic):
-        # Today's phase would stand in the graph for ever.
-        raise TypeError(
-            f"{chosen!r} is symbolic: it has no value to choose now; give the tensors, not functions that return them"
-        )
-    return chosen
+def _chosen(value: Value) -> Value:
+    return value() if callable(value) else value
+
+
+_of_training, _of_inference = in_graphs(_in_train_phase, "in_train_phase"), in_graphs(_in_test_phase, "in_test_phase")
+
+
+@functools.wraps(_of_training)
+def in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
+    """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen.
+
+    Where one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
+    """
+    return _branch(_of_training, x, alt, training)
+
+
+@functools.wraps(_of_inference)
+def in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
+    """alt in training, x otherwise; see in_train_phase."""
+    return _branch(_of_inference, x, alt, training)
+
+
+def _branch(choose: Callable[..., Value], x: Value, alt: Value, training: bool | int | None) -> Value:
+    if not isinstance(x, Symbolic) and not isinstance(alt, Symbolic):
+        value = choose(x, alt, training)
+        if not isinstance(value, Symbolic):
+            return value
+    return choose(_chosen(x), _chosen(alt), training)

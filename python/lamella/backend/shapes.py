@@ -29,7 +29,7 @@ _slice = slice
 @in_graphs
 def reshape(x: Value, shape: Sequence[int | None]) -> Value:
     """One size may be -1 or None, what K.shape says of a free one: it follows from the others."""
-    return ops.reshape(x, shape=tuple(-1 if size is None else size for size in shape))
+    return ops.reshape(x, shape=tuple(-1 if size is None else int(size) for size in shape))
 
 
 @in_graphs

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from lamella import ops
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
+from lamella.core.graphs import Assignment
 from lamella.core.names import next_uid
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
@@ -18,7 +19,9 @@ from lamella.core.types import Array, Value
 from lamella.core.updates import current, latest, note
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
-from lamella.graph.connect import in_graphs
+from lamella.graph.connect import comes_from_layers, in_graphs
+from lamella.graph.input import InputLayer
+from lamella.graph.run import run_graph
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
@@ -50,14 +53,24 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 @checked
 def eval(x: Value) -> Array:
-    """A copy of the value."""
-    return np.array(value_of(x))
+    """A copy of the value; of a symbolic tensor that no Input and no placeholder stands before, what the graph computes.
+
+    Raises:
+        TypeError: A symbolic tensor needs values, which K.function takes.
+    """
+    if not isinstance(x, Symbolic):
+        return np.array(value_of(x))
+    try:
+        run = run_graph([], [x])
+    except ValueError:
+        return np.asarray(x)  # says that it has no value
+    return np.array(run([])[0])
 
 
 @checked
 def get_value(x: Value) -> Any:
     """A copy of the value; a number for a scalar."""
-    array = value_of(x)
+    array = None if isinstance(x, Symbolic) else value_of(x)
     return array.copy() if array is not None and array.ndim else eval(x)[()]
 
 
@@ -82,14 +95,15 @@ def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
 
 
 @checked
-def update(x: Variable, new_x: Value) -> Value:
+def update(x: Variable, new_x: Value) -> Any:
     """x <- new_x: at once; or in the call() of a layer, at the end of the training step.
 
     There it takes effect with or without add_update, once a step, and in training alone: never in predict, evaluate,
     K.function or a frozen layer. State of a stateful layer moves in all of these but K.function. Keras 2.2.5 needs add_update.
 
     Returns:
-        The new value: x itself where it has it already, else an array, a constant for gradients.
+        The new value: x itself where it has it already, else an array, a constant for gradients. Of a symbolic new_x what
+        K.function takes among its updates, and makes in each call.
 
     Raises:
         TypeError: x is no Variable.
@@ -97,26 +111,33 @@ def update(x: Variable, new_x: Value) -> Value:
     """
     if not isinstance(x, Variable):
         raise TypeError(f"K.update: expected a Variable, got {type(x).__name__}")
+    if isinstance(new_x, Symbolic):
+        return Assignment(x, new_x)
     new = as_array(eval(new_x), x.dtype, f"K.update of '{x.name}'")
     note(x, new)
     return x if current.updates is None else new
 
 
 @checked
-def update_add(x: Variable, increment: Value) -> Value:
+def update_add(x: Variable, increment: Value) -> Any:
     """x <- x + increment, as `update` does it."""
-    return update(x, latest(x) + eval(increment))
+    return update(x, increment.connect("add", x, increment) if isinstance(increment, Symbolic) else latest(x) + eval(increment))
 
 
 @checked
-def update_sub(x: Variable, decrement: Value) -> Value:
+def update_sub(x: Variable, decrement: Value) -> Any:
     """x <- x - decrement, as `update` does it."""
+    if isinstance(decrement, Symbolic):
+        return update(x, decrement.connect("subtract", x, decrement))
     return update(x, latest(x) - eval(decrement))
 
 
 @checked
-def moving_average_update(x: Variable, value: Value, momentum: float) -> Value:
+def moving_average_update(x: Variable, value: Value, momentum: float) -> Any:
     """x <- momentum * x + (1 - momentum) * value, as `update` does it."""
+    if isinstance(value, Symbolic):
+        moved = value.connect("multiply", value.connect("subtract", value, x), 1.0 - momentum)
+        return update(x, value.connect("add", x, moved))
     return update(x, latest(x) * momentum + eval(value) * (1.0 - momentum))
 
 
@@ -132,9 +153,16 @@ def get_variable_shape(x: Value) -> Shape:
     return int_shape(x)
 
 
-@checked
-def shape(x: Value) -> Shape:
-    return int_shape(x)
+def _shape_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
+    return (((len(specs[0][0]),), "int32"),)
+
+
+def _shape(x: Value) -> Array:
+    """The sizes as integers [axes]; of a symbolic tensor a tensor that holds those of each run."""
+    return np.array(int_shape(x), np.int32)
+
+
+shape = in_graphs(_shape, "shape", specs=_shape_specs)
 
 
 @checked
@@ -153,8 +181,9 @@ def count_params(x: Value) -> int:
 
 
 def is_placeholder(x: object) -> bool:
-    """Whether it is what Input returns: a tensor that waits for values."""
-    return isinstance(x, Symbolic) and not node_of(x).inputs
+    """Whether it is what Input or K.placeholder returns: a tensor that waits for values."""
+    layer = node_of(x).layer if isinstance(x, Symbolic) else None
+    return isinstance(layer, InputLayer) and layer.is_placeholder
 
 
 def is_tensor(x: object) -> bool:
@@ -163,14 +192,14 @@ def is_tensor(x: object) -> bool:
 
 @checked
 def is_keras_tensor(x: object) -> bool:
-    """True for what Input and layers return in a graph, and here for what K makes of it.
+    """True for what Input and layers return in a graph, and here for what K makes of it; False for placeholders and Variables.
 
     Raises:
         ValueError: For what is no tensor of Keras: NumPy's arrays, numbers, lists.
     """
     if isinstance(x, np.ndarray) or not is_tensor(x):
         raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
-    return isinstance(x, Symbolic)
+    return isinstance(x, Symbolic) and comes_from_layers(x)
 
 
 @in_graphs
@@ -186,16 +215,12 @@ def _as_it_came(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _printed(x: Value, message: str = "") -> Value:
+    """x itself, or of a symbolic tensor one like it; prints the message and the value, in each run of the graph."""
     print(message, value_of(x))  # noqa: T201 - what the function is for
     return x
 
 
-_print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
-
-
-def print_tensor(x: Value, message: str = "") -> Value:
-    """x itself, or of a symbolic tensor one like it; prints the message and the value, in each run of the graph."""
-    return _print_tensor(x, message)
+print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
 
 
 @checked
@@ -204,7 +229,7 @@ def identity(x: Value, name: str | None = None) -> Value:
     return x
 
 
-@checked
+@in_graphs
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
     """start, start + step ... below stop; or 0, 1 ... below start. From a start below 0 without a stop: nothing."""
     first, end = (0, max(start, 0)) if stop is None else (start, stop)
@@ -217,13 +242,27 @@ def cast_to_floatx(x: ArrayLike) -> Array:
 
 
 @checked
-def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
-    return variable(np.zeros(shape), dtype, name)
+def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
+    """A Variable; a symbolic tensor where sizes are symbolic."""
+    return variable(np.zeros(shape), dtype, name) if sized(shape) else _filled(shape, 0.0, dtype or floatx())
 
 
 @checked
-def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Variable:
-    return variable(np.ones(shape), dtype, name)
+def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
+    """A Variable; a symbolic tensor where sizes are symbolic."""
+    return variable(np.ones(shape), dtype, name) if sized(shape) else _filled(shape, 1.0, dtype or floatx())
+
+
+def sized(shape: Any) -> bool:
+    """Whether no size is a symbolic tensor."""
+    return not isinstance(shape, Symbolic) and not any(isinstance(size, Symbolic) for size in shape)
+
+
+def _full(shape: Sequence[int], value: float, dtype: str) -> Array:
+    return np.full([int(size) for size in shape], value, dtype)
+
+
+_filled = in_graphs(_full, "full")
 
 
 @checked

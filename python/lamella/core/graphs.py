@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from lamella.core import registry
+from lamella.core.types import Array
+from lamella.core.updates import note
+from lamella.core.variable import Variable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,6 +23,34 @@ class GraphTensor:
     def connect(self, function: str, *arguments: Any, **named: Any) -> Any:  # Any: what the function takes and returns
         """A node of the graph that calls `function`, a name of the closed list."""
         raise NotImplementedError
+
+    def gradients(self, variables: Any) -> list[GraphTensor | None]:
+        """K.gradients of this tensor."""
+        raise NotImplementedError
+
+
+class GraphUpdate:
+    """A change of state that K.function makes after its outputs."""
+
+    tensors: Sequence[Any]  # symbolic ones, whose values each run gives, and values
+
+    def apply(self, values: list[Array]) -> None:
+        """Make it. values: of `tensors`."""
+        raise NotImplementedError
+
+
+class Assignment(GraphUpdate):
+    """What K.update makes of a new value that a graph computes.
+
+    Raises:
+        ValueError: When it is made: the shapes differ.
+    """
+
+    def __init__(self, variable: Variable, value: Any) -> None:
+        self.variable, self.tensors = variable, [value]
+
+    def apply(self, values: list[Array]) -> None:
+        note(self.variable, values[0])
 
 
 def accepts_symbolic(room: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

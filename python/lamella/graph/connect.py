@@ -12,7 +12,8 @@ from lamella.core.types import Value
 from lamella.graph.arguments import describe, symbols
 from lamella.graph.checked import checked
 from lamella.graph.function import Function
-from lamella.graph.symbolic import Symbolic
+from lamella.graph.input import Placeholder
+from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.operators import give_way
 
@@ -51,6 +52,20 @@ def in_graphs(
         setattr(either, "specs_of", specs)
     registry.enter("functions", label, either)
     return either
+
+
+def comes_from_layers(x: Symbolic) -> bool:
+    """Whether an Input, or a layer of another kind than Function, stands before the tensor, or makes it."""
+    seen: set[int] = set()
+    waiting = [node_of(x)]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node.layer, (Function, Placeholder)):
+            return True
+        if id(node) not in seen:
+            seen.add(id(node))
+            waiting += node.inbound_nodes
+    return False
 
 
 # Python's operators, by the names under which the backend lists what they do.

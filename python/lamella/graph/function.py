@@ -18,7 +18,7 @@ from lamella.core.variable import Variable
 from lamella.graph import arguments as args
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
-from lamella.graph.symbolic import Symbolic
+from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trial import Specs, shapes_of
 
 
@@ -80,6 +80,7 @@ class Function(Layer, self_contained=True):
             raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
         self.input_spec = [InputSpec() for _ in places]
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
+        self._has_sizes = False  # whether an input is what K.shape computes
         self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
 
     def call(self, inputs: Value) -> Value:
@@ -139,11 +140,47 @@ class Function(Layer, self_contained=True):
         if arguments:
             raise ValueError(f"Function {self.name}: expected no arguments in a call, got {sorted(arguments)}")
         self._dtypes = tuple(x.dtype for x in tensors)
+        self._follow_sizes(tensors)
         outputs = super()._connect(tensors, single, arguments)
         found = self._outputs([x.shape for x in tensors])
         for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], found):
             x.dtype = dtype
         return outputs
+
+    def _follow_sizes(self, tensors: Sequence[Symbolic]) -> None:
+        """Find the shapes for inputs that K.shape computes: zeros in their place would be sizes of 0."""
+        specs = tuple((x.shape, x.dtype) for x in tensors)
+        self._has_sizes = any(map(_is_size, tensors))
+        if specs in self._known or not self._has_sizes or budget.limited():
+            return
+        calls: dict[Node, None] = {}
+        roots: dict[Symbolic, None] = {}
+        waiting = [(x, False) for x in reversed(tensors)]
+        while waiting:
+            x, ready = waiting.pop()
+            if not _is_size(x):
+                roots[x] = None
+            elif ready:
+                calls[node_of(x)] = None
+            else:
+                waiting += [(x, True), *((before, False) for before in reversed(node_of(x).inputs))]
+
+        def call(values: list[Value]) -> Value:
+            made = dict(zip(roots, values))
+            for node in calls:
+                given = [made[x] for x in node.inputs]
+                y = node.layer.call(given[0] if node.single else given)
+                made.update(zip(node.outputs, y if isinstance(y, list) else [y]))
+            return self._run([made[x] for x in tensors])
+
+        who = f"{self.function} (layer {self.name})"
+        self._known[specs] = shapes_of(call, [(x.shape, x.dtype) for x in roots], who, self._constants())
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The Variables among the arguments, which each run reads."""
+        values = args.leaves([self._positional, list(self._named.values())])
+        return [v for v in values if isinstance(v, Variable)]
 
     def _constants(self) -> list[Shape]:
         """The shapes of the arrays and Variables among the arguments."""
@@ -152,6 +189,8 @@ class Function(Layer, self_contained=True):
 
     def _outputs(self, shapes: Sequence[Shape]) -> Specs:
         specs = tuple(zip(shapes, self._dtypes or (floatx(),) * len(shapes)))
+        if specs not in self._known and self._has_sizes:
+            return next(iter(self._known.values()))
         if specs not in self._known:
             if budget.limited():
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
@@ -163,6 +202,18 @@ class Function(Layer, self_contained=True):
                 bound.apply_defaults()
                 self._known[specs] = rule(specs, bound.arguments)
         return self._known[specs]
+
+
+def _is_size(x: Symbolic) -> bool:
+    """Whether x is made of sizes alone: by K.shape, or by functions of what is."""
+    waiting = [x]
+    while waiting:
+        node = node_of(waiting.pop())
+        if not isinstance(node.layer, Function):
+            return False
+        if node.layer.function != "shape":
+            waiting += node.inputs
+    return True
 
 
 def _in_floatx(y: Value) -> Value:

@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella.core import config
 from lamella.core.configurable import Config, plain
 from lamella.core.names import next_uid
 from lamella.core.registry import register
 from lamella.core.shapes import as_shape
+from lamella.core.types import Array
+from lamella.core.variable import Variable
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic
 
 
 @register("layers")
 class InputLayer(Layer, self_contained=True):
-    """The node of an input. Source: Keras 2.2.5 keras/engine/input_layer.py."""
+    """The node of an input.
+
+    Args:
+        input_tensor: A symbolic tensor, an array or a Variable that the input stands for: K.function and K.gradients compute it,
+            or what lies before it, where they are given no value. A model feeds it as any other input. Deviation from
+            Keras 2.2.5, where fit and predict take no values for such an input.
+
+    Source: Keras 2.2.5 keras/engine/input_layer.py.
+    """
 
     def __init__(
         self,
@@ -28,12 +40,20 @@ class InputLayer(Layer, self_contained=True):
         sparse: bool = False,
         name: str | None = None,
     ) -> None:
-        if input_tensor is not None:
-            raise ValueError("InputLayer: input_tensor is a TensorFlow tensor; here inputs are arrays: leave it out")
         if input_shape is not None and batch_input_shape is not None:
             raise ValueError(
                 "Only provide the input_shape OR batch_input_shape argument to InputLayer, not both at the same time."
             )
+        before = [input_tensor] if isinstance(input_tensor, Symbolic) else []
+        # An array or Variable that is the value where none is given.
+        self.source: Array | Variable | None = None
+        if input_tensor is not None and not before:
+            self.source = input_tensor if isinstance(input_tensor, Variable) else np.asarray(input_tensor)
+        held = before[0] if before else self.source
+        if held is not None:
+            if np.dtype(held.dtype).kind not in "biuf":
+                raise TypeError(f"InputLayer: expected input_tensor to be a tensor, got {type(input_tensor).__name__}")
+            batch_input_shape, input_shape, dtype = held.shape, None, str(held.dtype)
         if input_shape is None and batch_input_shape is None:
             raise ValueError("An Input layer should be passed either a `batch_input_shape` or an `input_shape`.")
         super().__init__(
@@ -48,7 +68,12 @@ class InputLayer(Layer, self_contained=True):
         self.trainable = False
         tensor = Symbolic(self.batch_input_shape or (), self.dtype or config.floatx(), self.name)
         tensor._keras_history = (self, 0, 0)
-        self._inbound_nodes.append(Node(self, [], [tensor]))
+        self._inbound_nodes.append(Node(self, before, [tensor]))
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it waits for values and stands for no other tensor."""
+        return self.source is None and not self._inbound_nodes[0].inputs
 
     # An input has one node, whose only tensor is both what goes in and what comes out.
     @property
@@ -68,6 +93,10 @@ class InputLayer(Layer, self_contained=True):
         }
 
 
+class Placeholder(InputLayer, self_contained=True):
+    """The node of K.placeholder: a tensor that no model takes for its input, for functions of K."""
+
+
 def Input(
     shape: Sequence[int | None] | None = None,
     batch_shape: Sequence[int | None] | None = None,
@@ -76,8 +105,12 @@ def Input(
     sparse: bool = False,
     tensor: object = None,
 ) -> Symbolic:
-    """A symbolic tensor: shape without the batch, or batch_shape with it. Raises ValueError without either."""
-    if batch_shape is None and shape is None:
+    """A symbolic tensor: shape without the batch, or batch_shape with it, or those of `tensor`; see InputLayer.
+
+    Raises:
+        ValueError: Without any of them.
+    """
+    if batch_shape is None and shape is None and tensor is None:
         raise ValueError(
             "Please provide to Input either a `shape` or a `batch_shape` argument. "
             "Note that `shape` does not include the batch dimension."

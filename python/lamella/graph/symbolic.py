@@ -5,15 +5,38 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from lamella.core.graphs import GraphTensor
-from lamella.core.shapes import Shape
+from lamella.core.shapes import Dim, Shape
 
 if TYPE_CHECKING:
     from lamella.graph.layer import Layer
 
 History = tuple["Layer", int, int]
+
+
+class TensorShape(tuple[Dim, ...]):
+    """A shape, with what scripts for TensorFlow ask of one. None is free."""
+
+    def as_list(self) -> list[Dim]:
+        return list(self)
+
+    @property
+    def ndims(self) -> int:
+        return len(self)
+
+    def is_fully_defined(self) -> bool:
+        return None not in self
+
+
+class Operation(NamedTuple):
+    """See Symbolic.op."""
+
+    name: str
+    type: str
+    inputs: tuple[Symbolic, ...]
+    outputs: tuple[Symbolic, ...]
 
 
 class Symbolic(GraphTensor):
@@ -50,6 +73,22 @@ class Symbolic(GraphTensor):
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    def get_shape(self) -> TensorShape:
+        return TensorShape(self.shape)
+
+    def set_shape(self, shape: Sequence[int | None]) -> None:
+        """Fix sizes that are free; None leaves one as it is. Raises ValueError if it contradicts what is known."""
+        given = tuple(shape)
+        if len(given) != len(self.shape) or any(a is not None and b not in (None, a) for a, b in zip(given, self.shape)):
+            raise ValueError(f"set_shape: {given} contradicts the shape {self.shape} of '{self.name}'")
+        self.shape = tuple(b if a is None else a for a, b in zip(given, self.shape))
+
+    @property
+    def op(self) -> Operation:
+        """What made the tensor: its name, its kind and its tensors, for scripts that walk a graph of TensorFlow."""
+        node = node_of(self)
+        return Operation(node.layer.name, type(node.layer).__name__, tuple(node.inputs), tuple(node.outputs))
 
     def _no_value(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamella.graph.input import InputLayer
+from lamella.core.types import Array
+from lamella.core.variable import Variable
+from lamella.graph.input import InputLayer, Placeholder
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic, node_of
 
@@ -65,6 +67,28 @@ def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[
     return list(finished), layers
 
 
+def calls_between(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> list[Node]:
+    """The nodes that make `outputs` of `inputs`, in an order that can be run; of inputs that hold a value their own nodes, too.
+
+    Unlike a model's, these may be of layers with equal names.
+
+    Raises:
+        ValueError: An output needs a tensor that does not come from `inputs`.
+    """
+    nodes, _ = walk(inputs, outputs)
+    _check_connected([*inputs, *held_values(nodes)], nodes)
+    return nodes
+
+
+def held_values(nodes: Sequence[Node]) -> dict[Symbolic, Array | Variable]:
+    """The inputs among what `nodes` make that hold a value of their own, and the values."""
+    found: dict[Symbolic, Array | Variable] = {}
+    for node in nodes:
+        if isinstance(node.layer, InputLayer) and node.layer.source is not None:
+            found[node.outputs[0]] = node.layer.source
+    return found
+
+
 def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
     available = {id(x) for x in inputs}
     passed: list[str] = []
@@ -109,6 +133,8 @@ def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
     for x in inputs:
         if not isinstance(x, Symbolic):
             raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}")
+        if isinstance(x._keras_history[0], Placeholder):
+            raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}, of K.placeholder")
         if not isinstance(x._keras_history[0], InputLayer):
             warnings.warn(
                 f"Model inputs must come from `keras.layers.Input`; {x} is the output of a layer: the model runs, but "

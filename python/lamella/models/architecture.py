@@ -41,7 +41,8 @@ def describe(network: Network) -> Config:
 
     layers = []
     for layer in network.layers:
-        calls = [node for node in layer._inbound_nodes if node in inside and node.inputs]
+        # What lies before an input is not of the model.
+        calls = [n for n in layer._inbound_nodes if n in inside and n.inputs and not isinstance(layer, InputLayer)]
         layers.append(
             {
                 "name": layer.name,

@@ -1,0 +1,42 @@
+"""What a graph computes between given tensors, outside of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella.core.atomic import Scope
+from lamella.core.phase import current
+from lamella.core.pool import in_pool
+from lamella.core.types import Value
+from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
+from lamella.graph.masked_plan import MaskedPlan
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.trace import calls_between, held_values
+from lamella.ops.tape import value_of
+
+
+def run_graph(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Callable[..., list[Value]]:
+    """A function (values of inputs, training=False, updates=None) -> values of outputs.
+
+    Inputs that hold a value have it where they are not among `inputs`. No state moves: what calls note goes to `updates`.
+
+    Raises:
+        ValueError: An output needs a tensor that does not come from `inputs`.
+    """
+    nodes = calls_between(inputs, outputs)
+    held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
+    plan = MaskedPlan(nodes, [*inputs, *held], outputs)
+
+    def run(values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
+        given = [*values, *map(value_of, held.values())]
+        scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
+        try:
+            return [value_of(y) for y in in_pool(scope.run, plan, given, training)]
+        finally:
+            for node in plan.nodes:
+                for layer in node.layer.members():
+                    layer.forget_losses()
+
+    return run
