@@ -117,11 +117,14 @@ class MaskedCell(KernelLayer):
         With implementation 1 each gate has a mask of its own, and x comes once for each gate.
         """
         share: float = getattr(self, what)
+        return [dropout(x, rate=share, key=key) for key in self.dropout_keys(what, training)] or [x]
+
+    def dropout_keys(self, what: str, training: bool | None) -> list[Key]:
+        """The key of each mask of `what` (dropout or recurrent_dropout); none outside of training, or without a rate."""
+        share: float = getattr(self, what)
         if training is None:
             training = current.training
-        if not training or not 0 < share < 1:
-            return [x]
-        return [dropout(x, rate=share, key=key) for key in self._keys(what)]
+        return self._keys(what) if training and 0 < share < 1 else []
 
     def _keys(self, what: str) -> list[Key]:
         count = self.gates if self.implementation == 1 else 1

@@ -27,6 +27,8 @@ Plain = Cell
 class _CuDNNLSTMCell(LSTMCell, self_contained=True):
     """An LSTMCell whose weights stand in cuDNN's order; bias [8 units]: for x i, f, c, o, then for h; both are added."""
 
+    all_steps = LSTMCell.all_steps
+
     def bias_shape(self) -> tuple[int, ...]:
         return (8 * self.units,)
 
@@ -44,6 +46,8 @@ class _CuDNNLSTMCell(LSTMCell, self_contained=True):
 
 class _CuDNNGRUCell(GRUCell, self_contained=True):
     """A GRUCell with reset_after whose weights stand in cuDNN's order; bias [6 units]: for x z, r, h, then for h."""
+
+    all_steps = GRUCell.all_steps
 
     def bias_shape(self) -> tuple[int, ...]:
         return (6 * self.units,)

@@ -11,7 +11,7 @@ from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
-from lamella.ops import add, multiply, subtract
+from lamella.ops import add, gru, multiply, subtract
 from lamella.ops.gates import gated_dense
 
 
@@ -37,6 +37,7 @@ class GRUCell(Cell, self_contained=True):
     """
 
     gates = 3
+    all_steps = gru
 
     def __init__(
         self,

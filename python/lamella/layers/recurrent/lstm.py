@@ -12,7 +12,7 @@ from lamella.core.types import Value
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
 from lamella.layers.recurrent.gate_initializers import Filler, with_open_forget_gate
-from lamella.ops import add, multiply
+from lamella.ops import add, lstm, multiply
 
 
 @register("layers")
@@ -34,6 +34,7 @@ class LSTMCell(Cell, self_contained=True):
     """
 
     gates = 4
+    all_steps = lstm
 
     def __init__(
         self,

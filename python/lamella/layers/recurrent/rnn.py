@@ -18,6 +18,7 @@ from lamella.core.variable import Variable
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.symbolic import Node
 from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks
+from lamella.layers.recurrent.in_one_op import in_one_op
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells
 from lamella.layers.recurrent.states_in_call import StatesInCall, listed
 from lamella.layers.scopes import rename
@@ -169,8 +170,23 @@ class RNN(StatesInCall):
     def run_steps(
         self, x: Value, states: Sequence[Value], mask: Value | None, training: bool | None, constants: Sequence[Value]
     ) -> Run:
-        """(outputs [N, T, ...] or the last one, last states): the plain loop. A layer with a kernel for all of time replaces it."""
+        """(outputs [N, T, ...] or the last one, last states): by one op where there is one for the cell, else by the plain loop."""
         cell = self.step_cell()
+        whole = None
+        if not constants:
+            how = {"go_backwards": self.go_backwards, "return_sequences": self.return_sequences}
+            whole = in_one_op(cell, x, states, mask=mask, training=training, **how)
+        return whole or self._loop(cell, x, states, mask, training, constants)
+
+    def _loop(
+        self,
+        cell: Any,
+        x: Value,
+        states: Sequence[Value],
+        mask: Value | None,
+        training: bool | None,
+        constants: Sequence[Value],
+    ) -> Run:
         try:
             outputs, last = over_time(
                 lambda x_t, before: call_cell(cell, x_t, before, constants, training),

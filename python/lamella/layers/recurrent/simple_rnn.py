@@ -12,7 +12,7 @@ from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
-from lamella.ops import add
+from lamella.ops import add, simple_rnn
 
 
 @register("layers")
@@ -26,6 +26,8 @@ class SimpleRNNCell(Cell, self_contained=True):
         dropout, recurrent_dropout: Shares of x and of h that are dropped in training; the masks are the same at each step of a
             layer's call.
     """
+
+    all_steps = simple_rnn
 
     def __init__(
         self,
