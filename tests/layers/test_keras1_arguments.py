@@ -3,9 +3,12 @@
 import pytest
 
 from lamella.layers import (
+    GRU,
+    LSTM,
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
+    ConvLSTM2D,
     Convolution2D,
     Dense,
     Dropout,
@@ -30,6 +33,8 @@ from lamella.layers import (
         (lambda: GaussianNoise(sigma=0.5), lambda: GaussianNoise(0.5), "GaussianNoise(stddev=0.5)"),
         (lambda: GaussianDropout(p=0.5), lambda: GaussianDropout(0.5), "GaussianDropout(rate=0.5)"),
         (lambda: SpatialDropout2D(p=0.5, dim_ordering="th"), lambda: SpatialDropout2D(0.5, "channels_first"), 'SpatialDropout2D(rate=0.5, data_format="channels_first")'),
+        (lambda: LSTM(output_dim=3, inner_init="identity", inner_activation="sigmoid", dropout_W=0.2, dropout_U=0.3, U_regularizer="l2", consume_less="gpu"), lambda: LSTM(3, recurrent_initializer="identity", recurrent_activation="sigmoid", dropout=0.2, recurrent_dropout=0.3, recurrent_regularizer="l2", implementation=2), 'LSTM(units=3, recurrent_initializer="identity", recurrent_activation="sigmoid", dropout=0.2, recurrent_dropout=0.3, recurrent_regularizer="l2", implementation=2)'),
+        (lambda: ConvLSTM2D(nb_filter=4, nb_row=3, nb_col=2, border_mode="same", inner_activation="sigmoid"), lambda: ConvLSTM2D(4, (3, 2), padding="same", recurrent_activation="sigmoid"), 'ConvLSTM2D(filters=4, padding="same", recurrent_activation="sigmoid", kernel_size=(3, 2))'),
         (lambda: PReLU(init="ones"), lambda: PReLU("ones"), 'PReLU(alpha_initializer="ones")'),
     ],
 )  # fmt: skip
@@ -40,6 +45,20 @@ def test_old_call(old, new, shown):
     assert caught[0].filename == __file__
     config, expected = layer.get_config(), new().get_config()
     assert config | {"name": ""} == expected | {"name": ""}
+
+
+def test_old_values_of_recurrent_layers():
+    with pytest.warns(UserWarning, match="The `input_dim` and `input_length` arguments in recurrent layers are deprecated"):
+        layer = GRU(3, input_dim=4, input_length=5)
+    assert layer.batch_input_shape == (None, 5, 4)
+    with pytest.warns(UserWarning, match="`forget_bias_init` is `unit_forget_bias`"):
+        assert LSTM(3, forget_bias_init="one").unit_forget_bias
+    with pytest.warns(UserWarning, match="The `forget_bias_init` argument has been ignored"):
+        LSTM(3, forget_bias_init="zero")
+    with pytest.warns(UserWarning) as caught:
+        assert GRU(3, consume_less="cpu").implementation == 0
+    assert [str(w.message)[:30] for w in caught] == ["Update your `GRU` call to the ", "`implementation=0` has been de"]
+    assert {w.filename for w in caught} == {__file__}
 
 
 def test_a_new_call_does_not_warn(recwarn):

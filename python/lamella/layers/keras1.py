@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+
+from lamella.core.warn import warn
 
 T = TypeVar("T", bound=type)
 
@@ -73,7 +74,7 @@ def _translate(
 
 def _warn(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     shown = [_show(a) for a in args] + [f"{k}={_show(v)}" for k, v in kwargs.items()]
-    warnings.warn(f"Update your `{name}` call to the Keras 2 API: `{name}({', '.join(shown)})`", UserWarning, stacklevel=4)
+    warn(f"Update your `{name}` call to the Keras 2 API: `{name}({', '.join(shown)})`")
 
 
 def _show(value: object) -> str:

@@ -15,6 +15,7 @@ from lamella.layers.recurrent.cell import MaskedCell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
 from lamella.layers.recurrent.conv_rnn2d import ConvRNN2D
 from lamella.layers.recurrent.gate_initializers import with_open_forget_gate
+from lamella.layers.recurrent.keras1 import keras1_recurrent
 from lamella.ops import add, concatenate, conv2d, multiply
 
 
@@ -150,6 +151,7 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
 
 
 @register("layers")
+@keras1_recurrent(square_kernel=True, nb_filter="filters")
 class ConvLSTM2D(CellLayer, ConvRNN2D):
     """ConvLSTM2DCell over [N, T, H, W, C]; see ConvRNN2D. States: h, c; both start at zero.
 

@@ -9,8 +9,10 @@ from lamella import regularizers
 from lamella.core.configurable import Spec
 from lamella.core.registry import register
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.keras1 import keras1_recurrent
 from lamella.ops import add, gru, multiply, subtract
 from lamella.ops.gates import gated_dense
 
@@ -107,6 +109,7 @@ class GRUCell(Cell, self_contained=True):
 
 
 @register("layers")
+@keras1_recurrent()
 class GRU(CellLayer):
     """GRUCell over [N, T, F]; see RNN for what the layers of one cell have in common."""
 
@@ -137,6 +140,10 @@ class GRU(CellLayer):
         reset_after: bool = False,
         **kwargs: Any,
     ) -> None:
+        if implementation == 0:
+            warn(
+                "`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update your layer call."
+            )
         names = cell_names(type(self), kwargs)
         super().__init__(
             GRUCell(

@@ -9,9 +9,11 @@ from lamella import regularizers
 from lamella.core.configurable import Spec
 from lamella.core.registry import register
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
 from lamella.layers.recurrent.gate_initializers import Filler, with_open_forget_gate
+from lamella.layers.recurrent.keras1 import keras1_recurrent
 from lamella.ops import add, lstm, multiply
 
 
@@ -95,6 +97,7 @@ class LSTMCell(Cell, self_contained=True):
 
 
 @register("layers")
+@keras1_recurrent()
 class LSTM(CellLayer):
     """LSTMCell over [N, T, F]; see RNN for what the layers of one cell have in common. States: h, c."""
 
@@ -125,6 +128,10 @@ class LSTM(CellLayer):
         unroll: bool = False,
         **kwargs: Any,
     ) -> None:
+        if implementation == 0:
+            warn(
+                "`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update your layer call."
+            )
         names = cell_names(type(self), kwargs)
         super().__init__(
             LSTMCell(

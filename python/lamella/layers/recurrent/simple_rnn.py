@@ -12,6 +12,7 @@ from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.keras1 import keras1_recurrent
 from lamella.ops import add, simple_rnn
 
 
@@ -74,6 +75,7 @@ class SimpleRNNCell(Cell, self_contained=True):
 
 
 @register("layers")
+@keras1_recurrent()
 class SimpleRNN(CellLayer):
     """SimpleRNNCell over [N, T, F]; see RNN for what the layers of one cell have in common."""
 
