@@ -34,6 +34,23 @@ def test_digits():
     assert 1 <= best <= stopped <= 40
 
 
+def test_imdb_lstm():
+    lines = report(run("examples/imdb_lstm.py", "--passages", 300, "--words", 500, "--epochs", 3))
+    assert lines["passages"] == "480 to train on, 120 to test on"
+    assert lines["vocabulary"] == "498 words"
+    assert float(lines["test accuracy"]) >= 0.7
+
+
+def test_text_generation():
+    output = run("examples/text_generation.py", "--characters", 1500, "--units", 16, "--epochs", 2, "--written", 5)
+    lines = report(output)
+    assert lines["text"].startswith("1500 characters")
+    first, last = map(float, lines["losses"].split())
+    assert last < first
+    pieces = re.findall(r"^(?:0\.5|1\.0): (.{40})\|(.{5})$", output, re.MULTILINE)
+    assert len(pieces) == 4 and pieces[0][0] == pieces[1][0]
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """Two classes of 16x16 JPEGs, told apart by their color."""
