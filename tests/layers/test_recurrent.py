@@ -22,7 +22,7 @@ from lamella.layers import (
     SimpleRNNCell,
     StackedRNNCells,
 )
-from lamella.models import Model, Sequential, load_model
+from lamella.models import Model, Sequential, clone_model, load_model
 from lamella.ops.tape import Tape
 
 KINDS = [SimpleRNN, GRU, LSTM]
@@ -497,3 +497,18 @@ def test_float64_weights_of_a_layer_of_float64():
         model = Model(x, layer(x))
         assert {str(w.dtype) for w in layer.weights} == {"float64"}
         assert model.predict(np.ones((2, 3, 4))).dtype == np.float64
+
+
+def test_a_clone_has_cells_of_the_same_classes():
+    x = Input((5, 4))
+    model = Model(x, RNN([MinimalRNNCell(3), GRUCell(2)])(x))
+    twin = clone_model(model)
+    assert type(twin.layers[1].cell.cells[0]) is MinimalRNNCell
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(twin.predict(data(2, 5, 4)), model.predict(data(2, 5, 4)))
+
+
+def test_a_symbolic_mask_as_an_argument_is_refused():
+    x = Input((5, 4))
+    with pytest.raises(TypeError, match="Layer net: expected values for the argument mask, got the symbolic tensor"):
+        GRU(2, name="net")(x, mask=Masking().compute_mask(x))

@@ -16,6 +16,7 @@ from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
+from lamella.core.registry import custom_object_scope
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.updates import Updates, call_of, note
@@ -198,8 +199,12 @@ class Layer(Weighted, CallHistory, Configurable):
         return self.base_config() | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:
-        """A layer of the same class, name and configuration, that is not built; for clone_model."""
-        return type(self).from_config(self.get_config())
+        """A layer of the same class, name and configuration, that is not built; for clone_model.
+
+        Classes of the layers that it holds need not be registered, where Keras 2.2.5 asks for that.
+        """
+        with custom_object_scope({type(layer).__name__: type(layer) for layer in self.members()[1:]}):
+            return type(self).from_config(self.get_config())
 
     # Penalties -------------------------------------------------------------------------------------------
 
@@ -365,6 +370,9 @@ class Layer(Weighted, CallHistory, Configurable):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph; returns its symbolic outputs."""
+        for name, value in arguments.items():
+            if any(isinstance(v, Symbolic) for v in (value if isinstance(value, (list, tuple)) else [value])):
+                raise TypeError(f"Layer {self.name}: expected values for the argument {name}, got the symbolic tensor {value}")
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
         tried = self._tried(tensors, single, arguments) if not self.self_contained else None
