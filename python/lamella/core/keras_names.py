@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Where the names of a module of Keras are looked for; a line ending in "." is for all modules below. The first that fits counts.
 # Modules that are not here have their names themselves.
 _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("engine.saving", ("models", "saving.overwrite", "utils.io_utils", "utils.generic_utils")),
+    ("engine.saving", ("models", "saving.overwrite", "saving.preprocess", "utils.io_utils", "utils.generic_utils")),
     ("engine.training_", ("utils.data_utils", "utils.generic_utils")),
     ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
     ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),

@@ -32,7 +32,7 @@ def converted(layer: Layer, variables: Sequence[Variable], arrays: Arrays) -> li
     places = {id(variable): i for i, variable in enumerate(variables)}
     for inner in _recurrent(layer):
         own = [places[id(weight)] for weight in inner.weights_by_kind()[0]]
-        for place, array in zip(own, _of_one(inner, [found[i] for i in own])):
+        for place, array in zip(own, of_one(inner, [found[i] for i in own])):
             found[place] = array
     return found
 
@@ -46,7 +46,8 @@ def _kind(layer: Layer) -> str | None:
     return next((cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in _GATES), None)
 
 
-def _of_one(layer: Layer, arrays: Arrays) -> Arrays:
+def of_one(layer: Layer, arrays: Arrays) -> Arrays:
+    """As `converted`, for a layer without layers inside, and its arrays alone."""
     kind = _kind(layer)
     # Without a bias nothing tells the two apart, and cuDNN's have one.
     if kind is None or len(arrays) != 3 or arrays[1].ndim != 2 or arrays[0].ndim != 2:
