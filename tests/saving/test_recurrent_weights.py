@@ -1,6 +1,8 @@
 """Weights of CuDNNLSTM and CuDNNGRU into plain layers and back, in files of either layout of Keras."""
 
+import gzip
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -122,3 +124,25 @@ def test_descriptions_by_later_releases(masked, recwarn):
     again = model_from_json(json.dumps(description))
     assert again.get_config() == model.get_config()
     assert any("zeros at masked steps" in str(w.message) for w in recwarn) == masked
+
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent"
+
+
+def unpacked(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(gzip.decompress((GOLDEN / f"{name}.gz").read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+def test_models_of_real_keras_compute_the_same(name, tmp_path):
+    """Stacked cells, both directions, each step, initial states, maps: whole, and by their weights alone."""
+    arrays = np.load(GOLDEN / f"{name}.npz")
+    x = [arrays["x0"], arrays["x1"]]
+    model = load_model(unpacked(f"{name}.h5", tmp_path))
+    np.testing.assert_allclose(model.predict(x), arrays["predicted"], rtol=1e-5, atol=1e-6)
+    twin = model_from_json(model.to_json())
+    assert np.abs(twin.predict(x) - arrays["predicted"]).max() > 1e-2
+    twin.load_weights(unpacked(f"{name}.weights.h5", tmp_path))
+    np.testing.assert_allclose(twin.predict(x), arrays["predicted"], rtol=1e-5, atol=1e-6)

@@ -117,6 +117,11 @@ def _call(call: Any, shifts: dict[str, int]) -> list[Any]:
     for argument in call["args"]:
         tensors += argument if isinstance(argument, list) else [argument]
     arguments = _given(call["kwargs"])
+    # Keras 2 lists initial states behind the input.
+    states = arguments.get("initial_state")
+    if _holds(states, "class_name", "__keras_tensor__"):
+        del arguments["initial_state"]
+        tensors += states if isinstance(states, list) else [states]
     return [[*_place(tensor["config"]["keras_history"], shifts), arguments] for tensor in tensors]
 
 

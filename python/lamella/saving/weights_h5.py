@@ -32,7 +32,7 @@ T = TypeVar("T")
 # How Keras 2.13 called `layers`.
 _LAYERS, _OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
 # Classes that Keras 3 calls otherwise.
-_FUNCTIONAL = {"Model": "functional"}
+_CALLED = {"Model": "functional", "ConvLSTM2D": "conv_lstm2d"}
 # What else lies at the root: the state of the training.
 _TRAINING = ("optimizer", "metrics")
 # Characters of a place. Each group's is kept, so it bounds what a deep file costs; Keras's have some ten a level.
@@ -289,7 +289,7 @@ def _numbered(place: str, container: Any, counted: Callable[[Layer], bool]) -> I
         inside = isinstance(value, (list, tuple, dict))
         if not inside and not (_is_layer(value) and counted(value)):
             continue
-        name = "container" if inside else _FUNCTIONAL.get(type(value).__name__) or snake_case(type(value).__name__)
+        name = "container" if inside else _CALLED.get(type(value).__name__) or snake_case(type(value).__name__)
         used[name] = used.get(name, -1) + 1
         below = f"{place}/{name}_{used[name]}" if used[name] else f"{place}/{name}"
         if inside:
