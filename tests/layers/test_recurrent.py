@@ -249,6 +249,9 @@ def test_constants_as_argument_and_in_the_list(tmp_path):
     flat.set_weights(layer.get_weights())
     np.testing.assert_array_equal(second.predict([inputs[0], np.zeros((6, 3)), inputs[1]]), model.predict(inputs))
     np.testing.assert_array_equal(layer(inputs[0], constants=inputs[1]), model.predict(inputs))
+    with pytest.raises(ValueError, match="Layer rnn_.*An `initial_state` was passed that is not compatible"):
+        layer(x, initial_state=Input((4,)), constants=[c, c])
+    assert layer.get_config()["num_constants"] == 1
     with pytest.raises(ValueError, match="RNN cell does not support constants"):
         RNN(MinimalRNNCell(3))(x, constants=c)
 

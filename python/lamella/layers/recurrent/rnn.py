@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core import config as settings
+from lamella.core.atomic import commit, write
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, deserialize
 from lamella.core.registry import register
@@ -299,8 +300,7 @@ class RNN(StatesInCall):
         if self._states is None:
             self._states = [Variable(array, f"{self.name}/state_{i}:0", trainable=False) for i, array in enumerate(arrays)]
         else:
-            for variable, array in zip(self._states, arrays):
-                variable.assign(array)
+            commit([write(variable.value, array) for variable, array in zip(self._states, arrays)])
 
     # Configs ---------------------------------------------------------------------------------------------
 

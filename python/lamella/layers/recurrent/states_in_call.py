@@ -49,16 +49,22 @@ class StatesInCall(Layer):
             x, states, given = inputs, listed(initial_state), listed(constants)
         if given:
             if not self.takes_constants():
-                raise ValueError("RNN cell does not support constants")
-            self._num_constants = len(given)
-        if not states and not given:
-            return super().__call__(x, **kwargs)
+                raise ValueError(f"Layer {self.name}: RNN cell does not support constants")
+            before, self._num_constants = self._num_constants, len(given)
+            try:
+                return self._call_beside(x, states, given, kwargs)
+            except BaseException:
+                self._num_constants = before
+                raise
+        return self._call_beside(x, states, [], kwargs) if states else super().__call__(x, **kwargs)
+
+    def _call_beside(self, x: Value, states: list[Any], given: list[Any], kwargs: dict[str, Any]) -> Value:
         more = [*states, *given]
         symbolic = [isinstance(t, Symbolic) for t in more]
         if any(symbolic) and not all(symbolic):
             raise ValueError(
-                "The initial state or constants of an RNN layer cannot be specified with a mix of Keras tensors and non-Keras "
-                "tensors"
+                f"Layer {self.name}: The initial state or constants of an RNN layer cannot be specified with a mix of Keras "
+                "tensors and non-Keras tensors"
             )
         if all(symbolic):
             return super().__call__([x, *more], **kwargs)
