@@ -94,6 +94,22 @@ ROSTER = [
     ("Lambda", dict(function=K.square), (4,)),
     ("Lambda", dict(function=K.l2_normalize, arguments={"axis": 1}, output_shape=(2, 3)), (2, 3)),
     ("Lambda", dict(function=K.concatenate, arguments={"axis": 1}), [(2, 4), (3, 4)]),
+    ("MaxoutDense", dict(output_dim=3), (5,)),
+    (
+        "MaxoutDense",
+        dict(
+            output_dim=2, nb_feature=2, init="he_normal", W_regularizer="l2", b_constraint="non_neg", activity_regularizer="l2"
+        ),
+        (5,),
+    ),
+    ("MaxoutDense", dict(output_dim=2, bias=False), (5,)),
+    ("Highway", dict(), (5,)),
+    (
+        "Highway",
+        dict(init="he_normal", activation="tanh", W_regularizer="l2", b_regularizer="l1", W_constraint="non_neg"),
+        (5,),
+    ),
+    ("Highway", dict(bias=False, input_dim=5), (5,)),
     ("LeakyReLU", dict(), (8,)),
     ("LeakyReLU", dict(alpha=0.05), (8,)),
     ("PReLU", dict(alpha_initializer=initializers.Constant(0.25), alpha_regularizer="l2"), (8,)),

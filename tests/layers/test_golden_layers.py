@@ -12,6 +12,8 @@ from lamella.core import config
 from lamella.graph.layer import takes_mask, takes_training
 from lamella.ops.tape import Tape, value_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "layers.json").read_text())["cases"]
 ARRAYS = np.load(GOLDEN / "layers.npz")

@@ -16,6 +16,7 @@ from lamella.ops import sum_squares
 from lamella.ops.tape import Tape, value_of
 from tests.layers.layer_roster import HOLDERS, IDS, NOT_HERE, ROSTER, Whole
 
+pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
 rows = pytest.mark.parametrize("name, arguments, shape", ROSTER, ids=IDS)
 
 

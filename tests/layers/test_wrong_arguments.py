@@ -7,6 +7,8 @@ import pytest
 from lamella import layers
 from tests.layers.layer_roster import ROSTER
 
+pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
+
 # argument: (values, what the message says of what was wanted)
 WRONG = {
     "padding": (["sam", "", 3, None], '"valid", "same"|one of'),
@@ -39,6 +41,9 @@ WRONG = {
     "dtype": (["float12", "text"], "dtype of real numbers"),
 }
 
+# Where an argument means something else than in the other layers; their own tests have its wrong values.
+OWN_MEANING = {("ZeroPadding1D", "padding"), ("ZeroPadding2D", "padding"), ("ZeroPadding3D", "padding")}
+
 
 def rows():
     for name in sorted({row[0] for row in ROSTER}):
@@ -46,7 +51,7 @@ def rows():
         cls = getattr(layers, name)
         taken = {*inspect.signature(cls).parameters, "dtype"}
         for argument in WRONG:
-            if argument in taken:
+            if argument in taken and (name, argument) not in OWN_MEANING:
                 yield pytest.param(cls, arguments, argument, id=f"{name}-{argument}")
 
 

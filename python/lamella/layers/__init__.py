@@ -45,6 +45,10 @@ from lamella.layers.core.spatial_dropout import SpatialDropout1D as SpatialDropo
 from lamella.layers.core.spatial_dropout import SpatialDropout2D as SpatialDropout2D
 from lamella.layers.core.spatial_dropout import SpatialDropout3D as SpatialDropout3D
 from lamella.layers.embedding import Embedding as Embedding
+from lamella.layers.legacy import AtrousConv2D as AtrousConv2D
+from lamella.layers.legacy import AtrousConvolution2D as AtrousConvolution2D
+from lamella.layers.legacy import Highway as Highway
+from lamella.layers.legacy import MaxoutDense as MaxoutDense
 from lamella.layers.merge.concatenation import Concatenate as Concatenate
 from lamella.layers.merge.concatenation import concatenate as concatenate
 from lamella.layers.merge.dot_product import Dot as Dot

@@ -19,13 +19,14 @@ from lamella.graph.layer import Layer
 # By the end of the name: kernel_initializer, recurrent_activation, ...
 _KINDS: dict[str, Callable[[Any], Any]] = {
     "initializer": initializers.get,
+    "init": initializers.get,  # in Keras 1
     "regularizer": regularizers.get,
     "constraint": constraints.get,
     "activation": activations.get,
 }
 # One number for each axis of a window.
 _WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate", "size"}
-_COUNTS = {"units", "filters", "n", "output_dim"}
+_COUNTS = {"units", "filters", "n", "output_dim", "nb_feature"}
 _NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slope", "threshold", "stddev", "rate"}
 
 
