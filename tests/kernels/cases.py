@@ -32,6 +32,8 @@ def calls(dtype):
     yield "elu_backward", (a(*rows) - 0.5, a(*rows), 1.5, 1.1, a(*rows))
     yield "softmax_forward", (a(*rows), a(*rows))
     yield "softmax_backward", (a(*rows), a(*rows), a(*rows))
+    yield "take_forward", (a(50, 300), labels, a(ROWS, 300))
+    yield "take_backward", (a(ROWS, 300), labels, a(50, 300))
     yield "sum_rows", (a(*rows), a(ROWS))
     yield "sum_columns", (a(*rows), a(COLUMNS))
     for name in ("sum_all", "sum_squares", "sum_absolute"):

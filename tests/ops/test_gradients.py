@@ -156,7 +156,11 @@ CASES = {
     "repeat": [((a(3, 4),), {"count": 3, "axis": 0}), ((a(3, 4),), {"count": 2, "axis": -1})],
     "simple_rnn": [],  # above
     "sin": [((a(3, 4),), {})],
-    "take": [((a(5, 3),), {"indices": np.array([[0, 4], [4, 2]])})],
+    "take": [
+        ((a(5, 3),), {"indices": np.array([[0, 4], [4, 2]])}),
+        ((a(5, 2, 3),), {"indices": np.array([4, 1, 4, 4])}),
+        ((a(5),), {"indices": np.array([[1], [1]])}),
+    ],
     "tile": [((a(3, 4),), {"counts": (2, 3)})],
     "where": [((a(3, 4), a(4, seed=1)), {"condition": a(3, 4, seed=2) > 0})],
     "tanh": [((a(3, 4),), {})],

@@ -73,6 +73,7 @@ from lamella.ops.row_losses import percentage_error as percentage_error
 from lamella.ops.row_losses import poisson as poisson
 from lamella.ops.row_losses import squared_error as squared_error
 from lamella.ops.row_losses import squared_hinge as squared_hinge
+from lamella.ops.rows import take as take
 from lamella.ops.scan import cumprod as cumprod
 from lamella.ops.scan import cumsum as cumsum
 from lamella.ops.scan import prod as prod
@@ -82,7 +83,6 @@ from lamella.ops.shape import getitem as getitem
 from lamella.ops.shape import pad as pad
 from lamella.ops.shape import repeat as repeat
 from lamella.ops.shape import reshape as reshape
-from lamella.ops.shape import take as take
 from lamella.ops.shape import tile as tile
 from lamella.ops.shape import transpose as transpose
 

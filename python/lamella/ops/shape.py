@@ -54,21 +54,6 @@ def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
 
 
 @differentiable
-def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
-    """Rows x[indices]: [R, ...] and [...] of whole numbers -> [..., ...]. Raises ValueError for an index outside [0, R)."""
-    if indices.size and (indices.min() < 0 or indices.max() >= len(x)):
-        raise ValueError(f"take: expected indices in [0, {len(x)}), got {indices.min()} to {indices.max()}")
-    shape = x.shape
-
-    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = np.zeros(shape, dy.dtype)
-        np.add.at(dx, indices, dy)
-        return (dx,)
-
-    return x[indices], backward
-
-
-@differentiable
 def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward]:
     """x with zeros before and after; widths: one pair for each axis."""
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape))

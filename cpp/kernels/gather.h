@@ -1,0 +1,3 @@
+// Rows of a table.
+#pragma once
+#include "kernels/gather/take.inl.h"

@@ -1,0 +1,75 @@
+// Rows of a table by their numbers. x, dx [R, C]; rows [N]; y, dy [N, C].
+#pragma once
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+template <class Table, class Taken>
+LAMELLA_INLINE bool rows_fit(const Table& x, Labels rows, const Taken& y) {
+    return x.rank == 2 && y.rank == 2 && rows.rank == 1 && y.shape[0] == rows.size && y.shape[1] == x.shape[1];
+}
+
+template <class T>
+Status take_forward(In<T> x, Labels rows, Out<T> y) {
+    LAMELLA_REQUIRE(rows_fit(x, rows, y));
+    LAMELLA_REQUIRE(all_within(rows, x.shape[0]));
+    const Int columns = x.shape[1];
+    for_rows({rows.size, columns}, [&](Int i) {
+        const T* from = x.data + rows.data[i] * columns;
+        T* to = y.data + i * columns;
+        for_vectors<T>(0, columns, [=](Int c, Int part) { store(to + c, load(from + c, part), part); });
+    });
+    return nullptr;
+}
+
+// dy[places[first]] + ... + dy[places[last - 1]], in this order, where first < last.
+template <class T>
+LAMELLA_INLINE void sum_rows_at(const T* dy, Int columns, const Int* places, Int first, Int last, T* to) {
+    constexpr int kBlock = 4;  // two lines of memory of each row at a time; one addition need not wait for the one before
+    constexpr Int kStep = kBlock * kLanes<T>;
+    const Int blocks = columns / kStep * kStep;
+    for (Int c = 0; c < blocks; c += kStep) {
+        Vec<T> sum[kBlock];
+        for (int v = 0; v < kBlock; ++v) sum[v] = load(dy + places[first] * columns + c + v * kLanes<T>);
+        for (Int k = first + 1; k < last; ++k) {
+            const T* from = dy + places[k] * columns + c;
+            for (int v = 0; v < kBlock; ++v) sum[v] += load(from + v * kLanes<T>);
+        }
+        for (int v = 0; v < kBlock; ++v) store(to + c + v * kLanes<T>, sum[v]);
+    }
+    for_vectors<T>(blocks, columns, [=](Int c, Int part) {
+        Vec<T> sum = load(dy + places[first] * columns + c, part);
+        for (Int k = first + 1; k < last; ++k) sum += load(dy + places[k] * columns + c, part);
+        store(to + c, sum, part);
+    });
+}
+
+// The places of each row are listed first, in order, so that a row is written once and by one thread.
+template <class T>
+Status take_backward(In<T> dy, Labels rows, Out<T> dx) {
+    LAMELLA_REQUIRE(rows_fit(dx, rows, dy));
+    LAMELLA_REQUIRE(all_within(rows, dx.shape[0]));
+    const Int table = dx.shape[0], columns = dx.shape[1];
+    if (dx.size == 0) return nullptr;
+    Int* const starts = static_cast<Int*>(call_scratch((table + 1 + rows.size) * Int{sizeof(Int)}));
+    if (starts == nullptr) return kOutOfMemory;
+    Int* const places = starts + table + 1;
+    for (Int r = 0; r <= table; ++r) starts[r] = 0;
+    for (Int i = 0; i < rows.size; ++i) ++starts[rows.data[i]];
+    for (Int r = 0; r < table; ++r) starts[r + 1] += starts[r];
+    // starts[r] is where the places of row r end; it moves to where they begin.
+    for (Int i = rows.size - 1; i >= 0; --i) places[--starts[rows.data[i]]] = i;
+    for_rows({table, columns}, [&](Int r) {
+        T* to = dx.data + r * columns;
+        if (starts[r] == starts[r + 1]) {
+            for_vectors<T>(0, columns, [=](Int c, Int part) { store(to + c, Vec<T>{}, part); });
+        } else {
+            sum_rows_at(dy.data, columns, places, starts[r], starts[r + 1], to);
+        }
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella

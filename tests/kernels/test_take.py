@@ -1,0 +1,59 @@
+"""Rows of a table against NumPy: all widths, tables of one row, rows that are taken often or never, indices outside."""
+
+import numpy as np
+import pytest
+
+from lamella import _kernels
+from tests.kernels.guard import Guarded, surrounded
+
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# Rows and columns of the table, number of indices.
+SIZES = [*((7, columns, 12) for columns in range(1, 70, 3)), (1, 5, 9), (300, 128, 1000), (5, 3, 1), (4, 2, 0), (3, 0, 4)]
+
+
+def draws(size, dtype):
+    table, columns, taken = size
+    rng = np.random.default_rng(table + columns)
+    # Numbers in eighths: sums are exact in any order.
+    x, dy = (rng.integers(-64, 64, (n, columns)).astype(dtype) / 8 for n in (table, taken))
+    return x, dy, (rng.integers(0, table, taken) ** 2) % table
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@dtypes
+def test_take(target, dtype, size):
+    x, dy, rows = draws(size, dtype)
+    y, dx = Guarded(dy.shape, dtype, 1), Guarded(x.shape, dtype, 2)
+    _kernels.take_forward(surrounded(x, dtype, 1), rows, y.array)
+    np.testing.assert_array_equal(y.array, x[rows])
+    _kernels.take_backward(surrounded(dy, dtype), rows, dx.array)
+    wanted = np.zeros_like(x)
+    np.add.at(wanted, rows, dy)
+    np.testing.assert_array_equal(dx.array, wanted)
+    assert y.intact() and dx.intact()
+
+
+@dtypes
+def test_rows_are_summed_in_the_order_of_their_indices(dtype):
+    big = dtype(2) ** (24 if dtype is np.float32 else 53)
+    dy = np.array([[1], [big], [1], [-big]], dtype)
+    dx = np.empty((2, 1), dtype)
+    _kernels.take_backward(dy, np.array([1, 1, 1, 1]), dx)
+    assert dx.tolist() == [[0], [float(((dy[0, 0] + dy[1, 0]) + dy[2, 0]) + dy[3, 0])]]
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 2**40])
+def test_indices_outside_are_refused(wrong):
+    rows, x, y = np.array([0, wrong]), np.ones((3, 2)), np.zeros((2, 2))
+    for call, out in ((lambda: _kernels.take_forward(x, rows, y), y), (lambda: _kernels.take_backward(y, rows, x), x)):
+        before = out.copy()
+        with pytest.raises(ValueError, match="all_within"):
+            call()
+        np.testing.assert_array_equal(out, before)
+
+
+def test_shapes_that_do_not_fit():
+    x, rows = np.ones((3, 2)), np.array([0, 1])
+    for y in (np.zeros((2, 3)), np.zeros((3, 2)), np.zeros(4)):
+        with pytest.raises(ValueError, match="rows_fit"):
+            _kernels.take_forward(x, rows, y)
