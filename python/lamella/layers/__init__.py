@@ -85,6 +85,8 @@ from lamella.layers.recurrent.gru import GRU as GRU
 from lamella.layers.recurrent.gru import GRUCell as GRUCell
 from lamella.layers.recurrent.lstm import LSTM as LSTM
 from lamella.layers.recurrent.lstm import LSTMCell as LSTMCell
+from lamella.layers.recurrent.recurrent import ConvRecurrent2D as ConvRecurrent2D
+from lamella.layers.recurrent.recurrent import Recurrent as Recurrent
 from lamella.layers.recurrent.rnn import RNN as RNN
 from lamella.layers.recurrent.simple_rnn import SimpleRNN as SimpleRNN
 from lamella.layers.recurrent.simple_rnn import SimpleRNNCell as SimpleRNNCell

@@ -247,8 +247,13 @@ class RNN(StatesInCall):
         return self._kept() if self.stateful and self._states is not None else []
 
     def _batch(self) -> int | None:
-        spec = self.input_spec
-        return spec.shape[0] if isinstance(spec, InputSpec) and spec.shape is not None else None
+        shape = self.spec_of_inputs().shape
+        return None if shape is None else shape[0]
+
+    def spec_of_inputs(self) -> InputSpec:
+        """What is demanded of x."""
+        assert isinstance(self.input_spec, InputSpec)
+        return self.input_spec
 
     def _demand_sizes(self, x: Shape) -> None:
         """Raises ValueError unless an input of this shape tells the shapes of the states."""
@@ -266,8 +271,7 @@ class RNN(StatesInCall):
 
     def _kept_shapes(self) -> list[tuple[int, ...]]:
         """Of a stateful layer's states."""
-        spec = self.input_spec
-        x = spec.shape if isinstance(spec, InputSpec) and spec.shape is not None else (None, None, None)
+        x = self.spec_of_inputs().shape or (None, None, None)
         self._demand_sizes(x)
         return self.state_shapes(x)  # type: ignore[return-value]  # all sizes are known
 
