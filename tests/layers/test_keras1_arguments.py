@@ -65,3 +65,13 @@ def test_a_new_call_does_not_warn(recwarn):
     Dense(3, input_shape=(4,))
     Conv2D(4, (3, 3), strides=2)
     assert not recwarn
+
+
+def test_both_names_of_an_argument_are_one_too_many():
+    for call in (
+        lambda: Dense(output_dim=3, units=3),
+        lambda: Dropout(rate=0.5, p=0.2),
+        lambda: PReLU(init="ones", alpha_initializer="ones"),
+    ):
+        with pytest.raises(TypeError, match="received both the legacy keyword argument `.*` and the Keras 2 keyword argument"):
+            call()

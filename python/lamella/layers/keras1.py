@@ -42,7 +42,7 @@ def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **r
             old = [k for k in kwargs if k in table or k in dropped or k in ("nb_row", "nb_col")]
             rows_cols = square_kernel and len(args) == 3 and isinstance(args[1], int) and isinstance(args[2], int)
             if old or rows_cols:
-                args, kwargs = _translate(args, kwargs, table, dropped, rows_cols)
+                args, kwargs = _translate(args, kwargs, table, dropped, rows_cols, cls.__name__)
                 _warn(cls.__name__, args, kwargs)
             new_init(self, *args, **kwargs)
 
@@ -53,7 +53,12 @@ def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **r
 
 
 def _translate(
-    args: tuple[Any, ...], kwargs: dict[str, Any], table: Mapping[str, str], dropped: tuple[str, ...], rows_cols: bool
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    table: Mapping[str, str],
+    dropped: tuple[str, ...],
+    rows_cols: bool,
+    who: str,
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if rows_cols:
         args = (args[0], (args[1], args[2]))
@@ -68,7 +73,13 @@ def _translate(
             continue
         if key == "dim_ordering":
             value = _DATA_FORMATS.get(value, value)
-        new[table.get(key, key)] = value
+        name = table.get(key, key)
+        if name in new or (name != key and name in kwargs):
+            raise TypeError(
+                f"{who}: For the `{name}` argument, the layer received both the legacy keyword argument `{key}` and the Keras 2 "
+                f"keyword argument `{name}`. Stick to the latter!"
+            )
+        new[name] = value
     return args, new
 
 
