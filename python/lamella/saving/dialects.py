@@ -83,6 +83,8 @@ def _layer(entry: Config, first_node: int) -> Config:
             config["batch_input_shape"] = config.pop("batch_shape")
         # It is made of the layer, where nobody gave another.
         config.pop("backward_layer", None)
+        if name == "LeakyReLU" and "negative_slope" in config:
+            config["alpha"] = config.pop("negative_slope")
         if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
             config["axis"] = config["axis"][0]
     described: Config = {"class_name": name, "config": config}
