@@ -20,6 +20,7 @@ SUITES = {
     "optimizers": "bench.kernels.optimizers",
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
+    "recurrent": "bench.kernels.recurrent",
     "steps": "bench.steps",
     "models": "bench.models",
     "hog": "bench.hog",

@@ -244,3 +244,45 @@ def test_row_losses(dtype, shape):
     if shape[-1] > 1:
         p, y = probabilities(*shape), probabilities(*shape)[::-1].copy()
         meet(ops.kl_divergence, lambda p, y: F.kl_div(p.log(), y, reduction="none").sum(-1), [p, y], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("size", [(3, 5, 4, 7), (33, 12, 20, 40)])
+def test_recurrent_layers_over_time(dtype, size):
+    n, t, features, units = size
+    x, h, c = normal(n, t, features), normal(n, units, seed=1), normal(n, units, seed=2)
+
+    def weights(gates, rows):
+        scale = (features + units) ** -0.5
+        return [
+            scale * normal(*shape, seed=3 + i) for i, shape in enumerate([(features, gates), (units, gates), (*rows, gates)])
+        ]
+
+    def module(kind, kernel, recurrent, offsets, *call):
+        """kind(x, states) with these tensors, gates in torch's order, in place of its parameters."""
+        made = kind(features, units, batch_first=True, dtype=kernel.dtype)
+        values = {"weight_ih_l0": kernel.T, "weight_hh_l0": recurrent.T, "bias_ih_l0": offsets[0], "bias_hh_l0": offsets[1]}
+        return torch.func.functional_call(made, values, call)[0]
+
+    def r_z_n(weight):
+        z, r, new = weight.split(units, dim=-1)
+        return torch.cat([r, z, new], dim=-1)
+
+    meet(
+        lambda *a: ops.lstm(*a, recurrent_activation="sigmoid")[0],
+        lambda x, k, r, b, h, c: module(torch.nn.LSTM, k, r, [b, torch.zeros_like(b)], x, (h[None], c[None])),
+        [x, *weights(4 * units, ()), h, c],
+        dtype,
+    )
+    meet(
+        lambda *a: ops.gru(*a, recurrent_activation="sigmoid", reset_after=True)[0],
+        lambda x, k, r, b, h: module(torch.nn.GRU, r_z_n(k), r_z_n(r), r_z_n(b), x, h[None]),
+        [x, *weights(3 * units, (2,)), h],
+        dtype,
+    )
+    meet(
+        lambda *a: ops.simple_rnn(*a)[0],
+        lambda x, k, r, b, h: module(torch.nn.RNN, k, r, [b, torch.zeros_like(b)], x, h[None]),
+        [x, *weights(units, ()), h],
+        dtype,
+    )
