@@ -110,6 +110,26 @@ def test_models_of_convlstm_train_and_start_from_states(tmp_path):
         layer(x, initial_state=[Input((4,)), Input((4,))])
 
 
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_the_cell_goes_through_its_convolutions(data_format):
+    class Doubled(ConvLSTM2DCell):
+        def input_conv(self, x, w, b=None, padding="valid"):
+            return super().input_conv(2 * x, w, b, padding)
+
+        def recurrent_conv(self, x, w):
+            return super().recurrent_conv(-x, w)
+
+    shape = (2, 3, 4, 4, 1) if data_format == "channels_last" else (2, 3, 1, 4, 4)
+    arguments = dict(filters=2, kernel_size=3, padding="same", data_format=data_format)
+    plain, custom = ConvRNN2D(ConvLSTM2DCell(**arguments)), ConvRNN2D(Doubled(**arguments))
+    x = data(*shape)
+    plain(x)
+    custom(x)
+    kernel, recurrent, bias = plain.get_weights()
+    custom.set_weights([kernel / 2, -recurrent, bias])
+    np.testing.assert_allclose(custom(x), plain(x), rtol=1e-5, atol=1e-7)
+
+
 def test_a_mask_leaves_steps_out():
     x, mask = data(2, 4, 5, 5, 1), np.array([[1, 0, 1, 0], [1, 1, 1, 1]], bool)
     layer = ConvLSTM2D(2, 3)

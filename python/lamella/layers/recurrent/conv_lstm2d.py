@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella import regularizers
@@ -113,41 +113,49 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
     def call(  # type: ignore[override]  # a cell's
         self, inputs: Value, states: Sequence[Value], training: bool | None = None
     ) -> tuple[Value, list[Value]]:
-        x, (h, c) = inputs, states
-        first = self.data_format == "channels_first"
-        if first:
-            x, h, c = (to_last(v) for v in (x, h, c))
+        h, c = states
         z = add(
-            self._convolved(
-                self.masked(x, "dropout", training),
-                self.kernel,
-                self.bias,
-                strides=self.strides,
-                padding=self.padding,
-                dilation=self.dilation_rate,
-            ),
-            self._convolved(self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None, padding="same"),
+            self._of_gates(self._input_conv, self.masked(inputs, "dropout", training), self.kernel, self.bias),
+            self._of_gates(self._recurrent_conv, self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None),
         )
-        i, f = self.recurrent_activation(self._gate(z, 0)), self.recurrent_activation(self._gate(z, 1))
-        g, o = self.activation(self._gate(z, 2)), self.recurrent_activation(self._gate(z, 3))
+        axis = channel_axis(self.data_format)
+        i, f = self.recurrent_activation(self._gate(z, 0, axis)), self.recurrent_activation(self._gate(z, 1, axis))
+        g, o = self.activation(self._gate(z, 2, axis)), self.recurrent_activation(self._gate(z, 3, axis))
         c = add(multiply(f, c), multiply(i, g))
         h = multiply(o, self.activation(c))
-        if first:
-            h, c = to_first(h), to_first(c)
         return h, [h, c]
 
-    def _convolved(self, xs: Sequence[Value], kernel: Value, bias: Value | None, **geometry: Any) -> Value:
+    def input_conv(self, x: Value, w: Value, b: Value | None = None, padding: str = "valid") -> Value:
+        """x convolved with the layer's strides and dilation, + b; in the layer's data format."""
+        return self._convolved(x, w, b, strides=self.strides, padding=padding, dilation=self.dilation_rate)
+
+    def recurrent_conv(self, x: Value, w: Value) -> Value:
+        """x convolved with strides 1 and padding "same"; in the layer's data format."""
+        return self._convolved(x, w, None, padding="same")
+
+    def _input_conv(self, x: Value, w: Value, b: Value | None) -> Value:
+        return self.input_conv(x, w, b, padding=self.padding)
+
+    def _recurrent_conv(self, x: Value, w: Value, b: None) -> Value:
+        return self.recurrent_conv(x, w)
+
+    def _convolved(self, x: Value, w: Value, b: Value | None, **geometry: Any) -> Value:
+        if self.data_format == "channels_first":
+            return to_first(conv2d(to_last(x), w, b, **geometry))
+        return conv2d(x, w, b, **geometry)
+
+    def _of_gates(self, conv: Callable[..., Value], xs: Sequence[Value], kernel: Value, bias: Value | None) -> Value:
         """Of all gates side by side; xs: one for all, or one for each gate."""
         if len(xs) == 1:
-            return conv2d(xs[0], kernel, bias, **geometry)
+            return conv(xs[0], kernel, bias)
         parts = [
-            conv2d(x, self._gate(kernel, g), None if bias is None else self._gate(bias, g), **geometry)
-            for g, x in enumerate(xs)
+            conv(x, self._gate(kernel, g, -1), None if bias is None else self._gate(bias, g, -1)) for g, x in enumerate(xs)
         ]
-        return concatenate(*parts, axis=-1)
+        return concatenate(*parts, axis=channel_axis(self.data_format))
 
-    def _gate(self, z: Value, gate: int) -> Value:
-        return z[..., gate * self.filters : (gate + 1) * self.filters]
+    def _gate(self, z: Value, gate: int, axis: int) -> Value:
+        own = slice(gate * self.filters, (gate + 1) * self.filters)
+        return z[:, own] if axis == 1 else z[..., own]
 
 
 @register("layers")
