@@ -12,12 +12,13 @@ from lamella.optimizers.adagrad import Adagrad
 from lamella.optimizers.adam import Adam, AdamW
 from lamella.optimizers.adamax import Adamax
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.in_graphs import clip_norm as clip_norm
 from lamella.optimizers.nadam import Nadam
 from lamella.optimizers.rmsprop import RMSprop
 from lamella.optimizers.sgd import SGD
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "deserialize", "get",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "clip_norm", "deserialize", "get",
     "serialize",
 ]  # fmt: skip
 

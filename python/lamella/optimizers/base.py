@@ -10,9 +10,10 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.atomic import Call, commit, write
 from lamella.core.configurable import Config
+from lamella.core.graphs import GraphUpdate
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.optimizers import arrays
+from lamella.optimizers import arrays, in_graphs
 from lamella.optimizers.arguments import bound, steps
 from lamella.optimizers.state import Reading
 from lamella.optimizers.stateful import Stateful
@@ -120,6 +121,28 @@ class Optimizer(Stateful):
                 raise  # nothing to mend: the error is of a user's own update
             return self._step(list(params), clean, then, projections)
 
+    def get_gradients(self, loss: Any, params: Any) -> list[Any]:
+        """The gradients of a symbolic loss by Variables, bounded by clipnorm and clipvalue, as symbolic tensors.
+
+        Raises:
+            TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+            ValueError: The loss does not depend on a parameter.
+        """
+        found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
+        return in_graphs.clipped(found, self.clipnorm, self.clipnorm_per_tensor, self.clipvalue)
+
+    def get_updates(self, loss: Any, params: Any) -> list[GraphUpdate]:
+        """One step along the gradients of a symbolic loss, for K.function's updates.
+
+        As in Keras, K.function(inputs, outputs, updates=optimizer.get_updates(loss, params)) trains: in each call, after the
+        outputs.
+
+        Raises:
+            TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+            ValueError: The loss does not depend on a parameter.
+        """
+        return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
+
     def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
         """Change the parameters; `iterations` counts the steps before this one, `reading` is handed on to the kernel.
 
@@ -132,7 +155,7 @@ class Optimizer(Stateful):
         """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""
         raise NotImplementedError(
             f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, reading), which changes the "
-            "arrays in place; Keras's get_updates adds to a graph, and there is none here"
+            "arrays in place; Keras's get_updates adds to a graph, which a step does not read"
         )
 
     def read(self, grads: Sequence[Array], reading: Reading) -> list[Array]:

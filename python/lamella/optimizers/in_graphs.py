@@ -1,0 +1,75 @@
+"""An optimizer in a graph of K: gradients and steps that K.function computes and makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lamella.core import registry
+from lamella.core.atomic import Call
+from lamella.core.graphs import GraphTensor, GraphUpdate
+from lamella.core.types import Array, Value
+from lamella.core.variable import Variable
+
+if TYPE_CHECKING:
+    from lamella.optimizers.base import Optimizer
+
+
+class Step(GraphUpdate):
+    """One step of an optimizer, made after the outputs of a K.function: weights, their state and their constraints."""
+
+    def __init__(self, optimizer: Optimizer, params: Sequence[Variable], gradients: Sequence[Any]) -> None:
+        self.optimizer, self.tensors = optimizer, list(gradients)
+        self._params = [variable.value for variable in params]
+        self._projections: list[Call] = [(_project, (v,)) for v in params if v.constraint is not None]
+
+    def apply(self, values: list[Array]) -> None:
+        self.optimizer.step_and(self._params, values, projections=self._projections)
+
+
+def _project(variable: Variable) -> None:
+    assert variable.constraint is not None
+    variable.value[...] = variable.constraint(variable.value)
+
+
+def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list[Any]]:
+    """The Variables, and the gradients of a symbolic loss by each.
+
+    Raises:
+        TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+        ValueError: The loss does not depend on a parameter.
+    """
+    variables = list(params) if isinstance(params, (list, tuple)) else [params]
+    if not isinstance(loss, GraphTensor) or not all(isinstance(v, Variable) for v in variables):
+        raise TypeError(
+            f"{who}: expected a symbolic loss and a list of Variables, got {type(loss).__name__} and "
+            f"{[type(v).__name__ for v in variables]}; optimizer.step takes arrays of parameters and gradients"
+        )
+    registry.names("functions")  # loads K, which knows how to differentiate
+    found = loss.gradients(variables)
+    missing = [v.name for v, g in zip(variables, found) if g is None]
+    if missing:
+        raise ValueError(
+            "An operation has `None` for gradient. Please make sure that all of your ops have a gradient defined (i.e. are "
+            "differentiable). Common ops without gradient: K.argmax, K.round, K.eval. "
+            f"{who}: the loss does not depend on {missing}"
+        )
+    return variables, list(found)
+
+
+def clip_norm(g: Value, c: float, n: Value) -> Value:
+    """g * c / n where the norm n is at least c, else g; a c of 0 or less is no bound. Source: Keras 2.2.5."""
+    if c <= 0:
+        return g
+    return registry.get("functions", "switch")(n >= c, g * (c / n), g)
+
+
+def clipped(gradients: list[Any], clipnorm: float | None, per_tensor: float | None, clipvalue: float | None) -> list[Any]:
+    """Symbolic gradients, bounded as a step bounds them."""
+    total, square, sqrt, clip = (registry.get("functions", name) for name in ("sum", "square", "sqrt", "clip"))
+    if clipnorm:
+        norm = sqrt(sum(total(square(g)) for g in gradients))
+        gradients = [clip_norm(g, clipnorm, norm) for g in gradients]
+    if per_tensor:
+        gradients = [clip_norm(g, per_tensor, sqrt(total(square(g)))) for g in gradients]
+    return [clip(g, -clipvalue, clipvalue) for g in gradients] if clipvalue else gradients
