@@ -47,6 +47,16 @@ def test_weights_beyond_two_gib_are_refused(text, message):
     assert "a description alone may, unless config.set_max_file_bytes says otherwise, ask for only" in str(error.value)
 
 
+def test_states_beyond_two_gib_are_refused():
+    def stateful(batch):
+        config = {"name": "net", "units": 3, "stateful": True, "batch_input_shape": [batch, None, 2]}
+        return {"class_name": "GRU", "config": config}
+
+    with pytest.raises(ValueError, match="Layer net: the description asks for 1200000000 more elements of states"):
+        model_from_json(text_of(stateful(4 * 10**8)))
+    assert model_from_json(text_of(stateful(5))).stateful
+
+
 def test_the_users_own_limit_counts_and_ends_with_the_model():
     config.set_max_file_bytes(4 * 21)
     try:

@@ -10,6 +10,8 @@ from lamella.core.atomic import Scope
 
 # Bytes of the weights that a description alone may ask for; VGG19, of the largest usual networks, has 0.6e9.
 DESCRIPTION_BYTES = 2**31
+# Elements of what stateful layers carry over from batch to batch, which no file holds: as many as weights of float32.
+_CARRIED = DESCRIPTION_BYTES // 4
 # Calls of layers in models that are parts of models: each doubles what it holds by calling it twice, and 40 of them in
 # each other are 2^40 calls. Real networks have some thousand.
 _CALLS = 2**17
@@ -18,6 +20,7 @@ _CALLS = 2**17
 class _Budget(threading.local):
     left: int | None = None
     calls: int = 0
+    carried: int = 0
     source: str = ""
     filled: bool = False
 
@@ -34,7 +37,7 @@ def limit(elements: int, source: str, *, filled: bool) -> Scope:
     """
     if _budget.left is not None:
         return Scope()
-    limits = {"left": elements, "calls": _CALLS, "source": source, "filled": filled}
+    limits = {"left": elements, "calls": _CALLS, "carried": _CARRIED, "source": source, "filled": filled}
     return Scope(*((_budget, name, value) for name, value in limits.items()))
 
 
@@ -57,6 +60,15 @@ def spend(elements: int, who: str) -> None:
             f"{who}: the description asks for {elements} more elements of weights, and {_budget.source} only {_budget.left} more"
         )
     _budget.left -= elements
+
+
+def spend_carried(elements: int, who: str) -> None:
+    """Raises ValueError where the states of stateful layers exceed what weights may take."""
+    if _budget.left is None:
+        return
+    if elements > _budget.carried:
+        raise ValueError(f"{who}: the description asks for {elements} more elements of states, of {_CARRIED} in all")
+    _budget.carried -= elements
 
 
 def spend_call(who: str) -> None:

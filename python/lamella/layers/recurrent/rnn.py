@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core import budget
 from lamella.core import config as settings
 from lamella.core.atomic import commit, write
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, deserialize
 from lamella.core.registry import register
-from lamella.core.shapes import Shape
+from lamella.core.shapes import Shape, count
 from lamella.core.types import Array, Value
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
@@ -285,6 +286,8 @@ class RNN(StatesInCall):
         if not self.stateful:
             raise AttributeError("Layer must be stateful.")
         shapes = self._kept_shapes()
+        if self._states is None:
+            budget.spend_carried(sum(count(shape) for shape in shapes), f"Layer {self.name}")
         dtype = self.dtype or settings.floatx()
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]
@@ -309,8 +312,8 @@ class RNN(StatesInCall):
     # Configs ---------------------------------------------------------------------------------------------
 
     def get_config(self) -> Config:
-        count = {} if self._num_constants is None else {"num_constants": self._num_constants}
-        return super().get_config() | count
+        constants = {} if self._num_constants is None else {"num_constants": self._num_constants}
+        return super().get_config() | constants
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
