@@ -13,7 +13,7 @@ ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
 NAMES = [name for name, _ in ROWS]
 
 # How many of the 1,520 are there: raise it with every new name.
-FLOOR = 940
+FLOOR = 1193
 
 FIND = """
 import importlib, lamella
@@ -113,7 +113,6 @@ def test_names_by_their_paths(lines):
     ("statement", "name"),
     [
         ("from keras.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
-        ("from keras.legacy.interfaces import legacy_dense_support", "keras.legacy.interfaces"),
         ("from keras.applications import NASNetLarge", "keras.applications.NASNetLarge"),
         ("from keras.applications.nasnet import NASNetLarge", "keras.applications.nasnet"),
         ("from lamella.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),

@@ -27,6 +27,7 @@ _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),
     ("layers.", ("layers",)),
     ("legacy.layers", ("layers",)),
+    ("legacy.interfaces", ("utils.legacy_interfaces",)),
     ("backend.", ("backend",)),
     ("objectives", ("losses",)),
 )
