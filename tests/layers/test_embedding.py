@@ -134,3 +134,12 @@ def test_text_is_learned():
     model.compile("adam", "binary_crossentropy", metrics=["acc"])
     history = model.fit(x, y, epochs=150, verbose=0).history
     assert history["acc"][-1] == 1.0
+
+
+def test_numbers_that_float32_cannot_hold_are_refused():
+    layer = Embedding(2**24 + 2, 1, embeddings_initializer="zeros", name="mine")
+    with pytest.raises(ValueError, match="Layer mine: float32 holds whole numbers up to 16777216 only, got 16777216; give the"):
+        layer(np.array([[2**24 + 1]]))
+    model = Sequential([Embedding(2**24 + 2, 1, embeddings_initializer="zeros", dtype="int32", input_length=1)])
+    model.layers[0].embeddings.value[2**24 + 1] = 7
+    assert model.predict(np.array([[2**24 + 1]])).tolist() == [[[7.0]]]

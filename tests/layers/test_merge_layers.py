@@ -72,6 +72,15 @@ def test_sizes_that_are_known_late_are_checked_late(kind):
         kind(name="mine")([np.ones((2, 3)), np.ones((1, 3))])
 
 
+def test_concatenate_names_itself_for_sizes_that_are_known_late():
+    inputs = [Input((None, 2)), Input((None, 2))]
+    model = Model(inputs, layers.Concatenate(name="mine")(inputs))
+    with pytest.raises(
+        ValueError, match="mine: A `Concatenate` layer requires inputs with matching shapes except for the concat"
+    ):
+        model.predict([np.ones((2, 3, 2)), np.ones((2, 4, 2))])
+
+
 def test_subtract_takes_two():
     with pytest.raises(ValueError, match="mine: A `Subtract` layer should be called on exactly 2 inputs"):
         Subtract(name="mine")([Input((3,))] * 3)

@@ -17,6 +17,9 @@ from lamella.layers.arguments import KernelLayer, positive
 from lamella.layers.keras1 import keras1_names
 from lamella.ops.tape import value_of
 
+# From here on float32 holds not every whole number.
+_FLOAT32_EXACT = 2**24
+
 
 @accepts_symbolic("masks")
 def not_zero(inputs: Value) -> Any:
@@ -97,6 +100,11 @@ class Embedding(KernelLayer, self_contained=True):
         if numbers.size and not (numbers.min() > -1 and numbers.max() < self.input_dim):
             wrong = numbers[~((numbers > -1) & (numbers < self.input_dim))]
             raise ValueError(f"Layer {self.name}: expected numbers in [0, {self.input_dim}), its input_dim, got {wrong[0]:g}")
+        if numbers.dtype == np.float32 and numbers.size and numbers.max() >= _FLOAT32_EXACT:
+            raise ValueError(
+                f"Layer {self.name}: float32 holds whole numbers up to {_FLOAT32_EXACT} only, got {numbers.max():.0f}; give the "
+                "layer, or the Input, dtype='int32'"
+            )
         return numbers.astype(np.int64)
 
     def _lengths(self, shape: Shape) -> list[Dim]:

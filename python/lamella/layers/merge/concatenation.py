@@ -40,7 +40,11 @@ class Concatenate(Merge, self_contained=True):
         self.built = True
 
     def call(self, inputs: list[Value]) -> Value:
-        return ops.concatenate(*inputs, axis=self.axis)
+        try:
+            return ops.concatenate(*inputs, axis=self.axis)
+        except ValueError:
+            self.compute_output_shape([x.shape for x in inputs])  # of sizes that were not known before, in Keras's words
+            raise
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
         """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""
@@ -48,7 +52,7 @@ class Concatenate(Merge, self_contained=True):
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
-            raise ValueError("A `Concatenate` layer should be called on a list of at least 2 inputs")
+            raise ValueError(f"Layer {self.name}: A `Concatenate` layer should be called on a list of at least 2 inputs")
         normalize_axis(self.axis, len(input_shape[0]), f"Concatenate '{self.name}'")
         result = list(input_shape[0])
         others = [[d for i, d in enumerate(s) if i != self.axis % len(s)] for s in input_shape]
@@ -56,7 +60,7 @@ class Concatenate(Merge, self_contained=True):
             fits = len(other) == len(others[0]) and all(i == j or None in (i, j) for i, j in zip(other, others[0]))
             if not fits:
                 raise ValueError(
-                    "A `Concatenate` layer requires inputs with matching shapes except for the concat axis. "
+                    f"Layer {self.name}: A `Concatenate` layer requires inputs with matching shapes except for the concat axis. "
                     f"Got inputs shapes: {input_shape}"
                 )
         sizes = [shape[self.axis] for shape in input_shape]
