@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import ConvRecurrent2D, Input, InputSpec, Masking, Recurrent, SimpleRNN
+from lamella.layers import Bidirectional, ConvRecurrent2D, Input, InputSpec, Masking, Recurrent, SimpleRNN
 from lamella.models import Model, Sequential
 from lamella.utils import CustomObjectScope
 
@@ -143,3 +143,15 @@ def test_maps_as_states(data_format):
     windows = sum(images[:, :, i : i + 4, j : j + 5 : 2] for i in range(2) for j in range(2))
     np.testing.assert_allclose(y.reshape(4, 3, 4, 3), np.cumsum(windows, axis=1), rtol=1e-4, atol=1e-4)
     assert layer.get_config()["strides"] == (1, 2) and layer.get_config()["padding"] == "valid"
+
+
+def test_both_directions_of_an_old_layer_train():
+    model = Sequential([Bidirectional(Old(6, return_sequences=True), input_shape=(5, 3))])
+    twin = Sequential([Bidirectional(SimpleRNN(6, use_bias=False, return_sequences=True), input_shape=(5, 3))])
+    twin.set_weights(model.get_weights())
+    np.testing.assert_allclose(model.predict(X), twin.predict(X), rtol=1e-5, atol=1e-6)
+    for each in (model, twin):
+        each.compile("sgd", "mse")
+        each.fit(X, np.zeros((4, 5, 12)), verbose=0)
+    for ours, wanted in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-6)

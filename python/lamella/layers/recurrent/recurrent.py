@@ -59,6 +59,12 @@ class Recurrent(RNN):
         self.recurrent_dropout: float = 0
         self.input_spec = [InputSpec(ndim=3)]
 
+    def __copy__(self) -> Any:
+        """As Bidirectional makes one: its cell calls the copy's step."""
+        twin = super().__copy__()
+        twin.cell = _Step(twin)
+        return twin
+
     # What a layer of one's own defines -------------------------------------------------------------------
 
     def step(self, inputs: Value, states: list[Value]) -> tuple[Value, Sequence[Value]]:
