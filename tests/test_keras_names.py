@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.core import keras_names
+from lamella.core import keras_names, keras_refusals
 
 LIST = Path(__file__).parent / "golden" / "keras_2.2.5_names.txt"
 ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
@@ -46,6 +46,65 @@ def test_public_names():
     missing = run(FIND.format(names=NAMES)).split()
     print(f"\n{len(NAMES) - len(missing)} of {len(NAMES)} public names of Keras 2.2.5 are there")
     assert len(NAMES) - len(missing) >= FLOOR
+
+
+# Rooms of which each name is there, waits for another one, or is refused with a reason.
+WHOLE = (
+    "layers", "backend", "models", "engine", "legacy", "activations", "initializers", "regularizers", "constraints", "losses",
+    "metrics", "optimizers", "objectives",
+)  # fmt: skip
+# Parts of names that are not there yet.
+WAITING = (
+    "onv1D", "onv2DTranspose", "onv3D", "onvolution1D", "onvolution2DTranspose", "onvolution3D", "econv2D", "econv3D",
+    "econvolution2D", "econvolution3D", "Pooling1D", "Pooling3D", "Pool1D", "Pool3D", "LocallyConnected", "SeparableConv",
+    "DepthwiseConv2D", ".conv1d", ".conv2d_transpose", ".conv3d", ".depthwise_conv2d", ".local_conv", ".pool3d",
+    ".separable_conv",
+)  # fmt: skip
+LOOK = """
+import importlib, inspect, lamella
+lamella.install_as_keras()
+nothing = object()
+for name in {names!r}:
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+            break
+        except ImportError:
+            continue
+    for part in parts[cut:]:
+        # What instances have: None may be the value of the class.
+        found = inspect.getattr_static(found, part, nothing) if inspect.isclass(found) else getattr(found, part, nothing)
+        if found is nothing:
+            print(name)
+            break
+"""
+
+
+def test_each_name_is_there_or_refused_with_a_reason():
+    names = [name for name in NAMES if name.split(".")[1:] and name.split(".")[1] in WHOLE]
+    missing = set(run(LOOK.format(names=names)).split())
+    refused = {name for name in names if keras_refusals.reason(name.removeprefix("keras.")) is not None}
+    unexplained = {name for name in missing - refused if not any(part in name for part in WAITING)}
+    assert unexplained == set()
+    assert refused <= missing, "a name that is there is refused"
+    listed = {name.removeprefix("keras.") for name in NAMES}
+    assert set(keras_refusals.REASONS) <= listed and all(keras_refusals.REASONS.values())
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "why"),
+    [
+        ("from keras.optimizers import TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
+        ("import keras; keras.optimizers.TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
+        ("from keras.backend.tensorflow_backend import py_all", "backend.tensorflow_backend.py_all", "Python's own"),
+        ("from lamella.engine.training_utils import make_batches", "engine.training_utils.make_batches", "Keras's own loop"),
+    ],
+)
+def test_a_name_that_is_refused_says_why(statement, name, why):
+    code = f"try:\n    {statement}\nexcept (ImportError, AttributeError) as error:\n    print(error)"
+    said = run(f"import lamella\nlamella.install_as_keras()\n{code}")
+    assert f"keras.{name} of Keras 2.2.5 is not in lamella: " in said and why in said
 
 
 def test_the_list_that_is_shipped_follows_from_the_golden_one():

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.core.configurable import deserialize as _deserialize
+from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import name_of, register
 from lamella.core.types import Value
 from lamella.core.warn import warn
@@ -68,3 +69,6 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Acti
 def serialize(activation: Activation) -> str:
     """The name that `get` understands."""
     return name_of("activations", activation) or activation.__name__
+
+
+_complete(__name__)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from lamella.core.keras_refusals import reason
 from lamella.core.release import KERAS_VERSION
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
     ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),
     ("layers.", ("layers",)),
+    ("layers", ("utils.generic_utils",)),
+    ("activations", ("layers",)),
     ("legacy.layers", ("layers",)),
     ("legacy.interfaces", ("utils.legacy_interfaces",)),
     ("backend.", ("backend",)),
@@ -136,4 +139,5 @@ def _available(module: str) -> bool:
 
 
 def _not_yet(name: str) -> str:
-    return f"keras.{name} of Keras {KERAS_VERSION} is not in lamella yet"
+    why = reason(name)
+    return f"keras.{name} of Keras {KERAS_VERSION} is not in lamella{' yet' if why is None else f': {why}'}"

@@ -93,6 +93,7 @@ class Layer(Weighted, CallHistory, Configurable):
     input_spec: InputSpec | list[InputSpec] | None = None
     supports_masking = False
     stateful = False
+    built = False
     activity_regularizer: Callable[..., Value] | None = None
 
     def __init_subclass__(cls, *, self_contained: bool = False, **options: Any) -> None:

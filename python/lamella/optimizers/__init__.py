@@ -7,6 +7,8 @@ from typing import Any
 
 from lamella.core import configurable, registry
 from lamella.core.configurable import Config
+from lamella.core.keras_names import complete as _complete
+from lamella.core.keras_refusals import REASONS
 from lamella.optimizers.adadelta import Adadelta
 from lamella.optimizers.adagrad import Adagrad
 from lamella.optimizers.adam import Adam, AdamW
@@ -26,14 +28,6 @@ __all__ = [
 adadelta, adagrad, adam, adamax = Adadelta, Adagrad, Adam, Adamax
 adamw, nadam, rmsprop, sgd = AdamW, Nadam, RMSprop, SGD
 
-_NO_TENSORFLOW = "TFOptimizer wraps an optimizer of TensorFlow, which lamella does without: take one of its own"
-
-
-def __getattr__(name: str) -> object:
-    if name == "TFOptimizer":
-        raise AttributeError(f"module {__name__!r} has no attribute 'TFOptimizer': {_NO_TENSORFLOW}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
 
 def serialize(optimizer: Optimizer) -> Config:
     """{"class_name", "config"}."""
@@ -52,7 +46,7 @@ def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None)
     name = config["class_name"]
     if isinstance(name, str) and registry.find("optimizers", name, custom_objects) is None:
         if name.lower() == "tfoptimizer":
-            raise ValueError(_NO_TENSORFLOW)
+            raise ValueError(f"TFOptimizer: {REASONS['optimizers.TFOptimizer']}")
         if registry.find("optimizers", name.lower()) is not None:
             name = name.lower()
     found: Optimizer = configurable.deserialize("optimizers", {"class_name": name, "config": config["config"]}, custom_objects)
@@ -68,3 +62,6 @@ def get(identifier: object) -> Optimizer:
     if isinstance(identifier, str):
         return deserialize({"class_name": identifier, "config": {}})
     raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
+
+
+_complete(__name__)
