@@ -17,7 +17,16 @@ BY_ROOM = [
     ("regularizer", "l2", regularizers.L1L2),
     ("constraint", "unit_norm", constraints.UnitNorm),
 ]
-REQUIRED = {"units": 2, "filters": 2, "kernel_size": 2, "activation": "relu", "target_shape": (2,), "rate": 0.5}
+REQUIRED = {
+    "units": 2,
+    "input_dim": 3,
+    "output_dim": 2,
+    "filters": 2,
+    "kernel_size": 2,
+    "activation": "relu",
+    "target_shape": (2,),
+    "rate": 0.5,
+}
 
 
 def arguments(cls):
