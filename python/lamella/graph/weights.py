@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,27 @@ from lamella.core import budget, config
 from lamella.core.checks import as_array
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
+
+P = ParamSpec("P")
+
+
+def _shape_first(method: Callable[P, Variable]) -> Callable[P, Variable]:
+    """`method`, whose first argument may be the shape, and the next the name, as Keras 1 wrote them.
+
+    Source: Keras 2.2.5 keras/legacy/interfaces.py.
+    """
+
+    @functools.wraps(method)
+    def either(layer: Any, *arguments: Any, **named: Any) -> Variable:
+        if arguments and isinstance(arguments[0], (tuple, list)):
+            named["shape"], *rest = arguments
+            if rest and isinstance(rest[0], str):
+                named["name"], *rest = rest
+            arguments = tuple(rest)
+        make: Callable[..., Variable] = method
+        return make(layer, *arguments, **named)
+
+    return either  # type: ignore[return-value]
 
 
 class Weighted:
@@ -31,6 +53,7 @@ class Weighted:
     _trainable_weights: list[Variable]
     _non_trainable_weights: list[Variable]
 
+    @_shape_first
     def add_weight(
         self,
         name: str,
