@@ -1,4 +1,4 @@
-"""conv2d forward, backward to data and backward to weights, on the layers of models.py and on odder ones."""
+"""Convolution forward, backward to data and backward to weights, on the layers of models.py and on odder ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.harness import Case, Contender, Plan
 from bench.kernels.reference import Array, Reference, after, numbers
 from bench.machine import fma_peak
 from lamella import _kernels
+from lamella.core.window import Geometry
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,11 @@ class Layer:
         return 2.0 * self.images * self.out**2 * self.window**2 * self.channels * self.filters
 
     @property
-    def geometry(self) -> tuple[int, ...]:
+    def geometry(self) -> Geometry:
         """As the kernels take it."""
-        return self.stride, self.stride, self.dilation, self.dilation, self.padding, self.padding
+        numbers = self.window, self.stride, self.dilation, self.padding
+        size, strides, dilation, before = ((n, n) for n in numbers)
+        return size, strides, dilation, before
 
 
 LAYERS = [
@@ -83,11 +86,11 @@ def case(layer: Layer, direction: str, plan: Plan) -> Case:
 
     def ours() -> None:
         if direction == "forward":
-            _kernels.conv2d_forward(x, w, bias, *layer.geometry, 0, out)
+            _kernels.conv_forward(x, w, bias, layer.geometry, 0, out)
         elif direction == "dx":
-            _kernels.conv2d_backward_input(dy, w, *layer.geometry, out)
+            _kernels.conv_backward_input(dy, w, layer.geometry, out)
         else:
-            _kernels.conv2d_backward_weights(x, dy, *layer.geometry, out, dbias)
+            _kernels.conv_backward_weights(x, dy, layer.geometry, out, dbias)
 
     contenders = [Contender("lamella", "ours", ours, layer.flops, lambda: after(ours, out, wanted))]
     if plan.torch:

@@ -119,6 +119,32 @@ struct Caster<const ViewList<Element>&> {
     }
 };
 
+// (sizes, strides, dilations, before): tuples of 1 to 3 ints, all of one length.
+template <>
+struct Caster<Window> {
+    using From = py::handle;
+    Window window{0, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
+    Caster(From from, const Argument& argument) {
+        Int(*const parts[])[kMaxAxes] = {&window.size, &window.stride, &window.dilation, &window.before};
+        if (!PyTuple_Check(from.ptr()) || PyTuple_GET_SIZE(from.ptr()) != 4) refuse(argument, kWanted, from);
+        for (int part = 0; part < 4; ++part) {
+            PyObject* const numbers = PyTuple_GET_ITEM(from.ptr(), part);
+            const Py_ssize_t axes = PyTuple_Check(numbers) ? PyTuple_GET_SIZE(numbers) : 0;
+            if (axes < 1 || axes > kMaxAxes || (part > 0 && axes != window.axes)) refuse(argument, kWanted, from);
+            window.axes = axes;
+            for (Py_ssize_t i = 0; i < axes; ++i) {
+                const long long number = PyLong_AsLongLong(PyTuple_GET_ITEM(numbers, i));
+                if (number == -1 && PyErr_Occurred()) throw py::error_already_set();
+                (*parts[part])[kMaxAxes - axes + i] = number;
+            }
+        }
+    }
+    Window get() const { return window; }
+    void add_to(std::vector<Span>&, int) const {}
+
+    static constexpr const char* kWanted = "a window: (sizes, strides, dilations, before), each a tuple of 1 to 3 ints";
+};
+
 // The element type asked for by an argument: 'f', 'd', or 0 where it says nothing.
 inline char element_of(py::handle object) {
     if (!py::isinstance<py::array>(object)) return 0;

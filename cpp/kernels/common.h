@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/view.h"
+#include "core/window.h"
 #include "simd/math.h"
 #include "simd/vec.h"
 

@@ -1,4 +1,4 @@
 // Pooling.
 #pragma once
 #include "kernels/window/global_pool.inl.h"
-#include "kernels/window/pool2d.inl.h"
+#include "kernels/window/pool.inl.h"

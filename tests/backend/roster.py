@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.oracles.conv import convolve
+from tests.oracles.pool import pooled
 from tests.oracles.resize import resize
 
 DRAW = np.random.default_rng(0)
@@ -64,8 +66,9 @@ def windows(x, size, strides, reduce):
     return np.stack([np.stack([reduce(x[:, i : i + size[0], j : j + size[1]]) for j in columns], 1) for i in rows], 1)
 
 
-def conv2d(x, kernel):
-    return windows(x, kernel.shape[:2], (1, 1), lambda w: np.einsum("nhwc,hwck->nk", w, kernel))
+def conv(x, kernel, strides=None, dilation=None):
+    ones = (1,) * (x.ndim - 2)
+    return convolve(x, kernel, strides or ones, dilation or ones, (0,) * len(ones))
 
 
 def one_argument(oracle, value=X, **more):
@@ -164,7 +167,13 @@ ROWS: dict[str, list[Row]] = {
     "bias_add": [Row((T(X), T(some(5))), np.add), Row((T(X), T(some(4, 5))), np.add)],
     "binary_crossentropy": [Row((T(Y, False), T(P)), lambda y, p: -(y * np.log(p) + (1 - y) * np.log(1 - p)))],
     "categorical_crossentropy": [Row((T(Y, False), T(P)), lambda y, p: -(y * np.log(p)).sum(-1))],
-    "conv2d": [Row((T(IMAGES), T(some(2, 3, 3, 4))), conv2d)],
+    "conv1d": [
+        Row((T(X), T(some(2, 5, 3))), lambda x, k: conv(x, k)),
+        Row((T(X), T(some(2, 5, 3)), 2, "causal", None, 2), lambda x, k, *_: conv(np.pad(x, ((0, 0), (2, 0), (0, 0))), k, (2,), (2,))),
+        Row((T(X), T(some(2, 4, 3)), 1, "valid", "channels_first"), lambda x, k, *_: np.moveaxis(conv(np.moveaxis(x, 1, 2), k), 2, 1)),
+    ],
+    "conv2d": [Row((T(IMAGES), T(some(2, 3, 3, 4))), conv)],
+    "conv3d": [Row((T(some(1, 3, 4, 3, 2)), T(some(2, 2, 3, 2, 3)), (1, 2, 1)), lambda x, k, strides: conv(x, k, strides))],
     "elu": [Row((T(X), 0.7), lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)))],
     "hard_sigmoid": [one_argument(lambda x: np.clip(0.2 * x + 0.5, 0, 1), 4 * X)],
     "in_top_k": [Row((T(P), T(LABELS), 2), lambda p, y, k: (p > p[range(3), y][:, None]).sum(1) < k, **CONSTANT)],
@@ -172,6 +181,10 @@ ROWS: dict[str, list[Row]] = {
     "pool2d": [
         Row((T(IMAGES), (2, 3), (1, 2)), lambda x, size, strides: windows(x, size, strides, lambda w: w.max((1, 2)))),
         Row((T(IMAGES), (2, 2)), lambda x, size, pool_mode: windows(x, size, (1, 1), lambda w: w.mean((1, 2))), {"pool_mode": "avg"}),
+    ],
+    "pool3d": [
+        Row((T(some(1, 4, 5, 4, 2)), (2, 2, 2), (2, 1, 2)), lambda x, size, strides: pooled(x, size, strides, np.max)),
+        Row((T(some(1, 4, 5, 4, 2)), (2, 2, 2)), lambda x, size, pool_mode: pooled(x, size, (1, 1, 1), np.mean), {"pool_mode": "avg"}),
     ],
     "relu": [
         one_argument(lambda x: np.maximum(x, 0)),

@@ -21,7 +21,7 @@ void check_all(const lamella::Kernels<T>& k, Count& check) {
     check_batch_norm(k, check);
     check_pooling(k, check);
     check_dense(k, check);
-    check_conv2d(k, check);
+    check_conv(k, check);
 }
 
 // Large enough for many chunks: the bits must not depend on who works on them.

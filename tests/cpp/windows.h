@@ -6,6 +6,8 @@ namespace checks {
 
 struct Window {
     Int images, height, width, channels, rows, columns, kh, kw, sh, sw, pt, pl;
+
+    lamella::Window on_axes(Int dh = 1, Int dw = 1) const { return {2, {1, kh, kw}, {1, sh, sw}, {1, dh, dw}, {0, pt, pl}}; }
 };
 
 // f(place in the image, place in the window) for the places of window (p, q) that lie in the image; channels apart.
@@ -54,15 +56,17 @@ void check_pooling(const lamella::Kernels<T>& k, Count& check) {
             }
         }
         const auto of = [](const std::vector<double>& a) { return [&a](Int i) { return a[static_cast<std::size_t>(i)]; }; };
-        k.max_pool2d_forward(x.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, y.view(), argmax.view());
-        k.max_pool2d_backward(dy.view(), view_of<const std::uint8_t>(argmax.data(), dy.shape), w.kh, w.kw, w.sh, w.sw, w.pt,
-                              w.pl, dx.view());
-        k.avg_pool2d_forward(x.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, means.view());
-        k.avg_pool2d_backward(dy.view(), w.kh, w.kw, w.sh, w.sw, w.pt, w.pl, dmeans.view());
-        check(near(y, of(largest), 0) && argmax.intact() && near(dx, of(back)), text("max_pool2d", w.channels, w.kh, w.sh));
-        check(near(means, of(mean)) && near(dmeans, of(mean_back)), text("avg_pool2d", w.channels, w.kh, w.sh));
-        check(k.max_pool2d_forward(x.view(), w.kh, w.kw, 0, w.sw, w.pt, w.pl, y.view(), argmax.view()) != nullptr &&
-                  k.avg_pool2d_forward(x.view(), w.kh, w.kw, w.sh, w.sw, w.kh, w.pl, y.view()) != nullptr,
+        k.max_pool_forward(x.view(), w.on_axes(), y.view(), argmax.view());
+        k.max_pool_backward(dy.view(), view_of<const std::uint8_t>(argmax.data(), dy.shape), w.on_axes(), dx.view());
+        k.avg_pool_forward(x.view(), w.on_axes(), means.view());
+        k.avg_pool_backward(dy.view(), w.on_axes(), dmeans.view());
+        check(near(y, of(largest), 0) && argmax.intact() && near(dx, of(back)), text("max_pool", w.channels, w.kh, w.sh));
+        check(near(means, of(mean)) && near(dmeans, of(mean_back)), text("avg_pool", w.channels, w.kh, w.sh));
+        lamella::Window still = w.on_axes(), outside = w.on_axes();
+        still.stride[1] = 0;
+        outside.before[1] = w.kh;
+        check(k.max_pool_forward(x.view(), still, y.view(), argmax.view()) != nullptr &&
+                  k.avg_pool_forward(x.view(), outside, y.view()) != nullptr,
               "impossible windows");
     }
     for (const Int channels : {1, 3, 8, 17, 64, 70}) {
@@ -142,7 +146,7 @@ void check_dense(const lamella::Kernels<T>& k, Count& check) {
 }
 
 template <class T>
-void check_conv2d(const lamella::Kernels<T>& k, Count& check) {
+void check_conv(const lamella::Kernels<T>& k, Count& check) {
     struct Case {
         Window w;
         Int filters, dh, dw;
@@ -179,14 +183,14 @@ void check_conv2d(const lamella::Kernels<T>& k, Count& check) {
                 }
             }
         }
-        k.conv2d_forward(x.view(), filters.view(), bias.view(), w.sh, w.sw, at.dh, at.dw, w.pt, w.pl, 0, y.view());
-        k.conv2d_backward_input(dy.view(), filters.view(), w.sh, w.sw, at.dh, at.dw, w.pt, w.pl, dx.view());
-        k.conv2d_backward_weights(x.view(), dy.view(), w.sh, w.sw, at.dh, at.dw, w.pt, w.pl, dw.view(), dbias.view());
+        k.conv_forward(x.view(), filters.view(), bias.view(), w.on_axes(at.dh, at.dw), 0, y.view());
+        k.conv_backward_input(dy.view(), filters.view(), w.on_axes(at.dh, at.dw), dx.view());
+        k.conv_backward_weights(x.view(), dy.view(), w.on_axes(at.dh, at.dw), dw.view(), dbias.view());
         // Winograd's transforms cost some digits: up to 1e-5 of the largest value in float32.
         const auto of = [](const std::vector<double>& a) { return [&a](Int i) { return a[static_cast<std::size_t>(i)]; }; };
-        check(near(y, of(sums), 3000), text("conv2d_forward", in, out));
-        check(near(dx, of(back), 3000), text("conv2d_backward_input", in, out));
-        check(near(dw, of(weights), 10000) && near(dbias, of(biases), 1000), text("conv2d_backward_weights", in, out));
+        check(near(y, of(sums), 3000), text("conv_forward", in, out));
+        check(near(dx, of(back), 3000), text("conv_backward_input", in, out));
+        check(near(dw, of(weights), 10000) && near(dbias, of(biases), 1000), text("conv_backward_weights", in, out));
     }
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 
 ROWS, COLUMNS = 3001, 37  # some seven chunks, none of them whole
 IMAGES = (3, 33, 31, 40)
-POOL = (3, 2, 2, 2, 1, 0)
+POOL = ((3, 2), (2, 2), (1, 1), (1, 0))
 POOLED = (3, 17, 15, 40)
 
 
@@ -61,10 +61,10 @@ def calls(dtype):
     yield "sparse_softmax_crossentropy_forward", (a(*rows), labels, a(*rows), a(ROWS))
     yield "sparse_softmax_crossentropy_backward", (a(*rows), labels, a(ROWS), a(*rows))
     places = rng.integers(0, 6, POOLED).astype(np.uint8)
-    yield "max_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED), places.copy())
-    yield "max_pool2d_backward", (a(*POOLED), places, *POOL, a(*IMAGES))
-    yield "avg_pool2d_forward", (a(*IMAGES), *POOL, a(*POOLED))
-    yield "avg_pool2d_backward", (a(*POOLED), *POOL, a(*IMAGES))
+    yield "max_pool_forward", (a(*IMAGES), POOL, a(*POOLED), places.copy())
+    yield "max_pool_backward", (a(*POOLED), places, POOL, a(*IMAGES))
+    yield "avg_pool_forward", (a(*IMAGES), POOL, a(*POOLED))
+    yield "avg_pool_backward", (a(*POOLED), POOL, a(*IMAGES))
     yield "global_avg_pool_forward", (a(5, 900, 33), a(5, 33))
     yield "global_avg_pool_backward", (a(5, 33), a(5, 900, 33))
     yield "global_max_pool_forward", (a(5, 900, 33), a(5, 33), np.zeros((5, 33), np.int64))
@@ -85,11 +85,11 @@ def calls(dtype):
     yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 0.0, [], 1.0, 0.0, 5.0, 0.0)
     yield "adamax_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
     yield "nadam_update", (*lists[:4], 0.1, 0.1, 0.9, 0.99, 1.5, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    window = (2, 1, 1, 2, 1, 1)  # steps, dilations, padding before
+    window = ((3, 3), (2, 1), (1, 2), (1, 1))
     images, weights, maps = (3, 33, 31, 7), (3, 3, 7, 12), (3, 17, 29, 12)
-    yield "conv2d_forward", (a(*images), a(*weights), a(12), *window, 1, a(*maps))
-    yield "conv2d_backward_input", (a(*maps), a(*weights), *window, a(*images))
-    yield "conv2d_backward_weights", (a(*images), a(*maps), *window, a(*weights), a(12))
+    yield "conv_forward", (a(*images), a(*weights), a(12), window, 1, a(*maps))
+    yield "conv_backward_input", (a(*maps), a(*weights), window, a(*images))
+    yield "conv_backward_weights", (a(*images), a(*maps), window, a(*weights), a(12))
     yield "dense_forward", (a(*rows), a(c, 65), a(65), 1, a(ROWS, 65))
     yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
     yield from recurrent(a, (rng.random((50, 7)) < 0.7).astype(np.uint8))

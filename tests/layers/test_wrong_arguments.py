@@ -9,6 +9,7 @@ from tests.layers.layer_roster import ROSTER
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
 
+SIDES = (["sam", "", -1, 1.5, None, (1, 2, 3, 4)], "`padding` |`cropping` ")
 # argument: (values, what the message says of what was wanted)
 WRONG = {
     "padding": (["sam", "", 3, None], '"valid", "same"|one of'),
@@ -16,6 +17,8 @@ WRONG = {
     "activation": (["rleu", 3], "activation function"),
     "strides": ([0, -1, 1.5, "a", (1, 2, 3, 4)], "`strides` argument must be|strides"),
     "kernel_size": ([0, None, "a", (1, 2, 3, 4)], "`kernel_size` argument must be|kernel_size"),
+    "size": ([0, None, "a", (1, 2, 3, 4)], "`size` argument must be|size"),
+    "cropping": SIDES,
     "pool_size": ([0, None, "a", (1, 2, 3, 4)], "`pool_size` argument must be|pool_size"),
     "dilation_rate": ([0, "a"], "`dilation_rate` argument must be|dilation_rate"),
     "units": ([0, -1, 2.5, "a", None], "expected units to be a positive integer"),
@@ -41,8 +44,8 @@ WRONG = {
     "dtype": (["float12", "text"], "dtype of real numbers"),
 }
 
-# Where an argument means something else than in the other layers; their own tests have its wrong values.
-OWN_MEANING = {("ZeroPadding1D", "padding"), ("ZeroPadding2D", "padding"), ("ZeroPadding3D", "padding")}
+# The same for arguments of one layer that others use otherwise.
+WRONG_HERE = {(f"ZeroPadding{axes}D", "padding"): SIDES for axes in (1, 2, 3)}
 
 
 def rows():
@@ -51,13 +54,13 @@ def rows():
         cls = getattr(layers, name)
         taken = {*inspect.signature(cls).parameters, "dtype"}
         for argument in WRONG:
-            if argument in taken and (name, argument) not in OWN_MEANING:
-                yield pytest.param(cls, arguments, argument, id=f"{name}-{argument}")
+            if argument in taken:
+                values, wanted = WRONG_HERE.get((name, argument), WRONG[argument])
+                yield pytest.param(cls, arguments, argument, values, wanted, id=f"{name}-{argument}")
 
 
-@pytest.mark.parametrize(("cls", "arguments", "argument"), [*rows()])
-def test_the_error_names_the_layer(cls, arguments, argument):
-    values, wanted = WRONG[argument]
+@pytest.mark.parametrize(("cls", "arguments", "argument", "values", "wanted"), [*rows()])
+def test_the_error_names_the_layer(cls, arguments, argument, values, wanted):
     for value in values:
         with pytest.raises((ValueError, TypeError), match=wanted) as caught:
             cls(**{**arguments, argument: value, "name": "mine"})

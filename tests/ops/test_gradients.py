@@ -27,6 +27,8 @@ def apart(*shape, seed=0):
 
 LABELS = np.array([[0, 3], [2, 1], [4, 4]])
 POOL = {"size": (3, 2), "strides": (2, 2), "padding": "same"}
+STEPS = {"size": (3,), "strides": (2,), "padding": "same"}
+VOLUMES = {"size": (2, 2, 3), "strides": (2, 1, 1), "padding": "same"}
 TOUCHING = {"size": (2, 2), "strides": (2, 2), "padding": "valid"}
 CONV = {"strides": (2, 1), "dilation": (1, 2), "padding": "same"}
 
@@ -39,7 +41,12 @@ CASES = {
         ((a(3, 40),), {"rate": 0.4, "key": (1, 2)}),
         ((a(3, 4),), {"rate": 0.4, "key": (1, 2), "noise_shape": (None, 1)}),
     ],
-    "avg_pool2d": [((a(2, 5, 6, 3),), POOL), ((a(2, 5, 6, 3),), TOUCHING)],
+    "avg_pool": [
+        ((a(2, 5, 6, 3),), POOL),
+        ((a(2, 5, 6, 3),), TOUCHING),
+        ((a(2, 7, 3),), STEPS),
+        ((a(1, 4, 5, 4, 2),), VOLUMES),
+    ],
     "batch_dot": [
         ((a(3, 4), a(3, 4, seed=1)), {}),
         ((a(2, 3, 4), a(2, 4, 2, seed=1)), {}),
@@ -62,7 +69,10 @@ CASES = {
     "categorical_hinge": [((apart(3, 4), a(3, 4, seed=1, low=0, high=0.4)), {})],
     "clip": [((a(3, 4),), {"low": -1.0, "high": 1.0})],
     "concatenate": [((a(2, 3), a(2, 1, seed=1), a(2, 2, seed=2)), {"axis": -1}), ((a(2, 3), a(1, 3)), {"axis": 0})],
-    "conv2d": [
+    "conv": [
+        ((a(2, 9, 3), a(3, 3, 4, seed=1), a(4, seed=2)), {"padding": "causal", "strides": (2,), "dilation": (2,)}),
+        ((a(2, 5, 4), a(2, 4, 3, seed=1), None), {"padding": "full", "activation": "relu"}),
+        ((a(1, 4, 5, 3, 2), a(2, 3, 2, 2, 3, seed=1), a(3, seed=2)), {"padding": "same", "strides": (2, 1, 2)}),
         ((a(2, 5, 6, 3), a(3, 2, 3, 4, seed=1), a(4, seed=2)), CONV),
         ((a(2, 5, 6, 3), a(3, 2, 3, 4, seed=1), a(4, seed=2)), {**CONV, "activation": "relu"}),
         ((a(1, 4, 4, 2), a(3, 3, 2, 3, seed=1), None), {}),
@@ -95,8 +105,8 @@ CASES = {
     "gates_of_cudnn": [((a(3, 8),), {"units": 2}), ((a(2, 6),), {"units": 2})],
     "gaussian_noise": [((a(3, 4),), {"stddev": 0.4, "key": (1, 2)})],
     "getitem": [((a(3, 4),), {"key": (slice(1, None), 2)}), ((a(5),), {"key": np.array([1, 1, 3])})],
-    "global_avg_pool2d": [((a(2, 3, 4, 5),), {})],
-    "global_max_pool2d": [((apart(2, 3, 4, 5),), {})],
+    "global_avg_pool": [((a(2, 3, 4, 5),), {})],
+    "global_max_pool": [((apart(2, 3, 4, 5),), {})],
     "hard_sigmoid": [((a(30, low=-4, high=4),), {})],
     "hinge": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
     "kl_divergence": [((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0.1, high=0.9)), {})],
@@ -108,7 +118,13 @@ CASES = {
     "lstm": [],
     "matmul": [((a(3, 4), a(4, 5, seed=1)), {}), ((a(2, 3, 4), a(4, 5, seed=1)), {})],
     "max": [((apart(3, 4),), {"axis": 1}), ((apart(3, 4),), {}), ((apart(3, 4),), {"axis": (0,), "keepdims": True})],
-    "max_pool2d": [((apart(2, 5, 6, 3),), POOL), ((apart(2, 5, 6, 3),), TOUCHING)],
+    "max_pool": [
+        ((apart(2, 5, 6, 3),), POOL),
+        ((apart(2, 5, 6, 3),), TOUCHING),
+        ((apart(2, 7, 3),), STEPS),
+        ((apart(1, 4, 5, 4, 2),), VOLUMES),
+        ((apart(2, 300, 3),), {"size": (300,), "strides": (1,)}),
+    ],
     "maximum": [((apart(3, 4), apart(4, seed=1) + 0.05), {})],
     "mean": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": (0, -1)}), ((a(3, 4),), {"axis": 1, "keepdims": True})],
     "min": [((apart(3, 4),), {"axis": -1})],

@@ -18,8 +18,8 @@ def test_strided_reversed_fortran_and_read_only_inputs_give_the_same_as_a_clean_
     messy = [np.asfortranarray(clean), np.repeat(clean, 2, axis=0)[::2], clean[::-1].copy()[::-1], frozen, unaligned]
     calls = [
         lambda x: ops.relu(x), lambda x: ops.tanh(x), lambda x: ops.softmax(x), lambda x: ops.sum(x), lambda x: ops.log(x * x + 1),
-        lambda x: ops.max_pool2d(x, size=(2, 2), strides=(2, 2)), lambda x: ops.avg_pool2d(x, size=(3, 3), strides=(1, 1)),
-        lambda x: ops.global_max_pool2d(x), lambda x: ops.global_avg_pool2d(x), lambda x: ops.squared_error(x, x * 2),
+        lambda x: ops.max_pool(x, size=(2, 2), strides=(2, 2)), lambda x: ops.avg_pool(x, size=(3, 3), strides=(1, 1)),
+        lambda x: ops.global_max_pool(x), lambda x: ops.global_avg_pool(x), lambda x: ops.squared_error(x, x * 2),
         lambda x: ops.batch_norm(x, None, None, epsilon=1e-3), lambda x: ops.dropout(x, rate=0.5, key=(1, 2)),
     ]  # fmt: skip
     for call in calls:
@@ -55,12 +55,12 @@ def test_labels_out_of_range_are_named(labels):
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"squared_error: expected targets of the prediction's shape \(2, 3\), got \(2,\)"):
         ops.squared_error(np.ones((2, 3)), np.ones(2))
-    with pytest.raises(ValueError, match=r"max_pool2d: no window of \(5, 5\) fits into shape \(1, 4, 4, 2\)"):
-        ops.max_pool2d(np.ones((1, 4, 4, 2)), size=(5, 5), strides=(1, 1))
-    with pytest.raises(ValueError, match=r"avg_pool2d: expected \[N, H, W, C\]"):
-        ops.avg_pool2d(np.ones((4, 4, 2)), size=(2, 2), strides=(1, 1))
+    with pytest.raises(ValueError, match=r"max_pool: no window of \(5, 5\) fits into shape \(1, 4, 4, 2\)"):
+        ops.max_pool(np.ones((1, 4, 4, 2)), size=(5, 5), strides=(1, 1))
+    with pytest.raises(ValueError, match=r"avg_pool: expected \[N, H, W, C\]"):
+        ops.avg_pool(np.ones((4, 4, 2)), size=(2, 2), strides=(1, 1))
     with pytest.raises(ValueError, match="at most 256 places"):
-        ops.max_pool2d(np.ones((1, 20, 20, 2)), size=(17, 17), strides=(1, 1))
+        ops.max_pool(np.ones((1, 20, 20, 2)), size=(17, 17), strides=(1, 1))
     with pytest.raises(ValueError, match="noise_shape"):
         ops.dropout(np.ones((2, 3)), rate=0.5, key=(0, 0), noise_shape=(2, 2))
     with pytest.raises(ValueError, match="axis"):

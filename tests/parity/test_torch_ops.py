@@ -94,7 +94,7 @@ def test_conv2d(dtype, image, window, filters, strides, dilation, padding):
         return nhwc(F.conv2d(x, w.permute(3, 2, 0, 1), b, strides, 0, dilation))
 
     def ours(x, w, b):
-        return ops.conv2d(x, w, b, strides=strides, dilation=dilation, padding=padding, activation="linear")
+        return ops.conv(x, w, b, strides=strides, dilation=dilation, padding=padding, activation="linear")
 
     meet(ours, theirs, [normal(*image), normal(*window, image[3], filters, seed=1), normal(filters, seed=2)], dtype)
 
@@ -102,7 +102,7 @@ def test_conv2d(dtype, image, window, filters, strides, dilation, padding):
 @dtypes
 def test_conv2d_with_relu(dtype):
     meet(
-        lambda x, w, b: ops.conv2d(x, w, b, padding="valid", activation="relu"),
+        lambda x, w, b: ops.conv(x, w, b, padding="valid", activation="relu"),
         lambda x, w, b: nhwc(F.relu(F.conv2d(nchw(x), w.permute(3, 2, 0, 1), b))),
         [normal(2, 6, 6, 3), normal(3, 3, 3, 5, seed=1), normal(5, seed=2)],
         dtype,
@@ -124,7 +124,7 @@ def test_pooling(dtype, image, size, strides, padding):
     x = np.random.default_rng(0).permutation(int(np.prod(image))).reshape(image) / 100  # no equals: one place gets dy
     kwargs = {"size": size, "strides": strides, "padding": padding}
     meet(
-        lambda x: ops.max_pool2d(x, **kwargs),
+        lambda x: ops.max_pool(x, **kwargs),
         lambda x: nhwc(F.max_pool2d(padded(nchw(x), size, strides, padding, value=-torch.inf), size, strides)),
         [x],
         dtype,
@@ -134,14 +134,14 @@ def test_pooling(dtype, image, size, strides, padding):
         pool = lambda image: F.avg_pool2d(padded(image, size, strides, padding), size, strides)
         return nhwc(pool(nchw(x)) / pool(torch.ones_like(nchw(x))))
 
-    meet(lambda x: ops.avg_pool2d(x, **kwargs), mean_without_padding, [x], dtype)
+    meet(lambda x: ops.avg_pool(x, **kwargs), mean_without_padding, [x], dtype)
 
 
 @dtypes
 def test_global_pooling(dtype):
     x = np.random.default_rng(0).permutation(2 * 5 * 6 * 7).reshape(2, 5, 6, 7) / 10
-    meet(ops.global_avg_pool2d, lambda x: x.mean((1, 2)), [x], dtype)
-    meet(ops.global_max_pool2d, lambda x: x.amax((1, 2)), [x], dtype)
+    meet(ops.global_avg_pool, lambda x: x.mean((1, 2)), [x], dtype)
+    meet(ops.global_max_pool, lambda x: x.amax((1, 2)), [x], dtype)
 
 
 @dtypes

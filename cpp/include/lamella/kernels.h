@@ -5,6 +5,7 @@
 #pragma once
 #include "core/parallel.h"
 #include "core/view.h"
+#include "core/window.h"
 
 namespace lamella {
 

@@ -1,17 +1,30 @@
-// Sliding windows over images without im2col. The input is read through a zero-padded copy of some of its rows (a patch):
-// in NHWC the taps of one filter row lie side by side, so a row of A is a pointer into the patch.
+// Sliding windows over volumes without im2col; an image is a volume of one slice, a sequence one of one row. The input is read
+// through a zero-padded copy of some of its rows (a patch): with the channels last the taps of one filter row lie side by side,
+// so a row of A is a pointer into the patch.
 #pragma once
 #include "kernels/multiply/thin_conv.inl.h"
 
 namespace lamella {
 namespace {
 
-// Rows and columns of an image, which may lie outside it.
-struct Box {
-    Int top, bottom, left, right;
+// Sizes of what is read.
+struct Extent {
+    Int depth, height, width, in;
+
+    Int size() const { return depth * height * width * in; }
 };
 
-// A box of an image with zeros where it lies outside: point (i, j) at data + (i - box.top)*row_size + (j - box.left)*C.
+// Slices, rows and columns of a volume, which may lie outside it.
+struct Box {
+    Int front, back, top, bottom, left, right;
+
+    bool within(const Extent& x) const {
+        return front >= 0 && back <= x.depth && top >= 0 && bottom <= x.height && left == 0 && right == x.width;
+    }
+};
+
+// A box of a volume with zeros where it lies outside: point (h, i, j) at
+// data + (h - box.front)*slice_size + (i - box.top)*row_size + (j - box.left)*C.
 template <class T>
 struct Patch {
     const T* data;
@@ -25,22 +38,32 @@ LAMELLA_INLINE Box widen(Box box, Int width) {
     return box;
 }
 
+// The distance of slices in all patches of a call, whose boxes are `first` moved by up to `slices` and `rows` steps: that of
+// the volume, where no box needs a copy, else that of a copy of `patch_rows` rows.
+LAMELLA_INLINE Int patch_slice(const Extent& x, const Box& first, Int slices, Int rows, Int patch_rows) {
+    const Box last{first.front + slices, first.back + slices, first.top + rows, first.bottom + rows, first.left, first.right};
+    return (first.within(x) && last.within(x) ? x.height : patch_rows) * (first.right - first.left) * x.in;
+}
+
 template <class T>
-Patch<T> patch_of(const T* image, Int height, Int width, Int in, const Box& box, T* buffer) {
-    const Int row_size = (box.right - box.left) * in;
-    if (box.left == 0 && box.right == width && box.top >= 0 && box.bottom <= height) {
-        return {image + box.top * row_size, row_size};
+Patch<T> patch_of(const T* volume, const Extent& x, const Box& box, Int slice_size, T* buffer) {
+    const Int row_size = (box.right - box.left) * x.in;
+    if (box.within(x) && (box.back - box.front == 1 || slice_size == x.height * row_size)) {
+        return {volume + (box.front * x.height + box.top) * row_size, row_size};
     }
-    const Int first = smaller(larger(box.left, 0), box.right), last = larger(smaller(box.right, width), first);
-    for (Int i = box.top; i < box.bottom; ++i) {
-        T* const row = buffer + (i - box.top) * row_size;
-        if (i < 0 || i >= height) {
-            clear(row, row_size);
-            continue;
+    const Int first = smaller(larger(box.left, 0), box.right), last = larger(smaller(box.right, x.width), first);
+    for (Int h = box.front; h < box.back; ++h) {
+        for (Int i = box.top; i < box.bottom; ++i) {
+            T* const row = buffer + (h - box.front) * slice_size + (i - box.top) * row_size;
+            if (h < 0 || h >= x.depth || i < 0 || i >= x.height) {
+                clear(row, row_size);
+                continue;
+            }
+            clear(row, (first - box.left) * x.in);
+            copy(volume + ((h * x.height + i) * x.width + first) * x.in, row + (first - box.left) * x.in,
+                 (last - first) * x.in);
+            clear(row + (last - box.left) * x.in, (box.right - last) * x.in);
         }
-        clear(row, (first - box.left) * in);
-        copy(image + (i * width + first) * in, row + (first - box.left) * in, (last - first) * in);
-        clear(row + (last - box.left) * in, (box.right - last) * in);
     }
     return {buffer, row_size};
 }
@@ -48,46 +71,50 @@ Patch<T> patch_of(const T* image, Int height, Int width, Int in, const Box& box,
 // One filter position: its place in the input relative to an output point's origin, and its matrix.
 template <class T>
 struct Tap {
-    Int row, column;
+    Int slice, row, column;
     const T* w;
 };
 
-// Output point (p, q) sums over the taps the input point (p*row_step + tap.row, q*column_step + tap.column) times the
-// tap's [in][out] matrix ([out][in] if transposed). Values of output point (n, p, q) start at
-// y + n*y_image + p*y_row + q*y_column.
+// Output point (o, p, q) sums over the taps the input point (o*slice_step + tap.slice, p*row_step + tap.row,
+// q*column_step + tap.column) times the tap's [in][out] matrix ([out][in] if transposed). Values of output point (n, o, p, q)
+// start at y + n*y_image + o*y_slice + p*y_row + q*y_column.
 template <class T>
 struct Convolution {
     const T* x;
-    Int images, height, width, in;
-    Int row_step, column_step;
+    Int images, depth, height, width, in;
+    Int slice_step, row_step, column_step;
     const Tap<T>* taps;
     Int tap_count;
     bool transposed;
     T* y;
-    Int y_image, y_row, y_column;
-    Int rows, columns, out;
+    Int y_image, y_slice, y_row, y_column;
+    Int slices, rows, columns, out;
     const T* bias;
     bool relu;
 
-    Int depth() const { return tap_count * in; }
+    Extent extent() const { return {depth, height, width, in}; }
+    Int terms() const { return tap_count * in; }  // of one output value
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
 };
 
-// Three taps by three side by side, stride 1.
+// Images, and three taps by three side by side, stride 1.
 template <class T>
 bool is_3x3(const Convolution<T>& v) {
-    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1) return false;
+    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1 || v.depth != 1 || v.slices != 1) return false;
     for (Int t = 0; t < 9; ++t) {
-        if (v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3) return false;
+        if (v.taps[t].slice != 0 || v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3)
+            return false;
     }
     return true;
 }
 
-// What one output row reads: the box of output row 0.
+// What one output row reads: the box of output row 0 of slice 0.
 template <class T>
 Box reach(const Convolution<T>& v) {
-    Box box{v.taps[0].row, v.taps[0].row + 1, v.taps[0].column, v.taps[0].column + 1};
+    Box box{v.taps[0].slice, v.taps[0].slice + 1, v.taps[0].row, v.taps[0].row + 1, v.taps[0].column, v.taps[0].column + 1};
     for (Int t = 1; t < v.tap_count; ++t) {
+        box.front = smaller(box.front, v.taps[t].slice);
+        box.back = larger(box.back, v.taps[t].slice + 1);
         box.top = smaller(box.top, v.taps[t].row);
         box.bottom = larger(box.bottom, v.taps[t].row + 1);
         box.left = smaller(box.left, v.taps[t].column);
@@ -97,7 +124,8 @@ Box reach(const Convolution<T>& v) {
     return widen(box, v.width);
 }
 
-// Output rows done at once: their patch fills half of a 512 KiB L2 together with what it is multiplied by.
+// Output rows done at once: their patch fills half of a 512 KiB L2 together with what it is multiplied by. patch_row_bytes:
+// in all its slices.
 LAMELLA_INLINE Int rows_at_once(Int rows, Int row_step, Int patch_row_bytes) {
     constexpr Int kPatchBytes = 128 * 1024;
     return larger(1, smaller(rows, kPatchBytes / larger(1, row_step * patch_row_bytes)));
@@ -117,14 +145,15 @@ Int plan_bytes(Int tap_count, Int in) {
 }
 
 template <class T>
-Plan plan_runs(const Convolution<T>& v, const Box& box, Arena* arena) {
-    const Int most_blocks = ceil_divide(v.depth(), kBlockDepth<T>);
+Plan plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Arena* arena) {
+    const Int most_blocks = ceil_divide(v.terms(), kBlockDepth<T>);
     Plan plan{arena->take<Run>(v.tap_count + most_blocks), arena->take<Int>(most_blocks), 0,
-              ceil_divide(v.depth(), most_blocks)};
+              ceil_divide(v.terms(), most_blocks)};
     const Int row_size = (box.right - box.left) * v.in;
     Int count = 0, filled = 0;
     for (Int t = 0; t < v.tap_count; ++t) {
-        Int a = (v.taps[t].row - box.top) * row_size + (v.taps[t].column - box.left) * v.in;
+        const Tap<T>& tap = v.taps[t];
+        Int a = (tap.slice - box.front) * slice_size + (tap.row - box.top) * row_size + (tap.column - box.left) * v.in;
         for (Int left = v.in; left > 0;) {
             const Int k = smaller(left, plan.block_depth - filled);
             if (filled > 0 && plan.runs[count - 1].a + plan.runs[count - 1].k == a) plan.runs[count - 1].k += k;
@@ -156,7 +185,7 @@ void pack_tap(const Convolution<T>& v, Int t, Int j, Int columns, T* panel) {
 // All taps' matrices as panels [panel][k][NR].
 template <class T>
 void pack_taps(const Convolution<T>& v, T* packed) {
-    const Int panel_size = v.depth() * kTileColumns<T>;
+    const Int panel_size = v.terms() * kTileColumns<T>;
     parallel_for(v.panels(), larger(1, kChunkElements / panel_size), [&](Int begin, Int end) {
         for (Int panel = begin; panel < end; ++panel) {
             const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
@@ -170,19 +199,22 @@ void pack_taps(const Convolution<T>& v, T* packed) {
 // Needs direct_bytes of `arena`.
 template <class T>
 Status convolve_direct(const Convolution<T>& v, Arena arena) {
+    const Extent extent = v.extent();
     const Box reached = reach(v);
-    const Plan plan = plan_runs(v, reached, &arena);
-    T* const packed = arena.take<T>(v.panels() * kTileColumns<T> * v.depth());
+    const Int patch_row = (reached.right - reached.left) * v.in, patch_slices = reached.back - reached.front;
+    const Int block_rows = rows_at_once(v.rows, v.row_step, patch_slices * patch_row * Int(sizeof(T)));
+    const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * v.columns;
+    const Int patch_rows = (block_rows - 1) * v.row_step + reached.bottom - reached.top;
+    const Int slice_size = patch_slice(extent, reached, (v.slices - 1) * v.slice_step, (v.rows - 1) * v.row_step, patch_rows);
+    const Int patch_size = patch_slices * patch_rows * patch_row;
+    const Plan plan = plan_runs(v, reached, slice_size, &arena);
+    T* const packed = arena.take<T>(v.panels() * kTileColumns<T> * v.terms());
     pack_taps(v, packed);
 
-    const Int patch_row = (reached.right - reached.left) * v.in;
-    const Int block_rows = rows_at_once(v.rows, v.row_step, patch_row * Int(sizeof(T)));
-    const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * v.columns;
-    const Int patch_size = ((block_rows - 1) * v.row_step + reached.bottom - reached.top) * patch_row;
-    const Int flops = 2 * points * v.out * v.depth();
+    const Int flops = 2 * points * v.out * v.terms();
     const bool thin = kThinPays && v.in == 1 && is_3x3(v);
     Int failed = 0;
-    parallel_for(v.images * row_blocks, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
+    parallel_for(v.images * v.slices * row_blocks, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
         void* const scratch = thread_scratch(Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points));
         if (scratch == nullptr) {
             __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
@@ -193,12 +225,19 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
         const T** const a = own.take<const T*>(points);
         T** const c = own.take<T*>(points);
         for (Int unit = begin; unit < end; ++unit) {
-            const Int n = unit / row_blocks, p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
-            const Box box{reached.top + p0 * v.row_step, reached.bottom + (p1 - 1) * v.row_step, reached.left, reached.right};
-            const Patch<T> patch = patch_of(v.x + n * v.height * v.width * v.in, v.height, v.width, v.in, box, buffer);
+            const Int image = unit / row_blocks / v.slices, o = unit / row_blocks % v.slices;
+            const Int p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
+            const Box box{reached.front + o * v.slice_step,
+                          reached.back + o * v.slice_step,
+                          reached.top + p0 * v.row_step,
+                          reached.bottom + (p1 - 1) * v.row_step,
+                          reached.left,
+                          reached.right};
+            const Patch<T> patch = patch_of(v.x + image * extent.size(), extent, box, slice_size, buffer);
+            T* const y = v.y + image * v.y_image + o * v.y_slice;
             if (thin) {
-                convolve_thin<T>({patch.data + v.taps[0].column - reached.left, patch.row_size,
-                                  v.y + n * v.y_image + p0 * v.y_row, v.y_row, v.y_column, p1 - p0, v.columns},
+                convolve_thin<T>({patch.data + v.taps[0].column - reached.left, patch.row_size, y + p0 * v.y_row, v.y_row,
+                                  v.y_column, p1 - p0, v.columns},
                                  packed, v.out, v.bias, v.relu);
                 continue;
             }
@@ -206,11 +245,11 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
             for (Int p = p0; p < p1; ++p) {
                 for (Int q = 0; q < v.columns; ++q, ++count) {
                     a[count] = patch.data + (p - p0) * v.row_step * patch.row_size + q * v.column_step * v.in;
-                    c[count] = v.y + n * v.y_image + p * v.y_row + q * v.y_column;
+                    c[count] = y + p * v.y_row + q * v.y_column;
                 }
             }
             for (Int panel = 0; panel < v.panels(); ++panel) {
-                const T* b = packed + panel * v.depth() * kTileColumns<T>;
+                const T* b = packed + panel * v.terms() * kTileColumns<T>;
                 const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
                 for (Int block = 0; block < plan.blocks; ++block) {
                     const Int first = block > 0 ? plan.block_end[block - 1] : 0;

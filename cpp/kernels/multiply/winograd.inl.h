@@ -145,7 +145,7 @@ Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top,
     if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
         return {image + (top * width + left) * channels, width * channels};
     }
-    return patch_of(image, height, width, channels, {top, top + size, left, left + size}, buffer);
+    return patch_of(image, {1, height, width, channels}, {0, 1, top, top + size, left, left + size}, 0, buffer);
 }
 
 // V[e] of one tile: `size` values between one e and the next.

@@ -2,30 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lamella import ops
 from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
-from lamella.core.shapes import normalize_padding
+from lamella.core.shapes import normalize_tuple
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 
-__all__ = ["conv2d", "pool2d", "resize_images", "resize_volumes"]
+__all__ = ["conv1d", "conv2d", "conv3d", "pool2d", "pool3d", "resize_images", "resize_volumes"]
+
+
+Numbers = int | Sequence[int]
+
+
+@in_graphs
+def conv1d(
+    x: Value,
+    kernel: Value,
+    strides: Numbers = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = 1,
+) -> Value:
+    """Convolution over steps [N, T, C]. kernel: [k, in, out] for both data formats. padding may be "causal", too."""
+    return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same", "causal"), 1)
 
 
 @in_graphs
 def conv2d(
     x: Value,
     kernel: Value,
-    strides: tuple[int, int] = (1, 1),
+    strides: Numbers = (1, 1),
     padding: str = "valid",
     data_format: str | None = None,
-    dilation_rate: tuple[int, int] = (1, 1),
+    dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """kernel: [kh, kw, in, out] for both data formats."""
-    first, padding = normalize_data_format(data_format) == "channels_first", normalize_padding(padding)
-    x = _to_last(x) if first else x
-    y = ops.conv2d(x, packed(kernel), None, strides=strides, dilation=dilation_rate, padding=padding, activation="linear")
+    """Convolution over images. kernel: [kh, kw, in, out] for both data formats."""
+    return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 2)
+
+
+@in_graphs
+def conv3d(
+    x: Value,
+    kernel: Value,
+    strides: Numbers = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = (1, 1, 1),
+) -> Value:
+    """Convolution over volumes. kernel: [k1, k2, k3, in, out] for both data formats."""
+    return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 3)
+
+
+def _convolved(
+    x: Value,
+    kernel: Value,
+    moves: tuple[Numbers, str, Numbers],
+    data_format: str | None,
+    paddings: tuple[str, ...],
+    axes: int,
+) -> Value:
+    if len(kernel.shape) != axes + 2:
+        raise ValueError(f"K.conv{axes}d: expected a kernel of {axes + 2} axes, got shape {tuple(kernel.shape)}")
+    strides, padding, dilation = moves
+    first = normalize_data_format(data_format) == "channels_first"
+    y = ops.conv(
+        _to_last(x) if first else x,
+        packed(kernel),
+        None,
+        strides=normalize_tuple(strides, axes, "strides"),
+        dilation=normalize_tuple(dilation, axes, "dilation_rate"),
+        padding=_padding(padding, paddings),
+        activation="linear",
+    )
     return _to_first(y) if first else y
+
+
+def _padding(given: str, allowed: tuple[str, ...] = ("valid", "same")) -> str:
+    padding = given.lower() if isinstance(given, str) else given
+    if padding not in allowed:
+        raise ValueError(f"Invalid padding: {given}")
+    return padding
 
 
 @in_graphs
@@ -38,13 +97,35 @@ def pool2d(
     pool_mode: str = "max",
 ) -> Value:
     """pool_mode: "max" or "avg". Raises ValueError otherwise."""
+    return _pooled(x, pool_size, strides, padding, data_format, pool_mode, 2)
+
+
+@in_graphs
+def pool3d(
+    x: Value,
+    pool_size: tuple[int, int, int],
+    strides: tuple[int, int, int] = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Value:
+    """pool_mode: "max" or "avg". Raises ValueError otherwise."""
+    return _pooled(x, pool_size, strides, padding, data_format, pool_mode, 3)
+
+
+def _pooled(
+    x: Value, size: Numbers, strides: Numbers, padding: str, data_format: str | None, pool_mode: str, axes: int
+) -> Value:
     if pool_mode not in ("max", "avg"):
         raise ValueError(f'Invalid pool_mode: expected "max" or "avg", got {pool_mode!r}')
-    padding = normalize_padding(padding)
-    pool = ops.max_pool2d if pool_mode == "max" else ops.avg_pool2d
+    pool = ops.max_pool if pool_mode == "max" else ops.avg_pool
     first = normalize_data_format(data_format) == "channels_first"
-    x = _to_last(x) if first else x
-    y = pool(x, size=pool_size, strides=strides, padding=padding)
+    y = pool(
+        _to_last(x) if first else x,
+        size=normalize_tuple(size, axes, "pool_size"),
+        strides=normalize_tuple(strides, axes, "strides"),
+        padding=_padding(padding),
+    )
     return _to_first(y) if first else y
 
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Literal
 
 Dim = int | None
 Shape = tuple[Dim, ...]
-Padding = Literal["valid", "same"]
 
 
 def window_length(size: Dim, window: int, stride: int, padding: str, dilation: int = 1) -> Dim:
-    """Number of windows along one axis: valid: floor((size - reach) / stride) + 1, same: ceil(size / stride).
+    """Number of windows along one axis: valid: floor((size - reach) / stride) + 1, same and causal: ceil(size / stride).
 
-    reach = (window - 1) * dilation + 1. None stays None; never negative. Raises ValueError for another word.
+    full is valid after reach - 1 zeros at both ends. reach = (window - 1) * dilation + 1. None stays None; never negative.
+    Raises ValueError for another word.
     """
-    if padding not in ("valid", "same", "causal"):
-        raise ValueError(f'expected padding to be "valid", "same" or "causal", got {padding!r}')
+    if padding not in ("valid", "same", "causal", "full"):
+        raise ValueError(f'expected padding to be "valid", "same", "causal" or "full", got {padding!r}')
     if size is None:
         return None
     if padding in ("same", "causal"):
         return -(-size // stride)
     reach = (window - 1) * dilation + 1
+    if padding == "full":
+        size += 2 * (reach - 1)
     return max(0, (size - reach) // stride + 1)
 
 
@@ -31,6 +32,10 @@ def pad_amounts(size: int, window: int, stride: int, padding: str, dilation: int
     if padding == "valid":
         return 0, 0
     reach = (window - 1) * dilation + 1
+    if padding == "causal":
+        return reach - 1, 0
+    if padding == "full":
+        return reach - 1, reach - 1
     total = max(0, (-(-size // stride) - 1) * stride + reach - size)
     return total // 2, total - total // 2
 
@@ -95,14 +100,13 @@ def _pair(value: object, name: str) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def normalize_padding(value: str) -> Padding:
-    """Raises ValueError for anything but "valid" and "same" (in any case)."""
+def normalize_padding(value: str, allowed: Sequence[str] = ("valid", "same")) -> str:
+    """In lower case. Raises ValueError for anything else than what is allowed."""
     name = value.lower() if isinstance(value, str) else value
-    if name == "valid":
-        return "valid"
-    if name == "same":
-        return "same"
-    raise ValueError(f'The `padding` argument must be one of "valid", "same". Received: {value}')
+    if name not in allowed:
+        words = ", ".join(f'"{word}"' for word in allowed)
+        raise ValueError(f"The `padding` argument must be one of {words}. Received: {value}")
+    return name
 
 
 def as_axis(value: object) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from lamella import activations, constraints, initializers, regularizers
 from lamella.core.checks import check_number
 from lamella.core.config import normalize_data_format
-from lamella.core.shapes import as_axis, normalize_padding, normalize_tuple
+from lamella.core.shapes import Shape, as_axis, normalize_padding, normalize_tuple
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 
@@ -36,10 +36,12 @@ class KernelLayer(Layer):
     Attributes:
         rank: Number of axes that windows move on, for layers that have windows.
         fuses: Names of the activations that the kernel of this layer computes with the bias.
+        paddings: What the argument `padding` may be.
     """
 
     rank: int
     fuses: tuple[str, ...] = ()
+    paddings: tuple[str, ...] = ("valid", "same")
 
     # Any: a constructor stores what it was given, and `resolve` puts in its place what it means.
     activation: Any
@@ -70,11 +72,20 @@ class KernelLayer(Layer):
                 # None is the default of the process, also where Keras 2.2.5 forgets to look (Flatten).
                 self.data_format = normalize_data_format(given)
             elif name == "padding":
-                self.padding = normalize_padding(given)
+                self.padding = normalize_padding(given, self.paddings)
             elif name == "axis":
                 self.axis = as_axis(given)
             elif name in _NUMBERS:
                 check_number(given, f"Layer {self.name}, {name}")
+
+    def known_channels(self, input_shape: Shape) -> int:
+        """The channels of the input. Raises ValueError if they are not known."""
+        channels = input_shape[1 if self.data_format == "channels_first" else -1]
+        if channels is None:
+            raise ValueError(
+                f"Layer {self.name}: the channel dimension of the inputs should be defined. Found `None` in {input_shape}."
+            )
+        return channels
 
     def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
         """(the name of what the kernel computes with the bias, what is left to call after it)."""

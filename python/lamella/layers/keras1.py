@@ -26,11 +26,17 @@ _COMMON = {
 }
 
 
-def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **renamed: str) -> Callable[[T], T]:
-    """Class decorator: translate Keras-1 keywords (`renamed`: old="new", and the common ones) before __init__.
+def keras1_names(
+    kernel_axes: tuple[str, ...] = (), sequence: bool = False, dropped: tuple[str, ...] = (), **renamed: str
+) -> Callable[[T], T]:
+    """Class decorator: translate Keras-1 keywords before __init__.
 
-    square_kernel: Conv2D(filters, rows, cols) with ints, or nb_row and nb_col, mean kernel_size=(rows, cols).
-    dropped: names that Keras 2 no longer has; ignored with a warning.
+    Args:
+        kernel_axes: The names, ("nb_row", "nb_col") say, that stood for kernel_size; Conv2D(filters, rows, cols) with ints
+            means kernel_size=(rows, cols), too.
+        sequence: input_dim, with or without input_length, means input_shape=(input_length, input_dim).
+        dropped: Names that Keras 2 no longer has; ignored with a warning.
+        renamed: old="new", beside the common ones.
     """
     table = _COMMON | renamed
 
@@ -39,10 +45,13 @@ def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **r
 
         @functools.wraps(new_init)
         def __init__(self: object, *args: Any, **kwargs: Any) -> None:
-            old = [k for k in kwargs if k in table or k in dropped or k in ("nb_row", "nb_col")]
-            rows_cols = square_kernel and len(args) == 3 and isinstance(args[1], int) and isinstance(args[2], int)
-            if old or rows_cols:
-                args, kwargs = _translate(args, kwargs, table, dropped, rows_cols, cls.__name__)
+            old = [k for k in kwargs if k in table or k in dropped or k in kernel_axes or (sequence and k == "input_dim")]
+            listed = 0 < len(kernel_axes) == len(args) - 1 and all(isinstance(a, int) for a in args[1:])
+            if old or listed:
+                args, kwargs = _with_kernel_size(args, kwargs, kernel_axes, listed)
+                if sequence and "input_dim" in kwargs:
+                    kwargs = kwargs | {"input_shape": (kwargs.pop("input_length", None), kwargs.pop("input_dim"))}
+                kwargs = _translate(kwargs, table, dropped, cls.__name__)
                 _warn(cls.__name__, args, kwargs)
             new_init(self, *args, **kwargs)
 
@@ -52,24 +61,24 @@ def keras1_names(square_kernel: bool = False, dropped: tuple[str, ...] = (), **r
     return decorate
 
 
-def _translate(
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    table: Mapping[str, str],
-    dropped: tuple[str, ...],
-    rows_cols: bool,
-    who: str,
+def _with_kernel_size(
+    args: tuple[Any, ...], kwargs: dict[str, Any], axes: tuple[str, ...], listed: bool
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if rows_cols:
-        args = (args[0], (args[1], args[2]))
-    elif "nb_row" in kwargs or "nb_col" in kwargs:
-        # Conv2D(32, 3, nb_col=3) gives the rows by position.
-        rows = kwargs["nb_row"] if "nb_row" in kwargs else args[1]
-        args = args[:1]
-        kwargs = kwargs | {"kernel_size": (rows, kwargs.get("nb_col", rows))}
+    if listed:
+        return (args[0], args[1:]), kwargs
+    if not any(axis in kwargs for axis in axes):
+        return args, kwargs
+    # Conv2D(32, 3, nb_col=3) gives the rows by position.
+    first = kwargs[axes[0]] if axes[0] in kwargs else args[1]
+    sizes = (first, *(kwargs.get(axis, first) for axis in axes[1:]))
+    rest = {key: value for key, value in kwargs.items() if key not in axes}
+    return args[:1], rest | {"kernel_size": sizes}
+
+
+def _translate(kwargs: dict[str, Any], table: Mapping[str, str], dropped: tuple[str, ...], who: str) -> dict[str, Any]:
     new: dict[str, Any] = {}
     for key, value in kwargs.items():
-        if key in dropped or key in ("nb_row", "nb_col"):
+        if key in dropped:
             continue
         if key == "dim_ordering":
             value = _DATA_FORMATS.get(value, value)
@@ -80,7 +89,7 @@ def _translate(
                 f"keyword argument `{name}`. Stick to the latter!"
             )
         new[name] = value
-    return args, new
+    return new
 
 
 def _warn(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

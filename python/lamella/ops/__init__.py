@@ -11,7 +11,7 @@ from lamella.ops.activations import softmax as softmax
 from lamella.ops.activations import softplus as softplus
 from lamella.ops.activations import softsign as softsign
 from lamella.ops.activations import tanh as tanh
-from lamella.ops.conv import conv2d as conv2d
+from lamella.ops.conv import conv as conv
 from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
 from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
@@ -45,10 +45,10 @@ from lamella.ops.noise import gaussian_dropout as gaussian_dropout
 from lamella.ops.noise import gaussian_noise as gaussian_noise
 from lamella.ops.norm import batch_norm as batch_norm
 from lamella.ops.norm import batch_norm_inference as batch_norm_inference
-from lamella.ops.pooling import avg_pool2d as avg_pool2d
-from lamella.ops.pooling import global_avg_pool2d as global_avg_pool2d
-from lamella.ops.pooling import global_max_pool2d as global_max_pool2d
-from lamella.ops.pooling import max_pool2d as max_pool2d
+from lamella.ops.pooling import avg_pool as avg_pool
+from lamella.ops.pooling import global_avg_pool as global_avg_pool
+from lamella.ops.pooling import global_max_pool as global_max_pool
+from lamella.ops.pooling import max_pool as max_pool
 from lamella.ops.products import batch_dot as batch_dot
 from lamella.ops.products import l2_normalize as l2_normalize
 from lamella.ops.recurrent import gru as gru

@@ -1,58 +1,55 @@
-"""Convolution over images, channels last."""
+"""Convolution over sequences, images and volumes, channels last."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from lamella import _kernels
-from lamella.core import shapes
 from lamella.core.types import Array
+from lamella.core.window import Window, layout
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 @differentiable
-def conv2d(
+def conv(
     x: Array,
     kernel: Array,
     bias: Array | None,
     *,
-    strides: tuple[int, int] = (1, 1),
-    dilation: tuple[int, int] = (1, 1),
+    strides: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
     padding: str = "valid",
     activation: FusedActivation = "linear",
 ) -> tuple[Array, Backward]:
     """y = activation(x * kernel + bias): cross-correlation, as everywhere in the field.
 
     Args:
-        x: float [N, H, W, C].
-        kernel: [R, S, C, K].
+        x: float [N, ..., C] with 1 to 3 axes between: [N, T, C], [N, H, W, C] or [N, D, H, W, C].
+        kernel: [..., C, K] with as many.
         bias: [K] or None.
-        padding: "valid" | "same" (zeros; the odd one at the end).
+        strides, dilation: One number for each axis; None: 1 everywhere.
+        padding: "valid" | "same" (zeros; the odd one at the end) | "causal" (all zeros before) | "full", as in `Window`.
 
     Returns:
-        [N, P, Q, K], P = shapes.window_length(H, R, strides[0], padding, dilation[0]).
+        [N, ..., K] with the sizes between of Window.lengths.
 
     Raises:
         TypeError: If dtypes differ.
-        ValueError: If ranks or channels do not fit or no window fits into the image.
+        ValueError: If ranks or channels do not fit or no window fits into x.
     """
-    if x.ndim != 4 or x.shape[3] != kernel.shape[2]:
-        raise ValueError(f"conv2d: expected [N, H, W, {kernel.shape[2]}], got shape {x.shape}")
+    axes, channels, filters = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
+    if x.ndim != axes + 2 or x.shape[-1] != channels:
+        raise ValueError(f"conv: expected {layout(axes, channels)}, got shape {x.shape}")
     x, kernel = contiguous(x), contiguous(kernel)
-    images, height, width, _ = x.shape
-    window_rows, window_columns, _, filters = kernel.shape
-    rows = shapes.window_length(height, window_rows, strides[0], padding, dilation[0])
-    columns = shapes.window_length(width, window_columns, strides[1], padding, dilation[1])
-    if not rows or not columns:
-        raise ValueError(f"conv2d: no window of {kernel.shape[:2]} with dilation {dilation} fits into shape {x.shape}")
-    top, _ = shapes.pad_amounts(height, window_rows, strides[0], padding, dilation[0])
-    left, _ = shapes.pad_amounts(width, window_columns, strides[1], padding, dilation[1])
-    geometry = (*strides, *dilation, top, left)
+    window = Window.over(kernel.shape[:-2], strides, dilation, padding)
+    geometry = window.geometry(x.shape[1:-1])
     relu = activation == "relu"
-    y = empty_like(x, (images, rows, columns, filters))
-    _kernels.conv2d_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, *geometry, relu, y)
+    y = empty_like(x, (x.shape[0], *window.counts(x.shape, "conv"), filters))
+    _kernels.conv_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, geometry, relu, y)
     output = y if relu else None
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
@@ -63,10 +60,10 @@ def conv2d(
         if need[1] or need[2]:
             dkernel = empty_like(kernel)
             dbias = empty_like(dy, (filters,)) if bias is not None else absent(kernel.dtype)
-            _kernels.conv2d_backward_weights(x, dy, *geometry, dkernel, dbias)
+            _kernels.conv_backward_weights(x, dy, geometry, dkernel, dbias)
         if need[0]:
             dx = empty_like(x)
-            _kernels.conv2d_backward_input(dy, kernel, *geometry, dx)
+            _kernels.conv_backward_input(dy, kernel, geometry, dx)
         return dx, dkernel, dbias
 
     return y, backward

@@ -24,9 +24,6 @@ def normalize_padding(value: str) -> str:
 def conv_output_length(input_length: Dim, filter_size: int, padding: str, stride: int, dilation: int = 1) -> Dim:
     """The number of windows: "full" pads so that each window holds at least one element; None stays None."""
     _check(padding, _PADDINGS)
-    if padding == "full":
-        padded = None if input_length is None else input_length + 2 * (filter_size - 1) * dilation
-        return window_length(padded, filter_size, stride, "valid", dilation)
     return window_length(input_length, filter_size, stride, padding, dilation)
 
 

@@ -1,8 +1,10 @@
-"""Pooling over whole maps. Source: Keras 2.2.5 keras/layers/pooling.py."""
+"""Pooling over all places of sequences, images and volumes. Source: Keras 2.2.5 keras/layers/pooling.py."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
@@ -11,17 +13,12 @@ from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_last
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import global_avg_pool2d, global_max_pool2d
+from lamella.ops import cast, divide, global_avg_pool, global_max_pool, multiply, reshape
+from lamella.ops import sum as sum_
 
 
-class _GlobalPooling2D(KernelLayer, self_contained=True):
-    """[N, H, W, C] -> [N, C], either data_format."""
-
-    input_spec = InputSpec(ndim=4)
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = data_format
+class _GlobalPooling(KernelLayer, self_contained=True):
+    """[N, ..., C] -> [N, C], either data_format."""
 
     def pool(self, x: Value) -> Value:
         raise NotImplementedError
@@ -33,13 +30,78 @@ class _GlobalPooling2D(KernelLayer, self_contained=True):
         return (input_shape[0], input_shape[channel_axis(self.data_format)])
 
 
+class _GlobalPooling1D(_GlobalPooling, self_contained=True):
+    input_spec = InputSpec(ndim=3)
+
+    def __init__(self, data_format: str = "channels_last", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
+
+class _GlobalPooling2D(_GlobalPooling, self_contained=True):
+    input_spec = InputSpec(ndim=4)
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
+
+class _GlobalPooling3D(_GlobalPooling, self_contained=True):
+    input_spec = InputSpec(ndim=5)
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
+
+@register("layers", "GlobalAvgPool1D")
+@keras1_names()
+class GlobalAveragePooling1D(_GlobalPooling1D, self_contained=True):
+    """Mean over the steps: [N, T, C] -> [N, C].
+
+    With a mask [N, T] only the steps that it lets through count; a sample of which it lets none through gives NaN. No mask is
+    handed on. Other than Keras 2.2.5, the mask stands on the steps with channels_first, too.
+    """
+
+    supports_masking = True
+
+    def call(self, inputs: Value, mask: Value | None = None) -> Value:
+        steps = to_last(inputs) if self.data_format == "channels_first" else inputs
+        if mask is None:
+            return global_avg_pool(steps)
+        counts = reshape(cast(mask, dtype=str(steps.dtype)), shape=(*mask.shape, 1))
+        with np.errstate(invalid="ignore"):
+            return divide(sum_(multiply(steps, counts), axis=1), sum_(counts, axis=1))
+
+    def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
+        return None
+
+
 @register("layers", "GlobalAvgPool2D")
 @keras1_names()
 class GlobalAveragePooling2D(_GlobalPooling2D, self_contained=True):
     """Mean of each map."""
 
     def pool(self, x: Value) -> Value:
-        return global_avg_pool2d(x)
+        return global_avg_pool(x)
+
+
+@register("layers", "GlobalAvgPool3D")
+@keras1_names()
+class GlobalAveragePooling3D(_GlobalPooling3D, self_contained=True):
+    """Mean of each map of volumes."""
+
+    def pool(self, x: Value) -> Value:
+        return global_avg_pool(x)
+
+
+@register("layers", "GlobalMaxPool1D")
+@keras1_names()
+class GlobalMaxPooling1D(_GlobalPooling1D, self_contained=True):
+    """Maximum over the steps: [N, T, C] -> [N, C]."""
+
+    def pool(self, x: Value) -> Value:
+        return global_max_pool(x)
 
 
 @register("layers", "GlobalMaxPool2D")
@@ -48,8 +110,17 @@ class GlobalMaxPooling2D(_GlobalPooling2D, self_contained=True):
     """Maximum of each map."""
 
     def pool(self, x: Value) -> Value:
-        return global_max_pool2d(x)
+        return global_max_pool(x)
 
 
-GlobalAvgPool2D = GlobalAveragePooling2D
-GlobalMaxPool2D = GlobalMaxPooling2D
+@register("layers", "GlobalMaxPool3D")
+@keras1_names()
+class GlobalMaxPooling3D(_GlobalPooling3D, self_contained=True):
+    """Maximum of each map of volumes."""
+
+    def pool(self, x: Value) -> Value:
+        return global_max_pool(x)
+
+
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D

@@ -1,4 +1,4 @@
-"""Pooling over windows. Source: Keras 2.2.5 keras/layers/pooling.py."""
+"""Pooling over windows of sequences, images and volumes. Source: Keras 2.2.5 keras/layers/pooling.py."""
 
 from __future__ import annotations
 
@@ -6,18 +6,69 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, window_length
+from lamella.core.shapes import Shape
 from lamella.core.types import Value
+from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import avg_pool2d, max_pool2d
+from lamella.ops import avg_pool, max_pool
 
 
-class _Pooling2D(KernelLayer, self_contained=True):
-    """Windows of pool_size at strides (default: pool_size). [N, H, W, C] -> [N, P, Q, C], either data_format."""
+class _Pooling(KernelLayer, self_contained=True):
+    """Windows of pool_size at strides (default: pool_size). [N, ..., C] -> [N, ..., C], either data_format."""
 
+    def pool(self, x: Value) -> Value:
+        raise NotImplementedError
+
+    def call(self, inputs: Value) -> Value:
+        if self.data_format == "channels_first":
+            return to_first(self.pool(to_last(inputs)))
+        return self.pool(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        window = Window.over(self.pool_size, self.strides, None, self.padding)
+        sizes = window.lengths(spatial(input_shape, self.data_format))
+        if 0 in sizes:
+            raise ValueError(
+                f"Layer {self.name}: the window {self.pool_size} is larger than the input {input_shape}; "
+                f"the output would be empty"
+            )
+        channels = input_shape[channel_axis(self.data_format)]
+        return with_spatial(input_shape[0], sizes, channels, self.data_format)
+
+
+class _Maximum(_Pooling, self_contained=True):
+    def pool(self, x: Value) -> Value:
+        return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+
+class _Average(_Pooling, self_contained=True):
+    def pool(self, x: Value) -> Value:
+        return avg_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+
+class _Pooling1D(_Pooling, self_contained=True):
+    input_spec = InputSpec(ndim=3)
+    rank = 1
+
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = 2,
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pool_size
+        self.strides = pool_size if strides is None else strides
+        self.padding = padding
+        self.data_format = data_format
+
+
+class _Pooling2D(_Pooling, self_contained=True):
     input_spec = InputSpec(ndim=4)
     rank = 2
 
@@ -35,45 +86,61 @@ class _Pooling2D(KernelLayer, self_contained=True):
         self.padding = padding
         self.data_format = data_format
 
-    def pool(self, x: Value) -> Value:
-        raise NotImplementedError
 
-    def call(self, inputs: Value) -> Value:
-        if self.data_format == "channels_first":
-            return to_first(self.pool(to_last(inputs)))
-        return self.pool(inputs)
+class _Pooling3D(_Pooling, self_contained=True):
+    input_spec = InputSpec(ndim=5)
+    rank = 3
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = tuple(
-            window_length(size, window, stride, self.padding)
-            for size, window, stride in zip(spatial(input_shape, self.data_format), self.pool_size, self.strides)
-        )
-        if 0 in sizes:
-            raise ValueError(
-                f"Layer {self.name}: the window {self.pool_size} is larger than the input {input_shape}; "
-                f"the output would be empty"
-            )
-        channels = input_shape[channel_axis(self.data_format)]
-        return with_spatial(input_shape[0], sizes, channels, self.data_format)
+    def __init__(
+        self,
+        pool_size: int | Sequence[int] = (2, 2, 2),
+        strides: int | Sequence[int] | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pool_size
+        self.strides = pool_size if strides is None else strides
+        self.padding = padding
+        self.data_format = data_format
+
+
+@register("layers", "MaxPool1D")
+@keras1_names(pool_length="pool_size", stride="strides")
+class MaxPooling1D(_Maximum, _Pooling1D, self_contained=True):
+    """Maximum of each window of steps; padding never wins."""
 
 
 @register("layers", "MaxPool2D")
 @keras1_names()
-class MaxPooling2D(_Pooling2D, self_contained=True):
+class MaxPooling2D(_Maximum, _Pooling2D, self_contained=True):
     """Maximum of each window; padding never wins."""
 
-    def pool(self, x: Value) -> Value:
-        return max_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+@register("layers", "MaxPool3D")
+@keras1_names()
+class MaxPooling3D(_Maximum, _Pooling3D, self_contained=True):
+    """Maximum of each window of volumes; padding never wins."""
+
+
+@register("layers", "AvgPool1D")
+@keras1_names(pool_length="pool_size", stride="strides")
+class AveragePooling1D(_Average, _Pooling1D, self_contained=True):
+    """Mean of each window of steps; padding is not counted."""
 
 
 @register("layers", "AvgPool2D")
 @keras1_names()
-class AveragePooling2D(_Pooling2D, self_contained=True):
+class AveragePooling2D(_Average, _Pooling2D, self_contained=True):
     """Mean of each window; padding is not counted."""
 
-    def pool(self, x: Value) -> Value:
-        return avg_pool2d(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+@register("layers", "AvgPool3D")
+@keras1_names()
+class AveragePooling3D(_Average, _Pooling3D, self_contained=True):
+    """Mean of each window of volumes; padding is not counted."""
 
 
-MaxPool2D = MaxPooling2D
-AvgPool2D = AveragePooling2D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D

@@ -16,7 +16,7 @@ from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
 from lamella.layers.recurrent.conv_rnn2d import ConvRNN2D
 from lamella.layers.recurrent.gate_initializers import with_open_forget_gate
 from lamella.layers.recurrent.keras1 import keras1_recurrent
-from lamella.ops import add, concatenate, conv2d, multiply
+from lamella.ops import add, concatenate, conv, multiply
 
 
 @register("layers")
@@ -141,15 +141,15 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
 
     def _convolved(self, x: Value, w: Value, b: Value | None, **geometry: Any) -> Value:
         if self.data_format == "channels_first":
-            return to_first(conv2d(to_last(x), w, b, **geometry))
-        return conv2d(x, w, b, **geometry)
+            return to_first(conv(to_last(x), w, b, **geometry))
+        return conv(x, w, b, **geometry)
 
-    def _of_gates(self, conv: Callable[..., Value], xs: Sequence[Value], kernel: Value, bias: Value | None) -> Value:
+    def _of_gates(self, of_one: Callable[..., Value], xs: Sequence[Value], kernel: Value, bias: Value | None) -> Value:
         """Of all gates side by side; xs: one for all, or one for each gate."""
         if len(xs) == 1:
-            return conv(xs[0], kernel, bias)
+            return of_one(xs[0], kernel, bias)
         parts = [
-            conv(x, self._gate(kernel, g, -1), None if bias is None else self._gate(bias, g, -1)) for g, x in enumerate(xs)
+            of_one(x, self._gate(kernel, g, -1), None if bias is None else self._gate(bias, g, -1)) for g, x in enumerate(xs)
         ]
         return concatenate(*parts, axis=channel_axis(self.data_format))
 
@@ -159,7 +159,7 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
 
 
 @register("layers")
-@keras1_recurrent(square_kernel=True, nb_filter="filters")
+@keras1_recurrent(kernel_axes=("nb_row", "nb_col"), nb_filter="filters")
 class ConvLSTM2D(CellLayer, ConvRNN2D):
     """ConvLSTM2DCell over [N, T, H, W, C]; see ConvRNN2D. States: h, c; both start at zero.
 

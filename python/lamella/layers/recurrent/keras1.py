@@ -23,11 +23,11 @@ _RENAMED = {
 _IMPLEMENTATIONS = {"cpu": 0, "mem": 1, "gpu": 2}
 
 
-def keras1_recurrent(square_kernel: bool = False, **renamed: str) -> Callable[[T], T]:
+def keras1_recurrent(kernel_axes: tuple[str, ...] = (), **renamed: str) -> Callable[[T], T]:
     """As keras1_names, with the names of recurrent layers, too."""
 
     def decorate(cls: T) -> T:
-        cls = keras1_names(square_kernel, (), **_RENAMED, **renamed)(cls)
+        cls = keras1_names(kernel_axes, sequence=False, dropped=(), **_RENAMED, **renamed)(cls)
         new_init = cls.__init__  # type: ignore[misc]
 
         @functools.wraps(new_init)

@@ -1,13 +1,13 @@
-"""conv2d_forward, conv2d_backward_input, conv2d_backward_weights against the oracle."""
+"""conv_forward, conv_backward_input, conv_backward_weights against the oracle, on one to three axes."""
 
 import numpy as np
 import pytest
 
 from lamella import _kernels
-from lamella.core import shapes
-from tests.oracles import conv2d as oracle
+from lamella.core.window import Window
+from tests.oracles import conv as oracle
 
-# images, (height, width), channels, filters, kernel, strides, dilation, padding
+# images, sizes, channels, filters, kernel, strides, dilation, padding
 CASES = [
     (2, (5, 6), 3, 4, (3, 3), (1, 1), (1, 1), "same"),
     (1, (1, 1), 1, 1, (1, 1), (1, 1), (1, 1), "valid"),
@@ -29,26 +29,44 @@ CASES = [
     (4, (15, 15), 64, 40, (3, 3), (1, 1), (1, 1), "valid"),
     # Its weights' gradient is too large for slices: point by point, in several blocks of tiles.
     (2, (33, 30), 70, 130, (3, 3), (1, 1), (1, 1), "same"),
+    # One axis.
+    (3, (9,), 5, 4, (3,), (1,), (1,), "valid"),
+    (2, (20,), 17, 33, (4,), (3,), (1,), "same"),
+    (2, (15,), 8, 16, (3,), (1,), (4,), "causal"),
+    (3, (6,), 3, 4, (3,), (2,), (2,), "full"),
+    (1, (700,), 1, 8, (9,), (2,), (1,), "same"),
+    (2, (12,), 6, 7, (1,), (1,), (1,), "valid"),
+    # Three axes: windows inside and over each border, strides with phases that no tap reaches, slices as images.
+    (2, (4, 5, 6), 3, 4, (2, 3, 2), (1, 1, 1), (1, 1, 1), "valid"),
+    (2, (5, 6, 7), 5, 17, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+    (1, (7, 6, 5), 4, 33, (3, 2, 3), (2, 1, 2), (1, 1, 1), "same"),
+    (1, (6, 5, 4), 3, 6, (2, 2, 1), (3, 3, 3), (1, 1, 1), "valid"),
+    (1, (6, 7, 6), 2, 5, (2, 3, 2), (1, 1, 1), (2, 1, 3), "same"),
+    (2, (3, 8, 8), 16, 16, (1, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+    (2, (3, 4, 5), 7, 9, (1, 1, 1), (1, 1, 1), (1, 1, 1), "valid"),
+    (2, (3, 4, 5), 7, 9, (1, 1, 1), (2, 2, 2), (1, 1, 1), "valid"),
+    (1, (6, 9, 8), 130, 20, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+    (1, (2, 2, 3), 3, 5, (5, 3, 4), (1, 1, 1), (1, 1, 1), "same"),
+    (1, (4, 40, 40), 20, 70, (3, 3, 3), (1, 1, 1), (1, 1, 1), "valid"),
 ]
 EPSILON = {np.float32: 2e-5, np.float64: 4e-15}
 
 
 def arrays(case, dtype):
-    images, (height, width), channels, filters, kernel, strides, dilation, padding = case
+    images, sizes, channels, filters, kernel, strides, dilation, padding = case
     draw = np.random.default_rng(0).standard_normal
-    rows, columns = (shapes.window_length(*a, padding, d) for *a, d in zip((height, width), kernel, strides, dilation))
-    before = [shapes.pad_amounts(*a, padding, d)[0] for *a, d in zip((height, width), kernel, strides, dilation)]
-    x = draw((images, height, width, channels)).astype(dtype)
-    w = (draw((*kernel, channels, filters)) / (channels * kernel[0] * kernel[1]) ** 0.5).astype(dtype)
-    bias, dy = draw(filters).astype(dtype), draw((images, rows, columns, filters)).astype(dtype)
-    return x, w, bias, dy, (*strides, *dilation, *before)
+    window = Window(kernel, strides, dilation, padding)
+    x = draw((images, *sizes, channels)).astype(dtype)
+    w = (draw((*kernel, channels, filters)) / (channels * np.prod(kernel)) ** 0.5).astype(dtype)
+    bias, dy = draw(filters).astype(dtype), draw((images, *window.lengths(sizes), filters)).astype(dtype)
+    return x, w, bias, dy, window.geometry(sizes)
 
 
 def run(x, w, bias, dy, geometry, relu):
     y, dx, dw, dbias = (np.full_like(a, np.nan) for a in (dy, x, w, bias))
-    _kernels.conv2d_forward(x, w, bias, *geometry, relu, y)
-    _kernels.conv2d_backward_input(dy, w, *geometry, dx)
-    _kernels.conv2d_backward_weights(x, dy, *geometry, dw, dbias)
+    _kernels.conv_forward(x, w, bias, geometry, relu, y)
+    _kernels.conv_backward_input(dy, w, geometry, dx)
+    _kernels.conv_backward_weights(x, dy, geometry, dw, dbias)
     return y, dx, dw, dbias
 
 
@@ -62,7 +80,7 @@ def close(got, wanted, dtype):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_against_the_oracle(target, dtype, case):
     x, w, bias, dy, geometry = arrays(case, dtype)
-    spans = geometry[:2], geometry[2:4], geometry[4:]
+    spans = geometry[1:]
     for b, relu in ((bias, 1), (bias[:0], 0)):
         y, dx, dw, dbias = run(x, w, b, dy, geometry, relu)
         close(y, oracle.forward(x, w, b, relu, dy.shape, *spans), dtype)
@@ -76,15 +94,15 @@ def test_against_the_oracle(target, dtype, case):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_random_geometries_against_the_oracle(target, dtype):
     draw = np.random.default_rng(1)
-    for _ in range(60):
-        kernel, strides, dilation = (tuple(map(int, draw.integers(1, top, 2))) for top in (6, 4, 3))
-        size = tuple(int(draw.integers((k - 1) * d + 1, 15)) for k, d in zip(kernel, dilation))
+    for axes in [1] * 20 + [2] * 60 + [3] * 30:
+        kernel, strides, dilation = (tuple(map(int, draw.integers(1, top, axes))) for top in (6 if axes < 3 else 4, 4, 3))
+        size = tuple(int(draw.integers((k - 1) * d + 1, 15 if axes < 3 else 9)) for k, d in zip(kernel, dilation))
         channels, filters = int(draw.choice([1, 2, 3, 8, 17, 33])), int(draw.choice([1, 3, 8, 15, 16, 40]))
-        padding = ("same", "valid")[int(draw.integers(2))]
+        padding = ("same", "valid", "causal", "full")[int(draw.integers(4))]
         x, w, bias, dy, geometry = arrays(
             (int(draw.integers(1, 4)), size, channels, filters, kernel, strides, dilation, padding), dtype
         )
-        spans = geometry[:2], geometry[2:4], geometry[4:]
+        spans = geometry[1:]
         y, dx, dw, dbias = run(x, w, bias, dy, geometry, 0)
         close(y, oracle.forward(x, w, bias, 0, dy.shape, *spans), dtype)
         for got, wanted in zip((dx, dw, dbias), oracle.backward(x, w, dy, *spans)):
@@ -97,7 +115,7 @@ def test_every_number_of_taps_of_one_channel(target, dtype, filters):
     """Rows of the weight gradient, in tiles whose height depends on the filters' vectors."""
     for taps in range(1, 20):
         x, w, bias, dy, geometry = arrays((2, (2, taps + 4), 1, filters, (1, taps), (1, 1), (1, 1), "valid"), dtype)
-        _, wanted_dw, wanted_dbias = oracle.backward(x, w, dy, geometry[:2], geometry[2:4], geometry[4:])
+        _, wanted_dw, wanted_dbias = oracle.backward(x, w, dy, *geometry[1:])
         _, _, dw, dbias = run(x, w, bias, dy, geometry, 0)
         close(dw, wanted_dw, dtype)
         close(dbias, wanted_dbias, dtype)
@@ -113,7 +131,7 @@ def test_three_by_three_over_one_channel(target, dtype, filters):
             for channels, outputs in ((1, filters), (filters, 1)):
                 case = (2, size, channels, outputs, (3, 3), (1, 1), (1, 1), padding)
                 x, w, bias, dy, geometry = arrays(case, dtype)
-                spans = geometry[:2], geometry[2:4], geometry[4:]
+                spans = geometry[1:]
                 for b, relu in ((bias, 1), (bias[:0], 0)):
                     y, *gradients = run(x, w, b, dy, geometry, relu)
                     close(y, oracle.forward(x, w, b, relu, dy.shape, *spans), dtype)
@@ -124,7 +142,7 @@ def test_three_by_three_over_one_channel(target, dtype, filters):
 def test_nan_in_one_channel_stays(target):
     x = np.full((1, 3, 3, 1), np.nan, np.float32)
     y = np.zeros((1, 1, 1, 5), np.float32)
-    _kernels.conv2d_forward(x, np.ones((3, 3, 1, 5), np.float32), np.zeros(5, np.float32), 1, 1, 1, 1, 0, 0, 1, y)
+    _kernels.conv_forward(x, np.ones((3, 3, 1, 5), np.float32), np.zeros(5, np.float32), ((3, 3), (1, 1), (1, 1), (0, 0)), 1, y)
     assert np.isnan(y).all()
 
 
@@ -136,6 +154,8 @@ def test_nan_in_one_channel_stays(target):
         CASES[-1],
         (9, (26, 26), 32, 64, (3, 3), (1, 1), (1, 1), "valid"),
         (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same"),
+        (9, (80,), 40, 50, (5,), (1,), (1,), "causal"),
+        (5, (8, 15, 14), 16, 24, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     ],
 )
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
@@ -151,11 +171,30 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):
 
 def test_arguments_that_do_not_fit_are_refused(target):
     x, w, bias, dy, geometry = arrays(CASES[0], np.float32)
-    with pytest.raises(ValueError, match=r"x.shape\[3\] == w.shape\[2\]"):
-        _kernels.conv2d_forward(x, w[:, :, :2].copy(), bias, *geometry, 0, dy)
-    with pytest.raises(ValueError, match="sh >= 1"):
-        _kernels.conv2d_forward(x, w, bias, 0, *geometry[1:], 0, dy)
-    with pytest.raises(ValueError, match="pt >= 0"):
-        _kernels.conv2d_forward(x, w, bias, *geometry[:4], -1, 0, 0, dy)
-    with pytest.raises(ValueError, match="dh <= kMaxStep"):
-        _kernels.conv2d_backward_input(dy, w, 1, 1, 1 << 40, 1, 1, 1, x)
+    size, strides, dilation, before = geometry
+    with pytest.raises(ValueError, match=r"x.shape\[x.rank - 1\] == w.shape\[window.axes\]"):
+        _kernels.conv_forward(x, w[:, :, :2].copy(), bias, geometry, 0, dy)
+    with pytest.raises(ValueError, match="steps_fit\\(window.stride, 1\\)"):
+        _kernels.conv_forward(x, w, bias, (size, (0, 1), dilation, before), 0, dy)
+    with pytest.raises(ValueError, match="steps_fit\\(window.before, 0\\)"):
+        _kernels.conv_forward(x, w, bias, (size, strides, dilation, (-1, 0)), 0, dy)
+    with pytest.raises(ValueError, match="steps_fit\\(window.dilation, 1\\)"):
+        _kernels.conv_backward_input(dy, w, (size, strides, (1 << 40, 1), before), x)
+    with pytest.raises(ValueError, match="is_filter\\(w, window\\)"):
+        _kernels.conv_forward(x, w, bias, ((3, 2), strides, dilation, before), 0, dy)
+    with pytest.raises(ValueError, match="x.rank == window.axes \\+ 2"):
+        _kernels.conv_forward(x, w, bias, ((3,), (1,), (1,), (0,)), 0, dy)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [3, (1, 2), ((3, 3), (1, 1), (1, 1), (0,)), ((), (), (), ()), ((1,) * 4,) * 4, [(3, 3)] * 4, ((3, 3), (1, 1), (1, 1), 0)],
+)
+def test_what_is_no_window_is_refused_by_name(window):
+    x, w, bias, dy, _ = arrays(CASES[0], np.float32)
+    with pytest.raises(
+        TypeError, match="conv_forward: argument 'window': expected a window: .sizes, strides, dilations, before."
+    ):
+        _kernels.conv_forward(x, w, bias, window, 0, dy)
+    with pytest.raises(TypeError):
+        _kernels.conv_forward(x, w, bias, ((3, 3), (1, 1), (1, 1), (0, 0.5)), 0, dy)

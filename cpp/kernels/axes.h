@@ -1,0 +1,25 @@
+// Windows on arrays [N, ..., C] of one to three axes between, taken as three: those that are not there count 1.
+#pragma once
+#include "kernels/common.h"
+
+namespace lamella {
+namespace {
+
+// Axes that are not there hold what leaves an axis as it is.
+LAMELLA_INLINE bool is_window(const Window& window) {
+    if (window.axes < 1 || window.axes > kMaxAxes) return false;
+    for (Int i = 0; i < kMaxAxes - window.axes; ++i) {
+        if (window.size[i] != 1 || window.stride[i] != 1 || window.dilation[i] != 1 || window.before[i] != 0) return false;
+    }
+    return true;
+}
+
+// Sizes between N and C.
+template <class V>
+LAMELLA_INLINE void sizes_on_axes(const V& x, Int (&sizes)[kMaxAxes]) {
+    const Int missing = kMaxAxes - (x.rank - 2);
+    for (Int i = 0; i < kMaxAxes; ++i) sizes[i] = i < missing ? 1 : x.shape[1 + i - missing];
+}
+
+}  // namespace
+}  // namespace lamella

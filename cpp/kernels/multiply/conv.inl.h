@@ -1,0 +1,455 @@
+// Convolution on one to three axes. x [N, D, H, W, C], w [U, R, S, C, K], y [N, O, P, Q, K]; of images D, U and O are 1, of
+// sequences H, R and P, too.
+//
+// Forward and the gradient of the input are one function, convolve, over a list of taps; a stride s in the latter falls
+// apart into s phases an axis, each a convolution of stride 1 with some of the taps. The gradient of the weights is a product
+// over the output points.
+#pragma once
+#include "kernels/axes.h"
+#include "kernels/column_sums.inl.h"
+#include "kernels/multiply/convolution.inl.h"
+#include "kernels/multiply/dense.inl.h"
+#include "kernels/multiply/winograd.inl.h"
+
+namespace lamella {
+namespace {
+
+// Steps beyond this are refused, so that no product of sizes overflows.
+constexpr Int kMaxStep = 1 << 20;
+
+template <class T>
+Int convolve_bytes(Int tap_count, Int in, Int out) {
+    return larger(direct_bytes<T>(tap_count, in, out), winograd_bytes<T>(in, out));
+}
+
+// Needs convolve_bytes of `arena`.
+template <class T>
+Status convolve(const Convolution<T>& v, const Arena& arena) {
+    if (v.images * v.slices * v.rows * v.columns * v.out == 0) return nullptr;
+    const bool pays = is_3x3(v) && winograd_pays<T>(v.in, v.out, v.images, v.rows, v.columns);
+    return pays ? convolve_winograd(v, arena) : convolve_direct(v, arena);
+}
+
+// Sizes on three axes: slices, rows, columns.
+struct Geometry {
+    Window window;
+    Int images, in, out;
+    Int x[kMaxAxes], y[kMaxAxes];
+
+    Int taps() const { return window.size[0] * window.size[1] * window.size[2]; }
+    Int places() const { return x[0] * x[1] * x[2]; }
+    Int points() const { return y[0] * y[1] * y[2]; }
+    // A window of one place that moves by 1 over no padding is a dense layer at each point.
+    bool is_dense() const {
+        bool dense = true;
+        for (int i = 0; i < kMaxAxes; ++i) {
+            dense &= window.size[i] == 1 && window.stride[i] == 1 && window.before[i] == 0 && x[i] == y[i];
+        }
+        return dense;
+    }
+    // What one tap adds to a place's number on an axis.
+    Int offset(int axis, Int place) const { return place * window.dilation[axis] - window.before[axis]; }
+};
+
+LAMELLA_INLINE bool steps_fit(const Int (&steps)[kMaxAxes], Int least) {
+    return steps[0] >= least && steps[1] >= least && steps[2] >= least && steps[0] <= kMaxStep && steps[1] <= kMaxStep &&
+           steps[2] <= kMaxStep;
+}
+
+template <class V>
+LAMELLA_INLINE bool is_filter(const V& w, const Window& window) {
+    if (w.rank != window.axes + 2) return false;
+    for (Int i = 0; i < window.axes; ++i) {
+        if (w.shape[i] != window.size[kMaxAxes - window.axes + i]) return false;
+    }
+    return true;
+}
+
+// Where windows do not move along the slices, these are as many images, for which there are faster ways.
+template <class A, class B>
+LAMELLA_INLINE Geometry geometry_of(const A& x, const B& y, const Window& window) {
+    Geometry g{window, x.shape[0], x.shape[x.rank - 1], y.shape[y.rank - 1], {}, {}};
+    sizes_on_axes(x, g.x);
+    sizes_on_axes(y, g.y);
+    if (window.size[0] == 1 && window.stride[0] == 1 && window.before[0] == 0 && g.x[0] == g.y[0]) {
+        g.images *= g.x[0];
+        g.x[0] = g.y[0] = 1;
+    }
+    return g;
+}
+
+#define LAMELLA_REQUIRE_CONV(x, w, y)                                 \
+    LAMELLA_REQUIRE(is_window(window));                               \
+    LAMELLA_REQUIRE(x.rank == window.axes + 2 && y.rank == x.rank);   \
+    LAMELLA_REQUIRE(is_filter(w, window));                            \
+    LAMELLA_REQUIRE(x.shape[0] == y.shape[0]);                        \
+    LAMELLA_REQUIRE(x.shape[x.rank - 1] == w.shape[window.axes]);     \
+    LAMELLA_REQUIRE(y.shape[y.rank - 1] == w.shape[window.axes + 1]); \
+    LAMELLA_REQUIRE(steps_fit(window.stride, 1));                     \
+    LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                   \
+    LAMELLA_REQUIRE(steps_fit(window.before, 0))
+
+template <class T>
+Status conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T> y) {
+    LAMELLA_REQUIRE_CONV(x, w, y);
+    LAMELLA_REQUIRE(w.size > 0);
+    LAMELLA_REQUIRE(bias.size == 0 || bias.size == y.shape[y.rank - 1]);
+    const Geometry g = geometry_of(x, y, window);
+    if (g.is_dense()) return affine(x.data, w.data, bias, relu != 0, y.data, x.size / g.in, g.in, g.out);
+    const Int count = g.taps(), r = window.size[1], s = window.size[2];
+    void* const scratch = call_scratch(Arena::bytes<Tap<T>>(count) + convolve_bytes<T>(count, g.in, g.out));
+    if (scratch == nullptr) return kOutOfMemory;
+    Arena arena(scratch);
+    Tap<T>* const taps = arena.take<Tap<T>>(count);
+    for (Int t = 0; t < count; ++t) {
+        taps[t] = {g.offset(0, t / s / r), g.offset(1, t / s % r), g.offset(2, t % s), w.data + t * g.in * g.out};
+    }
+    const Int row = g.y[2] * g.out, slice = g.y[1] * row;
+    return convolve<T>({x.data,
+                        g.images,
+                        g.x[0],
+                        g.x[1],
+                        g.x[2],
+                        g.in,
+                        window.stride[0],
+                        window.stride[1],
+                        window.stride[2],
+                        taps,
+                        count,
+                        false,
+                        y.data,
+                        g.y[0] * slice,
+                        slice,
+                        row,
+                        g.out,
+                        g.y[0],
+                        g.y[1],
+                        g.y[2],
+                        g.out,
+                        bias.size > 0 ? bias.data : nullptr,
+                        relu != 0},
+                       arena);
+}
+
+// The taps of dx places `phase` + i*stride: tap (h, k, l) brings dy point (i + tap.slice, ...), if that is whole.
+template <class T>
+Int phase_taps(const Geometry& g, const T* w, const Int (&phase)[kMaxAxes], Tap<T>* taps) {
+    const Window& at = g.window;
+    Int count = 0;
+    for (Int t = g.taps() - 1; t >= 0; --t) {
+        const Int place[kMaxAxes] = {t / at.size[2] / at.size[1], t / at.size[2] % at.size[1], t % at.size[2]};
+        Int from[kMaxAxes];
+        bool whole = true;
+        for (int i = 0; i < kMaxAxes; ++i) {
+            from[i] = phase[i] - g.offset(i, place[i]);
+            whole &= from[i] % at.stride[i] == 0;
+        }
+        if (!whole) continue;
+        taps[count++] = {from[0] / at.stride[0], from[1] / at.stride[1], from[2] / at.stride[2], w + t * g.in * g.out};
+    }
+    return count;
+}
+
+template <class T>
+Status conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
+    LAMELLA_REQUIRE_CONV(dx, w, dy);
+    LAMELLA_REQUIRE(w.size > 0);
+    const Geometry g = geometry_of(dx, dy, window);
+    if (g.is_dense()) return affine_backward_input(dy.data, w.data, dx.data, dx.size / g.in, g.in, g.out);
+    void* const scratch = call_scratch(Arena::bytes<Tap<T>>(g.taps()) + convolve_bytes<T>(g.taps(), g.out, g.in));
+    if (scratch == nullptr) return kOutOfMemory;
+    Arena arena(scratch);
+    Tap<T>* const taps = arena.take<Tap<T>>(g.taps());
+    const Int sd = window.stride[0], sh = window.stride[1], sw = window.stride[2];
+    const Int row = g.x[2] * g.in, slice = g.x[1] * row, volume = g.x[0] * slice;
+    Int phase[kMaxAxes];
+    for (phase[0] = 0; phase[0] < smaller(sd, g.x[0]); ++phase[0]) {
+        for (phase[1] = 0; phase[1] < smaller(sh, g.x[1]); ++phase[1]) {
+            for (phase[2] = 0; phase[2] < smaller(sw, g.x[2]); ++phase[2]) {
+                const Int count = phase_taps(g, w.data, phase, taps);
+                const Int slices = ceil_divide(g.x[0] - phase[0], sd), rows = ceil_divide(g.x[1] - phase[1], sh);
+                const Int columns = ceil_divide(g.x[2] - phase[2], sw);
+                T* const first = dx.data + phase[0] * slice + phase[1] * row + phase[2] * g.in;
+                if (count == 0) {
+                    for (Int point = 0; point < g.images * slices * rows * columns; ++point) {
+                        const Int n = point / (slices * rows * columns), o = point / (rows * columns) % slices;
+                        const Int i = point / columns % rows, j = point % columns;
+                        clear(first + n * volume + o * sd * slice + i * sh * row + j * sw * g.in, g.in);
+                    }
+                    continue;
+                }
+                const Status error = convolve<T>(
+                    {dy.data, g.images, g.y[0],     g.y[1],   g.y[2],    g.out,  1,    1,       1,    taps,    count, true,
+                     first,   volume,   sd * slice, sh * row, sw * g.in, slices, rows, columns, g.in, nullptr, false},
+                    arena);
+                if (error != nullptr) return error;
+            }
+        }
+    }
+    return nullptr;
+}
+
+// The gradient of the weights as a product, dweights = sum over output points of x^T dy: the k of the product are the output
+// points. A unit is some output rows of one image; its patch of x and its panel of dy stay in L1. A window is what lies side by
+// side in the patch: `window_size` rows of A and of dweights.
+template <class T>
+struct WeightProduct {
+    const T* x;
+    Extent extent;
+    const T* dy;
+    Int slices, rows, columns, out;
+    Int slice_step, row_step, column_step;
+    Int pad_left;
+    Box reached;  // by the windows of one output row
+    Int block_rows, row_blocks;
+    Int slice_size;
+    Int window_size, total;  // rows of dweights
+    const Int* windows;      // where each starts in the patch
+    bool biased;
+
+    // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
+    // use them.
+    bool packs_tiles() const { return point_step() * Int(sizeof(T)) >= 1024 && panels() >= 4; }
+    // A dy as wide as a tile is a panel already.
+    bool packs_panels() const { return out != tile_columns<T>(out); }
+    Int point_step() const { return column_step * extent.in; }
+    Int panels() const { return ceil_divide(out, kTileColumns<T>); }
+    Int unit_points() const { return block_rows * columns; }
+    Int patch_row() const { return (reached.right - reached.left) * extent.in; }
+    Int patch_rows() const { return (block_rows - 1) * row_step + reached.bottom - reached.top; }
+    Int patch_size() const { return (reached.back - reached.front) * patch_rows() * patch_row(); }
+};
+
+// A group of tiles stays in L1 beside one panel.
+constexpr Int kGroupRows = 4 * kTileRows;
+
+// What one part of the units sums into, and its buffers.
+template <class T>
+struct WeightSums {
+    T *sum, *bias_sum;
+    T *buffer, *panels, *tiles, *bias_part;
+    Run* runs;
+};
+
+template <class T>
+Int weight_sums_bytes(const WeightProduct<T>& v, bool thin) {
+    const Int panels_size = v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0;
+    const Int tiles_size = v.packs_tiles() ? kGroupRows * v.unit_points() : 0;
+    return Arena::bytes<T>(v.patch_size()) + Arena::bytes<T>(panels_size) + Arena::bytes<T>(tiles_size) +
+           Arena::bytes<Run>(v.block_rows) + Arena::bytes<T>(v.biased ? v.out : 0);
+}
+
+template <class T>
+WeightSums<T> take_weight_sums(const WeightProduct<T>& v, bool thin, T* sum, T* bias_sum, Arena& own) {
+    WeightSums<T> s{};
+    s.sum = sum;
+    s.bias_sum = bias_sum;
+    s.buffer = own.take<T>(v.patch_size());
+    s.panels = own.take<T>(v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0);
+    s.tiles = own.take<T>(v.packs_tiles() ? kGroupRows * v.unit_points() : 0);
+    s.runs = own.take<Run>(v.block_rows);
+    s.bias_part = own.take<T>(v.biased ? v.out : 0);
+    return s;
+}
+
+// The product of rows i0 to i1 of dweights with all panels; the points of A lie in the patch, in runs.
+template <class T>
+LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
+                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+    const T* a[kGroupRows];
+    T* c[kGroupRows];
+    for (Int i = i0; i < i1; ++i) {
+        a[i - i0] = patch.data + v.windows[i / v.window_size] + i % v.window_size;
+        c[i - i0] = s.sum + i * v.out;
+    }
+    for (Int panel = 0; panel < v.panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+        const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
+        const Strip<T> strip{a, c, j, i1 - i0};
+        multiply<T, 0>(strip, v.point_step(), s.runs, block, b, v.packs_panels() ? kTileColumns<T> : v.out, columns, epilogue);
+    }
+}
+
+// The same after a copy of these rows of A into tiles: they lie side by side in one window.
+template <class T>
+LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
+                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+    const Int tile_size = kTileRows * v.unit_points();
+    const T* a[kGroupRows];
+    T* c[kGroupRows];
+    for (Int i = i0; i < i1; ++i) {
+        a[i - i0] = s.tiles + (i - i0) / kTileRows * tile_size + (i - i0) % kTileRows;
+        c[i - i0] = s.sum + i * v.out;
+    }
+    const T* const window = patch.data + v.windows[i0 / v.window_size] + i0 % v.window_size;
+    for (Int p = 0; p < block; ++p) {
+        pack_rows(window + s.runs[p].a, v.point_step(), v.columns, i1 - i0, s.tiles + p * v.columns * kTileRows, tile_size);
+    }
+    const Run all{0, block * v.columns};
+    for (Int panel = 0; panel < v.panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+        const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
+        const Strip<T> strip{a, c, j, i1 - i0};
+        multiply<T, kTileRows>(strip, kTileRows, &all, 1, b, v.packs_panels() ? kTileColumns<T> : v.out, columns, epilogue);
+    }
+}
+
+// One unit of `block` output rows, by the tile: weights, then the bias, now that these points are in the cache.
+template <class T>
+LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
+                             Int block, bool first) {
+    const Int points = block * v.columns, out = v.out;
+    for (Int p = 0; p < block; ++p) s.runs[p] = {p * v.row_step * patch.row_size, v.columns};
+    for (Int panel = 0; panel < v.panels() && v.packs_panels(); ++panel) {
+        const Int j = panel * kTileColumns<T>;
+        pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j),
+                   s.panels + panel * v.unit_points() * kTileColumns<T>);
+    }
+    const Epilogue<T> epilogue{nullptr, !first, false};
+    const bool tiles = v.packs_tiles();
+    for (Int i0 = 0, i1; i0 < v.total; i0 = i1) {
+        i1 = smaller(i0 + kGroupRows, tiles ? (i0 / v.window_size + 1) * v.window_size : v.total);
+        if (tiles) multiply_in_tiles(v, s, patch, dy_points, block, i0, i1, epilogue);
+        else multiply_in_patch(v, s, patch, dy_points, block, i0, i1, epilogue);
+    }
+    if (!v.biased) return;
+    sum_some_rows(dy_points, points * out, out, s.bias_part);
+    for_vectors<T>(0, out, [&](Int j, Int part) {
+        store(s.bias_sum + j, load(s.bias_sum + j, part) + load(s.bias_part + j, part), part);
+    });
+}
+
+// Units begin to end, into sums of their own.
+template <class T>
+void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int begin, Int end) {
+    if (v.biased) clear(s.bias_sum, v.out);
+    if (thin) clear(s.sum, v.total * v.out);
+    for (Int unit = begin; unit < end; ++unit) {
+        const Int slice = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;  // slice: of all volumes
+        const Int n = slice / v.slices, o = slice % v.slices, block = smaller(v.block_rows, v.rows - p0);
+        const Box& r = v.reached;
+        const Box box{r.front + o * v.slice_step,
+                      r.back + o * v.slice_step,
+                      r.top + p0 * v.row_step,
+                      r.bottom + (p0 + block - 1) * v.row_step,
+                      r.left,
+                      r.right};
+        const Patch<T> patch = patch_of(v.x + n * v.extent.size(), v.extent, box, v.slice_size, s.buffer);
+        const T* const dy_points = v.dy + (slice * v.rows + p0) * v.columns * v.out;
+        if (thin) {
+            add_thin_gradients(patch.data - v.pad_left - r.left, patch.row_size, dy_points, block, v.columns, v.out, s.sum,
+                               v.biased ? s.bias_sum : nullptr);
+        } else {
+            add_unit(v, s, patch, dy_points, block, unit == begin);
+        }
+    }
+}
+
+// The units are cut into parts by shape alone; each part sums into its own copy, and the copies add up in order.
+template <class T>
+Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dweights, T* dbias) {
+    const Int size = v.total * v.out, bias_size = v.biased ? v.out : 0, units = g.images * v.slices * v.row_blocks;
+    constexpr Int kMaxParts = 16, kPartBytes = 16 << 20;
+    const Int by_memory = larger(1, kPartBytes / (size * Int(sizeof(T))));
+    const Int by_work = ceil_divide(2 * units * v.unit_points() * size, kChunkFlops);
+    const Int parts = smaller(smaller(kMaxParts, units), smaller(by_memory, by_work));
+
+    const Int window_count = v.total / v.window_size;
+    void* const scratch = call_scratch(Arena::bytes<Int>(window_count) + Arena::bytes<T>((parts - 1) * size) +
+                                       Arena::bytes<T>(parts * bias_size));
+    if (scratch == nullptr) return kOutOfMemory;
+    Arena arena(scratch);
+    Int* const windows = arena.take<Int>(window_count);
+    T* const copies = arena.take<T>((parts - 1) * size);
+    T* const bias_sums = arena.take<T>(parts * bias_size);
+    const Int r = g.window.size[1], s = g.window.size[2];
+    for (Int i = 0; i < window_count; ++i) {
+        const Int tap = i * v.window_size / g.in;
+        windows[i] = (g.offset(0, tap / s / r) - v.reached.front) * v.slice_size +
+                     (g.offset(1, tap / s % r) - v.reached.top) * v.patch_row() +
+                     (g.offset(2, tap % s) - v.reached.left) * g.in;
+    }
+    v.windows = windows;
+
+    Int failed = 0;
+    parallel_for(parts, 1, [&](Int part, Int) {
+        void* const memory = thread_scratch(weight_sums_bytes(v, thin));
+        if (memory == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        Arena own(memory);
+        T* const sum = part == 0 ? dweights : copies + (part - 1) * size;
+        const WeightSums<T> sums = take_weight_sums(v, thin, sum, bias_sums + part * bias_size, own);
+        add_units(v, sums, thin, part * units / parts, (part + 1) * units / parts);
+    });
+    if (failed != 0) return kOutOfMemory;
+    parallel_for(size, kChunkElements, [&](Int begin, Int end) {
+        for_vectors<T>(begin, end, [&](Int i, Int tail) {
+            Vec<T> sum = load(dweights + i, tail);
+            for (Int part = 1; part < parts; ++part) sum += load(copies + (part - 1) * size + i, tail);
+            store(dweights + i, sum, tail);
+        });
+    });
+    if (v.biased) sum_some_rows(bias_sums, parts * v.out, v.out, dbias);
+    return nullptr;
+}
+
+template <class T>
+Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, Out<T> dbias) {
+    LAMELLA_REQUIRE_CONV(x, dweights, dy);
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[dy.rank - 1]);
+    const bool biased = dbias.size > 0;
+    if (dweights.size == 0) return nullptr;
+    const Geometry g = geometry_of(x, dy, window);
+    const Int in = g.in, out = g.out, rows = g.y[1], columns = g.y[2];
+    if (dy.size == 0 || x.size == 0) {
+        clear(dweights.data, dweights.size);
+        return biased ? sum_over_rows(dy.data, g.images * g.points(), out, dbias.data) : nullptr;
+    }
+    bool plain_3x3 = g.x[0] == 1 && g.y[0] == 1 && window.size[0] == 1 && window.before[0] == 0;
+    for (int i = 1; i < kMaxAxes; ++i) plain_3x3 &= window.size[i] == 3 && window.stride[i] == 1 && window.dilation[i] == 1;
+    if (plain_3x3 && winograd_pays<T>(in, out, g.images, rows, columns)) {
+        if (biased) {
+            if (const Status error = sum_over_rows(dy.data, g.images * rows * columns, out, dbias.data)) return error;
+        }
+        return winograd_backward_weights<T>(
+            {x.data, g.images, g.x[1], g.x[2], in, dy.data, rows, columns, out, window.before[1], window.before[2]},
+            dweights.data);
+    }
+    const Extent extent{g.x[0], g.x[1], g.x[2], in};
+    const Int right = (columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;
+    const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
+                               g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},
+                              extent.width);
+    constexpr Int kPoints = kBlockDepth<T> / 2;  // of a unit
+    const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);
+    const Int window_size = window.dilation[2] == 1 ? window.size[2] * in : in;
+    WeightProduct<T> product{x.data,
+                             extent,
+                             dy.data,
+                             g.y[0],
+                             rows,
+                             columns,
+                             out,
+                             window.stride[0],
+                             window.stride[1],
+                             window.stride[2],
+                             window.before[2],
+                             reached,
+                             block_rows,
+                             row_blocks,
+                             0,
+                             window_size,
+                             g.taps() * in,
+                             nullptr,
+                             biased};
+    product.slice_size =
+        patch_slice(extent, reached, (g.y[0] - 1) * window.stride[0], (rows - 1) * window.stride[1], product.patch_rows());
+    return multiply_points(product, g, kThinPays && in == 1 && plain_3x3, dweights.data, dbias.data);
+}
+
+#undef LAMELLA_REQUIRE_CONV
+
+}  // namespace
+}  // namespace lamella

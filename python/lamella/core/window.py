@@ -1,0 +1,77 @@
+"""A window that moves over 1 to 3 axes: what convolution and pooling share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lamella.core.shapes import Shape, pad_amounts, window_length
+
+# What kernels take: sizes, strides, dilations, zeros before; one entry for each axis.
+Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+
+
+class Window(NamedTuple):
+    """How many places a window covers on each axis, and how it moves.
+
+    Attributes:
+        size: Places on each axis.
+        strides: Its step.
+        dilation: The distance of its places.
+        padding: "valid": only windows inside. "same": ceil(size / stride) of them; the odd zero stands at the end. "causal": as
+            many, with all zeros before, so that no window sees what comes after its last place. "full": every window that
+            covers a place.
+    """
+
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: str = "valid"
+
+    def lengths(self, sizes: Sequence[int | None]) -> Shape:
+        """How many windows there are along axes of these sizes, None where a size is None; 0 where none fits."""
+        axes = zip(sizes, self.size, self.strides, self.dilation, strict=True)
+        return tuple(window_length(n, size, stride, self.padding, dilation) for n, size, stride, dilation in axes)
+
+    def counts(self, shape: Sequence[int], who: str) -> tuple[int, ...]:
+        """The same for an array [N, ..., C] of this shape. Raises ValueError in the name of `who` if no window fits into it."""
+        counts = tuple(n for n in self.lengths(shape[1:-1]) if n)
+        if len(counts) != len(self.size):
+            dilated = f" with dilation {self.dilation}" if max(self.dilation) > 1 else ""
+            raise ValueError(f"{who}: no window of {self.size}{dilated} fits into shape {tuple(shape)}")
+        return counts
+
+    def geometry(self, sizes: Sequence[int]) -> Geometry:
+        """For arrays with these sizes between batch and channels."""
+        axes = zip(sizes, self.size, self.strides, self.dilation, strict=True)
+        before = tuple(pad_amounts(n, size, stride, self.padding, dilation)[0] for n, size, stride, dilation in axes)
+        return self.size, self.strides, self.dilation, before
+
+    @classmethod
+    def over(
+        cls,
+        size: Sequence[int],
+        strides: Sequence[int] | None = None,
+        dilation: Sequence[int] | None = None,
+        padding: str = "valid",
+    ) -> Window:
+        """With strides and dilations of 1 where none are given. Raises ValueError unless all have one number for each axis."""
+        ones = (1,) * len(size)
+        window = cls(
+            tuple(size),
+            ones if strides is None else tuple(strides),
+            ones if dilation is None else tuple(dilation),
+            padding,
+        )
+        numbers = window[:3]
+        if any(len(part) != len(size) or any(number < 1 for number in part) for part in numbers):
+            raise ValueError(f"expected {len(size)} positive numbers for a window's size, strides and dilation, got {numbers}")
+        return window
+
+
+_AXES = {1: "T", 2: "H, W", 3: "D, H, W"}
+
+
+def layout(axes: int, channels: int | str = "C") -> str:
+    """How messages call the shape of a batch with so many axes between: "[N, H, W, 3]"."""
+    return f"[N, {_AXES.get(axes, '...')}, {channels}]"

@@ -1,0 +1,93 @@
+"""What convolutions on one, two and three axes share. Source: Keras 2.2.5 keras/layers/convolutional.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.core.configurable import Spec
+from lamella.core.shapes import Shape
+from lamella.core.types import Value
+from lamella.core.window import Window
+from lamella.graph.input_spec import InputSpec
+from lamella.layers.arguments import KernelLayer
+from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.ops import conv
+
+
+class Convolution(KernelLayer, self_contained=True):
+    """activation(sum of windows of x times kernel, + bias). A class of `rank` axes names the defaults in its constructor."""
+
+    fuses = ("relu",)
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int],
+        padding: str,
+        data_format: str | None,
+        dilation_rate: int | Sequence[int],
+        activation: Spec,
+        use_bias: bool,
+        kernel_initializer: Spec,
+        bias_initializer: Spec,
+        kernel_regularizer: Spec,
+        bias_regularizer: Spec,
+        activity_regularizer: Spec,
+        kernel_constraint: Spec,
+        bias_constraint: Spec,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.activation = activation
+        self.use_bias = use_bias
+        self.kernel_initializer = kernel_initializer
+        self.bias_initializer = bias_initializer
+        self.kernel_regularizer = kernel_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.kernel_constraint = kernel_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, input_shape: Shape) -> None:
+        axis = channel_axis(self.data_format)
+        channels = self.known_channels(input_shape)
+        self.kernel = self.add_weight("kernel", (*self.kernel_size, channels, self.filters))
+        self.bias = self.add_weight("bias", (self.filters,)) if self.use_bias else None
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
+        self._fused, self._after = self.split_activation()
+        self._channels_first = self.data_format == "channels_first"
+        self.built = True
+
+    def call(self, inputs: Value) -> Value:
+        if self._channels_first:
+            inputs = to_last(inputs)
+        y = conv(
+            inputs,
+            self.kernel,
+            self.bias,
+            strides=self.strides,
+            dilation=self.dilation_rate,
+            padding=self.padding,
+            activation=self._fused,
+        )
+        if self._channels_first:
+            y = to_first(y)
+        return y if self._after is None else self._after(y)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        sizes = window.lengths(spatial(input_shape, self.data_format))
+        if 0 in sizes:
+            raise ValueError(
+                f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}; "
+                f"the output would be empty"
+            )
+        return with_spatial(input_shape[0], sizes, self.filters, self.data_format)
