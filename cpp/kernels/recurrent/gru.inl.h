@@ -144,6 +144,12 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
                 const Int at = s.at(first + r, step);
                 T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
                 const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
+                if (step > 0) {
+                    const Int next = s.at(first + r, step - 1);
+                    prefetch_row(gates.data + next * columns, columns);
+                    prefetch_row(previous.data + next * u, u);
+                    prefetch_row(inner.data + next * u, u);
+                }
                 clear(dreset.at(r), u);
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
                 if (s.masked(at)) {

@@ -124,6 +124,11 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
         for (Int step = t - 1; step >= 0; --step) {
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.at(first + r, step);
+                if (step > 0) {
+                    const Int next = s.at(first + r, step - 1);
+                    prefetch_row(gates.data + next * columns, columns);
+                    prefetch_row(cells.data + next * u, u);
+                }
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
                 if (s.masked(at)) {
                     clear(dz.at(r), columns);

@@ -79,6 +79,7 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.at(first + r, step);
                 T *const d = dh_now.at(r), *const to = dz.at(r);
+                if (step > 0) prefetch_row(states.data + s.at(first + r, step - 1) * u, u);
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
                 if (s.masked(at)) {
                     clear(to, u);
