@@ -140,7 +140,7 @@ def test_on_other_inputs():
         ([Input((4,)), Input((4,))], "at most one tensor"),
         ([], "at most one tensor"),
         (Dense(4)(Input((4,))), "other than an `InputLayer`"),
-        (np.ones((2, 4)), "expected symbolic tensors"),
+        ("x", "expected tensors as inputs, got str"),
     ],
 )
 def test_what_a_sequential_cannot_be_cloned_on(tensors, message):
@@ -156,6 +156,18 @@ def test_what_cannot_be_cloned():
     with pytest.raises(ValueError, match="has 1 inputs, got 2 input_tensors"):
         clone_model(model, [x, x])
     assert clone_model(model, Input((5,))).get_weights()[0].shape == (5, 2)
+
+
+def test_on_tensors_that_no_layer_made():
+    placeholder, variable = K.placeholder((None, 4)), K.variable(X)
+    stack = Sequential([Dense(2, input_dim=4, name="d")])
+    x = Input((4,), name="x")
+    for model, given in ((stack, placeholder * 2), (Model(x, Dense(2)(x)), variable), (stack, X)):
+        clone = clone_model(model, given)
+        assert type(clone) is type(model) and clone.input_names == [f"input_wrapper_for_{model.input_names[0]}"]
+        clone.set_weights(model.get_weights())
+        (got,) = K.function([placeholder], [clone.output])([X / 2])
+        np.testing.assert_allclose(got, model.predict(X), rtol=1e-5, atol=1e-6)
 
 
 def test_pop_of_a_compiled_model():

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from lamella.core.variable import Variable
+from lamella.graph.connect import comes_from_layers
 from lamella.graph.input import Input, InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
@@ -17,8 +21,8 @@ def clone_model(model: Model, input_tensors: Symbolic | Sequence[Symbolic] | Non
 
     Args:
         model: A Sequential, which gives a Sequential, or a Model of inputs and outputs, which gives a Model.
-        input_tensors: Symbolic tensors for the new model's inputs, in order; None makes new inputs. A Sequential takes one
-            that Input returned.
+        input_tensors: Tensors for the new model's inputs, in order; None makes new inputs. What no layer made, a placeholder,
+            a Variable or an array, becomes an input that stands for it. A Sequential takes none that another layer made.
 
     Returns:
         The model. What add_loss was given to the model itself is not copied, as in Keras.
@@ -51,7 +55,7 @@ def _sequential(model: Sequential, tensors: list[Any] | None) -> Sequential:
             raise ValueError(
                 f"To clone a `Sequential` model, we expect at most one tensor as part of `input_tensors`, got {len(tensors)}"
             )
-        layer = _checked(model, tensors[0])._keras_history[0]
+        layer = _tensor_for(model.input_names[0] if model.inputs else model.name, tensors[0])._keras_history[0]
         if not isinstance(layer, InputLayer):
             raise ValueError(
                 "Cannot clone a `Sequential` model on top of a tensor that comes from a Keras layer other than an "
@@ -69,7 +73,8 @@ def _functional(model: Model, tensors: list[Any] | None) -> Model:
         tensors = [_input_like(x) for x in model.inputs]
     elif len(tensors) != len(model.inputs):
         raise ValueError(f"clone_model: model '{model.name}' has {len(model.inputs)} inputs, got {len(tensors)} input_tensors")
-    made: dict[Symbolic, Symbolic] = dict(zip(model.inputs, (_checked(model, x) for x in tensors)))
+    tensors = [_tensor_for(name, given) for name, given in zip(model.input_names, tensors)]
+    made: dict[Symbolic, Symbolic] = dict(zip(model.inputs, tensors))
     clones: dict[Layer, Layer] = {}
     for node in model._graph.nodes:
         if all(x in made for x in node.outputs):
@@ -94,7 +99,10 @@ def _input_like(x: Symbolic) -> Symbolic:
     return Input(batch_shape=x.shape, dtype=x.dtype, name=name, sparse=isinstance(layer, InputLayer) and layer.sparse)
 
 
-def _checked(model: Model, x: object) -> Symbolic:
-    if not isinstance(x, Symbolic):
-        raise ValueError(f"clone_model: expected symbolic tensors as inputs of '{model.name}', got {type(x).__name__}")
-    return x
+def _tensor_for(name: str, given: object) -> Symbolic:
+    """`given` in the place of the input of that name: itself if it comes from layers, else an input that stands for it."""
+    if isinstance(given, Symbolic) and comes_from_layers(given):
+        return given
+    if not isinstance(given, (Symbolic, Variable, np.ndarray)):
+        raise ValueError(f"clone_model: expected tensors as inputs, got {type(given).__name__} for '{name}'")
+    return Input(tensor=given, name=f"input_wrapper_for_{name}")
