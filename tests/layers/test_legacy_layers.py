@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamella.layers import AtrousConvolution2D, Highway, Input, MaxoutDense
+from lamella.layers import AtrousConvolution1D, AtrousConvolution2D, Highway, Input, MaxoutDense
 from lamella.models import Model, Sequential
 
 RNG = np.random.default_rng(0)
@@ -50,12 +50,14 @@ def test_deprecations_are_said_where_the_layer_is_made():
         Highway(transform_bias=-2)
 
 
-def test_atrous_convolutions_are_dilated_ones():
-    message = "The `AtrousConvolution2D` layer has been deprecated. Use instead the `Conv2D` layer with the `dilation_rate`"
-    with pytest.warns(UserWarning, match=message):
-        layer = AtrousConvolution2D(4, (3, 3), atrous_rate=(2, 2), padding="same")
+@pytest.mark.parametrize("make, rank", [(AtrousConvolution1D, 1), (AtrousConvolution2D, 2)])
+def test_atrous_convolutions_are_dilated_ones(make, rank):
+    message = f"The `{make.__name__}` layer has been deprecated. Use instead the `Conv{rank}D` layer with the `dilation_rate`"
+    with pytest.warns(UserWarning, match=message) as caught:
+        layer = make(4, 3, atrous_rate=2, padding="same")
+    assert caught[0].filename == __file__
     config = layer.get_config()
-    assert type(layer).__name__ == "Conv2D"
-    assert (config["dilation_rate"], config["kernel_size"], config["padding"]) == ((2, 2), (3, 3), "same")
+    assert type(layer).__name__ == f"Conv{rank}D"
+    assert (config["dilation_rate"], config["kernel_size"], config["padding"]) == ((2,) * rank, (3,) * rank, "same")
     with pytest.warns(UserWarning, match=message):
-        assert AtrousConvolution2D(4, 3).dilation_rate == (1, 1)
+        assert make(4, 3).dilation_rate == (1,) * rank

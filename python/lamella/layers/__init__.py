@@ -49,7 +49,9 @@ from lamella.layers.core.spatial_dropout import SpatialDropout1D as SpatialDropo
 from lamella.layers.core.spatial_dropout import SpatialDropout2D as SpatialDropout2D
 from lamella.layers.core.spatial_dropout import SpatialDropout3D as SpatialDropout3D
 from lamella.layers.embedding import Embedding as Embedding
+from lamella.layers.legacy import AtrousConv1D as AtrousConv1D
 from lamella.layers.legacy import AtrousConv2D as AtrousConv2D
+from lamella.layers.legacy import AtrousConvolution1D as AtrousConvolution1D
 from lamella.layers.legacy import AtrousConvolution2D as AtrousConvolution2D
 from lamella.layers.legacy import Highway as Highway
 from lamella.layers.legacy import MaxoutDense as MaxoutDense

@@ -1,4 +1,4 @@
-"""Layers of Keras 1 that Keras 2.2.5 still has: MaxoutDense, Highway, AtrousConvolution2D.
+"""Layers of Keras 1 that Keras 2.2.5 still has: MaxoutDense, Highway, AtrousConvolution1D and 2D.
 
 Source: Keras 2.2.5 keras/legacy/layers.py.
 """
@@ -18,6 +18,7 @@ from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
+from lamella.layers.conv.conv1d import Conv1D
 from lamella.layers.conv.conv2d import Conv2D
 
 
@@ -149,13 +150,23 @@ class Highway(_OldDense, self_contained=True):
         return ops.add(inputs, ops.multiply(share, ops.subtract(y, inputs)))
 
 
+def AtrousConvolution1D(*args: Any, **kwargs: Any) -> Conv1D:
+    """Conv1D with dilation_rate=atrous_rate; warns that the name is deprecated, as Keras does."""
+    return Conv1D(*args, **_dilated("1D", kwargs))
+
+
 def AtrousConvolution2D(*args: Any, **kwargs: Any) -> Conv2D:
     """Conv2D with dilation_rate=atrous_rate; warns that the name is deprecated, as Keras does."""
+    return Conv2D(*args, **_dilated("2D", kwargs))
+
+
+def _dilated(rank: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     warn(
-        "The `AtrousConvolution2D` layer has been deprecated. Use instead the `Conv2D` layer with the `dilation_rate` argument."
+        f"The `AtrousConvolution{rank}` layer has been deprecated. Use instead the `Conv{rank}` layer with the `dilation_rate` "
+        "argument."
     )
     kwargs["dilation_rate"] = kwargs.pop("atrous_rate", 1)
-    return Conv2D(*args, **kwargs)
+    return kwargs
 
 
-AtrousConv2D = AtrousConvolution2D
+AtrousConv1D, AtrousConv2D = AtrousConvolution1D, AtrousConvolution2D
