@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.oracles.conv import backward as convolve_back
 from tests.oracles.conv import convolve
 from tests.oracles.pool import pooled
 from tests.oracles.resize import resize
@@ -69,6 +70,11 @@ def windows(x, size, strides, reduce):
 def conv(x, kernel, strides=None, dilation=None):
     ones = (1,) * (x.ndim - 2)
     return convolve(x, kernel, strides or ones, dilation or ones, (0,) * len(ones))
+
+
+def transposed(x, kernel, sizes, strides, before=None):
+    y, ones = np.zeros((len(x), *sizes, kernel.shape[-2])), (1,) * len(sizes)
+    return convolve_back(y, kernel, x, strides, ones, before or (0,) * len(sizes))[0]
 
 
 def one_argument(oracle, value=X, **more):
@@ -174,6 +180,11 @@ ROWS: dict[str, list[Row]] = {
     ],
     "conv2d": [Row((T(IMAGES), T(some(2, 3, 3, 4))), conv)],
     "conv3d": [Row((T(some(1, 3, 4, 3, 2)), T(some(2, 2, 3, 2, 3)), (1, 2, 1)), lambda x, k, strides: conv(x, k, strides))],
+    "conv2d_transpose": [
+        Row((T(some(2, 3, 2, 2)), T(some(2, 2, 3, 2)), None, (3, 2)), lambda x, k, shape, s: transposed(x, k, (9, 4), s)),
+        Row((T(some(2, 3, 2, 2)), T(some(3, 2, 3, 2)), (2, 5, 4, 3), (2, 2), "same"), lambda x, k, shape, s, padding: transposed(x, k, (5, 4), s, (1, 0))),
+    ],
+    "conv3d_transpose": [Row((T(some(1, 2, 3, 2, 2)), T(some(2, 2, 2, 1, 2)), (1, 3, 4, 3, 1)), lambda x, k, shape: transposed(x, k, (3, 4, 3), (1, 1, 1)))],
     "elu": [Row((T(X), 0.7), lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)))],
     "hard_sigmoid": [one_argument(lambda x: np.clip(0.2 * x + 0.5, 0, 1), 4 * X)],
     "in_top_k": [Row((T(P), T(LABELS), 2), lambda p, y, k: (p > p[range(3), y][:, None]).sum(1) < k, **CONSTANT)],

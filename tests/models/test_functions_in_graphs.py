@@ -70,6 +70,8 @@ CASES = {
     "padding": lambda a, b, i, n: K.spatial_2d_padding(i, ((1, 0), (0, 2))),
     "conv2d": lambda a, b, i, n: K.conv2d(i, K.variable(np.ones((3, 3, 3, 2))), strides=(2, 2)),
     "conv1d": lambda a, b, i, n: K.conv1d(i[:, 0], np.ones((2, 3, 4), "f4"), padding="causal"),
+    "conv2d_transpose": lambda a, b, i, n: K.conv2d_transpose(i, np.ones((2, 2, 2, 3), "f4"), None, (2, 2)),
+    "conv3d_transpose": lambda a, b, i, n: K.conv3d_transpose(i[..., None], np.ones((2, 1, 2, 2, 1), "f4"), None, (1, 2, 1), "same"),
     "conv3d": lambda a, b, i, n: K.conv3d(i[..., None], np.ones((2, 2, 2, 1, 2), "f4"), padding="same"),
     "pool3d": lambda a, b, i, n: K.pool3d(i[..., None], (2, 2, 2), pool_mode="max"),
     "pool2d": lambda a, b, i, n: K.pool2d(i, (2, 2), (2, 2), pool_mode="avg"),

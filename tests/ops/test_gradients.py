@@ -160,6 +160,14 @@ CASES = {
     "sum_absolute": [((a(3, 4),), {})],
     "sum_squares": [((a(3, 4),), {})],
     "cast": [((a(3, 4),), {"dtype": "float64"})],
+    "conv_transpose": [
+        ((a(2, 3, 4, 3), a(3, 2, 2, 3, seed=1), a(2, seed=2)), {"sizes": (6, 8), "strides": (2, 2), "padding": "same"}),
+        ((a(2, 3, 3), a(2, 4, 3, seed=1), None), {"sizes": (9,), "strides": (3,)}),
+        (
+            (a(1, 2, 3, 2, 2), a(2, 2, 3, 1, 2, seed=1), a(1, seed=2)),
+            {"sizes": (4, 5, 4), "strides": (2, 1, 1), "dilation": (1, 2, 1)},
+        ),
+    ],
     "cos": [((a(3, 4),), {})],
     "cumprod": [((a(4, 3),), {}), ((np.array([[2.0, 0.0, 3.0, 0.0, -1.0]]),), {"axis": 1})],
     "cumsum": [((a(4, 3),), {}), ((a(4, 3),), {"axis": -1})],

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from lamella import ops
 from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
-from lamella.core.shapes import normalize_tuple
+from lamella.core.shapes import normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 
-__all__ = ["conv1d", "conv2d", "conv3d", "pool2d", "pool3d", "resize_images", "resize_volumes"]
+__all__ = [
+    "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "pool2d", "pool3d", "resize_images", "resize_volumes",
+]  # fmt: skip
 
 
 Numbers = int | Sequence[int]
@@ -77,6 +79,64 @@ def _convolved(
         padding=_padding(padding, paddings),
         activation="linear",
     )
+    return _to_first(y) if first else y
+
+
+@in_graphs
+def conv2d_transpose(
+    x: Value,
+    kernel: Value,
+    output_shape: Sequence[int | None] | None,
+    strides: Numbers = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = (1, 1),
+) -> Value:
+    """The transpose of a convolution of images.
+
+    Args:
+        kernel: [kh, kw, out, in] for both data formats.
+        output_shape: With the batch, in the order of data_format; where it is None, the size is the one without output padding.
+    """
+    return _transposed(x, kernel, output_shape, (strides, padding, dilation_rate), data_format, 2)
+
+
+@in_graphs
+def conv3d_transpose(
+    x: Value,
+    kernel: Value,
+    output_shape: Sequence[int | None] | None,
+    strides: Numbers = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Value:
+    """The transpose of a convolution of volumes. kernel: [k1, k2, k3, out, in]; output_shape: as in conv2d_transpose."""
+    return _transposed(x, kernel, output_shape, (strides, padding, 1), data_format, 3)
+
+
+def _transposed(
+    x: Value,
+    kernel: Value,
+    output_shape: Sequence[int | None] | None,
+    moves: tuple[Numbers, str, Numbers],
+    data_format: str | None,
+    axes: int,
+) -> Value:
+    who = f"K.conv{axes}d_transpose"
+    if len(kernel.shape) != axes + 2 or len(x.shape) != axes + 2:
+        raise ValueError(f"{who}: expected {axes + 2} axes, got x {tuple(x.shape)} and a kernel {tuple(kernel.shape)}")
+    strides, padding = normalize_tuple(moves[0], axes, "strides"), _padding(moves[1])
+    dilation = normalize_tuple(moves[2], axes, "dilation_rate")
+    first = normalize_data_format(data_format) == "channels_first"
+    x = _to_last(x) if first else x
+    wanted = [None] * (axes + 2) if output_shape is None else [None if n is None else int(n) for n in output_shape]
+    if len(wanted) != axes + 2:
+        raise ValueError(f"{who}: expected an output_shape of {axes + 2} sizes, got {output_shape}")
+    sizes = [
+        transposed_length(n, k, stride, padding, None, d) if size is None else size
+        for size, n, k, stride, d in zip(wanted[2:] if first else wanted[1:-1], x.shape[1:-1], kernel.shape, strides, dilation)
+    ]
+    y = ops.conv_transpose(x, packed(kernel), None, sizes=sizes, strides=strides, dilation=dilation, padding=padding)
     return _to_first(y) if first else y
 
 

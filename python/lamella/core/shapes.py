@@ -40,8 +40,21 @@ def pad_amounts(size: int, window: int, stride: int, padding: str, dilation: int
     return total // 2, total - total // 2
 
 
-def normalize_tuple(value: int | Sequence[int], n: int, name: str) -> tuple[int, ...]:
-    """An int repeated n times, or n positive ints as they are. Raises ValueError in Keras's words."""
+def transposed_length(size: Dim, window: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1) -> Dim:
+    """What a transposed convolution makes of an axis; None stays None. Source: Keras 2.2.5 keras/utils/conv_utils.py."""
+    if size is None:
+        return None
+    reach = (window - 1) * dilation + 1
+    if output_padding is not None:
+        pad = {"same": reach // 2, "valid": 0, "full": reach - 1}[padding]
+        return (size - 1) * stride + reach - 2 * pad + output_padding
+    if padding == "valid":
+        return size * stride + max(reach - stride, 0)
+    return size * stride - (stride + reach - 2 if padding == "full" else 0)
+
+
+def normalize_tuple(value: int | Sequence[int], n: int, name: str, least: int = 1) -> tuple[int, ...]:
+    """An int repeated n times, or n ints of at least `least` as they are. Raises ValueError in Keras's words."""
     if isinstance(value, int) and not isinstance(value, bool):
         entries: tuple[object, ...] = (value,) * n
     else:
@@ -57,8 +70,9 @@ def normalize_tuple(value: int | Sequence[int], n: int, name: str) -> tuple[int,
             number = int(entry)  # type: ignore[call-overload]
         except (TypeError, ValueError):
             raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry} of type {type(entry)}") from None
-        if number != entry or number < 1:
-            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry}, which is no positive integer")
+        if number != entry or number < least:
+            kind = "positive integer" if least else "integer of at least 0"
+            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry}, which is no {kind}")
         numbers.append(number)
     return tuple(numbers)
 

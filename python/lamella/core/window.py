@@ -47,6 +47,15 @@ class Window(NamedTuple):
         before = tuple(pad_amounts(n, size, stride, self.padding, dilation)[0] for n, size, stride, dilation in axes)
         return self.size, self.strides, self.dilation, before
 
+    def transposed_geometry(self, sizes: Sequence[int], into: Sequence[int]) -> Geometry:
+        """Of the convolution from arrays of sizes `into` to those of `sizes`. Raises ValueError unless "valid" or "same"."""
+        if self.padding not in ("valid", "same"):
+            raise ValueError(f'expected padding to be "valid" or "same", got {self.padding!r}')
+        axes = zip(sizes, into, self.size, self.strides, self.dilation, strict=True)
+        beyond = (max((n - 1) * stride + (k - 1) * d + 1 - m, 0) for n, m, k, stride, d in axes)
+        before = tuple(n // 2 if self.padding == "same" else 0 for n in beyond)
+        return self.size, self.strides, self.dilation, before
+
     @classmethod
     def over(
         cls,

@@ -26,6 +26,13 @@ from lamella.layers.conv.conv2d import Conv2D as Conv2D
 from lamella.layers.conv.conv2d import Convolution2D as Convolution2D
 from lamella.layers.conv.conv3d import Conv3D as Conv3D
 from lamella.layers.conv.conv3d import Convolution3D as Convolution3D
+from lamella.layers.conv.conv_transpose import Conv2DTranspose as Conv2DTranspose
+from lamella.layers.conv.conv_transpose import Conv3DTranspose as Conv3DTranspose
+from lamella.layers.conv.conv_transpose import Convolution2DTranspose as Convolution2DTranspose
+from lamella.layers.conv.conv_transpose import Deconv2D as Deconv2D
+from lamella.layers.conv.conv_transpose import Deconv3D as Deconv3D
+from lamella.layers.conv.conv_transpose import Deconvolution2D as Deconvolution2D
+from lamella.layers.conv.conv_transpose import Deconvolution3D as Deconvolution3D
 from lamella.layers.conv.cropping import Cropping1D as Cropping1D
 from lamella.layers.conv.cropping import Cropping2D as Cropping2D
 from lamella.layers.conv.cropping import Cropping3D as Cropping3D

@@ -12,6 +12,7 @@ from lamella.ops.activations import softplus as softplus
 from lamella.ops.activations import softsign as softsign
 from lamella.ops.activations import tanh as tanh
 from lamella.ops.conv import conv as conv
+from lamella.ops.conv import conv_transpose as conv_transpose
 from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
 from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy

@@ -69,6 +69,65 @@ def conv(
     return y, backward
 
 
+@differentiable
+def conv_transpose(
+    x: Array,
+    kernel: Array,
+    bias: Array | None,
+    *,
+    sizes: Sequence[int],
+    strides: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+    padding: str = "valid",
+) -> tuple[Array, Backward]:
+    """The gradient of a convolution's input as a function of its own, + bias: y[i*stride + a*dilation - before] += x[i] kernel[a].
+
+    Args:
+        x: float [N, ..., C] with 1 to 3 axes between.
+        kernel: [..., K, C] with as many: that of the convolution from y to x.
+        bias: [K] or None.
+        sizes: Of y between N and K.
+        strides, dilation: One number for each axis; None: 1 everywhere.
+        padding: "valid": nothing is cut off before. "same": half of what the windows reach beyond `sizes`, the smaller half.
+
+    Returns:
+        [N, *sizes, K]; places that no x reaches hold the bias alone.
+
+    Raises:
+        TypeError: If dtypes differ.
+        ValueError: If ranks, channels or sizes do not fit; another padding.
+
+    Source: Keras 2.2.5, TensorFlow backend.
+    """
+    axes, filters, channels = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
+    if x.ndim != axes + 2 or x.shape[-1] != channels:
+        raise ValueError(f"conv_transpose: expected {layout(axes, channels)}, got shape {x.shape}")
+    if len(sizes) != axes or min(sizes) < 1:
+        raise ValueError(f"conv_transpose: expected {axes} positive sizes, got {tuple(sizes)}")
+    x, kernel = contiguous(x), contiguous(kernel)
+    geometry = Window.over(kernel.shape[:-2], strides, dilation, padding).transposed_geometry(x.shape[1:-1], sizes)
+    y = empty_like(x, (x.shape[0], *sizes, filters))
+    _kernels.conv_backward_input(x, kernel, geometry, y)
+    if bias is not None:
+        y += bias
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dy = contiguous(dy)
+        dx = dkernel = dbias = None
+        if need[0]:
+            dx = empty_like(x)
+            _kernels.conv_forward(dy, kernel, absent(kernel.dtype), geometry, False, dx)
+        if need[1]:
+            dkernel = empty_like(kernel)
+            _kernels.conv_backward_weights(dy, x, geometry, dkernel, absent(kernel.dtype))
+        if need[2] and bias is not None:
+            dbias = empty_like(dy, (filters,))
+            _kernels.sum_columns(dy.reshape(-1, filters), dbias)
+        return dx, dkernel, dbias
+
+    return y, backward
+
+
 def relu_gradient(y: Array, dy: Array) -> Array:
     """dy where the output y of a fused relu is positive, 0 elsewhere."""
     dx = empty_like(dy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella.core.shapes import Dim, window_length
+from lamella.core.shapes import Dim, transposed_length, window_length
 from lamella.core.shapes import normalize_tuple as normalize_tuple
 
 __all__ = ["conv_input_length", "conv_output_length", "convert_kernel", "deconv_length", "normalize_padding", "normalize_tuple"]
@@ -41,15 +41,7 @@ def deconv_length(
 ) -> Dim:
     """The length that a transposed convolution makes of dim_size."""
     _check(padding, _PADDINGS[:3])
-    if dim_size is None:
-        return None
-    reach = (kernel_size - 1) * dilation + 1
-    if output_padding is not None:
-        pad = {"same": reach // 2, "valid": 0, "full": reach - 1}[padding]
-        return (dim_size - 1) * stride_size + reach - 2 * pad + output_padding
-    if padding == "valid":
-        return dim_size * stride_size + max(reach - stride_size, 0)
-    return dim_size * stride_size - (stride_size + reach - 2 if padding == "full" else 0)
+    return transposed_length(dim_size, kernel_size, stride_size, padding, output_padding, dilation)
 
 
 def convert_kernel(kernel: NDArray[np.generic]) -> NDArray[np.generic]:
