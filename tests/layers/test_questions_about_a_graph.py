@@ -109,6 +109,7 @@ def test_losses_of_inputs_and_of_none():
     assert layer.get_losses_for(Input((3,))) == []
 
 
+@pytest.mark.filterwarnings("ignore:`Sequential.model` is deprecated")
 def test_every_member_of_a_model_can_be_looked_at():
     for model in (Sequential(), Sequential([Dense(2)]), Sequential([Dense(2, input_dim=3)])):
         assert "fit" in dict(inspect.getmembers(model))

@@ -244,6 +244,7 @@ def test_an_item_of_a_sequence_that_looks_like_an_end_is_an_error(workers, use_m
         assert caught.type is error
 
 
+@pytest.mark.filterwarnings("ignore:Using a generator with `use_multiprocessing=True`")
 @pytest.mark.parametrize("workers, use_multiprocessing", STAFF)
 def test_an_item_of_a_generator_that_is_none_is_an_error(workers, use_multiprocessing):
     def batches():
