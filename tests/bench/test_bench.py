@@ -248,6 +248,6 @@ def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
 
 def test_command_line_refuses_what_it_does_not_know():
     assert bench("--help").returncode == 0
-    wrong = ["everything", "gemm --rounds 0", "gemm --targets z80", "models --cpu-time", "conv --cpu-time --threads 2"]
+    wrong = ["everything", "gemm --rounds 0", "gemm --targets z80", "models --cpu-time", "recurrent --cpu-time --threads 2"]
     for arguments in wrong:
         assert bench(*arguments.split()).returncode == 2
