@@ -55,10 +55,9 @@ WHOLE = (
 )  # fmt: skip
 # Parts of names that are not there yet.
 WAITING = (
-    "onv1D", "onv2DTranspose", "onv3D", "onvolution1D", "onvolution2DTranspose", "onvolution3D", "econv2D", "econv3D",
-    "econvolution2D", "econvolution3D", "Pooling1D", "Pooling3D", "Pool1D", "Pool3D", "LocallyConnected", "SeparableConv",
-    "DepthwiseConv2D", ".conv1d", ".conv2d_transpose", ".conv3d", ".depthwise_conv2d", ".local_conv", ".pool3d",
-    ".separable_conv",
+    "onv2DTranspose", "onv3DTranspose", "onvolution2DTranspose", "econv2D", "econv3D", "econvolution2D", "econvolution3D",
+    "LocallyConnected", "SeparableConv", "DepthwiseConv2D", "AtrousConv", ".conv2d_transpose", ".conv3d_transpose",
+    ".depthwise_conv2d", ".local_conv", ".separable_conv",
 )  # fmt: skip
 LOOK = """
 import importlib, inspect, lamella
