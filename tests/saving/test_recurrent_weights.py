@@ -92,6 +92,7 @@ def test_a_whole_model_keeps_its_class(tmp_path):
     assert all((a == b).all() for a, b in zip(model.get_weights(), again.get_weights()))
 
 
+@pytest.mark.filterwarnings("ignore:load_weights.by_name=True")
 def test_skip_mismatch_leaves_a_twin_that_does_not_fit(tmp_path):
     source, model = wrapped(CuDNNGRU(3, name="net"), "alone"), wrapped(GRU(3, name="net"), "alone")
     source.save_weights(tmp_path / "weights.h5")
@@ -135,6 +136,7 @@ def unpacked(name, tmp_path):
     return path
 
 
+@pytest.mark.filterwarnings("ignore:No training configuration found")
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
 def test_models_of_real_keras_compute_the_same(name, tmp_path):
     """Stacked cells, both directions, each step, initial states, maps: whole, and by their weights alone."""

@@ -90,7 +90,7 @@ def nothing_stays():
     while len(after := open_files()) > len(before[1]) and time.monotonic() < deadline:
         gc.collect()  # a traceback may hold a pipe
         time.sleep(0.05)
-    assert len(after) <= len(before[1]), (before[1], after)
+    assert len(after) <= len(before[1]), {d: what for d, what in after.items() if before[1].get(d) != what}
 
 
 @pytest.mark.parametrize("make", [Rows, Unpicklable])

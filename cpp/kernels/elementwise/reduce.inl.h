@@ -1,7 +1,7 @@
 // Sums. Chunks are summed on vectors, then added up in order in double, so that long sums keep their digits.
 #pragma once
-#include "kernels/elementwise/activation.inl.h"
 #include "kernels/column_sums.inl.h"
+#include "kernels/elementwise/activation.inl.h"
 #include "kernels/rows.h"
 
 namespace lamella {

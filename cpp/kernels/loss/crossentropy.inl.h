@@ -1,4 +1,5 @@
-// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. From logits: softmax_crossentropy.inl.h.
+// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. From logits:
+// softmax_crossentropy.inl.h.
 #pragma once
 #include "kernels/loss/row_loss.h"
 

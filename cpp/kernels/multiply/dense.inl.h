@@ -1,7 +1,7 @@
 // Dense layer. x [M, K], w [K, N], bias [N] or absent, y [M, N].
 #pragma once
-#include "kernels/elementwise/activation.inl.h"
 #include "kernels/column_sums.inl.h"
+#include "kernels/elementwise/activation.inl.h"
 #include "kernels/multiply/gemm.inl.h"
 
 namespace lamella {

@@ -127,6 +127,8 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
     LAMELLA_REQUIRE(gates.size == n * t * columns && dgates.size == gates.size);
     LAMELLA_REQUIRE(previous.size == n * t * u && inner.size == n * t * u);
     LAMELLA_REQUIRE(dinner.size == (reset_after != 0 ? inner.size : 0));
+    LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != previous.data);
+    LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != doutputs.data);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == (reset_after != 0 ? 2 : 1) * columns);
     const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
     const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, true);

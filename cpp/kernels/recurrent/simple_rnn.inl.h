@@ -63,6 +63,8 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
     if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
         return error;
     LAMELLA_REQUIRE(states.size == n * t * u && dstates.size == n * t * u && previous.size == n * t * u);
+    LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != previous.data);
+    LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != doutputs.data);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == u);
     const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
     const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
