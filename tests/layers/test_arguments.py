@@ -11,6 +11,8 @@ from lamella.layers import Activation, Conv2D, Dense, Flatten, Layer, MaxPooling
 from lamella.layers.arguments import KernelLayer
 from tests.layers.layer_roster import ROSTER
 
+pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
+
 KINDS = [cls for cls in (registry.get("layers", name) for name, _, _ in ROSTER) if issubclass(cls, KernelLayer)]
 BY_ROOM = [
     ("initializer", "he_normal", initializers.VarianceScaling),
