@@ -89,6 +89,10 @@ CASES = {
         ((a(3, 4),), {"rate": 0.0, "key": (1, 2)}),
     ],
     "elu": [((a(3, 4),), {"alpha": 0.7})],
+    "depthwise_conv": [
+        ((a(2, 5, 6, 3), a(3, 2, 3, 2, seed=1)), {"strides": (2, 1), "padding": "same"}),
+        ((a(2, 7, 3), a(2, 3, 1, seed=1)), {"dilation": (2,)}),
+    ],
     "exp": [((a(3, 4),), {})],
     "exponential": [((a(3, 4),), {})],
     "gaussian_dropout": [((a(3, 4),), {"rate": 0.4, "key": (1, 2)})],

@@ -39,6 +39,11 @@ from lamella.layers.conv.cropping import Cropping3D as Cropping3D
 from lamella.layers.conv.padding import ZeroPadding1D as ZeroPadding1D
 from lamella.layers.conv.padding import ZeroPadding2D as ZeroPadding2D
 from lamella.layers.conv.padding import ZeroPadding3D as ZeroPadding3D
+from lamella.layers.conv.separable import DepthwiseConv2D as DepthwiseConv2D
+from lamella.layers.conv.separable import SeparableConv1D as SeparableConv1D
+from lamella.layers.conv.separable import SeparableConv2D as SeparableConv2D
+from lamella.layers.conv.separable import SeparableConvolution1D as SeparableConvolution1D
+from lamella.layers.conv.separable import SeparableConvolution2D as SeparableConvolution2D
 from lamella.layers.conv.upsampling import UpSampling1D as UpSampling1D
 from lamella.layers.conv.upsampling import UpSampling2D as UpSampling2D
 from lamella.layers.conv.upsampling import UpSampling3D as UpSampling3D

@@ -26,7 +26,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 }
 # One number for each axis of a window.
 _WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate", "size"}
-_COUNTS = {"units", "filters", "n", "output_dim", "nb_feature"}
+_COUNTS = {"units", "filters", "depth_multiplier", "n", "output_dim", "nb_feature"}
 _NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slope", "threshold", "stddev", "rate"}
 
 

@@ -18,6 +18,7 @@ from lamella.ops.crossentropy import categorical_crossentropy as categorical_cro
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from lamella.ops.ctc import ctc_loss as ctc_loss
 from lamella.ops.dense import dense as dense
+from lamella.ops.depthwise import depthwise_conv as depthwise_conv
 from lamella.ops.dropout import alpha_dropout as alpha_dropout
 from lamella.ops.dropout import dropout as dropout
 from lamella.ops.gates import gated_dense as gated_dense

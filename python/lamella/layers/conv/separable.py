@@ -1,0 +1,251 @@
+"""Depthwise and separable convolutions. Source: Keras 2.2.5 keras/layers/convolutional.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.core.configurable import Spec
+from lamella.core.registry import register
+from lamella.core.shapes import Shape
+from lamella.core.types import Value
+from lamella.core.window import Window
+from lamella.graph.input_spec import InputSpec
+from lamella.layers.arguments import KernelLayer
+from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.keras1 import keras1_names
+from lamella.ops import add, conv, depthwise_conv
+
+
+class _Depthwise(KernelLayer, self_contained=True):
+    """Base: depthwise_kernel [..., C, depth_multiplier], whose output channel c*depth_multiplier + m is of input channel c."""
+
+    depth_multiplier: Any
+    use_bias: bool
+
+    def _add_depthwise(self, input_shape: Shape) -> int:
+        """Make the depthwise kernel; returns the number of channels that it makes."""
+        channels = self.known_channels(input_shape)
+        self.depthwise_kernel = self.add_weight("depthwise_kernel", (*self.kernel_size, channels, self.depth_multiplier))
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
+        return int(channels * self.depth_multiplier)
+
+    def _depthwise(self, x: Value) -> Value:
+        return depthwise_conv(x, self.depthwise_kernel, strides=self.strides, dilation=self.dilation_rate, padding=self.padding)
+
+    def last(self, x: Value) -> Value:
+        """All of the layer but its activation, channels last."""
+        raise NotImplementedError
+
+    def call(self, inputs: Value) -> Value:
+        if self.data_format == "channels_first":
+            return self.activation(to_first(self.last(to_last(inputs))))
+        return self.activation(self.last(inputs))
+
+    def _output_shape(self, input_shape: Shape, filters: int | None) -> Shape:
+        window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        sizes = window.lengths(spatial(input_shape, self.data_format))
+        if 0 in sizes:
+            raise ValueError(
+                f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}; "
+                f"the output would be empty"
+            )
+        return with_spatial(input_shape[0], sizes, filters, self.data_format)
+
+
+class _Separable(_Depthwise, self_contained=True):
+    filters: Any
+
+    def build(self, input_shape: Shape) -> None:
+        made = self._add_depthwise(input_shape)
+        self.pointwise_kernel = self.add_weight("pointwise_kernel", (*(1,) * self.rank, made, self.filters))
+        self.bias = self.add_weight("bias", (self.filters,)) if self.use_bias else None
+        self.built = True
+
+    def last(self, x: Value) -> Value:
+        return conv(self._depthwise(x), self.pointwise_kernel, self.bias)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self._output_shape(input_shape, self.filters)
+
+
+@register("layers")
+class DepthwiseConv2D(_Depthwise, self_contained=True):
+    """activation(each channel of images convolved by itself, + bias).
+
+    Shapes:
+        x [N, H, W, C] (or [N, C, H, W] with channels_first), depthwise_kernel [kh, kw, C, depth_multiplier], bias
+            [C*depth_multiplier] -> [N, P, Q, C*depth_multiplier].
+    """
+
+    input_spec = InputSpec(ndim=4)
+    rank = 2
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = (1, 1),
+        activation: Spec = None,
+        use_bias: bool = True,
+        depthwise_initializer: Spec = "glorot_uniform",
+        bias_initializer: Spec = "zeros",
+        depthwise_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        depthwise_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.depth_multiplier = depth_multiplier
+        self.activation = activation
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.bias_constraint = bias_constraint
+
+    def build(self, input_shape: Shape) -> None:
+        made = self._add_depthwise(input_shape)
+        self.bias = self.add_weight("bias", (made,)) if self.use_bias else None
+        self.built = True
+
+    def last(self, x: Value) -> Value:
+        y = self._depthwise(x)
+        return y if self.bias is None else add(y, self.bias)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        channels = input_shape[channel_axis(self.data_format)]
+        return self._output_shape(input_shape, None if channels is None else channels * self.depth_multiplier)
+
+
+@register("layers", "SeparableConvolution1D")
+class SeparableConv1D(_Separable, self_contained=True):
+    """activation(a depthwise convolution of steps, then one of a single step over all channels, + bias).
+
+    Shapes:
+        x [N, T, C] (or [N, C, T] with channels_first), depthwise_kernel [k, C, depth_multiplier], pointwise_kernel
+            [1, C*depth_multiplier, filters] -> [N, P, filters].
+    """
+
+    input_spec = InputSpec(ndim=3)
+    rank = 1
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        dilation_rate: int | Sequence[int] = 1,
+        depth_multiplier: int = 1,
+        activation: Spec = None,
+        use_bias: bool = True,
+        depthwise_initializer: Spec = "glorot_uniform",
+        pointwise_initializer: Spec = "glorot_uniform",
+        bias_initializer: Spec = "zeros",
+        depthwise_regularizer: Spec = None,
+        pointwise_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        depthwise_constraint: Spec = None,
+        pointwise_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.depth_multiplier = depth_multiplier
+        self.activation = activation
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.pointwise_initializer = pointwise_initializer
+        self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+        self.pointwise_regularizer = pointwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.pointwise_constraint = pointwise_constraint
+        self.bias_constraint = bias_constraint
+
+
+@register("layers", "SeparableConvolution2D")
+@keras1_names(kernel_axes=("nb_row", "nb_col"), nb_filter="filters")
+class SeparableConv2D(_Separable, self_contained=True):
+    """activation(a depthwise convolution of images, then one of a single point over all channels, + bias).
+
+    Shapes:
+        x [N, H, W, C] (or [N, C, H, W] with channels_first), depthwise_kernel [kh, kw, C, depth_multiplier], pointwise_kernel
+            [1, 1, C*depth_multiplier, filters] -> [N, P, Q, filters].
+
+    Other than Keras 2.2.5 on a CPU, strides may be unequal.
+    """
+
+    input_spec = InputSpec(ndim=4)
+    rank = 2
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = (1, 1),
+        depth_multiplier: int = 1,
+        activation: Spec = None,
+        use_bias: bool = True,
+        depthwise_initializer: Spec = "glorot_uniform",
+        pointwise_initializer: Spec = "glorot_uniform",
+        bias_initializer: Spec = "zeros",
+        depthwise_regularizer: Spec = None,
+        pointwise_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        depthwise_constraint: Spec = None,
+        pointwise_constraint: Spec = None,
+        bias_constraint: Spec = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.depth_multiplier = depth_multiplier
+        self.activation = activation
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.pointwise_initializer = pointwise_initializer
+        self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+        self.pointwise_regularizer = pointwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.pointwise_constraint = pointwise_constraint
+        self.bias_constraint = bias_constraint
+
+
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
