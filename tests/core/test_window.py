@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from lamella.core.window import Window, layout
+from lamella.core.window import Window, layout, place
 
 
 def windows(size, k, stride, dilation, padding):
@@ -45,3 +45,12 @@ def test_numbers_that_do_not_fit_are_refused():
 
 def test_layouts_name_the_axes():
     assert [layout(axes) for axes in (1, 2, 3)] == ["[N, T, C]", "[N, H, W, C]", "[N, D, H, W, C]"]
+
+
+def test_what_kernels_take_for_arrays_of_a_shape():
+    geometry, counts = place((8, 5, 6, 3), [2, 3], (1, 2), None, "same", "conv")
+    assert (geometry, counts) == (((2, 3), (1, 2), (1, 1), (0, 0)), (5, 3))
+    assert place((1, 5, 6, 9), (2, 3), [1, 2], None, "same", "conv")[0] is geometry  # not computed again
+    assert place((0, 5, 3), (2,), None, (3,), "valid", "conv") == (((2,), (1,), (3,), (0,)), (2,))
+    with pytest.raises(ValueError, match=r"^conv: no window of \(2,\) with dilation \(3,\) fits into shape \(1, 3, 3\)$"):
+        place((1, 3, 3), (2,), None, (3,), "valid", "conv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,14 +33,6 @@ class Window(NamedTuple):
         """How many windows there are along axes of these sizes, None where a size is None; 0 where none fits."""
         axes = zip(sizes, self.size, self.strides, self.dilation, strict=True)
         return tuple(window_length(n, size, stride, self.padding, dilation) for n, size, stride, dilation in axes)
-
-    def counts(self, shape: Sequence[int], who: str) -> tuple[int, ...]:
-        """The same for an array [N, ..., C] of this shape. Raises ValueError in the name of `who` if no window fits into it."""
-        counts = tuple(n for n in self.lengths(shape[1:-1]) if n)
-        if len(counts) != len(self.size):
-            dilated = f" with dilation {self.dilation}" if max(self.dilation) > 1 else ""
-            raise ValueError(f"{who}: no window of {self.size}{dilated} fits into shape {tuple(shape)}")
-        return counts
 
     def geometry(self, sizes: Sequence[int]) -> Geometry:
         """For arrays with these sizes between batch and channels."""
@@ -76,6 +69,40 @@ class Window(NamedTuple):
         if any(len(part) != len(size) or any(number < 1 for number in part) for part in numbers):
             raise ValueError(f"expected {len(size)} positive numbers for a window's size, strides and dilation, got {numbers}")
         return window
+
+
+def place(
+    shape: Sequence[int],
+    size: Sequence[int],
+    strides: Sequence[int] | None,
+    dilation: Sequence[int] | None,
+    padding: str,
+    who: str,
+) -> tuple[Geometry, tuple[int, ...]]:
+    """What kernels take for arrays [N, ..., C] of this shape, and how many windows there are on each axis.
+
+    Raises:
+        ValueError: In the name of `who`, if no window fits.
+    """
+    given = strides if strides is None else tuple(strides), dilation if dilation is None else tuple(dilation)
+    window, geometry, counts = _placed(tuple(size), *given, padding, tuple(shape[1:-1]))
+    if 0 in counts:
+        dilated = f" with dilation {window.dilation}" if max(window.dilation) > 1 else ""
+        raise ValueError(f"{who}: no window of {window.size}{dilated} fits into shape {tuple(shape)}")
+    return geometry, counts
+
+
+# Each step asks the same again, and the answer costs some 10 us.
+@functools.lru_cache(maxsize=4096)
+def _placed(
+    size: tuple[int, ...],
+    strides: tuple[int, ...] | None,
+    dilation: tuple[int, ...] | None,
+    padding: str,
+    sizes: tuple[int, ...],
+) -> tuple[Window, Geometry, tuple[int, ...]]:
+    window = Window.over(size, strides, dilation, padding)
+    return window, window.geometry(sizes), tuple(n or 0 for n in window.lengths(sizes))
 
 
 _AXES = {1: "T", 2: "H, W", 3: "D, H, W"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.core.window import Window, layout
+from lamella.core.window import Window, layout, place
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
@@ -45,10 +45,9 @@ def conv(
     if x.ndim != axes + 2 or x.shape[-1] != channels:
         raise ValueError(f"conv: expected {layout(axes, channels)}, got shape {x.shape}")
     x, kernel = contiguous(x), contiguous(kernel)
-    window = Window.over(kernel.shape[:-2], strides, dilation, padding)
-    geometry = window.geometry(x.shape[1:-1])
+    geometry, counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "conv")
     relu = activation == "relu"
-    y = empty_like(x, (x.shape[0], *window.counts(x.shape, "conv"), filters))
+    y = empty_like(x, (x.shape[0], *counts, filters))
     _kernels.conv_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, geometry, relu, y)
     output = y if relu else None
 

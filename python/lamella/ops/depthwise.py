@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.core.window import Window, layout
+from lamella.core.window import layout, place
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -38,32 +38,30 @@ def depthwise_conv(
     axes, channels, multiplier = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
     if x.ndim != axes + 2 or x.shape[-1] != channels:
         raise ValueError(f"depthwise_conv: expected {layout(axes, channels)}, got shape {x.shape}")
-    window = Window.over(kernel.shape[:-2], strides, dilation, padding)
-    counts = window.counts(x.shape, "depthwise_conv")
-    before = window.geometry(x.shape[1:-1])[3]
-    moves = list(zip(counts, window.size, window.strides, window.dilation))
+    (window, *steps, before), counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "depthwise_conv")
+    moves = list(zip(counts, window, *steps))
     sizes = [max((n - 1) * s + (k - 1) * d + 1, b + m) for (n, k, s, d), b, m in zip(moves, before, x.shape[1:-1])]
     inner = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:-1])))
     padded = np.zeros((x.shape[0], *sizes, channels), x.dtype)
     padded[inner] = x
     places = {
         tap: (slice(None), *(slice(i * d, i * d + (n - 1) * s + 1, s) for i, (n, _, s, d) in zip(tap, moves)))
-        for tap in itertools.product(*map(range, window.size))
+        for tap in itertools.product(*map(range, window))
     }
     y = np.zeros((x.shape[0], *counts, channels, multiplier), x.dtype)
-    for tap, place in places.items():
-        y += padded[place][..., None] * kernel[tap]
+    for tap, at in places.items():
+        y += padded[at][..., None] * kernel[tap]
     shape = y.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         dy = dy.reshape(shape)
         points = tuple(range(axes + 1))
         dpadded, dkernel = np.zeros_like(padded), np.empty_like(kernel)
-        for tap, place in places.items():
+        for tap, at in places.items():
             if need[0]:
-                dpadded[place] += (dy * kernel[tap]).sum(axis=-1)
+                dpadded[at] += (dy * kernel[tap]).sum(axis=-1)
             if need[1]:
-                dkernel[tap] = (padded[place][..., None] * dy).sum(axis=points)
+                dkernel[tap] = (padded[at][..., None] * dy).sum(axis=points)
         return dpadded[inner], dkernel
 
     return y.reshape(*shape[:-2], channels * multiplier), backward

@@ -9,7 +9,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.core.window import Window, layout
+from lamella.core.window import Geometry, layout, place
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -17,12 +17,12 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 LARGEST_MAX_WINDOW = 256
 
 
-def _window(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, who: str) -> tuple[Window, tuple[int, ...]]:
-    """The window, and the result's shape."""
+def _place(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, who: str) -> tuple[Geometry, tuple[int, ...]]:
+    """What kernels take, and the result's shape."""
     if x.ndim != len(size) + 2:
         raise ValueError(f"{who}: expected {layout(len(size))}, got shape {x.shape}")
-    window = Window.over(size, strides, None, padding)
-    return window, (x.shape[0], *window.counts(x.shape, who), x.shape[-1])
+    geometry, counts = place(x.shape, size, strides, None, padding, who)
+    return geometry, (x.shape[0], *counts, x.shape[-1])
 
 
 @differentiable
@@ -37,16 +37,15 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
     Returns:
         [N, ..., C] with the sizes between of Window.lengths.
     """
-    window, shape = _window(x, size, strides, padding, "max_pool")
+    geometry, shape = _place(x, size, strides, padding, "max_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
     before = x.shape
-    if count(window.size) > LARGEST_MAX_WINDOW:
-        if padding != "valid" or window.size != before[1:-1]:
+    if count(geometry[0]) > LARGEST_MAX_WINDOW:
+        if padding != "valid" or geometry[0] != before[1:-1]:
             raise ValueError(f"max_pool: expected a window of at most {LARGEST_MAX_WINDOW} places, or all of x, got {size}")
         maximum, back = _global_max(x, "max_pool")
         return maximum.reshape(shape), lambda dy, need: (back(dy.reshape(maximum.shape)),)
-    geometry = window.geometry(before[1:-1])
     argmax = np.empty(shape, np.uint8)
     _kernels.max_pool_forward(x, geometry, y, argmax)
 
@@ -72,10 +71,10 @@ def avg_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
-    window, shape = _window(x, size, strides, padding, "avg_pool")
+    geometry, shape = _place(x, size, strides, padding, "avg_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
-    before, geometry = x.shape, window.geometry(x.shape[1:-1])
+    before = x.shape
     _kernels.avg_pool_forward(x, geometry, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
