@@ -103,7 +103,7 @@ def test_readme_code(number, tmp_path):
     run(script, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["callback", "layer", "optimizer"])
+@pytest.mark.parametrize("name", ["callback", "format", "layer", "optimizer"])
 def test_code_of_the_recipes(name, tmp_path):
     """The blocks of a page, one after the other, end with assertions."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/recipes/{name}.md").read_text(), re.DOTALL | re.MULTILINE)

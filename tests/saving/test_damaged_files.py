@@ -20,7 +20,7 @@ from lamella.saving import ModelFileError
 
 # More of them in the longer checks.
 FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
-SEAL = 79  # bytes of the checksum at the end
+CHECKSUM = 79  # bytes of the checksum at the end
 
 
 def network():
@@ -31,7 +31,7 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def sealed():
+def checked():
     stream = io.BytesIO()
     network().save(stream)
     return stream.getvalue()
@@ -48,41 +48,41 @@ def check_equal(left, right):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_truncated_at_every_percent(path, sealed, whole):
+def test_truncated_at_every_percent(path, checked, whole):
     model = network()
     before = model.get_weights()
     for percent in range(100):
-        path.write_bytes(sealed[: len(sealed) * percent // 100])
+        path.write_bytes(checked[: len(checked) * percent // 100])
         with pytest.raises(ModelFileError, match="m.h5: ") as error:
             load_model(path) if whole else model.load_weights(path)
         assert error.value.path == str(path)
     check_equal(model.get_weights(), before)
 
 
-def test_flipped_bits_of_our_own_files_are_found(path, sealed):
-    expected = load_model(io.BytesIO(sealed)).get_weights()
+def test_flipped_bits_of_our_own_files_are_found(path, checked):
+    expected = load_model(io.BytesIO(checked)).get_weights()
     rng = np.random.default_rng(0)
     found = 0
-    for bit in rng.integers(0, 8 * len(sealed), max(300, FLIPS)):
-        damaged = bytearray(sealed)
+    for bit in rng.integers(0, 8 * len(checked), max(300, FLIPS)):
+        damaged = bytearray(checked)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:
             check_equal(load_model(path).get_weights(), expected)
-            # Only a flip of the seal's own mark makes it a file without a seal, and the rest is whole then.
-            assert bit // 8 >= len(sealed) - SEAL
+            # Only a flip of the mark of the checksum makes it a file without a checksum, and the rest is whole then.
+            assert bit // 8 >= len(checked) - CHECKSUM
         except ModelFileError as error:
             assert str(error) == f"{path}: the file is damaged: its checksum does not fit"
             found += 1
     assert found > 0.96 * max(300, FLIPS)
 
 
-def test_a_file_that_another_program_has_changed_is_none_of_ours(path, sealed):
-    path.write_bytes(sealed)
+def test_a_file_that_another_program_has_changed_is_none_of_ours(path, checked):
+    path.write_bytes(checked)
     with h5py.File(path, "r+") as file:
         del file["optimizer_weights"]
     assert load_model(path).optimizer.get_weights() == []
-    check_equal(load_model(path).get_weights(), load_model(io.BytesIO(sealed)).get_weights())
+    check_equal(load_model(path).get_weights(), load_model(io.BytesIO(checked)).get_weights())
 
 
 def endless(data):
@@ -144,12 +144,12 @@ class Reader:
             self.process = None
 
 
-def test_flipped_bits_of_other_files_do_not_take_us_along(path, sealed, tmp_path):
+def test_flipped_bits_of_other_files_do_not_take_us_along(path, checked, tmp_path):
     model = network()
     before = model.get_weights()
     arrays = [[list(w.shape), w.dtype.name] for w in before]
     rng = np.random.default_rng(1)
-    data = sealed[:-SEAL]
+    data = checked[:-CHECKSUM]
     sound = tmp_path / "sound.h5"
     sound.write_bytes(data)
     reader = Reader(sound)
@@ -172,10 +172,10 @@ def test_flipped_bits_of_other_files_do_not_take_us_along(path, sealed, tmp_path
     check_equal(model.get_weights(), before)
 
 
-def test_the_reader_of_this_test_outlives_a_file(path, sealed):
+def test_the_reader_of_this_test_outlives_a_file(path, checked):
     sound = path.with_name("sound.h5")
-    sound.write_bytes(sealed)
-    path.write_bytes(endless(sealed[:-SEAL]))
+    sound.write_bytes(checked)
+    path.write_bytes(endless(checked[:-CHECKSUM]))
     reader = Reader(sound)
     try:
         answer = reader.read(sound, seconds=60)
@@ -186,8 +186,8 @@ def test_the_reader_of_this_test_outlives_a_file(path, sealed):
         reader.close()
 
 
-def test_a_file_that_hdf5_never_returns_from(path, sealed):
-    path.write_bytes(endless(sealed[:-SEAL]))
+def test_a_file_that_hdf5_never_returns_from(path, checked):
+    path.write_bytes(endless(checked[:-CHECKSUM]))
     model = network()
     before = model.get_weights()
     for load in (load_model, model.load_weights):
@@ -195,26 +195,26 @@ def test_a_file_that_hdf5_never_returns_from(path, sealed):
             load(path, timeout=1.0)
     check_equal(model.get_weights(), before)
     # With our checksum the library is not even asked.
-    path.write_bytes(endless(sealed))
+    path.write_bytes(endless(checked))
     with pytest.raises(ModelFileError, match="its checksum does not fit"):
         load_model(path)
 
 
-def test_reading_apart_gives_the_same(path, sealed):
-    path.write_bytes(sealed[:-SEAL])
+def test_reading_apart_gives_the_same(path, checked):
+    path.write_bytes(checked[:-CHECKSUM])
     here, apart = load_model(path), load_model(path, timeout=60)
     check_equal(here.get_weights(), apart.get_weights())
     check_equal(here.optimizer.get_weights(), apart.optimizer.get_weights())
     again = network()
-    again.load_weights(io.BytesIO(sealed), timeout=60)
+    again.load_weights(io.BytesIO(checked), timeout=60)
     check_equal(again.get_weights(), here.get_weights())
     path.write_bytes(b"nothing")
     with pytest.raises(ModelFileError, match="m.h5: HDF5 could not read it: the file is damaged or no HDF5 file"):
         load_model(path, timeout=60)
 
 
-def test_timeouts_that_are_none(path, sealed):
-    path.write_bytes(sealed)
+def test_timeouts_that_are_none(path, checked):
+    path.write_bytes(checked)
     for bad in (0, -1.0):
         with pytest.raises(ValueError, match=f"expected timeout to be a number of seconds above 0, or None, got {bad}"):
             load_model(path, timeout=bad)
@@ -248,8 +248,8 @@ def test_timeouts_that_are_none(path, sealed):
         (lambda f: replaced(f, h5py.Empty("f")), "expected numbers"),
     ],
 )  # fmt: skip
-def test_layouts_that_are_none(path, sealed, change, message):
-    path.write_bytes(sealed)
+def test_layouts_that_are_none(path, checked, change, message):
+    path.write_bytes(checked)
     with h5py.File(path, "r+") as file:
         change(file)
     with pytest.raises(ValueError) as error:

@@ -18,7 +18,7 @@ from lamella import layers
 from lamella.callbacks import EarlyStopping
 from lamella.layers import BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten, Input, Masking, MaxPooling2D
 from lamella.models import Model, Sequential, load_model, model_from_json, model_from_yaml
-from lamella.saving import safetensors_file
+from lamella.saving.formats import safetensors as safetensors_file
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "h5"
 # More of them in the longer checks.

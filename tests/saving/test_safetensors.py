@@ -10,7 +10,8 @@ import pytest
 
 from lamella.layers import BatchNormalization, Dense, Dropout
 from lamella.models import Sequential, load_model
-from lamella.saving import ModelFileError, safetensors_file
+from lamella.saving import ModelFileError
+from lamella.saving.formats import safetensors as safetensors_file
 
 FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
 

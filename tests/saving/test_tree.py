@@ -8,7 +8,7 @@ import pytest
 
 from lamella.callbacks.logs import Logs
 from lamella.saving import ModelFileError
-from lamella.saving.seal import seal
+from lamella.saving.guards.checksum import with_checksum
 from lamella.saving.tree import from_bytes, to_bytes
 
 TREE = {
@@ -71,11 +71,11 @@ def test_what_is_whole_but_no_tree_is_refused():
     pickled = io.BytesIO()
     np.savez(pickled, tree=np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(ModelFileError, match="allow_pickle=False"):
-        from_bytes(seal(pickled.getvalue()), "x")
+        from_bytes(with_checksum(pickled.getvalue()), "x")
     for text in ({"array": "a0"}, {"list": [1]}, {}, {"array": "a0", "more": 1}):
         plain = io.BytesIO()
         np.savez(plain, tree=np.frombuffer(json.dumps(text).encode(), np.uint8))
         with pytest.raises(ModelFileError, match="x: no tree of arrays"):
-            from_bytes(seal(plain.getvalue()), "x")
+            from_bytes(with_checksum(plain.getvalue()), "x")
     with pytest.raises(ModelFileError, match="x: no tree of arrays"):
-        from_bytes(seal(b"text"), "x")
+        from_bytes(with_checksum(b"text"), "x")

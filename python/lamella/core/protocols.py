@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from lamella.core.atomic import Call
+from lamella.core.random import Stream
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
@@ -18,6 +19,14 @@ class WeightedLayer(Protocol):
 
     @property
     def weights(self) -> Sequence[Variable]: ...
+
+
+class SavedLayer(WeightedLayer, Protocol):
+    """A layer, for who writes its weights to a file and reads them from one."""
+
+    def weights_by_kind(self) -> tuple[Sequence[Variable], Sequence[Variable]]:
+        """Those made to be trained, and the others, whatever is frozen now."""
+        ...
 
 
 class TrainableModel(Protocol):
@@ -63,8 +72,66 @@ class TrainableModel(Protocol):
     def set_weights(self, weights: Sequence[Array]) -> None: ...
 
 
+class PreparedTraining(Protocol):
+    """What a file has of a compiled model's training, and gives back to it; see training/step.py.
+
+    Attributes:
+        variables: The ones that are trained.
+        stream: Of the training's random numbers.
+        session: Of the last fit, see training/session.py: of a room above.
+        bound: Whether the optimizer has a state for the variables.
+    """
+
+    variables: list[Variable]
+    stream: Stream
+    session: Any
+
+    @property
+    def bound(self) -> bool: ...
+    def collect(self, variables: Sequence[Variable]) -> None: ...
+    def bind_optimizer(self) -> None: ...
+    def bind_given(self) -> None: ...
+    def turn_optimizer(self) -> None: ...
+
+
+class SavedModel(Protocol):
+    """What model files hold of a model, and how it is compiled as it was."""
+
+    name: str
+    # What compile was given: names, functions, objects, lists and dicts of them.
+    loss: Any
+    loss_weights: Any
+    metrics: Any
+    weighted_metrics: Any
+    sample_weight_mode: Any
+    optimizer: Optimizer | None
+
+    @property
+    def layers(self) -> Sequence[SavedLayer]: ...
+    @property
+    def prepared_steps(self) -> PreparedTraining | None: ...
+
+    output_names: list[str]
+
+    def compiled_steps(self) -> PreparedTraining: ...
+    def compile(
+        self,
+        optimizer: Any,
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        sample_weight_mode: Any = None,
+        weighted_metrics: Any = None,
+    ) -> None: ...
+
+
 class Optimizer(Protocol):
-    """What a step, and what goes on from a saved state, asks of an optimizer; see lamella.optimizers.Optimizer."""
+    """What a step, a file and a state to go on from ask of an optimizer; see lamella.optimizers.Optimizer."""
+
+    iterations: Variable
+
+    @property
+    def weights(self) -> Sequence[Variable]: ...
 
     @property
     def commits(self) -> bool:

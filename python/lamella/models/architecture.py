@@ -142,7 +142,7 @@ def to_json(model: Any, **kwargs: Any) -> str:
 
 def to_yaml(model: Any, **kwargs: Any) -> str:
     """As `to_json`, in YAML; kwargs go to yaml.safe_dump."""
-    from lamella.saving import text
+    from lamella.saving.guards import text
 
     dumped: str = text.yaml_library("to_yaml").safe_dump(json.loads(to_json(model)), **kwargs)
     return dumped
@@ -172,7 +172,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     Raises:
         ValueError: For what is no such description, or asks for more than `model_from_config` allows.
     """
-    from lamella.saving import text  # loaded with the first description from elsewhere
+    from lamella.saving.guards import text  # loaded with the first description from elsewhere
 
     return model_from_text(
         text.parse_json(json_string, "the description", "model_from_json"), "model_from_json", custom_objects
@@ -181,7 +181,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
 def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """As `model_from_json`, for what `to_yaml` wrote, here or in Keras 2. Raises ImportError naming the extra, too."""
-    from lamella.saving import text
+    from lamella.saving.guards import text
 
     return model_from_text(
         text.parse_yaml(yaml_string, "the description", "model_from_yaml"), "model_from_yaml", custom_objects
@@ -190,17 +190,8 @@ def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None =
 
 def model_from_text(config: Config, who: str, custom_objects: Mapping[str, Any] | None) -> Any:
     """As `model_from_config`, for what a text held: whatever is wrong with it is a ValueError."""
+    from lamella.saving.dialects import dialect_of_description
     from lamella.saving.errors import refusing
 
     with refusing(who, "no description of a model"):
-        return model_from_config(_in_keras_2(config), custom_objects)
-
-
-def _in_keras_2(config: Config) -> Config:
-    """Keras 3 does not say its version, but where its classes are from."""
-    if not {"keras_version", "module"} & set(config):
-        return config
-    from lamella.saving import dialects
-
-    version = str(config.get("keras_version", "3.0"))
-    return config if dialects.is_keras_2(version) else dialects.in_keras_2(config, version)
+        return model_from_config(dialect_of_description(config).model(config), custom_objects)

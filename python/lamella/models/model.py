@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from lamella.core.protocols import TrainableModel
+from lamella.core.protocols import SavedModel, TrainableModel
 from lamella.core.registry import register
 from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
@@ -50,6 +50,6 @@ class Model(OwnCall, self_contained=True):
         Network.__init__(self, inputs, outputs, name=name, trainable=trainable)
 
 
-def _as_trainable(model: Model) -> TrainableModel:
-    """For mypy: what `training` asks of a model is there."""
-    return model
+def _as_protocols(model: Model) -> tuple[TrainableModel, SavedModel]:
+    """For mypy: what `training` and `saving` ask of a model is there."""
+    return model, model

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from lamella.core.protocols import SavedModel
 from lamella.models import architecture
 from lamella.training.exclusive import Exclusive, Holder
 
@@ -37,7 +38,7 @@ class Stored:
         from lamella import saving  # loaded with the first file
 
         with Exclusive(self):
-            saving.save_weights(self, filepath, overwrite)
+            saving.save_weights(cast(SavedModel, self), filepath, overwrite)
 
     def load_weights(
         self,
@@ -77,7 +78,7 @@ class Stored:
                 f"Model '{self.name}' has no weights yet: call build(input_shape), or fit first, then load_weights"
             )
         with Exclusive(self):
-            saving.load_weights(self, filepath, by_name, skip_mismatch, reshape, timeout=timeout)
+            saving.load_weights(cast(SavedModel, self), filepath, by_name, skip_mismatch, reshape, timeout=timeout)
 
     def to_json(self, **kwargs: Any) -> str:
         """Architecture without weights; kwargs go to json.dumps."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from lamella.saving import training_dialects, tree, weights
+from lamella.core.protocols import SavedModel
+from lamella.saving import tree, weights
 from lamella.saving.contents import Contents
-from lamella.saving.dialects import is_keras_2
 from lamella.saving.errors import WRONG, ModelFileError
-from lamella.saving.optimizer_state import arranged
-
-# Duck-typed: the models are a room above.
-Model = Any
 
 _NOT_COMPILED = "the model was *not* compiled. Compile it manually."
 
 
-def compile_as_saved(model: Model, contents: Contents, path: str) -> None:
+def compile_as_saved(model: SavedModel, contents: Contents, path: str) -> None:
     """Warns, and leaves the model uncompiled, without a training configuration, or with one of a later Keras that has no
     counterpart here; raises ValueError for names that are not registered.
     """
@@ -25,13 +21,13 @@ def compile_as_saved(model: Model, contents: Contents, path: str) -> None:
     if training is None:
         warnings.warn(f"No training configuration found in save file: {_NOT_COMPILED}", stacklevel=5)
         return
-    if is_keras_2(contents.keras_version):
+    if contents.dialect.is_keras_2:
         if not isinstance(training.get("optimizer_config"), dict) or "loss" not in training:
             raise ModelFileError(path, f"training_config: expected optimizer_config and loss, found {sorted(training)}")
         _compile(model, training)
     else:
         try:
-            _compile(model, training_dialects.in_keras_2(training, model.output_names))
+            _compile(model, contents.dialect.training(training, model.output_names))
         except (ValueError, *WRONG) as error:
             written = f"The training configuration of Keras {contents.keras_version} in the save file"
             warnings.warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}", stacklevel=5)
@@ -39,7 +35,7 @@ def compile_as_saved(model: Model, contents: Contents, path: str) -> None:
     _restore_state(model, contents, training, path)
 
 
-def _compile(model: Model, training: dict[str, Any]) -> None:
+def _compile(model: SavedModel, training: dict[str, Any]) -> None:
     model.compile(
         optimizer=training["optimizer_config"],
         loss=training["loss"],
@@ -51,22 +47,22 @@ def _compile(model: Model, training: dict[str, Any]) -> None:
     )
 
 
-def _restore_state(model: Model, contents: Contents, training: dict[str, Any], path: str) -> None:
-    optimizer, steps = model.optimizer, None
+def _restore_state(model: SavedModel, contents: Contents, training: dict[str, Any], path: str) -> None:
+    optimizer, prepared, steps = model.optimizer, model.compiled_steps(), None
+    assert optimizer is not None, "the model was compiled just now"
     if contents.optimizer_weights:
         if "trained" in contents.state:
             # Other weights may have been frozen since the model was compiled.
             try:
-                model.compiled_steps().collect(weights.at(model.layers, contents.state["trained"]))
+                prepared.collect(weights.at(model.layers, contents.state["trained"]))
             except (TypeError, ValueError) as error:
                 raise ModelFileError(path, f"trained: {error}") from error
-        model._make_train_function()
+        prepared.bind_optimizer()
         found = [array for _, array in contents.optimizer_weights]
         try:
-            arrays, steps = arranged(
-                found, contents.keras_version, training["optimizer_config"], optimizer.get_weights(),
-                len(model.compiled_steps().variables),
-            )  # fmt: skip
+            arrays, steps = contents.dialect.optimizer_arrays(
+                found, training["optimizer_config"], optimizer.get_weights(), len(prepared.variables)
+            )
             optimizer.set_weights(arrays)
         except ValueError as error:
             warnings.warn(
@@ -83,14 +79,14 @@ def _restore_state(model: Model, contents: Contents, training: dict[str, Any], p
     if "random" in contents.state:
         if not isinstance(contents.state["random"], dict):
             raise ModelFileError(path, "the state of the random stream is no object")
-        model.compiled_steps().stream.set_state(contents.state["random"])
+        prepared.stream.set_state(contents.state["random"])
     if "callbacks" in contents.state:
-        model.compiled_steps().session.loaded = _callback_state(contents, path)
+        prepared.session.loaded = _callback_state(contents, path)
 
 
 def _callback_state(contents: Contents, path: str) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = tree.together(contents.state["callbacks"], dict(contents.state_arrays))
+        state: dict[str, Any] = tree.unflatten(contents.state["callbacks"], dict(contents.state_arrays))
         fits = type(state["epoch"]) is int and isinstance(state["logs"], dict)
         for entry in state["callbacks"]:
             fits = fits and isinstance(entry["state"], dict) and {"class", "arguments"} <= entry.keys()

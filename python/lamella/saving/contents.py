@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lamella.core.configurable import Config
 from lamella.core.release import BACKEND, KERAS_VERSION
+from lamella.saving.dialects import Dialect, dialect_of
 
 Named = tuple[str, NDArray[Any]]
 
@@ -18,7 +20,7 @@ class Entry:
     """The weights of one layer: those first that are trainable when the file is written, as Keras has it.
 
     order: of a nested layer, the names in an order that does not depend on what is frozen; None where the file does not say.
-    place: where Keras 3's `.weights.h5` keeps the layer (see `weights_h5`); None in every other format.
+    place: where Keras 3's `.weights.h5` keeps the layer (see `formats/weights_h5.py`); None in every other format.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Contents:
     state: what resuming needs and Keras 2's layout has no place for. "trained": which of the model's weights, by their place
     in get_weights, the optimizer's arrays are for; "iterations": Keras 2.2.5 saves them with SGD, Adam,
     Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands;
-    "callbacks": what they remember, as `tree.apart` makes it, its arrays in state_arrays.
+    "callbacks": their state, as `tree.flatten` makes it, its arrays in state_arrays.
     """
 
     layers: list[Entry]
@@ -45,3 +47,13 @@ class Contents:
     optimizer_weights: list[Named] = field(default_factory=list)
     state: Config = field(default_factory=dict)
     state_arrays: list[Named] = field(default_factory=list)
+
+    @property
+    def by_place(self) -> bool:
+        """Whether the file says of each layer where in the model it stands."""
+        return any(entry.place is not None for entry in self.layers)
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """What the version of Keras that wrote the file says differently."""
+        return dialect_of(self.keras_version)

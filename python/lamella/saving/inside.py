@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-# Duck-typed: a room above makes the layers. What a user's layer calls `layers` may be anything.
-Layer = Any
+from lamella.core.protocols import WeightedLayer
 
 
-def parts(layer: Layer) -> list[Layer]:
-    """Directly inside."""
+def parts(layer: WeightedLayer) -> list[Any]:
+    """Directly inside. What a user's layer calls `layers` may be anything."""
     listed = getattr(layer, "layers", ())
     found = list(listed) if isinstance(listed, (list, tuple)) else []
     found += [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]

@@ -10,14 +10,11 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
+from lamella.core.protocols import SavedLayer
 from lamella.core.variable import Variable
 from lamella.saving.contents import Entry, Named
 from lamella.saving.inside import parts
-
-# Duck-typed: a room above makes the layers.
-Layer = Any
 
 # dense_2 -> dense, 2: Keras numbers the names that it makes, and TensorFlow those that are used twice.
 _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
@@ -27,13 +24,13 @@ class OrderUnknown(ValueError):
     """Neither names nor shapes tell which weight of a nested layer is which."""
 
 
-def ordered(layer: Layer) -> list[Variable]:
+def ordered(layer: SavedLayer) -> list[Variable]:
     """All weights, those made to be trained first, whatever is frozen now."""
     trained, others = layer.weights_by_kind()
     return [*trained, *others]
 
 
-def names_in_order(layer: Layer, named: Sequence[Named]) -> list[str] | None:
+def names_in_order(layer: SavedLayer, named: Sequence[Named]) -> list[str] | None:
     """The names of an entry, given in the order of `layer.weights`, in the order of `ordered`; None for a simple layer."""
     if not parts(layer):
         return None
@@ -43,7 +40,7 @@ def names_in_order(layer: Layer, named: Sequence[Named]) -> list[str] | None:
     return [names[id(variable)].pop(0) for variable in ordered(layer)]
 
 
-def arranged(entry: Entry, layer: Layer, *, by_name: bool, as_described: bool) -> list[Named]:
+def arranged(entry: Entry, layer: SavedLayer, *, by_name: bool, as_described: bool) -> list[Named]:
     """The weights of `entry`, as many as the layer's, in the order of `ordered(layer)`.
 
     Of a simple layer as they stand. Else, where the file says in which order they are, as it says; by_name: by their
@@ -88,7 +85,7 @@ def arranged(entry: Entry, layer: Layer, *, by_name: bool, as_described: bool) -
     return found
 
 
-def _owned(layer: Layer) -> list[list[Variable]]:
+def _owned(layer: SavedLayer) -> list[list[Variable]]:
     """The weights of each simple layer inside, in order; those of a nested layer itself count as one more."""
     inner = parts(layer)
     found = [weights for part in inner for weights in _owned(part)]

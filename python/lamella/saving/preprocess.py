@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lamella.saving.kernels import KERNELS
+from lamella.saving.dialects.theano import KERNELS
 from lamella.saving.recurrent_weights import of_one
 
 # Duck-typed: a room above makes the layers.

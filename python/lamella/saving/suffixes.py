@@ -1,4 +1,4 @@
-"""Which format a file's name asks for. A name that asks for one that is not written is an error, not HDF5 under a false name."""
+"""Names of files that ask for formats that are not written: an error, not HDF5 under a false name."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import os
 from typing import Any
 
 from lamella.core.warn import warn
+from lamella.saving import formats
 
-_HDF5 = ("", ".h5", ".hdf5", ".keras2")
-_SAFETENSORS = ".safetensors"
 _INSTEAD = "save as .h5, the HDF5 layout of Keras 2, which Keras 3 and tf.keras read, or as .safetensors"
 # What others call their files, and what to do instead.
 _FOREIGN = {
@@ -33,21 +32,11 @@ _FOREIGN = {
 }
 
 
-def is_safetensors(path: Any) -> bool:
-    return suffix(path) == _SAFETENSORS
-
-
-def suffix(path: Any) -> str:
-    """In lower case; "" for what follows the point of a number, as in model.01-0.35."""
-    found = os.path.splitext(os.fsdecode(path))[1].lower()
-    return "" if found[1:].isdigit() else found
-
-
 def check_written(path: Any) -> None:
     """Raises ValueError for the name of a format that is not written; warns of a suffix that nobody knows, which gets HDF5."""
-    name, kind = os.fsdecode(path), suffix(path)
+    name, kind = os.fsdecode(path), formats.suffix(path)
     if kind in _FOREIGN:
         what, instead = _FOREIGN[kind]
         raise ValueError(f"{name}: {what} is not written; {instead}")
-    if kind not in (*_HDF5, _SAFETENSORS):
+    if formats.known(path) is None:
         warn(f"{name}: the suffix {kind!r} is not known; the file will be HDF5, which is called .h5")

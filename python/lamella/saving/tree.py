@@ -1,6 +1,6 @@
 """A tree of dicts, lists, numbers, strings and arrays as an .npz file: JSON for the tree, beside it the arrays.
 
-Data only: no pickle. A seal at the end finds damage; NumPy reads past it.
+Data only: no pickle. A checksum at the end finds damage; NumPy reads past it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from typing import Any
 import numpy as np
 
 from lamella.saving.errors import ModelFileError
-from lamella.saving.seal import seal, unbroken
-from lamella.saving.text import parse_json
+from lamella.saving.guards import checksum
+from lamella.saving.guards.text import parse_json
 
 _TREE = "tree"
 
 
 def to_bytes(tree: Any) -> bytes:
     """Raises TypeError, with the place in the tree, for anything else; tuples become lists."""
-    plain, arrays = apart(tree)
+    plain, arrays = flatten(tree)
     text = json.dumps(plain)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{_TREE: np.frombuffer(text.encode(), np.uint8)}, **arrays)
-    return seal(buffer.getvalue())
+    return checksum.with_checksum(buffer.getvalue())
 
 
 def from_bytes(data: bytes, name: str) -> Any:
     """What to_bytes was given. Raises ModelFileError, which names the file, for damaged data."""
-    if not unbroken(io.BytesIO(data)):
+    if not checksum.fits(io.BytesIO(data)):
         raise ModelFileError(name, "the file is damaged: its checksum does not fit")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-        return together(parse_json(arrays.pop(_TREE).tobytes(), "the tree", name), arrays)
+        return unflatten(parse_json(arrays.pop(_TREE).tobytes(), "the tree", name), arrays)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(name, f"no tree of arrays ({error})") from error
 
 
-def apart(tree: Any) -> tuple[Any, dict[str, Any]]:
+def flatten(tree: Any) -> tuple[Any, dict[str, Any]]:
     """As JSON, and the arrays that it refers to. Raises as to_bytes."""
     arrays: dict[str, Any] = {}
     return _plain(tree, arrays, ""), arrays
@@ -66,14 +66,14 @@ def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
     raise TypeError(f"expected numbers, strings and arrays, got {type(value).__name__} at {place or 'the top'}")
 
 
-def together(value: Any, arrays: Mapping[str, Any]) -> Any:
-    """What `apart` was given. Raises KeyError, TypeError, ValueError for anything else."""
+def unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
+    """What `flatten` was given. Raises KeyError, TypeError, ValueError for anything else."""
     if isinstance(value, list):
-        return [together(v, arrays) for v in value]
+        return [unflatten(v, arrays) for v in value]
     if isinstance(value, dict):
         ((kind, content),) = value.items()
         if kind == "dict":
-            return {key: together(v, arrays) for key, v in content.items()}
+            return {key: unflatten(v, arrays) for key, v in content.items()}
         array = arrays[content]
         return array[()] if kind == "scalar" else array
     return value

@@ -11,36 +11,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella.core.protocols import SavedLayer
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.saving.contents import Contents, Entry, Named
-from lamella.saving.kernels import rotated
+from lamella.saving.dialects.theano import rotated
 from lamella.saving.nested import OrderUnknown, arranged, names_in_order, ordered
 from lamella.saving.recurrent_weights import converted
 
-# Duck-typed: a room above makes the layers.
-Layer = Any
 Assignment = tuple[Variable, NDArray[Any]]
 
 
-def entries(layers: Iterable[Layer]) -> list[Entry]:
+def entries(layers: Iterable[SavedLayer]) -> list[Entry]:
     """Copies of all weights, layer by layer."""
     return [_entry(layer) for layer in layers]
 
 
-def _entry(layer: Layer) -> Entry:
+def _entry(layer: SavedLayer) -> Entry:
     arrays = named([(w.name, w.numpy()) for w in layer.weights])
     return Entry(layer.name, arrays, names_in_order(layer, arrays))
 
 
-def places(layers: Iterable[Layer], variables: Iterable[Variable]) -> list[int]:
+def places(layers: Iterable[SavedLayer], variables: Iterable[Variable]) -> list[int]:
     """Where `variables` stand among all weights of the layers, in the order of get_weights."""
     numbers = {id(weight): i for i, weight in enumerate(_all(layers))}
     return [numbers[id(variable)] for variable in variables]
 
 
-def at(layers: Iterable[Layer], places: Sequence[int]) -> list[Variable]:
+def at(layers: Iterable[SavedLayer], places: Sequence[int]) -> list[Variable]:
     """The weights at these places. Raises ValueError for what are none."""
     found = _all(layers)
     if not all(type(place) is int and 0 <= place < len(found) for place in places) or len(set(places)) < len(places):
@@ -48,7 +47,7 @@ def at(layers: Iterable[Layer], places: Sequence[int]) -> list[Variable]:
     return [found[place] for place in places]
 
 
-def _all(layers: Iterable[Layer]) -> list[Variable]:
+def _all(layers: Iterable[SavedLayer]) -> list[Variable]:
     return [weight for layer in layers for weight in ordered(layer)]
 
 
@@ -69,7 +68,7 @@ def named(arrays: Sequence[Named]) -> list[Named]:
 
 def by_position(
     contents: Contents,
-    layers: Sequence[Layer],
+    layers: Sequence[SavedLayer],
     *,
     skip_mismatch: bool = False,
     reshape: bool = False,
@@ -103,7 +102,7 @@ def by_position(
 
 
 def by_name(
-    contents: Contents, layers: Sequence[Layer], *, skip_mismatch: bool = False, reshape: bool = False
+    contents: Contents, layers: Sequence[SavedLayer], *, skip_mismatch: bool = False, reshape: bool = False
 ) -> list[Assignment]:
     """As `by_position` for the layers whose names are in the file; the others keep what they have, with a warning."""
     found: list[Assignment] = []
@@ -124,7 +123,7 @@ def by_name(
     return found
 
 
-def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[Layer]) -> None:
+def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[SavedLayer]) -> None:
     """Of layers that keep what they have, which Keras does not say."""
     saved, owners = [entry.name for entry in file if entry.weights], [layer.name for layer in layers if layer.weights]
     kept = [name for name in owners if name not in saved]
@@ -145,7 +144,7 @@ def assign(assignments: Iterable[Assignment]) -> None:
 def _matched(
     k: int,
     entry: Entry,
-    layer: Layer,
+    layer: SavedLayer,
     backend: str | None,
     skip_mismatch: bool,
     reshape: bool,
@@ -159,7 +158,7 @@ def _matched(
     except OrderUnknown as error:
         refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
         return []
-    turned = rotated(layer) if backend == "theano" else frozenset()
+    transposed = rotated(layer) if backend == "theano" else frozenset()
     variables = ordered(layer)
     try:
         values = converted(layer, variables, [array for _, array in arrays])
@@ -167,7 +166,7 @@ def _matched(
         refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "kinds of recurrent weights", skip_mismatch)
         return []
     for variable, array in zip(variables, values):
-        if id(variable) in turned:
+        if id(variable) in transposed:
             array = array[tuple(slice(None, None, -1) for _ in array.shape[:-2])]
         if array.shape != variable.shape and reshape:
             if array.size != variable.size:
@@ -189,7 +188,7 @@ def _matched(
     return found
 
 
-def refuse(text: str, layer: Layer, what: str, skip: bool) -> None:
+def refuse(text: str, layer: SavedLayer, what: str, skip: bool) -> None:
     """ValueError of `text`, or with `skip` the warning that the layer keeps its weights."""
     if not skip:
         raise ValueError(text)

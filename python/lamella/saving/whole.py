@@ -9,17 +9,15 @@ from typing import Any
 
 from lamella.core import budget
 from lamella.core.configurable import Config, deserialize, plain, serialize
+from lamella.core.protocols import SavedModel
 from lamella.core.registry import custom_object_scope
-from lamella.saving import dialects, tree, weights
+from lamella.saving import tree, weights
 from lamella.saving.compiled import compile_as_saved
 from lamella.saving.contents import Contents
 from lamella.saving.errors import ModelFileError, refusing
 
-# Duck-typed: the models are a room above.
-Model = Any
 
-
-def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
+def contents_of(model: SavedModel, *, include_optimizer: bool) -> Contents:
     """Copies of everything. Raises TypeError for a config that is no JSON."""
     contents = Contents(weights.entries(model.layers))
     contents.model_config = _data(serialize(model), f"the config of '{model.name}'")
@@ -54,8 +52,8 @@ def contents_of(model: Model, *, include_optimizer: bool) -> Contents:
     return contents
 
 
-def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> Model:
-    """The model that `contents_of`, or a Keras from 2.0 on, took apart.
+def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> SavedModel:
+    """The model that `contents_of`, or a Keras from 2.0 on, put into a file.
 
     Raises:
         ValueError: "Unknown layer: Foo", or what does not fit.
@@ -63,14 +61,12 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
     """
     if contents.model_config is None:
         raise ValueError(f"No model found in config: {path} holds weights only; use load_weights on a model")
-    config = contents.model_config
     elements = sum(array.size for entry in contents.layers for _, array in entry.weights)
     with custom_object_scope(custom_objects or {}):
         with refusing(path, "the model cannot be built from its description"):
-            if not dialects.is_keras_2(contents.keras_version):
-                config = dialects.in_keras_2(config, contents.keras_version)
+            config = contents.dialect.model(contents.model_config)
             with budget.limit(elements, f"{path} holds", filled=True):
-                model = deserialize("layers", config)
+                model: SavedModel = deserialize("layers", config)
         if not hasattr(model, "run"):
             raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
         weights.assign(weights.by_position(contents, model.layers, as_described=True))
@@ -82,7 +78,7 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
 
 def _add_callback_state(contents: Contents, state: Config) -> None:
     try:
-        contents.state["callbacks"], arrays = tree.apart(state)
+        contents.state["callbacks"], arrays = tree.flatten(state)
     except TypeError as error:  # of a callback of the user's: no reason not to save the model
         warnings.warn(f"the state of the callbacks is left out of the file: {error}", RuntimeWarning, stacklevel=6)
     else:

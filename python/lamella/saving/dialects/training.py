@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella.core import registry
 from lamella.core.configurable import Config, own_arguments
-from lamella.saving.dialects import class_name
+from lamella.saving.dialects.models import class_name
 
 # Arguments of later optimizers and losses, where they say that nothing is different from before.
 _INERT: dict[str, tuple[Any, ...]] = {

@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella.core.configurable import Config
-from lamella.saving.dialects import release
 
 Arrays = list[NDArray[Any]]
 
 
 def arranged(
-    arrays: Sequence[NDArray[Any]], version: str, optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
+    arrays: Sequence[NDArray[Any]], release: tuple[int, int], optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
 ) -> tuple[Arrays, int | None]:
     """What the optimizer's `set_weights` takes, and the iterations where the file has them.
 
     Args:
         arrays: Of the file, in its order.
+        release: Of the Keras that wrote it.
         optimizer: The file's {"class_name", "config"}.
         wanted: What the optimizer's `get_weights` returns now, for numbers and shapes.
         parameters: How many arrays it trains.
@@ -36,12 +36,12 @@ def arranged(
     steps = int(rest.pop(0)) if rest and _is_count(rest[0]) else None
     counted = bool(wanted) and _is_count(wanted[0])
     slots = list(wanted[1:] if counted else wanted)
-    if release(version) >= (2, 3):
+    if release >= (2, 3):
         # Keras 3's learning rate, and the product of momenta that Nadam keeps there and works out here.
         while len(rest) % max(1, parameters) and rest[0].shape == () and rest[0].dtype.kind == "f":
             rest.pop(0)
     # tf-keras kept the old optimizers beside the new ones, whose configs alone say whether they are compiled.
-    by_parameter = release(version) >= (3, 0) or (release(version) >= (2, 11) and "jit_compile" in optimizer["config"])
+    by_parameter = release >= (3, 0) or (release >= (2, 11) and "jit_compile" in optimizer["config"])
     if by_parameter and parameters and len(rest) % parameters == 0:
         each = len(rest) // parameters
         rest = [rest[i] for slot in range(each) for i in range(slot, each * parameters, each)]

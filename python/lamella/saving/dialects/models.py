@@ -40,25 +40,13 @@ _SCALED = {
 }
 
 
-def is_keras_2(version: str) -> bool:
-    """False for tf.keras ("2.2.4-tf", and 2.4 to 2.x, which Keras itself never reached) and for Keras 3."""
-    major, minor = release(version)
-    return major == 2 and minor < 4 and not version.endswith("-tf")
-
-
-def release(version: str) -> tuple[int, int]:
-    """(2, 2) of "2.2.4-tf"; (0, 0) of what is no version."""
-    numbers = version.split("-")[0].split(".")
-    try:
-        return int(numbers[0]), int(numbers[1])
-    except (ValueError, IndexError):
-        return 0, 0
-
-
-def in_keras_2(config: Config, version: str) -> Config:
+def in_keras_2(config: Config, *, first_node: int) -> Config:
     """The description of a model as Keras 2.2.5 would write it.
 
     Warns where a Bidirectional may get a mask: its outputs at masked steps are zeros there, and the last ones before here.
+
+    Args:
+        first_node: The number of a nested model's first call in a file of Keras 2, less the one that the file has.
 
     Raises:
         KeyError, TypeError, ValueError: For what is no description.
@@ -70,7 +58,7 @@ def in_keras_2(config: Config, version: str) -> Config:
             "the description of a model is by a later Keras, whose Bidirectional returns zeros at masked steps; here, as in Keras "
             "2.2.5, each direction repeats its output there"
         )
-    return _layer(config, first_node=1 if release(version)[0] >= 3 else 0)
+    return _layer(config, first_node)
 
 
 def _layer(entry: Config, first_node: int) -> Config:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from lamella.core.configurable import Config
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
-from lamella.saving.text import parse_json
+from lamella.saving.formats import Format
+from lamella.saving.guards.text import parse_json
 
 _KEY = "lamella"
 _TEXTS = ("keras_version", "backend", "model_config", "training_config", "state")
@@ -42,8 +43,12 @@ def to_bytes(contents: Contents) -> bytes:
     return data
 
 
-def read(file: BinaryIO, path: str) -> Contents:
-    """Raises ModelFileError for a file that is damaged, or that lamella did not write."""
+def read(file: BinaryIO, path: str, timeout: float | None = None) -> Contents:
+    """Raises ModelFileError for a file that is damaged, or that lamella did not write.
+
+    Args:
+        timeout: Not needed: the library checks lengths first, and takes as long as the file is long.
+    """
     library = _library()
     data = file.read()
     try:
@@ -95,3 +100,6 @@ def _library() -> Any:
             "files called *.safetensors need the library safetensors: pip install 'lamella[safetensors]'"
         ) from error
     return safetensors
+
+
+FORMAT = Format((".safetensors",), read=read, to_bytes=to_bytes)

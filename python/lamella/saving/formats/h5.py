@@ -1,4 +1,4 @@
-"""The HDF5 layout of Keras 2, written. Source: Keras 2.2.5 keras/engine/saving.py."""
+"""The HDF5 layout of Keras 2, which real Keras reads. Source: Keras 2.2.5 keras/engine/saving.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamella.saving.contents import Contents, Entry, Named
-from lamella.saving.input_layers import explicit
-from lamella.saving.seal import seal
+from lamella.saving.dialects.input_layers import explicit
+from lamella.saving.errors import ModelFileError
+from lamella.saving.formats import Format, _hdf5
+from lamella.saving.guards.checksum import with_checksum
+from lamella.saving.guards.hdf5 import Reader
 
 if TYPE_CHECKING:
     import h5py
@@ -24,14 +27,54 @@ STATE = "lamella_state"
 ORDER = "lamella_order"
 
 
+def layout(reader: Reader, root: h5py.Group) -> Contents | None:
+    """What a file of this layout holds; None for another layout. Raises ModelFileError for what was written by Keras 1."""
+    whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and reader.has(root, "model_weights")
+    group = reader.group(root, "model_weights") if whole else root
+    version = reader.text(group, "keras_version")
+    if version is None or version.startswith("1"):
+        if not whole and reader.names(group, "layer_names") is None:
+            return None
+        raise ModelFileError(
+            reader.path,
+            f"written by Keras {version or '1'}, whose kernels and gates are laid out in another way; "
+            "load and save it with Keras 2 first",
+        )
+    names = reader.names(group, "layer_names")
+    if names is None:
+        raise ModelFileError(reader.path, "the attribute layer_names is missing")
+    contents = Contents([_entry(reader, group, name) for name in names], version, reader.text(group, "backend"))
+    if whole:
+        contents.model_config = reader.json(root, "model_config")
+        contents.training_config = reader.json(root, "training_config")
+        contents.state = reader.json(root, STATE) or {}
+        if reader.has(root, STATE):
+            contents.state_arrays = reader.arrays(reader.group(root, STATE))
+        if reader.has(root, "optimizer_weights"):
+            contents.optimizer_weights = reader.arrays(reader.group(root, "optimizer_weights"))
+    return contents
+
+
+def _entry(reader: Reader, group: h5py.Group, name: str) -> Entry:
+    layer = reader.group(group, name)
+    return Entry(name, reader.arrays(layer), _order(reader, layer))
+
+
+def _order(reader: Reader, layer: h5py.Group) -> list[str] | None:
+    order = (reader.json(layer, ORDER) or {}).get("order")
+    if order is not None and not (isinstance(order, list) and all(isinstance(name, str) for name in order)):
+        raise ModelFileError(reader.path, f"the attribute {ORDER} of '{layer.name}' is no list of names")
+    return order
+
+
 def to_bytes(contents: Contents) -> bytes:
-    """A file's bytes, sealed. The same contents give the same bytes."""
+    """A file's bytes, with a checksum. The same contents give the same bytes."""
     import h5py
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         write(contents, file)
-    return seal(buffer.getvalue())
+    return with_checksum(buffer.getvalue())
 
 
 def write(contents: Contents, group: h5py.Group) -> None:
@@ -107,3 +150,6 @@ def _check_name(name: str, who: str) -> None:
 def _json(value: Any) -> bytes:
     # A string of variable length lies outside the object's header: no limit.
     return json.dumps(value).encode()
+
+
+FORMAT = Format(("", ".h5", ".hdf5", ".keras2"), read=_hdf5.read, to_bytes=to_bytes, layout=layout)

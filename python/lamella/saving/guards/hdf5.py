@@ -1,5 +1,5 @@
-"""The HDF5 layout of Keras 2, read as data. A file may come from a stranger: nothing outside it is opened, and nothing is
-allocated that it does not hold. Source of the layout: Keras 2.2.5 keras/engine/saving.py; of the attacks: Keras's CVEs.
+"""HDF5 files read as data. A file may come from a stranger: nothing outside it is opened, and nothing is allocated that it
+does not hold. Source of the attacks: Keras's CVEs.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from lamella.core import config
 from lamella.core.configurable import Config
 from lamella.core.shapes import count
-from lamella.saving import weights_h5
-from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.contents import Named
 from lamella.saving.errors import ModelFileError
-from lamella.saving.h5_write import ORDER, STATE
-from lamella.saving.text import parse_json
+from lamella.saving.guards.text import parse_json
 
 if TYPE_CHECKING:
     import h5py
@@ -36,36 +34,6 @@ _UNPACKED = 2**24
 
 class MayUnpackLarge(Exception):
     """A list of names could take more memory than the file lets expect; only reading it tells."""
-
-
-def read(file: BinaryIO, path: str, *, limited: bool = False) -> Contents:
-    """The contents of an open file.
-
-    limited: the process has a limit of memory, so that MayUnpackLarge is not raised.
-
-    Raises:
-        ModelFileError: For what is no model or weights file of Keras 2 or later; MayUnpackLarge.
-    """
-    import h5py
-
-    size = file.seek(0, 2)
-    file.seek(0)
-    if file.read(4) == b"PK\3\4":
-        raise ModelFileError(path, "a zip file, as Keras 3 writes .keras files; let it save the model as .h5")
-    file.seek(0)
-    try:
-        with h5py.File(file, "r") as opened:
-            return Reader(path, size, None if limited else file).contents(opened)
-    except (ModelFileError, MayUnpackLarge):
-        raise
-    # What HDF5 raises for damage: any of these, by where the damage lies.
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise ModelFileError(path, f"the file is damaged or no HDF5 file ({error})") from error
-
-
-def read_group(group: h5py.Group, path: str) -> Contents:
-    """As `read`, for a file or group that is open already, which is trusted."""
-    return Reader(path, None).contents(group)
 
 
 def _largest_heap(file: BinaryIO) -> int:
@@ -101,47 +69,9 @@ class Reader:
         self.read_before: set[tuple[int, int]] = set()
         self.left = None if size is None else min(_BLOW_UP * size, config.max_file_bytes() or _BLOW_UP * size)
 
-    def contents(self, root: h5py.Group) -> Contents:
-        whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and self._has(root, "model_weights")
-        group = self.group(root, "model_weights") if whole else root
-        version = self.text(group, "keras_version")
-        if version is None or version.startswith("1"):
-            if not whole and self._names(group, "layer_names") is None:
-                if weights_h5.is_such(root):
-                    return weights_h5.read(self, root)
-                raise ModelFileError(self.path, "neither model weights nor names of layers: no file of Keras")
-            raise ModelFileError(
-                self.path,
-                f"written by Keras {version or '1'}, whose kernels and gates are laid out in another way; "
-                "load and save it with Keras 2 first",
-            )
-        names = self._names(group, "layer_names")
-        if names is None:
-            raise ModelFileError(self.path, "the attribute layer_names is missing")
-        contents = Contents([self._entry(group, name) for name in names], version, self.text(group, "backend"))
-        if whole:
-            contents.model_config = self._json(root, "model_config")
-            contents.training_config = self._json(root, "training_config")
-            contents.state = self._json(root, STATE) or {}
-            if self._has(root, STATE):
-                contents.state_arrays = self._arrays(self.group(root, STATE))
-            if self._has(root, "optimizer_weights"):
-                contents.optimizer_weights = self._arrays(self.group(root, "optimizer_weights"))
-        return contents
-
-    def _entry(self, group: h5py.Group, name: str) -> Entry:
-        layer = self.group(group, name)
-        return Entry(name, self._arrays(layer), self._order(layer))
-
-    def _order(self, layer: h5py.Group) -> list[str] | None:
-        order = (self._json(layer, ORDER) or {}).get("order")
-        if order is not None and not (isinstance(order, list) and all(isinstance(name, str) for name in order)):
-            raise ModelFileError(self.path, f"the attribute {ORDER} of '{layer.name}' is no list of names")
-        return order
-
-    def _arrays(self, group: h5py.Group) -> list[Named]:
+    def arrays(self, group: h5py.Group) -> list[Named]:
         # The order is the attribute's: HDF5 iterates by name, and tf-keras makes the groups in that order.
-        names = self._names(group, "weight_names")
+        names = self.names(group, "weight_names")
         if names is None:
             raise ModelFileError(self.path, f"'{group.name}' has no attribute weight_names")
         return [(name, self.array(group, name)) for name in names]
@@ -203,10 +133,10 @@ class Reader:
         return group
 
     @staticmethod
-    def _has(group: h5py.Group, name: str) -> bool:
+    def has(group: h5py.Group, name: str) -> bool:
         return group.get(name, getlink=True) is not None
 
-    def _names(self, group: h5py.Group, attribute: str) -> list[str] | None:
+    def names(self, group: h5py.Group, attribute: str) -> list[str] | None:
         """A list of names, which may lie in attributes attribute0, attribute1 ...; None if there is none."""
         whole = self._attribute(group, attribute)
         pieces = [whole]
@@ -227,7 +157,7 @@ class Reader:
         value = self._attribute(group, attribute)
         return None if value is None else self._decoded(value, attribute)
 
-    def _json(self, group: h5py.Group, attribute: str) -> Config | None:
+    def json(self, group: h5py.Group, attribute: str) -> Config | None:
         text = self.text(group, attribute)
         return None if text is None else parse_json(text, attribute, self.path)
 

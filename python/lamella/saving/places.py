@@ -1,89 +1,23 @@
-"""Keras 3's `.weights.h5`: weights by their place in the model. Read only.
-
-Each layer has a group that is called after the way to it from the model: attributes, and in lists, tuples and dicts the
-class in snake_case, numbered: `layers/dense`, `layers/dense_1`, `layers/sequential/layers/dense`. What it owns lies there as
-`vars/0`, `vars/1` ..., those first that were made to be trained. `vars` has an attribute `name`, the layer's own. A layer
-in two places lies in the first one. tf-keras writes the same without names, and numbers do not count what lies elsewhere.
-Source: Keras 3.15 keras/src/saving/saving_lib.py.
-"""
+"""Weights by their place in the model, as Keras 3's `.weights.h5` has them (`formats/weights_h5.py`), matched with a model's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lamella.core.names import snake_case
+from lamella.core.protocols import SavedLayer
 from lamella.core.variable import Variable
 from lamella.saving import weights
 from lamella.saving.contents import Contents, Entry, Named
-from lamella.saving.errors import ModelFileError
 from lamella.saving.nested import ordered
 
-if TYPE_CHECKING:
-    import h5py
-
-    from lamella.saving.h5_read import Reader
-
-# Duck-typed: a room above makes the layers.
-Layer = Any
 T = TypeVar("T")
 
-# How Keras 2.13 called `layers`.
-_LAYERS, _OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
+_LAYERS = "layers"
 # Classes that Keras 3 calls otherwise.
 _CALLED = {"Model": "functional", "ConvLSTM2D": "conv_lstm2d"}
-# What else lies at the root: the state of the training.
-_TRAINING = ("optimizer", "metrics")
-# Characters of a place. Each group's is kept, so it bounds what a deep file costs; Keras's have some ten a level.
-_LONGEST = 1024
-
-
-def is_such(root: h5py.Group) -> bool:
-    """Whether an HDF5 file without names of layers is laid out so."""
-    return any(name in root for name in ("vars", _LAYERS, _OLD_LAYERS))
-
-
-def is_from(contents: Contents) -> bool:
-    """Whether `read` made it."""
-    return any(entry.place is not None for entry in contents.layers)
-
-
-def read(reader: Reader, root: h5py.Group) -> Contents:
-    """An entry for each group that has `vars`, in no order; its `place` is "" for the model itself, its name may be "".
-
-    Raises:
-        ModelFileError: For another layout.
-    """
-    found: list[Entry] = []
-    waiting = [("", root)]
-    while waiting:
-        place, group = waiting.pop()
-        for name in group:
-            if name == "vars":
-                found.append(_entry(reader, place, group))
-            elif place or not _is_training(name, root):
-                inner = _LAYERS if not place and name == _OLD_LAYERS and _LAYERS not in root else name
-                inner = f"{place}/{inner}" if place else inner
-                if len(inner) > _LONGEST:
-                    raise ModelFileError(reader.path, f"'{inner[:50]}...' is a place of more than {_LONGEST} characters")
-                waiting.append((inner, reader.group(group, name)))
-    return Contents(found, keras_version="3.0", backend=None)
-
-
-def _is_training(name: str, root: h5py.Group) -> bool:
-    layered = _LAYERS in root or _OLD_LAYERS in root
-    return name in _TRAINING or (layered and name.startswith("_") and name != _OLD_LAYERS)
-
-
-def _entry(reader: Reader, place: str, group: h5py.Group) -> Entry:
-    owned = reader.group(group, "vars")
-    numbers = [str(i) for i in range(len(owned))]
-    if set(owned) != set(numbers):
-        names = sorted(set(owned) - set(numbers))
-        raise ModelFileError(reader.path, f"'{owned.name}': expected arrays 0, 1 ..., found {names[0][:50]!r}")
-    arrays = [(f"{place}/vars/{number}", reader.array(owned, number)) for number in numbers]
-    return Entry(reader.text(owned, "name") or "", arrays, place=place)
 
 
 @dataclass
@@ -113,9 +47,9 @@ class _Unfit(ValueError):
 
 
 def as_in_model(
-    contents: Contents, layers: Sequence[Layer], *, by_name: bool, skip_mismatch: bool
-) -> tuple[Contents, list[Layer]]:
-    """What `read` found, for `weights.by_position` or `weights.by_name`: entries in the order of the layers returned.
+    contents: Contents, layers: Sequence[SavedLayer], *, by_name: bool, skip_mismatch: bool
+) -> tuple[Contents, list[SavedLayer]]:
+    """What the file holds, for `weights.by_position` or `weights.by_name`: entries in the order of the layers returned.
 
     Layers are matched one model at a time. Where all names in it are the same on both sides the names count, else the
     places. Where names and places contradict each other nothing is known, and by_name=True goes by the names.
@@ -231,7 +165,7 @@ def _of_file(entries: Sequence[Entry]) -> _Part[Named]:
     return _pruned(root)
 
 
-def _of_model(layers: Sequence[Layer], *, numbered_all: bool) -> _Part[Variable]:
+def _of_model(layers: Sequence[SavedLayer], *, numbered_all: bool) -> _Part[Variable]:
     """The layers of a model as Keras 3 walks through them: each once, where it is met first.
 
     numbered_all: a layer that was met before has a number in the second place, too.
@@ -239,7 +173,7 @@ def _of_model(layers: Sequence[Layer], *, numbered_all: bool) -> _Part[Variable]
     root: _Part[Variable] = _Part("", "", "", [])
     seen: set[int] = set()
 
-    def add(owner: _Part[Variable], place: str, layer: Layer) -> None:
+    def add(owner: _Part[Variable], place: str, layer: SavedLayer) -> None:
         seen.add(id(layer))
         held = [inner for _, inner in _held(layer, lambda inner: True)]
         elsewhere = {id(variable) for inner in held for variable in ordered(inner)}
@@ -250,12 +184,12 @@ def _of_model(layers: Sequence[Layer], *, numbered_all: bool) -> _Part[Variable]
         owner.inner.append(part)
         add_all(part, _held(layer, counted))
 
-    def add_all(owner: _Part[Variable], placed: Iterator[tuple[str, Layer]]) -> None:
+    def add_all(owner: _Part[Variable], placed: Iterator[tuple[str, SavedLayer]]) -> None:
         for place, layer in placed:
             if id(layer) not in seen:
                 add(owner, place, layer)
 
-    def counted(layer: Layer) -> bool:
+    def counted(layer: SavedLayer) -> bool:
         return numbered_all or id(layer) not in seen
 
     add_all(root, _numbered(_LAYERS, layers, counted))
@@ -271,10 +205,11 @@ def _pruned(part: _Part[T]) -> _Part[T]:
     return part
 
 
-def _held(layer: Layer, counted: Callable[[Layer], bool]) -> Iterator[tuple[str, Layer]]:
+def _held(layer: SavedLayer, counted: Callable[[SavedLayer], bool]) -> Iterator[tuple[str, SavedLayer]]:
     """The layers directly inside, by place: of a model its layers, else attributes, the private ones last."""
     if hasattr(type(layer), "layers"):
-        yield from _numbered(_LAYERS, layer.layers, counted)
+        model: Any = layer
+        yield from _numbered(_LAYERS, model.layers, counted)
         return
     for name, value in sorted(vars(layer).items(), key=lambda item: (item[0].startswith("_"), item[0])):
         if _is_layer(value):
@@ -283,7 +218,7 @@ def _held(layer: Layer, counted: Callable[[Layer], bool]) -> Iterator[tuple[str,
             yield from _numbered(name, value, counted)
 
 
-def _numbered(place: str, container: Any, counted: Callable[[Layer], bool]) -> Iterator[tuple[str, Layer]]:
+def _numbered(place: str, container: Any, counted: Callable[[SavedLayer], bool]) -> Iterator[tuple[str, SavedLayer]]:
     used: dict[str, int] = {}
     for value in container.values() if isinstance(container, dict) else container:
         inside = isinstance(value, (list, tuple, dict))

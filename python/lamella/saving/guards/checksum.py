@@ -1,7 +1,7 @@
 """A checksum at the end of our HDF5 files: damage is found before the HDF5 library reads a byte.
 
-HDF5 reads past what follows its end of file. Another program that changes the file cuts the seal off with the first
-write, so a changed file is simply one without a seal.
+HDF5 reads past what follows its end of file. Another program that changes the file cuts the checksum off with the first
+write, so a changed file is simply one without a checksum.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ _MARK = b"\nlamella sha256 "
 _LENGTH = len(_MARK) + 64
 
 
-def seal(data: bytes) -> bytes:
-    """The data with its seal."""
+def with_checksum(data: bytes) -> bytes:
+    """The data, and the checksum behind it."""
     return data + _MARK + hashlib.sha256(data).hexdigest().encode()
 
 
-def unbroken(file: BinaryIO) -> bool | None:
-    """Whether the seal fits the bytes before it; None where there is no seal. Leaves the position at the start."""
+def fits(file: BinaryIO) -> bool | None:
+    """Whether the checksum is that of the bytes before it; None where there is none. Leaves the position at the start."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _LENGTH))
     end = file.read(_LENGTH)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from lamella.core.protocols import WeightedLayer
 from lamella.saving.inside import parts
 
 # How many of a layer's first weights are kernels. Source: Keras 2.2.5 keras/engine/saving.py.
 KERNELS = {"Conv1D": 1, "Conv2D": 1, "Conv3D": 1, "Conv2DTranspose": 1, "ConvLSTM2D": 2}
 
 
-def rotated(layer: Any) -> frozenset[int]:
-    """The ids of the kernels of a layer, and of the layers inside it. layer: duck-typed."""
+def rotated(layer: WeightedLayer) -> frozenset[int]:
+    """The ids of the kernels of a layer, and of the layers inside it."""
     found = frozenset(i for part in parts(layer) for i in rotated(part))
     for cls in type(layer).__mro__:
         if cls.__name__ in KERNELS:

@@ -19,20 +19,19 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lamella.core.shapes import as_shape, count
-from lamella.saving import h5_read
 from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
-from lamella.saving.text import parse_json
+from lamella.saving.guards.text import parse_json
 
 # Beyond the arrays: the names and descriptions, each limited by itself.
 _TEXT_BYTES = 2**26
 # Beyond what Python, NumPy and h5py take, and the arrays of the file.
 _SPARE_BYTES = 2**28
-_START = "import sys; sys.path[:] = {path!r}; from lamella.saving.isolated import serve; serve({limit}, {seconds})"
+_START = "import sys; sys.path[:] = {path!r}; from lamella.saving.guards.isolated import serve; serve({limit}, {seconds})"
 
 
 def read(file: BinaryIO, path: str, timeout: float) -> Contents:
-    """As `h5_read.read`. Raises ModelFileError also when the child dies, or takes longer than `timeout` seconds."""
+    """As `formats/_hdf5.py`'s read_here. Raises ModelFileError also when the child dies, or takes longer than `timeout` seconds."""
     limit = 4 * file.seek(0, 2) + _TEXT_BYTES
     file.seek(0)
     code = _START.format(path=sys.path, limit=limit, seconds=math.ceil(timeout) + 1)
@@ -61,8 +60,10 @@ def serve(limit: int, seconds: int) -> None:
     for kind, most in ((resource.RLIMIT_FSIZE, limit), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds)):
         resource.setrlimit(kind, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    from lamella.saving.formats import _hdf5
+
     try:
-        contents = h5_read.read(sys.stdin.buffer, "the file", limited=True)
+        contents = _hdf5.read_here(sys.stdin.buffer, "the file", limited=True)
     except ModelFileError as error:
         sys.exit(error.reason)
     _send(contents, sys.stdout.buffer)
