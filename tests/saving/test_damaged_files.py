@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from lamella.core import names
 from lamella.layers import BatchNormalization, Dense
 from lamella.models import Sequential, load_model
 from lamella.saving import ModelFileError
@@ -24,6 +25,7 @@ CHECKSUM = 79  # bytes of the checksum at the end
 
 
 def network():
+    names.reset_uids()  # it may be made between two tests
     model = Sequential([Dense(3, input_dim=4), BatchNormalization(), Dense(2)])
     model.compile("adam", "mse")
     model.train_on_batch(np.ones((2, 4)), np.ones((2, 2)))
