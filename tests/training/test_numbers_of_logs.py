@@ -81,7 +81,7 @@ def test_a_history_that_goes_on_has_them_all():
     assert [np.float64(v).tobytes() for v in again.history["loss"]] == [v.tobytes() for v in history.history["loss"]]
     assert {type(v) for v in again.history["loss"]} == {np.float64} and again.history["lr"] == [3, 3, 3]
     # One array for each number would make a file of a long training slow to write and to read.
-    assert tree.apart(history.get_state())[1] == {}
+    assert tree.flatten(history.get_state())[1] == {}
 
 
 @pytest.mark.parametrize("answer, projected", [(None, True), (True, True), (False, False)])
