@@ -40,6 +40,15 @@ def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def given(names: Mapping[str, Any]) -> dict[str, Any]:
+    """The named arguments of a constructor from its `locals()`: for a constructor that hands all of them on.
+
+    Args:
+        names: `locals()` as the first thing in the constructor.
+    """
+    return {name: value for name, value in names.items() if name not in ("self", "kwargs", "__class__")}
+
+
 class InProcess:
     """A value that stands in a config as it is, for copies within the process; a file holds `name`, or refuses it.
 

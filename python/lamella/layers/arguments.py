@@ -12,9 +12,11 @@ from typing import Any
 from lamella import activations, constraints, initializers, regularizers
 from lamella.core.checks import check_number
 from lamella.core.config import normalize_data_format
-from lamella.core.shapes import Shape, as_axis, normalize_padding, normalize_tuple
+from lamella.core.shapes import Dim, Shape, as_axis, normalize_padding, normalize_tuple
 from lamella.core.types import Value
+from lamella.core.window import Window
 from lamella.graph.layer import Layer
+from lamella.layers.data_format import with_spatial
 
 # By the end of the name: kernel_initializer, recurrent_activation, ...
 _KINDS: dict[str, Callable[[Any], Any]] = {
@@ -86,6 +88,24 @@ class KernelLayer(Layer):
                 f"Layer {self.name}: the channel dimension of the inputs should be defined. Found `None` in {input_shape}."
             )
         return channels
+
+    def shape_of_windows(self, input_shape: Shape, window: Window, channels: Dim, what: str = "kernel") -> Shape:
+        """The output shape of windows over the input.
+
+        Args:
+            channels: Of the output.
+            what: How the error calls the window.
+
+        Raises:
+            ValueError: No window fits.
+        """
+        first = self.data_format == "channels_first"
+        sizes = window.lengths(input_shape[2:] if first else input_shape[1:-1])
+        if 0 in sizes:
+            raise ValueError(
+                f"Layer {self.name}: the {what} {window.size} is larger than the input {input_shape}; the output would be empty"
+            )
+        return with_spatial(input_shape[0], sizes, channels, self.data_format)
 
     def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
         """(the name of what the kernel computes with the bias, what is left to call after it)."""

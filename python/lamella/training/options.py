@@ -84,6 +84,7 @@ class _WithWorkers:
     """What the options of all methods have in common."""
 
     x: Any
+    batch_size: int | None
     verbose: int | str
     max_queue_size: int
     workers: int
@@ -94,8 +95,17 @@ class _WithWorkers:
     def worker_options(self) -> WorkerOptions:
         return WorkerOptions(self.workers, self.max_queue_size, self.use_multiprocessing, self.timeout)
 
-    def _set_verbose(self) -> None:
+    def __post_init__(self) -> None:
         object.__setattr__(self, "verbose", checked_verbose(self.verbose))  # the options are frozen
+        if is_generated(self.x):
+            _refuse_beside_generator(self)
+        elif not self.validates_generated:
+            _refuse_timeout(self.timeout)
+
+    @property
+    def validates_generated(self) -> bool:
+        """Whether validation draws from a generator or Sequence, which a timeout then is for."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -151,16 +161,12 @@ class FitOptions(_WithWorkers):
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        self._set_verbose()
-        if is_generated(self.x):
-            _refuse_beside_generator(self)
-            if self.validation_split:
-                raise ValueError(
-                    "`validation_split` argument is not supported when data is a generator or Sequence instance. Instead pass "
-                    "validation data through the `validation_data` argument."
-                )
-        elif not self.validates_generated:
-            _refuse_timeout(self.timeout)
+        super().__post_init__()
+        if is_generated(self.x) and self.validation_split:
+            raise ValueError(
+                "`validation_split` argument is not supported when data is a generator or Sequence instance. Instead pass "
+                "validation data through the `validation_data` argument."
+            )
         check_shuffle(self.shuffle)
         if self.batch_size is not None and self.steps_per_epoch is not None:
             raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
@@ -205,13 +211,6 @@ class EvaluateOptions(_WithWorkers):
     _: KW_ONLY
     timeout: float | None = None
 
-    def __post_init__(self) -> None:
-        self._set_verbose()
-        if is_generated(self.x):
-            _refuse_beside_generator(self)
-        else:
-            _refuse_timeout(self.timeout)
-
 
 @dataclass(frozen=True)
 class PredictOptions(_WithWorkers):
@@ -240,15 +239,8 @@ class PredictOptions(_WithWorkers):
     _: KW_ONLY
     timeout: float | None = None
 
-    def __post_init__(self) -> None:
-        self._set_verbose()
-        if is_generated(self.x):
-            _refuse_beside_generator(self)
-        else:
-            _refuse_timeout(self.timeout)
 
-
-def _refuse_beside_generator(options: FitOptions | EvaluateOptions | PredictOptions) -> None:
+def _refuse_beside_generator(options: _WithWorkers) -> None:
     """Raises ValueError, in Keras's own words, for arguments that a generator rules out."""
     where = "argument is not supported when data is a generator or Sequence instance. Instead pass"
     if options.batch_size is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.configurable import Spec
+from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.conv.convolution import Convolution
@@ -51,24 +51,7 @@ class Conv1D(Convolution, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
+        super().__init__(**given(locals()), **kwargs)
 
     def resolve(self, names: Sequence[str]) -> None:
         super().resolve(names)

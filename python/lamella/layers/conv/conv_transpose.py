@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.configurable import Config, Spec
+from lamella.core.configurable import Config, Spec, given
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_tuple, transposed_length
 from lamella.core.types import Value
@@ -19,7 +19,9 @@ from lamella.ops import conv_transpose
 class _ConvTranspose(Convolution, self_contained=True):
     """The gradient of a convolution's input as a layer. kernel [..., filters, C] in both data formats."""
 
-    output_padding: Any
+    def __init__(self, output_padding: int | Sequence[int] | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_padding: Any = output_padding
 
     def resolve(self, names: Sequence[str]) -> None:
         super().resolve(names)
@@ -100,25 +102,7 @@ class Conv2DTranspose(_ConvTranspose, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
-        self.output_padding = output_padding
+        super().__init__(**given(locals()), **kwargs)
 
 
 @register("layers", "Deconvolution3D", "Deconv3D")
@@ -151,25 +135,7 @@ class Conv3DTranspose(_ConvTranspose, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            (1, 1, 1),
-            activation,
-            use_bias,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            activity_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
-        self.output_padding = output_padding
+        super().__init__(dilation_rate=(1, 1, 1), **given(locals()), **kwargs)
 
     def get_config(self) -> Config:
         """Without the dilation_rate that convolutions have and this layer does not take."""

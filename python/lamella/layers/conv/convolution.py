@@ -11,7 +11,7 @@ from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.ops import conv
 
 
@@ -84,10 +84,4 @@ class Convolution(KernelLayer, self_contained=True):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
-        sizes = window.lengths(spatial(input_shape, self.data_format))
-        if 0 in sizes:
-            raise ValueError(
-                f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}; "
-                f"the output would be empty"
-            )
-        return with_spatial(input_shape[0], sizes, self.filters, self.data_format)
+        return self.shape_of_windows(input_shape, window, self.filters)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.core.configurable import Spec
+from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import add, conv, depthwise_conv
 
@@ -44,17 +44,55 @@ class _Depthwise(KernelLayer, self_contained=True):
 
     def _output_shape(self, input_shape: Shape, filters: int | None) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
-        sizes = window.lengths(spatial(input_shape, self.data_format))
-        if 0 in sizes:
-            raise ValueError(
-                f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}; "
-                f"the output would be empty"
-            )
-        return with_spatial(input_shape[0], sizes, filters, self.data_format)
+        return self.shape_of_windows(input_shape, window, filters)
 
 
 class _Separable(_Depthwise, self_contained=True):
-    filters: Any
+    """Base. A class of `rank` axes names the defaults in its constructor."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int],
+        padding: str,
+        data_format: str | None,
+        dilation_rate: int | Sequence[int],
+        depth_multiplier: int,
+        activation: Spec,
+        use_bias: bool,
+        depthwise_initializer: Spec,
+        pointwise_initializer: Spec,
+        bias_initializer: Spec,
+        depthwise_regularizer: Spec,
+        pointwise_regularizer: Spec,
+        bias_regularizer: Spec,
+        activity_regularizer: Spec,
+        depthwise_constraint: Spec,
+        pointwise_constraint: Spec,
+        bias_constraint: Spec,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+        self.data_format = data_format
+        self.dilation_rate = dilation_rate
+        self.depth_multiplier = depth_multiplier
+        self.activation = activation
+        self.use_bias = use_bias
+        self.depthwise_initializer = depthwise_initializer
+        self.pointwise_initializer = pointwise_initializer
+        self.bias_initializer = bias_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+        self.pointwise_regularizer = pointwise_regularizer
+        self.bias_regularizer = bias_regularizer
+        self.activity_regularizer = activity_regularizer
+        self.depthwise_constraint = depthwise_constraint
+        self.pointwise_constraint = pointwise_constraint
+        self.bias_constraint = bias_constraint
 
     def build(self, input_shape: Shape) -> None:
         made = self._add_depthwise(input_shape)
@@ -166,26 +204,7 @@ class SeparableConv1D(_Separable, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.data_format = data_format
-        self.dilation_rate = dilation_rate
-        self.depth_multiplier = depth_multiplier
-        self.activation = activation
-        self.use_bias = use_bias
-        self.depthwise_initializer = depthwise_initializer
-        self.pointwise_initializer = pointwise_initializer
-        self.bias_initializer = bias_initializer
-        self.depthwise_regularizer = depthwise_regularizer
-        self.pointwise_regularizer = pointwise_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.depthwise_constraint = depthwise_constraint
-        self.pointwise_constraint = pointwise_constraint
-        self.bias_constraint = bias_constraint
+        super().__init__(**given(locals()), **kwargs)
 
 
 @register("layers", "SeparableConvolution2D")
@@ -226,26 +245,7 @@ class SeparableConv2D(_Separable, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.padding = padding
-        self.data_format = data_format
-        self.dilation_rate = dilation_rate
-        self.depth_multiplier = depth_multiplier
-        self.activation = activation
-        self.use_bias = use_bias
-        self.depthwise_initializer = depthwise_initializer
-        self.pointwise_initializer = pointwise_initializer
-        self.bias_initializer = bias_initializer
-        self.depthwise_regularizer = depthwise_regularizer
-        self.pointwise_regularizer = pointwise_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.activity_regularizer = activity_regularizer
-        self.depthwise_constraint = depthwise_constraint
-        self.pointwise_constraint = pointwise_constraint
-        self.bias_constraint = bias_constraint
+        super().__init__(**given(locals()), **kwargs)
 
 
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

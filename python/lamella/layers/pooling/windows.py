@@ -11,7 +11,7 @@ from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import avg_pool, max_pool
 
@@ -29,14 +29,7 @@ class _Pooling(KernelLayer, self_contained=True):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window.over(self.pool_size, self.strides, None, self.padding)
-        sizes = window.lengths(spatial(input_shape, self.data_format))
-        if 0 in sizes:
-            raise ValueError(
-                f"Layer {self.name}: the window {self.pool_size} is larger than the input {input_shape}; "
-                f"the output would be empty"
-            )
-        channels = input_shape[channel_axis(self.data_format)]
-        return with_spatial(input_shape[0], sizes, channels, self.data_format)
+        return self.shape_of_windows(input_shape, window, input_shape[channel_axis(self.data_format)], "window")
 
 
 class _Maximum(_Pooling, self_contained=True):

@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lamella.core.configurable import Config
+from lamella import regularizers
+from lamella.core.configurable import Config, own_arguments
 from lamella.core.names import unique_name
+from lamella.core.warn import warn
+from lamella.graph.layer import Layer
 from lamella.layers.recurrent.rnn import RNN
-
-
-def cell_names(kind: type, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The name and dtype that a layer of this class and its cell have in common: weights and errors bear the layer's name."""
-    return {"name": kwargs.get("name") or unique_name(kind.__name__), "dtype": kwargs.get("dtype")}
 
 
 class CellLayer(RNN):
     """Base. The cell's arguments are properties of the layer, and stand in its config instead of the cell."""
+
+    def begin(self, kind: type, arguments: Mapping[str, Any], kwargs: Mapping[str, Any], **fixed: Any) -> None:
+        """All that the constructor of a subclass does.
+
+        Args:
+            kind: The cell's class.
+            arguments: The constructor's; those that the cell has, too, are the cell's, and RNN takes the others.
+            kwargs: What the constructor passes on. Weights and errors bear the layer's name, so the cell shares name and dtype.
+            fixed: More arguments of the cell.
+        """
+        if arguments.get("implementation") == 0:
+            warn(
+                "`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update your layer call."
+            )
+        names = {"name": kwargs.get("name") or unique_name(type(self).__name__), "dtype": kwargs.get("dtype")}
+        of_cell = {name: arguments[name] for name in own_arguments(kind, Layer) if name in arguments}
+        rest = {name: arguments[name] for name in arguments if name not in of_cell}
+        regularizer = rest.pop("activity_regularizer")
+        super().__init__(kind(**of_cell, **fixed, **names), **rest, **(dict(kwargs) | names))
+        self.activity_regularizer = regularizers.get(regularizer)
 
     def get_config(self) -> Config:
         config = super().get_config()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lamella import regularizers
-from lamella.core.configurable import Spec
+from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
-from lamella.core.shapes import Shape, window_length
+from lamella.core.shapes import Shape
 from lamella.core.types import Value
-from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
+from lamella.core.window import Window
+from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.recurrent.cell import MaskedCell, rate
-from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.conv_rnn2d import ConvRNN2D
 from lamella.layers.recurrent.gate_initializers import with_open_forget_gate
 from lamella.layers.recurrent.keras1 import keras1_recurrent
@@ -87,11 +87,7 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         self.state_size = (filters, filters)
 
     def build(self, input_shape: Shape) -> None:
-        channels = input_shape[channel_axis(self.data_format)]
-        if channels is None:
-            raise ValueError(
-                f"Layer {self.name}: The channel dimension of the inputs should be defined. Found `None` in {input_shape}."
-            )
+        channels = self.known_channels(input_shape)
         columns = 4 * self.filters
         self.kernel = self.add_weight("kernel", (*self.kernel_size, channels, columns))
         self.recurrent_kernel = self.add_weight("recurrent_kernel", (*self.kernel_size, self.filters, columns))
@@ -100,15 +96,8 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         self.built = True
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        sizes = tuple(
-            window_length(size, window, stride, self.padding, dilation)
-            for size, window, stride, dilation in zip(
-                spatial(input_shape, self.data_format), self.kernel_size, self.strides, self.dilation_rate
-            )
-        )
-        if 0 in sizes:
-            raise ValueError(f"Layer {self.name}: the kernel {self.kernel_size} is larger than the input {input_shape}")
-        return with_spatial(input_shape[0], sizes, self.filters, self.data_format)
+        window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        return self.shape_of_windows(input_shape, window, self.filters)
 
     def call(  # type: ignore[override]  # a cell's
         self, inputs: Value, states: Sequence[Value], training: bool | None = None
@@ -199,35 +188,4 @@ class ConvLSTM2D(CellLayer, ConvRNN2D):
         recurrent_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        names = cell_names(type(self), kwargs)
-        super().__init__(
-            ConvLSTM2DCell(
-                filters=filters,
-                kernel_size=kernel_size,
-                strides=strides,
-                padding=padding,
-                data_format=data_format,
-                dilation_rate=dilation_rate,
-                activation=activation,
-                recurrent_activation=recurrent_activation,
-                use_bias=use_bias,
-                kernel_initializer=kernel_initializer,
-                recurrent_initializer=recurrent_initializer,
-                bias_initializer=bias_initializer,
-                unit_forget_bias=unit_forget_bias,
-                kernel_regularizer=kernel_regularizer,
-                recurrent_regularizer=recurrent_regularizer,
-                bias_regularizer=bias_regularizer,
-                kernel_constraint=kernel_constraint,
-                recurrent_constraint=recurrent_constraint,
-                bias_constraint=bias_constraint,
-                dropout=dropout,
-                recurrent_dropout=recurrent_dropout,
-                **names,
-            ),
-            return_sequences=return_sequences,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            **(kwargs | names),
-        )
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.begin(ConvLSTM2DCell, given(locals()), kwargs)

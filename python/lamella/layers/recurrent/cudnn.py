@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from lamella import regularizers
-from lamella.core.configurable import Config, Spec, own_arguments
+from lamella.core.configurable import Config, Spec, given, own_arguments
 from lamella.core.registry import register
 from lamella.core.types import Array, Value
 from lamella.graph.layer import Layer
 from lamella.layers.recurrent.cell import Cell
-from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.gate_initializers import Filler
 from lamella.layers.recurrent.gru import GRUCell
 from lamella.layers.recurrent.lstm import LSTMCell
@@ -136,30 +135,7 @@ class CuDNNLSTM(CuDNNRNN):
         stateful: bool = False,
         **kwargs: Any,
     ) -> None:
-        names = cell_names(type(self), kwargs)
-        super().__init__(
-            _CuDNNLSTMCell(
-                units,
-                activation="tanh",
-                recurrent_activation="sigmoid",
-                kernel_initializer=kernel_initializer,
-                recurrent_initializer=recurrent_initializer,
-                bias_initializer=bias_initializer,
-                unit_forget_bias=unit_forget_bias,
-                kernel_regularizer=kernel_regularizer,
-                recurrent_regularizer=recurrent_regularizer,
-                bias_regularizer=bias_regularizer,
-                kernel_constraint=kernel_constraint,
-                recurrent_constraint=recurrent_constraint,
-                bias_constraint=bias_constraint,
-                **names,
-            ),
-            return_sequences=return_sequences,
-            return_state=return_state,
-            stateful=stateful,
-            **(kwargs | names),
-        )
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.begin(_CuDNNLSTMCell, given(locals()), kwargs, activation="tanh", recurrent_activation="sigmoid")
 
 
 @register("layers")
@@ -194,27 +170,4 @@ class CuDNNGRU(CuDNNRNN):
         stateful: bool = False,
         **kwargs: Any,
     ) -> None:
-        names = cell_names(type(self), kwargs)
-        super().__init__(
-            _CuDNNGRUCell(
-                units,
-                activation="tanh",
-                recurrent_activation="sigmoid",
-                kernel_initializer=kernel_initializer,
-                recurrent_initializer=recurrent_initializer,
-                bias_initializer=bias_initializer,
-                kernel_regularizer=kernel_regularizer,
-                recurrent_regularizer=recurrent_regularizer,
-                bias_regularizer=bias_regularizer,
-                kernel_constraint=kernel_constraint,
-                recurrent_constraint=recurrent_constraint,
-                bias_constraint=bias_constraint,
-                reset_after=True,
-                **names,
-            ),
-            return_sequences=return_sequences,
-            return_state=return_state,
-            stateful=stateful,
-            **(kwargs | names),
-        )
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.begin(_CuDNNGRUCell, given(locals()), kwargs, activation="tanh", recurrent_activation="sigmoid", reset_after=True)

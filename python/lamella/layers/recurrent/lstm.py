@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella import regularizers
-from lamella.core.configurable import Spec
+from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.core.types import Value
-from lamella.core.warn import warn
 from lamella.layers.recurrent.cell import Cell, rate
-from lamella.layers.recurrent.cell_layer import CellLayer, cell_names
+from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.gate_initializers import Filler, with_open_forget_gate
 from lamella.layers.recurrent.keras1 import keras1_recurrent
 from lamella.ops import add, lstm, multiply
@@ -128,37 +126,4 @@ class LSTM(CellLayer):
         unroll: bool = False,
         **kwargs: Any,
     ) -> None:
-        if implementation == 0:
-            warn(
-                "`implementation=0` has been deprecated, and now defaults to `implementation=1`. Please update your layer call."
-            )
-        names = cell_names(type(self), kwargs)
-        super().__init__(
-            LSTMCell(
-                units,
-                activation=activation,
-                recurrent_activation=recurrent_activation,
-                use_bias=use_bias,
-                kernel_initializer=kernel_initializer,
-                recurrent_initializer=recurrent_initializer,
-                bias_initializer=bias_initializer,
-                unit_forget_bias=unit_forget_bias,
-                kernel_regularizer=kernel_regularizer,
-                recurrent_regularizer=recurrent_regularizer,
-                bias_regularizer=bias_regularizer,
-                kernel_constraint=kernel_constraint,
-                recurrent_constraint=recurrent_constraint,
-                bias_constraint=bias_constraint,
-                dropout=dropout,
-                recurrent_dropout=recurrent_dropout,
-                implementation=implementation,
-                **names,
-            ),
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            **(kwargs | names),
-        )
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.begin(LSTMCell, given(locals()), kwargs)

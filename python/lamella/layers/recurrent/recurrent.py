@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamella.core.configurable import Config, own_arguments
-from lamella.core.shapes import Shape, window_length
+from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.variable import Variable
+from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.data_format import spatial, with_spatial
 from lamella.layers.recurrent.rnn import RNN, Run
 
 
@@ -155,13 +155,8 @@ class ConvRecurrent2D(Recurrent, KernelLayer):
 
     def output_of_step(self, x: Shape) -> Shape:
         image = (x[0], *x[2:])
-        sizes = tuple(
-            window_length(size, window, stride, self.padding, dilation)
-            for size, window, stride, dilation in zip(
-                spatial(image, self.data_format), self.kernel_size, self.strides, self.dilation_rate
-            )
-        )
-        return with_spatial(x[0], sizes, self.filters, self.data_format)
+        window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        return self.shape_of_windows(image, window, self.filters)
 
     def state_shapes(self, x: Shape) -> list[Shape]:
         return [self.output_of_step(x) for _ in self.states]
