@@ -50,6 +50,11 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
     # Symbolic tensors that add_loss was given, and their values of the last run.
     _loss_tensors: tuple[Symbolic, ...] = ()
     _loss_values: RunLosses
+    # What summary() says of a model that is not built.
+    unbuilt_message = (
+        "This model has never been called, thus its weights have not yet been created, so no summary can be displayed. "
+        "Build the model first (e.g. by calling it on some data)."
+    )
 
     def __init__(
         self,
@@ -445,7 +450,9 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         positions: Sequence[float] | None = None,
         print_fn: Callable[[str], object] | None = None,
     ) -> None:
-        """Print name, output shape and parameters of each layer."""
+        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
+        if not self.built:
+            raise ValueError(self.unbuilt_message)
         warn_if_stale = getattr(self, "warn_if_stale", None)
         if warn_if_stale is not None:
             warn_if_stale()

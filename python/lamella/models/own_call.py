@@ -157,20 +157,6 @@ class OwnCall(Trainable, Network, self_contained=True):
             )
         return super().get_config()
 
-    def summary(
-        self,
-        line_length: int | None = None,
-        positions: Sequence[float] | None = None,
-        print_fn: Callable[[str], object] | None = None,
-    ) -> None:
-        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
-        if not self.built:
-            raise ValueError(
-                "This model has never been called, thus its weights have not yet been created, so no summary can be displayed. "
-                "Build the model first (e.g. by calling it on some data)."
-            )
-        super().summary(line_length, positions, print_fn)
-
 
 class _OwnMasks(Plan):
     """A plan whose outputs have the masks that the model's own compute_mask gives them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,11 @@ class Sequential(Model, self_contained=True):
 
     Without an input shape in the first layer the model waits, unbuilt, for `build(input_shape)` or for data.
     """
+
+    unbuilt_message = (
+        "This model has not yet been built. Build the model first by calling build() or calling fit() with some data. Or "
+        "specify input_shape or batch_input_shape in the first layer for automatic build. "
+    )
 
     def __init__(self, layers: Sequence[Layer] | None = None, name: str | None = None) -> None:
         Layer.__init__(self, name=name)
@@ -120,20 +125,6 @@ class Sequential(Model, self_contained=True):
             )
         self._tensors.append(y)
         self._set_ends(self._tensors[:1], [y])
-
-    def summary(
-        self,
-        line_length: int | None = None,
-        positions: Sequence[float] | None = None,
-        print_fn: Callable[[str], object] | None = None,
-    ) -> None:
-        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
-        if not self.built:
-            raise ValueError(
-                "This model has not yet been built. Build the model first by calling build() or calling fit() with some "
-                "data. Or specify input_shape or batch_input_shape in the first layer for automatic build. "
-            )
-        super().summary(line_length, positions, print_fn)
 
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: int | str = 0) -> NDArray[Any]:
         """`predict` under the name that classifiers use. Warns of values that are no probabilities."""
