@@ -10,6 +10,7 @@ from lamella.core.config import normalize_data_format
 from lamella.core.shapes import normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
+from lamella.ops.data_format import to_first, to_last
 
 __all__ = [
     "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "pool2d", "pool3d", "resize_images", "resize_volumes",
@@ -71,7 +72,7 @@ def _convolved(
     strides, padding, dilation = moves
     first = normalize_data_format(data_format) == "channels_first"
     y = ops.conv(
-        _to_last(x) if first else x,
+        to_last(x) if first else x,
         packed(kernel),
         None,
         strides=normalize_tuple(strides, axes, "strides"),
@@ -79,7 +80,7 @@ def _convolved(
         padding=_padding(padding, paddings),
         activation="linear",
     )
-    return _to_first(y) if first else y
+    return to_first(y) if first else y
 
 
 @in_graphs
@@ -128,7 +129,7 @@ def _transposed(
     strides, padding = normalize_tuple(moves[0], axes, "strides"), _padding(moves[1])
     dilation = normalize_tuple(moves[2], axes, "dilation_rate")
     first = normalize_data_format(data_format) == "channels_first"
-    x = _to_last(x) if first else x
+    x = to_last(x) if first else x
     wanted = [None] * (axes + 2) if output_shape is None else [None if n is None else int(n) for n in output_shape]
     if len(wanted) != axes + 2:
         raise ValueError(f"{who}: expected an output_shape of {axes + 2} sizes, got {output_shape}")
@@ -137,7 +138,7 @@ def _transposed(
         for size, n, k, stride, d in zip(wanted[2:] if first else wanted[1:-1], x.shape[1:-1], kernel.shape, strides, dilation)
     ]
     y = ops.conv_transpose(x, packed(kernel), None, sizes=sizes, strides=strides, dilation=dilation, padding=padding)
-    return _to_first(y) if first else y
+    return to_first(y) if first else y
 
 
 def _padding(given: str, allowed: tuple[str, ...] = ("valid", "same")) -> str:
@@ -181,12 +182,12 @@ def _pooled(
     pool = ops.max_pool if pool_mode == "max" else ops.avg_pool
     first = normalize_data_format(data_format) == "channels_first"
     y = pool(
-        _to_last(x) if first else x,
+        to_last(x) if first else x,
         size=normalize_tuple(size, axes, "pool_size"),
         strides=normalize_tuple(strides, axes, "strides"),
         padding=_padding(padding),
     )
-    return _to_first(y) if first else y
+    return to_first(y) if first else y
 
 
 @in_graphs
@@ -210,12 +211,4 @@ def _resized(x: Value, factors: tuple[int, ...], data_format: str, interpolation
         raise ValueError(f"Unknown data_format: {data_format}")
     if data_format == "channels_last":
         return ops.resize(x, factors=factors, interpolation=interpolation)
-    return _to_first(ops.resize(_to_last(x), factors=factors, interpolation=interpolation))
-
-
-def _to_last(x: Value) -> Value:
-    return ops.transpose(x, axes=(0, *range(2, len(x.shape)), 1))
-
-
-def _to_first(x: Value) -> Value:
-    return ops.transpose(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
+    return to_first(ops.resize(to_last(x), factors=factors, interpolation=interpolation))

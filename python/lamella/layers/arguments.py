@@ -16,7 +16,7 @@ from lamella.core.shapes import Dim, Shape, as_axis, normalize_padding, normaliz
 from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.layer import Layer
-from lamella.layers.data_format import with_spatial
+from lamella.layers.data_format import channel_axis, spatial, with_spatial
 
 # By the end of the name: kernel_initializer, recurrent_activation, ...
 _KINDS: dict[str, Callable[[Any], Any]] = {
@@ -82,7 +82,7 @@ class KernelLayer(Layer):
 
     def known_channels(self, input_shape: Shape) -> int:
         """The channels of the input. Raises ValueError if they are not known."""
-        channels = input_shape[1 if self.data_format == "channels_first" else -1]
+        channels = input_shape[channel_axis(self.data_format)]
         if channels is None:
             raise ValueError(
                 f"Layer {self.name}: the channel dimension of the inputs should be defined. Found `None` in {input_shape}."
@@ -99,8 +99,7 @@ class KernelLayer(Layer):
         Raises:
             ValueError: No window fits.
         """
-        first = self.data_format == "channels_first"
-        sizes = window.lengths(input_shape[2:] if first else input_shape[1:-1])
+        sizes = window.lengths(spatial(input_shape, self.data_format))
         if 0 in sizes:
             raise ValueError(
                 f"Layer {self.name}: the {what} {window.size} is larger than the input {input_shape}; the output would be empty"

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 from lamella.core.shapes import Dim, Shape
-from lamella.core.types import Value
-from lamella.ops import transpose
-
-
-def to_last(x: Value) -> Value:
-    """[N, C, ...] -> [N, ..., C]."""
-    return transpose(x, axes=(0, *range(2, len(x.shape)), 1))
-
-
-def to_first(x: Value) -> Value:
-    """[N, ..., C] -> [N, C, ...]."""
-    return transpose(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
+from lamella.ops.data_format import to_first as to_first
+from lamella.ops.data_format import to_last as to_last
 
 
 def channel_axis(data_format: str) -> int:

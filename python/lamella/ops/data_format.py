@@ -1,0 +1,16 @@
+"""channels_first and channels_last: kernels see the channels last only."""
+
+from __future__ import annotations
+
+from lamella.core.types import Value
+from lamella.ops.shape import transpose
+
+
+def to_last(x: Value) -> Value:
+    """[N, C, ...] -> [N, ..., C]."""
+    return transpose(x, axes=(0, *range(2, len(x.shape)), 1))
+
+
+def to_first(x: Value) -> Value:
+    """[N, ..., C] -> [N, C, ...]."""
+    return transpose(x, axes=(0, len(x.shape) - 1, *range(1, len(x.shape) - 1)))
