@@ -65,8 +65,8 @@ Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In
     if (t == 0) clear(outputs.data, outputs.size);
     return for_sequences(
         n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-            const Rows<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
-            const Rows<T> sums = take_rows<T>(own, columns);
+            const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
+            const Matrix<T> sums = take_rows<T>(own, columns);
             const Starts starts = find_starts(s, first, rows);
             read_states<T>(h0, first, rows, u, h_now);
             for (Int step = 0; step < t; ++step) {
@@ -137,8 +137,8 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
     const Int bytes = 3 * rows_bytes<T>(u) + rows_bytes<T>(columns);
     const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
-        const Rows<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dreset = take_rows<T>(own, u);
-        const Rows<T> dz = take_rows<T>(own, columns);  // to what the recurrent kernel's products give
+        const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dreset = take_rows<T>(own, u);
+        const Matrix<T> dz = take_rows<T>(own, columns);  // to what the recurrent kernel's products give
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(dh, first, rows, u, dh_now);
         for (Int step = t - 1; step >= 0; --step) {

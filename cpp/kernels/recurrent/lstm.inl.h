@@ -47,8 +47,8 @@ Status lstm_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, I
     if (t == 0) clear(outputs.data, outputs.size);
     return for_sequences(
         n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-            const Rows<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
-            const Rows<T> sums = take_rows<T>(own, columns);
+            const Matrix<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
+            const Matrix<T> sums = take_rows<T>(own, columns);
             const Starts starts = find_starts(s, first, rows);
             read_states<T>(h0, first, rows, u, h_now);
             read_states<T>(c0, first, rows, u, c_now);
@@ -116,8 +116,8 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
     const Int bytes = 4 * rows_bytes<T>(u) + rows_bytes<T>(columns);
     const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
-        const Rows<T> dh_now = take_rows<T>(own, u), dc_now = take_rows<T>(own, u), product = take_rows<T>(own, u);
-        const Rows<T> activated = take_rows<T>(own, u), dz = take_rows<T>(own, columns);
+        const Matrix<T> dh_now = take_rows<T>(own, u), dc_now = take_rows<T>(own, u), product = take_rows<T>(own, u);
+        const Matrix<T> activated = take_rows<T>(own, u), dz = take_rows<T>(own, columns);
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(dh, first, rows, u, dh_now);
         read_states<T>(dc, first, rows, u, dc_now);

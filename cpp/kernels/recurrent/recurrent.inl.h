@@ -97,12 +97,12 @@ Status for_sequences(Int sequences, Int flops_of_one, Int bytes, const F& f) {
 // Rows of a chunk's scratch, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not
 // alias.
 template <class T>
-struct Rows {
+struct Matrix {
     T* data;
     Int distance;
 
     LAMELLA_INLINE T* at(Int row) const { return data + row * distance; }
-    LAMELLA_INLINE Rows from(Int column) const { return {data + column, distance}; }
+    LAMELLA_INLINE Matrix from(Int column) const { return {data + column, distance}; }
 };
 
 template <class T>
@@ -117,13 +117,13 @@ LAMELLA_INLINE Int rows_bytes(Int columns) {
 }
 
 template <class T>
-LAMELLA_INLINE Rows<T> take_rows(Arena& arena, Int columns) {
+LAMELLA_INLINE Matrix<T> take_rows(Arena& arena, Int columns) {
     return {arena.take<T>(kMostSequences * row_distance<T>(columns)), row_distance<T>(columns)};
 }
 
 // States of a chunk [N, U] to its scratch, zeros if absent, and back.
 template <class T>
-LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, Rows<T> rows) {
+LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, Matrix<T> rows) {
     for (Int r = 0; r < count; ++r) {
         if (states.size > 0) copy(states.data + (first + r) * units, rows.at(r), units);
         else clear(rows.at(r), units);
@@ -131,7 +131,7 @@ LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, R
 }
 
 template <class T>
-LAMELLA_INLINE void write_states(Rows<T> rows, Int first, Int count, Int units, Out<T> states) {
+LAMELLA_INLINE void write_states(Matrix<T> rows, Int first, Int count, Int units, Out<T> states) {
     for (Int r = 0; r < count; ++r) copy(rows.at(r), states.data + (first + r) * units, units);
 }
 
@@ -300,7 +300,8 @@ Status weight_gradient(const T* x, Int features, const T* masks, Int groups, Int
 
 // c [rows, columns] (+)= a [rows, depth] times panels, + bias.
 template <class T>
-void multiply_panels(Rows<T> a, const T* panels, Int depth, Int columns, const T* bias, bool accumulate, Rows<T> c, Int rows) {
+void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const T* bias, bool accumulate, Matrix<T> c,
+                     Int rows) {
     const T* from[kMostSequences];
     T* to[kMostSequences];
     for (Int r = 0; r < rows; ++r) from[r] = a.at(r), to[r] = c.at(r);
@@ -359,8 +360,8 @@ T* pack(const Recurrent<T>& recurrent, bool transposed, T* panels) {
 
 // sums [rows, groups*width] = (h * mask of the group) weights + bias for sequences from `first` on; dropped: as h.
 template <class T>
-void step_forward(const Recurrent<T>& recurrent, const T* panels, Rows<T> h, Int first, Int rows, const T* bias,
-                  Rows<T> dropped, Rows<T> sums) {
+void step_forward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> h, Int first, Int rows, const T* bias,
+                  Matrix<T> dropped, Matrix<T> sums) {
     const Int u = recurrent.units, width = recurrent.width;
     for (Int group = 0; group < recurrent.groups; ++group) {
         if (recurrent.masks != nullptr) {
@@ -378,8 +379,8 @@ void step_forward(const Recurrent<T>& recurrent, const T* panels, Rows<T> h, Int
 
 // dh [rows, units] += (dz weights^T) * mask; product: as dh.
 template <class T>
-void step_backward(const Recurrent<T>& recurrent, const T* panels, Rows<T> dz, Int first, Int rows, Rows<T> product,
-                   Rows<T> dh) {
+void step_backward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> dz, Int first, Int rows, Matrix<T> product,
+                   Matrix<T> dh) {
     const Int u = recurrent.units, width = recurrent.width;
     const bool drops = recurrent.masks != nullptr;
     for (Int group = 0; group < recurrent.groups; ++group) {

@@ -30,7 +30,7 @@ Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> b
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
     return for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
-        const Rows<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), sums = take_rows<T>(own, u);
+        const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), sums = take_rows<T>(own, u);
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
@@ -74,7 +74,7 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
     const Slope<T> slope = slope_of<T>(activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
     const Status failed = for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
-        const Rows<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dz = take_rows<T>(own, u);
+        const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dz = take_rows<T>(own, u);
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(dh, first, rows, u, dh_now);
         for (Int step = t - 1; step >= 0; --step) {
