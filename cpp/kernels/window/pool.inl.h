@@ -226,19 +226,23 @@ Status max_pool_backward(In<T> dy, InBytes argmax, Window window, Out<T> dx) {
         return nullptr;
     }
     for_covered_places(dx, at, [&](T* to, const Covering& w) {
+        // Listed once for all channels: where each window's maximum stands in dy, and the byte that says that this place won.
+        Int from[kMaxWindow], count = 0;
+        typename VecTypes<T>::Word here[kMaxWindow];
+        for (Int o = 0; o < w.slices; ++o) {
+            for (Int p = 0; p < w.rows; ++p) {
+                for (Int q = 0; q < w.columns; ++q) {
+                    from[count] = w.from + o * w.slice_from + p * w.row_from + q * w.column_from;
+                    here[count++] =
+                        static_cast<typename VecTypes<T>::Word>(w.here + o * w.slice_here + p * w.row_here + q * w.column_here);
+                }
+            }
+        }
         for_vectors<T>(0, channels, [&](Int c, Int part) {
             Vec<T> sum{};
-            for (Int o = 0; o < w.slices; ++o) {
-                for (Int p = 0; p < w.rows; ++p) {
-                    Int from = w.from + o * w.slice_from + p * w.row_from + c;
-                    auto here = static_cast<typename VecTypes<T>::Word>(w.here + o * w.slice_here + p * w.row_here);
-                    for (Int q = 0; q < w.columns; ++q) {
-                        const Bits<T> won = load_bytes<T>(argmax.data + from, part) == here;
-                        sum += won ? load(dy.data + from, part) : Vec<T>{};
-                        from += w.column_from;
-                        here += static_cast<typename VecTypes<T>::Word>(w.column_here);
-                    }
-                }
+            for (Int t = 0; t < count; ++t) {
+                const Bits<T> won = load_bytes<T>(argmax.data + from[t] + c, part) == here[t];
+                sum += won ? load(dy.data + from[t] + c, part) : Vec<T>{};
             }
             store(to + c, sum, part);
         });
@@ -265,6 +269,22 @@ Status avg_pool_forward(In<T> x, Window window, Out<T> y) {
     const Axis &a = at.slices, &b = at.rows, &c = at.columns;
     const Int channels = x.shape[x.rank - 1], row = c.n * channels, slice = b.n * row;
     const Int work = c.m * channels * (at.places() < 8 ? at.places() : 8);
+    if (at.few_places()) {
+        for_image_rows(x.shape[0], a.m, b.m, work, [&](Int n, Int o, Int p) {
+            for_windows<T>(at, channels, n, o, p, [&](Int from, Int into, const Taps<T>& taps) {
+                const T* const first = x.data + from;
+                T* const to = y.data + into;
+                const Taps<T>* const tap = &taps;
+                const T inverse = T(1) / T(taps.count);
+                for_vectors<T>(0, channels, [=](Int i, Int part) {
+                    Vec<T> sum{};
+                    for (Int t = 0; t < tap->count; ++t) sum += load(first + tap->offset[t] + i, part);
+                    store(to + i, sum * inverse, part);
+                });
+            });
+        });
+        return nullptr;
+    }
     for_image_rows(x.shape[0], a.m, b.m, work, [&](Int n, Int o, Int p) {
         const Range slices = inside(a, o), rows = inside(b, p);
         for (Int q = 0; q < c.m; ++q) {
@@ -299,12 +319,11 @@ Status avg_pool_backward(In<T> dy, Window window, Out<T> dx) {
         spread_windows<T>(dx, at, [&](Int into, Int from, const Taps<T>& taps) {
             const T* const d = dy.data + from;
             T* const to = dx.data + into;
-            const Taps<T>* const tap = &taps;
             const T inverse = T(1) / T(taps.count);
-            for_vectors<T>(0, channels, [=](Int c, Int part) {
-                const Vec<T> value = load(d + c, part) * inverse;
-                for (Int t = 0; t < tap->count; ++t) store(to + tap->offset[t] + c, value, part);
-            });
+            for (Int t = 0; t < taps.count; ++t) {
+                T* const place = to + taps.offset[t];
+                for_vectors<T>(0, channels, [=](Int c, Int part) { store(place + c, load(d + c, part) * inverse, part); });
+            }
         });
         return nullptr;
     }
