@@ -61,7 +61,7 @@ def test_outputs_and_training_are_those_of_simple_rnn(arguments):
     x = X.copy()
     x[0, 2:4] = x[2, :2] = 0  # masked steps
     assert old.output_shape == new.output_shape
-    for _ in range(2):  # a stateful layer goes on
+    for _ in range(2):  # a stateful layer continues
         np.testing.assert_allclose(old.predict(x, batch_size=4), new.predict(x, batch_size=4), rtol=1e-4, atol=1e-5)
     y = np.zeros_like(old.predict(x, batch_size=4))
     for model in (old, new):

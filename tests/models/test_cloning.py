@@ -27,7 +27,7 @@ def same(clone, model, x=X):
 
 
 class Doubled(Layer):
-    """A layer of a user's own, whose name nobody registers."""
+    """A custom layer, whose name nobody registers."""
 
     def __init__(self, factor=2.0, **kwargs):
         super().__init__(**kwargs)

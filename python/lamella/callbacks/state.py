@@ -1,4 +1,4 @@
-"""The state of callbacks: into model files, and from a loaded model to the callbacks of the fit that goes on with it."""
+"""The state of callbacks: saved in model files, and restored from a loaded model by the callbacks of the next fit."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class SavedModel(Protocol):
 
 
 class Optimizer(Protocol):
-    """What a step, a file and a state to go on from ask of an optimizer; see lamella.optimizers.Optimizer."""
+    """What a step, a file and a resumed training ask of an optimizer; see lamella.optimizers.Optimizer."""
 
     iterations: Variable
 

@@ -145,7 +145,7 @@ class Layer(Weighted, CallHistory, Configurable):
     def resolve(self, names: Sequence[str]) -> None:
         """Called after the constructor of each self-contained class with the names of its arguments; does nothing here."""
 
-    # What a layer of one's own defines -------------------------------------------------------------------
+    # What a custom layer defines ------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
         """Make the weights. input_shape: a tuple with the batch first, or a list of tuples."""

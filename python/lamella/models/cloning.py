@@ -89,7 +89,7 @@ def _functional(model: Model, tensors: list[Any] | None) -> Model:
 
 
 def _layer(layer: Layer) -> Layer:
-    # A model is cloned, not read from its config, in which a layer of a user's own is a name that nobody may have registered.
+    # A model is cloned, not read from its config, in which a custom layer is a name that nobody may have registered.
     return clone_model(layer) if type(layer) in (Model, Sequential) else layer.clone()  # type: ignore[arg-type]
 
 

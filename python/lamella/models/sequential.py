@@ -86,7 +86,7 @@ class Sequential(Model, self_contained=True):
         Raises:
             TypeError: If there is none.
 
-        Deviation from Keras 2.2.5, whose fit goes on with the layers of compile.
+        Deviation from Keras 2.2.5, whose fit continues with the layers of compile.
         """
         if not self._stack:
             raise TypeError("There are no layers in the model.")

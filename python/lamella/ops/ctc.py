@@ -132,7 +132,7 @@ def beam_paths(logs: Floats, width: int) -> tuple[list[tuple[int, ...]], Floats]
     for step in logs:
         total = np.logaddexp(ends_blank, ends_label)
         last = np.array([beam[-1] if beam else blank for beam in beams])
-        # Each prefix goes on: with a blank, with its last label once more, or with one label more.
+        # Each prefix continues: with a blank, with its last label once more, or with one label more.
         stays_blank, stays_label = total + step[blank], ends_label + np.where(last == blank, -np.inf, step[last])
         more = total[:, None] + step[:blank]
         repeats = np.flatnonzero(last != blank)

@@ -1,4 +1,4 @@
-"""Weights of LSTM and GRU, of their cuDNN twins, and of GRU with reset_after, into each other: told apart by the bias.
+"""Weights of LSTM and GRU, of their cuDNN twins, and of GRU with reset_after, into each other: the bias says which is which.
 
 Source: Keras 2.2.5 keras/engine/saving.py, which goes by the class's name, too.
 """
@@ -49,7 +49,7 @@ def _kind(layer: Layer) -> str | None:
 def of_one(layer: Layer, arrays: Arrays) -> Arrays:
     """As `converted`, for a layer without layers inside, and its arrays alone."""
     kind = _kind(layer)
-    # Without a bias nothing tells the two apart, and cuDNN's have one.
+    # Without a bias the two look the same, and cuDNN's have one.
     if kind is None or len(arrays) != 3 or arrays[1].ndim != 2 or arrays[0].ndim != 2:
         return arrays
     units = arrays[1].shape[0]

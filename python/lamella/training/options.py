@@ -126,7 +126,7 @@ class FitOptions(_WithWorkers):
         shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
         class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
         sample_weight: An array for each output.
-        initial_epoch: With a loaded model the epochs that it had behind it, so that callbacks go on; see load_model.
+        initial_epoch: With a loaded model the number of epochs that it was trained for, so that callbacks continue; see load_model.
         steps_per_epoch: That many steps, each on all of the arrays, or batches of a generator.
         validation_steps: Batches of one validation, see validation_data.
         validation_freq: Validate after every n-th epoch, or after the epochs of a list.

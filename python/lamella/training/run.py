@@ -125,7 +125,7 @@ def _validation(steps: Steps, inputs: ModelInputs, options: FitOptions, data: Da
 
 
 def _validation_arrays(steps: Steps, inputs: ModelInputs, validation_data: Any) -> tuple[Data, list[Any]]:
-    """(x, y) or (x, y, weights), checked; and for callbacks the user's own arrays, then 0. if the phase matters."""
+    """(x, y) or (x, y, weights), checked; and for callbacks the user's arrays, then 0. if the phase matters."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
         raise ValueError(
@@ -173,7 +173,7 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
             training.close()
             if validation is not None:
                 validation.close()
-            if before.callbacks is not None:  # of a fit that goes on: this one was within one of its callbacks
+            if before.callbacks is not None:  # an outer fit continues: this one ran in one of its callbacks
                 steps.session = before
             empty_pool()
     return history

@@ -22,7 +22,7 @@ class Session:
 
     Attributes:
         callback_state: Of the callbacks of the last fit that has ended.
-        loaded: Of a file; the next fit may go on with it.
+        loaded: Of a file; the next fit may continue with it.
         callbacks: While the fit runs.
         objective: While the model is trained: the one whose metrics count the batches, see `Run`.
         warned: Of a loss that is not finite, once a fit.
@@ -39,7 +39,7 @@ class Session:
         return Session(self.callback_state, self.loaded)
 
     def current_state(self) -> CallbackState | None:
-        """Of the callbacks of the fit that goes on, else of the last one, or of the file of a loaded model."""
+        """Of the callbacks of the running fit, else of the last one, or of the file of a loaded model."""
         return self.loaded or self.callback_state if self.callbacks is None else state_of(self.callbacks)
 
     def end(self) -> None:
@@ -49,7 +49,7 @@ class Session:
             self.callbacks = self.loaded = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """The run at hand stays with the original; a copy may go on with the state of its callbacks, as a file may."""
+        """The current run stays with the original; a copy may continue with the state of its callbacks, as a file may."""
         loaded = self.loaded if self.callbacks is None else self.current_state()
         return vars(self) | {"loaded": loaded, "callbacks": None, "objective": None}
 

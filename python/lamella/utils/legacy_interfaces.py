@@ -1,4 +1,4 @@
-"""Keras-1 arguments for functions of one's own: what `keras.legacy.interfaces` has. Source: Keras 2.2.5 keras/legacy/interfaces.py.
+"""Keras-1 arguments for custom functions: what `keras.legacy.interfaces` has. Source: Keras 2.2.5 keras/legacy/interfaces.py.
 
 Layers and optimizers that were copied out of Keras and changed are decorated with these; lamella's own use `layers.keras1`.
 """

@@ -25,7 +25,7 @@ Key = tuple[int, int]  # of a mask, see ops.dropout
 
 
 class _Call(threading.local):
-    """The keys that were drawn in the call of a layer that goes on in this thread; None outside of one."""
+    """The keys that were drawn in the layer call that runs in this thread; None outside of one."""
 
     keys: dict[tuple[object, str], list[Key]] | None = None
 

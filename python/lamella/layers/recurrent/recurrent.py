@@ -65,7 +65,7 @@ class Recurrent(RNN):
         twin.cell = _Step(twin)
         return twin
 
-    # What a layer of one's own defines -------------------------------------------------------------------
+    # What a custom layer defines ------------------------------------------------------------------------
 
     def step(self, inputs: Value, states: list[Value]) -> tuple[Value, Sequence[Value]]:
         raise NotImplementedError(f"{type(self).__name__} '{self.name}' does not say what a step is")

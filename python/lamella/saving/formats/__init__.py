@@ -25,8 +25,8 @@ class Format:
         read: From an open file, its name for messages, and the seconds that it may take, if that is limited. Raises
             ModelFileError for what is no such file.
         to_bytes: A whole file. The same contents give the same bytes. None: the format is only read.
-        layout: Of an HDF5 file, for a format that is told by what the file holds: from a reader and the root, the contents, or
-            None where the file is laid out otherwise.
+        layout: Of an HDF5 file, for a format that is recognized by what the file holds: from a reader and the root, the
+            contents, or None where the file is laid out otherwise.
     """
 
     suffixes: tuple[str, ...] = ()

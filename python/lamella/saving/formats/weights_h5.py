@@ -71,5 +71,5 @@ def _entry(reader: Reader, place: str, group: h5py.Group) -> Entry:
     return Entry(reader.text(owned, "name") or "", arrays, place=place)
 
 
-# Such a file is told by what is in it: its name is one that HDF5 files of Keras 2 may have, too.
+# Such a file is recognized by what is in it: its name is one that HDF5 files of Keras 2 may have, too.
 FORMAT = Format(layout=layout)
