@@ -80,6 +80,7 @@ generate_legacy_method_interface = functools.partial(generate_legacy_interface, 
 
 
 def raise_duplicate_arg_error(old_arg: str, new_arg: str) -> NoReturn:
+    """Raises TypeError: one argument came under its old and its new name. Source: Keras 2.2.5."""
     raise TypeError(
         f"For the `{new_arg}` argument, the layer received both the legacy keyword argument `{old_arg}` and the Keras 2 keyword "
         f"argument `{new_arg}`. Stick to the latter!"
