@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lamella.core import config
 from lamella.core.checks import as_array
-from lamella.core.keras_names import complete as _complete
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -304,6 +303,3 @@ def _pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module 
     except ImportError as error:
         raise ImportError(f"Could not import PIL.Image. The use of `{who}` requires PIL.") from error
     return Image
-
-
-_complete(__name__)
