@@ -1,6 +1,8 @@
-"""Turning files into arrays."""
+"""Images, sequences and texts as arrays."""
 
 from lamella.core.keras_names import complete as _complete
 from lamella.preprocessing import image as image
+from lamella.preprocessing import sequence as sequence
+from lamella.preprocessing import text as text
 
 _complete(__name__)
