@@ -21,6 +21,7 @@ SUITES = {
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
     "recurrent": "bench.kernels.recurrent",
+    "embedding": "bench.embedding",
     "steps": "bench.steps",
     "models": "bench.models",
     "hog": "bench.hog",

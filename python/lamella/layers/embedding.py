@@ -40,8 +40,10 @@ class Embedding(KernelLayer, self_contained=True):
     Shapes:
         x [N, ...], embeddings [input_dim, output_dim] -> [N, ..., output_dim].
 
-    Numbers may come as integers or as floats, whose fraction is cut off. The gradient of the table is a dense array: rows that
-    occur several times get the sum, and optimizers with moments move the rows that did not occur, too, as in Keras.
+    Numbers may come as integers or as floats, whose fraction is cut off. The gradient of the table counts as a whole array: rows
+    that occur several times get the sum, and optimizers with moments move the rows that did not occur, too, as in Keras. A step
+    of SGD without momentum, or of Adagrad, takes as long as the rows of the batch ask for, whatever the table's size; a
+    regularizer, clipping by norm or accumulated gradients make it go through the whole table.
 
     Args:
         input_dim: Rows of the table; numbers are below it.

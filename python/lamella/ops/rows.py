@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.rows_gradient import RowsGradient
 from lamella.core.shapes import count
-from lamella.core.types import Array
+from lamella.core.types import Array, Value
+from lamella.core.variable import Variable
 from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.tape import Backward, Gradients, differentiable
+from lamella.ops.tape import Backward, Found, differentiable
 
 
-@differentiable
-def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
+def take(x: Value, *, indices: Array) -> Value:
     """The rows x[indices]; the gradient of a row that is taken several times is the sum, in the order of the indices.
 
     Args:
@@ -25,6 +26,13 @@ def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
     Raises:
         ValueError: For an index outside [0, R).
     """
+    # Nothing but Tape.gradients reads what comes together for a Variable.
+    return _take(x, indices=indices, in_rows=type(x) is Variable)
+
+
+@differentiable
+def _take(x: Array, *, indices: Array, in_rows: bool) -> tuple[Array, Backward]:
+    """in_rows: The gradient may be a RowsGradient."""
     if indices.size and (indices.min() < 0 or indices.max() >= len(x)):
         raise ValueError(f"take: expected indices in [0, {len(x)}), got {indices.min()} to {indices.max()}")
     if x.dtype not in (np.float32, np.float64):
@@ -34,9 +42,9 @@ def take(x: Array, *, indices: Array) -> tuple[Array, Backward]:
     y = empty_like(x, (rows.size, columns))
     _kernels.take_forward(contiguous(x.reshape(len(x), columns)), rows, y)
 
-    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(dy, (shape[0], columns))
-        _kernels.take_backward(contiguous(dy.reshape(rows.size, columns)), rows, dx)
-        return (dx.reshape(shape),)
+    def backward(dy: Array, need: tuple[bool, ...]) -> Found:
+        gradient = RowsGradient(shape, [(rows, contiguous(dy.reshape(rows.size, columns)))])
+        # In rows it is smaller only if not all of them were taken.
+        return (gradient if in_rows and rows.size < shape[0] else gradient.dense(),)
 
     return y.reshape(*indices.shape, *shape[1:]), backward

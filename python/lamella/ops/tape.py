@@ -18,18 +18,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeAlias, overload
+from typing import Any, NoReturn, TypeAlias, overload
 
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 
 Gradients: TypeAlias = tuple[Array | None, ...]
+# That of a Variable may be in rows, see ops/rows.py.
+Found: TypeAlias = tuple[Array | RowsGradient | None, ...]
 # backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
 # is wanted, and where it is not, None may stand for it.
-Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Gradients]
+Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Found]
 # The same for an op of several results; one of their gradients at least is there.
 BackwardOfSeveral: TypeAlias = Callable[[Gradients, tuple[bool, ...]], Gradients]
 
@@ -109,11 +112,12 @@ class Tape(_kernels.Recorder):
         self.first += 1
         return Tensor(value, self.first - 1, self.block)
 
-    def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]]) -> list[Array | None]:
+    def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]], in_rows: bool = False) -> list[Any]:
         """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
 
         loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
         not written to. Each closure is freed as soon as it was used. Called within the block, it begins the block anew.
+        in_rows: that of a Variable of which few rows were taken may be a RowsGradient.
 
         Raises:
             RuntimeError: For a Tensor of an earlier block, or one whose closures have been used.
@@ -133,7 +137,8 @@ class Tape(_kernels.Recorder):
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         _kernels.backpropagate(nodes, gradients)
-        return gradients[: self.first]
+        found = gradients[: self.first]
+        return found if in_rows else dense(found)
 
 
 def value_of(x: object) -> Array | None:

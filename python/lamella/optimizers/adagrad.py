@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from lamella import _kernels
 from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.core.types import Array
+from lamella.optimizers import rows
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.state import Reading
+
+_SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 
 
 @register("optimizers", "adagrad")
@@ -35,4 +40,7 @@ class Adagrad(Optimizer):
 
     def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         lr = self.decayed(iterations)
-        return [(_kernels.adagrad_update, (params, grads, *self._state.slots, lr, self.epsilon, *reading))]
+        return rows.calls(_kernels.adagrad_update, params, grads, self._state.slots, (lr, self.epsilon, *reading))
+
+    def skips_zeros(self) -> bool:
+        return self.epsilon > _SMALLEST_NORMAL  # else 0 / 0 where no gradient came yet

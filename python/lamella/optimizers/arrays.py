@@ -8,8 +8,11 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lamella.core.rows_gradient import RowsGradient
 from lamella.core.types import Array
 
+# Of gradients' memory; what is in rows is summed into an array of its own.
+_OWNERS = (np.ndarray, RowsGradient)
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -66,7 +69,7 @@ def clean_grads(
                 f"{who}: An operation has `None` for gradient ({names[i] if names else f'parameter {i}'}). Please make sure that "
                 "all of your ops have a gradient defined (i.e. are differentiable)."
             )
-        if not isinstance(g, np.ndarray):
+        if not isinstance(g, (np.ndarray, RowsGradient)):
             raise TypeError(f"{who}: expected {_gradient(names, i)} to be a NumPy array, got {type(g).__name__}")
         if g.shape != p.shape:
             raise ValueError(f"{who}: expected {_gradient(names, i)} of shape {p.shape}, got {g.shape}")
@@ -75,10 +78,12 @@ def clean_grads(
     written = [(called(names, i), p) for i, p in enumerate(params)]
     written += [(f"the state of {called(names, i)}", s) for slot in state for i, s in enumerate(slot)]
     for i, g in enumerate(grads):
+        if isinstance(g, RowsGradient):
+            continue  # its rows are summed into an array of their own before anything is written
         for noun, w in written:
             if np.may_share_memory(g, w):
                 raise ValueError(f"{who}: {_gradient(names, i)} overlaps the memory of {noun}; pass a copy")
-    return [np.require(g, p.dtype, ("C", "A")) for p, g in zip(params, grads)]
+    return [g if isinstance(g, RowsGradient) else np.require(g, p.dtype, ("C", "A")) for p, g in zip(params, grads)]
 
 
 def _gradient(names: Sequence[str] | None, i: int) -> str:
@@ -96,12 +101,11 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
     NumPy's `base` is the object at the root, so arrays with different NumPy roots cannot overlap. Raises AttributeError
     for what is no array.
     """
-    ndarray = np.ndarray
     for g in grads:
         root = g.base
         if root is None:
             root = g
-        if id(root) in owners or type(root) is not ndarray:
+        if id(root) in owners or type(root) not in _OWNERS:
             return True
     return False
 

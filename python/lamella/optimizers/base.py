@@ -11,6 +11,7 @@ from lamella import _kernels
 from lamella.core.atomic import Call, commit, write
 from lamella.core.configurable import Config
 from lamella.core.graphs import GraphUpdate
+from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays, in_graphs
@@ -20,6 +21,7 @@ from lamella.optimizers.stateful import Stateful
 
 Rule = TypeVar("Rule", bound="Optimizer")
 
+_LARGEST = float(np.finfo(np.float32).max)
 _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
 
@@ -58,6 +60,12 @@ class Optimizer(Stateful):
         self._every = steps(kwargs.get("gradient_accumulation_steps"))
         self._rounded: dict[tuple[float, bool], float] = {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A rule that changes another one's does not keep what that one promised.
+        if ("calls" in vars(cls) or "update" in vars(cls)) and "skips_zeros" not in vars(cls):
+            cls.skips_zeros = Optimizer.skips_zeros  # type: ignore[method-assign]
+
     def __setattr__(self, name: str, value: Any) -> None:  # Any: as object.__setattr__
         held = self.__dict__.get(name)
         if isinstance(held, Variable) and not isinstance(value, Variable):
@@ -81,7 +89,7 @@ class Optimizer(Stateful):
         Args:
             params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of those of
                 the first call, so later calls may bring other views of it (see `bind`).
-            grads: As many arrays of the same shapes and dtype, read only.
+            grads: As many arrays of the same shapes and dtype, read only; or a RowsGradient for one of few rows.
 
         Returns:
             True, or False where the gradients were only added up (see gradient_accumulation_steps).
@@ -110,6 +118,8 @@ class Optimizer(Stateful):
             self.turn_to(params)
         if type(grads) is not list:
             grads = list(grads)
+        if RowsGradient in map(type, grads) and not self._steps_by_rows():
+            grads = dense(grads)
         try:
             if arrays.may_alias(grads, self._roots):
                 grads = self._clean(params, grads)
@@ -150,6 +160,20 @@ class Optimizer(Stateful):
         If it does not come to its end, they are put back from copies.
         """
         commit(self.calls(params, grads, iterations, reading))
+
+    def skips_zeros(self) -> bool:
+        """Whether a gradient of 0 changes neither its weight nor state, at a usual lr. Then `calls` takes gradients in rows.
+
+        Weights below the smallest normal number are the exception: whole arrays turn them into 0.
+        """
+        return False
+
+    def _steps_by_rows(self) -> bool:
+        """Whether a step by rows has the bits of one by whole arrays."""
+        # Sums of squares are added in an order that depends on the places of all rows.
+        bounded = self.clipnorm or self.clipnorm_per_tensor or (self._every or 1) > 1
+        # 0 times a negative rate is -0.0, and NaN times one that float32 does not hold.
+        return not bounded and self.skips_zeros() and 0 <= self.decayed(int(self.iterations)) <= _LARGEST
 
     def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""

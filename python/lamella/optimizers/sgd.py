@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from lamella import _kernels
 from lamella.core.atomic import Call
 from lamella.core.registry import register
+from lamella.core.rows_gradient import dense
 from lamella.core.types import Array
+from lamella.optimizers import rows
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.state import Reading, State
 
@@ -42,8 +44,11 @@ class SGD(Optimizer):
         if momentum != 0 or reading[0]:
             self._settle(state)
             return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), *reading))]
-        kernel: Call = _kernels.sgd_update, (params, grads, [], lr, 0.0, 0, *reading)
-        return [kernel, (setattr, (state, "late", (list(grads), lr, reading)))]
+        calls = rows.calls(_kernels.sgd_update, params, grads, (), ([], lr, 0.0, 0, *reading))
+        return [*calls, (setattr, (state, "late", (list(grads), lr, reading)))]
+
+    def skips_zeros(self) -> bool:
+        return float(self.momentum) == 0
 
     def _settle(self, state: State) -> None:
         if state.late is not None:
@@ -51,5 +56,5 @@ class SGD(Optimizer):
             (moments,) = state.slots
             for m in moments:
                 m.fill(0)
-            _kernels.sgd_update(moments, grads, [], lr, 0.0, 0, *reading)  # 0 - lr*g
+            _kernels.sgd_update(moments, dense(grads), [], lr, 0.0, 0, *reading)  # 0 - lr*g
             state.late = None

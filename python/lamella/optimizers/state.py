@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
 
@@ -33,7 +34,7 @@ class State:
     params: list[Array] | None = None
     names: list[str] = field(default_factory=list)
     accumulated: Variable = field(default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False))
-    late: tuple[list[Array], float, Reading] | None = None
+    late: tuple[list[Array | RowsGradient], float, Reading] | None = None
     # What Keras saves beside the slots, and no kernel reads.
     placeholders: list[Array] = field(default_factory=list)
 
@@ -57,7 +58,8 @@ class State:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"params": None}  # whoever copies the parameters does so on its own
+        late = self.late and (dense(self.late[0]), *self.late[1:])
+        return vars(self) | {"params": None, "late": late}  # whoever copies the parameters does so on its own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -65,7 +67,7 @@ class State:
         self.sums = [owned(array) for array in self.sums]
         self.placeholders = [owned(array) for array in self.placeholders]
         if self.late is not None:
-            self.late = [owned(array) for array in self.late[0]], *self.late[1:]
+            self.late = [owned(array) for array in dense(self.late[0])], *self.late[1:]
 
 
 def share(array: Array, name: str) -> Variable:

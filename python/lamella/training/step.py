@@ -85,7 +85,8 @@ class Steps(PickledByName):
     def _gradients(self, terms: list[LossTerm]) -> list[Array]:
         """Zeros for idle weights, which Keras 2.2.5 refuses: its rules leave such a weight as it is; AdamW's decay does not."""
         # None, for another weight without a gradient, is refused by the optimizer, which names the weight.
-        grads: list[Any] = self._tape.gradients(terms)
+        # A communicator, and a `step` of a user's own, take whole arrays.
+        grads = self._tape.gradients(terms, in_rows=self.communicator is None and self.optimizer.commits)
         if self._idle is None:
             self._idle = self._find_idle()
         for i in self._idle:

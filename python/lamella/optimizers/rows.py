@@ -1,0 +1,35 @@
+"""Steps on the rows that a batch took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import setitem
+
+from lamella.core.atomic import Call
+from lamella.core.rows_gradient import RowsGradient
+from lamella.core.types import Array
+
+
+def calls(
+    kernel: Callable[..., None],
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    slots: Sequence[list[Array]],
+    rest: tuple[object, ...],
+) -> list[Call]:
+    """The calls of kernel(params, grads, *slots, *rest), for a rule that skips zeros.
+
+    Where a gradient is in rows the kernel gets copies of these rows of the parameter and its slots, which are then put back.
+    """
+    if RowsGradient not in map(type, grads):
+        return [(kernel, (params, grads, *slots, *rest))]
+    whole = [list(params), *map(list, slots)]
+    read = list(grads)
+    put: list[Call] = []
+    for i, g in enumerate(grads):
+        if isinstance(g, RowsGradient):
+            rows, read[i] = g.touched()
+            for tables in whole:
+                table, tables[i] = tables[i], tables[i].take(rows, axis=0)
+                put.append((setitem, (table, rows, tables[i])))
+    return [(kernel, (whole[0], read, *whole[1:], *rest)), *put]
