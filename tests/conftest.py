@@ -14,6 +14,7 @@ def fresh():
     config.set_floatx("float32")
     config.set_image_data_format("channels_last")
     config.set_legacy_frozen_batch_norm(False)
+    config.set_dialect("keras2")
 
 
 @pytest.fixture

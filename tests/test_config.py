@@ -284,3 +284,10 @@ if __name__ == "__main__":
         print(len(set(pool.map(lambda _: total(), range(32)))))
 """
     assert python(script, LAMELLA_THREADS=backend).stdout == "1\n"
+
+
+def test_the_dialect_is_one_of_two():
+    assert config.dialect() == "keras2"
+    with pytest.raises(ValueError, match="set_dialect: expected 'keras2' or 'tf', got 'torch'"):
+        config.set_dialect("torch")
+    assert config.dialect() == "keras2"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 from lamella import _kernels
+from lamella.core.config import dialect as dialect
 from lamella.core.config import legacy_frozen_batch_norm as legacy_frozen_batch_norm
 from lamella.core.config import max_file_bytes as max_file_bytes
+from lamella.core.config import set_dialect as set_dialect
 from lamella.core.config import set_legacy_frozen_batch_norm as set_legacy_frozen_batch_norm
 from lamella.core.config import set_max_file_bytes as set_max_file_bytes
 from lamella.core.pool import PoolCounts as PoolCounts

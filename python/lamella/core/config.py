@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 DataFormat = Literal["channels_last", "channels_first"]
+Dialect = Literal["keras2", "tf"]
 
 _FLOATS = ("float32", "float64")
 _FORMATS = ("channels_last", "channels_first")
@@ -15,8 +16,9 @@ _image_data_format: DataFormat = "channels_last"
 _legacy_frozen_batch_norm: bool = False
 _max_file_bytes: int | None = None
 _is_keras: bool = False
+_dialect: Dialect = "keras2"
 
-_ALL = ("_epsilon", "_floatx", "_image_data_format", "_legacy_frozen_batch_norm", "_max_file_bytes", "_is_keras")
+_ALL = ("_epsilon", "_floatx", "_image_data_format", "_legacy_frozen_batch_norm", "_max_file_bytes", "_is_keras", "_dialect")
 
 
 def epsilon() -> float:
@@ -97,6 +99,33 @@ def is_keras() -> bool:
 def set_is_keras() -> None:
     global _is_keras
     _is_keras = True
+
+
+def dialect() -> Dialect:
+    """Whose rules hold where Keras 2.2.5 ("keras2") and tf.keras of TensorFlow 2 ("tf") differ, see `set_dialect`."""
+    return _dialect
+
+
+def set_dialect(name: str) -> None:
+    """Choose the rules for models and layers that are made, and compiled, from now on.
+
+    "tf": the first layer of a kind is called dense and the next dense_1, not dense_1 and dense_2; metrics are named in
+    the logs as compile was given them; losses with sample weights are divided by the number of rows, those with masks by
+    the number of rows that count, not by the number of weights that are not 0; weighted metrics by the sum of the weights.
+
+    Args:
+        name: "keras2" or "tf".
+
+    Raises:
+        ValueError: For another name.
+    """
+    global _dialect
+    if name == "keras2":
+        _dialect = "keras2"
+    elif name == "tf":
+        _dialect = "tf"
+    else:
+        raise ValueError(f"set_dialect: expected 'keras2' or 'tf', got {name!r}")
 
 
 def get_state() -> dict[str, Any]:

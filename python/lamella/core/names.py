@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 
+from lamella.core import config
+
 # MaxPooling2D -> max_pooling2d, LSTMCell -> lstm_cell, ReLU -> re_lu: Keras's own spelling.
 _BOUNDARY = re.compile(r"(?<=.)(?=[A-Z][a-z0-9])|(?<=[a-z])(?=[A-Z])")
 
@@ -22,8 +24,12 @@ def next_uid(prefix: str = "") -> int:
 
 
 def unique_name(class_name: str) -> str:
+    """dense_1, dense_2 ...; in the dialect of tf.keras dense, dense_1 ..."""
     prefix = snake_case(class_name)
-    return f"{prefix}_{next_uid(prefix)}"
+    uid = next_uid(prefix)
+    if config.dialect() == "tf":
+        return f"{prefix}_{uid - 1}" if uid > 1 else prefix
+    return f"{prefix}_{uid}"
 
 
 def reset_uids() -> None:

@@ -73,6 +73,14 @@ class Variable(PickledByName):
             setattr(self, name, value)
         self.value = owned(self.value)
 
+    def assign_add(self, delta: ArrayLike) -> None:
+        """Add `delta`, in place."""
+        self.assign(self.value + np.asarray(delta))
+
+    def assign_sub(self, delta: ArrayLike) -> None:
+        """Take `delta` off, in place."""
+        self.assign(self.value - np.asarray(delta))
+
     def numpy(self) -> NDArray[Any]:
         """A copy of the value."""
         return self.value.copy()

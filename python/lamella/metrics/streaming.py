@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lamella.core.config import floatx
 from lamella.core.configurable import Configurable
 from lamella.core.names import snake_case
 from lamella.core.types import Array
-from lamella.core.variable import owned
+from lamella.core.variable import Variable, owned
 from lamella.ops.tape import value_of
 
 
@@ -24,6 +25,8 @@ class Metric(Configurable):
     Args:
         name: Of its column; the class's own in snake_case if None.
 
+    A subclass may make its numbers by `add_weight`: then `reset_states` sets them to 0, if it is not written.
+
     Attributes:
         direction: Which way it improves, "max" or "min"; None leaves that to the name.
 
@@ -33,8 +36,23 @@ class Metric(Configurable):
     stateful: ClassVar[bool] = True
     direction: ClassVar[str | None] = None
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
+        self.dtype = dtype
+
+    def add_weight(
+        self, name: str, shape: tuple[int, ...] = (), initializer: str = "zeros", dtype: str | None = None
+    ) -> Variable:
+        """A number, or an array, of the metric's state.
+
+        Args:
+            initializer: "zeros"; another one raises ValueError, as each epoch begins with zeros.
+            dtype: Of the metric if None, else floatx.
+        """
+        if initializer not in ("zeros", "zero"):
+            raise ValueError(f"{self.name}.add_weight: expected initializer='zeros', as an epoch begins, got {initializer!r}")
+
+        return Variable(np.zeros(shape, dtype or self.dtype or floatx()), f"{name}:0", trainable=False)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Take a batch in."""
@@ -45,8 +63,19 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} does not say what its result is")
 
     def reset_states(self) -> None:
-        """Forget all batches."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it forgets")
+        """Forget all batches. What is not written sets all that add_weight made to 0."""
+        if type(self).reset_state is not Metric.reset_state:
+            self.reset_state()
+            return
+        state = [v for v in vars(self).values() if isinstance(v, Variable)]
+        if not state:
+            raise NotImplementedError(f"{type(self).__name__} does not say how it forgets: write reset_states()")
+        for variable in state:
+            variable.assign(np.zeros_like(variable.value))
+
+    def reset_state(self) -> None:
+        """`reset_states` by its name of TensorFlow 2.5 and later."""
+        self.reset_states()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({name: owned(v) if isinstance(v, np.ndarray) else v for name, v in state.items()})

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from lamella.core import registry
+from lamella.core import config, registry
 from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
@@ -20,6 +20,7 @@ from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 from lamella.training.gathered import moves, twin_of
 
+Rule = Literal["weights", "rows", "sum"]
 # A Tensor and what each of its elements counts in the total.
 LossTerm = tuple[Tensor, Array]
 Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one that has them as `masks`
@@ -88,11 +89,19 @@ class Output(PickledByName):
     mode: str | None
     metrics: list[Metric] = field(default_factory=list)
 
+    # How the losses of its rows become one number, see `row_shares`.
+    rule: Rule = "weights"
+
+    def __post_init__(self) -> None:
+        # A loss object returns one number when it is called, and its rows from `call`.
+        loss: Any = self.loss
+        self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
+
     @property
     def loss_name(self) -> str | None:
         """The name of a loss of lamella's own; None for a user's, which decides on its own what targets it takes."""
         name: str = getattr(self.loss, "__name__", "")
-        return name if registry.find("losses", name) is self.loss else None
+        return name if registry.find("losses", name) is getattr(type(self.loss), "function", self.loss) else None
 
 
 class Objective(PickledByName):
@@ -123,7 +132,12 @@ class Objective(PickledByName):
         modes = resolve.modes_by_output(sample_weight_mode, names)
         if not penalized and all(f is None for f in losses):
             raise ValueError("The model cannot be compiled because it has no loss to optimize.")
-        self.outputs = [Output(i, names[i], shapes[i], f, weights[i], modes[i]) for i, f in enumerate(losses) if f is not None]
+        in_tf = config.dialect() == "tf"
+        self.outputs = [
+            Output(i, names[i], shapes[i], f, weights[i], modes[i], rule=_rule(f, in_tf=in_tf))
+            for i, f in enumerate(losses)
+            if f is not None
+        ]
         self.names = ["loss"]
         several = len(names) > 1
         if several:
@@ -136,7 +150,11 @@ class Objective(PickledByName):
                 for metric in given[output.index]:
                     name, function = resolve.metric_function(metric, output.loss, output.shape)
                     function = resolve.with_own_state(function, with_state)
-                    name = self._free_name((f"{output.name}_" if several else "") + ("weighted_" if is_weighted else "") + name)
+                    if is_weighted and in_tf:
+                        function = _streamed(function, name)
+                    elif is_weighted:
+                        name = f"weighted_{name}"
+                    name = self._free_name((f"{output.name}_" if several else "") + name)
                     output.metrics.append(Metric(name, function, is_weighted))
                     self.names.append(name)
         for name in self.names:
@@ -200,16 +218,16 @@ class Objective(PickledByName):
         terms: list[LossTerm] = []
         masks = None if type(values) is list else values.masks
         for output, target, weight in zip(self.outputs, targets, weights):
-            rows = output.loss(target, values[output.index])
+            rows = output.rows(target, values[output.index])
             if rows is None:
                 raise TypeError(f"the loss of '{output.name}' returned NoneType, expected numbers")
             array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)
             mask = None if masks is None else masks[output.index]
-            plain = weight is None and mask is None
+            plain = weight is None and mask is None and output.rule != "sum"
             if plain:
                 loss = total_of(array) / array.size
             else:
-                shares = row_shares(weight, array, mask)
+                shares = row_shares(weight, array, mask, output.rule)
                 loss = float((array * shares).sum())
             losses.append(loss)
             counts = output.weight if type(output.weight) is float else float(output.weight)
@@ -264,10 +282,27 @@ def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:
     return [metric for output in outputs for metric in output.metrics]
 
 
-def row_shares(weights: Array | None, losses: Array, mask: Array | None = None) -> Array:
+def _rule(loss: Callable[..., Any], *, in_tf: bool) -> Rule:
+    if getattr(loss, "reduction", None) == "sum":
+        return "sum"
+    return "rows" if in_tf else "weights"
+
+
+def _streamed(metric: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A metric whose number is sum(w * v) / sum(w) over the epoch, as tf.keras weighs."""
+    wrapper = registry.get("metrics", "MeanMetricWrapper")
+    streamed: Callable[..., Any] = metric if hasattr(metric, "update_state") else wrapper(metric, name)
+    return streamed
+
+
+def row_shares(weights: Array | None, losses: Array, mask: Array | None = None, rule: Rule = "weights") -> Array:
     """What each of `losses` counts in their weighted mean, sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither
     sum(w) nor N). Losses of more axes than the weights are averaged over those first; of fewer, repeated. Masked losses
     count nothing: before that, losses are multiplied by mask / (mean(mask) + 1e-7).
+
+    Args:
+        rule: "weights": as above. "rows", of tf.keras 2.11: sum(w * l) / N, where masked losses are not of the N. "sum":
+            sum(w * l).
 
     Deviation: where all weights are 0 the mean is 0; Keras divides by zero, which ruins the model.
 
@@ -277,10 +312,19 @@ def row_shares(weights: Array | None, losses: Array, mask: Array | None = None) 
     if mask is not None and losses.ndim:
         if mask.shape != losses.shape:
             raise ValueError(f"expected a mask of the losses' shape {losses.shape}, got {mask.shape}")
-        return np.asarray(row_shares(weights, losses) * (mask / (mask.mean() + 1e-7)), losses.dtype)
+        if rule == "sum":
+            scale = mask
+        elif rule == "rows":
+            scale = mask * (mask.size / (np.count_nonzero(mask) or 1))
+        else:
+            scale = mask / (mask.mean() + 1e-7)
+        return np.asarray(row_shares(weights, losses, rule=rule) * scale, losses.dtype)
+    if rule == "sum":
+        return np.asarray(row_shares(weights, losses, rule="rows") * losses.size, losses.dtype)
     if weights is None:
         return np.full(losses.shape, 1 / (losses.size or 1), losses.dtype)
-    shares = weights / losses.dtype.type(np.count_nonzero(weights) or 1)
+    counted = np.count_nonzero(weights) if rule == "weights" else weights.size
+    shares = weights / losses.dtype.type(counted or 1)
     if losses.ndim > weights.ndim:
         extra = losses.shape[weights.ndim :]
         shares = shares.reshape(*weights.shape, *[1] * len(extra)) / losses.dtype.type(np.prod(extra))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lamella.core import registry
+from lamella.core import config, registry
 from lamella.core.checks import check_number
 from lamella.core.configurable import deserialize
 from lamella.core.shapes import Shape
@@ -17,7 +17,7 @@ LossFunction = Callable[..., Any]
 
 def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | None]:
     """One loss function for each output; None for an output that is not trained."""
-    if isinstance(loss, Mapping):
+    if isinstance(loss, Mapping) and set(loss) != {"class_name", "config"}:
         _refuse_unknown(loss, names, "loss")
         for name in names:
             if name not in loss:
@@ -36,7 +36,11 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
         given = list(loss)
     else:
         given = [loss] * len(names)
-    return [deserialize("losses", entry) for entry in given]
+    losses = [deserialize("losses", entry) for entry in given]
+    for entry in losses:
+        if isinstance(entry, type):
+            raise ValueError(f"Could not interpret loss function identifier: {entry} is a class; pass {entry.__name__}(...)")
+    return losses
 
 
 def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float | Variable]:
@@ -104,8 +108,10 @@ def modes_by_output(mode: Any, names: Sequence[str]) -> list[str | None]:
 def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tuple[str, Callable[..., Any]]:
     """Name and function of one metric; 'acc' and 'ce' mean what fits the loss and the output (spec of Keras 2.2.5).
 
-    One column or binary cross-entropy: binary; the sparse loss: sparse; else categorical.
+    One column or binary cross-entropy: binary; the sparse loss: sparse; else categorical. Keras 2 calls the column "acc", "ce"
+    or by the function's name, tf.keras by the name that compile was given.
     """
+    as_given = config.dialect() == "tf" and isinstance(metric, str)
     for aliases, short, long in ((("accuracy", "acc"), "acc", "accuracy"), (("crossentropy", "ce"), "ce", "crossentropy")):
         if isinstance(metric, str) and metric in aliases:
             kind = getattr(loss, "__name__", "")
@@ -115,14 +121,14 @@ def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tup
                 family = "sparse_categorical"
             else:
                 family = "categorical"
-            return short, registry.get("metrics", f"{family}_{long}")
+            return metric if as_given else short, registry.get("metrics", f"{family}_{long}")
     if isinstance(metric, type):
         raise ValueError(f"Could not interpret metric function identifier: {metric} is a class; pass {metric.__name__}(...)")
     function = deserialize("metrics", metric)
     name = getattr(function, "name", None) or getattr(function, "__name__", None)
     if not callable(function) or name is None:
         raise ValueError(f"Could not interpret metric function identifier: {metric}")
-    return name, function
+    return metric if as_given else name, function
 
 
 def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[..., Any]:

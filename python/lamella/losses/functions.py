@@ -6,11 +6,7 @@ written with `lamella.backend` or Python's operators.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from lamella import ops
-from lamella.core import configurable
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 from lamella.core.types import Value
@@ -120,22 +116,3 @@ mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
 kld = KLD = kullback_leibler_divergence
 cosine = cosine_proximity
-
-
-def serialize(loss: Any) -> Any:
-    """The name of a loss function."""
-    return configurable.serialize(loss)
-
-
-def deserialize(name: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss of that name, or of {"class_name", "config"}. Raises ValueError "Unknown loss function: ..."."""
-    return configurable.deserialize("losses", name, custom_objects)
-
-
-def get(identifier: Any) -> Any:
-    """A name or config, or a function as it is; None stays None. Raises ValueError for anything else."""
-    if identifier is None or callable(identifier):
-        return identifier
-    if isinstance(identifier, (str, Mapping)):
-        return deserialize(identifier)
-    raise ValueError(f"Could not interpret loss function identifier: {identifier}")

@@ -1,0 +1,409 @@
+"""Means over all samples of an epoch, and the metrics of tf.keras that are means of a function. Source: tf.keras 2.10."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lamella import losses
+from lamella.core import configurable
+from lamella.core.configurable import Config
+from lamella.core.registry import register
+from lamella.metrics import accuracies
+from lamella.metrics.streaming import Metric
+from lamella.ops.tape import value_of
+
+M = TypeVar("M", bound="MeanMetricWrapper")
+
+
+class _Running(Metric):
+    """sum(w * v) and sum(w) of all values that came."""
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+        self._total = self._count = 0.0
+
+    def add(self, values: ArrayLike, sample_weight: ArrayLike | None) -> None:
+        """Take values in. Weights of fewer axes than the values count for all that lies in a row.
+
+        Raises:
+            ValueError: The shapes do not fit.
+        """
+        plain: NDArray[Any] = np.asarray(value_of(values), np.float64)
+        if sample_weight is None:
+            self._total += float(plain.sum())
+            self._count += plain.size
+            return
+        weights = np.asarray(value_of(sample_weight), np.float64)
+        while weights.ndim > plain.ndim and weights.shape[-1] == 1:
+            weights = weights[..., 0]
+        if weights.shape != plain.shape[: weights.ndim]:
+            raise ValueError(
+                f"{self.name}: expected sample weights of shape {plain.shape}, or of its first axes, got {weights.shape}"
+            )
+        spread = np.broadcast_to(weights.reshape(*weights.shape, *[1] * (plain.ndim - weights.ndim)), plain.shape)
+        self._total += float((plain * spread).sum())
+        self._count += float(spread.sum())
+
+    def result(self) -> float:
+        return self._total / self._count if self._count else 0.0
+
+    def reset_states(self) -> None:
+        self._total = self._count = 0.0
+
+
+class _OfValues(_Running):
+    """Takes values instead of targets and predictions, from a training loop of one's own."""
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        self.add(values, sample_weight)
+
+    def __call__(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:  # type: ignore[override]
+        self.update_state(values, sample_weight)
+        return self.result()
+
+
+@register("metrics")
+class Mean(_OfValues):
+    """sum(w * v) / sum(w) of all values that came; 0 before the first.
+
+    Example:
+        >>> from lamella.metrics import Mean
+        >>> mean = Mean()
+        >>> mean.update_state([1.0, 2.0]), mean.update_state(6.0)
+        (None, None)
+        >>> mean.result()
+        3.0
+    """
+
+
+@register("metrics")
+class Sum(_OfValues):
+    """sum(w * v) of all values that came."""
+
+    def result(self) -> float:
+        return self._total
+
+
+class _OfRows(_Running):
+    """The mean of a function over all rows of an epoch."""
+
+    function: ClassVar[Callable[..., Any]]
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        """One value for each row."""
+        return type(self).function(y_true, y_pred)
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        self.add(self.rows(np.asarray(value_of(y_true)), np.asarray(value_of(y_pred))), sample_weight)
+
+
+@register("metrics")
+class MeanMetricWrapper(_OfRows):
+    """The mean of a function over all rows of an epoch, each with its sample weight.
+
+    Args:
+        fn: Returns one value for each row of (y_true, y_pred).
+        name: Of the column; the function's name if None.
+        **kwargs: What else `fn` is called with.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self.fn = fn
+        self.arguments = kwargs
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return self.fn(y_true, y_pred, **self.arguments)
+
+    def get_config(self) -> Config:
+        return {"fn": configurable.serialize(self.fn), "name": self.name, "dtype": self.dtype, **self.arguments}
+
+    @classmethod
+    def from_config(cls: type[M], config: Config) -> M:
+        return cls(**{**config, "fn": configurable.deserialize("metrics", config["fn"])})
+
+
+@register("metrics")
+class Accuracy(_OfRows):
+    """The share of predictions that equal their targets."""
+
+    direction = "max"
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return np.asarray(y_true) == np.asarray(y_pred)
+
+
+@register("metrics")
+class BinaryAccuracy(_OfRows):
+    """The share of predictions on the right side of the threshold: (p > threshold) == y, the mean over the last axis."""
+
+    direction = "max"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, threshold: float = 0.5) -> None:
+        super().__init__(name, dtype)
+        self.threshold = threshold
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return ((np.asarray(y_pred) > self.threshold) == np.asarray(y_true)).mean(axis=-1)
+
+
+@register("metrics")
+class CategoricalAccuracy(_OfRows):
+    """The share of rows whose largest prediction is at the target's 1."""
+
+    direction = "max"
+    function = staticmethod(accuracies.categorical_accuracy)
+
+
+@register("metrics")
+class SparseCategoricalAccuracy(_OfRows):
+    """The share of rows whose largest prediction is at the class label."""
+
+    direction = "max"
+    function = staticmethod(accuracies.sparse_categorical_accuracy)
+
+
+class _TopK(_OfRows):
+    direction = "max"
+
+    def __init__(self, k: int = 5, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+        self.k = k
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return type(self).function(y_true, y_pred, k=self.k)
+
+
+@register("metrics")
+class TopKCategoricalAccuracy(_TopK):
+    """The share of rows whose target is among the k largest predictions."""
+
+    function = staticmethod(accuracies.top_k_categorical_accuracy)
+
+
+@register("metrics")
+class SparseTopKCategoricalAccuracy(_TopK):
+    """The share of rows whose class label is among the k largest predictions."""
+
+    function = staticmethod(accuracies.sparse_top_k_categorical_accuracy)
+
+
+@register("metrics")
+class MeanSquaredError(_OfRows):
+    """The mean of (p - y)^2."""
+
+    direction = "min"
+    function = staticmethod(losses.mean_squared_error)
+
+
+@register("metrics")
+class RootMeanSquaredError(_OfRows):
+    """The root of the mean of (p - y)^2."""
+
+    direction = "min"
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return np.square(np.asarray(y_pred) - np.asarray(y_true))
+
+    def result(self) -> float:
+        return float(np.sqrt(super().result()))
+
+
+@register("metrics")
+class MeanAbsoluteError(_OfRows):
+    """The mean of |p - y|."""
+
+    direction = "min"
+    function = staticmethod(losses.mean_absolute_error)
+
+
+@register("metrics")
+class MeanAbsolutePercentageError(_OfRows):
+    """The mean of 100 |p - y| / |y|."""
+
+    direction = "min"
+    function = staticmethod(losses.mean_absolute_percentage_error)
+
+
+@register("metrics")
+class MeanSquaredLogarithmicError(_OfRows):
+    """The mean of (log(p + 1) - log(y + 1))^2."""
+
+    direction = "min"
+    function = staticmethod(losses.mean_squared_logarithmic_error)
+
+
+@register("metrics")
+class LogCoshError(_OfRows):
+    """The mean of log(cosh(p - y))."""
+
+    direction = "min"
+    function = staticmethod(losses.logcosh)
+
+    def __init__(self, name: str = "logcosh", dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+
+
+@register("metrics")
+class Poisson(_OfRows):
+    """The mean of p - y log p."""
+
+    direction = "min"
+    function = staticmethod(losses.poisson)
+
+
+@register("metrics")
+class KLDivergence(_OfRows):
+    """The mean of sum y log(y / p)."""
+
+    direction = "min"
+
+    def __init__(self, name: str = "kullback_leibler_divergence", dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+
+    function = staticmethod(losses.kullback_leibler_divergence)
+
+
+@register("metrics")
+class CosineSimilarity(_OfRows):
+    """The mean of cos(y, p): 1 is best, while the loss of this name is its negative.
+
+    Args:
+        axis: -1; another one raises ValueError.
+    """
+
+    direction = "max"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, axis: int = -1) -> None:
+        super().__init__(name, dtype)
+        self.axis = losses.last_axis(axis, "CosineSimilarity")
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return -losses.cosine_proximity(y_true, y_pred)
+
+
+class _OfLoss(_OfRows):
+    """A loss object's rows; the options are the loss's."""
+
+    direction = "min"
+    loss: losses.Loss
+
+    def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        return self.loss.call(y_true, y_pred)
+
+
+@register("metrics")
+class Hinge(_OfLoss):
+    """The mean of max(1 - y p, 0), for labels of -1 and 1, or 0 and 1."""
+
+    loss = losses.Hinge()
+
+
+@register("metrics")
+class SquaredHinge(_OfLoss):
+    """The mean of max(1 - y p, 0)^2, for labels of -1 and 1, or 0 and 1."""
+
+    loss = losses.SquaredHinge()
+
+
+@register("metrics")
+class CategoricalHinge(_OfLoss):
+    """The mean of max(0, max((1 - y) p) - sum(y p) + 1)."""
+
+    loss = losses.CategoricalHinge()
+
+
+@register("metrics")
+class BinaryCrossentropy(_OfLoss):
+    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: str | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(name, dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.loss = losses.BinaryCrossentropy(from_logits, label_smoothing)
+
+
+@register("metrics")
+class CategoricalCrossentropy(_OfLoss):
+    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        dtype: str | None = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(name, dtype)
+        self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
+        self.loss = losses.CategoricalCrossentropy(from_logits, label_smoothing)
+
+
+@register("metrics")
+class SparseCategoricalCrossentropy(_OfLoss):
+    """The mean of the loss of this name; see there for `from_logits`.
+
+    Args:
+        axis: -1; another one raises ValueError.
+    """
+
+    def __init__(self, name: str | None = None, dtype: str | None = None, from_logits: bool = False, axis: int = -1) -> None:
+        super().__init__(name, dtype)
+        self.from_logits = from_logits
+        self.axis = losses.last_axis(axis, "SparseCategoricalCrossentropy")
+        self.loss = losses.SparseCategoricalCrossentropy(from_logits)
+
+
+@register("metrics")
+class MeanIoU(Metric):
+    """The mean over classes of intersection / union of predicted and true labels.
+
+    Args:
+        num_classes: Labels are 0 .. num_classes - 1.
+
+    Source: tf.keras 2.10: classes that never came do not count.
+    """
+
+    direction = "max"
+
+    def __init__(self, num_classes: int, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name or "mean_io_u", dtype)
+        self.num_classes = num_classes
+        self.reset_states()
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Labels of any shape, which y_pred has, too. Raises ValueError for one that is no class."""
+        true, predicted = (np.asarray(value_of(y)).astype(np.intp).ravel() for y in (y_true, y_pred))
+        if true.shape != predicted.shape:
+            raise ValueError(f"{self.name}: expected as many predictions as labels, {true.size}, got {predicted.size}")
+        for labels in (true, predicted):
+            if labels.size and not (labels.min() >= 0 and labels.max() < self.num_classes):
+                raise ValueError(
+                    f"{self.name}: expected labels 0 to {self.num_classes - 1}, got {labels.min()} to {labels.max()}"
+                )
+        weights = (
+            None if sample_weight is None else np.broadcast_to(np.asarray(value_of(sample_weight)), np.shape(y_true)).ravel()
+        )
+        counts = np.bincount(true * self.num_classes + predicted, weights, self.num_classes**2)
+        self._confusion += counts.reshape(self._confusion.shape)
+
+    def result(self) -> float:
+        both = np.diag(self._confusion)
+        either = self._confusion.sum(axis=0) + self._confusion.sum(axis=1) - both
+        came = either > 0
+        return float((both[came] / either[came]).mean()) if came.any() else 0.0
+
+    def reset_states(self) -> None:
+        self._confusion = np.zeros((self.num_classes, self.num_classes))
