@@ -99,6 +99,12 @@ def test_every_size_against_the_oracle(target, kind, dtype):
 
 
 @kinds
+def test_gradients_of_more_steps_than_are_packed_at_once(target, kind):
+    # [x, h, 1] has 8.6 MB: several packs, and two groups of rows.
+    meet(kind, *draw(kind, 61, 131, 241, 29, np.float32), np.float32)
+
+
+@kinds
 @dtypes
 @pytest.mark.parametrize("return_sequences", [True, False])
 @pytest.mark.parametrize("go_backwards", [True, False])

@@ -1,7 +1,7 @@
 // GRU over all of time. Gates z, r, n: h' = z h + (1-z) n with n = act(x K + b + (r h) R), or, reset after the product,
 // act(x K + b + r q) with q = h R + b'.
 #pragma once
-#include "kernels/recurrent/recurrent.inl.h"
+#include "kernels/recurrent/gradients.inl.h"
 
 namespace lamella {
 namespace {
@@ -200,22 +200,17 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
         write_states<T>(dh_now, first, rows, u, dh0);
     });
     if (failed != nullptr) return failed;
-    if (drecurrent.size > 0) {
-        const Recurrent<T> two = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 3, 0, 2);
-        T* const last = drecurrent.data + 2 * u;
-        if (const Status error = recurrent_gradient(two, previous.data, dgates.data, columns, s, drecurrent.data)) return error;
-        if (const Status error = after ? recurrent_gradient(weights.last, previous.data, dinner.data, u, s, last)
-                                       : recurrent_gradient(weights.last, inner.data, dgates.data + 2 * u, columns, s, last)) {
-            return error;
-        }
+    const WeightGradients<T> all{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 3, s};
+    T *const db = dbias.size == 0 ? nullptr : dbias.data, *const db_last = db == nullptr ? nullptr : db + 2 * u;
+    const T* const dz_last = dgates.data + 2 * u;
+    if (const Status error = all.multiply(0, 2, x.data, previous.data, dgates.data, columns, db)) return error;
+    if (const Status error = all.multiply(2, 1, x.data, after ? nullptr : inner.data, dz_last, columns, db_last)) return error;
+    if (after) {
+        T* const recurrent_last = db == nullptr ? nullptr : db + columns + 2 * u;
+        if (const Status error = all.multiply(2, 1, nullptr, previous.data, dinner.data, u, recurrent_last)) return error;
+        if (db != nullptr) copy(db, db + columns, 2 * u);
     }
-    if (const Status error =
-            input_gradients(x, kernel, input_dropout, s, dgates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data)) {
-        return error;
-    }
-    if (!after || dbias.size == 0) return nullptr;
-    copy(dbias.data, dbias.data + columns, 2 * u);
-    return sum_over_rows(dinner.data, n * t, u, dbias.data + columns + 2 * u);
+    return dx.size > 0 ? project_backward(dgates.data, kernel, input_dropout, s, dx.data) : nullptr;
 }
 
 }  // namespace

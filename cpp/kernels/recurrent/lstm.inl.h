@@ -1,6 +1,6 @@
 // LSTM over all of time. Gates i, f, g, o: c' = f c + i g, h' = o act(c').
 #pragma once
-#include "kernels/recurrent/recurrent.inl.h"
+#include "kernels/recurrent/gradients.inl.h"
 
 namespace lamella {
 namespace {
@@ -144,11 +144,10 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
         write_states<T>(dc_now, first, rows, u, dc0);
     });
     if (failed != nullptr) return failed;
-    if (drecurrent.size > 0) {
-        if (const Status error = recurrent_gradient(recurrent, previous.data, dgates.data, columns, s, drecurrent.data))
-            return error;
-    }
-    return input_gradients(x, kernel, input_dropout, s, dgates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data);
+    const WeightGradients<T> weights{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 4, s};
+    T* const db = dbias.size == 0 ? nullptr : dbias.data;
+    if (const Status error = weights.multiply(0, 4, x.data, previous.data, dgates.data, columns, db)) return error;
+    return dx.size > 0 ? project_backward(dgates.data, kernel, input_dropout, s, dx.data) : nullptr;
 }
 
 }  // namespace

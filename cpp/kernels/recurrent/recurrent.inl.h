@@ -275,27 +275,6 @@ Status project_backward(const T* dz, In<T> kernel, In<T> masks, const Steps& s, 
     return nullptr;
 }
 
-// dw [rows of x, columns ...) = (x * mask)^T dz for `groups` groups of `width` columns; x [N*T, features]. ldz, ldw: the
-// distances of rows.
-template <class T>
-Status weight_gradient(const T* x, Int features, const T* masks, Int groups, Int width, const T* dz, Int ldz, const Steps& s,
-                       T* dw, Int ldw) {
-    const Int rows = s.sequences * s.steps;
-    for (Int group = 0; group < groups; ++group) {
-        const T* a = x;
-        if (masks != nullptr) {
-            T* const dropped = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
-            if (dropped == nullptr) return kOutOfMemory;
-            drop(x, masks + group * s.sequences * features, s, features, false, dropped);
-            a = dropped;
-        }
-        const Product<T> product{features,           width, rows, a,       1,    features, dz + group * width, ldz, 1,
-                                 dw + group * width, ldw,   1,    nullptr, false};
-        if (const Status error = multiply_matrices<T>(product)) return error;
-    }
-    return nullptr;
-}
-
 // --- products of one step ---
 
 // c [rows, columns] (+)= a [rows, depth] times panels, + bias.
@@ -433,30 +412,6 @@ Status check_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> doutp
     LAMELLA_REQUIRE(dkernel.size == 0 || same_shape(dkernel, kernel));
     LAMELLA_REQUIRE(drecurrent.size == 0 || same_shape(drecurrent, recurrent_kernel));
     return nullptr;
-}
-
-// What dz [N, T, gates*U], the gradient to the gates' sums, gives; those of the three that are present. dbias: [gates*U].
-template <class T>
-Status input_gradients(In<T> x, In<T> kernel, In<T> masks, const Steps& s, const T* dz, Out<T> dx, Out<T> dkernel, T* dbias) {
-    const Int columns = kernel.shape[1], groups = group_count<T>(masks);
-    if (dbias != nullptr) {
-        if (const Status error = sum_over_rows(dz, s.sequences * s.steps, columns, dbias)) return error;
-    }
-    if (dkernel.size > 0) {
-        const T* const own = masks.size == 0 ? nullptr : masks.data;
-        if (const Status error =
-                weight_gradient(x.data, x.shape[2], own, groups, columns / groups, dz, columns, s, dkernel.data, columns)) {
-            return error;
-        }
-    }
-    return dx.size > 0 ? project_backward(dz, kernel, masks, s, dx.data) : nullptr;
-}
-
-// The gradient to the gates' columns: h [N*T, U] is what they were multiplied with.
-template <class T>
-Status recurrent_gradient(const Recurrent<T>& recurrent, const T* h, const T* dz, Int ldz, const Steps& s, T* dweights) {
-    return weight_gradient(h, recurrent.units, recurrent.masks, recurrent.groups, recurrent.width, dz, ldz, s, dweights,
-                           recurrent.ldw);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Simple recurrent layer over all of time: h' = act(x kernel + bias + h recurrent_kernel).
 #pragma once
-#include "kernels/recurrent/recurrent.inl.h"
+#include "kernels/recurrent/gradients.inl.h"
 
 namespace lamella {
 namespace {
@@ -99,11 +99,10 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
         write_states<T>(dh_now, first, rows, u, dh0);
     });
     if (failed != nullptr) return failed;
-    if (drecurrent.size > 0) {
-        if (const Status error = recurrent_gradient(recurrent, previous.data, dstates.data, u, s, drecurrent.data))
-            return error;
-    }
-    return input_gradients(x, kernel, input_dropout, s, dstates.data, dx, dkernel, dbias.size == 0 ? nullptr : dbias.data);
+    const WeightGradients<T> weights{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 1, s};
+    T* const db = dbias.size == 0 ? nullptr : dbias.data;
+    if (const Status error = weights.multiply(0, 1, x.data, previous.data, dstates.data, u, db)) return error;
+    return dx.size > 0 ? project_backward(dstates.data, kernel, input_dropout, s, dx.data) : nullptr;
 }
 
 }  // namespace

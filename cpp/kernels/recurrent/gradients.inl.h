@@ -1,0 +1,168 @@
+// The gradients of recurrent layers that are products over all steps: to the inputs, and to the weights.
+//
+// [x, h, 1]^T dz is the gradients to kernel, recurrent kernel and bias as one product: dz, the larger factor, is read once.
+#pragma once
+#include "kernels/recurrent/recurrent.inl.h"
+
+namespace lamella {
+namespace {
+
+// Panels of B side by side, one after the other: rows of B lie far apart, so a line of cache for each panel is read at once.
+template <class T>
+void pack_panels(const T* b, Int ldb, Int depth, Int columns, T* panels) {
+    const Int whole = columns / kTileColumns<T>, panel_size = depth * kTileColumns<T>;
+    for (Int k = 0; k < depth; ++k) {
+        for (Int panel = 0; panel < whole; ++panel) {
+            const T* const from = b + k * ldb + panel * kTileColumns<T>;
+            T* const to = panels + panel * panel_size + k * kTileColumns<T>;
+#pragma GCC unroll 4
+            for (int v = 0; v < kTileVectors; ++v) store(to + v * kLanes<T>, load(from + v * kLanes<T>));
+        }
+    }
+    const Int done = whole * kTileColumns<T>;
+    if (done < columns) pack_panel(b + done, ldb, depth, columns - done, panels + whole * panel_size);
+}
+
+// What dz is multiplied with: x, or h before the step.
+template <class T>
+struct Factor {
+    const T* rows;  // [N*T, columns]
+    Int columns;    // 0 if it is absent
+    const T* mask;  // [N, columns]: dropout of the sequences' rows; or nullptr
+    T* gradient;    // [columns, ...)
+};
+
+// Rows k0 ... k1 of [x * mask, h * mask, 1] as tiles of `tile_size` for the multiply kernel. joined: kRowsJoined rows of
+// scratch.
+constexpr Int kRowsJoined = 32;
+
+template <class T>
+void pack_factors(const Factor<T> (&factors)[2], bool one, const Steps& s, Int k0, Int k1, Int columns, T* joined, T* tiles,
+                  Int tile_size) {
+    const Int distance = row_distance<T>(columns);
+    for (Int first = k0; first < k1; first += kRowsJoined) {
+        const Int count = smaller(kRowsJoined, k1 - first);
+        for (Int k = 0; k < count; ++k) {
+            T* to = joined + k * distance;
+            for (const Factor<T>& factor : factors) {
+                const T* const from = factor.rows + (first + k) * factor.columns;
+                if (factor.mask == nullptr) {
+                    copy(from, to, factor.columns);
+                } else {
+                    const T* const mask = factor.mask + (first + k) / s.steps * factor.columns;
+                    for_vectors<T>(0, factor.columns,
+                                   [=](Int i, Int part) { store(to + i, load(from + i, part) * load(mask + i, part), part); });
+                }
+                to += factor.columns;
+            }
+            if (one) *to = 1;
+        }
+        pack_rows(joined, distance, count, columns, tiles + (first - k0) * kTileRows, tile_size);
+    }
+}
+
+// The factors' gradients [columns, width) = factor^T dz, dbias [width] = sum of dz's rows; dbias may be nullptr. dz [N*T,
+// width) with rows ldz apart; those of the gradients are ldw apart. Sums go through all k in blocks, in order.
+template <class T>
+Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, Int ldz, Int width, const Steps& s, Int ldw) {
+    const Int columns = factors[0].columns + factors[1].columns + (dbias != nullptr), rows = s.sequences * s.steps;
+    if (columns == 0) return nullptr;
+    const Int blocks = larger(1, ceil_divide(rows, kBlockDepth<T>)), depth = ceil_divide(rows, blocks);
+    const Int tiles = ceil_divide(columns, kTileRows), tile_size = depth * kTileRows, block_size = tiles * tile_size;
+    // So many blocks are packed at once as stay in L3.
+    constexpr Int kPackedBytes = 1 << 21;
+    const Int some_blocks = smaller(blocks, larger(1, kPackedBytes / larger(1, block_size * Int(sizeof(T)))));
+    T* const packed = static_cast<T*>(call_scratch(Arena::bytes<T>(some_blocks * block_size)));
+    if (packed == nullptr) return kOutOfMemory;
+
+    const Int row_groups = ceil_divide(columns, kMostGroupRows), group_tiles = ceil_divide(tiles, row_groups);
+    const Int panels = ceil_divide(width, kTileColumns<T>);
+    const bool serial = 2 * columns * panels * kTileColumns<T> * rows <= kChunkFlops;
+    constexpr Int kGroupPanels = 8;
+    const Int group_panels = serial ? panels : smaller(kGroupPanels, ceil_divide(panels * row_groups, 8));
+    const Int column_groups = ceil_divide(panels, group_panels);
+    Int failed = 0;
+    for (Int from = 0; from < blocks; from += some_blocks) {
+        const Int count = smaller(some_blocks, blocks - from);
+        parallel_for(count, larger(1, kChunkElements / larger(1, block_size)), [&](Int begin, Int end) {
+            T* const joined = static_cast<T*>(thread_scratch(Arena::bytes<T>(kRowsJoined * row_distance<T>(columns))));
+            if (joined == nullptr) return __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            for (Int block = begin; block < end; ++block) {
+                const Int k0 = (from + block) * depth;
+                pack_factors(factors, dbias != nullptr, s, k0, smaller(k0 + depth, rows), columns, joined,
+                             packed + block * block_size, tile_size);
+            }
+        });
+        if (failed != 0) return kOutOfMemory;
+        const Int flops = 2 * group_tiles * kTileRows * group_panels * kTileColumns<T> * larger(1, count * depth);
+        parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
+            T* const own = static_cast<T*>(thread_scratch(Arena::bytes<T>(group_panels * kTileColumns<T> * depth)));
+            if (own == nullptr) return __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            for (Int task = begin; task < end; ++task) {
+                const Int tile0 = task / column_groups * group_tiles, i0 = tile0 * kTileRows;
+                const Int height = smaller(group_tiles * kTileRows, columns - i0);
+                const T* a[kMostGroupRows];
+                T* c[kMostGroupRows];
+                for (Int i = 0; i < height; ++i) {
+                    const Int x = i0 + i, h = x - factors[0].columns;
+                    c[i] = h < 0                    ? factors[0].gradient + x * ldw
+                           : h < factors[1].columns ? factors[1].gradient + h * ldw
+                                                    : dbias;
+                }
+                const Int j0 = task % column_groups * group_panels * kTileColumns<T>;
+                const Int own_width = smaller(group_panels * kTileColumns<T>, width - j0);
+                for (Int block = 0; block < count; ++block) {
+                    const Int k0 = (from + block) * depth, k = smaller(depth, rows - k0);
+                    const T* const block_tiles = packed + block * block_size + tile0 * tile_size;
+                    for (Int i = 0; i < height; ++i) a[i] = block_tiles + i / kTileRows * tile_size + i % kTileRows;
+                    pack_panels(dz + k0 * ldz + j0, ldz, k, own_width, own);
+                    const Run run{0, k};
+                    for (Int j = 0; j < own_width; j += kTileColumns<T>) {
+                        const Strip<T> strip{a, c, j0 + j, height};
+                        multiply_by<T, kTileRows, kTileColumns<T>>(strip, kTileRows, &run, 1, own + j * k, kTileColumns<T>,
+                                                                   smaller(kTileColumns<T>, own_width - j),
+                                                                   {nullptr, from + block > 0, false});
+                    }
+                }
+            }
+        });
+        if (failed != 0) return kOutOfMemory;
+    }
+    return nullptr;
+}
+
+// What a layer's backward pass gives: the gradients to kernel [F, gates*U] and recurrent kernel [U, gates*U], either of which
+// may be absent.
+template <class T>
+struct WeightGradients {
+    In<T> input_dropout, recurrent_dropout;
+    Out<T> dkernel, drecurrent;
+    Int features, units, gates;
+    Steps steps;
+
+    // Those of gates first, first + 1 ... and dbias [count*U] from dz, the gradient to these gates' sums. x [N*T, F] and h
+    // [N*T, U] are what the weights were multiplied with; any of x, h and dbias may be nullptr.
+    Status multiply(Int first, Int count, const T* x, const T* h, const T* dz, Int ldz, T* dbias) const {
+        const bool each = input_dropout.size > 0 && input_dropout.shape[0] > 1;
+        const bool each_h = recurrent_dropout.size > 0 && recurrent_dropout.shape[0] > 1;
+        const Int groups = each || each_h ? count : 1, width = count / groups * units;
+        for (Int group = 0; group < groups; ++group) {
+            const Int gate = first + group;
+            const T* const masks = input_dropout.size == 0 ? nullptr : input_dropout.data;
+            const T* const masks_h = recurrent_dropout.size == 0 ? nullptr : recurrent_dropout.data;
+            const Factor<T> factors[2] = {
+                {x, x == nullptr || dkernel.size == 0 ? 0 : features, each ? masks + gate * steps.sequences * features : masks,
+                 dkernel.data + gate * units},
+                {h, h == nullptr || drecurrent.size == 0 ? 0 : units,
+                 each_h ? masks_h + gate * steps.sequences * units : masks_h, drecurrent.data + gate * units}};
+            if (const Status error = multiply_factors(factors, dbias == nullptr ? nullptr : dbias + group * width,
+                                                      dz + group * width, ldz, width, steps, gates * units)) {
+                return error;
+            }
+        }
+        return nullptr;
+    }
+};
+
+}  // namespace
+}  // namespace lamella
