@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lamella import callbacks as callbacks
     from lamella import config as config
     from lamella import constraints as constraints
+    from lamella import datasets as datasets
     from lamella import initializers as initializers
     from lamella import layers as layers
     from lamella import losses as losses
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = frozenset(
-    "activations applications backend callbacks config constraints initializers layers losses metrics models ops "
+    "activations applications backend callbacks config constraints datasets initializers layers losses metrics models ops "
     "optimizers preprocessing regularizers saving utils".split()
 )
 _NAMES = {

@@ -1,0 +1,44 @@
+"""Prices of houses in the districts of Boston."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lamella.core.types import Array
+from lamella.datasets import npz
+from lamella.datasets.files import MIRROR, Source, locate
+
+__all__ = ["load_data"]
+
+SOURCE = Source(
+    ("https://s3.amazonaws.com/keras-datasets/boston_housing.npz", f"{MIRROR}boston_housing.npz"),
+    "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5",
+)
+
+
+def load_data(
+    path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """13 numbers of each of 506 districts, and the median price of a house there in 1000 USD.
+
+    Args:
+        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        test_split: Which part of the districts is for the test, 0 <= test_split < 1.
+        seed: Of the order of districts.
+
+    Returns:
+        (x_train, y_train), (x_test, y_test): float64 [404, 13], [404], [102, 13], [102].
+
+    Raises:
+        AssertionError: Another test_split.
+        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+
+    Source: Keras 2.2.5.
+    """
+    if not 0 <= test_split < 1:
+        raise AssertionError(f"boston_housing.load_data: expected 0 <= test_split < 1, got {test_split}")
+    x, y = npz.load(locate(SOURCE, path), "x", "y")
+    order = np.arange(len(x))
+    np.random.RandomState(seed).shuffle(order)
+    train, test = np.split(order, [int(len(x) * (1 - test_split))])
+    return (x[train], y[train]), (x[test], y[test])

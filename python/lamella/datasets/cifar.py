@@ -1,0 +1,57 @@
+"""Files of CIFAR-10 and CIFAR-100: pickles of Python 2."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from lamella.core import config
+from lamella.core.types import Array
+from lamella.datasets import pickles
+from lamella.datasets.files import Source, locate, reading
+
+__all__ = ["load_batch"]
+
+
+def load_batch(fpath: str, label_key: str = "labels") -> tuple[Array, list[int]]:
+    """Images and labels of one file.
+
+    Args:
+        fpath: Of the file.
+        label_key: "labels" (CIFAR-10), "fine_labels" or "coarse_labels" (CIFAR-100).
+
+    Returns:
+        uint8 [n, 3, 32, 32] and n integers.
+
+    Raises:
+        DataFileError: The file is damaged, or holds something else. What is in it is read as data: nothing is run.
+
+    Source: Keras 2.2.5, which runs the pickle.
+    """
+    with open(fpath, "rb") as file:
+        data = file.read()
+    with reading(fpath):
+        held = pickles.read(data)
+        # Texts of Python 2 are bytes; of a file that Python 3 wrote they are texts.
+        batch = {key.decode() if isinstance(key, bytes) else key: value for key, value in held.items()}
+        x, labels = batch["data"], batch[label_key]
+        if x.dtype != np.uint8 or not all(type(label) is int for label in labels):
+            raise ValueError(f"images of dtype {x.dtype}, or labels that are no integers")
+        return x.reshape(len(labels), 3, 32, 32), labels
+
+
+def folder(source: Source, name: str, path: str | None) -> str:
+    """Where the files are: a user's folder, one that Keras 2, tf.keras or Keras 3 has unpacked, or downloaded now."""
+    if path is not None:
+        return os.path.expanduser(os.fspath(path))
+    base = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    for unpacked in (name, os.path.join(f"{name}-target", name)):
+        if os.path.isdir(found := os.path.join(base, source.folder, unpacked)):
+            return found
+    return locate(source, name)
+
+
+def images(x: Array) -> Array:
+    """[n, 3, 32, 32] in the order of axes that is set."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if config.image_data_format() == "channels_last" else x

@@ -1,0 +1,71 @@
+"""Reviews of films, as lists of indices of words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamella.core.types import Array
+from lamella.datasets import npz, texts
+from lamella.datasets.files import MIRROR, Source, locate, reading
+
+__all__ = ["get_word_index", "load_data"]
+
+_URL = "https://s3.amazonaws.com/text-datasets/"
+SOURCE = Source((f"{_URL}imdb.npz", f"{MIRROR}imdb.npz"), "599dadb1135973df5b59232a0e9a887c")
+WORDS = Source((f"{_URL}imdb_word_index.json", f"{MIRROR}imdb_word_index.json"), "bfafd718b763782e994055a2d397834f")
+
+
+def load_data(
+    path: str = "imdb.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+    **kwargs: Any,
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """50,000 reviews, each a list of indices of words by frequency, with 1 for praise and 0 for blame.
+
+    Args:
+        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        num_words: Indices from it on become oov_char; None for the largest index, which becomes oov_char itself.
+        skip_top: Indices below it become oov_char.
+        maxlen: Only reviews with fewer items are kept. The first 25,000 of what is left are for training.
+        seed: Of the order of reviews.
+        start_char: In front of each review; None for nothing.
+        oov_char: Stands for words that are left out; None drops them.
+        index_from: Added to each index, so that 0 to index_from - 1 mean no words.
+
+    Returns:
+        (x_train, y_train), (x_test, y_test): arrays of 25,000 lists of integers, and int64 [25000].
+
+    Raises:
+        ValueError: No review is shorter than maxlen.
+        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do. What is in it is
+            read as data: nothing is run.
+
+    Source: Keras 2.2.5.
+    """
+    num_words = texts.old_names(num_words, kwargs)
+    file = locate(SOURCE, path)
+    x_train, y_train, x_test, y_test = npz.load(file, "x_train", "y_train", "x_test", "y_test")
+    with reading(file):
+        rng = np.random.RandomState(seed)
+        train, test = texts.shuffled(x_train, y_train, rng), texts.shuffled(x_test, y_test, rng)
+        words, lengths = texts.joined(train[0] + test[0])
+        labels = np.concatenate([train[1], test[1]])
+    rows, labels = texts.selected(words, lengths, labels, num_words, skip_top, maxlen, start_char, oov_char, index_from)
+    return texts.split(rows, labels, len(x_train))
+
+
+def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
+    """The index of each word, 1 for the most frequent one; `load_data` adds index_from to it.
+
+    Args:
+        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+    """
+    return texts.word_index(locate(WORDS, path))
