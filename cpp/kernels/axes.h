@@ -21,5 +21,22 @@ LAMELLA_INLINE void sizes_on_axes(const V& x, Int (&sizes)[kMaxAxes]) {
     for (Int i = 0; i < kMaxAxes; ++i) sizes[i] = i < missing ? 1 : x.shape[1 + i - missing];
 }
 
+// Steps beyond this are refused, so that no product of sizes overflows.
+constexpr Int kMaxStep = 1 << 20;
+
+LAMELLA_INLINE bool steps_fit(const Int (&steps)[kMaxAxes], Int least) {
+    return steps[0] >= least && steps[1] >= least && steps[2] >= least && steps[0] <= kMaxStep && steps[1] <= kMaxStep &&
+           steps[2] <= kMaxStep;
+}
+
+template <class V>
+LAMELLA_INLINE bool is_filter(const V& w, const Window& window) {
+    if (w.rank != window.axes + 2) return false;
+    for (Int i = 0; i < window.axes; ++i) {
+        if (w.shape[i] != window.size[kMaxAxes - window.axes + i]) return false;
+    }
+    return true;
+}
+
 }  // namespace
 }  // namespace lamella

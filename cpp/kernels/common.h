@@ -23,6 +23,31 @@ using InBytes = const View<const std::uint8_t>&;
 using Labels = const View<const Int>&;
 using OutLabels = const View<Int>&;
 
+LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
+LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
+LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
+
+// What a kernel carves out of one scratch buffer.
+class Arena {
+public:
+    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
+
+    template <class E>
+    E* take(Int count) {
+        E* const taken = reinterpret_cast<E*>(at_);
+        at_ += bytes<E>(count);
+        return taken;
+    }
+
+    template <class E>
+    static Int bytes(Int count) {
+        return (count * Int(sizeof(E)) + 63) / 64 * 64;
+    }
+
+private:
+    char* at_;
+};
+
 template <class T>
 void copy(const T* from, T* to, Int count) {
     for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, load(from + i, part), part); });

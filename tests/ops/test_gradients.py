@@ -90,8 +90,11 @@ CASES = {
     ],
     "elu": [((a(3, 4),), {"alpha": 0.7})],
     "depthwise_conv": [
-        ((a(2, 5, 6, 3), a(3, 2, 3, 2, seed=1)), {"strides": (2, 1), "padding": "same"}),
-        ((a(2, 7, 3), a(2, 3, 1, seed=1)), {"dilation": (2,)}),
+        ((a(2, 5, 6, 3), a(3, 2, 3, 2, seed=1), a(6, seed=2)), {"strides": (2, 1), "padding": "same"}),
+        ((a(2, 5, 6, 3), a(3, 2, 3, 2, seed=1), a(6, seed=2)), {"padding": "same", "activation": "relu"}),
+        ((a(1, 6, 7, 9), a(3, 3, 9, 1, seed=1), None), {"padding": "same"}),
+        ((a(2, 7, 3), a(2, 3, 1, seed=1), a(3, seed=2)), {"dilation": (2,)}),
+        ((a(1, 4, 3, 5, 2), a(2, 3, 2, 2, 1, seed=1), None), {"strides": (1, 2, 1)}),
     ],
     "exp": [((a(3, 4),), {})],
     "exponential": [((a(3, 4),), {})],

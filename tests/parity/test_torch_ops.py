@@ -112,6 +112,30 @@ def test_conv2d_with_relu(dtype):
 @dtypes
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(
+    "image, window, multiplier, strides, dilation",
+    [
+        ((2, 8, 8, 32), (3, 3), 1, (1, 1), (1, 1)),
+        ((1, 14, 13, 64), (3, 3), 1, (2, 2), (1, 1)),
+        ((2, 9, 10, 3), (5, 3), 2, (1, 1), (1, 1)),
+        ((1, 12, 13, 33), (3, 3), 1, (1, 1), (2, 3)),
+    ],
+)
+def test_depthwise_conv2d(dtype, image, window, multiplier, strides, dilation, padding):
+    width = image[3] * multiplier
+
+    def theirs(x, w, b):
+        w = w.permute(2, 3, 0, 1).reshape(width, 1, *window)
+        return nhwc(F.conv2d(padded(nchw(x), window, strides, padding, dilation), w, b, strides, 0, dilation, groups=image[3]))
+
+    def ours(x, w, b):
+        return ops.depthwise_conv(x, w, b, strides=strides, dilation=dilation, padding=padding)
+
+    meet(ours, theirs, [normal(*image), normal(*window, image[3], multiplier, seed=1), normal(width, seed=2)], dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
     "image, size, strides",
     [
         ((2, 8, 8, 3), (2, 2), (2, 2)),

@@ -14,9 +14,6 @@
 namespace lamella {
 namespace {
 
-// Steps beyond this are refused, so that no product of sizes overflows.
-constexpr Int kMaxStep = 1 << 20;
-
 template <class T>
 Int convolve_bytes(Int tap_count, Int in, Int out) {
     return larger(direct_bytes<T>(tap_count, in, out), winograd_bytes<T>(in, out));
@@ -50,20 +47,6 @@ struct Geometry {
     // What one tap adds to a place's number on an axis.
     Int offset(int axis, Int place) const { return place * window.dilation[axis] - window.before[axis]; }
 };
-
-LAMELLA_INLINE bool steps_fit(const Int (&steps)[kMaxAxes], Int least) {
-    return steps[0] >= least && steps[1] >= least && steps[2] >= least && steps[0] <= kMaxStep && steps[1] <= kMaxStep &&
-           steps[2] <= kMaxStep;
-}
-
-template <class V>
-LAMELLA_INLINE bool is_filter(const V& w, const Window& window) {
-    if (w.rank != window.axes + 2) return false;
-    for (Int i = 0; i < window.axes; ++i) {
-        if (w.shape[i] != window.size[kMaxAxes - window.axes + i]) return false;
-    }
-    return true;
-}
 
 // Where windows do not move along the slices, these are as many images, for which there are faster ways.
 template <class A, class B>

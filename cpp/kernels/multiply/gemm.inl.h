@@ -11,27 +11,6 @@
 namespace lamella {
 namespace {
 
-// What a kernel carves out of one scratch buffer.
-class Arena {
-public:
-    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
-
-    template <class E>
-    E* take(Int count) {
-        E* const taken = reinterpret_cast<E*>(at_);
-        at_ += bytes<E>(count);
-        return taken;
-    }
-
-    template <class E>
-    static Int bytes(Int count) {
-        return (count * Int(sizeof(E)) + 63) / 64 * 64;
-    }
-
-private:
-    char* at_;
-};
-
 // 16 registers: 6x2 accumulators + 2 of B + 1 broadcast = 15. 32 registers: 6x4 + 4 + 1 = 29.
 constexpr int kTileRows = 6;
 constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
@@ -250,10 +229,6 @@ void pack_rows(const T* a, Int step, Int depth, Int rows, T* tiles, Int tile_siz
         }
     }
 }
-
-LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
-LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
-LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
 
 // A block of A, this many rows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
 constexpr Int kMostGroupRows = 42 * kTileRows;

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
-import numpy as np
-
+from lamella import _kernels
 from lamella.core.types import Array
 from lamella.core.window import layout, place
+from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.conv import relu_gradient
+from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -16,16 +17,19 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 def depthwise_conv(
     x: Array,
     kernel: Array,
+    bias: Array | None,
     *,
     strides: Sequence[int] | None = None,
     dilation: Sequence[int] | None = None,
     padding: str = "valid",
+    activation: FusedActivation = "linear",
 ) -> tuple[Array, Backward]:
-    """y[..., c*M + m] = sum over the window of x[..., c] kernel[..., c, m]; in NumPy, tap by tap.
+    """y[..., c*M + m] = activation(sum over the window of x[..., c] kernel[..., c, m] + bias[c*M + m]).
 
     Args:
         x: float [N, ..., C] with 1 to 3 axes between.
         kernel: [..., C, M] with as many.
+        bias: [C*M] or None.
         strides, dilation: One number for each axis; None: 1 everywhere.
         padding: As in `Window`.
 
@@ -33,35 +37,31 @@ def depthwise_conv(
         [N, ..., C*M] with the sizes between of Window.lengths.
 
     Raises:
+        TypeError: If dtypes differ.
         ValueError: If ranks or channels do not fit or no window fits into x.
     """
-    axes, channels, multiplier = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
+    axes, channels, width = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-2] * kernel.shape[-1]
     if x.ndim != axes + 2 or x.shape[-1] != channels:
         raise ValueError(f"depthwise_conv: expected {layout(axes, channels)}, got shape {x.shape}")
-    (window, *steps, before), counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "depthwise_conv")
-    moves = list(zip(counts, window, *steps))
-    sizes = [max((n - 1) * s + (k - 1) * d + 1, b + m) for (n, k, s, d), b, m in zip(moves, before, x.shape[1:-1])]
-    inner = (slice(None), *(slice(b, b + n) for b, n in zip(before, x.shape[1:-1])))
-    padded = np.zeros((x.shape[0], *sizes, channels), x.dtype)
-    padded[inner] = x
-    places = {
-        tap: (slice(None), *(slice(i * d, i * d + (n - 1) * s + 1, s) for i, (n, _, s, d) in zip(tap, moves)))
-        for tap in itertools.product(*map(range, window))
-    }
-    y = np.zeros((x.shape[0], *counts, channels, multiplier), x.dtype)
-    for tap, at in places.items():
-        y += padded[at][..., None] * kernel[tap]
-    shape = y.shape
+    x, kernel = contiguous(x), contiguous(kernel)
+    geometry, counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "depthwise_conv")
+    relu = activation == "relu"
+    y = empty_like(x, (x.shape[0], *counts, width))
+    _kernels.depthwise_conv_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, geometry, relu, y)
+    output = y if relu else None
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dy = dy.reshape(shape)
-        points = tuple(range(axes + 1))
-        dpadded, dkernel = np.zeros_like(padded), np.empty_like(kernel)
-        for tap, at in places.items():
-            if need[0]:
-                dpadded[at] += (dy * kernel[tap]).sum(axis=-1)
-            if need[1]:
-                dkernel[tap] = (padded[at][..., None] * dy).sum(axis=points)
-        return dpadded[inner], dkernel
+        dy = contiguous(dy)
+        if output is not None:
+            dy = relu_gradient(output, dy)
+        dx = dkernel = dbias = None
+        if need[1] or need[2]:
+            dkernel = empty_like(kernel)
+            dbias = empty_like(dy, (width,)) if bias is not None else absent(kernel.dtype)
+            _kernels.depthwise_conv_backward_weights(x, dy, geometry, dkernel, dbias)
+        if need[0]:
+            dx = empty_like(x)
+            _kernels.depthwise_conv_backward_input(dy, kernel, geometry, dx)
+        return dx, dkernel, dbias
 
-    return y.reshape(*shape[:-2], channels * multiplier), backward
+    return y, backward

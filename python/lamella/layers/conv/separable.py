@@ -14,11 +14,13 @@ from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import add, conv, depthwise_conv
+from lamella.ops import conv, depthwise_conv
 
 
 class _Depthwise(KernelLayer, self_contained=True):
     """Base: depthwise_kernel [..., C, depth_multiplier], whose output channel c*depth_multiplier + m is of input channel c."""
+
+    fuses = ("relu",)
 
     depth_multiplier: Any
     use_bias: bool
@@ -28,19 +30,27 @@ class _Depthwise(KernelLayer, self_contained=True):
         channels = self.known_channels(input_shape)
         self.depthwise_kernel = self.add_weight("depthwise_kernel", (*self.kernel_size, channels, self.depth_multiplier))
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
+        self._fused, self._after = self.split_activation()
         return int(channels * self.depth_multiplier)
 
-    def _depthwise(self, x: Value) -> Value:
-        return depthwise_conv(x, self.depthwise_kernel, strides=self.strides, dilation=self.dilation_rate, padding=self.padding)
+    def _depthwise(self, x: Value, bias: Value | None, activation: str) -> Value:
+        return depthwise_conv(
+            x,
+            self.depthwise_kernel,
+            bias,
+            strides=self.strides,
+            dilation=self.dilation_rate,
+            padding=self.padding,
+            activation=activation,
+        )
 
     def last(self, x: Value) -> Value:
-        """All of the layer but its activation, channels last."""
+        """All of the layer but an activation that no kernel fuses, channels last."""
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:
-        if self.data_format == "channels_first":
-            return self.activation(to_first(self.last(to_last(inputs))))
-        return self.activation(self.last(inputs))
+        y = to_first(self.last(to_last(inputs))) if self.data_format == "channels_first" else self.last(inputs)
+        return y if self._after is None else self._after(y)
 
     def _output_shape(self, input_shape: Shape, filters: int | None) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
@@ -101,7 +111,7 @@ class _Separable(_Depthwise, self_contained=True):
         self.built = True
 
     def last(self, x: Value) -> Value:
-        return conv(self._depthwise(x), self.pointwise_kernel, self.bias)
+        return conv(self._depthwise(x, None, "linear"), self.pointwise_kernel, self.bias, activation=self._fused)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self._output_shape(input_shape, self.filters)
@@ -161,8 +171,7 @@ class DepthwiseConv2D(_Depthwise, self_contained=True):
         self.built = True
 
     def last(self, x: Value) -> Value:
-        y = self._depthwise(x)
-        return y if self.bias is None else add(y, self.bias)
+        return self._depthwise(x, self.bias, self._fused)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         channels = input_shape[channel_axis(self.data_format)]

@@ -1,0 +1,271 @@
+// Depthwise convolution on one to three axes: x [N, D, H, W, C], w [U, R, S, C, M], y [N, O, P, Q, C*M]; of images D, U and O
+// are 1, of sequences H, R and P, too. Channels are the vectors' axis. Where they are few and fill no vector, neighbours along
+// a row are joined to one point with as many times the channels, and weights stand repeated.
+//
+// Sums run over the taps in C order (the way back to the input: over the windows from the last one on), on an edge over those
+// inside. Weights' gradients are summed point by point within chunks of rows, then chunk by chunk.
+#pragma once
+#include "kernels/column_sums.inl.h"
+#include "kernels/window/depthwise_sums.inl.h"
+
+namespace lamella {
+namespace {
+
+// Points joined to one, and strides up to which columns are copied side by side so that they can be.
+constexpr Int kMostPhases = 4;
+template <class T>
+LAMELLA_INLINE Int points_joined(Int width, Int stride) {
+    const bool narrow = width < 64 && width % kLanes<T> != 0;
+    return narrow && stride <= kMostPhases ? joined_width<T>(width) / width : 1;
+}
+
+struct DepthwiseShape {
+    Window window;
+    Int images, channels, multiplier;
+    Int x[kMaxAxes], y[kMaxAxes];
+
+    Int width() const { return channels * multiplier; }
+    Int places() const { return window.size[0] * window.size[1] * window.size[2]; }
+    WindowAxis axis(int i) const { return {window.size[i], window.stride[i], window.dilation[i], window.before[i]}; }
+    // So many rows of points, of which each holds so many sums, are a chunk.
+    Int grain(Int points) const { return larger(1, 2 * kChunkElements / larger(1, points * width())); }
+
+    template <class T>
+    Int joined() const {
+        return points_joined<T>(width(), window.stride[2]);
+    }
+
+    template <class T>
+    WeightShape weights() const {
+        return {window.size[1], window.size[2], joined<T>() * width()};
+    }
+
+    template <class T>
+    Source<T> source_x(const T* data) const {
+        const Int phases = joined<T>() > 1 ? window.stride[2] : 1;
+        Source<T> source{data, x[0], x[1], x[2], channels, multiplier, phases, 0, 0};
+        if (multiplier > 1 || phases > 1) {
+            source.ring_slices = smaller((window.size[0] - 1) * window.dilation[0] + 1, x[0]);
+            source.ring_rows = smaller((window.size[1] - 1) * window.dilation[1] + 1, x[1]);
+        }
+        return source;
+    }
+};
+
+template <class A, class B>
+LAMELLA_INLINE DepthwiseShape depthwise_shape(const A& x, const B& y, const Window& window) {
+    const Int channels = x.shape[x.rank - 1], width = y.shape[y.rank - 1];
+    DepthwiseShape shape{window, x.shape[0], channels, channels > 0 ? width / channels : 1, {}, {}};
+    sizes_on_axes(x, shape.x);
+    sizes_on_axes(y, shape.y);
+    return shape;
+}
+
+#define LAMELLA_REQUIRE_DEPTHWISE(x, w, y)                                                   \
+    LAMELLA_REQUIRE(is_window(window));                                                      \
+    LAMELLA_REQUIRE(x.rank == window.axes + 2 && y.rank == x.rank);                          \
+    LAMELLA_REQUIRE(is_filter(w, window));                                                   \
+    LAMELLA_REQUIRE(x.shape[0] == y.shape[0]);                                               \
+    LAMELLA_REQUIRE(x.shape[x.rank - 1] == w.shape[window.axes]);                            \
+    LAMELLA_REQUIRE(y.shape[y.rank - 1] == w.shape[window.axes] * w.shape[window.axes + 1]); \
+    LAMELLA_REQUIRE(steps_fit(window.stride, 1));                                            \
+    LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                                          \
+    LAMELLA_REQUIRE(steps_fit(window.before, 0))
+
+// [rows, width] -> [rows, joined*width], each row repeated.
+template <class T>
+void repeat_rows(const T* from, Int rows, Int width, Int joined, T* to) {
+    for (Int row = 0; row < rows; ++row, from += width) {
+        for (Int i = 0; i < joined; ++i, to += width) copy(from, to, width);
+    }
+}
+
+// Points along a row: the first reads the source where `column` says, each next one `advance` places on.
+struct Span {
+    Line column;
+    Int advance, count;
+};
+
+// All points of a span; slice and row are inside the source.
+template <class T, class Result>
+void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row, const Span& span,
+                  const WeightShape& w, Tap* taps, const Result& result) {
+    const Line& column = span.column;
+    const Int width = source.width(), joined = w.width / width;
+    const auto list = [&](const Line& at) { return list_taps(rows, source, image, slice, row, at, w, taps); };
+    const bool neighbours = (column.step == 1 || column.step == -1) && column.tap_step == 1 && span.advance == 1;
+    if (neighbours && column.count == 3 && joined == 1 && source.phases == 1 && column.least() >= -2 &&
+        column.most() + span.count - 1 <= source.columns + 1) {
+        const Int first = column.step > 0 ? column.tap : column.tap + 2;
+        const Int count = list({column.least(), 1, first, 1, 1});
+        const Points<T> points{
+            rows.begin(), width, taps, count, width, column.step * w.width, -column.least(), source.columns - column.least()};
+        return work_along<ByThrees>(points, result, span.count);
+    }
+    Int begin = 0, end = span.count;  // points whose windows lie inside
+    if (column.count > 0) {
+        const Int room = source.columns - 1 - column.most();
+        begin = column.least() < 0 ? smaller(ceil_divide(-column.least(), span.advance), span.count) : 0;
+        end = larger(begin, room < 0 ? 0 : smaller(room / span.advance + 1, span.count));
+    }
+    const auto alone = [&](Int point) {
+        const Int count = list(column.moved(point * span.advance).inside(source.columns));
+        work_on<ByTap, T, 1>({rows.begin(), 0, taps, count, width, 0, 0, 0}, result.moved(point));
+    };
+    for (Int point = 0; point < begin; ++point) alone(point);
+    for (Int point = end; point < span.count; ++point) alone(point);
+    if (begin == end) return;
+    const Int count = list(column.moved(begin * span.advance)), groups = (end - begin) / joined;
+    const Int x_step = (source.phases == 1 ? span.advance : 1) * width * joined;
+    const Points<T> points{rows.begin(), x_step, taps, count, joined * width, 0, 0, 0};
+    work_along<ByTap>(points, result.moved(begin).joined(joined), groups);
+    const Int rest = (end - begin) % joined;
+    if (rest > 0) {
+        work_on<ByTap, T, 1>({rows.begin() + groups * x_step, 0, taps, count, rest * width, 0, 0, 0}, result.moved(end - rest));
+    }
+}
+
+// f(arena, begin, end) for chunks of rows, with so many bytes of the thread.
+template <class F>
+LAMELLA_INLINE Status in_chunks(Int rows, Int grain, Int bytes, const F& f) {
+    Int failed = 0;
+    parallel_for(rows, grain, [&](Int begin, Int end) {
+        void* const memory = thread_scratch(bytes);
+        if (memory == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        f(Arena(memory), begin, end);
+    });
+    return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+template <class T>
+Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T> y) {
+    LAMELLA_REQUIRE_DEPTHWISE(x, w, y);
+    LAMELLA_REQUIRE(bias.size == 0 || bias.size == y.shape[y.rank - 1]);
+    if (y.size == 0) return nullptr;
+    const DepthwiseShape shape = depthwise_shape(x, y, window);
+    const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
+    const T *weights = w.data, *offsets = bias.size > 0 ? bias.data : nullptr;
+    if (joined > 1) {
+        T* const repeated = static_cast<T*>(call_scratch((places + 1) * joined * width * Int{sizeof(T)}));
+        if (repeated == nullptr) return kOutOfMemory;
+        repeat_rows(w.data, places, width, joined, repeated);
+        weights = repeated;
+        if (offsets != nullptr) {
+            offsets = repeated + places * joined * width;
+            repeat_rows(bias.data, 1, width, joined, repeated + places * joined * width);
+        }
+    }
+    const Source<T> source = shape.source_x(x.data);
+    const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
+    const Int bytes = Arena::bytes<Tap>(places) + source.ring_bytes();
+    return in_chunks(shape.images * slices * rows, shape.grain(columns), bytes, [&](Arena arena, Int begin, Int end) {
+        Tap* const taps = arena.take<Tap>(places);
+        SourceRows<T> read(source, arena);
+        for (Int r = begin; r < end; ++r) {
+            const Line slice = shape.axis(0).of_output(r / rows % slices).inside(source.slices);
+            const Line row = shape.axis(1).of_output(r % rows).inside(source.rows);
+            const Span span{shape.axis(2).of_output(0), window.stride[2], columns};
+            const Outputs<T> out{weights, offsets, relu != 0, y.data + r * columns * width, width};
+            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, out);
+        }
+    });
+}
+
+// dx is summed by phases of its columns, `phases` of them, one after the other in a row of their own where it is not the
+// array's: dx[c] = sum over m of the row's c*M + m.
+template <class T>
+void gather_phases(const T* from, Int phases, Int phase_size, Int columns, Int channels, Int multiplier, T* dx) {
+    for (Int i = 0; i < columns; ++i) {
+        const T* at = from + i % phases * phase_size + i / phases * channels * multiplier;
+        for (Int c = 0; c < channels; ++c, at += multiplier) {
+            T sum = at[0];
+            for (Int m = 1; m < multiplier; ++m) sum += at[m];
+            *dx++ = sum;
+        }
+    }
+}
+
+template <class T>
+Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
+    LAMELLA_REQUIRE_DEPTHWISE(dx, w, dy);
+    if (dx.size == 0) return nullptr;
+    const DepthwiseShape shape = depthwise_shape(dx, dy, window);
+    const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
+    const Int phases = window.stride[2];
+    const T* weights = w.data;
+    if (joined > 1) {
+        T* const repeated = static_cast<T*>(call_scratch(places * joined * width * Int{sizeof(T)}));
+        if (repeated == nullptr) return kOutOfMemory;
+        repeat_rows(w.data, places, width, joined, repeated);
+        weights = repeated;
+    }
+    const Source<T> source{dy.data, shape.y[0], shape.y[1], shape.y[2], width, 1, 1, 0, 0};
+    const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
+    const bool direct = shape.multiplier == 1 && (joined == 1 || phases == 1);
+    const Int phase_size = ceil_divide(columns, phases) * width;
+    const Int bytes = Arena::bytes<Tap>(places) + (direct ? 0 : Arena::bytes<T>(smaller(phases, columns) * phase_size));
+    return in_chunks(shape.images * slices * rows, shape.grain(columns), bytes, [&](Arena arena, Int begin, Int end) {
+        Tap* const taps = arena.take<Tap>(places);
+        T* const buffer = arena.take<T>(0);
+        SourceRows<T> read(source, arena);
+        for (Int r = begin; r < end; ++r) {
+            const Line slice = shape.axis(0).of_input(r / rows % slices).inside(source.slices);
+            const Line row = shape.axis(1).of_input(r % rows).inside(source.rows);
+            T* const to = dx.data + r * columns * shape.channels;
+            for (Int phase = 0; phase < phases && phase < columns; ++phase) {
+                const Span span{shape.axis(2).of_input(phase), 1, (columns - phase + phases - 1) / phases};
+                const Outputs<T> out{weights, nullptr, false, direct ? to + phase * width : buffer + phase * phase_size,
+                                     direct ? phases * width : width};
+                work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, out);
+            }
+            if (!direct) gather_phases(buffer, phases, phase_size, columns, shape.channels, shape.multiplier, to);
+        }
+    });
+}
+
+template <class T>
+Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, Out<T> dbias) {
+    LAMELLA_REQUIRE_DEPTHWISE(x, dweights, dy);
+    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[dy.rank - 1]);
+    if (dy.shape[dy.rank - 1] == 0) return nullptr;
+    const DepthwiseShape shape = depthwise_shape(x, dy, window);
+    const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
+    const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
+    const Int all = dy.size > 0 ? shape.images * slices * rows : 0;
+    // What a chunk leaves behind, read and written again, is at most a fourth of what it reads.
+    const Int sums = (places + 1) * joined * width, read_of_row = 2 * larger(1, columns * width);
+    const Int grain = larger(larger(shape.grain(columns), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
+    const Int chunks = ceil_divide(all, grain);
+    T* const partial = static_cast<T*>(call_scratch((chunks + 1) * sums * Int{sizeof(T)}));
+    if (partial == nullptr) return kOutOfMemory;
+    T* const totals = partial + chunks * sums;
+    const Source<T> source = shape.source_x(x.data);
+    const Int bytes = Arena::bytes<Tap>(places) + source.ring_bytes();
+    const Status failed = in_chunks(all, grain, bytes, [&](Arena arena, Int begin, Int end) {
+        Tap* const taps = arena.take<Tap>(places);
+        SourceRows<T> read(source, arena);
+        T* const dw = partial + begin / grain * sums;
+        clear(dw, sums);
+        T* const offsets = dbias.size > 0 ? dw + places * joined * width : nullptr;
+        for (Int r = begin; r < end; ++r) {
+            const Line slice = shape.axis(0).of_output(r / rows % slices).inside(source.slices);
+            const Line row = shape.axis(1).of_output(r % rows).inside(source.rows);
+            const Span span{shape.axis(2).of_output(0), window.stride[2], columns};
+            const WeightSums<T> into{dy.data + r * columns * width, width, dw, offsets};
+            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, into);
+        }
+    });
+    if (failed != nullptr) return failed;
+    sum_some_rows(partial, chunks * sums, sums, totals);
+    for (Int place = 0; place < places; ++place) {
+        fold_joined(totals + place * joined * width, joined * width, width, dweights.data + place * width);
+    }
+    if (dbias.size > 0) fold_joined(totals + places * joined * width, joined * width, width, dbias.data);
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella

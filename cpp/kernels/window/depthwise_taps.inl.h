@@ -1,0 +1,157 @@
+// What the sums of a depthwise convolution read. A channel here is one of the output, c*M + m: where M > 1, rows of the input
+// are copied with each channel M times, and all that follows knows of one kind of channel only.
+#pragma once
+#include "kernels/axes.h"
+
+namespace lamella {
+namespace {
+
+// Along one axis: a sum reads the source at first + u*step with the window's place tap + u*tap_step, for 0 <= u < count.
+struct Line {
+    Int first, step, tap, tap_step, count;
+
+    Int place(Int u) const { return first + u * step; }
+    Int least() const { return step > 0 ? place(0) : place(count - 1); }
+    Int most() const { return step > 0 ? place(count - 1) : place(0); }
+
+    Line moved(Int by) const { return {first + by, step, tap, tap_step, count}; }
+
+    // Without what lies outside [0, n).
+    Line inside(Int n) const {
+        Line line = *this;
+        while (line.count > 0 && (line.first < 0 || line.first >= n)) {
+            line.first += step;
+            line.tap += tap_step;
+            --line.count;
+        }
+        while (line.count > 0 && (line.place(line.count - 1) < 0 || line.place(line.count - 1) >= n)) --line.count;
+        return line;
+    }
+};
+
+LAMELLA_INLINE Int greatest_common_divisor(Int a, Int b) {
+    while (b != 0) {
+        const Int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+// The windows of a convolution along one axis, as seen from a place of its output and of its input.
+struct WindowAxis {
+    Int size, stride, dilation, before;
+
+    Line of_output(Int i) const { return {i * stride - before, dilation, 0, 1, size}; }
+
+    // Window q covers place i with its place j if q*stride = i + before - j*dilation.
+    Line of_input(Int i) const {
+        const Int tap_step = stride / greatest_common_divisor(stride, dilation);
+        Int tap = 0;
+        while (tap < size && tap < tap_step && (i + before - tap * dilation) % stride != 0) ++tap;
+        if (tap == size || tap == tap_step) return {0, 1, 0, 1, 0};
+        return {(i + before - tap * dilation) / stride, -(dilation * tap_step / stride), tap, tap_step,
+                (size - tap + tap_step - 1) / tap_step};
+    }
+};
+
+// A tap of a list: how far from the source's begin the first point reads, and from the weights' begin.
+struct Tap {
+    Int x, w;
+};
+
+// The array that is read, [images, slices, rows, columns, channels]: in place, or row by row in a ring of copies, in which
+// each channel stands `multiplier` times and columns a multiple of `phases` apart side by side.
+template <class T>
+struct Source {
+    const T* data;
+    Int slices, rows, columns, channels;  // channels of `data`
+    Int multiplier, phases;
+    Int ring_slices, ring_rows;  // 0: in place
+
+    bool copied() const { return ring_slices > 0; }
+    Int width() const { return channels * multiplier; }
+    // A channel is written as a whole vector, whose rest the next one covers: so much may lie behind the last.
+    Int phase_size() const { return copied() ? ceil_divide(columns, phases) * width() + kLanes<T> : 0; }
+    Int row_size() const { return phases * phase_size(); }
+    Int ring_bytes() const {
+        return Arena::bytes<T>(ring_slices * ring_rows * row_size()) + Arena::bytes<Int>(ring_slices * ring_rows);
+    }
+    // In a row, counted from its begin; a place before it only if there is one phase.
+    Int offset(Int place) const {
+        return phases == 1 ? place * width() : place % phases * phase_size() + place / phases * width();
+    }
+};
+
+// A chunk's hand on the source.
+template <class T>
+class SourceRows {
+public:
+    SourceRows(const Source<T>& source, Arena& arena) : source_(source) {
+        if (!source.copied()) return;
+        const Int count = source.ring_slices * source.ring_rows;
+        ring_ = arena.take<T>(count * source.row_size());
+        holds_ = arena.take<Int>(count);
+        for (Int i = 0; i < count; ++i) holds_[i] = -1;
+    }
+
+    const T* begin() const { return source_.copied() ? ring_ : source_.data; }
+
+    // The offset of a row from begin(). A copy stays until a row as far on as the ring is long.
+    Int row(Int image, Int slice, Int row) {
+        const Int number = (image * source_.slices + slice) * source_.rows + row;
+        if (!source_.copied()) return number * source_.columns * source_.channels;
+        const Int at = slice % source_.ring_slices * source_.ring_rows + row % source_.ring_rows;
+        if (holds_[at] != number) {
+            copy_row(source_.data + number * source_.columns * source_.channels, ring_ + at * source_.row_size());
+            holds_[at] = number;
+        }
+        return at * source_.row_size();
+    }
+
+private:
+    void copy_row(const T* from, T* to) const {
+        const Int multiplier = source_.multiplier;
+        for (Int place = 0; place < source_.columns; ++place) {
+            T* at = to + source_.offset(place);
+            if (multiplier == 1) {
+                copy(from, at, source_.channels);
+                from += source_.channels;
+                continue;
+            }
+            for (Int c = 0; c < source_.channels; ++c, ++from, at += multiplier) {
+                const Vec<T> value = broadcast<T>(*from);
+                for (Int m = 0; m < multiplier; m += kLanes<T>) store(at + m, value);
+            }
+        }
+    }
+
+    const Source<T>& source_;
+    T* ring_ = nullptr;
+    Int* holds_ = nullptr;
+};
+
+// Weights [slices, rows, columns of the window, width].
+struct WeightShape {
+    Int rows, columns, width;
+};
+
+// The taps of one point, all inside the source; returns how many.
+template <class T>
+Int list_taps(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row, const Line& column,
+              const WeightShape& w, Tap* taps) {
+    Int count = 0;
+    for (Int i = 0; i < slice.count; ++i) {
+        for (Int j = 0; j < row.count; ++j) {
+            const Int from = rows.row(image, slice.place(i), row.place(j));
+            const Int above = ((slice.tap + i * slice.tap_step) * w.rows + row.tap + j * row.tap_step) * w.columns;
+            for (Int u = 0; u < column.count; ++u) {
+                taps[count++] = {from + source.offset(column.place(u)), (above + column.tap + u * column.tap_step) * w.width};
+            }
+        }
+    }
+    return count;
+}
+
+}  // namespace
+}  // namespace lamella

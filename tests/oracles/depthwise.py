@@ -1,0 +1,28 @@
+"""Depthwise convolution by its definition: an ordinary convolution whose weights between other channels are 0."""
+
+import numpy as np
+
+from tests.oracles import conv
+
+
+def _whole(w):
+    """[..., C, M] as [..., C, C*M]."""
+    channels, multiplier = w.shape[-2:]
+    whole = np.zeros((*w.shape[:-1], channels * multiplier))
+    for c in range(channels):
+        whole[..., c, c * multiplier : (c + 1) * multiplier] = w[..., c, :]
+    return whole
+
+
+def forward(x, w, bias, relu, y_shape, strides, dilation, before):
+    return conv.forward(x, _whole(w), bias, relu, y_shape, strides, dilation, before)
+
+
+def backward(x, w, dy, strides, dilation, before):
+    """dx, dw, dbias."""
+    dx, whole, dbias = conv.backward(x, _whole(w), dy, strides, dilation, before)
+    dw = np.empty(w.shape)
+    multiplier = w.shape[-1]
+    for c in range(w.shape[-2]):
+        dw[..., c, :] = whole[..., c, c * multiplier : (c + 1) * multiplier]
+    return dx, dw, dbias
