@@ -42,11 +42,13 @@ class Batches:
         steps: Batches an epoch; None: as many as there are.
         samples: Of an epoch, None if not known.
         exhausted: Nothing comes any more.
+        skipped: Samples of the last epoch that were left out as they could not be read; None where that is an error.
     """
 
     steps: int | None
     samples: int | None
     exhausted = False
+    skipped: int | None = None
 
     def epoch(self, index: int) -> Iterator[Batch]:
         """The batches of one epoch, in order."""

@@ -13,8 +13,10 @@ import numpy as np
 
 from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
-from lamella.data.batches import ArrayBatches, Batch, Batches, Data, Order
-from lamella.data.sequence import EXPECTED_ITEM, inputs_of_item, is_sequence, named
+from lamella.core.random import Stream
+from lamella.core.warn import warn
+from lamella.data.batches import ArrayBatches, Batch, Batches, Data
+from lamella.data.sequence import EXPECTED_ITEM, ReducedItem, inputs_of_item, is_sequence, named
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
 from lamella.data.workers.threads import NotInTime
@@ -36,7 +38,7 @@ class GeneratedBatches(Batches):
     Args:
         steps: None takes a Sequence's length, each epoch anew.
         workers: They start with the first epoch and live until close().
-        order: Of a Sequence in training.
+        stream: Of the training: the order of a Sequence's batches and the count of passes through it.
         shuffle: Whether its batches change places.
         argument: The name of `steps` where the user gives it, for messages.
 
@@ -57,7 +59,7 @@ class GeneratedBatches(Batches):
         steps: int | None,
         convert: Convert,
         workers: WorkerOptions,
-        order: Order | None = None,
+        stream: Stream | None = None,
         shuffle: bool = False,
         argument: str = "steps_per_epoch",
     ) -> None:
@@ -70,7 +72,7 @@ class GeneratedBatches(Batches):
         self.source = source
         self.convert = convert
         self.workers = workers
-        self.order = order
+        self.stream = stream
         self.shuffle = shuffle
         self.steps: int = len(source) if steps is None else checked_count(argument, steps)
         self.last_size = 0
@@ -78,12 +80,14 @@ class GeneratedBatches(Batches):
         self._counts_anew = steps is None
         self._pool: WorkerPool | None = None
         self._warned = False
+        self._skipped: set[str] = set()  # that were warned of
         if is_sequence(source) and len(source) < 1:
             raise ValueError(f"expected a Sequence of at least one batch, got a length of {len(source)}")
 
     def epoch(self, index: int) -> Iterator[Batch]:
         if self._counts_anew:
             self.steps = len(self.source)
+        self.skipped = None
         drawn, waited, began = 0, 0.0, perf_counter()
         items = self._items(index)
         while True:
@@ -95,9 +99,13 @@ class GeneratedBatches(Batches):
             waited += perf_counter() - asked
             if item is _END:
                 break
+            drawn += 1
+            if isinstance(item, ReducedItem):
+                self._count(item.skipped)
+                if not item.samples:
+                    continue
             data = in_pool(self.convert, item)
             del item
-            drawn += 1
             self.last_size = data.samples
             yield *data.read(), data.samples
         if drawn < self.steps:
@@ -122,15 +130,29 @@ class GeneratedBatches(Batches):
         if not is_sequence(self.source):
             return [None] * self.steps
         length = len(self.source)
-        passes = (self._pass(number * length - first) for number in itertools.count(first // length))
+        passes = (self._pass(number, number * length - first, length) for number in itertools.count(first // length))
         start = first % length
         return list(itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps))
 
-    def _pass(self, ahead: int) -> list[Item]:
-        """One pass through the Sequence, which begins `ahead` steps after this epoch."""
-        # Without an order it is no training: a worker's random numbers are then the same each time.
-        generator = np.random.Generator(np.random.Philox(0)) if self.order is None else self.order(ahead)
-        return one_pass(len(self.source), generator, shuffle=self.shuffle)
+    def _pass(self, number: int, ahead: int, length: int) -> list[Item]:
+        """The pass number `number` of this fit, which begins `ahead` steps after this epoch."""
+        # Without a stream it is no training: a worker's random numbers are then the same each time.
+        generator = np.random.Generator(np.random.Philox(0)) if self.stream is None else self.stream.order(ahead)
+        return one_pass(length, generator, shuffle=self.shuffle, pass_number=self._key(number, ahead))
+
+    def _key(self, number: int, ahead: int) -> int | None:
+        """See `current_pass`."""
+        if self.stream is not None:
+            return (self.stream.epoch + ahead) % 2**64
+        return number if self.argument == "validation_steps" else None
+
+    def _count(self, skipped: tuple[str, ...]) -> None:
+        """Count samples that were left out; warn of each once."""
+        self.skipped = (self.skipped or 0) + len(skipped)
+        new = [line for line in skipped if line not in self._skipped]
+        self._skipped.update(new)
+        if new:
+            warn(f"left out {len(new)} of the samples of a batch: {'; '.join(new)}")
 
     def _where(self, drawn: int) -> str:
         role = "validation_data" if self.argument == "validation_steps" else "generator"
@@ -140,7 +162,7 @@ class GeneratedBatches(Batches):
         validates = self.argument == "validation_steps"
         who = "validation_data: the generator" if validates else "the generator"
         if not self.last_size or (
-            not drawn and self.order is None
+            not drawn and self.stream is None
         ):  # an exhausted generator ends training; zero batches have no mean
             raise ValueError(f"{who} gave no batch at all, {self.steps} were expected")
         self.exhausted = True
@@ -151,7 +173,7 @@ class GeneratedBatches(Batches):
         )
 
     def _warn_of_waiting(self, waited: float, total: float) -> None:
-        if self.order is None or self._warned or waited < max(_SECONDS, _MOST * total):
+        if self.stream is None or self._warned or waited < max(_SECONDS, _MOST * total):
             return
         self._warned = True
         warnings.warn(

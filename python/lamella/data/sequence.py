@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from lamella.core.atomic import Scope
 
 
 class Sequence:
@@ -35,6 +38,48 @@ class Sequence:
         """The batches in order, once."""
         for index in range(len(self)):
             yield self[index]
+
+
+class _Pass(threading.local):
+    number: int | None = None
+
+
+_pass = _Pass()
+
+
+def current_pass() -> int | None:
+    """What random numbers of a batch may be keyed by while it is prepared: a number of the pass through the Sequence.
+
+    It depends on no worker, and is the same after a resume.
+
+    Returns:
+        In training the step at which the pass begins, which no other pass has; in validation the count of passes before this
+        one. None elsewhere: there nothing counts passes.
+    """
+    return _pass.number
+
+
+def within_pass(number: int | None, function: Callable[..., Any], *arguments: Any) -> Any:
+    """function(*arguments), with `current_pass()` as given, in this thread."""
+    return Scope((_pass, "number", number)).run(function, *arguments)
+
+
+class ReducedItem(tuple[Any, ...]):
+    """(x, y) or (x, y, sample_weight) without the samples that could not be read.
+
+    Attributes:
+        samples: How many are left; a batch that has none is left out.
+        skipped: Why each of the others is missing: a line that begins with the path of its file.
+    """
+
+    samples: int
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def of(cls, item: tuple[Any, ...], samples: int, skipped: tuple[str, ...]) -> ReducedItem:
+        reduced = cls(item)
+        reduced.samples, reduced.skipped = samples, skipped
+        return reduced
 
 
 def is_sequence(x: Any) -> bool:

@@ -13,11 +13,12 @@ from lamella.core.checks import checked_count
 from lamella.core.pool import in_pool
 from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.data.adapt import feed
 from lamella.data.adapt.arrays import check_lengths
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
-from lamella.data.sequence import is_generated
+from lamella.data.sequence import is_generated, is_sequence, named
 from lamella.ops.tape import value_of
 from lamella.training import loop
 from lamella.training.exclusive import Exclusive
@@ -58,6 +59,11 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
     batches: Batches
     if is_generated(options.x):
         size = None
+        if getattr(options.x, "shuffle", False) is True and is_sequence(options.x):
+            warn(
+                f"predict: the {named(options.x)} shuffles, so that the rows of the result are not in the order of its files or "
+                "labels; make it with shuffle=False"
+            )
         batches = _generated(options, feed.items_to_inputs(inputs))
     else:
         size = _batch_size(inputs, options)

@@ -71,7 +71,7 @@ def train(steps: Steps, run: Fit) -> None:
             if not run.averages.seen:  # a generator had ended with the epoch before
                 break
             run.batches.end_epoch()
-            logs: Logs[Any] = Logs()
+            logs: Logs[Any] = Logs() if run.batches.skipped is None else Logs(skipped=run.batches.skipped)
             if finished and run.validates(epoch):
                 assert run.validation is not None
                 # A stop asked for during validation counts too.

@@ -91,7 +91,7 @@ def _generated_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _
         options.steps_per_epoch,
         feed.items_to_data(inputs, steps.objective.outputs, options.class_weight),
         options.worker_options,
-        steps.stream.order,
+        steps.stream,
         bool(options.shuffle),
     )
     if options.validates_generated:

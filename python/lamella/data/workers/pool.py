@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lamella.data.sequence import is_sequence, named
+from lamella.data.sequence import is_sequence, named, within_pass
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.threads import GRACE_SECONDS, Exhausted, Results, Threads, Work
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """A batch to prepare: its index (a tuple has a method of that name), and what seeds the global random numbers of a
-    worker process for it.
+    """A batch to prepare: its index (a tuple has a method of that name), what seeds the global random numbers of a worker
+    process for it, and what `current_pass` returns meanwhile.
     """
 
     place: int
     seed: int
+    pass_number: int | None = None
 
 
 class ItemOf:
@@ -34,7 +35,7 @@ class ItemOf:
 
     def __call__(self, item: Item) -> Any:
         try:
-            return self.sequence[item.place]
+            return within_pass(item.pass_number, self.sequence.__getitem__, item.place)
         except StopIteration as error:
             raise RuntimeError(f"the {named(self.sequence)}: the item at index {item.place} raised StopIteration") from error
 
@@ -67,12 +68,13 @@ class NextOf:
             raise Exhausted from None
 
 
-def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool) -> list[Item]:
-    """Each batch of a Sequence once, in order or shuffled by `generator`."""
+def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool, pass_number: int | None = None) -> list[Item]:
+    """Each batch of a Sequence once, in order or shuffled by `generator`; `pass_number`: see `current_pass`."""
     indices = np.arange(length)
     if shuffle:
         generator.shuffle(indices)
-    return [Item(*pair) for pair in zip(indices.tolist(), generator.integers(2**32, size=length).tolist())]
+    seeds = generator.integers(2**32, size=length).tolist()
+    return [Item(place, seed, pass_number) for place, seed in zip(indices.tolist(), seeds)]
 
 
 class WorkerPool:

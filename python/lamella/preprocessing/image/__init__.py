@@ -1,9 +1,15 @@
-"""Images: files to arrays and back. The names of keras.preprocessing.image."""
+"""Images: files to arrays and back, batches of them, and random changes. The names of keras.preprocessing.image."""
 
 from lamella.core.keras_names import complete as _complete
+from lamella.preprocessing.image.array_iterator import NumpyArrayIterator as NumpyArrayIterator
+from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator as DataFrameIterator
+from lamella.preprocessing.image.directory_iterator import DirectoryIterator as DirectoryIterator
 from lamella.preprocessing.image.files import array_to_img as array_to_img
 from lamella.preprocessing.image.files import img_to_array as img_to_array
 from lamella.preprocessing.image.files import load_img as load_img
 from lamella.preprocessing.image.files import save_img as save_img
+from lamella.preprocessing.image.iterators import Iterator as Iterator
+from lamella.preprocessing.image.pixels import apply_brightness_shift as apply_brightness_shift
+from lamella.preprocessing.image.pixels import apply_channel_shift as apply_channel_shift
 
 _complete(__name__)

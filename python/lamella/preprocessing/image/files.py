@@ -6,7 +6,6 @@ import operator
 import os
 import secrets
 import struct
-import warnings
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,6 +14,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lamella.core import config
 from lamella.core.checks import as_array
+from lamella.core.warn import warn
+from lamella.preprocessing.image.pixels import stretched
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,6 +38,7 @@ def load_img(
     target_size: Sequence[int] | None = None,
     interpolation: str = "nearest",
     *,
+    keep_aspect_ratio: bool = False,
     exif_orientation: bool = False,
 ) -> Image:
     """The image in a file, fully decoded, with the file closed.
@@ -49,6 +51,8 @@ def load_img(
             range (8-bit grey * 257).
         target_size: (height, width); None keeps the size.
         interpolation: Looked at only if the size changes.
+        keep_aspect_ratio: True cuts away what is left and right, or above and below, of the largest part in the middle that has
+            the proportions of target_size; False, as in Keras 2, squeezes the whole image into it.
         exif_orientation: True turns the image upright where its EXIF data says how the camera was held. False, as in
             Keras, gives the pixels as they are stored: photographs of a telephone may lie on their side.
 
@@ -64,25 +68,17 @@ def load_img(
             floats outside 0 to 255, which have no white.
 
     Source: keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else, and cuts 16-bit greys
-
     off at 255. From 1.1.1 on "grayscale" keeps them.
     """
     if grayscale is True:
-        warnings.warn('grayscale is deprecated. Please use color_mode = "grayscale"', stacklevel=2)
+        warn('grayscale is deprecated. Please use color_mode = "grayscale"')
         color_mode = "grayscale"
     if color_mode not in _MODES:
         raise ValueError(f'color_mode must be "grayscale", "grayscale16", "rgb", or "rgba", got {color_mode!r}')
     image = _decode(path, exif_orientation)
     image = _deep(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
     if target_size is not None:
-        try:
-            height, width = map(operator.index, target_size)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}"
-            ) from None
-        if image.size != (width, height):
-            image = image.resize((width, height), _resampling(interpolation))
+        image = _resized(image, target_size, interpolation, keep_aspect_ratio)
     if color_mode == "grayscale16":  # some interpolations overshoot
         image = _pillow("load_img").fromarray(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))
     return image
@@ -146,7 +142,7 @@ def _drawn(x: ArrayLike, data_format: str | None, scale: bool, dtype: DTypeLike 
     if values.size == 0:
         raise ValueError(f"array_to_img: expected at least one pixel, got shape {values.shape}")
     if scale:
-        values = _stretch(values)
+        values = stretched(values)
     pixels = _bytes(values)
     image: Image = pillow.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     return image
@@ -176,7 +172,7 @@ def save_img(
     if file_format is not None and file_format.lower() in ("jpg", "jpeg"):
         file_format = "jpeg"
         if image.mode == "RGBA":
-            warnings.warn("The JPG format does not support RGBA images, converting to RGB.", stacklevel=2)
+            warn("The JPG format does not support RGBA images, converting to RGB.")
             image = image.convert("RGB")
     if not isinstance(path, (str, os.PathLike)):
         image.save(path, format=file_format, **kwargs)
@@ -229,6 +225,21 @@ def _decode(path: PathOrFile, upright: bool) -> Image:
     return decoded
 
 
+def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: bool) -> Image:
+    try:
+        height, width = map(operator.index, target_size)
+    except (TypeError, ValueError):
+        raise ValueError(f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}") from None
+    if image.size == (width, height):
+        return image
+    box = None
+    if keep_aspect_ratio:
+        wide, high = min(image.width, image.height * width // height), min(image.height, image.width * height // width)
+        left, top = (image.width - wide) // 2, (image.height - high) // 2
+        box = left, top, left + wide, top + high
+    return image.resize((width, height), _resampling(interpolation), box)
+
+
 def _converted(image: Image, mode: str, path: PathOrFile) -> Image:
     """In a mode of 8 bits; nothing is cut off."""
     if image.mode == mode:
@@ -270,31 +281,30 @@ def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Cut to whole numbers. Warns where that is not all."""
     outside = ~((values > -1) & (values < 256))  # NaN, too
     if count := np.count_nonzero(outside):
-        warnings.warn(
+        warn(
             f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, lie outside 0 to 255 and become 0 "
-            "or 255; scale=True stretches them",
-            stacklevel=4,
+            "or 255; scale=True stretches them"
         )
         values = np.clip(np.nan_to_num(values), 0, 255)
     return values.astype(np.uint8)
 
 
-def _stretch(values: NDArray[Any]) -> NDArray[Any]:
-    floats = values if values.dtype.kind == "f" else values.astype(config.floatx())
-    shifted: NDArray[Any] = floats + max(-floats.min(), 0)
-    largest = shifted.max()
-    if largest != 0:
-        shifted /= largest
-    shifted *= 255
-    return shifted
-
-
 def _resampling(interpolation: str) -> Any:
+    check_interpolation(interpolation)
+    return _pillow("load_img").Resampling[interpolation.upper()]
+
+
+def check_interpolation(interpolation: str) -> None:
+    """Raises ValueError for one that load_img does not have."""
     if interpolation not in _INTERPOLATIONS:
         raise ValueError(
             f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_INTERPOLATIONS)}"
         )
-    return _pillow("load_img").Resampling[interpolation.upper()]
+
+
+def is_of_the_file(error: Exception) -> bool:
+    """Whether load_img, called with arguments that are right, failed for what the file is."""
+    return isinstance(error, (OSError, ValueError, _pillow("load_img").DecompressionBombError))
 
 
 def _pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module cannot import

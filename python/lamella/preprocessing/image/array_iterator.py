@@ -1,0 +1,128 @@
+"""NumpyArrayIterator: batches of images that are arrays already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from lamella.core import config
+from lamella.core.types import Array
+from lamella.preprocessing.image.augment import Augments, fill, validation_share
+from lamella.preprocessing.image.formats import checked_format, warn_of_channels
+from lamella.preprocessing.image.iterators import Iterator
+from lamella.preprocessing.image.saved import save_batch
+
+
+class NumpyArrayIterator(Iterator):
+    """Batches (x, y), (x, y, sample_weight), or x alone without y.
+
+    Args:
+        x: [N, H, W, C] or [N, C, H, W], of any dtype of numbers; or (images, misc) with an array or a list of arrays, whose rows
+            come with their images as they are: x of a batch is then a list.
+        y: [N, ...].
+        image_data_generator: What changes and normalizes the images; None leaves them as they are.
+        batch_size, shuffle, seed: See Iterator.
+        sample_weight: [N].
+        data_format: None: lamella's image_data_format().
+        save_to_dir: A folder to which each image that was made is written, stretched to 0 to 255; for looking at.
+        save_format: "png", "jpeg" or another format of Pillow.
+        subset: "validation": the first part of the data, as large as the generator's validation_split; "training": the rest.
+        dtype: Of the images in a batch; None: floatx().
+
+    Raises:
+        ValueError: For parts of different lengths, images that are not of rank 4, and a subset without one of y's classes.
+
+    Source: keras-preprocessing 1.1.0.
+
+    Deviations:  `x` keeps the dtype of the user's array, which is not copied; Keras makes a copy of floats. `sample_weight` is
+        cut with its subset; in Keras it is not, so that the weights of the training subset are those of other samples.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: ArrayLike | None,
+        image_data_generator: Augments | None,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        sample_weight: ArrayLike | None = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        dtype: DTypeLike | None = None,
+    ) -> None:
+        misc: list[Array] = []
+        # A pair; not a list of images, whose first has rank 3.
+        if isinstance(x, (tuple, list)) and len(x) == 2 and np.ndim(x[0]) == 4:
+            others = x[1] if isinstance(x[1], list) else [x[1]]
+            x, misc = x[0], [np.asarray(other) for other in others]
+        images = np.asarray(x)
+        for other in misc:
+            if len(other) != len(images):
+                raise ValueError(
+                    "All of the arrays in `x` should have the same length. Found a pair with: "
+                    f"len(x[0]) = {len(images)}, len(x[?]) = {len(other)}"
+                )
+        labels, weights = _rows("y` (labels)", y, images), _rows("sample_weight", sample_weight, images)
+        if subset is not None:
+            kept = _subset(subset, validation_share(image_data_generator), len(images), labels)
+            images, misc = images[kept], [other[kept] for other in misc]
+            labels, weights = (None if part is None else part[kept] for part in (labels, weights))
+        if images.ndim != 4:
+            raise ValueError(
+                f"Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape {images.shape}"
+            )
+        self.data_format = checked_format(data_format)
+        warn_of_channels("NumpyArrayIterator is set to use images", images.shape, self.data_format)
+        self.x = images
+        self.x_misc = misc
+        self.y = labels
+        self.sample_weight = weights
+        self.image_data_generator = image_data_generator
+        self.save_to_dir = save_to_dir
+        self.save_prefix = save_prefix
+        self.save_format = save_format
+        self.dtype = config.floatx() if dtype is None else dtype
+        super().__init__(len(images), batch_size, shuffle, seed)
+
+    def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
+        batch = np.empty((len(index_array), *self.x.shape[1:]), self.dtype)
+        fill(batch, (self.x[j] for j in index_array), index_array, self.image_data_generator, self.draws())
+        if self.save_to_dir is not None:
+            save_batch(batch, index_array, self)
+        x = [batch, *(other[index_array] for other in self.x_misc)] if self.x_misc else batch
+        if self.y is None:
+            return x
+        if self.sample_weight is None:
+            return x, self.y[index_array]
+        return x, self.y[index_array], self.sample_weight[index_array]
+
+
+def _rows(name: str, part: ArrayLike | None, images: Array) -> Array | None:
+    """The part as an array. Raises ValueError unless it has a row for each image."""
+    if part is None:
+        return None
+    array = np.asarray(part)
+    if len(array) != len(images):
+        raise ValueError(
+            f"`x` (images tensor) and `{name}{'' if '`' in name else '`'} should have the same length. "
+            f"Found: x.shape = {images.shape}, {name.partition('`')[0]}.shape = {array.shape}"
+        )
+    return array
+
+
+def _subset(subset: str, share: float, samples: int, labels: Array | None) -> slice:
+    if subset not in ("training", "validation"):
+        raise ValueError(f'Invalid subset name: {subset}; expected "training" or "validation".')
+    middle = int(samples * share)
+    if labels is not None and not np.array_equal(np.unique(labels[:middle]), np.unique(labels[middle:])):
+        raise ValueError(
+            "Training and validation subsets have different number of classes after the split. If your numpy arrays are sorted "
+            "by the label, you might want to shuffle them."
+        )
+    return slice(middle) if subset == "validation" else slice(middle, None)

@@ -1,0 +1,226 @@
+"""DataFrameIterator: batches of the images that a table lists."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lamella.core.types import Array
+from lamella.core.warn import warn
+from lamella.preprocessing.image.augment import Augments
+from lamella.preprocessing.image.file_iterator import FileIterator, FileOptions
+from lamella.preprocessing.image.files import ColorMode
+
+# Of these modes y is a class; of the others columns as they are, or nothing.
+_OF_CLASSES = ("categorical", "binary", "sparse")
+
+
+class DataFrameIterator(FileIterator):
+    """Batches of images listed in a pandas.DataFrame: (x, y) or (x, y, sample_weight) as class_mode and weight_col say.
+
+    Args:
+        dataframe: A row for each image; stays as it is.
+        directory: What the file names are relative to; None: they are paths themselves.
+        image_data_generator: None leaves the images as they are.
+        x_col: The column of file names, strings.
+        y_col: The column of targets, or a list of them for "raw" and "multi_output".
+        weight_col: The column of sample weights, numbers.
+        classes: Those to take; None: all, sorted. Rows of other classes are left out.
+        class_mode: "categorical": y is one-hot, [samples, classes]; the column holds a string, or a list or tuple of several.
+            "binary", "sparse": the class's number, [samples]; strings. "raw": the columns' values. "multi_output": a list of
+            y, one for each column of the list y_col. "input": y is x. None: x alone.
+        subset: "validation": the first rows, as many as the generator's validation_split says; "training": the rest.
+        validate_filenames: True leaves out rows whose file is not there or has none of the known extensions, with a warning.
+        The rest as for DirectoryIterator.
+
+    Attributes:
+        classes: Each row's class, or a list of them. As `labels`, which for "raw" and "multi_output" are the values.
+        class_indices: Each class's number.
+        filenames, filepaths, samples: As for DirectoryIterator.
+
+    Raises:
+        TypeError: For names or classes that are not strings, weights or values that are not numbers.
+        ValueError: For classes other than two in "binary", and a value that is NaN; with on_error="skip" such rows are left out,
+            with a warning.
+
+    Source: keras-preprocessing 1.1.0, which hands NaN on to the training.
+    """
+
+    allowed_class_modes = frozenset({"binary", "categorical", "input", "multi_output", "raw", "sparse", None})
+
+    def __init__(
+        self,
+        dataframe: Any,
+        directory: str | os.PathLike[str] | None = None,
+        image_data_generator: Augments | None = None,
+        x_col: str = "filename",
+        y_col: str | Sequence[str] = "class",
+        weight_col: str | None = None,
+        target_size: Sequence[int] = (256, 256),
+        color_mode: ColorMode = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        dtype: DTypeLike | None = None,
+        validate_filenames: bool = True,
+        **options: Unpack[FileOptions],
+    ) -> None:
+        FileIterator.__init__(
+            self,
+            image_data_generator,
+            target_size,
+            color_mode,
+            class_mode,
+            data_format,
+            save_to_dir,
+            save_prefix,
+            save_format,
+            subset,
+            interpolation,
+            dtype,
+            **options,
+        )
+        self.directory = "" if directory is None else os.fspath(directory)
+        self._check_columns(dataframe, x_col, y_col, weight_col, classes)
+        rows = dataframe
+        if validate_filenames:
+            rows = self._with_files(rows, x_col)
+        self.class_indices = {}
+        if class_mode in _OF_CLASSES:
+            rows, self.class_indices = _of_classes(rows, y_col, classes)
+        elif class_mode in ("raw", "multi_output"):
+            rows = self._without_nan(rows, x_col, [y_col] if isinstance(y_col, str) else list(y_col))
+        if weight_col is not None:
+            rows = self._without_nan(rows, x_col, [weight_col])
+        if self.split is not None:
+            start, stop = (int(share * len(rows)) for share in self.split)
+            rows = rows.iloc[start:stop]
+        if class_mode in _OF_CLASSES:
+            self.classes = self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
+        elif class_mode == "raw":
+            self.labels = _values(rows, y_col)
+        elif class_mode == "multi_output":
+            self.labels = [_values(rows, column) for column in y_col]
+        self.sample_weight = None if weight_col is None else rows[weight_col].to_numpy()
+        self.filenames = rows[x_col].tolist()
+        self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
+        self.samples = len(self.filenames)
+        of_classes = f" belonging to {len(self.class_indices)} classes" if class_mode in _OF_CLASSES else ""
+        print(f"Found {self.samples} {'' if validate_filenames else 'non-'}validated image filenames{of_classes}.")
+        super(FileIterator, self).__init__(self.samples, batch_size, shuffle, seed)
+
+    def _check_columns(
+        self, rows: Any, x_col: str, y_col: str | Sequence[str], weight_col: str | None, classes: Sequence[str] | None
+    ) -> None:
+        mode = self.class_mode
+        if mode == "multi_output" and not isinstance(y_col, list):
+            raise TypeError(f'If class_mode="{mode}", y_col must be a list. Received {type(y_col).__name__}.')
+        y_columns = [] if mode in ("input", None) else [y_col] if isinstance(y_col, str) else list(y_col)
+        for column in [x_col, *y_columns, *([] if weight_col is None else [weight_col])]:
+            if column not in rows:
+                raise ValueError(f"DataFrameIterator: no column {column!r} in the dataframe, which has {list(rows.columns)}")
+        if not _all(rows[x_col], str):
+            raise TypeError(f"All values in column x_col={x_col} must be strings.{_first_other(rows, x_col, x_col, str)}")
+        if mode in ("binary", "sparse") and not _all(rows[y_col], str):
+            raise TypeError(
+                f'If class_mode="{mode}", y_col="{y_col}" column values must be strings.{_first_other(rows, x_col, y_col, str)}'
+            )
+        if mode == "binary":
+            if classes and len(set(classes)) != 2:
+                raise ValueError(f'If class_mode="binary" there must be 2 classes. {len(set(classes))} class/es were given.')
+            if not classes and rows[y_col].nunique() != 2:
+                raise ValueError(f'If class_mode="binary" there must be 2 classes. Found {rows[y_col].nunique()} classes.')
+        types = (str, list, tuple)
+        if mode == "categorical" and not _all(rows[y_col], types):
+            raise TypeError(
+                f'If class_mode="{mode}", y_col="{y_col}" column values must be type string, list or tuple.'
+                f"{_first_other(rows, x_col, y_col, types)}"
+            )
+        if classes and mode not in _OF_CLASSES:
+            warn(f'`classes` will be ignored given the class_mode="{mode}"')
+        if weight_col is not None and rows[weight_col].dtype.kind not in "iuf":
+            raise TypeError(f"Column weight_col={weight_col} must be numeric.")
+
+    def _with_files(self, rows: Any, x_col: str) -> Any:
+        """The rows whose files are there."""
+        names = rows[x_col].tolist()
+        endings = tuple(self.white_list_formats)
+        valid = [name.lower().endswith(endings) and os.path.isfile(os.path.join(self.directory, name)) for name in names]
+        missing = [name for name, there in zip(names, valid) if not there]
+        if missing:
+            warn(
+                f'Found {len(missing)} invalid image filename(s) in x_col="{x_col}". These filename(s) will be ignored. '
+                f"The first is {os.path.join(self.directory, missing[0])!r}."
+            )
+        return rows[np.array(valid, bool)]
+
+    def _without_nan(self, rows: Any, x_col: str, columns: list[str]) -> Any:
+        missing = rows[columns].isna().to_numpy().any(axis=1)
+        if not missing.any():
+            return rows
+        first = os.path.join(self.directory, rows[x_col].iloc[int(missing.argmax())])
+        text = f"{missing.sum()} of {len(rows)} rows have no value in {', '.join(columns)}, the first that of {first!r}"
+        if self.on_error == "raise":
+            raise ValueError(f"DataFrameIterator: {text}")
+        warn(f"left out: {text}")
+        return rows[~missing]
+
+    def _targets(self, samples: Array) -> Any:
+        if self.class_mode == "raw":
+            return self.labels[samples]
+        if self.class_mode == "multi_output":
+            return [values[samples] for values in self.labels]
+        return super()._targets(samples)
+
+
+def _all(column: Any, types: type | tuple[type, ...]) -> bool:
+    return all(isinstance(value, types) for value in column)
+
+
+def _first_other(rows: Any, x_col: str, column: str | Sequence[str], types: type | tuple[type, ...]) -> str:
+    """Where the first value of another type stands."""
+    for name, value in zip(rows[x_col], rows[column]):
+        if not isinstance(value, types):
+            return f" Found {value!r} of {name!r}."
+    return ""
+
+
+def _of_classes(rows: Any, y_col: str | Sequence[str], classes: Sequence[str] | None) -> tuple[Any, dict[str, int]]:
+    """The rows of the classes to take, and each class's number."""
+    listed = [list(value) if isinstance(value, (list, tuple)) else [value] for value in rows[y_col]]
+    taken = set(classes) if classes else {name for names in listed for name in names}
+    numbers = {name: number for number, name in enumerate(sorted(taken))}
+    rows = rows[np.array([any(name in taken for name in names) for names in listed], bool)]
+    return rows, numbers
+
+
+def _numbers(value: Any, class_indices: dict[str, int]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [class_indices[name] for name in value if name in class_indices]
+    return class_indices[value]
+
+
+def _values(rows: Any, columns: str | Sequence[str]) -> Array:
+    """The numbers in one column or several; the values of a column may be arrays or lists of one length."""
+    values: Array = rows[columns].to_numpy() if isinstance(columns, str) else rows[list(columns)].to_numpy()
+    if values.dtype.kind == "O":
+        try:
+            values = np.array(values.tolist())
+        except ValueError as error:
+            raise TypeError(f"DataFrameIterator: expected the values of {columns!r} to have one shape: {error}") from None
+    if values.dtype.kind not in "biufc":
+        kinds = sorted({type(value).__name__ for value in np.ravel(rows[columns].to_numpy())})
+        raise TypeError(f"DataFrameIterator: expected numbers in {columns!r}, got {', '.join(kinds)}")
+    return values

@@ -1,0 +1,119 @@
+"""DirectoryIterator: batches of the images of a folder that has a folder for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lamella.core.warn import warn
+from lamella.preprocessing.image import listing
+from lamella.preprocessing.image.augment import Augments
+from lamella.preprocessing.image.file_iterator import FileIterator, FileOptions
+from lamella.preprocessing.image.files import ColorMode
+
+
+class DirectoryIterator(FileIterator):
+    """Batches of images in folders: (x, y) as class_mode says.
+
+    Args:
+        directory: Holds a folder for each class, whose images may lie in folders below it.
+        image_data_generator: What changes and normalizes the images; None leaves them as they are.
+        target_size: (height, width) that each image gets.
+        color_mode: "rgb", "rgba", "grayscale", or "grayscale16", see load_img.
+        classes: The folders to take, in the order of their numbers; None or an empty list: all, sorted.
+        class_mode: "categorical": y is one-hot, [samples, classes]. "binary", "sparse": the class's number, [samples]. "input": y
+            is x. None: x alone.
+        batch_size, shuffle, seed: See Iterator.
+        data_format: None: lamella's image_data_format().
+        save_to_dir, save_prefix, save_format: See NumpyArrayIterator.
+        follow_links: Whether to look into folders that are links.
+        subset: "validation": of each class the first part of its files, as large as the generator's validation_split; "training":
+            the rest.
+        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
+        dtype: Of the batches; None: floatx().
+        options: See FileOptions.
+
+    Attributes:
+        classes: int32 [samples], each file's class. `labels` is the same.
+        class_indices: Each class's number.
+        filenames: Relative to the folder.
+        filepaths: With the folder.
+        samples, num_classes: How many there are.
+
+    Raises:
+        OSError: For a folder that is not there; with on_error="raise" for one below that cannot be read.
+        ValueError: For a class_mode, color_mode or subset that does not exist.
+
+    Source: keras-preprocessing 1.1.0. A class without images is warned of; a folder in `classes` that is not there is an error,
+    where Keras has a class without images.
+    """
+
+    allowed_class_modes = frozenset({"categorical", "binary", "sparse", "input", None})
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        image_data_generator: Augments | None,
+        target_size: Sequence[int] = (256, 256),
+        color_mode: ColorMode = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        dtype: DTypeLike | None = None,
+        **options: Unpack[FileOptions],
+    ) -> None:
+        FileIterator.__init__(
+            self,
+            image_data_generator,
+            target_size,
+            color_mode,
+            class_mode,
+            data_format,
+            save_to_dir,
+            save_prefix,
+            save_format,
+            subset,
+            interpolation,
+            dtype,
+            **options,
+        )
+        self.directory = os.fspath(directory)
+        names = list(classes) if classes else listing.subfolders(self.directory)
+        self.num_classes = len(names)
+        self.class_indices = {name: number for number, name in enumerate(names)}
+        self.filenames: list[str] = []
+        numbers: list[int] = []
+        for name, number in self.class_indices.items():
+            files = self._files(name, follow_links)
+            self.filenames += files
+            numbers += [number] * len(files)
+        self.classes = self.labels = np.array(numbers, np.int32)
+        self.samples = len(self.filenames)
+        self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
+        print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
+        super(FileIterator, self).__init__(self.samples, batch_size, shuffle, seed)
+
+    def _files(self, name: str, follow_links: bool) -> list[str]:
+        """Those of one class, of this subset, relative to the directory."""
+        on_error = listing.raise_it if self.on_error == "raise" else listing.warn_of_it
+        folder = os.path.join(self.directory, name)
+        files = listing.image_files(folder, self.white_list_formats, follow_links=follow_links, on_error=on_error)
+        if not files:
+            warn(f"the class {name!r} has no images: {folder} holds no file that ends in {', '.join(self.white_list_formats)}")
+        if self.split is not None:
+            start, stop = (int(share * len(files)) for share in self.split)
+            files = files[start:stop]
+        return [os.path.join(name, file) for file in files]

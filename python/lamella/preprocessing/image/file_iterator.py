@@ -1,0 +1,170 @@
+"""FileIterator: batches of images that are read from files when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator as Iterates
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lamella.core import config
+from lamella.core.types import Array
+from lamella.data.sequence import ReducedItem
+from lamella.preprocessing.image.augment import Augments, fill, validation_share
+from lamella.preprocessing.image.files import ColorMode, check_interpolation, img_to_array, is_of_the_file, load_img
+from lamella.preprocessing.image.formats import checked_format
+from lamella.preprocessing.image.iterators import Iterator
+from lamella.preprocessing.image.saved import save_batch
+
+_CHANNELS = {"grayscale": 1, "grayscale16": 1, "rgb": 3, "rgba": 4}
+
+
+class FileOptions(TypedDict, total=False):
+    """What lamella's iterators of files take beyond Keras's arguments, by keyword.
+
+    Attributes:
+        on_error: "raise": a file that cannot be read ends the training, with its path. "skip": its sample is left out of the
+            batch and counted as `skipped` in the epoch's logs.
+        keep_aspect_ratio, exif_orientation: As for load_img.
+    """
+
+    on_error: Literal["raise", "skip"]
+    keep_aspect_ratio: bool
+    exif_orientation: bool
+
+
+class FileIterator(Iterator):
+    """Base of DirectoryIterator and DataFrameIterator, which set `filepaths`, `labels`, `sample_weight` and `class_indices`.
+
+    Attributes:
+        filepaths: Of each sample.
+        labels: What each sample's target is made of.
+        sample_weight: [samples] or None.
+        image_shape: Of one image in a batch.
+        samples: How many there are.
+    """
+
+    filepaths: list[str]
+    labels: Any
+    sample_weight: Array | None = None
+    class_indices: dict[str, int]
+    allowed_class_modes: frozenset[str | None]
+
+    def __init__(
+        self,
+        image_data_generator: Augments | None,
+        target_size: Sequence[int],
+        color_mode: ColorMode,
+        class_mode: str | None,
+        data_format: str | None,
+        save_to_dir: str | None,
+        save_prefix: str,
+        save_format: str,
+        subset: str | None,
+        interpolation: str,
+        dtype: DTypeLike | None,
+        **options: Unpack[FileOptions],
+    ) -> None:
+        """What reading takes; Iterator's constructor follows when the files are known."""
+        if color_mode not in _CHANNELS:
+            raise ValueError(f'Invalid color mode: {color_mode}; expected "rgb", "rgba", "grayscale" or "grayscale16".')
+        if class_mode not in self.allowed_class_modes:
+            allowed = sorted(self.allowed_class_modes, key=str)
+            raise ValueError(f"Invalid class_mode: {class_mode}; expected one of: {allowed}")
+        unknown = set(options) - set(FileOptions.__annotations__)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} got an unexpected keyword argument {min(unknown)!r}")
+        self.on_error = options.get("on_error", "raise")
+        if self.on_error not in ("raise", "skip"):
+            raise ValueError(f'{type(self).__name__}: expected on_error to be "raise" or "skip", got {self.on_error!r}')
+        self.keep_aspect_ratio = options.get("keep_aspect_ratio", False)
+        self.exif_orientation = options.get("exif_orientation", False)
+        self.image_data_generator = image_data_generator
+        height, width = target_size
+        self.target_size = height, width
+        self.color_mode: ColorMode = color_mode
+        self.class_mode = class_mode
+        self.data_format = checked_format(data_format)
+        channels = (_CHANNELS[color_mode],)
+        first = self.data_format == "channels_first"
+        self.image_shape = channels + self.target_size if first else self.target_size + channels
+        self.save_to_dir = save_to_dir
+        self.save_prefix = save_prefix
+        self.save_format = save_format
+        check_interpolation(interpolation)
+        self.interpolation = interpolation
+        self.subset = subset
+        self.split = _split(subset, image_data_generator)
+        self.dtype = config.floatx() if dtype is None else dtype
+
+    def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
+        batch = np.empty((len(index_array), *self.image_shape), self.dtype)
+        read: list[int] = []
+        skipped: list[str] = []
+        fill(batch, self._images(index_array, read, skipped), read, self.image_data_generator, self.draws())
+        samples = np.array(read, np.intp)
+        batch = batch[: len(samples)]
+        if self.save_to_dir is not None:
+            save_batch(batch, samples, self)
+        item = self._with_targets(batch, samples)
+        if self.on_error == "skip" and isinstance(item, tuple):
+            return ReducedItem.of(item, len(samples), tuple(skipped))
+        return item
+
+    def _images(self, samples: Array, read: list[int], skipped: list[str]) -> Iterates[Array]:
+        """The images that can be read; their samples go to `read`, and to `skipped` why others cannot."""
+        for sample in samples.tolist():
+            try:
+                image = self._image(self.filepaths[sample])
+            except Exception as error:
+                if self.on_error == "raise" or not is_of_the_file(error):
+                    raise
+                skipped.append(_line(self.filepaths[sample], error))
+                continue
+            read.append(sample)
+            yield image
+
+    def _image(self, path: str) -> Array:
+        image = load_img(
+            path,
+            color_mode=self.color_mode,
+            target_size=self.target_size,
+            interpolation=self.interpolation,
+            keep_aspect_ratio=self.keep_aspect_ratio,
+            exif_orientation=self.exif_orientation,
+        )
+        return img_to_array(image, self.data_format, np.asarray(image).dtype)
+
+    def _with_targets(self, batch: Array, samples: Array) -> Any:
+        """x, (x, y) or (x, y, sample_weight)."""
+        if self.class_mode is None:
+            return batch
+        y = batch.copy() if self.class_mode == "input" else self._targets(samples)
+        return (batch, y) if self.sample_weight is None else (batch, y, self.sample_weight[samples])
+
+    def _targets(self, samples: Array) -> Any:
+        if self.class_mode in ("binary", "sparse"):
+            return np.array([self.labels[j] for j in samples], self.dtype)
+        one_hot = np.zeros((len(samples), len(self.class_indices)), self.dtype)
+        for row, j in zip(one_hot, samples):
+            row[self.labels[j]] = 1
+        return one_hot
+
+
+def _split(subset: str | None, generator: Augments | None) -> tuple[float, float] | None:
+    """From which share of the files to which."""
+    if subset is None:
+        return None
+    share = validation_share(generator)
+    if subset == "validation":
+        return 0.0, share
+    if subset == "training":
+        return share, 1.0
+    raise ValueError(f'Invalid subset name: {subset};expected "training" or "validation"')
+
+
+def _line(path: str, error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return text if path in text else f"{path}: {text}"

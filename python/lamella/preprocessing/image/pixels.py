@@ -1,0 +1,66 @@
+"""Changes of single pixels: channel shift, brightness."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.core import config
+from lamella.core.types import Array
+
+WHITE = 255.0  # the brightest value of an image file
+
+
+def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> NDArray[np.generic]:
+    """x + intensity, within the least and the greatest value of x.
+
+    Args:
+        x: One image, rank 3.
+        channel_axis: Not used: all channels move alike. As in Keras.
+
+    Returns:
+        A new array of x's shape.
+
+    Source: keras-preprocessing 1.1.0.
+    """
+    x = np.asarray(x)
+    shifted: NDArray[np.generic] = np.clip(x + intensity, x.min(), x.max())
+    return shifted
+
+
+def apply_brightness_shift(x: Array, brightness: float, scale: bool = False) -> NDArray[np.generic]:
+    """x * brightness, at most 255; a value that is above 255 already does not grow.
+
+    Args:
+        x: One image, rank 3, of values from 0 (black) to 255 (white).
+        brightness: 0 gives a black image, 1 leaves x as it is.
+        scale: True: what keras-preprocessing 1.1.0 does first, stretches x so that its least value is 0 or more and its
+            greatest is 255.
+
+    Returns:
+        A new array of x's shape, of its dtype if that is a floating one, else floatx().
+
+    Deviation:  Keras always stretches the values to 0 to 255, so that even brightness 1 changes a dark image, and rounds to
+        whole numbers. The pixels of an image with values from 0 to 255 differ from Keras's by less than 1.
+    """
+    values = np.asarray(x)
+    values = values if values.dtype.kind == "f" else values.astype(config.floatx())
+    if scale:
+        values = stretched(values)
+    white = values.dtype.type(WHITE)
+    brighter: NDArray[np.generic] = np.minimum(values * values.dtype.type(brightness), np.maximum(values, white))
+    return brighter
+
+
+def stretched(values: Array) -> Array:
+    """Moved up so that nothing is negative, then scaled so that the greatest value is 255.
+
+    Source: keras-preprocessing 1.1.0.
+    """
+    floats = values if values.dtype.kind == "f" else values.astype(config.floatx())
+    moved: Array = floats + max(-floats.min(), 0)
+    largest = moved.max()
+    if largest != 0:
+        moved /= largest
+    moved *= WHITE
+    return moved

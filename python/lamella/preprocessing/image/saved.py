@@ -1,0 +1,25 @@
+"""Batches written to files, for looking at."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Protocol
+
+from lamella.core.types import Array
+from lamella.preprocessing.image.files import save_img
+
+
+class _Saves(Protocol):
+    save_to_dir: str | None
+    save_prefix: str
+    save_format: str
+    data_format: str
+
+
+def save_batch(batch: Array, samples: Array, iterator: _Saves) -> None:
+    """Each image as prefix_index_hash.format, stretched to 0 to 255; the hash keeps names apart."""
+    for image, sample in zip(batch, samples):
+        name = f"{iterator.save_prefix}_{sample}_{secrets.token_hex(4)}.{iterator.save_format}"
+        path = os.path.join(str(iterator.save_to_dir), name)
+        save_img(path, image, data_format=iterator.data_format, file_format=iterator.save_format)
