@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamella.core import configurable, registry
+from lamella.core.config import dialect
 from lamella.core.configurable import Config
 from lamella.core.keras_names import complete as _complete
 from lamella.core.keras_refusals import REASONS
@@ -54,12 +55,23 @@ def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None)
 
 
 def get(identifier: object) -> Optimizer:
-    """A name in any case, a config or an optimizer -> the optimizer. Raises ValueError for anything else."""
+    """A name in any case, a config or an optimizer -> the optimizer.
+
+    A name stands for the defaults of Keras 2.2.5 or of tf.keras, as `lamella.config.dialect()` says.
+
+    Raises:
+        ValueError: For anything else.
+    """
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, Mapping):
         return deserialize(dict(identifier))
     if isinstance(identifier, str):
+        if dialect() == "tf":
+            from lamella.optimizers.tf_keras import BY_NAME  # only scripts of tf.keras need it
+
+            if identifier.lower() in BY_NAME:
+                return BY_NAME[identifier.lower()]()
         return deserialize({"class_name": identifier, "config": {}})
     raise ValueError(f"Could not interpret optimizer identifier: {identifier}")
 

@@ -10,6 +10,7 @@ from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Reading
 
 
@@ -31,14 +32,14 @@ class Adadelta(Optimizer):
 
     def __init__(
         self,
-        lr: float = 1.0,
+        lr: LearningRate = 1.0,
         rho: float = 0.95,
         epsilon: float | None = None,
         decay: float = 0.0,
         **kwargs: float | None,
     ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.rho = self.number("rho", rho)
         self.decay = self.number("decay", decay)
         self.epsilon = epsilon_or_default(epsilon)

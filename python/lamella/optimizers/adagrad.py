@@ -3,40 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from lamella import _kernels
 from lamella.core.atomic import Call
+from lamella.core.configurable import Config
 from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.optimizers import rows
-from lamella.optimizers.arguments import epsilon_or_default
+from lamella.optimizers.arguments import bound, epsilon_or_default
 from lamella.optimizers.base import Optimizer
-from lamella.optimizers.state import Reading
+from lamella.optimizers.schedules import LearningRate
+from lamella.optimizers.state import Reading, State
 
 _SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 
 
 @register("optimizers", "adagrad")
 class Adagrad(Optimizer):
-    """a += g*g;  p -= lr * g / (sqrt(a) + epsilon), with a = 0 at the start.
+    """a += g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
     Args:
         epsilon: None takes K.epsilon() as it is now.
+        initial_accumulator_value: What a begins with; 0 in Keras 2.2.5, 0.1 in TensorFlow.
 
-    Source: Duchi et al. 2011; Keras 2.2.5 (TensorFlow's own starts at a = 0.1).
+    Raises:
+        ValueError: For an initial_accumulator_value below 0.
+
+    Source: Duchi et al. 2011; Keras 2.2.5.
     """
 
     slots = ("accumulators",)
     lists_iterations = False
 
-    def __init__(self, lr: float = 0.01, epsilon: float | None = None, decay: float = 0.0, **kwargs: float | None) -> None:
+    def __init__(
+        self,
+        lr: LearningRate = 0.01,
+        epsilon: float | None = None,
+        decay: float = 0.0,
+        *,
+        initial_accumulator_value: float = 0.0,
+        **kwargs: float | None,
+    ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.decay = self.number("decay", decay)
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
+        self.initial_accumulator_value = bound("initial_accumulator_value", initial_accumulator_value) or 0.0
+
+    def get_config(self) -> Config:
+        config = super().get_config()
+        if not self.initial_accumulator_value:
+            del config["initial_accumulator_value"]  # Keras 2.2.5 does not know it
+        return config
+
+    def _zeros(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> State:
+        state = super()._zeros(shapes, dtype)
+        if self.initial_accumulator_value:
+            for accumulator in state.slots[0]:
+                accumulator.fill(self.initial_accumulator_value)
+        return state
 
     def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
         lr = self.decayed(iterations)

@@ -14,6 +14,7 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Reading, State, shared
 
 
@@ -33,7 +34,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        lr: float = 0.001,
+        lr: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = None,
@@ -42,7 +43,7 @@ class Adam(Optimizer):
         **kwargs: float | None,
     ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.beta_1 = self.number("beta_1", beta_1)
         self.beta_2 = self.number("beta_2", beta_2)
         self.decay = self.number("decay", decay)
@@ -91,7 +92,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        lr: float = 0.001,
+        lr: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = None,

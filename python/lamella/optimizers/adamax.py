@@ -10,6 +10,7 @@ from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Reading
 
 
@@ -27,7 +28,7 @@ class Adamax(Optimizer):
 
     def __init__(
         self,
-        lr: float = 0.002,
+        lr: LearningRate = 0.002,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = None,
@@ -35,7 +36,7 @@ class Adamax(Optimizer):
         **kwargs: float | None,
     ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.beta_1 = self.number("beta_1", beta_1)
         self.beta_2 = self.number("beta_2", beta_2)
         self.decay = self.number("decay", decay)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays, in_graphs
 from lamella.optimizers.arguments import bound, steps
+from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
 from lamella.optimizers.state import Reading
 from lamella.optimizers.stateful import Stateful
 
@@ -68,10 +69,20 @@ class Optimizer(Stateful):
 
     def __setattr__(self, name: str, value: Any) -> None:  # Any: as object.__setattr__
         held = self.__dict__.get(name)
-        if isinstance(held, Variable) and not isinstance(value, Variable):
+        if isinstance(value, LearningRateSchedule) or isinstance(held, LearningRateSchedule):
+            object.__setattr__(self, name, self.rate(value))
+        elif isinstance(held, Variable) and not isinstance(value, Variable):
             held.assign(value)
         else:
             object.__setattr__(self, name, value)
+
+    def rate(self, value: LearningRate | Mapping[str, Any]) -> Variable:
+        """The learning rate: a number, or a schedule or its config, which is returned as a schedule. Raises as `number`."""
+        if isinstance(value, Mapping):
+            value = deserialize(dict(value))
+        if isinstance(value, LearningRateSchedule):
+            return cast(Variable, value)  # only `decayed` tells them apart
+        return self.number("lr", value)
 
     def number(self, name: str, value: float) -> Variable:
         """A hyperparameter. Raises TypeError for what is no number, ValueError for NaN and infinity."""
@@ -200,13 +211,30 @@ class Optimizer(Stateful):
             found = self._rounded[key] = float(np.float32(value)) if single else value
         return found
 
+    # Or a LearningRateSchedule, which takes no new value: assign a number to opt.lr to end it.
     lr: Variable
+
+    @property
+    def learning_rate(self) -> Variable:
+        """`lr` by its name of Keras 2.3."""
+        return self.lr
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.lr = value  # type: ignore[assignment]
+
     decay: Variable
     initial_decay: float
 
+    def rate_of(self, iterations: int) -> float:
+        """The learning rate of a step, or the schedule's number."""
+        rate: Any = self.lr
+        lr: float = rate.value.item() if type(rate) is Variable else rate(iterations)
+        return lr
+
     def decayed(self, iterations: int) -> float:
         """lr / (1 + decay * iterations): the first step is undecayed. Active only if the constructor's decay was."""
-        lr: float = self.lr.value.item()
+        lr = self.rate_of(iterations)
         return lr / (1.0 + float(self.decay) * iterations) if self.initial_decay > 0 else lr
 
     @classmethod

@@ -12,6 +12,7 @@ from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Reading
 
 
@@ -33,7 +34,7 @@ class Nadam(Optimizer):
 
     def __init__(
         self,
-        lr: float = 0.002,
+        lr: LearningRate = 0.002,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = None,
@@ -41,7 +42,7 @@ class Nadam(Optimizer):
         **kwargs: float | None,
     ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.beta_1 = self.number("beta_1", beta_1)
         self.beta_2 = self.number("beta_2", beta_2)
         self.epsilon = epsilon_or_default(epsilon)
@@ -53,7 +54,7 @@ class Nadam(Optimizer):
         t = iterations + 1
         mu, next_mu = self._momentum(beta_1, t), self._momentum(beta_1, t + 1)
         product = self._momenta_until(beta_1, iterations) * mu
-        lr = self.lr.value.item()
+        lr = self.rate_of(iterations)
         along_g = lr * (1.0 - mu) / (1.0 - product)
         along_m = lr * next_mu / (1.0 - product * next_mu)
         correction = 1.0 / (1.0 - beta_2**t)

@@ -11,6 +11,7 @@ from lamella.core.rows_gradient import dense
 from lamella.core.types import Array
 from lamella.optimizers import rows
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Reading, State
 
 
@@ -28,10 +29,10 @@ class SGD(Optimizer):
     slots = ("moments",)
 
     def __init__(
-        self, lr: float = 0.01, momentum: float = 0.0, decay: float = 0.0, nesterov: bool = False, **kwargs: float | None
+        self, lr: LearningRate = 0.01, momentum: float = 0.0, decay: float = 0.0, nesterov: bool = False, **kwargs: float | None
     ) -> None:
         super().__init__(**kwargs)
-        self.lr = self.number("lr", lr)
+        self.lr = self.rate(lr)
         self.momentum = self.number("momentum", momentum)
         self.decay = self.number("decay", decay)
         self.initial_decay = float(self.decay)

@@ -1,0 +1,212 @@
+"""The optimizers of tf.keras: the same rules with that API's arguments and defaults.
+
+Their configs are those of the classes of Keras 2.2.5 that they derive from, so files that hold them load without tf.keras's names.
+
+Source: tf.keras of TensorFlow 2.0 to 2.10 (`tf.keras.optimizers.legacy` later).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from lamella.core.configurable import Config, own_arguments, plain
+from lamella.optimizers.adadelta import Adadelta as _Adadelta
+from lamella.optimizers.adagrad import Adagrad as _Adagrad
+from lamella.optimizers.adam import Adam as _Adam
+from lamella.optimizers.adamax import Adamax as _Adamax
+from lamella.optimizers.base import Optimizer
+from lamella.optimizers.nadam import Nadam as _Nadam
+from lamella.optimizers.rmsprop import RMSprop as _RMSprop
+from lamella.optimizers.schedules import LearningRate
+from lamella.optimizers.sgd import SGD as _SGD
+
+T = TypeVar("T", bound="_Named")
+
+
+class _Named(Optimizer):
+    """What the classes share: a name, and configs of the class of Keras 2.2.5."""
+
+    rule: ClassVar[type[Optimizer]]
+    # Keywords and their names in the class of Keras 2.2.5. Here clipnorm is for each gradient, global_clipnorm for all together.
+    keywords: ClassVar[Mapping[str, str]] = {
+        "lr": "lr",
+        "decay": "decay",
+        "clipnorm": "clipnorm_per_tensor",
+        "global_clipnorm": "clipnorm",
+        "clipvalue": "clipvalue",
+        "gradient_accumulation_steps": "gradient_accumulation_steps",
+    }
+    name: str
+
+    @classmethod
+    def translated(cls, learning_rate: LearningRate, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The keyword arguments of the class of Keras 2.2.5.
+
+        Raises:
+            TypeError: For a keyword that is none of `keywords`.
+        """
+        for name in kwargs:
+            if name not in cls.keywords:
+                raise TypeError(f"{cls.__name__}: unexpected keyword argument {name!r}")
+        return {"lr": learning_rate} | {cls.keywords[name]: value for name, value in kwargs.items()}
+
+    def get_config(self) -> Config:
+        rule: Any = self.rule
+        names = dict.fromkeys((*own_arguments(rule, Optimizer), *self.keywords.values()))
+        found = {name: getattr(self, name) for name in names}
+        return {name: plain(value) for name, value in found.items() if value is not None}
+
+    @classmethod
+    def from_config(cls: type[T], config: Config) -> T:
+        """From the config of this class or of that of Keras 2.2.5."""
+        if "learning_rate" in config:
+            return cls(**config)
+        back = {inner: outer for outer, inner in cls.keywords.items()}
+        return cls(**{back.get(name, name): value for name, value in config.items()})
+
+
+class SGD(_Named, _SGD):
+    """See lamella.optimizers.SGD."""
+
+    rule = _SGD
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        name: str = "SGD",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(momentum=momentum, nesterov=nesterov, **self.translated(learning_rate, kwargs))
+        self.name = name
+
+
+class RMSprop(_Named, _RMSprop):
+    """See lamella.optimizers.RMSprop.
+
+    Raises:
+        ValueError: For a momentum, and for centered=True, for which there is no kernel.
+    """
+
+    rule = _RMSprop
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float | None = 1e-7,
+        centered: bool = False,
+        name: str = "RMSprop",
+        **kwargs: Any,
+    ) -> None:
+        if momentum or centered:
+            raise ValueError(
+                f"RMSprop: there is no kernel for momentum={momentum!r}, centered={centered!r}; expected 0.0 and False. "
+                "Adam has a momentum"
+            )
+        super().__init__(rho=rho, epsilon=epsilon, **self.translated(learning_rate, kwargs))
+        self.name = name
+
+
+class Adagrad(_Named, _Adagrad):
+    """See lamella.optimizers.Adagrad: here with a learning rate of 0.001 and accumulators that begin with 0.1."""
+
+    rule = _Adagrad
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float | None = 1e-7,
+        name: str = "Adagrad",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            epsilon=epsilon,
+            initial_accumulator_value=initial_accumulator_value,
+            **self.translated(learning_rate, kwargs),
+        )
+        self.name = name
+
+
+class Adadelta(_Named, _Adadelta):
+    """See lamella.optimizers.Adadelta: here with a learning rate of 0.001."""
+
+    rule = _Adadelta
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.95,
+        epsilon: float | None = 1e-7,
+        name: str = "Adadelta",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(rho=rho, epsilon=epsilon, **self.translated(learning_rate, kwargs))
+        self.name = name
+
+
+class Adam(_Named, _Adam):
+    """See lamella.optimizers.Adam."""
+
+    rule = _Adam
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        amsgrad: bool = False,
+        name: str = "Adam",
+        **kwargs: Any,
+    ) -> None:
+        arguments = self.translated(learning_rate, kwargs)
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, **arguments)
+        self.name = name
+
+
+class Adamax(_Named, _Adamax):
+    """See lamella.optimizers.Adamax: here with a learning rate of 0.001."""
+
+    rule = _Adamax
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        name: str = "Adamax",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **self.translated(learning_rate, kwargs))
+        self.name = name
+
+
+class Nadam(_Named, _Nadam):
+    """See lamella.optimizers.Nadam: here with a learning rate of 0.001."""
+
+    rule = _Nadam
+    keywords: ClassVar[Mapping[str, str]] = {**_Named.keywords, "decay": "schedule_decay"}
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        name: str = "Nadam",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **self.translated(learning_rate, kwargs))
+        self.name = name
+
+
+# By their names in any case, for compile("adagrad").
+BY_NAME: dict[str, type[Optimizer]] = {
+    kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)
+}

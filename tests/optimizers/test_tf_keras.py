@@ -1,0 +1,136 @@
+"""Optimizers and learning-rate schedules of tf.keras, against recorded numbers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella import layers, models, optimizers
+from lamella.callbacks import LearningRateScheduler, ReduceLROnPlateau
+from lamella.core import config
+from lamella.optimizers import schedules, tf_keras
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tf_keras"
+CASES = json.loads(GOLDEN.with_suffix(".json").read_text())
+ARRAYS = dict(np.load(GOLDEN.with_suffix(".npz")))
+# What has no kernel.
+REFUSED = [c for c in CASES["optimizers"] if (c["kw"].get("momentum", 0) and c["cls"] == "RMSprop") or c["kw"].get("centered")]
+MADE = [c for c in CASES["optimizers"] if c not in REFUSED and c["cls"] != "Ftrl"]
+
+
+@pytest.mark.parametrize("case", MADE, ids=lambda c: f"{c['cls']}-{c['kw']}")
+def test_five_steps_are_those_of_tf_keras(case):
+    kind = getattr(tf_keras, case["cls"])
+    optimizer = kind(**case["kw"])
+    weights = [ARRAYS["w0"].copy(), 2 * ARRAYS["w0"]]
+    for gradient, wanted in zip(ARRAYS["grads"], case["steps"]):
+        optimizer.step(weights, [gradient, 2 * gradient])
+        for weight, recorded in zip(weights, wanted):
+            np.testing.assert_allclose(weight, recorded, rtol=2e-5, atol=2e-6)
+    # The config is one of Keras 2: it makes both classes.
+    again, plain = kind.from_config(optimizer.get_config()), kind.rule.from_config(optimizer.get_config())
+    for other in (again, plain):
+        assert other.get_config() == optimizer.get_config()
+        weights = [ARRAYS["w0"].copy(), 2 * ARRAYS["w0"]]
+        for gradient in ARRAYS["grads"]:
+            other.step(weights, [gradient, 2 * gradient])
+        np.testing.assert_allclose(weights[0], case["steps"][-1][0], rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda c: f"{c['kw']}")
+def test_an_rmsprop_without_a_kernel_is_refused(case):
+    with pytest.raises(ValueError, match="RMSprop: there is no kernel for momentum="):
+        tf_keras.RMSprop(**case["kw"])
+
+
+@pytest.mark.parametrize("case", CASES["schedules"], ids=lambda c: f"{c['cls']}-{c['kw']}")
+def test_schedules_are_those_of_tf_keras(case):
+    schedule = getattr(schedules, case["cls"])(**case["kw"])
+    np.testing.assert_allclose([schedule(step) for step in range(12)], case["values"], rtol=2e-6, atol=1e-8)
+    again = schedules.deserialize(schedules.serialize(schedule))
+    assert type(again) is type(schedule) and again.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize("kind", ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam"])
+def test_each_rule_follows_a_schedule(kind):
+    rule = getattr(optimizers, kind)
+    halving = schedules.ExponentialDecay(0.1, 1, 0.5)
+    scheduled, by_hand = rule(lr=halving), rule(lr=0.1)
+    a, b = [np.ones(3)], [np.ones(3)]
+    for step in range(4):
+        by_hand.lr = 0.1 * 0.5**step
+        scheduled.step(a, [np.full(3, 0.3)])
+        by_hand.step(b, [np.full(3, 0.3)])
+        assert a[0].tobytes() == b[0].tobytes()
+
+
+def test_only_an_accumulator_that_begins_above_zero_is_in_the_config():
+    assert "initial_accumulator_value" not in optimizers.Adagrad().get_config()
+    assert optimizers.Adagrad(initial_accumulator_value=0.5).get_config()["initial_accumulator_value"] == 0.5
+
+
+def test_a_schedule_is_saved_and_goes_on(tmp_path):
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+
+    def model():
+        made = models.Sequential([layers.Dense(1, input_shape=(2,), kernel_initializer="ones")])
+        made.compile(optimizers.SGD(schedules.ExponentialDecay(0.1, 2, 0.5)), "mse")
+        return made
+
+    whole, half = model(), model()
+    whole.fit(x, y, epochs=4, batch_size=4, shuffle=False, verbose=0)
+    half.fit(x, y, epochs=2, batch_size=4, shuffle=False, verbose=0)
+    half.save(str(tmp_path / "m.h5"))
+    again = models.load_model(str(tmp_path / "m.h5"))
+    again.fit(x, y, epochs=4, initial_epoch=2, batch_size=4, shuffle=False, verbose=0)
+    for a, b in zip(whole.get_weights(), again.get_weights()):
+        assert a.tobytes() == b.tobytes()
+    assert isinstance(again.optimizer.lr, schedules.ExponentialDecay)
+
+
+def test_a_number_ends_a_schedule_and_a_schedule_a_number():
+    optimizer = optimizers.SGD(schedules.InverseTimeDecay(0.1, 1, 1.0))
+    optimizer.learning_rate = 0.5
+    assert float(optimizer.lr) == 0.5 and optimizer.learning_rate is optimizer.lr
+    K.set_value(optimizer.learning_rate, 0.25)
+    assert float(optimizer.lr) == 0.25
+    optimizer.lr = schedules.PiecewiseConstantDecay([1], [0.5, 0.125])
+    w = [np.zeros(1)]
+    for wanted in (-0.5, -1.0, -1.125):
+        optimizer.step(w, [np.ones(1)])
+        assert w[0] == [wanted]
+
+
+@pytest.mark.parametrize(
+    "callback", [ReduceLROnPlateau("loss"), LearningRateScheduler(lambda epoch: 0.1)], ids=lambda c: type(c).__name__
+)
+def test_callbacks_that_need_a_number_say_so(callback):
+    model = models.Sequential([layers.Dense(1, input_shape=(2,))])
+    model.compile(optimizers.SGD(schedules.ExponentialDecay(0.1, 2, 0.5)), "mse")
+    with pytest.raises(TypeError, match="the learning rate is a schedule, ExponentialDecay, and no number"):
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[callback])
+
+
+@pytest.mark.parametrize("name, lr", [("adagrad", 0.001), ("Adadelta", 0.001), ("SGD", 0.01), ("nadam", 0.001)])
+def test_a_name_has_the_defaults_of_the_dialect(name, lr):
+    keras2 = optimizers.get(name)
+    config.set_dialect("tf")
+    assert float(optimizers.get(name).learning_rate) == lr
+    assert isinstance(optimizers.get(name), type(keras2))
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: tf_keras.Adam(weight_decay=0.1), TypeError, "Adam: unexpected keyword argument 'weight_decay'"),
+        (lambda: schedules.ExponentialDecay(0.1, 0, 0.5), ValueError, "ExponentialDecay: expected decay_steps above 0, got 0"),
+        (lambda: schedules.PiecewiseConstantDecay([1], [1.0]), ValueError, "expected one value more than boundaries, got 1 and 1"),
+        (lambda: schedules.LearningRateSchedule()(0), NotImplementedError, "LearningRateSchedule does not say"),
+        (lambda: optimizers.Adagrad(initial_accumulator_value=-1), ValueError, "expected initial_accumulator_value to be a number >= 0"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
