@@ -22,6 +22,7 @@ SUITES = {
     "conv": "bench.kernels.conv",
     "recurrent": "bench.kernels.recurrent",
     "embedding": "bench.embedding",
+    "augmentation": "bench.augmentation",
     "steps": "bench.steps",
     "models": "bench.models",
     "hog": "bench.hog",

@@ -13,6 +13,7 @@ UNITS: dict[str, Callable[[float, float], float]] = {
     "us/step": lambda amount, seconds: seconds * 1e6 / amount,
     "GFLOP/s": lambda amount, seconds: amount / seconds / 1e9,
     "GB/s": lambda amount, seconds: amount / seconds / 1e9,
+    "images/s": lambda amount, seconds: amount / seconds,
     "samples/s": lambda amount, seconds: amount / seconds,
     # Adam's traffic: 4 reads and 3 writes of 4 bytes.
     "ns/parameter": lambda amount, seconds: seconds * 1e9 / (amount / 28),

@@ -42,7 +42,8 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
         name,
         [=, parameters = parameters_of(signature)](const typename Caster<A>::From&... from) {
             char element = 0;
-            ((element = element != 0 ? element : element_of(from)), ...);
+            // An argument of one type for both kernels says nothing.
+            ((element = element != 0 || std::is_same_v<A, B> ? element : element_of(from)), ...);
             // Neither float32 nor float64: the float32 caster says what came.
             if (element == 'd') call(name, parameters, current().f64.*f64, from...);
             else call(name, parameters, current().f32.*f32, from...);

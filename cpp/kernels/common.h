@@ -20,7 +20,9 @@ template <class T>
 using InList = const ViewList<const T>&;
 using Bytes = const View<std::uint8_t>&;
 using InBytes = const View<const std::uint8_t>&;
+using InBytesList = const ViewList<const std::uint8_t>&;
 using Labels = const View<const Int>&;
+using Reals = const View<const Real>&;
 using OutLabels = const View<Int>&;
 
 LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }

@@ -97,9 +97,25 @@ def calls(dtype):
     yield "dense_forward", (a(*rows), a(c, 65), a(65), 1, a(ROWS, 65))
     yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
     yield from recurrent(a, (rng.random((50, 7)) < 0.7).astype(np.uint8))
+    yield from image_batches(a, rng)
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)
+
+
+def image_batches(a, rng):
+    """Images into batches: turned, with every change of colours."""
+    matrices = np.array([[[0.9, -0.3, 4], [0.2, 1.1, -3]], [[1, 0, 0], [0, 1, 0]], [[0.7, 0, 9.5], [0.1, -0.8, 40]]] * 2)
+    flips = rng.integers(0, 2, (6, 2)).astype(np.uint8)
+    shifts, brightness = rng.uniform(-0.1, 0.1, 6), rng.uniform(0.5, 1.5, 6)
+    numbers = (0.5, 1, 1, a(3), a(40, 50, 3))
+    batch = (6, 40, 50, 3)
+    for name, x, order in (
+        ("augment_images", [a(50, 41, 3) for _ in range(6)], 3),
+        ("augment_bytes", list(rng.integers(0, 256, batch).astype(np.uint8)), 1),
+    ):
+        yield name, (x, matrices, order, 2, 0.0, shifts, flips, brightness, 0.9, *numbers, a(*batch))
+    yield "standardize_images", (a(*batch), *numbers, a(*batch))
 
 
 def recurrent(a, mask):

@@ -17,9 +17,11 @@ struct Kernels {
     using Bytes = const View<std::uint8_t>&;
     using InBytes = const View<const std::uint8_t>&;
     using Labels = const View<const Int>&;
+    using Reals = const View<const Real>&;
     using OutLabels = const View<Int>&;
     using List = const ViewList<T>&;
     using InList = const ViewList<const T>&;
+    using InBytesList = const ViewList<const std::uint8_t>&;
 #define KERNEL(name, arguments) Status(*name) arguments;
 #include "table/all.def"
 };

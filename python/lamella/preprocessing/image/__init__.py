@@ -1,6 +1,7 @@
 """Images: files to arrays and back, batches of them, and random changes. The names of keras.preprocessing.image."""
 
 from lamella.core.keras_names import complete as _complete
+from lamella.preprocessing.image.affine import apply_affine_transform as apply_affine_transform
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator as NumpyArrayIterator
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator as DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator as DirectoryIterator

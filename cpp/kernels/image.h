@@ -1,0 +1,3 @@
+// Images into batches.
+#pragma once
+#include "kernels/image/augment.inl.h"

@@ -1,0 +1,114 @@
+// A block of pixels of y from the samples around their places.
+#pragma once
+#include "kernels/image/places.inl.h"
+#include "simd/quad.h"
+
+namespace lamella {
+namespace {
+
+// Samples [rows, columns, channels] at which pixels are read: those of the image, or its spline's coefficients.
+template <class U>
+struct Samples {
+    const U* data;
+    Int size, channels;
+    Int row, column;  // elements to the next row, the next column; 0 where there is none
+};
+
+template <class T>
+struct Block {
+    int count;
+    std::int32_t offset[kBlock];  // element of the first sample that is read
+    Places<T> rows, columns;
+};
+
+// The nearest sample.
+template <int kChannels, class T, class U>
+LAMELLA_INLINE void take_nearest(const Samples<U>& x, const Block<T>& block, T* to) {
+    const Int channels = kChannels > 0 ? kChannels : x.channels;
+    for (int k = 0; k < block.count; ++k) {
+        const U* const from = x.data + block.offset[k];
+        for (Int c = 0; c < channels; ++c) to[k * channels + c] = static_cast<T>(from[c]);
+    }
+}
+
+template <class V>
+LAMELLA_INLINE V between(V a, V b, V weight) {
+    return a + weight * (b - a);
+}
+
+// Element c of pixel k: four samples, first along the row.
+template <class T, class U>
+LAMELLA_INLINE T linear_element(const Samples<U>& x, const Block<T>& block, int k, Int c) {
+    const U* const from = x.data + block.offset[k] + c;
+    const T weight = block.columns.weight[k];
+    return between(between(T(from[0]), T(from[x.column]), weight), between(T(from[x.row]), T(from[x.row + x.column]), weight),
+                   block.rows.weight[k]);
+}
+
+template <class T, class U>
+LAMELLA_INLINE void take_linear(const Samples<U>& x, const Block<T>& block, T* to) {
+    for (int k = 0; k < block.count; ++k) {
+        for (Int c = 0; c < x.channels; ++c) to[k * x.channels + c] = linear_element(x, block, k, c);
+    }
+}
+
+// Three or four channels at once. Where a quad is one element longer than a pixel, the next pixel is stored over it, and the
+// last samples of the image are read one by one.
+template <int kChannels, class T, class U>
+LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block, T* to) {
+    const Int last = x.size - x.row - kChannels - 4;
+    const int quads = kChannels == 4 ? block.count : block.count - 1;
+    for (int k = 0; k < block.count; ++k) {
+        if (k < quads && block.offset[k] <= last) {
+            const U* const from = x.data + block.offset[k];
+            const Quad<T> across = Quad<T>{} + block.columns.weight[k], down = Quad<T>{} + block.rows.weight[k];
+            const Quad<T> above = between(load_quad<T>(from), load_quad<T>(from + kChannels), across);
+            const Quad<T> below = between(load_quad<T>(from + x.row), load_quad<T>(from + x.row + kChannels), across);
+            store_quad(to + k * kChannels, between(above, below, down));
+        } else {
+            for (Int c = 0; c < kChannels; ++c) to[k * kChannels + c] = linear_element(x, block, k, c);
+        }
+    }
+}
+
+// The cubic B-spline at the four coefficients around a place.
+LAMELLA_INLINE void cubic_weights(double t, double* w) {
+    const double u = 1 - t;
+    w[0] = u * u * u / 6;
+    w[1] = (4 - 3 * t * t * (1 + u)) / 6;
+    w[2] = (4 - 3 * u * u * (1 + t)) / 6;
+    w[3] = t * t * t / 6;
+}
+
+// 4 x 4 coefficients. Three or four channels at once, or one by one; a quad reads past the last pixel, where there is room.
+template <int kChannels, class T>
+LAMELLA_INLINE void take_cubic(const Samples<double>& x, const Block<double>& block, T* to) {
+    for (int k = 0; k < block.count; ++k) {
+        double across[4], down[4];
+        cubic_weights(block.columns.weight[k], across);
+        cubic_weights(block.rows.weight[k], down);
+        const double* const from = x.data + block.offset[k];
+        if constexpr (kChannels > 0) {
+            Quad<double> sum{};
+            for (int i = 0; i < 4; ++i) {
+                Quad<double> line{};
+                for (int j = 0; j < 4; ++j) line += load_quad(from + i * x.row + j * kChannels) * across[j];
+                sum += line * down[i];
+            }
+            for (int c = 0; c < kChannels; ++c) to[k * kChannels + c] = static_cast<T>(sum[c]);
+        } else {
+            for (Int c = 0; c < x.channels; ++c) {
+                double sum = 0;
+                for (int i = 0; i < 4; ++i) {
+                    double line = 0;
+                    for (int j = 0; j < 4; ++j) line += from[i * x.row + j * x.channels + c] * across[j];
+                    sum += line * down[i];
+                }
+                to[k * x.channels + c] = static_cast<T>(sum);
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace lamella

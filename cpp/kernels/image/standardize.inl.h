@@ -1,0 +1,131 @@
+// The numbers of an image as a network wants them: rescaled, centred and scaled by the image itself, then by the data set.
+// y [N, P, Q, C]; mean, deviation: absent, [C] or [P, Q, C].
+#pragma once
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+struct ImageShape {
+    Int rows, columns, channels;
+
+    LAMELLA_INLINE Int line() const { return columns * channels; }
+    LAMELLA_INLINE Int size() const { return rows * line(); }
+};
+
+LAMELLA_INLINE bool fits_statistics(Int size, const ImageShape& y) {
+    return size == 0 || size == y.channels || size == y.size();
+}
+
+template <class T>
+struct Standard {
+    T rescale;
+    bool center, scale;
+    const T *mean, *inverse;  // rows of Q * C elements; nullptr if absent
+    Int stride;               // elements from one row's to the next one's, 0 if all have the same
+
+    LAMELLA_INLINE bool by_sample() const { return center || scale; }
+    LAMELLA_INLINE bool by_data() const { return mean != nullptr; }
+};
+
+// Writes mean and 1 / deviation for whole rows to call_scratch. false: no memory.
+template <class T>
+LAMELLA_INLINE bool prepare(In<T> mean, In<T> deviation, const ImageShape& y, Standard<T>& to) {
+    to.mean = to.inverse = nullptr;
+    to.stride = 0;
+    if (mean.size == 0 && deviation.size == 0) return true;
+    const bool whole = mean.size == y.size() || deviation.size == y.size();
+    const Int size = whole ? y.size() : y.line();
+    T* const means = static_cast<T*>(call_scratch(2 * size * Int{sizeof(T)}));
+    if (means == nullptr) return false;
+    T* const inverses = means + size;
+    for (Int i = 0; i < size; ++i) {
+        const Int channel = i % y.channels;
+        means[i] = mean.size == 0 ? T(0) : mean.data[mean.size == y.channels ? channel : i];
+        inverses[i] = deviation.size == 0 ? T(1) : T(1) / deviation.data[deviation.size == y.channels ? channel : i];
+    }
+    to.mean = means;
+    to.inverse = inverses;
+    to.stride = whole ? y.line() : 0;
+    return true;
+}
+
+template <class T>
+LAMELLA_INLINE void rescale_row(const Standard<T>& to, Int n, const T* from, T* y) {
+    if (to.rescale == T(1) && from == y) return;
+    for_vectors<T>(0, n, [&](Int i, Int part) { store(y + i, load(from + i, part) * to.rescale, part); });
+}
+
+template <class T>
+LAMELLA_INLINE void standardize_row(const Standard<T>& to, Int p, Int n, T* y) {
+    if (!to.by_data()) return;
+    const T *const mean = to.mean + p * to.stride, *const inverse = to.inverse + p * to.stride;
+    for_vectors<T>(0, n, [&](Int i, Int part) {
+        store(y + i, (load(y + i, part) - load(mean + i, part)) * load(inverse + i, part), part);
+    });
+}
+
+// By the image's own mean and deviation; rows are summed in T, their sums in float64.
+template <class T>
+LAMELLA_INLINE void standardize_by_sample(const Standard<T>& to, const ImageShape& shape, T* y) {
+    const Int n = shape.line();
+    double sum = 0;
+    for (Int p = 0; p < shape.rows; ++p) {
+        const T* const row = y + p * n;
+        sum += double(sum_over<T>(n, [=](Int i, Int part) { return load(row + i, part); }));
+    }
+    const T mean = static_cast<T>(sum / double(shape.size()));
+    T factor = 1;
+    if (to.scale) {
+        double squares = 0;
+        for (Int p = 0; p < shape.rows; ++p) {
+            const T* const row = y + p * n;
+            squares += double(sum_over<T>(n, [=](Int i, Int part) {
+                const Vec<T> d = load(row + i, part) - mean;
+                return d * d;
+            }));
+        }
+        // Keras adds 1e-6 to the deviation.
+        factor = static_cast<T>(1 / (__builtin_sqrt(squares / double(shape.size())) + 1e-6));
+    }
+    const T less = to.center ? mean : T(0);
+    for_vectors<T>(0, shape.size(), [&](Int i, Int part) { store(y + i, (load(y + i, part) - less) * factor, part); });
+}
+
+// What is left of an image whose rows are rescaled.
+template <class T>
+LAMELLA_INLINE void finish_by_sample(const Standard<T>& to, const ImageShape& shape, T* y) {
+    if (!to.by_sample()) return;
+    standardize_by_sample(to, shape, y);
+    for (Int p = 0; p < shape.rows; ++p) standardize_row(to, p, shape.line(), y + p * shape.line());
+}
+
+// f(n) for images of a batch, each by one thread.
+template <class F>
+LAMELLA_INLINE void for_images(Int images, Int size, const F& f) {
+    for_rows({images, size}, f);
+}
+
+template <class T>
+Status standardize_images(In<T> x, Real rescale, Int center, Int scale, In<T> mean, In<T> deviation, Out<T> y) {
+    LAMELLA_REQUIRE(x.rank == 4 && same_shape(x, y));
+    const ImageShape shape{y.shape[1], y.shape[2], y.shape[3]};
+    LAMELLA_REQUIRE(fits_statistics(mean.size, shape));
+    LAMELLA_REQUIRE(fits_statistics(deviation.size, shape));
+    if (y.size == 0) return nullptr;
+    Standard<T> to{static_cast<T>(rescale), center != 0, scale != 0, nullptr, nullptr, 0};
+    if (!prepare(mean, deviation, shape, to)) return kOutOfMemory;
+    for_images(y.shape[0], shape.size(), [&](Int n) {
+        const Int line = shape.line();
+        for (Int p = 0; p < shape.rows; ++p) {
+            const Int at = n * shape.size() + p * line;
+            rescale_row(to, line, x.data + at, y.data + at);
+            if (!to.by_sample()) standardize_row(to, p, line, y.data + at);
+        }
+        finish_by_sample(to, shape, y.data + n * shape.size());
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,43 @@
+// Four elements, whatever the width of the target's vectors: the channels of one pixel.
+#pragma once
+#include "simd/vec.h"
+
+namespace lamella {
+namespace {
+
+template <class T>
+struct QuadTypes {
+    typedef T Quad __attribute__((vector_size(4 * sizeof(T))));
+    typedef T Loose __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+};
+
+template <class T>
+using Quad = typename QuadTypes<T>::Quad;
+
+template <class T>
+LAMELLA_INLINE Quad<T> load_quad(const T* p) {
+    return *reinterpret_cast<const typename QuadTypes<T>::Loose*>(p);
+}
+
+// Bytes as numbers. By intrinsics: gcc 12 takes __builtin_convertvector of bytes apart lane by lane.
+template <class T>
+LAMELLA_INLINE Quad<T> load_quad(const std::uint8_t* p) {
+    typedef std::int32_t Words __attribute__((vector_size(16)));
+    std::int32_t bytes;
+    std::memcpy(&bytes, p, sizeof bytes);
+#if defined(__x86_64__)
+    const auto words = reinterpret_cast<Words>(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes)));
+#else
+    const auto words =
+        reinterpret_cast<Words>(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(static_cast<std::uint32_t>(bytes))))));
+#endif
+    return __builtin_convertvector(words, Quad<T>);
+}
+
+template <class T>
+LAMELLA_INLINE void store_quad(T* p, Quad<T> v) {
+    *reinterpret_cast<typename QuadTypes<T>::Loose*>(p) = v;
+}
+
+}  // namespace
+}  // namespace lamella
