@@ -39,7 +39,7 @@ __version__ = "0.1.0"
 
 _ROOMS = frozenset(
     "activations applications backend callbacks config constraints datasets initializers layers losses metrics models ops "
-    "optimizers preprocessing regularizers saving utils".split()
+    "optimizers preprocessing regularizers saving tf_keras utils".split()
 )
 _NAMES = {
     "Input": "layers",

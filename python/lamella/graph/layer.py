@@ -337,8 +337,15 @@ class Layer(Weighted, CallHistory, Configurable):
         call = functools.partial(call, tensors if listed else tensors[0], **arguments)
         outputs = call_of(call, trainable=self.trainable, stateful=self.stateful, training=training)
         if self.activity_regularizer is not None:
-            self.add_loss([self.activity_regularizer(y) for y in (outputs if isinstance(outputs, list) else [outputs])])
+            self.add_activity_losses(outputs)
         return outputs
+
+    def add_activity_losses(self, outputs: Value) -> None:
+        """The activity regularizer's penalties; in the dialect of tf.keras divided by the length of the batch."""
+        assert self.activity_regularizer is not None
+        for y in outputs if isinstance(outputs, list) else [outputs]:
+            penalty = self.activity_regularizer(y)
+            self.add_loss(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         """What a graph calls. frozen: a model around the layer is frozen."""

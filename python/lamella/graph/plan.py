@@ -127,5 +127,5 @@ def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[
 def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
     y = call(x, **kwargs)
     if layer.activity_regularizer is not None:
-        layer.add_loss([layer.activity_regularizer(part) for part in (y if isinstance(y, list) else [y])])
+        layer.add_activity_losses(y)
     return y

@@ -150,7 +150,7 @@ class Objective(PickledByName):
                 for metric in given[output.index]:
                     name, function = resolve.metric_function(metric, output.loss, output.shape)
                     function = resolve.with_own_state(function, with_state)
-                    if is_weighted and in_tf:
+                    if in_tf:
                         function = _streamed(function, name)
                     elif is_weighted:
                         name = f"weighted_{name}"
@@ -289,7 +289,7 @@ def _rule(loss: Callable[..., Any], *, in_tf: bool) -> Rule:
 
 
 def _streamed(metric: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A metric whose number is sum(w * v) / sum(w) over the epoch, as tf.keras weighs."""
+    """A metric whose number is sum(w * v) / sum(w) over the epoch, and not a mean of batches, as tf.keras has it."""
     wrapper = registry.get("metrics", "MeanMetricWrapper")
     streamed: Callable[..., Any] = metric if hasattr(metric, "update_state") else wrapper(metric, name)
     return streamed

@@ -136,7 +136,7 @@ class _Popen(subprocess.Popen[bytes]):
 def _fresh(theirs: Connection) -> _Child:
     """An interpreter of its own that serves `theirs`. It sees no Ctrl-C, and computes on one core, as its kin do."""
     # Settings come before the work: modules that it imports may read them, and may import keras.
-    alias = "import lamella; lamella.install_as_keras(); " if config.is_keras() else ""
+    alias = f"import lamella; lamella.install_as_keras({config.dialect()!r}); " if config.is_keras() else ""
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
         f"from lamella.core import config; config.set_state({config.get_state()!r}); {alias}"

@@ -1,0 +1,47 @@
+"""The callbacks of tf.keras whose arguments are others than those of Keras 2.2.5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lamella import callbacks
+from lamella.tf_keras import rest_of
+
+__getattr__, __dir__ = rest_of("callbacks", globals())
+
+
+class TensorBoard(callbacks.TensorBoard):
+    """See lamella.callbacks.TensorBoard.
+
+    Args:
+        write_steps_per_second: True raises ValueError.
+        profile_batch: 0, or what TensorFlow 2.0 to 2.3 began with, 2; there is no profile, and another value raises ValueError.
+    """
+
+    def __init__(
+        self,
+        log_dir: str = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: int = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: str | Mapping[str, str] | None = None,
+    ) -> None:
+        for name, value, known in (
+            ("write_steps_per_second", write_steps_per_second, (False,)),
+            ("profile_batch", profile_batch, (0, 2)),
+        ):
+            if value not in known:
+                raise ValueError(f"TensorBoard: {name} is not in lamella; expected {known[0]!r}, got {value!r}")
+        super().__init__(
+            log_dir=str(log_dir),
+            histogram_freq=histogram_freq,
+            write_graph=write_graph,
+            write_images=write_images,
+            update_freq=update_freq,
+            embeddings_freq=embeddings_freq,
+            embeddings_metadata=embeddings_metadata,
+        )
