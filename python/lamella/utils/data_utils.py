@@ -218,6 +218,7 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
             except HTTPError as error:
                 failed = OSError(f"URL fetch failure on {origin} : {error.code} -- {error.msg}")
                 failed.__cause__ = error
+                error.close()
                 if error.code not in _PASSING:
                     raise failed from error
                 asked = error.headers.get("Retry-After", "")
