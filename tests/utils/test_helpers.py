@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import utils
-from lamella.layers import BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Input, Layer
+from lamella.layers import BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Input, Layer, add
 from lamella.models import Model
 from lamella.utils import conv_utils, io_utils
 from lamella.utils.layer_utils import count_params
@@ -127,6 +127,14 @@ def test_source_inputs_and_parameters():
     assert len(utils.get_source_inputs(out)) == 2 and utils.get_source_inputs(a)[0] is a
     model = Model([a, b], out)
     assert count_params([*model.weights, model.weights[0]]) == model.count_params() == 12
+
+
+def test_source_inputs_of_a_graph_with_many_paths():
+    """64 blocks that branch and join have 2^64 paths."""
+    a = x = Input((3,))
+    for _ in range(64):
+        x = add([x, x])
+    assert utils.get_source_inputs(x) == [a]
 
 
 def test_what_lamella_has_not_is_refused_with_a_reason():

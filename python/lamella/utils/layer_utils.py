@@ -30,10 +30,17 @@ def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: 
     """
     if layer is None or not node_index:
         layer, node_index, _ = tensor._keras_history
-    node = layer._inbound_nodes[node_index]
-    if not node.inputs:
-        return node.outputs
-    sources = {id(x): x for before in node.inputs for x in get_source_inputs(before)}
+    sources: dict[int, Symbolic] = {}
+    seen = set()  # paths multiply where a network branches and joins
+    waiting = [layer._inbound_nodes[node_index]]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if not node.inputs:
+            sources |= {id(x): x for x in node.outputs}
+        waiting += reversed(node.inbound_nodes)
     return list(sources.values())
 
 
