@@ -72,8 +72,8 @@ def test_the_same_objects(statement, same):
 @pytest.mark.parametrize(
     "statement, named",
     [
-        ("from keras.applications.vgg16 import VGG16", "keras.applications.vgg16"),
-        ("from keras_applications.resnet50 import ResNet50", "keras_applications.resnet50"),
+        ("from keras.applications.vgg17 import VGG17", "keras.applications.vgg17"),
+        ("from keras_applications.vgg16 import VGG17", "VGG17"),
         ("from keras.layers import LSTM9", "LSTM9"),
         ("from keras.layers.convolutional import Conv9D", "Conv9D"),
         ("from keras import nothing", "nothing"),

@@ -13,7 +13,7 @@ ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
 NAMES = [name for name, _ in ROWS]
 
 # How many of the 1,520 are there: raise it with every new name.
-FLOOR = 1193
+FLOOR = 1361
 
 FIND = """
 import importlib, lamella
@@ -51,7 +51,7 @@ def test_public_names():
 # Rooms of which each name is there, waits for another one, or is refused with a reason.
 WHOLE = (
     "layers", "backend", "models", "engine", "legacy", "activations", "initializers", "regularizers", "constraints", "losses",
-    "metrics", "optimizers", "objectives",
+    "metrics", "optimizers", "objectives", "applications",
 )  # fmt: skip
 # Parts of names that are not there yet.
 WAITING = (
@@ -171,8 +171,6 @@ def test_names_by_their_paths(lines):
     ("statement", "name"),
     [
         ("from keras.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
-        ("from keras.applications import NASNetLarge", "keras.applications.NASNetLarge"),
-        ("from keras.applications.nasnet import NASNetLarge", "keras.applications.nasnet"),
         ("from lamella.layers.local import LocallyConnected1D", "keras.layers.local.LocallyConnected1D"),
         ("import keras; keras.layers.LocallyConnected1D", "keras.layers.LocallyConnected1D"),
     ],

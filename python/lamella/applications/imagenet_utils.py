@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from lamella.applications.input_shape import _obtain_input_shape as _obtain_input_shape
+from lamella.applications.modules import check_modules
+from lamella.applications.weights import cached
 from lamella.core.checks import as_array
 from lamella.core.config import floatx, image_data_format
 
@@ -21,7 +23,7 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe", **kwargs: Any) -> Any:
     """Pixels from 0 to 255, in RGB, as a network read them in its training.
 
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
@@ -30,6 +32,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         x: One image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic tensor;
             integers become floatx.
         mode: "caffe": BGR minus the means. "tf": -1 to 1. "torch": 0 to 1, minus means, by deviations.
+        kwargs: backend, layers, models, utils, as keras_applications takes them: lamella's, which are used anyway.
 
     Returns:
         x's shape.
@@ -39,6 +42,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
     Source: keras_applications 1.0.8, which takes an unknown mode for "caffe".
     """
+    check_modules("preprocess_input", kwargs)
     data_format = data_format or image_data_format()
     if data_format not in ("channels_first", "channels_last"):
         raise ValueError(f"Unknown data_format {data_format}")
@@ -71,7 +75,22 @@ def _writable_floats(x: Any) -> np.ndarray:
     return x if x.flags.writeable else x.copy()
 
 
-def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np.floating[Any]]]]:
+def preprocess_caffe(x: Any, **kwargs: Any) -> Any:
+    """preprocess_input(x, mode="caffe")."""
+    return preprocess_input(x, mode="caffe", **kwargs)
+
+
+def preprocess_tf(x: Any, **kwargs: Any) -> Any:
+    """preprocess_input(x, mode="tf")."""
+    return preprocess_input(x, mode="tf", **kwargs)
+
+
+def preprocess_torch(x: Any, data_format: str | None = None, **kwargs: Any) -> Any:
+    """preprocess_input(x, data_format, mode="torch")."""
+    return preprocess_input(x, data_format, mode="torch", **kwargs)
+
+
+def decode_predictions(preds: Any, top: int = 5, **kwargs: Any) -> list[list[tuple[str, str, np.floating[Any]]]]:
     """The best classes of each row of an ImageNet network's output.
 
     The names come from imagenet_class_index.json in `models` of the cache that `utils.get_file` keeps, or from the net.
@@ -79,6 +98,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np
     Args:
         preds: [N, 1000].
         top: How many classes a row.
+        kwargs: As of preprocess_input.
 
     Returns:
         For each row tuples (WordNet's id, name, score), best first.
@@ -89,6 +109,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np
 
     Source: keras_applications 1.0.8.
     """
+    check_modules("decode_predictions", kwargs)
     scores = np.asarray(preds)
     if scores.ndim != 2 or scores.shape[1] != 1000:
         raise ValueError(
@@ -105,14 +126,7 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, np
 
 @functools.cache
 def _class_names() -> list[tuple[str, str]]:
-    from lamella.utils.data_utils import get_file
-
-    try:
-        path = get_file("imagenet_class_index.json", CLASS_INDEX_PATH, cache_subdir="models", file_hash=_CLASS_INDEX_HASH)
-    except OSError as error:
-        raise OSError(
-            f"decode_predictions needs {CLASS_INDEX_PATH} as models/imagenet_class_index.json in ~/.keras or $KERAS_HOME: {error}"
-        ) from error
+    path = cached("decode_predictions", "imagenet_class_index.json", CLASS_INDEX_PATH, _CLASS_INDEX_HASH)
     with open(path) as file:
         index = json.load(file)
     return [(index[str(i)][0], index[str(i)][1]) for i in range(1000)]

@@ -20,6 +20,7 @@ from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trial import shapes_of
 from lamella.layers.core import lambda_config
+from lamella.layers.core import lambda_functions as lambda_functions  # lists them
 from lamella.ops.tape import Tensor
 
 L = TypeVar("L", bound="Lambda")
