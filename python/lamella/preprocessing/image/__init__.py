@@ -9,8 +9,15 @@ from lamella.preprocessing.image.files import array_to_img as array_to_img
 from lamella.preprocessing.image.files import img_to_array as img_to_array
 from lamella.preprocessing.image.files import load_img as load_img
 from lamella.preprocessing.image.files import save_img as save_img
+from lamella.preprocessing.image.generator import ImageDataGenerator as ImageDataGenerator
 from lamella.preprocessing.image.iterators import Iterator as Iterator
 from lamella.preprocessing.image.pixels import apply_brightness_shift as apply_brightness_shift
 from lamella.preprocessing.image.pixels import apply_channel_shift as apply_channel_shift
+from lamella.preprocessing.image.random_functions import random_brightness as random_brightness
+from lamella.preprocessing.image.random_functions import random_channel_shift as random_channel_shift
+from lamella.preprocessing.image.random_functions import random_rotation as random_rotation
+from lamella.preprocessing.image.random_functions import random_shear as random_shear
+from lamella.preprocessing.image.random_functions import random_shift as random_shift
+from lamella.preprocessing.image.random_functions import random_zoom as random_zoom
 
 _complete(__name__)

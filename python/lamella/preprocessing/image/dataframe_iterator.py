@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike
 from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.preprocessing.image.augment import Augments
-from lamella.preprocessing.image.file_iterator import FileIterator, FileOptions
+from lamella.preprocessing.image.file_iterator import FileIterator
 from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.reading import FileOptions
 
 # Of these modes y is a class; of the others columns as they are, or nothing.
 _OF_CLASSES = ("categorical", "binary", "sparse")

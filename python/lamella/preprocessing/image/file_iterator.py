@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator as Iterates
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,26 +13,13 @@ from lamella.core import config
 from lamella.core.types import Array
 from lamella.data.sequence import ReducedItem
 from lamella.preprocessing.image.augment import Augments, fill, validation_share
-from lamella.preprocessing.image.files import ColorMode, check_interpolation, img_to_array, is_of_the_file, load_img
+from lamella.preprocessing.image.files import ColorMode, is_of_the_file
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
+from lamella.preprocessing.image.reading import FileOptions, Reader, check_options
 from lamella.preprocessing.image.saved import save_batch
 
 _CHANNELS = {"grayscale": 1, "grayscale16": 1, "rgb": 3, "rgba": 4}
-
-
-class FileOptions(TypedDict, total=False):
-    """What lamella's iterators of files take beyond Keras's arguments, by keyword.
-
-    Attributes:
-        on_error: "raise": a file that cannot be read ends the training, with its path. "skip": its sample is left out of the
-            batch and counted as `skipped` in the epoch's logs.
-        keep_aspect_ratio, exif_orientation: As for load_img.
-    """
-
-    on_error: Literal["raise", "skip"]
-    keep_aspect_ratio: bool
-    exif_orientation: bool
 
 
 class FileIterator(Iterator):
@@ -73,14 +60,8 @@ class FileIterator(Iterator):
         if class_mode not in self.allowed_class_modes:
             allowed = sorted(self.allowed_class_modes, key=str)
             raise ValueError(f"Invalid class_mode: {class_mode}; expected one of: {allowed}")
-        unknown = set(options) - set(FileOptions.__annotations__)
-        if unknown:
-            raise TypeError(f"{type(self).__name__} got an unexpected keyword argument {min(unknown)!r}")
+        check_options(type(self).__name__, options)
         self.on_error = options.get("on_error", "raise")
-        if self.on_error not in ("raise", "skip"):
-            raise ValueError(f'{type(self).__name__}: expected on_error to be "raise" or "skip", got {self.on_error!r}')
-        self.keep_aspect_ratio = options.get("keep_aspect_ratio", False)
-        self.exif_orientation = options.get("exif_orientation", False)
         self.image_data_generator = image_data_generator
         height, width = target_size
         self.target_size = height, width
@@ -93,11 +74,11 @@ class FileIterator(Iterator):
         self.save_to_dir = save_to_dir
         self.save_prefix = save_prefix
         self.save_format = save_format
-        check_interpolation(interpolation)
         self.interpolation = interpolation
         self.subset = subset
         self.split = _split(subset, image_data_generator)
         self.dtype = config.floatx() if dtype is None else dtype
+        self.reader = Reader(color_mode, self.target_size, interpolation, self.data_format, options)
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
         batch = np.empty((len(index_array), *self.image_shape), self.dtype)
@@ -117,7 +98,7 @@ class FileIterator(Iterator):
         """The images that can be read; their samples go to `read`, and to `skipped` why others cannot."""
         for sample in samples.tolist():
             try:
-                image = self._image(self.filepaths[sample])
+                image = self.reader(self.filepaths[sample])
             except Exception as error:
                 if self.on_error == "raise" or not is_of_the_file(error):
                     raise
@@ -125,17 +106,6 @@ class FileIterator(Iterator):
                 continue
             read.append(sample)
             yield image
-
-    def _image(self, path: str) -> Array:
-        image = load_img(
-            path,
-            color_mode=self.color_mode,
-            target_size=self.target_size,
-            interpolation=self.interpolation,
-            keep_aspect_ratio=self.keep_aspect_ratio,
-            exif_orientation=self.exif_orientation,
-        )
-        return img_to_array(image, self.data_format, np.asarray(image).dtype)
 
     def _with_targets(self, batch: Array, samples: Array) -> Any:
         """x, (x, y) or (x, y, sample_weight)."""

@@ -1,0 +1,569 @@
+"""ImageDataGenerator: random changes and normalization of images."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from lamella.core import config
+from lamella.core.types import Array
+from lamella.core.warn import warn
+from lamella.preprocessing.image.affine import affine_matrix, apply_affine_transform, augment_batch
+from lamella.preprocessing.image.array_iterator import NumpyArrayIterator
+from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
+from lamella.preprocessing.image.directory_iterator import DirectoryIterator
+from lamella.preprocessing.image.draws import SampleDraws
+from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.formats import checked_format, warn_of_channels
+from lamella.preprocessing.image.pixels import WHITE, apply_brightness_shift, apply_channel_shift
+from lamella.preprocessing.image.reading import FileOptions
+
+# A range of shifts: a share of the image's side if below 1, else pixels; a list of pixels to choose from.
+ShiftRange: TypeAlias = float | Sequence[float] | Array
+
+
+# What moves pixels, of a transform's parameters.
+_PLACES = ("theta", "tx", "ty", "shear", "zx", "zy")
+
+_DEPRECATED = {
+    "has_ext": "filenames in the dataframe have to match the exact filenames in disk.",
+    "sort": "batches will be created in the same order than the filenames provided if shuffle is set to False.",
+    "drop_duplicates": "you can drop duplicates by using the pandas.DataFrame.drop_duplicates method.",
+}
+
+
+class Draws(Protocol):
+    """What NumPy's module `random`, a RandomState and a Generator have in common."""
+
+    def random(self) -> float: ...
+    def choice(self, a: Any) -> Any: ...
+
+
+class ImageDataGenerator:
+    """Makes batches of images that are changed at random and normalized.
+
+    The order, of each image: one affine transform (rotation, shift, shear, zoom around the centre), channel shift, flips,
+    brightness; then `standardize`: preprocessing_function, rescale, samplewise, featurewise, ZCA.
+
+    Args:
+        featurewise_center: Subtract the mean of the data; needs `fit`.
+        samplewise_center: Subtract each image's own mean.
+        featurewise_std_normalization: Divide by the standard deviation of the data; needs `fit`.
+        samplewise_std_normalization: Divide by each image's own.
+        zca_whitening: Needs `fit`.
+        zca_epsilon: Added to the variances of ZCA.
+        rotation_range: The greatest angle, degrees.
+        width_shift_range: A float below 1: the greatest shift as a share of the width; from 1: in pixels. An integer n: whole
+            pixels from -(n - 1) to n - 1. A list: one of its values, with a random sign.
+        height_shift_range: The same of the height.
+        brightness_range: (least, greatest) factor.
+        shear_range: The greatest angle, degrees.
+        zoom_range: (least, greatest) factor, or z for (1 - z, 1 + z); rows and columns have one each.
+        channel_shift_range: The greatest change of all values.
+        fill_mode: Where no pixel is: "nearest", "constant" (cval), "reflect" or "wrap".
+        horizontal_flip: Whether half of the images are mirrored.
+        vertical_flip: Whether half of them stand on their heads.
+        rescale: A factor; None or 0: none.
+        preprocessing_function: From one image to another of the same shape.
+        data_format: None: lamella's image_data_format().
+        validation_split: The share of `subset="validation"`, the first samples (of each class).
+        interpolation_order: 0 nearest, 1 linear, 3 cubic.
+        dtype: Of batches; None: floatx().
+
+    Example:
+        >>> from lamella.preprocessing.image import ImageDataGenerator
+        >>> generator = ImageDataGenerator(rotation_range=15, horizontal_flip=True, rescale=1 / 255)
+        >>> generator.flow([[[[0], [255]]]], batch_size=1)[0].shape
+        (1, 1, 2, 1)
+
+    Source: keras-preprocessing 1.1.0; `interpolation_order` stands last here, as in Keras 2.2.5's signature it has no place.
+
+    Deviations:  Brightness keeps the scale of the values. `fit` applies `rescale` first, as from 1.1.1 on.
+    """
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: ShiftRange = 0.0,
+        height_shift_range: ShiftRange = 0.0,
+        brightness_range: Sequence[float] | None = None,
+        shear_range: float = 0.0,
+        zoom_range: float | Sequence[float] = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Callable[[Array], ArrayLike] | None = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        dtype: DTypeLike | None = None,
+        *,
+        interpolation_order: int = 1,
+    ) -> None:
+        self.data_format = checked_format(data_format)
+        if fill_mode not in ("nearest", "constant", "reflect", "wrap"):
+            raise ValueError(
+                f'ImageDataGenerator: expected fill_mode to be "nearest", "constant", "reflect" or "wrap", got {fill_mode!r}'
+            )
+        if interpolation_order not in (0, 1, 3):
+            raise ValueError(f"ImageDataGenerator: expected interpolation_order to be 0, 1 or 3, got {interpolation_order!r}")
+        if validation_split and not 0 < validation_split < 1:
+            raise ValueError(f"`validation_split` must be strictly between 0 and 1.  Received: {validation_split}")
+        if brightness_range is not None and (not isinstance(brightness_range, (tuple, list)) or len(brightness_range) != 2):
+            raise ValueError(f"`brightness_range should be tuple or list of two floats. Received: {brightness_range}")
+        self.featurewise_center = featurewise_center
+        self.samplewise_center = samplewise_center
+        self.featurewise_std_normalization = featurewise_std_normalization
+        self.samplewise_std_normalization = samplewise_std_normalization
+        self.zca_whitening = zca_whitening
+        self.zca_epsilon = zca_epsilon
+        self.rotation_range = rotation_range
+        self.width_shift_range = width_shift_range
+        self.height_shift_range = height_shift_range
+        self.brightness_range = brightness_range
+        self.shear_range = shear_range
+        self.zoom_range = _two_factors(zoom_range)
+        self.channel_shift_range = channel_shift_range
+        self.fill_mode = fill_mode
+        self.cval = cval
+        self.horizontal_flip = horizontal_flip
+        self.vertical_flip = vertical_flip
+        self.rescale = rescale
+        self.preprocessing_function = preprocessing_function
+        self.validation_split = validation_split
+        self.dtype = config.floatx() if dtype is None else dtype
+        self.interpolation_order = interpolation_order
+        first = self.data_format == "channels_first"
+        self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
+        self.mean: Array | None = None
+        self.std: Array | None = None
+        self.principal_components: Array | None = None
+        self._settle_normalization()
+
+    def _settle_normalization(self) -> None:
+        """What implies something else sets that, too, with a warning."""
+        if self.zca_whitening:
+            if not self.featurewise_center:
+                self.featurewise_center = True
+                warn("This ImageDataGenerator specifies `zca_whitening`, which overrides setting of `featurewise_center`.")
+            if self.featurewise_std_normalization:
+                self.featurewise_std_normalization = False
+                warn(
+                    "This ImageDataGenerator specifies `zca_whitening` which overrides setting of`featurewise_std_normalization`."
+                )
+        for kind in ("featurewise", "samplewise"):
+            if getattr(self, f"{kind}_std_normalization") and not getattr(self, f"{kind}_center"):
+                setattr(self, f"{kind}_center", True)
+                warn(
+                    f"This ImageDataGenerator specifies `{kind}_std_normalization`, which overrides setting of `{kind}_center`."
+                )
+
+    # Iterators ---------------------------------------------------------------------------------------------------------
+
+    def flow(
+        self,
+        x: Any,
+        y: ArrayLike | None = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: ArrayLike | None = None,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+    ) -> NumpyArrayIterator:
+        """Batches of arrays, see NumpyArrayIterator."""
+        return NumpyArrayIterator(
+            x,
+            y,
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            dtype=self.dtype,
+        )
+
+    def flow_from_directory(
+        self,
+        directory: str | os.PathLike[str],
+        target_size: Sequence[int] = (256, 256),
+        color_mode: ColorMode = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        **options: Unpack[FileOptions],
+    ) -> DirectoryIterator:
+        """Batches of the images of a folder that has a folder for each class, see DirectoryIterator."""
+        return DirectoryIterator(
+            directory,
+            self,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            follow_links=follow_links,
+            subset=subset,
+            interpolation=interpolation,
+            dtype=self.dtype,
+            **options,
+        )
+
+    def flow_from_dataframe(
+        self,
+        dataframe: Any,
+        directory: str | os.PathLike[str] | None = None,
+        x_col: str = "filename",
+        y_col: str | Sequence[str] = "class",
+        weight_col: str | None = None,
+        target_size: Sequence[int] = (256, 256),
+        color_mode: ColorMode = "rgb",
+        classes: Sequence[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+        **kwargs: Any,
+    ) -> DataFrameIterator:
+        """Batches of the images that a pandas.DataFrame lists, see DataFrameIterator.
+
+        Args:
+            kwargs: `has_ext`, `sort` and `drop_duplicates`, which are deprecated and change nothing; the rest are FileOptions.
+        """
+        for name, advice in _DEPRECATED.items():
+            if name in kwargs:
+                del kwargs[name]
+                warn(f"{name} is deprecated, {advice}", DeprecationWarning)
+        if class_mode == "other":
+            warn('`class_mode` "other" is deprecated, please use `class_mode` "raw".', DeprecationWarning)
+            class_mode = "raw"
+        return DataFrameIterator(
+            dataframe,
+            directory,
+            self,
+            x_col=x_col,
+            y_col=y_col,
+            weight_col=weight_col,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            interpolation=interpolation,
+            dtype=self.dtype,
+            validate_filenames=validate_filenames,
+            **kwargs,
+        )
+
+    # Random changes ----------------------------------------------------------------------------------------------------
+
+    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
+        """What `apply_transform` takes, drawn at random.
+
+        Args:
+            img_shape: Of one image.
+            seed: Draws as keras-preprocessing does after np.random.seed(seed), and leaves NumPy's global state as it is. None:
+                from that state.
+        """
+        return self.draw_transform(img_shape, np.random if seed is None else np.random.RandomState(seed))
+
+    def draw_transform(self, img_shape: Sequence[int], draws: Draws) -> dict[str, Any]:
+        """The same with numbers from `draws`, a RandomState or Generator, say, in the order of keras-preprocessing."""
+        rows, columns = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
+        theta = _uniform(draws, -self.rotation_range, self.rotation_range) if self.rotation_range else 0
+        tx = _shift(draws, self.height_shift_range, rows)
+        ty = _shift(draws, self.width_shift_range, columns)
+        shear = _uniform(draws, -self.shear_range, self.shear_range) if self.shear_range else 0
+        zx = zy = 1.0
+        if not self.zoom_range[0] == self.zoom_range[1] == 1:
+            zx, zy = _uniform(draws, *self.zoom_range), _uniform(draws, *self.zoom_range)
+        # Both draws are made, whatever they are for: images and masks stay in step.
+        horizontal, vertical = draws.random() < 0.5, draws.random() < 0.5
+        channels = self.channel_shift_range
+        return {
+            "theta": theta,
+            "tx": tx,
+            "ty": ty,
+            "shear": shear,
+            "zx": zx,
+            "zy": zy,
+            "flip_horizontal": horizontal and self.horizontal_flip,
+            "flip_vertical": vertical and self.vertical_flip,
+            "channel_shift_intensity": _uniform(draws, -channels, channels) if channels != 0 else None,
+            "brightness": None if self.brightness_range is None else _uniform(draws, *self.brightness_range),
+        }
+
+    def apply_transform(self, x: Array, transform_parameters: Mapping[str, Any]) -> Array:
+        """One image, changed as get_random_transform's result says.
+
+        Args:
+            x: Rank 3.
+            transform_parameters: "theta", "tx" (rows), "ty" (columns), "shear", "zx" (rows), "zy", "flip_horizontal",
+                "flip_vertical", "channel_shift_intensity", "brightness"; what is missing changes nothing.
+
+        Returns:
+            x itself if nothing changes.
+        """
+        given = transform_parameters.get
+        row_axis, col_axis = self.row_axis - 1, self.col_axis - 1
+        changed: Array = apply_affine_transform(
+            x,
+            given("theta", 0),
+            given("tx", 0),
+            given("ty", 0),
+            given("shear", 0),
+            given("zx", 1),
+            given("zy", 1),
+            row_axis=row_axis,
+            col_axis=col_axis,
+            channel_axis=self.channel_axis - 1,
+            fill_mode=self.fill_mode,
+            cval=self.cval,
+            order=self.interpolation_order,
+        )
+        if given("channel_shift_intensity") is not None:
+            changed = apply_channel_shift(changed, transform_parameters["channel_shift_intensity"], self.channel_axis - 1)
+        if given("flip_horizontal"):
+            changed = np.flip(changed, col_axis)
+        if given("flip_vertical"):
+            changed = np.flip(changed, row_axis)
+        if given("brightness") is not None:
+            changed = apply_brightness_shift(changed, transform_parameters["brightness"])
+        return changed
+
+    def random_transform(self, x: Array, seed: int | None = None) -> Array:
+        """One image, changed at random; see get_random_transform."""
+        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
+
+    def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
+        """See Augments.fill. What a subclass has changed is called for each image; else one kernel makes the batch."""
+        changed = any(self._overrides(method) for method in ("apply_transform", "standardize", "normalize"))
+        if changed or np.dtype(out.dtype) not in (np.float32, np.float64):
+            for place, image, sample in zip(out, images, samples):
+                parameters = self._drawn(image.shape, draws.of(sample))
+                place[...] = self.standardize(self.apply_transform(image.astype(out.dtype), parameters))
+            return
+        given = list(images)
+        if given:
+            drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, samples)]
+            self._fill_at_once(out[: len(given)], given, drawn)
+
+    def _fill_at_once(self, out: Array, images: list[Array], drawn: list[dict[str, Any]]) -> None:
+        """What apply_transform and standardize do, of all images by one call."""
+        first = self.data_format == "channels_first"
+        batch = np.empty_like(np.moveaxis(out, 1, 3), order="C") if first else out
+        shape = out.shape[1:]
+        plain = self.preprocessing_function is None
+        rows, columns = images[0].shape[self.row_axis - 1], images[0].shape[self.col_axis - 1]
+        shifts = [p.get("channel_shift_intensity") for p in drawn]
+        factors = [p.get("brightness") for p in drawn]
+        augment_batch(
+            [np.moveaxis(image, 0, 2) for image in images] if first else images,
+            np.array([affine_matrix(rows, columns, **{name: p[name] for name in _PLACES if name in p}) for p in drawn]),
+            batch,
+            order=self.interpolation_order,
+            fill_mode=self.fill_mode,
+            cval=self.cval,
+            channel_shifts=None if set(shifts) == {None} else [shift or 0.0 for shift in shifts],
+            flips=[(bool(p.get("flip_vertical")), bool(p.get("flip_horizontal"))) for p in drawn],
+            brightness=None if set(factors) == {None} else [1.0 if factor is None else factor for factor in factors],
+            white=WHITE,
+            rescale=self.rescale or None if plain else None,
+            samplewise_center=plain and self.samplewise_center,
+            samplewise_std_normalization=plain and self.samplewise_std_normalization,
+            mean=self._of_channels("featurewise_center", self.mean, shape) if plain else None,
+            std=self._of_channels("featurewise_std_normalization", self.std, shape) if plain else None,
+        )
+        if first:
+            out[...] = np.moveaxis(batch, 3, 1)
+        if self.preprocessing_function is not None:
+            for place in out:
+                place[...] = self.standardize(place)
+        elif (components := self._fitted("zca_whitening", self.principal_components)) is not None:
+            out[...] = (out.reshape(len(out), -1) @ components).reshape(out.shape)
+
+    def _of_channels(self, what: str, statistic: Array | None, shape: tuple[int, ...]) -> Array | None:
+        """A statistic of the data with channels last: one number for each channel, or for each number of an image."""
+        statistic = self._fitted(what, statistic)
+        if statistic is None:
+            return None
+        axis = self.channel_axis - 1
+        if np.shape(statistic) == tuple(length if i == axis else 1 for i, length in enumerate(shape)):  # as `fit` makes it
+            return statistic.reshape(-1)
+        return np.moveaxis(np.broadcast_to(statistic, shape), axis, 2)
+
+    def _drawn(self, shape: tuple[int, ...], draws: np.random.Generator) -> dict[str, Any]:
+        if self._overrides("get_random_transform"):
+            return self.get_random_transform(shape, seed=int(draws.integers(2**32)))
+        return self.draw_transform(shape, draws)
+
+    def _overrides(self, method: str) -> bool:
+        """Whether a user's subclass has a method of its own."""
+        return getattr(type(self), method) is not getattr(ImageDataGenerator, method)
+
+    # Normalization -----------------------------------------------------------------------------------------------------
+
+    def standardize(self, x: Array) -> Array:
+        """x normalized, in place if it is of a floating dtype and no function of the user's returns another array.
+
+        Args:
+            x: One image, rank 3. A batch counts as one large image in the samplewise statistics, as in Keras.
+
+        Deviation:  Integers become floats; in Keras they raise an error.
+        """
+        if self.preprocessing_function is not None:
+            x = np.asarray(self.preprocessing_function(x))
+        return self.normalize(x)
+
+    def normalize(self, x: Array) -> Array:
+        """What `standardize` does after the user's function."""
+        changes = (
+            self.rescale or self.samplewise_center or self.samplewise_std_normalization or self.featurewise_center
+            or self.featurewise_std_normalization or self.zca_whitening
+        )  # fmt: skip
+        if not changes:
+            return x
+        if x.dtype.kind != "f":
+            x = x.astype(config.floatx())
+        if self.rescale:
+            x *= self.rescale
+        if self.samplewise_center:
+            x -= x.mean()
+        if self.samplewise_std_normalization:
+            x /= x.std() + 1e-6
+        if (mean := self._fitted("featurewise_center", self.mean)) is not None:
+            x -= mean
+        if (std := self._fitted("featurewise_std_normalization", self.std)) is not None:
+            x /= std + 1e-6
+        if (components := self._fitted("zca_whitening", self.principal_components)) is not None:
+            x = (x.reshape(-1, np.prod(x.shape[-3:])) @ components).reshape(x.shape)
+        return x
+
+    def _fitted(self, what: str, statistic: Array | None) -> Array | None:
+        """The statistic that an argument of the constructor asks for; None, with a warning, if it is not there yet."""
+        if not getattr(self, what):
+            return None
+        if statistic is None:
+            warn(
+                f"This ImageDataGenerator specifies `{what}`, but it hasn't been fit on any training data. Fit it first by "
+                "calling `.fit(numpy_data)`."
+            )
+        return statistic
+
+    def fit(self, x: ArrayLike, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
+        """Take the statistics of the data that featurewise normalization and ZCA whitening need: `mean`, `std` and
+        `principal_components`.
+
+        Args:
+            x: [N, H, W, C], or [N, C, H, W] for channels_first; stays as it is.
+            augment: Whether to take them of images that are changed at random.
+            rounds: How many times each image is changed then.
+            seed: Of these changes.
+
+        Raises:
+            ValueError: For another rank.
+
+        Deviation:  `rescale` comes first, as keras-preprocessing has it from 1.1.1 on: else the statistics are of other values
+            than those that they are applied to. Sums are taken in float64. NumPy's global state stays as it is.
+        """
+        data = np.array(x, dtype=self.dtype)
+        if data.ndim != 4:
+            raise ValueError(f"Input to `.fit()` should have rank 4. Got array with shape: {data.shape}")
+        warn_of_channels("Expected input to be images (as Numpy array)", data.shape, self.data_format)
+        if self.rescale:
+            data *= self.rescale
+        if augment:
+            draws = np.random if seed is None else np.random.RandomState(seed)
+            changed = np.empty((rounds * len(data), *data.shape[1:]), self.dtype)
+            for i in range(len(changed)):
+                image = data[i % len(data)]
+                changed[i] = self.apply_transform(image, self.draw_transform(image.shape, draws))
+            data = changed
+        axes = (0, self.row_axis, self.col_axis)
+        if self.featurewise_center:
+            self.mean = data.mean(axes, dtype=np.float64, keepdims=True)[0].astype(self.dtype)
+            data -= self.mean
+        if self.featurewise_std_normalization:
+            self.std = data.std(axes, dtype=np.float64, keepdims=True)[0].astype(self.dtype)
+            data /= self.std + 1e-6
+        if self.zca_whitening:
+            flat = data.reshape(len(data), -1).astype(np.float64)
+            vectors, variances, _ = np.linalg.svd(flat.T @ flat / len(flat))
+            whitening = (vectors / np.sqrt(variances + self.zca_epsilon)) @ vectors.T
+            self.principal_components = whitening.astype(self.dtype)
+
+
+def _uniform(draws: Draws, low: float, high: float) -> float:
+    # What `uniform(low, high)` of NumPy's RandomState computes, bit for bit, at a fifth of its time.
+    return low + (high - low) * draws.random()
+
+
+def _shift(draws: Draws, shift_range: ShiftRange, side: int) -> Any:
+    """Pixels."""
+    if not np.any(shift_range):
+        return 0
+    try:
+        choices: Any = operator.index(shift_range)  # type: ignore[arg-type]  # TypeError for others
+    except TypeError:
+        choices = None if np.ndim(shift_range) == 0 else shift_range
+    if choices is None:
+        pixels: Any = _uniform(draws, -shift_range, shift_range)  # type: ignore[operator, arg-type]  # a float
+    else:
+        pixels = draws.choice(choices)
+        pixels = pixels * draws.choice([-1, 1])
+    return pixels * side if np.max(shift_range) < 1 else pixels
+
+
+def _two_factors(zoom_range: float | Sequence[float]) -> list[float]:
+    if np.ndim(zoom_range) == 0 and not isinstance(zoom_range, str):
+        return [1 - zoom_range, 1 + zoom_range]  # type: ignore[operator]  # a number
+    if np.ndim(zoom_range) == 1 and len(zoom_range) == 2:  # type: ignore[arg-type]
+        return list(zoom_range)  # type: ignore[arg-type]
+    raise ValueError(f"`zoom_range` should be a float or a tuple or list of two floats. Received: {zoom_range}")
