@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamella.utils.generic_utils import deserialize_keras_object as deserialize_keras_object
     from lamella.utils.generic_utils import get_custom_objects as get_custom_objects
     from lamella.utils.generic_utils import serialize_keras_object as serialize_keras_object
+    from lamella.utils.image_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
     from lamella.utils.io_utils import HDF5Matrix as HDF5Matrix
     from lamella.utils.layer_utils import get_source_inputs as get_source_inputs
     from lamella.utils.layer_utils import print_summary as print_summary
@@ -33,6 +34,7 @@ _NAMES = {
         "CustomObjectScope", "Progbar", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
         "serialize_keras_object",
     ),
+    "image_dataset_utils": ("image_dataset_from_directory",),
     "io_utils": ("HDF5Matrix",),
     "layer_utils": ("get_source_inputs", "print_summary"),
     "multi_gpu_utils": ("multi_gpu_model",),

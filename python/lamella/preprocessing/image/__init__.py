@@ -4,6 +4,7 @@ from lamella.core.keras_names import complete as _complete
 from lamella.preprocessing.image.affine import apply_affine_transform as apply_affine_transform
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator as NumpyArrayIterator
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator as DataFrameIterator
+from lamella.preprocessing.image.dataset import image_dataset_from_directory as image_dataset_from_directory
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator as DirectoryIterator
 from lamella.preprocessing.image.files import array_to_img as array_to_img
 from lamella.preprocessing.image.files import img_to_array as img_to_array

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ColorMode: TypeAlias = Literal["grayscale", "grayscale16", "rgb", "rgba"]
+KeepAspectRatio: TypeAlias = bool | Literal["pad"]
 PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 _MODES = {"grayscale": "L", "grayscale16": "I;16", "rgba": "RGBA", "rgb": "RGB"}
@@ -39,7 +40,7 @@ def load_img(
     target_size: Sequence[int] | None = None,
     interpolation: str = "nearest",
     *,
-    keep_aspect_ratio: bool = False,
+    keep_aspect_ratio: KeepAspectRatio = False,
     exif_orientation: bool = False,
     draft: bool = False,
 ) -> Image:
@@ -54,7 +55,8 @@ def load_img(
         target_size: (height, width); None keeps the size.
         interpolation: Looked at only if the size changes.
         keep_aspect_ratio: True cuts away what is left and right, or above and below, of the largest part in the middle that has
-            the proportions of target_size; False, as in Keras 2, squeezes the whole image into it.
+            the proportions of target_size; "pad" puts the whole image in the middle, on black (transparent for "rgba"); False, as
+            in Keras 2, squeezes the whole image into it.
         exif_orientation: True turns the image upright where its EXIF data says how the camera was held. False, as in
             Keras, gives the pixels as they are stored: photographs of a telephone may lie on their side.
         draft: True lets the JPEG decoder scale by 1/2, 1/4 or 1/8 where the image stays at least as large as target_size: some
@@ -237,13 +239,22 @@ def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: bool) -> Image:
+def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: KeepAspectRatio) -> Image:
     try:
         height, width = map(operator.index, target_size)
     except (TypeError, ValueError):
         raise ValueError(f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}") from None
     if image.size == (width, height):
         return image
+    if keep_aspect_ratio not in (True, False, "pad"):
+        raise ValueError(f'load_img: expected keep_aspect_ratio to be True, False or "pad", got {keep_aspect_ratio!r}')
+    if keep_aspect_ratio == "pad":
+        wide = max(min(width, round(image.width * height / image.height)), 1)
+        high = max(min(height, round(image.height * width / image.width)), 1)
+        padded: Image = _pillow("load_img").new(image.mode, (width, height))
+        resized = image.resize((wide, high), _resampling(interpolation))
+        padded.paste(resized, ((width - wide) // 2, (height - high) // 2))
+        return padded
     box = None
     if keep_aspect_ratio:
         wide, high = min(image.width, image.height * width // height), min(image.height, image.width * height // width)
@@ -322,7 +333,7 @@ def _check_pixels(pixels: int) -> None:
 
 
 def convert(
-    pixels: Array, color_mode: ColorMode, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: bool
+    pixels: Array, color_mode: ColorMode, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: KeepAspectRatio
 ) -> Image:
     """Decoded pixels, uint8 [H, W, 1] or [H, W, 3], as load_img would return them."""
     image: Image = _pillow("load_img").fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
@@ -335,7 +346,7 @@ def _fitted(
     color_mode: ColorMode,
     target_size: Sequence[int] | None,
     interpolation: str,
-    keep_aspect_ratio: bool,
+    keep_aspect_ratio: KeepAspectRatio,
 ) -> Image:
     image = _deep(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
     if target_size is not None:

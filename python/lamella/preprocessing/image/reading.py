@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.preprocessing.image.files import ColorMode, check_interpolation, check_pixels, convert, img_to_array, load_img
+from lamella.preprocessing.image.files import (
+    ColorMode,
+    KeepAspectRatio,
+    check_interpolation,
+    check_pixels,
+    convert,
+    img_to_array,
+    load_img,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,7 +37,7 @@ class FileOptions(TypedDict, total=False):
     """
 
     on_error: Literal["raise", "skip"]
-    keep_aspect_ratio: bool
+    keep_aspect_ratio: KeepAspectRatio
     exif_orientation: bool
     draft: bool
     decoder: Literal["pillow", "simplejpeg"]
@@ -76,7 +84,7 @@ class Reader:
         self.target_size = target_size
         self.interpolation = interpolation
         self.data_format = data_format
-        self.keep_aspect_ratio = options.get("keep_aspect_ratio", False)
+        self.keep_aspect_ratio: KeepAspectRatio = options.get("keep_aspect_ratio", False)
         self.exif_orientation = options.get("exif_orientation", False)
         self.draft = options.get("draft", False)
         self.decoder = options.get("decoder", "pillow")

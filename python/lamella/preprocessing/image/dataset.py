@@ -1,0 +1,257 @@
+"""image_dataset_from_directory of Keras 3, over the same files and the same reading as DirectoryIterator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal, Unpack
+
+import numpy as np
+
+from lamella.core.types import Array
+from lamella.preprocessing.image import listing
+from lamella.preprocessing.image.draws import order_of_samples
+from lamella.preprocessing.image.file_iterator import FileIterator
+from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.reading import FileOptions
+
+_EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "png")
+# What TensorFlow calls resampling, and Pillow's word for it.
+_INTERPOLATIONS = {
+    "bilinear": "bilinear",
+    "nearest": "nearest",
+    "bicubic": "bicubic",
+    "area": "box",
+    "lanczos3": "lanczos",
+    "lanczos5": "lanczos",
+}
+LabelMode = Literal["int", "categorical", "binary"]
+
+
+class ImageDataset(FileIterator):
+    """What image_dataset_from_directory returns: batches of images, as they are, with labels.
+
+    Attributes:
+        file_paths: Of the samples. `filepaths` is the same.
+        class_names: In the order of their numbers; None without labels.
+        labels: Each sample's number.
+    """
+
+    allowed_class_modes = frozenset({"int", "categorical", "binary", None})
+
+    def __init__(
+        self,
+        paths: list[str],
+        labels: Array | None,
+        class_names: list[str] | None,
+        label_mode: LabelMode | None,
+        color_mode: ColorMode,
+        batch_size: int,
+        image_size: tuple[int, int],
+        shuffle: bool,
+        seed: int | None,
+        interpolation: str,
+        data_format: str | None,
+        **options: Unpack[FileOptions],
+    ) -> None:
+        FileIterator.__init__(
+            self,
+            None,
+            image_size,
+            color_mode,
+            label_mode,
+            data_format,
+            None,
+            "",
+            "png",
+            None,
+            interpolation,
+            None,
+            **options,
+        )
+        self.filepaths = self.file_paths = paths
+        self.labels = labels
+        self.class_names = class_names
+        self.class_indices = {name: number for number, name in enumerate(class_names or [])}
+        self.samples = len(paths)
+        super(FileIterator, self).__init__(len(paths), batch_size, shuffle, seed)
+
+    def _targets(self, samples: Array) -> Array:
+        chosen: Array = self.labels[samples]
+        if self.class_mode == "int":
+            return chosen
+        if self.class_mode == "binary":
+            return chosen.astype(np.float32)[:, np.newaxis]
+        return np.eye(len(self.class_indices), dtype=np.float32)[chosen]
+
+
+def image_dataset_from_directory(
+    directory: str | os.PathLike[str],
+    labels: str | Sequence[int] | None = "inferred",
+    label_mode: LabelMode | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: ColorMode = "rgb",
+    batch_size: int | None = 32,
+    image_size: Sequence[int] = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    verbose: bool = True,
+    **options: Unpack[FileOptions],
+) -> Any:
+    """Batches of the images in a folder, as Keras 3 has them: float32, 0 to 255, for fit, evaluate and predict.
+
+    Args:
+        directory: With labels="inferred", holds a folder for each class.
+        labels: "inferred"; the label of each file, in the order of the files' paths; or None for images alone.
+        label_mode: "int": int32 [N]. "categorical": one-hot, float32 [N, classes]. "binary": float32 [N, 1]. None: no labels.
+        class_names: The folders to take, in the order of their numbers; must be all that there are.
+        color_mode: "rgb", "rgba", "grayscale", or "grayscale16".
+        batch_size: None: all images in one batch.
+        image_size: (height, width).
+        shuffle: A new order in each pass, and before the data is split. False: the order of the paths.
+        seed: Of the order. With validation_split and shuffle it is needed: both subsets must split one order.
+        validation_split: The share of the files that is for validation, the last ones of that order.
+        subset: "training", "validation" or "both".
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5" (as "lanczos3").
+        follow_links: Whether to look into folders that are links.
+        crop_to_aspect_ratio: Cut to the largest part in the middle that has the proportions of image_size.
+        pad_to_aspect_ratio: Put the whole image in the middle, on black.
+        data_format: None: lamella's image_data_format().
+        verbose: Whether to print how many files there are.
+        options: See FileOptions.
+
+    Returns:
+        An ImageDataset, a Sequence; for subset="both" one of training and one of validation.
+
+    Raises:
+        ValueError: For arguments that do not fit together, a folder without images, labels of another number than files.
+
+    Source: Keras 3.15, which returns a dataset of TensorFlow.
+
+    Deviations:  Pillow resizes, so "bilinear" and "bicubic" are smooth where an image gets smaller. The order that a seed gives is
+        lamella's own. With batch_size=None Keras has single samples without the axis of the batch.
+    """
+    _check(labels, label_mode, class_names, shuffle, seed, validation_split, subset)
+    if interpolation not in _INTERPOLATIONS:
+        raise ValueError(f"expected interpolation to be one of {', '.join(_INTERPOLATIONS)}, got {interpolation!r}")
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
+    root = os.fspath(directory)
+    paths, numbers, names = _listed(root, labels, class_names, follow_links)
+    if label_mode == "binary" and len(names or []) != 2:
+        raise ValueError(
+            f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
+        )
+    if not paths:
+        raise ValueError(f"No images found in directory {root}. Allowed formats: {_EXTENSIONS}")
+    if verbose:
+        print(f"Found {len(paths)} files{'' if names is None else f' belonging to {len(names)} classes'}.")
+    height, width = image_size
+    if crop_to_aspect_ratio or pad_to_aspect_ratio:
+        options["keep_aspect_ratio"] = "pad" if pad_to_aspect_ratio else True
+
+    def dataset(chosen: Array) -> ImageDataset:
+        return ImageDataset(
+            [paths[i] for i in chosen],
+            None if numbers is None else numbers[chosen],
+            names,
+            None if labels is None else label_mode,
+            color_mode,
+            max(len(chosen), 1) if batch_size is None else batch_size,
+            (height, width),
+            shuffle,
+            seed,
+            _INTERPOLATIONS[interpolation],
+            data_format,
+            **options,
+        )
+
+    # Only a split needs an order now; each pass has one of its own.
+    shuffled = shuffle and validation_split is not None
+    order = order_of_samples(len(paths), (seed or 0) % 2**64, 0, shuffle=shuffled)
+    held_out = int((validation_split or 0) * len(paths))
+    parts = {"training": order[: len(order) - held_out], "validation": order[len(order) - held_out :]}
+    if subset is None:
+        return dataset(order)
+    wanted = ["training", "validation"] if subset == "both" else [subset]
+    for part in wanted:
+        if not len(parts[part]):
+            raise ValueError(
+                f"No images found for the subset {part!r} of {root}: {len(paths)} files, {held_out} for validation"
+            )
+        if verbose:
+            print(f"Using {len(parts[part])} files for {part}.")
+    datasets = [dataset(parts[part]) for part in wanted]
+    return datasets if subset == "both" else datasets[0]
+
+
+def _check(
+    labels: object, label_mode: object, class_names: object, shuffle: bool, seed: int | None, share: Any, subset: object
+) -> None:
+    """Raises ValueError for arguments that do not fit together; the words are those of Keras."""
+    if labels not in ("inferred", None) if not isinstance(labels, (list, tuple, np.ndarray)) else False:
+        raise ValueError(
+            "`labels` argument should be a list/tuple of integer labels, of the same size as the number of image files in the "
+            f"target directory. If you wish to infer the labels from the subdirectory names in the target directory, pass "
+            f'`labels="inferred"`. If you wish to get a dataset that only contains images (no labels), pass `labels=None`. '
+            f"Received: labels={labels}"
+        )
+    if label_mode not in ("int", "categorical", "binary", None):
+        raise ValueError(
+            f'`label_mode` argument must be one of "int", "categorical", "binary", or None. Received: label_mode={label_mode}'
+        )
+    if class_names and labels != "inferred":
+        raise ValueError('You can only pass `class_names` if `labels="inferred"`')
+    if share is None:
+        if subset is not None:
+            raise ValueError(f"If `subset` is set, `validation_split` must be set. Received: subset={subset}")
+        return
+    if not 0 < share < 1:
+        raise ValueError(f"`validation_split` must be between 0 and 1, received: {share}")
+    if subset not in ("training", "validation", "both"):
+        raise ValueError(f'`subset` must be either "training", "validation" or "both", received: {subset}')
+    if shuffle and seed is None:
+        raise ValueError(
+            "If using `validation_split` and shuffling the data, you must provide a `seed` argument, to make sure that there is no "
+            "overlap between the training and validation subset."
+        )
+
+
+def _listed(
+    root: str, labels: Any, class_names: Sequence[str] | None, follow_links: bool
+) -> tuple[list[str], Array | None, list[str] | None]:
+    """Paths, their labels, and the classes' names."""
+
+    def files(folder: str) -> list[str]:
+        found = listing.image_files(folder, _EXTENSIONS, follow_links=follow_links, on_error=listing.raise_it)
+        return [os.path.join(folder, name) for name in found]
+
+    if labels is None or not isinstance(labels, str):
+        paths = files(root)
+        if labels is None:
+            return paths, None, None
+        if len(labels) != len(paths):
+            raise ValueError(
+                "Expected the lengths of `labels` to match the number of files in the target directory. "
+                f"len(labels) is {len(labels)} while we found {len(paths)} files in directory {root}."
+            )
+        numbers = np.asarray(labels, np.int32)
+        return paths, numbers, [str(label) for label in sorted(set(numbers.tolist()))]
+    names = listing.subfolders(root)
+    if class_names is not None:
+        if set(class_names) != set(names):
+            raise ValueError(
+                "The `class_names` passed did not match the names of the subdirectories of the target directory. "
+                f"Expected: {names}, but received: {list(class_names)}"
+            )
+        names = list(class_names)
+    by_class = [files(os.path.join(root, name)) for name in names]
+    numbers = np.repeat(np.arange(len(names), dtype=np.int32), [len(paths) for paths in by_class])
+    return [path for paths in by_class for path in paths], numbers, names
