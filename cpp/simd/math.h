@@ -126,18 +126,40 @@ LAMELLA_INLINE Vec<T> log1p(Vec<T> x) {
     return x == T(__builtin_inf()) ? x : y;
 }
 
+// x = r + n*ln2 where 2^n is a normal number: exp's parts without the care that its ends need. NaN stays in r.
+template <class T>
+struct Scaled {
+    Vec<T> r;      // in [-ln2/2, ln2/2]
+    Vec<T> scale;  // 2^n
+};
+
+template <class T>
+LAMELLA_INLINE Scaled<T> scale_by_ln2(Vec<T> x) {
+    using F = Format<T>;
+    // The sum's low bits are n + bias; the shift moves all others out.
+    constexpr T kRound = F::kRound + F::kBias;
+    const Vec<T> shifted = x * T(1.4426950408889634) + kRound;
+    const Vec<T> n = shifted - kRound;
+    return {(x - n * F::kLn2High) - n * F::kLn2Low, as_vec<T>(as_bits<T>(shifted) << F::kMantissa)};
+}
+
 template <class T>
 LAMELLA_INLINE Vec<T> tanh(Vec<T> x) {
     // tanh |x| = e / (e + 2) with e = exp(2|x|) - 1; 1 to the last bit from 22 on.
-    const Vec<T> e = expm1<T>(min<T>(abs<T>(x), broadcast<T>(T(22))) * T(2));
-    const Vec<T> y = copy_sign<T>(e / (e + T(2)), x);
-    return x != x ? x : y;
+    const Vec<T> inside = min<T>(broadcast<T>(T(22)), abs<T>(x));
+    const Scaled<T> k = scale_by_ln2<T>(inside + inside);
+    const Vec<T> e = expm1_series<T>(k.r) * k.scale + (k.scale - T(1));
+    return copy_sign<T>(e / (e + T(2)), x);
 }
 
 template <class T>
 LAMELLA_INLINE Vec<T> sigmoid(Vec<T> x) {
-    const Vec<T> e = exp<T>(-abs<T>(x)), d = T(1) / (e + T(1));
-    return x < T(0) ? e * d : d;
+    // e / (e + 1) or 1 / (e + 1) with e = exp(-|x|), which is 0 where it would be denormal.
+    const T low = Format<T>::kExpMin;
+    const Vec<T> down = -abs<T>(x);
+    const Scaled<T> k = scale_by_ln2<T>(max<T>(broadcast<T>(low), down));
+    const Vec<T> e = down < low ? Vec<T>{} : (expm1_series<T>(k.r) + T(1)) * k.scale;
+    return (x < T(0) ? e : broadcast<T>(T(1))) / (e + T(1));
 }
 
 }  // namespace
