@@ -274,8 +274,9 @@ void store_turned(const T* strip, Int rows, Int columns, T* c, Int ldc, bool acc
     }
 }
 
-template <class T>
-Status multiply_matrices(const Product<T>& p) {
+// a_at(i), c_at(i): which rows of A, if these are not packed, and of C a row of the product stands for.
+template <class T, class A, class C>
+Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     if (p.m == 0 || p.n == 0) return nullptr;
     constexpr Int kGroupPanels = 8;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
@@ -312,8 +313,8 @@ Status multiply_matrices(const Product<T>& p) {
             const T* rows[kMostGroupRows];
             T* c[kMostGroupRows];
             for (Int i = 0; i < count; ++i) {
-                rows[i] = packs_a ? tiles + i / kTileRows * tile_size + i % kTileRows : p.a + (i0 + i) * p.a_row;
-                c[i] = turned ? strip + i * kTileColumns<T> : p.c + (i0 + i) * p.c_row;
+                rows[i] = packs_a ? tiles + i / kTileRows * tile_size + i % kTileRows : p.a + a_at(i0 + i) * p.a_row;
+                c[i] = turned ? strip + i * kTileColumns<T> : p.c + c_at(i0 + i) * p.c_row;
             }
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
@@ -341,6 +342,12 @@ Status multiply_matrices(const Product<T>& p) {
         }
     });
     return failed != 0 ? kOutOfMemory : nullptr;
+}
+
+template <class T>
+Status multiply_matrices(const Product<T>& p) {
+    const auto same = [](Int i) { return i; };
+    return multiply_matrices<T>(p, same, same);
 }
 
 }  // namespace

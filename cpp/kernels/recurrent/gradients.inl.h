@@ -27,6 +27,7 @@ void pack_panels(const T* b, Int ldb, Int depth, Int columns, T* panels) {
 template <class T>
 struct Factor {
     const T* rows;  // [N*T, columns]
+    bool inputs;    // in the order of x, not of the chunks
     Int columns;    // 0 if it is absent
     const T* mask;  // [N, columns]: dropout of the sequences' rows; or nullptr
     T* gradient;    // [columns, ...)
@@ -45,11 +46,12 @@ void pack_factors(const Factor<T> (&factors)[2], bool one, const Steps& s, Int k
         for (Int k = 0; k < count; ++k) {
             T* to = joined + k * distance;
             for (const Factor<T>& factor : factors) {
-                const T* const from = factor.rows + (first + k) * factor.columns;
+                const Int row = first + k;
+                const T* const from = factor.rows + (factor.inputs ? s.input_of(row) : row) * factor.columns;
                 if (factor.mask == nullptr) {
                     copy(from, to, factor.columns);
                 } else {
-                    const T* const mask = factor.mask + (first + k) / s.steps * factor.columns;
+                    const T* const mask = factor.mask + s.sequence_of(row) * factor.columns;
                     for_vectors<T>(0, factor.columns,
                                    [=](Int i, Int part) { store(to + i, load(from + i, part) * load(mask + i, part), part); });
                 }
@@ -151,9 +153,9 @@ struct WeightGradients {
             const T* const masks = input_dropout.size == 0 ? nullptr : input_dropout.data;
             const T* const masks_h = recurrent_dropout.size == 0 ? nullptr : recurrent_dropout.data;
             const Factor<T> factors[2] = {
-                {x, x == nullptr || dkernel.size == 0 ? 0 : features, each ? masks + gate * steps.sequences * features : masks,
-                 dkernel.data + gate * units},
-                {h, h == nullptr || drecurrent.size == 0 ? 0 : units,
+                {x, true, x == nullptr || dkernel.size == 0 ? 0 : features,
+                 each ? masks + gate * steps.sequences * features : masks, dkernel.data + gate * units},
+                {h, false, h == nullptr || drecurrent.size == 0 ? 0 : units,
                  each_h ? masks_h + gate * steps.sequences * units : masks_h, drecurrent.data + gate * units}};
             if (const Status error = multiply_factors(factors, dbias == nullptr ? nullptr : dbias + group * width,
                                                       dz + group * width, ldz, width, steps, gates * units)) {

@@ -54,7 +54,7 @@ Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In
     LAMELLA_REQUIRE(gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(inner.size == previous.size);
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
     if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
         return error;
 
@@ -63,52 +63,51 @@ Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In
     const T* const recurrent_bias = after && bias.size > 0 ? bias.data + columns : nullptr;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_sequences(
-        n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-            const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
-            const Matrix<T> sums = take_rows<T>(own, columns);
-            const Starts starts = find_starts(s, first, rows);
-            read_states<T>(h0, first, rows, u, h_now);
-            for (Int step = 0; step < t; ++step) {
-                step_forward<T>(weights.first, weights.first_panels, h_now, first, rows, recurrent_bias, dropped, sums);
-                for (Int r = 0; r < rows; ++r) {
-                    const Int at = s.at(first + r, step);
-                    if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+    return for_chunks(s, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
+        const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
+        const Matrix<T> sums = take_rows<T>(own, columns);
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(h0, first, rows, u, h_now);
+        for (Int step = 0; step < t; ++step) {
+            step_forward<T>(weights.first, weights.first_panels, h_now, first, rows, recurrent_bias, dropped, sums);
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.row(first, rows, step) + r;
+                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+                T* const z = gates.data + at * columns;
+                const T* const sum = sums.at(r);
+                const T* const before = h_now.at(r);
+                T* const to = reset.at(r);
+                if (s.masked(first + r, step)) {
+                    clear(to, u);
+                    continue;
+                }
+                activate<T>(recurrent_activation, 2 * u, z,
+                            [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
+                // What the third gate multiplies: r h, or q, which r multiplies.
+                for_vectors<T>(0, u, [=](Int i, Int part) {
+                    const Vec<T> q = after ? load(sum + 2 * u + i, part) : load(z + u + i, part) * load(before + i, part);
+                    store(to + i, q, part);
+                });
+            }
+            if (!after) {
+                step_forward<T>(weights.last, weights.last_panels, reset, first, rows, nullptr, dropped, sums.from(2 * u));
+            }
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.row(first, rows, step) + r;
+                if (inner.size > 0) copy(reset.at(r), inner.data + at * u, u);
+                if (!s.masked(first + r, step)) {
                     T* const z = gates.data + at * columns;
-                    const T* const sum = sums.at(r);
-                    const T* const before = h_now.at(r);
-                    T* const to = reset.at(r);
-                    if (s.masked(at)) {
-                        clear(to, u);
-                        continue;
-                    }
-                    activate<T>(recurrent_activation, 2 * u, z,
-                                [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
-                    // What the third gate multiplies: r h, or q, which r multiplies.
-                    for_vectors<T>(0, u, [=](Int i, Int part) {
-                        const Vec<T> q = after ? load(sum + 2 * u + i, part) : load(z + u + i, part) * load(before + i, part);
-                        store(to + i, q, part);
+                    const T* const sum = sums.at(r) + 2 * u;
+                    gru_update(z, h_now.at(r), u, activation, [=](Int i, Int part) {
+                        const Vec<T> recurrent = load(sum + i, part);
+                        return load(z + 2 * u + i, part) + (after ? load(z + u + i, part) * recurrent : recurrent);
                     });
                 }
-                if (!after) {
-                    step_forward<T>(weights.last, weights.last_panels, reset, first, rows, nullptr, dropped, sums.from(2 * u));
-                }
-                for (Int r = 0; r < rows; ++r) {
-                    const Int at = s.at(first + r, step);
-                    if (inner.size > 0) copy(reset.at(r), inner.data + at * u, u);
-                    if (!s.masked(at)) {
-                        T* const z = gates.data + at * columns;
-                        const T* const sum = sums.at(r) + 2 * u;
-                        gru_update(z, h_now.at(r), u, activation, [=](Int i, Int part) {
-                            const Vec<T> recurrent = load(sum + i, part);
-                            return load(z + 2 * u + i, part) + (after ? load(z + u + i, part) * recurrent : recurrent);
-                        });
-                    }
-                    write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
-                }
+                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
             }
-            write_states<T>(h_now, first, rows, u, h);
-        });
+        }
+        write_states<T>(h_now, first, rows, u, h);
+    });
 }
 
 template <class T>
@@ -130,31 +129,31 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
     LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != previous.data);
     LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != doutputs.data);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == (reset_after != 0 ? 2 : 1) * columns);
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
     const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, true);
     if (weights.first_panels == nullptr) return kOutOfMemory;
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
     const Int bytes = 3 * rows_bytes<T>(u) + rows_bytes<T>(columns);
-    const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
+    const Status failed = for_chunks(s, bytes, [&](Int first, Int rows, Arena own) {
         const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dreset = take_rows<T>(own, u);
         const Matrix<T> dz = take_rows<T>(own, columns);  // to what the recurrent kernel's products give
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(dh, first, rows, u, dh_now);
         for (Int step = t - 1; step >= 0; --step) {
             for (Int r = 0; r < rows; ++r) {
-                const Int at = s.at(first + r, step);
+                const Int at = s.row(first, rows, step) + r;
                 T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
                 const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
                 if (step > 0) {
-                    const Int next = s.at(first + r, step - 1);
+                    const Int next = at - rows;
                     prefetch_row(gates.data + next * columns, columns);
                     prefetch_row(previous.data + next * u, u);
                     prefetch_row(inner.data + next * u, u);
                 }
                 clear(dreset.at(r), u);
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
-                if (s.masked(at)) {
+                if (s.masked(first + r, step)) {
                     clear(to, columns);
                     clear(sums, columns);
                     if (after) clear(dinner.data + at * u, u);
@@ -182,8 +181,8 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
             if (!after) {
                 step_backward<T>(weights.last, weights.last_panels, dz.from(2 * u), first, rows, product, dreset);
                 for (Int r = 0; r < rows; ++r) {
-                    const Int at = s.at(first + r, step);
-                    if (s.masked(at)) continue;
+                    const Int at = s.row(first, rows, step) + r;
+                    if (s.masked(first + r, step)) continue;
                     T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
                     const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
                     const T* const dr = dreset.at(r);

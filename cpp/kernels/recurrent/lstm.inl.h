@@ -35,7 +35,7 @@ Status lstm_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, I
     LAMELLA_REQUIRE(gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(cells.size == 0 || cells.size == n * t * u);
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
     if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
         return error;
 
@@ -45,29 +45,28 @@ Status lstm_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, I
     const T* const panels = pack(recurrent, false, scratch);
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_sequences(
-        n, 2 * t * u * columns, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-            const Matrix<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
-            const Matrix<T> sums = take_rows<T>(own, columns);
-            const Starts starts = find_starts(s, first, rows);
-            read_states<T>(h0, first, rows, u, h_now);
-            read_states<T>(c0, first, rows, u, c_now);
-            for (Int step = 0; step < t; ++step) {
-                step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
-                for (Int r = 0; r < rows; ++r) {
-                    const Int at = s.at(first + r, step);
-                    if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
-                    if (cells.size > 0) copy(c_now.at(r), cells.data + at * u, u);
-                    if (!s.masked(at)) {
-                        lstm_step(gates.data + at * columns, sums.at(r), h_now.at(r), c_now.at(r), u, activation,
-                                  recurrent_activation);
-                    }
-                    write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
+    return for_chunks(s, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
+        const Matrix<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
+        const Matrix<T> sums = take_rows<T>(own, columns);
+        const Starts starts = find_starts(s, first, rows);
+        read_states<T>(h0, first, rows, u, h_now);
+        read_states<T>(c0, first, rows, u, c_now);
+        for (Int step = 0; step < t; ++step) {
+            step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
+            for (Int r = 0; r < rows; ++r) {
+                const Int at = s.row(first, rows, step) + r;
+                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
+                if (cells.size > 0) copy(c_now.at(r), cells.data + at * u, u);
+                if (!s.masked(first + r, step)) {
+                    lstm_step(gates.data + at * columns, sums.at(r), h_now.at(r), c_now.at(r), u, activation,
+                              recurrent_activation);
                 }
+                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
             }
-            write_states<T>(h_now, first, rows, u, h);
-            write_states<T>(c_now, first, rows, u, c);
-        });
+        }
+        write_states<T>(h_now, first, rows, u, h);
+        write_states<T>(c_now, first, rows, u, c);
+    });
 }
 
 // The same back. z: the gates; c: the state before; dh, dc: the gradients to the states after, in turn to c and what of h's
@@ -107,7 +106,7 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
     LAMELLA_REQUIRE(previous.size == n * t * u && cells.size == n * t * u);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == columns);
     LAMELLA_REQUIRE(dc0.size == n * u && (dc.size == 0 || dc.size == n * u));
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
     const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 4, 0, 4);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
     if (scratch == nullptr) return kOutOfMemory;
@@ -115,7 +114,7 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
     const Int bytes = 4 * rows_bytes<T>(u) + rows_bytes<T>(columns);
-    const Status failed = for_sequences(n, 2 * t * u * columns, bytes, [&](Int first, Int rows, Arena own) {
+    const Status failed = for_chunks(s, bytes, [&](Int first, Int rows, Arena own) {
         const Matrix<T> dh_now = take_rows<T>(own, u), dc_now = take_rows<T>(own, u), product = take_rows<T>(own, u);
         const Matrix<T> activated = take_rows<T>(own, u), dz = take_rows<T>(own, columns);
         const Starts starts = find_starts(s, first, rows);
@@ -123,14 +122,14 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
         read_states<T>(dc, first, rows, u, dc_now);
         for (Int step = t - 1; step >= 0; --step) {
             for (Int r = 0; r < rows; ++r) {
-                const Int at = s.at(first + r, step);
+                const Int at = s.row(first, rows, step) + r;
                 if (step > 0) {
-                    const Int next = s.at(first + r, step - 1);
+                    const Int next = at - rows;
                     prefetch_row(gates.data + next * columns, columns);
                     prefetch_row(cells.data + next * u, u);
                 }
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
-                if (s.masked(at)) {
+                if (s.masked(first + r, step)) {
                     clear(dz.at(r), columns);
                 } else {
                     lstm_step_back(gates.data + at * columns, cells.data + at * u, dh_now.at(r), dc_now.at(r), dz.at(r),

@@ -65,28 +65,49 @@ LAMELLA_INLINE Slope<T> slope_of(Int function) {
 
 // --- order of the steps, masks, chunks ---
 
-struct Steps {
-    Int sequences, steps;
-    const std::uint8_t* mask;  // [sequences, steps] or nullptr: all are computed
-    bool backwards;            // from the last input to the first
-
-    // Where the input of a sequence's step stands in [sequences * steps].
-    LAMELLA_INLINE Int at(Int sequence, Int step) const { return sequence * steps + (backwards ? steps - 1 - step : step); }
-    LAMELLA_INLINE bool masked(Int at) const { return mask != nullptr && mask[at] == 0; }
-};
-
 // Sequences of a chunk, at most: tiles of 6 + 6 + 4 rows. Each step of a chunk reads all recurrent weights, 8 operations for
 // each of their bytes, which L2 and L3 keep up with.
 constexpr Int kMostSequences = 16;
 
-// f(first, rows, arena) for chunks of equal size, an even number of them if more than one; the arena has `bytes`.
+// x, mask and outputs have the order [sequences, steps]. What only the kernels read, gates and states, has the order in which
+// a chunk computes: [chunks][steps][sequences of the chunk], so that a step's rows are side by side.
+struct Steps {
+    Int sequences, steps;
+    const std::uint8_t* mask;  // [sequences, steps] or nullptr: all are computed
+    bool backwards;            // from the last input to the first
+    Int grain;                 // sequences of a chunk; the last one may have fewer
+
+    // Chunks of equal size, an even number of them if more than one and not so little work that one thread does it.
+    LAMELLA_INLINE Steps(Int sequences_, Int steps_, InBytes mask_, Int backwards_, Int flops_of_one)
+        : sequences(sequences_), steps(steps_), mask(mask_.size == 0 ? nullptr : mask_.data), backwards(backwards_ != 0) {
+        const Int chunks = ceil_divide(sequences, kMostSequences), even = ceil_divide(chunks, 2) * 2;
+        const bool serial = sequences * flops_of_one <= kChunkFlops;
+        grain = larger(1, ceil_divide(sequences, larger(1, serial ? chunks : even)));
+    }
+
+    // Where the input of a sequence's step stands.
+    LAMELLA_INLINE Int at(Int sequence, Int step) const { return sequence * steps + (backwards ? steps - 1 - step : step); }
+    LAMELLA_INLINE bool masked(Int sequence, Int step) const { return mask != nullptr && mask[at(sequence, step)] == 0; }
+
+    // Where the chunk of `count` sequences from `first` on has the first row of a step; those of its other sequences follow.
+    LAMELLA_INLINE Int row(Int first, Int count, Int step) const { return first * steps + step * count; }
+    // And back: whose row that is, and where its input stands.
+    LAMELLA_INLINE Int sequence_of(Int row) const {
+        const Int first = row / (grain * steps) * grain, count = smaller(grain, sequences - first);
+        return first + (row - first * steps) % count;
+    }
+    LAMELLA_INLINE Int input_of(Int row) const {
+        const Int first = row / (grain * steps) * grain, count = smaller(grain, sequences - first),
+                  at_first = row - first * steps;
+        return at(first + at_first % count, at_first / count);
+    }
+};
+
+// f(first, rows, arena) for each chunk; the arena has `bytes`.
 template <class F>
-Status for_sequences(Int sequences, Int flops_of_one, Int bytes, const F& f) {
-    if (sequences == 0) return nullptr;
-    const Int chunks = ceil_divide(sequences, kMostSequences), even = ceil_divide(chunks, 2) * 2;
-    const bool serial = sequences * flops_of_one <= kChunkFlops;
+Status for_chunks(const Steps& s, Int bytes, const F& f) {
     Int failed = 0;
-    parallel_for(sequences, larger(1, ceil_divide(sequences, serial ? chunks : even)), [&](Int begin, Int end) {
+    parallel_for(s.sequences, s.grain, [&](Int begin, Int end) {
         void* const scratch = thread_scratch(bytes);
         if (scratch != nullptr) f(begin, end - begin, Arena(scratch));
         else __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
@@ -151,7 +172,7 @@ LAMELLA_INLINE Starts find_starts(const Steps& s, Int first, Int count) {
     Starts starts;
     for (Int r = 0; r < count; ++r) {
         Int step = 0;
-        while (step < s.steps && s.masked(s.at(first + r, step))) ++step;
+        while (step < s.steps && s.masked(first + r, step)) ++step;
         starts.step[r] = step;
     }
     return starts;
@@ -222,7 +243,7 @@ LAMELLA_INLINE Int group_count(In<T> masks) {
 
 // --- products over all steps ---
 
-// z [N*T, gates*U] = (x * mask of the gate) kernel + bias.
+// z [rows of chunks, gates*U] = (x * mask of the gate) kernel + bias.
 template <class T>
 Status project(In<T> x, In<T> kernel, const T* bias, In<T> masks, const Steps& s, T* z) {
     const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
@@ -250,7 +271,8 @@ Status project(In<T> x, In<T> kernel, const T* bias, In<T> masks, const Steps& s
                                  1,
                                  bias == nullptr ? nullptr : bias + from,
                                  false};
-        if (const Status error = multiply_matrices<T>(product)) return error;
+        const auto input = [&](Int row) { return s.input_of(row); };
+        if (const Status error = multiply_matrices<T>(product, input, [](Int row) { return row; })) return error;
     }
     return nullptr;
 }
@@ -269,7 +291,8 @@ Status project_backward(const T* dz, In<T> kernel, In<T> masks, const Steps& s, 
         const Int from = group * width;
         const Product<T> product{rows, features, width, dz + from, columns, 1,       kernel.data + from,
                                  1,    columns,  to,    features,  1,       nullptr, false};
-        if (const Status error = multiply_matrices<T>(product)) return error;
+        const auto input = [&](Int row) { return s.input_of(row); };
+        if (const Status error = multiply_matrices<T>(product, [](Int row) { return row; }, input)) return error;
         if (masks.size > 0) drop(to, masks.data + group * s.sequences * features, s, features, group > 0, dx);
     }
     return nullptr;

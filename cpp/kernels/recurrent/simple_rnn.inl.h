@@ -19,7 +19,7 @@ Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> b
     LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
     LAMELLA_REQUIRE(states.size == n * t * u);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * u);
     if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, states.data)) {
         return error;
     }
@@ -29,16 +29,16 @@ Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> b
     const T* const panels = pack(recurrent, false, scratch);
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
+    return for_chunks(s, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
         const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), sums = take_rows<T>(own, u);
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
             step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
             for (Int r = 0; r < rows; ++r) {
-                const Int at = s.at(first + r, step);
+                const Int at = s.row(first, rows, step) + r;
                 if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
-                if (!s.masked(at)) {
+                if (!s.masked(first + r, step)) {
                     T* const z = states.data + at * u;
                     const T* const sum = sums.at(r);
                     activate<T>(activation, u, z, [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
@@ -66,24 +66,24 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
     LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != previous.data);
     LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != doutputs.data);
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == u);
-    const Steps s{n, t, mask.size == 0 ? nullptr : mask.data, backwards != 0};
+    const Steps s(n, t, mask, backwards, 2 * t * u * u);
     const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
     if (scratch == nullptr) return kOutOfMemory;
     const T* const panels = pack(recurrent, true, scratch);
     const Slope<T> slope = slope_of<T>(activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
-    const Status failed = for_sequences(n, 2 * t * u * u, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
+    const Status failed = for_chunks(s, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
         const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dz = take_rows<T>(own, u);
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(dh, first, rows, u, dh_now);
         for (Int step = t - 1; step >= 0; --step) {
             for (Int r = 0; r < rows; ++r) {
-                const Int at = s.at(first + r, step);
+                const Int at = s.row(first, rows, step) + r;
                 T *const d = dh_now.at(r), *const to = dz.at(r);
-                if (step > 0) prefetch_row(states.data + s.at(first + r, step - 1) * u, u);
+                if (step > 0) prefetch_row(states.data + (at - rows) * u, u);
                 add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
-                if (s.masked(at)) {
+                if (s.masked(first + r, step)) {
                     clear(to, u);
                 } else {
                     const T* const state = states.data + at * u;
