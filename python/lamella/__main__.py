@@ -1,9 +1,12 @@
-"""python -m lamella: the machine and what runs on it, for a bug report."""
+"""python -m lamella: the machine and what runs on it, for a bug report. python -m lamella preview DIR: images of a folder."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +20,46 @@ RUNTIME = re.compile(rb"lib(?:gomp|iomp5|omp)\b")
 
 
 def main() -> None:
+    if sys.argv[1:]:
+        preview(sys.argv[1:])
+        return
     for name, value in report():
         print(f"{name}: {value}")
+
+
+def preview(arguments: list[str]) -> None:
+    """Write a picture of what a folder's images look like when they are augmented."""
+    parser = argparse.ArgumentParser(prog="python -m lamella")
+    command = parser.add_subparsers(required=True).add_parser("preview", help="a PNG of a folder's images, augmented")
+    command.add_argument("folder", metavar="DIR", help="images, in folders or not")
+    command.add_argument("--out", default="preview.png", help="the file to write (preview.png)")
+    command.add_argument("--size", type=int, default=128, help="height and width of each image (128)")
+    command.add_argument("--count", type=int, default=16, help="how many images (16)")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--rotation", type=float, default=0, metavar="DEGREES")
+    command.add_argument("--shift", type=float, default=0.0, metavar="SHARE")
+    command.add_argument("--zoom", type=float, default=0.0, metavar="SHARE")
+    command.add_argument("--flip", action="store_true", help="mirror half of the images")
+    given = parser.parse_args(arguments)
+    generator = lamella.preprocessing.image.ImageDataGenerator(
+        rotation_range=given.rotation,
+        width_shift_range=given.shift,
+        height_shift_range=given.shift,
+        zoom_range=given.zoom,
+        horizontal_flip=given.flip,
+    )
+    parent, name = os.path.split(os.path.realpath(given.folder))
+    iterator = generator.flow_from_directory(
+        parent,
+        target_size=(given.size, given.size),
+        classes=[name],
+        class_mode=None,
+        seed=given.seed,
+        interpolation="bilinear",
+        keep_aspect_ratio=True,
+    )
+    iterator.preview(given.out, given.count)
+    print(f"wrote {given.out}")
 
 
 def report() -> Iterator[tuple[str, str]]:

@@ -104,6 +104,7 @@ def test_images_as_targets_or_none(root):
 def test_validation_is_the_first_rows(root):
     class Generator:
         validation_split = 0.34
+        mixes = False
 
     def subset(name):
         return DataFrameIterator(frame(), root, Generator(), subset=name, shuffle=False).filenames

@@ -76,6 +76,7 @@ def test_folders_within_a_class_count(root):
 def test_validation_is_the_first_part_of_each_class(root):
     class Generator:
         validation_split = 0.5
+        mixes = False
 
     def subset(name):
         return DirectoryIterator(root, Generator(), subset=name).filenames

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from lamella.core import config
 from lamella.core.types import Array
-from lamella.preprocessing.image.augment import Augments, fill, validation_share
+from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
 from lamella.preprocessing.image.formats import checked_format, warn_of_channels
 from lamella.preprocessing.image.iterators import Iterator
 from lamella.preprocessing.image.saved import save_batch
@@ -77,6 +77,8 @@ class NumpyArrayIterator(Iterator):
             raise ValueError(
                 f"Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape {images.shape}"
             )
+        if image_data_generator is not None and image_data_generator.mixes and (y is None or misc):
+            raise ValueError("NumpyArrayIterator: MixUp and CutMix need y, and images alone as x")
         self.data_format = checked_format(data_format)
         warn_of_channels("NumpyArrayIterator is set to use images", images.shape, self.data_format)
         self.x = images
@@ -92,15 +94,18 @@ class NumpyArrayIterator(Iterator):
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
         batch = np.empty((len(index_array), *self.x.shape[1:]), self.dtype)
-        fill(batch, (self.x[j] for j in index_array), index_array, self.image_data_generator, self.draws())
+        draws = self.draws()
+        fill(batch, (self.x[j] for j in index_array), index_array, self.image_data_generator, draws)
+        y = None if self.y is None else self.y[index_array]
+        weights = None if self.sample_weight is None else self.sample_weight[index_array]
+        if y is not None:
+            y, weights = mix(batch, y, weights, index_array, self.image_data_generator, draws)
         if self.save_to_dir is not None:
             save_batch(batch, index_array, self)
         x = [batch, *(other[index_array] for other in self.x_misc)] if self.x_misc else batch
-        if self.y is None:
+        if y is None:
             return x
-        if self.sample_weight is None:
-            return x, self.y[index_array]
-        return x, self.y[index_array], self.sample_weight[index_array]
+        return (x, y) if weights is None else (x, y, weights)
 
 
 def _rows(name: str, part: ArrayLike | None, images: Array) -> Array | None:

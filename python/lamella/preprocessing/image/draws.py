@@ -22,10 +22,14 @@ class SampleDraws:
         self._generator = np.random.Generator(self._bits)
         self._start = self._bits.state
 
-    def of(self, sample: int) -> np.random.Generator:
-        """The generator at the first number of this sample; one object serves all, one after the other."""
-        # The counter's second word: a sample has 2**64 blocks of numbers to itself.
-        self._start["state"]["counter"][1] = sample
+    def of(self, sample: int, use: int = 0) -> np.random.Generator:
+        """The generator at the first number of this sample; one object serves all, one after the other.
+
+        Args:
+            use: What the numbers are for: each use has numbers of its own.
+        """
+        # The counter's first word counts on from there: 2**64 blocks of numbers.
+        self._start["state"]["counter"][1:3] = sample, use
         self._bits.state = self._start
         return self._generator
 

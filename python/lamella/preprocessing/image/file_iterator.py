@@ -12,7 +12,8 @@ from numpy.typing import DTypeLike
 from lamella.core import config
 from lamella.core.types import Array
 from lamella.data.sequence import ReducedItem
-from lamella.preprocessing.image.augment import Augments, fill, validation_share
+from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
+from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.files import ColorMode, is_of_the_file
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
@@ -62,6 +63,10 @@ class FileIterator(Iterator):
             raise ValueError(f"Invalid class_mode: {class_mode}; expected one of: {allowed}")
         check_options(type(self).__name__, options)
         self.on_error = options.get("on_error", "raise")
+        if image_data_generator is not None and image_data_generator.mixes and class_mode in (None, "sparse"):
+            raise ValueError(
+                f"{type(self).__name__}: MixUp and CutMix need targets that can be mixed, got class_mode={class_mode!r}"
+            )
         self.image_data_generator = image_data_generator
         height, width = target_size
         self.target_size = height, width
@@ -84,12 +89,13 @@ class FileIterator(Iterator):
         batch = np.empty((len(index_array), *self.image_shape), self.dtype)
         read: list[int] = []
         skipped: list[str] = []
-        fill(batch, self._images(index_array, read, skipped), read, self.image_data_generator, self.draws())
+        draws = self.draws()
+        fill(batch, self._images(index_array, read, skipped), read, self.image_data_generator, draws)
         samples = np.array(read, np.intp)
         batch = batch[: len(samples)]
+        item = self._with_targets(batch, samples, draws)
         if self.save_to_dir is not None:
             save_batch(batch, samples, self)
-        item = self._with_targets(batch, samples)
         if self.on_error == "skip" and isinstance(item, tuple):
             return ReducedItem.of(item, len(samples), tuple(skipped))
         return item
@@ -107,12 +113,15 @@ class FileIterator(Iterator):
             read.append(sample)
             yield image
 
-    def _with_targets(self, batch: Array, samples: Array) -> Any:
+    def _with_targets(self, batch: Array, samples: Array, draws: SampleDraws) -> Any:
         """x, (x, y) or (x, y, sample_weight)."""
         if self.class_mode is None:
             return batch
-        y = batch.copy() if self.class_mode == "input" else self._targets(samples)
-        return (batch, y) if self.sample_weight is None else (batch, y, self.sample_weight[samples])
+        weights = None if self.sample_weight is None else self.sample_weight[samples]
+        y = batch if self.class_mode == "input" else self._targets(samples)
+        mixed, weights = mix(batch, y, weights, samples, self.image_data_generator, draws)
+        y = batch.copy() if self.class_mode == "input" else mixed
+        return (batch, y) if weights is None else (batch, y, weights)
 
     def _targets(self, samples: Array) -> Any:
         if self.class_mode in ("binary", "sparse"):

@@ -20,6 +20,7 @@ from lamella.preprocessing.image.directory_iterator import DirectoryIterator
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.files import ColorMode
 from lamella.preprocessing.image.formats import checked_format, warn_of_channels
+from lamella.preprocessing.image.mixing import erase, mix
 from lamella.preprocessing.image.pixels import WHITE, apply_brightness_shift, apply_channel_shift
 from lamella.preprocessing.image.reading import FileOptions
 
@@ -74,6 +75,11 @@ class ImageDataGenerator:
         validation_split: The share of `subset="validation"`, the first samples (of each class).
         interpolation_order: 0 nearest, 1 linear, 3 cubic.
         dtype: Of batches; None: floatx().
+        erasing_probability: Of each image: that a random rectangle of it, 2 to 40 % of its area, becomes 0 after normalization.
+        mixup_alpha: Of MixUp: each image is mixed with the next one of its batch, share * own + (1 - share) * next with share ~
+            Beta(alpha, alpha), and the targets and sample weights likewise. 0: not at all.
+        cutmix_alpha: Of CutMix: a rectangle of the next image, of 1 - share of the area, is put over the own one. With both each
+            image gets one of the two, by chance. Targets must be such that can be mixed, one-hot, say.
 
     Example:
         >>> from lamella.preprocessing.image import ImageDataGenerator
@@ -112,6 +118,9 @@ class ImageDataGenerator:
         dtype: DTypeLike | None = None,
         *,
         interpolation_order: int = 1,
+        erasing_probability: float = 0.0,
+        mixup_alpha: float = 0.0,
+        cutmix_alpha: float = 0.0,
     ) -> None:
         self.data_format = checked_format(data_format)
         if fill_mode not in ("nearest", "constant", "reflect", "wrap"):
@@ -124,6 +133,11 @@ class ImageDataGenerator:
             raise ValueError(f"`validation_split` must be strictly between 0 and 1.  Received: {validation_split}")
         if brightness_range is not None and (not isinstance(brightness_range, (tuple, list)) or len(brightness_range) != 2):
             raise ValueError(f"`brightness_range should be tuple or list of two floats. Received: {brightness_range}")
+        if not 0 <= erasing_probability <= 1:
+            raise ValueError(f"ImageDataGenerator: expected erasing_probability from 0 to 1, got {erasing_probability}")
+        for name, alpha in (("mixup_alpha", mixup_alpha), ("cutmix_alpha", cutmix_alpha)):
+            if not alpha >= 0:
+                raise ValueError(f"ImageDataGenerator: expected {name} to be 0 or more, got {alpha}")
         self.featurewise_center = featurewise_center
         self.samplewise_center = samplewise_center
         self.featurewise_std_normalization = featurewise_std_normalization
@@ -146,6 +160,9 @@ class ImageDataGenerator:
         self.validation_split = validation_split
         self.dtype = config.floatx() if dtype is None else dtype
         self.interpolation_order = interpolation_order
+        self.erasing_probability = erasing_probability
+        self.mixup_alpha = mixup_alpha
+        self.cutmix_alpha = cutmix_alpha
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean: Array | None = None
@@ -384,16 +401,31 @@ class ImageDataGenerator:
 
     def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
         """See Augments.fill. What a subclass has changed is called for each image; else one kernel makes the batch."""
+        numbers: list[int] = []
         changed = any(self._overrides(method) for method in ("apply_transform", "standardize", "normalize"))
         if changed or np.dtype(out.dtype) not in (np.float32, np.float64):
             for place, image, sample in zip(out, images, samples):
                 parameters = self._drawn(image.shape, draws.of(sample))
                 place[...] = self.standardize(self.apply_transform(image.astype(out.dtype), parameters))
-            return
-        given = list(images)
-        if given:
-            drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, samples)]
-            self._fill_at_once(out[: len(given)], given, drawn)
+                numbers.append(sample)
+        else:
+            given = list(images)
+            numbers = list(samples)
+            if given:
+                drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, numbers)]
+                self._fill_at_once(out[: len(given)], given, drawn)
+        if self.erasing_probability:
+            erase(out, numbers, draws, self.erasing_probability, channels_first=self.data_format == "channels_first")
+
+    @property
+    def mixes(self) -> bool:
+        """See Augments."""
+        return bool(self.mixup_alpha or self.cutmix_alpha)
+
+    def mix(self, batch: Array, parts: Sequence[Array], samples: Iterable[int], draws: SampleDraws) -> list[Array]:
+        """See Augments."""
+        first = self.data_format == "channels_first"
+        return mix(batch, parts, samples, draws, self.mixup_alpha, self.cutmix_alpha, channels_first=first)
 
     def _fill_at_once(self, out: Array, images: list[Array], drawn: list[dict[str, Any]]) -> None:
         """What apply_transform and standardize do, of all images by one call."""

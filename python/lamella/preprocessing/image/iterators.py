@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator as Iterates
 from typing import Any
@@ -11,6 +12,7 @@ from lamella.core.checks import checked_count
 from lamella.core.types import Array
 from lamella.data.sequence import Sequence, current_pass, within_pass
 from lamella.preprocessing.image.draws import SampleDraws, order_of_samples
+from lamella.preprocessing.image.preview import write_sheet
 
 
 class Iterator(Sequence):
@@ -117,6 +119,15 @@ class Iterator(Sequence):
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
         """The batch of the samples with these indices. Keras's name for what subclasses write."""
         raise NotImplementedError
+
+    def preview(self, path: str | os.PathLike[str], count: int = 16) -> None:
+        """Write a PNG with the first `count` images of the pass at hand side by side, as training gets them."""
+        item = self._get_batches_of_transformed_samples(self.index_array[: checked_count("count", count)])
+        x = item[0] if isinstance(item, tuple) else item
+        images = x[0] if isinstance(x, list) else x
+        if not len(images):
+            raise ValueError(f"{type(self).__name__}.preview: there is no image")
+        write_sheet(path, images, getattr(self, "data_format", "channels_last"))
 
     def draws(self) -> SampleDraws:
         """The random numbers of each sample, of the pass at hand."""
