@@ -7,7 +7,7 @@
 namespace lamella {
 namespace {
 
-// Panels of B side by side, one after the other: rows of B lie far apart, so a line of cache for each panel is read at once.
+// All panels of B, one after the other; rows of B are read whole.
 template <class T>
 void pack_panels(const T* b, Int ldb, Int depth, Int columns, T* panels) {
     const Int whole = columns / kTileColumns<T>, panel_size = depth * kTileColumns<T>;
@@ -71,14 +71,16 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
     if (columns == 0) return nullptr;
     const Int blocks = larger(1, ceil_divide(rows, kBlockDepth<T>)), depth = ceil_divide(rows, blocks);
     const Int tiles = ceil_divide(columns, kTileRows), tile_size = depth * kTileRows, block_size = tiles * tile_size;
-    // So many blocks are packed at once as stay in L3.
-    constexpr Int kPackedBytes = 1 << 21;
-    const Int some_blocks = smaller(blocks, larger(1, kPackedBytes / larger(1, block_size * Int(sizeof(T)))));
-    T* const packed = static_cast<T*>(call_scratch(Arena::bytes<T>(some_blocks * block_size)));
+    // So many blocks of both are packed at once as stay in L3. A block of dz is read whole, as its rows lie one behind the
+    // other: tasks that pack columns of their own wait for memory.
+    constexpr Int kPackedBytes = 1 << 22;
+    const Int panels = ceil_divide(width, kTileColumns<T>), panels_size = panels * kTileColumns<T> * depth;
+    const Int some_blocks = smaller(blocks, larger(1, kPackedBytes / larger(1, (block_size + panels_size) * Int(sizeof(T)))));
+    T* const packed = static_cast<T*>(call_scratch(Arena::bytes<T>(some_blocks * (block_size + panels_size))));
     if (packed == nullptr) return kOutOfMemory;
+    T* const packed_panels = packed + some_blocks * block_size;
 
     const Int row_groups = ceil_divide(columns, kMostGroupRows), group_tiles = ceil_divide(tiles, row_groups);
-    const Int panels = ceil_divide(width, kTileColumns<T>);
     const bool serial = 2 * columns * panels * kTileColumns<T> * rows <= kChunkFlops;
     constexpr Int kGroupPanels = 8;
     const Int group_panels = serial ? panels : smaller(kGroupPanels, ceil_divide(panels * row_groups, 8));
@@ -93,13 +95,12 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
                 const Int k0 = (from + block) * depth;
                 pack_factors(factors, dbias != nullptr, s, k0, smaller(k0 + depth, rows), columns, joined,
                              packed + block * block_size, tile_size);
+                pack_panels(dz + k0 * ldz, ldz, smaller(depth, rows - k0), width, packed_panels + block * panels_size);
             }
         });
         if (failed != 0) return kOutOfMemory;
         const Int flops = 2 * group_tiles * kTileRows * group_panels * kTileColumns<T> * larger(1, count * depth);
         parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
-            T* const own = static_cast<T*>(thread_scratch(Arena::bytes<T>(group_panels * kTileColumns<T> * depth)));
-            if (own == nullptr) return __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
             for (Int task = begin; task < end; ++task) {
                 const Int tile0 = task / column_groups * group_tiles, i0 = tile0 * kTileRows;
                 const Int height = smaller(group_tiles * kTileRows, columns - i0);
@@ -117,7 +118,7 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
                     const Int k0 = (from + block) * depth, k = smaller(depth, rows - k0);
                     const T* const block_tiles = packed + block * block_size + tile0 * tile_size;
                     for (Int i = 0; i < height; ++i) a[i] = block_tiles + i / kTileRows * tile_size + i % kTileRows;
-                    pack_panels(dz + k0 * ldz + j0, ldz, k, own_width, own);
+                    const T* const own = packed_panels + block * panels_size + j0 * k;
                     const Run run{0, k};
                     for (Int j = 0; j < own_width; j += kTileColumns<T>) {
                         const Strip<T> strip{a, c, j0 + j, height};
