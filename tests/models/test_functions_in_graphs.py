@@ -160,7 +160,8 @@ def test_and_saved_as_data_it_does_the_same(name):
 
 
 # Without losses and accuracies, of which tests/losses/test_losses_in_graphs.py has a case each.
-OWN = {name for name in registry.names("functions") if "." not in name}
+# add_scaled is for a Lambda of InceptionResNetV2, and no function of K.
+OWN = {name for name in registry.names("functions") if "." not in name} - {"add_scaled"}
 
 
 def test_every_function_is_in_a_case():
