@@ -21,12 +21,13 @@ struct Recorder {
     PyObject* nodes;   // list of (backward, origins, need, index of the result, number of results or -1), see call_op
     PyObject* places;  // dict: index of each source that is a Variable
     PyObject* block;   // what the Tensors of this block bear
+    PyObject* calls;   // list of (op, inputs, configuration, result) while gradients of gradients are wanted, else null
     Py_ssize_t first;  // results count on from here
     Py_ssize_t given;  // `first` as a block begins
 
     template <class F>
     int each_owned(const F& f) {
-        for (PyObject** owned : {&nodes, &places, &block}) {
+        for (PyObject** owned : {&nodes, &places, &block, &calls}) {
             if (const int stop = f(*owned)) return stop;
         }
         return 0;
@@ -158,16 +159,30 @@ PyObject* record(const Op& op, PyObject* nodes, Py_ssize_t first, PyObject* bloc
     return tensors.release().ptr();
 }
 
+// Notes the call of an op whose result stands on the tape.
+bool note_call(PyObject* calls, PyObject* op, PyObject* const* arguments, Py_ssize_t inputs, PyObject* names,
+               PyObject* result) {
+    const py::object given = stolen(PyTuple_New(inputs)), named = stolen(PyDict_New());
+    if (!given || !named) return false;
+    for (Py_ssize_t i = 0; i < inputs; ++i) PyTuple_SET_ITEM(given.ptr(), i, Py_NewRef(arguments[i]));
+    for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
+        if (PyDict_SetItem(named.ptr(), PyTuple_GET_ITEM(names, i), arguments[inputs + i]) < 0) return false;
+    }
+    const py::object call = stolen(PyTuple_Pack(4, op, given.ptr(), named.ptr(), result));
+    return call && PyList_Append(calls, call.ptr()) == 0;
+}
+
 PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
     const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
     // The tape may begin a new block while the op runs.
-    py::object nodes, places, block;
+    py::object nodes, places, block, calls;
     Py_ssize_t first = 0;
     if (recording != nullptr) {
         nodes = borrowed(recording->nodes);
         places = borrowed(recording->places);
         block = borrowed(recording->block);
+        if (recording->calls != nullptr && PyList_Check(recording->calls)) calls = borrowed(recording->calls);
         first = recording->first;
     }
 
@@ -206,7 +221,9 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     }
     PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
     if (!needed) return Py_NewRef(y);
-    return record(op, nodes.ptr(), first, block.ptr(), y, backward, origins.ptr(), need.ptr());
+    py::object made = stolen(record(op, nodes.ptr(), first, block.ptr(), y, backward, origins.ptr(), need.ptr()));
+    if (made && calls && !note_call(calls.ptr(), self, arguments, inputs, names, made.ptr())) return nullptr;
+    return made.release().ptr();
 }
 
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
@@ -306,6 +323,7 @@ bool begin_recording(Recorder& self) {
     }
     if (!renew(self)) return false;
     self.first = self.given;
+    Py_CLEAR(self.calls);
     recording = reinterpret_cast<Recorder*>(Py_NewRef(reinterpret_cast<PyObject*>(&self)));
     return true;
 }
@@ -358,13 +376,16 @@ PyObject* renew_recorder(PyObject* self, PyObject*) {
 
 PyObject* is_recording(PyObject* self, void*) { return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording)); }
 
-PyObject* recorded(PyObject*, PyObject*) { return Py_NewRef(recording != nullptr ? recording->nodes : Py_None); }
+PyObject* recorder(PyObject*, PyObject*) {
+    return Py_NewRef(recording != nullptr ? reinterpret_cast<PyObject*>(recording) : Py_None);
+}
 
 py::object make_recorder_type() {
     static PyMemberDef members[] = {
         {"nodes", T_OBJECT_EX, offsetof(Recorder, nodes), READONLY, nullptr},
         {"places", T_OBJECT_EX, offsetof(Recorder, places), READONLY, nullptr},
         {"block", T_OBJECT_EX, offsetof(Recorder, block), READONLY, nullptr},
+        {"calls", T_OBJECT, offsetof(Recorder, calls), 0, nullptr},
         {"first", T_PYSSIZET, offsetof(Recorder, first), 0, nullptr},
         {},
     };
@@ -502,7 +523,7 @@ void bind_ops(py::module_& module) {
     module.attr("Op") = make_op_type();
     module.attr("Recorder") = make_recorder_type();
     static PyMethodDef functions[] = {
-        {"recorded", recorded, METH_NOARGS, nullptr},
+        {"recorder", recorder, METH_NOARGS, nullptr},
         {"backpropagate", backpropagate, METH_VARARGS, nullptr},
         {"contiguous", contiguous, METH_O, nullptr},
         {"empty_like", fast(empty_like), METH_FASTCALL, nullptr},

@@ -211,13 +211,6 @@ def test_branches_that_are_functions():
     np.testing.assert_allclose(K.function([x], [chosen])([-np.abs(X)])[0], np.abs(X))
 
 
-def test_gradients_of_gradients_are_refused_by_name():
-    x = Input((3,))
-    (g,) = K.gradients(K.sum(K.square(x)), x)
-    with pytest.raises(NotImplementedError, match="gradients of what K.gradients returned"):
-        K.gradients(K.sum(K.square(g)), x)
-
-
 def test_the_steps_of_a_deep_dream():
     """Normalized gradients of a layer's activity by the input, climbed by hand."""
     model = Sequential([Dense(8, activation="tanh", input_shape=(3,)), Dropout(0.5), Dense(2)])

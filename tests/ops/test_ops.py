@@ -157,3 +157,13 @@ def test_of_equals_the_first_argument_gets_the_gradient(op):
         a, b = tape.watch(np.array([1.0, 2.0])), tape.watch(np.array([1.0, 2.0]))
         first, second = tape.gradients(ops.sum(op(a, b)))
     assert first.tolist() == [1.0, 1.0] and second.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["abs", "cos", "exp", "log", "negative", "sign", "sin", "sqrt", "square"])
+def test_an_op_of_a_scalar_array_is_an_array(name):
+    """A NumPy number is none: kernels refuse it."""
+    with Tape() as tape:
+        y = getattr(ops, name)(tape.watch(np.array(0.5)))
+        assert type(y.value) is np.ndarray and y.shape == ()
+        assert float(ops.sum(y)) == float(y)
+    assert type(ops.clip(np.array(0.5), low=0.0, high=0.25)) is np.ndarray

@@ -65,7 +65,8 @@ class Op:
 
 class Recorder:
     """What a Tape records. Within `run` or a `with` block ops of this thread append to `nodes`, in which results count on
-    from `first`, where an input is in `places` or of this `block`.
+    from `first`, where an input is in `places` or of this `block`. While `calls` is a list, such calls of ops are added to it:
+    op, inputs, configuration, result. A new `run` or block begins without one.
 
     Raises:  RuntimeError if one records in this thread already.
     """
@@ -73,6 +74,7 @@ class Recorder:
     nodes: list[Any]
     places: dict[Any, int]
     block: object
+    calls: list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]] | None
     first: int
     recording: bool  # in this thread
 
@@ -84,8 +86,8 @@ class Recorder:
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, error: object, trace: object, /) -> None: ...
 
-def recorded() -> list[Any] | None:
-    """The nodes of the one that records in this thread."""
+def recorder() -> Any:
+    """The Recorder that records in this thread, or None."""
 
 def backpropagate(nodes: list[Any], gradients: list[Any]) -> None:
     """Empties `nodes` from the end: hands each result's gradient to its closure, and adds up what comes back."""

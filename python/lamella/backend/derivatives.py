@@ -11,7 +11,6 @@ from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
-from lamella.core.types import Array
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
@@ -21,7 +20,8 @@ from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import MaskedPlan
 from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import calls_between, held_values, walk
-from lamella.ops.tape import Tape, value_of
+from lamella.ops.gradient_rules import gradients_on_tape, watch
+from lamella.ops.tape import Tape, recording, value_of
 
 __all__ = ["gradients"]
 
@@ -39,8 +39,9 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
 
     Raises:
         TypeError: An argument is of another kind. Of values, whose past nobody keeps, gradients come from lamella.ops.tape.Tape.
-        NotImplementedError: The loss is made of gradients itself.
-        RuntimeError: At run time, within training: gradients of these gradients are not computed.
+        NotImplementedError: A variable stands within what K.gradients computes again, between its own variables and its loss. At
+            run time, in gradients of gradients and in training through K.gradients: an op has no rule for that
+            (ops/gradient_rules.py: recurrent layers, max pooling and cross-entropies are among these).
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
@@ -53,9 +54,14 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
         )
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])
-    for layer in layers:
-        if isinstance(layer, Gradients):
-            raise NotImplementedError("K.gradients: gradients of what K.gradients returned are not computed")
+    within = [each for layer in layers for each in (layer, *layer.layers_read) if isinstance(each, Gradients)]
+    inside = {x for each in within for x in each.computed_again}
+    for v in tensors:
+        if v in inside:
+            raise NotImplementedError(
+                f"K.gradients: {v} is computed again within another K.gradients, whose loss it belongs to; ask for gradients by "
+                "what that one is by, or by what stands before it"
+            )
     held = {id(w) for layer in layers for w in _variables(layer)}
     reached = [v for v in wanted if (node_of(v) in nodes if isinstance(v, Symbolic) else id(v) in held)]
     if not reached:
@@ -67,6 +73,8 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
 
 
 def _variables(layer: Layer) -> list[Variable]:
+    if isinstance(layer, Gradients):
+        return [v for each in layer.layers_read if not isinstance(each, Gradients) for v in _variables(each)]
     if isinstance(layer, Function):
         return layer.variables
     if isinstance(layer, InputLayer):
@@ -75,7 +83,7 @@ def _variables(layer: Layer) -> list[Variable]:
 
 
 class Gradients(Layer, self_contained=True):
-    """Computes the loss again from the variables on, under a tape."""
+    """Computes the loss again from the variables on, under a tape: under the one that records, if one does."""
 
     def __init__(self, loss: Symbolic, variables: Sequence[Symbolic | Variable], nodes: Sequence[Node]) -> None:
         super().__init__()
@@ -91,7 +99,13 @@ class Gradients(Layer, self_contained=True):
         # Inputs that hold a Variable read it, so that the tape sees it.
         held = held_values(nodes)
         self._held = {i: v for i, x in enumerate(self.sources) if isinstance(v := held.get(x), Variable)}
-        self._plan = MaskedPlan(calls_between(self.sources, [loss]), self.sources, [loss])
+        between = calls_between(self.sources, [loss])
+        self._plan = MaskedPlan(between, self.sources, [loss])
+        self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
+        self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]
+        # What gradients within this are by has to be on the tape, too.
+        within = [v for layer in self.layers_read if isinstance(layer, Gradients) for v in layer.variables]
+        self._recorded = list(dict.fromkeys([*self.variables, *within]))
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -106,18 +120,39 @@ class Gradients(Layer, self_contained=True):
         return self._shapes if len(self._shapes) > 1 else self._shapes[0]
 
     def call(self, inputs: Any) -> Any:
-        values: list[Any] = [value_of(x) for x in (inputs if isinstance(inputs, list) else [inputs])]
-        # State moves where the loss itself is computed, if it is.
-        with Tape(self.variables) as tape, Scope((pending, "updates", Updates())):
-            given: list[Any] = [tape.watch(x) if i < self.watched and x is not None else x for i, x in enumerate(values)]
-            for i, variable in self._held.items():
-                given[i] = given[i] if i < self.watched else variable
-            loss = self._plan(given, current.training)[0]
-        found = tape.gradients([(loss, np.ones(loss.shape, loss.dtype))])
-        like = [*(v.value for v in self.variables), *values[: self.watched]]
-        slopes: list[Array] = [np.zeros_like(x) if g is None else g for g, x in zip(found, like)]
+        values = list(inputs) if isinstance(inputs, list) else [inputs]
+        tape = recording()
+        found = self._on_own_tape(values) if tape is None else self._on_tape(tape, values)
+        like = [*self.variables, *values[: self.watched]]
+        slopes = [np.zeros(x.shape, x.dtype) if g is None else g for g, x in zip(found, like)]
         ordered = [slopes[i] for i in self._order]
         return ordered if len(ordered) > 1 else ordered[0]
+
+    def _on_own_tape(self, values: list[Any]) -> list[Any]:
+        with Tape(self._recorded) as tape:
+            given = [x if x is None or i >= self.watched else tape.watch(x) for i, x in enumerate(map(value_of, values))]
+            loss = self._loss(given)
+        found = tape.gradients([(loss, np.ones(loss.shape, loss.dtype))])
+        return [*found[: len(self.variables)], *found[len(self._recorded) :]]
+
+    def _on_tape(self, tape: Tape, values: list[Any]) -> list[Any]:
+        """Tensors, which have gradients themselves."""
+        for variable in self.variables:
+            if variable not in tape.places:
+                raise NotImplementedError(
+                    f"K.gradients: gradients by '{variable.name}' stand on no tape: it is not among what is trained or "
+                    "differentiated by"
+                )
+        watched = [watch(tape, x) for x in values[: self.watched]]
+        given = [*watched, *values[self.watched :]]
+        return gradients_on_tape(tape, lambda: self._loss(given), [*self.variables, *watched])
+
+    def _loss(self, given: list[Any]) -> Any:
+        for i, variable in self._held.items():
+            given[i] = given[i] if i < self.watched else variable
+        # State moves where the loss itself is computed, if it is.
+        with Scope((pending, "updates", Updates())):
+            return self._plan(given, current.training)[0]
 
 
 setattr(Symbolic, "gradients", gradients)

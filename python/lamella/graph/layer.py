@@ -94,6 +94,8 @@ class Layer(Weighted, CallHistory, Configurable):
     supports_masking = False
     stateful = False
     built = False
+    # Layers of the graph around that it reads weights of, beside the layers that it holds itself.
+    layers_read: Sequence[Layer] = ()
     activity_regularizer: Callable[..., Value] | None = None
 
     def __init_subclass__(cls, *, self_contained: bool = False, **options: Any) -> None:

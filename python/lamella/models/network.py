@@ -383,7 +383,8 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
     def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
         """The id of each trainable weight of the layers that these outputs and add_loss's tensors need; the other layers."""
         reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
-        wanted = {id(v) for layer in reached for v in layer.trainable_weights}
+        read = [inner for layer in reached for inner in layer.layers_read]
+        wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
         return wanted, [layer for layer in self.layers if layer not in reached]
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:

@@ -126,31 +126,31 @@ def _product(a: Array, b: Array) -> Array:
 @differentiable
 def negative(x: Array) -> tuple[Array, Backward]:
     """-x."""
-    return np.negative(x), lambda dy, need: (-dy,)
+    return np.asarray(np.negative(x)), lambda dy, need: (-dy,)
 
 
 @differentiable
 def abs(x: Array) -> tuple[Array, Backward]:
     """|x|. The gradient at 0 is 0."""
-    return np.abs(x), lambda dy, need: (dy * np.sign(x),)
+    return np.asarray(np.abs(x)), lambda dy, need: (dy * np.sign(x),)
 
 
 @differentiable
 def sign(x: Array) -> tuple[Array, Backward]:
     """-1, 0 or 1. The gradient is 0 everywhere, as in TensorFlow."""
-    return np.sign(x), lambda dy, need: (np.zeros_like(dy),)
+    return np.asarray(np.sign(x)), lambda dy, need: (np.zeros_like(dy),)
 
 
 @differentiable
 def square(x: Array) -> tuple[Array, Backward]:
     """x * x."""
-    return np.square(x), lambda dy, need: (dy * (2 * x),)
+    return np.asarray(np.square(x)), lambda dy, need: (dy * (2 * x),)
 
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
     """The square root of max(x, 0). Source: Keras 2.2.5, which clips first."""
-    y = np.sqrt(np.maximum(x, 0))
+    y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
 
@@ -166,19 +166,20 @@ def log(x: Array) -> tuple[Array, Backward]:
 @differentiable
 def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
     """low below low, high above high, else x. The gradient is 0 outside."""
-    return np.clip(x, low, high), lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
+    y = np.asarray(np.clip(x, low, high))
+    return y, lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
 
 
 @differentiable
 def sin(x: Array) -> tuple[Array, Backward]:
     """sin(x)."""
-    return np.sin(x), lambda dy, need: (dy * np.cos(x),)
+    return np.asarray(np.sin(x)), lambda dy, need: (dy * np.cos(x),)
 
 
 @differentiable
 def cos(x: Array) -> tuple[Array, Backward]:
     """cos(x)."""
-    return np.cos(x), lambda dy, need: (-dy * np.sin(x),)
+    return np.asarray(np.cos(x)), lambda dy, need: (-dy * np.sin(x),)
 
 
 @differentiable

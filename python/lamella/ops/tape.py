@@ -141,6 +141,12 @@ class Tape(_kernels.Recorder):
         return found if in_rows else dense(found)
 
 
+def recording() -> Tape | None:
+    """The tape that records in this thread."""
+    tape: Tape | None = _kernels.recorder()
+    return tape
+
+
 def value_of(x: object) -> Array | None:
     """The ndarray in a Tensor or Variable; another array-like as an ndarray; None as it is."""
     if type(x) is Tensor or type(x) is Variable:
