@@ -51,6 +51,14 @@ def test_text_generation():
     assert len(pieces) == 4 and pieces[0][0] == pieces[1][0]
 
 
+def test_segmentation():
+    lines = report(run("examples/segmentation.py", "--images", 16, "--epochs", 2, "--channels", 2))
+    assert lines["images"] == "16 to train on, 4 to test on, 48 x 48"
+    first, last = map(float, lines["losses"].split())
+    assert last < first
+    assert 0 <= float(lines["test iou"]) <= 1
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """Two classes of 16x16 JPEGs, told apart by their color."""
