@@ -102,10 +102,10 @@ def test_image_folder_says_what_it_misses(tree, tmp_path):
         assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_readme_code(number, tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     script = tmp_path / "block.py"
     script.write_text(blocks[number])
     run(script, cwd=tmp_path)
