@@ -274,6 +274,13 @@ def test_a_truncated_file_fails_at_once_and_by_name(tmp_path, extension, share):
     assert str(path) in str(error.value)
 
 
+def test_a_large_file_is_read_piece_by_piece(png, monkeypatch):
+    monkeypatch.setattr("lamella.preprocessing.image.files._AT_ONCE_BYTES", 10)
+    image = load_img(png)
+    np.testing.assert_array_equal(np.asarray(image), PIXELS[..., :3])
+    assert image.filename == str(png)
+
+
 def test_truncation_says_so(tmp_path):
     path = tmp_path / "cut.jpg"
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import operator
 import os
 import secrets
@@ -27,6 +28,7 @@ PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 _MODES = {"grayscale": "L", "grayscale16": "I;16", "rgba": "RGBA", "rgb": "RGB"}
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+_AT_ONCE_BYTES = 1 << 26  # larger than photographs are
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 # Pillow knows some forty formats. Decoders that few files need have been the way in for hostile ones (EPS starts an
 # interpreter, FITS had a decompression bomb), so only what photographs and drawings come in is opened.
@@ -206,7 +208,7 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
     pillow = _pillow("load_img")
     name = _name(path)
     try:
-        with pillow.open(path, formats=_FORMATS) as image:
+        with pillow.open(_whole(path), formats=_FORMATS) as image:
             _check_pixels(image.width * image.height)
             if least is not None:
                 image.draft(None, least)
@@ -217,11 +219,15 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
                 kind = image.format
                 image = ImageOps.exif_transpose(image)
                 image.format = kind
+            if isinstance(name, str) and hasattr(image, "filename"):
+                image.filename = name
     # The warning is an error where the program says so.
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise pillow.DecompressionBombError(f"{name}: {error}") from error
+    except pillow.UnidentifiedImageError:
+        raise pillow.UnidentifiedImageError(f"cannot identify image file {name!r}") from None
     except OSError as error:
-        if error.filename is not None or (isinstance(error, pillow.UnidentifiedImageError) and str(name) in str(error)):
+        if error.filename is not None:
             raise  # says where already
         raise type(error)(f"{name}: {error}") from error
     except (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
@@ -229,6 +235,14 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
         raise OSError(f"{name}: cannot decode this image: {error}") from error
     decoded: Image = image
     return decoded
+
+
+def _whole(path: PathOrFile) -> PathOrFile:
+    """The file's bytes, read at once where that is reasonable: Pillow asks for some forty pieces of a small JPEG."""
+    if not isinstance(path, (str, os.PathLike)):
+        return path
+    with open(path, "rb") as file:
+        return path if os.fstat(file.fileno()).st_size > _AT_ONCE_BYTES else io.BytesIO(file.read())
 
 
 def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
@@ -240,10 +254,7 @@ def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
 
 
 def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: KeepAspectRatio) -> Image:
-    try:
-        height, width = map(operator.index, target_size)
-    except (TypeError, ValueError):
-        raise ValueError(f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}") from None
+    height, width = _height_and_width(target_size)
     if image.size == (width, height):
         return image
     if keep_aspect_ratio not in (True, False, "pad"):

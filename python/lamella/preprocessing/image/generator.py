@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, Unpack
@@ -412,7 +411,9 @@ class ImageDataGenerator:
             given = list(images)
             numbers = list(samples)
             if given:
-                drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, numbers)]
+                drawn: list[dict[str, Any]] = [{}] * len(given)
+                if not self._keeps_pixels():
+                    drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, numbers)]
                 self._fill_at_once(out[: len(given)], given, drawn)
         if self.erasing_probability:
             erase(out, numbers, draws, self.erasing_probability, channels_first=self.data_format == "channels_first")
@@ -475,6 +476,19 @@ class ImageDataGenerator:
         if self._overrides("get_random_transform"):
             return self.get_random_transform(shape, seed=int(draws.integers(2**32)))
         return self.draw_transform(shape, draws)
+
+    def _keeps_pixels(self) -> bool:
+        """Whether no transform changes anything, so that none need be drawn."""
+        ranges = (self.rotation_range, self.shear_range, self.channel_shift_range, self.horizontal_flip, self.vertical_flip)
+        return not (
+            any(ranges)
+            or self.brightness_range is not None
+            or np.any(self.width_shift_range)
+            or np.any(self.height_shift_range)
+            or self.zoom_range != [1, 1]
+            or self._overrides("get_random_transform")
+            or self._overrides("draw_transform")
+        )
 
     def _overrides(self, method: str) -> bool:
         """Whether a user's subclass has a method of its own."""
@@ -579,17 +593,13 @@ def _uniform(draws: Draws, low: float, high: float) -> float:
 
 def _shift(draws: Draws, shift_range: ShiftRange, side: int) -> Any:
     """Pixels."""
-    if not np.any(shift_range):
+    if isinstance(shift_range, (float, np.floating)):
+        share = side if shift_range < 1 else 1
+        return _uniform(draws, -shift_range, shift_range) * share if shift_range else 0
+    if np.ndim(shift_range) == 0 and not shift_range:
         return 0
-    try:
-        choices: Any = operator.index(shift_range)  # type: ignore[arg-type]  # TypeError for others
-    except TypeError:
-        choices = None if np.ndim(shift_range) == 0 else shift_range
-    if choices is None:
-        pixels: Any = _uniform(draws, -shift_range, shift_range)  # type: ignore[operator, arg-type]  # a float
-    else:
-        pixels = draws.choice(choices)
-        pixels = pixels * draws.choice([-1, 1])
+    # An integer n: of 0 to n - 1.
+    pixels = draws.choice(shift_range) * draws.choice([-1, 1])
     return pixels * side if np.max(shift_range) < 1 else pixels
 
 

@@ -110,8 +110,8 @@ class Reader:
         cached = self._cache.get(path)
         if cached is not None:
             return cached
-        image = self._image(path)
-        pixels = img_to_array(image, self.data_format, np.asarray(image).dtype)
+        stored = np.asarray(self._image(path))
+        pixels = img_to_array(stored, self.data_format, stored.dtype)
         if pixels.nbytes <= self._room:
             with self._lock:
                 if pixels.nbytes <= self._room and path not in self._cache:
