@@ -2,8 +2,8 @@
 // are 1, of sequences H, R and P, too. Channels are the vectors' axis. Where they are few and fill no vector, neighbours along
 // a row are joined to one point with as many times the channels, and weights stand repeated.
 //
-// Sums run over the taps in C order (the way back to the input: over the windows from the last one on), on an edge over those
-// inside. Weights' gradients are summed point by point within chunks of rows, then chunk by chunk.
+// The order of a sum's taps depends on the geometry alone. Weights' gradients are summed point by point within chunks of rows,
+// then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/window/depthwise_sums.inl.h"
@@ -18,6 +18,9 @@ LAMELLA_INLINE Int points_joined(Int width, Int stride) {
     const bool narrow = width < 64 && width % kLanes<T> != 0;
     return narrow && stride <= kMostPhases ? joined_width<T>(width) / width : 1;
 }
+
+// Elements that are fetched ahead for each element of y: those of stride 2.
+constexpr Int kMostAhead = 4;
 
 struct DepthwiseShape {
     Window window;
@@ -36,8 +39,29 @@ struct DepthwiseShape {
     }
 
     template <class T>
+    WeightBlocks<T> blocks() const {
+        return {places(), joined<T>() * width()};
+    }
+    template <class T>
     WeightShape weights() const {
-        return {window.size[1], window.size[2], joined<T>() * width()};
+        return {window.size[1], window.size[2], kDepthwiseStep<T>};
+    }
+
+    // The rows of x behind the last one that row r of points reads.
+    template <class T>
+    Ahead<T> x_ahead(const T* data, Int r) const {
+        if (multiplier > 1) return {};
+        const Int slice = r / y[1] % y[0] * window.stride[0] - window.before[0] + (window.size[0] - 1) * window.dilation[0];
+        const Int row = r % y[1] * window.stride[1] - window.before[1] + (window.size[1] - 1) * window.dilation[1];
+        const Int reached = (r / y[1] / y[0] * x[0] + slice) * x[1] + row + 1;
+        return {data + reached * x[2] * channels, smaller(window.stride[1] * window.stride[2], kMostAhead)};
+    }
+
+    // The row of dy behind the last one that row r of x stems from.
+    Int dy_reached(Int r) const {
+        const Int slice = (r / x[1] % x[0] + window.before[0]) / window.stride[0];
+        const Int row = (r % x[1] + window.before[1]) / window.stride[1];
+        return (r / x[1] / x[0] * y[0] + slice) * y[1] + row + 1;
     }
 
     template <class T>
@@ -72,35 +96,42 @@ LAMELLA_INLINE DepthwiseShape depthwise_shape(const A& x, const B& y, const Wind
     LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                                          \
     LAMELLA_REQUIRE(steps_fit(window.before, 0))
 
-// [rows, width] -> [rows, joined*width], each row repeated.
+// w [places, width] and bias [width] or nullptr, for joined points repeated, in blocks.
 template <class T>
-void repeat_rows(const T* from, Int rows, Int width, Int joined, T* to) {
-    for (Int row = 0; row < rows; ++row, from += width) {
-        for (Int i = 0; i < joined; ++i, to += width) copy(from, to, width);
+void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, T* to) {
+    for (Int c = 0; c < blocks.width; c += kDepthwiseStep<T>) {
+        const Int count = smaller(kDepthwiseStep<T>, blocks.width - c);
+        for (Int place = 0; place <= blocks.places; ++place, to += kDepthwiseStep<T>) {
+            const T* const from = place < blocks.places ? w + place * width : bias;
+            for (Int i = 0; i < kDepthwiseStep<T>; ++i) to[i] = from != nullptr && i < count ? from[(c + i) % width] : T(0);
+        }
     }
 }
 
 // Points along a row: the first reads the source where `column` says, each next one `advance` places on.
+template <class T>
 struct Span {
     Line column;
     Int advance, count;
+    Ahead<T> source_ahead, result_ahead;
 };
 
 // All points of a span; slice and row are inside the source.
 template <class T, class Result>
-void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row, const Span& span,
-                  const WeightShape& w, Tap* taps, const Result& result) {
+void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row,
+                  const Span<T>& span, const WeightShape& w, const WeightBlocks<T>& blocks, Tap* taps, const Result& result) {
     const Line& column = span.column;
-    const Int width = source.width(), joined = w.width / width;
+    const Int width = source.width(), joined = blocks.width / width, block = blocks.block();
+    const Int x_step = (source.phases == 1 ? span.advance : 1) * width * joined;
     const auto list = [&](const Line& at) { return list_taps(rows, source, image, slice, row, at, w, taps); };
     const bool neighbours = (column.step == 1 || column.step == -1) && column.tap_step == 1 && span.advance == 1;
     if (neighbours && column.count == 3 && joined == 1 && source.phases == 1 && column.least() >= -2 &&
         column.most() + span.count - 1 <= source.columns + 1) {
-        const Int first = column.step > 0 ? column.tap : column.tap + 2;
-        const Int count = list({column.least(), 1, first, 1, 1});
-        const Points<T> points{
-            rows.begin(), width, taps, count, width, column.step * w.width, -column.least(), source.columns - column.least()};
-        return work_along<ByThrees>(points, result, span.count);
+        const Int least = column.least(), first = column.step > 0 ? column.tap : column.tap + 2;
+        const Int count = list({least, 1, first, 1, 1});
+        return work_along<ByThrees, T>({rows.begin(), x_step, taps, count, width, block, column.step * w.step, -least,
+                                        source.columns - least, span.source_ahead, span.result_ahead},
+                                       result, span.count);
     }
     Int begin = 0, end = span.count;  // points whose windows lie inside
     if (column.count > 0) {
@@ -108,20 +139,34 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
         begin = column.least() < 0 ? smaller(ceil_divide(-column.least(), span.advance), span.count) : 0;
         end = larger(begin, room < 0 ? 0 : smaller(room / span.advance + 1, span.count));
     }
+    const auto some = [&](Int first, Int joined_width, Int count) -> Points<T> {
+        return {rows.begin(),
+                x_step,
+                taps,
+                count,
+                joined_width,
+                block,
+                0,
+                0,
+                0,
+                span.source_ahead.moved(first * width),
+                span.result_ahead.moved(first * width)};
+    };
     const auto alone = [&](Int point) {
         const Int count = list(column.moved(point * span.advance).inside(source.columns));
-        work_on<ByTap, T, 1>({rows.begin(), 0, taps, count, width, 0, 0, 0}, result.moved(point));
+        work_on<ByTap, T, 1>(some(point, width, count), result.moved(point));
     };
     for (Int point = 0; point < begin; ++point) alone(point);
     for (Int point = end; point < span.count; ++point) alone(point);
     if (begin == end) return;
     const Int count = list(column.moved(begin * span.advance)), groups = (end - begin) / joined;
-    const Int x_step = (source.phases == 1 ? span.advance : 1) * width * joined;
-    const Points<T> points{rows.begin(), x_step, taps, count, joined * width, 0, 0, 0};
+    Points<T> points = some(begin, joined * width, count);
     work_along<ByTap>(points, result.moved(begin).joined(joined), groups);
     const Int rest = (end - begin) % joined;
     if (rest > 0) {
-        work_on<ByTap, T, 1>({rows.begin() + groups * x_step, 0, taps, count, rest * width, 0, 0, 0}, result.moved(end - rest));
+        points = some(end - rest, rest * width, count);
+        points.x += groups * x_step;
+        work_on<ByTap, T, 1>(points, result.moved(end - rest));
     }
 }
 
@@ -146,18 +191,11 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == y.shape[y.rank - 1]);
     if (y.size == 0) return nullptr;
     const DepthwiseShape shape = depthwise_shape(x, y, window);
-    const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
-    const T *weights = w.data, *offsets = bias.size > 0 ? bias.data : nullptr;
-    if (joined > 1) {
-        T* const repeated = static_cast<T*>(call_scratch((places + 1) * joined * width * Int{sizeof(T)}));
-        if (repeated == nullptr) return kOutOfMemory;
-        repeat_rows(w.data, places, width, joined, repeated);
-        weights = repeated;
-        if (offsets != nullptr) {
-            offsets = repeated + places * joined * width;
-            repeat_rows(bias.data, 1, width, joined, repeated + places * joined * width);
-        }
-    }
+    const WeightBlocks<T> blocks = shape.blocks<T>();
+    T* const weights = static_cast<T*>(call_scratch(blocks.size() * Int{sizeof(T)}));
+    if (weights == nullptr) return kOutOfMemory;
+    const Int width = shape.width(), places = shape.places(), offset = bias.size > 0 ? places * kDepthwiseStep<T> : 0;
+    fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, weights);
     const Source<T> source = shape.source_x(x.data);
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
     const Int bytes = Arena::bytes<Tap>(places) + source.ring_bytes();
@@ -167,9 +205,11 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
         for (Int r = begin; r < end; ++r) {
             const Line slice = shape.axis(0).of_output(r / rows % slices).inside(source.slices);
             const Line row = shape.axis(1).of_output(r % rows).inside(source.rows);
-            const Span span{shape.axis(2).of_output(0), window.stride[2], columns};
-            const Outputs<T> out{weights, offsets, relu != 0, y.data + r * columns * width, width};
-            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, out);
+            T* const to = y.data + r * columns * width;
+            const Span<T> span{
+                shape.axis(2).of_output(0), window.stride[2], columns, shape.x_ahead(x.data, r), {to + columns * width, 1}};
+            const Outputs<T> out{weights, offset, relu != 0, to, width};
+            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks, taps, out);
         }
     });
 }
@@ -195,13 +235,10 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     const DepthwiseShape shape = depthwise_shape(dx, dy, window);
     const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
     const Int phases = window.stride[2];
-    const T* weights = w.data;
-    if (joined > 1) {
-        T* const repeated = static_cast<T*>(call_scratch(places * joined * width * Int{sizeof(T)}));
-        if (repeated == nullptr) return kOutOfMemory;
-        repeat_rows(w.data, places, width, joined, repeated);
-        weights = repeated;
-    }
+    const WeightBlocks<T> blocks = shape.blocks<T>();
+    T* const weights = static_cast<T*>(call_scratch(blocks.size() * Int{sizeof(T)}));
+    if (weights == nullptr) return kOutOfMemory;
+    fill_blocks<T>(w.data, nullptr, width, blocks, weights);
     const Source<T> source{dy.data, shape.y[0], shape.y[1], shape.y[2], width, 1, 1, 0, 0};
     const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
     const bool direct = shape.multiplier == 1 && (joined == 1 || phases == 1);
@@ -216,10 +253,14 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
             const Line row = shape.axis(1).of_input(r % rows).inside(source.rows);
             T* const to = dx.data + r * columns * shape.channels;
             for (Int phase = 0; phase < phases && phase < columns; ++phase) {
-                const Span span{shape.axis(2).of_input(phase), 1, (columns - phase + phases - 1) / phases};
-                const Outputs<T> out{weights, nullptr, false, direct ? to + phase * width : buffer + phase * phase_size,
+                const Span<T> span{shape.axis(2).of_input(phase),
+                                   1,
+                                   (columns - phase + phases - 1) / phases,
+                                   {dy.data + shape.dy_reached(r) * shape.y[2] * width, phases == 1 ? 1 : 0},
+                                   {to + columns * width, direct && phase == 0 ? phases : 0}};
+                const Outputs<T> out{weights, 0, false, direct ? to + phase * width : buffer + phase * phase_size,
                                      direct ? phases * width : width};
-                work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, out);
+                work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks, taps, out);
             }
             if (!direct) gather_phases(buffer, phases, phase_size, columns, shape.channels, shape.multiplier, to);
         }
@@ -232,11 +273,12 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[dy.rank - 1]);
     if (dy.shape[dy.rank - 1] == 0) return nullptr;
     const DepthwiseShape shape = depthwise_shape(x, dy, window);
-    const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
+    const Int width = shape.width(), places = shape.places();
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
     const Int all = dy.size > 0 ? shape.images * slices * rows : 0;
     // What a chunk leaves behind, read and written again, is at most a fourth of what it reads.
-    const Int sums = (places + 1) * joined * width, read_of_row = 2 * larger(1, columns * width);
+    const WeightBlocks<T> blocks = shape.blocks<T>();
+    const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
     const Int grain = larger(larger(shape.grain(columns), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
     const Int chunks = ceil_divide(all, grain);
     T* const partial = static_cast<T*>(call_scratch((chunks + 1) * sums * Int{sizeof(T)}));
@@ -249,21 +291,27 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
         SourceRows<T> read(source, arena);
         T* const dw = partial + begin / grain * sums;
         clear(dw, sums);
-        T* const offsets = dbias.size > 0 ? dw + places * joined * width : nullptr;
         for (Int r = begin; r < end; ++r) {
             const Line slice = shape.axis(0).of_output(r / rows % slices).inside(source.slices);
             const Line row = shape.axis(1).of_output(r % rows).inside(source.rows);
-            const Span span{shape.axis(2).of_output(0), window.stride[2], columns};
-            const WeightSums<T> into{dy.data + r * columns * width, width, dw, offsets};
-            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), taps, into);
+            const T* const from = dy.data + r * columns * width;
+            const Span<T> span{
+                shape.axis(2).of_output(0), window.stride[2], columns, shape.x_ahead(x.data, r), {from + columns * width, 1}};
+            const WeightSums<T> into{from, width, dw, places * kDepthwiseStep<T>};
+            work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks, taps, into);
         }
     });
     if (failed != nullptr) return failed;
     sum_some_rows(partial, chunks * sums, sums, totals);
-    for (Int place = 0; place < places; ++place) {
-        fold_joined(totals + place * joined * width, joined * width, width, dweights.data + place * width);
+    for (Int place = 0; place <= places; ++place) {
+        T* const to = place < places ? dweights.data + place * width : dbias.data;
+        if (place == places && dbias.size == 0) break;
+        for (Int c = 0; c < width; ++c) {
+            T sum = 0;
+            for (Int channel = c; channel < blocks.width; channel += width) sum += totals[blocks.at(place, channel)];
+            to[c] = sum;
+        }
     }
-    if (dbias.size > 0) fold_joined(totals + places * joined * width, joined * width, width, dbias.data);
     return nullptr;
 }
 

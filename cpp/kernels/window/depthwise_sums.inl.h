@@ -1,14 +1,51 @@
-// Sums of a depthwise convolution for a few points side by side, vector by vector of their channels: each vector of weights
-// is loaded once for all of them. Points are x_step apart in the source and y_step in y, of `width` channels each.
+// Sums of a depthwise convolution for a few points side by side, a line of memory of their channels at a time: each vector of
+// weights is loaded once for all of them. Points are x_step apart in the source and y_step in y, of `width` channels each.
 #pragma once
 #include "kernels/window/depthwise_taps.inl.h"
 
 namespace lamella {
 namespace {
 
-// Twelve of 16 registers where three taps share what they read: 8 sums, 3 weights, 1 of the source. On the way back 8 of dy,
-// 3 sums, 1 of the source.
-constexpr int kDepthwisePoints = 8;
+// 64 bytes before AVX-512 are two vectors at least. A line that is used whole need not stay in L1: where points are 4 KiB apart
+// all of a tile's lines fall into few of its sets. Of 16 registers 15 where three taps share what they read: 4x2 sums, 3x2
+// weights, 1 of the source. On the way back 4x2 of dy, 3x2 sums, 1 of the source.
+constexpr int kDepthwiseVectors = LAMELLA_VECTOR_BYTES == 64 ? 1 : 2;
+constexpr int kDepthwisePoints = 8 / kDepthwiseVectors;
+template <class T>
+constexpr Int kDepthwiseStep = kDepthwiseVectors * kLanes<T>;
+
+// Weights and bias, or their gradients, of so many steps of channels: [step][tap][channel of the step]; the bias is the last
+// tap.
+template <class T>
+struct WeightBlocks {
+    Int places, width;
+
+    Int block() const { return (places + 1) * kDepthwiseStep<T>; }
+    Int size() const { return ceil_divide(width, kDepthwiseStep<T>) * block(); }
+    Int at(Int place, Int channel) const {
+        return channel / kDepthwiseStep<T> * block() + place * kDepthwiseStep<T> + channel % kDepthwiseStep<T>;
+    }
+};
+
+// What the next row of points will be the first to use, fetched while this one is worked on: `ratio` elements from `at` on for
+// each of its own. A tile walks along some forty places of memory in step, too many for the prefetcher of the hardware.
+template <class T>
+struct Ahead {
+    const T* at;
+    Int ratio;
+
+    Ahead moved(Int elements) const { return {at + elements * ratio, ratio}; }
+
+    template <bool kWritten, Int kCount>
+    LAMELLA_INLINE void prefetch(Int first) const {
+        constexpr Int kLine = 64 / Int{sizeof(T)};
+        const T* from = at + first * ratio;
+        for (Int times = ratio; times > 0; --times, from += kCount) {
+#pragma GCC unroll 8
+            for (Int i = 0; i < kCount; i += kLine) __builtin_prefetch(from + i, kWritten ? 1 : 0, 2);
+        }
+    }
+};
 
 template <class T>
 struct Points {
@@ -16,16 +53,17 @@ struct Points {
     Int x_step;
     const Tap* taps;
     Int tap_count;
-    Int width;
+    Int width, block;  // block: of the weights
     // Of three taps that read neighbours, only the first is listed; this far apart are their weights. Columns outside of
     // [left, right), counted from the first that the first point reads, are zeros.
     Int w_step, left, right;
+    Ahead<T> source_ahead, result_ahead;
 };
 
 template <class T>
 struct Outputs {
     const T* w;
-    const T* bias;  // or nullptr
+    Int bias;  // where it stands in a block, or 0
     bool relu;
     T* y;
     Int y_step;
@@ -35,54 +73,49 @@ struct Outputs {
     Outputs joined(Int points) const { return {w, bias, relu, y, points * y_step}; }
 };
 
-// Weights' gradients, laid out as the weights are, and the bias's, or nullptr.
+// Gradients of the weights and the bias, added to what dw holds.
 template <class T>
 struct WeightSums {
     const T* dy;
     Int dy_step;
     T* dw;
-    T* dbias;
+    Int bias;
 
-    WeightSums moved(Int points) const { return {dy + points * dy_step, dy_step, dw, dbias}; }
-    WeightSums joined(Int points) const { return {dy, points * dy_step, dw, dbias}; }
+    WeightSums moved(Int points) const { return {dy + points * dy_step, dy_step, dw, bias}; }
+    WeightSums joined(Int points) const { return {dy, points * dy_step, dw, bias}; }
 };
 
-template <class T, int NP>
-LAMELLA_INLINE void store_points(const Vec<T> (&sums)[NP], const Outputs<T>& out, Int c, Int part) {
-#pragma GCC unroll 8
-    for (int i = 0; i < NP; ++i) {
-        Vec<T> sum = sums[i];
-        if (out.bias != nullptr) sum += load(out.bias + c, part);
-        if (out.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
-        store(out.y + i * out.y_step + c, sum, part);
-    }
-}
-
-// Any list of taps.
+// Any list of taps. Here and below: w, or dw, are those of channel c; `part` of the last vector's lanes count, 0 is all.
 struct ByTap {
-    template <class T, int NP>
-    LAMELLA_INLINE static void sum(const Points<T>& p, const Outputs<T>& out, Int c, Int part) {
-        Vec<T> sums[NP] = {};
+    template <class T, int NP, int NV>
+    LAMELLA_INLINE static void sum(const Points<T>& p, const T* w, Vec<T> (&sums)[NP][NV], Int c, Int part) {
         const Int step = p.x_step;
         for (Int t = 0; t < p.tap_count; ++t) {
             const T* const x = p.x + p.taps[t].x + c;
-            const Vec<T> w = load(out.w + p.taps[t].w + c, part);
+            Vec<T> weights[NV];
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) weights[v] = load(w + p.taps[t].w + v * kLanes<T>);
 #pragma GCC unroll 8
-            for (int i = 0; i < NP; ++i) accumulate<T>(sums[i], load(x + i * step, part), w);
+            for (int i = 0; i < NP; ++i) {
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) sums[i][v] += load(x + i * step + v * kLanes<T>, part) * weights[v];
+            }
         }
-        store_points<T, NP>(sums, out, c, part);
     }
 
-    template <class T, int NP>
-    LAMELLA_INLINE static void add(const Points<T>& p, const WeightSums<T>& into, const Vec<T> (&dy)[NP], Int c, Int part) {
+    template <class T, int NP, int NV>
+    LAMELLA_INLINE static void add(const Points<T>& p, T* dw, const Vec<T> (&dy)[NP][NV], Int c, Int part) {
         const Int step = p.x_step;
         for (Int t = 0; t < p.tap_count; ++t) {
             const T* const x = p.x + p.taps[t].x + c;
-            T* const to = into.dw + p.taps[t].w + c;
-            Vec<T> sum = load(to, part);
+            T* const to = dw + p.taps[t].w;
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) {
+                Vec<T> sum = load(to + v * kLanes<T>);
 #pragma GCC unroll 8
-            for (int i = 0; i < NP; ++i) accumulate<T>(sum, load(x + i * step, part), dy[i]);
-            store(to, sum, part);
+                for (int i = 0; i < NP; ++i) sum += load(x + i * step + v * kLanes<T>, part) * dy[i][v];
+                store(to + v * kLanes<T>, sum);
+            }
         }
     }
 };
@@ -94,77 +127,119 @@ struct ByThrees {
         return (column < 2 && column < left) || (column >= NP && column >= right);
     }
 
-    template <class T, int NP>
-    LAMELLA_INLINE static void sum(const Points<T>& p, const Outputs<T>& out, Int c, Int part) {
-        Vec<T> sums[NP] = {};
+    template <class T, int NP, int NV>
+    LAMELLA_INLINE static void sum(const Points<T>& p, const T* w, Vec<T> (&sums)[NP][NV], Int c, Int part) {
         const Int step = p.x_step, left = p.left, right = p.right;
         for (Int t = 0; t < p.tap_count; ++t) {
             const T* const x = p.x + p.taps[t].x + c;
-            const T* const first = out.w + p.taps[t].w + c;
-            const Vec<T> w[3] = {load(first, part), load(first + p.w_step, part), load(first + 2 * p.w_step, part)};
+            const T* const first = w + p.taps[t].w;
+            Vec<T> weights[3][NV];
+#pragma GCC unroll 3
+            for (int tap = 0; tap < 3; ++tap) {
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) weights[tap][v] = load(first + tap * p.w_step + v * kLanes<T>);
+            }
 #pragma GCC unroll 10
             for (int column = 0; column < NP + 2; ++column) {
                 if (outside<NP>(column, left, right)) continue;
-                const Vec<T> value = load(x + column * step, part);
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) {
+                    const Vec<T> value = load(x + column * step + v * kLanes<T>, part);
 #pragma GCC unroll 3
-                for (int tap = 0; tap < 3; ++tap) {
-                    const int point = column - tap;
-                    if (point >= 0 && point < NP) accumulate<T>(sums[point], value, w[tap]);
+                    for (int tap = 0; tap < 3; ++tap) {
+                        const int point = column - tap;
+                        if (point >= 0 && point < NP) accumulate<T>(sums[point][v], value, weights[tap][v]);
+                    }
                 }
             }
         }
-        store_points<T, NP>(sums, out, c, part);
     }
 
-    template <class T, int NP>
-    LAMELLA_INLINE static void add(const Points<T>& p, const WeightSums<T>& into, const Vec<T> (&dy)[NP], Int c, Int part) {
+    template <class T, int NP, int NV>
+    LAMELLA_INLINE static void add(const Points<T>& p, T* dw, const Vec<T> (&dy)[NP][NV], Int c, Int part) {
         const Int step = p.x_step, left = p.left, right = p.right;
         for (Int t = 0; t < p.tap_count; ++t) {
             const T* const x = p.x + p.taps[t].x + c;
-            T* const first = into.dw + p.taps[t].w + c;
-            Vec<T> sums[3] = {load(first, part), load(first + p.w_step, part), load(first + 2 * p.w_step, part)};
+            T* const first = dw + p.taps[t].w;
+            Vec<T> sums[3][NV];
+#pragma GCC unroll 3
+            for (int tap = 0; tap < 3; ++tap) {
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) sums[tap][v] = load(first + tap * p.w_step + v * kLanes<T>);
+            }
 #pragma GCC unroll 10
             for (int column = 0; column < NP + 2; ++column) {
                 if (outside<NP>(column, left, right)) continue;
-                const Vec<T> value = load(x + column * step, part);
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) {
+                    const Vec<T> value = load(x + column * step + v * kLanes<T>, part);
 #pragma GCC unroll 3
-                for (int tap = 0; tap < 3; ++tap) {
-                    const int point = column - tap;
-                    if (point >= 0 && point < NP) accumulate<T>(sums[tap], value, dy[point]);
+                    for (int tap = 0; tap < 3; ++tap) {
+                        const int point = column - tap;
+                        if (point >= 0 && point < NP) accumulate<T>(sums[tap][v], value, dy[point][v]);
+                    }
                 }
             }
 #pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) store(first + tap * p.w_step, sums[tap], part);
+            for (int tap = 0; tap < 3; ++tap) {
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; ++v) store(first + tap * p.w_step + v * kLanes<T>, sums[tap][v]);
+            }
         }
     }
 };
 
+// `at`: where the block of channel c begins, and c in it.
+template <class Way, class T, int NP, int NV>
+LAMELLA_INLINE void work_at(const Points<T>& p, const Outputs<T>& out, Int at, Int c, Int part) {
+    const T* const w = out.w + at;
+    Vec<T> sums[NP][NV] = {};
+    Way::template sum<T, NP, NV>(p, w, sums, c, part);
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+        const Vec<T> bias = out.bias != 0 ? load(w + out.bias + v * kLanes<T>) : Vec<T>{};
+#pragma GCC unroll 8
+        for (int i = 0; i < NP; ++i) {
+            Vec<T> sum = sums[i][v] + bias;
+            if (out.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            store(out.y + i * out.y_step + c + v * kLanes<T>, sum, part);
+        }
+    }
+}
+
+template <class Way, class T, int NP, int NV>
+LAMELLA_INLINE void work_at(const Points<T>& p, const WeightSums<T>& into, Int at, Int c, Int part) {
+    Vec<T> dy[NP][NV];
+#pragma GCC unroll 8
+    for (int i = 0; i < NP; ++i) {
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) dy[i][v] = load(into.dy + i * into.dy_step + c + v * kLanes<T>, part);
+    }
+    T* const dw = into.dw + at;
+    Way::template add<T, NP, NV>(p, dw, dy, c, part);
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+        T* const bias = dw + into.bias + v * kLanes<T>;
+        Vec<T> sum = load(bias);
+#pragma GCC unroll 8
+        for (int i = 0; i < NP; ++i) sum += dy[i][v];
+        store(bias, sum);
+    }
+}
+
 // By value: what is stored could otherwise be a part of the arguments, for all that the compiler knows.
-template <class Way, class T, int NP>
-[[gnu::noinline]] void work_on(Points<T> p, Outputs<T> out) {
-    Int c = 0;
-    for (; c + kLanes<T> <= p.width; c += kLanes<T>) Way::template sum<T, NP>(p, out, c, 0);
-    if (c < p.width) Way::template sum<T, NP>(p, out, c, p.width - c);
-}
-
-template <class Way, class T, int NP>
-LAMELLA_INLINE void add_points(const Points<T>& p, const WeightSums<T>& into, Int c, Int part) {
-    Vec<T> dy[NP];
-#pragma GCC unroll 8
-    for (int i = 0; i < NP; ++i) dy[i] = load(into.dy + i * into.dy_step + c, part);
-    Way::template add<T, NP>(p, into, dy, c, part);
-    if (into.dbias == nullptr) return;
-    Vec<T> sum = load(into.dbias + c, part);
-#pragma GCC unroll 8
-    for (int i = 0; i < NP; ++i) sum += dy[i];
-    store(into.dbias + c, sum, part);
-}
-
-template <class Way, class T, int NP>
-[[gnu::noinline]] void work_on(Points<T> p, WeightSums<T> into) {
-    Int c = 0;
-    for (; c + kLanes<T> <= p.width; c += kLanes<T>) add_points<Way, T, NP>(p, into, c, 0);
-    if (c < p.width) add_points<Way, T, NP>(p, into, c, p.width - c);
+template <class Way, class T, int NP, class Result>
+[[gnu::noinline]] void work_on(Points<T> p, Result result) {
+    constexpr bool kWrites = __is_same(Result, Outputs<T>);
+    Int c = 0, at = 0;
+    for (; c + kDepthwiseStep<T> <= p.width; c += kDepthwiseStep<T>, at += p.block) {
+        p.source_ahead.template prefetch<false, NP * kDepthwiseStep<T>>(NP * c);
+        p.result_ahead.template prefetch<kWrites, NP * kDepthwiseStep<T>>(NP * c);
+        work_at<Way, T, NP, kDepthwiseVectors>(p, result, at, c, 0);
+    }
+    for (; c < p.width; c += kLanes<T>, at += kLanes<T>) {
+        work_at<Way, T, NP, 1>(p, result, at, c, p.width - c < kLanes<T> ? p.width - c : 0);
+    }
 }
 
 template <class Way, class T, int NP, class Result>
@@ -173,6 +248,8 @@ LAMELLA_INLINE void work_on_next(Points<T>& p, Result& result, Int& count) {
     p.x += NP * p.x_step;
     p.left -= NP;
     p.right -= NP;
+    p.source_ahead = p.source_ahead.moved(NP * p.width);
+    p.result_ahead = p.result_ahead.moved(NP * p.width);
     result = result.moved(NP);
     count -= NP;
 }
@@ -181,7 +258,9 @@ LAMELLA_INLINE void work_on_next(Points<T>& p, Result& result, Int& count) {
 template <class Way, class T, class Result>
 void work_along(Points<T> p, Result result, Int count) {
     while (count >= kDepthwisePoints) work_on_next<Way, T, kDepthwisePoints>(p, result, count);
-    if (count >= 4) work_on_next<Way, T, 4>(p, result, count);
+    if constexpr (kDepthwisePoints > 4) {
+        if (count >= 4) work_on_next<Way, T, 4>(p, result, count);
+    }
     if (count >= 2) work_on_next<Way, T, 2>(p, result, count);
     if (count >= 1) work_on_next<Way, T, 1>(p, result, count);
 }

@@ -15,7 +15,6 @@ struct Line {
     Int most() const { return step > 0 ? place(count - 1) : place(0); }
 
     Line moved(Int by) const { return {first + by, step, tap, tap_step, count}; }
-
     // Without what lies outside [0, n).
     Line inside(Int n) const {
         Line line = *this;
@@ -131,12 +130,12 @@ private:
     Int* holds_ = nullptr;
 };
 
-// Weights [slices, rows, columns of the window, width].
+// Rows and columns of the window, and how far apart the weights of two places of it stand.
 struct WeightShape {
-    Int rows, columns, width;
+    Int rows, columns, step;
 };
 
-// The taps of one point, all inside the source; returns how many.
+// The taps of one point; returns how many.
 template <class T>
 Int list_taps(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row, const Line& column,
               const WeightShape& w, Tap* taps) {
@@ -146,7 +145,7 @@ Int list_taps(SourceRows<T>& rows, const Source<T>& source, Int image, const Lin
             const Int from = rows.row(image, slice.place(i), row.place(j));
             const Int above = ((slice.tap + i * slice.tap_step) * w.rows + row.tap + j * row.tap_step) * w.columns;
             for (Int u = 0; u < column.count; ++u) {
-                taps[count++] = {from + source.offset(column.place(u)), (above + column.tap + u * column.tap_step) * w.width};
+                taps[count++] = {from + source.offset(column.place(u)), (above + column.tap + u * column.tap_step) * w.step};
             }
         }
     }
