@@ -13,6 +13,8 @@ import numpy as np
 
 from tests.oracles.conv import backward as convolve_back
 from tests.oracles.conv import convolve
+from tests.oracles.depthwise import whole
+from tests.oracles.local import local_conv
 from tests.oracles.pool import pooled
 from tests.oracles.resize import resize
 
@@ -70,6 +72,10 @@ def windows(x, size, strides, reduce):
 def conv(x, kernel, strides=None, dilation=None):
     ones = (1,) * (x.ndim - 2)
     return convolve(x, kernel, strides or ones, dilation or ones, (0,) * len(ones))
+
+
+def separable(x, depthwise, pointwise, strides=None):
+    return conv(conv(x, whole(depthwise), strides), pointwise)
 
 
 def transposed(x, kernel, sizes, strides, before=None):
@@ -185,6 +191,15 @@ ROWS: dict[str, list[Row]] = {
         Row((T(some(2, 3, 2, 2)), T(some(3, 2, 3, 2)), (2, 5, 4, 3), (2, 2), "same"), lambda x, k, shape, s, padding: transposed(x, k, (5, 4), s, (1, 0))),
     ],
     "conv3d_transpose": [Row((T(some(1, 2, 3, 2, 2)), T(some(2, 2, 2, 1, 2)), (1, 3, 4, 3, 1)), lambda x, k, shape: transposed(x, k, (3, 4, 3), (1, 1, 1)))],
+    "depthwise_conv2d": [Row((T(IMAGES), T(some(2, 3, 3, 2)), (2, 1)), lambda x, k, strides: conv(x, whole(k), strides))],
+    "separable_conv1d": [Row((T(some(2, 5, 3)), T(some(2, 3, 2)), T(some(1, 6, 4)), 2), lambda x, d, p, stride: separable(x, d, p, (stride,)))],
+    "separable_conv2d": [Row((T(IMAGES), T(some(2, 3, 3, 2)), T(some(1, 1, 6, 4))), separable)],
+    "local_conv1d": [Row((T(some(2, 5, 3)), T(some(2, 6, 4)), (2,), (2,)), local_conv)],
+    "local_conv2d": [
+        Row((T(some(2, 4, 5, 3)), T(some(6, 18, 2)), (2, 3), (1, 2), (3, 2)), lambda x, k, size, strides, shape: local_conv(x, k, size, strides)),
+        Row((T(some(2, 3, 4, 5)), T(some(6, 18, 2)), (2, 3), (1, 2), None, "channels_first"), lambda x, k, size, strides, *_: np.moveaxis(local_conv(np.moveaxis(x, 1, -1), k, size, strides, True), -1, 1)),
+    ],
+    "local_conv": [Row((T(some(2, 5, 3)), T(some(4, 6, 4)), (2,), (1,), (4,)), lambda x, k, size, strides, shape: local_conv(x, k, size, strides))],
     "elu": [Row((T(X), 0.7), lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)))],
     "hard_sigmoid": [one_argument(lambda x: np.clip(0.2 * x + 0.5, 0, 1), 4 * X)],
     "in_top_k": [Row((T(P), T(LABELS), 2), lambda p, y, k: (p > p[range(3), y][:, None]).sum(1) < k, **CONSTANT)],

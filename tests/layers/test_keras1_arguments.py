@@ -14,6 +14,8 @@ from lamella.layers import (
     Dropout,
     GaussianDropout,
     GaussianNoise,
+    LocallyConnected1D,
+    LocallyConnected2D,
     MaxPooling2D,
     PReLU,
     SpatialDropout2D,
@@ -35,6 +37,8 @@ from lamella.layers import (
         (lambda: SpatialDropout2D(p=0.5, dim_ordering="th"), lambda: SpatialDropout2D(0.5, "channels_first"), 'SpatialDropout2D(rate=0.5, data_format="channels_first")'),
         (lambda: LSTM(output_dim=3, inner_init="identity", inner_activation="sigmoid", dropout_W=0.2, dropout_U=0.3, U_regularizer="l2", consume_less="gpu"), lambda: LSTM(3, recurrent_initializer="identity", recurrent_activation="sigmoid", dropout=0.2, recurrent_dropout=0.3, recurrent_regularizer="l2", implementation=2), 'LSTM(units=3, recurrent_initializer="identity", recurrent_activation="sigmoid", dropout=0.2, recurrent_dropout=0.3, recurrent_regularizer="l2", implementation=2)'),
         (lambda: ConvLSTM2D(nb_filter=4, nb_row=3, nb_col=2, border_mode="same", inner_activation="sigmoid"), lambda: ConvLSTM2D(4, (3, 2), padding="same", recurrent_activation="sigmoid"), 'ConvLSTM2D(filters=4, padding="same", recurrent_activation="sigmoid", kernel_size=(3, 2))'),
+        (lambda: LocallyConnected1D(nb_filter=4, filter_length=3, subsample_length=2, bias=False), lambda: LocallyConnected1D(4, 3, 2, use_bias=False), "LocallyConnected1D(filters=4, kernel_size=3, strides=2, use_bias=False)"),
+        (lambda: LocallyConnected2D(4, 3, 2, dim_ordering="th"), lambda: LocallyConnected2D(4, (3, 2), data_format="channels_first"), 'LocallyConnected2D(4, (3, 2), data_format="channels_first")'),
         (lambda: PReLU(init="ones"), lambda: PReLU("ones"), 'PReLU(alpha_initializer="ones")'),
     ],
 )  # fmt: skip

@@ -5,7 +5,7 @@ import numpy as np
 from tests.oracles import conv
 
 
-def _whole(w):
+def whole(w):
     """[..., C, M] as [..., C, C*M]."""
     channels, multiplier = w.shape[-2:]
     whole = np.zeros((*w.shape[:-1], channels * multiplier))
@@ -15,12 +15,12 @@ def _whole(w):
 
 
 def forward(x, w, bias, relu, y_shape, strides, dilation, before):
-    return conv.forward(x, _whole(w), bias, relu, y_shape, strides, dilation, before)
+    return conv.forward(x, whole(w), bias, relu, y_shape, strides, dilation, before)
 
 
 def backward(x, w, dy, strides, dilation, before):
     """dx, dw, dbias."""
-    dx, whole, dbias = conv.backward(x, _whole(w), dy, strides, dilation, before)
+    dx, whole, dbias = conv.backward(x, whole(w), dy, strides, dilation, before)
     dw = np.empty(w.shape)
     multiplier = w.shape[-1]
     for c in range(w.shape[-2]):

@@ -13,7 +13,8 @@ from lamella.graph.connect import in_graphs
 from lamella.ops.data_format import to_first, to_last
 
 __all__ = [
-    "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "pool2d", "pool3d", "resize_images", "resize_volumes",
+    "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "depthwise_conv2d", "local_conv", "local_conv1d",
+    "local_conv2d", "pool2d", "pool3d", "resize_images", "resize_volumes", "separable_conv1d", "separable_conv2d",
 ]  # fmt: skip
 
 
@@ -138,6 +139,151 @@ def _transposed(
         for size, n, k, stride, d in zip(wanted[2:] if first else wanted[1:-1], x.shape[1:-1], kernel.shape, strides, dilation)
     ]
     y = ops.conv_transpose(x, packed(kernel), None, sizes=sizes, strides=strides, dilation=dilation, padding=padding)
+    return to_first(y) if first else y
+
+
+@in_graphs
+def depthwise_conv2d(
+    x: Value,
+    depthwise_kernel: Value,
+    strides: Numbers = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = (1, 1),
+) -> Value:
+    """Each channel of images convolved by itself. depthwise_kernel: [kh, kw, C, M] for both data formats; C*M channels result."""
+    return _depthwise("depthwise_conv2d", x, [depthwise_kernel], (strides, padding, dilation_rate), data_format, 2)
+
+
+@in_graphs
+def separable_conv1d(
+    x: Value,
+    depthwise_kernel: Value,
+    pointwise_kernel: Value,
+    strides: Numbers = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = 1,
+) -> Value:
+    """A depthwise convolution of steps, then one of a single step over all channels; kernels as in `separable_conv2d`."""
+    kernels = [depthwise_kernel, pointwise_kernel]
+    return _depthwise("separable_conv1d", x, kernels, (strides, padding, dilation_rate), data_format, 1)
+
+
+@in_graphs
+def separable_conv2d(
+    x: Value,
+    depthwise_kernel: Value,
+    pointwise_kernel: Value,
+    strides: Numbers = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Numbers = (1, 1),
+) -> Value:
+    """A depthwise convolution of images, then one of a single point over all channels.
+
+    Args:
+        depthwise_kernel: [kh, kw, C, M] for both data formats.
+        pointwise_kernel: [1, 1, C*M, filters].
+    """
+    kernels = [depthwise_kernel, pointwise_kernel]
+    return _depthwise("separable_conv2d", x, kernels, (strides, padding, dilation_rate), data_format, 2)
+
+
+def _depthwise(
+    name: str,
+    x: Value,
+    kernels: Sequence[Value],
+    moves: tuple[Numbers, str, Numbers],
+    data_format: str | None,
+    axes: int,
+) -> Value:
+    for kernel in kernels:
+        if len(kernel.shape) != axes + 2:
+            raise ValueError(f"K.{name}: expected kernels of {axes + 2} axes, got shape {tuple(kernel.shape)}")
+    strides, padding, dilation = moves
+    first = normalize_data_format(data_format) == "channels_first"
+    y = ops.depthwise_conv(
+        to_last(x) if first else x,
+        kernels[0],
+        None,
+        strides=normalize_tuple(strides, axes, "strides"),
+        dilation=normalize_tuple(dilation, axes, "dilation_rate"),
+        padding=_padding(padding),
+    )
+    for pointwise in kernels[1:]:
+        y = ops.conv(y, packed(pointwise), None)
+    return to_first(y) if first else y
+
+
+@in_graphs
+def local_conv1d(
+    inputs: Value, kernel: Value, kernel_size: Numbers, strides: Numbers, data_format: str | None = None
+) -> Value:
+    """Each window of steps [N, T, C] times weights of its own. kernel: [P, k*C, filters].
+
+    Raises:
+        ValueError: data_format is "channels_first", which Keras 2.2.5 takes and does not look at; P is another number than that
+            of the windows.
+    """
+    if data_format is not None and normalize_data_format(data_format) != "channels_last":
+        raise ValueError(f'K.local_conv1d: expected data_format to be "channels_last", got {data_format!r}')
+    return _local("local_conv1d", inputs, kernel, (kernel_size, strides), None, "channels_last", 1)
+
+
+@in_graphs
+def local_conv2d(
+    inputs: Value,
+    kernel: Value,
+    kernel_size: Numbers,
+    strides: Numbers,
+    output_shape: Sequence[int] | None,
+    data_format: str | None = None,
+) -> Value:
+    """Each window of images times weights of its own.
+
+    Args:
+        kernel: [P*Q, kh*kw*C, filters]: places row by row, a window in the order [kh, kw, C], with channels_first [C, kh, kw].
+        output_shape: (P, Q); None: what follows from the others.
+
+    Raises:
+        ValueError: output_shape or the kernel does not fit.
+    """
+    return _local("local_conv2d", inputs, kernel, (kernel_size, strides), output_shape, data_format, 2)
+
+
+@in_graphs
+def local_conv(
+    inputs: Value,
+    kernel: Value,
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    output_shape: Sequence[int] | None,
+    data_format: str | None = None,
+) -> Value:
+    """`local_conv2d`, or the same for steps, by the length of kernel_size. Source: Keras 2.3."""
+    return _local("local_conv", inputs, kernel, (kernel_size, strides), output_shape, data_format, len(kernel_size))
+
+
+def _local(
+    name: str,
+    x: Value,
+    kernel: Value,
+    window: tuple[Numbers, Numbers],
+    output_shape: Sequence[int] | None,
+    data_format: str | None,
+    axes: int,
+) -> Value:
+    first = normalize_data_format(data_format) == "channels_first"
+    y = ops.local_conv(
+        to_last(x) if first else x,
+        kernel,
+        size=normalize_tuple(window[0], axes, "kernel_size"),
+        strides=normalize_tuple(window[1], axes, "strides"),
+        channels_first=first,
+    )
+    if output_shape is not None and tuple(output_shape) != tuple(y.shape[1:-1]):
+        raise ValueError(f"K.{name}: expected output_shape {tuple(y.shape[1:-1])}, got {tuple(output_shape)}")
     return to_first(y) if first else y
 
 

@@ -36,6 +36,8 @@ from lamella.layers.conv.conv_transpose import Deconvolution3D as Deconvolution3
 from lamella.layers.conv.cropping import Cropping1D as Cropping1D
 from lamella.layers.conv.cropping import Cropping2D as Cropping2D
 from lamella.layers.conv.cropping import Cropping3D as Cropping3D
+from lamella.layers.conv.locally_connected import LocallyConnected1D as LocallyConnected1D
+from lamella.layers.conv.locally_connected import LocallyConnected2D as LocallyConnected2D
 from lamella.layers.conv.padding import ZeroPadding1D as ZeroPadding1D
 from lamella.layers.conv.padding import ZeroPadding2D as ZeroPadding2D
 from lamella.layers.conv.padding import ZeroPadding3D as ZeroPadding3D

@@ -23,6 +23,7 @@ from lamella.ops.dropout import alpha_dropout as alpha_dropout
 from lamella.ops.dropout import dropout as dropout
 from lamella.ops.gates import gated_dense as gated_dense
 from lamella.ops.gates import gates_of_cudnn as gates_of_cudnn
+from lamella.ops.local import local_conv as local_conv
 from lamella.ops.math import abs as abs
 from lamella.ops.math import add as add
 from lamella.ops.math import cast as cast
