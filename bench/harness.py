@@ -122,6 +122,12 @@ def best_peer(result: Result) -> str | None:
     return max(peers, key=lambda name: statistics.median(result.timings[name].rates), default=None)
 
 
+def binding_limit(result: Result) -> Timing | None:
+    """The limit of the lowest median rate."""
+    limits = [timing for timing in result.timings.values() if timing.role == "limit"]
+    return min(limits, key=lambda timing: statistics.median(timing.rates), default=None)
+
+
 @dataclass(frozen=True)
 class Turn:
     """parts, of so many calls each. The fastest part counts: other programs only ever add time."""

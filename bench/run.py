@@ -20,6 +20,7 @@ SUITES = {
     "optimizers": "bench.kernels.optimizers",
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
+    "depthwise": "bench.kernels.depthwise",
     "recurrent": "bench.kernels.recurrent",
     "embedding": "bench.embedding",
     "augmentation": "bench.augmentation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bench.harness import Result, Spread, Timing, best_peer, beyond, ratio, spread_of
+from bench.harness import Result, Spread, Timing, best_peer, beyond, binding_limit, ratio, spread_of
 
 # A figure from the work of one call and its seconds.
 UNITS: dict[str, Callable[[float, float], float]] = {
@@ -52,7 +52,7 @@ def render(results: Sequence[Result]) -> str:
             line = [result.case, name, result.unit, figure(ours, result.unit)]
             line += [_cell(result, other, ours) for other in others]
             if limits:
-                limit = next((t for t in result.timings.values() if t.role == "limit"), None)
+                limit = binding_limit(result)
                 line.append(percent(ratio(ours, limit).median) if limit is not None else "-")
                 if steps and limit is not None:
                     extra = beyond(ours, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -13,6 +13,7 @@ from bench.kernels.reference import Array, Reference, distance
 
 if TYPE_CHECKING:
     from bench.kernels.conv import Layer
+    from bench.kernels.depthwise import Layer as Depthwise
 
 FORMATS = {"torch channels_last": torch.channels_last, "torch contiguous": torch.contiguous_format}
 
@@ -34,32 +35,57 @@ def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> lis
 
 def convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str) -> list[Contender]:
     """torch.conv2d and what autograd calls for its gradients, in both memory formats. Arrays as lamella lays them."""
+    steps = Steps(layer.stride, layer.padding, layer.dilation, 1)
     return [
-        _convolve(name, layer, [x, dy], w, bias, wanted, direction, memory_format) for name, memory_format in FORMATS.items()
+        _convolve(name, steps, [x, dy], w, bias, wanted, direction, memory_format, layer.flops)
+        for name, memory_format in FORMATS.items()
     ]
+
+
+def depthwise(
+    layer: Depthwise, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str, amount: float
+) -> list[Contender]:
+    """The same with a group for each channel. w: [rows, columns, C, 1]."""
+    steps = Steps(layer.stride, 1, 1, layer.channels)
+    if direction == "dw":
+        wanted = wanted.swapaxes(2, 3)
+    return [
+        _convolve(name, steps, [x, dy], w.swapaxes(2, 3), bias, wanted, direction, memory_format, amount)
+        for name, memory_format in FORMATS.items()
+    ]
+
+
+class Steps(NamedTuple):
+    """How windows move, alike on both axes."""
+
+    stride: int
+    padding: int
+    dilation: int
+    groups: int
 
 
 def _convolve(
     name: str,
-    layer: Layer,
+    steps: Steps,
     images: Sequence[Array],
     w: Array,
     bias: Array,
     wanted: Reference,
     direction: str,
     memory_format: torch.memory_format,
+    amount: float,
 ) -> Contender:
     x, dy = (torch.from_numpy(a).permute(0, 3, 1, 2).clone(memory_format=memory_format) for a in images)
     weights = torch.from_numpy(w).permute(3, 2, 0, 1).clone(memory_format=memory_format)
     biases = torch.from_numpy(bias)
-    stride, padding, dilation = [layer.stride] * 2, [layer.padding] * 2, [layer.dilation] * 2
+    stride, padding, dilation = [steps.stride] * 2, [steps.padding] * 2, [steps.dilation] * 2
     mask = [direction == "dx", direction == "dw", direction == "dw"]
 
     def run() -> torch.Tensor:
         if direction == "forward":
-            return torch.conv2d(x, weights, biases, stride, padding, dilation)
+            return torch.conv2d(x, weights, biases, stride, padding, dilation, steps.groups)
         dx, dw, _ = torch.ops.aten.convolution_backward(
-            dy, x, weights, [layer.filters], stride, padding, dilation, False, [0, 0], 1, mask
+            dy, x, weights, [bias.size], stride, padding, dilation, False, [0, 0], steps.groups, mask
         )
         result: torch.Tensor = dx if direction == "dx" else dw
         return result
@@ -68,7 +94,7 @@ def _convolve(
         order = (2, 3, 1, 0) if direction == "dw" else (0, 2, 3, 1)
         return distance(run().permute(order).numpy(), wanted)
 
-    return Contender(name, "peer", run, layer.flops, error)
+    return Contender(name, "peer", run, amount, error)
 
 
 def optimizers(rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float, norm: float) -> list[Contender]:

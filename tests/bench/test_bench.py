@@ -21,13 +21,14 @@ from bench.harness import (
     WrongResult,
     best_peer,
     beyond,
+    binding_limit,
     measure,
     plan_turn,
     ratio,
     spread_of,
     turns,
 )
-from bench.kernels import conv, gemm, optimizers
+from bench.kernels import conv, depthwise, gemm, optimizers
 from bench.remote import Remote
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,20 @@ def test_spread_is_the_quartiles_distance_over_the_median():
     assert spread_of([7.0]) == spread_of([7.0, 7.0, 7.0])
     with pytest.raises(ValueError, match="at least one"):
         spread_of([])
+
+
+def test_the_limit_is_the_lower_one():
+    timings = {"fma": timing([1.0, 1.0], "limit", 9.0), "stream": timing([1.0, 2.0], "limit", 6.0), "ours": timing([1.0, 1.0])}
+    assert binding_limit(Result("a", "GB/s", timings)) is timings["stream"]
+    assert binding_limit(Result("a", "GB/s", {"ours": timings["ours"]})) is None
+
+
+@pytest.mark.parametrize("layer", [depthwise.Layer(5, 8, images=2), depthwise.Layer(6, 3, stride=2, images=1)])
+def test_depthwise_meets_its_reference(layer):
+    for direction in depthwise.PASSES:
+        ours = depthwise.case(layer, direction, Plan(threads=1)).contenders[0]
+        assert ours.error() < 1e-5
+        assert ours.amount == 4 * layer.images * layer.channels * (layer.size**2 + layer.out**2)
 
 
 def test_ratio_divides_round_by_round_not_median_by_median():
