@@ -20,9 +20,9 @@ def forward(x, w, bias, relu, y_shape, strides, dilation, before):
 
 def backward(x, w, dy, strides, dilation, before):
     """dx, dw, dbias."""
-    dx, whole, dbias = conv.backward(x, whole(w), dy, strides, dilation, before)
+    dx, dwhole, dbias = conv.backward(x, whole(w), dy, strides, dilation, before)
     dw = np.empty(w.shape)
     multiplier = w.shape[-1]
     for c in range(w.shape[-2]):
-        dw[..., c, :] = whole[..., c, c * multiplier : (c + 1) * multiplier]
+        dw[..., c, :] = dwhole[..., c, c * multiplier : (c + 1) * multiplier]
     return dx, dw, dbias

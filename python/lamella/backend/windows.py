@@ -217,9 +217,7 @@ def _depthwise(
 
 
 @in_graphs
-def local_conv1d(
-    inputs: Value, kernel: Value, kernel_size: Numbers, strides: Numbers, data_format: str | None = None
-) -> Value:
+def local_conv1d(inputs: Value, kernel: Value, kernel_size: Numbers, strides: Numbers, data_format: str | None = None) -> Value:
     """Each window of steps [N, T, C] times weights of its own. kernel: [P, k*C, filters].
 
     Raises:

@@ -43,9 +43,7 @@ def local_conv(
     """
     axes, channels = len(size), x.shape[-1]
     if x.ndim != axes + 2 or kernel.ndim != 3:
-        raise ValueError(
-            f"local_conv: expected {layout(axes)} and a kernel [P, K, F], got shapes {x.shape} and {kernel.shape}"
-        )
+        raise ValueError(f"local_conv: expected {layout(axes)} and a kernel [P, K, F], got shapes {x.shape} and {kernel.shape}")
     (window, steps, _, _), counts = place(x.shape, size, strides, None, "valid", "local_conv")
     places, terms = int(np.prod(counts)), channels * int(np.prod(window))
     if kernel.shape[:2] != (places, terms):
