@@ -1,4 +1,4 @@
-"""The five whole models, described once; each side builds its own from this."""
+"""The whole models, described once; each side builds its own from this."""
 
 from __future__ import annotations
 
@@ -46,7 +46,22 @@ class Dense:
     units: int
 
 
-Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Drop | Dense
+@dataclass(frozen=True)
+class Embed:
+    """Whole numbers below `words` to vectors."""
+
+    words: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """sigmoid, tanh; the last output."""
+
+    units: int
+
+
+Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Drop | Dense | Embed | Lstm
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -104,6 +119,8 @@ NETS = [
             *(Conv(256, "same", norm=True), Conv(256, "same", norm=True), GlobalPool()),
         ),
     ),
+    Net("imdb_lstm", (80,), 2, 32, 20, (Embed(20_000, 128), Lstm(128))),
+    Net("text_generation", (40, 57), 57, 128, 8, (Lstm(128),)),
 ]
 
 
@@ -121,7 +138,9 @@ def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
             shape = shape[2:]
         elif isinstance(layer, Flatten):
             shape = (int(np.prod(shape)),)
-        elif isinstance(layer, Dense):
+        elif isinstance(layer, Embed):
+            shape = (*shape, layer.units)
+        elif isinstance(layer, Dense | Lstm):
             shape = (layer.units,)
 
 
@@ -130,9 +149,11 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
     generator = np.random.default_rng(1)
     weights: list[NDArray[np.float32]] = []
 
-    def kernel(window: int, inputs: int, units: int, shape: Shape) -> None:
-        limit = (6 / (window * (inputs + units))) ** 0.5
+    def uniform(limit: float, shape: Shape) -> None:
         weights.append(generator.uniform(-limit, limit, shape).astype(np.float32))
+
+    def kernel(window: int, inputs: int, units: int, shape: Shape) -> None:
+        uniform((6 / (window * (inputs + units))) ** 0.5, shape)
         weights.append(np.zeros(units, np.float32))
 
     for layer, shape in walk(net):
@@ -143,11 +164,21 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
             if layer.norm:
                 one, zero = np.ones(layer.filters, np.float32), np.zeros(layer.filters, np.float32)
                 weights += [one, zero, zero, one]
+        elif isinstance(layer, Embed):
+            uniform(0.05, (layer.words, layer.units))
+        elif isinstance(layer, Lstm):
+            uniform((6 / (shape[-1] + 4 * layer.units)) ** 0.5, (shape[-1], 4 * layer.units))
+            uniform((3 / layer.units) ** 0.5, (layer.units, 4 * layer.units))  # the spread of Keras's orthogonal matrix
+            weights.append(np.zeros(4 * layer.units, np.float32))
     return weights
 
 
-def data(net: Net) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Synthetic samples, channels last, and labels."""
+def data(net: Net) -> tuple[NDArray[np.float32] | NDArray[np.int64], NDArray[np.int64]]:
+    """Synthetic samples, channels last, or words, and labels."""
     generator = np.random.default_rng(2)
-    x = generator.standard_normal((net.samples, *net.input), np.float32)
+    x: NDArray[np.float32] | NDArray[np.int64]
+    if isinstance(net.layers[0], Embed):
+        x = generator.integers(0, net.layers[0].words, (net.samples, *net.input))
+    else:
+        x = generator.standard_normal((net.samples, *net.input), np.float32)
     return x, generator.integers(0, net.classes, net.samples)

@@ -18,7 +18,7 @@ class LamellaTrainer:
         lamella.utils.set_random_seed(3)
         self.net = net
         x, labels = nets.data(net)
-        self.x, self.y = x.astype(dtype), to_categorical(labels, net.classes, dtype)
+        self.x, self.y = x if x.dtype.kind == "i" else x.astype(dtype), to_categorical(labels, net.classes, dtype)
         self.model = build(net, dropout=True)
 
     def epoch(self) -> None:
@@ -39,7 +39,8 @@ class LamellaTrainer:
 
 def build(net: nets.Net, *, dropout: bool) -> lamella.Sequential:
     model = lamella.Sequential()
-    model.add(layers.InputLayer(input_shape=net.input))
+    words = isinstance(net.layers[0], nets.Embed)
+    model.add(layers.InputLayer(input_shape=net.input, dtype="int64" if words else None))
     for layer in net.layers:
         if isinstance(layer, nets.Conv):
             activation = "linear" if layer.norm else "relu"
@@ -55,6 +56,10 @@ def build(net: nets.Net, *, dropout: bool) -> lamella.Sequential:
             model.add(layers.Flatten())
         elif isinstance(layer, nets.Dense):
             model.add(layers.Dense(layer.units, activation="relu"))
+        elif isinstance(layer, nets.Embed):
+            model.add(layers.Embedding(layer.words, layer.units))
+        elif isinstance(layer, nets.Lstm):
+            model.add(layers.LSTM(layer.units, recurrent_activation="sigmoid"))
         elif dropout:
             model.add(layers.Dropout(layer.rate))
     model.add(layers.Dense(net.classes, activation="softmax"))

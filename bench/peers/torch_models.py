@@ -18,7 +18,7 @@ class TorchTrainer:
         self.net, self.channels_last = net, channels_last
         x, labels = nets.data(net)
         # Indexing samples keeps the layout that they are stored in, so both formats find theirs ready.
-        self.x = torch.from_numpy(x).to(torch.get_default_dtype())
+        self.x = torch.from_numpy(x if x.dtype.kind == "i" else x.astype(dtype))
         if self.x.ndim == 4 and not channels_last:
             self.x = self.x.permute(0, 3, 1, 2).contiguous()
         self.y = torch.from_numpy(labels)
@@ -90,9 +90,31 @@ def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
             dense = nn.Linear(shape[0], layer.units)
             fill(dense, kernel.T, next(weights))
             modules += [dense, nn.ReLU()]
+        elif isinstance(layer, nets.Embed):
+            modules.append(nn.Embedding.from_pretrained(next(weights), freeze=False))  # type: ignore[no-untyped-call]
+        elif isinstance(layer, nets.Lstm):
+            modules.append(LastOutput(shape[-1], layer.units, [next(weights) for _ in range(3)]))
         elif dropout:
             modules.append(nn.Dropout(layer.rate))
     return nn.Sequential(*modules[:-1])  # the last is the output's relu
+
+
+class LastOutput(nn.Module):
+    """An LSTM's, from kernel, recurrent kernel and bias in Keras's layout; gates have the same order."""
+
+    def __init__(self, features: int, units: int, weights: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, units, batch_first=True)
+        kernel, recurrent, bias = weights
+        with torch.no_grad():
+            self.lstm.weight_ih_l0.copy_(kernel.T)
+            self.lstm.weight_hh_l0.copy_(recurrent.T)
+            self.lstm.bias_ih_l0.copy_(bias)
+            self.lstm.bias_hh_l0.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.lstm(x)[0]
+        return outputs[:, -1]
 
 
 def fill(module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, weight: torch.Tensor, bias: torch.Tensor) -> None:
