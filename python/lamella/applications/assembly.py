@@ -11,6 +11,7 @@ import numpy as np
 from lamella.applications.input_shape import _obtain_input_shape
 from lamella.applications.modules import check_modules
 from lamella.applications.weights import Published
+from lamella.backend import is_keras_tensor
 from lamella.core.config import image_data_format
 from lamella.core.types import Value
 from lamella.graph.symbolic import Symbolic
@@ -89,12 +90,16 @@ class Assembly:
             weights=weights,
         )
         self.input: Symbolic
+        self.inputs: list[Symbolic]
         if input_tensor is None:
             self.input = Input(shape=self.input_shape)
+        elif isinstance(input_tensor, Symbolic) and is_keras_tensor(input_tensor):
+            self.input = input_tensor
         else:
-            self.input = (
-                input_tensor if isinstance(input_tensor, Symbolic) else Input(shape=self.input_shape, tensor=input_tensor)
-            )
+            self.input = Input(shape=self.input_shape, tensor=input_tensor)
+        # What an Input stands for, a placeholder of K say, is computed by K.function, and no input of the model.
+        given = isinstance(input_tensor, Symbolic) and self.input is input_tensor
+        self.inputs = get_source_inputs(self.input) if given else [self.input]
 
     def model(self, x: Value, name: str, *, top: Top, published: Published, pool_name: str = "") -> Model:
         """The network that ends in the features x, with what the arguments ask for after them, and its weights.
@@ -109,7 +114,7 @@ class Assembly:
         elif self.pooling is not None:
             pool = GlobalAveragePooling2D if self.pooling == "avg" else GlobalMaxPooling2D
             x = pool(name=pool_name.format(self.pooling) or None)(x)
-        model = Model(get_source_inputs(self.input), x, name=name)
+        model = Model(self.inputs, x, name=name)
         if self.weights == "imagenet":
             model.load_weights(published[self.include_top].fetch(f"{self.network}(weights='imagenet')"))
         elif self.weights is not None:
