@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -12,20 +12,18 @@ from numpy.typing import ArrayLike, DTypeLike
 from lamella.core import config
 from lamella.core.types import Array
 from lamella.core.warn import warn
-from lamella.preprocessing.image.affine import affine_matrix, apply_affine_transform, augment_batch
+from lamella.preprocessing.image.affine import affine_matrix, augment_batch
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.files import ColorMode
-from lamella.preprocessing.image.formats import checked_format, warn_of_channels
+from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.mixing import erase, mix
-from lamella.preprocessing.image.pixels import WHITE, apply_brightness_shift, apply_channel_shift
+from lamella.preprocessing.image.normalization import Normalization
+from lamella.preprocessing.image.pixels import WHITE
 from lamella.preprocessing.image.reading import FileOptions
-
-# A range of shifts: a share of the image's side if below 1, else pixels; a list of pixels to choose from.
-ShiftRange: TypeAlias = float | Sequence[float] | Array
-
+from lamella.preprocessing.image.transforms import ShiftRange
 
 # What moves pixels, of a transform's parameters.
 _PLACES = ("theta", "tx", "ty", "shear", "zx", "zy")
@@ -37,14 +35,7 @@ _DEPRECATED = {
 }
 
 
-class Draws(Protocol):
-    """What NumPy's module `random`, a RandomState and a Generator have in common."""
-
-    def random(self) -> float: ...
-    def choice(self, a: Any) -> Any: ...
-
-
-class ImageDataGenerator:
+class ImageDataGenerator(Normalization):
     """Makes batches of images that are changed at random and normalized.
 
     The order, of each image: one affine transform (rotation, shift, shear, zoom around the centre), channel shift, flips,
@@ -164,9 +155,7 @@ class ImageDataGenerator:
         self.cutmix_alpha = cutmix_alpha
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
-        self.mean: Array | None = None
-        self.std: Array | None = None
-        self.principal_components: Array | None = None
+        self.mean = self.std = self.principal_components = None
         self._settle_normalization()
 
     def _settle_normalization(self) -> None:
@@ -186,8 +175,6 @@ class ImageDataGenerator:
                 warn(
                     f"This ImageDataGenerator specifies `{kind}_std_normalization`, which overrides setting of `{kind}_center`."
                 )
-
-    # Iterators ---------------------------------------------------------------------------------------------------------
 
     def flow(
         self,
@@ -318,86 +305,6 @@ class ImageDataGenerator:
             **kwargs,
         )
 
-    # Random changes ----------------------------------------------------------------------------------------------------
-
-    def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
-        """What `apply_transform` takes, drawn at random.
-
-        Args:
-            img_shape: Of one image.
-            seed: Draws as keras-preprocessing does after np.random.seed(seed), and leaves NumPy's global state as it is. None:
-                from that state.
-        """
-        return self.draw_transform(img_shape, np.random if seed is None else np.random.RandomState(seed))
-
-    def draw_transform(self, img_shape: Sequence[int], draws: Draws) -> dict[str, Any]:
-        """The same with numbers from `draws`, a RandomState or Generator, say, in the order of keras-preprocessing."""
-        rows, columns = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
-        theta = _uniform(draws, -self.rotation_range, self.rotation_range) if self.rotation_range else 0
-        tx = _shift(draws, self.height_shift_range, rows)
-        ty = _shift(draws, self.width_shift_range, columns)
-        shear = _uniform(draws, -self.shear_range, self.shear_range) if self.shear_range else 0
-        zx = zy = 1.0
-        if not self.zoom_range[0] == self.zoom_range[1] == 1:
-            zx, zy = _uniform(draws, *self.zoom_range), _uniform(draws, *self.zoom_range)
-        # Both draws are made, whatever they are for: images and masks stay in step.
-        horizontal, vertical = draws.random() < 0.5, draws.random() < 0.5
-        channels = self.channel_shift_range
-        return {
-            "theta": theta,
-            "tx": tx,
-            "ty": ty,
-            "shear": shear,
-            "zx": zx,
-            "zy": zy,
-            "flip_horizontal": horizontal and self.horizontal_flip,
-            "flip_vertical": vertical and self.vertical_flip,
-            "channel_shift_intensity": _uniform(draws, -channels, channels) if channels != 0 else None,
-            "brightness": None if self.brightness_range is None else _uniform(draws, *self.brightness_range),
-        }
-
-    def apply_transform(self, x: Array, transform_parameters: Mapping[str, Any]) -> Array:
-        """One image, changed as get_random_transform's result says.
-
-        Args:
-            x: Rank 3.
-            transform_parameters: "theta", "tx" (rows), "ty" (columns), "shear", "zx" (rows), "zy", "flip_horizontal",
-                "flip_vertical", "channel_shift_intensity", "brightness"; what is missing changes nothing.
-
-        Returns:
-            x itself if nothing changes.
-        """
-        given = transform_parameters.get
-        row_axis, col_axis = self.row_axis - 1, self.col_axis - 1
-        changed: Array = apply_affine_transform(
-            x,
-            given("theta", 0),
-            given("tx", 0),
-            given("ty", 0),
-            given("shear", 0),
-            given("zx", 1),
-            given("zy", 1),
-            row_axis=row_axis,
-            col_axis=col_axis,
-            channel_axis=self.channel_axis - 1,
-            fill_mode=self.fill_mode,
-            cval=self.cval,
-            order=self.interpolation_order,
-        )
-        if given("channel_shift_intensity") is not None:
-            changed = apply_channel_shift(changed, transform_parameters["channel_shift_intensity"], self.channel_axis - 1)
-        if given("flip_horizontal"):
-            changed = np.flip(changed, col_axis)
-        if given("flip_vertical"):
-            changed = np.flip(changed, row_axis)
-        if given("brightness") is not None:
-            changed = apply_brightness_shift(changed, transform_parameters["brightness"])
-        return changed
-
-    def random_transform(self, x: Array, seed: int | None = None) -> Array:
-        """One image, changed at random; see get_random_transform."""
-        return self.apply_transform(x, self.get_random_transform(x.shape, seed))
-
     def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
         """See Augments.fill. What a subclass has changed is called for each image; else one kernel makes the batch."""
         numbers: list[int] = []
@@ -412,7 +319,7 @@ class ImageDataGenerator:
             numbers = list(samples)
             if given:
                 drawn: list[dict[str, Any]] = [{}] * len(given)
-                if not self._keeps_pixels():
+                if not self.keeps_pixels() or self._overrides("get_random_transform") or self._overrides("draw_transform"):
                     drawn = [self._drawn(image.shape, draws.of(sample)) for image, sample in zip(given, numbers)]
                 self._fill_at_once(out[: len(given)], given, drawn)
         if self.erasing_probability:
@@ -451,156 +358,25 @@ class ImageDataGenerator:
             rescale=self.rescale or None if plain else None,
             samplewise_center=plain and self.samplewise_center,
             samplewise_std_normalization=plain and self.samplewise_std_normalization,
-            mean=self._of_channels("featurewise_center", self.mean, shape) if plain else None,
-            std=self._of_channels("featurewise_std_normalization", self.std, shape) if plain else None,
+            mean=self.of_channels("featurewise_center", self.mean, shape) if plain else None,
+            std=self.of_channels("featurewise_std_normalization", self.std, shape) if plain else None,
         )
         if first:
             out[...] = np.moveaxis(batch, 3, 1)
         if self.preprocessing_function is not None:
             for place in out:
                 place[...] = self.standardize(place)
-        elif (components := self._fitted("zca_whitening", self.principal_components)) is not None:
+        elif (components := self.fitted("zca_whitening", self.principal_components)) is not None:
             out[...] = (out.reshape(len(out), -1) @ components).reshape(out.shape)
-
-    def _of_channels(self, what: str, statistic: Array | None, shape: tuple[int, ...]) -> Array | None:
-        """A statistic of the data with channels last: one number for each channel, or for each number of an image."""
-        statistic = self._fitted(what, statistic)
-        if statistic is None:
-            return None
-        axis = self.channel_axis - 1
-        if np.shape(statistic) == tuple(length if i == axis else 1 for i, length in enumerate(shape)):  # as `fit` makes it
-            return statistic.reshape(-1)
-        return np.moveaxis(np.broadcast_to(statistic, shape), axis, 2)
 
     def _drawn(self, shape: tuple[int, ...], draws: np.random.Generator) -> dict[str, Any]:
         if self._overrides("get_random_transform"):
             return self.get_random_transform(shape, seed=int(draws.integers(2**32)))
         return self.draw_transform(shape, draws)
 
-    def _keeps_pixels(self) -> bool:
-        """Whether no transform changes anything, so that none need be drawn."""
-        ranges = (self.rotation_range, self.shear_range, self.channel_shift_range, self.horizontal_flip, self.vertical_flip)
-        return not (
-            any(ranges)
-            or self.brightness_range is not None
-            or np.any(self.width_shift_range)
-            or np.any(self.height_shift_range)
-            or self.zoom_range != [1, 1]
-            or self._overrides("get_random_transform")
-            or self._overrides("draw_transform")
-        )
-
     def _overrides(self, method: str) -> bool:
         """Whether a user's subclass has a method of its own."""
         return getattr(type(self), method) is not getattr(ImageDataGenerator, method)
-
-    # Normalization -----------------------------------------------------------------------------------------------------
-
-    def standardize(self, x: Array) -> Array:
-        """x normalized, in place if it is of a floating dtype and no function of the user's returns another array.
-
-        Args:
-            x: One image, rank 3. A batch counts as one large image in the samplewise statistics, as in Keras.
-
-        Deviation:  Integers become floats; in Keras they raise an error.
-        """
-        if self.preprocessing_function is not None:
-            x = np.asarray(self.preprocessing_function(x))
-        return self.normalize(x)
-
-    def normalize(self, x: Array) -> Array:
-        """What `standardize` does after the user's function."""
-        changes = (
-            self.rescale or self.samplewise_center or self.samplewise_std_normalization or self.featurewise_center
-            or self.featurewise_std_normalization or self.zca_whitening
-        )  # fmt: skip
-        if not changes:
-            return x
-        if x.dtype.kind != "f":
-            x = x.astype(config.floatx())
-        if self.rescale:
-            x *= self.rescale
-        if self.samplewise_center:
-            x -= x.mean()
-        if self.samplewise_std_normalization:
-            x /= x.std() + 1e-6
-        if (mean := self._fitted("featurewise_center", self.mean)) is not None:
-            x -= mean
-        if (std := self._fitted("featurewise_std_normalization", self.std)) is not None:
-            x /= std + 1e-6
-        if (components := self._fitted("zca_whitening", self.principal_components)) is not None:
-            x = (x.reshape(-1, np.prod(x.shape[-3:])) @ components).reshape(x.shape)
-        return x
-
-    def _fitted(self, what: str, statistic: Array | None) -> Array | None:
-        """The statistic that an argument of the constructor asks for; None, with a warning, if it is not there yet."""
-        if not getattr(self, what):
-            return None
-        if statistic is None:
-            warn(
-                f"This ImageDataGenerator specifies `{what}`, but it hasn't been fit on any training data. Fit it first by "
-                "calling `.fit(numpy_data)`."
-            )
-        return statistic
-
-    def fit(self, x: ArrayLike, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Take the statistics of the data that featurewise normalization and ZCA whitening need: `mean`, `std` and
-        `principal_components`.
-
-        Args:
-            x: [N, H, W, C], or [N, C, H, W] for channels_first; stays as it is.
-            augment: Whether to take them of images that are changed at random.
-            rounds: How many times each image is changed then.
-            seed: Of these changes.
-
-        Raises:
-            ValueError: For another rank.
-
-        Deviation:  `rescale` comes first, as keras-preprocessing has it from 1.1.1 on: else the statistics are of other values
-            than those that they are applied to. Sums are taken in float64. NumPy's global state stays as it is.
-        """
-        data = np.array(x, dtype=self.dtype)
-        if data.ndim != 4:
-            raise ValueError(f"Input to `.fit()` should have rank 4. Got array with shape: {data.shape}")
-        warn_of_channels("Expected input to be images (as Numpy array)", data.shape, self.data_format)
-        if self.rescale:
-            data *= self.rescale
-        if augment:
-            draws = np.random if seed is None else np.random.RandomState(seed)
-            changed = np.empty((rounds * len(data), *data.shape[1:]), self.dtype)
-            for i in range(len(changed)):
-                image = data[i % len(data)]
-                changed[i] = self.apply_transform(image, self.draw_transform(image.shape, draws))
-            data = changed
-        axes = (0, self.row_axis, self.col_axis)
-        if self.featurewise_center:
-            self.mean = data.mean(axes, dtype=np.float64, keepdims=True)[0].astype(self.dtype)
-            data -= self.mean
-        if self.featurewise_std_normalization:
-            self.std = data.std(axes, dtype=np.float64, keepdims=True)[0].astype(self.dtype)
-            data /= self.std + 1e-6
-        if self.zca_whitening:
-            flat = data.reshape(len(data), -1).astype(np.float64)
-            vectors, variances, _ = np.linalg.svd(flat.T @ flat / len(flat))
-            whitening = (vectors / np.sqrt(variances + self.zca_epsilon)) @ vectors.T
-            self.principal_components = whitening.astype(self.dtype)
-
-
-def _uniform(draws: Draws, low: float, high: float) -> float:
-    # What `uniform(low, high)` of NumPy's RandomState computes, bit for bit, at a fifth of its time.
-    return low + (high - low) * draws.random()
-
-
-def _shift(draws: Draws, shift_range: ShiftRange, side: int) -> Any:
-    """Pixels."""
-    if isinstance(shift_range, (float, np.floating)):
-        share = side if shift_range < 1 else 1
-        return _uniform(draws, -shift_range, shift_range) * share if shift_range else 0
-    if np.ndim(shift_range) == 0 and not shift_range:
-        return 0
-    # An integer n: of 0 to n - 1.
-    pixels = draws.choice(shift_range) * draws.choice([-1, 1])
-    return pixels * side if np.max(shift_range) < 1 else pixels
 
 
 def _two_factors(zoom_range: float | Sequence[float]) -> list[float]:
