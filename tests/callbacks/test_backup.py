@@ -19,7 +19,8 @@ from lamella.callbacks import (
     ProgbarLogger,
     ReduceLROnPlateau,
 )
-from lamella.layers import BatchNormalization, Dense, Dropout, Layer
+from lamella.layers import GRU, LSTM, BatchNormalization, Bidirectional, Dense, Dropout, Layer
+from lamella.models import Sequential
 from lamella.optimizers import SGD, Adam
 from lamella.saving import ModelFileError
 from lamella.utils import Sequence, set_random_seed
@@ -408,3 +409,35 @@ def test_metrics_that_gather_an_epoch_go_on_within_it(tmp_path):
             run_once(cut)
         assert run_once() == straight
     assert 0 < straight["exact"][1] < 1 and straight["exact"] != straight["auc"]
+
+
+def test_stateful_layers_go_on_with_what_they_carried_over(tmp_path):
+    """Cut in the middle of an epoch; a fresh model, whose states are zeros, goes on to the bits of a run through."""
+
+    def made():
+        set_random_seed(3)
+        first = LSTM(3, stateful=True, return_sequences=True, batch_input_shape=(2, 4, 1))
+        model = Sequential([first, Bidirectional(GRU(2, stateful=True)), Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    rng = np.random.default_rng(0)
+    data = {"x": rng.normal(size=(12, 4, 1)), "y": rng.normal(size=(12, 1)), "batch_size": 2, "shuffle": False, "verbose": 0}
+    straight = made()
+    straight.fit(**data, epochs=2)
+
+    def stop(batch, logs):
+        if batch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made().fit(**data, epochs=2, callbacks=[BackupAndRestore(tmp_path, save_freq=2), LambdaCallback(on_batch_end=stop)])
+    resumed = made()
+    resumed.fit(**data, epochs=2, callbacks=[BackupAndRestore(tmp_path, save_freq=2)])
+    for one, other in zip(resumed.get_weights(), straight.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    state = straight.get_training_state()
+    assert [each.shape for each in state["states"]] == [(2, 3), (2, 3), (2, 2), (2, 2)] and np.any(state["states"][0])
+    state["states"].pop()
+    with pytest.raises(ValueError, match="carry over shapes"):
+        made().set_training_state(state)

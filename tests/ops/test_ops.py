@@ -167,3 +167,15 @@ def test_an_op_of_a_scalar_array_is_an_array(name):
         assert type(y.value) is np.ndarray and y.shape == ()
         assert float(ops.sum(y)) == float(y)
     assert type(ops.clip(np.array(0.5), low=0.0, high=0.25)) is np.ndarray
+
+
+def test_equal_maxima_of_all_places_share_the_gradient_and_of_a_window_the_first_has_it():
+    x = np.array([3.0, 3.0, 0.0, 3.0]).reshape(1, 4, 1)
+    with Tape() as tape:
+        (shared,) = tape.gradients(ops.sum(ops.multiply(ops.global_max_pool(tape.watch(x)), 6.0)))
+    with Tape() as tape:
+        (first,) = tape.gradients(ops.sum(ops.max_pool(tape.watch(x), size=(4,), strides=(4,))))
+    assert shared.ravel().tolist() == [2.0, 2.0, 0.0, 2.0] and first.ravel().tolist() == [1.0, 0.0, 0.0, 0.0]
+    with Tape() as tape:
+        by_max = tape.gradients(ops.sum(ops.max(tape.watch(x), axis=1)))[0]
+    np.testing.assert_array_equal(shared, 6.0 * by_max)

@@ -17,14 +17,15 @@ from lamella.core.random import get_global_state, set_global_state
 from lamella.saving import tree
 from lamella.saving.errors import ModelFileError
 
-_VERSION = 2
+_VERSION = 3
 
 
 class BackupAndRestore(Callback):
     """Backs the whole training up, and takes it up again where the last backup was made; put it into the fit that a
     script which is started anew begins with.
 
-    In the backup are weights, optimizer, random numbers, the state of every callback (see Callback.get_state), History,
+    In the backup are weights, optimizer, random numbers, what stateful layers carry over, the state of every callback (see
+    Callback.get_state), History,
     and the place in the data. The same script, on the same data, then ends with the same bits as if it had run through: order
     of samples, dropout, learning rates and what EarlyStopping remembers included. It is deleted when training ends well,
     and stays when an error or Ctrl-C ends it.

@@ -29,6 +29,13 @@ class SavedLayer(WeightedLayer, Protocol):
         ...
 
 
+class MovedState(Protocol):
+    """That a stateful layer moves a Variable in each batch."""
+
+    @property
+    def variable(self) -> Variable: ...
+
+
 class TrainableModel(Protocol):
     """What fit, evaluate, predict and a step ask of a model.
 
@@ -47,6 +54,8 @@ class TrainableModel(Protocol):
     def layers(self) -> Sequence[WeightedLayer]: ...
     @property
     def input_names(self) -> Sequence[str]: ...
+    @property
+    def state_updates(self) -> Sequence[MovedState]: ...
     @property
     def penalties(self) -> Sequence[Callable[[], Value]]:
         """What the loss gets besides the outputs' losses, as of the last run."""

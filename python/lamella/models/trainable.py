@@ -238,8 +238,9 @@ class Trainable(GeneratorMethods):
         return _evaluate.activations_on_batch(_whole(self), self._expected_inputs(), x)
 
     def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
-        """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, and
-        within an epoch what metrics have gathered; as lists and dicts of numbers and arrays. Not in Keras.
+        """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, what
+        stateful layers carry over, and within an epoch what metrics have gathered; as lists and dicts of numbers and arrays.
+        Not in Keras.
         """
         from lamella.training import state
 

@@ -110,9 +110,16 @@ def global_avg_pool(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def global_max_pool(x: Array) -> tuple[Array, Backward]:
-    """Largest of all places: [N, ..., C] -> [N, C]. The first of equals gets the gradient."""
-    y, back = _global_max(x, "global_max_pool")
-    return y, lambda dy, need: (back(dy),)
+    """Largest of all places: [N, ..., C] -> [N, C]. Equals share the gradient, as in Keras 2.2.5, where this is K.max."""
+    before, x = x.shape, _places(x, "global_max_pool")
+    y, _ = _global_max(x, "global_max_pool")
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        winners = x == y[:, None]
+        shares = dy / np.maximum(np.count_nonzero(winners, axis=1), 1)  # of NaN none wins
+        return (np.where(winners, shares.astype(dy.dtype, copy=False)[:, None], dy.dtype.type(0)).reshape(before),)
+
+    return y, backward
 
 
 def _global_max(x: Array, who: str) -> tuple[Array, Callable[[Array], Array]]:

@@ -1,4 +1,5 @@
-"""All that a training goes on from, as plain data: weights, optimizer, random numbers, metrics within an epoch."""
+"""All that a training goes on from, as plain data: weights, optimizer, random numbers, what stateful layers carry over, metrics
+within an epoch."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
             "weights": optimizer.get_weights(),
         },
         "random": steps.stream.get_state(),
+        "states": [variable.numpy() for variable in _carried(steps)],
         # An epoch begins with metrics that have counted nothing.
         "metrics": [gathered(metric) for metric in metrics] if within_epoch else None,
     }
@@ -39,6 +41,10 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.get_weights()]
     if came != wanted:
         raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")
+    carried = _carried(steps)
+    came, wanted = [array.shape for array in state["states"]], [variable.shape for variable in carried]
+    if came != wanted:
+        raise ValueError(f"the state is of stateful layers that carry over shapes {came}, the model's carry over {wanted}")
     metrics = _metrics(steps)
     gathered = state["metrics"]
     if gathered is not None and len(metrics) != len(gathered):
@@ -51,6 +57,8 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
     for name, value in of_optimizer["numbers"].items():
         numbers[name].assign(value)
     model.set_weights(state["weights"])
+    for variable, array in zip(carried, state["states"]):
+        variable.assign(array)
     for metric, attributes in zip(metrics, gathered or []):
         for name, value in attributes.items():
             now = vars(metric)[name]
@@ -59,6 +67,13 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
             else:
                 setattr(metric, name, copy.deepcopy(value))  # the caller keeps what came
     steps.stream.set_state(state["random"])
+
+
+def _carried(steps: Steps) -> list[Variable]:
+    """What stateful layers move in each batch and no weight holds."""
+    moved = {id(update.variable): update.variable for update in steps.model.state_updates}
+    held = {id(weight) for layer in steps.model.layers for weight in layer.weights}
+    return [variable for key, variable in moved.items() if key not in held]
 
 
 def _metrics(steps: Steps) -> list[Any]:
