@@ -24,6 +24,7 @@ SUITES = {
     "recurrent": "bench.kernels.recurrent",
     "embedding": "bench.embedding",
     "augmentation": "bench.augmentation",
+    "folder": "bench.folder",
     "steps": "bench.steps",
     "models": "bench.models",
     "hog": "bench.hog",

@@ -240,7 +240,7 @@ def bench(*arguments):
     return subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
-@pytest.mark.parametrize("suite", ["machine", "gemm", "recurrent", "embedding", "augmentation", "steps"])
+@pytest.mark.parametrize("suite", ["machine", "gemm", "recurrent", "embedding", "augmentation", "folder", "steps"])
 def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
     path = tmp_path / "out.json"
     done = bench(suite, "--quick", "--rounds", "2", "--without-torch", "--json", str(path))
