@@ -108,6 +108,8 @@ def test_a_mask_with_holes_repeats_outputs_and_keeps_states(kind):
 def test_a_mask_of_the_wrong_shape_is_refused_by_name(kind):
     with pytest.raises(ValueError, match=r"Layer net: mask should have `shape=\(samples, time\)`, got \(3, 4\)"):
         kind(2, name="net")(data(3, 5, 4), mask=np.ones((3, 4), bool))
+    with pytest.raises(ValueError, match="^Layer s: mask should"):  # whose name is in the message anyway
+        kind(2, name="s")(data(3, 5, 4), mask=np.ones((3, 4), bool))
 
 
 @kinds

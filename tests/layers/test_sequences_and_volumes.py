@@ -112,6 +112,14 @@ def test_the_mean_over_steps_counts_those_that_the_mask_lets_through(float64):
         assert layer.compute_mask(x, mask) is None
 
 
+@pytest.mark.parametrize("shape", [(2, 5), (1, 4), (2, 1), (4,), (2, 4, 1)])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_a_mask_of_another_shape_is_refused_by_name(shape, data_format):
+    x = np.ones((2, 4, 3) if data_format == "channels_last" else (2, 3, 4), "float32")
+    with pytest.raises(ValueError, match=r"Layer mine: expected a mask of shape \(2, 4\), \(samples, steps\), got"):
+        GlobalAveragePooling1D(data_format, name="mine")(x, mask=np.ones(shape, bool))
+
+
 def test_the_mask_of_a_graph_reaches_the_mean():
     x = np.ones((2, 4, 3), "float32")
     x[0, 2:] = 0

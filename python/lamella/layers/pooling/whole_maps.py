@@ -60,7 +60,8 @@ class GlobalAveragePooling1D(_GlobalPooling1D, self_contained=True):
     """Mean over the steps: [N, T, C] -> [N, C].
 
     With a mask [N, T] only the steps that it lets through count; a sample of which it lets none through gives NaN. No mask is
-    handed on. Other than Keras 2.2.5, the mask stands on the steps with channels_first, too.
+    handed on. Other than Keras 2.2.5, the mask stands on the steps with channels_first, too, and one of another shape, which would
+    be broadcast there, is refused (ValueError).
     """
 
     supports_masking = True
@@ -69,6 +70,10 @@ class GlobalAveragePooling1D(_GlobalPooling1D, self_contained=True):
         steps = to_last(inputs) if self.data_format == "channels_first" else inputs
         if mask is None:
             return global_avg_pool(steps)
+        if tuple(mask.shape) != tuple(steps.shape[:2]):
+            raise ValueError(
+                f"Layer {self.name}: expected a mask of shape {tuple(steps.shape[:2])}, (samples, steps), got {tuple(mask.shape)}"
+            )
         counts = reshape(cast(mask, dtype=str(steps.dtype)), shape=(*mask.shape, 1))
         with np.errstate(invalid="ignore"):
             return divide(sum_(multiply(steps, counts), axis=1), sum_(counts, axis=1))

@@ -198,7 +198,7 @@ class RNN(StatesInCall):
                 go_backwards=self.go_backwards,
             )
         except ValueError as error:
-            raise error if self.name in str(error) else ValueError(f"Layer {self.name}: {error}") from error
+            raise error if f"Layer {self.name}:" in str(error) else ValueError(f"Layer {self.name}: {error}") from error
         return stack_time(*outputs) if self.return_sequences else outputs[-1], last
 
     def get_initial_state(self, inputs: Value) -> list[Value]:
