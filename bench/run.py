@@ -27,6 +27,7 @@ SUITES = {
     "folder": "bench.folder",
     "steps": "bench.steps",
     "models": "bench.models",
+    "networks": "bench.networks",
     "hog": "bench.hog",
 }
 
