@@ -59,6 +59,15 @@ def test_segmentation():
     assert 0 <= float(lines["test iou"]) <= 1
 
 
+def test_transfer():
+    pytest.importorskip("sklearn")
+    lines = report(run("examples/transfer.py", "--images", 900, "--epochs", 6))
+    assert lines["images"] == "337 to train on, 110 to validate on"
+    assert lines["weights in the head"] == "1285 of 219829"
+    head, whole = float(lines["head alone"]), float(lines["all of it"])
+    assert 0.3 < head < whole and whole > 0.6  # 0.2 is chance
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """Two classes of 16x16 JPEGs, told apart by their color."""
