@@ -87,4 +87,4 @@ def test_a_path_that_is_not_there_is_found():
 
 def test_no_kind_of_source_is_left_out():
     kinds = {path.suffix for path in files() if path.parent != ROOT and prose(path) is None}
-    assert kinds <= {".txt", ".json", ".npz", ".gz", ".map", ".typed", ".so"}
+    assert kinds <= {".txt", ".json", ".npz", ".gz", ".xz", ".map", ".typed", ".so"}

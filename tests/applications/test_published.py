@@ -1,0 +1,48 @@
+"""Every layer of every network, its weights and what it computes: as real Keras 2.2.5 has them."""
+
+import importlib
+import json
+import lzma
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamella.core import config
+from lamella.core.names import reset_uids
+from lamella.models import Model
+from tests.golden.applications.network_lines import features_of, images_of, lines_of, some, weights_of
+
+RECORD = Path(__file__).parents[1] / "golden" / "applications" / "networks.json.xz"
+ENTRIES = json.loads(lzma.decompress(RECORD.read_bytes()))
+
+
+def label(entry):
+    _, name, data_format, arguments = entry["case"]
+    return "-".join([name, data_format[9:], *(f"{k}={v}" for k, v in arguments.items())])
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=label)
+def test_layers_and_numbers_are_the_published_ones(entry, zero_kernels):
+    module, name, data_format, arguments = entry["case"]
+    config.set_image_data_format(data_format)
+    reset_uids()
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ResNet50 without a top, and 1 channel
+        model = getattr(importlib.import_module(f"lamella.applications.{module}"), name)(weights=None, **given)
+    assert model.name == entry["model"]
+    assert lines_of(model) == entry["lines"]
+    if "features" in entry:
+        model.set_weights(weights_of(model))
+        features, outputs = Model(model.input, [features_of(model), model.output]).predict(images_of(model))
+        # Float32 through up to 700 layers: some 1e-6 of the largest number on either side.
+        np.testing.assert_allclose(some(features), entry["features"], rtol=0, atol=2e-5 * entry["largest"])
+        np.testing.assert_allclose(outputs, entry["outputs"], atol=1e-4)
+
+
+def test_every_network_is_recorded():
+    networks = {tuple(entry["case"][:2]) for entry in ENTRIES}
+    assert len(networks) == 19 and len({name for _, name in networks}) == 18
+    assert sum("features" in entry for entry in ENTRIES) == 11
