@@ -18,7 +18,7 @@ from lamella import _kernels
 # These are held against the peak of one core, or do too little for two.
 ONE_THREAD = ("gemm", "conv", "depthwise", "steps")
 # These can be counted in CPU time, on one thread.
-CPU_TIMED = (*ONE_THREAD, "recurrent", "embedding", "augmentation", "folder")
+CPU_TIMED = (*ONE_THREAD, "recurrent", "embedding", "augmentation", "folder", "blocks")
 ROUNDS, SLICE = 9, 0.1
 QUICK_ROUNDS, QUICK_SLICE = 3, 0.01
 

@@ -20,6 +20,13 @@ class Conv:
 
 
 @dataclass(frozen=True)
+class Separable:
+    """Depthwise 3x3, batch normalization, relu up to 6, then the same with a pointwise convolution: MobileNet's block. No bias."""
+
+    filters: int
+
+
+@dataclass(frozen=True)
 class Pool:
     """The largest of 2x2, stride 2."""
 
@@ -61,7 +68,7 @@ class Lstm:
     units: int
 
 
-Layer: TypeAlias = Conv | Pool | GlobalPool | Flatten | Drop | Dense | Embed | Lstm
+Layer: TypeAlias = Conv | Separable | Pool | GlobalPool | Flatten | Drop | Dense | Embed | Lstm
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -124,6 +131,10 @@ NETS = [
 ]
 
 
+# What is too small to be a model. Two blocks, so that one has a gradient to its input.
+BLOCKS = [Net("mobilenet_block", (28, 28, 256), 10, 8, 4, (Separable(256), Separable(256), GlobalPool()))]
+
+
 def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
     """Each layer, the output one included, with the shape that comes in, channels last."""
     shape = net.input
@@ -132,6 +143,8 @@ def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
         if isinstance(layer, Conv):
             shrink = 0 if layer.padding == "same" else 2
             shape = (shape[0] - shrink, shape[1] - shrink, layer.filters)
+        elif isinstance(layer, Separable):
+            shape = (*shape[:2], layer.filters)
         elif isinstance(layer, Pool):
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
         elif isinstance(layer, GlobalPool):
@@ -156,20 +169,28 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
         uniform((6 / (window * (inputs + units))) ** 0.5, shape)
         weights.append(np.zeros(units, np.float32))
 
+    def norm(channels: int) -> None:
+        one, zero = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+        weights.extend([one, zero, zero, one])
+
     for layer, shape in walk(net):
         if isinstance(layer, Dense):
             kernel(1, shape[0], layer.units, (shape[0], layer.units))
         elif isinstance(layer, Conv):
             kernel(9, shape[2], layer.filters, (3, 3, shape[2], layer.filters))
             if layer.norm:
-                one, zero = np.ones(layer.filters, np.float32), np.zeros(layer.filters, np.float32)
-                weights += [one, zero, zero, one]
+                norm(layer.filters)
         elif isinstance(layer, Embed):
             uniform(0.05, (layer.words, layer.units))
         elif isinstance(layer, Lstm):
             uniform((6 / (shape[-1] + 4 * layer.units)) ** 0.5, (shape[-1], 4 * layer.units))
             uniform((3 / layer.units) ** 0.5, (layer.units, 4 * layer.units))  # the spread of Keras's orthogonal matrix
             weights.append(np.zeros(4 * layer.units, np.float32))
+        elif isinstance(layer, Separable):
+            uniform((6 / (9 * (shape[2] + 1))) ** 0.5, (3, 3, shape[2], 1))
+            norm(shape[2])
+            uniform((6 / (shape[2] + layer.filters)) ** 0.5, (1, 1, shape[2], layer.filters))
+            norm(layer.filters)
     return weights
 
 

@@ -26,6 +26,7 @@ SUITES = {
     "augmentation": "bench.augmentation",
     "folder": "bench.folder",
     "steps": "bench.steps",
+    "blocks": "bench.blocks",
     "models": "bench.models",
     "networks": "bench.networks",
     "hog": "bench.hog",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 
 import lamella
@@ -9,6 +11,19 @@ from bench import nets
 from lamella import layers, optimizers
 from lamella.core.config import set_floatx
 from lamella.utils import to_categorical
+
+
+class Trainer(Protocol):
+    """One side of a benchmark of training."""
+
+    def epoch(self) -> None:
+        """Train on all data once."""
+
+    def losses(self, steps: int) -> list[float]:
+        """Of the first steps of a fresh model."""
+
+
+SAME: dict[str, Any] = {"padding": "same", "use_bias": False}
 
 
 class LamellaTrainer:
@@ -48,6 +63,11 @@ def build(net: nets.Net, *, dropout: bool) -> lamella.Sequential:
             if layer.norm:
                 model.add(layers.BatchNormalization())
                 model.add(layers.Activation("relu"))
+        elif isinstance(layer, nets.Separable):
+            for convolution in (layers.DepthwiseConv2D(3, **SAME), layers.Conv2D(layer.filters, 1, **SAME)):
+                model.add(convolution)
+                model.add(layers.BatchNormalization())
+                model.add(layers.ReLU(6.0))
         elif isinstance(layer, nets.Pool):
             model.add(layers.MaxPooling2D())
         elif isinstance(layer, nets.GlobalPool):

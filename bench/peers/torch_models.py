@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -69,11 +71,16 @@ def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
             fill(convolution, next(weights).permute(3, 2, 0, 1), next(weights))
             modules.append(convolution)
             if layer.norm:
-                norm = nn.BatchNorm2d(layer.filters, eps=1e-3, momentum=0.01)
-                fill(norm, next(weights), next(weights))
-                next(weights), next(weights)  # the moving mean and variance are torch's own 0 and 1
-                modules.append(norm)
+                modules.append(normalization(layer.filters, weights))
             modules.append(nn.ReLU())
+        elif isinstance(layer, nets.Separable):
+            channels = shape[2]
+            depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+            fill(depthwise, next(weights).permute(2, 3, 0, 1))
+            modules += [depthwise, normalization(channels, weights), nn.ReLU6()]
+            pointwise = nn.Conv2d(channels, layer.filters, 1, bias=False)
+            fill(pointwise, next(weights).permute(3, 2, 0, 1))
+            modules += [pointwise, normalization(layer.filters, weights), nn.ReLU6()]
         elif isinstance(layer, nets.Pool):
             modules.append(nn.MaxPool2d(2))
         elif isinstance(layer, nets.GlobalPool):
@@ -117,8 +124,15 @@ class LastOutput(nn.Module):
         return outputs[:, -1]
 
 
-def fill(module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, weight: torch.Tensor, bias: torch.Tensor) -> None:
+def normalization(channels: int, weights: Iterator[torch.Tensor]) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+    fill(norm, next(weights), next(weights))
+    next(weights), next(weights)  # the moving mean and variance are torch's own 0 and 1
+    return norm
+
+
+def fill(module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
     with torch.no_grad():
         module.weight.copy_(weight)
-        if module.bias is not None:
+        if module.bias is not None and bias is not None:
             module.bias.copy_(bias)

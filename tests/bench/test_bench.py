@@ -202,7 +202,7 @@ def test_our_kernels_meet_the_references_on_every_pass():
                 assert contender.error() < 1e-4, (case.name, contender.name)
 
 
-@pytest.mark.parametrize("net", nets.NETS, ids=lambda net: net.name)
+@pytest.mark.parametrize("net", [*nets.NETS, *nets.BLOCKS], ids=lambda net: net.name)
 def test_weights_fit_the_layers_of_each_net(net):
     shapes = [w.shape for w in nets.initial_weights(net)]
     dense = [layer for layer, _ in nets.walk(net) if isinstance(layer, nets.Dense)]

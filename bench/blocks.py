@@ -1,0 +1,32 @@
+"""Training steps of blocks of layers beside torch eager, all in this process, so that CPU time can be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.harness import Case, Contender, Plan
+from bench.models import CHECKED_STEPS, reference
+from bench.nets import BLOCKS, Net
+from bench.trainer import LamellaTrainer, Trainer
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    return (case(net, plan) for net in BLOCKS if plan.wants(net.name))
+
+
+def case(net: Net, plan: Plan) -> Case:
+    wanted = reference(net, plan)
+    sides: dict[str, Trainer] = {"lamella": LamellaTrainer(net, plan.threads, "float32")}
+    if plan.torch:
+        from bench.peers.torch_models import TorchTrainer
+
+        sides["torch channels_last"] = TorchTrainer(net, plan.threads, "float32", True)
+        sides["torch contiguous"] = TorchTrainer(net, plan.threads, "float32", False)
+
+    def contender(name: str, side: Trainer) -> Contender:
+        def error() -> float:
+            return max(abs(came / want - 1) for came, want in zip(side.losses(CHECKED_STEPS), wanted, strict=True))
+
+        return Contender(name, "ours" if name == "lamella" else "peer", side.epoch, net.samples, error)
+
+    return Case(net.name, "samples/s", [contender(name, side) for name, side in sides.items()])
