@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lamella import regularizers as regularizers
     from lamella import saving as saving
     from lamella import utils as utils
+    from lamella import wrappers as wrappers
     from lamella.keras_alias import install_as_keras as install_as_keras
     from lamella.layers import Input as Input
     from lamella.models import Model as Model
@@ -39,7 +40,7 @@ __version__ = "0.1.0"
 
 _ROOMS = frozenset(
     "activations applications backend callbacks config constraints datasets initializers layers losses metrics models ops "
-    "optimizers preprocessing regularizers saving tf_keras utils".split()
+    "optimizers preprocessing regularizers saving tf_keras utils wrappers".split()
 )
 _NAMES = {
     "Input": "layers",
