@@ -317,9 +317,8 @@ class CategoricalHinge(_OfLoss):
     loss = losses.CategoricalHinge()
 
 
-@register("metrics")
-class BinaryCrossentropy(_OfLoss):
-    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+class _OfSmoothedLabels(_OfLoss):
+    kind: ClassVar[Any]  # a class of loss that takes both
 
     def __init__(
         self,
@@ -331,24 +330,21 @@ class BinaryCrossentropy(_OfLoss):
         super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
-        self.loss = losses.BinaryCrossentropy(from_logits, label_smoothing)
+        self.loss = type(self).kind(from_logits, label_smoothing)
 
 
 @register("metrics")
-class CategoricalCrossentropy(_OfLoss):
+class BinaryCrossentropy(_OfSmoothedLabels):
     """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
 
-    def __init__(
-        self,
-        name: str | None = None,
-        dtype: str | None = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        super().__init__(name, dtype)
-        self.from_logits = from_logits
-        self.label_smoothing = label_smoothing
-        self.loss = losses.CategoricalCrossentropy(from_logits, label_smoothing)
+    kind = losses.BinaryCrossentropy
+
+
+@register("metrics")
+class CategoricalCrossentropy(_OfSmoothedLabels):
+    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+
+    kind = losses.CategoricalCrossentropy
 
 
 @register("metrics")

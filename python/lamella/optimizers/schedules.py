@@ -34,9 +34,8 @@ class LearningRateSchedule(Configurable):
 LearningRate: TypeAlias = float | LearningRateSchedule
 
 
-@register(ROOM)
-class ExponentialDecay(LearningRateSchedule):
-    """initial_learning_rate * decay_rate ** (step / decay_steps).
+class _Falling(LearningRateSchedule):
+    """What falls with step / decay_steps.
 
     Args:
         decay_steps: Steps, above 0.
@@ -57,37 +56,25 @@ class ExponentialDecay(LearningRateSchedule):
         self.staircase = staircase
         self.name = name
 
-    def __call__(self, step: int) -> float:
-        passed = step / self.decay_steps
-        return float(self.initial_learning_rate * self.decay_rate ** (math.floor(passed) if self.staircase else passed))
+    def passed(self, step: int) -> float:
+        quotient = step / self.decay_steps
+        return math.floor(quotient) if self.staircase else quotient
 
 
 @register(ROOM)
-class InverseTimeDecay(LearningRateSchedule):
-    """initial_learning_rate / (1 + decay_rate * step / decay_steps).
-
-    Args:
-        decay_steps: Steps, above 0.
-        staircase: The quotient is rounded down.
-    """
-
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
-    ) -> None:
-        self.initial_learning_rate = initial_learning_rate
-        self.decay_steps = _steps(decay_steps, "decay_steps", self)
-        self.decay_rate = decay_rate
-        self.staircase = staircase
-        self.name = name
+class ExponentialDecay(_Falling):
+    """initial_learning_rate * decay_rate ** (step / decay_steps); with staircase the quotient is rounded down."""
 
     def __call__(self, step: int) -> float:
-        passed = step / self.decay_steps
-        return float(self.initial_learning_rate / (1 + self.decay_rate * (math.floor(passed) if self.staircase else passed)))
+        return float(self.initial_learning_rate * self.decay_rate ** self.passed(step))
+
+
+@register(ROOM)
+class InverseTimeDecay(_Falling):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps); with staircase the quotient is rounded down."""
+
+    def __call__(self, step: int) -> float:
+        return float(self.initial_learning_rate / (1 + self.decay_rate * self.passed(step)))
 
 
 @register(ROOM)
