@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lamella import preprocessing as preprocessing
     from lamella import regularizers as regularizers
     from lamella import saving as saving
+    from lamella import tf_keras as tf_keras
     from lamella import utils as utils
     from lamella import wrappers as wrappers
     from lamella.keras_alias import install_as_keras as install_as_keras
@@ -37,17 +38,6 @@ if TYPE_CHECKING:
     from lamella.models import Sequential as Sequential
 
 __version__ = "0.1.0"
-
-_ROOMS = frozenset(
-    "activations applications backend callbacks config constraints datasets initializers layers losses metrics models ops "
-    "optimizers preprocessing regularizers saving tf_keras utils wrappers".split()
-)
-_NAMES = {
-    "Input": "layers",
-    "Model": "models",
-    "Sequential": "models",
-    "install_as_keras": "keras_alias",
-}
 
 
 class _KerasModules:
@@ -64,13 +54,15 @@ if all(getattr(finder, "__qualname__", None) != _KerasModules.__qualname__ for f
     sys.meta_path.append(_KerasModules)  # type: ignore[arg-type]
 
 
+def _attached() -> object:
+    """This package, after it has got what finds its names."""
+    importlib.import_module("lamella.core.lazy").attach(__name__)
+    return sys.modules[__name__]
+
+
 def __getattr__(name: str) -> object:
-    if name in _ROOMS:
-        return importlib.import_module(f"lamella.{name}")
-    if name in _NAMES:
-        return getattr(importlib.import_module(f"lamella.{_NAMES[name]}"), name)
-    return importlib.import_module("lamella.core.keras_names").find("", name)
+    return getattr(_attached(), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS, *_NAMES})
+    return dir(_attached())

@@ -1,4 +1,6 @@
-"""Rooms import downwards only, by the table of ARCHITECTURE.md. Imports for type checkers do not count; those inside functions do."""
+"""Rooms import downwards only, by the table of ARCHITECTURE.md. Imports inside functions count. Those for type checkers do not,
+but where they are the list of a room's names (`core/lazy.py`).
+"""
 
 import ast
 import re
@@ -10,6 +12,9 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
+
+# A room whose __init__.py says this loads what stands under `if TYPE_CHECKING:`.
+ATTACHED = "lazy.attach(__name__)"
 
 # Keras 2.2.5 shares these between its modules, and programs for it read them: their underscore is part of the API.
 KERAS_ATTRIBUTES = {"_keras_history", "_inbound_nodes", "_make_train_function"}
@@ -52,11 +57,11 @@ def modules() -> list[Path]:
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(module within lamella, name taken from it or "") for each import of ours that runs."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(source := path.read_text())
     for_checkers = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and ATTACHED not in source
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
@@ -121,17 +126,23 @@ def test_imports_point_down(path):
 
 
 def test_what_is_imported_by_name():
-    """No import statement shows these: the front doors that load what is asked for, the registry's closed room, and formats."""
-    doors = {
-        "callbacks/__init__.py",
-        "core/keras_names.py",
-        "core/registry.py",
-        "keras_alias.py",
-        "tf_keras/__init__.py",
-        "utils/__init__.py",
-    }
+    """No import statement shows these: what loads names with their first use, Keras's modules, and formats."""
+    doors = {"core/keras_names.py", "core/lazy.py", "core/registry.py", "keras_alias.py", "tf_keras/__init__.py"}
     doors.add("saving/formats/__init__.py")  # its own modules only
     assert {str(path.relative_to(PACKAGE)) for path in modules() if "import_module" in path.read_text()} == doors
+
+
+def attached() -> list[Path]:
+    return [path for path in PACKAGE.rglob("__init__.py") if ATTACHED in path.read_text()]
+
+
+def test_rooms_that_list_names_import_none_of_them():
+    """A name that is imported outside of the list would load its module with the room, and stand in no list."""
+    assert {path.parent.name for path in attached()} >= {"layers", "models", "callbacks", "utils"}
+    for path in attached():
+        outside = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+        ours = [alias for node in outside if (node.module or "").startswith("lamella") for alias in node.names]
+        assert all((alias.asname or "").startswith("_") for alias in ours), f"{path}: {[alias.name for alias in ours]}"
 
 
 @each_module

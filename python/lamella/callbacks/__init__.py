@@ -5,8 +5,9 @@ Each loads with its first use: a fit needs three of them.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from lamella.core import lazy as _lazy
 
 if TYPE_CHECKING:
     from lamella.callbacks.backup import BackupAndRestore as BackupAndRestore
@@ -26,33 +27,4 @@ if TYPE_CHECKING:
     from lamella.callbacks.tensorboard import TensorBoard as TensorBoard
     from lamella.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
-_HOMES = {
-    "BackupAndRestore": "backup",
-    "BaseLogger": "history",
-    "CSVLogger": "csv_logger",
-    "Callback": "base",
-    "CallbackList": "base",
-    "EarlyStopping": "early_stopping",
-    "History": "history",
-    "LambdaCallback": "lambdas",
-    "LearningRateScheduler": "schedule",
-    "ModelCheckpoint": "model_checkpoint",
-    "Progbar": "progbar",
-    "ProgbarLogger": "progress",
-    "ReduceLROnPlateau": "reduce_lr",
-    "RemoteMonitor": "remote_monitor",
-    "TensorBoard": "tensorboard",
-    "TerminateOnNaN": "terminate_on_nan",
-}
-
-__all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"lamella.callbacks.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'lamella.callbacks' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+_lazy.attach(__name__)

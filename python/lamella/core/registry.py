@@ -1,17 +1,18 @@
 """Names to objects, room by room: the only place where a string becomes a class or a function.
 
-No name is ever imported or evaluated, so a config from a stranger reaches registered objects only.
+No name is ever imported or evaluated: one that is not loaded yet is looked for in the lists of `layers` and `models`, which say
+where it stands. So a config from a stranger reaches registered objects only.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from lamella.core import keras_names
+from lamella.core import keras_names, lazy
 from lamella.core.atomic import Scope
 from lamella.core.release import KERAS_VERSION
 
@@ -27,9 +28,11 @@ _NOUNS = {
     "metrics": "metric function",
 }
 
-# Rooms whose names mean what lamella registered and nothing else, and the module that does. It stands above those that look
-# names up here, so it is loaded by the first lookup.
-_CLOSED = {"functions": "lamella.backend"}
+# The rooms whose entries load with their first use, and the packages that list them. These stand above those that look names
+# up here, so a lookup loads them.
+_HOMES = {"functions": ("lamella.backend",), "layers": ("lamella.layers", "lamella.models")}
+# Their names mean what lamella registered and nothing else.
+_CLOSED = {"functions"}
 
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
 _custom: dict[str, Any] = {}  # of the process
@@ -87,13 +90,22 @@ def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
 
     In a closed room only what lamella registered there.
     """
-    if room in _CLOSED:
-        importlib.import_module(_CLOSED[room])
-        return _rooms[room].get(name)
-    for table in (custom_objects or {}, _scope.get() or {}, _custom, _rooms.get(room, {})):
+    for table in (custom_objects or {}, _scope.get() or {}, _custom) if room not in _CLOSED else ():
         if name in table:
             return table[name]
-    return None
+    entries = _rooms.setdefault(room, {})
+    if name not in entries:
+        _load(room, (name,))
+    return entries.get(name)
+
+
+def _load(room: str, wanted: Iterable[str] | None = None) -> None:
+    """Have the packages that list names of the room register the wanted ones, or all."""
+    for home in _HOMES.get(room, ()):
+        package, listed = importlib.import_module(home), lazy.listed(home)
+        for name in listed if wanted is None else wanted:
+            if name in listed:
+                getattr(package, name)
 
 
 def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -117,8 +129,7 @@ def _hint(room: str, name: object, custom_objects: Mapping[str, Any]) -> str:
 
 def names(room: str) -> list[str]:
     """All names of a room, sorted."""
-    if room in _CLOSED:
-        importlib.import_module(_CLOSED[room])
+    _load(room)
     return sorted(_rooms.get(room, {}))
 
 

@@ -40,7 +40,7 @@ def load_model(
     *,
     timeout: float | None = None,
 ) -> SavedModel:
-    """See `lamella.models.load_model`; the classes must be registered, so the rooms of layers and models be loaded."""
+    """See `lamella.models.load_model`."""
     _check_kind(filepath, timeout)
     return whole.model_of(_read(filepath, timeout), _name(filepath), custom_objects, compiled=compile)
 

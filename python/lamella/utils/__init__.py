@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from lamella.core import keras_names
-from lamella.core.random import set_random_seed as set_random_seed
+from lamella.core import lazy as _lazy
 
 if TYPE_CHECKING:
+    from lamella.core.random import set_random_seed as set_random_seed
+    from lamella.utils import conv_utils as conv_utils
+    from lamella.utils import data_utils as data_utils
+    from lamella.utils import generic_utils as generic_utils
+    from lamella.utils import image_dataset_utils as image_dataset_utils
+    from lamella.utils import io_utils as io_utils
+    from lamella.utils import layer_utils as layer_utils
+    from lamella.utils import multi_gpu_utils as multi_gpu_utils
+    from lamella.utils import np_utils as np_utils
+    from lamella.utils import test_utils as test_utils
+    from lamella.utils import vis_utils as vis_utils
     from lamella.utils.data_utils import GeneratorEnqueuer as GeneratorEnqueuer
     from lamella.utils.data_utils import OrderedEnqueuer as OrderedEnqueuer
     from lamella.utils.data_utils import Sequence as Sequence
@@ -28,30 +37,4 @@ if TYPE_CHECKING:
     from lamella.utils.np_utils import to_categorical as to_categorical
     from lamella.utils.vis_utils import plot_model as plot_model
 
-_NAMES = {
-    "data_utils": ("GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "get_file"),
-    "generic_utils": (
-        "CustomObjectScope", "Progbar", "custom_object_scope", "deserialize_keras_object", "get_custom_objects",
-        "serialize_keras_object",
-    ),
-    "image_dataset_utils": ("image_dataset_from_directory",),
-    "io_utils": ("HDF5Matrix",),
-    "layer_utils": ("get_source_inputs", "print_summary"),
-    "multi_gpu_utils": ("multi_gpu_model",),
-    "np_utils": ("normalize", "to_categorical"),
-    "vis_utils": ("plot_model",),
-}  # fmt: skip
-_MODULES = {*_NAMES, "conv_utils", "test_utils"}
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return importlib.import_module(f"lamella.utils.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"lamella.utils.{_HOMES[name]}"), name)
-    return keras_names.find("utils", name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_HOMES})
+_lazy.attach(__name__)

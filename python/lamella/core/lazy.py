@@ -1,0 +1,65 @@
+"""Names of a room that load with their first use. A room has one list of them; __all__, __dir__ and __getattr__ follow.
+
+The list is what stands under `if TYPE_CHECKING:` in the room's __init__.py, so type checkers, editors and this module read the
+same lines. A line is listed if it has the form that makes a name public for a type checker, too:
+
+    from lamella.layers.core.dense import Dense as Dense
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+
+_BLOCK = re.compile(r"^if TYPE_CHECKING:\n((?:    .*\n|\n)+)", flags=re.M)
+_LINE = re.compile(r"^    from (lamella[\w.]*) import (\w+) as \2$", flags=re.M)
+
+_lists: dict[str, dict[str, str]] = {}
+
+
+def attach(room: str) -> None:
+    """Let the package `room`, whose __init__.py calls this as its last statement, find its listed names.
+
+    `import *` brings them and the public functions and classes that the __init__.py defines. Of other names Keras's are
+    looked for, see `core/keras_names.py`.
+    """
+    module, names = sys.modules[room], listed(room)
+
+    def find(name: str) -> object:
+        if name in names:
+            value = _load(room, names[name], name)
+            setattr(module, name, value)  # the next use costs nothing
+            return value
+        from lamella.core import keras_names
+
+        return keras_names.find(room.removeprefix("lamella").removeprefix("."), name)
+
+    defined = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == room]
+    vars(module).update(
+        __getattr__=find,
+        __dir__=lambda: sorted({*vars(module), *names}),
+        __all__=[*names, *(name for name in defined if not name.startswith("_"))],
+    )
+
+
+def listed(room: str) -> Mapping[str, str]:
+    """The names that a room lists, each with the module to take it from; for a module of the room that is the room itself."""
+    if room not in _lists:
+        source = _source(sys.modules[room])
+        _lists[room] = {name: home for block in _BLOCK.findall(source) for home, name in _LINE.findall(block)}
+    return _lists[room]
+
+
+def _source(module: ModuleType) -> str:
+    # Not get_source of the loader: it loads tokenize to find out how the file is encoded.
+    source: bytes = module.__loader__.get_data(module.__file__)  # type: ignore[union-attr]
+    return source.decode()
+
+
+def _load(room: str, home: str, name: str) -> object:
+    if home == room:
+        return importlib.import_module(f"{room}.{name}")
+    return getattr(importlib.import_module(home), name)
