@@ -18,9 +18,10 @@ from lamella.models import Sequential, load_model
 # Loads each file under an audit hook; prints what was raised, what ran, and how much memory it took.
 LOADER = """
 import json, resource, sys
-from lamella.core import keras_names
+from lamella.core import keras_names, registry
 from lamella.models import load_model
 load_model(sys.argv[1])  # so that all modules are there
+registry.names("layers")  # those of layers that a file may name, too
 keras_names.modules()  # read once in a process, for the message of an unknown name
 events = None
 def hook(name, arguments):
