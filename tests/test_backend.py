@@ -303,3 +303,7 @@ def test_bias_of_the_shape_of_a_sample_is_reshaped_for_channels_first(space):
     x = np.zeros((2, 5, *space))
     np.testing.assert_array_equal(K.bias_add(x, bias, "channels_first")[1], bias.reshape(5, *space))
     np.testing.assert_array_equal(K.bias_add(np.zeros((2, *space, 5)), bias, "channels_last")[1], bias)
+
+
+def test_scripts_that_ask_take_the_branch_of_tensorflow():
+    assert K.backend() == "tensorflow" and K.__name__ == "lamella.backend"

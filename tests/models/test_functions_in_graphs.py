@@ -19,6 +19,9 @@ A, B = RNG.normal(size=(2, 5, 4)).astype("f4")
 IMAGES = RNG.normal(size=(5, 6, 6, 3)).astype("f4")
 LABELS = np.array([[0, 2], [1, 1], [2, 0], [0, 0], [1, 2]])
 W = RNG.normal(size=(4, 3)).astype("f4")
+DEPTHWISE = RNG.normal(size=(2, 2, 3, 2)).astype("f4")
+POINTWISE = RNG.normal(size=(1, 1, 6, 4)).astype("f4")
+LOCAL = RNG.normal(size=(9, 6, 2)).astype("f4")
 
 DRAWS = [K.random_normal, K.random_uniform, K.random_binomial, K.truncated_normal]
 
@@ -73,6 +76,12 @@ CASES = {
     "conv2d_transpose": lambda a, b, i, n: K.conv2d_transpose(i, np.ones((2, 2, 2, 3), "f4"), None, (2, 2)),
     "conv3d_transpose": lambda a, b, i, n: K.conv3d_transpose(i[..., None], np.ones((2, 1, 2, 2, 1), "f4"), None, (1, 2, 1), "same"),
     "conv3d": lambda a, b, i, n: K.conv3d(i[..., None], np.ones((2, 2, 2, 1, 2), "f4"), padding="same"),
+    "depthwise_conv2d": lambda a, b, i, n: K.depthwise_conv2d(i, DEPTHWISE),
+    "separable_conv1d": lambda a, b, i, n: K.separable_conv1d(i[:, 0], DEPTHWISE[0], POINTWISE[0]),
+    "separable_conv2d": lambda a, b, i, n: K.separable_conv2d(i, DEPTHWISE, POINTWISE, padding="same"),
+    "local_conv1d": lambda a, b, i, n: K.local_conv1d(i[:, 0], LOCAL[:3], (2,), (2,)),
+    "local_conv2d": lambda a, b, i, n: K.local_conv2d(i, LOCAL, (1, 2), (2, 2), (3, 3)),
+    "local_conv": lambda a, b, i, n: K.local_conv(i, LOCAL, (1, 2), (2, 2), (3, 3)),
     "pool3d": lambda a, b, i, n: K.pool3d(i[..., None], (2, 2, 2), pool_mode="max"),
     "pool2d": lambda a, b, i, n: K.pool2d(i, (2, 2), (2, 2), pool_mode="avg"),
     "softmax": lambda a, b, i, n: K.softmax(a),

@@ -209,7 +209,7 @@ def test_a_sequence_is_neither_shuffled_nor_ended_by_evaluate_and_predict():
         ("fit_generator", Batches(), dict(workers=-1), ValueError, "expected workers to be at least 0, got -1"),
         ("fit_generator", Batches(), dict(max_queue_size=0), ValueError, "expected max_queue_size to be at least 1"),
         ("fit_generator", Batches(), dict(steps_per_epoch=0), ValueError, "expected steps_per_epoch to be at least 1, got 0"),
-        ("predict_generator", Batches(), dict(steps=1.5), TypeError, "expected steps to be an integer, got 1.5"),
+        ("predict_generator", Batches(), dict(steps="2"), TypeError, "expected steps to be an integer, got '2'"),
         ("fit_generator", Batches(), dict(nonsense=1), TypeError, "nonsense"),
     ],
 )

@@ -34,8 +34,11 @@ _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def backend() -> str:
-    """ "lamella". Files of models name "tensorflow", whose layouts they have, so that Keras reads them as they are."""
-    return "lamella"
+    """ "tensorflow": scripts ask for it to choose a branch, and the layouts here are those of that branch, in files, too.
+
+    `lamella.config` and the module's name, `lamella.backend`, say what computes.
+    """
+    return "tensorflow"
 
 
 def clear_session() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from math import ceil
 from numbers import Real
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from lamella.core.warn import warn
 
 
 def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
@@ -80,6 +83,22 @@ def checked_verbose(value: object) -> int:
     if isinstance(value, str) and value == "auto":
         return 1
     raise ValueError(f'expected verbose to be 0, 1, 2 or "auto", got {value!r}')
+
+
+def checked_steps(name: str, value: object) -> int:
+    """A number of batches, at least 1: an int, or the float that n / batch_size is in Python 3.
+
+    A fraction counts as one more batch, with a warning. Keras 2.2.5 takes floats; its loop ends after the same number.
+
+    Raises:
+        TypeError or ValueError: For anything else.
+    """
+    if isinstance(value, (float, np.floating)) and np.isfinite(value):
+        whole = ceil(value)
+        if whole != value and whole > 0:
+            warn(f"{name}={value!r} is not a whole number of batches; {whole} are taken")
+        value = whole
+    return checked_count(name, value)
 
 
 def checked_count(name: str, value: object, least: int = 1) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.core.checks import checked_count
+from lamella.core.checks import checked_steps
 from lamella.core.pool import in_pool
 from lamella.core.random import Stream
 from lamella.core.warn import warn
@@ -74,7 +74,7 @@ class GeneratedBatches(Batches):
         self.workers = workers
         self.stream = stream
         self.shuffle = shuffle
-        self.steps: int = len(source) if steps is None else checked_count(argument, steps)
+        self.steps: int = len(source) if steps is None else checked_steps(argument, steps)
         self.last_size = 0
         self.argument = argument
         self._counts_anew = steps is None

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamella.callbacks.base import CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
-from lamella.core.checks import checked_count
+from lamella.core.checks import checked_steps
 from lamella.core.pool import in_pool
 from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
@@ -41,7 +41,7 @@ def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> flo
             feed.check_whole_batches(inputs, data.samples, size)
             batches = ArrayBatches(data, size)
         else:
-            batches = WholeBatches(data, checked_count("steps", options.steps))
+            batches = WholeBatches(data, checked_steps("steps", options.steps))
     try:
         progress = _progress(batches, options)
         hooks = _hooks(steps.model, options, batches, size, steps.objective.names)
@@ -71,7 +71,7 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
         samples = check_lengths(arrays, [])
         data = Data(arrays, [], [])
         if options.steps is not None:
-            batches = WholeBatches(data, checked_count("steps", options.steps))
+            batches = WholeBatches(data, checked_steps("steps", options.steps))
         else:
             if samples > size:
                 feed.check_whole_batches(inputs, samples, size, f". Batch size: {size}.")

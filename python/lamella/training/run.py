@@ -9,7 +9,7 @@ import numpy as np
 from lamella.callbacks.base import CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
-from lamella.core.checks import checked_count
+from lamella.core.checks import checked_steps
 from lamella.core.pool import empty_pool
 from lamella.core.warn import warn
 from lamella.data.adapt import feed
@@ -71,7 +71,7 @@ def _array_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed
     elif validation_steps is None:
         raise ValueError("Must specify `validation_steps` to perform validation when doing step-wise training.")
     else:
-        validation = WholeBatches(validated, checked_count("validation_steps", validation_steps))
+        validation = WholeBatches(validated, checked_steps("validation_steps", validation_steps))
     if options.verbose:
         print(f"Train on {data.samples} samples, validate on {validated.samples} samples")
     return _Feed(_batches(steps, options, data, size), validation, for_callbacks, shown)
@@ -79,7 +79,7 @@ def _array_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed
 
 def _batches(steps: Steps, options: FitOptions, data: Data, size: int) -> Batches:
     if options.steps_per_epoch is not None:
-        return WholeBatches(data, checked_count("steps_per_epoch", options.steps_per_epoch))
+        return WholeBatches(data, checked_steps("steps_per_epoch", options.steps_per_epoch))
     return ArrayBatches(data, size, options.shuffle, steps.stream.order)
 
 
