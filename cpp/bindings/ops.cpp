@@ -376,7 +376,7 @@ PyObject* renew_recorder(PyObject* self, PyObject*) {
 
 PyObject* is_recording(PyObject* self, void*) { return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording)); }
 
-PyObject* recorder(PyObject*, PyObject*) {
+PyObject* recorded(PyObject*, PyObject*) {
     return Py_NewRef(recording != nullptr ? reinterpret_cast<PyObject*>(recording) : Py_None);
 }
 
@@ -523,7 +523,7 @@ void bind_ops(py::module_& module) {
     module.attr("Op") = make_op_type();
     module.attr("Recorder") = make_recorder_type();
     static PyMethodDef functions[] = {
-        {"recorder", recorder, METH_NOARGS, nullptr},
+        {"recorded", recorded, METH_NOARGS, nullptr},
         {"backpropagate", backpropagate, METH_VARARGS, nullptr},
         {"contiguous", contiguous, METH_O, nullptr},
         {"empty_like", fast(empty_like), METH_FASTCALL, nullptr},

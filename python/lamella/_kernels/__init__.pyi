@@ -86,7 +86,7 @@ class Recorder:
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: object, error: object, trace: object, /) -> None: ...
 
-def recorder() -> Any:
+def recorded() -> Any:
     """The Recorder that records in this thread, or None."""
 
 def backpropagate(nodes: list[Any], gradients: list[Any]) -> None:

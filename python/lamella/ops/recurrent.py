@@ -82,7 +82,7 @@ class _Call:
 
     def kept(self) -> Array:
         """For what only the way back reads, [N, T, units]; absent where no tape records."""
-        return self.none if _kernels.recorder() is None else self.new(self.n, self.steps, self.units)
+        return self.none if _kernels.recorded() is None else self.new(self.n, self.steps, self.units)
 
     def gradients_of_results(self, dys: Gradients) -> list[Array]:
         given = [self.none if dy is None else contiguous(dy) for dy in dys]

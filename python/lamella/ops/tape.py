@@ -143,7 +143,7 @@ class Tape(_kernels.Recorder):
 
 def recording() -> Tape | None:
     """The tape that records in this thread."""
-    tape: Tape | None = _kernels.recorder()
+    tape: Tape | None = _kernels.recorded()
     return tape
 
 
