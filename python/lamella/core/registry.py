@@ -123,7 +123,7 @@ def _hint(room: str, name: object, custom_objects: Mapping[str, Any]) -> str:
         return f" ({room}.{name} of Keras {KERAS_VERSION} is not in lamella yet)"
     # Whoever writes Relu or DENSE means the name in other letters.
     listed = [name for home in _HOMES.get(room, ()) for name in lazy.listed(home)]
-    known = {known.lower(): known for known in [*listed, *_rooms.get(room, ()), *get_custom_objects(), *custom_objects]}
+    known = {known.lower(): known for known in [*listed, *sorted(_rooms.get(room, ())), *get_custom_objects(), *custom_objects]}
     # A list has functions, too, so the nearest three are looked up; a room is not loaded to say what is not in it.
     near = (known[low] for low in difflib.get_close_matches(name.lower(), known, 3))
     meant = next((name for name in near if find(room, name, custom_objects) is not None), None)
