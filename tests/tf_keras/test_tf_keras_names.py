@@ -45,6 +45,20 @@ assert tf.keras.__version__ == "2.10.0" and l2(l2=0.5).l2 == 0.5 and Adam is opt
 """)
 
 
+def test_star_imports_show_names_of_keras_alone():
+    check("""
+from tensorflow.keras.utils import Sequence
+for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeNormal", "Zeros"}), ("regularizers", {"L2", "l1_l2"}),
+                   ("callbacks", {"TensorBoard", "EarlyStopping"}), ("optimizers", {"Adam", "SGD"})):
+    shown = {}
+    exec(f"from tensorflow.keras.{room} import *", shown)
+    assert some <= set(shown), (room, some - set(shown))
+    assert not {"Any", "Mapping", "Sequence", "annotations", "rest_of", "np"} & set(shown), room
+    module = __import__(f"tensorflow.keras.{room}", fromlist=["x"])
+    assert all(shown[name] is getattr(module, name) for name in some)
+""")
+
+
 @pytest.mark.parametrize(
     "statement, message",
     [

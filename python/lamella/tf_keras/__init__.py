@@ -36,9 +36,15 @@ def rest_of(room: str, own: dict[str, object]) -> tuple[Callable[[str], object],
 
     def listed() -> list[str]:
         theirs = importlib.import_module(f"lamella.{room}")
-        return sorted({*getattr(theirs, "__all__", dir(theirs)), *(name for name in own if name[0].isupper())})
+        named = getattr(theirs, "__all__", None) or _of_lamella(vars(theirs))
+        return sorted({*named, *_of_lamella(own)} - {"rest_of"})
 
     return find, listed
+
+
+def _of_lamella(names: dict[str, object]) -> list[str]:
+    """Classes and functions of lamella, without what a module has imported from elsewhere."""
+    return [name for name, value in names.items() if str(getattr(value, "__module__", "")).startswith("lamella.")]
 
 
 def __getattr__(name: str) -> object:
