@@ -108,8 +108,8 @@ WEIGHTS = [
     (dict(sample_weight=np.ones((6, 3))), ValueError, r"Found a sample_weight array with shape \(6, 3\). In order to use timestep"),
     (dict(sample_weight=with_nan(np.ones(6))), ValueError, "sample_weight: expected finite numbers"),
     (dict(sample_weight=["a"] * 6), TypeError, "sample_weight"),
-    (dict(class_weight=[1.0, 2.0, 3.0]), TypeError, "class_weight to be a dict of class -> weight, got list"),
-    (dict(class_weight="auto"), TypeError, "class_weight to be a dict of class -> weight, got str"),
+    (dict(class_weight=[1.0, 2.0]), ValueError, r"must contain all classes in the data. The classes \{2\} exist"),
+    (dict(class_weight="even"), TypeError, "class_weight to be a dict of class -> weight, .* got 'even'"),
     (dict(class_weight={0: 1.0, 1: 2.0}), ValueError, r"must contain all classes in the data. The classes \{2\} exist"),
     (dict(class_weight={0: 1.0, 1: np.nan, 2: 1.0}), ValueError, "class_weight: expected finite"),
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.data.adapt import feed
-from lamella.data.adapt.arrays import check_lengths
+from lamella.data.adapt.arrays import check_lengths, of_first_length
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.batches import ArrayBatches, Batches, Data, WholeBatches
 from lamella.data.sequence import is_generated, is_sequence, named
@@ -67,7 +67,7 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
         batches = _generated(options, feed.items_to_inputs(inputs))
     else:
         size = _batch_size(inputs, options)
-        _, arrays = feed.inputs_of(inputs, options.x)
+        arrays = of_first_length(feed.inputs_of(inputs, options.x)[1], inputs.names)
         samples = check_lengths(arrays, [])
         data = Data(arrays, [], [])
         if options.steps is not None:

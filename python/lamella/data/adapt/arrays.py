@@ -12,6 +12,7 @@ from lamella.core.checks import check_dtype, is_number
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.data.rows import Readable, Rows, is_deferred
 
 
@@ -153,6 +154,20 @@ def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -
             f"Error when checking {prefix}: expected {name} to have shape {tuple(wanted[1:])} "
             f"but got array with shape {came[1:]}"
         )
+
+
+def of_first_length(inputs: Sequence[Readable], names: Sequence[str]) -> list[Readable]:
+    """Inputs of `predict` that are cut to the samples of the first one, with a warning where one has more.
+
+    Keras 2.2.5 predicts for the samples of the first input and does not look at the others' lengths.
+    """
+    samples = inputs[0].shape[0]
+    for name, array in zip(names, inputs):
+        if array.shape[0] > samples:
+            warn(
+                f"predict: input '{name}' has {array.shape[0]} samples, and the first input {samples}; those beyond are left out"
+            )
+    return [array[:samples] if isinstance(array, np.ndarray) and len(array) > samples else array for array in inputs]
 
 
 def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()) -> int:
