@@ -405,9 +405,9 @@ def test_class_weight_by_the_one_outputs_name():
 @pytest.mark.parametrize(
     "arguments, error, text",
     [
-        ({"class_weight": "auto"}, TypeError, "expected class_weight to be a dict of class -> weight, got str"),
-        ({"class_weight": np.ones(3)}, TypeError, "expected class_weight to be a dict of class -> weight, got ndarray"),
-        ({"class_weight": {"class": [1, 1, 1]}}, TypeError, "expected class_weight to be a dict of class -> weight, got list"),
+        ({"class_weight": "auto"}, TypeError, "The model has multiple outputs, so `class_weight` should be either a list or a dict. Provided `class_weight` type not understood: str"),
+        ({"class_weight": np.ones(3)}, TypeError, "The model has multiple outputs, so `class_weight` should be either a list or a dict. Provided `class_weight` type not understood: ndarray"),
+        ({"class_weight": {"class": "even"}}, TypeError, "expected class_weight to be a dict of class -> weight, a list or array of weights, or 'balanced', got 'even'"),
         ({"class_weight": BY_CLASS}, ValueError, "`class_weight` names outputs that the model has not: [0, 1, 2]. Its outputs: ['number', 'class']"),
         ({"class_weight": [BY_CLASS]}, ValueError, "Provided `class_weight` was a list of 1 elements, but the model has 2 outputs. You should provide one `class_weight` array per model output."),
         ({"class_weight": {"class": {0: 1.0, 1: 1.0}}}, ValueError, "`class_weight` must contain all classes in the data. The classes {2} exist in the data but not in `class_weight`."),

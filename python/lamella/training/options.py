@@ -124,7 +124,8 @@ class FitOptions(_WithWorkers):
         validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
             `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
         shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
-        class_weight: dict of class -> weight; multiplied with sample_weight; refused for several labels a sample.
+        class_weight: dict of class -> weight; a list or array of weights by class; on arrays also "balanced" or "auto". It is
+            multiplied with sample_weight; refused for several labels a sample.
         sample_weight: An array for each output.
         initial_epoch: With a loaded model the number of epochs that it was trained for, so that callbacks continue; see load_model.
         steps_per_epoch: That many steps, each on all of the arrays, or batches of a generator.

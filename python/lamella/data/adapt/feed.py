@@ -90,6 +90,8 @@ def items_to_data(expected: ModelInputs, outputs: Sequence[ExpectedTarget], clas
         refuse_empty(x)
         return data_of(expected, outputs, x, y, weights, class_weight)[0]
 
+    weight_checks.refuse_balanced(class_weight)
+
     return convert
 
 
@@ -112,8 +114,8 @@ def refuse_empty(x: Any) -> None:
 
 
 def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
-    if class_weight is not None and not isinstance(class_weight, (dict, list)):
-        raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
+    if class_weight is not None and not isinstance(class_weight, (dict, list, tuple, str, np.ndarray)):
+        raise TypeError(f"{weight_checks.CLASS_WEIGHT}, got {type(class_weight).__name__}")
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 

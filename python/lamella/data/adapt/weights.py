@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,22 +58,61 @@ def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str |
     now, a part of the rows at a time: a weight for each sample is kept, the rows are not.
 
     Args:
+        class_weight: A dict of class -> weight; a list or an array of weights, for the classes 0, 1 ...; or "balanced", also
+            spelled "auto": N / (number of classes * samples of the class), of all samples together. Keras 2.2.5 reads dicts only
+            and ignores what else scripts pass.
         target: Labels [N] or [N, 1]; or [N, C] with one class a sample: one-hot, or shares that add up to 1 of which one is the
             largest.
         mode: None, or "temporal" for weights [N, T].
 
     Raises:
-        TypeError: For a class_weight that is no dict (Keras ignores it).
+        TypeError: For another class_weight.
         ValueError: In Keras's own words, and for rows [N, C] of several labels a sample, or none, of which Keras takes the
             first for the sample's class.
     """
     weights = _sample_weights(sample_weight, target, mode)
     if class_weight is None:
         return weights
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"expected class_weight to be a dict of class -> weight, got {type(class_weight).__name__}")
-    by_class = _class_weights(class_weight, target)
+    by_class = _class_weights(_table(class_weight, target), target)
     return by_class if weights is None else weights[:] * by_class
+
+
+CLASS_WEIGHT = "expected class_weight to be a dict of class -> weight, a list or array of weights, or 'balanced'"
+_BALANCED = ("balanced", "auto")
+
+
+def refuse_balanced(class_weight: Any) -> None:
+    """Raises ValueError where the classes' weights would follow from all targets, and a generator shows them batch by batch."""
+    given = class_weight.values() if isinstance(class_weight, Mapping) else [class_weight]
+    for entry in given:
+        if isinstance(entry, str) and entry in _BALANCED:
+            raise ValueError(
+                f"class_weight={entry!r} follows from all targets, and a generator shows them batch by batch; expected a dict of "
+                "class -> weight, N / (number of classes * samples of the class), say"
+            )
+
+
+def _table(class_weight: Any, target: Readable) -> Mapping[Any, float]:
+    """The weight of each class."""
+    if isinstance(class_weight, Mapping):
+        return class_weight
+    if isinstance(class_weight, str) and class_weight in _BALANCED:
+        counts: Counter[Any] = Counter()
+        seen = 0
+        for piece in pieces(_of_samples(target)):
+            counts.update(_classes(piece, seen).tolist())
+            seen += len(piece)
+        return {label: seen / (len(counts) * count) for label, count in counts.items()}
+    if isinstance(class_weight, (list, tuple, np.ndarray)) and np.ndim(class_weight) == 1:
+        return dict(enumerate(class_weight))
+    came = repr(class_weight) if isinstance(class_weight, str) else type(class_weight).__name__
+    raise TypeError(f"{CLASS_WEIGHT}, got {came}")
+
+
+def _of_samples(target: Readable) -> Readable:
+    if target.ndim > 2:
+        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
+    return target
 
 
 def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable | None:
@@ -119,10 +159,8 @@ def _finite(weights: Array) -> Array:
 
 
 def _class_weights(class_weight: Mapping[Any, float], target: Readable) -> Array:
-    if target.ndim > 2:
-        raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
     weights: list[Array] = []
-    for piece in pieces(target):
+    for piece in pieces(_of_samples(target)):
         weights.append(_weights_of(class_weight, piece, sum(map(len, weights))))
     return np.concatenate(weights)
 
