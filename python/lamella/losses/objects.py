@@ -65,8 +65,14 @@ class Loss(Configurable):
         self.__name__ = self.name if type(self).function is None else type(self).function.__name__
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        """[N, ...] and [N, ...] -> one value for each row."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what its rows are: write call(y_true, y_pred)")
+        """[N, ...] and [N, ...] -> one value for each row.
+
+        Raises:
+            NotImplementedError: The class names no `function` and does not write this.
+        """
+        if type(self).function is None:
+            raise NotImplementedError(f"{type(self).__name__} does not say what its rows are: write call(y_true, y_pred)")
+        return type(self).function(y_true, y_pred)
 
     def __call__(self, y_true: Value, y_pred: Value, sample_weight: Value = None) -> Value:
         """One number, or with reduction "none" one for each row.
@@ -91,73 +97,63 @@ def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
     return ops.sum(rows) if reduction == "sum" else ops.mean(rows)
 
 
-class _OfFunction(Loss):
-    """A loss object without options but the reduction."""
-
-    def __init__(self, reduction: str = "auto", name: str | None = None) -> None:
-        super().__init__(reduction, name)
-
-    def call(self, y_true: Value, y_pred: Value) -> Value:
-        return type(self).function(y_true, y_pred)
-
-
 @register("losses")
-class MeanSquaredError(_OfFunction):
+class MeanSquaredError(Loss):
     """`mean_squared_error` as an object."""
 
     function = staticmethod(functions.mean_squared_error)
 
 
 @register("losses")
-class MeanAbsoluteError(_OfFunction):
+class MeanAbsoluteError(Loss):
     """`mean_absolute_error` as an object."""
 
     function = staticmethod(functions.mean_absolute_error)
 
 
 @register("losses")
-class MeanAbsolutePercentageError(_OfFunction):
+class MeanAbsolutePercentageError(Loss):
     """`mean_absolute_percentage_error` as an object."""
 
     function = staticmethod(functions.mean_absolute_percentage_error)
 
 
 @register("losses")
-class MeanSquaredLogarithmicError(_OfFunction):
+class MeanSquaredLogarithmicError(Loss):
     """`mean_squared_logarithmic_error` as an object."""
 
     function = staticmethod(functions.mean_squared_logarithmic_error)
 
 
 @register("losses")
-class CategoricalHinge(_OfFunction):
+class CategoricalHinge(Loss):
     """`categorical_hinge` as an object."""
 
     function = staticmethod(functions.categorical_hinge)
 
 
 @register("losses")
-class LogCosh(_OfFunction):
+class LogCosh(Loss):
     """`logcosh` as an object."""
 
     function = staticmethod(functions.logcosh)
 
 
 @register("losses")
-class Poisson(_OfFunction):
+class Poisson(Loss):
     """`poisson` as an object."""
 
     function = staticmethod(functions.poisson)
 
 
 @register("losses")
-class KLDivergence(_OfFunction):
+class KLDivergence(Loss):
     """`kullback_leibler_divergence` as an object."""
 
     function = staticmethod(functions.kullback_leibler_divergence)
 
 
-class _OfSigns(_OfFunction):
+class _OfSigns(Loss):
     """Labels of 0 and 1 count as -1 and 1, as in tf.keras; the function of Keras 2.2.5 takes them as they are."""
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
@@ -198,9 +194,6 @@ class CosineSimilarity(Loss):
     def __init__(self, axis: int = -1, reduction: str = "auto", name: str | None = None) -> None:
         super().__init__(reduction, name)
         self.axis = last_axis(axis, "CosineSimilarity")
-
-    def call(self, y_true: Value, y_pred: Value) -> Value:
-        return functions.cosine_proximity(y_true, y_pred)
 
 
 @register("losses")

@@ -311,10 +311,11 @@ class SquaredHinge(_OfLoss):
 
 
 @register("metrics")
-class CategoricalHinge(_OfLoss):
+class CategoricalHinge(_OfRows):
     """The mean of max(0, max((1 - y) p) - sum(y p) + 1)."""
 
-    loss = losses.CategoricalHinge()
+    direction = "min"
+    function = staticmethod(losses.categorical_hinge)
 
 
 class _OfSmoothedLabels(_OfLoss):
