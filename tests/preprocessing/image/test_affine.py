@@ -92,10 +92,33 @@ def test_nothing_to_move_gives_the_image_itself():
 
 
 def test_the_centre_is_that_of_keras_preprocessing():
-    matrix = affine.transform_matrix_offset_center(np.diag([2.0, 3.0, 1.0]), 10, 20)
-    np.testing.assert_array_equal(matrix, [[2, 0, -5.5], [0, 3, -21], [0, 0, 1]])
-    np.testing.assert_array_equal(affine.affine_matrix(10, 20, zx=2, zy=3), matrix[:2])
+    np.testing.assert_array_equal(affine.affine_matrix(10, 20, zx=2, zy=3), [[2, 0, -5.5], [0, 3, -21]])
     assert affine.affine_matrix(10, 20) is IDENTITY
+
+
+def test_a_matrix_is_the_product_of_rotation_shift_shear_and_zoom():
+    rng = np.random.default_rng(4)
+    for kept in range(64):
+        drawn = [*rng.uniform(-180, 180, 1), *rng.uniform(-20, 20, 3), *rng.uniform(0.2, 3, 2)]
+        given = [
+            value if kept >> i & 1 else plain for i, (value, plain) in enumerate(zip(drawn, (0, 0, 0, 0, 1, 1), strict=True))
+        ]
+        theta, tx, ty, shear, zx, zy = given
+        turn, slant = np.deg2rad(theta), np.deg2rad(shear)
+        factors = (
+            [[1, 0, 15.5], [0, 1, 12.5], [0, 0, 1]],
+            [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]],
+            [[1, 0, tx], [0, 1, ty], [0, 0, 1]],
+            [[1, -np.sin(slant), 0], [0, np.cos(slant), 0], [0, 0, 1]],
+            [[zx, 0, 0], [0, zy, 0], [0, 0, 1]],
+            [[1, 0, -15.5], [0, 1, -12.5], [0, 0, 1]],
+        )
+        matrix = affine.affine_matrix(30, 24, *given)
+        np.testing.assert_allclose(matrix, np.linalg.multi_dot(factors)[:2], rtol=0, atol=1e-13)
+    single = affine.affine_matrix(30, 24, *np.array([33, 0.1, -0.7, 12, 0.9, 1.3], np.float32))
+    assert single.dtype == np.float64
+    plain = affine.affine_matrix(30, 24, *np.array([33, 0.1, -0.7, 12, 0.9, 1.3], np.float32).tolist())
+    np.testing.assert_array_equal(single, plain)
 
 
 def test_what_is_wrong_is_said():

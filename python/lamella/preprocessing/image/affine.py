@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,26 +16,6 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 # Of interpolation: the nearest pixel, linear, the cubic spline.
 ORDERS = (0, 1, 3)
 IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-
-
-def transform_matrix_offset_center(matrix: Array, x: float, y: float) -> Array:
-    """A matrix that acts around the image's centre instead of its first pixel.
-
-    Args:
-        matrix: [3, 3].
-        x: Rows of the image.
-        y: Columns of the image.
-
-    Returns:
-        [3, 3], float64.
-
-    The centre is (x / 2 + 0.5, y / 2 + 0.5), one pixel below and to the right of the true one, as in keras-preprocessing 1.1.0.
-    """
-    row, column = float(x) / 2 + 0.5, float(y) / 2 + 0.5
-    there = np.array([[1, 0, row], [0, 1, column], [0, 0, 1]])
-    back = np.array([[1, 0, -row], [0, 1, -column], [0, 0, 1]])
-    around: Array = there @ matrix @ back
-    return around
 
 
 def affine_matrix(
@@ -62,25 +43,21 @@ def affine_matrix(
     Returns:
         [2, 3], float64: pixel (p, q) is read at m[:, 0] * p + m[:, 1] * q + m[:, 2]. IDENTITY itself if nothing moves.
 
-    Source: keras-preprocessing 1.1.0, whose products are made in the same order.
+    Source: keras-preprocessing 1.1.0: the product of the four, in closed form. The centre is (rows / 2 + 0.5, columns / 2 + 0.5),
+    one pixel below and to the right of the true one, as there.
     """
-    matrix: Array | None = None
-    if theta != 0:
-        angle = np.deg2rad(theta)
-        matrix = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-    if tx != 0 or ty != 0:
-        matrix = _product(matrix, np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]]))
-    if shear != 0:
-        angle = np.deg2rad(shear)
-        matrix = _product(matrix, np.array([[1, -np.sin(angle), 0], [0, np.cos(angle), 0], [0, 0, 1]]))
-    if zx != 1 or zy != 1:
-        matrix = _product(matrix, np.array([[zx, 0, 0], [0, zy, 0], [0, 0, 1]]))
-    return IDENTITY if matrix is None else transform_matrix_offset_center(matrix, rows, columns)[:2]
-
-
-def _product(matrix: Array | None, next_one: Array) -> Array:
-    product: Array = next_one if matrix is None else matrix @ next_one
-    return product
+    if theta == tx == ty == shear == 0 and zx == zy == 1:
+        return IDENTITY
+    tx, ty, zx, zy = float(tx), float(ty), float(zx), float(zy)  # a float32 of NumPy would make the products float32
+    turn, slant = math.radians(theta), math.radians(shear)
+    cosine, sine = math.cos(turn), math.sin(turn)
+    # Rotation, then shear, then zoom; the shift is turned by the rotation alone.
+    down_rows, down_columns = cosine * zx, -math.sin(turn + slant) * zy
+    across_rows, across_columns = sine * zx, math.cos(turn + slant) * zy
+    row, column = rows / 2 + 0.5, columns / 2 + 0.5
+    down = cosine * tx - sine * ty - down_rows * row - down_columns * column + row
+    across = sine * tx + cosine * ty - across_rows * row - across_columns * column + column
+    return np.array([[down_rows, down_columns, down], [across_rows, across_columns, across]])
 
 
 def apply_affine_transform(
