@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from lamella.core import config
 from lamella.core.types import Array
 from lamella.core.warn import warn
-from lamella.preprocessing.image.affine import affine_matrix, augment_batch
+from lamella.preprocessing.image.affine import FILL_MODES, ORDERS, affine_matrix, augment_batch, standardize_batch
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
@@ -113,11 +113,11 @@ class ImageDataGenerator(Normalization):
         cutmix_alpha: float = 0.0,
     ) -> None:
         self.data_format = checked_format(data_format)
-        if fill_mode not in ("nearest", "constant", "reflect", "wrap"):
+        if fill_mode not in FILL_MODES:
             raise ValueError(
                 f'ImageDataGenerator: expected fill_mode to be "nearest", "constant", "reflect" or "wrap", got {fill_mode!r}'
             )
-        if interpolation_order not in (0, 1, 3):
+        if interpolation_order not in ORDERS:
             raise ValueError(f"ImageDataGenerator: expected interpolation_order to be 0, 1 or 3, got {interpolation_order!r}")
         if validation_split and not 0 < validation_split < 1:
             raise ValueError(f"`validation_split` must be strictly between 0 and 1.  Received: {validation_split}")
@@ -336,14 +336,21 @@ class ImageDataGenerator(Normalization):
         return mix(batch, parts, samples, draws, self.mixup_alpha, self.cutmix_alpha, channels_first=first)
 
     def _fill_at_once(self, out: Array, images: list[Array], drawn: list[dict[str, Any]]) -> None:
-        """What apply_transform and standardize do, of all images by one call."""
+        """What apply_transform and standardize do, for all images by one call."""
         first = self.data_format == "channels_first"
         batch = np.empty_like(np.moveaxis(out, 1, 3), order="C") if first else out
         shape = out.shape[1:]
-        plain = self.preprocessing_function is None
         rows, columns = images[0].shape[self.row_axis - 1], images[0].shape[self.col_axis - 1]
         shifts = [p.get("channel_shift_intensity") for p in drawn]
         factors = [p.get("brightness") for p in drawn]
+        function = self.preprocessing_function
+        standard: dict[str, Any] = {
+            "rescale": self.rescale or None,
+            "samplewise_center": self.samplewise_center,
+            "samplewise_std_normalization": self.samplewise_std_normalization,
+            "mean": self.of_channels("featurewise_center", self.mean, shape),
+            "std": self.of_channels("featurewise_std_normalization", self.std, shape),
+        }
         augment_batch(
             [np.moveaxis(image, 0, 2) for image in images] if first else images,
             np.array([affine_matrix(rows, columns, **{name: p[name] for name in _PLACES if name in p}) for p in drawn]),
@@ -355,18 +362,16 @@ class ImageDataGenerator(Normalization):
             flips=[(bool(p.get("flip_vertical")), bool(p.get("flip_horizontal"))) for p in drawn],
             brightness=None if set(factors) == {None} else [1.0 if factor is None else factor for factor in factors],
             white=WHITE,
-            rescale=self.rescale or None if plain else None,
-            samplewise_center=plain and self.samplewise_center,
-            samplewise_std_normalization=plain and self.samplewise_std_normalization,
-            mean=self.of_channels("featurewise_center", self.mean, shape) if plain else None,
-            std=self.of_channels("featurewise_std_normalization", self.std, shape) if plain else None,
+            **(standard if function is None else {}),
         )
+        changed = np.moveaxis(batch, 3, 1) if first else batch
+        if function is not None:
+            for image in changed:
+                image[...] = function(image)
+            standardize_batch(batch, batch, **standard)
         if first:
-            out[...] = np.moveaxis(batch, 3, 1)
-        if self.preprocessing_function is not None:
-            for place in out:
-                place[...] = self.standardize(place)
-        elif (components := self.fitted("zca_whitening", self.principal_components)) is not None:
+            out[...] = changed
+        if (components := self.fitted("zca_whitening", self.principal_components)) is not None:
             out[...] = (out.reshape(len(out), -1) @ components).reshape(out.shape)
 
     def _drawn(self, shape: tuple[int, ...], draws: np.random.Generator) -> dict[str, Any]:
