@@ -10,7 +10,8 @@ import numpy as np
 
 from bench.harness import Case, Contender, Plan
 from lamella.core.types import Array
-from lamella.preprocessing.image.affine import affine_matrix, augment_batch
+from lamella.preprocessing.image.affine import affine_matrix
+from lamella.preprocessing.image.batch import augment_batch
 
 BATCH = 16
 # Photographs, as ImageNet's networks take them, and CIFAR's.

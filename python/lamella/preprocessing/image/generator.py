@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike
 from lamella.core import config
 from lamella.core.types import Array
 from lamella.core.warn import warn
-from lamella.preprocessing.image.affine import FILL_MODES, ORDERS, affine_matrix, augment_batch, standardize_batch
+from lamella.preprocessing.image.affine import affine_matrix
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator
+from lamella.preprocessing.image.batch import FILL_MODES, ORDERS, augment_batch, standardize_batch
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
 from lamella.preprocessing.image.draws import SampleDraws
