@@ -91,7 +91,7 @@ def apply_affine_transform(
         x itself if nothing moves, else a new array of its shape and dtype; integers are rounded and kept in their range.
 
     Raises:
-        ValueError: x is not of rank 3, or the order or the fill mode is another one.
+        ValueError: x is not of rank 3, or the order or the fill mode is none of these.
 
     Source: keras-preprocessing 1.1.0 over scipy.ndimage.affine_transform, to 1e-4 of 255; SciPy is not needed.
     Deviation:  orders 2, 4 and 5 are refused.

@@ -1,6 +1,6 @@
-"""random_rotation and its like: one random change of one image, drawn from NumPy's global random numbers, as in Keras.
+"""Random changes of one image, each drawn from NumPy's global random state, as in keras-preprocessing 1.1.0.
 
-They take channels_first by default; `row_axis`, `col_axis` and `channel_axis` say otherwise.
+The functions take channels_first by default; `row_axis`, `col_axis` and `channel_axis` say otherwise.
 
 Deviation:  in keras-preprocessing 1.1.0 `row_axis` and `col_axis` do not reach the transform, so that an image of
 channels_first turns around a wrong centre.
@@ -28,25 +28,27 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> NDArray[np.generic]:
-    """x turned around its centre.
+    """Rotate x around its centre by an angle from -rg to rg.
 
     Args:
-        x: One image, rank 3.
-        rg: The greatest angle, degrees.
-        fill_mode: Where no pixel is: "nearest", "constant" (cval), "reflect" or "wrap".
-        interpolation_order: 0, 1 or 3.
+        x: One image, rank 3, any real dtype.
+        rg: Degrees.
+        row_axis: Of x.
+        col_axis: Of x.
+        channel_axis: Of x.
+        fill_mode: What stands outside of the image: "nearest", "constant" (cval), "reflect" or "wrap", see
+            apply_affine_transform.
+        cval: For "constant".
+        interpolation_order: 0 the nearest pixel, 1 linear, 3 the cubic spline.
+
+    Returns:
+        A new array of x's shape and dtype; x itself if nothing moves.
+
+    Raises:
+        ValueError: x is not of rank 3, or the order or the fill mode is none of these.
     """
     theta = np.random.uniform(-rg, rg)
-    return apply_affine_transform(
-        x,
-        theta=theta,
-        row_axis=row_axis,
-        col_axis=col_axis,
-        channel_axis=channel_axis,
-        fill_mode=fill_mode,
-        cval=cval,
-        order=interpolation_order,
-    )
+    return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, theta=theta)
 
 
 def random_shift(
@@ -60,25 +62,15 @@ def random_shift(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> NDArray[np.generic]:
-    """x moved.
+    """Shift x along its columns by -wrg to wrg and along its rows by -hrg to hrg.
 
     Args:
-        wrg: The greatest way to the left or right, of the image's width.
-        hrg: Up or down, of the height. The rest as for random_rotation.
+        wrg: A share of the width.
+        hrg: A share of the height. The rest as for random_rotation, which says what is returned and raised, too.
     """
     tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
-    return apply_affine_transform(
-        x,
-        tx=tx,
-        ty=ty,
-        row_axis=row_axis,
-        col_axis=col_axis,
-        channel_axis=channel_axis,
-        fill_mode=fill_mode,
-        cval=cval,
-        order=interpolation_order,
-    )
+    return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, tx=tx, ty=ty)
 
 
 def random_shear(
@@ -91,22 +83,13 @@ def random_shear(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> NDArray[np.generic]:
-    """x sheared.
+    """Shear x by an angle from -intensity to intensity.
 
     Args:
-        intensity: The greatest angle, degrees. The rest as for random_rotation.
+        intensity: Degrees. The rest as for random_rotation, which says what is returned and raised, too.
     """
     shear = np.random.uniform(-intensity, intensity)
-    return apply_affine_transform(
-        x,
-        shear=shear,
-        row_axis=row_axis,
-        col_axis=col_axis,
-        channel_axis=channel_axis,
-        fill_mode=fill_mode,
-        cval=cval,
-        order=interpolation_order,
-    )
+    return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, shear=shear)
 
 
 def random_zoom(
@@ -119,43 +102,46 @@ def random_zoom(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> NDArray[np.generic]:
-    """x zoomed, rows and columns each by a factor of their own.
+    """Zoom x, rows and columns each by a factor of their own.
 
     Args:
-        zoom_range: (least, greatest); below 1 zooms in. The rest as for random_rotation.
+        zoom_range: (least, greatest) factor; below 1 zooms in. The rest as for random_rotation.
+
+    Returns:
+        As for random_rotation.
 
     Raises:
-        ValueError: For another number of factors.
+        ValueError: As for random_rotation, and if zoom_range is not two numbers.
     """
     if len(zoom_range) != 2:
         raise ValueError(f"`zoom_range` should be a tuple or list of two floats. Received: {zoom_range}")
     zx = zy = 1.0
     if not zoom_range[0] == zoom_range[1] == 1:
         zx, zy = np.random.uniform(zoom_range[0], zoom_range[1], 2)
-    return apply_affine_transform(
-        x,
-        zx=zx,
-        zy=zy,
-        row_axis=row_axis,
-        col_axis=col_axis,
-        channel_axis=channel_axis,
-        fill_mode=fill_mode,
-        cval=cval,
-        order=interpolation_order,
-    )
+    return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, zx=zx, zy=zy)
 
 
 def random_channel_shift(x: Array, intensity_range: float, channel_axis: int = 0) -> NDArray[np.generic]:
-    """apply_channel_shift by at most `intensity_range`, up or down."""
+    """apply_channel_shift by an intensity from -intensity_range to intensity_range."""
     return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range), channel_axis=channel_axis)
 
 
 def random_brightness(x: Array, brightness_range: Sequence[float]) -> NDArray[np.generic]:
-    """apply_brightness_shift by a factor within `brightness_range`.
+    """apply_brightness_shift by a factor within brightness_range.
+
+    Args:
+        brightness_range: (least, greatest) factor.
 
     Raises:
-        ValueError: Unless there are two bounds.
+        ValueError: brightness_range is not two numbers.
     """
     if len(brightness_range) != 2:
         raise ValueError(f"`brightness_range should be tuple or list of two floats. Received: {brightness_range}")
     return apply_brightness_shift(x, np.random.uniform(brightness_range[0], brightness_range[1]))
+
+
+def _moved(x: Array, axes: tuple[int, int, int], fill_mode: str, cval: float, order: int, **move: float) -> Array:
+    row, column, channel = axes
+    return apply_affine_transform(
+        x, **move, row_axis=row, col_axis=column, channel_axis=channel, fill_mode=fill_mode, cval=cval, order=order
+    )
