@@ -78,8 +78,7 @@ class DataFrameIterator(FileIterator):
         validate_filenames: bool = True,
         **options: Unpack[FileOptions],
     ) -> None:
-        FileIterator.__init__(
-            self,
+        self._set_reading(
             image_data_generator,
             target_size,
             color_mode,
@@ -120,7 +119,7 @@ class DataFrameIterator(FileIterator):
         self.samples = len(self.filenames)
         of_classes = f" belonging to {len(self.class_indices)} classes" if class_mode in _OF_CLASSES else ""
         print(f"Found {self.samples} {'' if validate_filenames else 'non-'}validated image filenames{of_classes}.")
-        super(FileIterator, self).__init__(self.samples, batch_size, shuffle, seed)
+        super().__init__(self.samples, batch_size, shuffle, seed)
 
     def _check_columns(
         self, rows: Any, x_col: str, y_col: str | Sequence[str], weight_col: str | None, classes: Sequence[str] | None

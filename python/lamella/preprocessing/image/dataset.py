@@ -54,8 +54,7 @@ class ImageDataset(FileIterator):
         data_format: str | None,
         **options: Unpack[FileOptions],
     ) -> None:
-        FileIterator.__init__(
-            self,
+        self._set_reading(
             None,
             image_size,
             color_mode,
@@ -74,7 +73,7 @@ class ImageDataset(FileIterator):
         self.class_names = class_names
         self.class_indices = {name: number for number, name in enumerate(class_names or [])}
         self.samples = len(paths)
-        super(FileIterator, self).__init__(len(paths), batch_size, shuffle, seed)
+        super().__init__(len(paths), batch_size, shuffle, seed)
 
     def _targets(self, samples: Array) -> Array:
         chosen: Array = self.labels[samples]

@@ -76,8 +76,7 @@ class DirectoryIterator(FileIterator):
         dtype: DTypeLike | None = None,
         **options: Unpack[FileOptions],
     ) -> None:
-        FileIterator.__init__(
-            self,
+        self._set_reading(
             image_data_generator,
             target_size,
             color_mode,
@@ -105,7 +104,7 @@ class DirectoryIterator(FileIterator):
         self.samples = len(self.filenames)
         self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
-        super(FileIterator, self).__init__(self.samples, batch_size, shuffle, seed)
+        super().__init__(self.samples, batch_size, shuffle, seed)
 
     def _files(self, name: str, follow_links: bool) -> list[str]:
         """Those of one class, of this subset, relative to the directory."""

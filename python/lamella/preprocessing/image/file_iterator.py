@@ -40,7 +40,7 @@ class FileIterator(Iterator):
     class_indices: dict[str, int]
     allowed_class_modes: frozenset[str | None]
 
-    def __init__(
+    def _set_reading(
         self,
         image_data_generator: Augments | None,
         target_size: Sequence[int],
@@ -55,7 +55,13 @@ class FileIterator(Iterator):
         dtype: DTypeLike | None,
         **options: Unpack[FileOptions],
     ) -> None:
-        """What reading takes; Iterator's constructor follows when the files are known."""
+        """Set what is known before the files are listed. The constructor of a subclass calls it first, then lists its files, then
+        calls Iterator's constructor with their number.
+
+        Raises:
+            TypeError: An option that FileOptions does not have.
+            ValueError: For a class_mode, color_mode, subset or option that does not exist.
+        """
         if color_mode not in _CHANNELS:
             raise ValueError(f'Invalid color mode: {color_mode}; expected "rgb", "rgba", "grayscale" or "grayscale16".')
         if class_mode not in self.allowed_class_modes:
