@@ -225,6 +225,17 @@ def test_cifar10(server, monkeypatch, tmp_path):
     assert labels == LABELS[2:4]
 
 
+def test_an_unpacked_folder_is_found_under_a_keras_home_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", "~/cache")
+    monkeypatch.setattr(cifar10, "SOURCE", dataclasses.replace(cifar10.SOURCE, urls=("http://127.0.0.1:9/x.tar.gz",)))
+    unpacked = tmp_path / "cache" / "datasets" / "cifar-10-batches-py"
+    unpacked.mkdir(parents=True)
+    for name, content in batches().items():
+        (unpacked / name).write_bytes(content)
+    same_images(cifar10.load_data())
+
+
 @pytest.mark.parametrize("write", [python3, python3_for_2])
 def test_cifar10_as_later_pythons_pickle_it(write, tmp_path):
     for name, content in batches(write).items():

@@ -10,6 +10,7 @@ from lamella.core import config
 from lamella.core.types import Array
 from lamella.datasets import pickles
 from lamella.datasets.files import Source, locate, reading
+from lamella.utils.data_utils import cache_path
 
 __all__ = ["load_batch"]
 
@@ -45,9 +46,8 @@ def folder(source: Source, name: str, path: str | None) -> str:
     """Where the files are: a user's folder, one that Keras 2, tf.keras or Keras 3 has unpacked, or downloaded now."""
     if path is not None:
         return os.path.expanduser(os.fspath(path))
-    base = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
     for unpacked in (name, os.path.join(f"{name}-target", name)):
-        if os.path.isdir(found := os.path.join(base, source.folder, unpacked)):
+        if os.path.isdir(found := cache_path(source.folder, unpacked)):
             return found
     return locate(source, name)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lamella.utils.data_utils import get_file
+from lamella.utils.data_utils import cache_path, get_file
 
 # What readers raise for bytes that are not what they read.
 _WRONG = (
@@ -60,8 +60,7 @@ def locate(source: Source, path: str | os.PathLike[str]) -> str:
             return get_file(name, url, file_hash=source.file_hash, untar=source.untar, cache_subdir=source.folder)
         except (OSError, ValueError) as error:
             failures.append(str(error))
-    base = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
-    wanted = os.path.join(base, source.folder, name) + (".tar.gz" if source.untar else "")
+    wanted = cache_path(source.folder, name) + (".tar.gz" if source.untar else "")
     raise DataFileError(
         f"{wanted} is not there, or not what is published, and could not be downloaded ({'; '.join(failures)}). Download "
         f"{source.urls[-1]} elsewhere and put it there (its hash is {source.file_hash}), or pass path= with the place of the file"

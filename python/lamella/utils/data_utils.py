@@ -77,8 +77,7 @@ def get_file(
     if algorithm not in ("auto", *_ALGORITHMS):
         raise ValueError(f'get_file: expected hash_algorithm "auto", "sha512", "sha256" or "md5", got {algorithm!r}')
     formats = _formats(archive_format)
-    base = cache_dir or os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
-    directory = os.path.join(os.path.expanduser(base), cache_subdir)
+    directory = cache_path(cache_subdir, cache_dir=cache_dir)
     unpacked = _inside(directory, os.fspath(fname))
     path = f"{unpacked}.tar.gz" if untar else unpacked
     directory = os.path.dirname(path) if os.path.isabs(fname) else directory
@@ -92,6 +91,11 @@ def get_file(
     elif extract and not untar and formats:
         _unpacked(path, directory, formats)
     return unpacked
+
+
+def cache_path(*parts: str, cache_dir: str | None = None) -> str:
+    """The path of a file or directory in the cache: cache_dir, else $KERAS_HOME, else ~/.keras; a leading ~ is the user's home."""
+    return os.path.join(os.path.expanduser(cache_dir or os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")), *parts)
 
 
 def _is_there(path: str, wanted: str | None, algorithm: str) -> bool:
