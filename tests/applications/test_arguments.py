@@ -171,6 +171,12 @@ def test_resnet50_warns_of_maps_and_of_nothing_else(zero_kernels):
         resnet50.ResNet50(weights=None, include_top=False, pooling="avg")
 
 
+def test_warnings_point_at_the_line_that_makes_the_network():
+    with pytest.warns(UserWarning, match="expects 1 or 3 input channels") as given:
+        MobileNet(alpha=0.25, weights=None, include_top=False, input_shape=(32, 32, 2))
+    assert [warning.filename for warning in given] == [__file__]
+
+
 def test_scaled_blocks_are_saved_by_name(tmp_path):
     """InceptionResNetV2's Lambdas hold a name in a file, and a process that reads it needs to import nothing more."""
     from lamella.applications import inception_resnet_v2

@@ -91,8 +91,9 @@ def test_weights_without_a_published_hash_warn(server, cache):
     path = "fchollet/deep-learning-models/releases/download/v0.6/mobilenet_2_5_128_tf_no_top.h5"
     wanted = filled(mobilenet.MobileNet(alpha=0.25, include_top=False, weights=None))
     publish(server, path, wanted)
-    with pytest.warns(UserWarning, match="nothing says what .*mobilenet_2_5_128_tf_no_top.h5 should hold"):
+    with pytest.warns(UserWarning, match="nothing says what .*mobilenet_2_5_128_tf_no_top.h5 should hold") as given:
         model = mobilenet.MobileNet(alpha=0.25, include_top=False, input_shape=(128, 128, 3))
+    assert [warning.filename for warning in given] == [__file__]
     same_weights(model, wanted)
     assert model.name == "mobilenet_0.25_128" and (cache / "mobilenet_2_5_128_tf_no_top.h5").exists()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final
+
+from lamella.core.warn import warn
 
 Shape = Sequence[int | None]
 
@@ -87,10 +88,7 @@ def _default(given: Shape | None, size: int | None, data_format: str, weights: A
         return _square(size, 3, data_format)
     channels = _channels(given, data_format)
     if channels not in (1, 3):
-        warnings.warn(
-            f"This model usually expects 1 or 3 input channels. However, it was {passed} {channels} input channels.",
-            stacklevel=4,
-        )
+        warn(f"This model usually expects 1 or 3 input channels. However, it was {passed} {channels} input channels.")
     return _square(size, channels, data_format)
 
 

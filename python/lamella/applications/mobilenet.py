@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from lamella.applications.imagenet_utils import decode_predictions as decode_pre
 from lamella.applications.imagenet_utils import preprocess_tf as preprocess_input  # noqa: F401
 from lamella.applications.weights import WeightFile
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.layers import (
     Activation,
     BatchNormalization,
@@ -66,10 +66,9 @@ def side_of_weights(network: str, shape: Sequence[int | None], published: Sequen
     rows, columns = sides(shape)
     if weights != "imagenet" or (rows == columns and rows in published):
         return rows
-    warnings.warn(
+    warn(
         f"{network}: `input_shape` is undefined or non-square, or `rows` is not in {list(published)}. "
-        "Weights for input shape (224, 224) will be loaded as the default.",
-        stacklevel=3,
+        "Weights for input shape (224, 224) will be loaded as the default."
     )
     return 224
 

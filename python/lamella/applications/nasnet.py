@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lamella.applications.imagenet_utils import preprocess_tf as preprocess_inpu
 from lamella.applications.weights import Published, WeightFile
 from lamella.core.config import image_data_format, set_image_data_format
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.graph.symbolic import Symbolic
 from lamella.layers import (
     Activation,
@@ -172,10 +172,9 @@ def _channels_last(network: str, **options: Any) -> Model:
     """The network in channels_last, whatever the data format is otherwise."""
     if image_data_format() == "channels_last":
         return _nasnet(network, **options)
-    warnings.warn(
+    warn(
         f"{network} is only available for the input data format channels_last (width, height, channels), and not for "
-        "channels_first, the default here; the model that is returned expects channels_last",
-        stacklevel=3,
+        "channels_first, the default here; the model that is returned expects channels_last"
     )
     set_image_data_format("channels_last")
     try:

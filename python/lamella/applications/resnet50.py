@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from lamella.applications.imagenet_utils import decode_predictions as decode_pre
 from lamella.applications.imagenet_utils import preprocess_input as preprocess_input
 from lamella.applications.weights import published
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.layers import Activation, BatchNormalization, Conv2D, MaxPooling2D, ZeroPadding2D, add
 from lamella.models import Model
 
@@ -63,5 +63,5 @@ def ResNet50(
             strides = None if i else (1, 1) if stage == 2 else (2, 2)
             x = _block(x, 16 << stage, f"{stage}{'abcdef'[i]}", strides)
     if not include_top and pooling is None:
-        warnings.warn("The output shape of `ResNet50(include_top=False)` has been changed since Keras 2.2.0.", stacklevel=2)
+        warn("The output shape of `ResNet50(include_top=False)` has been changed since Keras 2.2.0.")
     return assembly.model(x, "resnet50", top=pooled("avg_pool", "fc1000"), published=_PUBLISHED)

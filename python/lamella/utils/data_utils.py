@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from lamella.callbacks.progbar import Progbar
 from lamella.core.files import Removing
 from lamella.core.keras_names import complete as _complete
+from lamella.core.warn import warn
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
 
@@ -185,7 +185,7 @@ def _fetch(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
     if scheme not in ("http", "https", "ftp", "file"):
         raise ValueError(f"get_file: expected an origin with http, https, ftp or file, got {origin!r}")
     if wanted is None and scheme != "file":
-        warnings.warn(f"get_file: nothing says what {origin} should hold; pass file_hash to have it checked", stacklevel=3)
+        warn(f"get_file: nothing says what {origin} should hold; pass file_hash to have it checked")
     print("Downloading data from", origin)
     for pause in (*_PAUSES, None):
         try:
