@@ -6,11 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.applications import weights as published_weights
 from lamella.applications.assembly import Assembly, channel_axis, pooled
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_torch as preprocess_input  # noqa: F401
-from lamella.applications.weights import Published
+from lamella.applications.weights import published
 from lamella.core.types import Value
 from lamella.layers import Activation, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, MaxPooling2D, ZeroPadding2D
 from lamella.models import Model
@@ -18,15 +17,11 @@ from lamella.models import Model
 # Channels that each layer adds.
 _GROWTH = 32
 
-
-def _published(name: str, md5: str, md5_no_top: str) -> Published:
-    return published_weights.published(name, "keras-team/keras-applications/releases/download/densenet", md5, md5_no_top)
-
-
+_RELEASE = "keras-team/keras-applications/releases/download/densenet"
 _PUBLISHED = {
-    "densenet121": _published("densenet121", "9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
-    "densenet169": _published("densenet169", "d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
-    "densenet201": _published("densenet201", "1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
+    "densenet121": published("densenet121", _RELEASE, "9d60b8095a5708f2dcce2bca79d332c7", "30ee3e1110167f948a6b9946edeeb738"),
+    "densenet169": published("densenet169", _RELEASE, "d699b8f76981ab1b30698df4c175e90b", "b8c4d4c20dd625c148057b9ff1c1176b"),
+    "densenet201": published("densenet201", _RELEASE, "1ceb130c1ea1b78c3bf6114dbdfd8807", "c13680b51ded0fb44dff2d8f86ac8bb1"),
 }
 
 

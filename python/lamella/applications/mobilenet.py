@@ -9,7 +9,7 @@ from typing import Any
 from lamella.applications.assembly import Assembly, channel_axis, sides
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_tf as preprocess_input  # noqa: F401
-from lamella.applications.weights import WeightFile
+from lamella.applications.weights import published_without_hashes
 from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.layers import (
@@ -135,6 +135,5 @@ def MobileNet(
     x = norm_relu6(Conv2D(int(32 * alpha), (3, 3), strides=(2, 2), use_bias=False, name="conv1")(x), "conv1")
     for index, (channels, halves) in enumerate(_BLOCKS, 1):
         x = _block(x, int(channels * alpha), depth_multiplier, halves, index)
-    stem = f"mobilenet_{_ALPHAS.get(alpha)}_{side}_tf"
-    published = {True: WeightFile(_RELEASE, f"{stem}.h5", None), False: WeightFile(_RELEASE, f"{stem}_no_top.h5", None)}
+    published = published_without_hashes(_RELEASE, f"mobilenet_{_ALPHAS.get(alpha)}_{side}_tf")
     return assembly.model(x, f"mobilenet_{alpha:.2f}_{side}", top=top, published=published)

@@ -10,7 +10,7 @@ from lamella.applications.assembly import Assembly, channel_axis, padding_before
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_tf as preprocess_input  # noqa: F401
 from lamella.applications.mobilenet import default_side, side_of_weights
-from lamella.applications.weights import WeightFile
+from lamella.applications.weights import published_without_hashes
 from lamella.core.types import Value
 from lamella.graph.symbolic import Symbolic
 from lamella.layers import Add, BatchNormalization, Conv2D, DepthwiseConv2D, ReLU, ZeroPadding2D
@@ -111,6 +111,5 @@ def MobileNetV2(
     # The paper leaves the last layer as wide as it is where the others become narrower.
     x = Conv2D(_rounded(1280 * alpha) if alpha > 1.0 else 1280, 1, use_bias=False, name="Conv_1")(x)
     x = _relu6(_norm(x, "Conv_1_bn"), "out_relu")
-    stem = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{side}"
-    published = {True: WeightFile(_RELEASE, f"{stem}.h5", None), False: WeightFile(_RELEASE, f"{stem}_no_top.h5", None)}
+    published = published_without_hashes(_RELEASE, f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{side}")
     return assembly.model(x, f"mobilenetv2_{alpha:.2f}_{side}", top=pooled(None, "Logits"), published=published)

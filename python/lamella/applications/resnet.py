@@ -13,15 +13,16 @@ from lamella.applications import resnet as resnet  # Keras has this name in its 
 from lamella.applications.assembly import Assembly
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_caffe as preprocess_input  # noqa: F401
-from lamella.applications.resnet_common import finished, first_convolution, first_pooling, norm, norm_relu, published
+from lamella.applications.resnet_common import RELEASE, finished, first_convolution, first_pooling, norm, norm_relu
+from lamella.applications.weights import published
 from lamella.core.types import Value
 from lamella.layers import Activation, Add, Conv2D
 from lamella.models import Model
 
 _PUBLISHED = {
-    "resnet50": published("resnet50", "2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
-    "resnet101": published("resnet101", "f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
-    "resnet152": published("resnet152", "100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
+    "resnet50": published("resnet50", RELEASE, "2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
+    "resnet101": published("resnet101", RELEASE, "f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
+    "resnet152": published("resnet152", RELEASE, "100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
 }
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from lamella.applications import weights
 from lamella.applications.assembly import Assembly, channel_axis, pooled
 from lamella.applications.weights import Published
 from lamella.core.types import Value
 from lamella.layers import Activation, BatchNormalization, Conv2D, MaxPooling2D, ZeroPadding2D
 from lamella.models import Model
 
-
-def published(name: str, md5: str, md5_no_top: str) -> Published:
-    """The files of a network's weights."""
-    return weights.published(name, "keras-team/keras-applications/releases/download/resnet", md5, md5_no_top)
+RELEASE = "keras-team/keras-applications/releases/download/resnet"
 
 
 def norm(x: Value, name: str) -> Value:

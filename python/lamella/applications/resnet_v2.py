@@ -13,15 +13,16 @@ from lamella.applications import resnet_v2 as resnet_v2  # Keras has this name i
 from lamella.applications.assembly import Assembly
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_tf as preprocess_input  # noqa: F401
-from lamella.applications.resnet_common import finished, first_convolution, first_pooling, norm_relu, pad, published
+from lamella.applications.resnet_common import RELEASE, finished, first_convolution, first_pooling, norm_relu, pad
+from lamella.applications.weights import published
 from lamella.core.types import Value
 from lamella.layers import Add, Conv2D, MaxPooling2D
 from lamella.models import Model
 
 _PUBLISHED = {
-    "resnet50v2": published("resnet50v2", "3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917"),
-    "resnet101v2": published("resnet101v2", "6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5"),
-    "resnet152v2": published("resnet152v2", "a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33"),
+    "resnet50v2": published("resnet50v2", RELEASE, "3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917"),
+    "resnet101v2": published("resnet101v2", RELEASE, "6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5"),
+    "resnet152v2": published("resnet152v2", RELEASE, "a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33"),
 }
 
 

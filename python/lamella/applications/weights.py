@@ -42,6 +42,11 @@ def published(network: str, release: str, md5: str, md5_no_top: str) -> Publishe
     return {True: WeightFile(release, f"{stem}.h5", md5), False: WeightFile(release, f"{stem}_notop.h5", md5_no_top)}
 
 
+def published_without_hashes(release: str, stem: str) -> Published:
+    """The two files of a MobileNet; Keras has no MD5s of them."""
+    return {True: WeightFile(release, f"{stem}.h5", None), False: WeightFile(release, f"{stem}_no_top.h5", None)}
+
+
 def cached(who: str, name: str, origin: str, md5: str | None) -> str:
     """The path of models/`name` in Keras's cache ($KERAS_HOME or ~/.keras), fetched from `origin` if it is not there.
 
