@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.harness import Case, Contender, Plan
-from bench.models import CHECKED_STEPS, reference
+from bench.harness import Case, Contender, Plan, Role
+from bench.models import CHECKED_STEPS, loss_error, reference
 from bench.nets import BLOCKS, Net
 from bench.trainer import LamellaTrainer, Trainer
 
@@ -24,9 +24,7 @@ def case(net: Net, plan: Plan) -> Case:
         sides["torch contiguous"] = TorchTrainer(net, plan.threads, "float32", False)
 
     def contender(name: str, side: Trainer) -> Contender:
-        def error() -> float:
-            return max(abs(came / want - 1) for came, want in zip(side.losses(CHECKED_STEPS), wanted, strict=True))
-
-        return Contender(name, "ours" if name == "lamella" else "peer", side.epoch, net.samples, error)
+        role: Role = "ours" if name == "lamella" else "peer"
+        return Contender(name, role, side.epoch, net.samples, lambda: loss_error(side.losses(CHECKED_STEPS), wanted))
 
     return Case(net.name, "samples/s", [contender(name, side) for name, side in sides.items()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from bench.harness import Case, Contender, Plan, Role
@@ -40,12 +40,20 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
 
 
 def contender(name: str, side: Remote, net: Net, wanted: list[float]) -> Contender:
-    def error() -> float:
-        losses: list[float] = side.call("losses", CHECKED_STEPS)
-        return max(abs(came / want - 1) for came, want in zip(losses, wanted, strict=True))
-
     role: Role = "ours" if name == "lamella" else "peer"
-    return Contender(name, role, lambda: side.call("epoch"), net.samples, error, SETTLE)
+    return Contender(
+        name,
+        role,
+        lambda: side.call("epoch"),
+        net.samples,
+        lambda: loss_error(side.call("losses", CHECKED_STEPS), wanted),
+        SETTLE,
+    )
+
+
+def loss_error(losses: Sequence[float], wanted: Sequence[float]) -> float:
+    """The largest relative difference."""
+    return max(abs(loss / want - 1) for loss, want in zip(losses, wanted, strict=True))
 
 
 def reference(net: Net, plan: Plan) -> list[float]:

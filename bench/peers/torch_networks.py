@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.harness import Contender
+from bench.peers.torch_models import fill
 from lamella import layers
 from lamella.layers import Layer
 from lamella.models import Model
@@ -116,13 +117,6 @@ def part(layer: Layer, margin: int) -> nn.Module:
         fill(dense, weights[0].T, weights[1])
         return dense
     raise TypeError(f"{layer.name}: torch has nothing for {type(layer).__name__}")
-
-
-def fill(module: Any, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-    with torch.no_grad():
-        module.weight.copy_(weight)
-        if bias is not None:
-            module.bias.copy_(bias)
 
 
 def contender(model: Model, x: NDArray[Any], y: NDArray[Any], rate: float | None, threads: int) -> Contender:
