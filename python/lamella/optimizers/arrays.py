@@ -11,8 +11,8 @@ import numpy as np
 from lamella.core.rows_gradient import RowsGradient
 from lamella.core.types import Array
 
-# Of gradients' memory; what is in rows is summed into an array of its own.
-_OWNERS = (np.ndarray, RowsGradient)
+# What a gradient may be.
+_GRADIENTS = (np.ndarray, RowsGradient)
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -69,7 +69,7 @@ def clean_grads(
                 f"{who}: An operation has `None` for gradient ({names[i] if names else f'parameter {i}'}). Please make sure that "
                 "all of your ops have a gradient defined (i.e. are differentiable)."
             )
-        if not isinstance(g, (np.ndarray, RowsGradient)):
+        if not isinstance(g, _GRADIENTS):
             raise TypeError(f"{who}: expected {_gradient(names, i)} to be a NumPy array, got {type(g).__name__}")
         if g.shape != p.shape:
             raise ValueError(f"{who}: expected {_gradient(names, i)} of shape {p.shape}, got {g.shape}")
@@ -105,7 +105,7 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
         root = g.base
         if root is None:
             root = g
-        if id(root) in owners or type(root) not in _OWNERS:
+        if id(root) in owners or type(root) not in _GRADIENTS:
             return True
     return False
 
