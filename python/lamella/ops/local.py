@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import layout, place
 from lamella.ops.arrays import absent, contiguous, empty_like
@@ -45,7 +46,7 @@ def local_conv(
     if x.ndim != axes + 2 or kernel.ndim != 3:
         raise ValueError(f"local_conv: expected {layout(axes)} and a kernel [P, K, F], got shapes {x.shape} and {kernel.shape}")
     (window, steps, _, _), counts = place(x.shape, size, strides, None, "valid", "local_conv")
-    places, terms = int(np.prod(counts)), channels * int(np.prod(window))
+    places, terms = count(counts), channels * count(window)
     if kernel.shape[:2] != (places, terms):
         raise ValueError(
             f"local_conv: expected a kernel [{places}, {terms}, F] for shape {x.shape}, a window {window} and strides {steps}, "
