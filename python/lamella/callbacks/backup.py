@@ -25,10 +25,9 @@ class BackupAndRestore(Callback):
     script which is started anew begins with.
 
     In the backup are weights, optimizer, random numbers, what stateful layers carry over, the state of every callback (see
-    Callback.get_state), History,
-    and the place in the data. The same script, on the same data, then ends with the same bits as if it had run through: order
-    of samples, dropout, learning rates and what EarlyStopping remembers included. It is deleted when training ends well,
-    and stays when an error or Ctrl-C ends it.
+    Callback.get_state), History, and the place in the data. The same script, on the same data, then ends with the same bits
+    as if it had run through: order of samples, dropout, learning rates and what EarlyStopping remembers included. It is
+    deleted when training ends well, and stays when an error or Ctrl-C ends it.
 
     A plain generator is taken to start anew: of the epoch at hand, what was trained on is drawn again and left out. The
     global random numbers of NumPy and Python go on, too; worker threads should not draw from them, see Sequence.
