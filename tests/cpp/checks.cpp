@@ -2,6 +2,7 @@
 // the threads and the pool of memory themselves.
 // Prints what failed and "N passed, N failed"; the exit status is 0 if nothing did.
 #include "elementwise.h"
+#include "images.h"
 #include "pool.h"
 #include "row_losses.h"
 #include "rows.h"
@@ -22,6 +23,7 @@ void check_all(const lamella::Kernels<T>& k, Count& check) {
     check_pooling(k, check);
     check_dense(k, check);
     check_conv(k, check);
+    check_images(k, check);
 }
 
 // Large enough for many chunks: the bits must not depend on who works on them.
