@@ -275,7 +275,7 @@ def test_a_truncated_file_fails_at_once_and_by_name(tmp_path, extension, share):
 
 
 def test_a_large_file_is_read_piece_by_piece(png, monkeypatch):
-    monkeypatch.setattr("lamella.preprocessing.image.files._AT_ONCE_BYTES", 10)
+    monkeypatch.setattr("lamella.preprocessing.image.loading._AT_ONCE_BYTES", 10)
     image = load_img(png)
     np.testing.assert_array_equal(np.asarray(image), PIXELS[..., :3])
     assert image.filename == str(png)

@@ -8,10 +8,10 @@ from lamella.preprocessing.image.dataset import image_dataset_from_directory as 
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator as DirectoryIterator
 from lamella.preprocessing.image.files import array_to_img as array_to_img
 from lamella.preprocessing.image.files import img_to_array as img_to_array
-from lamella.preprocessing.image.files import load_img as load_img
 from lamella.preprocessing.image.files import save_img as save_img
 from lamella.preprocessing.image.generator import ImageDataGenerator as ImageDataGenerator
 from lamella.preprocessing.image.iterators import Iterator as Iterator
+from lamella.preprocessing.image.loading import load_img as load_img
 from lamella.preprocessing.image.pixels import apply_brightness_shift as apply_brightness_shift
 from lamella.preprocessing.image.pixels import apply_channel_shift as apply_channel_shift
 from lamella.preprocessing.image.random_functions import random_brightness as random_brightness

@@ -13,7 +13,7 @@ from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.preprocessing.image.augment import Augments
 from lamella.preprocessing.image.file_iterator import FileIterator
-from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 
 # Of these modes y is a class; of the others columns as they are, or nothing.

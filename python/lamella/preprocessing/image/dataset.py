@@ -12,7 +12,7 @@ from lamella.core.types import Array
 from lamella.preprocessing.image import listing
 from lamella.preprocessing.image.draws import order_of_samples
 from lamella.preprocessing.image.file_iterator import FileIterator
-from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 
 _EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "png")

@@ -13,7 +13,7 @@ from lamella.core.warn import warn
 from lamella.preprocessing.image import listing
 from lamella.preprocessing.image.augment import Augments
 from lamella.preprocessing.image.file_iterator import FileIterator
-from lamella.preprocessing.image.files import ColorMode
+from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 
 

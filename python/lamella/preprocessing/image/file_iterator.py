@@ -14,9 +14,9 @@ from lamella.core.types import Array
 from lamella.data.sequence import ReducedItem
 from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
 from lamella.preprocessing.image.draws import SampleDraws
-from lamella.preprocessing.image.files import ColorMode, is_of_the_file
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
+from lamella.preprocessing.image.loading import ColorMode, is_of_the_file
 from lamella.preprocessing.image.reading import FileOptions, Reader, check_options
 from lamella.preprocessing.image.saved import save_batch
 

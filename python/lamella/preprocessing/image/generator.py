@@ -17,8 +17,8 @@ from lamella.preprocessing.image.augmentation import Augmentation
 from lamella.preprocessing.image.batch import FILL_MODES, ORDERS
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
-from lamella.preprocessing.image.files import ColorMode
 from lamella.preprocessing.image.formats import checked_format
+from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 from lamella.preprocessing.image.transforms import ShiftRange
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.preprocessing.image.files import (
+from lamella.preprocessing.image.files import img_to_array
+from lamella.preprocessing.image.loading import (
     ColorMode,
     KeepAspectRatio,
     check_interpolation,
     check_pixels,
     convert,
-    img_to_array,
     load_img,
 )
 
