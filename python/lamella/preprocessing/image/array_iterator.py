@@ -26,7 +26,7 @@ class NumpyArrayIterator(Iterator):
         batch_size, shuffle, seed: See Iterator.
         sample_weight: [N].
         data_format: None: lamella's image_data_format().
-        save_to_dir: A folder to which each image that was made is written, stretched to 0 to 255; for looking at.
+        save_to_dir: A folder to which each image that was made is written, stretched to 0 to 255, for inspection.
         save_format: "png", "jpeg" or another format of Pillow.
         subset: "validation": the first part of the data, as large as the generator's validation_split; "training": the rest.
         dtype: Of the images in a batch; None: floatx().

@@ -58,8 +58,8 @@ def augment_batch(
         std: Divided by, + 1e-6; shapes as of mean.
 
     Raises:
-        ValueError: An order or fill mode that is not among these; a shape that does not fit.
-        TypeError: An array that is no array of numbers; an `out` that cannot be written.
+        ValueError: An order or fill mode other than these; a shape that does not fit.
+        TypeError: An image that is not an array of numbers; an `out` that cannot be written.
 
     Source: the order is keras-preprocessing 1.1.0's.
     """

@@ -229,7 +229,7 @@ def _listed(
     """Paths, their labels, and the classes' names."""
 
     def files(folder: str) -> list[str]:
-        found = listing.image_files(folder, _EXTENSIONS, follow_links=follow_links, on_error=listing.raise_it)
+        found = listing.image_files(folder, _EXTENSIONS, follow_links=follow_links, on_error=listing.raise_error)
         return [os.path.join(folder, name) for name in found]
 
     if labels is None or not isinstance(labels, str):

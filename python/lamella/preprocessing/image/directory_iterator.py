@@ -108,7 +108,7 @@ class DirectoryIterator(FileIterator):
 
     def _files(self, name: str, follow_links: bool) -> list[str]:
         """Those of one class, of this subset, relative to the directory."""
-        on_error = listing.raise_it if self.on_error == "raise" else listing.warn_of_it
+        on_error = listing.raise_error if self.on_error == "raise" else listing.warn_of_error
         folder = os.path.join(self.directory, name)
         files = listing.image_files(folder, self.white_list_formats, follow_links=follow_links, on_error=on_error)
         if not files:

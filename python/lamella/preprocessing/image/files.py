@@ -23,6 +23,7 @@ def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike |
     """The pixels of an image, or of an array of rank 2 or 3.
 
     Args:
+        img: A Pillow image or an array.
         data_format: None: lamella's image_data_format().
         dtype: None: floatx().
 
@@ -50,6 +51,7 @@ def array_to_img(x: ArrayLike, data_format: str | None = None, scale: bool = Tru
 
     Args:
         x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.
+        data_format: None: lamella's image_data_format().
         scale: Shift so that nothing is negative, then stretch so that the largest value is 255; else values are cut to whole
             numbers as they are, those outside 0 to 255 become 0 or 255, NaN 0, with a warning.
         dtype: To compute in; None: floatx().

@@ -50,9 +50,10 @@ class ImageDataGenerator(Augmentation):
         shear_range: The greatest angle, degrees.
         zoom_range: (least, greatest) factor, or z for (1 - z, 1 + z); rows and columns have one each.
         channel_shift_range: The greatest change of all values.
-        fill_mode: Where no pixel is: "nearest", "constant" (cval), "reflect" or "wrap".
-        horizontal_flip: Whether half of the images are mirrored.
-        vertical_flip: Whether half of them stand on their heads.
+        fill_mode: What stands outside of the image: "nearest", "constant" (cval), "reflect" or "wrap".
+        cval: For "constant".
+        horizontal_flip: Whether half of the images are mirrored left to right.
+        vertical_flip: Whether half of them are mirrored top to bottom.
         rescale: A factor; None or 0: none.
         preprocessing_function: From one image to another of the same shape.
         data_format: None: lamella's image_data_format().
@@ -61,9 +62,13 @@ class ImageDataGenerator(Augmentation):
         dtype: Of batches; None: floatx().
         erasing_probability: Of each image: that a random rectangle of it, 2 to 40 % of its area, becomes 0 after normalization.
         mixup_alpha: Of MixUp: each image is mixed with the next one of its batch, share * own + (1 - share) * next with share ~
-            Beta(alpha, alpha), and the targets and sample weights likewise. 0: not at all.
-        cutmix_alpha: Of CutMix: a rectangle of the next image, of 1 - share of the area, is put over the own one. With both each
-            image gets one of the two, by chance. Targets must be such that can be mixed, one-hot, say.
+            Beta(alpha, alpha), and the targets and sample weights likewise. 0: no MixUp.
+        cutmix_alpha: Of CutMix: a rectangle of the next image, of 1 - share of the area, replaces that part of the image. If
+            both are given, each image gets one of the two at random. Targets must be values that can be mixed, such as one-hot.
+            0: no CutMix.
+
+    Raises:
+        ValueError: An argument that is not one of the values above, or outside of its range.
 
     Example:
         >>> from lamella.preprocessing.image import ImageDataGenerator
@@ -150,10 +155,10 @@ class ImageDataGenerator(Augmentation):
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean = self.std = self.principal_components = None
-        self._settle_normalization()
+        self._apply_implied_options()
 
-    def _settle_normalization(self) -> None:
-        """What implies something else sets that, too, with a warning."""
+    def _apply_implied_options(self) -> None:
+        """Set the options that other options imply, each with a warning."""
         if self.zca_whitening:
             if not self.featurewise_center:
                 self.featurewise_center = True

@@ -18,8 +18,8 @@ def image_files(
 ) -> list[str]:
     """The paths, relative to the folder, of the files in it and below that end in one of the extensions.
 
-    Folders come in the order of their paths, the files of each sorted. A link to a folder that it lies in is not followed: it
-    would lead round and round.
+    Folders come in the order of their paths, the files of each sorted. A link to a folder that it lies in is not followed: the
+    search would not end.
 
     Args:
         extensions: In lower case.
@@ -62,9 +62,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def raise_it(error: OSError) -> None:
+def raise_error(error: OSError) -> None:
     raise error
 
 
-def warn_of_it(error: OSError) -> None:
+def warn_of_error(error: OSError) -> None:
     warn(f"left out a folder that cannot be read: {error}")

@@ -47,7 +47,7 @@ def mix(
     """Mix each image with the next one of the batch, in place, and what belongs to them by the same shares.
 
     MixUp: share * own + (1 - share) * next, with share ~ Beta(alpha, alpha). CutMix: a rectangle of the next image, of 1 - share
-    of the area, is put over the own one. Where both are asked for each sample gets one of the two, by chance.
+    of the area, replaces that part of the image. If both alphas are given, each sample gets one of the two at random.
 
     Args:
         batch: As for erase.

@@ -1,4 +1,4 @@
-"""Batches written to files, for looking at."""
+"""Batches written to files, for inspection."""
 
 from __future__ import annotations
 
