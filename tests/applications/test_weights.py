@@ -1,10 +1,7 @@
 """weights=: None, a file, "imagenet" from a server of this test's own, and what fails."""
 
 import dataclasses
-import functools
 import hashlib
-import http.server
-import threading
 
 import numpy as np
 import pytest
@@ -12,29 +9,15 @@ import pytest
 from lamella.applications import densenet, mobilenet, mobilenet_v2, nasnet, resnet50, vgg16, weights
 from lamella.layers import Input
 from lamella.models import Model
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *args):
-        pass
+from tests.file_server import serving
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Stands for the site of all releases; `asked` lists the paths, `root` holds the files."""
-    handler = functools.partial(Handler, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.asked, server.root = [], tmp_path / "served"
-        monkeypatch.setattr(weights, "SITE", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    """Stands for the site of all releases; its folder does not exist yet."""
+    with serving(tmp_path / "served") as server:
+        monkeypatch.setattr(weights, "SITE", server.url)
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +35,7 @@ def filled(model, seed=1):
 
 def publish(server, path, model):
     """Write the model's weights where the server finds them; their MD5."""
-    file = server.root / path
+    file = server.folder / path
     file.parent.mkdir(parents=True)
     model.save_weights(str(file))
     return hashlib.md5(file.read_bytes()).hexdigest()
@@ -65,8 +48,8 @@ def same_weights(one, other):
 
 
 def test_a_file_is_fetched_once_and_its_hash_checked(server, cache):
-    (server.root / "a").mkdir(parents=True)
-    (server.root / "a" / "net.h5").write_bytes(b"weights")
+    (server.folder / "a").mkdir(parents=True)
+    (server.folder / "a" / "net.h5").write_bytes(b"weights")
     file = weights.WeightFile("a", "net.h5", hashlib.md5(b"weights").hexdigest(), "cached.h5")
     with pytest.raises(ValueError, match=f"expected the hash {'0' * 32} from .*/a/net.h5, got {file.md5}"):
         dataclasses.replace(file, md5="0" * 32).fetch("Net")

@@ -1,16 +1,13 @@
 """Data sets: files made here, from a server of this test's own, read into the arrays that Keras 2.2.5 gives."""
 
 import dataclasses
-import functools
 import gzip
 import hashlib
-import http.server
 import io
 import json
 import pickle
 import struct
 import tarfile
-import threading
 
 import numpy as np
 import pytest
@@ -20,17 +17,9 @@ from lamella import datasets
 from lamella.datasets import boston_housing, cifar, cifar10, cifar100, fashion_mnist, imdb, mnist, reuters
 from lamella.datasets.files import DataFileError
 from lamella.utils import data_utils
+from tests.file_server import serving
 
 RNG = np.random.RandomState(0)
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture
@@ -39,14 +28,8 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(data_utils, "sleep", lambda seconds: None)
     (tmp_path / "served").mkdir()
-    handler = functools.partial(Handler, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.asked, server.folder = [], tmp_path / "served"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(tmp_path / "served") as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def publish(server, source, content):
@@ -54,8 +37,7 @@ def publish(server, source, content):
     name = source.urls[0].rpartition("/")[2]
     (server.folder / name).write_bytes(content)
     kind = hashlib.md5 if len(source.file_hash) == 32 else hashlib.sha256
-    url = f"http://127.0.0.1:{server.server_port}/{name}"
-    return dataclasses.replace(source, urls=(url,), file_hash=kind(content).hexdigest())
+    return dataclasses.replace(source, urls=(f"{server.url}/{name}",), file_hash=kind(content).hexdigest())
 
 
 def npz(**arrays):

@@ -1,9 +1,7 @@
 """get_file: cache, hashes, servers that fail; archives that mean harm. Servers are of this test's own."""
 
-import functools
 import gzip
 import hashlib
-import http.server
 import io
 import os
 import signal
@@ -11,7 +9,6 @@ import stat
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,14 +19,14 @@ from lamella.applications import imagenet_utils
 from lamella.core.files import with_staging
 from lamella.utils import data_utils, get_file
 from lamella.utils.data_utils import validate_file
+from tests.file_server import Handler, serving
 
 DATA = bytes(range(256)) * 500
 SHA, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA).hexdigest()
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
+class FailingHandler(Handler):
+    def answer(self):
         if self.server.busy:
             self.server.busy -= 1
             self.send_response(self.server.busy_with)
@@ -42,25 +39,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(DATA[:1000])
         else:
-            super().do_GET()
-
-    def log_message(self, *args):
-        pass
+            super().answer()
 
 
 @pytest.fixture
 def server(tmp_path):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "data.bin").write_bytes(DATA)
-    handler = functools.partial(Handler, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.asked, server.busy, server.busy_with, server.headers = [], 0, 503, []
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(tmp_path / "served", FailingHandler) as server:
+        server.busy, server.busy_with, server.headers = 0, 503, []
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
