@@ -22,9 +22,9 @@ def load_data(
     """13 numbers of each of 506 districts, and the median price of a house there in 1000 USD.
 
     Args:
-        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
-        test_split: Which part of the districts is for the test, 0 <= test_split < 1.
-        seed: Of the order of districts.
+        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        test_split: Share of the districts that is for the test, 0 <= test_split < 1.
+        seed: Of the random order of the districts.
 
     Returns:
         (x_train, y_train), (x_test, y_test): float64 [404, 13], [404], [102, 13], [102].

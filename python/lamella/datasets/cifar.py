@@ -19,7 +19,7 @@ def load_batch(fpath: str, label_key: str = "labels") -> tuple[Array, list[int]]
     """Images and labels of one file.
 
     Args:
-        fpath: Of the file.
+        fpath: Path of the file.
         label_key: "labels" (CIFAR-10), "fine_labels" or "coarse_labels" (CIFAR-100).
 
     Returns:

@@ -28,23 +28,25 @@ def load_data(
     index_from: int = 3,
     **kwargs: Any,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """50,000 reviews, each a list of indices of words by frequency, with 1 for praise and 0 for blame.
+    """50,000 reviews, each a list of indices of words by frequency; the label is 1 for a positive review, 0 for a negative one.
 
     Args:
-        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
         num_words: Indices from it on become oov_char; None for the largest index, which becomes oov_char itself.
         skip_top: Indices below it become oov_char.
         maxlen: Only reviews with fewer items are kept. The first 25,000 of what is left are for training.
-        seed: Of the order of reviews.
+        seed: Of the random order of the reviews.
         start_char: In front of each review; None for nothing.
         oov_char: Stands for words that are left out; None drops them.
         index_from: Added to each index, so that 0 to index_from - 1 mean no words.
+        kwargs: nb_words, the name of num_words in Keras 1.
 
     Returns:
         (x_train, y_train), (x_test, y_test): arrays of 25,000 lists of integers, and int64 [25000].
 
     Raises:
         ValueError: No review is shorter than maxlen.
+        TypeError: For another keyword.
         DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do. What is in it is
             read as data: nothing is run.
 
@@ -66,6 +68,11 @@ def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """The index of each word, 1 for the most frequent one; `load_data` adds index_from to it.
 
     Args:
-        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+
+    Raises:
+        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+
+    Source: Keras 2.2.5.
     """
     return texts.word_index(locate(WORDS, path))

@@ -15,7 +15,7 @@ def load_data(path: str = "mnist.npz") -> tuple[tuple[Array, Array], tuple[Array
     """70,000 grey images of the digits 0 to 9.
 
     Args:
-        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
 
     Returns:
         (x_train, y_train), (x_test, y_test): uint8 [60000, 28, 28], [60000], [10000, 28, 28], [10000].

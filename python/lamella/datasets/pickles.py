@@ -1,8 +1,8 @@
 """Old data files are pickles. What they hold is read as data: lists, tuples, dicts, numbers, texts, bytes and arrays of these.
 
-A pickle is a program that may call anything. So its instructions are looked at before one of them runs: those that make objects
-in other ways are refused, and so are numbers that would make the reader take much more memory than the file has bytes. The few
-names that arrays need do not become what they name, but notes, of which arrays are made afterwards.
+A pickle is a program that may call anything. So its instructions are checked before the first of them runs: those that make
+other objects are refused, and so are numbers that would make the reader take much more memory than the file has bytes. The few
+names that arrays need become placeholders instead of what they name; arrays are made from these afterwards.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def read(data: bytes) -> Any:
     _check(data)
     held = _Reader(io.BytesIO(data), encoding="bytes").load()
     if isinstance(held, dict):
-        return {key: _array(value, len(data)) if isinstance(value, _Note) else value for key, value in held.items()}
-    return _array(held, len(data)) if isinstance(held, _Note) else held
+        return {key: _array(value, len(data)) if isinstance(value, _Placeholder) else value for key, value in held.items()}
+    return _array(held, len(data)) if isinstance(held, _Placeholder) else held
 
 
 def _check(data: bytes) -> None:
@@ -66,15 +66,15 @@ def _check(data: bytes) -> None:
             raise ValueError(f"a pickle with the instruction {code!r} at byte {at}, which data do not need")
 
 
-class _Note:
-    """A name in a pickle, or what calling it would make: nothing is called."""
+class _Placeholder:
+    """Stands for a name in a pickle, or for the result of a call of it; nothing is called."""
 
     def __init__(self, name: tuple[str, str], args: tuple[Any, ...] = ()) -> None:
         self.name, self.args, self.state = name, args, None
 
-    def __call__(self, *args: Any) -> _Note | bytes:
+    def __call__(self, *args: Any) -> _Placeholder | bytes:
         if self.name != ("_codecs", "encode"):
-            return _Note(self.name, args)
+            return _Placeholder(self.name, args)
         # Python 3 writes bytes as a text for readers of Python 2, with a call that turns it back.
         return str(args[0]).encode("latin1")
 
@@ -86,14 +86,14 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ARRAYS:
             raise ValueError(f"a pickle that names {module}.{name}, which is no data")
-        return _Note((module, name))
+        return _Placeholder((module, name))
 
 
-def _array(note: _Note, size: int) -> Array | list[Any]:
+def _array(placeholder: _Placeholder, size: int) -> Array | list[Any]:
     """size: bytes of the pickle."""
-    if note.name[1] != "_reconstruct":
-        raise ValueError(f"a pickle of {'.'.join(note.name)}, where an array was expected")
-    state: Any = note.state
+    if placeholder.name[1] != "_reconstruct":
+        raise ValueError(f"a pickle of {'.'.join(placeholder.name)}, where an array was expected")
+    state: Any = placeholder.state
     _, shape, dtype, by_columns, items = state
     count = math.prod(shape)
     kind, order = _text(dtype.args[0]), _text(dtype.state[1])

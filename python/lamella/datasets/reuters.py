@@ -32,7 +32,7 @@ def load_data(
     """11,228 news, each a list of indices of words by frequency, of 46 topics.
 
     Args:
-        test_split: Which part of the news is for the test.
+        test_split: Share of the news that is for the test, from 0 to 1.
 
     The other arguments, the form of the result and the errors are those of `imdb.load_data`.
 
@@ -55,6 +55,11 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """The index of each word, 1 for the most frequent one; `load_data` adds index_from to it.
 
     Args:
-        path: Of a file with its folder, or the name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+
+    Raises:
+        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+
+    Source: Keras 2.2.5.
     """
     return texts.word_index(locate(WORDS, path))
