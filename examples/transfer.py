@@ -1,10 +1,10 @@
-"""A network learns some digits, then its features serve to tell other ones apart: transfer learning on a folder of images.
+"""Transfer learning on a folder of images: a network learns five digits; its features then classify the five others.
 
     python examples/transfer.py
 
 scikit-learn's digits are written as PNGs, one directory a class. A small MobileNet learns 0 to 4. Without its top and frozen
-it is the base of a classifier of 5 to 9, of which only the head learns; then the base is let go, and all learns on, slowly.
-With weights="imagenet" and images of your own the second half is what you would do.
+it is the base of a classifier of 5 to 9, of which only the head is trained; then the base is unfrozen, and the whole model is
+fine-tuned at a small learning rate. With weights="imagenet" and your own images you would do only this second half.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def flows(folder: Path, seed: int) -> tuple[DirectoryIterator, DirectoryIterator]:
-    """Batches to train on, shifted and turned a little, and batches of the fourth part to validate on."""
+    """Batches to train on, shifted and turned a little, and batches of the first quarter of each class to validate on."""
     common = {"preprocessing_function": preprocess_input, "validation_split": 0.25}
     moved = ImageDataGenerator(width_shift_range=0.08, height_shift_range=0.08, rotation_range=8, **common)
     still = ImageDataGenerator(**common)
@@ -49,15 +49,11 @@ def flows(folder: Path, seed: int) -> tuple[DirectoryIterator, DirectoryIterator
     )
 
 
-def accuracy(model: Model, images: DirectoryIterator) -> float:
-    return float(model.evaluate_generator(images)[1])
-
-
 def fit(model: Model, rate: float, epochs: int, images: DirectoryIterator, others: DirectoryIterator) -> float:
     """Trains what is trainable now; returns the accuracy on the others."""
     model.compile(Adam(lr=rate), loss="categorical_crossentropy", metrics=["accuracy"])
     model.fit_generator(images, epochs=epochs, validation_data=others, verbose=2)
-    return accuracy(model, others)
+    return float(model.evaluate_generator(others)[1])
 
 
 def main() -> None:
@@ -74,7 +70,7 @@ def main() -> None:
         network = MobileNet(input_shape=(*SIZE, 3), alpha=0.25, weights=None, classes=5)
         for layer in network.layers:
             if isinstance(layer, BatchNormalization):
-                layer.momentum = 0.9  # so few steps are not enough for averages over a hundred of them
+                layer.momentum = 0.9  # the default, 0.99, averages over more steps than this training has
         first = fit(network, 0.01, options.epochs, *flows(Path(folder) / "first", options.seed))
 
         base = Model(network.input, network.get_layer("conv_pw_13_relu").output)

@@ -39,7 +39,7 @@ SMALL = {"alpha": 0.25, "weights": None, "input_shape": (32, 32, 3)}
         (
             {"weights": None, "layers": np},
             ValueError,
-            "DenseNet121: expected layers=lamella.layers, of which .* got <module 'numpy'",
+            "DenseNet121: expected layers=lamella.layers, which networks are made of, got <module 'numpy'",
         ),
     ],
 )

@@ -37,10 +37,11 @@ class Assembly:
         pooling: Without the top: "avg" or "max" over each feature map, None for the maps.
         classes: With the top: length of the output.
         kwargs: backend, layers, models and utils, as keras_applications takes them: those of lamella, which are used anyway.
-        static: Whether every side of the image must be known; if there is a top, unless said.
+        static: Whether every side of the image must be known; None: only with the top.
 
     Raises:
-        ValueError: As in Keras; and for another pooling, a number of classes that is none, and modules that are not lamella's.
+        ValueError: As in Keras; also for an unknown pooling, for classes that is not a positive integer, and for modules that are
+            not lamella's.
         TypeError: For another keyword.
 
     Source: keras_applications 1.0.8. It takes an unknown pooling for None.
@@ -123,7 +124,7 @@ class Assembly:
 
 
 def pooled(pool: str | None, dense: str) -> Top:
-    """The classifier of most networks: each map's mean, then a softmax over the classes. Takes the names of its two layers."""
+    """The classifier of most networks: the mean of each map, then a softmax over the classes. Layers have the names given."""
 
     def top(x: Value, classes: int) -> Value:
         x = GlobalAveragePooling2D(name=pool)(x)
@@ -133,7 +134,7 @@ def pooled(pool: str | None, dense: str) -> Top:
 
 
 def channel_axis(last: int = 3) -> int:
-    """The axis of the channels, of two names for the last one that which stands in the network's published configs."""
+    """The axis of the channels: 1 in channels_first; else `last`, 3 or -1, as the network's published configs write it."""
     return 1 if image_data_format() == "channels_first" else last
 
 

@@ -30,7 +30,7 @@ def _norm_relu(x: Value, norm: str, relu: str) -> Value:
 
 
 def _layer(x: Value, name: str) -> Value:
-    """x, and behind it the channels that are computed from all of it."""
+    """x with _GROWTH more channels, which are computed from all channels of x."""
     y = _norm_relu(x, f"{name}_0_bn", f"{name}_0_relu")
     y = Conv2D(4 * _GROWTH, 1, use_bias=False, name=f"{name}_1_conv")(y)
     y = _norm_relu(y, f"{name}_1_bn", f"{name}_1_relu")

@@ -42,7 +42,7 @@ def norm_relu6(x: Value, name: str) -> Value:
 
 
 def _block(x: Value, channels: int, depth_multiplier: int, halves: bool, index: int) -> Value:
-    """A convolution of each channel by itself, then one of each point over all channels."""
+    """A depthwise convolution, which halves the sides if `halves`, then a pointwise one."""
     if halves:
         x = ZeroPadding2D(((0, 1), (0, 1)), name=f"conv_pad_{index}")(x)
     x = DepthwiseConv2D(
@@ -59,9 +59,9 @@ def _block(x: Value, channels: int, depth_multiplier: int, halves: bool, index: 
 
 
 def side_of_weights(network: str, shape: Sequence[int | None], published: Sequence[int], weights: object) -> int | None:
-    """The side of the images for which weights are loaded; without those of ImageNet, the number of rows.
+    """The side of the images whose weights are loaded; without weights="imagenet" the number of rows.
 
-    Warns where there are none for images of this shape, and those of 224x224 are taken.
+    Warns if no weights are published for this shape; those of 224x224 are then loaded.
     """
     rows, columns = sides(shape)
     if weights != "imagenet" or (rows == columns and rows in published):
@@ -74,7 +74,7 @@ def side_of_weights(network: str, shape: Sequence[int | None], published: Sequen
 
 
 def default_side(shape: Sequence[int | None] | None, published: Sequence[int]) -> int:
-    """The side of the images for which the weights are that fit the shape best."""
+    """The shape's side if weights are published for it, else 224."""
     rows, columns = sides(shape) if shape is not None and len(shape) == 3 else (None, None)
     return rows if rows is not None and rows == columns and rows in published else 224
 

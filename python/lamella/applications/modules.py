@@ -12,12 +12,12 @@ _MODULES = {"backend": backend, "layers": layers, "models": models, "utils": uti
 
 
 def check_modules(function: str, kwargs: Mapping[str, object]) -> None:
-    """Raises TypeError for a keyword of another name, ValueError for a module that is not lamella's. None stands for it, too."""
+    """Raises TypeError for a keyword of another name, ValueError for a module that is neither lamella's nor None."""
     for name, module in kwargs.items():
         if name not in _MODULES:
             raise TypeError(f"{function}: Invalid keyword argument: {name}")
         if module is not None and module is not _MODULES[name]:
-            raise ValueError(f"{function}: expected {name}=lamella.{name}, of which networks are made, got {module!r}")
+            raise ValueError(f"{function}: expected {name}=lamella.{name}, which networks are made of, got {module!r}")
 
 
 def keras_modules_injection(base_fun: Callable[..., Any]) -> Callable[..., Any]:

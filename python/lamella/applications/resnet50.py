@@ -50,7 +50,7 @@ def ResNet50(
 ) -> Model:
     """50 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments.
 
-    Warns of the maps without a top, as Keras does: before 2.2.0 an average over 7x7 stood behind them.
+    Without top and pooling it warns, as Keras does: before 2.2.0 an average over 7x7 ended the network.
     """
     assembly = Assembly("ResNet50", size=224, min_size=32, **locals())
     x = ZeroPadding2D(padding=(3, 3), name="conv1_pad")(assembly.input)
