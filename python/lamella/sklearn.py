@@ -105,9 +105,9 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         activation: Of the hidden layers.
         optimizer: A name, or an optimizer, of which a copy is used.
         learning_rate: None for the optimizer's own.
-        epochs: How often the data are gone through.
+        epochs: Passes over the data.
         batch_size: Samples of a step.
-        validation_split: The last part of the data, kept for val_loss in history_.
+        validation_split: Share of the data, the last rows, that is kept for val_loss in history_.
         callbacks: Of the model's fit.
         random_state: An integer, a RandomState or None (NumPy's global one): the weights of hidden_units, the order of samples
             and the dropout. The weights of what `build` returns follow from its own initializers.
@@ -126,7 +126,11 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> NetworkClassifier:
-        """Train a new network on X [n, features] of numbers and labels y [n]."""
+        """Train a new network on X [n, features] of numbers, which become float32, and labels y [n]; returns self.
+
+        Raises:
+            ValueError: What scikit-learn refuses: other shapes, NaN or infinity, labels that are no classes.
+        """
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
         self.classes_, indices = np.unique(y, return_inverse=True)
@@ -134,13 +138,13 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, float64 [n, classes]."""
+        """The probability of each class, float64 [n, classes]. Raises NotFittedError before fit."""
         # Float32's rows add up to 1 within 1e-7; losses of scikit-learn look closer.
         p = self._outputs(X).astype(np.float64)
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> Array:
-        """The most probable label of each row, [n]."""
+        """The most probable label of each row, [n]. Raises NotFittedError before fit."""
         indices = self._outputs(X).argmax(axis=1)
         labels: Array = self.classes_[indices]
         return labels
@@ -167,11 +171,15 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> NetworkRegressor:
-        """Train a new network on X [n, features] and y [n], both numbers."""
+        """Train a new network on X [n, features] and y [n] of numbers, which become float32; returns self.
+
+        Raises:
+            ValueError: What scikit-learn refuses: other shapes, NaN or infinity, texts.
+        """
         X, y = validate_data(self, X, y, dtype=np.float32, y_numeric=True)
         self._train(X, np.asarray(column_or_1d(y, warn=True), np.float32), 1, "linear", "mse")
         return self
 
     def predict(self, X: Any) -> Array:
-        """Values, [n]."""
+        """Values, float32 [n]. Raises NotFittedError before fit."""
         return self._outputs(X)[:, 0]
