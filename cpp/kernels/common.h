@@ -50,6 +50,21 @@ private:
     char* at_;
 };
 
+// f(arena, begin, end) for chunks of `grain` of n items; the arena has so many bytes of the thread's scratch.
+template <class F>
+LAMELLA_INLINE Status in_chunks(Int n, Int grain, Int bytes, const F& f) {
+    Int failed = 0;
+    parallel_for(n, grain, [&](Int begin, Int end) {
+        void* const memory = thread_scratch(bytes);
+        if (memory == nullptr) {
+            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+            return;
+        }
+        f(Arena(memory), begin, end);
+    });
+    return failed != 0 ? kOutOfMemory : nullptr;
+}
+
 template <class T>
 void copy(const T* from, T* to, Int count) {
     for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, load(from + i, part), part); });

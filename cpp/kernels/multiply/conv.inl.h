@@ -354,19 +354,12 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
     }
     v.windows = windows;
 
-    Int failed = 0;
-    parallel_for(parts, 1, [&](Int part, Int) {
-        void* const memory = thread_scratch(weight_sums_bytes(v, thin));
-        if (memory == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(memory);
+    const Status failed = in_chunks(parts, 1, weight_sums_bytes(v, thin), [&](Arena own, Int part, Int) {
         T* const sum = part == 0 ? dweights : copies + (part - 1) * size;
         const WeightSums<T> sums = take_weight_sums(v, thin, sum, bias_sums + part * bias_size, own);
         add_units(v, sums, thin, part * units / parts, (part + 1) * units / parts);
     });
-    if (failed != 0) return kOutOfMemory;
+    if (failed != nullptr) return failed;
     parallel_for(size, kChunkElements, [&](Int begin, Int end) {
         for_vectors<T>(begin, end, [&](Int i, Int tail) {
             Vec<T> sum = load(dweights + i, tail);

@@ -213,14 +213,8 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
 
     const Int flops = 2 * points * v.out * v.terms();
     const bool thin = kThinPays && v.in == 1 && is_3x3(v);
-    Int failed = 0;
-    parallel_for(v.images * v.slices * row_blocks, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
-        void* const scratch = thread_scratch(Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points));
-        if (scratch == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(scratch);
+    const Int grain = larger(1, kChunkFlops / flops), bytes = Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points);
+    return in_chunks(v.images * v.slices * row_blocks, grain, bytes, [&](Arena own, Int begin, Int end) {
         T* const buffer = own.take<T>(patch_size);
         const T** const a = own.take<const T*>(points);
         T** const c = own.take<T*>(points);
@@ -262,7 +256,6 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
             }
         }
     });
-    return failed != 0 ? kOutOfMemory : nullptr;
 }
 
 }  // namespace

@@ -296,15 +296,9 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
     const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
     const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
-    Int failed = 0;
-    parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
-        void* const scratch = thread_scratch(Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(tiles_size) +
-                                             Arena::bytes<T>(strip_size));
-        if (scratch == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(scratch);
+    const Int grain = larger(1, kChunkFlops / flops);
+    const Int bytes = Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(tiles_size) + Arena::bytes<T>(strip_size);
+    return in_chunks(row_groups * column_groups, grain, bytes, [&](Arena own, Int begin, Int end) {
         T* const panel = own.take<T>(depth * kTileColumns<T>);
         T* const tiles = own.take<T>(tiles_size);
         T* const strip = own.take<T>(strip_size);
@@ -341,7 +335,6 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
             }
         }
     });
-    return failed != 0 ? kOutOfMemory : nullptr;
 }
 
 template <class T>

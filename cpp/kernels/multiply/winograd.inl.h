@@ -104,14 +104,11 @@ LAMELLA_INLINE void transform_square(const Read& read, const Write& write, const
 
 // U[e] as panels [e][panel][c][NR].
 template <class T>
-void transform_filters(const Convolution<T>& v, T* filters, Int* failed) {
+Status transform_filters(const Convolution<T>& v, T* filters) {
     const Int panel_size = v.in * kTileColumns<T>, size = filter_size<T>(v.in, v.out);
-    parallel_for(v.panels(), larger(1, kChunkElements / (kWinogradPoints * panel_size)), [&](Int begin, Int end) {
-        T* const taps = static_cast<T*>(thread_scratch(Arena::bytes<T>(9 * panel_size)));
-        if (taps == nullptr) {
-            __atomic_store_n(failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
+    const Int grain = larger(1, kChunkElements / (kWinogradPoints * panel_size));
+    return in_chunks(v.panels(), grain, Arena::bytes<T>(9 * panel_size), [&](Arena own, Int begin, Int end) {
+        T* const taps = own.take<T>(9 * panel_size);
         for (Int panel = begin; panel < end; ++panel) {
             const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
             for (Int t = 0; t < 9; ++t) pack_tap(v, t, j, columns, taps + t * panel_size);
@@ -179,11 +176,9 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
 // Needs winograd_bytes of `arena`.
 template <class T>
 Status convolve_winograd(const Convolution<T>& v, Arena arena) {
-    Int failed = 0;
     const Int u_size = filter_size<T>(v.in, v.out);
     T* const filters = arena.take<T>(kWinogradPoints * u_size);
-    transform_filters(v, filters, &failed);
-    if (failed != 0) return kOutOfMemory;
+    if (const Status error = transform_filters(v, filters)) return error;
 
     const Tiling tiling{ceil_divide(v.rows, kWinogradOut), ceil_divide(v.columns, kWinogradOut)};
     const Int tiles = v.images * tiling.rows * tiling.columns, out = v.panels() * kTileColumns<T>;
@@ -193,15 +188,9 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
     const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out);
     const Int corner_size = kWinogradPoints * v.in;
-    parallel_for(tiles, block, [&](Int begin, Int end) {
-        void* const scratch =
-            thread_scratch(Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * m_size) +
-                           Arena::bytes<T>(corner_size) + 2 * Arena::bytes<T*>(block));
-        if (scratch == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(scratch);
+    const Int bytes = Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * m_size) +
+                      Arena::bytes<T>(corner_size) + 2 * Arena::bytes<T*>(block);
+    return in_chunks(tiles, block, bytes, [&](Arena own, Int begin, Int end) {
         T* const inputs = own.take<T>(kWinogradPoints * v_size);
         T* const products = own.take<T>(kWinogradPoints * m_size);
         T* const corner = own.take<T>(corner_size);
@@ -230,7 +219,6 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
             finish_tile(v, products + (tile - begin) * out, m_size, tiling.place(tile));
         }
     });
-    return failed != 0 ? kOutOfMemory : nullptr;
 }
 
 // x -> A x, four to six.
@@ -344,15 +332,11 @@ void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from,
 
 // For a small dU: each slice of the tiles sums into its own dU, block by block.
 template <class T>
-void sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, Int* failed) {
-    parallel_for(slices, 1, [&](Int slice, Int) {
-        TransformedTiles<T> transformed(g, block);
-        void* const scratch = thread_scratch(transformed.bytes() + Arena::bytes<T>(transformed.corner_size));
-        if (scratch == nullptr) {
-            __atomic_store_n(failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        Arena own(scratch);
+Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums) {
+    const TransformedTiles<T> sizes(g, block);
+    const Int bytes = sizes.bytes() + Arena::bytes<T>(sizes.corner_size);
+    return in_chunks(slices, 1, bytes, [&](Arena own, Int slice, Int) {
+        TransformedTiles<T> transformed = sizes;
         transformed.take(&own);
         T* const corner = own.take<T>(transformed.corner_size);
         const Int first = slice * g.tiles() / slices, end = (slice + 1) * g.tiles() / slices;
@@ -370,18 +354,16 @@ void sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, I
 
 // For a large dU there is one only: all threads transform a block's tiles, then all threads multiply, each its points.
 template <class T>
-void sum_by_points(const WeightGradient<T>& g, Int block, TransformedTiles<T> transformed, T* sum, Int* failed) {
-    const Int groups = ceil_divide(g.in, kPointRows);
-    for (Int begin = 0; begin < g.tiles() && *failed == 0; begin += block) {
+Status sum_by_points(const WeightGradient<T>& g, Int block, const TransformedTiles<T>& transformed, T* sum) {
+    const Int groups = ceil_divide(g.in, kPointRows), corner_size = transformed.corner_size;
+    const Int grain = larger(1, kChunkElements / (kWinogradPoints * (g.in + g.padded())));
+    for (Int begin = 0; begin < g.tiles(); begin += block) {
         const Int count = smaller(block, g.tiles() - begin);
-        parallel_for(count, larger(1, kChunkElements / (kWinogradPoints * (g.in + g.padded()))), [&](Int i, Int end) {
-            T* const corner = static_cast<T*>(thread_scratch(Arena::bytes<T>(transformed.corner_size)));
-            if (corner == nullptr) {
-                __atomic_store_n(failed, 1, __ATOMIC_RELAXED);
-                return;
-            }
+        const Status failed = in_chunks(count, grain, Arena::bytes<T>(corner_size), [&](Arena own, Int i, Int end) {
+            T* const corner = own.take<T>(corner_size);
             for (; i < end; ++i) transform_both(g, begin + i, transformed, i, corner);
         });
+        if (failed != nullptr) return failed;
         const Int flops = 2 * count * smaller(kPointRows, g.in) * g.padded();
         parallel_for(kWinogradPoints * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
             for (; task < end; ++task) {
@@ -389,6 +371,7 @@ void sum_by_points(const WeightGradient<T>& g, Int block, TransformedTiles<T> tr
             }
         });
     }
+    return nullptr;
 }
 
 // Which way, and how the tiles are cut, follows from the shape alone.
@@ -410,14 +393,9 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
     if (scratch == nullptr) return kOutOfMemory;
     Arena arena(scratch);
     T* const sums = arena.take<T>(slices * kWinogradPoints * g.sum_size());
-    Int failed = 0;
-    if (by_slices) {
-        sum_by_slices(g, block, slices, sums, &failed);
-    } else {
-        transformed.take(&arena);
-        sum_by_points(g, block, transformed, sums, &failed);
-    }
-    if (failed != 0) return kOutOfMemory;
+    if (!by_slices) transformed.take(&arena);
+    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums) : sum_by_points(g, block, transformed, sums);
+    if (failed != nullptr) return failed;
 
     const Int padded = g.padded(), size = g.sum_size();
     parallel_for(g.in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {

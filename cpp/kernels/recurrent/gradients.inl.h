@@ -85,12 +85,12 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
     constexpr Int kGroupPanels = 8;
     const Int group_panels = serial ? panels : smaller(kGroupPanels, ceil_divide(panels * row_groups, 8));
     const Int column_groups = ceil_divide(panels, group_panels);
-    Int failed = 0;
     for (Int from = 0; from < blocks; from += some_blocks) {
         const Int count = smaller(some_blocks, blocks - from);
-        parallel_for(count, larger(1, kChunkElements / larger(1, block_size)), [&](Int begin, Int end) {
-            T* const joined = static_cast<T*>(thread_scratch(Arena::bytes<T>(kRowsJoined * row_distance<T>(columns))));
-            if (joined == nullptr) return __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
+        const Int joined_size = kRowsJoined * row_distance<T>(columns);
+        const Int grain = larger(1, kChunkElements / larger(1, block_size));
+        const Status failed = in_chunks(count, grain, Arena::bytes<T>(joined_size), [&](Arena own, Int begin, Int end) {
+            T* const joined = own.take<T>(joined_size);
             for (Int block = begin; block < end; ++block) {
                 const Int k0 = (from + block) * depth;
                 pack_factors(factors, dbias != nullptr, s, k0, smaller(k0 + depth, rows), columns, joined,
@@ -98,7 +98,7 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
                 pack_panels(dz + k0 * ldz, ldz, smaller(depth, rows - k0), width, packed_panels + block * panels_size);
             }
         });
-        if (failed != 0) return kOutOfMemory;
+        if (failed != nullptr) return failed;
         const Int flops = 2 * group_tiles * kTileRows * group_panels * kTileColumns<T> * larger(1, count * depth);
         parallel_for(row_groups * column_groups, larger(1, kChunkFlops / flops), [&](Int begin, Int end) {
             for (Int task = begin; task < end; ++task) {
@@ -129,7 +129,6 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
                 }
             }
         });
-        if (failed != 0) return kOutOfMemory;
     }
     return nullptr;
 }

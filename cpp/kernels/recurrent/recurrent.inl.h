@@ -106,13 +106,7 @@ struct Steps {
 // f(first, rows, arena) for each chunk; the arena has `bytes`.
 template <class F>
 Status for_chunks(const Steps& s, Int bytes, const F& f) {
-    Int failed = 0;
-    parallel_for(s.sequences, s.grain, [&](Int begin, Int end) {
-        void* const scratch = thread_scratch(bytes);
-        if (scratch != nullptr) f(begin, end - begin, Arena(scratch));
-        else __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-    });
-    return failed != 0 ? kOutOfMemory : nullptr;
+    return in_chunks(s.sequences, s.grain, bytes, [&](Arena arena, Int begin, Int end) { f(begin, end - begin, arena); });
 }
 
 // Rows of a chunk's scratch, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not

@@ -170,21 +170,6 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
     }
 }
 
-// f(arena, begin, end) for chunks of rows, with so many bytes of the thread.
-template <class F>
-LAMELLA_INLINE Status in_chunks(Int rows, Int grain, Int bytes, const F& f) {
-    Int failed = 0;
-    parallel_for(rows, grain, [&](Int begin, Int end) {
-        void* const memory = thread_scratch(bytes);
-        if (memory == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        f(Arena(memory), begin, end);
-    });
-    return failed != 0 ? kOutOfMemory : nullptr;
-}
-
 template <class T>
 Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T> y) {
     LAMELLA_REQUIRE_DEPTHWISE(x, w, y);
