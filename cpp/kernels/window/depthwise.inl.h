@@ -240,7 +240,7 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
             for (Int phase = 0; phase < phases && phase < columns; ++phase) {
                 const Span<T> span{shape.axis(2).of_input(phase),
                                    1,
-                                   (columns - phase + phases - 1) / phases,
+                                   ceil_divide(columns - phase, phases),
                                    {dy.data + shape.dy_reached(r) * shape.y[2] * width, phases == 1 ? 1 : 0},
                                    {to + columns * width, direct && phase == 0 ? phases : 0}};
                 const Outputs<T> out{weights, 0, false, direct ? to + phase * width : buffer + phase * phase_size,

@@ -50,7 +50,7 @@ struct WindowAxis {
         while (tap < size && tap < tap_step && (i + before - tap * dilation) % stride != 0) ++tap;
         if (tap == size || tap == tap_step) return {0, 1, 0, 1, 0};
         return {(i + before - tap * dilation) / stride, -(dilation * tap_step / stride), tap, tap_step,
-                (size - tap + tap_step - 1) / tap_step};
+                ceil_divide(size - tap, tap_step)};
     }
 };
 
