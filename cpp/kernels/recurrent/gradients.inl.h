@@ -145,8 +145,7 @@ struct WeightGradients {
     // Those of gates first, first + 1 ... and dbias [count*U] from dz, the gradient to these gates' sums. x [N*T, F] and h
     // [N*T, U] are what the weights were multiplied with; any of x, h and dbias may be nullptr.
     Status multiply(Int first, Int count, const T* x, const T* h, const T* dz, Int ldz, T* dbias) const {
-        const bool each = input_dropout.size > 0 && input_dropout.shape[0] > 1;
-        const bool each_h = recurrent_dropout.size > 0 && recurrent_dropout.shape[0] > 1;
+        const bool each = group_count<T>(input_dropout) > 1, each_h = group_count<T>(recurrent_dropout) > 1;
         const Int groups = each || each_h ? count : 1, width = count / groups * units;
         for (Int group = 0; group < groups; ++group) {
             const Int gate = first + group;

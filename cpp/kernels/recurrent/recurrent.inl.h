@@ -150,8 +150,7 @@ LAMELLA_INLINE void write_states(Matrix<T> rows, Int first, Int count, Int units
     for (Int r = 0; r < count; ++r) copy(rows.at(r), states.data + (first + r) * units, units);
 }
 
-// Asks for a row of the next step while this one is computed: the rows of a chunk's sequences lie far apart, so that no
-// prefetcher of the CPU foresees them.
+// Asks for a row of the step before while this one is computed.
 template <class T>
 LAMELLA_INLINE void prefetch_row(const T* row, Int columns) {
     for (Int i = 0; i < columns; i += 64 / Int(sizeof(T))) __builtin_prefetch(row + i, 0, 2);
