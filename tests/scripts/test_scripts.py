@@ -1,0 +1,81 @@
+"""Scripts in the manner of 2017 to 2022 run as they are, and assert numbers of their own.
+
+A script's folder says what it is written for: `keras2` for Keras 2 alone, `tf` for tensorflow.keras alone, `both` for
+`import keras` in either dialect. All scripts of a dialect run in one process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FOLDERS = {"keras2": ("both", "keras2"), "tf": ("both", "tf")}
+SCRIPTS = {
+    dialect: {str(path.relative_to(HERE)): path for folder in folders for path in sorted((HERE / folder).glob("*.py"))}
+    for dialect, folders in FOLDERS.items()
+}
+
+RUN = """
+import contextlib, json, os, random, runpy, sys, tempfile, time, traceback
+import numpy as np
+import lamella
+lamella.install_as_keras(sys.argv[1])
+from lamella import backend as K
+outcomes = {}
+for script in sys.argv[2:]:
+    K.clear_session()
+    lamella.utils.set_random_seed(0)
+    np.random.seed(0)
+    random.seed(0)
+    start = time.process_time()
+    error = None
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        os.chdir(folder)
+        try:
+            runpy.run_path(script, run_name="__main__")
+        except (Exception, SystemExit):
+            error = traceback.format_exc()
+        os.chdir("/")
+    K.set_floatx("float32")
+    K.set_image_data_format("channels_last")
+    outcomes[script] = {"error": error, "seconds": time.process_time() - start}
+print(json.dumps(outcomes))
+"""
+
+
+def run(dialect, scripts):
+    """What became of each script: its traceback or None, and the CPU seconds that it took."""
+    # The models are small: more threads would only spin.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN, dialect, *map(str, scripts)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """By dialect: run() of all of its scripts, together when the first is asked for."""
+    found = {}
+
+    def of(dialect):
+        if dialect not in found:
+            found[dialect] = run(dialect, SCRIPTS[dialect].values())
+        return found[dialect]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "dialect, script", [pytest.param(d, s, id=f"{d}-{name}") for d in FOLDERS for name, s in SCRIPTS[d].items()]
+)
+def test_a_script_runs_and_its_numbers_hold(outcomes, dialect, script):
+    assert outcomes(dialect)[str(script)]["error"] is None
