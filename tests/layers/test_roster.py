@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from lamella import layers
+from lamella import constraints, initializers, layers, regularizers
 from lamella.core import registry
 from lamella.core.random import Stream
 from lamella.layers import Input
@@ -174,3 +174,32 @@ def test_gradient(name, arguments, shape, float64):
     step = 1e-6
     ends = [objective([v + sign * step * d for v, d in zip(start, directions)], False) for sign in (1, -1)]
     assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(expected, rel=1e-5)
+
+
+OBJECTS = {
+    "initializer": initializers.Constant(0.25),
+    "regularizer": regularizers.l2(0.125),
+    "constraint": constraints.MaxNorm(7),
+}
+
+
+@rows
+def test_every_initializer_regularizer_and_constraint_reaches_a_weight(name, arguments, shape):
+    parameters = inspect.signature(registry.get("layers", name)).parameters
+    for argument in parameters:
+        kind = argument.rpartition("_")[2]
+        if kind not in OBJECTS or argument == "activity_regularizer":
+            continue
+        without = {"bias": "use_bias", "b": "bias", "beta": "center", "gamma": "scale"}.get(argument.partition("_")[0])
+        if without is not None and not arguments.get(without, True):
+            continue
+        layer = make(name, arguments | {argument: OBJECTS[kind]})
+        model_of(layer, shape)
+        assert any(is_reached(w, kind) for w in layer.weights), argument
+
+
+def is_reached(weight, kind):
+    if kind == "initializer":
+        return (weight.value == 0.25).mean() >= 0.5  # unit_forget_bias sets a quarter of a bias to one
+    found = getattr(weight, kind)
+    return type(found) is type(OBJECTS[kind]) and found.get_config() == OBJECTS[kind].get_config()

@@ -66,9 +66,10 @@ class Weighted:
     ) -> Variable:
         """A weight called "<layer>/<name>:0", of the layer's float dtype, else of floatx, unless `dtype` says otherwise.
 
-        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer.
+        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer; for a weight
+        "depthwise_kernel" these are depthwise_initializer and so on, if it has no depthwise_kernel_initializer.
         """
-        fill = initializers.get(initializer) or getattr(self, f"{name}_initializer", None)
+        fill = initializers.get(initializer) or self._said_of(name, "initializer")
         own = getattr(self, "dtype", None)
         dtype = dtype or (own if own in ("float32", "float64") else config.floatx())
         shape = tuple(shape)
@@ -78,13 +79,18 @@ class Weighted:
             f"{self.name}/{name}:0",
             dtype=dtype,
             trainable=trainable,
-            constraint=constraint or getattr(self, f"{name}_constraint", None),
-            regularizer=regularizer or getattr(self, f"{name}_regularizer", None),
+            constraint=constraint or self._said_of(name, "constraint"),
+            regularizer=regularizer or self._said_of(name, "regularizer"),
         )
         if weight.shape != shape:
             raise ValueError(f"{self.name}: the initializer of {name!r} returned {weight.shape}, expected {shape}")
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
         return weight
+
+    def _said_of(self, name: str, what: str) -> Any:
+        """The layer's argument for the weight of that name, None without one."""
+        short = getattr(self, f"{name.removesuffix('_kernel')}_{what}", None)
+        return getattr(self, f"{name}_{what}", short)
 
     def family(self) -> list[tuple[Weighted, bool]]:
         """This layer and those that it holds, each once, with whether one that holds it is frozen."""
