@@ -97,3 +97,23 @@ def test_what_the_kernel_does_not_fuse_is_called_after_it():
 def test_the_base_resolves_nothing():
     assert Layer().resolve(["units"]) is None
     assert not isinstance(layers.InputLayer((2,)), KernelLayer)
+
+
+@pytest.mark.parametrize("name", ["SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D"])
+def test_arguments_of_a_kernel_that_a_depthwise_layer_lacks_have_no_effect(name):
+    cls = getattr(layers, name)
+    sizes = {"kernel_size": 2} if name == "DepthwiseConv2D" else {"filters": 2, "kernel_size": 2}
+    x = np.ones((1, 4, 3) if name == "SeparableConv1D" else (1, 4, 4, 3), "f4")
+    plain = cls(**sizes, depthwise_initializer="ones")
+    with pytest.warns(UserWarning, match="layer: kernel_initializer has no effect; use depthwise_initializer"):
+        layer = cls(**sizes, depthwise_initializer="ones", kernel_initializer="he_normal", name="layer")
+    assert isinstance(layer.kernel_initializer, initializers.VarianceScaling)
+    plain(x), layer(x)
+    np.testing.assert_array_equal(layer.get_weights()[0], plain.get_weights()[0])
+    assert layer.get_config().keys() == plain.get_config().keys()
+    with pytest.warns(UserWarning, match="kernel_regularizer has no effect"):
+        regularized = cls(**sizes, kernel_regularizer="l2")
+    regularized(x)
+    assert not regularized.losses
+    with pytest.raises(ValueError, match="Unknown"):
+        cls(**sizes, kernel_constraint="none_such")

@@ -125,6 +125,7 @@ def test_masks_end_in_it_unless_it_makes_one():
         return Sequential([Masking(input_shape=(3, 2)), layer]).compute_mask(x)
 
     assert mask_of(Lambda(double)) is None
+    assert Lambda(double).compute_mask(x, np.array([[True, False, True]])) is None
     kept = Lambda(double, mask=lambda inputs, mask: mask)
     assert kept.supports_masking and not Lambda(double).supports_masking
     np.testing.assert_array_equal(mask_of(kept), [[True, False, True]])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamella import constraints, initializers, regularizers
 from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
@@ -16,14 +18,32 @@ from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import conv, depthwise_conv
 
+# Arguments of Keras's base class, of a kernel that these layers do not have.
+_WITHOUT_EFFECT: dict[str, Callable[[Any], Any]] = {
+    "kernel_initializer": initializers.get,
+    "kernel_regularizer": regularizers.get,
+    "kernel_constraint": constraints.get,
+}
+
 
 class _Depthwise(KernelLayer, self_contained=True):
-    """Base: depthwise_kernel [..., C, depth_multiplier], whose output channel c*depth_multiplier + m is of input channel c."""
+    """Base: depthwise_kernel [..., C, depth_multiplier], whose output channel c*depth_multiplier + m is of input channel c.
+
+    kernel_initializer, kernel_regularizer and kernel_constraint are taken, kept as attributes and have no effect, as in Keras
+    2.2.5, whose configs do not hold them either. Here a warning says so.
+    """
 
     fuses = ("relu",)
 
     depth_multiplier: Any
     use_bias: bool
+
+    def __init__(self, **kwargs: Any) -> None:
+        taken = {name: kwargs.pop(name) for name in _WITHOUT_EFFECT if name in kwargs}
+        super().__init__(**kwargs)
+        for name, value in taken.items():
+            setattr(self, name, _WITHOUT_EFFECT[name](value))
+            warn(f"Layer {self.name}: {name} has no effect; use depthwise_{name.removeprefix('kernel_')} and the like")
 
     def _add_depthwise(self, input_shape: Shape) -> int:
         """Make the depthwise kernel; returns the number of channels that it makes."""

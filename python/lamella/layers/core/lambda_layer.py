@@ -46,7 +46,8 @@ class Lambda(Layer):
             inputs' masks, too. Returns a tensor or a list of tensors.
         output_shape: Shape of the output without the batch, or a function of the input shape, or of a list of them, with the
             batch, that returns the output's, or a list of them. None: found by calling the function on small arrays.
-        mask: The mask of the output, or function(inputs, mask) that returns it. None ends masks here.
+        mask: The mask of the output, or function(inputs, mask) that returns it. None ends masks here: one that comes is no
+            error, as in Keras 2.2.5, whose Lambda has a compute_mask of its own.
         arguments: Further arguments of the function, by name.
 
     Raises:
