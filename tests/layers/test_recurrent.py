@@ -511,9 +511,3 @@ def test_a_clone_has_cells_of_the_same_classes():
     assert type(twin.layers[1].cell.cells[0]) is MinimalRNNCell
     twin.set_weights(model.get_weights())
     np.testing.assert_array_equal(twin.predict(data(2, 5, 4)), model.predict(data(2, 5, 4)))
-
-
-def test_a_symbolic_mask_as_an_argument_is_refused():
-    x = Input((5, 4))
-    with pytest.raises(TypeError, match="Layer net: expected values for the argument mask, got the symbolic tensor"):
-        GRU(2, name="net")(x, mask=Masking().compute_mask(x))

@@ -104,6 +104,16 @@ def number_dtype(name: object) -> str:
     return name
 
 
+def placed(values: Any, tensors: Sequence[Symbolic]) -> Template:
+    """The values, with a Place for each of `tensors` in their lists, tuples and dicts."""
+    kind = type(values)
+    if kind is list or kind is tuple:
+        return kind(placed(v, tensors) for v in values)
+    if kind is dict:
+        return {key: placed(v, tensors) for key, v in values.items()}
+    return Place(next(i for i, x in enumerate(tensors) if x is values)) if isinstance(values, Symbolic) else values
+
+
 def fill(template: Template, inputs: Sequence[Any]) -> Any:
     """The template with the inputs in their places."""
     kind = type(template)
@@ -111,6 +121,8 @@ def fill(template: Template, inputs: Sequence[Any]) -> Any:
         return inputs[template.index]
     if kind is list or kind is tuple:
         return kind(fill(v, inputs) for v in template)
+    if kind is dict:
+        return {key: fill(v, inputs) for key, v in template.items()}
     if kind is slice:
         return slice(fill(template.start, inputs), fill(template.stop, inputs), fill(template.step, inputs))
     return template

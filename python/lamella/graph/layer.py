@@ -22,6 +22,7 @@ from lamella.core.types import Value
 from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.arguments import fill, placed, symbols
 from lamella.graph.calls import CallHistory
 from lamella.graph.constructors import resolving
 from lamella.graph.input_spec import InputSpec, check_inputs
@@ -289,12 +290,14 @@ class Layer(Weighted, CallHistory, Configurable):
         """The variables whose new values a call notes in training: found by a trial on ones."""
         if self.self_contained or not node.inputs:
             return []
-        ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.inputs]
+        ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.reads]
+        count = len(node.inputs)
+        arguments = fill(placed(node.arguments, node.beside), ones[count:])
         outer, pending.updates = pending.updates, Updates()
         noted = pending.updates
         try:
             with phase(True if node.phase is None else node.phase):
-                self.call(ones[0] if node.single else ones, **node.arguments)
+                self.call(ones[0] if node.single else ones[:count], **arguments)
         finally:
             pending.updates = outer
             for layer in self.members():
@@ -328,6 +331,8 @@ class Layer(Weighted, CallHistory, Configurable):
             if not all(symbolic):
                 raise ValueError(f"Layer {self.name} was called with symbolic tensors and arrays mixed: {inputs}")
             return self._connect(tensors, not listed, arguments)
+        if arguments and (beside := symbols(arguments)):
+            raise ValueError(f"Layer {self.name} was called on arrays, with the symbolic tensors {beside} among its arguments")
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
         if pending.updates is None or pending.updates is not self.call_losses.run:
@@ -380,12 +385,10 @@ class Layer(Weighted, CallHistory, Configurable):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph; returns its symbolic outputs."""
-        for name, value in arguments.items():
-            if any(isinstance(v, Symbolic) for v in (value if isinstance(value, (list, tuple)) else [value])):
-                raise TypeError(f"Layer {self.name}: expected values for the argument {name}, got the symbolic tensor {value}")
+        beside = symbols(arguments) if arguments else []
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        tried = self._tried(tensors, single, arguments) if not self.self_contained else None
+        tried = self._tried(tensors, single, arguments, beside) if not self.self_contained else None
         shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
@@ -394,7 +397,7 @@ class Layer(Weighted, CallHistory, Configurable):
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
-        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed))
+        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed, beside=beside))
         return outputs if several else outputs[0]
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
@@ -407,7 +410,7 @@ class Layer(Weighted, CallHistory, Configurable):
         """Whether the class says what shape it returns; one that does not is tried out."""
         return self.self_contained or type(self).compute_output_shape is not Layer.compute_output_shape
 
-    def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Any:
+    def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any], beside: list[Symbolic]) -> Any:
         """The output's shape, or a list of them where `call` returns a list, found by calling the layer on small arrays.
 
         It is called only where it does not say the shape, or holds layers that are not built yet, which it builds.
@@ -420,10 +423,12 @@ class Layer(Weighted, CallHistory, Configurable):
         if self.knows_its_shape and not unbuilt:
             return None
         listed = False
+        given, count = placed(arguments, beside), len(tensors)
+        every = [*tensors, *beside]
 
         def call(inputs: list[Value]) -> Value:
             nonlocal listed
-            y = self.call(inputs[0] if single else inputs, **arguments)
+            y = self.call(inputs[0] if single else inputs[:count], **fill(given, inputs[count:]))
             listed = isinstance(y, (list, tuple))
             return list(y) if listed else y
 
@@ -432,10 +437,10 @@ class Layer(Weighted, CallHistory, Configurable):
             with phase(False):
                 if unbuilt:
                     # Before the trials, whose random numbers are the same each time: initial weights must differ.
-                    call([np.zeros([1 if d is None else d for d in x.shape], x.dtype) for x in tensors])
+                    call([np.zeros([1 if d is None else d for d in x.shape], x.dtype) for x in every])
                 if self.knows_its_shape:
                     return None
-                specs = shapes_of(call, [(x.shape, x.dtype) for x in tensors], f"Layer {self.name}")
+                specs = shapes_of(call, [(x.shape, x.dtype) for x in every], f"Layer {self.name}")
         except Exception as error:  # of a user's code, which may be right for other values than zeros
             waiting = [layer.name for layer in unbuilt if not layer.built]
             if waiting:

@@ -21,8 +21,8 @@ class Outputs(list[Value]):
 
 
 class MaskedPlan(Plan):
-    """Runs as a Plan does. A layer's `call` gets the mask of its inputs if it has an argument `mask` and one came;
-    `compute_mask` says what goes with its output.
+    """Runs as a Plan does. A layer's `call` gets the mask of its inputs if it has an argument `mask`, one came and the user gave
+    no other; `compute_mask` says what goes with its output.
     """
 
     def __init__(
@@ -37,17 +37,19 @@ class MaskedPlan(Plan):
     def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
         values, masks = [*inputs, *self._spare], [*given, *[None] * len(self._spare)]
         for (call, passes, source, target), node in zip(self.steps, self.nodes):
-            x, mask = _at(values, source), _at(masks, source)
-            layer = node.layer
+            given, mask = _at(values, source), _at(masks, source)
+            x, layer = given, node.layer
+            if node.beside:
+                x, mask = (each[0] if node.single else each[: len(node.inputs)] for each in (x, mask))
             kind: type = type(layer)
             if hasattr(layer, "call_masked"):
                 fixed = node.training
                 y, made = layer.call_masked(x, mask, training if fixed is None else fixed, frozen=self.frozen)
             else:
                 arguments: dict[str, Any] = {"training": training} if passes else {}
-                if takes_mask(kind) and _any(mask):
+                if takes_mask(kind) and _any(mask) and "mask" not in node.arguments:
                     arguments["mask"] = mask
-                y, made = call(x, **arguments), layer.compute_mask(x, mask)
+                y, made = call(given, **arguments), layer.compute_mask(x, mask)
             if isinstance(target, int):
                 values[target] = y
                 masks[target] = made[0] if isinstance(made, list) else made

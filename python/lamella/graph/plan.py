@@ -10,6 +10,7 @@ from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of
+from lamella.graph.arguments import Template, fill, placed
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.symbolic import Node, Symbolic
 
@@ -32,15 +33,15 @@ class Plan:
         sources = {id(x) for x in inputs}
         self.nodes = nodes = [n for n in nodes if n.inputs and not any(id(x) in sources for x in n.outputs)]
         readers: dict[int, int] = {}
-        for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
+        for x in [*outputs, *(x for node in nodes for x in node.reads)]:
             readers[id(x)] = readers.get(id(x), 0) + 1
 
         slots = {id(x): i for i, x in enumerate(inputs)}
         count, free = len(inputs), [slots[id(x)] for x in inputs if id(x) not in readers]
         self.steps: list[Step] = []
         for node in nodes:
-            source = [slots[id(x)] for x in node.inputs]
-            for x in node.inputs:
+            source = [slots[id(x)] for x in node.reads]
+            for x in node.reads:
                 readers[id(x)] -= 1
                 if not readers[id(x)]:
                     free.append(slots[id(x)])
@@ -58,7 +59,7 @@ class Plan:
                 (
                     call,
                     passes,
-                    source[0] if node.single else tuple(source),
+                    source[0] if node.single and not node.beside else tuple(source),
                     target[0] if len(target) == 1 else tuple(target),
                 )
             )
@@ -85,7 +86,9 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:
         arguments["training"] = node.phase
-    if arguments:
+    if node.beside:
+        call = functools.partial(_filled, call, placed(arguments, node.beside), len(node.inputs), node.single)
+    elif arguments:
         call = functools.partial(call, **arguments)
     if layer.activity_regularizer is not None:
         call = functools.partial(_regularized, layer, call)
@@ -95,6 +98,14 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     if node.phase is not None:
         call = functools.partial(_in_phase, node.phase, call)
     return call, takes and "training" not in arguments
+
+
+def _filled(
+    call: Callable[..., Value], arguments: Template, inputs: int, single: bool, values: list[Value], **kwargs: Any
+) -> Value:
+    """A call with the last of `values` among its arguments."""
+    named = fill(arguments, values[inputs:])
+    return call(values[0] if single else values[:inputs], **named, **kwargs)
 
 
 def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:

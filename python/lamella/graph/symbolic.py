@@ -110,6 +110,7 @@ class Node:
     Attributes:
         phase: The learning phase that this call keeps, see set_learning_phase. None: that of the run.
         own: A model's node 0 is its own graph; its outputs are made by other layers.
+        beside: The symbolic tensors among `arguments`, each once.
     """
 
     layer: Layer
@@ -119,6 +120,7 @@ class Node:
     arguments: dict[str, Any] = field(default_factory=dict)
     phase: bool | None = None
     own: bool = False
+    beside: list[Symbolic] = field(default_factory=list)
     # Made when somebody asks for them: nodes of masks belong to no model that does not.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
 
@@ -129,7 +131,7 @@ class Node:
         return self.phase if given is None else bool(given)
 
     def __post_init__(self) -> None:
-        for x in [] if self.own else self.inputs:
+        for x in [] if self.own else self.reads:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,8 +142,14 @@ class Node:
         Node.__post_init__(self)
 
     @property
+    def reads(self) -> list[Symbolic]:
+        """All tensors that the call needs."""
+        return [*self.inputs, *self.beside] if self.beside else self.inputs
+
+    @property
     def inbound_nodes(self) -> list[Node]:
-        return [node_of(x) for x in self.inputs]
+        """Those that make what the call needs."""
+        return [node_of(x) for x in self.reads]
 
     # Keras's attributes, for scripts that walk a graph. As in Keras, an input reads itself, and nothing is before a model's own
     # graph, whose outputs are of other layers.
@@ -225,7 +233,7 @@ def mask_of(x: Symbolic) -> Any:
     waiting = [node_of(x)]
     while waiting:
         node = waiting[-1]
-        before = [other for other in node.inbound_nodes if other._masks is None] if node._masks is None else []
+        before = [other for other in map(node_of, node.inputs) if other._masks is None] if node._masks is None else []
         waiting += before
         if not before:
             waiting.pop()

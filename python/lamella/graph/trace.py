@@ -60,10 +60,10 @@ def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[
                     continue
                 layers.setdefault(node.layer, len(layers))
             # A tensor named as an input ends the walk, even if a layer made it.
-            if any(id(x) in sources for x in node.outputs) or i == len(node.inputs):
+            if any(id(x) in sources for x in node.outputs) or i == len(node.reads):
                 finished[node] = None
             else:
-                stack += [(node, i + 1), (node_of(node.inputs[i]), 0)]
+                stack += [(node, i + 1), (node_of(node.reads[i]), 0)]
     return list(finished), layers
 
 
@@ -94,7 +94,7 @@ def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
     passed: list[str] = []
     for node in nodes:
         made = any(id(x) in available for x in node.outputs)
-        missing = node.outputs if not node.inputs else [x for x in node.inputs if id(x) not in available]
+        missing = node.outputs if not node.inputs else [x for x in node.reads if id(x) not in available]
         if missing and not made:
             raise ValueError(
                 f'Graph disconnected: cannot obtain value for tensor {missing[0]} at layer "{node.layer.name}". '

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from lamella.core.config import floatx, max_file_bytes
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import custom_object_scope
 from lamella.core.release import BACKEND, KERAS_VERSION
+from lamella.graph.arguments import Place, Template, fill, placed
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic
@@ -48,7 +49,7 @@ def describe(network: Network) -> Config:
                 "name": layer.name,
                 "class_name": type(layer).__name__,
                 "config": config_of(layer),
-                "inbound_nodes": [[[*place(x), _arguments(node)] for x in node.inputs] for node in calls],
+                "inbound_nodes": [[[*place(x), _arguments(node, place)] for x in node.inputs] for node in calls],
             }
         )
     return {
@@ -65,9 +66,11 @@ def config_of(layer: Layer) -> Config:
     return {**config, "trainable": False} if "layers" in config and not layer.trainable else config
 
 
-def _arguments(node: Node) -> Config:
+def _arguments(node: Node, place: Callable[[Symbolic], list[Any]]) -> Config:
+    """Those of the call; a tensor of the graph by its place, as tf.keras writes it. Keras 2.2.5 leaves such an argument out."""
+    given = fill(placed(node.arguments, node.beside), [place(x) for x in node.beside])
     try:
-        arguments = {key: plain(value) for key, value in node.arguments.items()}
+        arguments = {key: plain(value) for key, value in given.items()}
         json.dumps(arguments)
     except (TypeError, ValueError):
         warnings.warn(
@@ -81,10 +84,37 @@ def _arguments(node: Node) -> Config:
 
 @dataclass
 class _Call:
-    """A call that is to be made. places: of its tensors.  inputs: those found so far."""
+    """A call that is to be made.
 
+    Attributes:
+        inputs: How many of its tensors are inputs; the others stand among the arguments.
+        places: Of its tensors.
+        found: Those found so far.
+    """
+
+    inputs: int
     places: list[Any]
-    inputs: list[Symbolic] = field(default_factory=list)
+    arguments: Template
+    found: list[Symbolic] = field(default_factory=list)
+
+
+def _call(entry: list[Any], names: Container[str]) -> _Call:
+    """What `describe` wrote of a node; names: of the layers."""
+    places = list(entry)
+
+    def read(value: Any) -> Template:
+        match value:
+            case [str(name), int(), int()] if name in names:
+                places.append(value)
+                return Place(len(places) - 1 - len(entry))
+            case list():
+                return [read(v) for v in value]
+            case dict():
+                return {key: read(v) for key, v in value.items()}
+        return value
+
+    arguments = read(entry[0][3]) if entry and len(entry[0]) > 3 else {}
+    return _Call(len(entry), places, arguments)
 
 
 def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Network:
@@ -93,7 +123,8 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
     calls: dict[str, deque[_Call]] = {}
     for entry in config["layers"]:
         layers[entry["name"]] = deserialize("layers", entry, custom_objects)
-        calls[entry["name"]] = deque(_Call(call) for call in entry["inbound_nodes"])
+    for entry in config["layers"]:
+        calls[entry["name"]] = deque(_call(call, layers) for call in entry["inbound_nodes"])
 
     def find(place: list[Any]) -> Symbolic | None:
         name, node_index, tensor_index = place[:3]
@@ -110,21 +141,20 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         # A layer's calls keep their order, or their numbers would change.
         while calls[name]:
             call = calls[name][0]
-            while len(call.inputs) < len(call.places) and (tensor := find(call.places[len(call.inputs)])) is not None:
-                call.inputs.append(tensor)
-            if len(call.inputs) < len(call.places):
-                waiting.setdefault(call.places[len(call.inputs)][0], []).append(name)
+            while len(call.found) < len(call.places) and (tensor := find(call.places[len(call.found)])) is not None:
+                call.found.append(tensor)
+            if len(call.found) < len(call.places):
+                waiting.setdefault(call.places[len(call.found)][0], []).append(name)
                 break
-            arguments = call.places[0][3] if len(call.places[0]) > 3 else {}
-            layers[name](call.inputs[0] if len(call.inputs) == 1 else call.inputs, **arguments)
+            inputs, beside = call.found[: call.inputs], call.found[call.inputs :]
+            layers[name](inputs[0] if len(inputs) == 1 else inputs, **fill(call.arguments, beside))
             calls[name].popleft()
             ready.extend(waiting.pop(name, ()))
     for name, rest in calls.items():
         if rest:
             raise ValueError(f"Model '{config.get('name')}': the inputs of {name} are never made: {rest[0].places}")
-    inputs = [find(place) for place in config["input_layers"]]
-    outputs = [find(place) for place in config["output_layers"]]
-    network = cls(inputs=inputs, outputs=outputs, name=config.get("name"))  # type: ignore[arg-type]
+    ends = [[find(place) for place in config[key]] for key in ("input_layers", "output_layers")]
+    network = cls(inputs=ends[0], outputs=ends[1], name=config.get("name"))  # type: ignore[arg-type]
     network.trainable = bool(config.get("trainable", True))
     return network
 

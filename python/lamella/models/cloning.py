@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.variable import Variable
+from lamella.graph.arguments import fill, placed
 from lamella.graph.connect import comes_from_layers
 from lamella.graph.input import Input, InputLayer
 from lamella.graph.layer import Layer
@@ -82,7 +83,8 @@ def _functional(model: Model, tensors: list[Any] | None) -> Model:
         if node.layer not in clones:
             clones[node.layer] = _layer(node.layer)
         inputs = [made[x] for x in node.inputs]
-        outputs = clones[node.layer](inputs[0] if node.single else inputs, **node.arguments)
+        arguments = fill(placed(node.arguments, node.beside), [made[x] for x in node.beside])
+        outputs = clones[node.layer](inputs[0] if node.single else inputs, **arguments)
         for x, y in zip(node.outputs, outputs if isinstance(outputs, list) else [outputs]):
             made.setdefault(x, y)
     return Model(tensors, [made[x] for x in model.outputs], name=model.name)

@@ -105,7 +105,7 @@ class OwnCall(Trainable, Network, self_contained=True):
     # Running ---------------------------------------------------------------------------------------------
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
-        if not self._is_graph_network and set(arguments) - {"training"}:
+        if set(arguments) - {"training"}:
             raise TypeError(
                 f"Model '{self.name}': a call on symbolic tensors takes the argument training alone, got {sorted(arguments)}; its "
                 "graph is made once"
