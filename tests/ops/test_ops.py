@@ -5,8 +5,7 @@ import pytest
 
 from lamella import ops
 from lamella.core.variable import Variable
-from lamella.ops.norm import moving_average
-from lamella.ops.reduce import total
+from lamella.ops.arrays import moving_average, total
 from lamella.ops.tape import Tape, Tensor
 
 

@@ -15,7 +15,7 @@ from lamella.core.types import Array, Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.trial import Specs
-from lamella.ops.ctc import beam_paths, greedy_paths, log_probabilities
+from lamella.ops.ctc_paths import beam_paths, greedy_paths, log_probabilities
 
 __all__ = ["ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"]
 

@@ -1,93 +1,35 @@
-"""Ops: functions of arrays that know their gradient. One line an op; see tape.py for what an op is."""
+"""Ops: functions of arrays that know their gradient. A public function of a module below is one; see tape.py for what an op is."""
 
 from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable theirs
-from lamella.ops.activations import elu as elu
-from lamella.ops.activations import exponential as exponential
-from lamella.ops.activations import hard_sigmoid as hard_sigmoid
-from lamella.ops.activations import relu as relu
-from lamella.ops.activations import selu as selu
-from lamella.ops.activations import sigmoid as sigmoid
-from lamella.ops.activations import softmax as softmax
-from lamella.ops.activations import softplus as softplus
-from lamella.ops.activations import softsign as softsign
-from lamella.ops.activations import tanh as tanh
-from lamella.ops.conv import conv as conv
-from lamella.ops.conv import conv_transpose as conv_transpose
-from lamella.ops.crossentropy import binary_crossentropy as binary_crossentropy
-from lamella.ops.crossentropy import categorical_crossentropy as categorical_crossentropy
-from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
-from lamella.ops.ctc import ctc_loss as ctc_loss
-from lamella.ops.dense import dense as dense
-from lamella.ops.depthwise import depthwise_conv as depthwise_conv
-from lamella.ops.dropout import alpha_dropout as alpha_dropout
-from lamella.ops.dropout import dropout as dropout
-from lamella.ops.gates import gated_dense as gated_dense
-from lamella.ops.gates import gates_of_cudnn as gates_of_cudnn
-from lamella.ops.local import local_conv as local_conv
-from lamella.ops.math import abs as abs
-from lamella.ops.math import add as add
-from lamella.ops.math import cast as cast
-from lamella.ops.math import clip as clip
-from lamella.ops.math import cos as cos
-from lamella.ops.math import divide as divide
-from lamella.ops.math import exp as exp
-from lamella.ops.math import log as log
-from lamella.ops.math import matmul as matmul
-from lamella.ops.math import maximum as maximum
-from lamella.ops.math import minimum as minimum
-from lamella.ops.math import multiply as multiply
-from lamella.ops.math import negative as negative
-from lamella.ops.math import power as power
-from lamella.ops.math import sign as sign
-from lamella.ops.math import sin as sin
-from lamella.ops.math import sqrt as sqrt
-from lamella.ops.math import square as square
-from lamella.ops.math import subtract as subtract
-from lamella.ops.math import where as where
-from lamella.ops.noise import gaussian_dropout as gaussian_dropout
-from lamella.ops.noise import gaussian_noise as gaussian_noise
-from lamella.ops.norm import batch_norm as batch_norm
-from lamella.ops.norm import batch_norm_inference as batch_norm_inference
-from lamella.ops.pooling import avg_pool as avg_pool
-from lamella.ops.pooling import global_avg_pool as global_avg_pool
-from lamella.ops.pooling import global_max_pool as global_max_pool
-from lamella.ops.pooling import max_pool as max_pool
-from lamella.ops.products import batch_dot as batch_dot
-from lamella.ops.products import l2_normalize as l2_normalize
-from lamella.ops.recurrent import gru as gru
-from lamella.ops.recurrent import lstm as lstm
-from lamella.ops.recurrent import simple_rnn as simple_rnn
-from lamella.ops.reduce import logsumexp as logsumexp
-from lamella.ops.reduce import max as max
-from lamella.ops.reduce import mean as mean
-from lamella.ops.reduce import min as min
-from lamella.ops.reduce import sum as sum
-from lamella.ops.reduce import sum_absolute as sum_absolute
-from lamella.ops.reduce import sum_squares as sum_squares
-from lamella.ops.resize import resize as resize
-from lamella.ops.row_losses import absolute_error as absolute_error
-from lamella.ops.row_losses import categorical_hinge as categorical_hinge
-from lamella.ops.row_losses import cosine_proximity as cosine_proximity
-from lamella.ops.row_losses import hinge as hinge
-from lamella.ops.row_losses import kl_divergence as kl_divergence
-from lamella.ops.row_losses import logarithmic_error as logarithmic_error
-from lamella.ops.row_losses import logcosh as logcosh
-from lamella.ops.row_losses import percentage_error as percentage_error
-from lamella.ops.row_losses import poisson as poisson
-from lamella.ops.row_losses import squared_error as squared_error
-from lamella.ops.row_losses import squared_hinge as squared_hinge
-from lamella.ops.rows import take as take
-from lamella.ops.scan import cumprod as cumprod
-from lamella.ops.scan import cumsum as cumsum
-from lamella.ops.scan import prod as prod
-from lamella.ops.shape import concatenate as concatenate
-from lamella.ops.shape import flip as flip
-from lamella.ops.shape import getitem as getitem
-from lamella.ops.shape import pad as pad
-from lamella.ops.shape import repeat as repeat
-from lamella.ops.shape import reshape as reshape
-from lamella.ops.shape import tile as tile
-from lamella.ops.shape import transpose as transpose
+from lamella.ops.activations import *  # noqa: F403
+from lamella.ops.conv import *  # noqa: F403
+from lamella.ops.crossentropy import *  # noqa: F403
+from lamella.ops.ctc import *  # noqa: F403
+from lamella.ops.dense import *  # noqa: F403
+from lamella.ops.depthwise import *  # noqa: F403
+from lamella.ops.dropout import *  # noqa: F403
+from lamella.ops.gates import *  # noqa: F403
+from lamella.ops.local import *  # noqa: F403
+from lamella.ops.math import *  # noqa: F403
+from lamella.ops.noise import *  # noqa: F403
+from lamella.ops.norm import *  # noqa: F403
+from lamella.ops.pooling import *  # noqa: F403
+from lamella.ops.products import *  # noqa: F403
+from lamella.ops.recurrent import *  # noqa: F403
+from lamella.ops.reduce import *  # noqa: F403
+from lamella.ops.resize import *  # noqa: F403
+from lamella.ops.row_losses import *  # noqa: F403
+from lamella.ops.rows import *  # noqa: F403
+from lamella.ops.scan import *  # noqa: F403
+from lamella.ops.shape import *  # noqa: F403
 
-# The imports bring the modules of this package along, which are no ops.
-__all__ = [name for name, value in globals().items() if not name.startswith("_") and callable(value)]
+# The modules bring along what they import; these hold no ops.
+_SHARED = ("arrays", "ctc_paths", "tape", "targets")
+
+
+def _is_op(value: object) -> bool:
+    room, _, module = getattr(value, "__module__", "").rpartition(".")
+    return room == __name__ and module not in _SHARED
+
+
+__all__ = [name for name, value in globals().items() if not name.startswith("_") and _is_op(value)]

@@ -1,10 +1,12 @@
-"""What kernels want of arrays."""
+"""What ops share: functions of plain arrays, without a gradient."""
 
 from __future__ import annotations
 
 import functools
 
 import numpy as np
+
+from lamella import _kernels
 
 # contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is. empty_like(x, shape): a new C-contiguous
 # array of x's dtype, and of its shape if none is given. In C++, since each op calls them, and NumPy's ways in cost more than
@@ -25,3 +27,35 @@ def axis_of(axis: int, ndim: int) -> int:
 def absent(dtype: np.dtype) -> Array:
     """The empty array that stands for one that a kernel does without."""
     return np.empty(0, dtype)
+
+
+def unbroadcast(dy: Array, x: Array) -> Array:
+    """dy summed over the axes that broadcasting gave to x, in x's dtype."""
+    if dy.shape != x.shape:
+        dy = dy.sum(axis=tuple(range(dy.ndim - x.ndim)))
+        stretched = tuple(i for i, length in enumerate(x.shape) if length == 1 and dy.shape[i] != 1)
+        dy = dy.sum(axis=stretched, keepdims=True) if stretched else dy
+    return np.asarray(dy, x.dtype)
+
+
+def relu_gradient(y: Array, dy: Array) -> Array:
+    """dy where the output y of a fused relu is positive, 0 elsewhere."""
+    dx = empty_like(dy)
+    _kernels.relu_backward(y, dy, 0.0, np.inf, 0.0, dx)
+    return dx
+
+
+def total(x: Array) -> float:
+    """The sum of all elements, as a number; of anything that NumPy sums."""
+    if x.dtype.char not in "fd" or not x.dtype.isnative:
+        return float(x.sum())
+    y = empty_like(x, ())
+    _kernels.sum_all(contiguous(x), y)
+    return float(y)
+
+
+def moving_average(average: Array, value: Array, keep: float, take: float) -> Array:
+    """keep * average + take * value, a new array of average's dtype; no gradient. The last two need not add up to 1."""
+    moved = average * keep
+    moved += take * value
+    return moved

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.core.window import Window, layout, place
-from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.arrays import absent, contiguous, empty_like, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -125,10 +123,3 @@ def conv_transpose(
         return dx, dkernel, dbias
 
     return y, backward
-
-
-def relu_gradient(y: Array, dy: Array) -> Array:
-    """dy where the output y of a fused relu is positive, 0 elsewhere."""
-    dx = empty_like(dy)
-    _kernels.relu_backward(y, dy, 0.0, np.inf, 0.0, dx)
-    return dx

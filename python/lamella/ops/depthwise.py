@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.core.window import layout, place
-from lamella.ops.arrays import absent, contiguous, empty_like
-from lamella.ops.conv import relu_gradient
+from lamella.ops.arrays import absent, contiguous, empty_like, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 

@@ -8,23 +8,11 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.ops.activations import exponential as exp
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.activations import exponential
+from lamella.ops.arrays import contiguous, empty_like, unbroadcast
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
-__all__ = [
-    "abs", "add", "cast", "clip", "cos", "divide", "exp", "log", "matmul", "maximum", "minimum", "multiply", "negative",
-    "power", "sign", "sin", "sqrt", "square", "subtract", "where",
-]  # fmt: skip
-
-
-def unbroadcast(dy: Array, x: Array) -> Array:
-    """dy summed over the axes that broadcasting gave to x, in x's dtype."""
-    if dy.shape != x.shape:
-        dy = dy.sum(axis=tuple(range(dy.ndim - x.ndim)))
-        stretched = tuple(i for i, length in enumerate(x.shape) if length == 1 and dy.shape[i] != 1)
-        dy = dy.sum(axis=stretched, keepdims=True) if stretched else dy
-    return np.asarray(dy, x.dtype)
+exp = exponential
 
 
 def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:

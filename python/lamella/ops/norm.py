@@ -17,13 +17,6 @@ def _rows(x: Array, who: str) -> Array:
     return contiguous(x if x.ndim == 2 else x.reshape(shapes.count(x.shape[:-1]), x.shape[-1]))
 
 
-def moving_average(average: Array, value: Array, keep: float, take: float) -> Array:
-    """keep * average + take * value, a new array of average's dtype; no gradient. The last two need not add up to 1."""
-    moved = average * keep
-    moved += take * value
-    return moved
-
-
 @differentiable
 def batch_norm(
     x: Array,

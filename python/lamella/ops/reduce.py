@@ -15,15 +15,6 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 Axes: TypeAlias = int | Sequence[int] | None
 
 
-def total(x: Array) -> float:
-    """The sum of all elements, as a number; of anything that NumPy sums."""
-    if x.dtype.char not in "fd" or not x.dtype.isnative:
-        return float(x.sum())
-    y = empty_like(x, ())
-    _kernels.sum_all(contiguous(x), y)
-    return float(y)
-
-
 def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:
     y = empty_like(x, ())
     kernel(contiguous(x), y)

@@ -15,7 +15,7 @@ from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
-from lamella.ops.reduce import total as total_of
+from lamella.ops.arrays import total as total_of
 from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 from lamella.training.gathered import moves, twin_of

@@ -17,7 +17,7 @@ from lamella.graph.symbolic import Node
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import batch_norm, batch_norm_inference, transpose
-from lamella.ops.norm import moving_average
+from lamella.ops.arrays import moving_average
 
 
 @register("layers")
