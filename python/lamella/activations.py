@@ -11,30 +11,25 @@ from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import name_of, register
 from lamella.core.types import Value
 from lamella.core.warn import warn
-from lamella.ops import exponential, hard_sigmoid, selu, sigmoid, softplus, softsign, tanh
+from lamella.ops import activations as _ops
+from lamella.ops.activations import *  # noqa: F403
 
 Activation = Callable[..., Any]  # Any: array or tensor
 
-for _op in (tanh, sigmoid, hard_sigmoid, softplus, softsign, selu, exponential):
-    register("activations")(_op)
 
-
-@register("activations")
-def softmax(x: Value, axis: int = -1) -> Value:
+def softmax(x: Value, axis: int = -1) -> Value:  # type: ignore[no-redef]
     """exp(x) / sum(exp(x)) over `axis`. Raises ValueError for a vector."""
     if len(x.shape) == 1:
         raise ValueError("Cannot apply softmax to a tensor that is 1D")
     return ops.softmax(x, axis=axis)
 
 
-@register("activations")
-def elu(x: Value, alpha: float = 1.0) -> Value:
+def elu(x: Value, alpha: float = 1.0) -> Value:  # type: ignore[no-redef]
     """x if x > 0, else alpha * (exp(x) - 1)."""
     return ops.elu(x, alpha=alpha)
 
 
-@register("activations")
-def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Value:
+def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Value:  # type: ignore[no-redef]
     """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold)."""
     return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
 
@@ -42,6 +37,11 @@ def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold
 @register("activations")
 def linear(x: Any) -> Any:
     return x
+
+
+# Each op of that module is an activation: as it is, or as the function above that gives it Keras's arguments.
+for _name in sorted(vars(_ops).keys() & set(ops.__all__)):
+    register("activations")(globals()[_name])
 
 
 def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a layer
