@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +13,7 @@ from lamella.callbacks.base import Callback, CallbackList, Position
 from lamella.callbacks.logs import Logs
 from lamella.core.files import check_target, replace_file
 from lamella.core.random import get_global_state, set_global_state
+from lamella.core.warn import warn
 from lamella.saving import tree
 from lamella.saving.errors import ModelFileError
 
@@ -149,7 +149,7 @@ class BackupAndRestore(Callback):
             except ModelFileError as error:
                 if path == paths[-1]:
                     raise
-                warnings.warn(f"{error}; the backup before it is taken", RuntimeWarning, stacklevel=2)
+                warn(f"{error}; the backup before it is taken", RuntimeWarning)
         return None
 
     def _restore(self, backup: dict[str, Any]) -> None:
@@ -159,11 +159,7 @@ class BackupAndRestore(Callback):
             if name in states:
                 callback.set_state(states.pop(name))
         if any(states.values()):
-            warnings.warn(
-                f"BackupAndRestore: the backup holds the state of {', '.join(states)}, not in this fit",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warn(f"BackupAndRestore: the backup holds the state of {', '.join(states)}, not in this fit", RuntimeWarning)
         self.model.stop_training = backup["stopped"]
 
     def _check_batches(self, backup: dict[str, Any]) -> None:

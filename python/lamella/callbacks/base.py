@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
@@ -12,6 +11,7 @@ import numpy as np
 
 from lamella.callbacks.logs import Logs
 from lamella.core.flags import check_flags
+from lamella.core.warn import warn
 
 Params = Mapping[str, Any]  # batch_size, epochs, steps, samples, verbose, do_validation, metrics
 
@@ -225,10 +225,9 @@ class CallbackList:
             written = f"{_written_hook(slowest, mode, when)}() of {type(slowest).__name__}"
             if written not in self._slow:
                 self._slow.add(written)
-                warnings.warn(
+                warn(
                     f"Method {written} is slow compared to the batch update ({typical:f}). Check your callbacks.",
                     RuntimeWarning,
-                    stacklevel=4,
                 )
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.monitor import checked_mode, declared_direction, direction_of
 from lamella.core.files import check_target
+from lamella.core.warn import warn
 from lamella.saving.suffixes import check_written
 
 
@@ -81,11 +81,10 @@ class ModelCheckpoint(Callback):
         fields = _Fields({**(logs or Logs()), "epoch": epoch + 1})
         filepath = self.filepath.format_map(fields)
         if fields.missing:
-            warnings.warn(
+            warn(
                 f"ModelCheckpoint: {', '.join(fields.missing)} not in the logs of epoch {epoch + 1}, so the file "
                 f"is named {filepath}. Available: {','.join(logs or {})}",
                 RuntimeWarning,
-                stacklevel=2,
             )
         if not self.save_best_only:
             self._say(f"\nEpoch {epoch + 1:05d}: saving model to {filepath}")
@@ -94,7 +93,7 @@ class ModelCheckpoint(Callback):
         current = fields.get(self.monitor)
         if current is None:
             text = f"Can save best model only with {self.monitor} available, skipping."
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+            warn(text, RuntimeWarning)
         elif self._sign * current > self._sign * self.best:
             self._say(
                 f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
+from lamella.core.warn import warn
 
 Direction = Literal["min", "max"]
 
@@ -15,7 +15,7 @@ def checked_mode(mode: str, who: str) -> str:
     """ "auto", "min" or "max"; any other warns and counts as "auto", as in Keras 2.2.5."""
     if mode in ("auto", "min", "max"):
         return mode
-    warnings.warn(f"{who} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning, stacklevel=3)
+    warn(f"{who} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning)
     return "auto"
 
 
@@ -40,9 +40,8 @@ def monitored(logs: Logs[Any] | None, monitor: str, what: str) -> Any:
     logs = Logs(logs or {})
     value = logs.get(monitor)
     if value is None:
-        warnings.warn(
+        warn(
             f"{what} conditioned on metric `{monitor}` which is not available. Available metrics are: {','.join(logs)}",
             RuntimeWarning,
-            stacklevel=4,
         )
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.monitor import checked_mode, direction_of, monitored
+from lamella.core.warn import warn
 
 
 class ReduceLROnPlateau(Callback):
@@ -52,7 +52,7 @@ class ReduceLROnPlateau(Callback):
         if factor >= 1.0:
             raise ValueError("ReduceLROnPlateau does not support a factor >= 1.0.")
         if epsilon is not None:
-            warnings.warn("`epsilon` argument is deprecated and will be removed, use `min_delta` instead.", stacklevel=2)
+            warn("`epsilon` argument is deprecated and will be removed, use `min_delta` instead.")
             min_delta = epsilon
         self.monitor = monitor
         self.factor = factor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
+from lamella.core.warn import warn
 
 # A server that does not answer must not hold the training up for longer.
 _TIMEOUT = 10.0  # seconds
@@ -56,7 +56,7 @@ class RemoteMonitor(Callback):
         try:
             requests.post(self.root + self.path, headers=self.headers, timeout=_TIMEOUT, **body).raise_for_status()
         except requests.exceptions.RequestException as error:
-            warnings.warn(f"Warning: could not reach RemoteMonitor root server at {self.root} ({error})", stacklevel=2)
+            warn(f"Warning: could not reach RemoteMonitor root server at {self.root} ({error})")
 
 
 def _requests() -> Any:  # Any: the module, typed only where its stubs are installed

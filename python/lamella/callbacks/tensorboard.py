@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from lamella.callbacks import events
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
+from lamella.core.warn import warn
 
 
 class TensorBoard(Callback):
@@ -58,10 +58,7 @@ class TensorBoard(Callback):
                 f'TensorBoard: expected update_freq to be "epoch", "batch" or a number of samples, got {update_freq!r}'
             )
         if (write_grads or write_images) and not histogram_freq:
-            warnings.warn(
-                "TensorBoard: write_grads and write_images write with the histograms, and histogram_freq is 0",
-                stacklevel=2,
-            )
+            warn("TensorBoard: write_grads and write_images write with the histograms, and histogram_freq is 0")
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq
         self.batch_size = batch_size
@@ -141,7 +138,7 @@ class TensorBoard(Callback):
         if finite.size:
             self.writer.add_histogram(tag, finite, epoch)
         else:
-            warnings.warn(f"TensorBoard: no histogram of {tag} in epoch {epoch + 1}: no value is finite", stacklevel=2)
+            warn(f"TensorBoard: no histogram of {tag} in epoch {epoch + 1}: no value is finite")
 
     def _validation(self) -> tuple[list[Any], list[Any], list[Any]]:
         """Inputs, targets and weights out of validation_data, which ends with the phase where that matters."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import queue
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lamella.core import random
+from lamella.core.warn import warn
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
 from lamella.data.workers.threads import Results
@@ -122,7 +122,7 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     ) -> None:  # fmt: skip
         super().__init__(sequence, use_multiprocessing)
         if wait_time is not None:
-            warnings.warn("`wait_time` is not used anymore.", DeprecationWarning, stacklevel=2)
+            warn("`wait_time` is not used anymore.", DeprecationWarning)
         self.wait_time = wait_time
         self.random_seed = random_seed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -166,21 +165,19 @@ class GeneratedBatches(Batches):
         ):  # an exhausted generator ends training; zero batches have no mean
             raise ValueError(f"{who} gave no batch at all, {self.steps} were expected")
         self.exhausted = True
-        warnings.warn(
+        warn(
             f"{who} ended after {drawn} of {self.steps} batches; it should go on for ever, or for "
-            f"{self.argument}{'' if self.argument == 'steps' else ' * epochs'} batches",
-            stacklevel=2,
+            f"{self.argument}{'' if self.argument == 'steps' else ' * epochs'} batches"
         )
 
     def _warn_of_waiting(self, waited: float, total: float) -> None:
         if self.stream is None or self._warned or waited < max(_SECONDS, _MOST * total):
             return
         self._warned = True
-        warnings.warn(
+        warn(
             f"input-bound: {waited / total:.0%} of the epoch's {total:.1f} s went by in waiting for batches; "
             "more workers or cheaper batches would help",
             RuntimeWarning,
-            stacklevel=2,
         )
 
     def end_epoch(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from lamella.core.types import Value
 from lamella.core.updates import Updates, call_of, note
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed, symbols
 from lamella.graph.calls import CallHistory
 from lamella.graph.constructors import resolving
@@ -444,10 +444,9 @@ class Layer(Weighted, CallHistory, Configurable):
         except Exception as error:  # of a user's code, which may be right for other values than zeros
             waiting = [layer.name for layer in unbuilt if not layer.built]
             if waiting:
-                warnings.warn(
+                warn(
                     f"Layer {self.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
-                    f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()",
-                    stacklevel=4,
+                    f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()"
                 )
             return None
         finally:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamella.core.types import Array
 from lamella.core.variable import Variable
+from lamella.core.warn import warn
 from lamella.graph.input import InputLayer, Placeholder
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic, node_of
@@ -136,10 +136,9 @@ def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
         if isinstance(x._keras_history[0], Placeholder):
             raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}, of K.placeholder")
         if not isinstance(x._keras_history[0], InputLayer):
-            warnings.warn(
+            warn(
                 f"Model inputs must come from `keras.layers.Input`; {x} is the output of a layer: the model runs, but "
-                f"its config cannot be saved.",
-                stacklevel=5,
+                f"its config cannot be saved."
             )
     for x in outputs:
         if not isinstance(x, Symbolic):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections import deque
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from lamella.core.config import floatx, max_file_bytes
 from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import custom_object_scope
 from lamella.core.release import BACKEND, KERAS_VERSION
+from lamella.core.warn import warn
 from lamella.graph.arguments import Place, Template, fill, placed
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
@@ -73,10 +73,9 @@ def _arguments(node: Node, place: Callable[[Symbolic], list[Any]]) -> Config:
         arguments = {key: plain(value) for key, value in given.items()}
         json.dumps(arguments)
     except (TypeError, ValueError):
-        warnings.warn(
+        warn(
             f"Layer {node.layer.name} was passed non-serializable keyword arguments: {node.arguments}. They will not be "
-            f"included in the serialized model (and thus will be missing at deserialization time).",
-            stacklevel=2,
+            f"included in the serialized model (and thus will be missing at deserialization time)."
         )
         return {}
     return arguments

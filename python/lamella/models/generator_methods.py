@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar, cast
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.history import History
+from lamella.core.warn import warn
 from lamella.data.batches import Shuffle
 from lamella.data.sequence import check_source
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions
@@ -59,7 +59,7 @@ def _translated(name: str, old: Sequence[str], args: Sequence[Any], kwargs: dict
     text = f"Update your `{name}` call to the Keras 2 API: `{name}(..., {call})`"
     if counted := [key for key in old if key in _COUNTED_SAMPLES]:
         text += f". In Keras 1 {counted} counted samples; {[_KERAS1[key] for key in counted]} count batches."
-    warnings.warn(text, UserWarning, stacklevel=3)
+    warn(text, UserWarning)
     return new
 
 

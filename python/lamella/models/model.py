@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 from lamella.core.protocols import SavedModel, TrainableModel
 from lamella.core.registry import register
+from lamella.core.warn import warn
 from lamella.graph.symbolic import Symbolic
 from lamella.models.network import Network
 from lamella.models.own_call import OwnCall
@@ -41,7 +41,7 @@ class Model(OwnCall, self_contained=True):
             inputs = input if inputs is None else inputs
             outputs = output if outputs is None else outputs
             name_of_call = f"Model(inputs={inputs}, outputs={outputs})"
-            warnings.warn(f"Update your `Model` call to the Keras 2 API: `{name_of_call}`", stacklevel=2)
+            warn(f"Update your `Model` call to the Keras 2 API: `{name_of_call}`")
         if inputs is None and outputs is None and type(self) is not Model:
             self._wait_for_inputs(name, trainable)
             return

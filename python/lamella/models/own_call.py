@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from lamella.core.configurable import Config
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.graph.input import Input
 from lamella.graph.layer import Layer, takes_mask, takes_training
 from lamella.graph.masked_plan import MaskedPlan, Outputs
@@ -96,10 +96,9 @@ class OwnCall(Trainable, Network, self_contained=True):
         known = {id(w) for w in self.weights}
         lost = [layer.name for layer in self._graph.layers if any(id(w) not in known for w in layer.weights)]
         if lost:
-            warnings.warn(
+            warn(
                 f"Model '{self.name}': the weights of {lost} will be neither trained nor saved, as these layers are not "
-                "attributes of the model; make them in __init__",
-                stacklevel=2,
+                "attributes of the model; make them in __init__"
             )
 
     # Running ---------------------------------------------------------------------------------------------

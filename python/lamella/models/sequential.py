@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lamella.core.configurable import Config, deserialize, plain
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
+from lamella.core.warn import warn
 from lamella.graph.input import Input, InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
@@ -49,11 +49,10 @@ class Sequential(Model, self_contained=True):
     @property
     def model(self) -> Sequential:
         """This model itself, with a warning: Keras 2.2.5 keeps the name for scripts of older releases."""
-        warnings.warn(
+        warn(
             "`Sequential.model` is deprecated. `Sequential` is a subclass of `Model`, you can just use your `Sequential` "
             "instance directly.",
             DeprecationWarning,
-            stacklevel=2,
         )
         return self
 
@@ -130,10 +129,9 @@ class Sequential(Model, self_contained=True):
         """`predict` under the name that classifiers use. Warns of values that are no probabilities."""
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.min() < 0.0 or scores.max() > 1.0:
-            warnings.warn(
+            warn(
                 "Network returning invalid probability values. The last layer might not normalize predictions into "
-                "probabilities (like softmax or sigmoid would).",
-                stacklevel=2,
+                "probabilities (like softmax or sigmoid would)."
             )
         return scores
 

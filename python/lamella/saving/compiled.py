@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from lamella.core.protocols import SavedModel
+from lamella.core.warn import warn
 from lamella.saving import tree, weights
 from lamella.saving.contents import Contents
 from lamella.saving.errors import WRONG, ModelFileError
@@ -19,7 +19,7 @@ def compile_as_saved(model: SavedModel, contents: Contents, path: str) -> None:
     """
     training = contents.training_config
     if training is None:
-        warnings.warn(f"No training configuration found in save file: {_NOT_COMPILED}", stacklevel=5)
+        warn(f"No training configuration found in save file: {_NOT_COMPILED}")
         return
     if contents.dialect.is_keras_2:
         if not isinstance(training.get("optimizer_config"), dict) or "loss" not in training:
@@ -30,7 +30,7 @@ def compile_as_saved(model: SavedModel, contents: Contents, path: str) -> None:
             _compile(model, contents.dialect.training(training, model.output_names))
         except (ValueError, *WRONG) as error:
             written = f"The training configuration of Keras {contents.keras_version} in the save file"
-            warnings.warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}", stacklevel=5)
+            warn(f"{written} has no counterpart ({error}): {_NOT_COMPILED}")
             return
     _restore_state(model, contents, training, path)
 
@@ -65,10 +65,9 @@ def _restore_state(model: SavedModel, contents: Contents, training: dict[str, An
             )
             optimizer.set_weights(arrays)
         except ValueError as error:
-            warnings.warn(
+            warn(
                 "Error in loading the saved optimizer state. As a result, your model is starting with a freshly "
-                f"initialized optimizer. ({error})",
-                stacklevel=6,
+                f"initialized optimizer. ({error})"
             )
             return
     steps = contents.state.get("iterations", steps)

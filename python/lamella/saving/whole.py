@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from lamella.core import budget
 from lamella.core.configurable import Config, deserialize, plain, serialize
 from lamella.core.protocols import SavedModel
 from lamella.core.registry import custom_object_scope
+from lamella.core.warn import warn
 from lamella.saving import tree, weights
 from lamella.saving.compiled import compile_as_saved
 from lamella.saving.contents import Contents
@@ -80,7 +80,7 @@ def _add_callback_state(contents: Contents, state: Config) -> None:
     try:
         contents.state["callbacks"], arrays = tree.flatten(state)
     except TypeError as error:  # of a callback of the user's: no reason not to save the model
-        warnings.warn(f"the state of the callbacks is left out of the file: {error}", RuntimeWarning, stacklevel=6)
+        warn(f"the state of the callbacks is left out of the file: {error}", RuntimeWarning)
     else:
         contents.state_arrays = list(arrays.items())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from lamella.core.checks import check_number
 from lamella.core.configurable import deserialize
 from lamella.core.shapes import Shape
 from lamella.core.variable import Variable
+from lamella.core.warn import warn
 
 LossFunction = Callable[..., Any]
 
@@ -21,10 +21,9 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
         _refuse_unknown(loss, names, "loss")
         for name in names:
             if name not in loss:
-                warnings.warn(
+                warn(
                     f'Output "{name}" missing from loss dictionary. We assume this was done on purpose, and we will '
-                    f'not be expecting any data to be passed to "{name}" during training.',
-                    stacklevel=5,
+                    f'not be expecting any data to be passed to "{name}" during training.'
                 )
         given = [loss.get(name) for name in names]
     elif isinstance(loss, (list, tuple)):
@@ -74,9 +73,7 @@ def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
     if isinstance(metrics, Mapping):
         unknown = [name for name in metrics if name not in names]
         if unknown:
-            warnings.warn(
-                f"Invalid layer name for metric computations: {unknown}. Available names are {list(names)}.", stacklevel=5
-            )
+            warn(f"Invalid layer name for metric computations: {unknown}. Available names are {list(names)}.")
         chosen = [metrics.get(name, []) for name in names]
         return [list(m) if isinstance(m, (list, tuple)) else [m] for m in chosen]
     raise TypeError(f"Type of `metrics` argument not understood. Expected a list or dictionary, found: {metrics}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random as python_random
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lamella.core.warn import warn
 from lamella.data.sequence import is_sequence, named, within_pass
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.threads import GRACE_SECONDS, Exhausted, Results, Threads, Work
@@ -100,10 +100,9 @@ class WorkerPool:
         works: Sequence[Work] = [main] * (options.workers if self._indexed else min(options.workers, 1))
         if options.use_multiprocessing and options.workers:
             if not self._indexed and options.workers > 1:
-                warnings.warn(
+                warn(
                     "Using a generator with `use_multiprocessing=True` and multiple workers may duplicate your data, so "
-                    "one worker draws from it. Please consider using the `keras.utils.Sequence` class.",
-                    stacklevel=2,
+                    "one worker draws from it. Please consider using the `keras.utils.Sequence` class."
                 )
             # Imported here: most programs start no processes.
             from lamella.data.workers.processes import Process
