@@ -205,7 +205,7 @@ def other_model():
 
 def test_other_batches_within_an_epoch_are_refused(tmp_path):
     fit(tmp_path, save_freq=2, batch_size=5)
-    with pytest.raises(ValueError, match=r"made within an epoch of .*'batch_size': 5.*, this fit has .*'batch_size': 4"):
+    with pytest.raises(ValueError, match=r"made within an epoch of .*'batch_size': 5.*, but this fit has .*'batch_size': 4"):
         fit(tmp_path, save_freq=2, batch_size=4)
 
 
@@ -225,7 +225,7 @@ def test_damage_is_found_and_the_one_before_taken(tmp_path):
     again = BackupAndRestore(tmp_path / "double", double_checkpoint=True)
     begun = []
     spy = LambdaCallback(on_epoch_begin=lambda epoch, logs: begun.append(epoch))
-    with pytest.warns(RuntimeWarning, match="training.npz: the file is damaged: .*; the backup before it is taken"):
+    with pytest.warns(RuntimeWarning, match="training.npz: the file is damaged: .*; the backup before it is used"):
         history = compiled(SGD(lr=0.01)).fit(X, Y, epochs=4, verbose=0, callbacks=[again, spy])
     assert begun == [2, 3] and history.epoch == [0, 1, 2, 3]
     assert not (tmp_path / "double").exists()
@@ -233,7 +233,7 @@ def test_damage_is_found_and_the_one_before_taken(tmp_path):
 
 def test_callbacks_that_are_gone_are_told_of(tmp_path):
     fit(tmp_path, epochs=1, callbacks=[ReduceLROnPlateau("loss")])
-    with pytest.warns(RuntimeWarning, match="the backup holds the state of ReduceLROnPlateau 0, not in this fit"):
+    with pytest.warns(RuntimeWarning, match="the backup holds the state of ReduceLROnPlateau 0, which this fit does not have"):
         fit(tmp_path, epochs=2)
 
 

@@ -150,7 +150,9 @@ def test_a_training_that_was_stopped_ends_at_once(tmp_path, place):
     assert fit(straight, one, 9).epoch == [0, 1, 2]
     model = load_model(tmp_path / "m.h5")
     two = callbacks()
-    with pytest.warns(RuntimeWarning, match="stopped by a callback after epoch 3, so there is nothing to go on with"):
+    with pytest.warns(
+        RuntimeWarning, match="a callback stopped the training of the model's file after epoch 3, so nothing is left to train"
+    ):
         assert fit(model, two, 9, 3).epoch == []
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
     # Who leaves the callback out, or gives it other arguments, wants more.
@@ -201,7 +203,9 @@ def test_who_begins_afresh(tmp_path):
     compiled = loaded()
     compiled.compile(SGD(), "mse")
     assert waited(compiled, plateau(patience=9), 5) == 0
-    with pytest.warns(RuntimeWarning, match="initial_epoch=4, and the model's file is of epoch 5: callbacks begin afresh"):
+    with pytest.warns(
+        RuntimeWarning, match="initial_epoch=4, but the model's file is of epoch 5: callbacks start without state"
+    ):
         assert waited(loaded(), plateau(patience=9), 4) == 0
 
 

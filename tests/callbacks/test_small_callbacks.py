@@ -104,7 +104,7 @@ def test_lambda_callback_takes_every_hook():
         X, Y, batch_size=2, verbose=0, callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: losses.append(logs["loss"]))]
     )
     assert len(losses) == 3 and all(np.isfinite(losses))
-    with pytest.raises(TypeError, match="LambdaCallback: 'on_epoch_ends' is no hook of Callback"):
+    with pytest.raises(TypeError, match="LambdaCallback: 'on_epoch_ends' is not a hook of Callback"):
         LambdaCallback(on_epoch_ends=print)
 
 

@@ -1,6 +1,6 @@
-"""Callbacks: what happens beside training, hook by hook. They see the model only through `self.model`.
+"""Callbacks: hooks that run beside training. They see the model only through `self.model`.
 
-Each loads with its first use: a fit needs three of them.
+Each class loads with its first use: a usual fit needs only three of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""BackupAndRestore: a training that was killed goes on as if it had not been."""
+"""BackupAndRestore: a training that was killed continues as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -21,32 +21,33 @@ _VERSION = 3
 
 
 class BackupAndRestore(Callback):
-    """Backs the whole training up, and takes it up again where the last backup was made; put it into the fit that a
-    script which is started anew begins with.
+    """Saves the complete state of a training, and continues from the last backup when the same script is started again.
 
-    In the backup are weights, optimizer, random numbers, what stateful layers carry over, the state of every callback (see
-    Callback.get_state), History, and the place in the data. The same script, on the same data, then ends with the same bits
-    as if it had run through: order of samples, dropout, learning rates and what EarlyStopping remembers included. It is
-    deleted when training ends well, and stays when an error or Ctrl-C ends it.
+    A backup holds the weights, the optimizer, the random streams, the states of stateful layers, the state of every callback
+    (see Callback.get_state), History, and the position in the data. The same script on the same data ends with the same bits
+    as an uninterrupted run. That includes the order of samples, dropout, learning rates and the state of EarlyStopping. The
+    backup is deleted when training ends normally. It stays when an error or Ctrl-C ends the training.
 
-    A plain generator is taken to start anew: of the epoch at hand, what was trained on is drawn again and left out. The
-    global random numbers of NumPy and Python go on, too; worker threads should not draw from them, see Sequence.
+    A plain generator is expected to start from its beginning: the batches of the current epoch that were already trained on
+    are drawn again and skipped. The global random states of NumPy and Python are restored too. Worker threads should not draw
+    from them, see Sequence.
 
     Args:
-        backup_dir: A directory for this training alone, made if need be.
-        save_freq: "epoch", or n: after every n-th batch, also in the middle of an epoch.
-        double_checkpoint: Keep the last backup but one, too, for the case that the disk damages the last.
-        delete_checkpoint: False keeps the backup when training ends well.
+        backup_dir: A directory for this training alone. It is made if it does not exist.
+        save_freq: "epoch", or an int n for a backup after every n-th batch, also in the middle of an epoch.
+        double_checkpoint: Whether to keep the backup before the last one too, in case the disk damages the last one.
+        delete_checkpoint: Whether to delete the backup when training ends normally.
 
     Raises:
-        ValueError: Before training if the backup is of another model, optimizer or, within an epoch, of other batches.
-        ModelFileError: If it is damaged.
-        OSError: If the directory cannot be written to.
+        ValueError: Before training, if the backup is of another model or optimizer, or was made within an epoch of other
+            batches.
+        ModelFileError: The backup is damaged.
+        OSError: The directory cannot be written to.
 
-    Source: Keras 3, which stores weights and optimizer only; files here are always whole.
+    Source: Keras 3, which stores only weights and optimizer. Here a file is always complete.
     """
 
-    # Its hooks come after all others', History's too: a backup then holds what they made of the same batch.
+    # Its hooks run after those of all others, History included: a backup then holds their state after the same batch.
     comes_last = True
 
     def __init__(
@@ -60,7 +61,7 @@ class BackupAndRestore(Callback):
         if save_freq != "epoch" and (type(save_freq) is not int or save_freq < 1):
             raise ValueError(f'BackupAndRestore: expected save_freq to be "epoch" or a number of batches, got {save_freq!r}')
         if save_freq != "epoch":
-            # Set here only: a batch hook of the class would make logs for every batch.
+            # Set on the object only: with a batch hook on the class, the loop would make logs for every batch.
             setattr(self, "on_train_batch_end", self._batch_end)
         if not os.fspath(backup_dir):
             raise ValueError("BackupAndRestore: expected backup_dir to name a directory, got an empty string")
@@ -73,16 +74,16 @@ class BackupAndRestore(Callback):
         self._last_but_one = os.path.join(self.backup_dir, "training.previous.npz")
         self._unfinished: dict[str, Any] | None = None
         self._epoch = 0
-        self._since = 0  # batches
+        self._batches_since_backup = 0
 
     def set_callbacks(self, callbacks: CallbackList) -> None:
-        """The run's callbacks, in order."""
+        """Store the run's callbacks, whose states a backup holds."""
         self.callbacks = callbacks
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
         check_target(self._last)
-        self._since = 0
+        self._batches_since_backup = 0
         self._unfinished = None
         backup = self._read()
         if backup is None:
@@ -96,7 +97,7 @@ class BackupAndRestore(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         self._epoch = epoch
         if self._unfinished is not None:
-            # The hooks of this epoch's beginning have been called a second time: undo what they did.
+            # The on_epoch_begin hooks of this epoch have run a second time: undo what they changed.
             self._restore(self._unfinished)
             self._unfinished = None
 
@@ -109,15 +110,15 @@ class BackupAndRestore(Callback):
             for path in (self._last, self._last_but_one):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
-            with contextlib.suppress(OSError):  # other files are in it
+            with contextlib.suppress(OSError):  # the directory holds other files
                 os.rmdir(self.backup_dir)
 
     def _batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
-        self._since += 1
-        # A stop that was asked for ends this epoch: the last backup leads here again.
-        if self._since == self.save_freq and not self.model.stop_training:
+        self._batches_since_backup += 1
+        # No backup once a callback has stopped the training: a run from the last backup stops here again.
+        if self._batches_since_backup == self.save_freq and not self.model.stop_training:
             self._write(self._epoch, batch + 1)
-        self._since %= int(self.save_freq)
+        self._batches_since_backup %= int(self.save_freq)
 
     def _write(self, epoch: int, batch: int) -> None:
         data = tree.to_bytes(
@@ -149,7 +150,7 @@ class BackupAndRestore(Callback):
             except ModelFileError as error:
                 if path == paths[-1]:
                     raise
-                warn(f"{error}; the backup before it is taken", RuntimeWarning)
+                warn(f"{error}; the backup before it is used", RuntimeWarning)
         return None
 
     def _restore(self, backup: dict[str, Any]) -> None:
@@ -159,21 +160,24 @@ class BackupAndRestore(Callback):
             if name in states:
                 callback.set_state(states.pop(name))
         if any(states.values()):
-            warn(f"BackupAndRestore: the backup holds the state of {', '.join(states)}, not in this fit", RuntimeWarning)
+            warn(
+                f"BackupAndRestore: the backup holds the state of {', '.join(states)}, which this fit does not have",
+                RuntimeWarning,
+            )
         self.model.stop_training = backup["stopped"]
 
     def _check_batches(self, backup: dict[str, Any]) -> None:
         if backup["batches"] != self._batches():
             raise ValueError(
-                f"{self._last} was made within an epoch of {backup['batches']}, this fit has {self._batches()}; "
-                "go on with the same data, or delete it"
+                f"{self._last} was made within an epoch of {backup['batches']}, but this fit has {self._batches()}; "
+                "continue with the same data, or delete the file"
             )
 
     def _batches(self) -> dict[str, Any]:
         return {name: self.params.get(name) for name in ("samples", "steps", "batch_size")}
 
     def _others(self) -> Iterator[tuple[str, Any]]:
-        """The run's callbacks that have a state, each under its class's name and its number among those."""
+        """The run's other callbacks that have a state, each with its class's name and its number within the class."""
         seen: Counter[str] = Counter()
         for callback in self._run.callbacks:
             if callback is not self and hasattr(callback, "get_state"):
@@ -183,5 +187,5 @@ class BackupAndRestore(Callback):
 
     @property
     def _run(self) -> CallbackList:
-        assert self.callbacks is not None, "BackupAndRestore: fit hands the run over"
+        assert self.callbacks is not None, "BackupAndRestore: fit calls set_callbacks first"
         return self.callbacks

@@ -1,4 +1,4 @@
-"""Callback: the hooks of a training run; CallbackList: calls them in order."""
+"""Callback defines the hooks of a run; CallbackList calls them in order."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ _BATCH_HOOKS = {
 
 
 class Callback:
-    """Base of callbacks. `logs` is the run's own dict: what a callback writes on_epoch_end, later ones and History see.
+    """Base class of callbacks. A subclass overrides the hooks that it needs.
+
+    `logs` is one dict of the run. What a callback adds to it in on_epoch_end is visible to the callbacks after it and to
+    History.
 
     Attributes:
-        params: What fit was given, as in Keras.
+        params: The options of the run, as in Keras: batch_size, epochs, steps, samples, verbose, do_validation, metrics.
         model: The model that is trained.
         validation_data: The user's own arrays, set by fit.
-        state_names: Attributes that a resumed run continues with, see BackupAndRestore.
-        state_in_model_files: Whether model.save writes the state, too, see load_model.
+        state_names: Names of the attributes that a resumed run continues with, see BackupAndRestore.
+        state_in_model_files: Whether model.save also writes the state, see load_model.
 
-    Source: Keras 2.2.5, but for the state.
+    Source: Keras 2.2.5. The state is an addition.
     """
 
     state_names: tuple[str, ...] = ()
@@ -43,21 +46,23 @@ class Callback:
 
     def __init__(self) -> None:
         self.validation_data: list[Any] | None = None
-        self.model: Any = None  # duck-typed: a callback may sit in any loop
+        self.model: Any = None  # Any: callbacks also work in loops of other trainers
         self.params: Params = {}
 
     def set_params(self, params: Params) -> None:
+        """Store the options of the run, before on_train_begin."""
         self.params = params
 
     def set_model(self, model: object) -> None:
+        """Store the model, before on_train_begin."""
         self.model = model
 
     def get_state(self) -> dict[str, Any]:
-        """What changes in this callback while it runs: numbers, strings, arrays, and lists and dicts of them."""
+        """The values that change in this callback during a run: numbers, strings, arrays, and lists and dicts of these."""
         return {name: getattr(self, name) for name in self.state_names if hasattr(self, name)}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what get_state returned, after on_train_begin."""
+        """Continue from a state that get_state returned. It is called after on_train_begin."""
         for name in self.state_names:
             if name in state:
                 setattr(self, name, state[name])
@@ -86,24 +91,31 @@ class Callback:
 
 
 def _is_own(callback: object, hook: str) -> bool:
-    """Whether a hook of `callback` is overridden in its class, or set on the object."""
+    """Whether the class of `callback` overrides the hook, or the object has it as an attribute."""
     own = getattr(callback, hook, None)
     return own is not None and getattr(own, "__func__", own) is not getattr(Callback, hook)
 
 
 def _listens(callback: object, mode: str) -> bool:
-    """Whether a batch hook of `callback` does anything."""
+    """Whether `callback` has a batch hook of its own for this mode."""
     return any(_is_own(callback, hook) for hook in _BATCH_HOOKS[mode])
 
 
 def _written_hook(callback: object, mode: str, when: str) -> str:
-    """The name by which `callback` has its own hook: on_batch_end, say, which on_train_batch_end calls."""
+    """The name of the hook that the user wrote, for example on_batch_end, which on_train_batch_end calls."""
     hooks = [hook for hook in _BATCH_HOOKS[mode] if hook.endswith(when)]
     return next((hook for hook in hooks if _is_own(callback, hook)), hooks[0])
 
 
 def checked_callbacks(callbacks: Any) -> list[Any]:
-    """What came as callbacks=, as a list. Raises TypeError for what are no callbacks, by the methods that a run calls first."""
+    """The argument `callbacks` as a list.
+
+    Args:
+        callbacks: None, or a list or tuple of callbacks.
+
+    Raises:
+        TypeError: It is not a list, or an entry lacks set_params or set_model, which a run calls first.
+    """
     wrong = f"callbacks: expected a list of callbacks, got {callbacks!r}"
     if not isinstance(callbacks, (list, tuple, type(None))):
         raise TypeError(f"{wrong} of type {type(callbacks).__name__}")
@@ -114,7 +126,7 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
 
 
 class Position(NamedTuple):
-    """Where a run begins: with `epoch`, or after `batch` of its batches; `reached` is called when it is there."""
+    """The place where a run begins: in `epoch`, after `batch` of its batches. The run calls `reached` when it is there."""
 
     epoch: int
     batch: int = 0
@@ -122,16 +134,21 @@ class Position(NamedTuple):
 
 
 class CallbackList:
-    """Calls each hook of each callback, in order. Batch hooks go only to callbacks that have one of their own.
+    """Calls each hook of each callback, in order. Batch hooks are called only where a callback has its own.
+
+    Args:
+        callbacks: The callbacks, in the order of their calls. Those with `comes_last` are moved to the end.
+        queue_length: Calls of a batch hook over which its median time is taken, for the warning of a slow hook.
 
     Attributes:
-        users: Those that came as callbacks=.
-        position: Where the run begins, if a callback sets it in on_train_begin.
-        ended: How many epochs have, of the whole training.
-        waiting: Callbacks that have not been called for the end of the last epoch, and these `logs`.
-        stopper: Who set model.stop_training.
-        over: Whether the run is.
-        failed: Whether an error ended it.
+        users: The callbacks that the user passed to fit.
+        position: Where the run begins, if a callback set it in on_train_begin.
+        ended: Number of epochs of the whole training that have ended.
+        waiting: Callbacks whose on_epoch_end is still to be called for the last epoch.
+        logs: The logs of the last epoch.
+        stopper: The callback that set model.stop_training.
+        over: Whether the run has ended.
+        failed: Whether an error ended the run.
     """
 
     users: Sequence[Any] = ()
@@ -144,14 +161,14 @@ class CallbackList:
     failed = False
 
     def __init__(self, callbacks: Iterable[Any] | None = None, queue_length: int = 10) -> None:
-        # The sort is stable: all keep their order but those that come last.
+        # The sort is stable: the other callbacks keep their order.
         self.callbacks = sorted(callbacks or [], key=lambda callback: getattr(callback, "comes_last", False))
         self.params: Params = {}
-        self.model: Any = None  # as a callback's
+        self.model: Any = None  # Any: as in Callback
         self.queue_length = queue_length
         self._listeners: dict[str, list[Any]] = {}
         self._times: dict[str, deque[float]] = {}
-        self._slow: set[str] = set()  # the hooks that were warned of
+        self._slow: set[str] = set()  # the hooks that were warned about
         self._batch_began = 0.0
         self._batch_seconds = 0.0
 
@@ -159,15 +176,18 @@ class CallbackList:
         return iter(self.callbacks)
 
     def append(self, callback: Any) -> None:
+        """Add a callback at the end."""
         self.callbacks.append(callback)
         self._listeners.clear()
 
     def set_params(self, params: Params) -> None:
+        """Give the options of the run to every callback."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model: object) -> None:
+        """Give the model to every callback, and this list to those with `set_callbacks`."""
         self.model = model
         for callback in self.callbacks:
             callback.set_model(model)
@@ -175,24 +195,42 @@ class CallbackList:
                 callback.set_callbacks(self)
 
     def listeners(self, mode: str) -> Sequence[Any]:
-        """Who wants the batch hooks of "train", "test" or "predict"; where nobody does, no batch logs need be made."""
+        """The callbacks that have batch hooks of a mode. Without any, the loop makes no logs for batches.
+
+        Args:
+            mode: "train", "test" or "predict".
+        """
         found = self._listeners.get(mode)
         if found is None:
             found = self._listeners[mode] = [c for c in self.callbacks if _listens(c, mode)]
         return found
 
     def call(self, hook: str, *args: Any, logs: Logs[Any] | None = None) -> None:
-        """One hook of every callback. Keras hands an empty dict on where there are no logs."""
+        """Call one hook of every callback.
+
+        Args:
+            hook: Name of the hook.
+            *args: Its arguments before `logs`.
+            logs: Its logs. Callbacks get an empty dict for None, as in Keras.
+        """
         logs = Logs() if logs is None else logs
         for callback in self.callbacks:
-            self._tell(callback, hook, *args, logs)
+            self._call_hook(callback, hook, *args, logs)
 
-    def _tell(self, callback: Any, hook: str, *args: Any) -> None:
+    def _call_hook(self, callback: Any, hook: str, *args: Any) -> None:
         getattr(callback, hook)(*args)
         if self.stopper is None and getattr(self.model, "stop_training", False):
             self.stopper = callback
 
     def call_batch(self, mode: str, when: str, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Call a batch hook of the callbacks that have one, and measure the time of each.
+
+        Args:
+            mode: "train", "test" or "predict".
+            when: "begin" or "end".
+            batch: Index of the batch in its epoch.
+            logs: Its logs.
+        """
         listeners = self.listeners(mode)
         if not listeners:
             return
@@ -203,7 +241,7 @@ class CallbackList:
             self._batch_seconds = start - self._batch_began
         last, longest, slowest = start, 0.0, listeners[0]
         for callback in listeners:
-            self._tell(callback, hook, batch, logs)
+            self._call_hook(callback, hook, batch, logs)
             end = perf_counter()
             if end - last > longest:
                 longest, slowest = end - last, callback
@@ -213,9 +251,7 @@ class CallbackList:
             self._batch_began = last
 
     def _watch(self, hook: str, seconds: float, slowest: object, mode: str, when: str) -> None:
-        """Warn, once for each hook that a user wrote, if the median of the last calls takes as long as a batch, and long at
-        all (Keras's 0.1 s).
-        """
+        """Warn once for each hook whose last calls took, by their median, as long as a batch and over 0.1 s, as Keras does."""
         times = self._times.setdefault(hook, deque(maxlen=self.queue_length))
         times.append(seconds)
         if seconds <= 0.1 or len(times) < self.queue_length:
@@ -277,4 +313,4 @@ class CallbackList:
         self.ended, self.logs = epoch + 1, Logs() if logs is None else logs
         for i, callback in enumerate(self.callbacks, 1):
             self.waiting = self.callbacks[i:]
-            self._tell(callback, "on_epoch_end", epoch, self.logs)
+            self._call_hook(callback, "on_epoch_end", epoch, self.logs)

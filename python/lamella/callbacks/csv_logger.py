@@ -15,22 +15,30 @@ from lamella.callbacks.logs import Logs
 
 
 class CSVLogger(Callback):
-    """Writes epoch and logs to `filename`, each line at once.
+    """Writes the epoch and its logs as one line of a CSV file, after each epoch.
 
-    Columns are epoch, then the names in the first epoch's logs, sorted. Other than Keras 2.2.5: the val_ names have
-    columns from the start where validation is on; a name that comes later gets a new last column; what is missing is a
-    blank cell; append heeds the columns that the file has; a run taken up again goes on after its last line.
+    The columns are `epoch`, then the names in the first epoch's logs, sorted.
+
+    Differences from Keras 2.2.5:
+        - With validation, the val_ names have columns from the first line on.
+        - A name that first appears in a later epoch gets a new last column.
+        - A missing value is a blank cell.
+        - append=True uses the columns of the existing file.
+        - A resumed run continues after its last line.
 
     Args:
-        separator: Of the cells.
-        append: To a file that is there, instead of anew.
+        filename: Path of the file.
+        separator: The string between two cells.
+        append: Whether to continue an existing file instead of replacing it.
 
     Raises:
-        OSError: Before training if the file cannot be written.
-        ValueError: If append meets a file of other form.
+        OSError: Before training, if the file cannot be written.
+        ValueError: With append=True, if the first column of the file is not `epoch`.
+
+    Source: Keras 2.2.5.
     """
 
-    # The state is a place in the CSV file, to which another training may have written since a model was saved.
+    # The state is a position in the CSV file. Another training may have written to it since a model was saved.
     state_in_model_files = False
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -40,18 +48,18 @@ class CSVLogger(Callback):
         self.append = append
         self.keys: list[str] | None = None
         self.csv_file: TextIO | None = None
-        self._keep = 0  # bytes of the file that stay when the first line is written
+        self._keep = 0  # bytes of the file that are kept when the next line is written
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self._close()
-        # Opened to append, so that a file which a run taken up again needs is not cut before it is known.
+        # Opened to append: a resumed run needs the old lines, and only set_state tells that this is one.
         self.csv_file = open(self.filename, "a+", newline="", encoding="utf-8")  # noqa: SIM115 - closed when training ends
         self.keys = self._columns() if self.append else None
         self._keep = os.path.getsize(self.filename) if self.append else 0
 
     def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         logs = Logs(logs or {})
-        assert self.csv_file is not None, "CSVLogger: on_train_begin comes first"
+        assert self.csv_file is not None, "CSVLogger: on_train_begin must be called first"
         self.csv_file.truncate(self._keep)
         if self.keys is None:
             names = set(logs)
@@ -77,7 +85,7 @@ class CSVLogger(Callback):
             self.keys, self._keep = state["keys"], state["size"]
 
     def _columns(self) -> list[str] | None:
-        """The columns after "epoch" of the file that is there; None if it has no line."""
+        """The columns after `epoch` of the existing file; None if it has no line."""
         with open(self.filename, newline="", encoding="utf-8") as file:
             first = next(csv.reader(file, delimiter=self.sep), None)
         if first is None:
@@ -87,7 +95,7 @@ class CSVLogger(Callback):
         return first[1:]
 
     def _widen(self, names: list[str]) -> None:
-        """Add columns, blank in the lines so far."""
+        """Add columns, with blank cells in the existing lines."""
         assert self.keys is not None and self.csv_file is not None
         self.keys = [*self.keys, *names]
         self.csv_file.flush()
@@ -99,7 +107,7 @@ class CSVLogger(Callback):
             self._write([*line, *[""] * len(names)])
 
     def _write(self, cells: Iterable[Any]) -> None:
-        # By a line of its own, so that a full disk or a kill cuts no line in two parts that both look whole.
+        # One write per line, so that a full disk or a kill does not leave a part of a line that looks complete.
         line = io.StringIO()
         csv.writer(line, delimiter=self.sep, lineterminator="\n").writerow(cells)
         assert self.csv_file is not None
@@ -112,7 +120,7 @@ class CSVLogger(Callback):
 
 
 def _cell(value: Any) -> Any:
-    """A number as it is; several as "[a, b]"."""
+    """A number unchanged; several numbers as "[a, b]"."""
     if isinstance(value, str) or not isinstance(value, Iterable) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value
     return f"[{', '.join(map(str, value))}]"

@@ -12,22 +12,35 @@ from lamella.callbacks.monitor import Direction, checked_mode, direction_of, mon
 
 
 class EarlyStopping(Callback):
-    """Sets model.stop_training after `patience` epochs (at least one) without improvement.
+    """Stops training after `patience` epochs (at least one) without improvement.
 
-    An epoch improves if value > best + min_delta (max) or value < best - min_delta (min), strictly; NaN never does,
-    and an epoch without the value does not count.
+    An epoch improves if value > best + min_delta (max) or value < best - min_delta (min), strictly. NaN is never an
+    improvement. An epoch without the value does not count.
 
-    Other than Keras 2.2.5: the best weights come back however training ends, also if `baseline` was never beaten
-    (then the best epoch of the run counts); each fit starts afresh; `best_epoch`; the direction under mode="auto"
-    is the metric object's own where there is one.
+    Differences from Keras 2.2.5:
+        - The best weights are restored however training ends, also if no epoch was better than `baseline`. In this case the
+          best epoch of the run counts.
+        - Each fit starts with a fresh state.
+        - `best_epoch` exists.
+        - With mode="auto", a metric object that declares its direction decides.
 
     Args:
-        baseline: The value to beat at first.
+        monitor: A name in the logs.
+        min_delta: Smallest change that counts as an improvement.
+        patience: Number of epochs without improvement after which training stops.
+        verbose: 1 prints when training is stopped and when weights are restored.
         mode: "min", "max" or "auto".
+        baseline: A value that the first improvement must exceed.
+        restore_best_weights: Whether to set the weights of the best epoch at the end.
 
     Attributes:
-        best, best_epoch, wait, best_weights: As in Keras.
-        stopped_epoch: 0 if it did not stop.
+        best: The best value so far.
+        best_epoch: Its epoch; None before the first.
+        best_weights: Its weights with restore_best_weights, else None.
+        wait: Number of epochs since the last improvement.
+        stopped_epoch: The epoch that stopped training; 0 if none did.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = (
@@ -64,7 +77,7 @@ class EarlyStopping(Callback):
         self.best: float = -self._sign * np.inf if self.baseline is None else self.baseline
         self._beaten = False
         self._best_seen = -np.inf
-        # The epoch that the model's weights are of.
+        # The epoch from which the model's weights are.
         self._current_epoch: int | None = None
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
@@ -100,7 +113,7 @@ class EarlyStopping(Callback):
             print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
 
     def get_monitor_value(self, logs: Logs[Any] | None) -> Any:
-        """The monitored value; None, with a warning that lists the names there are, if it is missing."""
+        """The monitored value. If it is missing: None, with a warning that lists the available names."""
         return monitored(logs, self.monitor, "Early stopping")
 
     def _keep(self, epoch: int) -> None:
@@ -109,7 +122,7 @@ class EarlyStopping(Callback):
             self.best_weights = self.model.get_weights()
 
     def _restore(self) -> None:
-        """Bring the best weights back, unless the model's own are those."""
+        """Set the best weights, unless the model has them already."""
         if self.best_weights is None or self.best_epoch == self._current_epoch:
             return
         if self.verbose > 0:

@@ -1,4 +1,4 @@
-"""What TensorBoard's files are made of: the writer, a graph of layers, images of weights, labels."""
+"""The parts of TensorBoard's files: the writer, the graph of layers, images of weights, labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _IMAGES = 3
 
 
 def writer(log_dir: str) -> Any:
-    """A new event file in log_dir, which is made if need be. Raises ImportError without tensorboardX."""
+    """A writer of a new event file in log_dir, which is made if it does not exist.
+
+    Raises:
+        ImportError: tensorboardX is not installed.
+    """
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
@@ -22,7 +26,7 @@ def writer(log_dir: str) -> Any:
 
 
 def graph_event(model: Any) -> Any:
-    """The event that shows a graph: a node for each layer, its class for the operation, the layers it reads for inputs."""
+    """The event that shows the graph: a node for each layer, with its class as operation and its inbound layers as inputs."""
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.proto.graph_pb2 import GraphDef
     from tensorboardX.proto.node_def_pb2 import NodeDef
@@ -36,8 +40,10 @@ def graph_event(model: Any) -> Any:
 
 
 def images_of(tag: str, weight: Any) -> Iterator[tuple[str, Any]]:
-    """(name, uint8 [h, w]) for each image of a weight, without its axes of length 1: a column for a bias, a dense kernel
-    lying on its long side, the first kernels of a convolution; none of what has more than three axes left.
+    """Images of a weight: pairs (name, uint8 [h, w]), at most three.
+
+    Axes of length 1 are dropped first. A vector is one column. A matrix is one image, transposed if it is higher than wide.
+    Three axes are as many images as the last axis is long. A weight with more axes has no image.
     """
     values = np.squeeze(weight)
     if values.ndim == 1:
@@ -53,7 +59,7 @@ def images_of(tag: str, weight: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _shades(image: Any) -> Any:
-    """0 is black, or middle grey where there are negative values, as TensorFlow scales its images."""
+    """An image in shades of grey, scaled as TensorFlow does: 0 is black, or middle grey if any value is negative."""
     finite = np.where(np.isfinite(image), image, 0.0)
     largest = np.abs(finite).max() or 1.0
     scaled = 127.0 + finite * (127.0 / largest) if finite.min() < 0 else finite * (255.0 / largest)
@@ -61,7 +67,19 @@ def _shades(image: Any) -> Any:
 
 
 def labels_from(path: str, log_dir: str) -> tuple[list[Any], list[str] | None]:
-    """(labels, header): of one column without a header, of several with one. Raises FileNotFoundError."""
+    """The labels of a file of tab-separated columns.
+
+    Args:
+        path: The file; relative to log_dir if it does not exist as it is.
+        log_dir: The directory of the event files.
+
+    Returns:
+        (labels, header). A file of one column has no header: labels are strings and header is None. The first line of a file
+        of several columns is the header.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+    """
     path = path if os.path.exists(path) else os.path.join(log_dir, path)
     with open(path, encoding="utf-8") as file:
         lines = [line.split("\t") for line in file.read().splitlines()]

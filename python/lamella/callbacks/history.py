@@ -1,4 +1,4 @@
-"""BaseLogger averages an epoch's batches; History keeps the epochs."""
+"""BaseLogger averages the batches of an epoch; History keeps the logs of all epochs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from lamella.callbacks.logs import Logs
 
 
 class BaseLogger(Callback):
-    """Puts the sample-weighted mean of each batch value into the epoch's logs; it stands first in every run.
+    """Writes the sample-weighted mean of each batch value into the epoch's logs. It is the first callback of every run.
 
-    The training loop calls `add` for each batch; elsewhere the batch hook does so from the logs.
+    The training loop calls `add` for each batch. In other loops the batch hook does so, from its logs.
 
     Args:
-        stateful_metrics: Names whose last value counts, not the mean.
+        stateful_metrics: Names of which the last value counts instead of the mean.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = ("seen", "totals")
@@ -38,7 +40,13 @@ class BaseLogger(Callback):
         self.add(list(values), list(values.values()), logs.get("size", 0))
 
     def add(self, names: list[str], values: list[float], size: int) -> None:
-        """Count one batch of `size` samples."""
+        """Add one batch to the means.
+
+        Args:
+            names: Names of the values.
+            values: Means over the samples of the batch.
+            size: Number of samples.
+        """
         self.seen += size
         totals = self.totals
         for name, value in zip(names, values):
@@ -57,8 +65,13 @@ class BaseLogger(Callback):
 
 
 class History(Callback):
-    """`epoch`: the indices of the epochs run; `history`: for each name in the logs, its values epoch by epoch: np.float64,
-    which is a float.
+    """Records the logs of each epoch. It is part of every run, and fit returns it.
+
+    Attributes:
+        epoch: Indices of the epochs that were run.
+        history: For each name in the logs its values, one for each epoch, as np.float64.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = ("epoch", "history")
@@ -69,7 +82,7 @@ class History(Callback):
         self.history: Logs[list[Any]] = Logs()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy of a model has its history, not the data that it was validated on."""
+        """The validation data is left out of pickles and copies."""
         return vars(self) | {"validation_data": None}
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
@@ -83,7 +96,7 @@ class History(Callback):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         self.epoch = state["epoch"]
-        # Files have plain floats in the place of np.float64.
+        # Files hold plain floats instead of np.float64.
         self.history = Logs({name: [_number(v) for v in values] for name, values in state["history"].items()})
 
 

@@ -11,16 +11,19 @@ Hook = Callable[..., Any]
 
 
 class LambdaCallback(Callback):
-    """Calls the functions given as the hooks of their names.
+    """Calls the given functions as its hooks.
 
     Args:
-        on_epoch_begin, on_epoch_end: Of (epoch, logs).
-        on_batch_begin, on_batch_end: Of (batch, logs).
-        on_train_begin, on_train_end: Of (logs).
-        hooks: Any other hook of Callback, such as on_test_batch_end.
+        on_epoch_begin: Function of (epoch, logs).
+        on_epoch_end: Function of (epoch, logs).
+        on_batch_begin: Function of (batch, logs).
+        on_batch_end: Function of (batch, logs).
+        on_train_begin: Function of (logs).
+        on_train_end: Function of (logs).
+        **hooks: Any other hook of Callback, such as on_test_batch_end.
 
     Raises:
-        TypeError: For a name that is no hook; Keras takes it and never calls it.
+        TypeError: A name is not a hook. Keras accepts such a name and never calls the function.
 
     Source: Keras 2.2.5.
     """
@@ -47,6 +50,6 @@ class LambdaCallback(Callback):
         }
         for name, hook in given.items():
             if not (name.startswith("on_") and hasattr(Callback, name)):
-                raise TypeError(f"LambdaCallback: {name!r} is no hook of Callback")
+                raise TypeError(f"LambdaCallback: {name!r} is not a hook of Callback")
             if hook is not None:
                 setattr(self, name, hook)

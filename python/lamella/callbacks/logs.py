@@ -1,4 +1,4 @@
-"""Logs: the dict that callbacks share, in which 'acc' and 'accuracy' are one name."""
+"""Logs: the dict that callbacks share. In it 'acc' and 'accuracy' are the same name."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ V = TypeVar("V")
 
 
 class Logs(dict[str, V], Generic[V]):
-    """A dict by Keras 2's names; a look-up of 'val_accuracy' finds 'val_acc', and the other way round.
+    """A dict with the names of Keras 2. A look-up of 'val_accuracy' finds 'val_acc', and the reverse.
 
-    There is one entry, so that History and CSV files get no second column.
+    The dict has one entry for both names, so that History and CSV files have one column.
     """
 
     def __missing__(self, key: str) -> V:
@@ -30,7 +30,7 @@ class Logs(dict[str, V], Generic[V]):
 
 
 def _other(key: object) -> str | None:
-    """The other spelling of a name whose last word is acc or accuracy."""
+    """The other spelling of a name whose last word is acc or accuracy; None for other names."""
     if not isinstance(key, str):
         return None
     head, _, last = key.rpartition("_")

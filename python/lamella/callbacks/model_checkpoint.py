@@ -1,4 +1,4 @@
-"""ModelCheckpoint: the model to a file after epochs, each time or when it is the best so far."""
+"""ModelCheckpoint: saves the model after epochs, each time or only when it is the best so far."""
 
 from __future__ import annotations
 
@@ -16,22 +16,32 @@ from lamella.saving.suffixes import check_written
 
 
 class ModelCheckpoint(Callback):
-    """Saves after every `period`-th epoch, to the file that the template names.
+    """Saves the model after every `period`-th epoch.
 
-    With save_best_only, only an epoch whose `monitor` is strictly better than all before saves; the best is remembered
-    across fits of the same callback, as in Keras.
+    With save_best_only, an epoch saves only if its `monitor` is strictly better than in all epochs before. The best value is
+    kept across several fits with the same callback, as in Keras.
 
-    Other than Keras 2.2.5: a file is always whole, the old one or the new one; a target that cannot be written to is an
-    error before training; a name that the logs lack becomes "nan" in the file's name, with a warning; the direction
-    under mode="auto" is the metric object's own where there is one.
+    Differences from Keras 2.2.5:
+        - A file is always complete: the old one or the new one.
+        - A path that cannot be written to is an error before training.
+        - A name that the logs do not have becomes "nan" in the file's name, with a warning.
+        - With mode="auto", a metric object that declares its direction decides.
 
     Args:
-        filepath: A template of {epoch}, from 1 on, and of names in the logs, as "w.{epoch:02d}-{val_loss:.2f}.h5".
-        save_weights_only: By model.save_weights, else by model.save.
+        filepath: Template of the path. It may contain {epoch}, counted from 1, and names in the logs:
+            "w.{epoch:02d}-{val_loss:.2f}.h5".
+        monitor: A name in the logs.
+        verbose: 1 prints a line for each epoch that is considered.
+        save_best_only: Whether to save only if `monitor` improved.
+        save_weights_only: Whether to call model.save_weights instead of model.save.
         mode: "min", "max" or "auto".
+        period: Number of epochs between two saves.
 
     Raises:
-        OSError or ValueError: Before training if the file cannot be written.
+        OSError: Before training, if the file cannot be written.
+        ValueError: Before training, if the suffix names a format that cannot be written.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = ("best", "epochs_since_last_save")
@@ -99,7 +109,7 @@ class ModelCheckpoint(Callback):
                 f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "
                 f"saving model to {filepath}"
             )
-            before, self.best = self.best, current  # which the file holds, too
+            before, self.best = self.best, current  # before the save: the file holds this callback's state
             try:
                 self._save(filepath)
             except BaseException:
@@ -120,7 +130,7 @@ class ModelCheckpoint(Callback):
 
 
 class _Fields(Logs[Any]):
-    """What a template may name; a name that is not there is noted, and reads "nan" in whatever format."""
+    """The names that a template may use. A missing name is noted and formats as "nan"."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         super().__init__(names)

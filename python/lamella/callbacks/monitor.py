@@ -1,4 +1,4 @@
-"""The value that a callback watches: where it is found, and which way it improves."""
+"""The value that a callback monitors: how it is found, and in which direction it improves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Direction = Literal["min", "max"]
 
 
 def checked_mode(mode: str, who: str) -> str:
-    """ "auto", "min" or "max"; any other warns and counts as "auto", as in Keras 2.2.5."""
+    """The mode, checked. Any other than "auto", "min" and "max" warns and becomes "auto", as in Keras 2.2.5."""
     if mode in ("auto", "min", "max"):
         return mode
     warn(f"{who} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning)
@@ -20,9 +20,10 @@ def checked_mode(mode: str, who: str) -> str:
 
 
 def direction_of(callback: Callback, monitor: str, mode: str) -> Direction:
-    """Which way `monitor` improves: by `mode`, by the metric object if the model knows it, else by name.
+    """The direction in which `monitor` improves.
 
-    The name rule is Keras 2's: "acc" in it means max, everything else min.
+    `mode` decides if it is "min" or "max". Otherwise the metric object decides if the model has one of this name. Otherwise
+    the name decides, as in Keras 2: a name with "acc" in it means "max", all others "min".
     """
     if mode == "min" or mode == "max":
         return mode  # type: ignore[return-value]
@@ -30,13 +31,13 @@ def direction_of(callback: Callback, monitor: str, mode: str) -> Direction:
 
 
 def declared_direction(callback: Callback, monitor: str) -> Direction | None:
-    """What the metric object behind a column of the logs says; None where there is none."""
+    """The direction that the metric object of a column of the logs declares; None if there is no such object."""
     found: Direction | None = getattr(callback.model, "metric_direction", lambda name: None)(monitor)
     return found
 
 
 def monitored(logs: Logs[Any] | None, monitor: str, what: str) -> Any:
-    """The watched value; None, with a warning that lists the names there are, if it is missing."""
+    """The monitored value. If it is missing: None, with a warning that lists the available names."""
     logs = Logs(logs or {})
     value = logs.get(monitor)
     if value is None:

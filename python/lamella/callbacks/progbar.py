@@ -1,4 +1,4 @@
-"""Progbar, for loops of a user's own."""
+"""Progbar: a progress bar for custom loops."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from lamella.callbacks.progress import ProgressLine
 
 
 class Progbar:
-    """A bar of `target` units, with running means of what is told to it.
+    """A progress bar of `target` units, with running means of the given values.
 
     Args:
-        target: None if unknown.
-        width: Of the bar, in characters.
-        verbose: 1 a bar, 2 a line at the end, 0 nothing.
+        target: Number of units; None if unknown.
+        width: Width of the bar in characters.
+        verbose: 1 draws a bar, 2 writes a line at the end, 0 shows nothing.
         interval: Seconds between two drawings.
-        stateful_metrics: Names of values that are shown as they are.
+        stateful_metrics: Names of values that are shown unchanged instead of as means.
 
-    Source: Keras 2.2.5, which writes a line at every update where there is no terminal; here one every 10 seconds, and the
-        last.
+    Source: Keras 2.2.5. Without a terminal, Keras writes a line at every update; here a line is written every 10 seconds and
+        at the end.
     """
 
     def __init__(
@@ -42,10 +42,11 @@ class Progbar:
         self._latest: dict[str, float] = {}
 
     def update(self, current: int, values: Sequence[tuple[str, float]] | None = None) -> None:
-        """Draw the state after `current` units; at the target, the line that stays.
+        """Draw the state after `current` units. At the target, write the final line.
 
         Args:
-            values: Pairs (name, value in the units since the last update).
+            current: Units so far.
+            values: Pairs (name, mean value of the units since the last update).
         """
         units = current - self._seen
         for name, value in values or ():
@@ -57,7 +58,12 @@ class Progbar:
         draw(current, {name: self._shown(name) for name in self._sums})
 
     def add(self, n: int, values: Sequence[tuple[str, float]] | None = None) -> None:
-        """`update` after n more units."""
+        """Call `update` after n more units.
+
+        Args:
+            n: Units since the last call.
+            values: As in `update`.
+        """
         self.update(self._seen + n, values)
 
     def _shown(self, name: str) -> float:

@@ -1,5 +1,6 @@
-"""Progress in Keras's line format: a bar of tqdm's on a terminal or in a notebook; elsewhere a line for each epoch, and one
-now and then in a long one.
+"""Progress in Keras's line format.
+
+A terminal or a notebook shows a bar of tqdm. Elsewhere each epoch is a line, and a long epoch adds a line every 10 seconds.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from lamella.callbacks.logs import Logs
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-# Redrawing costs some 0.1 ms, and an eye sees no more; Keras's own interval.
+# Seconds, as in Keras: a drawing costs about 0.1 ms, and an eye sees no more of them.
 _INTERVAL = 0.05
-# In a notebook each drawing is a message to the browser, and many of them stop it.
+# Seconds. In a notebook each drawing is a message to the browser, and too many of them block it.
 _NOTEBOOK_INTERVAL = 0.2
-# In a pipe or file every drawing is a line that stays.
+# Seconds. In a pipe or file every drawing is a line that stays.
 _LINE_INTERVAL = 10.0
 
 
 def values_text(values: Mapping[str, float]) -> str:
-    """' - loss: 0.6931 - acc: 0.5000'; four digits after the point, with an exponent up to 0.001."""
+    """' - loss: 0.6931 - acc: 0.5000': four digits after the point, with an exponent if the value is 0.001 or less."""
     return "".join(
         f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in values.items()
     )
@@ -39,16 +40,17 @@ def pace_text(seconds: float, count: int) -> str:
 
 
 class ProgressLine:
-    """A bar of `target` units.
+    """A progress bar of `target` units.
 
-    With verbose=1 a terminal or a notebook shows it while it fills; elsewhere a line is written every 10 seconds. The last
-    line, which is all of verbose=2, stays.
+    With verbose=1 a terminal or a notebook shows the bar while it fills; elsewhere a line is written every 10 seconds. The
+    final line stays. verbose=2 writes only this line.
 
     Args:
-        target: None if unknown.
-        width: Of the bar, in characters.
+        target: Number of units; None if unknown.
+        width: Width of the bar in characters.
+        verbose: 0, 1 or 2.
         interval: Seconds between two drawings, at least 0.2 in a notebook.
-        title: Put before the lines where nothing is drawn.
+        title: Text before each line where no bar is drawn.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class ProgressLine:
             self._drawn = 0.0
 
     def update(self, current: int, values: Mapping[str, float] | None = None) -> None:
-        """Show the state after `current` units, unless it was shown just now."""
+        """Show the state after `current` units, unless the last drawing is less than `interval` seconds ago."""
         now = perf_counter()
         if self.verbose != 1 or now - self._drawn < self.interval:
             return
@@ -88,18 +90,18 @@ class ProgressLine:
             self._bar.n = current
             self._bar.left, self._bar.right = f"{current}/{self.target or 'Unknown'}", rest
         else:
-            from shutil import get_terminal_size  # with its archive formats it is nine modules, and few runs draw a bar
+            from shutil import get_terminal_size  # imported late: shutil loads nine modules, and few runs draw a bar
 
-            # A line that wraps could not be drawn over. A width of 0, as some terminals give it, counts as 80 here.
+            # A line that wraps cannot be overwritten. get_terminal_size takes 80 for a width of 0, which some terminals give.
             self._bar.left = f"{self._drawing(current, self.target)}{rest}"[: get_terminal_size().columns]
         self._bar.refresh()
 
     def finish(self, current: int, values: Mapping[str, float] | None = None) -> None:
-        """Write the line that stays."""
+        """Write the final line."""
         seconds = perf_counter() - self._start
         if self._bar is not None:
-            self._bar.leave = False  # the last line takes the bar's place
-            self._bar.total = self._bar.n  # an epoch that a callback ended is no failure, which a notebook's bar would show
+            self._bar.leave = False  # the final line replaces the bar
+            self._bar.total = self._bar.n  # else a notebook shows an epoch that a callback ended as a failure
             self._bar.close()
         text = values_text(values or {})
         if self.verbose == 1:
@@ -118,7 +120,7 @@ class ProgressLine:
         sys.stdout.flush()
 
     def _drawing(self, current: int, target: int | None) -> str:
-        """' 30/100 [==>.......]': the count as wide as the target's, then the bar."""
+        """' 30/100 [==>.......]': the count, padded to the width of the target, and the bar."""
         if target is None:
             return f"{current:7d}/Unknown"
         filled = int(self.width * current / target) if target else self.width
@@ -129,12 +131,12 @@ class ProgressLine:
 
 
 def is_live() -> bool:
-    """Whether what is on the screen can be drawn over: on a terminal and in a notebook."""
+    """Whether the last line of stdout can be overwritten: on a terminal and in a notebook."""
     return bool(getattr(sys.stdout, "isatty", lambda: False)()) or _is_notebook()
 
 
 def _is_notebook() -> bool:
-    """Whether this is the kernel of a notebook. IPython on a terminal is none."""
+    """Whether this process serves a notebook. IPython on a terminal does not."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return "IPKernelApp" in getattr(shell, "config", ())
@@ -149,14 +151,14 @@ def _eta_text(seconds: float) -> str:
 
 
 def _line() -> tqdm[Any]:
-    """What puts a line in the place of the last. tqdm is imported here: only a drawn bar needs it."""
+    """A bar that overwrites the last line of a terminal. tqdm is imported here: only a drawn bar needs it."""
     from tqdm import tqdm
 
     return _with_texts(tqdm)(bar_format="{left}{right}", file=sys.stdout, leave=True, mininterval=0)
 
 
 def _widget(target: int | None) -> tqdm[Any]:
-    """The bar of a notebook, a widget; tqdm's needs ipywidgets."""
+    """The bar of a notebook: tqdm's widget, which needs ipywidgets."""
     from tqdm.notebook import tqdm
 
     return _with_texts(tqdm)(total=target, bar_format="{left}{bar}{right}", leave=True, mininterval=0)
@@ -164,7 +166,7 @@ def _widget(target: int | None) -> tqdm[Any]:
 
 def _with_texts(tqdm: type) -> type:
     class Bar(tqdm):  # type: ignore[misc]
-        monitor_interval = 0  # no thread of tqdm's own stays behind
+        monitor_interval = 0  # tqdm starts no thread
         left = right = ""
 
         @property
@@ -177,14 +179,16 @@ def _with_texts(tqdm: type) -> type:
 
 
 class ProgbarLogger(Callback):
-    """Prints the progress of fit; part of every run with verbose 1 or 2.
+    """Prints the progress of fit. It is part of every run with verbose 1 or 2.
 
     Args:
-        count_mode: "samples" or "steps".
-        stateful_metrics: Names shown as they are, not as means.
+        count_mode: "samples" or "steps": the units of the bar.
+        stateful_metrics: Names of values that are shown unchanged instead of as means.
 
     Raises:
-        ValueError: For another count_mode.
+        ValueError: count_mode is another string.
+
+    Source: Keras 2.2.5.
     """
 
     state_names = ("seen", "samples", "totals")

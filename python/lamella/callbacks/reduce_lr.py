@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau: a smaller learning rate when a monitored value has stopped improving."""
+"""ReduceLROnPlateau: reduces the learning rate when a monitored value has stopped improving."""
 
 from __future__ import annotations
 
@@ -13,22 +13,31 @@ from lamella.core.warn import warn
 
 
 class ReduceLROnPlateau(Callback):
-    """lr = max(lr * factor, min_lr) after `patience` epochs (at least one) without improvement.
+    """Sets lr = max(lr * factor, min_lr) after `patience` epochs (at least one) without improvement.
 
-    An epoch improves if value < best - min_delta (min) or value > best + min_delta (max). After a reduction `cooldown`
-    epochs pass before epochs are counted again. logs["lr"] is the rate that the epoch was trained with.
+    An epoch improves if value < best - min_delta (min) or value > best + min_delta (max). After a reduction, the next
+    `cooldown` epochs are not counted. logs["lr"] is the learning rate with which the epoch was trained.
 
-    Other than Keras 2.2.5: the direction under mode="auto" is the metric object's own where there is one.
+    Difference from Keras 2.2.5: with mode="auto", a metric object that declares its direction decides.
 
     Args:
+        monitor: A name in the logs.
+        factor: Factor of a reduction, below 1.
+        patience: Number of epochs without improvement after which the learning rate is reduced.
+        verbose: 1 prints each reduction.
         mode: "min", "max" or "auto".
+        min_delta: Smallest change that counts as an improvement.
+        cooldown: Number of epochs after a reduction that are not counted.
+        min_lr: Lower bound of the learning rate.
         epsilon: The old name of min_delta.
 
     Attributes:
-        best, wait, cooldown_counter: As in Keras.
+        best: The best value so far.
+        wait: Number of epochs since the last improvement or reduction.
+        cooldown_counter: Number of epochs that are left of the cooldown.
 
     Raises:
-        ValueError: For a factor of 1 or more.
+        ValueError: factor is 1 or more.
 
     Source: Keras 2.2.5.
     """
@@ -97,4 +106,5 @@ class ReduceLROnPlateau(Callback):
                 self.wait = 0
 
     def in_cooldown(self) -> bool:
+        """Whether a reduction was made less than `cooldown` epochs ago."""
         return self.cooldown_counter > 0

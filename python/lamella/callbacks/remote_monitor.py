@@ -1,4 +1,4 @@
-"""RemoteMonitor: an epoch's logs to a server."""
+"""RemoteMonitor: sends the logs of each epoch to a server."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.core.warn import warn
 
-# A server that does not answer must not hold the training up for longer.
+# A server that does not answer must not delay the training for longer.
 _TIMEOUT = 10.0  # seconds
 
 
 class RemoteMonitor(Callback):
-    """POSTs {"epoch": ..., **logs} to root + path after each epoch; a server that fails is a warning.
+    """Sends {"epoch": ..., **logs} to root + path by POST after each epoch. A failure is a warning.
 
     Args:
-        field: Of the form that holds the JSON text.
-        headers: Of the request.
-        send_as_json: The JSON is the body itself, of type application/json.
+        root: Root of the server's URL.
+        path: Path on the server.
+        field: Name of the form field that holds the JSON text.
+        headers: HTTP headers of the request.
+        send_as_json: Whether the JSON is the body of the request, with type application/json, instead of a form field.
 
     Raises:
-        ImportError: Before training without the library requests.
+        ImportError: Before training, if the library requests is not installed.
 
-    Source: Keras 2.2.5, which has no timeout and takes a status of failure for success.
+    Source: Keras 2.2.5, which has no timeout and ignores the status of the answer.
     """
 
     def __init__(

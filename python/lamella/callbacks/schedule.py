@@ -1,4 +1,4 @@
-"""LearningRateScheduler: the learning rate of each epoch from a function."""
+"""LearningRateScheduler: a function gives the learning rate of each epoch."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from lamella.callbacks.logs import Logs
 
 
 class LearningRateScheduler(Callback):
-    """Before each epoch lr = schedule(epoch, lr), or schedule(epoch) for a function of one argument.
+    """Sets lr = schedule(epoch, lr) before each epoch, or lr = schedule(epoch) for a function of one argument.
 
-    Other than Keras 2.2.5, the function's signature decides, not a TypeError, which may come from inside the function.
+    Difference from Keras 2.2.5: the function's signature decides how it is called. Keras tries two arguments first and takes
+    a TypeError, which may have come from inside the function, for a wrong number.
 
     Args:
-        schedule: Epoch from 0 on, and the present learning rate, to a float.
-        verbose: 1 prints each rate.
+        schedule: Function of the epoch, counted from 0, and the current learning rate. It returns a float.
+        verbose: 1 prints each learning rate.
 
     Raises:
-        ValueError: If the schedule returns no float or the optimizer has no lr.
+        ValueError: Before an epoch, if schedule does not return a float or the optimizer has no lr.
 
     Source: Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""TensorBoard: logs, histograms, images, the graph and embeddings, as files that TensorBoard opens."""
+"""TensorBoard: writes logs, histograms, images, the graph and embeddings to files that TensorBoard shows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,29 @@ from lamella.core.warn import warn
 
 
 class TensorBoard(Callback):
-    """Writes event files to `log_dir`, by the library tensorboardX.
+    """Writes event files to `log_dir` with the library tensorboardX.
 
     Args:
-        histogram_freq: Every how many epochs histograms of weights and of layers' outputs for the validation data are written;
-            0: never.
-        batch_size: Of the validation data then.
-        write_graph: Layers and what they read.
-        write_grads, write_images: Gradients of the validation loss, and weights as images, with the histograms.
-        embeddings_freq: Every how many epochs the outputs of `embeddings_layer_names` (the Embedding layers if none are named)
-            for `embeddings_data` are written, flattened.
-        embeddings_metadata: A file of labels, one a line (of several columns with a header), for all of them or by name of
-            layer; relative to log_dir if not found as it is.
-        update_freq: "epoch", "batch", or a number of samples after which a batch's logs are written, too.
+        log_dir: Directory of the event files.
+        histogram_freq: Number of epochs between two writes of histograms: of the weights, and of the layers' outputs for the
+            validation data. 0 writes none.
+        batch_size: Batch size for these outputs.
+        write_graph: Whether to write the graph of layers.
+        write_grads: Whether to write histograms of the gradients of the validation loss too.
+        write_images: Whether to write the weights as images too, together with the histograms.
+        embeddings_freq: Number of epochs between two writes of embeddings: the outputs of some layers for `embeddings_data`,
+            flattened. 0 writes none.
+        embeddings_layer_names: Names of these layers; None for all Embedding layers.
+        embeddings_metadata: Path of a file of labels, or a dict from layer name to path. The file has one label per line, or
+            several columns with a header. A path that does not exist as it is is relative to log_dir.
+        embeddings_data: Input of the model: an array, or a list of arrays.
+        update_freq: "epoch", "batch", or a number of samples after which the logs of a batch are written too.
 
     Raises:
-        ImportError: Without tensorboardX.
-        ValueError: Before training for arguments that do not fit the run.
+        ImportError: tensorboardX is not installed.
+        ValueError: Before training, if arguments do not fit the run.
 
-    Source: Keras 2.2.5. Its histograms are of one batch each; here they are of all validation data.
+    Source: Keras 2.2.5. A histogram of Keras shows one batch; here it shows all validation data.
     """
 
     state_names = ("samples_seen", "samples_seen_at_last_write")
@@ -58,7 +62,7 @@ class TensorBoard(Callback):
                 f'TensorBoard: expected update_freq to be "epoch", "batch" or a number of samples, got {update_freq!r}'
             )
         if (write_grads or write_images) and not histogram_freq:
-            warn("TensorBoard: write_grads and write_images write with the histograms, and histogram_freq is 0")
+            warn("TensorBoard: write_grads and write_images need histograms, but histogram_freq is 0")
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq
         self.batch_size = batch_size
@@ -70,7 +74,7 @@ class TensorBoard(Callback):
         self.embeddings_metadata = embeddings_metadata
         self.embeddings_data = embeddings_data
         self.update_freq = update_freq
-        # "batch" means one sample: every batch has that many.
+        # "batch" is an interval of 1 sample: each batch has at least one.
         self._interval = 1 if isinstance(update_freq, str) else update_freq
         self.samples_seen = 0
         self.samples_seen_at_last_write = 0
@@ -119,14 +123,14 @@ class TensorBoard(Callback):
             if self.write_images:
                 for name, image in events.images_of(tag, weight.value):
                     self.writer.add_image(name, image, epoch, dataformats="HW")
-        inputs, targets, weights = self._validation()
+        inputs, truths, weights = self._validation()
         for name, values in self._outputs(inputs).items():
             self._histogram(f"{name}_out", values, epoch)
         if self.write_grads:
             total: list[Any] = []
             samples = len(inputs[0])
             for rows in _parts(samples, self.batch_size):
-                x, y, w = ([a[rows] for a in arrays] for arrays in (inputs, targets, weights))
+                x, y, w = ([a[rows] for a in arrays] for arrays in (inputs, truths, weights))
                 share = len(x[0]) / samples
                 grads = [share * g for g in self.model.gradients_on_batch(x, y, w)]
                 total = [t + g for t, g in zip(total, grads)] if total else grads
@@ -138,10 +142,10 @@ class TensorBoard(Callback):
         if finite.size:
             self.writer.add_histogram(tag, finite, epoch)
         else:
-            warn(f"TensorBoard: no histogram of {tag} in epoch {epoch + 1}: no value is finite")
+            warn(f"TensorBoard: {tag} has no histogram in epoch {epoch + 1}, as none of its values is finite")
 
     def _validation(self) -> tuple[list[Any], list[Any], list[Any]]:
-        """Inputs, targets and weights out of validation_data, which ends with the phase where that matters."""
+        """Inputs, y and sample weights of validation_data. A scalar at its end is the learning phase, which is dropped."""
         given = list(self.validation_data or [])
         if given and np.ndim(given[-1]) == 0:
             given.pop()

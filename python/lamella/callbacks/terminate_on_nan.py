@@ -1,4 +1,4 @@
-"""TerminateOnNaN: end training at the first loss that is no number."""
+"""TerminateOnNaN: ends training at the first loss that is not finite."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lamella.callbacks.logs import Logs
 
 
 class TerminateOnNaN(Callback):
-    """Sets model.stop_training after a batch whose loss is NaN or infinite.  Source:  Keras 2.2.5."""
+    """Sets model.stop_training after a batch whose loss is NaN or infinite.
+
+    Source: Keras 2.2.5.
+    """
 
     def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
         loss = Logs(logs or {}).get("loss")

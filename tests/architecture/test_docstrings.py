@@ -1,0 +1,49 @@
+"""Each argument of what users call has a line in the Args section of its docstring."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+
+import pytest
+
+# Rooms that hold the rule.
+ROOMS = ["callbacks"]
+
+
+def undocumented(thing: Callable[..., object]) -> list[str]:
+    """Arguments of a function or constructor without a line of their own, as `name: what it is`."""
+    text = inspect.cleandoc(thing.__doc__ or "")
+    _, _, section = text.partition("\nArgs:\n")
+    named = set(re.findall(r"^    \**(\w+)(?: \([^)\n]+\))?:", section.partition("\n\n")[0], flags=re.M))
+    return [name for name in inspect.signature(thing).parameters if name not in named and name not in ("args", "kwargs")]
+
+
+def public_of(room: str) -> dict[str, Callable[..., object]]:
+    module = importlib.import_module(f"lamella.{room}")
+    found = {name: getattr(module, name) for name in module.__all__}
+    return {name: thing for name, thing in found.items() if callable(thing)}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_docstrings_name_each_argument(room):
+    things = public_of(room)
+    assert things
+    missing = {name: arguments for name, thing in things.items() if (arguments := undocumented(thing))}
+    assert not missing
+
+
+def test_an_argument_without_a_line_is_found():
+    def function(first, second=1, *, third=2, **kwargs):
+        """Does nothing.
+
+        Args:
+            first: The first; second: is not at the beginning of a line.
+            third (int): The third.
+
+        Returns:
+            second: not an argument.
+        """
+
+    assert undocumented(function) == ["second"]
+    assert undocumented(lambda x: x) == ["x"]
