@@ -206,7 +206,7 @@ def test_arrays_are_validated_in_batches_of_the_last_training_batch():
     history = model.fit(uneven(), steps_per_epoch=2, validation_data=(X, Y), callbacks=[Sizes()], verbose=0).history
     assert sizes == [10, 10, 4]
     assert history["val_loss"] == [pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-6)]
-    with pytest.warns(UserWarning, match="`validation_steps` is for generators"):
+    with pytest.warns(UserWarning, match="`validation_steps` is ignored: it is only for generators"):
         model.fit(uneven(), steps_per_epoch=1, validation_data=(X, Y), validation_steps=1, verbose=0)
 
 

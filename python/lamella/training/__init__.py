@@ -1,1 +1,1 @@
-"""Training: one compiled objective, one step, one epoch loop. No concrete layer, model or optimizer is known here."""
+"""Training: one compiled objective, one step, one epoch loop. This room knows no concrete layer, model or optimizer."""

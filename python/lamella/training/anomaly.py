@@ -1,4 +1,4 @@
-"""Where a loss that is no number comes from."""
+"""Finds the cause of a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from lamella.ops.tape import value_of
 
 
 def warn_of_loss(model: TrainableModel, inputs: Sequence[Array], loss: float, batch: int) -> None:
-    """A RuntimeWarning that names the batch and the first layer at fault, before the update spoils all weights."""
+    """Give a RuntimeWarning that names the batch and the first layer at fault, before the update makes all weights NaN.
+
+    Args:
+        model: The model, with the weights that gave the loss.
+        inputs: The batch.
+        loss: The loss, which is not finite.
+        batch: Index of the batch in its epoch.
+    """
     warn(
         f"the loss of batch {batch} is {loss}: {_cause(model, inputs)}. TerminateOnNaN ends training at such a batch.",
         RuntimeWarning,

@@ -1,4 +1,4 @@
-"""evaluate, predict, and the methods for a single batch."""
+"""evaluate and predict, and the methods for a single batch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ from lamella.training.step import Steps, infer
 
 
 def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> float | list[float]:
-    """See Model.evaluate. A number if the loss is all there is, else one for each of metrics_names."""
+    """Evaluate the model, see Model.evaluate.
+
+    Returns:
+        A number if the loss is the only column, else a number for each of metrics_names.
+    """
     outputs = steps.objective.outputs
     batches: Batches
     if is_generated(options.x):
@@ -55,14 +59,18 @@ def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> flo
 
 
 def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions) -> Array | list[Array]:
-    """See Model.predict. The outputs are the caller's own arrays."""
+    """Predict, see Model.predict.
+
+    Returns:
+        An array, or a list with an array for each output. The arrays are new: no input is among them.
+    """
     batches: Batches
     if is_generated(options.x):
         size = None
         if getattr(options.x, "shuffle", False) is True and is_sequence(options.x):
             warn(
-                f"predict: the {named(options.x)} shuffles, so that the rows of the result are not in the order of its files or "
-                "labels; make it with shuffle=False"
+                f"predict: the {named(options.x)} shuffles, so the rows of the result are not in the order of its files or "
+                "labels; create it with shuffle=False"
             )
         batches = _generated(options, feed.items_to_inputs(inputs))
     else:
@@ -88,7 +96,7 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
 
 
 def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any], Data]) -> Batches:
-    from lamella.data.generated import GeneratedBatches  # with its workers it is five modules
+    from lamella.data.generated import GeneratedBatches  # imported late: with its workers it is five modules
 
     return GeneratedBatches(options.x, options.steps, convert, options.worker_options, argument="steps")
 
@@ -96,7 +104,7 @@ def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any
 def _predicted(
     model: TrainableModel, batches: Batches, hooks: CallbackList | None, progress: ProgressLine | None
 ) -> list[Array]:
-    """The outputs for all batches, one after the other: made in place where the number of samples is known."""
+    """The outputs for all batches, concatenated. If the number of samples is known, they are written into the result in place."""
     if hooks is not None:
         hooks.on_predict_begin()
     whole: list[Array] = []
@@ -140,7 +148,7 @@ def _batch_size(inputs: ModelInputs, options: EvaluateOptions | PredictOptions) 
 def _hooks(
     model: TrainableModel, options: EvaluateOptions | PredictOptions, batches: Batches, size: int | None, names: list[str]
 ) -> CallbackList | None:
-    """size: Of a batch, for callbacks."""
+    """The callbacks of this run, with model and params set; None without any. `size`: the batch size that they see."""
     chosen = checked_callbacks(options.callbacks)
     if not chosen:
         return None
@@ -187,7 +195,7 @@ def activations_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> 
 
 
 def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> Array | list[Array]:
-    """The outputs for one batch, arrays of the caller's own."""
+    """The outputs for one batch, as new arrays; see Model.predict_on_batch."""
     batch = _batch(inputs, x)
     outputs = _owned(_arrays(infer(model, batch)), batch)
     return outputs[0] if len(outputs) == 1 else outputs
@@ -200,7 +208,7 @@ def _batch(inputs: ModelInputs, x: Any) -> list[Array]:
 
 
 def _owned(values: list[Array], inputs: list[Array]) -> list[Array]:
-    """A model that only reshapes hands a view of its input on: that is copied."""
+    """Copy the outputs that share memory with an input: a model that only reshapes returns views of its input."""
     return [v.copy() if any(np.may_share_memory(v, a) for a in inputs) else v for v in values]
 
 
@@ -209,6 +217,6 @@ def _arrays(values: list[Any]) -> list[Array]:
 
 
 def _scalar(values: list[float]) -> float | list[float]:
-    """np.float64 all, as in Keras."""
+    """One number, or a list of several, as np.float64 like in Keras."""
     numbers: list[float] = [np.float64(value) for value in values]
     return numbers[0] if len(numbers) == 1 else numbers

@@ -1,4 +1,4 @@
-"""A model is trained by one thread at a time."""
+"""Only one thread at a time may train a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-# An RLock: a signal handler may train, too, while this thread holds it.
+# An RLock: a signal handler may train a model while its thread holds the lock.
 _lock = threading.RLock()
 
 
@@ -22,10 +22,10 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Holder:
-    """The `with` block that holds something: it does so while its frame is on the stack of its thread.
+    """The `with` block that holds a model. It holds the model while its frame is on the stack of its thread.
 
-    So nothing stays held by a block that an interrupt cut off within its __exit__, by a thread that has ended, or, in a
-    forked child, by a thread that exists in the parent only.
+    So a model is free again if an interrupt ended the block inside its __exit__, if its thread has ended, and in a forked
+    child in which the thread does not exist.
     """
 
     def __init__(self, frame: FrameType) -> None:
@@ -34,6 +34,7 @@ class Holder:
 
     @property
     def runs(self) -> bool:
+        """Whether the frame of the block is on the stack of its thread."""
         frame = sys._current_frames().get(self.thread)
         while frame is not None and frame is not self._frame:
             frame = frame.f_back
@@ -41,15 +42,19 @@ class Holder:
 
     @property
     def here(self) -> bool:
-        """Whether it runs in this thread."""
+        """Whether the block belongs to this thread."""
         return self.thread == threading.get_ident()
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()  # nobody holds a copy
+        return type(None), ()  # a copy of a model is not held
 
 
 def claim(owner: Any, attribute: str, frame: FrameType) -> Holder | None:
-    """None: the block in `frame` holds owner.attribute from now on. Else the block that does."""
+    """Let the block in `frame` hold owner.attribute, if no other block does.
+
+    Returns:
+        None if the block holds it now, else the block that holds it.
+    """
     with _lock:
         holder: Holder | None = getattr(owner, attribute)
         if holder is not None and holder.runs:
@@ -59,23 +64,23 @@ def claim(owner: Any, attribute: str, frame: FrameType) -> Holder | None:
 
 
 class Trained(Protocol):
-    """What one thread at a time may train."""
+    """What only one thread at a time may train."""
 
     name: str
     trained_by: Holder | None
 
 
 def trainer_of(model: Trained) -> Holder | None:
-    """The block that trains the model now."""
+    """The block that trains the model at this moment, or None."""
     holder = model.trained_by
     return holder if holder is not None and holder.runs else None
 
 
 class Exclusive:
-    """A `with` block that one thread at a time may be in for a model; the same thread may enter again.
+    """A `with` block that trains a model. Only one thread at a time may be inside; the same thread may enter it again.
 
     Raises:
-        RuntimeError: If another thread is in it.
+        RuntimeError: Another thread is inside.
     """
 
     def __init__(self, model: Trained) -> None:

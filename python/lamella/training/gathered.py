@@ -1,7 +1,7 @@
-"""What a metric gathers over an epoch: the numbers, arrays and Variables among its attributes, and lists and dicts of numbers.
+"""The state that a metric gathers over an epoch: the attributes that are numbers, arrays, Variables, or lists and dicts of numbers.
 
-A metric is Python that changes itself, which an interrupt can cut off. So a batch is counted by a twin, and what the twin
-gathered becomes the metric's in the commit of the step.
+A metric changes itself in Python code, which an interrupt can stop in the middle. So a twin of the metric counts the batch, and
+the commit of the step moves the twin's state to the metric.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _CONTAINERS = (list, tuple, dict, set, deque)
 
 
 def gathered(metric: Any) -> dict[str, Any]:
-    """Copies, by the names of the attributes; a Variable as its array."""
+    """The state of a metric: copies by attribute name, a Variable as its array."""
     return {name: _copy(v.value if isinstance(v, Variable) else v) for name, v in vars(metric).items() if _is_data(v)}
 
 
 def twin_of(metric: Any) -> Any:
-    """A metric that has gathered the same and goes on by itself; the metric itself if it is a function or has slots."""
+    """A copy of the metric with its own state. A function, or an object without __dict__, is returned itself."""
     if isinstance(metric, FunctionType) or not hasattr(metric, "__dict__"):
         return metric
     cls: Any = type(metric)
@@ -42,7 +42,7 @@ def twin_of(metric: Any) -> Any:
 
 
 def moves(metric: Any, twin: Any) -> list[Call]:
-    """The calls after which the metric has gathered what its twin has; Variables keep their identity."""
+    """The calls that give the metric the state of its twin. Variables keep their identity."""
     if twin is metric:
         return []
     own, others = vars(metric), {}
@@ -66,7 +66,7 @@ def _is_data(value: Any) -> bool:
 
 
 def _copy(value: Any) -> Any:
-    """Of data; other objects are shared."""
+    """A copy of data; other objects are shared."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, Variable):

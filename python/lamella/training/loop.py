@@ -1,4 +1,4 @@
-"""The epoch loop: batches, a step, callbacks. There is one, whatever the data comes from."""
+"""The epoch loop: batches, a step, callbacks. All kinds of data use this loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lamella.training.step import Steps
 
 @dataclass
 class Fit:
-    """All that one fit needs besides the steps. objective: with this run's metrics."""
+    """The parts of one fit beside its steps. `objective` has this run's metrics."""
 
     objective: Objective
     batches: Batches
@@ -34,13 +34,14 @@ class Fit:
     options: FitOptions
 
     def validates(self, epoch: int) -> bool:
+        """Whether validation follows this epoch."""
         if self.validation is None:
             return False
         frequency = self.options.validation_freq
         return (epoch + 1) in frequency if isinstance(frequency, Collection) else (epoch + 1) % frequency == 0
 
     def validations_before(self, epoch: int) -> int:
-        """How many epochs of a whole run are validated before this one; so far a Sequence has gone on."""
+        """Number of epochs before this one, counted from 0, that are followed by validation: passes of a validation Sequence."""
         frequency = self.options.validation_freq
         if isinstance(frequency, Collection):
             return sum(number <= epoch for number in set(frequency))
@@ -48,9 +49,9 @@ class Fit:
 
 
 def train(steps: Steps, run: Fit) -> None:
-    """Epochs initial_epoch .. epochs - 1, or fewer if a callback sets model.stop_training.
+    """Train from epoch initial_epoch to epochs - 1, or until a callback sets model.stop_training.
 
-    on_train_end runs however the loop ends: by an error of the data, of a callback, or by Ctrl-C.
+    on_train_end runs in every case: also after an error in the data or in a callback, and after Ctrl-C.
     """
     callbacks, session = run.callbacks, steps.session
     steps.model.stop_training = False
@@ -68,13 +69,13 @@ def train(steps: Steps, run: Fit) -> None:
             steps.stream.begin_epoch()
             callbacks.on_epoch_begin(epoch)
             finished = _train_epoch(steps, run, epoch, first if epoch == first.epoch else None)
-            if not run.averages.seen:  # a generator had ended with the epoch before
+            if not run.averages.seen:  # the generator was exhausted after the last epoch
                 break
             run.batches.end_epoch()
             logs: Logs[Any] = Logs() if run.batches.skipped is None else Logs(skipped=run.batches.skipped)
             if finished and run.validates(epoch):
                 assert run.validation is not None
-                # A stop asked for during validation counts too.
+                # `finished` is from before validation: a stop that is requested during validation does not skip it.
                 values = evaluate(steps, run.objective, run.validation, callbacks, index=run.validations_before(epoch))
                 run.validation.end_epoch()
                 logs.update(zip([f"val_{name}" for name in run.objective.names], values))
@@ -89,10 +90,20 @@ def train(steps: Steps, run: Fit) -> None:
 
 
 def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> bool:
-    """Whether all batches were taken; those that were before the run was taken up again are drawn and left out."""
+    """Train one epoch.
+
+    Args:
+        steps: The model's steps.
+        run: The fit.
+        epoch: Index of the epoch.
+        first: In a resumed run's first epoch, its position: the batches before it are drawn and skipped.
+
+    Returns:
+        Whether all batches were used; False if a callback stopped the epoch.
+    """
     model, step, names = steps.model, steps.train, run.objective.names
     callbacks, averages = run.callbacks, run.averages
-    # Nobody but the averages listens as a rule; then no logs are made for a batch.
+    # Usually only `averages` has batch hooks. Then no logs are made for batches.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
     batches = run.batches.epoch(epoch)
     done = 0
@@ -120,12 +131,19 @@ def evaluate(
     progress: ProgressLine | None = None,
     index: int = 0,
 ) -> list[float]:
-    """Each column over all samples: sum(value of batch * its size) / samples; stateful metrics as they are at the end.
-    np.float64, as in Keras: a float that has NumPy's methods.
+    """Evaluate the model on batches.
 
     Args:
-        objective: With this run's metrics.
-        index: Of this evaluation among those of the same batches.
+        steps: The model's steps.
+        objective: The objective, with this run's metrics.
+        batches: The data.
+        callbacks: Callbacks for the test hooks.
+        progress: Where progress is shown.
+        index: Number of evaluations of the same batches before this one.
+
+    Returns:
+        One np.float64 for each of objective.names: sum(value of batch * its size) / samples, or the last value of a stateful
+        metric.
     """
     names = objective.names
     objective.reset()
@@ -157,7 +175,7 @@ def evaluate(
 
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:
-    """on_train_end after a failure: files get closed, best weights restored; `error` stays the one that is raised."""
+    """Call on_train_end after an error, so that files are closed and best weights restored. The error itself is raised later."""
     callbacks.failed = callbacks.over = True
     for callback in callbacks.callbacks:
         _attempt(callback.on_train_end, error)

@@ -1,4 +1,4 @@
-"""Objective: what compile makes of losses, weights and metrics; it turns outputs and targets into numbers."""
+"""Objective: the compiled losses, loss weights and metrics. It computes the numbers of the logs from outputs and y."""
 
 from __future__ import annotations
 
@@ -21,18 +21,25 @@ from lamella.training import resolve
 from lamella.training.gathered import moves, twin_of
 
 Rule = Literal["weights", "rows", "sum"]
-# A Tensor and what each of its elements counts in the total.
+# A Tensor, and the factor of each of its elements in the total loss.
 LossTerm = tuple[Tensor, Array]
-Outputs = Any  # a list of Tensors or ndarrays; where layers make masks, one that has them as `masks`
+# A list of Tensors or ndarrays. If layers make masks, it is a subclass of list that has them as `masks`.
+Outputs = Any
 
 
-# What the logs of a batch hold besides the columns: a metric of that name would stand for the number of samples.
+# Entries of a batch's logs that are not columns. A metric of such a name would replace them.
 _OF_BATCHES = ("batch", "size")
 
 
 @dataclass
 class Metric(PickledByName):
-    """A column of the logs."""
+    """A metric and its column of the logs.
+
+    Attributes:
+        name: Name of the column.
+        function: The metric function or object.
+        weighted: Whether sample weights apply.
+    """
 
     name: str
     function: Callable[..., Any]
@@ -40,11 +47,19 @@ class Metric(PickledByName):
 
     @property
     def stateful(self) -> bool:
-        """Its own state runs over the epoch: the last value counts, not the mean of the batches."""
+        """Whether the metric keeps a state over the epoch, so that its last value counts instead of the mean over batches."""
         return bool(getattr(self.function, "stateful", False))
 
     def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None, then: list[Call]) -> float:
-        """The column's number. then: gets the calls that move the metric's own state; until then it is what it was."""
+        """The value for one batch.
+
+        Args:
+            target: y of the batch.
+            output: The model's output.
+            weights: Sample weights, or None.
+            mask: Mask of the output, or None.
+            then: A list to which the calls are added that change the metric's own state.
+        """
         weights = weights if self.weighted else None
         stateful = self.stateful
         function = twin_of(self.function) if stateful else self.function
@@ -65,7 +80,7 @@ class Metric(PickledByName):
     def _streamed(
         self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
     ) -> float:
-        """The result after this batch. What is masked counts nothing."""
+        """The result of a streaming metric after this batch. Masked elements have weight 0."""
         if mask is not None:
             kept = mask.astype(np.float64)
             weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
@@ -79,7 +94,18 @@ class Metric(PickledByName):
 
 @dataclass
 class Output(PickledByName):
-    """One trained output: its loss, what that counts, its metrics."""
+    """One output that is trained.
+
+    Attributes:
+        index: Its place among the model's outputs.
+        name: Its name.
+        shape: Its shape.
+        loss: Its loss function or object.
+        weight: Factor of the loss in the total.
+        mode: sample_weight_mode: None or "temporal".
+        metrics: Its metrics, in the order of their columns.
+        rule: How the losses of single samples become one number, see `row_shares`.
+    """
 
     index: int
     name: str
@@ -88,18 +114,16 @@ class Output(PickledByName):
     weight: float | Variable
     mode: str | None
     metrics: list[Metric] = field(default_factory=list)
-
-    # How the losses of its rows become one number, see `row_shares`.
     rule: Rule = "weights"
 
     def __post_init__(self) -> None:
-        # A loss object returns one number when it is called, and its rows from `call`.
+        # Calling a loss object gives one number; its `call` gives a number for each sample.
         loss: Any = self.loss
         self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
 
     @property
     def loss_name(self) -> str | None:
-        """The name of a loss of lamella's own; None for a user's, which decides on its own what targets it takes."""
+        """The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes."""
         name: str = getattr(self.loss, "__name__", "")
         return name if registry.find("losses", name) is getattr(type(self.loss), "function", self.loss) else None
 
@@ -108,11 +132,24 @@ class Objective(PickledByName):
     """The compiled losses and metrics of a model.
 
     Args:
-        names, shapes: Of the model's outputs. The rest: as in compile.
+        names: Names of the model's outputs.
+        shapes: Their shapes.
+        loss: As in compile.
+        metrics: As in compile.
+        loss_weights: As in compile.
+        sample_weight_mode: As in compile.
+        weighted_metrics: As in compile.
+        penalized: Whether the model has penalties or added losses, so that no output needs a loss.
 
     Attributes:
-        names: The columns, "loss" first: Keras's metrics_names.
-        outputs: Those that are trained.
+        names: Names of the columns, "loss" first: Keras's metrics_names.
+        outputs: The outputs that have a loss.
+        metrics: All metrics, in the order of their columns.
+        stateful_names: Names of the stateful metrics' columns.
+
+    Raises:
+        TypeError: An argument of compile has a wrong type.
+        ValueError: There is no loss, or an argument names something that does not exist.
     """
 
     def __init__(
@@ -172,7 +209,7 @@ class Objective(PickledByName):
         return name
 
     def direction(self, name: str) -> str | None:
-        """Which way a column improves, "min" or "max", as its metric object declares it; None where none does."""
+        """The direction in which a column improves: "min", "max", or None if its metric does not declare it."""
         for metric in self.metrics:
             if metric.name == name:
                 declared: str | None = getattr(metric.function, "direction", None)
@@ -180,7 +217,7 @@ class Objective(PickledByName):
         return "min" if name in self.names else None
 
     def reset(self) -> None:
-        """Start an epoch: metrics that keep a state of their own forget it."""
+        """Start an epoch: reset the state of stateful metrics."""
         for metric in self.metrics:
             if metric.stateful:
                 metric.function.reset_states()  # type: ignore[attr-defined]
@@ -189,7 +226,7 @@ class Objective(PickledByName):
         return vars(self) | {"_shares": {}}
 
     def anew(self) -> Objective:
-        """The same, whose metrics that keep a state have one of their own, and know of nothing."""
+        """A copy whose stateful metrics are copies too, with a fresh state."""
         other = copy.copy(self)
         other._shares = {}
         other.outputs = [
@@ -210,8 +247,17 @@ class Objective(PickledByName):
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
     ) -> tuple[float, list[float], list[LossTerm]]:
-        """The number to go downhill on: weighted losses plus penalties; the loss of each output, unweighted; and the
-        number as a weighted sum of Tensors, for `Tape.gradients`.
+        """The loss of one batch.
+
+        Args:
+            values: The model's outputs.
+            targets: y for each trained output.
+            weights: Sample weights for each trained output, or None.
+            penalties: Functions that give regularization penalties.
+
+        Returns:
+            (total, losses, terms): the sum of weighted losses and penalties; the loss of each output, unweighted; and the
+            total as a weighted sum of Tensors, for `Tape.gradients`.
         """
         total = 0.0
         losses = []
@@ -245,7 +291,7 @@ class Objective(PickledByName):
         return total, losses, terms
 
     def _even_shares(self, array: Array, weight: float) -> Array:
-        """weight / size for each element; kept, as a fit asks for the same few shapes again and again."""
+        """weight / size for each element, cached: a fit asks for the same few shapes in every step."""
         key = (array.shape, array.dtype.char, weight)
         shares = self._shares.get(key)
         if shares is None:
@@ -263,7 +309,16 @@ class Objective(PickledByName):
         weights: Sequence[Array | None],
         then: list[Call],
     ) -> list[float]:
-        """One number for each of `names`. then: gets the calls that move the state of metrics, for the step's commit."""
+        """One number for each of `names`.
+
+        Args:
+            total: As `total` returns it.
+            losses: As `total` returns them.
+            values: The model's outputs.
+            targets: y for each trained output.
+            weights: Sample weights for each trained output, or None.
+            then: A list to which the calls are added that change the state of metrics; the step's commit runs them.
+        """
         numbers = [total]
         if self._report_losses:
             numbers += losses
@@ -278,7 +333,7 @@ class Objective(PickledByName):
 
 
 def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:
-    """In the order of their columns."""
+    """All metrics, in the order of their columns."""
     return [metric for output in outputs for metric in output.metrics]
 
 
@@ -289,25 +344,33 @@ def _rule(loss: Callable[..., Any], *, in_tf: bool) -> Rule:
 
 
 def _streamed(metric: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """A metric whose number is sum(w * v) / sum(w) over the epoch, and not a mean of batches, as tf.keras has it."""
+    """A metric whose value is sum(w * v) / sum(w) over the epoch, as in tf.keras, instead of a mean over batches."""
     wrapper = registry.get("metrics", "MeanMetricWrapper")
     streamed: Callable[..., Any] = metric if hasattr(metric, "update_state") else wrapper(metric, name)
     return streamed
 
 
 def row_shares(weights: Array | None, losses: Array, mask: Array | None = None, rule: Rule = "weights") -> Array:
-    """What each of `losses` counts in their weighted mean, sum(w * l) / count_nonzero(w), as Keras 2.2.5 has it (neither
-    sum(w) nor N). Losses of more axes than the weights are averaged over those first; of fewer, repeated. Masked losses
-    count nothing: before that, losses are multiplied by mask / (mean(mask) + 1e-7).
+    """The factor of each element of `losses` in their weighted mean.
+
+    The mean of Keras 2.2.5 is sum(w * l) / count_nonzero(w); the divisor is neither sum(w) nor N. If the losses have more axes
+    than the weights, they are averaged over the additional axes first. If they have fewer, they are repeated. A mask multiplies
+    the losses by mask / (mean(mask) + 1e-7) first, so masked losses count nothing.
 
     Args:
-        rule: "weights": as above. "rows", of tf.keras 2.11: sum(w * l) / N, where masked losses are not of the N. "sum":
-            sum(w * l).
+        weights: Sample weights [N] or [N, T], or None for equal weights.
+        losses: Losses of samples, float32 or float64 [N, ...].
+        mask: Mask of the losses' shape, or None.
+        rule: "weights" is the mean above. "rows", of tf.keras 2.11, is sum(w * l) / N, where N does not count masked losses.
+            "sum" is sum(w * l).
 
-    Deviation: where all weights are 0 the mean is 0; Keras divides by zero, which ruins the model.
+    Returns:
+        An array of the shape and dtype of `losses`.
 
     Raises:
-        ValueError: For a mask of another shape than the losses.
+        ValueError: The mask has another shape than the losses.
+
+    Source: Keras 2.2.5. If all weights are 0 the mean is 0 here; Keras divides by zero, and all weights become NaN.
     """
     if mask is not None and losses.ndim:
         if mask.shape != losses.shape:

@@ -1,4 +1,4 @@
-"""The arguments of fit, evaluate and predict, each listed once: the methods of a model take their signatures from here."""
+"""The arguments of fit, evaluate and predict. Each is listed once: a model's methods get their signatures from here."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ Result = TypeVar("Result")
 def takes(
     options: Callable[P, Options], renamed: dict[str, str] | None = None
 ) -> Callable[[Callable[[Any, Options], Result]], Callable[Concatenate[Any, P], Result]]:
-    """Make a method that takes options one that takes their fields, with the signature and the "Args" of the options.
+    """A decorator for a method that takes one options object. The result takes the fields of the options as its arguments.
+
+    It has the signature of the options and the "Args" section of their docstring.
 
     Args:
-        renamed: Arguments of Keras 1 by the names that they have now; they are taken with a warning.
+        options: The class of the options.
+        renamed: Names of arguments of Keras 1 with their names in Keras 2. They are accepted with a warning.
 
     Raises:
-        TypeError: From the method, for arguments that it does not have.
+        TypeError: By the method, for arguments that it does not have.
     """
     names = list(inspect.signature(options).parameters)
 
     def decorate(method: Callable[[Any, Options], Result]) -> Callable[Concatenate[Any, P], Result]:
         @functools.wraps(method)
-        def door(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        def with_fields(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> Result:
             given: Any = kwargs
             for old in [name for name in given if name not in names]:
                 if renamed is None or old not in renamed:
@@ -52,15 +55,15 @@ def takes(
                 raise
             return method(self, chosen)
 
-        setattr(door, "__signature__", _signature_of(method, options))
-        door.__doc__ = _documented(method, options)
-        return cast(Callable[Concatenate[Any, P], Result], door)
+        setattr(with_fields, "__signature__", _signature_of(method, options))
+        with_fields.__doc__ = _documented(method, options)
+        return cast(Callable[Concatenate[Any, P], Result], with_fields)
 
     return decorate
 
 
 def _check_call(name: str, options: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Raises TypeError in the method's name, not that of its options, where the arguments do not fit."""
+    """Raise the TypeError of arguments that do not fit with the method's name instead of the name of its options."""
     try:
         inspect.signature(options).bind(*args, **kwargs)
     except TypeError as error:
@@ -74,14 +77,14 @@ def _signature_of(method: Callable[..., object], options: Callable[..., object])
 
 
 def _documented(method: Callable[..., object], options: Callable[..., object]) -> str:
-    """The method's docstring, with the arguments where they belong."""
+    """The method's docstring with the "Args" section of its options before "Returns"."""
     own, of_options = (inspect.cleandoc(thing.__doc__ or "") for thing in (method, options))
     summary, returns, rest = own.partition("\n\nReturns:")
     return f"{summary}\n\n{''.join(of_options.partition('Args:')[1:])}{returns}{rest}"
 
 
 class _WithWorkers:
-    """What the options of all methods have in common."""
+    """The part that the options of all methods share."""
 
     x: Any
     batch_size: int | None
@@ -104,40 +107,42 @@ class _WithWorkers:
 
     @property
     def validates_generated(self) -> bool:
-        """Whether validation draws from a generator or Sequence, which a timeout then is for."""
+        """Whether validation draws from a generator or Sequence, so that a timeout is allowed."""
         return False
 
 
 @dataclass(frozen=True)
 class FitOptions(_WithWorkers):
-    """The arguments of Model.fit, checked as far as that needs no model.
+    """The arguments of Model.fit. Everything is checked that needs no model.
 
     Args:
-        x: Arrays, a list or a dict of them; or a generator or Sequence of batches (x, y) or (x, y, weights).
-        y: Targets; a generator brings its own.
-        batch_size: None means 32.
-        epochs: The number of the epoch after the last one.
-        verbose: 0; 1 a bar, or away from terminals and notebooks a line every 10 seconds; 2 a line for each epoch; "auto" means
-            1.
-        callbacks: Called in their order.
-        validation_split: The tail of the arrays, before shuffling, is held out.
-        validation_data: (x, y) or (x, y, weights), overrides the split; or a Sequence, or a generator of which
-            `validation_steps` batches are drawn each time. Keras 2.2.5 takes these in fit_generator only.
-        shuffle: True, False or "batch"; of a Sequence both shuffle the order of its batches.
-        class_weight: dict of class -> weight; a list or array of weights by class; on arrays also "balanced" or "auto". It is
-            multiplied with sample_weight; refused for several labels a sample.
+        x: An array, or a list or dict of arrays; or a generator or Sequence of batches (x, y) or (x, y, weights).
+        y: The values that the model should output. A generator has its own.
+        batch_size: Samples in a batch. None means 32.
+        epochs: Index of the last epoch plus one, so the number of epochs if initial_epoch is 0.
+        verbose: 0 shows nothing, 1 a bar, 2 a line for each epoch, "auto" is 1. Without a terminal or notebook, 1 shows a line
+            every 10 seconds.
+        callbacks: Callbacks, called in this order.
+        validation_split: Fraction of the samples, from the end of the arrays before shuffling, that is used for validation.
+        validation_data: (x, y) or (x, y, weights), used instead of validation_split; or a Sequence; or a generator, which gives
+            `validation_steps` batches each time. Keras 2.2.5 accepts the last two only in fit_generator.
+        shuffle: True, False or "batch". For a Sequence, True and "batch" both shuffle the order of its batches.
+        class_weight: A dict from class to weight, or a list or array of weights, one for each class. With arrays also
+            "balanced" or "auto". It is multiplied by sample_weight. It is an error if a sample has several labels.
         sample_weight: An array for each output.
-        initial_epoch: With a loaded model the number of epochs that it was trained for, so that callbacks continue; see load_model.
-        steps_per_epoch: That many steps, each on all of the arrays, or batches of a generator.
+        initial_epoch: Index of the first epoch. With a loaded model, give the number of epochs that it was trained for, so that
+            callbacks continue; see load_model.
+        steps_per_epoch: Steps in an epoch. With arrays, each step uses all samples; with a generator, one batch.
         validation_steps: Batches of one validation, see validation_data.
-        validation_freq: Validate after every n-th epoch, or after the epochs of a list.
-        max_queue_size: Of a generator's or Sequence's batches, as the next ones; see fit_generator.
-        workers: Threads or processes that prepare batches.
-        use_multiprocessing: Processes instead of threads.
+        validation_freq: An int n to validate after every n-th epoch, or a list of the epochs, counted from 1.
+        max_queue_size: Number of batches of a generator or Sequence that may wait; see fit_generator.
+        workers: Number of threads or processes that prepare batches.
+        use_multiprocessing: Whether the workers are processes instead of threads.
         timeout: Seconds to wait for one batch. Not in Keras.
 
     Raises:
-        TypeError or ValueError: In Keras's own words where it has any.
+        TypeError: An argument has a wrong type.
+        ValueError: Arguments contradict each other. The messages are those of Keras if it has one.
     """
 
     x: Any = None
@@ -183,19 +188,20 @@ class FitOptions(_WithWorkers):
 
 @dataclass(frozen=True)
 class EvaluateOptions(_WithWorkers):
-    """The arguments of Model.evaluate, checked as far as that needs no model.
+    """The arguments of Model.evaluate. Everything is checked that needs no model.
 
     Args:
-        x: Arrays, or a generator or Sequence of batches; the last four arguments are for it alone, see evaluate_generator.
-        y: Targets; a generator brings its own.
-        batch_size: None means 32.
-        verbose: 1 shows progress.
+        x: An array, or a list or dict of arrays; or a generator or Sequence of batches. The last four arguments are only for
+            these, see evaluate_generator.
+        y: The values that the model should output. A generator has its own.
+        batch_size: Samples in a batch. None means 32.
+        verbose: 1 shows progress, 0 does not.
         sample_weight: An array for each output.
-        steps: Batches of a generator, or so many times all of the arrays.
-        callbacks: Called in their order.
-        max_queue_size: How many batches may wait.
-        workers: Threads or processes that prepare batches.
-        use_multiprocessing: Processes instead of threads.
+        steps: Number of batches of a generator. With arrays, the number of passes over all samples.
+        callbacks: Callbacks, called in this order.
+        max_queue_size: Number of batches that may wait.
+        workers: Number of threads or processes that prepare batches.
+        use_multiprocessing: Whether the workers are processes instead of threads.
         timeout: Seconds to wait for one batch. Not in Keras.
     """
 
@@ -215,17 +221,18 @@ class EvaluateOptions(_WithWorkers):
 
 @dataclass(frozen=True)
 class PredictOptions(_WithWorkers):
-    """The arguments of Model.predict, checked as far as that needs no model.
+    """The arguments of Model.predict. Everything is checked that needs no model.
 
     Args:
-        x: Arrays, or a generator or Sequence of batches; the last four arguments are for it alone, see predict_generator.
-        batch_size: None means 32.
-        verbose: 1 shows progress.
-        steps: Batches of a generator, or so many times all of the arrays.
-        callbacks: Called in their order.
-        max_queue_size: How many batches may wait.
-        workers: Threads or processes that prepare batches.
-        use_multiprocessing: Processes instead of threads.
+        x: An array, or a list or dict of arrays; or a generator or Sequence of batches. The last four arguments are only for
+            these, see predict_generator.
+        batch_size: Samples in a batch. None means 32.
+        verbose: 1 shows progress, 0 does not.
+        steps: Number of batches of a generator. With arrays, the number of passes over all samples.
+        callbacks: Callbacks, called in this order.
+        max_queue_size: Number of batches that may wait.
+        workers: Number of threads or processes that prepare batches.
+        use_multiprocessing: Whether the workers are processes instead of threads.
         timeout: Seconds to wait for one batch. Not in Keras.
     """
 
@@ -242,7 +249,7 @@ class PredictOptions(_WithWorkers):
 
 
 def _refuse_beside_generator(options: _WithWorkers) -> None:
-    """Raises ValueError, in Keras's own words, for arguments that a generator rules out."""
+    """Raise Keras's ValueError for arguments that cannot be combined with a generator."""
     where = "argument is not supported when data is a generator or Sequence instance. Instead pass"
     if options.batch_size is not None:
         raise ValueError("The `batch_size` argument must not be specified when using a generator or Sequence as an input.")
@@ -253,9 +260,9 @@ def _refuse_beside_generator(options: _WithWorkers) -> None:
 
 
 def _refuse_timeout(timeout: float | None) -> None:
-    """Raises ValueError for arrays, for which nobody waits."""
+    """Raise ValueError for a timeout with arrays, which need no waiting."""
     if timeout is not None:
-        raise ValueError(f"timeout={timeout!r} is for a generator or Sequence: the samples of arrays are there already")
+        raise ValueError(f"timeout={timeout!r} is only for a generator or Sequence: with arrays there is nothing to wait for")
 
 
 def _check_frequency(frequency: object) -> None:

@@ -1,4 +1,4 @@
-"""compile's arguments sorted by output. Texts of errors: Keras 2.2.5."""
+"""The arguments of compile, sorted by output. The messages of errors are those of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
 
 
 def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float | Variable]:
-    """What each output's loss counts in the total. A scalar Variable stays one: its value counts when a batch is due."""
+    """The factor of each output's loss in the total. A scalar Variable is kept: its value at the time of a batch counts."""
     if loss_weights is None:
         return [1.0] * len(names)
     if isinstance(loss_weights, Mapping):
@@ -65,7 +65,7 @@ def _weight(value: Any, name: str) -> float | Variable:
 
 
 def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
-    """A list counts for every output, a dict by name."""
+    """The metrics of each output: a list applies to every output, a dict by output name."""
     if metrics is None or (isinstance(metrics, (list, tuple, Mapping)) and not metrics):
         return [[] for _ in names]
     if isinstance(metrics, list):
@@ -103,10 +103,19 @@ def modes_by_output(mode: Any, names: Sequence[str]) -> list[str | None]:
 
 
 def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tuple[str, Callable[..., Any]]:
-    """Name and function of one metric; 'acc' and 'ce' mean what fits the loss and the output (spec of Keras 2.2.5).
+    """The column's name and the function of one metric.
 
-    One column or binary cross-entropy: binary; the sparse loss: sparse; else categorical. Keras 2 calls the column "acc", "ce"
-    or by the function's name, tf.keras by the name that compile was given.
+    'acc' and 'ce' stand for the variant that fits the loss and the output, as in Keras 2.2.5: binary for an output of one
+    column or for binary cross-entropy; sparse categorical for the sparse loss; categorical otherwise. The column is called
+    "acc", "ce" or like the function in Keras 2. In tf.keras it has the name that compile was given.
+
+    Args:
+        metric: A name, function, object or config.
+        loss: The loss of the output.
+        output_shape: The shape of the output.
+
+    Raises:
+        ValueError: It is not a metric, or it is a class.
     """
     as_given = config.dialect() == "tf" and isinstance(metric, str)
     for aliases, short, long in ((("accuracy", "acc"), "acc", "accuracy"), (("crossentropy", "ce"), "ce", "crossentropy")):
@@ -129,10 +138,14 @@ def metric_function(metric: Any, loss: LossFunction, output_shape: Shape) -> tup
 
 
 def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[..., Any]:
-    """`metric` itself; or a copy by its config, if it keeps state that a column before this one uses already.
+    """`metric` itself, or a copy of it if it is stateful and another column already uses it.
+
+    Args:
+        metric: A metric function or object.
+        taken: Ids of the stateful metrics that are in use; it is updated.
 
     Raises:
-        ValueError: If it has no config to copy.
+        ValueError: A copy is needed, but the metric has no get_config.
     """
     if not getattr(metric, "stateful", False):
         return metric

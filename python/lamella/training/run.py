@@ -1,4 +1,4 @@
-"""fit, on arrays and on batches as they come: from its options to one run of the loop."""
+"""fit, for arrays and for generated batches: from its options to one run of the loop."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ from lamella.training.step import Steps
 
 
 class _Feed(NamedTuple):
-    """What one fit trains and validates on.
+    """The data of one fit.
 
     Attributes:
-        batch_size: For callbacks; None where it is not fixed.
-        shown: What callbacks get as validation_data.
+        training: Batches to train on.
+        validation: Batches to validate on, or None.
+        batch_size: The batch size that callbacks see; None if it is not fixed.
+        shown: The value of the callbacks' `validation_data`.
     """
 
     training: Batches
@@ -38,8 +40,9 @@ class _Feed(NamedTuple):
 
 
 def fit(steps: Steps, inputs: ModelInputs, options: FitOptions) -> History:
-    """Train; see Model.fit. Everything is checked before the first weight changes. Workers end with the fit, however that
-    ends.
+    """Train the model, see Model.fit.
+
+    Everything is checked before the first weight changes. Workers are stopped when fit ends, also after an error.
     """
     if is_generated(options.x):
         return _run(steps, options, _generated_feed(steps, inputs, options))
@@ -84,7 +87,7 @@ def _batches(steps: Steps, options: FitOptions, data: Data, size: int) -> Batche
 
 
 def _generated_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed:
-    from lamella.data.generated import GeneratedBatches, LikeLastBatch  # with its workers it is five modules
+    from lamella.data.generated import GeneratedBatches, LikeLastBatch  # imported late: with its workers it is five modules
 
     training = GeneratedBatches(
         options.x,
@@ -99,7 +102,7 @@ def _generated_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _
     if options.validation_data is None:
         return _Feed(training, None, None, None)
     if options.validation_steps is not None:
-        warn("`validation_steps` is for generators: arrays are validated whole.")
+        warn("`validation_steps` is ignored: it is only for generators, and validation uses all samples of arrays.")
     validated, shown = _validation_arrays(steps, inputs, options.validation_data)
     return _Feed(training, LikeLastBatch(validated, training), None, shown)
 
@@ -114,7 +117,7 @@ def _generated_validation(steps: Steps, inputs: ModelInputs, options: FitOptions
 
 
 def _validation(steps: Steps, inputs: ModelInputs, options: FitOptions, data: Data) -> tuple[Data | None, list[Any] | None]:
-    """The data to validate on, of arrays or split off `data`, and what callbacks see of it."""
+    """The data to validate on, given or split off `data`, and the arrays that callbacks see of it; (None, None) without any."""
     if options.validation_data is not None:
         return _validation_arrays(steps, inputs, options.validation_data)
     if options.validation_split and 0.0 < options.validation_split < 1.0:
@@ -125,7 +128,7 @@ def _validation(steps: Steps, inputs: ModelInputs, options: FitOptions, data: Da
 
 
 def _validation_arrays(steps: Steps, inputs: ModelInputs, validation_data: Any) -> tuple[Data, list[Any]]:
-    """(x, y) or (x, y, weights), checked; and for callbacks the user's arrays, then 0. if the phase matters."""
+    """(x, y) or (x, y, weights), checked; and the list for callbacks: the user's arrays, then 0. if the learning phase matters."""
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         count = len(validation_data) if hasattr(validation_data, "__len__") else "no"
         raise ValueError(
@@ -141,7 +144,7 @@ def _phase(inputs: ModelInputs) -> list[float]:
 
 
 def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
-    """The callbacks in Keras's order, then the loop."""
+    """Set up the callbacks, in the order of Keras, and run the loop."""
     model, objective, training, validation = steps.model, steps.objective, fed.training, fed.validation
     averages = BaseLogger(objective.stateful_names)
     history = History()
@@ -173,7 +176,7 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
             training.close()
             if validation is not None:
                 validation.close()
-            if before.callbacks is not None:  # an outer fit continues: this one ran in one of its callbacks
+            if before.callbacks is not None:  # this fit ran in a callback of an outer fit, which continues
                 steps.session = before
             empty_pool()
     return history

@@ -1,4 +1,4 @@
-"""What belongs to a run, and not to the step that it takes again and again."""
+"""The state of one run, which its steps share: Session for a fit, Run for any use of the objective's metrics."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """What belongs to one fit. It stays after its end, as a file that is written then holds the state of its callbacks.
+    """The state of one fit. It is kept after the end, because a model file that is written then holds the callbacks' state.
 
     Attributes:
-        callback_state: Of the callbacks of the last fit that has ended.
-        loaded: Of a file; the next fit may continue with it.
-        callbacks: While the fit runs.
-        objective: While the model is trained: the one whose metrics count the batches, see `Run`.
-        warned: Of a loss that is not finite, once a fit.
+        callback_state: State of the callbacks of the last fit that ended.
+        loaded: State of callbacks from a model file, with which the next fit may continue.
+        callbacks: The callbacks, while the fit runs.
+        objective: While the model is trained: the objective whose metrics count the batches, see `Run`.
+        warned: Whether this fit has warned about a loss that is not finite.
     """
 
     callback_state: CallbackState | None = None
@@ -35,31 +35,35 @@ class Session:
     warned: bool = False
 
     def following(self) -> Session:
-        """That of the next fit."""
+        """The session of the next fit."""
         return Session(self.callback_state, self.loaded)
 
     def current_state(self) -> CallbackState | None:
-        """Of the callbacks of the running fit, else of the last one, or of the file of a loaded model."""
+        """The state of the callbacks of the running fit; without one, of the file of a loaded model, or of the last fit."""
         return self.loaded or self.callback_state if self.callbacks is None else state_of(self.callbacks)
 
     def end(self) -> None:
-        """The fit is over; the state of its callbacks stays, for the next file."""
+        """End the fit. The state of its callbacks is kept for the next file."""
         if self.callbacks is not None:
             self.callback_state = state_of(self.callbacks)
             self.callbacks = self.loaded = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """The current run stays with the original; a copy may continue with the state of its callbacks, as a file may."""
+        """A copy does not contain the running fit. It may continue from the state of its callbacks, like a model file."""
         loaded = self.loaded if self.callbacks is None else self.current_state()
         return vars(self) | {"loaded": loaded, "callbacks": None, "objective": None}
 
 
 class Run:
-    """A run of the loop, or a batch on its own: a `with` block that gives the objective to use.
+    """A run of the loop, or the work on one batch: a `with` block that gives the objective to use.
 
-    The first block gets the one that was compiled, with the metrics that the user may hold. One that begins within it (a
-    callback's evaluate within fit) or beside it in another thread gets metrics of its own, so that the numbers of each
-    are its own.
+    The first block gets the compiled objective, with the metric objects that the user passed to compile. A block that begins
+    inside it (evaluate in a callback of fit) or in another thread at the same time gets its own copies of stateful metrics,
+    so that the runs do not change each other's numbers.
+
+    Args:
+        steps: The model's steps.
+        training: Whether the model is trained in this run.
     """
 
     def __init__(self, steps: Steps, *, training: bool = False) -> None:

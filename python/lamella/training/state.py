@@ -1,5 +1,7 @@
-"""All that a training goes on from, as plain data: weights, optimizer, random numbers, what stateful layers carry over, metrics
-within an epoch."""
+"""The complete state of a training, as plain data.
+
+It holds weights, optimizer, random stream, the states of stateful layers and, within an epoch, the state of metrics.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from lamella.training.step import Steps
 
 
 def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
-    """Copies; see Model.get_training_state."""
+    """The state, as copies; see Model.get_training_state."""
     metrics = _metrics(steps)
     optimizer = steps.optimizer
     steps.bind_given()
@@ -27,28 +29,32 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
         },
         "random": steps.stream.get_state(),
         "states": [variable.numpy() for variable in _carried(steps)],
-        # An epoch begins with metrics that have counted nothing.
+        # Between epochs metrics have no state: each epoch begins with a reset.
         "metrics": [gathered(metric) for metric in metrics] if within_epoch else None,
     }
 
 
 def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
-    """Go on from there; see Model.set_training_state."""
+    """Continue from a state; see Model.set_training_state.
+
+    Raises:
+        ValueError: The state is of another model or optimizer.
+    """
     model, optimizer = steps.model, steps.optimizer
     of_optimizer = state["optimizer"]
     if of_optimizer["class"] != type(optimizer).__name__:
-        raise ValueError(f"the state is of the optimizer {of_optimizer['class']}, the model has {type(optimizer).__name__}")
+        raise ValueError(f"the state is of the optimizer {of_optimizer['class']}, but the model has {type(optimizer).__name__}")
     came, wanted = [w.shape for w in state["weights"]], [w.shape for w in model.get_weights()]
     if came != wanted:
-        raise ValueError(f"the state is of weights of shapes {came}, the model's are {wanted}")
+        raise ValueError(f"the state has weights of shapes {came}, but the model has {wanted}")
     carried = _carried(steps)
     came, wanted = [array.shape for array in state["states"]], [variable.shape for variable in carried]
     if came != wanted:
-        raise ValueError(f"the state is of stateful layers that carry over shapes {came}, the model's carry over {wanted}")
+        raise ValueError(f"the state has stateful layers with states of shapes {came}, but the model has {wanted}")
     metrics = _metrics(steps)
     gathered = state["metrics"]
     if gathered is not None and len(metrics) != len(gathered):
-        raise ValueError(f"the state is of {len(gathered)} metrics that gather an epoch, the model has {len(metrics)}")
+        raise ValueError(f"the state has {len(gathered)} stateful metrics, but the model has {len(metrics)}")
     if of_optimizer["weights"]:
         steps.bind_optimizer()
         steps.turn_optimizer()
@@ -65,22 +71,22 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
             if isinstance(now, Variable):
                 now.assign(value)
             else:
-                setattr(metric, name, copy.deepcopy(value))  # the caller keeps what came
+                setattr(metric, name, copy.deepcopy(value))  # `state` belongs to the caller
     steps.stream.set_state(state["random"])
 
 
 def _carried(steps: Steps) -> list[Variable]:
-    """What stateful layers move in each batch and no weight holds."""
+    """The Variables that stateful layers update in each batch and that are not weights."""
     moved = {id(update.variable): update.variable for update in steps.model.state_updates}
     held = {id(weight) for layer in steps.model.layers for weight in layer.weights}
     return [variable for key, variable in moved.items() if key not in held]
 
 
 def _metrics(steps: Steps) -> list[Any]:
-    """Those that keep a state, of the training that goes on."""
+    """The stateful metrics of the running training."""
     return [metric.function for metric in (steps.session.objective or steps.objective).metrics if metric.stateful]
 
 
 def _numbers(optimizer: Any) -> dict[str, Variable]:
-    """The learning rate and what else a callback may have changed, and the count of steps."""
+    """The learning rate and other numbers that a callback may change, and the count of steps."""
     return {name: value for name, value in vars(optimizer).items() if isinstance(value, Variable)}

@@ -1,4 +1,4 @@
-"""Steps: one batch in, the numbers of the logs out."""
+"""Steps: trains or tests a model on one batch, and returns the numbers of the logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lamella.training.session import Session
 
 
 def infer(model: TrainableModel, inputs: list[Array]) -> Any:
-    """The model's outputs in the inference phase, in which only the state of stateful layers moves."""
+    """The model's outputs in the inference phase. Only the states of stateful layers change."""
     values, updates = in_pool(_inferred, model, inputs)
     updates.apply()
     return values
@@ -40,14 +40,20 @@ def _inferred(model: TrainableModel, inputs: list[Array]) -> tuple[Any, Updates]
 class Steps(PickledByName):
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
-    The weights that are trainable now are the ones that are trained.
+    It trains the weights that are trainable when it is made.
+
+    Args:
+        model: The model.
+        objective: The compiled losses and metrics.
+        optimizer: The optimizer.
 
     Attributes:
-        bound: Whether the optimizer has a state for these weights.
-        objective: As compiled.
-        session: Of the fit under way, else of the last one.
-        used_by: The block that counts in the metrics of `objective`, see `Run`.
-        communicator: Averages the gradients over the processes that train the model; None: it is trained by this one alone.
+        variables: The weights that are trained.
+        penalties: Functions that give the model's regularization penalties.
+        stream: The random stream of the training.
+        session: The session of the running fit, else of the last one.
+        used_by: The block that uses the metrics of `objective`, see `Run`.
+        communicator: Averages the gradients over the processes that train the model; None if only this process does.
     """
 
     communicator: Communicator | None = None
@@ -57,35 +63,39 @@ class Steps(PickledByName):
         self.objective = objective
         self.optimizer = optimizer
         self.penalties = list(model.penalties)
-        # Weights that only outputs without a loss need are left as they are.
+        # Weights on which only outputs without a loss depend are not trained.
         self.collect(model.variables_behind(self.trained_outputs))
-        self._state: Any = None  # the optimizer's, for these weights
+        self._state: Any = None  # of the optimizer, for these weights
         self.stream = Stream()
         self.session = Session()
         self.used_by: Holder | None = None
 
     def collect(self, variables: Sequence[Any]) -> None:
-        """Train these; before the first step."""
+        """Set the weights that are trained, before the first step."""
         self.variables = list(variables)
         self._params = [variable.value for variable in self.variables]
         self._constrained = [variable for variable in self.variables if variable.constraint is not None]
         self._tape = Tape(self.variables)
-        self._idle: list[int] | None = None  # found at the first step
+        self._idle: list[int] | None = None  # indices, found at the first step
 
     @property
     def trained_outputs(self) -> list[int]:
-        """The places of the model's outputs that have a loss."""
+        """The indices of the model's outputs that have a loss."""
         return [output.index for output in self.objective.outputs]
 
     def _find_idle(self) -> list[int]:
-        """The places of weights that a loss reaches only if a layer's call adds one. The call alone knows: it may each time."""
+        """The indices of the weights that get a gradient only from a loss that a layer's call adds, which it may do or not."""
         idle = {id(v) for v in self.model.variables_behind_calls(self.trained_outputs)}
         return [i for i, variable in enumerate(self.variables) if id(variable) in idle]
 
     def _gradients(self, terms: list[LossTerm]) -> list[Array]:
-        """Zeros for idle weights, which Keras 2.2.5 refuses: its rules leave such a weight as it is; AdamW's decay does not."""
-        # None, for another weight without a gradient, is refused by the optimizer, which names the weight.
-        # A communicator, and a `step` of a user's own, take whole arrays.
+        """One gradient for each weight, zeros for idle weights.
+
+        Keras 2.2.5 refuses idle weights. With a gradient of zero, the rules of Keras leave a weight unchanged; the decay of
+        AdamW does not.
+        """
+        # For another weight without a gradient the entry is None: the optimizer raises an error that names the weight.
+        # A communicator, and an optimizer with its own `step`, need whole arrays instead of rows.
         grads = self._tape.gradients(terms, in_rows=self.communicator is None and self.optimizer.commits)
         if self._idle is None:
             self._idle = self._find_idle()
@@ -95,7 +105,19 @@ class Steps(PickledByName):
         return grads
 
     def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
-        """Forward, backward, one update in place, constraints. Raises ValueError if a weight gets no gradient."""
+        """One step: forward, backward, one update of the weights in place, constraints.
+
+        Args:
+            inputs: The batch, an array for each input.
+            targets: y for each trained output.
+            weights: Sample weights for each trained output, or None.
+
+        Returns:
+            One number for each column of the logs, computed before the update.
+
+        Raises:
+            ValueError: A weight has no gradient.
+        """
         return in_pool(self.stream.run, self._train, inputs, targets, weights)
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
@@ -106,7 +128,7 @@ class Steps(PickledByName):
             self.session.warned = True
             anomaly.warn_of_loss(self.model, inputs, total, self.stream.step - self.stream.epoch)
         then = [*updates.calls(), self.stream.count_step()]
-        # Of the outputs before the update, and before the commit: it moves what metrics gather, too.
+        # Computed before the update, and before the commit: this adds the calls that change the metrics' states to `then`.
         numbers = objective.report(total, losses, values, targets, weights, then)
         if not self._params:
             commit(then)
@@ -119,12 +141,13 @@ class Steps(PickledByName):
         return numbers
 
     def _update(self, grads: list[Array], then: list[Call]) -> None:
-        """Weights, their state, constraints, layers' and metrics' state and the count of the step, in one piece."""
+        """Commit the new weights, slots, constraints, the states of layers and metrics, and the count of steps together."""
         projections = [(_project, (variable,)) for variable in self._constrained]
         if self.optimizer.commits:
             self.optimizer.step_and(self._params, grads, then, projections)
             return
-        # A step of a user's own is one piece, and the rest another. False: it only adds gradients up; it may well return None.
+        # An optimizer with its own `step` changes the weights by itself; the rest is a second commit. `step` returns False if
+        # it only accumulated gradients; other optimizers return None.
         stepped = self.optimizer.step(self._params, grads) is not False
         before = [write(variable.value, variable.value.copy()) for variable in self._constrained]
         commit([*projections, *then] if stepped else then, before)
@@ -137,32 +160,37 @@ class Steps(PickledByName):
         weights: Sequence[Array | None],
         updates: Updates | None,
     ) -> tuple[Outputs, tuple[float, list[float], list[LossTerm]]]:
-        """The model's outputs, and what the objective makes of them. updates: of layers' state; None: in inference."""
+        """The model's outputs, and the result of objective.total. updates: for layers' states; None in the inference phase."""
         values = self.model.run(inputs, training=updates is not None, updates=updates)
         return values, objective.total(values, targets, weights, self.penalties)
 
     @property
     def bound(self) -> bool:
+        """Whether the optimizer has a state for these weights."""
         return self._state is not None
 
     def bind_optimizer(self) -> None:
-        """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before weights are loaded."""
+        """Make the optimizer's state for these weights, once: at the first step, as in Keras, or before a state is loaded."""
         if self._state is None:
             names = [variable.name for variable in self.variables]
             self.optimizer.bind(self._params, names, lambda state: (setattr, (self, "_state", state)))
 
     def bind_given(self) -> None:
-        """Take up what the optimizer was given before the first step, if anything. Raises ValueError if it does not fit."""
+        """Apply the state that the optimizer was given before the first step, if any.
+
+        Raises:
+            ValueError: The state does not fit the weights.
+        """
         if self._state is None and self.optimizer.was_given_state:
             self.bind_optimizer()
 
     def turn_optimizer(self) -> None:
-        """Make the optimizer's state the one of these weights, if it has one: other models may have stepped since."""
+        """Give the optimizer its state for these weights, if it has one: it may have trained another model since."""
         if self._state is not None:
             self.optimizer.turn_to(self._params, self._state)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What belongs to this process stays with it; the arrays are the Variables', which a copy may have made anew."""
+        """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
         return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape"))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -177,7 +205,17 @@ class Steps(PickledByName):
         weights: Sequence[Array | None],
         objective: Objective,
     ) -> list[float]:
-        """Forward only, in the inference phase; the loss holds the penalties, too. objective: of the `Run`."""
+        """Forward only, in the inference phase. The loss includes the penalties.
+
+        Args:
+            inputs: The batch, an array for each input.
+            targets: y for each trained output.
+            weights: Sample weights for each trained output, or None.
+            objective: The objective of the `Run`.
+
+        Returns:
+            One number for each column of the logs.
+        """
         values, updates = _inferred(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         then = updates.calls()
@@ -186,14 +224,27 @@ class Steps(PickledByName):
         return numbers
 
     def gradients(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Array]:
-        """Of the loss, penalties included, in the inference phase; one for each trainable weight, nothing is updated."""
+        """Gradients of the loss, penalties included, in the inference phase. Nothing is updated.
+
+        Args:
+            inputs: The batch, an array for each input.
+            targets: y for each trained output.
+            weights: Sample weights for each trained output, or None.
+
+        Returns:
+            An array for each trained weight.
+        """
         tape = Tape(self.variables)
         _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
         found = tape.gradients(terms)
         return [np.zeros_like(p) if g is None else g for p, g in zip(self._params, found)]
 
     def warn_if_stale(self, wanted: Sequence[Variable]) -> None:
-        """Keras's warning for `trainable` changed after compile. wanted: What would be collected now."""
+        """Give Keras's warning if `trainable` was changed after compile.
+
+        Args:
+            wanted: The weights that compile would collect at this moment.
+        """
         if [id(v) for v in wanted] != [id(v) for v in self.variables]:
             warn(
                 "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
