@@ -151,5 +151,5 @@ def test_weights_by_output():
     assert per_output([a, None], ["x", "y"], "sample_weight")[0] is a
     assert per_output(a, ["x"], "sample_weight")[0] is a is per_output([a], ["x"], "sample_weight")[0]
     assert per_output([0.5, 1.0], ["x"], "sample_weight") == [[0.5, 1.0]]
-    with pytest.raises(ValueError, match="names outputs that the model has not: \\['z'\\]"):
+    with pytest.raises(ValueError, match="names outputs that the model does not have: \\['z'\\]"):
         per_output({"z": a}, ["x", "y"], "sample_weight")

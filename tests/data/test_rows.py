@@ -111,7 +111,7 @@ def test_data_that_has_become_shorter(tmp_path):
         rows = Rows(data, "input 'a'")
         data.resize(12, axis=0)
         for read in (lambda: rows[:4], lambda: rows.take(np.array([1, 5])), lambda: rows[10:14]):
-            with pytest.raises(ValueError, match="input 'a': the data had 20 rows or more .* now it has 12"):
+            with pytest.raises(ValueError, match="input 'a': the data had at least 20 rows .* but has 12 now"):
                 read()
 
 

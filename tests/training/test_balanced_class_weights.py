@@ -55,6 +55,6 @@ def test_what_cannot_be_a_class_weight():
     model = models.Sequential([layers.Dense(3, activation="softmax", input_shape=(3,))])
     model.compile("sgd", loss)
     with pytest.raises(
-        ValueError, match="class_weight='auto' follows from all targets, and a generator shows them batch by batch"
+        ValueError, match="class_weight='auto' needs all targets at once, but a generator gives them batch by batch"
     ):
         model.fit_generator(iter([(X, LABELS)]), 1, class_weight="auto", verbose=0)

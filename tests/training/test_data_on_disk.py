@@ -316,7 +316,7 @@ def test_a_validation_generator_goes_on_where_it_stopped():
 
 def test_a_validation_generator_that_has_ended():
     given = dict(epochs=2, validation_steps=5, verbose=0)
-    gone = "validation_data: the generator gave no batch at all, 5 were expected"
+    gone = "validation_data: the generator gave no batch at all, expected 5"
     early = "validation_data: the generator ended after 3 of 5 batches; .* validation_steps \\* epochs batches"
     with pytest.raises(ValueError, match=gone), pytest.warns(UserWarning, match=early):
         classes().fit(X, Y, validation_data=iter(list(Batches())[:3]), **given)

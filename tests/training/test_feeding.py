@@ -385,7 +385,7 @@ def test_waiting_for_batches_is_told_of_once(monkeypatch):
 
     with pytest.warns(RuntimeWarning) as caught:
         linear().fit(Slow(), epochs=3, workers=0, verbose=0, callbacks=[Works(1.0)])
-    assert [str(w.message)[:57] for w in caught] == ["input-bound: 75% of the epoch's 32.0 s went by in waiting"]
+    assert [str(w.message)[:57] for w in caught] == ["input-bound: 75% of the epoch's 32.0 s were spent waiting"]
     with warnings.catch_warnings(action="error"):
         linear().fit(Slow(), workers=0, verbose=0, callbacks=[Works(4.0)])
 

@@ -408,7 +408,7 @@ def test_class_weight_by_the_one_outputs_name():
         ({"class_weight": "auto"}, TypeError, "The model has multiple outputs, so `class_weight` should be either a list or a dict. Provided `class_weight` type not understood: str"),
         ({"class_weight": np.ones(3)}, TypeError, "The model has multiple outputs, so `class_weight` should be either a list or a dict. Provided `class_weight` type not understood: ndarray"),
         ({"class_weight": {"class": "even"}}, TypeError, "expected class_weight to be a dict of class -> weight, a list or array of weights, or 'balanced', got 'even'"),
-        ({"class_weight": BY_CLASS}, ValueError, "`class_weight` names outputs that the model has not: [0, 1, 2]. Its outputs: ['number', 'class']"),
+        ({"class_weight": BY_CLASS}, ValueError, "`class_weight` names outputs that the model does not have: [0, 1, 2]. Its outputs: ['number', 'class']"),
         ({"class_weight": [BY_CLASS]}, ValueError, "Provided `class_weight` was a list of 1 elements, but the model has 2 outputs. You should provide one `class_weight` array per model output."),
         ({"class_weight": {"class": {0: 1.0, 1: 1.0}}}, ValueError, "`class_weight` must contain all classes in the data. The classes {2} exist in the data but not in `class_weight`."),
         ({"class_weight": {"class": {0: "a", 1: 1, 2: 1}}}, TypeError, "class_weight: expected numbers that convert to float32, got dtype <U21 from list"),
@@ -446,7 +446,7 @@ def test_class_weight_of_several_labels_a_sample_is_refused(labels):
     ]
     for call in calls:
         with pytest.raises(
-            ValueError, match=f"`class_weight` is for one class a sample, .* of sample {first} is .*sample_weight"
+            ValueError, match=f"`class_weight` needs one class per sample, .* of sample {first} is .*sample_weight"
         ):
             call()
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))

@@ -97,7 +97,7 @@ def test_params_count_steps():
         (forever(), dict(validation_split=0.5, steps_per_epoch=1), "`validation_split` argument is not supported"),
         (forever(), {}, "`steps_per_epoch=None` is only valid for a generator based on"),
         (iter([X]), dict(steps_per_epoch=1), "Output of generator should be a tuple"),
-        (iter([]), dict(steps_per_epoch=2), "the generator gave no batch at all, 2 were expected"),
+        (iter([]), dict(steps_per_epoch=2), "the generator gave no batch at all, expected 2"),
         (iter([(X[:0], Y[:0])]), dict(steps_per_epoch=1), "^Received an empty batch. Batches should contain at least one"),
         (iter([(X[:, :2], Y)]), dict(steps_per_epoch=1), "expected .* to have shape"),
     ],

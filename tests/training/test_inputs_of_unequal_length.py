@@ -18,7 +18,7 @@ def model():
 
 
 def test_what_is_beyond_the_first_input_is_left_out_with_a_warning(model):
-    message = "predict: input 'other' has 10 samples, and the first input 4; those beyond are left out"
+    message = "predict: input 'other' has 10 samples, but the first input has 4; the rest is ignored"
     with pytest.warns(UserWarning, match=message) as record:
         came = model.predict([A, B], batch_size=3)
     np.testing.assert_array_equal(came, A + B[:4])

@@ -150,7 +150,7 @@ def test_a_timeout_error_of_the_generator_is_its_own():
         (float("inf"), 1, ValueError, "None|above 0 seconds"),
         ("3", 1, TypeError, "expected timeout to be a number of seconds or None, got '3'"),
         (True, 1, TypeError, "got True"),
-        (2.0, 0, ValueError, "timeout=2.0 needs a worker that can be left waiting; with workers=0 batches are prepared"),
+        (2.0, 0, ValueError, "timeout=2.0 needs a worker; with workers=0 the calling thread prepares the batches"),
     ],
 )
 @pytest.mark.parametrize("method", CALLS)
@@ -169,7 +169,7 @@ def test_arrays_take_no_timeout():
     model = linear(input_shape=(3,))
     calls = [lambda **more: model.fit(X, Y, **more), lambda **more: model.evaluate(X, Y, **more)]
     for call in [*calls, lambda **more: model.predict(X, **more)]:
-        with pytest.raises(ValueError, match="timeout=1 is for a generator or Sequence"):
+        with pytest.raises(ValueError, match="timeout=1 is only for a generator or Sequence"):
             call(timeout=1)
 
 

@@ -1,1 +1,1 @@
-"""From what users hand in to batches: standardized arrays, checked in Keras's words, then cut and shuffled."""
+"""Makes batches of users' data: arrays are checked (with Keras's messages) and standardized, then shuffled and cut."""

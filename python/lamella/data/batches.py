@@ -1,4 +1,4 @@
-"""Batches: whatever the data is, the loop sees an iterator of (inputs, targets, weights, size) for each epoch."""
+"""Batches: for all kinds of data, the loop sees an iterator of (inputs, targets, weights, size) for each epoch."""
 
 from __future__ import annotations
 
@@ -12,37 +12,40 @@ from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.data.rows import Readable, part, whole
 
-# Inputs, targets, weights (None where all samples count the same) and the number of samples.
+# Inputs, targets, weights (None if all samples have the same weight) and the number of samples.
 Batch: TypeAlias = tuple[list[Array], list[Array], "list[Array | None]", int]
 Shuffle: TypeAlias = 'bool | Literal["batch"]'
 
-# Rows are gathered some batches at a time, then sliced: a slice costs 0.2 us, a gather 1 us and more. The block stays
-# within a core's L2 cache.
+# Rows of several batches are gathered at once, then sliced: a slice costs 0.2 us, a gather at least 1 us. The size keeps a
+# block in a core's L2 cache.
 _BLOCK_BYTES = 1 << 18
 
 
 class Order(Protocol):
-    """Makes the generator of the order of the epoch that begins, or of a pass through the data that begins `ahead` steps
-    after it. It knows the epoch; batches do not count epochs.
+    """Makes the random generator for the order of samples in an epoch.
+
+    It knows the current epoch, so batches need not count epochs. With `ahead`, the generator is for a pass through the data
+    that begins so many steps after the start of the epoch.
     """
 
     def __call__(self, ahead: int = 0) -> np.random.Generator: ...
 
 
 def check_shuffle(shuffle: object) -> None:
-    """Raises ValueError for anything but True, False and "batch"."""
+    """Raise ValueError for anything except True, False and "batch"."""
     if isinstance(shuffle, np.ndarray) or shuffle not in (True, False, "batch"):
         raise ValueError(f'expected shuffle to be True, False or "batch", got {shuffle!r}')
 
 
 class Batches:
-    """What the loop feeds on.
+    """The data of a loop.
 
     Attributes:
-        steps: Batches an epoch; None: as many as there are.
-        samples: Of an epoch, None if not known.
-        exhausted: Nothing comes any more.
-        skipped: Samples of the last epoch that were left out as they could not be read; None where that is an error.
+        steps: Number of batches in an epoch; None if it is not known.
+        samples: Number of samples in an epoch; None if it is not known.
+        exhausted: Whether the data has ended.
+        skipped: Number of samples of the last epoch that were skipped because they could not be read; None if such a sample
+            is an error.
     """
 
     steps: int | None
@@ -55,14 +58,14 @@ class Batches:
         raise NotImplementedError
 
     def end_epoch(self) -> None:
-        """The epoch is over, whole or cut short by stop_training."""
+        """Called after each epoch, complete or ended by stop_training."""
 
     def close(self) -> None:
-        """No further epoch comes."""
+        """Called when no further epoch follows."""
 
 
 class Data(NamedTuple):
-    """Standardized arrays, or Rows in their place: floatx (labels int64), C-contiguous, all of one length."""
+    """Standardized arrays, or Rows instead: floatx (labels int64), C-contiguous, all of the same length."""
 
     inputs: Sequence[Readable]
     targets: Sequence[Readable]
@@ -70,33 +73,49 @@ class Data(NamedTuple):
 
     @property
     def samples(self) -> int:
+        """The number of samples."""
         return len(self.inputs[0] if self.inputs else self.targets[0])
 
     def split(self, fraction: float) -> tuple[Data, Data]:
-        """The first samples and the tail from int(n * (1 - fraction)) on. Raises ValueError if one of them is empty."""
+        """Split off the last samples.
+
+        Args:
+            fraction: Fraction of the samples, n * fraction; the split is at int(n * (1 - fraction)).
+
+        Returns:
+            (first samples, last samples).
+
+        Raises:
+            ValueError: One of the two is empty.
+        """
         at = int(self.samples * (1.0 - fraction))
         if at == 0 or at == self.samples:
             raise ValueError(f"validation_split={fraction} leaves no samples for one side of {self.samples} samples")
         return self.part(slice(0, at)), self.part(slice(at, None))
 
     def part(self, rows: slice) -> Data:
+        """Consecutive samples, not copied."""
         cut = [None if w is None else part(w, rows) for w in self.weights]
         return Data([part(x, rows) for x in self.inputs], [part(y, rows) for y in self.targets], cut)
 
     def read(self) -> tuple[list[Array], list[Array], list[Array | None]]:
-        """Inputs, targets, weights: arrays all."""
+        """Inputs, targets and weights as arrays; Rows are read."""
         weights = [None if w is None else whole(w) for w in self.weights]
         return [whole(x) for x in self.inputs], [whole(y) for y in self.targets], weights
 
 
 class ArrayBatches(Batches):
-    """Arrays cut into batches; the last one may be smaller.
+    """Arrays, cut into batches. The last batch may be smaller.
 
     Args:
-        shuffle: True: a new order each epoch; "batch": whole batches change places and the remainder stays last.
-        order: Needed to shuffle.
+        data: The arrays.
+        batch_size: Number of samples in a batch.
+        shuffle: True for a new order of samples in each epoch; "batch" for a new order of complete batches, with the smaller
+            batch last.
+        order: Makes the random generators; needed to shuffle.
 
-    Deviation:  Keras shuffles the last epoch's order, so that it depends on all epochs before; here each stands alone.
+    Source: Keras 2.2.5, which shuffles the order of the last epoch again. Here the order of an epoch does not depend on
+    the epochs before.
     """
 
     def __init__(self, data: Data, batch_size: int, shuffle: Shuffle = False, order: Order | None = None) -> None:
@@ -132,7 +151,8 @@ class ArrayBatches(Batches):
             yield from self._cut(block, len(chosen))
 
     def _cut(self, data: Data, samples: int) -> Iterator[Batch]:
-        # Iterators of C's all the way: a small model's step is not much longer than a frame of Python for each array.
+        # zip and map instead of Python code for each batch: a Python frame for each array would cost as much as a good part of
+        # a small model's step.
         starts = range(0, samples, self.batch_size)
         rows = [slice(start, min(start + self.batch_size, samples)) for start in starts]
         sizes = [cut.stop - cut.start for cut in rows]
@@ -141,15 +161,19 @@ class ArrayBatches(Batches):
 
 
 def _columns(arrays: Sequence[Readable | None], rows: Sequence[slice]) -> Iterator[list[Any]]:
-    """For each of `rows` a list of these rows of each array, None for None."""
+    """For each slice a list with these rows of each array, None for None."""
     cuts = [repeat(None) if a is None else map(a.__getitem__, rows) for a in arrays]
     return map(list, zip(*cuts)) if cuts else repeat([])
 
 
 class WholeBatches(Batches):
-    """The same arrays again and again: fit(steps_per_epoch=n) on arrays takes each step on all of them, as Keras does.
+    """`steps` batches that are all samples each: fit(steps_per_epoch=n) on arrays uses all samples in each step, as in Keras.
 
-    So Rows are read whole.
+    Rows are read completely.
+
+    Args:
+        data: The arrays.
+        steps: Number of batches in an epoch.
     """
 
     steps: int

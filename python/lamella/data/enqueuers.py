@@ -1,4 +1,4 @@
-"""OrderedEnqueuer, GeneratorEnqueuer: batches prepared ahead, for loops of one's own. Source: Keras 2.2.5."""
+"""OrderedEnqueuer and GeneratorEnqueuer: batches prepared in advance, for custom loops. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from lamella.data.workers.threads import Results
 
 
 class SequenceEnqueuer:
-    """Base of the two: start, then iterate over get(), then stop.
+    """Base class of the enqueuers. Call start(), iterate over get(), then call stop().
 
     Args:
-        sequence: What hands out the batches.
-        use_multiprocessing: Processes instead of threads.
+        sequence: The source of the batches.
+        use_multiprocessing: Whether the workers are processes instead of threads.
+
+    Source: Keras 2.2.5.
     """
 
     random_seed: int | None = None
@@ -31,7 +33,12 @@ class SequenceEnqueuer:
         self._results: Results | None = None
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
-        """Workers begin to prepare batches, of which `max_queue_size` may wait. 0 workers: each when it is asked for."""
+        """Start workers, which prepare batches.
+
+        Args:
+            workers: Number of workers. With 0, get() prepares each batch itself.
+            max_queue_size: Number of batches that may wait.
+        """
         self.stop()
         self._pool = WorkerPool(
             self.sequence, WorkerOptions(workers, max_queue_size, self.use_multiprocessing), self.random_seed
@@ -42,19 +49,19 @@ class SequenceEnqueuer:
         raise NotImplementedError
 
     def is_running(self) -> bool:
-        """Whether it was started and not stopped."""
+        """Whether start() was called, and stop() was not called since."""
         return self._pool is not None
 
     @property
     def queue(self) -> queue.Queue[Any] | None:
-        """What was begun and not yet asked for; None unless running."""
+        """The batches that are being prepared or wait; None unless running."""
         return None if self._results is None else self._results.queue
 
     def get(self) -> Iterator[Any]:
-        """The batches in order; None among them is left out. An error of the source comes out here, and stops the workers.
+        """The batches, in order. Items that are None are skipped. An error in the source is raised here and stops the workers.
 
         Raises:
-            RuntimeError: Before start.
+            RuntimeError: start() was not called.
         """
         if self._pool is None:
             raise RuntimeError(f"{type(self).__name__}: call start() before get()")
@@ -74,23 +81,29 @@ class SequenceEnqueuer:
             raise
 
     def _next_results(self, pool: WorkerPool) -> Results | None:
-        """What comes after the end of the last ones; None: nothing."""
+        """The results that follow when the last ones have ended; None if nothing follows."""
         return None
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the workers; batches not asked for are lost. Waits `timeout` seconds, or until threads have ended."""
+        """Stop the workers. Batches that wait are lost.
+
+        Args:
+            timeout: Seconds to wait for threads; None waits until they have ended.
+        """
         pool, self._pool, self._results = self._pool, None, None
         if pool is not None:
             pool.stop(timeout)
 
 
 class OrderedEnqueuer(SequenceEnqueuer):
-    """The batches of a Sequence, pass after pass; its on_epoch_end is called between them, in the thread that iterates.
+    """Gives the batches of a Sequence, pass after pass. Its on_epoch_end is called between passes, in the thread that iterates.
 
     Args:
-        shuffle: A new order in each pass, which does not depend on the workers.
+        sequence: The Sequence.
+        use_multiprocessing: Whether the workers are processes instead of threads.
+        shuffle: Whether each pass has a new order. It does not depend on the workers.
 
-    Deviations:  Keras starts new workers in each pass and has `on_epoch_end` and the order from a thread of its own.
+    Source: Keras 2.2.5, which starts new workers in each pass, and calls `on_epoch_end` in another thread.
     """
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False, shuffle: bool = False) -> None:
@@ -107,13 +120,15 @@ class OrderedEnqueuer(SequenceEnqueuer):
 
 
 class GeneratorEnqueuer(SequenceEnqueuer):
-    """The items of a generator or iterator until it ends, drawn by one worker.
+    """Gives the items of a generator or iterator until it ends. One worker draws them.
 
     Args:
+        sequence: The generator or iterator.
+        use_multiprocessing: Whether the worker is a process instead of a thread.
         wait_time: Not used, as in Keras.
-        random_seed: Of NumPy in the worker process.
+        random_seed: Seed of NumPy's global random numbers in the worker process.
 
-    Deviation:  in Keras several workers race for a generator's items, or each process goes through a copy.
+    Source: Keras 2.2.5, where several workers draw from a generator in no fixed order, or each process has its own copy.
     """
 
     def __init__(

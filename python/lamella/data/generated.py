@@ -1,4 +1,4 @@
-"""Batches that a generator, an iterator or a Sequence hands out, prepared ahead by workers."""
+"""Batches of a generator, an iterator or a Sequence, prepared in advance by workers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
 from lamella.data.workers.threads import NotInTime
 
-# What turns one item of the generator into checked arrays.
+# Makes checked arrays of one item of the generator.
 Convert = Callable[[Any], Data]
 
 # Warn only if waiting took more than half of the epoch and more than one second.
@@ -30,24 +30,26 @@ _END = object()
 
 
 class GeneratedBatches(Batches):
-    """`steps` batches an epoch; a generator goes on where it stopped, and so does a Sequence, pass after pass.
+    """`steps` batches in each epoch. A generator, and a Sequence with its passes, continues where the last epoch ended.
 
-    Exactly `steps` items are asked for in an epoch, never ahead into the next.
+    An epoch takes exactly `steps` items; no item of the next epoch is requested in advance.
 
     Args:
-        steps: None takes a Sequence's length, each epoch anew.
-        workers: They start with the first epoch and live until close().
-        stream: Of the training: the order of a Sequence's batches and the count of passes through it.
-        shuffle: Whether its batches change places.
-        argument: The name of `steps` where the user gives it, for messages.
+        source: A generator, an iterator or a Sequence.
+        steps: Batches in an epoch. None is the length of the Sequence at the beginning of each epoch.
+        convert: Makes Data of an item.
+        workers: Options of the workers. They start with the first epoch and run until close().
+        stream: The random stream of the training, for the order of a Sequence's batches; None outside of training.
+        shuffle: Whether to shuffle the order of a Sequence's batches.
+        argument: The name of the user's argument for `steps`, for messages.
 
     Raises:
-        ValueError: Without steps for what has no length, for a batch without samples, for an item that is None, and where no
-            batch comes.
-        TimeoutError: For one that does not come within workers.timeout.
+        ValueError: `steps` is None and source is not a Sequence; later, if a batch has no samples, an item is None, or source
+            gives no batch at all.
+        TimeoutError: While iterating, if a batch takes more than workers.timeout seconds.
 
-    Deviation:  Keras leaves out items that are None, so that a helper without `return` is not found, and the rows of
-        predict_generator move.
+    Source: Keras 2.2.5, which skips items that are None. This hides a missing `return`, and shifts the rows of
+        predict_generator.
     """
 
     samples = None
@@ -79,7 +81,7 @@ class GeneratedBatches(Batches):
         self._counts_anew = steps is None
         self._pool: WorkerPool | None = None
         self._warned = False
-        self._skipped: set[str] = set()  # that were warned of
+        self._skipped: set[str] = set()  # samples that were warned about
         if is_sequence(source) and len(source) < 1:
             raise ValueError(f"expected a Sequence of at least one batch, got a length of {len(source)}")
 
@@ -125,7 +127,7 @@ class GeneratedBatches(Batches):
             yield item
 
     def _arguments(self, first: int) -> Sequence[Any]:
-        """For the workers: an epoch's items of a Sequence from its batch number `first` on, counted through all passes."""
+        """The workers' arguments for an epoch. `first`: number of its first batch, counted over all passes of a Sequence."""
         if not is_sequence(self.source):
             return [None] * self.steps
         length = len(self.source)
@@ -134,24 +136,24 @@ class GeneratedBatches(Batches):
         return list(itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps))
 
     def _pass(self, number: int, ahead: int, length: int) -> list[Item]:
-        """The pass number `number` of this fit, which begins `ahead` steps after this epoch."""
-        # Without a stream it is no training: a worker's random numbers are then the same each time.
+        """The items of pass `number` of this fit, which begins `ahead` steps after the start of this epoch."""
+        # Outside of training there is no stream; the random numbers of a worker are the same each time.
         generator = np.random.Generator(np.random.Philox(0)) if self.stream is None else self.stream.order(ahead)
         return one_pass(length, generator, shuffle=self.shuffle, pass_number=self._key(number, ahead))
 
     def _key(self, number: int, ahead: int) -> int | None:
-        """See `current_pass`."""
+        """The number of a pass, see `current_pass`."""
         if self.stream is not None:
             return (self.stream.epoch + ahead) % 2**64
         return number if self.argument == "validation_steps" else None
 
     def _count(self, skipped: tuple[str, ...]) -> None:
-        """Count samples that were left out; warn of each once."""
+        """Count samples that were skipped, and warn about each of them once."""
         self.skipped = (self.skipped or 0) + len(skipped)
         new = [line for line in skipped if line not in self._skipped]
         self._skipped.update(new)
         if new:
-            warn(f"left out {len(new)} of the samples of a batch: {'; '.join(new)}")
+            warn(f"skipped {len(new)} of the samples of a batch: {'; '.join(new)}")
 
     def _where(self, drawn: int) -> str:
         role = "validation_data" if self.argument == "validation_steps" else "generator"
@@ -160,13 +162,12 @@ class GeneratedBatches(Batches):
     def _ended(self, drawn: int) -> None:
         validates = self.argument == "validation_steps"
         who = "validation_data: the generator" if validates else "the generator"
-        if not self.last_size or (
-            not drawn and self.stream is None
-        ):  # an exhausted generator ends training; zero batches have no mean
-            raise ValueError(f"{who} gave no batch at all, {self.steps} were expected")
+        # An exhausted generator ends training. Without any batch there is no mean to report.
+        if not self.last_size or (not drawn and self.stream is None):
+            raise ValueError(f"{who} gave no batch at all, expected {self.steps}")
         self.exhausted = True
         warn(
-            f"{who} ended after {drawn} of {self.steps} batches; it should go on for ever, or for "
+            f"{who} ended after {drawn} of {self.steps} batches; it should never end, or give "
             f"{self.argument}{'' if self.argument == 'steps' else ' * epochs'} batches"
         )
 
@@ -175,7 +176,7 @@ class GeneratedBatches(Batches):
             return
         self._warned = True
         warn(
-            f"input-bound: {waited / total:.0%} of the epoch's {total:.1f} s went by in waiting for batches; "
+            f"input-bound: {waited / total:.0%} of the epoch's {total:.1f} s were spent waiting for batches; "
             "more workers or cheaper batches would help",
             RuntimeWarning,
         )
@@ -191,7 +192,7 @@ class GeneratedBatches(Batches):
 
 
 class LikeLastBatch(Batches):
-    """Arrays cut into batches of the size of the last training batch: how Keras validates beside a generator."""
+    """Arrays, cut into batches of the size of the last training batch, as Keras validates when it trains on a generator."""
 
     def __init__(self, data: Data, training: GeneratedBatches) -> None:
         self.data = data
@@ -204,11 +205,15 @@ class LikeLastBatch(Batches):
 
 
 def first_of(source: Any, workers: WorkerOptions) -> tuple[Any, Any]:
-    """The inputs of the first batch, and a source that still begins with it, drawn as `workers` says but by one thread.
+    """The inputs of the first batch, which one thread draws, and a source that still begins with this batch.
+
+    Args:
+        source: A generator, an iterator or a Sequence.
+        workers: Options of the workers. At most one thread is used.
 
     Raises:
-        ValueError: If there is none.
-        TimeoutError: If it takes too long.
+        ValueError: There is no batch, or the first item is None.
+        TimeoutError: The batch takes more than workers.timeout seconds.
     """
     pool = WorkerPool(source, replace(workers, workers=min(workers.workers, 1), use_multiprocessing=False))
     try:

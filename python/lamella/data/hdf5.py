@@ -1,4 +1,4 @@
-"""HDF5Matrix: a dataset of an HDF5 file, or a range of its rows, in the place of an array. Source: Keras 2.2.5."""
+"""HDF5Matrix: a dataset of an HDF5 file, or a range of its rows, used like an array. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -9,31 +9,36 @@ from typing import Any
 
 import numpy as np
 
-# One open file for each process and file (a path may be given another), closed with the last matrix in it; what is open does
-# not survive a fork.
+# The open files by process, device and inode: a path may later name another file, and an open file does not survive a fork.
+# A file is closed with the last matrix in it.
 _files: weakref.WeakValueDictionary[tuple[int, int, int], Any] = weakref.WeakValueDictionary()
 
 
 class HDF5Matrix:
-    """Rows start .. end - 1 of a dataset, read when they are due: fit, evaluate and predict take it for an array.
+    """Rows start to end - 1 of a dataset. fit, evaluate and predict accept it instead of an array and read it batch by batch.
 
     Args:
-        datapath: Of the file, which is opened to read.
-        dataset: Its name in the file.
-        end: None: all rows.
-        normalizer: Called with the rows that were read; what it returns counts, for shape and dtype, too, which are those of
-            the first row.
+        datapath: Path of the file, which is opened for reading.
+        dataset: Name of the dataset in the file.
+        start: First row.
+        end: The row after the last one; None for all rows.
+        normalizer: Function that is applied to the rows that were read. It may change their shape and dtype, which are taken
+            from the first row.
 
     Attributes:
-        shape, dtype, ndim, size: Of the rows as they are handed out.
+        shape: Shape of the rows after the normalizer.
+        dtype: Their dtype.
+        ndim: Their number of axes.
+        size: Their number of elements.
 
     Raises:
-        FileNotFoundError, OSError: For the file.
-        KeyError: If it has no such dataset.
-        ValueError: For a range that is not in it.
+        FileNotFoundError: The file does not exist.
+        OSError: The file cannot be read as HDF5.
+        KeyError: The file has no such dataset.
+        ValueError: The range is not in the dataset.
 
-    Deviations:  Keras checks no range. It reads lists of indices in increasing order only, so that just shuffle="batch"
-        and False work; here any order does, though "batch" is faster.
+    Source: Keras 2.2.5, which does not check the range. Keras reads indices only in increasing order, so only shuffle="batch"
+        and False work. Here every order works, and "batch" is faster.
     """
 
     def __init__(
@@ -86,7 +91,15 @@ class HDF5Matrix:
         return self.shape[0]
 
     def __getitem__(self, key: int | slice | Sequence[int] | np.ndarray) -> Any:
-        """A row, a range of them, or rows by index in any order. Raises IndexError outside of them, also for a range."""
+        """A row, a range of rows, or rows by index in any order.
+
+        Args:
+            key: An index, a slice, a list of indices, or a mask.
+
+        Raises:
+            IndexError: An index or the end of a slice is beyond the rows.
+            TypeError: It is something else.
+        """
         if isinstance(key, slice):
             if key.stop is not None and key.stop > len(self):
                 raise IndexError(f"HDF5Matrix: {key} ends after the {len(self)} rows")
@@ -101,7 +114,7 @@ class HDF5Matrix:
         return self._read(places, where)
 
     def _places(self, key: Any) -> np.ndarray:
-        """Indices, or a mask, as places in the dataset."""
+        """The rows of the dataset for indices or a mask."""
         indices = np.asarray(key) if np.size(key) else np.zeros(np.shape(key), int)
         if indices.dtype.kind == "b" and indices.shape == (len(self),):
             indices = np.flatnonzero(indices)

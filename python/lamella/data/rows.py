@@ -1,4 +1,4 @@
-"""Rows: data too large or too empty to become one array; its rows are read and converted when a batch of them is due."""
+"""Rows: data that is too large or too sparse for one array. Its rows are read and converted batch by batch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from lamella.core.checks import check_dtype
 from lamella.core.types import Array
 from lamella.data.hdf5 import HDF5Matrix
 
-# Makes what is handed out of rows that were read; `numbers` are their places in the source, for messages.
+# Converts rows that were read; the second argument is their indices in the source, for messages.
 Convert: TypeAlias = Callable[[Array, "Array | None"], Array]
 
-# HDF5 takes some 2 us for each row of a list and 50 us for a slice, so lists of longer runs than this are read run by run.
+# HDF5 takes about 2 us for each row of a list and 50 us for a slice, so longer runs of indices than this are read as slices.
 _ROWS_A_RUN = 32
-# A pass through all rows reads so much at a time.
+# A pass over all rows reads this much at a time.
 _PIECE_BYTES = 1 << 22
 
 
 class Readable(Protocol):
-    """What batches are cut from: an array, or Rows."""
+    """An array or Rows, of which batches are cut."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -38,19 +38,19 @@ class Readable(Protocol):
 
 
 def is_deferred(data: Any) -> bool:
-    """Whether `data` becomes Rows: an HDF5Matrix, an h5py dataset, a sparse matrix, an array mapped from a file."""
+    """Whether `data` becomes Rows: an HDF5Matrix, an h5py dataset, a sparse matrix, or an array that is mapped from a file."""
     if isinstance(data, np.ndarray):
         return data.ndim > 0 and not isinstance(data, np.ma.MaskedArray) and (type(data) is np.memmap or _is_mapped(data))
     if isinstance(data, (Rows, HDF5Matrix)):
         return True
-    h5py = sys.modules.get("h5py")  # whoever has a dataset has imported it
+    h5py = sys.modules.get("h5py")  # a dataset exists only if h5py was imported
     if h5py is not None and isinstance(data, h5py.Dataset):
         return bool(data.shape)
     return hasattr(data, "tocsr") and len(data.shape) == 2
 
 
 def _is_mapped(array: Array) -> bool:
-    """np.asarray of a memmap, and views of it, are plain arrays to look at."""
+    """Whether an array is a view of a memmap: np.asarray of a memmap has the type of a plain array."""
     base = array.base
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap):
@@ -60,17 +60,20 @@ def _is_mapped(array: Array) -> bool:
 
 
 class Rows:
-    """In the place of an array: slices and `take` read from the source, and convert what they read.
+    """Used like an array: slices and `take` read rows from the source and convert them.
 
     Args:
-        source: What `is_deferred` says yes to.
-        row_shape: Of a row that is handed out; None: as in the source.
-        convert: Also checks values, so what is wrong with them is found when their batch is due.
-        start, stop: The part of the source that this is.
-        who: Names it in messages.
+        source: Data for which `is_deferred` is true.
+        who: Its name in messages.
+        convert: Function that is applied to the rows that were read. It also checks values, so an error in them is raised when
+            their batch is read.
+        row_shape: Shape of a row before `convert`; None for the shape in the source.
+        start: First row of the source.
+        stop: The row after the last one; None for all rows.
 
     Raises:
-        TypeError: For a source of no numbers; later ValueError if the source has become shorter.
+        TypeError: The source is not numbers.
+        ValueError: While reading, if the source has fewer rows than at the beginning.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class Rows:
         self.who = who
         self._convert = convert
         self._row_shape = tuple(int(n) for n in source.shape[1:]) if row_shape is None else row_shape
-        self._rows = source.tocsr() if hasattr(source, "tocsr") else source  # other sparse forms have no fast rows
+        self._rows = source.tocsr() if hasattr(source, "tocsr") else source  # other sparse formats are slow to slice by rows
         self._start = start
         self._stop: int = source.shape[0] if stop is None else stop
         check_dtype(source.dtype, who, source)
@@ -100,15 +103,15 @@ class Rows:
         return self._stop - self._start
 
     def converted(self, who: str, convert: Convert) -> Rows:
-        """The same rows, converted otherwise."""
+        """The same rows with another conversion."""
         return Rows(self.source, who, convert, self._row_shape, self._start, self._stop)
 
     def reshaped(self, row_shape: tuple[int, ...]) -> Rows:
-        """The same rows, each of that shape."""
+        """The same rows, each of this shape."""
         return Rows(self.source, self.who, self._convert, row_shape, self._start, self._stop)
 
     def part(self, rows: slice) -> Rows:
-        """Consecutive rows of these, still unread."""
+        """Consecutive rows, not yet read."""
         start, stop, _ = rows.indices(len(self))
         return Rows(self.source, self.who, self._convert, self._row_shape, self._start + start, self._start + max(start, stop))
 
@@ -125,13 +128,13 @@ class Rows:
         return self.take(np.arange(len(self))[rows])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """All of it: for callbacks that look at their validation_data."""
+        """All rows as one array: for callbacks that read their validation_data."""
         if copy is False:
             raise ValueError(f"{self.who}: rows of a file or sparse matrix become an array by a copy only")
         return np.asarray(self[:], dtype)
 
     def take(self, indices: Array, /, axis: int = 0) -> Array:
-        """The rows at `indices`, in their order. They are read in increasing order, which is all that HDF5 can."""
+        """The rows at `indices`, in this order. They are read in increasing order, the only one that HDF5 supports."""
         places, where = np.unique(indices, return_inverse=True)
         runs = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
         if len(runs) * _ROWS_A_RUN <= len(places):
@@ -141,7 +144,7 @@ class Rows:
         return read[where]
 
     def pieces(self) -> Iterator[Array]:
-        """All rows, some at a time."""
+        """All rows, in parts of at most 4 MiB."""
         rows = max(1, _PIECE_BYTES * len(self) // max(1, self.nbytes))
         for start in range(0, len(self), rows):
             yield self[start : start + rows]
@@ -152,11 +155,11 @@ class Rows:
     def _read(self, rows: slice | Array, count: int) -> Array:
         if self._rows.shape[0] < self._stop:
             raise ValueError(
-                f"{self.who}: the data had {self._stop} rows or more when it was handed in, now it has {self._rows.shape[0]}"
+                f"{self.who}: the data had at least {self._stop} rows at the beginning, but has {self._rows.shape[0]} now"
             )
         try:
             found = self._rows[rows]
-        except StopIteration as error:  # of an HDF5Matrix's normalizer: it would end the epoch, not the program
+        except StopIteration as error:  # from a normalizer of HDF5Matrix: it would end the epoch without an error
             raise RuntimeError(f"{self.who}: reading rows raised StopIteration") from error
         array = found.toarray() if hasattr(found, "toarray") else np.asarray(found)
         array = array.reshape(count, *self._row_shape)
@@ -165,16 +168,16 @@ class Rows:
 
 
 def part(data: Any, rows: slice) -> Any:
-    """Consecutive rows of an array, as a view, or of Rows, unread."""
+    """Consecutive rows: a view of an array, or Rows that are not yet read."""
     return data.part(rows) if isinstance(data, Rows) else data[rows]
 
 
 def whole(data: Any) -> Array:
-    """The array itself; of Rows all, read now."""
+    """The array itself, or all rows of Rows, which are read."""
     found: Array = data[:] if isinstance(data, Rows) else data
     return found
 
 
 def pieces(data: Any) -> Iterator[Array]:
-    """An array whole; of Rows some at a time."""
+    """The array itself, or Rows in parts."""
     return data.pieces() if isinstance(data, Rows) else iter((data,))

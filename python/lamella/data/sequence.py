@@ -1,4 +1,4 @@
-"""Sequence: batches by index. What any number of workers may prepare at the same time, in any order."""
+"""Sequence: batches by index. Several workers can prepare them at the same time, in any order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from lamella.core.atomic import Scope
 
 
 class Sequence:
-    """Base of data that hands out batch after batch by index: (x, y) or (x, y, sample_weight), or x alone to predict.
+    """Base class of data that gives batches by index: (x, y) or (x, y, sample_weight), or only x to predict.
 
-    `__getitem__` may run in several threads or processes at once. Where it draws random numbers, key them by the index
-    (and by an epoch that `on_epoch_end` counts): then they do not depend on who prepares the batch, and when.
+    `__getitem__` may run in several threads or processes at the same time. If it draws random numbers, key them by the index
+    (and by an epoch that `on_epoch_end` counts). Then they do not depend on the worker and the time.
 
-    Source: Keras 2.2.5. What has the same three methods counts as a Sequence, too.
+    An object of another class with the same three methods also counts as a Sequence.
+
+    Source: Keras 2.2.5.
     """
 
     use_sequence_api = True
 
     def __getitem__(self, index: int) -> Any:
-        """The batch at `index`, 0 <= index < len(self)."""
+        """The batch at `index`.
+
+        Args:
+            index: 0 <= index < len(self).
+        """
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -29,9 +35,9 @@ class Sequence:
         raise NotImplementedError
 
     def on_epoch_end(self) -> None:
-        """Called in the main thread after each epoch of training, before the next one's batches are asked for.
+        """Called in the main thread after each epoch of training, before batches of the next one are requested.
 
-        Deviation:  Keras calls it from a thread of its own, after len(self) batches.
+        Keras 2.2.5 calls it in another thread, after len(self) batches.
         """
 
     def __iter__(self) -> Iterator[Any]:
@@ -48,28 +54,28 @@ _pass = _Pass()
 
 
 def current_pass() -> int | None:
-    """What random numbers of a batch may be keyed by while it is prepared: a number of the pass through the Sequence.
+    """The number of the pass through the Sequence for which a batch is prepared. Key the random numbers of a batch by it.
 
-    It depends on no worker, and is the same after a resume.
+    It does not depend on the worker, and it is the same after a training is resumed.
 
     Returns:
-        In training the step at which the pass begins, which no other pass has; in validation the count of passes before this
-        one. None elsewhere: there nothing counts passes.
+        In training the step at which the pass begins, which is unique. In validation the number of passes before this one.
+        None elsewhere.
     """
     return _pass.number
 
 
 def within_pass(number: int | None, function: Callable[..., Any], *arguments: Any) -> Any:
-    """function(*arguments), with `current_pass()` as given, in this thread."""
+    """Call function(*arguments) in this thread, during which `current_pass()` returns `number`."""
     return Scope((_pass, "number", number)).run(function, *arguments)
 
 
 class ReducedItem(tuple[Any, ...]):
-    """(x, y) or (x, y, sample_weight) without the samples that could not be read.
+    """(x, y) or (x, y, sample_weight), without the samples that could not be read.
 
     Attributes:
-        samples: How many are left; a batch that has none is left out.
-        skipped: Why each of the others is missing: a line that begins with the path of its file.
+        samples: Number of samples that are left. A batch without any is skipped.
+        skipped: For each missing sample a line that begins with the path of its file and says the reason.
     """
 
     samples: int
@@ -77,29 +83,30 @@ class ReducedItem(tuple[Any, ...]):
 
     @classmethod
     def of(cls, item: tuple[Any, ...], samples: int, skipped: tuple[str, ...]) -> ReducedItem:
+        """The item with these attributes."""
         reduced = cls(item)
         reduced.samples, reduced.skipped = samples, skipped
         return reduced
 
 
 def is_sequence(x: Any) -> bool:
-    """A Sequence, or what behaves like one: batches by index, a length, a hook after the epoch."""
+    """Whether x is a Sequence, or has its methods: batches by index, a length, a hook after the epoch."""
     return all(hasattr(x, name) for name in ("__getitem__", "__len__", "on_epoch_end"))
 
 
 def is_generated(x: Any) -> bool:
-    """Whether x hands out batches, and is no data itself."""
+    """Whether x gives batches, in contrast to arrays."""
     return is_sequence(x) or hasattr(x, "__next__")
 
 
 def check_source(method: str, source: Any) -> None:
-    """Raises TypeError for what hands out no batches."""
+    """Raise TypeError if source does not give batches."""
     if not is_generated(source):
         raise TypeError(f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}")
 
 
 def named(source: Any) -> str:
-    """What hands out batches, for messages: "generator slow", "Sequence Slow"."""
+    """The kind and name of a source, for messages: "generator slow", "Sequence Slow"."""
     kind = "Sequence" if is_sequence(source) else "generator"
     return f"{kind} {getattr(source, '__name__', None) or type(source).__name__}"
 
@@ -108,7 +115,11 @@ EXPECTED_ITEM = "expected a tuple `(x, y)` or `(x, y, sample_weight)`, or x alon
 
 
 def split_item(item: Any) -> tuple[Any, Any, Any]:
-    """(x, y, weights or None). Raises ValueError for an item of another form."""
+    """(x, y, weights or None) of an item.
+
+    Raises:
+        ValueError: The item is not a tuple of two or three entries.
+    """
     if not isinstance(item, tuple) or len(item) not in (2, 3):
         raise ValueError(f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}")
     x, y = item[0], item[1]
@@ -116,5 +127,5 @@ def split_item(item: Any) -> tuple[Any, Any, Any]:
 
 
 def inputs_of_item(item: Any) -> Any:
-    """x of (x, y) or (x, y, weights); else the item is x itself, a list of them for several inputs."""
+    """x of an item (x, y) or (x, y, weights). An item that is not a tuple is x itself: an array, or a list for several inputs."""
     return split_item(item)[0] if isinstance(item, tuple) else item

@@ -285,7 +285,7 @@ def test_skipped_samples_stand_in_the_logs_of_the_epoch(root, workers):
         )
     assert history.history["skipped"] == [2, 2]
     texts = " ".join(str(w.message) for w in caught)
-    assert texts.count("cats/empty.jpg") == texts.count("cats/text.png") == 1 and "left out 1 of the samples" in texts
+    assert texts.count("cats/empty.jpg") == texts.count("cats/text.png") == 1 and "skipped 1 of the samples" in texts
     assert np.isfinite(history.history["loss"]).all()
 
 

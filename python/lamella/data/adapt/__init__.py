@@ -1,1 +1,1 @@
-"""What users pass as data, checked and standardized: arrays, targets, weights, and the items of generators."""
+"""Checks and standardizes users' data: arrays, targets (y), weights, and the items of generators."""

@@ -1,4 +1,4 @@
-"""Lists, dicts and single arrays become one list of arrays in the model's order. Texts of errors: Keras 2.2.5."""
+"""Makes one list of arrays, in the model's order, of lists, dicts and single arrays. Messages of errors: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from lamella.data.rows import Readable, Rows, is_deferred
 
 
 def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] | None, prefix: str) -> list[Any]:
-    """One array for each name, with rank and shape checked; an array that fits is the user's own object, and what is read
-    batch by batch becomes Rows.
+    """One array for each name, with rank and shape checked.
+
+    An array that fits is returned itself. Data that is read batch by batch becomes Rows.
 
     Args:
-        data: An array, a list of arrays, or a dict by name; 1-D arrays become columns.
-        shapes: With the batch, which is free; None entries are not checked.
+        data: An array, a list of arrays, or a dict by name. 1-D arrays become columns.
+        names: The names of the inputs or outputs.
+        shapes: Their shapes, the batch axis included, which is not checked. A shape of None is not checked.
         prefix: "input" or "target", for the messages.
 
     Raises:
-        ValueError or TypeError: In Keras's own words.
+        TypeError: The data is not arrays. The message is that of Keras.
+        ValueError: Number or shapes do not fit. The message is that of Keras.
     """
     if not names:
         if data is None or (hasattr(data, "__len__") and len(data) == 0):
@@ -43,7 +46,7 @@ def standardize(data: Any, names: Sequence[str], shapes: Sequence[Shape | None] 
 def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
     if data is None:
         raise ValueError(f"Error when checking model {prefix}: no data was given, expected {len(names)} array(s)")
-    if isinstance(data, Mapping) and not is_deferred(data):  # a sparse matrix by keys is a dict
+    if isinstance(data, Mapping) and not is_deferred(data):  # SciPy's sparse matrix by keys is a dict
         missing = next((name for name in names if name not in data), None)
         if missing is not None:
             raise ValueError(f'No data provided for "{missing}". Need data for each key in: {list(names)}')
@@ -60,7 +63,7 @@ def _listed(data: Any, names: Sequence[str], prefix: str) -> list[Any]:
 
 
 def dense(data: Any, who: str) -> Any:
-    """Data frames by their values, sparse matrices filled, unless they are read batch by batch."""
+    """Data frames and sparse matrices as arrays, unless they are read batch by batch. Other data is returned unchanged."""
     if type(data) is np.ndarray or is_deferred(data):
         return data
     if hasattr(data, "toarray"):
@@ -71,11 +74,13 @@ def dense(data: Any, who: str) -> Any:
 
 
 def _frame_values(frame: Any, who: str) -> Array:
-    """Columns of several kinds of numbers, say booleans beside floats, come as objects: they are numbers all the same.
+    """The values of a data frame or series, as numbers.
+
+    The values of a frame with several kinds of numbers, such as booleans and floats, are objects: they are converted column
+    by column. Missing entries of nullable columns are NaN, as in pandas.
 
     Raises:
-        TypeError: That names the first column of something else: strings, categories, dates, None, arrays. Missing entries of
-            nullable columns are NaN, as pandas has it.
+        TypeError: A column is not numbers but strings, categories, dates, None or arrays. The message names the first one.
     """
     values = np.asarray(frame.values)
     if values.dtype.kind in "biuf":
@@ -130,7 +135,7 @@ def _column(data: Any, who: str, prefix: str) -> Array | Rows:
         rows = data if isinstance(data, Rows) else Rows(data, prefix)
         return rows.reshaped((1,)) if rows.ndim == 1 else rows
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
-    if array.dtype.kind == "O":  # whatever its shape is: each cell may be an array
+    if array.dtype.kind == "O":  # each cell may be an array, so the shape says nothing
         check_dtype(array.dtype, who, array, floatx())
     if array.ndim == 0:
         raise ValueError(f"Error when checking {prefix}: expected an array of samples, but got array with shape ()")
@@ -141,7 +146,7 @@ def _array(data: Any, prefix: str) -> Array:
     try:
         return np.asarray(data)
     except ValueError as error:
-        raise TypeError(f"Error when checking model {prefix}: the lists make no array ({error})") from None
+        raise TypeError(f"Error when checking model {prefix}: the lists do not form an array ({error})") from None
 
 
 def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -> None:
@@ -157,21 +162,30 @@ def _check_shape(came: tuple[int, ...], wanted: Shape, name: str, prefix: str) -
 
 
 def of_first_length(inputs: Sequence[Readable], names: Sequence[str]) -> list[Readable]:
-    """Inputs of `predict` that are cut to the samples of the first one, with a warning where one has more.
+    """The inputs of `predict`, cut to the number of samples of the first one, with a warning if another has more.
 
-    Keras 2.2.5 predicts for the samples of the first input and does not look at the others' lengths.
+    Keras 2.2.5 predicts for the samples of the first input and does not check the lengths of the others.
     """
     samples = inputs[0].shape[0]
     for name, array in zip(names, inputs):
         if array.shape[0] > samples:
             warn(
-                f"predict: input '{name}' has {array.shape[0]} samples, and the first input {samples}; those beyond are left out"
+                f"predict: input '{name}' has {array.shape[0]} samples, but the first input has {samples}; the rest is ignored"
             )
     return [array[:samples] if isinstance(array, np.ndarray) and len(array) > samples else array for array in inputs]
 
 
 def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()) -> int:
-    """The number of samples. Raises ValueError if arrays differ in it, or if it is 0."""
+    """The number of samples.
+
+    Args:
+        inputs: Arrays or Rows.
+        targets: Arrays or Rows.
+        weights: Arrays or Rows; entries of None are ignored.
+
+    Raises:
+        ValueError: The arrays have different numbers of samples, or there is no sample.
+    """
     x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
     for found, arrays, noun in (
         (x, inputs, "input arrays (x)"),

@@ -1,4 +1,4 @@
-"""What a model expects of the data that it is given, as plain data that its methods hand down."""
+"""What a model expects of its data, as plain data that the methods of the model pass to this room."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ class ModelInputs(NamedTuple):
     """The inputs of a model, in order.
 
     Attributes:
-        shapes: With the batch; None is free.
-        dtypes: What arrays are converted to.
-        stateful: Whether a layer carries something over from batch to batch, so that all batches have one size. Runs of
-            several batches need it, and the next.
+        names: Their names.
+        shapes: Their shapes, the batch axis included; None allows any length.
+        dtypes: The dtypes to which arrays are converted.
+        stateful: Whether a layer keeps a state from batch to batch, so that all batches must have the same size. Only runs of
+            several batches use this field and the next.
         uses_learning_phase: Whether training and inference differ.
     """
 
@@ -27,10 +28,11 @@ class ModelInputs(NamedTuple):
 
 
 class ExpectedTarget(Protocol):
-    """A trained output, for who checks its targets and weights.
+    """The facts about a trained output by which its targets and weights are checked.
 
     Attributes:
-        shape: Of the output, with the batch.
+        name: Name of the output.
+        shape: Shape of the output, the batch axis included.
         mode: None, or "temporal" for weights [N, T].
     """
 
@@ -40,5 +42,5 @@ class ExpectedTarget(Protocol):
 
     @property
     def loss_name(self) -> str | None:
-        """The name of a loss of lamella's own; None for a user's, which decides on its own what targets it takes."""
+        """The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes."""
         ...

@@ -1,4 +1,4 @@
-"""From what users pass as x, y and weights to standardized arrays, or what makes them of the items of a generator."""
+"""Makes standardized arrays of users' x, y and weights, and functions that do so for the items of a generator."""
 
 from __future__ import annotations
 
@@ -20,8 +20,19 @@ from lamella.data.sequence import inputs_of_item, split_item
 
 
 def inputs_of(expected: ModelInputs, x: Any) -> tuple[list[Any], list[Readable]]:
-    """The model's inputs: the user's own objects, and what the layers read (floatx, C-contiguous, read-only), or Rows that
-    will be that.
+    """The model's inputs.
+
+    Args:
+        expected: What the model expects.
+        x: The user's data.
+
+    Returns:
+        (given, inputs): the user's own arrays, and the arrays for the layers (C-contiguous, read-only, of the input's dtype)
+        or Rows that give such arrays.
+
+    Raises:
+        TypeError: The data is not numbers.
+        ValueError: Number or shapes of the arrays do not fit.
     """
     given = standardize(x, expected.names, expected.shapes, "input")
     inputs = [_input(a, dtype, f"input '{name}'") for a, dtype, name in zip(given, expected.dtypes, expected.names)]
@@ -36,14 +47,14 @@ def _input(given: Any, dtype: str, who: str) -> Readable:
 
 
 def _own(given: Sequence[Any]) -> list[Any]:
-    """What the user handed in, unless it became a column; a sparse matrix as Rows, which have a length and slices."""
+    """The user's own objects, except for vectors, which became columns, and sparse matrices, which have no len: Rows."""
     return [
         a.source if isinstance(a, Rows) and a.shape == a.source.shape and not hasattr(a.source, "tocsr") else a for a in given
     ]
 
 
 def _read_only(array: Array) -> Array:
-    """A view that nobody can write through: a layer of a user's own may work in place, as on Keras's tensors."""
+    """A read-only view: a custom layer that works in place must not change the user's array."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -57,9 +68,24 @@ def data_of(
     sample_weight: Any = None,
     class_weight: Any = None,
 ) -> tuple[Data, list[Any]]:
-    """Inputs, targets and weights, all checked before anything else happens; and the user's own arrays in that order.
+    """Inputs, targets and weights, checked and standardized.
 
-    Of what is read batch by batch shapes and dtypes are checked now, and values when they are read.
+    For data that is read batch by batch, shapes and dtypes are checked here, and values when they are read.
+
+    Args:
+        expected: What the model expects of its inputs.
+        outputs: The trained outputs.
+        x: The user's inputs.
+        y: The user's targets.
+        sample_weight: None, an array, or one for each output as a list or dict.
+        class_weight: See `weights.combine`.
+
+    Returns:
+        (data, given): the standardized data, and the user's own arrays in this order: inputs, targets, weights.
+
+    Raises:
+        TypeError: Something is not numbers.
+        ValueError: Numbers, shapes or values do not fit the model and its losses.
     """
     given_x, inputs = inputs_of(expected, x)
     names = [output.name for output in outputs]
@@ -83,7 +109,13 @@ def data_of(
 
 
 def items_to_data(expected: ModelInputs, outputs: Sequence[ExpectedTarget], class_weight: Any = None) -> Callable[[Any], Data]:
-    """What turns the items of a generator or Sequence into Data."""
+    """A function that makes Data of an item of a generator or Sequence.
+
+    Args:
+        expected: What the model expects of its inputs.
+        outputs: The trained outputs.
+        class_weight: See `weights.combine`; "balanced" is refused.
+    """
 
     def convert(item: Any) -> Data:
         x, y, weights = split_item(item)
@@ -96,7 +128,7 @@ def items_to_data(expected: ModelInputs, outputs: Sequence[ExpectedTarget], clas
 
 
 def items_to_inputs(expected: ModelInputs) -> Callable[[Any], Data]:
-    """The same to predict on."""
+    """A function that makes Data to predict on of an item of a generator or Sequence."""
 
     def convert(item: Any) -> Data:
         x = inputs_of_item(item)
@@ -107,7 +139,7 @@ def items_to_inputs(expected: ModelInputs) -> Callable[[Any], Data]:
 
 
 def refuse_empty(x: Any) -> None:
-    """Raises ValueError, in Keras's own words, for a batch without samples."""
+    """Raise Keras's ValueError for a batch without samples."""
     arrays = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else [x]
     if any(np.shape(a)[:1] == (0,) for a in arrays):
         raise ValueError("Received an empty batch. Batches should contain at least one item.")
@@ -120,7 +152,11 @@ def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
 
 
 def checked_batch_size(expected: ModelInputs, batch_size: int | None) -> int:
-    """32 unless given, or what the model's inputs fix. Raises ValueError if the two differ."""
+    """The batch size: as given, else as the model's inputs fix it, else 32.
+
+    Raises:
+        ValueError: The given size differs from the fixed one.
+    """
     fixed = next((shape[0] for shape in expected.shapes if shape[0] is not None), None)
     size = None if batch_size is None else checked_count("batch_size", batch_size)
     if size is not None and fixed is not None and size != fixed:
@@ -131,7 +167,14 @@ def checked_batch_size(expected: ModelInputs, batch_size: int | None) -> int:
 
 
 def check_whole_batches(expected: ModelInputs, samples: int, batch_size: int, more: str = "") -> None:
-    """Raises ValueError, in Keras's own words, if a stateful model would get a smaller last batch."""
+    """Raise Keras's ValueError if the last batch would be smaller and the model is stateful.
+
+    Args:
+        expected: What the model expects of its inputs.
+        samples: Number of samples.
+        batch_size: Number of samples in a batch.
+        more: The end of the message.
+    """
     if expected.stateful and samples % batch_size:
         raise ValueError(
             "In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch "
@@ -140,7 +183,7 @@ def check_whole_batches(expected: ModelInputs, samples: int, batch_size: int, mo
 
 
 def arrays_to_build_from(x: Any) -> list[Any]:
-    """The arrays that show an unbuilt model the shape of its input."""
+    """The arrays of x, from whose shapes an unbuilt model is built."""
     if isinstance(x, dict):
         x = list(x.values())
     names = [f"input_{i}" for i in range(len(x))] if isinstance(x, list) and x and hasattr(x[0], "shape") else ["input"]

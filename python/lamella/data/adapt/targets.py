@@ -1,4 +1,4 @@
-"""Targets, checked against the output and the loss that they are for."""
+"""Checks targets (y) against the output and its loss."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from lamella.data.rows import Readable, Rows
 
 
 def wanted_shape(output_shape: Shape, loss: str | None) -> Shape | None:
-    """The shape that a target must have; None where a loss of the user's own decides."""
+    """The shape that a target must have; None for a custom loss, which accepts any shape."""
     if loss == "sparse_categorical_crossentropy":
         return (*output_shape[:-1], 1)
     return None if loss is None else output_shape
 
 
 def check_target(target: Readable, loss: str | None) -> None:
-    """Raises ValueError, in Keras's own words, for labels where one-hot rows are due."""
+    """Raise Keras's ValueError for labels where the loss needs one-hot rows."""
     if loss == "categorical_crossentropy" and target.shape[-1] == 1:
         raise ValueError(
             f"You are passing a target array of shape {target.shape} while using as loss `categorical_crossentropy`. "
@@ -34,22 +34,26 @@ def check_target(target: Readable, loss: str | None) -> None:
 
 
 def target_of(target: Any, output_shape: Shape, loss: str | None, name: str) -> Readable:
-    """`as_target` now; for Rows when they are read: what is wrong with their values is found with their batch."""
+    """The result of `as_target`; for Rows, which are converted when they are read, errors in values are found with the batch."""
     if not isinstance(target, Rows):
         return as_target(target, output_shape, loss, name)
     return target.converted(f"target '{name}'", lambda array, numbers: as_target(array, output_shape, loss, name, numbers))
 
 
 def as_target(target: Any, output_shape: Shape, loss: str | None, name: str, numbers: Array | None = None) -> Array:
-    """The array that the loss reads: int64 labels for the sparse loss, else floatx.
+    """The array for the loss: int64 labels for the sparse loss, else floatx.
 
     Args:
-        numbers: Of the samples, for messages; None: 0, 1, 2 ...
+        target: The user's array.
+        output_shape: Shape of the output.
+        loss: Name of a built-in loss, or None.
+        name: Name of the output.
+        numbers: Indices of the samples, for messages; None for 0, 1, 2 ...
 
     Raises:
-        ValueError: For NaN and infinity (unless the loss is the user's own: they may mean something there) and for labels that
-            are no classes of the output.
-        TypeError: For what are no numbers.
+        ValueError: There is NaN or infinity, or a label is not a class of the output. A custom loss may use NaN and infinity,
+            so they are accepted for it.
+        TypeError: The array is not numbers.
     """
     who = f"target '{name}'"
     if loss == "sparse_categorical_crossentropy":

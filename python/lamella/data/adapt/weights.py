@@ -1,4 +1,4 @@
-"""sample_weight and class_weight: one array of weights per output, or None where all samples count the same."""
+"""sample_weight and class_weight: one array of weights per output, or None if all samples have the same weight."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from lamella.data.rows import Readable, Rows, is_deferred, pieces
 
 
 def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
-    """`given` sorted by output: one entry each, None where there is none.
+    """One entry of `given` for each output, or None.
 
     Args:
-        given: For one output what it is, or a list or dict with one entry; for several a list or a dict by name.
+        given: With one output the entry itself, or a list or dict with one entry. With several outputs a list, or a dict by
+            name.
+        names: Names of the outputs.
         kind: "sample_weight" or "class_weight".
 
     Raises:
-        TypeError or ValueError: In Keras's own words.
+        TypeError: It is neither a list nor a dict. The message is that of Keras.
+        ValueError: The entries do not fit the outputs. The message is that of Keras.
     """
     if given is None or (isinstance(given, (list, Mapping)) and len(given) == 0):
         return [None] * len(names)
@@ -43,7 +46,7 @@ def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in names]
         if unknown:
-            raise ValueError(f"`{kind}` names outputs that the model has not: {unknown}. Its outputs: {list(names)}")
+            raise ValueError(f"`{kind}` names outputs that the model does not have: {unknown}. Its outputs: {list(names)}")
         return [given.get(name) for name in names]
     raise TypeError(
         f"The model has multiple outputs, so `{kind}` should be either a list or a dict. "
@@ -54,21 +57,25 @@ def per_output(given: Any, names: Sequence[str], kind: str) -> list[Any]:
 def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str | None) -> Readable | None:
     """The weights of one output's samples: sample_weight times the weight of each sample's class.
 
-    A sample_weight that is read batch by batch is checked for NaN then, too. With a class_weight all labels are looked at
-    now, a part of the rows at a time: a weight for each sample is kept, the rows are not.
+    A sample_weight that is read batch by batch is checked for NaN when it is read. A class_weight needs all labels, so they
+    are read here in parts; only one weight for each sample is kept.
 
     Args:
-        class_weight: A dict of class -> weight; a list or an array of weights, for the classes 0, 1 ...; or "balanced", also
-            spelled "auto": N / (number of classes * samples of the class), of all samples together. Keras 2.2.5 reads dicts only
-            and ignores what else scripts pass.
-        target: Labels [N] or [N, 1]; or [N, C] with one class a sample: one-hot, or shares that add up to 1 of which one is the
-            largest.
+        sample_weight: None, or an array [N], or [N, T] with mode "temporal".
+        class_weight: A dict from class to weight; a list or array of weights for the classes 0, 1, ...; or "balanced" or
+            "auto": N / (number of classes * samples of the class), over all samples. Keras 2.2.5 uses only dicts and ignores
+            everything else.
+        target: Labels [N] or [N, 1]; or [N, C] with one class per sample: one-hot, or probabilities that sum to 1 and have one
+            largest entry.
         mode: None, or "temporal" for weights [N, T].
 
+    Returns:
+        An array of floatx, Rows, or None if all samples have the same weight.
+
     Raises:
-        TypeError: For another class_weight.
-        ValueError: In Keras's own words, and for rows [N, C] of several labels a sample, or none, of which Keras takes the
-            first for the sample's class.
+        TypeError: class_weight is something else.
+        ValueError: Shapes do not fit (the message is that of Keras), or a sample has several labels or none. For such a sample
+            Keras uses the weight of the first class.
     """
     weights = _sample_weights(sample_weight, target, mode)
     if class_weight is None:
@@ -82,13 +89,13 @@ _BALANCED = ("balanced", "auto")
 
 
 def refuse_balanced(class_weight: Any) -> None:
-    """Raises ValueError where the classes' weights would follow from all targets, and a generator shows them batch by batch."""
+    """Raise ValueError for class_weight="balanced", which needs all targets at once, in contrast to batches of a generator."""
     given = class_weight.values() if isinstance(class_weight, Mapping) else [class_weight]
     for entry in given:
         if isinstance(entry, str) and entry in _BALANCED:
             raise ValueError(
-                f"class_weight={entry!r} follows from all targets, and a generator shows them batch by batch; expected a dict of "
-                "class -> weight, N / (number of classes * samples of the class), say"
+                f"class_weight={entry!r} needs all targets at once, but a generator gives them batch by batch; expected a dict "
+                "of class -> weight, for example N / (number of classes * samples of the class)"
             )
 
 
@@ -166,22 +173,23 @@ def _class_weights(class_weight: Mapping[Any, float], target: Readable) -> Array
 
 
 def _classes(target: Array, start: int) -> Array:
-    """The class of each sample. start: the number of the first one, for the message."""
+    """The class of each sample. `start`: index of the first sample, for the message."""
     if target.ndim == 1 or target.shape[1] == 1:
         return target.reshape(-1)
     lowest, highest = target.min(initial=np.inf), target.max(axis=1, keepdims=True)
     alone = (target == highest).sum(axis=1) == 1
-    # Of two values all in all (0 and 1, or -1 and 1) the larger one is the mark; else these are shares, as smoothed labels are.
+    # If there are only two values (0 and 1, or -1 and 1), the larger one marks the class. Otherwise the row must be
+    # probabilities, such as smoothed labels.
     two_values = ((target == lowest) | (target == target.max(initial=-np.inf))).all()
-    # Room for what one who makes shares in float32 loses.
+    # 1e-3 allows for rounding in probabilities that were computed in float32.
     shares = lowest >= 0 and (abs(target.sum(axis=1) - 1) < 1e-3)
     several = ~(alone & (two_values | shares))
     if several.any():
         first = int(several.argmax())
         raise ValueError(
-            f"`class_weight` is for one class a sample, and the target of sample {start + first} is {target[first]}. With "
-            "several labels a sample pass sample_weight, a number for each sample; or weigh the labels in a loss of your "
-            "own, such as lambda y, p: K.mean(K.binary_crossentropy(y, p) * weights, axis=-1)"
+            f"`class_weight` needs one class per sample, but the target of sample {start + first} is {target[first]}. With "
+            "several labels per sample pass sample_weight, a number for each sample; or weight the labels in a custom loss, "
+            "such as lambda y, p: K.mean(K.binary_crossentropy(y, p) * weights, axis=-1)"
         )
     labels: Array = target.argmax(axis=1)
     return labels

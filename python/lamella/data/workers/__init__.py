@@ -1,1 +1,1 @@
-"""The workers that prepare batches: threads, and processes behind them."""
+"""The workers that prepare batches: threads, each with a process behind it if multiprocessing is used."""

@@ -1,4 +1,4 @@
-"""The worker's side of `data/workers/processes.py`, and how both talk: pickles, with arrays beside them, not copied into them."""
+"""The child's side of `data/workers/processes.py`, and the protocol: pickles, with large arrays sent after them, uncopied."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ from lamella.core.pickling import imported_only
 
 
 class PipeEnded(Exception):
-    """There is no other side any more. No EOFError or OSError, which a user's work and objects may raise as well."""
+    """The other side of the pipe is gone. Not an EOFError or OSError, because a user's code may raise these too."""
 
 
 class Pickled:
-    """An object's pickle, whose large buffers are still the object's own."""
+    """The pickle of an object. Large buffers are not copied into it."""
 
     def __init__(self, obj: Any) -> None:
         buffers: list[pickle.PickleBuffer] = []
         header = io.BytesIO()
         pickler = pickle.Pickler(header, protocol=5, buffer_callback=buffers.append)
-        # The worker may not know the names of local classes and functions.
+        # A worker process may not have the names of local classes and functions.
         pickler.dispatch_table = imported_only()
         pickler.dump(obj)
         self.header = header.getvalue()
         self.buffers = [memoryview(buffer.raw()) for buffer in buffers]
 
     def digest(self) -> bytes:
-        """Equal for equal contents."""
+        """A hash of the contents."""
         digest = hashlib.blake2b(self.header)
         for buffer in self.buffers:
             digest.update(buffer)
         return digest.digest()
 
     def send(self, connection: Connection) -> None:
-        """Raises PipeEnded."""
-        # Not connection.send: if a thread is gone amid it, CPython 3.13 complains of the buffer that send made.
+        """Send header and buffers.
+
+        Raises:
+            PipeEnded: The other side is gone.
+        """
+        # Not connection.send: if a thread ends in the middle of it, CPython 3.13 warns about the buffer that send made.
         sizes = pickle.dumps((self.header, [buffer.nbytes for buffer in self.buffers]))
         try:
             connection.send_bytes(sizes)
@@ -55,7 +59,12 @@ class Pickled:
 
 
 def receive(connection: Connection) -> Any:
-    """What the other side sent; arrays are writable. Raises PipeEnded, or what unpickling raises."""
+    """The object that the other side sent. Its arrays are writable.
+
+    Raises:
+        PipeEnded: The other side is gone.
+        Exception: Any error of unpickling.
+    """
     buffers = []
     try:
         header, sizes = pickle.loads(connection.recv_bytes())
@@ -70,7 +79,7 @@ def receive(connection: Connection) -> Any:
 
 
 class Renewal:
-    """In the place of an argument: do this work from now on, with the settings and custom objects of now."""
+    """A message instead of an argument: use this work from here on, with these settings and custom objects."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self.work = work
@@ -79,7 +88,7 @@ class Renewal:
 
 
 class RemoteTraceback(Exception):
-    """The cause of an error that came from a worker process: where it was raised there, as text."""
+    """The cause of an error from a worker process: the traceback there, as text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -89,14 +98,14 @@ class RemoteTraceback(Exception):
 
 
 def run_fresh(file: int) -> None:
-    """Serve the pipe with this file descriptor; the work comes through it, too."""
+    """Serve the pipe with this file descriptor, in a fresh interpreter. The work is received through it too."""
     _serve(Connection(file), None)
 
 
 def run_forked(theirs: Connection, ours: Connection, work: Callable[[Any], Any]) -> None:
-    """Serve `theirs` in a child that was forked with the work in its memory."""
+    """Serve the pipe `theirs` in a forked child, which has the work in its memory."""
     ours.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _serve(theirs, work)
 
@@ -109,7 +118,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
                 message = receive(connection)
             except PipeEnded:
                 raise
-            except Exception as error:  # the work does not unpickle here
+            except Exception as error:  # the work cannot be unpickled
                 failure = error
                 continue
             if isinstance(message, Renewal):
@@ -120,7 +129,7 @@ def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
             _reply(connection, work, message, failure)
             del message
     except PipeEnded:
-        return  # the owner is gone, or wants no more
+        return  # the parent has ended or closed the pipe
 
 
 def _reply(connection: Connection, work: Any, argument: Any, failure: BaseException | None) -> None:
@@ -134,7 +143,7 @@ def _reply(connection: Connection, work: Any, argument: Any, failure: BaseExcept
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error itself if it survives the way, else one that says what it was."""
+    """The error itself if it can be pickled, else a RuntimeError with its type and message."""
     try:
         if type(pickle.loads(pickle.dumps(error))) is type(error):
             return error

@@ -1,4 +1,4 @@
-"""WorkerOptions: who prepares the batches of a generator or Sequence."""
+"""WorkerOptions: the options of the workers that prepare the batches of a generator or Sequence."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lamella.core.checks import checked_count
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """The arguments of these names of fit, evaluate and predict.
+    """The arguments of the same names of fit, evaluate and predict.
 
     Args:
-        workers: 0 prepares each batch when it is asked for, in the calling thread.
-        max_queue_size: How many batches may wait, at least 1.
-        use_multiprocessing: Processes instead of threads.
-        timeout: Seconds to wait for one batch; None waits for ever.
+        workers: Number of workers. With 0, the calling thread prepares each batch when it is needed.
+        max_queue_size: Number of batches that may wait, at least 1.
+        use_multiprocessing: Whether the workers are processes instead of threads.
+        timeout: Seconds to wait for one batch; None waits without limit.
     """
 
     workers: int = 1
@@ -26,7 +26,12 @@ class WorkerOptions:
     timeout: float | None = None
 
     def check(self) -> None:
-        """Raises TypeError, ValueError for fewer than 0 workers, a queue below 1, or a timeout that cannot be kept."""
+        """Check all options.
+
+        Raises:
+            TypeError: An option has a wrong type.
+            ValueError: workers < 0, max_queue_size < 1, timeout is out of range, or there is a timeout without workers.
+        """
         checked_count("workers", self.workers, least=0)
         checked_count("max_queue_size", self.max_queue_size)
         if self.timeout is None:
@@ -37,6 +42,6 @@ class WorkerOptions:
             raise ValueError(f"expected timeout to be above 0 seconds and at most {TIMEOUT_MAX:.0f}, got {self.timeout!r}")
         if self.workers == 0:
             raise ValueError(
-                f"timeout={self.timeout!r} needs a worker that can be left waiting; with workers=0 batches are prepared "
-                "in the calling thread, which nothing interrupts"
+                f"timeout={self.timeout!r} needs a worker; with workers=0 the calling thread prepares the batches, and nothing "
+                "can interrupt it"
             )

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """A batch to prepare: its index (a tuple has a method of that name), what seeds the global random numbers of a worker
-    process for it, and what `current_pass` returns meanwhile.
+    """A batch to prepare.
+
+    Attributes:
+        place: Its index. The name `index` is taken by a method of tuple.
+        seed: Seed of the global random numbers of a worker process for this batch.
+        pass_number: The result of `current_pass` while it is prepared.
     """
 
     place: int
@@ -28,7 +32,7 @@ class Item(NamedTuple):
 
 
 class ItemOf:
-    """Work on a Sequence in a thread. An item that raises StopIteration is an error: only a generator may end so."""
+    """Work on a Sequence, in a thread. An item that raises StopIteration is an error: only generators end with it."""
 
     def __init__(self, sequence: Any) -> None:
         self.sequence = sequence
@@ -52,7 +56,7 @@ class SeededItemOf(ItemOf):
 
 
 class NextOf:
-    """Work on a generator or iterator: its next item, whatever the argument. `seed`: of NumPy, before the first."""
+    """Work on a generator or iterator: its next item. `seed` seeds NumPy before the first item."""
 
     def __init__(self, source: Iterator[Any], seed: int | None = None) -> None:
         self.source = source
@@ -69,7 +73,14 @@ class NextOf:
 
 
 def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool, pass_number: int | None = None) -> list[Item]:
-    """Each batch of a Sequence once, in order or shuffled by `generator`; `pass_number`: see `current_pass`."""
+    """The items for one pass through a Sequence.
+
+    Args:
+        length: Number of batches.
+        generator: Draws the order and the seeds of the items.
+        shuffle: Whether to shuffle the order.
+        pass_number: See `current_pass`.
+    """
     indices = np.arange(length)
     if shuffle:
         generator.shuffle(indices)
@@ -78,21 +89,24 @@ def one_pass(length: int, generator: np.random.Generator, *, shuffle: bool, pass
 
 
 class WorkerPool:
-    """Threads, or processes with a thread for each, that live until `stop`.
+    """Threads, or processes with a thread for each, that run until `stop`.
 
-    A generator is drawn by one worker, whatever `workers` says: several would race for its items, or each have a copy.
+    Only one worker draws from a generator, also if `workers` is larger: several would draw in no fixed order, or each process
+    would have its own copy.
 
     Args:
         source: A Sequence or an iterator.
-        random_seed: Of NumPy in a generator's process.
+        options: The workers' options.
+        random_seed: Seed of NumPy in the process of a generator.
 
     Raises:
-        TypeError or ValueError: As `WorkerOptions.check`.
+        TypeError: As in `WorkerOptions.check`.
+        ValueError: As in `WorkerOptions.check`.
     """
 
     def __init__(self, source: Any, options: WorkerOptions, random_seed: int | None = None) -> None:
         options.check()
-        timeout = None if options.timeout is None else float(options.timeout)  # of any kind of number
+        timeout = None if options.timeout is None else float(options.timeout)  # it may be a number of NumPy
         self.source = source
         self._indexed = is_sequence(source)
         self._processes: list[Process] = []
@@ -119,13 +133,17 @@ class WorkerPool:
             self._threads = Threads(works, main, options.max_queue_size, timeout)
 
     def results(self, arguments: Iterable[Any]) -> Results:
-        """The items for `arguments`, in order: Items of a Sequence; for a generator anything, one for each draw."""
+        """The results for `arguments`, in order.
+
+        Args:
+            arguments: Items of a Sequence. For a generator, any value for each item that is drawn.
+        """
         return self._threads.results(arguments)
 
     def renew(self) -> None:
-        """Let worker processes know a Sequence that has changed. Nothing may be under way.
+        """Give a changed Sequence to the worker processes. No batch may be in preparation.
 
-        It is pickled to see whether it has; one that does not pickle is forked anew.
+        Its pickle shows whether it has changed. If it cannot be pickled, the processes are forked again.
         """
         if self._indexed:
             for process in self._processes:
@@ -133,11 +151,15 @@ class WorkerPool:
 
     @property
     def alive(self) -> int:
-        """The number of workers that still run."""
+        """The number of workers that run."""
         return self._threads.alive
 
     def stop(self, timeout: float | None = GRACE_SECONDS) -> None:
-        """Processes end at once, threads after the batch that they prepare; waits at most `timeout` seconds for these."""
+        """End the workers: processes immediately, threads after their current batch.
+
+        Args:
+            timeout: Seconds to wait for the threads; None waits without limit.
+        """
         self._threads.dismiss()
         self._end_processes()
         self._threads.join(timeout)

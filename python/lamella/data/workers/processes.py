@@ -1,9 +1,9 @@
-"""A process that works for a thread: it gets an argument, and sends back the result or the error.
+"""A process that works for a thread: it receives an argument, and sends back the result or the error.
 
-Work that pickles, and custom objects with it, goes to a fresh interpreter, which knows nothing of this process's threads
-but has its settings. Other work, and what the script itself defines, cannot travel there without running the script
-again: for that the process is forked, the kernels then run serially in the child (core/parallel.cpp). Either ends when its
-pipe does, so none outlives its owner.
+Work that can be pickled together with the custom objects is sent to a fresh interpreter, which has this process's settings
+but none of its threads. Work that cannot be pickled, or that the script itself defines, would need the script to run again
+there. For such work the process is forked; kernels run serially in the child (core/parallel.cpp). A child ends when its pipe
+is closed, so none runs longer than its parent.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from lamella.data.workers.threads import GRACE_SECONDS, Work
 
 
 class WorkerDiedError(RuntimeError):
-    """A worker process ended while it should have worked.
+    """A worker process ended during its work.
 
     Attributes:
-        pid: Of the child.
-        signal: That killed it, or None.
-        status: That it exited with, or None.
+        pid: Process id of the child.
+        signal: The signal that killed it, or None.
+        status: Its exit status, or None.
     """
 
     def __init__(self, pid: int, code: int | None) -> None:
@@ -45,7 +45,7 @@ class WorkerDiedError(RuntimeError):
 
 
 class _Child(Protocol):
-    """What Popen and multiprocessing's Process have in common, by Popen's names."""
+    """The part of Popen that both kinds of children have."""
 
     pid: int
 
@@ -54,10 +54,10 @@ class _Child(Protocol):
 
 
 class Process:
-    """Does tasks in a child process, one at a time, for the one thread that calls it.
+    """Does tasks in a child process, one at a time, for one thread that calls it.
 
     Args:
-        work: Callable; what it changes in itself stays in the child.
+        work: A callable. Changes that it makes to itself stay in the child.
     """
 
     def __init__(self, work: Work) -> None:
@@ -70,13 +70,14 @@ class Process:
         try:
             self._child: _Child = _fresh(theirs) if fresh else _Forked(theirs, self._connection, work)
         finally:
-            theirs.close()  # now the pipe ends with the child
+            theirs.close()  # then only the child holds this end, and the pipe is closed with the child
         if pickled is not None and fresh:
             self._talk(lambda: pickled.send(self._connection))
 
     def renew(self, work: Work) -> None:
-        """Let the child do `work` from now on: sent if it differs from what was sent last, forked anew if it does not
-        pickle. No task may be under way.
+        """Let the child do other work from here on. No task may be running.
+
+        The work is sent if it differs from the last one. If it cannot be pickled, the child is forked again.
         """
         pickled = _pickled(work)
         if pickled is None or self._digest is None:
@@ -87,12 +88,12 @@ class Process:
             self._talk(lambda: pickled.send(self._connection))
 
     def __call__(self, argument: Any) -> Any:
-        value, error, where = self._talk(lambda: self._asked(argument))
+        value, error, where = self._talk(lambda: self._request(argument))
         if error is not None:
             raise error from RemoteTraceback(where)
         return value
 
-    def _asked(self, argument: Any) -> Any:
+    def _request(self, argument: Any) -> Any:
         Pickled(argument).send(self._connection)
         return receive(self._connection)
 
@@ -103,7 +104,7 @@ class Process:
             raise WorkerDiedError(self._child.pid, self._child.wait(GRACE_SECONDS)) from None
 
     def stop(self) -> None:
-        """End the child, whatever it does. What it worked on is lost."""
+        """Kill the child. Its current task is lost."""
         self._child.kill()
         self._child.wait(GRACE_SECONDS)
         self._connection.close()
@@ -134,8 +135,8 @@ class _Popen(subprocess.Popen[bytes]):
 
 
 def _fresh(theirs: Connection) -> _Child:
-    """An interpreter of its own that serves `theirs`. It sees no Ctrl-C, and computes on one core, as its kin do."""
-    # Settings come before the work: modules that it imports may read them, and may import keras.
+    """A fresh interpreter that serves the pipe `theirs`. Ctrl-C does not reach it, and its kernels use one thread."""
+    # Settings are set before the work is unpickled: modules that this imports may read them, and may import keras.
     alias = f"import lamella; lamella.install_as_keras({config.dialect()!r}); " if config.is_keras() else ""
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
@@ -152,7 +153,7 @@ def _fresh(theirs: Connection) -> _Child:
 
 
 def _pickled(work: Work) -> Pickled | None:
-    """None for what does not pickle."""
+    """The pickle of the work, or None if it cannot be pickled."""
     try:
         return Pickled(Renewal(work))
     except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError):

@@ -1,6 +1,6 @@
-"""Threads: workers do tasks ahead of their time; the results come in the order of the tasks, however many workers there are.
+"""Threads: workers do tasks in advance. The results are in the order of the tasks, for any number of workers.
 
-A worker is a thread with a callable of its own. That callable may hand the task on to a process (`data/workers/processes.py`), so
+A worker is a thread with its own callable. The callable may send the task to a process (`data/workers/processes.py`), so
 order, bounds, errors and the end are the same for threads and processes.
 """
 
@@ -16,25 +16,24 @@ from typing import Any
 
 Work = Callable[[Any], Any]
 
-# More than an idle worker or a killed process needs to end. A thread inside the user's own code may need longer; it is not
-# waited for, and ends with the batch that it prepares.
+# An idle worker or a killed process needs less time to end. A thread inside the user's code may need more: it ends with its
+# batch, and stop() does not wait for it.
 GRACE_SECONDS = 1.0
 
-# How long an idle thread waits until it looks whether anybody is left who could give it a task: Ctrl-C may have cut off
-# whoever was to dismiss it.
+# An idle thread checks at this interval whether its Threads still exist: Ctrl-C may have interrupted their dismissal.
 _IDLE_SECONDS = 1.0
 
 
 class Exhausted(Exception):
-    """Raised by a task that finds nothing left; ends the results."""
+    """Raised by a task when the source has ended. It ends the results."""
 
 
 class NotInTime(Exception):
-    """Raised to who waits for a result that does not come; not a TimeoutError, which the work may raise itself."""
+    """Raised when a result takes too long. Not a TimeoutError, because the work may raise one itself."""
 
 
 class Task:
-    """An argument, and some time later what became of it."""
+    """An argument, and later its result or error."""
 
     __slots__ = ("_argument", "_done", "_error", "_value")
 
@@ -45,14 +44,23 @@ class Task:
         self._error: BaseException | None = None
 
     def run(self, work: Work) -> None:
+        """Call the work, and store the result or the error."""
         try:
             self._value = work(self._argument)
-        except BaseException as error:  # also SystemExit: whoever waits must hear of it
+        except BaseException as error:  # also SystemExit: the waiting thread must get it
             self._error = error
         self._done.set()
 
     def result(self, timeout: float | None = None) -> Any:
-        """Waits. Raises the very exception of the work, with its traceback; NotInTime after `timeout` seconds."""
+        """Wait for the result.
+
+        Args:
+            timeout: Seconds to wait; None waits without limit.
+
+        Raises:
+            NotInTime: There is no result after `timeout` seconds.
+            BaseException: The exception of the work itself, with its traceback.
+        """
         if not self._done.wait(timeout):
             raise NotInTime
         if self._error is None:
@@ -64,16 +72,19 @@ class Task:
 
 
 class Results:
-    """Iterator over what became of the arguments, in their order; the next `ahead` are worked on meanwhile.
+    """Iterator over the results of the arguments, in order. The next `ahead` tasks are prepared in advance.
 
-    Ends early where a task raises Exhausted; raises what a task raised.
+    It ends early if a task raises Exhausted. It raises the error of a task.
 
     Args:
-        start: Hands a task to a worker; None: each is done when it is asked for, by `main`.
-        timeout: Seconds to wait for one before NotInTime is raised; None: for ever.
+        arguments: One for each task.
+        start: Gives a task to a worker; None to do each task with `main` when it is needed.
+        main: The work without workers.
+        ahead: Number of results that may wait.
+        timeout: Seconds to wait for one result before NotInTime is raised; None waits without limit.
 
     Attributes:
-        queue: The tasks that were started and not yet asked for.
+        queue: The tasks that were started and are not yet returned.
     """
 
     def __init__(
@@ -120,14 +131,14 @@ class Results:
 
 
 def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, workers: weakref.ref[Threads], work: Work) -> None:
-    """What a thread does. It holds no Threads, so that it can tell when nobody does: then it ends, too."""
+    """The loop of a thread. It has only a weak reference to its Threads, and ends when these no longer exist."""
 
     def unless_stopped(argument: Any) -> Any:
         try:
             if not stopping.is_set():
                 return work(argument)
         except Exception:
-            if not stopping.is_set():  # else it may be a process that was ended
+            if not stopping.is_set():  # otherwise the error may come from a process that was stopped
                 raise
         raise Exhausted
 
@@ -146,12 +157,12 @@ def _serve(tasks: queue.SimpleQueue[Task | None], stopping: threading.Event, wor
 
 
 class Threads:
-    """One thread for each of `works`; without any the tasks are done by whoever asks for the results.
+    """One thread for each of `works`. Without works, the thread that iterates over the results does the tasks.
 
     Args:
-        works: callables, each used by one thread only.
-        main: Does the tasks where there are no works.
-        ahead: How many results may wait, so that memory stays bounded.
+        works: Callables, each used by one thread only.
+        main: Does the tasks if there are no works.
+        ahead: Number of results that may wait, which bounds memory.
         timeout: See Results.
     """
 
@@ -163,7 +174,7 @@ class Threads:
         self._stopping = threading.Event()
         serving = self._tasks, self._stopping, weakref.ref(self)
         self._threads = [
-            # In a copy of the caller's context, so that its custom objects are known there.
+            # In a copy of the caller's context, which holds its custom objects.
             threading.Thread(target=copy_context().run, args=(_serve, *serving, work), name=f"lamella-worker-{i}", daemon=True)
             for i, work in enumerate(works)
         ]
@@ -171,9 +182,9 @@ class Threads:
         try:
             for thread in self._threads:
                 thread.start()
-        except BaseException as error:  # Ctrl-C, or no more threads to be had
+        except BaseException as error:  # Ctrl-C, or the system gives no more threads
             self.dismiss()
-            if isinstance(error, KeyboardInterrupt):  # it may have come before `thread`, which runs, could say so
+            if isinstance(error, KeyboardInterrupt):  # `thread` may be running although its ident is not yet set
                 deadline = monotonic() + 0.1
                 while thread is not None and thread.ident is None and monotonic() < deadline:
                     sleep(0.001)
@@ -183,25 +194,29 @@ class Threads:
             raise
 
     def results(self, arguments: Iterable[Any]) -> Results:
-        """The results for `arguments`; work on the first ones begins at once."""
+        """The results for `arguments`. Work on the first ones begins immediately."""
         return Results(arguments, self._start if self._threads else None, self._main, self.ahead, self.timeout)
 
     def _start(self, task: Task) -> None:
         self._tasks.put(task)
 
     def dismiss(self) -> None:
-        """Tell the threads to end after what they do now; the results end there, too."""
+        """Let the threads end after their current tasks. The results end too."""
         self._stopping.set()
         for _ in self._threads:
             self._tasks.put(None)
 
     def join(self, timeout: float | None = GRACE_SECONDS) -> None:
-        """Wait until they have, at most `timeout` seconds in all."""
+        """Wait until the threads have ended.
+
+        Args:
+            timeout: Seconds to wait for all together; None waits without limit.
+        """
         deadline = None if timeout is None else monotonic() + timeout
         for thread in self._threads:
             thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
 
     @property
     def alive(self) -> int:
-        """How many threads still run."""
+        """The number of threads that run."""
         return sum(thread.is_alive() for thread in self._threads)
