@@ -41,7 +41,7 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
         TypeError: An argument is of another kind. Of values, whose past nobody keeps, gradients come from lamella.ops.tape.Tape.
         NotImplementedError: A variable stands within what K.gradients computes again, between its own variables and its loss. At
             run time, in gradients of gradients and in training through K.gradients: an op has no rule for that
-            (ops/gradient_rules.py: recurrent layers, max pooling and cross-entropies are among these).
+            (ops/gradient_rules.py: products over axes and CTC are among these).
 
     Source: Keras 2.2.5, TensorFlow backend.
     """

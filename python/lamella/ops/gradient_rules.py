@@ -16,14 +16,31 @@ import numpy as np
 
 from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
-from lamella.ops import activations, math, norm, pooling, reduce, rows, scan, shape
+from lamella.ops import (
+    activations,
+    crossentropy,
+    gates,
+    local,
+    math,
+    noise,
+    norm,
+    pooling,
+    recurrent,
+    reduce,
+    row_losses,
+    rows,
+    scan,
+    shape,
+    time_steps,
+    written_out,
+)  # fmt: skip
 from lamella.ops.arrays import axis_of
 from lamella.ops.conv import conv, conv_transpose
 from lamella.ops.dense import dense
 from lamella.ops.depthwise import depthwise_conv
-from lamella.ops.dropout import dropout
+from lamella.ops.dropout import alpha_dropout, dropout
 from lamella.ops.resize import resize
-from lamella.ops.tape import Backward, Found, Tape, Tensor, differentiable, value_of
+from lamella.ops.tape import Backward, Found, Tape, Tensor, differentiable, recording, value_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +54,9 @@ class Call:
     need: tuple[bool, ...]
 
 
-# rule(call, dy): a gradient for each input that wants one.
-Rule: TypeAlias = Callable[[Call, Value], Sequence[Value | None]]
+# rule(call, dy): a gradient for each input that wants one. dy: of an op with several results a tuple, with None for those that
+# have no gradient.
+Rule: TypeAlias = Callable[[Call, Any], Sequence[Value | None]]
 
 
 def watch(tape: Tape, x: Value) -> Tensor:
@@ -73,7 +91,7 @@ def gradients_on_tape(tape: Tape, run: Callable[[], Value], sources: Sequence[Te
     start = len(calls)
     try:
         y = run()
-        return _back(calls[start:], y, sources)
+        return _back(calls[start:], {_place(y): np.ones(y.shape, y.dtype)}, sources)
     finally:
         tape.calls = outer
 
@@ -91,7 +109,10 @@ def _place(x: Value) -> tuple[str, int] | None:
     return ("variable", id(x)) if isinstance(x, Variable) else None
 
 
-def _back(calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], y: Value, sources: Sequence[Value]) -> list[Any]:
+def _back(
+    calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], slopes: dict[Any, Value], sources: Sequence[Value]
+) -> list[Any]:
+    """The gradients to `sources`. slopes: those to results of `calls`, by their places."""
     behind = {_place(source) for source in sources}
     on_way = []
     for op, inputs, config, result in calls:
@@ -99,7 +120,6 @@ def _back(calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], y
         if any(need):
             behind |= {_place(each) for each in (result if isinstance(result, tuple) else (result,))}
             on_way.append(Call(op, inputs, config, result, need))
-    slopes: dict[Any, Value] = {_place(y): np.ones(y.shape, y.dtype)}
     for call in reversed(on_way):
         results = call.y if isinstance(call.y, tuple) else (call.y,)
         found = [slopes.pop(_place(each), None) for each in results]
@@ -111,11 +131,16 @@ def _back(calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], y
                 f"K.gradients: the gradient of {call.op.__name__} has no gradient of its own, which gradients of gradients, and "
                 "training through K.gradients, ask for"
             )
-        for x, needed, dx in zip(call.inputs, call.need, rule(call, found[0])):
+        dy = tuple(found) if isinstance(call.y, tuple) else found[0]
+        for x, needed, dx in zip(call.inputs, call.need, rule(call, dy)):
             if needed and dx is not None:
-                place = _place(x)
-                slopes[place] = dx if place not in slopes else math.add(slopes[place], dx)
+                _collect(slopes, x, dx)
     return [slopes.get(_place(source)) for source in sources]
+
+
+def _collect(slopes: dict[Any, Value], x: Value, dx: Value) -> None:
+    place = _place(x)
+    slopes[place] = dx if place not in slopes else math.add(slopes[place], dx)
 
 
 # Ops that are linear in each input --------------------------------------------------------------------
@@ -302,21 +327,73 @@ def _concatenated(call: Call, dy: Value) -> list[Value | None]:
     return [shape.getitem(dy, key=key) if needed else None for key, needed in zip(keys, call.need)]
 
 
+# Over places and time ---------------------------------------------------------------------------------
+
+
+def _of_step(call: Call, dy: Value) -> list[Value]:
+    key = (slice(None), call.config["t"])
+    return [_adjoint_of(shape.getitem, call.inputs, {"key": key}, 0, dy)]
+
+
+def _of_stack(call: Call, dy: Value) -> list[Value | None]:
+    return [shape.getitem(dy, key=(slice(None), t)) if needed else None for t, needed in enumerate(call.need)]
+
+
+# Ops that are computed again in finer ones ------------------------------------------------------------
+
+
+def _again_by(compute: Callable[..., Any]) -> Rule:
+    def rule(call: Call, dy: Any) -> list[Value | None]:
+        tape = recording()
+        assert tape is not None and tape.calls is not None
+        start = len(tape.calls)
+        results = compute(*call.inputs, **call.config)
+        several = isinstance(call.y, tuple)
+        slopes: dict[Any, Value] = {}
+        for y, d in zip(results if several else [results], dy if several else [dy]):
+            if d is not None and isinstance(y, Tensor):
+                _collect(slopes, y, d)
+        sources: dict[Any, Value] = {_place(x): x for x, needed in zip(call.inputs, call.need) if needed}
+        found = dict(zip(sources, _back(tape.calls[start:], slopes, list(sources.values()))))
+        # An input that stands at two places gets its gradient once.
+        return [found.pop(_place(x), None) if needed else None for x, needed in zip(call.inputs, call.need)]
+
+    return rule
+
+
 def _taken(call: Call, dy: Value) -> list[Value]:
     return [_adjoint_of(call.op, call.inputs, call.config | {"in_rows": False}, 0, dy)]
 
 
 _LINEAR = (
     _adjoint, _same, dropout, math.cast, math.matmul, math.multiply, math.negative,
-    pooling.avg_pool, pooling.global_avg_pool, reduce.mean, reduce.sum, resize, scan.cumsum, shape.flip, shape.getitem,
-    shape.pad, shape.repeat, shape.reshape, shape.tile, shape.transpose,
+    gates.gates_of_cudnn, local.local_conv,
+    pooling.avg_pool, pooling.global_avg_pool, pooling.take_places, reduce.mean, reduce.sum, resize, scan.cumsum, shape.flip,
+    shape.getitem, shape.pad, shape.repeat, shape.reshape, shape.tile, shape.transpose, time_steps._alone,
+)  # fmt: skip
+_PIECEWISE = (
+    activations.hard_sigmoid, activations.relu, alpha_dropout, math.abs, math.clip, math.sign, noise.gaussian_dropout,
+    noise.gaussian_noise,
+)  # fmt: skip
+# By the names that written_out gives them.
+_COARSE = (
+    gates.gated_dense, pooling.global_max_pool, pooling.max_pool, recurrent.gru, recurrent.lstm, recurrent.simple_rnn,
+    crossentropy._binary_crossentropy, crossentropy._categorical_crossentropy, crossentropy._sigmoid_crossentropy,
+    crossentropy._softmax_crossentropy, crossentropy._sparse_categorical_crossentropy,
+    crossentropy._sparse_softmax_crossentropy,
+    row_losses.absolute_error, row_losses.categorical_hinge, row_losses.cosine_proximity, row_losses.hinge,
+    row_losses.kl_divergence, row_losses.logarithmic_error, row_losses.logcosh, row_losses.percentage_error,
+    row_losses.poisson, row_losses.squared_error, row_losses.squared_hinge,
 )  # fmt: skip
 _RULES: dict[Any, Rule] = {
     **dict.fromkeys(_LINEAR, _linear),
     **dict.fromkeys((conv, conv_transpose, dense, depthwise_conv), _affine),
-    **dict.fromkeys((activations.hard_sigmoid, activations.relu, math.abs, math.clip, math.sign), _piecewise),
+    **dict.fromkeys(_PIECEWISE, _piecewise),
+    **{op: _again_by(getattr(written_out, op.__name__.lstrip("_"))) for op in _COARSE},
     **dict.fromkeys((reduce.max, reduce.min, reduce.sum_absolute), _extremum),
     rows._take: _taken,
+    time_steps._step_of: _of_step,
+    time_steps.stack_time: _of_stack,
     shape.concatenate: _concatenated,
     math.where: _chosen,
     math.add: _broadcast(lambda *values: [values[-1]] * (len(values) - 2)),

@@ -57,6 +57,37 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
     return y, backward
 
 
+def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
+    """Where in x, counted in C order, the maxima of max_pool stand; in the shape of its result."""
+    geometry, shape = _place(x, size, strides, padding, "max_pool")
+    x, channels = contiguous(x), np.arange(x.shape[-1])
+    if count(geometry[0]) > LARGEST_MAX_WINDOW:
+        argmax = np.empty((x.shape[0], x.shape[-1]), np.int64)
+        _kernels.global_max_pool_forward(_places(x, "max_pool"), empty_like(x, argmax.shape), argmax)
+        rows: Array = np.arange(x.shape[0])[:, None] * count(x.shape[1:-1]) + argmax
+        return np.reshape(rows * x.shape[-1] + channels, shape)
+    in_window = np.empty(shape, np.uint8)
+    _kernels.max_pool_forward(x, geometry, empty_like(x, shape), in_window)
+    window, steps, _, before = geometry
+    flat: Array = np.arange(x.shape[0]).reshape(-1, *[1] * (x.ndim - 1))
+    for axis, within in enumerate(np.unravel_index(in_window, window)):
+        start = np.arange(shape[axis + 1]) * steps[axis] - before[axis]
+        flat = flat * x.shape[axis + 1] + start.reshape(-1, *[1] * (x.ndim - 2 - axis)) + within
+    places: Array = flat * x.shape[-1] + channels
+    return places
+
+
+@differentiable
+def take_places(x: Array, *, places: Array) -> tuple[Array, Backward]:
+    """x at `places`, counted in C order: an array of their shape. The gradient of a place taken several times is the sum."""
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        sums = np.bincount(places.ravel(), dy.ravel(), minlength=x.size)
+        return (sums.astype(dy.dtype).reshape(x.shape),)
+
+    return x.reshape(-1)[places], backward
+
+
 @differentiable
 def avg_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid") -> tuple[Array, Backward]:
     """Mean of each window; padding is not counted.
