@@ -6,7 +6,7 @@
 // then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
-#include "kernels/window/depthwise_sums.inl.h"
+#include "kernels/window/depthwise_threes.inl.h"
 
 namespace lamella {
 namespace {
@@ -18,6 +18,10 @@ LAMELLA_INLINE Int points_joined(Int width, Int stride) {
     const bool narrow = width < 64 && width % kLanes<T> != 0;
     return narrow && stride <= kMostPhases ? joined_width<T>(width) / width : 1;
 }
+
+// The rows above those of a chunk are copied twice, for it and for the one before: so many rows to two, where there are as
+// many.
+constexpr Int kLeastRows = 8;
 
 // Elements that are fetched ahead for each element of y: those of stride 2.
 constexpr Int kMostAhead = 4;
@@ -31,30 +35,39 @@ struct DepthwiseShape {
     Int places() const { return window.size[0] * window.size[1] * window.size[2]; }
     WindowAxis axis(int i) const { return {window.size[i], window.stride[i], window.dilation[i], window.before[i]}; }
     // So many rows of points, of which each holds so many sums, are a chunk.
-    Int grain(Int points) const { return larger(1, 2 * kChunkElements / larger(1, points * width())); }
+    Int grain(const Int (&points)[kMaxAxes]) const {
+        return larger(smaller(kLeastRows, larger(1, points[1])), 2 * kChunkElements / larger(1, points[2] * width()));
+    }
 
     template <class T>
     Int joined() const {
         return points_joined<T>(width(), window.stride[2]);
     }
 
+    // Rows of three taps that read neighbours, of steps that depthwise_threes.inl.h knows.
+    template <class T>
+    bool in_threes() const {
+        return window.size[0] * window.size[1] <= kMostTapRows && window.size[2] == 3 && window.dilation[2] == 1 &&
+               window.stride[2] <= 2 && joined<T>() == 1;
+    }
+
     template <class T>
     WeightBlocks<T> blocks() const {
-        return {places(), joined<T>() * width()};
+        return {places(), joined<T>() * width(), in_threes<T>() ? kLanes<T> : kDepthwiseStep<T>};
     }
     template <class T>
     WeightShape weights() const {
-        return {window.size[1], window.size[2], kDepthwiseStep<T>};
+        return {window.size[1], window.size[2], blocks<T>().step};
     }
 
     // The rows of x behind the last one that row r of points reads.
     template <class T>
     Ahead<T> x_ahead(const T* data, Int r) const {
-        if (multiplier > 1) return {};
         const Int slice = r / y[1] % y[0] * window.stride[0] - window.before[0] + (window.size[0] - 1) * window.dilation[0];
         const Int row = r % y[1] * window.stride[1] - window.before[1] + (window.size[1] - 1) * window.dilation[1];
         const Int reached = (r / y[1] / y[0] * x[0] + slice) * x[1] + row + 1;
-        return {data + reached * x[2] * channels, smaller(window.stride[1] * window.stride[2], kMostAhead)};
+        return {data + reached * x[2] * channels,
+                multiplier > 1 ? 0 : smaller(window.stride[1] * window.stride[2], kMostAhead)};
     }
 
     // The row of dy behind the last one that row r of x stems from.
@@ -66,11 +79,31 @@ struct DepthwiseShape {
 
     template <class T>
     Source<T> source_x(const T* data) const {
+        const bool threes = in_threes<T>();
         const Int phases = joined<T>() > 1 ? window.stride[2] : 1;
-        Source<T> source{data, x[0], x[1], x[2], channels, multiplier, phases, 0, 0};
-        if (multiplier > 1 || phases > 1) {
+        Source<T> source{data, x[0], x[1], x[2], channels, multiplier, phases, 0, 0, 0, 0};
+        if (threes || multiplier > 1 || phases > 1) {
             source.ring_slices = smaller((window.size[0] - 1) * window.dilation[0] + 1, x[0]);
             source.ring_rows = smaller((window.size[1] - 1) * window.dilation[1] + 1, x[1]);
+        }
+        if (threes) {
+            source.first = -window.before[2];
+            source.length = (y[2] - 1) * window.stride[2] + 3;
+        }
+        return source;
+    }
+
+    // Of stride 2, columns of x are worked on in pairs: an even place of the padded row and the one behind it.
+    Int pairs() const { return (window.before[2] + x[2] - 1) / 2 - window.before[2] / 2 + 1; }
+
+    template <class T>
+    Source<T> source_dy(const T* data) const {
+        Source<T> source{data, y[0], y[1], y[2], width(), 1, 1, 0, 0, 0, 0};
+        if (in_threes<T>()) {
+            source.ring_slices = smaller((window.size[0] - 1) * window.dilation[0] / window.stride[0] + 1, y[0]);
+            source.ring_rows = smaller((window.size[1] - 1) * window.dilation[1] / window.stride[1] + 1, y[1]);
+            source.first = window.stride[2] == 1 ? window.before[2] - 2 : window.before[2] / 2 - 1;
+            source.length = window.stride[2] == 1 ? x[2] + 2 : pairs() + 1;
         }
         return source;
     }
@@ -96,14 +129,23 @@ LAMELLA_INLINE DepthwiseShape depthwise_shape(const A& x, const B& y, const Wind
     LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                                          \
     LAMELLA_REQUIRE(steps_fit(window.before, 0))
 
-// w [places, width] and bias [width] or nullptr, for joined points repeated, in blocks.
+// w [places, width] and bias [width] or nullptr, for joined points repeated, in blocks; `backward`: the columns of a row of
+// three places in the order in which they meet dx.
 template <class T>
-void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, T* to) {
-    for (Int c = 0; c < blocks.width; c += kDepthwiseStep<T>) {
-        const Int count = smaller(kDepthwiseStep<T>, blocks.width - c);
-        for (Int place = 0; place <= blocks.places; ++place, to += kDepthwiseStep<T>) {
-            const T* const from = place < blocks.places ? w + place * width : bias;
-            for (Int i = 0; i < kDepthwiseStep<T>; ++i) to[i] = from != nullptr && i < count ? from[(c + i) % width] : T(0);
+void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, bool backward, T* to) {
+    const bool whole = width == blocks.width;
+    for (Int c = 0; c < blocks.width; c += blocks.step) {
+        const Int count = smaller(blocks.step, blocks.width - c);
+        for (Int place = 0; place <= blocks.places; ++place, to += blocks.step) {
+            const Int at = backward ? place + 2 - 2 * (place % 3) : place;
+            const T* const from = place < blocks.places ? w + at * width : bias;
+            if (from == nullptr) {
+                clear(to, blocks.step);
+            } else if (whole && count == blocks.step) {
+                copy(from + c, to, count);
+            } else {
+                for (Int i = 0; i < blocks.step; ++i) to[i] = i < count ? from[(c + i) % width] : T(0);
+            }
         }
     }
 }
@@ -116,23 +158,40 @@ struct Span {
     Ahead<T> source_ahead, result_ahead;
 };
 
+template <class T>
+Threes<T> list_threes(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row,
+                      const Span<T>& span, const WeightShape& w, const WeightBlocks<T>& blocks) {
+    const Int first = slice.tap * w.rows + row.tap, step = slice.count > 1 ? slice.tap_step * w.rows : row.tap_step;
+    Threes<T> p{{},
+                0,
+                first * w.columns * w.step,
+                step * w.columns * w.step,
+                blocks.places * w.step,
+                source.vector_step(),
+                source.width(),
+                blocks.block(),
+                span.count,
+                span.source_ahead.at,
+                span.result_ahead.at};
+    for (Int i = 0; i < slice.count; ++i) {
+        for (Int j = 0; j < row.count; ++j) p.x[p.rows++] = rows.begin() + rows.row(image, slice.place(i), row.place(j));
+    }
+    return p;
+}
+
 // All points of a span; slice and row are inside the source.
 template <class T, class Result>
 void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row,
                   const Span<T>& span, const WeightShape& w, const WeightBlocks<T>& blocks, Tap* taps, const Result& result) {
     const Line& column = span.column;
+    // A window that lies above or below the source has no rows.
+    if (source.length > 0 && slice.count > 0 && row.count > 0) {
+        const Threes<T> threes = list_threes(rows, source, image, slice, row, span, w, blocks);
+        return work_on_threes(threes, span.advance, result);
+    }
     const Int width = source.width(), joined = blocks.width / width, block = blocks.block();
     const Int x_step = (source.phases == 1 ? span.advance : 1) * width * joined;
     const auto list = [&](const Line& at) { return list_taps(rows, source, image, slice, row, at, w, taps); };
-    const bool neighbours = (column.step == 1 || column.step == -1) && column.tap_step == 1 && span.advance == 1;
-    if (neighbours && column.count == 3 && joined == 1 && source.phases == 1 && column.least() >= -2 &&
-        column.most() + span.count - 1 <= source.columns + 1) {
-        const Int least = column.least(), first = column.step > 0 ? column.tap : column.tap + 2;
-        const Int count = list({least, 1, first, 1, 1});
-        return work_along<ByThrees, T>({rows.begin(), x_step, taps, count, width, block, column.step * w.step, -least,
-                                        source.columns - least, span.source_ahead, span.result_ahead},
-                                       result, span.count);
-    }
     Int begin = 0, end = span.count;  // points whose windows lie inside
     if (column.count > 0) {
         const Int room = source.columns - 1 - column.most();
@@ -146,27 +205,24 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
                 count,
                 joined_width,
                 block,
-                0,
-                0,
-                0,
                 span.source_ahead.moved(first * width),
                 span.result_ahead.moved(first * width)};
     };
     const auto alone = [&](Int point) {
         const Int count = list(column.moved(point * span.advance).inside(source.columns));
-        work_on<ByTap, T, 1>(some(point, width, count), result.moved(point));
+        work_on<T, 1>(some(point, width, count), result.moved(point));
     };
     for (Int point = 0; point < begin; ++point) alone(point);
     for (Int point = end; point < span.count; ++point) alone(point);
     if (begin == end) return;
     const Int count = list(column.moved(begin * span.advance)), groups = (end - begin) / joined;
     Points<T> points = some(begin, joined * width, count);
-    work_along<ByTap>(points, result.moved(begin).joined(joined), groups);
+    work_along(points, result.moved(begin).joined(joined), groups);
     const Int rest = (end - begin) % joined;
     if (rest > 0) {
         points = some(end - rest, rest * width, count);
         points.x += groups * x_step;
-        work_on<ByTap, T, 1>(points, result.moved(end - rest));
+        work_on<T, 1>(points, result.moved(end - rest));
     }
 }
 
@@ -179,12 +235,12 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     const WeightBlocks<T> blocks = shape.blocks<T>();
     T* const weights = static_cast<T*>(call_scratch(blocks.size() * Int{sizeof(T)}));
     if (weights == nullptr) return kOutOfMemory;
-    const Int width = shape.width(), places = shape.places(), offset = bias.size > 0 ? places * kDepthwiseStep<T> : 0;
-    fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, weights);
+    const Int width = shape.width(), places = shape.places(), offset = bias.size > 0 ? places * blocks.step : 0;
+    fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, false, weights);
     const Source<T> source = shape.source_x(x.data);
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
     const Int bytes = Arena::bytes<Tap>(places) + source.ring_bytes();
-    return in_chunks(shape.images * slices * rows, shape.grain(columns), bytes, [&](Arena arena, Int begin, Int end) {
+    return in_chunks(shape.images * slices * rows, shape.grain(shape.y), bytes, [&](Arena arena, Int begin, Int end) {
         Tap* const taps = arena.take<Tap>(places);
         SourceRows<T> read(source, arena);
         for (Int r = begin; r < end; ++r) {
@@ -223,25 +279,37 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     const WeightBlocks<T> blocks = shape.blocks<T>();
     T* const weights = static_cast<T*>(call_scratch(blocks.size() * Int{sizeof(T)}));
     if (weights == nullptr) return kOutOfMemory;
-    fill_blocks<T>(w.data, nullptr, width, blocks, weights);
-    const Source<T> source{dy.data, shape.y[0], shape.y[1], shape.y[2], width, 1, 1, 0, 0};
+    fill_blocks<T>(w.data, nullptr, width, blocks, shape.in_threes<T>() && phases == 1, weights);
+    const Source<T> source = shape.source_dy(dy.data);
     const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
     const bool direct = shape.multiplier == 1 && (joined == 1 || phases == 1);
     const Int phase_size = ceil_divide(columns, phases) * width;
-    const Int bytes = Arena::bytes<Tap>(places) + (direct ? 0 : Arena::bytes<T>(smaller(phases, columns) * phase_size));
-    return in_chunks(shape.images * slices * rows, shape.grain(columns), bytes, [&](Arena arena, Int begin, Int end) {
+    const Int buffered = direct ? 0 : smaller(phases, columns) * phase_size;
+    const Int bytes = Arena::bytes<Tap>(places) + Arena::bytes<T>(buffered) + source.ring_bytes();
+    return in_chunks(shape.images * slices * rows, shape.grain(shape.x), bytes, [&](Arena arena, Int begin, Int end) {
         Tap* const taps = arena.take<Tap>(places);
-        T* const buffer = arena.take<T>(0);
+        T* const buffer = arena.take<T>(buffered);
         SourceRows<T> read(source, arena);
         for (Int r = begin; r < end; ++r) {
             const Line slice = shape.axis(0).of_input(r / rows % slices).inside(source.slices);
             const Line row = shape.axis(1).of_input(r % rows).inside(source.rows);
             T* const to = dx.data + r * columns * shape.channels;
+            const Ahead<T> source_ahead{dy.data + shape.dy_reached(r) * shape.y[2] * width, 1};
+            if (source.length > 0 && phases == 2 && slice.count > 0 && row.count > 0) {
+                const Int begin = window.before[2] % 2;
+                const Span<T> span{{}, 1, shape.pairs(), source_ahead, {to + columns * width, direct ? 2 : 0}};
+                const Outputs<T> out{weights, 0, false, direct ? to : buffer, width};
+                const Threes<T> threes =
+                    list_threes(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks);
+                spread_threes(threes, out, begin, begin + columns);
+                if (!direct) gather_phases(buffer, 1, 0, columns, shape.channels, shape.multiplier, to);
+                continue;
+            }
             for (Int phase = 0; phase < phases && phase < columns; ++phase) {
                 const Span<T> span{shape.axis(2).of_input(phase),
                                    1,
                                    ceil_divide(columns - phase, phases),
-                                   {dy.data + shape.dy_reached(r) * shape.y[2] * width, phases == 1 ? 1 : 0},
+                                   {source_ahead.at, phases == 1 ? 1 : 0},
                                    {to + columns * width, direct && phase == 0 ? phases : 0}};
                 const Outputs<T> out{weights, 0, false, direct ? to + phase * width : buffer + phase * phase_size,
                                      direct ? phases * width : width};
@@ -264,7 +332,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     // What a chunk leaves behind, read and written again, is at most a fourth of what it reads.
     const WeightBlocks<T> blocks = shape.blocks<T>();
     const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
-    const Int grain = larger(larger(shape.grain(columns), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
+    const Int grain = larger(larger(shape.grain(shape.y), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
     const Int chunks = ceil_divide(all, grain);
     T* const partial = static_cast<T*>(call_scratch((chunks + 1) * sums * Int{sizeof(T)}));
     if (partial == nullptr) return kOutOfMemory;
@@ -282,7 +350,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
             const T* const from = dy.data + r * columns * width;
             const Span<T> span{
                 shape.axis(2).of_output(0), window.stride[2], columns, shape.x_ahead(x.data, r), {from + columns * width, 1}};
-            const WeightSums<T> into{from, width, dw, places * kDepthwiseStep<T>};
+            const WeightSums<T> into{from, width, dw, places * blocks.step};
             work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks, taps, into);
         }
     });

@@ -7,8 +7,7 @@ namespace lamella {
 namespace {
 
 // 64 bytes before AVX-512 are two vectors at least. A line that is used whole need not stay in L1: where points are 4 KiB apart
-// all of a tile's lines fall into few of its sets. Of 16 registers 15 where three taps share what they read: 4x2 sums, 3x2
-// weights, 1 of the source. On the way back 4x2 of dy, 3x2 sums, 1 of the source.
+// all of a tile's lines fall into few of its sets. Of 16 registers 11: 4x2 sums, 2 weights, 1 of the source.
 constexpr int kDepthwiseVectors = LAMELLA_VECTOR_BYTES == 64 ? 1 : 2;
 constexpr int kDepthwisePoints = 8 / kDepthwiseVectors;
 template <class T>
@@ -18,13 +17,11 @@ constexpr Int kDepthwiseStep = kDepthwiseVectors * kLanes<T>;
 // tap.
 template <class T>
 struct WeightBlocks {
-    Int places, width;
+    Int places, width, step;
 
-    Int block() const { return (places + 1) * kDepthwiseStep<T>; }
-    Int size() const { return ceil_divide(width, kDepthwiseStep<T>) * block(); }
-    Int at(Int place, Int channel) const {
-        return channel / kDepthwiseStep<T> * block() + place * kDepthwiseStep<T> + channel % kDepthwiseStep<T>;
-    }
+    Int block() const { return (places + 1) * step; }
+    Int size() const { return ceil_divide(width, step) * block(); }
+    Int at(Int place, Int channel) const { return channel / step * block() + place * step + channel % step; }
 };
 
 // What the next row of points will be the first to use, fetched while this one is worked on: `ratio` elements from `at` on for
@@ -54,9 +51,6 @@ struct Points {
     const Tap* taps;
     Int tap_count;
     Int width, block;  // block: of the weights
-    // Of three taps that read neighbours, only the first is listed; this far apart are their weights. Columns outside of
-    // [left, right), counted from the first that the first point reads, are zeros.
-    Int w_step, left, right;
     Ahead<T> source_ahead, result_ahead;
 };
 
@@ -85,116 +79,23 @@ struct WeightSums {
     WeightSums joined(Int points) const { return {dy, points * dy_step, dw, bias}; }
 };
 
-// Any list of taps. Here and below: w, or dw, are those of channel c; `part` of the last vector's lanes count, 0 is all.
-struct ByTap {
-    template <class T, int NP, int NV>
-    LAMELLA_INLINE static void sum(const Points<T>& p, const T* w, Vec<T> (&sums)[NP][NV], Int c, Int part) {
-        const Int step = p.x_step;
-        for (Int t = 0; t < p.tap_count; ++t) {
-            const T* const x = p.x + p.taps[t].x + c;
-            Vec<T> weights[NV];
-#pragma GCC unroll 2
-            for (int v = 0; v < NV; ++v) weights[v] = load(w + p.taps[t].w + v * kLanes<T>);
-#pragma GCC unroll 8
-            for (int i = 0; i < NP; ++i) {
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) sums[i][v] += load(x + i * step + v * kLanes<T>, part) * weights[v];
-            }
-        }
-    }
-
-    template <class T, int NP, int NV>
-    LAMELLA_INLINE static void add(const Points<T>& p, T* dw, const Vec<T> (&dy)[NP][NV], Int c, Int part) {
-        const Int step = p.x_step;
-        for (Int t = 0; t < p.tap_count; ++t) {
-            const T* const x = p.x + p.taps[t].x + c;
-            T* const to = dw + p.taps[t].w;
-#pragma GCC unroll 2
-            for (int v = 0; v < NV; ++v) {
-                Vec<T> sum = load(to + v * kLanes<T>);
-#pragma GCC unroll 8
-                for (int i = 0; i < NP; ++i) sum += load(x + i * step + v * kLanes<T>, part) * dy[i][v];
-                store(to + v * kLanes<T>, sum);
-            }
-        }
-    }
-};
-
-// Threes of taps that read neighbours, as points do: a window of three columns, stride and dilation 1.
-struct ByThrees {
-    template <int NP>
-    LAMELLA_INLINE static bool outside(int column, Int left, Int right) {
-        return (column < 2 && column < left) || (column >= NP && column >= right);
-    }
-
-    template <class T, int NP, int NV>
-    LAMELLA_INLINE static void sum(const Points<T>& p, const T* w, Vec<T> (&sums)[NP][NV], Int c, Int part) {
-        const Int step = p.x_step, left = p.left, right = p.right;
-        for (Int t = 0; t < p.tap_count; ++t) {
-            const T* const x = p.x + p.taps[t].x + c;
-            const T* const first = w + p.taps[t].w;
-            Vec<T> weights[3][NV];
-#pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) {
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) weights[tap][v] = load(first + tap * p.w_step + v * kLanes<T>);
-            }
-#pragma GCC unroll 10
-            for (int column = 0; column < NP + 2; ++column) {
-                if (outside<NP>(column, left, right)) continue;
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) {
-                    const Vec<T> value = load(x + column * step + v * kLanes<T>, part);
-#pragma GCC unroll 3
-                    for (int tap = 0; tap < 3; ++tap) {
-                        const int point = column - tap;
-                        if (point >= 0 && point < NP) accumulate<T>(sums[point][v], value, weights[tap][v]);
-                    }
-                }
-            }
-        }
-    }
-
-    template <class T, int NP, int NV>
-    LAMELLA_INLINE static void add(const Points<T>& p, T* dw, const Vec<T> (&dy)[NP][NV], Int c, Int part) {
-        const Int step = p.x_step, left = p.left, right = p.right;
-        for (Int t = 0; t < p.tap_count; ++t) {
-            const T* const x = p.x + p.taps[t].x + c;
-            T* const first = dw + p.taps[t].w;
-            Vec<T> sums[3][NV];
-#pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) {
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) sums[tap][v] = load(first + tap * p.w_step + v * kLanes<T>);
-            }
-#pragma GCC unroll 10
-            for (int column = 0; column < NP + 2; ++column) {
-                if (outside<NP>(column, left, right)) continue;
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) {
-                    const Vec<T> value = load(x + column * step + v * kLanes<T>, part);
-#pragma GCC unroll 3
-                    for (int tap = 0; tap < 3; ++tap) {
-                        const int point = column - tap;
-                        if (point >= 0 && point < NP) accumulate<T>(sums[tap][v], value, dy[point][v]);
-                    }
-                }
-            }
-#pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) {
-#pragma GCC unroll 2
-                for (int v = 0; v < NV; ++v) store(first + tap * p.w_step + v * kLanes<T>, sums[tap][v]);
-            }
-        }
-    }
-};
-
-// `at`: where the block of channel c begins, and c in it.
-template <class Way, class T, int NP, int NV>
+// w, or dw, of the block of channel c begins at `at`; `part` of the last vector's lanes count, 0 is all.
+template <class T, int NP, int NV>
 LAMELLA_INLINE void work_at(const Points<T>& p, const Outputs<T>& out, Int at, Int c, Int part) {
     const T* const w = out.w + at;
+    const Int step = p.x_step;
     Vec<T> sums[NP][NV] = {};
-    Way::template sum<T, NP, NV>(p, w, sums, c, part);
+    for (Int t = 0; t < p.tap_count; ++t) {
+        const T* const x = p.x + p.taps[t].x + c;
+        Vec<T> weights[NV];
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) weights[v] = load(w + p.taps[t].w + v * kLanes<T>);
+#pragma GCC unroll 8
+        for (int i = 0; i < NP; ++i) {
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; ++v) sums[i][v] += load(x + i * step + v * kLanes<T>, part) * weights[v];
+        }
+    }
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
         const Vec<T> bias = out.bias != 0 ? load(w + out.bias + v * kLanes<T>) : Vec<T>{};
@@ -207,16 +108,27 @@ LAMELLA_INLINE void work_at(const Points<T>& p, const Outputs<T>& out, Int at, I
     }
 }
 
-template <class Way, class T, int NP, int NV>
+template <class T, int NP, int NV>
 LAMELLA_INLINE void work_at(const Points<T>& p, const WeightSums<T>& into, Int at, Int c, Int part) {
+    T* const dw = into.dw + at;
+    const Int step = p.x_step;
     Vec<T> dy[NP][NV];
 #pragma GCC unroll 8
     for (int i = 0; i < NP; ++i) {
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) dy[i][v] = load(into.dy + i * into.dy_step + c + v * kLanes<T>, part);
     }
-    T* const dw = into.dw + at;
-    Way::template add<T, NP, NV>(p, dw, dy, c, part);
+    for (Int t = 0; t < p.tap_count; ++t) {
+        const T* const x = p.x + p.taps[t].x + c;
+        T* const to = dw + p.taps[t].w;
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; ++v) {
+            Vec<T> sum = load(to + v * kLanes<T>);
+#pragma GCC unroll 8
+            for (int i = 0; i < NP; ++i) sum += load(x + i * step + v * kLanes<T>, part) * dy[i][v];
+            store(to + v * kLanes<T>, sum);
+        }
+    }
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
         T* const bias = dw + into.bias + v * kLanes<T>;
@@ -228,26 +140,24 @@ LAMELLA_INLINE void work_at(const Points<T>& p, const WeightSums<T>& into, Int a
 }
 
 // By value: what is stored could otherwise be a part of the arguments, for all that the compiler knows.
-template <class Way, class T, int NP, class Result>
+template <class T, int NP, class Result>
 [[gnu::noinline]] void work_on(Points<T> p, Result result) {
     constexpr bool kWrites = __is_same(Result, Outputs<T>);
     Int c = 0, at = 0;
     for (; c + kDepthwiseStep<T> <= p.width; c += kDepthwiseStep<T>, at += p.block) {
         p.source_ahead.template prefetch<false, NP * kDepthwiseStep<T>>(NP * c);
         p.result_ahead.template prefetch<kWrites, NP * kDepthwiseStep<T>>(NP * c);
-        work_at<Way, T, NP, kDepthwiseVectors>(p, result, at, c, 0);
+        work_at<T, NP, kDepthwiseVectors>(p, result, at, c, 0);
     }
     for (; c < p.width; c += kLanes<T>, at += kLanes<T>) {
-        work_at<Way, T, NP, 1>(p, result, at, c, p.width - c < kLanes<T> ? p.width - c : 0);
+        work_at<T, NP, 1>(p, result, at, c, p.width - c < kLanes<T> ? p.width - c : 0);
     }
 }
 
-template <class Way, class T, int NP, class Result>
+template <class T, int NP, class Result>
 LAMELLA_INLINE void work_on_next(Points<T>& p, Result& result, Int& count) {
-    work_on<Way, T, NP>(p, result);
+    work_on<T, NP>(p, result);
     p.x += NP * p.x_step;
-    p.left -= NP;
-    p.right -= NP;
     p.source_ahead = p.source_ahead.moved(NP * p.width);
     p.result_ahead = p.result_ahead.moved(NP * p.width);
     result = result.moved(NP);
@@ -255,14 +165,14 @@ LAMELLA_INLINE void work_on_next(Points<T>& p, Result& result, Int& count) {
 }
 
 // `count` points side by side.
-template <class Way, class T, class Result>
+template <class T, class Result>
 void work_along(Points<T> p, Result result, Int count) {
-    while (count >= kDepthwisePoints) work_on_next<Way, T, kDepthwisePoints>(p, result, count);
+    while (count >= kDepthwisePoints) work_on_next<T, kDepthwisePoints>(p, result, count);
     if constexpr (kDepthwisePoints > 4) {
-        if (count >= 4) work_on_next<Way, T, 4>(p, result, count);
+        if (count >= 4) work_on_next<T, 4>(p, result, count);
     }
-    if (count >= 2) work_on_next<Way, T, 2>(p, result, count);
-    if (count >= 1) work_on_next<Way, T, 1>(p, result, count);
+    if (count >= 2) work_on_next<T, 2>(p, result, count);
+    if (count >= 1) work_on_next<T, 1>(p, result, count);
 }
 
 }  // namespace

@@ -60,22 +60,36 @@ struct Tap {
 };
 
 // The array that is read, [images, slices, rows, columns, channels]: in place, or row by row in a ring of copies, in which
-// each channel stands `multiplier` times and columns a multiple of `phases` apart side by side.
+// each channel stands `multiplier` times. A copy is [phase][column], with columns a multiple of `phases` apart side by side, or
+// [vector][column][lane] of the columns from `first` on, `length` of them, with zeros where the array has none.
 template <class T>
 struct Source {
     const T* data;
     Int slices, rows, columns, channels;  // channels of `data`
     Int multiplier, phases;
     Int ring_slices, ring_rows;  // 0: in place
+    Int first, length;           // length 0: by phases
 
     bool copied() const { return ring_slices > 0; }
     Int width() const { return channels * multiplier; }
+    Int vectors() const { return ceil_divide(width(), kLanes<T>); }
+    // An odd number of lines: neighbouring vectors, which a copy writes in turn, fall into different sets of L1.
+    Int vector_step() const {
+        constexpr Int kLine = 64 / Int{sizeof(T)};
+        return (ceil_divide(length * kLanes<T>, kLine) | 1) * kLine;
+    }
     // A channel is written as a whole vector, whose rest the next one covers: so much may lie behind the last.
     Int phase_size() const { return copied() ? ceil_divide(columns, phases) * width() + kLanes<T> : 0; }
-    Int row_size() const { return phases * phase_size(); }
+    Int row_size() const { return length > 0 ? vectors() * vector_step() : phases * phase_size(); }
     Int ring_bytes() const {
-        return Arena::bytes<T>(ring_slices * ring_rows * row_size()) + Arena::bytes<Int>(ring_slices * ring_rows);
+        return Arena::bytes<T>(ring_slices * ring_rows * row_size()) + Arena::bytes<Int>(ring_slices * ring_rows) +
+               (length > 0 ? Arena::bytes<T>(repeated_size()) : 0);
     }
+    // A row of `length` whose channels are repeated, on its way into vectors.
+    Int repeated_size() const { return multiplier > 1 ? columns * width() + kLanes<T> : 0; }
+    // Of the `length` columns those that the array has: [edge_before, edge_behind).
+    Int edge_before() const { return smaller(larger(-first, 0), length); }
+    Int edge_behind() const { return larger(edge_before(), smaller(columns - first, length)); }
     // In a row, counted from its begin; a place before it only if there is one phase.
     Int offset(Int place) const {
         return phases == 1 ? place * width() : place % phases * phase_size() + place / phases * width();
@@ -92,6 +106,10 @@ public:
         ring_ = arena.take<T>(count * source.row_size());
         holds_ = arena.take<Int>(count);
         for (Int i = 0; i < count; ++i) holds_[i] = -1;
+        if (source.length > 0) {
+            repeated_ = arena.take<T>(source.repeated_size());
+            for (Int v = 0; v < count * source.vectors(); ++v) clear_edges(ring_ + v * source.vector_step());
+        }
     }
 
     const T* begin() const { return source_.copied() ? ring_ : source_.data; }
@@ -110,23 +128,55 @@ public:
 
 private:
     void copy_row(const T* from, T* to) const {
-        const Int multiplier = source_.multiplier;
-        for (Int place = 0; place < source_.columns; ++place) {
-            T* at = to + source_.offset(place);
-            if (multiplier == 1) {
-                copy(from, at, source_.channels);
-                from += source_.channels;
-                continue;
+        if (source_.length > 0) {
+            if (source_.multiplier > 1) {
+                repeat(from, source_.columns * source_.channels, source_.multiplier, repeated_);
+                from = repeated_;
             }
-            for (Int c = 0; c < source_.channels; ++c, ++from, at += multiplier) {
-                const Vec<T> value = broadcast<T>(*from);
-                for (Int m = 0; m < multiplier; m += kLanes<T>) store(at + m, value);
+            return copy_by_vectors(from, to);
+        }
+        for (Int place = 0; place < source_.columns; ++place, from += source_.channels) {
+            T* const at = to + source_.offset(place);
+            if (source_.multiplier == 1) copy(from, at, source_.channels);
+            else repeat(from, source_.channels, source_.multiplier, at);
+        }
+    }
+
+    // Each element `times` times. A vector's rest is written, too.
+    static void repeat(const T* from, Int count, Int times, T* to) {
+        for (Int i = 0; i < count; ++i, to += times) {
+            const Vec<T> value = broadcast<T>(from[i]);
+            for (Int m = 0; m < times; m += kLanes<T>) store(to + m, value);
+        }
+    }
+
+    void copy_by_vectors(const T* from, T* to) const {
+        const Int width = source_.width(), step = source_.vector_step(), begin = source_.edge_before();
+        const T* x = from + (source_.first + begin) * width;
+        T* column = to + begin * kLanes<T>;
+        for (Int left = source_.edge_behind() - begin; left > 0; --left, x += width, column += kLanes<T>) {
+            T* at = column;
+            Int c = 0;
+            for (; c + 2 * kLanes<T> <= width; c += 2 * kLanes<T>, at += 2 * step) {
+                const Vec<T> first = load(x + c), second = load(x + c + kLanes<T>);
+                store(at, first);
+                store(at + step, second);
+            }
+            for (; c < width; c += kLanes<T>, at += step) {
+                store(at, load(x + c, width - c < kLanes<T> ? width - c : 0));
             }
         }
     }
 
+    // What no copy writes.
+    void clear_edges(T* vector) const {
+        clear(vector, source_.edge_before() * kLanes<T>);
+        clear(vector + source_.edge_behind() * kLanes<T>, (source_.length - source_.edge_behind()) * kLanes<T>);
+    }
+
     const Source<T>& source_;
     T* ring_ = nullptr;
+    T* repeated_ = nullptr;
     Int* holds_ = nullptr;
 };
 
