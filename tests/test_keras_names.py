@@ -12,28 +12,8 @@ LIST = Path(__file__).parent / "golden" / "keras_2.2.5_names.txt"
 ROWS = [line.partition("\t")[::2] for line in LIST.read_text().splitlines()]
 NAMES = [name for name, _ in ROWS]
 
-# How many of the 1,520 are there: raise it with every new name.
-FLOOR = 1435
-
-FIND = """
-import importlib, lamella
-lamella.install_as_keras()
-missing = []
-for name in {names!r}:
-    parts = name.split(".")
-    found = None
-    for cut in range(len(parts), 0, -1):
-        try:
-            found = importlib.import_module(".".join(parts[:cut]))
-        except ImportError as error:
-            continue
-        break
-    for part in parts[cut:]:
-        found = getattr(found, part, None)
-    if found is None:
-        missing.append(name)
-print("\\n".join(missing))
-"""
+# The most that lamella may do without, of all names.
+REFUSED = 0.03
 
 
 def run(code):
@@ -42,17 +22,6 @@ def run(code):
     return done.stdout
 
 
-def test_public_names():
-    missing = run(FIND.format(names=NAMES)).split()
-    print(f"\n{len(NAMES) - len(missing)} of {len(NAMES)} public names of Keras 2.2.5 are there")
-    assert len(NAMES) - len(missing) >= FLOOR
-
-
-# Rooms of which each name is there, or is refused with a reason.
-WHOLE = (
-    "layers", "backend", "models", "engine", "legacy", "activations", "initializers", "regularizers", "constraints", "losses",
-    "metrics", "optimizers", "objectives", "datasets", "wrappers", "applications",
-)  # fmt: skip
 LOOK = """
 import importlib, inspect, lamella
 lamella.install_as_keras()
@@ -75,11 +44,12 @@ for name in {names!r}:
 
 
 def test_each_name_is_there_or_refused_with_a_reason():
-    names = [name for name in NAMES if name.split(".")[1:] and name.split(".")[1] in WHOLE]
-    missing = set(run(LOOK.format(names=names)).split())
-    refused = {name for name in names if keras_refusals.reason(name.removeprefix("keras.")) is not None}
+    missing = set(run(LOOK.format(names=NAMES)).split())
+    refused = {name for name in NAMES if keras_refusals.reason(name.removeprefix("keras.")) is not None}
+    print(f"\n{len(NAMES) - len(missing)} of {len(NAMES)} public names of Keras 2.2.5 are there")
     assert missing - refused == set()
     assert refused <= missing, "a name that is there is refused"
+    assert len(refused) <= REFUSED * len(NAMES)
     listed = {name.removeprefix("keras.") for name in NAMES}
     assert set(keras_refusals.REASONS) <= listed and all(keras_refusals.REASONS.values())
 
@@ -90,7 +60,9 @@ def test_each_name_is_there_or_refused_with_a_reason():
         ("from keras.optimizers import TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
         ("import keras; keras.optimizers.TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
         ("from keras.backend.tensorflow_backend import py_all", "backend.tensorflow_backend.py_all", "Python's own"),
-        ("from lamella.engine.training_utils import make_batches", "engine.training_utils.make_batches", "Keras's own loop"),
+        ("from lamella.engine.training_arrays import fit_loop", "engine.training_arrays.fit_loop", "Keras's own loop"),
+        ("from keras.utils.test_utils import tf_file_io_proxy", "utils.test_utils.tf_file_io_proxy", "Google's cloud storage"),
+        ("import keras; keras.engine.saving.allow_read_from_gcs", "engine.saving.allow_read_from_gcs", "copy them first"),
     ],
 )
 def test_a_name_that_is_refused_says_why(statement, name, why):
@@ -160,17 +132,3 @@ def test_each_module_by_each_way(root, way):
 )
 def test_names_by_their_paths(lines):
     run(f"import lamella\nlamella.install_as_keras()\n{lines}")
-
-
-@pytest.mark.parametrize(
-    ("statement", "name"),
-    [
-        ("from keras.utils.io_utils import H5Dict", "keras.utils.io_utils.H5Dict"),
-        ("from lamella.utils.io_utils import H5Dict", "keras.utils.io_utils.H5Dict"),
-        ("import keras; keras.utils.H5Dict", "keras.utils.H5Dict"),
-    ],
-)
-def test_a_name_that_is_not_there_yet_says_so(statement, name):
-    """When the name is there at last, take another one."""
-    code = f"try:\n    {statement}\nexcept (ImportError, AttributeError) as error:\n    print(error)"
-    assert f"{name} of Keras 2.2.5 is not in lamella yet" in run(f"import lamella\nlamella.install_as_keras()\n{code}")

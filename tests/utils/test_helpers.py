@@ -137,13 +137,6 @@ def test_source_inputs_of_a_graph_with_many_paths():
     assert utils.get_source_inputs(x) == [a]
 
 
-def test_what_lamella_has_not_is_refused_with_a_reason():
-    with pytest.raises(ValueError, match="we expect GPUs to be available. lamella computes on the CPU"):
-        utils.multi_gpu_model(None, gpus=2)
-    with pytest.raises(ImportError, match="no model.png was written.*model.summary"):
-        utils.plot_model(None)
-
-
 def test_overwriting_is_asked_for(monkeypatch, capsys):
     answers = iter(["what", "Y", "n"])
     asked = []

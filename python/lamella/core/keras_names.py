@@ -1,4 +1,4 @@
-"""The public names of Keras 2.2.5, module by module: which object of lamella each is, and which are not there yet.
+"""The public names of Keras 2.2.5, module by module: which object of lamella each is, and which are not there.
 
 A module that Keras has and lamella has no file for is made of what other rooms list, under `lamella.` and under the alias
 `keras` alike. `keras_names.txt` holds the names: a line for each module, "." being the package itself.
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Where the names of a module of Keras are looked for; a line ending in "." is for all modules below. The first that fits counts.
 # Modules that are not here have their names themselves.
 _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("engine.saving", ("models", "saving.overwrite", "saving.preprocess", "utils.io_utils", "utils.generic_utils")),
-    ("engine.training_", ("utils.data_utils", "utils.generic_utils")),
+    ("engine.saving", ("models", "saving.preprocess", "utils.hdf5_groups", "utils.io_utils", "utils.generic_utils")),
+    ("engine.training_", ("utils.training_utils", "utils.data_utils", "utils.generic_utils")),
     ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
     ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),
     ("layers.", ("layers",)),
@@ -48,7 +48,7 @@ def find(module: str, name: str) -> object:
     """What keras.`module`.`name` is here.
 
     Raises:
-        AttributeError: Keras 2.2.5 has it and lamella does not yet, or neither has it.
+        AttributeError: Keras 2.2.5 has it and lamella does not, see `core/keras_refusals.py`, or neither has it.
     """
     if not name.startswith("__"):
         inside = f"{module}.{name}".strip(".")
@@ -63,12 +63,12 @@ def find(module: str, name: str) -> object:
             except AttributeError:
                 continue
         if _listed(module, name):
-            raise AttributeError(_not_yet(inside))
+            raise AttributeError(refusal(inside))
     raise AttributeError(f"module '{f'lamella.{module}'.rstrip('.')}' has no attribute {name!r}")
 
 
 def complete(module: str) -> None:
-    """Let a module of lamella, named as one of Keras's, show the names that stand elsewhere, and say which are not there yet."""
+    """Let a module of lamella, named as one of Keras's, show the names that stand elsewhere, and say why one is not there."""
     there = sys.modules[module]
     setattr(there, "__getattr__", functools.partial(find, module.removeprefix("lamella.")))
     if not hasattr(there, "__path__"):
@@ -80,7 +80,7 @@ def find_spec(fullname: str) -> ModuleSpec | None:
     """The spec of a module that Keras has and lamella has no file for; None if Keras has none, either.
 
     Raises:
-        ImportError: Keras 2.2.5 has this module, or this name, and lamella does not yet.
+        ImportError: Keras 2.2.5 has this module, or this name, and lamella does not.
     """
     module = fullname.removeprefix("lamella.")
     if _available(module):
@@ -89,7 +89,7 @@ def find_spec(fullname: str) -> ModuleSpec | None:
         return ModuleSpec(fullname, _Loader(), is_package=True)  # type: ignore[arg-type]
     parent, _, name = module.rpartition(".")
     if module in modules() or _listed(parent, name):
-        raise ImportError(_not_yet(module), name=fullname)
+        raise ImportError(refusal(module), name=fullname)
     return None
 
 
@@ -138,6 +138,6 @@ def _available(module: str) -> bool:
     return any(_available(path) if path in modules() else _there(module, name) for name, path in inside.items())
 
 
-def _not_yet(name: str) -> str:
-    why = reason(name)
-    return f"keras.{name} of Keras {KERAS_VERSION} is not in lamella{' yet' if why is None else f': {why}'}"
+def refusal(name: str) -> str:
+    """What an error says of a name that lamella does without, see `core/keras_refusals.py`."""
+    return f"keras.{name} of Keras {KERAS_VERSION} is not in lamella: {reason(name)}"

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from lamella.core import keras_names, lazy
+from lamella.core import keras_names, keras_refusals, lazy
 from lamella.core.atomic import Scope
-from lamella.core.release import KERAS_VERSION
 
 T = TypeVar("T")
 
@@ -119,8 +118,8 @@ def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -
 def _hint(room: str, name: object, custom_objects: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or len(name) > _LONGEST:
         return ""
-    if name in keras_names.modules().get(room, ()):
-        return f" ({room}.{name} of Keras {KERAS_VERSION} is not in lamella yet)"
+    if keras_refusals.reason(f"{room}.{name}") is not None:
+        return f" ({keras_names.refusal(f'{room}.{name}')})"
     # Whoever writes Relu or DENSE means the name in other letters.
     listed = [name for home in _HOMES.get(room, ()) for name in lazy.listed(home)]
     known = {known.lower(): known for known in [*listed, *sorted(_rooms.get(room, ())), *get_custom_objects(), *custom_objects]}

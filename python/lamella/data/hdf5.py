@@ -25,12 +25,6 @@ class HDF5Matrix:
         normalizer: Function that is applied to the rows that were read. It may change their shape and dtype, which are taken
             from the first row.
 
-    Attributes:
-        shape: Shape of the rows after the normalizer.
-        dtype: Their dtype.
-        ndim: Their number of axes.
-        size: Their number of elements.
-
     Raises:
         FileNotFoundError: The file does not exist.
         OSError: The file cannot be read as HDF5.
@@ -61,10 +55,28 @@ class HDF5Matrix:
         if not 0 <= self.start <= self.end <= rows:
             raise ValueError(f"HDF5Matrix: expected 0 <= start <= end <= {rows} rows of {dataset!r}, got {start} and {end}")
         first = self._read(slice(self.start, min(self.start + 1, self.end)))
-        self.shape: tuple[int, ...] = (self.end - self.start, *np.shape(first)[1:])
-        self.dtype: np.dtype[Any] = np.dtype(first.dtype)
-        self.ndim = len(self.shape)
-        self.size = int(np.prod(self.shape))
+        self._row_shape: tuple[int, ...] = np.shape(first)[1:]
+        self._dtype: np.dtype[Any] = np.dtype(first.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the rows as they are handed out."""
+        return (self.end - self.start, *self._row_shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the rows as they are handed out."""
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of `shape`."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements of all rows."""
+        return int(np.prod(self.shape))
 
     @property
     def data(self) -> Any:

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from lamella.utils.generic_utils import get_custom_objects as get_custom_objects
     from lamella.utils.generic_utils import serialize_keras_object as serialize_keras_object
     from lamella.utils.image_dataset_utils import image_dataset_from_directory as image_dataset_from_directory
+    from lamella.utils.io_utils import H5Dict as H5Dict
     from lamella.utils.io_utils import HDF5Matrix as HDF5Matrix
+    from lamella.utils.layer_utils import convert_all_kernels_in_model as convert_all_kernels_in_model
     from lamella.utils.layer_utils import get_source_inputs as get_source_inputs
     from lamella.utils.layer_utils import print_summary as print_summary
     from lamella.utils.multi_gpu_utils import multi_gpu_model as multi_gpu_model
     from lamella.utils.np_utils import normalize as normalize
     from lamella.utils.np_utils import to_categorical as to_categorical
+    from lamella.utils.vis_utils import model_to_dot as model_to_dot
     from lamella.utils.vis_utils import plot_model as plot_model
 
 _lazy.attach(__name__)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import sleep
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
+
+import numpy as np
 
 from lamella.callbacks.progbar import Progbar
 from lamella.core.files import Removing
@@ -18,7 +20,18 @@ from lamella.core.warn import warn
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from lamella.data.sequence import Sequence
 
-__all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "get_file", "validate_file"]
+__all__ = [
+    "GeneratorEnqueuer",
+    "OrderedEnqueuer",
+    "Sequence",
+    "SequenceEnqueuer",
+    "get_file",
+    "get_index",
+    "init_pool",
+    "init_pool_generator",
+    "next_sample",
+    "validate_file",
+]
 
 _CHUNK = 1 << 18
 # Seconds without a byte until a server counts as gone.
@@ -243,6 +256,33 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
             raise ValueError(f"get_file: expected the hash {wanted} from {origin}, got {digest.hexdigest()}")
         os.chmod(beside, 0o644)
         os.replace(beside, path)
+
+
+# What the processes of a pool of one's own share, by number.
+_shared: Mapping[int, Any] = {}
+
+
+def init_pool(seqs: Mapping[int, Any]) -> None:
+    """For the processes of a multiprocessing.Pool: the Sequences, by number, from which `get_index` takes batches."""
+    global _shared
+    _shared = seqs
+
+
+def init_pool_generator(gens: Mapping[int, Any], random_seed: int | None = None) -> None:
+    """As `init_pool`, for the generators of `next_sample`; random_seed seeds np.random, in each process differently."""
+    init_pool(gens)
+    if random_seed is not None:
+        np.random.seed(random_seed + os.getpid())
+
+
+def get_index(uid: int, i: int) -> Any:
+    """Batch i of the Sequence with the number `uid`, see `init_pool`."""
+    return _shared[uid][i]
+
+
+def next_sample(uid: int) -> Any:
+    """The next batch of the generator with the number `uid`, see `init_pool_generator`."""
+    return next(_shared[uid])
 
 
 def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:

@@ -1,12 +1,53 @@
-"""Files: datasets in the place of arrays, and who is asked before one is overwritten."""
+"""Files: datasets in the place of arrays, HDF5 in a stream, and who is asked before a file is overwritten."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+from typing import Any, BinaryIO, TypeVar
+
 from lamella.core.keras_names import complete as _complete
 from lamella.data.hdf5 import HDF5Matrix
+from lamella.saving.formats.h5 import HEADER_LIMIT as HDF5_OBJECT_HEADER_LIMIT
 from lamella.saving.overwrite import ask_to_proceed_with_overwrite
+from lamella.utils.h5_dict import H5Dict
 
-__all__ = ["HDF5Matrix", "ask_to_proceed_with_overwrite"]
+__all__ = [
+    "H5Dict", "HDF5Matrix", "HDF5_OBJECT_HEADER_LIMIT", "ask_to_proceed_with_overwrite", "h5dict", "load_from_binary_h5py",
+    "save_to_binary_h5py",
+]  # fmt: skip
+
+h5dict = H5Dict
+
+T = TypeVar("T")
+
+
+def load_from_binary_h5py(load_function: Callable[[Any], T], stream: BinaryIO) -> T:
+    """What `load_function` returns for the h5py.File whose bytes `stream` holds.
+
+    Raises:
+        OSError: For bytes that are no HDF5 file.
+
+    Source: Keras 2.2.5.
+    """
+    import h5py
+
+    with h5py.File(io.BytesIO(stream.read()), "r") as file:
+        return load_function(file)
+
+
+def save_to_binary_h5py(save_function: Callable[[Any], T], stream: BinaryIO) -> T:
+    """Hands `save_function` an empty h5py.File, writes the file's bytes to `stream`, and returns what the function returned.
+
+    Source: Keras 2.2.5.
+    """
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        returned = save_function(file)
+    stream.write(buffer.getvalue())
+    return returned
 
 
 _complete(__name__)

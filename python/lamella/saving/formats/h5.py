@@ -99,7 +99,7 @@ def write(contents: Contents, group: h5py.Group) -> None:
 def _write_layers(contents: Contents, group: h5py.Group) -> None:
     for entry in contents.layers:
         _check_name(entry.name, f"the layer '{entry.name}'")
-    _write_names(group, "layer_names", [entry.name for entry in contents.layers])
+    write_names(group, "layer_names", [entry.name for entry in contents.layers])
     group.attrs["backend"] = (contents.backend or "").encode()
     group.attrs["keras_version"] = contents.keras_version.encode()
     for entry in contents.layers:
@@ -115,12 +115,12 @@ def _write_entry(group: h5py.Group, entry: Entry) -> None:
 
 
 def _write_arrays(group: h5py.Group, arrays: Sequence[Named]) -> None:
-    _write_names(group, "weight_names", [name for name, _ in arrays])
+    write_names(group, "weight_names", [name for name, _ in arrays])
     for name, array in arrays:
         group.create_dataset(name, data=array)
 
 
-def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
+def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
     """As one attribute, or as attribute0, attribute1 ... where one would be too long for HDF5."""
     encoded = [name.encode() for name in names]
     long = [name for name, text in zip(names, encoded) if len(text) > HEADER_LIMIT]

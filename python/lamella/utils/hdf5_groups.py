@@ -1,0 +1,77 @@
+"""Functions of keras.engine.saving that converters of model files call: weights to groups of HDF5 and back, models to bytes."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from lamella import saving
+from lamella.core.protocols import SavedModel
+from lamella.graph.layer import Layer
+from lamella.saving.formats.h5 import write_names
+from lamella.saving.guards.hdf5 import Reader
+
+if TYPE_CHECKING:
+    import h5py
+
+
+def save_attributes_to_hdf5_group(group: h5py.Group, name: str, data: Sequence[str | bytes]) -> None:
+    """Writes a list of texts as an attribute, or as name0, name1 ... where one would be too long for HDF5.
+
+    Raises:
+        ValueError: For one text that is too long; Keras 2.2.5 raises RuntimeError.
+    """
+    write_names(group, name, [text.decode() if isinstance(text, bytes) else text for text in data])
+
+
+def load_attributes_from_hdf5_group(group: h5py.Group, name: str) -> list[str]:
+    """The list of texts that `save_attributes_to_hdf5_group` wrote; an empty one if there is none."""
+    return Reader(group.file.filename, None).names(group, name) or []
+
+
+def save_weights_to_hdf5_group(group: h5py.Group, layers: Sequence[Layer]) -> None:
+    """Writes the weights of layers, in the layout of Keras 2."""
+    saving.save_weights(_model_of(layers), group)
+
+
+def load_weights_from_hdf5_group(f: h5py.Group, layers: Sequence[Layer], reshape: bool = False) -> None:
+    """Sets the weights of layers from a group, in order; layers without weights are passed over.
+
+    Raises:
+        ValueError: If they do not fit; nothing is set then.
+    """
+    saving.load_weights(_model_of(layers), f, reshape=reshape)
+
+
+def load_weights_from_hdf5_group_by_name(
+    f: h5py.Group, layers: Sequence[Layer], skip_mismatch: bool = False, reshape: bool = False
+) -> None:
+    """Sets the weights of those layers whose names are in a group.
+
+    Raises:
+        ValueError: If they do not fit, unless skip_mismatch is given.
+    """
+    saving.load_weights(_model_of(layers), f, by_name=True, skip_mismatch=skip_mismatch, reshape=reshape)
+
+
+def pickle_model(model: Any) -> dict[str, bytes]:
+    """A model as what can be pickled. Its form is lamella's own, as Keras's is Keras's own."""
+    return {"model": pickle.dumps(model)}
+
+
+def unpickle_model(state: dict[str, bytes]) -> Any:
+    """The model of which `pickle_model` made `state`. As any pickle, it may run code: take none from strangers."""
+    return pickle.loads(state["model"])
+
+
+@dataclass
+class _Layers:
+    """What saving asks of a model to write or read its weights alone."""
+
+    layers: Sequence[Layer]
+
+
+def _model_of(layers: Sequence[Layer]) -> SavedModel:
+    return cast(SavedModel, _Layers(layers))

@@ -1,0 +1,61 @@
+"""Small functions of keras.engine.training_utils that loops of people's own call. Source: Keras 2.2.5."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lamella.data import sequence
+
+T = TypeVar("T")
+
+
+def make_batches(size: int, batch_size: int) -> list[tuple[int, int]]:
+    """(start, stop) of each batch of `size` samples; the last one may be shorter."""
+    return [(start, min(start + batch_size, size)) for start in range(0, size, batch_size)]
+
+
+def batch_shuffle(index_array: NDArray[Any], batch_size: int) -> NDArray[Any]:
+    """A copy with its whole batches in another order, by np.random; what is left of the last one stays at the end."""
+    whole = len(index_array) // batch_size * batch_size
+    batches = index_array[:whole].reshape(-1, batch_size).copy()
+    np.random.shuffle(batches)
+    return np.concatenate([batches.ravel(), index_array[whole:]])
+
+
+def is_sequence(seq: object) -> bool:
+    """Whether it has the methods of a Sequence."""
+    return sequence.is_sequence(seq)
+
+
+def is_generator_or_sequence(x: object) -> bool:
+    """Whether it is a generator of Python or a Sequence."""
+    return inspect.isgenerator(x) or is_sequence(x)
+
+
+def iter_sequence_infinite(seq: Iterable[T]) -> Iterator[T]:
+    """Its batches, again and again."""
+    while True:
+        yield from seq
+
+
+def should_run_validation(validation_freq: int | Collection[int], epoch: int) -> bool:
+    """Whether fit validates after the epoch, which counts from 0.
+
+    Args:
+        validation_freq: After every n-th epoch, or after the epochs of a list, which count from 1.
+
+    Raises:
+        ValueError: For a number below 1, and for what is neither.
+    """
+    if isinstance(validation_freq, int):
+        if validation_freq < 1:
+            raise ValueError("`validation_freq` can not be less than 1.")
+        return (epoch + 1) % validation_freq == 0
+    if not isinstance(validation_freq, Collection):
+        raise ValueError("`validation_freq` must be an Integer or `collections.Container` (e.g. list, tuple, etc.)")
+    return epoch + 1 in validation_freq
