@@ -132,3 +132,66 @@ def test_each_module_by_each_way(root, way):
 )
 def test_names_by_their_paths(lines):
     run(f"import lamella\nlamella.install_as_keras()\n{lines}")
+
+
+STARS = """
+import collections, os, lamella, numpy
+lamella.install_as_keras()
+from lamella.core import keras_imports
+def star(module):
+    names = {}
+    exec(f"from keras.{module} import *", names)
+    return names
+callbacks = star("callbacks")
+assert callbacks["np"] is numpy and callbacks["K"] is lamella.backend and callbacks["os"] is os
+assert callbacks["OrderedDict"] is collections.OrderedDict and callbacks["ModelCheckpoint"] is lamella.callbacks.ModelCheckpoint
+for module in keras_imports.modules():
+    missing = [name for name in keras_imports.shown(module) if name not in star(module)]
+    assert missing == [], (module, missing)
+core = star("layers.core")
+assert core["np"] is numpy and core["K"] is lamella.backend and core["Dense"] is lamella.layers.Dense
+assert core["initializers"] is lamella.initializers and "Conv2D" not in core
+assert star("models")["h5py"].File and star("losses")["mse"] is lamella.losses.mse
+assert "np" not in star("layers") and "os" not in star("models")
+import keras
+assert keras.callbacks.K is lamella.backend and keras.layers.core.np is numpy
+"""
+
+
+def test_star_imports_bring_what_keras_imports():
+    run(STARS)
+
+
+def test_star_imports_of_lamella_bring_its_own_names_only():
+    run(
+        "from lamella.callbacks import *\nassert 'EarlyStopping' in globals() and 'np' not in globals() and 'K' not in globals()"
+    )
+
+
+EACH = """
+import importlib, sys, lamella
+lamella.install_as_keras()
+import keras
+for module in {modules!r}:
+    at = keras
+    for part in module.split(".") if module else ():
+        at = getattr(at, part)
+    path = f"keras.{{module}}".rstrip(".")
+    assert importlib.import_module(path) is at, path
+    if module:
+        parent, _, last = path.rpartition(".")
+        names = {{}}
+        exec(f"from {{parent}} import {{last}} as m", names)
+        assert names["m"] is at, path
+        exec(f"import {{path}} as m", names)
+        assert names["m"] is at, path
+        assert at is sys.modules[f"lamella.{{module}}"], path
+"""
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_each_module_is_an_attribute_of_its_package(reverse):
+    """Without an import of its own; and each other way of importing finds the same module."""
+    found = sorted(keras_names.modules(), reverse=reverse)
+    assert len(found) >= 75 and {"objectives", "engine.topology", "layers.normalization", "legacy.interfaces"} <= set(found)
+    run(EACH.format(modules=found))

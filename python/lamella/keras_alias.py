@@ -11,7 +11,8 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from lamella.core import config
+from lamella.core import config, keras_imports
+from lamella.core.keras_json import apply_keras_json
 from lamella.core.release import KERAS_VERSION
 
 # Packages that resolve to lamella, and the rooms that they show.
@@ -31,6 +32,9 @@ _INSTEAD = {
 
 def install_as_keras(dialect: str = "keras2") -> ModuleType:
     """Make `import keras`, every keras.x.y that exists here, keras_applications and keras_preprocessing resolve to lamella.
+
+    Keras's settings file, keras.json in $KERAS_HOME or ~/.keras, is read at this moment: its floatx, epsilon and
+    image_data_format hold from then on. `import lamella` alone reads no such file, and none is ever written.
 
     Args:
         dialect: "keras2": the names and rules of Keras 2.2.5. "tf": those of tf.keras in TensorFlow 2.0 to 2.15, for scripts
@@ -53,6 +57,8 @@ def install_as_keras(dialect: str = "keras2") -> ModuleType:
             if name in ("keras", "tensorflow") and name in sys.modules:
                 raise RuntimeError(f"install_as_keras: another {name} is already imported; call this before `import {name}`")
         sys.meta_path.insert(0, _finder)
+        if not config.is_keras():  # a worker has its parent's settings already
+            apply_keras_json()
         config.set_dialect(dialect)
         config.set_is_keras()
         _finder.roots = roots
@@ -103,6 +109,8 @@ class _Loader(Loader):
             return _TensorFlow(spec.name)
         module = importlib.import_module(f"lamella.{room if _exists(f'lamella.{room}') else _shown(room)}")
         spec.loader_state = module.__spec__
+        if _finder.roots is _ROOTS:
+            keras_imports.show_to_stars(module, room)
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -1,10 +1,13 @@
 """K.placeholder, K.function with updates, K.shape of a symbolic tensor, branches of functions, inputs that hold a value."""
 
+import json
+import pickle
+
 import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import BatchNormalization, Dense, Dropout, Input, InputLayer
+from lamella.layers import BatchNormalization, Dense, Dropout, Input, InputLayer, Lambda, Reshape
 from lamella.models import Model, Sequential, clone_model
 
 RNG = np.random.default_rng(0)
@@ -193,6 +196,33 @@ def test_shapes_in_the_words_of_tensorflow():
         with pytest.raises(ValueError, match="set_shape: .* contradicts the shape"):
             y.set_shape(shape)
     assert y.shape == (None, 5, 3)
+
+
+def test_sizes_in_the_words_of_tensorflow_1():
+    x = Input((4, 3))
+    for shape in (x.shape, x.get_shape()):
+        assert shape[2].value == 3 and type(shape[2].value) is int and int(shape[-1]) == 3 and shape[1].value * 2 == 8
+        assert shape[0] is None and shape[1:].as_list() == [4, 3] and shape[1:] == (4, 3) and repr(shape) == "(None, 4, 3)"
+    # Everything that iterates, and Keras's own words, have plain ints.
+    assert [type(size) for size in x.shape[1:]] == [int, int] and json.dumps([x.shape, x.shape[1]]) == "[[null, 4, 3], 4]"
+    for shape in (K.int_shape(x), x._keras_shape):
+        assert shape == (None, 4, 3) and type(shape) is tuple and type(shape[1]) is int
+    assert pickle.loads(pickle.dumps(x.shape)) == x.shape
+    y = Dense(x.shape[-1].value)(Reshape((x.shape[1] * x.shape[2],))(x))
+    again = Model.from_config(json.loads(json.dumps(Model(x, y).get_config())))
+    assert again.output_shape == (None, 3) and again.layers[1].target_shape == (12,)
+
+
+def test_random_numbers_for_a_batch_of_any_size():
+    mean = Input((2,))
+
+    def sample(mean):
+        return mean + 0.1 * K.random_normal((K.shape(mean)[0], 2), mean=1.0)
+
+    for model in (Model(mean, Lambda(sample)(mean)), Model(mean, sample(mean))):
+        drawn = model.predict(np.zeros((300, 2)), batch_size=100)
+        assert drawn.shape == (300, 2) and len(np.unique(drawn)) > 590
+        assert abs(drawn.mean() - 0.1) < 0.02 and abs(drawn.std() - 0.1) < 0.02
 
 
 def test_branches_that_are_functions():

@@ -64,6 +64,10 @@ def find(module: str, name: str) -> object:
                 continue
         if _listed(module, name):
             raise AttributeError(refusal(inside))
+        from lamella.core import keras_imports  # which imports this module
+
+        if name in keras_imports.shown(module):
+            return keras_imports.find(name)
     raise AttributeError(f"module '{f'lamella.{module}'.rstrip('.')}' has no attribute {name!r}")
 
 
@@ -109,7 +113,9 @@ class _KerasModule(ModuleType):
 
     def __getattr__(self, name: str) -> object:
         if name == "__all__":
-            return dir(self)
+            from lamella.core import keras_imports
+
+            return [*dir(self), *keras_imports.shown(self.__name__.removeprefix("lamella."))]
         return find(self.__name__.removeprefix("lamella."), name)
 
     def __dir__(self) -> list[str]:

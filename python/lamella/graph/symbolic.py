@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex, overload
 
 from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Dim, Shape
@@ -16,8 +16,30 @@ if TYPE_CHECKING:
 History = tuple["Layer", int, int]
 
 
+class Dimension(int):
+    """A size, with the `value` that scripts for TensorFlow 1 ask of one."""
+
+    @property
+    def value(self) -> int:
+        return int(self)
+
+
 class TensorShape(tuple[Dim, ...]):
-    """A shape, with what scripts for TensorFlow ask of one. None is free."""
+    """A shape, with what scripts for TensorFlow ask of one. None is free.
+
+    It is a tuple of ints and None, of which an index gives a Dimension, and a slice a TensorShape. A free size is None itself and
+    has no `value`.
+    """
+
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> Dim: ...
+    @overload
+    def __getitem__(self, key: slice) -> TensorShape: ...
+    def __getitem__(self, key: SupportsIndex | slice) -> Dim | TensorShape:
+        found = super().__getitem__(key)
+        if isinstance(found, tuple):
+            return TensorShape(found)
+        return None if found is None else Dimension(found)
 
     def as_list(self) -> list[Dim]:
         return list(self)
@@ -49,14 +71,14 @@ class Symbolic(GraphTensor):
     __array_ufunc__ = None  # ndarray + Symbolic asks Symbolic
 
     def __init__(self, shape: Shape, dtype: str, name: str) -> None:
-        self.shape = shape
+        self.shape: Shape = TensorShape(shape)
         self.dtype = dtype
         self.name = name
         self._keras_history: History  # (layer, node index, tensor index), set by the layer that makes the tensor
 
     @property
     def _keras_shape(self) -> Shape:
-        return self.shape
+        return tuple(self.shape)
 
     @property
     def _uses_learning_phase(self) -> bool:
@@ -82,7 +104,7 @@ class Symbolic(GraphTensor):
         given = tuple(shape)
         if len(given) != len(self.shape) or any(a is not None and b not in (None, a) for a, b in zip(given, self.shape)):
             raise ValueError(f"set_shape: {given} contradicts the shape {self.shape} of '{self.name}'")
-        self.shape = tuple(b if a is None else a for a, b in zip(given, self.shape))
+        self.shape = TensorShape(b if a is None else a for a, b in zip(given, self.shape))
 
     @property
     def op(self) -> Operation:

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamella.callbacks.progbar import Progbar
 from lamella.core.files import Removing
+from lamella.core.keras_json import keras_home
 from lamella.core.keras_names import complete as _complete
 from lamella.core.warn import warn
 from lamella.data.enqueuers import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
@@ -108,7 +109,7 @@ def get_file(
 
 def cache_path(*parts: str, cache_dir: str | None = None) -> str:
     """The path of a file or directory in the cache: cache_dir, else $KERAS_HOME, else ~/.keras; a leading ~ is the user's home."""
-    return os.path.join(os.path.expanduser(cache_dir or os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")), *parts)
+    return os.path.join(os.path.expanduser(cache_dir) if cache_dir else keras_home(), *parts)
 
 
 def _is_there(path: str, wanted: str | None, algorithm: str) -> bool:

@@ -1,0 +1,166 @@
+"""What modules of Keras 2.2.5 import, and so show: `from keras.callbacks import *` brings `np`, and scripts use it.
+
+What lamella does without (TensorFlow, six, requests, PyYAML) and Keras's checks of arguments are left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Mapping
+from types import FunctionType, ModuleType
+
+from lamella.core import keras_names
+
+# The names that each module shows beside its own.
+_SHOWN: Mapping[str, str] = {
+    "activations": "K deserialize_keras_object warnings",
+    "backend.common": "np",
+    "callbacks": "Iterable K OrderedDict csv defaultdict deque io json np os time warnings",
+    "constraints": "K deserialize_keras_object serialize_keras_object",
+    "datasets.boston_housing": "get_file np",
+    "datasets.cifar": "sys",
+    "datasets.cifar10": "K get_file np os",
+    "datasets.cifar100": "K get_file np os",
+    "datasets.fashion_mnist": "get_file gzip np os",
+    "datasets.imdb": "get_file json np warnings",
+    "datasets.mnist": "get_file np",
+    "datasets.reuters": "get_file json np warnings",
+    "engine.base_layer": (
+        "K count_params has_arg initializers interfaces is_all_none object_list_uid re to_list unpack_singleton"
+    ),
+    "engine.input_layer": "K interfaces unpack_singleton",
+    "engine.network": (
+        "K ask_to_proceed_with_overwrite copy get_source_inputs h5py has_arg interfaces json np object_list_uid os "
+        "saving to_list unpack_singleton warnings"
+    ),
+    "engine.saving": (
+        "K ask_to_proceed_with_overwrite conv_utils h5py inspect json load_from_binary_h5py np optimizers os "
+        "save_to_binary_h5py tempfile warnings wraps"
+    ),
+    "engine.sequential": "Input K Model copy h5py network warnings",
+    "engine.training": (
+        "K copy interfaces is_generator_or_sequence losses metrics_module np optimizers slice_arrays to_list "
+        "unpack_singleton warnings"
+    ),
+    "engine.training_arrays": "K batch_shuffle cbks make_batches np should_run_validation slice_arrays to_list unpack_singleton",
+    "engine.training_generator": (
+        "K cbks is_sequence iter_sequence_infinite np should_run_validation to_list unpack_singleton warnings"
+    ),
+    "engine.training_utils": "K collections copy inspect losses np to_list warnings",
+    "initializers": "K deserialize_keras_object np serialize_keras_object",
+    "layers.advanced_activations": "K activations constraints initializers interfaces regularizers to_list",
+    "layers.convolutional": "K activations constraints conv_utils initializers interfaces regularizers transpose_shape",
+    "layers.convolutional_recurrent": (
+        "K activations constraints conv_utils has_arg initializers interfaces np regularizers to_list transpose_shape warnings"
+    ),
+    "layers.core": (
+        "K activations constraints copy deserialize_keras_object func_dump func_load has_arg initializers "
+        "interfaces np python_types regularizers warnings"
+    ),
+    "layers.cudnn_recurrent": "K constraints initializers namedtuple regularizers",
+    "layers.embeddings": "K constraints initializers interfaces regularizers to_list",
+    "layers.local": "K activations constraints conv_utils initializers interfaces regularizers",
+    "layers.merge": "K",
+    "layers.noise": "K interfaces np",
+    "layers.normalization": "K constraints initializers interfaces regularizers",
+    "layers.pooling": "K conv_utils interfaces",
+    "layers.recurrent": "K activations constraints has_arg initializers interfaces np regularizers to_list warnings",
+    "layers.wrappers": "K copy has_arg object_list_uid recurrent",
+    "legacy.interfaces": "functools np warnings",
+    "legacy.layers": "K activations constraints conv_utils initializers np regularizers to_list warnings",
+    "losses": "K deserialize_keras_object serialize_keras_object",
+    "metrics": "K deserialize_keras_object serialize_keras_object",
+    "models": "K Model h5py has_arg to_list",
+    "objectives": "K deserialize_keras_object serialize_keras_object",
+    "optimizers": "K copy deserialize_keras_object interfaces serialize_keras_object",
+    "regularizers": "K deserialize_keras_object serialize_keras_object",
+    "utils.conv_utils": "K np",
+    "utils.data_utils": (
+        "abstractmethod closing hashlib np os queue random shutil sys tarfile threading time warnings zipfile"
+    ),
+    "utils.generic_utils": "binascii codecs collections inspect np python_types sys time",
+    "utils.io_utils": "contextlib defaultdict h5py np pickle sys",
+    "utils.layer_utils": "K np",
+    "utils.multi_gpu_utils": "K Model clone_model concatenate to_list",
+    "utils.np_utils": "np",
+    "utils.test_utils": "BytesIO Input K has_arg np os",
+    "utils.vis_utils": "Model os",
+    "wrappers.scikit_learn": "copy has_arg np to_categorical to_list types",
+}
+
+# Where they are: modules as they are called, and names of modules.
+_MODULES = {
+    "K": "lamella.backend",
+    "cbks": "lamella.callbacks",
+    "interfaces": "lamella.legacy.interfaces",
+    "metrics_module": "lamella.metrics",
+    "network": "lamella.engine.network",
+    "np": "numpy",
+    "python_types": "types",
+    "recurrent": "lamella.layers.recurrent",
+    "saving": "lamella.engine.saving",
+    "conv_utils": "lamella.utils.conv_utils",
+    "activations": "lamella.activations",
+    "constraints": "lamella.constraints",
+    "initializers": "lamella.initializers",
+    "losses": "lamella.losses",
+    "optimizers": "lamella.optimizers",
+    "regularizers": "lamella.regularizers",
+}
+_NAMES = {
+    "io": "BytesIO",
+    "lamella": "Input Model",
+    "collections.abc": "Iterable",
+    "collections": "OrderedDict defaultdict deque namedtuple",
+    "abc": "abstractmethod",
+    "lamella.utils.io_utils": "ask_to_proceed_with_overwrite load_from_binary_h5py save_to_binary_h5py",
+    "lamella.engine.training_utils": (
+        "batch_shuffle is_generator_or_sequence is_sequence iter_sequence_infinite make_batches should_run_validation"
+    ),
+    "lamella.models": "clone_model",
+    "contextlib": "closing",
+    "lamella.layers.merge": "concatenate",
+    "lamella.utils.layer_utils": "count_params get_source_inputs",
+    "lamella.utils.generic_utils": (
+        "deserialize_keras_object func_dump func_load has_arg is_all_none object_list_uid serialize_keras_object "
+        "slice_arrays to_list transpose_shape unpack_singleton"
+    ),
+    "lamella.utils.data_utils": "get_file",
+    "lamella.utils.np_utils": "to_categorical",
+    "functools": "wraps",
+}
+
+
+def modules() -> list[str]:
+    """The modules that show names which they import."""
+    return list(_SHOWN)
+
+
+def shown(module: str) -> list[str]:
+    """The names that keras.`module` imports from elsewhere."""
+    return _SHOWN.get(module, "").split()
+
+
+def find(name: str) -> object:
+    """The module or object that modules of Keras import as `name`."""
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    home = next((home for home, names in _NAMES.items() if name in names.split()), None)
+    return importlib.import_module(name) if home is None else getattr(importlib.import_module(home), name)
+
+
+def show_to_stars(module: ModuleType, room: str) -> None:
+    """Let `from module import *` bring these names, too; a module that looks up no names yet, does so from now on.
+
+    Args:
+        module: One of lamella's, which keras.`room` stands for.
+    """
+    if not shown(room) or isinstance(getattr(type(module), "__getattr__", None), FunctionType):
+        return  # nothing to show, or the module's class does it
+    vars(module).setdefault("__getattr__", functools.partial(keras_names.find, room))
+    own = getattr(module, "__all__", None)
+    if own is None:
+        named = (name for name in keras_names.modules()[room] if hasattr(module, name))
+        own = [*(name for name in vars(module) if not name.startswith("_")), *sorted(named)]
+    setattr(module, "__all__", list(dict.fromkeys([*own, *shown(room)])))
