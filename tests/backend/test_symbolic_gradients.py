@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, Masking
+from lamella.layers import (
+    LSTM,
+    AlphaDropout,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianDropout,
+    Input,
+    Masking,
+)
 from lamella.models import Model, Sequential
 
 RNG = np.random.default_rng(5)
@@ -108,6 +119,72 @@ def test_the_learning_phase_counts():
     run = K.function([x, K.learning_phase()], [g])
     assert run([np.ones((4, 50)), 0])[0].tolist() == np.ones((4, 50)).tolist()
     assert set(np.unique(run([np.ones((4, 50)), 1])[0])) == {0.0, 2.0}
+
+
+NOISY = {
+    "dropout": lambda x: Dropout(0.5)(x),
+    "seeded": lambda x: Dropout(0.5, seed=3)(x),
+    "gaussian": lambda x: GaussianDropout(0.5)(x),
+    "alpha": lambda x: AlphaDropout(0.5)(x),
+    "of K": lambda x: K.in_train_phase(K.dropout(x, 0.5), x),
+    "normal": lambda x: x * K.random_normal(K.shape(x)),
+    "nested": lambda x: Sequential([Dropout(0.5, input_shape=(40,))])(x),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_is_drawn_once_for_values_and_gradients(name):
+    x = Input((40,))
+    y = NOISY[name](x)
+    loss = K.sum(K.square(y)) / 2
+    (slope,) = K.gradients(loss, x)
+    (curved,) = K.gradients(K.sum(slope * x), x)
+    run = K.function([x, K.learning_phase()], [y, slope, curved])
+    value = RNG.uniform(1, 2, size=(3, 40))
+    factors = []
+    for _ in range(2):
+        values, found, second = run([value, 1])
+        if name != "alpha":  # which adds, too
+            factors.append(values / value)
+            np.testing.assert_allclose(found, values * factors[-1], rtol=1e-12)
+            np.testing.assert_allclose(second, 2 * found, rtol=1e-12)
+        else:
+            dropped = np.isclose(found, 0)
+            factors.append(dropped)
+            assert np.ptp(values[dropped]) < 1e-12 < np.ptp(values[~dropped])
+    assert (factors[0] != factors[1]).any(), "each call draws anew"
+
+
+def test_a_model_that_is_called_twice_draws_twice():
+    x = Input((40,))
+    noisy = Sequential([Dropout(0.5, input_shape=(40,))])
+    a, b = noisy(x), noisy(x)
+    by_a, by_b = (K.gradients(K.sum(y), x)[0] for y in (a, b))
+    first, second, slope_a, slope_b = K.function([x, K.learning_phase()], [a, b, by_a, by_b])([np.ones((3, 40)), 1])
+    assert (first != second).any()
+    np.testing.assert_array_equal(first, slope_a)
+    np.testing.assert_array_equal(second, slope_b)
+
+
+def test_recurrent_dropout_is_drawn_once():
+    x = Input((4, 3))
+    y = LSTM(5, dropout=0.4, recurrent_dropout=0.4)(x)
+    weights = K.placeholder((None, 5))
+    (slope,) = K.gradients(K.sum(y * weights), y)
+    run = K.function([x, weights, K.learning_phase()], [y, K.gradients(K.sum(K.square(y)), y)[0], slope])
+    values, twice, given = run([RNG.normal(size=(2, 4, 3)), np.ones((2, 5)), 1])
+    np.testing.assert_array_equal(twice, 2 * values)
+
+
+def test_training_goes_by_the_values_that_dropout_gave():
+    """d loss / d w of one step, where the loss holds a gradient through the same dropout as the output."""
+    x = Input((30,))
+    scale = Dense(30, use_bias=False, kernel_initializer="identity")
+    y = Dropout(0.5)(scale(x))
+    (slope,) = K.gradients(K.sum(K.square(y)), x)  # 2 d^2 x, of factors d
+    model = Model(x, [y, slope])
+    out, found = model.run([np.ones((2, 30))], training=True)
+    np.testing.assert_allclose(found, 2 * out**2, rtol=1e-12)
 
 
 def test_masks_reach_the_layers():

@@ -17,7 +17,7 @@ from lamella.core.variable import Variable
 from lamella.graph.function import Function
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
-from lamella.graph.masked_plan import MaskedPlan
+from lamella.graph.masked_plan import RepeatingPlan
 from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import calls_between, held_values, walk
 from lamella.ops.gradient_rules import gradients_on_tape, watch
@@ -28,6 +28,8 @@ __all__ = ["gradients"]
 
 def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
     """d sum(loss) / d variable for each variable, to be evaluated by K.function or a Model.
+
+    What Dropout and noise draw is the same for the loss and its gradients in one call of the function, and new in the next.
 
     Args:
         loss: A symbolic tensor of any shape.
@@ -100,7 +102,7 @@ class Gradients(Layer, self_contained=True):
         held = held_values(nodes)
         self._held = {i: v for i, x in enumerate(self.sources) if isinstance(v := held.get(x), Variable)}
         between = calls_between(self.sources, [loss])
-        self._plan = MaskedPlan(between, self.sources, [loss])
+        self._plan = RepeatingPlan(between, self.sources, [loss], again=True)
         self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
         self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]
         # What gradients within this are by has to be on the tape, too.

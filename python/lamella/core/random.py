@@ -123,8 +123,46 @@ class Stream:
             vars(self).update(seed=seed, step=0, epoch=0, _draws=itertools.count(), _seeding=_seedings)
 
 
+class Draws:
+    """What the calls of one run of a graph draw, so that a call which is computed again draws the same.
+
+    A call is known by its node, within the calls around it: a model that is called twice draws twice.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[object, ...], list[Any]] = {}
+        self._path: tuple[object, ...] = ()
+        self._next = 0
+
+    def call(self, node: object, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """function(*arguments, **named) as the call of `node`."""
+        return self._within((*self._path, node), function, *arguments, **named)
+
+    def again(self, function: Callable[..., T], *arguments: Any) -> T:
+        """function(*arguments), in which nodes stand for those beside the one that is called."""
+        return self._within(self._path[:-1], function, *arguments)
+
+    def _within(self, path: tuple[object, ...], function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        before = self._path, self._next
+        self._path, self._next = path, 0
+        try:
+            return function(*arguments, **named)
+        finally:
+            self._path, self._next = before
+
+    def one(self, draw: Callable[[], T]) -> T:
+        """The next draw of this call: as it was before, else what `draw` returns."""
+        drawn = self._drawn.setdefault(self._path, [])
+        if self._next == len(drawn):
+            drawn.append(draw())
+        self._next += 1
+        found: T = drawn[self._next - 1]
+        return found
+
+
 class _Current(threading.local):
     stream: Stream | None = None
+    draws: Draws | None = None
 
 
 _current = _Current()
@@ -137,8 +175,22 @@ def draw_key(seed: int | None = None) -> tuple[int, int]:
     Args:
         seed: A layer's own; None takes the training's.
     """
-    own, offset = (_current.stream or _outside).key()
+    key = (_current.stream or _outside).key
+    own, offset = key() if _current.draws is None else _current.draws.one(key)
     return own if seed is None else int(seed) % 2**63, offset
+
+
+def drawing(function: Callable[..., T], *arguments: Any) -> T:
+    """function(*arguments) as one run of a graph, if it is not within one: `drawn` then keeps what calls draw."""
+    if _current.draws is not None:
+        return function(*arguments)
+    return Scope((_current, "draws", Draws())).run(function, *arguments)
+
+
+def drawn() -> Draws:
+    """What the run of `drawing` at hand draws."""
+    assert _current.draws is not None
+    return _current.draws
 
 
 def next_seed(what: str) -> int:
@@ -148,6 +200,10 @@ def next_seed(what: str) -> int:
     global state, as in Keras 2, so that scripts with `np.random.seed(1)` stay reproducible. Within a training step it
     follows from the step, so that a training that was taken up again draws the same.
     """
+    return _fresh_seed(what) if _current.draws is None else _current.draws.one(partial(_fresh_seed, what))
+
+
+def _fresh_seed(what: str) -> int:
     if _current.stream is not None:
         return _hashed(*_current.stream.key(), zlib.crc32(what.encode()))
     return _seed_of(what, next(_numbers(what)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamella.core.random import drawing, drawn
 from lamella.core.types import Value
 from lamella.graph.layer import takes_mask
 from lamella.graph.plan import Plan
@@ -44,7 +46,7 @@ class MaskedPlan(Plan):
             kind: type = type(layer)
             if hasattr(layer, "call_masked"):
                 fixed = node.training
-                y, made = layer.call_masked(x, mask, training if fixed is None else fixed, frozen=self.frozen)
+                y, made = self.call_masked(node, x, mask, training if fixed is None else fixed)
             else:
                 arguments: dict[str, Any] = {"training": training} if passes else {}
                 if takes_mask(kind) and _any(mask) and "mask" not in node.arguments:
@@ -59,6 +61,55 @@ class MaskedPlan(Plan):
         outputs = Outputs(values[i] for i in self.outputs)
         outputs.masks = [masks[i] for i in self.outputs]
         return outputs
+
+    def call_masked(self, node: Node, x: Value, mask: Mask, training: bool) -> tuple[Value, Mask]:
+        """Of a model: outputs and their masks."""
+        found: tuple[Value, Mask] = node.layer.call_masked(x, mask, training, frozen=self.frozen)  # type: ignore[attr-defined]
+        return found
+
+
+class RepeatingPlan(MaskedPlan):
+    """A plan for a graph in which a layer computes calls of others again (`Layer.layers_read`): they draw the same again.
+
+    Args:
+        again: This is the plan of such a layer, whose nodes stand in the plan around it, too.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        inputs: Sequence[Symbolic],
+        outputs: Sequence[Symbolic],
+        *,
+        frozen: bool = False,
+        again: bool = False,
+    ) -> None:
+        super().__init__(nodes, inputs, outputs, frozen=frozen)
+        self._again = again
+        self.steps = [
+            (functools.partial(_drawing_call, node, call), passes, source, target)
+            for node, (call, passes, source, target) in zip(self.nodes, self.steps)
+        ]
+
+    def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
+        return drawing(self._run_again if self._again else super().run, inputs, given, training)
+
+    def call_masked(self, node: Node, x: Value, mask: Mask, training: bool) -> tuple[Value, Mask]:
+        return drawn().call(node, super().call_masked, node, x, mask, training)
+
+    def _run_again(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
+        return drawn().again(super().run, inputs, given, training)
+
+
+def plan_kind(nodes: Sequence[Node], *, masked: bool) -> type[Plan]:
+    """The plan that runs such nodes. masked: masks go beside the values."""
+    if any(node.layer.layers_read for node in nodes):
+        return RepeatingPlan
+    return MaskedPlan if masked else Plan
+
+
+def _drawing_call(node: Node, call: Callable[..., Value], x: Value, **named: Any) -> Value:
+    return drawn().call(node, call, x, **named)
 
 
 def _at(slots: list[Any], source: int | tuple[int, ...]) -> Any:

@@ -11,7 +11,7 @@ from lamella.core.pool import in_pool
 from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
-from lamella.graph.masked_plan import MaskedPlan
+from lamella.graph.masked_plan import plan_kind
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trace import calls_between, held_values
 from lamella.ops.tape import value_of
@@ -27,7 +27,7 @@ def run_graph(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Callab
     """
     nodes = calls_between(inputs, outputs)
     held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
-    plan = MaskedPlan(nodes, [*inputs, *held], outputs)
+    plan = plan_kind(nodes, masked=True)(nodes, [*inputs, *held], outputs)
 
     def run(values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
         given = [*values, *map(value_of, held.values())]

@@ -22,7 +22,7 @@ from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.input import Input
 from lamella.graph.layer import Layer, Update
-from lamella.graph.masked_plan import MaskedPlan, Outputs
+from lamella.graph.masked_plan import MaskedPlan, Outputs, plan_kind
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
@@ -167,8 +167,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         nodes = self._graph.nodes
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
-        kind = MaskedPlan if self.makes_masks else Plan
-        plan = kind(nodes, self.inputs, [node.outputs[0] for node in shown])
+        plan = plan_kind(nodes, masked=self.makes_masks)(nodes, self.inputs, [node.outputs[0] for node in shown])
         values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, inputs, False)
         return {node.layer.name: value for node, value in zip(shown, values)}
 
@@ -288,9 +287,9 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
             raise RuntimeError(f"Model '{self.name}' has no input shape yet: call build(input_shape) or fit first")
         plan = self._plans.get((frozen, masked))
         if plan is None:
-            kind = MaskedPlan if masked or self.makes_masks else Plan
             ends = [*self.outputs, *self._loss_tensors]
             nodes = trace(self.inputs, ends).nodes if self._loss_tensors else self._graph.nodes
+            kind = plan_kind(nodes, masked=masked or self.makes_masks)
             plan = self._plans[frozen, masked] = kind(nodes, self.inputs, ends, frozen=frozen)
             self._loss_lists = self._collected(nested=True)
         return plan
