@@ -69,6 +69,7 @@ CASES = {
     "minimum": (ops.minimum, (a(3, 4), a(3, 1)), {}),
     "where": (ops.where, (a(3, 4), a(4)), {"condition": a(3, 4) > 0}),
     "matmul": (ops.matmul, (a(2, 3, 4), a(4, 5)), {}),
+    "dot": (K.dot, (a(2, 3, 4), a(4, 5)), {}),
     "batch_dot": (ops.batch_dot, (a(2, 3, 4), a(2, 4)), {"axes": (2, 1)}),
     "negative": (ops.negative, (a(3),), {}),
     "abs": (ops.abs, (a(7),), {}),

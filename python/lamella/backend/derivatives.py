@@ -15,6 +15,7 @@ from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.function import Function
+from lamella.graph.inner_gradients import gradients_of_values
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import RepeatingPlan
@@ -26,13 +27,13 @@ from lamella.ops.tape import Tape, recording, value_of
 __all__ = ["gradients"]
 
 
-def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
+def gradients(loss: Any, variables: Any) -> list[Any]:
     """d sum(loss) / d variable for each variable, to be evaluated by K.function or a Model.
 
     What Dropout and noise draw is the same for the loss and its gradients in one call of the function, and new in the next.
 
     Args:
-        loss: A symbolic tensor of any shape.
+        loss: A symbolic tensor of any shape; in a layer's call or a Lambda's function what was computed there.
         variables: A symbolic tensor that the loss is made of, a layer's output, a model's input or a placeholder, or a Variable,
             a layer's weight or one that functions of K read; or a list.
 
@@ -49,11 +50,7 @@ def gradients(loss: Symbolic, variables: Any) -> list[Symbolic | None]:
     """
     wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
-        raise TypeError(
-            f"K.gradients: expected a tensor of a graph, and tensors or Variables that it is made of, "
-            f"got {type(loss).__name__} and {[type(v).__name__ for v in wanted]}; "
-            "to differentiate values compute them under a lamella.ops.tape.Tape, whose watch() takes arrays"
-        )
+        return gradients_of_values(loss, wanted)
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])
     within = [each for layer in layers for each in (layer, *layer.layers_read) if isinstance(each, Gradients)]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from lamella import ops
 from lamella.core.shapes import count
-from lamella.core.types import Array, Value
+from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
-from lamella.ops.arrays import contiguous
-from lamella.ops.tape import Backward, differentiable
+from lamella.ops.shape import packed
 
 __all__ = ["batch_dot", "dot"]
 
@@ -25,12 +24,6 @@ def dot(x: Value, y: Value) -> Value:
     axes = (len(outer), *range(len(outer)), len(outer) + 1)
     columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
     return ops.reshape(ops.dense(x, columns, None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
-
-
-@differentiable
-def packed(x: Array) -> tuple[Array, Backward]:
-    """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
-    return contiguous(x), lambda dy, need: (dy,)
 
 
 @in_graphs

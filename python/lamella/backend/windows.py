@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import ops
-from lamella.backend.products import packed
 from lamella.core.config import normalize_data_format
 from lamella.core.shapes import normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.data_format import to_first, to_last
+from lamella.ops.shape import packed
 
 __all__ = [
     "conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "depthwise_conv2d", "local_conv", "local_conv1d",

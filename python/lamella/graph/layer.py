@@ -25,6 +25,7 @@ from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed, symbols
 from lamella.graph.calls import CallHistory
 from lamella.graph.constructors import resolving
+from lamella.graph.inner_gradients import Asking, call_asking
 from lamella.graph.input_spec import InputSpec, check_inputs
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
@@ -72,7 +73,7 @@ def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
     return [id(x) for x in inputs] == [id(x) for x in listed]
 
 
-class Layer(Weighted, CallHistory, Configurable):
+class Layer(Weighted, CallHistory, Configurable, Asking):
     """Base of all layers.
 
     A layer stores each constructor argument under its own name, makes its weights in `build(input_shape)` and
@@ -297,7 +298,7 @@ class Layer(Weighted, CallHistory, Configurable):
         noted = pending.updates
         try:
             with phase(True if node.phase is None else node.phase):
-                self.call(ones[0] if node.single else ones[:count], **arguments)
+                call_asking(self, self.call, ones[0] if node.single else ones[:count], **arguments)
         finally:
             pending.updates = outer
             for layer in self.members():
@@ -341,7 +342,7 @@ class Layer(Weighted, CallHistory, Configurable):
         training = bool(current.training if arguments.get("training") is None else arguments["training"])
         held_frozen = pending.updates is not None and pending.updates.frozen
         call = getattr(self, "call_frozen", self.call) if held_frozen else self.call
-        call = functools.partial(call, tensors if listed else tensors[0], **arguments)
+        call = functools.partial(call_asking, self, call, tensors if listed else tensors[0], **arguments)
         outputs = call_of(call, trainable=self.trainable, stateful=self.stateful, training=training)
         if self.activity_regularizer is not None:
             self.add_activity_losses(outputs)
@@ -428,7 +429,8 @@ class Layer(Weighted, CallHistory, Configurable):
 
         def call(inputs: list[Value]) -> Value:
             nonlocal listed
-            y = self.call(inputs[0] if single else inputs[:count], **fill(given, inputs[count:]))
+            own = inputs[0] if single else inputs[:count]
+            y = call_asking(self, self.call, own, **fill(given, inputs[count:]))
             listed = isinstance(y, (list, tuple))
             return list(y) if listed else y
 

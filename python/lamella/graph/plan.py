@@ -11,6 +11,7 @@ from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of
 from lamella.graph.arguments import Template, fill, placed
+from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.symbolic import Node, Symbolic
 
@@ -120,7 +121,7 @@ def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[
         ValueError: It returns another shape than `believed`.
     """
     y = call_of(
-        functools.partial(call, x, **kwargs),
+        functools.partial(call_asking, layer, call, x, **kwargs),
         trainable=layer.trainable and not frozen,
         stateful=layer.stateful,
         training=current.training,

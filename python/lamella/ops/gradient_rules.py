@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,8 @@ from lamella.ops.depthwise import depthwise_conv
 from lamella.ops.dropout import alpha_dropout, dropout
 from lamella.ops.resize import resize
 from lamella.ops.tape import Backward, Found, Tape, Tensor, differentiable, recording, value_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,31 @@ def gradients_on_tape(tape: Tape, run: Callable[[], Value], sources: Sequence[Te
     Raises:
         NotImplementedError: For an op on the way that has no rule.
     """
+
+    def back() -> list[Value | None]:
+        start = len(tape.calls or ())
+        return gradients_of_noted(tape, run(), sources, start)
+
+    return noting(tape, back)
+
+
+def noting(tape: Tape, run: Callable[[], T]) -> T:
+    """run(), while the tape that records notes the calls of ops."""
     outer = tape.calls
-    calls = tape.calls = [] if outer is None else outer
-    start = len(calls)
+    tape.calls = [] if outer is None else outer
     try:
-        y = run()
-        return _back(calls[start:], {_place(y): np.ones(y.shape, y.dtype)}, sources)
+        return run()
     finally:
         tape.calls = outer
+
+
+def gradients_of_noted(tape: Tape, y: Value, sources: Sequence[Value], start: int = 0) -> list[Value | None]:
+    """d sum(y) / d source for each source, by the calls that were noted from number `start` on."""
+    calls = tape.calls
+    assert calls is not None
+    if not isinstance(y, Tensor):
+        return [None] * len(sources)
+    return _back(calls[start:], {_place(y): np.ones(y.shape, y.dtype)}, sources)
 
 
 def _array(x: Value) -> Array:
@@ -369,7 +388,7 @@ _LINEAR = (
     _adjoint, _same, dropout, math.cast, math.matmul, math.multiply, math.negative,
     gates.gates_of_cudnn, local.local_conv,
     pooling.avg_pool, pooling.global_avg_pool, pooling.take_places, reduce.mean, reduce.sum, resize, scan.cumsum, shape.flip,
-    shape.getitem, shape.pad, shape.repeat, shape.reshape, shape.tile, shape.transpose, time_steps._alone,
+    shape.getitem, shape.packed, shape.pad, shape.repeat, shape.reshape, shape.tile, shape.transpose, time_steps._alone,
 )  # fmt: skip
 _PIECEWISE = (
     activations.hard_sigmoid, activations.relu, alpha_dropout, math.abs, math.clip, math.sign, noise.gaussian_dropout,

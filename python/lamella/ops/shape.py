@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.ops.arrays import axis_of
+from lamella.ops.arrays import axis_of, contiguous
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -17,6 +17,12 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Backward]:
     """x with another shape, in C order; one entry may be -1. Raises ValueError if the sizes differ."""
     before = x.shape
     return x.reshape(shape), lambda dy, need: (dy.reshape(before),)
+
+
+@differentiable
+def packed(x: Array) -> tuple[Array, Backward]:
+    """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
+    return contiguous(x), lambda dy, need: (dy,)
 
 
 @differentiable

@@ -16,6 +16,7 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.variable import Variable
+from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trial import shapes_of
@@ -40,6 +41,10 @@ class Lambda(Layer):
     Deviations from Keras 2.2.5: it writes the code of the function into the file, and runs what it reads there. Here no code is
     written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
     Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
+
+    K.gradients in the function goes by what the function computes. If it asks for the slope of one input by another, only the
+    graph around the layer knows: the function is then called on the symbolic tensors, and what it makes stands in the layer's
+    place, which trains and cannot be saved.
 
     Args:
         function: Called with the inputs, a tensor or a list of them, and the arguments; if it has an argument `mask`, with the
@@ -77,6 +82,7 @@ class Lambda(Layer):
         self.mask = mask
         self.supports_masking = mask is not None
         self._output_shape = self._shape(output_shape) if isinstance(output_shape, (list, tuple)) else output_shape
+        self._asks_the_graph = False  # for a gradient that is none of what the function computes
         self._takes_mask = _has_argument(function, "mask")
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
         self._found: dict[Any, Any] = {}  # by shapes and dtypes of the inputs: whether a list comes, shapes and dtypes
@@ -89,6 +95,9 @@ class Lambda(Layer):
     def call(self, inputs: Value, mask: Any = None) -> Value:
         named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
         y = self.function(inputs, **named)
+        if self.asks_gradients and any(value is None for value in (y if isinstance(y, (list, tuple)) else [y])):
+            self._asks_the_graph = True
+            raise TypeError(f"Layer {self.name}: K.gradients found no way from the loss to the tensor within the function")
         wide = any(x.dtype == np.float64 for x in (inputs if isinstance(inputs, list) else [inputs]))
         if isinstance(y, (list, tuple)) and y:
             outputs = [self._tensor(value, wide) for value in y]
@@ -146,7 +155,7 @@ class Lambda(Layer):
 
             def call(values: list[Value]) -> Value:
                 nonlocal listed
-                y = self.call(values if len(values) > 1 else values[0])
+                y = call_asking(self, self.call, values if len(values) > 1 else values[0])
                 listed = isinstance(y, list)
                 return y
 
@@ -157,7 +166,14 @@ class Lambda(Layer):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         self._dtypes = tuple(x.dtype for x in tensors)
-        outputs = super()._connect(tensors, single, arguments)
+        try:
+            outputs = super()._connect(tensors, single, arguments)
+        except TypeError:
+            if single or not self._asks_the_graph:
+                raise
+            named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
+            made = self.function(tensors, **named)
+            return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
         if self._output_shape is None:
             _, specs = self._specs([x.shape for x in tensors])
             for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], specs):

@@ -1,0 +1,133 @@
+"""K.gradients in a Lambda's function and in a layer's call, of values that arise there."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import Conv2D, Dense, Input, Lambda, Layer, MaxPooling2D, Multiply, TimeDistributed, UpSampling2D
+from lamella.models import Model, Sequential, clone_model
+from lamella.optimizers import SGD
+
+RNG = np.random.default_rng(2)
+X = RNG.normal(size=(3, 4)).astype("f4")
+
+
+def slope_of_cubes(x):
+    return K.gradients(K.sum(K.pow(x, 3)), x)[0]
+
+
+def test_a_lambda_differentiates_what_it_computes():
+    x = Input((4,))
+    layer = Lambda(slope_of_cubes)
+    model = Model(x, layer(x))
+    assert model.output_shape == (None, 4)
+    np.testing.assert_allclose(model.predict(X), 3 * X**2, rtol=1e-5)
+    np.testing.assert_allclose(layer(X), 3 * X**2, rtol=1e-5)
+    np.testing.assert_allclose(clone_model(model).predict(X), 3 * X**2, rtol=1e-5)
+    np.testing.assert_allclose(K.function([x], K.gradients(model.output, x))([X])[0], 6 * X, rtol=1e-5)
+
+
+def test_training_goes_through_the_gradient():
+    """y = 3 (x w)^2; d sum(y) / d w = 6 sum(x^2) w."""
+    model = Sequential([Dense(4, use_bias=False, kernel_initializer="identity", input_shape=(4,)), Lambda(slope_of_cubes)])
+    model.compile(SGD(lr=0.5), lambda y_true, y_pred: K.sum(y_pred, axis=-1))
+    (before,) = model.get_weights()
+    model.train_on_batch(X, np.zeros((3, 4)))
+    expected = before - 0.5 * X.T @ (6 * X) / 3
+    np.testing.assert_allclose(model.get_weights()[0], expected, rtol=1e-4, atol=1e-5)
+
+
+class Descent(Layer):
+    """x after one step down a quadratic bowl whose matrix is a weight; the step's size is differentiated, too."""
+
+    def build(self, input_shape):
+        self.bowl = self.add_weight("bowl", (input_shape[-1], input_shape[-1]), initializer="identity")
+        self.size = self.add_weight("size", (1,), initializer="ones")
+        super().build(input_shape)
+
+    def energy(self, x):
+        return K.sum(K.square(K.dot(x, self.bowl))) / 2
+
+    def call(self, inputs):
+        return inputs - self.size * K.gradients(self.energy(inputs), [inputs])[0]
+
+
+def test_a_layer_learns_by_gradients_that_its_call_computes():
+    model = Sequential([Descent(input_shape=(4,))])
+    np.testing.assert_allclose(model.predict(X), 0 * X, atol=1e-6)
+    bowl, size = RNG.normal(size=(4, 4)).astype("f4"), np.array([0.1], "f4")
+    model.set_weights([bowl, size])
+    np.testing.assert_allclose(model.predict(X), X - 0.1 * X @ bowl @ bowl.T, rtol=1e-4, atol=1e-5)
+    model.compile(SGD(lr=0.01), "mse")
+    y = RNG.normal(size=(3, 4)).astype("f4")
+    (to_bowl, to_size) = model.gradients_on_batch(X, y)
+
+    def loss(b, s):
+        b, s = b.astype("f8"), np.asarray(s, "f8")
+        return np.mean((X - s * X @ b @ b.T - y) ** 2)
+
+    step = RNG.normal(size=(4, 4))
+    by_bowl = (loss(bowl + 1e-5 * step, size) - loss(bowl - 1e-5 * step, size)) / 2e-5
+    by_size = (loss(bowl, 0.1 + 1e-5) - loss(bowl, 0.1 - 1e-5)) / 2e-5
+    np.testing.assert_allclose([(to_bowl * step).sum(), to_size[0]], [by_bowl, by_size], rtol=1e-4)
+    losses = model.fit(X, y, epochs=30, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_by_its_own_weights():
+    class Sensitivity(Descent):
+        def call(self, inputs):
+            (slope,) = K.gradients(self.energy(inputs), [self.bowl])
+            return inputs * K.sum(slope)
+
+    model = Sequential([Sensitivity(input_shape=(4,))])
+    expected = X * (X.T @ X).sum()
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-4)
+
+
+def test_what_it_does_not_depend_on_is_none():
+    seen = []
+
+    def function(x):
+        seen.append(K.gradients(K.sum(x), [x, K.ones((2,))])[1])
+        return x
+
+    Lambda(function)(X)
+    assert seen[-1] is None
+
+
+def test_inside_a_wrapper():
+    x = Input((2, 4))
+    model = Model(x, TimeDistributed(Lambda(slope_of_cubes))(x))
+    value = RNG.normal(size=(3, 2, 4)).astype("f4")
+    np.testing.assert_allclose(model.predict(value), 3 * value**2, rtol=1e-5)
+
+
+def where(tensors):
+    before, after = tensors
+    return K.gradients(K.sum(after), before)
+
+
+def test_the_switches_of_max_pooling_in_a_what_where_autoencoder():
+    x = Input((4, 4, 1))
+    h = Conv2D(2, 3, padding="same", name="conv")(x)
+    pooled = MaxPooling2D()(h)
+    switches = Lambda(where)([h, pooled])
+    up = Multiply()([UpSampling2D()(pooled), switches])
+    model = Model(x, Conv2D(1, 3, padding="same")(up))
+    images = RNG.normal(size=(8, 4, 4, 1)).astype("f4")
+    maps, marks = K.function([x], [h, switches])([images])
+    tiles = maps.reshape(8, 2, 2, 2, 2, 2)
+    np.testing.assert_array_equal(marks, (tiles == tiles.max(axis=(2, 4), keepdims=True)).reshape(maps.shape))
+    model.compile("adam", "mse")
+    losses = model.fit(images, images, epochs=40, batch_size=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    with pytest.raises(NotImplementedError, match="K.gradients"):
+        model.get_config()
+
+
+def test_values_outside_of_a_layer_are_refused_with_a_way_out():
+    with pytest.raises(
+        TypeError, match="K.gradients: expected a tensor of a graph.*compute them under a lamella.ops.tape.Tape"
+    ):
+        K.gradients(np.ones(3), np.ones(3))
