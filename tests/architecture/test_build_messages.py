@@ -43,8 +43,8 @@ def test_no_compiler(tmp_path):
     ],
 )
 def test_a_missing_package(tmp_path, package, words):
-    if package == "pybind11" and configured(tmp_path)[1].count("no headers of Python"):
-        pytest.skip("no headers of Python")
     status, said = configured(tmp_path, f"-DCMAKE_DISABLE_FIND_PACKAGE_{package}=ON")
+    if package == "pybind11" and "no headers of Python" in said:
+        pytest.skip("no headers of Python")
     assert status != 0
     assert all(text in said for text in words), said

@@ -5,6 +5,7 @@ but where they are the list of a room's names (`core/lazy.py`).
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,20 +52,30 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
+@cache
+def nodes_of(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
+@cache
+def imports(path: Path) -> list[tuple[str, str]]:
     """(module within lamella, name taken from it or "") for each import of ours that runs."""
-    tree = ast.parse(source := path.read_text())
+    return list(imports_of(path, path.read_text()))
+
+
+def imports_of(path: Path, source: str) -> Iterator[tuple[str, str]]:
     for_checkers = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes_of(source)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and ATTACHED not in source
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes_of(source):
         if id(node) in for_checkers:
             continue
         if isinstance(node, ast.Import):
@@ -167,7 +178,7 @@ def private_names_of(sources: list[str]) -> set[str]:
     """What these sources define with an underscore: functions, methods, variables, attributes of self or cls."""
     found: set[str] = set()
     for source in sources:
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             match node:
                 case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                     found.add(name)
@@ -180,11 +191,11 @@ def private_names_of(sources: list[str]) -> set[str]:
 
 def private_attributes_of_others(source: str, own: set[str]) -> list[str]:
     """`other._x` where this room does not define _x. What another package keeps private is not this test's matter."""
-    tree = ast.parse(source)
-    packages = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    nodes = nodes_of(source)
+    packages = {alias.asname or alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return [
         ast.unparse(node)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Attribute)
         and is_private(node.attr)
         and node.attr not in own | KERAS_ATTRIBUTES | NAMED_TUPLE

@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -47,16 +48,24 @@ def prose_of_python(source: str) -> str:
     return "\n".join(comments + docstrings)
 
 
-def prose(path: Path) -> str | None:
-    """What people read in that file; None for data. CHANGELOG.md tells of files as they were, so it is left out."""
+def prose_of_cpp(source: str) -> str:
+    return "\n".join(re.findall(r"//[^\n]*|/\*.*?\*/", source, flags=re.S))
+
+
+def prose_of_settings(source: str) -> str:
+    return "\n".join(re.findall(r"(?:^|\s)#[^\n]*", source))
+
+
+def reader(path: Path) -> Callable[[str], str] | None:
+    """What takes from that file the text that people read; None for data."""
     if path.suffix == ".md":
-        return None if path.name == "CHANGELOG.md" else path.read_text()
+        return None if path.name == "CHANGELOG.md" else str  # it tells of files as they were
     if path.suffix in (".py", ".pyi"):
-        return prose_of_python(path.read_text())
+        return prose_of_python
     if path.suffix in (".h", ".cpp", ".def"):
-        return "\n".join(re.findall(r"//[^\n]*|/\*.*?\*/", path.read_text(), flags=re.S))
+        return prose_of_cpp
     if path.suffix in (".toml", ".yaml", ".yml") or path.name in ("CMakeLists.txt", "run", ".clang-format"):
-        return "\n".join(re.findall(r"(?:^|\s)#[^\n]*", path.read_text()))
+        return prose_of_settings
     return None
 
 
@@ -65,11 +74,12 @@ def missing(text: str) -> list[str]:
     return [str(name) for name in named if str(name) not in names()]
 
 
-@pytest.mark.parametrize("path", [p for p in files() if prose(p) is not None], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [p for p in files() if reader(p) is not None], ids=lambda p: str(p.relative_to(ROOT)))
 def test_named_paths_exist(path):
-    text = prose(path)
-    assert text is not None
-    assert missing(text) == []
+    text, prose = path.read_text(), reader(path)
+    assert prose is not None
+    # Taking sources apart is slow, and few of them name a path that is not there in their code either.
+    assert not missing(text) or missing(prose(text)) == []
 
 
 def test_a_path_that_is_not_there_is_found():
@@ -86,5 +96,5 @@ def test_a_path_that_is_not_there_is_found():
 
 
 def test_no_kind_of_source_is_left_out():
-    kinds = {path.suffix for path in files() if path.parent != ROOT and prose(path) is None}
+    kinds = {path.suffix for path in files() if path.parent != ROOT and reader(path) is None}
     assert kinds <= {".txt", ".json", ".npz", ".gz", ".xz", ".map", ".typed", ".so"}
