@@ -5,6 +5,9 @@ import pytest
 
 from lamella import losses, metrics
 from lamella.core.variable import Variable
+from lamella.layers import Activation, Input, Masking
+from lamella.losses.functions import FUNCTIONS
+from lamella.models import Model
 from lamella.ops.reduce import sum as total
 from lamella.ops.tape import Tape
 
@@ -59,8 +62,13 @@ def test_values(name, y, p, oracle, dtype):
     )
 
 
-# A difference quotient says something only for predictions of ordinary size.
-@pytest.mark.parametrize("name, y, p", [o[:3] for o in ORACLES if 1e-3 < np.abs(o[2]).max() < 1e3])
+# A difference quotient says something only for predictions of ordinary size. A loss without an oracle here is checked, too.
+PROJECTED = [o[:3] for o in ORACLES if 1e-3 < np.abs(o[2]).max() < 1e3]
+LOSSES = sorted({function.__name__ for function in FUNCTIONS.values()})
+PROJECTED += [(name, ONE_HOT, P) for name in LOSSES if name not in {o[0] for o in PROJECTED}]
+
+
+@pytest.mark.parametrize("name, y, p", PROJECTED)
 def test_gradients_by_a_random_projection(name, y, p):
     loss, direction = getattr(losses, name), np.random.default_rng(1).normal(size=p.shape)
     variable = Variable(p)
@@ -70,6 +78,40 @@ def test_gradients_by_a_random_projection(name, y, p):
     h = 1e-6
     difference = (loss(y, p + h * direction).sum() - loss(y, p - h * direction).sum()) / (2 * h)
     np.testing.assert_allclose((gradient * direction).sum(), difference, rtol=1e-6)
+
+
+def targets_of(name, *shape):
+    """Labels or one-hot rows of 4 classes, and predictions."""
+    rng = np.random.default_rng(2)
+    labels, p = rng.integers(0, 4, shape), rng.dirichlet(np.ones(4), shape).astype("float32")
+    return labels[..., None] if name.startswith("sparse") else np.eye(4, dtype="float32")[labels], p
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_each_loss_is_a_metric_and_counts_weights(name):
+    assert getattr(losses, name) is getattr(metrics, name) is losses.get(name) is metrics.get(name)
+    assert losses.serialize(losses.get(name)) == name and name in losses.__all__ and name in metrics.__all__
+    y, p = targets_of(name, 7)
+    weights = np.arange(7.0)
+    x = Input((4,))
+    model = Model(x, Activation("linear")(x))
+    model.compile("sgd", name, metrics=[name], weighted_metrics=[name])
+    rows = getattr(losses, name)(y, p).astype(float)
+    loss, plain, weighted = model.evaluate(p, y, sample_weight=weights, batch_size=7, verbose=0)
+    assert plain == pytest.approx(rows.mean(), rel=1e-5)
+    assert loss == weighted == pytest.approx((rows * weights).sum() / np.count_nonzero(weights), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_masked_steps_count_nothing_in_each_loss(name):
+    y, p = targets_of(name, 3, 5)
+    p[0, 3:] = p[2, 1:] = 0
+    kept = p.any(axis=-1)
+    x = Input((5, 4))
+    model = Model(x, Activation("sigmoid")(Masking()(x)))
+    model.compile("sgd", name)
+    rows = getattr(losses, name)(y, model.predict(p)).astype(float)
+    assert model.evaluate(p, y, verbose=0) == pytest.approx(rows[kept].sum() / kept.sum(), rel=1e-5)
 
 
 def test_aliases_and_lookups():

@@ -8,106 +8,101 @@ from __future__ import annotations
 
 from lamella import ops
 from lamella.core.graphs import accepts_symbolic
-from lamella.core.registry import register
+from lamella.core.registry import enter
 from lamella.core.types import Value
 
 
-@register("losses", "mse", "MSE")
 @accepts_symbolic("losses")
 def mean_squared_error(y_true: Value, y_pred: Value) -> Value:
     """mean (p - y)^2"""
     return ops.squared_error(y_pred, y_true)
 
 
-@register("losses", "mae", "MAE")
 @accepts_symbolic("losses")
 def mean_absolute_error(y_true: Value, y_pred: Value) -> Value:
     """mean |p - y|"""
     return ops.absolute_error(y_pred, y_true)
 
 
-@register("losses", "mape", "MAPE")
 @accepts_symbolic("losses")
 def mean_absolute_percentage_error(y_true: Value, y_pred: Value) -> Value:
     """100 * mean |(y - p) / max(|y|, epsilon)|"""
     return ops.percentage_error(y_pred, y_true)
 
 
-@register("losses", "msle", "MSLE")
 @accepts_symbolic("losses")
 def mean_squared_logarithmic_error(y_true: Value, y_pred: Value) -> Value:
     """mean (log(max(p, epsilon) + 1) - log(max(y, epsilon) + 1))^2"""
     return ops.logarithmic_error(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def squared_hinge(y_true: Value, y_pred: Value) -> Value:
     """mean max(1 - y*p, 0)^2, with y in {-1, 1}"""
     return ops.squared_hinge(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def hinge(y_true: Value, y_pred: Value) -> Value:
     """mean max(1 - y*p, 0), with y in {-1, 1}"""
     return ops.hinge(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def categorical_hinge(y_true: Value, y_pred: Value) -> Value:
     """max(0, max((1-y)*p) - sum(y*p) + 1)"""
     return ops.categorical_hinge(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def logcosh(y_true: Value, y_pred: Value) -> Value:
     """mean log(cosh(p - y)), which does not overflow and keeps its digits near 0"""
     return ops.logcosh(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-sum y log(p / sum p), p clipped to [epsilon, 1 - epsilon]"""
     return ops.categorical_crossentropy(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-log p[y] for class labels y [..., 1] or [...]"""
     return ops.sparse_categorical_crossentropy(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """mean -(y log p + (1-y) log(1-p)), p clipped to [epsilon, 1 - epsilon]"""
     return ops.binary_crossentropy(y_pred, y_true)
 
 
-@register("losses", "kld", "KLD")
 @accepts_symbolic("losses")
 def kullback_leibler_divergence(y_true: Value, y_pred: Value) -> Value:
     """sum y log(y / p), both clipped to [epsilon, 1]"""
     return ops.kl_divergence(y_pred, y_true)
 
 
-@register("losses")
 @accepts_symbolic("losses")
 def poisson(y_true: Value, y_pred: Value) -> Value:
     """mean p - y log(p + epsilon)"""
     return ops.poisson(y_pred, y_true)
 
 
-@register("losses", "cosine")
 @accepts_symbolic("losses")
 def cosine_proximity(y_true: Value, y_pred: Value) -> Value:
     """-cos(y, p)"""
     return ops.cosine_proximity(y_pred, y_true)
+
+
+@accepts_symbolic("losses")
+def huber(y_true: Value, y_pred: Value, delta: float = 1.0) -> Value:
+    """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = p - y"""
+    error = ops.abs(ops.subtract(y_pred, y_true))
+    square = ops.minimum(error, delta)
+    line = ops.subtract(error, square)
+    return ops.mean(ops.add(ops.multiply(ops.square(square), 0.5), ops.multiply(line, delta)), axis=-1)
 
 
 mse = MSE = mean_squared_error
@@ -116,3 +111,8 @@ mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
 kld = KLD = kullback_leibler_divergence
 cosine = cosine_proximity
+
+# What this module defines is a loss by each of its names, and a metric.
+FUNCTIONS = {name: value for name, value in globals().items() if getattr(value, "__module__", None) == __name__}
+for _name, _function in FUNCTIONS.items():
+    enter("losses", _name, _function)

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
-from lamella import ops
 from lamella.core.configurable import Configurable
-from lamella.core.graphs import accepts_symbolic
 from lamella.core.names import snake_case
 from lamella.core.registry import register
 from lamella.core.types import Value
-from lamella.losses import functions
-from lamella.ops.tape import Tensor, value_of
+from lamella.losses import functions, rows
 
 _REDUCTIONS = ("auto", "sum_over_batch_size", "sum", "none")
 
@@ -82,89 +77,30 @@ class Loss(Configurable):
             y_pred: [N, ...].
             sample_weight: None, a number, [N], or of the rows' shape.
         """
-        return reduced(self.call(y_true, y_pred), sample_weight, self.reduction)
+        return rows.reduced(self.call(y_true, y_pred), sample_weight, self.reduction)
 
 
-@accepts_symbolic("losses")
-def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
-    """The rows of a loss, weighted, as `reduction` says. Weights of fewer axes count for all that lies in a row."""
-    if sample_weight is not None:
-        plain: Value = value_of(rows)
-        weight = np.asarray(value_of(sample_weight), plain.dtype)
-        rows = ops.multiply(rows, weight.reshape(*weight.shape, *[1] * (plain.ndim - weight.ndim)))
-    if reduction == "none":
-        return rows
-    return ops.sum(rows) if reduction == "sum" else ops.mean(rows)
+def _of(function: Any, name: str) -> type[Loss]:
+    """A class of losses without options of their own."""
+    fields = {"function": staticmethod(function), "__doc__": f"{function.__doc__}; see Loss.", "__module__": __name__}
+    return register("losses")(type(name, (Loss,), fields))
 
 
-@register("losses")
-class MeanSquaredError(Loss):
-    """`mean_squared_error` as an object."""
-
-    function = staticmethod(functions.mean_squared_error)
-
-
-@register("losses")
-class MeanAbsoluteError(Loss):
-    """`mean_absolute_error` as an object."""
-
-    function = staticmethod(functions.mean_absolute_error)
-
-
-@register("losses")
-class MeanAbsolutePercentageError(Loss):
-    """`mean_absolute_percentage_error` as an object."""
-
-    function = staticmethod(functions.mean_absolute_percentage_error)
-
-
-@register("losses")
-class MeanSquaredLogarithmicError(Loss):
-    """`mean_squared_logarithmic_error` as an object."""
-
-    function = staticmethod(functions.mean_squared_logarithmic_error)
-
-
-@register("losses")
-class CategoricalHinge(Loss):
-    """`categorical_hinge` as an object."""
-
-    function = staticmethod(functions.categorical_hinge)
-
-
-@register("losses")
-class LogCosh(Loss):
-    """`logcosh` as an object."""
-
-    function = staticmethod(functions.logcosh)
-
-
-@register("losses")
-class Poisson(Loss):
-    """`poisson` as an object."""
-
-    function = staticmethod(functions.poisson)
-
-
-@register("losses")
-class KLDivergence(Loss):
-    """`kullback_leibler_divergence` as an object."""
-
-    function = staticmethod(functions.kullback_leibler_divergence)
+MeanSquaredError = _of(functions.mean_squared_error, "MeanSquaredError")
+MeanAbsoluteError = _of(functions.mean_absolute_error, "MeanAbsoluteError")
+MeanAbsolutePercentageError = _of(functions.mean_absolute_percentage_error, "MeanAbsolutePercentageError")
+MeanSquaredLogarithmicError = _of(functions.mean_squared_logarithmic_error, "MeanSquaredLogarithmicError")
+CategoricalHinge = _of(functions.categorical_hinge, "CategoricalHinge")
+LogCosh = _of(functions.logcosh, "LogCosh")
+Poisson = _of(functions.poisson, "Poisson")
+KLDivergence = _of(functions.kullback_leibler_divergence, "KLDivergence")
 
 
 class _OfSigns(Loss):
     """Labels of 0 and 1 count as -1 and 1, as in tf.keras; the function of Keras 2.2.5 takes them as they are."""
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        return super().call(signs(y_true), y_pred)
-
-
-@accepts_symbolic("losses")
-def signs(y: Value) -> Value:
-    """Labels that are all 0 or 1 as -1 and 1; others as they are."""
-    labels = np.asarray(value_of(y))
-    return 2 * labels - 1 if np.isin(labels, (0, 1)).all() else y
+        return super().call(rows.signs(y_true), y_pred)
 
 
 @register("losses")
@@ -193,7 +129,7 @@ class CosineSimilarity(Loss):
 
     def __init__(self, axis: int = -1, reduction: str = "auto", name: str | None = None) -> None:
         super().__init__(reduction, name)
-        self.axis = last_axis(axis, "CosineSimilarity")
+        self.axis = rows.last_axis(axis, "CosineSimilarity")
 
 
 @register("losses")
@@ -218,11 +154,11 @@ class BinaryCrossentropy(Loss):
     ) -> None:
         super().__init__(reduction, name)
         self.from_logits = from_logits
-        self.label_smoothing = smoothing(label_smoothing, "BinaryCrossentropy")
-        self.axis = last_axis(axis, "BinaryCrossentropy")
+        self.label_smoothing = rows.smoothing(label_smoothing, "BinaryCrossentropy")
+        self.axis = rows.last_axis(axis, "BinaryCrossentropy")
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        return binary(y_true, y_pred, self.from_logits, self.label_smoothing)
+        return rows.binary(y_true, y_pred, self.from_logits, self.label_smoothing)
 
 
 @register("losses")
@@ -247,11 +183,11 @@ class CategoricalCrossentropy(Loss):
     ) -> None:
         super().__init__(reduction, name)
         self.from_logits = from_logits
-        self.label_smoothing = smoothing(label_smoothing, "CategoricalCrossentropy")
-        self.axis = last_axis(axis, "CategoricalCrossentropy")
+        self.label_smoothing = rows.smoothing(label_smoothing, "CategoricalCrossentropy")
+        self.axis = rows.last_axis(axis, "CategoricalCrossentropy")
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        return categorical(y_true, y_pred, self.from_logits, self.label_smoothing)
+        return rows.categorical(y_true, y_pred, self.from_logits, self.label_smoothing)
 
 
 @register("losses")
@@ -269,7 +205,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        return sparse(y_true, y_pred, self.from_logits)
+        return rows.sparse(y_true, y_pred, self.from_logits)
 
 
 @register("losses")
@@ -287,56 +223,4 @@ class Huber(Loss):
         self.delta = float(delta)
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        return huber(y_true, y_pred, self.delta)
-
-
-@register("losses")
-@accepts_symbolic("losses")
-def huber(y_true: Value, y_pred: Value, delta: float = 1.0) -> Value:
-    """See Huber."""
-    error = ops.abs(ops.subtract(y_pred, y_true))
-    square = ops.minimum(error, delta)
-    line = ops.subtract(error, square)
-    return ops.mean(ops.add(ops.multiply(ops.square(square), 0.5), ops.multiply(line, delta)), axis=-1)
-
-
-@accepts_symbolic("losses")
-def binary(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
-    """`BinaryCrossentropy.call`."""
-    if label_smoothing:
-        y_true = _mixed(y_true, y_pred, label_smoothing, 1 / 2)
-    return ops.binary_crossentropy(y_pred, y_true, from_logits=from_logits)
-
-
-@accepts_symbolic("losses")
-def categorical(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
-    """`CategoricalCrossentropy.call`."""
-    if label_smoothing:
-        y_true = _mixed(y_true, y_pred, label_smoothing, 1 / y_pred.shape[-1])
-    return ops.categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
-
-
-@accepts_symbolic("losses")
-def sparse(y_true: Value, y_pred: Value, from_logits: bool) -> Value:
-    """`SparseCategoricalCrossentropy.call`."""
-    return ops.sparse_categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
-
-
-def _mixed(y_true: Value, y_pred: Value, share: float, other: float) -> Value:
-    """(1 - share) y + share * other, in the dtype of the predictions."""
-    y = y_true if isinstance(y_true, Tensor) else np.asarray(y_true, y_pred.dtype)
-    return ops.add(ops.multiply(y, 1 - share), share * other)
-
-
-def smoothing(value: float, who: str) -> float:
-    """A share in [0, 1]. Raises ValueError for another number."""
-    if not 0 <= value <= 1:
-        raise ValueError(f"{who}: expected label_smoothing in [0, 1], got {value!r}")
-    return float(value)
-
-
-def last_axis(axis: int, who: str) -> int:
-    """Raises ValueError unless it is -1."""
-    if axis != -1:
-        raise ValueError(f"{who}: rows lie along the last axis here; expected axis=-1, got {axis!r}")
-    return axis
+        return functions.huber(y_true, y_pred, self.delta)

@@ -12,6 +12,7 @@ from lamella import losses
 from lamella.core import configurable
 from lamella.core.configurable import Config
 from lamella.core.registry import register
+from lamella.losses.rows import last_axis
 from lamella.metrics import accuracies
 from lamella.metrics.streaming import Metric
 from lamella.ops.tape import value_of
@@ -193,14 +194,6 @@ class SparseTopKCategoricalAccuracy(_TopK):
 
 
 @register("metrics")
-class MeanSquaredError(_OfRows):
-    """The mean of (p - y)^2."""
-
-    direction = "min"
-    function = staticmethod(losses.mean_squared_error)
-
-
-@register("metrics")
 class RootMeanSquaredError(_OfRows):
     """The root of the mean of (p - y)^2."""
 
@@ -211,61 +204,6 @@ class RootMeanSquaredError(_OfRows):
 
     def result(self) -> float:
         return float(np.sqrt(super().result()))
-
-
-@register("metrics")
-class MeanAbsoluteError(_OfRows):
-    """The mean of |p - y|."""
-
-    direction = "min"
-    function = staticmethod(losses.mean_absolute_error)
-
-
-@register("metrics")
-class MeanAbsolutePercentageError(_OfRows):
-    """The mean of 100 |p - y| / |y|."""
-
-    direction = "min"
-    function = staticmethod(losses.mean_absolute_percentage_error)
-
-
-@register("metrics")
-class MeanSquaredLogarithmicError(_OfRows):
-    """The mean of (log(p + 1) - log(y + 1))^2."""
-
-    direction = "min"
-    function = staticmethod(losses.mean_squared_logarithmic_error)
-
-
-@register("metrics")
-class LogCoshError(_OfRows):
-    """The mean of log(cosh(p - y))."""
-
-    direction = "min"
-    function = staticmethod(losses.logcosh)
-
-    def __init__(self, name: str = "logcosh", dtype: str | None = None) -> None:
-        super().__init__(name, dtype)
-
-
-@register("metrics")
-class Poisson(_OfRows):
-    """The mean of p - y log p."""
-
-    direction = "min"
-    function = staticmethod(losses.poisson)
-
-
-@register("metrics")
-class KLDivergence(_OfRows):
-    """The mean of sum y log(y / p)."""
-
-    direction = "min"
-
-    def __init__(self, name: str = "kullback_leibler_divergence", dtype: str | None = None) -> None:
-        super().__init__(name, dtype)
-
-    function = staticmethod(losses.kullback_leibler_divergence)
 
 
 @register("metrics")
@@ -280,42 +218,42 @@ class CosineSimilarity(_OfRows):
 
     def __init__(self, name: str | None = None, dtype: str | None = None, axis: int = -1) -> None:
         super().__init__(name, dtype)
-        self.axis = losses.last_axis(axis, "CosineSimilarity")
+        self.axis = last_axis(axis, "CosineSimilarity")
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
         return -losses.cosine_proximity(y_true, y_pred)
 
 
 class _OfLoss(_OfRows):
-    """A loss object's rows; the options are the loss's."""
+    """The mean of a loss over all rows of an epoch; its column has the name of the loss's function."""
 
     direction = "min"
     loss: losses.Loss
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name or self.loss.__name__, dtype)
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
         return self.loss.call(y_true, y_pred)
 
 
-@register("metrics")
-class Hinge(_OfLoss):
-    """The mean of max(1 - y p, 0), for labels of -1 and 1, or 0 and 1."""
-
-    loss = losses.Hinge()
-
-
-@register("metrics")
-class SquaredHinge(_OfLoss):
-    """The mean of max(1 - y p, 0)^2, for labels of -1 and 1, or 0 and 1."""
-
-    loss = losses.SquaredHinge()
+def _mean_of(loss: type[losses.Loss], name: str | None = None) -> type[_OfLoss]:
+    """The class of the metric that goes by the loss's name, or by another one."""
+    doc = f"The mean over all rows of an epoch of the loss `{loss.__name__}`: {loss.__doc__}"
+    fields = {"loss": loss(), "__doc__": doc, "__module__": __name__}
+    return register("metrics")(type(name or loss.__name__, (_OfLoss,), fields))
 
 
-@register("metrics")
-class CategoricalHinge(_OfRows):
-    """The mean of max(0, max((1 - y) p) - sum(y p) + 1)."""
-
-    direction = "min"
-    function = staticmethod(losses.categorical_hinge)
+MeanSquaredError = _mean_of(losses.MeanSquaredError)
+MeanAbsoluteError = _mean_of(losses.MeanAbsoluteError)
+MeanAbsolutePercentageError = _mean_of(losses.MeanAbsolutePercentageError)
+MeanSquaredLogarithmicError = _mean_of(losses.MeanSquaredLogarithmicError)
+LogCoshError = _mean_of(losses.LogCosh, "LogCoshError")
+Poisson = _mean_of(losses.Poisson)
+KLDivergence = _mean_of(losses.KLDivergence)
+Hinge = _mean_of(losses.Hinge)
+SquaredHinge = _mean_of(losses.SquaredHinge)
+CategoricalHinge = _mean_of(losses.CategoricalHinge)
 
 
 class _OfSmoothedLabels(_OfLoss):
@@ -328,10 +266,10 @@ class _OfSmoothedLabels(_OfLoss):
         from_logits: bool = False,
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.loss = type(self).kind(from_logits, label_smoothing)
+        super().__init__(name, dtype)
 
 
 @register("metrics")
@@ -357,10 +295,10 @@ class SparseCategoricalCrossentropy(_OfLoss):
     """
 
     def __init__(self, name: str | None = None, dtype: str | None = None, from_logits: bool = False, axis: int = -1) -> None:
-        super().__init__(name, dtype)
         self.from_logits = from_logits
-        self.axis = losses.last_axis(axis, "SparseCategoricalCrossentropy")
+        self.axis = last_axis(axis, "SparseCategoricalCrossentropy")
         self.loss = losses.SparseCategoricalCrossentropy(from_logits)
+        super().__init__(name, dtype)
 
 
 @register("metrics")

@@ -1,0 +1,71 @@
+"""Rows of losses with options, and their sum or mean: what loss objects compute. The names stand in files of graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lamella import ops
+from lamella.core.graphs import accepts_symbolic
+from lamella.core.types import Value
+from lamella.ops.tape import Tensor, value_of
+
+
+@accepts_symbolic("losses")
+def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
+    """The rows of a loss, weighted, as `reduction` says. Weights of fewer axes count for all that lies in a row."""
+    if sample_weight is not None:
+        plain: Value = value_of(rows)
+        weight = np.asarray(value_of(sample_weight), plain.dtype)
+        rows = ops.multiply(rows, weight.reshape(*weight.shape, *[1] * (plain.ndim - weight.ndim)))
+    if reduction == "none":
+        return rows
+    return ops.sum(rows) if reduction == "sum" else ops.mean(rows)
+
+
+@accepts_symbolic("losses")
+def signs(y: Value) -> Value:
+    """Labels that are all 0 or 1 as -1 and 1; others as they are."""
+    labels = np.asarray(value_of(y))
+    return 2 * labels - 1 if np.isin(labels, (0, 1)).all() else y
+
+
+@accepts_symbolic("losses")
+def binary(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
+    """`BinaryCrossentropy.call`."""
+    if label_smoothing:
+        y_true = _mixed(y_true, y_pred, label_smoothing, 1 / 2)
+    return ops.binary_crossentropy(y_pred, y_true, from_logits=from_logits)
+
+
+@accepts_symbolic("losses")
+def categorical(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
+    """`CategoricalCrossentropy.call`."""
+    if label_smoothing:
+        y_true = _mixed(y_true, y_pred, label_smoothing, 1 / y_pred.shape[-1])
+    return ops.categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
+
+
+@accepts_symbolic("losses")
+def sparse(y_true: Value, y_pred: Value, from_logits: bool) -> Value:
+    """`SparseCategoricalCrossentropy.call`."""
+    return ops.sparse_categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
+
+
+def _mixed(y_true: Value, y_pred: Value, share: float, other: float) -> Value:
+    """(1 - share) y + share * other, in the dtype of the predictions."""
+    y = y_true if isinstance(y_true, Tensor) else np.asarray(y_true, y_pred.dtype)
+    return ops.add(ops.multiply(y, 1 - share), share * other)
+
+
+def smoothing(value: float, who: str) -> float:
+    """A share in [0, 1]. Raises ValueError for another number."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{who}: expected label_smoothing in [0, 1], got {value!r}")
+    return float(value)
+
+
+def last_axis(axis: int, who: str) -> int:
+    """Raises ValueError unless it is -1."""
+    if axis != -1:
+        raise ValueError(f"{who}: rows lie along the last axis here; expected axis=-1, got {axis!r}")
+    return axis
