@@ -190,7 +190,7 @@ def test_functions_without_a_gradient_are_constants_on_a_tape(name):
     w = Variable(P)
     with Tape([w]) as tape:
         y = step(w * 1.0)
-        assert type(y) is np.ndarray
+        assert isinstance(y, np.ndarray)
         np.testing.assert_array_equal(y, step(P))
         loss = K.sum(K.sum(y) * w)
     np.testing.assert_allclose(tape.gradients(loss)[0], np.full_like(P, step(P).sum()))

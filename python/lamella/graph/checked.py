@@ -13,6 +13,7 @@ from numpy.exceptions import AxisError
 
 from lamella.core import registry
 from lamella.core.config import floatx
+from lamella.core.user_array import UserArray, for_user
 from lamella.core.variable import Variable
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
@@ -25,9 +26,12 @@ _TENSOR = frozenset({"Value", "Array", "Array | Tensor", "Value | None"})
 _TENSORS = frozenset({"Sequence[Value]"})
 
 # Types that pass as they are: as the first tensor, as a further one, and as any other argument.
-_FIRST = frozenset({np.ndarray, Tensor, Variable})
+_FIRST = frozenset({np.ndarray, UserArray, Tensor, Variable})
 _FURTHER = _FIRST | {int, float, np.float32, np.float64}
 _OTHERS = _FURTHER | {type(None), str, bool}
+
+# What stands for a tensor where a user's function runs: K's functions make UserArrays of these.
+_USERS = frozenset({UserArray, Tensor})
 
 # What NumPy raises for arguments that do not fit, and what is raised instead: an axis is a value; what has no shape is no tensor.
 _KINDS = {
@@ -73,12 +77,15 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
         try:
             if not plain:
                 values, others = _converted(parameters, arguments, named)
-            return function(*values, **others)
+            result = function(*values, **others)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             better = _named(error, label, [*values, *others.values()])
             if better is None:
                 raise
             raise better from error
+        if type(result) is np.ndarray and not _USERS.isdisjoint(map(type, values)):
+            return for_user(result)  # type: ignore[no-any-return]
+        return result
 
     # Where users find it, and pickle, though it may be a function of `ops`.
     call.__module__, call.__qualname__ = "lamella.backend", label

@@ -10,6 +10,7 @@ from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of
+from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.graph.arguments import Template, fill, placed
 from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer, takes_training
@@ -84,6 +85,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     layer, arguments = node.layer, dict(node.arguments)
     call = layer.call_in_plan(frozen=frozen)
     cls: type = type(layer)
+    if not of_lamella(cls):
+        call = functools.partial(_users, call)
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:
         arguments["training"] = node.phase
@@ -107,6 +110,12 @@ def _filled(
     """A call with the last of `values` among its arguments."""
     named = fill(arguments, values[inputs:])
     return call(values[0] if single else values[:inputs], **named, **kwargs)
+
+
+def _users(call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
+    """The call of a layer that a user wrote."""
+    y: Value = from_user(call(for_user(x), **kwargs))
+    return y
 
 
 def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:

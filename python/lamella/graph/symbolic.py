@@ -5,51 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from lamella.core.graphs import GraphTensor
-from lamella.core.shapes import Dim, Shape
+from lamella.core.shapes import Shape, TensorShape
 
 if TYPE_CHECKING:
     from lamella.graph.layer import Layer
 
 History = tuple["Layer", int, int]
-
-
-class Dimension(int):
-    """A size, with the `value` that scripts for TensorFlow 1 ask of one."""
-
-    @property
-    def value(self) -> int:
-        return int(self)
-
-
-class TensorShape(tuple[Dim, ...]):
-    """A shape, with what scripts for TensorFlow ask of one. None is free.
-
-    It is a tuple of ints and None, of which an index gives a Dimension, and a slice a TensorShape. A free size is None itself and
-    has no `value`.
-    """
-
-    @overload
-    def __getitem__(self, key: SupportsIndex) -> Dim: ...
-    @overload
-    def __getitem__(self, key: slice) -> TensorShape: ...
-    def __getitem__(self, key: SupportsIndex | slice) -> Dim | TensorShape:
-        found = super().__getitem__(key)
-        if isinstance(found, tuple):
-            return TensorShape(found)
-        return None if found is None else Dimension(found)
-
-    def as_list(self) -> list[Dim]:
-        return list(self)
-
-    @property
-    def ndims(self) -> int:
-        return len(self)
-
-    def is_fully_defined(self) -> bool:
-        return None not in self
 
 
 class Operation(NamedTuple):

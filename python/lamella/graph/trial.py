@@ -12,6 +12,7 @@ import numpy as np
 
 from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
+from lamella.core.user_array import for_user
 from lamella.ops.tape import value_of
 
 Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
@@ -49,7 +50,7 @@ def shapes_of(
             reason = reason or ValueError(f"more than {_LARGEST} elements")
             continue
         try:
-            found = _outputs(call, [np.zeros(shape, dtype) for shape, (_, dtype) in zip(filled, inputs)])
+            found = _outputs(call, [for_user(np.zeros(shape, dtype)) for shape, (_, dtype) in zip(filled, inputs)])
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             reason = error
             continue

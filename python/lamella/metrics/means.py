@@ -12,6 +12,7 @@ from lamella import losses
 from lamella.core import configurable
 from lamella.core.configurable import Config
 from lamella.core.registry import register
+from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.losses.rows import last_axis
 from lamella.metrics import accuracies
 from lamella.metrics.streaming import Metric
@@ -118,7 +119,9 @@ class MeanMetricWrapper(_OfRows):
         self.arguments = kwargs
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
-        return self.fn(y_true, y_pred, **self.arguments)
+        if of_lamella(self.fn):
+            return self.fn(y_true, y_pred, **self.arguments)
+        return from_user(self.fn(for_user(y_true), for_user(y_pred), **self.arguments))
 
     def get_config(self) -> Config:
         return {"fn": configurable.serialize(self.fn), "name": self.name, "dtype": self.dtype, **self.arguments}

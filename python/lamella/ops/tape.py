@@ -24,6 +24,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.rows_gradient import RowsGradient, dense
+from lamella.core.shapes import TensorShape
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 
@@ -56,7 +57,10 @@ class Tensor(_kernels.Held):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.value.shape
+        return TensorShape(self.value.shape)  # type: ignore[return-value]  # none is free
+
+    def get_shape(self) -> TensorShape:
+        return TensorShape(self.value.shape)
 
     @property
     def dtype(self) -> np.dtype:

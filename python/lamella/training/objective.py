@@ -14,6 +14,7 @@ from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
+from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.core.variable import Variable
 from lamella.ops.arrays import total as total_of
 from lamella.ops.tape import Tensor, value_of
@@ -66,6 +67,8 @@ class Metric(PickledByName):
         if hasattr(function, "update_state"):
             number = self._streamed(function, target, output, weights, mask)
         else:
+            if not of_lamella(function):
+                target, output = for_user(target), for_user(output)
             values: Any = value_of(function(target, output))
             if values is None:
                 raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
@@ -120,6 +123,7 @@ class Output(PickledByName):
         # Calling a loss object gives one number; its `call` gives a number for each sample.
         loss: Any = self.loss
         self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
+        self.users = not of_lamella(self.rows)
 
     @property
     def loss_name(self) -> str | None:
@@ -264,7 +268,8 @@ class Objective(PickledByName):
         terms: list[LossTerm] = []
         masks = None if type(values) is list else values.masks
         for output, target, weight in zip(self.outputs, targets, weights):
-            rows = output.rows(target, values[output.index])
+            value = values[output.index]
+            rows = from_user(output.rows(for_user(target), for_user(value))) if output.users else output.rows(target, value)
             if rows is None:
                 raise TypeError(f"the loss of '{output.name}' returned NoneType, expected numbers")
             array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)

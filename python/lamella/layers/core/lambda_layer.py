@@ -15,6 +15,7 @@ from lamella.core.configurable import Config
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
+from lamella.core.user_array import for_user, from_user
 from lamella.core.variable import Variable
 from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer
@@ -94,7 +95,7 @@ class Lambda(Layer):
 
     def call(self, inputs: Value, mask: Any = None) -> Value:
         named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
-        y = self.function(inputs, **named)
+        y = from_user(self.function(for_user(inputs), **named))
         if self.asks_gradients and any(value is None for value in (y if isinstance(y, (list, tuple)) else [y])):
             self._asks_the_graph = True
             raise TypeError(f"Layer {self.name}: K.gradients found no way from the loss to the tensor within the function")
