@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
+from lamella.core.graphs import GraphTensor
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
@@ -50,6 +51,8 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     """
     wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
+        if isinstance(loss, GraphTensor) and not isinstance(loss, Symbolic):
+            return list(loss.gradients(wanted))  # of an optimizer's step
         return gradients_of_values(loss, wanted)
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def variable(
     """A Variable with a copy of `value`, of floatx unless said otherwise."""
     name = name or f"Variable_{next_uid('Variable')}"
     array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
-    return Variable(array, f"{name}:0", constraint=constraint)
+    make = partial(Variable, array, f"{name}:0", constraint=constraint)
+    return make() if current.made is None else current.made.one(make)
 
 
 @checked
@@ -255,6 +257,8 @@ def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None
 
 def sized(shape: Any) -> bool:
     """Whether no size is a symbolic tensor."""
+    if isinstance(shape, (int, np.integer)):  # as Keras's own Adam has it: K.zeros(1)
+        return True
     return not isinstance(shape, Symbolic) and not any(isinstance(size, Symbolic) for size in shape)
 
 

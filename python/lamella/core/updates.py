@@ -45,8 +45,22 @@ class Updates(dict[Variable, NDArray[Any]]):
         commit(self.calls())
 
 
+class Made:
+    """The Variables that a function makes which is run again and again: its n-th is the same in every run."""
+
+    def __init__(self, variables: list[Variable]) -> None:
+        self._variables, self._next = variables, 0
+
+    def one(self, make: Callable[[], Variable]) -> Variable:
+        if self._next == len(self._variables):
+            self._variables.append(make())
+        self._next += 1
+        return self._variables[self._next - 1]
+
+
 class _Current(threading.local):
     updates: Updates | None = None
+    made: Made | None = None
 
 
 # Of the run that goes on in this thread; None outside of one.

@@ -14,7 +14,7 @@ from lamella.core.graphs import GraphUpdate
 from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.optimizers import arrays, in_graphs
+from lamella.optimizers import arrays, by_updates, in_graphs
 from lamella.optimizers.arguments import bound, steps
 from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
 from lamella.optimizers.state import Reading
@@ -29,7 +29,8 @@ _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 class Optimizer(Stateful):
     """Base of all optimizers. It stands alone: `opt.step(params, grads)` needs no model.
 
-    A subclass names its `slots`, one zero array per parameter each, and writes `update`: one kernel call, or NumPy.
+    A subclass names its `slots`, one zero array per parameter each, and writes `update`: one kernel call, or NumPy. Or it is
+    written for Keras 2, with a `get_updates` (optimizers/by_updates.py).
     Numbers such as lr are Variables, so K.set_value(opt.lr, 0.1) and opt.lr = 0.1 both work; float64, so that
     a float64 step loses nothing.
 
@@ -63,6 +64,8 @@ class Optimizer(Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if "get_updates" in vars(cls) and not {"update", "calls", "step"} & set(vars(cls)):
+            by_updates.follow(cls)
         # A rule that changes another one's does not keep what that one promised.
         if ("calls" in vars(cls) or "update" in vars(cls)) and "skips_zeros" not in vars(cls):
             cls.skips_zeros = Optimizer.skips_zeros  # type: ignore[method-assign]
@@ -190,7 +193,7 @@ class Optimizer(Stateful):
         """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""
         raise NotImplementedError(
             f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, reading), which changes the "
-            "arrays in place; Keras's get_updates adds to a graph, which a step does not read"
+            "arrays in place, or Keras's get_updates(loss, params)"
         )
 
     def read(self, grads: Sequence[Array], reading: Reading) -> list[Array]:

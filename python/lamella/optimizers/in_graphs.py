@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamella.core import registry
-from lamella.core.atomic import Call
+from lamella.core.atomic import Call, commit
 from lamella.core.graphs import GraphTensor, GraphUpdate
 from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
@@ -24,7 +24,11 @@ class Step(GraphUpdate):
         self._projections: list[Call] = [(_project, (v,)) for v in params if v.constraint is not None]
 
     def apply(self, values: list[Array]) -> None:
-        self.optimizer.step_and(self._params, values, projections=self._projections)
+        if self.optimizer.commits:
+            self.optimizer.step_and(self._params, values, projections=self._projections)
+            return
+        self.optimizer.step(self._params, values)
+        commit(self._projections)
 
 
 def _project(variable: Variable) -> None:

@@ -37,6 +37,8 @@ class State:
     late: tuple[list[Array | RowsGradient], float, Reading] | None = None
     # What Keras saves beside the slots, and no kernel reads.
     placeholders: list[Array] = field(default_factory=list)
+    # What a user's get_updates makes, in this order.
+    variables: list[Variable] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], slots: int, *, accumulates: bool) -> State:

@@ -1,0 +1,155 @@
+"""Optimizers that say their rule in Keras's get_updates: K's functions on Variables and gradients, run in each step.
+
+Keras runs get_updates once, to make a graph. Here each step runs it, on the values of the moment: the n-th Variable that it
+makes (K.zeros, K.variable) is the same one in every step, what K.update is given is written when all is computed, and what
+Python itself computes, such as a counter in an attribute, is computed anew.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lamella.core.atomic import Call, Scope
+from lamella.core.graphs import GraphTensor, GraphUpdate
+from lamella.core.rows_gradient import dense
+from lamella.core.types import Array
+from lamella.core.updates import Made, Updates
+from lamella.core.updates import current as pending
+from lamella.core.variable import Variable
+from lamella.optimizers import in_graphs
+from lamella.optimizers.state import State, assign, share
+from lamella.optimizers.stateful import Stateful
+
+if TYPE_CHECKING:
+    from lamella.optimizers.base import Optimizer
+
+GetUpdates = Callable[..., Any]
+
+
+class StepLoss(GraphTensor):
+    """What get_updates is given for the loss: the gradients of this step."""
+
+    def __init__(self, variables: Sequence[Variable], gradients: Sequence[Array]) -> None:
+        self._by = {id(v): g for v, g in zip(variables, gradients)}
+
+    def gradients(self, variables: Any) -> list[Any]:
+        return [self._by.get(id(v)) for v in (variables if isinstance(variables, (list, tuple)) else [variables])]
+
+
+def either(get_updates: GetUpdates) -> GetUpdates:
+    """A user's get_updates, which of a symbolic loss gives K.function one step of the optimizer."""
+
+    @functools.wraps(get_updates)
+    def made(self: Any, *arguments: Any, **named: Any) -> Any:
+        loss = named.get("loss", arguments[-1] if len(arguments) > 2 else arguments[0] if arguments else None)
+        if isinstance(loss, StepLoss) or not isinstance(loss, GraphTensor):
+            return get_updates(self, *arguments, **named)
+        params = named.get("params", arguments[0] if len(arguments) > 2 else arguments[1] if len(arguments) > 1 else None)
+        return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
+
+    return made
+
+
+class ByUpdates(Stateful):
+    """What an optimizer whose class has a get_updates does in place of what stands in Optimizer; see `follow`."""
+
+    get_updates: GetUpdates
+    updates: Any = ()
+    _listed_weights: Sequence[Variable] = ()
+    _given_weights: list[NDArray[Any]] | None = None
+
+    @property
+    def commits(self) -> bool:
+        return False
+
+    @property
+    def weights(self) -> list[Variable]:
+        """What get_updates listed; empty before the first step."""
+        return self._listed_weights if isinstance(self._listed_weights, list) else []
+
+    @weights.setter
+    def weights(self, weights: Sequence[Variable]) -> None:
+        self._listed_weights = list(weights)
+
+    @property
+    def was_given_state(self) -> bool:
+        return self._given_weights is not None
+
+    def bind(
+        self, params: Sequence[Array], names: Sequence[str] | None = None, then: Callable[[State], Call] | None = None
+    ) -> State:
+        if (self._every or 1) > 1:
+            raise NotImplementedError(f"{type(self).__name__}: gradient_accumulation_steps is for rules without get_updates")
+        state = Stateful.bind(self, params, names, then)
+        run_updates(self, params, [np.zeros_like(p) for p in params])  # makes the Variables
+        if self._given_weights is not None:
+            assign(self.weights, self._given_weights)
+            self._given_weights = None
+        return state
+
+    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+        if params is not self._params:
+            self.turn_to(params)
+        rule: Any = self
+        bounds = rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
+        read = rule.read(rule._clean(params, dense(list(grads))), ([], 1.0, *bounds))
+        noted, later = run_updates(self, params, read)
+        noted.apply()
+        for change in later:
+            if isinstance(change, in_graphs.Step) and change.optimizer is rule:  # super().get_updates
+                rule.step_and(params, list(change.tensors))
+            else:
+                change.apply(list(change.tensors))
+        return True
+
+    def get_gradients(self, loss: Any, params: Any) -> list[Any]:
+        """The gradients of the step, bounded by clipnorm and clipvalue; of a symbolic loss symbolic ones."""
+        if isinstance(loss, StepLoss):
+            return loss.gradients(params)
+        found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
+        rule: Any = self
+        return in_graphs.clipped(found, rule.clipnorm, rule.clipnorm_per_tensor, rule.clipvalue)
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Raises ValueError, with nothing set, if numbers or shapes differ; before the first step that step raises it."""
+        if self._listed_weights:
+            assign(self.weights, weights)
+        else:
+            self._given_weights = [np.array(w) for w in weights]
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        return {f"{i}/{w.name}": w.numpy() for i, w in enumerate(self.weights)}
+
+    def set_state(self, state: Any) -> None:
+        self.set_weights(list(state.values()))
+
+
+def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]) -> tuple[Updates, list[GraphUpdate]]:
+    """What one run of get_updates would write, and the steps of other optimizers that it asks for."""
+    state, noted = rule._state, Updates()
+    variables = [share(p, name) for p, name in zip(params, state.names or [f"param_{i}:0" for i in range(len(params))])]
+    rule.updates = []
+    rule.weights = []
+    scope = Scope((pending, "updates", noted), (pending, "made", Made(state.variables)))
+    found = scope.run(rule.get_updates, StepLoss(variables, grads), variables)
+    later = []
+    for entry in found or ():
+        if isinstance(entry, GraphUpdate):
+            later.append(entry)
+        elif isinstance(entry, tuple):
+            noted.note(entry[0], entry[1].value if isinstance(entry[1], Variable) else entry[1])
+    return noted, later
+
+
+def follow(cls: type[Optimizer]) -> None:
+    """Let a class that defines get_updates step by it."""
+    own = vars(cls)
+    setattr(cls, "get_updates", either(own["get_updates"]))
+    for name, value in vars(ByUpdates).items():
+        if name not in own and not (name.startswith("__")) and name != "get_updates":
+            setattr(cls, name, value)
