@@ -161,7 +161,7 @@ def test_flipped_bits_of_other_files_do_not_take_us_along(path, checked, tmp_pat
             damaged[bit // 8] ^= 1 << bit % 8
             path.write_bytes(damaged)
             # A process for each file is slow, so most are read by one; what that one does not survive, load_model must.
-            answer = reader.read(path, seconds=10) if i >= 16 else None
+            answer = reader.read(path, seconds=10) if i >= 4 else None
             if answer is None:
                 try:
                     loaded = load_model(path, compile=False, timeout=20)
