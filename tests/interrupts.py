@@ -9,19 +9,21 @@ class Interrupt:
     def __init__(self, n=None):
         self.n, self.seen, self.came = n, 0, False
 
-    def _trace(self, frame, event, argument):
+    def _enter_frame(self, frame, event, argument):
         if frame.f_code is Interrupt.__exit__.__code__:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._in_frame
+
+    def _in_frame(self, frame, event, argument):
         if event == "opcode":
             self.seen += 1
             if self.seen == self.n:
                 sys.settrace(None)
                 raise KeyboardInterrupt
-        return self._trace
 
     def __enter__(self):
-        sys.settrace(self._trace)
+        sys.settrace(self._enter_frame)
         return self
 
     def __exit__(self, kind, error, trace):

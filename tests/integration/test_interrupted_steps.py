@@ -4,6 +4,7 @@ LAMELLA_INTERRUPTS says how many; a few dozen by default.
 """
 
 import os
+import shutil
 import signal
 import time
 
@@ -281,24 +282,29 @@ def backed_up(model, directory):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("again", ["in a new process", "in the same"])
-def test_a_backup_goes_on_to_the_same_bits(again, tmp_path):
-    """Shuffled, with metrics that keep a state: whatever was cut off, the fit that takes it up ends as if nothing had been."""
+def test_a_backup_goes_on_to_the_same_bits(tmp_path):
+    """Shuffled, with metrics that keep a state: whatever was cut off, the fit that takes it up ends as if nothing had been.
+
+    A model of a new process takes it up, and the one that was cut off.
+    """
     quiet = made("adam")
     history = backed_up(quiet, tmp_path / "quiet")
     with Interrupt() as interrupt:
         backed_up(made("adam"), tmp_path / "counted")
     for i, n in enumerate(np.random.default_rng(TIMES).integers(1, interrupt.seen, max(8, TIMES // 5))):
-        directory = tmp_path / str(i)
+        directory, copy = tmp_path / str(i), tmp_path / f"{i} copied"
         model = made("adam")
         try:
             with Interrupt(int(n)):
                 backed_up(model, directory)
         except ValueError as error:  # Python's zipfile, when it is cut off while NumPy writes
             assert isinstance(error.__context__, KeyboardInterrupt)
-        if again == "in a new process":
-            model = made("adam")
+        runs = [(made("adam"), copy)]
         # The model itself goes on from a backup only: there is none yet before the first one, and none after the end.
-        if again == "in a new process" or (directory / "training.npz").exists():
-            assert backed_up(model, directory) == history, f"bytecode {n}"
-            same(with_metrics(model), with_metrics(quiet))
+        if (directory / "training.npz").exists():
+            runs.append((model, directory))
+        if directory.exists():
+            shutil.copytree(directory, copy)
+        for taking_up, folder in runs:
+            assert backed_up(taking_up, folder) == history, f"bytecode {n}"
+            same(with_metrics(taking_up), with_metrics(quiet))
