@@ -7,9 +7,9 @@ NAMES = {
     "addition_rnn": {"TRAINING_SIZE": 1000},
     "cnn_seq2seq": {"num_samples": 200},
     "conv_filter_visualization": {"upscaling_steps": 1, "filter_range": (0, 8), "output_dim": (64, 64)},
-    "conv_lstm": {"n_samples": 20, "which": 10},
+    "conv_lstm": {"n_samples": 4, "which": 2},
     "deep_dream": {"iterations": 2},
-    "image_ocr": {"words_per_epoch": 320},
+    "image_ocr": {"words_per_epoch": 160, "rnn_size": 32},
     "lstm_seq2seq": {"num_samples": 200},
     "lstm_seq2seq_restore": {"num_samples": 200},
     "lstm_stateful": {"input_len": 200, "epochs": 2},
@@ -20,7 +20,7 @@ LENGTHS = {60000: 600, 10000: 300}
 # Numbers that have no name: ranges of loops, most of them.
 NUMBERS = {
     "addition_rnn": {200: 3},
-    "image_ocr": {16000: 320, 32000: 640, 20: 1, 25: 2},
+    "image_ocr": {16000: 160, 32000: 320, 256: 32, 512: 128, 20: 1, 25: 2},
     "lstm_seq2seq": {100: 3},
     "lstm_seq2seq_restore": {100: 3},
     "lstm_text_generation": {400: 20},
