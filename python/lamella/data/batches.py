@@ -73,8 +73,9 @@ class Data(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """The number of samples."""
-        return len(self.inputs[0] if self.inputs else self.targets[0])
+        """The number of samples; 0 where nothing is fed to a model that predicts from its own tensors."""
+        listed = self.inputs or self.targets
+        return len(listed[0]) if listed else 0
 
     def split(self, fraction: float) -> tuple[Data, Data]:
         """Split off the last samples.

@@ -24,8 +24,9 @@ class InputLayer(Layer, self_contained=True):
 
     Args:
         input_tensor: A symbolic tensor, an array or a Variable that the input stands for: K.function and K.gradients compute it,
-            or what lies before it, where they are given no value. A model feeds it as any other input. Deviation from
-            Keras 2.2.5, where fit and predict take no values for such an input.
+            or what lies before it, where they are given no value. For an array or a Variable fit, evaluate and predict take no
+            values; configs and copies have a usual input in its place. What stands for a symbolic tensor they feed as any other
+            input: deviation from Keras 2.2.5, where they do not.
 
     Source: Keras 2.2.5 keras/engine/input_layer.py.
     """
@@ -119,3 +120,9 @@ def Input(
         batch_shape = (None, *as_shape(shape))
     layer = InputLayer(batch_input_shape=batch_shape, name=name, dtype=dtype, sparse=sparse, input_tensor=tensor)
     return layer.input
+
+
+def value_held(x: Symbolic) -> Array | Variable | None:
+    """The array or Variable that an Input stands for, if `x` is such a one."""
+    layer = x._keras_history[0]
+    return layer.source if isinstance(layer, InputLayer) else None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from lamella.core.shapes import Shape
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import History, Node, Symbolic
 from lamella.graph.trace import Graph
+
+T = TypeVar("T")
 
 
 class GraphParts:
@@ -22,6 +27,9 @@ class GraphParts:
 
     @property
     def layers(self) -> list[Layer]:
+        raise NotImplementedError
+
+    def fed(self, of_inputs: Sequence[T]) -> list[T]:
         raise NotImplementedError
 
     @property
@@ -65,12 +73,12 @@ class GraphParts:
 
     @property
     def _feed_inputs(self) -> list[Symbolic]:
-        return list(self.inputs)
+        return self.fed(self.inputs)
 
     @property
     def _feed_input_names(self) -> list[str]:
-        return list(self.input_names)
+        return self.fed(self.input_names)
 
     @property
     def _feed_input_shapes(self) -> list[Shape]:
-        return [x.shape for x in self.inputs]
+        return self.fed([x.shape for x in self.inputs])

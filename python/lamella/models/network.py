@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from lamella.core import budget
 from lamella.core.atomic import Scope
@@ -16,11 +16,11 @@ from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
 from lamella.core.pool import empty_pool
 from lamella.core.shapes import Shape
-from lamella.core.types import Value
+from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.graph.input import Input
+from lamella.graph.input import Input, value_held
 from lamella.graph.layer import Layer, Update
 from lamella.graph.masked_plan import MaskedPlan, Outputs, plan_kind
 from lamella.graph.plan import Plan
@@ -32,6 +32,9 @@ from lamella.models import architecture
 from lamella.models.graph_parts import GraphParts
 from lamella.models.stored import Stored
 from lamella.models.summary import print_summary
+from lamella.ops.tape import value_of
+
+T = TypeVar("T")
 
 
 class Network(GraphParts, Stored, Layer, self_contained=True):
@@ -50,6 +53,8 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
     # Symbolic tensors that add_loss was given, and their values of the last run.
     _loss_tensors: tuple[Symbolic, ...] = ()
     _loss_values: RunLosses
+    # The inputs that hold a value, by their places in `inputs`.
+    _held: Mapping[int, Array | Variable] = {}
     # What summary() says of a model that is not built.
     unbuilt_message = (
         "This model has never been called, thus its weights have not yet been created, so no summary can be displayed. "
@@ -72,6 +77,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
+        self._held = {i: value for i, x in enumerate(inputs) if (value := value_held(x)) is not None}
         self._plans: dict[tuple[bool, bool], Plan] = {}
         self._plan = None
         self._traced = None
@@ -149,7 +155,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         """One value per output, in order.
 
         Args:
-            inputs: One array per input, in order, of floatx or the input's dtype.
+            inputs: One array per input that is fed, in order, of floatx or the input's dtype.
             training: The learning phase.
             updates: Gets the new values of the layers' state; the caller applies them. None: no state moves.
         """
@@ -158,6 +164,8 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
             self.forget_losses()
+        if self._held:
+            inputs = self._with_held(inputs)
         scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
         values = scope.run(plan, inputs, training)
         return self._without_losses(values) if self._loss_tensors else values
@@ -168,8 +176,17 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
         plan = plan_kind(nodes, masked=self.makes_masks)(nodes, self.inputs, [node.outputs[0] for node in shown])
-        values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, inputs, False)
+        values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, self._with_held(inputs), False)
         return {node.layer.name: value for node, value in zip(shown, values)}
+
+    def fed(self, of_inputs: Sequence[T]) -> list[T]:
+        """Of a list with one entry for each input those of the inputs that fit, evaluate and predict take values for."""
+        return [each for i, each in enumerate(of_inputs) if i not in self._held]
+
+    def _with_held(self, fed: Sequence[Value]) -> list[Value]:
+        """The values of all inputs."""
+        values = iter(fed)
+        return [value_of(self._held[i]) if i in self._held else next(values) for i in range(len(self.inputs))]
 
     def forget_losses(self) -> None:
         for losses in self._loss_lists:

@@ -134,7 +134,7 @@ class Trainable(GeneratorMethods):
 
     def _expected_inputs(self) -> ModelInputs:
         network: Any = self
-        return ModelInputs(network.input_names, network.input_shapes, network.input_dtypes)
+        return ModelInputs(*map(network.fed, (network.input_names, network.input_shapes, network.input_dtypes)))
 
     def _expected_of_run(self) -> ModelInputs:
         network: Any = self

@@ -76,7 +76,9 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
     else:
         size = _batch_size(inputs, options)
         arrays = of_first_length(feed.inputs_of(inputs, options.x)[1], inputs.names)
-        samples = check_lengths(arrays, [])
+        if not inputs.names and options.steps is None:
+            raise ValueError("If predicting from data tensors, you should specify the `steps` argument.")
+        samples = check_lengths(arrays, []) if inputs.names else 0
         data = Data(arrays, [], [])
         if options.steps is not None:
             batches = WholeBatches(data, checked_steps("steps", options.steps))
@@ -203,7 +205,8 @@ def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> Arra
 
 def _batch(inputs: ModelInputs, x: Any) -> list[Array]:
     _, arrays = feed.inputs_of(inputs, x)
-    check_lengths(arrays, [])
+    if arrays:  # a model may hold the values of all its inputs
+        check_lengths(arrays, [])
     return Data(arrays, [], []).read()[0]
 
 

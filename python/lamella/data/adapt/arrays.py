@@ -166,7 +166,7 @@ def of_first_length(inputs: Sequence[Readable], names: Sequence[str]) -> list[Re
 
     Keras 2.2.5 predicts for the samples of the first input and does not check the lengths of the others.
     """
-    samples = inputs[0].shape[0]
+    samples = inputs[0].shape[0] if inputs else 0
     for name, array in zip(names, inputs):
         if array.shape[0] > samples:
             warn(
