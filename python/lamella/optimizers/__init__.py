@@ -10,24 +10,23 @@ from lamella.core.config import dialect
 from lamella.core.configurable import Config
 from lamella.core.keras_names import complete as _complete
 from lamella.core.keras_refusals import REASONS
-from lamella.optimizers.adadelta import Adadelta
-from lamella.optimizers.adagrad import Adagrad
-from lamella.optimizers.adam import Adam, AdamW
-from lamella.optimizers.adamax import Adamax
+from lamella.optimizers.adadelta import Adadelta as Adadelta
+from lamella.optimizers.adagrad import Adagrad as Adagrad
+from lamella.optimizers.adam import Adam as Adam
+from lamella.optimizers.adam import AdamW as AdamW
+from lamella.optimizers.adamax import Adamax as Adamax
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.in_graphs import clip_norm as clip_norm
-from lamella.optimizers.nadam import Nadam
-from lamella.optimizers.rmsprop import RMSprop
-from lamella.optimizers.sgd import SGD
+from lamella.optimizers.nadam import Nadam as Nadam
+from lamella.optimizers.rmsprop import RMSprop as RMSprop
+from lamella.optimizers.sgd import SGD as SGD
 
-__all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "clip_norm", "deserialize", "get",
-    "serialize",
-]  # fmt: skip
+# Also by the names in small letters that scripts for Keras 2 use.
+for _name in registry.names("optimizers"):
+    globals()[_name] = registry.get("optimizers", _name)
 
-# The names that scripts for Keras 2 use for the classes.
-adadelta, adagrad, adam, adamax = Adadelta, Adagrad, Adam, Adamax
-adamw, nadam, rmsprop, sgd = AdamW, Nadam, RMSprop, SGD
+__all__ = [name for name in registry.names("optimizers") if not name.islower()]
+__all__ += ["Optimizer", "clip_norm", "deserialize", "get", "serialize"]
 
 
 def serialize(optimizer: Optimizer) -> Config:

@@ -1,0 +1,116 @@
+"""ARCHITECTURE's table "Where things go", tried in a copy of the project: what it names is all that a new thing touches.
+
+A loss, an activation, a layer, an optimizer, a file format and an argument of fit are added by the files that their rows name; the
+rosters of the tests then take them up. `test_recipe.py` does the same for a kernel and an op, which are compiled.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lamella import _kernels
+
+ROOT = Path(__file__).parents[2]
+TESTS = """
+tests/architecture tests/core/test_lazy.py tests/core/test_flags.py tests/layers/test_activation_functions.py
+tests/layers/test_roster.py tests/losses tests/optimizers/test_rules.py tests/saving/test_suffixes.py tests/saving/test_formats.py
+tests/test_import.py tests/test_keras_names.py tests/test_public_surface.py tests/training/test_options.py
+""".split()
+
+LOSS = """@accepts_symbolic("losses")
+def fourth_power(y_true: Value, y_pred: Value) -> Value:
+    return ops.mean(ops.power(ops.subtract(y_pred, y_true), 4.0), axis=-1)
+
+
+"""
+ACTIVATION = """@register("activations")
+def cube(x: Value) -> Value:
+    return ops.power(x, 3.0)
+
+
+"""
+PACKAGE = "python/lamella"
+# (file, the line above which something is put, what is put there)
+ADDITIONS = [
+    (f"{PACKAGE}/losses/functions.py", "mse = MSE =", LOSS),
+    (f"{PACKAGE}/activations.py", "# Each op of that module", ACTIVATION),
+    ("tests/layers/test_activation_functions.py", '    "exponential":', '    "cube": lambda x: x**3,\n'),
+    (
+        f"{PACKAGE}/layers/__init__.py",
+        "    from lamella.layers.core.dense",
+        "    from lamella.layers.core.channel_scale import ChannelScale as ChannelScale\n",
+    ),
+    ("tests/layers/layer_roster.py", '    ("Dense", dict(units=4), (3,)),', '    ("ChannelScale", dict(), (4, 3)),\n'),
+    (
+        f"{PACKAGE}/optimizers/__init__.py",
+        "# Also by the names in small letters",
+        "from lamella.optimizers.sign_descent import SignDescent as SignDescent\n\n",
+    ),
+    (
+        f"{PACKAGE}/training/options.py",
+        "        timeout: Seconds to wait",
+        "        mood: Callbacks find it in their params.\n",
+    ),
+    (f"{PACKAGE}/training/options.py", "    _: KW_ONLY", '    mood: str = "calm"\n'),
+    (f"{PACKAGE}/training/run.py", '                "verbose": options.verbose,', '                "mood": options.mood,\n'),
+]
+# The pages of docs/recipes whose first block is a whole file.
+FILES = {
+    "layers/core/channel_scale.py": "layer.md",
+    "optimizers/sign_descent.py": "optimizer.md",
+    "saving/formats/trees.py": "format.md",
+}
+USE = """
+import io
+import numpy as np
+from lamella import activations, callbacks, layers, losses, metrics, models, optimizers
+assert losses.get("fourth_power") is losses.fourth_power is metrics.fourth_power is metrics.get("fourth_power")
+assert {"fourth_power"} <= {*losses.__all__} & {*metrics.__all__} and "SignDescent" in optimizers.__all__
+assert "ChannelScale" in layers.__all__ and type(optimizers.get("SignDescent")) is optimizers.SignDescent
+model = models.Sequential([layers.ChannelScale(input_shape=(3,)), layers.Dense(1, activation="cube")])
+model.compile("SignDescent", "fourth_power", metrics=["fourth_power"])
+seen = callbacks.LambdaCallback()
+log = model.fit(np.ones((4, 3)), np.ones(4), mood="merry", verbose=0, callbacks=[seen]).history
+assert log["loss"] == log["fourth_power"] and seen.params["mood"] == "merry"
+model.save("m.tree")
+assert open("m.tree", "rb").read(4) != b"\\x89HDF"
+again = models.load_model("m.tree")
+assert type(again.optimizer) is optimizers.SignDescent and again.layers[1].activation is activations.cube
+assert again.predict(np.ones((2, 3))).tolist() == model.predict(np.ones((2, 3))).tolist()
+"""
+
+
+def put(path, above, text):
+    lines = path.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if line.startswith(above))
+    lines.insert(at, text)
+    path.write_text("".join(lines))
+
+
+@pytest.mark.skipif("LAMELLA_RECIPE" not in os.environ, reason="takes a minute: LAMELLA_RECIPE=1")
+@pytest.mark.timeout(900)
+def test_an_addition_touches_what_the_table_names(tmp_path):
+    for part in ("python", "tests", "docs", "cpp", "bench", "examples"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "CMakeLists.txt", ROOT / "LICENSE"]:
+        shutil.copy(path, tmp_path)
+    if not list((tmp_path / PACKAGE / "_kernels").glob("_compiled*")):
+        shutil.copy(_kernels._compiled.__file__, tmp_path / PACKAGE / "_kernels")
+    for file, above, text in ADDITIONS:
+        put(tmp_path / file, above, text)
+    for file, page in FILES.items():
+        block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "recipes" / page).read_text(), re.S)
+        (tmp_path / PACKAGE / file).write_text(block[1].replace(".lamella", ".tree"))
+    environment = {k: v for k, v in os.environ.items() if k not in ("LAMELLA_RECIPE", "LAMELLA_BUILD_DIR", "PYTEST_ADDOPTS")}
+    environment["PYTHONPATH"] = str(tmp_path / "python")
+    for command in (
+        ["-c", USE],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, "-k", "not test_roster or ChannelScale or every_registered"],
+    ):
+        done = subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
