@@ -2,6 +2,7 @@
 
 import pytest
 
+from lamella import config, layers
 from lamella.layers import (
     GRU,
     LSTM,
@@ -79,3 +80,24 @@ def test_both_names_of_an_argument_are_one_too_many():
     ):
         with pytest.raises(TypeError, match="received both the legacy keyword argument `.*` and the Keras 2 keyword argument"):
             call()
+
+
+TWO_AXES = [layers.Conv2D, layers.SeparableConv2D, layers.Conv2DTranspose, layers.LocallyConnected2D, layers.ConvLSTM2D]
+
+
+@pytest.mark.parametrize("cls", TWO_AXES, ids=lambda cls: cls.__name__)
+def test_two_numbers_of_a_kernel_by_position_are_not_mixed_with_keras_2(cls):
+    with pytest.warns(UserWarning, match="Update your"):
+        assert cls(4, 3, 2).kernel_size == (3, 2)
+    for keyword in ({"padding": "valid"}, {"strides": 1}, {"data_format": "channels_last"}):
+        with pytest.raises(ValueError, match=f"{cls.__name__}: .*passing both `kernel_size` and `strides`.*Got \\(4, 3, 2\\)"):
+            cls(4, 3, 2, **keyword)
+
+
+def test_the_third_number_is_the_strides_in_tf_keras():
+    config.set_dialect("tf")
+    try:
+        layer = layers.Conv2D(4, 3, 2, padding="same")
+    finally:
+        config.set_dialect("keras2")
+    assert (layer.kernel_size, layer.strides) == ((3, 3), (2, 2))

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from lamella.core import config
 from lamella.core.warn import warn
 
 T = TypeVar("T", bound=type)
@@ -33,7 +34,8 @@ def keras1_names(
 
     Args:
         kernel_axes: The names, ("nb_row", "nb_col") say, that stood for kernel_size; Conv2D(filters, rows, cols) with ints
-            means kernel_size=(rows, cols), too.
+            means kernel_size=(rows, cols), too: in Keras 2.2.5, and not in tf.keras, where the third is the strides. With a
+            keyword of Keras 2 beside it that is refused, as in Keras 2.2.5. Deviation: further arguments may come by position.
         sequence: input_dim, with or without input_length, means input_shape=(input_length, input_dim).
         dropped: Names that Keras 2 no longer has; ignored with a warning.
         renamed: old="new", beside the common ones.
@@ -47,6 +49,13 @@ def keras1_names(
         def __init__(self: object, *args: Any, **kwargs: Any) -> None:
             old = [k for k in kwargs if k in table or k in dropped or k in kernel_axes or (sequence and k == "input_dim")]
             listed = 0 < len(kernel_axes) == len(args) - 1 and all(isinstance(a, int) for a in args[1:])
+            listed = listed and config.dialect() != "tf"
+            if listed and not {"padding", "strides", "data_format"}.isdisjoint(kwargs):
+                raise ValueError(
+                    f"{cls.__name__}: It seems that you are using the Keras 2 and you are passing both `kernel_size` and `strides` "
+                    "as integer positional arguments. For safety reasons, this is disallowed. Pass `strides` as a keyword argument "
+                    f"instead. Got {args}"
+                )
             if old or listed:
                 args, kwargs = _with_kernel_size(args, kwargs, kernel_axes, listed)
                 if sequence and "input_dim" in kwargs:
