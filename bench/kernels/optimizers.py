@@ -29,7 +29,7 @@ class Rule:
 
 # sums, scale, norm, norm_each, clip: the gradients as they are.
 PLAIN = ([], 1.0, 0.0, 0.0, 0.0)
-ADAM = (1e-3, 0.9, 0.999, 1e-7)
+MOMENTS = (0.9, 0.999, 1e-7)
 # Below the norm of all SIZES' gradients.
 NORM = 0.5
 
@@ -37,77 +37,77 @@ RULES = [
     Rule(
         "Adam",
         lambda: optimizers.Adam(),
-        lambda p, g, s: _kernels.adam_update(p, g, *s, *ADAM, 0.0, *PLAIN),
+        lambda p, g, s: _kernels.adam_update(p, g, *s, 1e-3, 0.0, MOMENTS, PLAIN),
         2,
         28,
     ),
     Rule(
         "SGD momentum",
         lambda: optimizers.SGD(momentum=0.9),
-        lambda p, g, s: _kernels.sgd_update(p, g, *s, 1e-2, 0.9, 0, *PLAIN),
+        lambda p, g, s: _kernels.sgd_update(p, g, *s, 1e-2, 0.9, 0, PLAIN),
         1,
         20,
     ),
     Rule(
         "SGD",
         lambda: optimizers.SGD(),
-        lambda p, g, s: _kernels.sgd_update(p, g, [], 1e-2, 0.0, 0, *PLAIN),
+        lambda p, g, s: _kernels.sgd_update(p, g, [], 1e-2, 0.0, 0, PLAIN),
         0,
         12,
     ),
     Rule(
         "AMSGrad",
         lambda: optimizers.Adam(amsgrad=True),
-        lambda p, g, s: _kernels.amsgrad_update(p, g, *s, *ADAM, 0.0, *PLAIN),
+        lambda p, g, s: _kernels.amsgrad_update(p, g, *s, 1e-3, 0.0, MOMENTS, PLAIN),
         3,
         36,
     ),
     Rule(
         "AdamW",
         lambda: optimizers.AdamW(),
-        lambda p, g, s: _kernels.adam_update(p, g, *s, *ADAM, 1e-5, *PLAIN),
+        lambda p, g, s: _kernels.adam_update(p, g, *s, 1e-3, 1e-5, MOMENTS, PLAIN),
         2,
         28,
     ),
     Rule(  # reads the gradients once more
         "Adam, norm",
         lambda: optimizers.Adam(clipnorm=NORM),
-        lambda p, g, s: _kernels.adam_update(p, g, *s, *ADAM, 0.0, [], 1.0, NORM, 0.0, 0.0),
+        lambda p, g, s: _kernels.adam_update(p, g, *s, 1e-3, 0.0, MOMENTS, ([], 1.0, NORM, 0.0, 0.0)),
         2,
         32,
     ),
     Rule(
         "Adagrad",
         lambda: optimizers.Adagrad(),
-        lambda p, g, s: _kernels.adagrad_update(p, g, *s, 1e-2, 1e-7, *PLAIN),
+        lambda p, g, s: _kernels.adagrad_update(p, g, *s, 1e-2, 1e-7, PLAIN),
         1,
         20,
     ),
     Rule(
         "RMSprop",
         lambda: optimizers.RMSprop(),
-        lambda p, g, s: _kernels.rmsprop_update(p, g, *s, 1e-3, 0.9, 1e-7, *PLAIN),
+        lambda p, g, s: _kernels.rmsprop_update(p, g, *s, 1e-3, 0.9, 1e-7, PLAIN),
         1,
         20,
     ),
     Rule(
         "Adadelta",
         lambda: optimizers.Adadelta(),
-        lambda p, g, s: _kernels.adadelta_update(p, g, *s, 1.0, 0.95, 1e-7, *PLAIN),
+        lambda p, g, s: _kernels.adadelta_update(p, g, *s, 1.0, 0.95, 1e-7, PLAIN),
         2,
         28,
     ),
     Rule(
         "Adamax",
         lambda: optimizers.Adamax(),
-        lambda p, g, s: _kernels.adamax_update(p, g, *s, 2e-3, 0.9, 0.999, 1e-7, *PLAIN),
+        lambda p, g, s: _kernels.adamax_update(p, g, *s, 2e-3, MOMENTS, PLAIN),
         2,
         28,
     ),
     Rule(
         "Nadam",
         lambda: optimizers.Nadam(),
-        lambda p, g, s: _kernels.nadam_update(p, g, *s, 1e-3, 1e-3, 0.9, 0.999, 1.5, 1e-7, *PLAIN),
+        lambda p, g, s: _kernels.nadam_update(p, g, *s, 1e-3, 1e-3, 1.5, MOMENTS, PLAIN),
         2,
         28,
     ),

@@ -158,12 +158,13 @@ PyObject* leave_scope(PyObject* self, PyObject* const*, Py_ssize_t) {
 
 py::object make_scope_type() {
     static PyMethodDef methods[] = {
-        {"run", fast(run_in_scope), METH_FASTCALL | METH_KEYWORDS, nullptr},
-        {"__enter__", enter_scope, METH_NOARGS, nullptr},
-        {"__exit__", fast(leave_scope), METH_FASTCALL, nullptr},
+        {"run", fast(run_in_scope), METH_FASTCALL | METH_KEYWORDS, kRunSignature},
+        {"__enter__", enter_scope, METH_NOARGS, kEnterSignature},
+        {"__exit__", fast(leave_scope), METH_FASTCALL, kExitSignature},
         {},
     };
     static PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>("Scope(*bindings)\n--\n\n")},
         {Py_tp_new, reinterpret_cast<void*>(new_scope)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse<Scope>)},
         {Py_tp_clear, reinterpret_cast<void*>(clear<Scope>)},
@@ -179,7 +180,8 @@ py::object make_scope_type() {
 
 void bind_atomic(py::module_& module) {
     module.attr("Scope") = make_scope_type();
-    static PyMethodDef functions[] = {{"commit", fast(commit), METH_FASTCALL, nullptr}, {}};
+    static PyMethodDef functions[] = {{"commit", fast(commit), METH_FASTCALL, "commit($module, calls, undo=[], /)\n--\n\n"},
+                                      {}};
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
 }
 

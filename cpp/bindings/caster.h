@@ -4,7 +4,10 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "bindings/overlap.h"
@@ -21,6 +24,7 @@ struct Argument {
     int index;
 
     std::string who() const { return std::string(kernel) + ": argument '" + (*parameters)[index].name + "'"; }
+    Argument next(int fields) const { return {kernel, parameters, index + fields}; }
 };
 
 [[noreturn]] inline void refuse(const Argument& argument, const std::string& wanted, py::handle came) {
@@ -85,9 +89,11 @@ void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter
 }
 
 // Caster<A>: `From` is what pybind11 takes from Python, `get` the kernel's argument, `add_to` adds its memory to the call's.
+// kParameters: how many names of the signature it stands for.
 template <class A>
 struct Caster {
     using From = A;
+    static constexpr int kParameters = 1;
     A value;
     Caster(From from, const Argument&) : value(from) {}
     A get() const { return value; }
@@ -97,6 +103,7 @@ struct Caster {
 template <class Element>
 struct Caster<const View<Element>&> {
     using From = py::handle;
+    static constexpr int kParameters = 1;
     View<Element> view;
     Caster(From from, const Argument& argument) : view(view_of<Element>(from, argument)) {}
     const View<Element>& get() const { return view; }
@@ -106,6 +113,7 @@ struct Caster<const View<Element>&> {
 template <class Element>
 struct Caster<const ViewList<Element>&> {
     using From = py::list;
+    static constexpr int kParameters = 1;
     std::vector<View<Element>> views;
     ViewList<Element> list;
     Caster(const From& from, const Argument& argument) {
@@ -123,6 +131,7 @@ struct Caster<const ViewList<Element>&> {
 template <>
 struct Caster<Window> {
     using From = py::handle;
+    static constexpr int kParameters = 1;
     Window window{0, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
     Caster(From from, const Argument& argument) {
         Int(*const parts[])[kMaxAxes] = {&window.size, &window.stride, &window.dilation, &window.before};
@@ -145,6 +154,64 @@ struct Caster<Window> {
     static constexpr const char* kWanted = "a window: (sizes, strides, dilations, before), each a tuple of 1 to 3 ints";
 };
 
+// An item of a bundle's tuple as its caster takes it.
+template <class A>
+typename Caster<A>::From field_of(py::handle item, const Argument& argument) {
+    using From = typename Caster<A>::From;
+    if constexpr (std::is_same_v<From, py::list>) {
+        if (!PyList_Check(item.ptr())) refuse(argument, "a list", item);
+        return py::reinterpret_borrow<py::list>(item);
+    } else if constexpr (std::is_same_v<From, Real> || std::is_same_v<From, Int>) {
+        constexpr bool kReal = std::is_same_v<From, Real>;
+        const From number = kReal ? PyFloat_AsDouble(item.ptr()) : PyLong_AsLongLong(item.ptr());
+        if (number == -1 && PyErr_Occurred()) {
+            PyErr_Clear();
+            refuse(argument, kReal ? "a number" : "an int", item);
+        }
+        return number;
+    } else {
+        return item;
+    }
+}
+
+// A tuple of the fields' values. The struct that the kernel takes refers to what the fields' casters hold.
+template <class Bundle, class Fields>
+struct BundleCaster;
+template <class Bundle, class... A>
+struct BundleCaster<Bundle, void(A...)> {
+    using From = py::handle;
+    static constexpr int kParameters = sizeof...(A);
+    std::tuple<Caster<A>...> fields;
+    BundleCaster(From from, const Argument& argument) : BundleCaster(from, argument, std::index_sequence_for<A...>()) {}
+    Bundle get() const {
+        return std::apply([](const auto&... field) { return Bundle{field.get()...}; }, fields);
+    }
+    void add_to(std::vector<Span>& spans, int parameter) const {
+        std::apply([&](const auto&... field) { (field.add_to(spans, parameter++), ...); }, fields);
+    }
+
+private:
+    template <std::size_t... I>
+    BundleCaster(From from, const Argument& argument, std::index_sequence<I...>)
+        : fields{Caster<A>(field_of<A>(item(from, argument, I), argument.next(I)), argument.next(I))...} {}
+
+    static py::handle item(py::handle from, const Argument& argument, std::size_t i) {
+        if (!PyTuple_Check(from.ptr()) || PyTuple_GET_SIZE(from.ptr()) != kParameters) {
+            std::string wanted;
+            for (int k = 0; k < kParameters; ++k)
+                wanted += (k > 0 ? ", " : "(") + (*argument.parameters)[argument.index + k].name;
+            refuse(argument, "a tuple " + wanted + ")", from);
+        }
+        return PyTuple_GET_ITEM(from.ptr(), i);
+    }
+};
+#define BUNDLE(name, fields)                                                                   \
+    template <class T>                                                                         \
+    struct Caster<const name<T>&> : BundleCaster<name<T>, typename Kernels<T>::name##Fields> { \
+        using BundleCaster<name<T>, typename Kernels<T>::name##Fields>::BundleCaster;          \
+    };
+#include "table/all.def"
+
 // The element type asked for by an argument: 'f', 'd', or 0 where it says nothing.
 inline char element_of(py::handle object) {
     if (!py::isinstance<py::array>(object)) return 0;
@@ -155,15 +222,29 @@ inline char element_of(const py::list& list) { return list.size() > 0 ? element_
 inline char element_of(Int) { return 0; }
 inline char element_of(Real) { return 0; }
 
-// "(In x, Real alpha, Out y)" -> x, alpha, y.
+// The fields of each bundle, by its name.
+inline const std::map<std::string, std::string>& bundles() {
+    static const std::map<std::string, std::string> all = {
+#define BUNDLE(name, fields) {#name, #fields},
+#include "table/all.def"
+    };
+    return all;
+}
+
+// "(In x, Real alpha, Out y)" -> x, alpha, y; instead of a bundle its fields.
 inline std::vector<Parameter> parameters_of(const std::string& signature) {
     std::vector<Parameter> parameters;
     std::size_t start = 1;
     for (std::size_t end = signature.find_first_of(",)"); end != std::string::npos;
          start = end + 1, end = signature.find_first_of(",)", start)) {
         const std::size_t name = signature.find_last_of(' ', end) + 1;
-        const std::string type = signature.substr(start, name - start);
-        parameters.push_back({signature.substr(name, end - name), type.find("InPlace") != std::string::npos});
+        const std::string type = signature.substr(start, name - 1 - start);
+        const auto fields = bundles().find(type.substr(type.find_last_of(' ') + 1));
+        if (fields == bundles().end()) {
+            parameters.push_back({signature.substr(name, end - name), type.find("InPlace") != std::string::npos});
+        } else {
+            for (const Parameter& field : parameters_of(fields->second)) parameters.push_back(field);
+        }
     }
     return parameters;
 }

@@ -14,16 +14,21 @@ template <class... A>
 void check_overlaps(const char* name, const std::vector<Parameter>& parameters, const std::tuple<Caster<A>...>& casters) {
     thread_local std::vector<Span> spans;  // kept, so that a call allocates nothing
     spans.clear();
-    std::apply([index = 0](const auto&... caster) mutable { (caster.add_to(spans, index++), ...); }, casters);
+    std::apply(
+        [index = 0](const Caster<A>&... caster) mutable {
+            ((caster.add_to(spans, index), index += Caster<A>::kParameters), ...);
+        },
+        casters);
     refuse_overlaps(name, parameters, spans);
 }
 
 template <class... A>
 void call(const char* name, const std::vector<Parameter>& parameters, Status (*kernel)(A...),
           const typename Caster<A>::From&... from) {
-    int index = 0;
-    // Braces fix the order of evaluation, so index counts the arguments.
-    const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &parameters, index++})...};
+    int next = 0;
+    const auto index = [&next](int parameters) { return std::exchange(next, next + parameters); };
+    // Braces fix the order of evaluation, so `index` counts the arguments.
+    const std::tuple<Caster<A>...> casters{Caster<A>(from, Argument{name, &parameters, index(Caster<A>::kParameters)})...};
     check_overlaps(name, parameters, casters);
     const Status status =
         std::apply([&](const auto&... caster) { return without_gil([&] { return kernel(caster.get()...); }); }, casters);
@@ -81,6 +86,10 @@ PYBIND11_MODULE(_unguarded, module) {
 #define KERNEL(name, arguments) roster.append(#name);
 #include "table/all.def"
     module.attr("KERNELS") = py::tuple(roster);
+    py::dict bundles;
+#define BUNDLE(name, fields) bundles[#name] = #fields;
+#include "table/all.def"
+    module.attr("BUNDLES") = bundles;
 
     module.def("targets", [] {
         py::list names;
@@ -88,22 +97,28 @@ PYBIND11_MODULE(_unguarded, module) {
         return names;
     });
     module.def("target", [] { return std::string(current().target); });
-    module.def("select", [](const std::string& target) {
-        if (!select(target.c_str())) throw py::value_error("no target '" + target + "' on this machine");
-    });
+    module.def(
+        "select",
+        [](const std::string& target) {
+            if (!select(target.c_str())) throw py::value_error("no target '" + target + "' on this machine");
+        },
+        py::arg("target"));
     module.def("thread_backends", [] {
         py::list names;
         for (int i = 0; i < thread_backends().count; ++i) names.append(thread_backends().names[i]);
         return names;
     });
     module.def("thread_backend", [] { return std::string(thread_backend()); });
-    module.def("select_thread_backend", [](const std::string& name) {
-        if (!select_thread_backend(name.c_str())) throw py::value_error("no threads of the name '" + name + "'");
-    });
+    module.def(
+        "select_thread_backend",
+        [](const std::string& name) {
+            if (!select_thread_backend(name.c_str())) throw py::value_error("no threads of the name '" + name + "'");
+        },
+        py::arg("name"));
     module.def("cpu_limit", &cpu_limit);
     module.def("read_cpu_quota", &read_cpu_quota);
     module.def("num_threads", &num_threads);
-    module.def("set_num_threads", &set_num_threads);
+    module.def("set_num_threads", &set_num_threads, py::arg("n"));
     bind_ops(module);
     bind_atomic(module);
     bind_pool(module);

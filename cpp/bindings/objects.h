@@ -59,4 +59,9 @@ inline PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ss
     return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
+// Signatures as `inspect` reads them, of methods that several types have.
+constexpr char kRunSignature[] = "run($self, function, /, *arguments, **named)\n--\n\n";
+constexpr char kEnterSignature[] = "__enter__($self)\n--\n\n";
+constexpr char kExitSignature[] = "__exit__($self, kind, error, trace, /)\n--\n\n";
+
 }  // namespace lamella

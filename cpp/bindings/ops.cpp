@@ -284,6 +284,7 @@ py::object make_op_type() {
     };
     static PyGetSetDef dictionary[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
     static PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>("Op(forward, tensor, variable)\n--\n\n")},
         {Py_tp_new, reinterpret_cast<void*>(new_op)},
         {Py_tp_descr_get, reinterpret_cast<void*>(bind_op)},
         {Py_tp_repr, reinterpret_cast<void*>(show_op)},
@@ -391,14 +392,15 @@ py::object make_recorder_type() {
     };
     static PyGetSetDef properties[] = {{"recording", is_recording, nullptr, nullptr, nullptr}, {}};
     static PyMethodDef methods[] = {
-        {"run", fast(run_recorded), METH_FASTCALL | METH_KEYWORDS, nullptr},
-        {"renew", renew_recorder, METH_NOARGS, nullptr},
-        {"__enter__", enter_recorder, METH_NOARGS, nullptr},
-        {"__exit__", fast(leave_recorder), METH_FASTCALL, nullptr},
+        {"run", fast(run_recorded), METH_FASTCALL | METH_KEYWORDS, kRunSignature},
+        {"renew", renew_recorder, METH_NOARGS, "renew($self)\n--\n\n"},
+        {"__enter__", enter_recorder, METH_NOARGS, kEnterSignature},
+        {"__exit__", fast(leave_recorder), METH_FASTCALL, kExitSignature},
         {},
     };
     static PyType_Slot slots[] = {
         {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
+        {Py_tp_doc, const_cast<char*>("Recorder(places, first)\n--\n\n")},
         {Py_tp_init, reinterpret_cast<void*>(init_recorder)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse<Recorder>)},
         {Py_tp_clear, reinterpret_cast<void*>(clear<Recorder>)},
@@ -523,10 +525,10 @@ void bind_ops(py::module_& module) {
     module.attr("Op") = make_op_type();
     module.attr("Recorder") = make_recorder_type();
     static PyMethodDef functions[] = {
-        {"recorded", recorded, METH_NOARGS, nullptr},
-        {"backpropagate", backpropagate, METH_VARARGS, nullptr},
-        {"contiguous", contiguous, METH_O, nullptr},
-        {"empty_like", fast(empty_like), METH_FASTCALL, nullptr},
+        {"recorded", recorded, METH_NOARGS, "recorded($module)\n--\n\n"},
+        {"backpropagate", backpropagate, METH_VARARGS, "backpropagate($module, nodes, gradients, /)\n--\n\n"},
+        {"contiguous", contiguous, METH_O, "contiguous($module, x, /)\n--\n\n"},
+        {"empty_like", fast(empty_like), METH_FASTCALL, "empty_like($module, x, shape=..., /)\n--\n\n"},
         {},
     };
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

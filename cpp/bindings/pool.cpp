@@ -65,10 +65,12 @@ void bind_pool(py::module_& module) {
     set_handler = reinterpret_cast<PyObject* (*)(PyObject*)>(functions_of_numpy[kSetHandler]);
     capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
     if (capsule == nullptr) throw py::error_already_set();
-    static PyMethodDef functions[] = {{"in_pool", fast(in_pool), METH_FASTCALL | METH_KEYWORDS, nullptr}, {}};
+    static PyMethodDef functions[] = {
+        {"in_pool", fast(in_pool), METH_FASTCALL | METH_KEYWORDS, "in_pool($module, function, /, *arguments, **named)\n--\n\n"},
+        {}};
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
     module.def("pool_limit", &pool::limit);
-    module.def("set_pool_limit", &pool::set_limit);
+    module.def("set_pool_limit", &pool::set_limit, py::arg("limit"));
     module.def("empty_pool", &pool::empty);
     module.def("pool_counts", [] {
         const pool::Counts counts = pool::counts();

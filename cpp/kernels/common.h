@@ -1,5 +1,6 @@
 // Names that every family uses: the table's argument types, checks, threads, vectors.
 #pragma once
+#include "core/bundles.h"
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/view.h"

@@ -131,8 +131,9 @@ void check_accumulation(const lamella::Kernels<T>& k, Count& check) {
     const Int count = static_cast<Int>(g.size());
     const double norm = std::sqrt(squares), bound = 0.5 * norm, each = 0.2 * norm;
     check(k.accumulate_gradients({sum.data(), count}, {g.data(), count}, 1) == nullptr, "accumulate_gradients");
-    check(k.sgd_update({weight.data(), count}, {g.data(), count}, {nullptr, 0}, 1, 0, 0, {summed.data(), count}, 0.5, bound,
-                       each, 0) == nullptr,
+    const ViewList<const T> all_sums{summed.data(), count};
+    check(k.sgd_update({weight.data(), count}, {g.data(), count}, {nullptr, 0}, 1, 0, 0, {all_sums, 0.5, bound, each, 0}) ==
+              nullptr,
           "sgd_update of a sum");
     bool good = true;
     for (std::size_t a = 0; a < gradients.size(); ++a) {
@@ -186,33 +187,34 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         check(good, name);
     };
     const ViewList<const T> none{nullptr, 0};
+    const lamella::Bounds<T> bounds{none, 0.5, 0, 0, clip};
     run(
-        "sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, none, 0.5, 0, 0, clip); },
+        "sgd", 0, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, 0, 0, bounds); },
         [&](double* p, double g) { p[0] -= lr * g; });
     for (const int nesterov : {0, 1}) {
         run(
             "sgd with momentum", 1,
-            [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, none, 0.5, 0, 0, clip); },
+            [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, bounds); },
             [&](double* p, double g) {
                 p[1] = b1 * p[1] - lr * g;
                 p[0] += nesterov ? b1 * p[1] - lr * g : p[1];
             });
     }
     run(
-        "adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, none, 0.5, 0, 0, clip); },
+        "adagrad", 1, [&](auto* l, auto g) { return k.adagrad_update(l[0], g, l[1], lr, eps, bounds); },
         [&](double* p, double g) {
             p[1] += g * g;
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
         });
     run(
-        "rmsprop", 1, [&](auto* l, auto g) { return k.rmsprop_update(l[0], g, l[1], lr, b1, eps, none, 0.5, 0, 0, clip); },
+        "rmsprop", 1, [&](auto* l, auto g) { return k.rmsprop_update(l[0], g, l[1], lr, b1, eps, bounds); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g * g;
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
         });
     run(
         "adadelta", 2,
-        [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, none, 0.5, 0, 0, clip); },
+        [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, bounds); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g * g;
             const double u = g * std::sqrt(p[2] + eps) / std::sqrt(p[1] + eps);
@@ -225,7 +227,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
     };
     run(
         "adam", 2,
-        [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip); },
+        [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, 0.01, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             moments(p, g);
             p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[2]) + eps);
@@ -233,7 +235,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
     run(
         "amsgrad", 3,
         [&](auto* l, auto g) {
-            return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, b1, b2, eps, 0.01, none, 0.5, 0, 0, clip);
+            return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, 0.01, {b1, b2, eps}, bounds);
         },
         [&](double* p, double g) {
             moments(p, g);
@@ -242,7 +244,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         });
     run(
         "adamax", 2,
-        [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, b1, b2, eps, none, 0.5, 0, 0, clip); },
+        [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g;
             p[2] = std::fmax(b2 * p[2], std::fabs(g));
@@ -250,7 +252,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         });
     run(
         "nadam", 2,
-        [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, b1, b2, 2, eps, none, 0.5, 0, 0, clip); },
+        [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, 2, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             moments(p, g);
             p[0] -= (lr * g + 0.2 * p[1]) / (std::sqrt(2 * p[2]) + eps);

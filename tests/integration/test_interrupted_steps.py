@@ -44,8 +44,8 @@ class Plain(Optimizer):
 
     slots = ("sums",)
 
-    def update(self, params, grads, iterations, reading):
-        for p, s, g in zip(params, self.state_of("sums"), self.read(grads, reading)):
+    def update(self, params, grads, iterations, bounds):
+        for p, s, g in zip(params, self.state_of("sums"), self.read(grads, bounds)):
             s += g * g
             p -= 0.01 * g / (np.sqrt(s) + 1e-7)
 

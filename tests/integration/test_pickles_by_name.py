@@ -31,9 +31,9 @@ def locals_of_a_function():
     class Halving(SGD):
         """lr halves with each step."""
 
-        def calls(self, params, grads, iterations, reading):
+        def calls(self, params, grads, iterations, bounds):
             self.lr = float(self.lr) / 2
-            return super().calls(params, grads, iterations, reading)
+            return super().calls(params, grads, iterations, bounds)
 
     class Scale(Layer):
         def build(self, input_shape):

@@ -77,14 +77,15 @@ def calls(dtype):
     lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]
     sums = [a(70_001), a(3), a(5, 7), a(40_000)]
     yield "accumulate_gradients", (*lists[:2], 0)
-    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, sums, 0.5, 10.0, 5.0, 0.3)
-    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, [], 1.0, 10.0, 0.0, 0.0)
-    yield "adam_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, 0.01, sums, 1.0, 10.0, 0.0, 0.0)
-    yield "amsgrad_update", (*lists, 0.1, 0.9, 0.99, 1e-7, 0.0, [], 1.0, 0.0, 5.0, 0.0)
-    yield "adamax_update", (*lists[:4], 0.1, 0.9, 0.99, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
-    yield "nadam_update", (*lists[:4], 0.1, 0.1, 0.9, 0.99, 1.5, 1e-7, [], 1.0, 0.0, 0.0, 0.0)
+    yield "sgd_update", (*lists[:3], 0.1, 0.9, 1, (sums, 0.5, 10.0, 5.0, 0.3))
+    plain, moments = ([], 1.0, 0.0, 0.0, 0.0), (0.9, 0.99, 1e-7)
+    yield "adagrad_update", (*lists[:3], 0.1, 1e-7, plain)
+    yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, plain)
+    yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, ([], 1.0, 10.0, 0.0, 0.0))
+    yield "adam_update", (*lists[:4], 0.1, 0.01, moments, (sums, 1.0, 10.0, 0.0, 0.0))
+    yield "amsgrad_update", (*lists, 0.1, 0.0, moments, ([], 1.0, 0.0, 5.0, 0.0))
+    yield "adamax_update", (*lists[:4], 0.1, moments, plain)
+    yield "nadam_update", (*lists[:4], 0.1, 0.1, 1.5, moments, plain)
     window = ((3, 3), (2, 1), (1, 2), (1, 1))
     images, weights, maps = (3, 33, 31, 7), (3, 3, 7, 12), (3, 17, 29, 12)
     yield "conv_forward", (a(*images), a(*weights), a(12), window, 1, a(*maps))
@@ -156,13 +157,16 @@ MEASURES = {"measure_fma", "measure_region", "measure_stream"}
 
 
 def copied(argument):
-    if isinstance(argument, list):
-        return [a.copy() for a in argument]
+    if isinstance(argument, (list, tuple)):
+        return type(argument)(map(copied, argument))
     return argument.copy() if isinstance(argument, np.ndarray) else argument
 
 
 def arrays(arguments):
-    return [a for x in arguments for a in (x if isinstance(x, list) else [x]) if isinstance(a, np.ndarray)]
+    """Those of arguments, of lists and of bundles, in their order."""
+    if isinstance(arguments, (list, tuple)):
+        return [a for x in arguments for a in arrays(x)]
+    return [arguments] if isinstance(arguments, np.ndarray) else []
 
 
 def everything(arguments):

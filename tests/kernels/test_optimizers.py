@@ -12,6 +12,7 @@ from tests.oracles import optimizers as oracle
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 SHAPES = [(n,) for n in range(68)] + [(), (3, 5, 7), (129, 65), (16_384,), (16_385,), (40_001,), (0, 4)]
 PLAIN = ([], 1.0, 0.0, 0.0, 0.0)
+MOMENTS = (0.9, 0.999, 1e-7)
 # name: (slots, the kernel's parameters)
 CASES = {
     "sgd": (0, (0.1, 0.0, 0)),
@@ -20,12 +21,12 @@ CASES = {
     "adagrad": (1, (0.1, 1e-7)),
     "rmsprop": (1, (0.01, 0.9, 1e-7)),
     "adadelta": (2, (1.0, 0.95, 1e-7)),
-    "adam": (2, (0.01, 0.9, 0.999, 1e-7, 0.0)),
-    "adam with weight decay": (2, (0.01, 0.9, 0.999, 1e-7, 0.05)),
-    "amsgrad": (3, (0.01, 0.9, 0.999, 1e-7, 0.0)),
-    "amsgrad with weight decay": (3, (0.01, 0.9, 0.999, 1e-7, 0.05)),
-    "adamax": (2, (0.02, 0.9, 0.999, 1e-7)),
-    "nadam": (2, (0.02, 0.01, 0.9, 0.999, 1.5, 1e-7)),
+    "adam": (2, (0.01, 0.0, MOMENTS)),
+    "adam with weight decay": (2, (0.01, 0.05, MOMENTS)),
+    "amsgrad": (3, (0.01, 0.0, MOMENTS)),
+    "amsgrad with weight decay": (3, (0.01, 0.05, MOMENTS)),
+    "adamax": (2, (0.02, MOMENTS)),
+    "nadam": (2, (0.02, 0.01, 1.5, MOMENTS)),
 }
 
 
@@ -78,7 +79,7 @@ def test_three_steps(target, dtype, name, summed, scale, norm, norm_each, clip):
     wide = [[a.astype(np.float64) for a in arrays] for arrays in lists]
     for step in range(1, 4):
         gs, sums = draw(step, dtype), draw(10 + step, dtype) if summed else []
-        kernel_of(name)(lists[0], gs, *arguments(name, lists[1:]), *parameters, sums, scale, norm, norm_each, clip)
+        kernel_of(name)(lists[0], gs, *arguments(name, lists[1:]), *parameters, (sums, scale, norm, norm_each, clip))
         exact = [[a.astype(np.float64) for a in arrays] for arrays in (gs, sums)]
         for i, g in enumerate(oracle.read(*exact, scale, norm, norm_each, clip)):
             wide[0][i] = np.asarray(expected(name, wide[0][i], g, [slot[i] for slot in wide[1:]], parameters))
@@ -108,13 +109,13 @@ def test_sgd_without_moments_gives_the_bits_of_momentum_0(target, dtype):
     without = [p.copy() for p in with_moments]
     moments = [np.full(shape, 3.0, dtype) for shape in SHAPES]
     gs = draw(1, dtype)
-    reading = ([], 1.0, 100.0, 0.0, 0.7)
-    _kernels.sgd_update(with_moments, gs, moments, 0.0137, 0.0, 0, *reading)
-    _kernels.sgd_update(without, gs, [], 0.0137, 0.0, 0, *reading)
+    bounds = ([], 1.0, 100.0, 0.0, 0.7)
+    _kernels.sgd_update(with_moments, gs, moments, 0.0137, 0.0, 0, bounds)
+    _kernels.sgd_update(without, gs, [], 0.0137, 0.0, 0, bounds)
     assert all(np.array_equal(a, b) for a, b in zip(with_moments, without, strict=True))
     # Moments made afterwards, on zeros.
     late = [np.zeros(shape, dtype) for shape in SHAPES]
-    _kernels.sgd_update(late, gs, [], 0.0137, 0.0, 0, *reading)
+    _kernels.sgd_update(late, gs, [], 0.0137, 0.0, 0, bounds)
     assert all(np.array_equal(a, b) for a, b in zip(late, moments, strict=True))
 
 
@@ -124,7 +125,7 @@ def test_nan_stays_in_its_place_under_a_clip(target, name):
     p, slots = np.zeros(40), [np.zeros(40) for _ in range(count)]
     g = np.ones(40)
     g[3], g[5] = np.nan, np.inf
-    kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, [], 1.0, 0.0, 0.0, 0.5)
+    kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, ([], 1.0, 0.0, 0.0, 0.5))
     assert np.isnan(p[3]) and np.isfinite(np.delete(p, 3)).all()
 
 
@@ -135,7 +136,7 @@ def test_gradients_below_the_normal_range_leave_finite_steps(target, name):
     for size in (1e-42, 1e-20, 0.0):
         g = np.full(40, size, "f4")
         for _ in range(3):
-            kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, [], 1.0, 1.0, 1.0, 0.0)
+            kernel_of(name)([p], [g], *arguments(name, [[s] for s in slots]), *parameters, ([], 1.0, 1.0, 1.0, 0.0))
     assert np.isfinite(p).all() and all(np.isfinite(s).all() for s in slots)
 
 
@@ -145,16 +146,16 @@ def test_lists_that_do_not_agree_are_refused(target, name):
     p, g, slots = [np.ones(4), np.ones(3)], [np.ones(4), np.ones(3)], [[np.zeros(4), np.zeros(3)] for _ in range(count)]
     for gs in ([np.ones(4)], [np.ones(3), np.ones(4)], [np.ones(4), np.ones(3), np.ones(1)], [np.ones((2, 2)), np.ones(3)]):
         with pytest.raises(ValueError, match="same_shapes"):
-            kernel_of(name)(p, gs, *arguments(name, slots), *parameters, *PLAIN)
+            kernel_of(name)(p, gs, *arguments(name, slots), *parameters, PLAIN)
     with pytest.raises(ValueError, match="same_shapes"):
-        kernel_of(name)(p, g, *arguments(name, slots), *parameters, [np.ones(4)], *PLAIN[1:])
+        kernel_of(name)(p, g, *arguments(name, slots), *parameters, ([np.ones(4)], *PLAIN[1:]))
     assert (p[0] == 1).all()
     if slots:
         with pytest.raises(ValueError, match="same_shapes"):
-            kernel_of(name)(p, g, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, *PLAIN)
+            kernel_of(name)(p, g, *arguments(name, [*slots[:-1], slots[-1][:1]]), *parameters, PLAIN)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_arrays_are_a_step_too(target, name):
     count, parameters = CASES[name]
-    kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, [], 1.0, 1.0, 1.0, 0.0)
+    kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, ([], 1.0, 1.0, 1.0, 0.0))

@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 
 from lamella import _kernels
-from tests.kernels.cases import calls
+from tests.kernels.cases import arrays, calls, copied, everything
 
-# measure_fma and measure_region know one array at most.
-CALLS = [
-    (name, arguments) for name, arguments in calls(np.float32) if sum(isinstance(a, (np.ndarray, list)) for a in arguments) > 1
-]
 # (kernel, output): inputs that it may not be; InPlace is for the others.
 REFUSED = {
     ("gru_backward", "dinner"): ("previous", "doutputs"),
@@ -22,16 +18,42 @@ SIGNATURES = {name: getattr(_kernels, name).__doc__ or "" for name in _kernels.K
 
 def parameters(name):
     """[(type, name)] as the table has them; pybind11 puts its own line before."""
-    line = next(part for part in SIGNATURES[name].splitlines() if re.match(r"\((Int|Real|In|Out|List)\w* ", part))
+    return signature(next(part for part in SIGNATURES[name].splitlines() if re.match(r"\([A-Z]\w* \w+[,)]", part)))
+
+
+def signature(line):
     return [tuple(part.split()) for part in line.strip("()").split(", ")]
+
+
+def fields(name):
+    """`parameters` with a bundle's fields in its place."""
+    bundles = {kind: signature(line) for kind, line in _kernels.BUNDLES.items()}
+    return [field for kind, own in parameters(name) for field in bundles.get(kind, [(kind, own)])]
+
+
+def spread(name, arguments):
+    return [
+        x for (kind, _), a in zip(parameters(name), arguments, strict=True) for x in (a if kind in _kernels.BUNDLES else [a])
+    ]
+
+
+def call(name, values):
+    """The kernel, with what `spread` gives."""
+    values = iter(values)
+    sizes = {kind: len(signature(line)) for kind, line in _kernels.BUNDLES.items()}
+    kinds = [kind for kind, _ in parameters(name)]
+    arguments = [tuple(next(values) for _ in range(sizes[kind])) if kind in sizes else next(values) for kind in kinds]
+    getattr(_kernels, name)(*arguments)
 
 
 def written(kind):
     return kind in ("Out", "InPlace", "Bytes", "OutLabels", "List")
 
 
-def arrays(argument):
-    return argument if isinstance(argument, list) else [argument] if isinstance(argument, np.ndarray) else []
+# measure_fma and measure_region know one array at most.
+CALLS = [
+    (name, spread(name, arguments)) for name, arguments in calls(np.float32) if name not in ("measure_fma", "measure_region")
+]
 
 
 def sharing_an_item(y, x, *, y_first):
@@ -46,7 +68,7 @@ def sharing_an_item(y, x, *, y_first):
 @pytest.mark.parametrize("y_first", [True, False])
 @pytest.mark.parametrize("name, arguments", CALLS, ids=lambda x: x if isinstance(x, str) else "")
 def test_outputs_that_meet_other_arrays_in_part_are_refused_by_name(name, arguments, y_first):
-    kinds = parameters(name)
+    kinds = fields(name)
     met = 0
     for i, (kind, out) in enumerate(kinds):
         if not written(kind) or not arrays(arguments[i]):
@@ -59,36 +81,36 @@ def test_outputs_that_meet_other_arrays_in_part_are_refused_by_name(name, argume
             assert np.shares_memory(*pair)
             for place, array in zip((i, j), pair, strict=True):
                 mine[place] = [*mine[place][:-1], array] if isinstance(mine[place], list) else array
-            kept = b"".join(a.tobytes() for argument in mine for a in arrays(argument))
+            kept = everything(mine)
             with pytest.raises(ValueError, match=f"^{name}: .*: expected memory of its own.*, got some of") as raised:
-                getattr(_kernels, name)(*mine)
+                call(name, mine)
             assert {out, other} == set(re.findall(r"argument '(\w+)'", str(raised.value)))
-            assert kept == b"".join(a.tobytes() for argument in mine for a in arrays(argument))
+            assert kept == everything(mine)
             met += 1
     assert met
 
 
 @pytest.mark.parametrize("name, arguments", CALLS, ids=lambda x: x if isinstance(x, str) else "")
 def test_an_output_is_an_input_only_where_the_table_says_so(name, arguments):
-    kinds = parameters(name)
+    kinds = fields(name)
     for i, (kind, _) in enumerate(kinds):
         for j, (other_kind, _) in enumerate(kinds):
             y, x = arguments[i], arguments[j]
             if kind not in ("Out", "InPlace") or other_kind != "In" or y.shape != x.shape:
                 continue
-            mine = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-            apart = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+            mine = copied(arguments)
+            apart = copied(arguments)
             mine[i] = mine[j]
             if kinds[j][1] in REFUSED.get((name, kinds[i][1]), ()):
                 with pytest.raises(ValueError, match=f"{kinds[i][1]}.data != {kinds[j][1]}.data"):
-                    getattr(_kernels, name)(*mine)
+                    call(name, mine)
             elif kind == "InPlace":
-                getattr(_kernels, name)(*mine)
-                getattr(_kernels, name)(*apart)
+                call(name, mine)
+                call(name, apart)
                 assert mine[i].tobytes() == apart[i].tobytes()
             else:
                 with pytest.raises(ValueError, match="expected memory of its own, got some of"):
-                    getattr(_kernels, name)(*mine)
+                    call(name, mine)
 
 
 def test_each_place_of_long_lists_is_checked():
@@ -99,7 +121,7 @@ def test_each_place_of_long_lists_is_checked():
         ps, gs, ms = ([row[100 * k + 3 * i :][:3] for i in range(30)] for k in range(3))
         return ps, gs, ms
 
-    rest = (0.1, 0.9, 0, [], 1.0, 0.0, 0.0, 0.0)
+    rest = (0.1, 0.9, 0, ([], 1.0, 0.0, 0.0, 0.0))
     ps, gs, ms = lists()
     gs[4] = gs[7]
     _kernels.sgd_update(ps, gs, ms, *rest)

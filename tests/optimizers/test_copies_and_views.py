@@ -261,8 +261,8 @@ def test_an_optimizer_without_slots():
             super().__init__()
             self.lr = self.number("lr", lr)
 
-        def update(self, params, grads, iterations, reading):
-            for p, g in zip(params, self.read(grads, reading)):
+        def update(self, params, grads, iterations, bounds):
+            for p, g in zip(params, self.read(grads, bounds)):
                 p -= float(self.lr) / (1 + iterations) * g
 
     optimizer = Plain()

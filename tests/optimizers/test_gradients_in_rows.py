@@ -135,13 +135,13 @@ def test_a_rule_of_a_users_own_gets_whole_arrays():
     seen = []
 
     class Calls(rules.SGD):
-        def calls(self, params, grads, iterations, reading):
+        def calls(self, params, grads, iterations, bounds):
             seen.extend(grads)
-            return super().calls(params, grads, iterations, reading)
+            return super().calls(params, grads, iterations, bounds)
 
     class Update(rules.Adagrad):
-        def update(self, params, grads, iterations, reading):
-            for p, g in zip(params, self.read(grads, reading)):
+        def update(self, params, grads, iterations, bounds):
+            for p, g in zip(params, self.read(grads, bounds)):
                 p -= g
             seen.extend(grads)
 

@@ -19,8 +19,8 @@ class Momentum(Optimizer):
         self.lr = self.number("lr", lr)
         self.momentum = self.number("momentum", momentum)
 
-    def update(self, params, grads, iterations, reading):
-        for p, g, m in zip(params, self.read(grads, reading), self.state_of("moments")):
+    def update(self, params, grads, iterations, bounds):
+        for p, g, m in zip(params, self.read(grads, bounds), self.state_of("moments")):
             m[...] = float(self.momentum) * m - float(self.lr) * g
             p += m
 
@@ -81,7 +81,7 @@ def test_an_error_of_its_own_comes_out_as_it_is_after_one_call():
     calls = []
 
     class Broken(Momentum):
-        def update(self, params, grads, iterations, reading):
+        def update(self, params, grads, iterations, bounds):
             calls.append(iterations)
             raise ValueError("of my own")
 

@@ -39,28 +39,32 @@ def adadelta(p, g, a, d, lr, rho, eps):
     return p - lr * u
 
 
-def moments(g, m, v, beta1, beta2):
+def average(g, m, v, beta1, beta2):
     m[...] = beta1 * m + (1 - beta1) * g
     v[...] = beta2 * v + (1 - beta2) * g * g
 
 
-def adam(p, g, m, v, lr, beta1, beta2, eps, shrink):
-    moments(g, m, v, beta1, beta2)
+def adam(p, g, m, v, lr, shrink, moments):
+    beta1, beta2, eps = moments
+    average(g, m, v, beta1, beta2)
     return (1 - shrink) * p - lr * m / (np.sqrt(v) + eps)
 
 
-def amsgrad(p, g, m, v, h, lr, beta1, beta2, eps, shrink):
-    moments(g, m, v, beta1, beta2)
+def amsgrad(p, g, m, v, h, lr, shrink, moments):
+    beta1, beta2, eps = moments
+    average(g, m, v, beta1, beta2)
     h[...] = np.maximum(h, v)
     return (1 - shrink) * p - lr * m / (np.sqrt(h) + eps)
 
 
-def adamax(p, g, m, u, lr, beta1, beta2, eps):
+def adamax(p, g, m, u, lr, moments):
+    beta1, beta2, eps = moments
     m[...] = beta1 * m + (1 - beta1) * g
     u[...] = np.maximum(beta2 * u, np.abs(g))
     return p - lr * m / (u + eps)
 
 
-def nadam(p, g, m, v, lr_g, lr_m, beta1, beta2, correction, eps):
-    moments(g, m, v, beta1, beta2)
+def nadam(p, g, m, v, lr_g, lr_m, correction, moments):
+    beta1, beta2, eps = moments
+    average(g, m, v, beta1, beta2)
     return p - (lr_g * g + lr_m * m) / (np.sqrt(correction * v) + eps)

@@ -3,6 +3,7 @@
 //   const lamella::Table& table = lamella::current();
 //   lamella::Status error = table.f32.relu_forward(x, 0, INFINITY, 0, y);
 #pragma once
+#include "core/bundles.h"
 #include "core/parallel.h"
 #include "core/view.h"
 #include "core/window.h"
@@ -22,6 +23,10 @@ struct Kernels {
     using List = const ViewList<T>&;
     using InList = const ViewList<const T>&;
     using InBytesList = const ViewList<const std::uint8_t>&;
+// A bundle's name is an argument's type; its fields are there as the arguments of a function.
+#define BUNDLE(name, fields)              \
+    using name = const lamella::name<T>&; \
+    using name##Fields = void fields;
 #define KERNEL(name, arguments) Status(*name) arguments;
 #include "table/all.def"
 };

@@ -14,12 +14,12 @@ struct MovingAverage {
 };
 
 template <class T>
-Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real beta1, Real beta2, Real eps, Real shrink,
-                   InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
-    const MovingAverage<T> first(beta1), second(beta2);
-    const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
+Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real shrink, const Moments<T>& moments,
+                   const Bounds<T>& bounds) {
+    const MovingAverage<T> first(moments.beta1), second(moments.beta2);
+    const T rate = T(lr), epsilon = T(moments.eps), kept = T(1 - shrink);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[3]) {
             auto& [p, m, v] = x;
             m = first(m, d);
@@ -30,12 +30,12 @@ Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Re
 }
 
 template <class T>
-Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real beta1, Real beta2, Real eps,
-                      Real shrink, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
-    const MovingAverage<T> first(beta1), second(beta2);
-    const T rate = T(lr), epsilon = T(eps), kept = T(1 - shrink);
+Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real lr, Real shrink,
+                      const Moments<T>& moments, const Bounds<T>& bounds) {
+    const MovingAverage<T> first(moments.beta1), second(moments.beta2);
+    const T rate = T(lr), epsilon = T(moments.eps), kept = T(1 - shrink);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[4]) {
             auto& [p, m, v, h] = x;
             m = first(m, d);
@@ -47,12 +47,12 @@ Status amsgrad_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> 
 }
 
 template <class T>
-Status adamax_update(List<T> ps, InList<T> gs, List<T> ms, List<T> us, Real lr, Real beta1, Real beta2, Real eps,
-                     InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
-    const MovingAverage<T> first(beta1);
-    const T rate = T(lr), epsilon = T(eps), keep = T(beta2);
+Status adamax_update(List<T> ps, InList<T> gs, List<T> ms, List<T> us, Real lr, const Moments<T>& moments,
+                     const Bounds<T>& bounds) {
+    const MovingAverage<T> first(moments.beta1);
+    const T rate = T(lr), epsilon = T(moments.eps), keep = T(moments.beta2);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[3]) {
             auto& [p, m, u] = x;
             m = first(m, d);
@@ -63,12 +63,12 @@ Status adamax_update(List<T> ps, InList<T> gs, List<T> ms, List<T> us, Real lr, 
 }
 
 template <class T>
-Status nadam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr_g, Real lr_m, Real beta1, Real beta2,
-                    Real correction, Real eps, InList<T> sums, Real scale, Real norm, Real norm_each, Real clip) {
-    const MovingAverage<T> first(beta1), second(beta2);
-    const T along_g = T(lr_g), along_m = T(lr_m), corrected = T(correction), epsilon = T(eps);
+Status nadam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr_g, Real lr_m, Real correction,
+                    const Moments<T>& moments, const Bounds<T>& bounds) {
+    const MovingAverage<T> first(moments.beta1), second(moments.beta2);
+    const T along_g = T(lr_g), along_m = T(lr_m), corrected = T(correction), epsilon = T(moments.eps);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[3]) {
             auto& [p, m, v] = x;
             m = first(m, d);

@@ -6,14 +6,7 @@
 namespace lamella {
 namespace {
 
-// clip(s * (g + sum), -clip, clip). s is `scale`, brought down so that the norm of all arrays together is at most `norm`,
-// and then so that no array's own norm is above `norm_each`. 0 turns a bound off; without sums g stands alone.
-template <class T>
-struct Reading {
-    ViewList<const T> sums;
-    Real scale, norm, norm_each, clip;
-};
-
+// One array's gradient: clip(scale * (g + sum), -limit, limit).
 template <class T>
 struct Gradient {
     const T *g, *sum;
@@ -28,20 +21,20 @@ struct Gradient {
 };
 
 template <class T>
-LAMELLA_INLINE Gradient<T> gradient_of(InList<T> gs, const Reading<T>& how, Int k, double scale) {
-    const T* const sum = how.sums.count > 0 ? how.sums.items[k].data : nullptr;
-    return {gs.items[k].data, sum, T(scale), how.clip > 0 ? T(how.clip) : T(__builtin_inf())};
+LAMELLA_INLINE Gradient<T> gradient_of(InList<T> gs, const Bounds<T>& bounds, Int k, double scale) {
+    const T* const sum = bounds.sums.count > 0 ? bounds.sums.items[k].data : nullptr;
+    return {gs.items[k].data, sum, T(scale), bounds.clip > 0 ? T(bounds.clip) : T(__builtin_inf())};
 }
 
 // scale[k]: s for array k. Squares are summed piece by piece, and the pieces in their order, in double: the threads'
 // number does not show. `sums` has room for a number for each piece.
 template <class T>
-void find_scales(InList<T> gs, const Reading<T>& how, const Int* start, double* scale, double* sums, Int pieces) {
-    for (Int k = 0; k < gs.count; ++k) scale[k] = how.scale;
-    if (!(how.norm > 0 || how.norm_each > 0)) return;
+void find_scales(InList<T> gs, const Bounds<T>& bounds, const Int* start, double* scale, double* sums, Int pieces) {
+    for (Int k = 0; k < gs.count; ++k) scale[k] = bounds.scale;
+    if (!(bounds.norm > 0 || bounds.norm_each > 0)) return;
     for (Int i = 0; i < pieces; ++i) sums[i] = 0;
     for_pieces(gs, start, [&](Int k, Int begin, Int end, Int piece) {
-        const Gradient<T> g = gradient_of(gs, how, k, 1.0);
+        const Gradient<T> g = gradient_of(gs, bounds, k, 1.0);
         sums[piece] = static_cast<double>(sum_long<T>(end - begin, [=](Int i, Int part) {
             const Vec<T> d = g.unscaled(begin + i, part);
             return d * d;
@@ -55,20 +48,20 @@ void find_scales(InList<T> gs, const Reading<T>& how, const Int* start, double* 
         scale[k] = sum;
         total += sum;
     }
-    const double norm = how.scale * __builtin_sqrt(total);
-    const double common = how.norm > 0 && norm >= how.norm ? how.scale * (how.norm / norm) : how.scale;
+    const double norm = bounds.scale * __builtin_sqrt(total);
+    const double common = bounds.norm > 0 && norm >= bounds.norm ? bounds.scale * (bounds.norm / norm) : bounds.scale;
     for (Int k = 0; k < gs.count; ++k) {
         const double own = common * __builtin_sqrt(scale[k]);
-        scale[k] = how.norm_each > 0 && own >= how.norm_each ? common * (how.norm_each / own) : common;
+        scale[k] = bounds.norm_each > 0 && own >= bounds.norm_each ? common * (bounds.norm_each / own) : common;
     }
 }
 
-// rule(d, x): one vector of a step. d is the gradient as `how` reads it, x[0], x[1] ... stand for the lists in their order
+// rule(d, x): one vector of a step. d is the gradient as the bounds read it, x[0], x[1] ... stand for the lists in their order
 // and are written back.
 template <class T, class F, class... Lists>
-Status for_gradients(InList<T> gs, const Reading<T>& how, const F& rule, const Lists&... lists) {
+Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const Lists&... lists) {
     LAMELLA_REQUIRE((same_shapes(gs, lists) && ...));
-    LAMELLA_REQUIRE(how.sums.count == 0 || same_shapes(gs, how.sums));
+    LAMELLA_REQUIRE(bounds.sums.count == 0 || same_shapes(gs, bounds.sums));
     constexpr int kLists = sizeof...(Lists);
     const View<T>* const items[kLists] = {lists.items...};
 
@@ -81,10 +74,10 @@ Status for_gradients(InList<T> gs, const Reading<T>& how, const F& rule, const L
     double* const scale = reinterpret_cast<double*>(scratch + (gs.count + 1) * kWord);
     start[0] = 0;
     for (Int k = 0; k < gs.count; ++k) start[k + 1] = start[k] + length_in_row(gs.items[k].size);
-    find_scales(gs, how, start, scale, scale + gs.count, pieces);
+    find_scales(gs, bounds, start, scale, scale + gs.count, pieces);
 
     for_pieces(gs, start, [&](Int k, Int begin, Int end, Int) {
-        const Gradient<T> g = gradient_of(gs, how, k, scale[k]);
+        const Gradient<T> g = gradient_of(gs, bounds, k, scale[k]);
         T* at[kLists];
         for (int s = 0; s < kLists; ++s) at[s] = items[s][k].data;
         for_vectors<T>(begin, end, [=](Int i, Int part) {

@@ -8,22 +8,20 @@ namespace {
 
 template <class T>
 Status accumulate_gradients(List<T> sums, InList<T> gs, Int first) {
-    return for_gradients<T>(
-        gs, {{nullptr, 0}, 1, 0, 0, 0}, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] = first ? d : x[0] + d; }, sums);
+    const ViewList<const T> none{nullptr, 0};
+    return for_gradients<T>(gs, {none, 1, 0, 0, 0}, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] = first ? d : x[0] + d; }, sums);
 }
 
 template <class T>
-Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Int nesterov, InList<T> sums, Real scale,
-                  Real norm, Real norm_each, Real clip) {
+Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Int nesterov, const Bounds<T>& bounds) {
     LAMELLA_REQUIRE(ms.count > 0 || ps.count == 0 || momentum == 0);
-    const Reading<T> how{sums, scale, norm, norm_each, clip};
     const T rate = T(lr), mu = T(momentum);
     if (ms.count == 0) {
         // The bits of the rule below with momentum 0, which adds the rounded v.
-        return for_gradients<T>(gs, how, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] -= uncontracted<T>(rate * d); }, ps);
+        return for_gradients<T>(gs, bounds, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] -= uncontracted<T>(rate * d); }, ps);
     }
     return for_gradients<T>(
-        gs, how,
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[2]) {
             auto& [p, m] = x;
             const Vec<T> step = rate * d;
@@ -34,11 +32,10 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
 }
 
 template <class T>
-Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, InList<T> sums, Real scale, Real norm,
-                      Real norm_each, Real clip) {
+Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, const Bounds<T>& bounds) {
     const T rate = T(lr), epsilon = T(eps);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[2]) {
             auto& [p, a] = x;
             a += d * d;
@@ -48,11 +45,10 @@ Status adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, I
 }
 
 template <class T>
-Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, Real eps, InList<T> sums, Real scale, Real norm,
-                      Real norm_each, Real clip) {
+Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, Real eps, const Bounds<T>& bounds) {
     const T rate = T(lr), keep = T(rho), take = T(1 - rho), epsilon = T(eps);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[2]) {
             auto& [p, a] = x;
             a = keep * a + take * (d * d);
@@ -62,11 +58,10 @@ Status rmsprop_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real rho, R
 }
 
 template <class T>
-Status adadelta_update(List<T> ps, InList<T> gs, List<T> as, List<T> ds, Real lr, Real rho, Real eps, InList<T> sums,
-                       Real scale, Real norm, Real norm_each, Real clip) {
+Status adadelta_update(List<T> ps, InList<T> gs, List<T> as, List<T> ds, Real lr, Real rho, Real eps, const Bounds<T>& bounds) {
     const T rate = T(lr), keep = T(rho), take = T(1 - rho), epsilon = T(eps);
     return for_gradients<T>(
-        gs, {sums, scale, norm, norm_each, clip},
+        gs, bounds,
         [=](Vec<T> d, Vec<T>(&x)[3]) {
             auto& [p, a, moved] = x;
             a = keep * a + take * (d * d);

@@ -11,6 +11,8 @@ from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import BackwardOfSeveral, Gradients, differentiable
 
+# mypy loses count where a call unpacks several tuples and lists, as those of the kernels below do: hence their "type: ignore".
+
 # The functions that the kernels compute within a step, as cpp/kernels/recurrent/recurrent.inl.h numbers them.
 FUNCTIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3, "hard_sigmoid": 4}
 
@@ -144,12 +146,21 @@ def lstm(
     gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.kept(), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h, c = empty_like(states[0]), empty_like(states[1])
-    _kernels.lstm_forward(*call.weights, call.bias, *states, *how, gates, previous, cells, outputs, h, c)
+    _kernels.lstm_forward(*call.weights, call.bias, *states, *how, gates, previous, cells, outputs, h, c)  # type: ignore[arg-type]
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
         gradients = *call.gradients(need), call.new(call.n, call.units), call.new(call.n, call.units)
         # The gradients to the gates' sums take the gates' place: nothing reads these after it.
-        _kernels.lstm_backward(*call.weights, *how, gates, previous, cells, *call.gradients_of_results(dys), gates, *gradients)
+        _kernels.lstm_backward(  # type: ignore[call-arg]
+            *call.weights,
+            *how,  # type: ignore[arg-type]
+            gates,
+            previous,
+            cells,
+            *call.gradients_of_results(dys),
+            gates,
+            *gradients,
+        )
         return gradients
 
     return (outputs if return_sequences else outputs[:, 0], h, c), backward
@@ -201,13 +212,21 @@ def gru(
     gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.kept(), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(state)
-    _kernels.gru_forward(*call.weights, call.bias, state, *how, gates, previous, inner, outputs, h)
+    _kernels.gru_forward(*call.weights, call.bias, state, *how, gates, previous, inner, outputs, h)  # type: ignore[arg-type]
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
         gradients = *call.gradients(need), call.new(call.n, call.units)
         dinner = inner if reset_after else call.none
-        _kernels.gru_backward(
-            *call.weights, *how, gates, previous, inner, *call.gradients_of_results(dys), gates, dinner, *gradients
+        _kernels.gru_backward(  # type: ignore[call-arg]
+            *call.weights,
+            *how,  # type: ignore[arg-type]
+            gates,
+            previous,
+            inner,
+            *call.gradients_of_results(dys),
+            gates,
+            dinner,
+            *gradients,
         )
         return gradients
 
@@ -254,12 +273,18 @@ def simple_rnn(
     computed, previous = call.new(call.n, call.steps, call.units), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(state)
-    _kernels.simple_rnn_forward(*call.weights, call.bias, state, *how, computed, previous, outputs, h)
+    _kernels.simple_rnn_forward(*call.weights, call.bias, state, *how, computed, previous, outputs, h)  # type: ignore[arg-type]
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
         gradients = *call.gradients(need), call.new(call.n, call.units)
-        _kernels.simple_rnn_backward(
-            *call.weights, *how, computed, previous, *call.gradients_of_results(dys), computed, *gradients
+        _kernels.simple_rnn_backward(  # type: ignore[call-arg]
+            *call.weights,
+            *how,  # type: ignore[arg-type]
+            computed,
+            previous,
+            *call.gradients_of_results(dys),
+            computed,
+            *gradients,
         )
         return gradients
 

@@ -16,7 +16,7 @@ from lamella.optimizers import rows
 from lamella.optimizers.arguments import bound, epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading, State
+from lamella.optimizers.state import Bounds, State
 
 _SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 
@@ -67,9 +67,9 @@ class Adagrad(Optimizer):
                 accumulator.fill(self.initial_accumulator_value)
         return state
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         lr = self.decayed(iterations)
-        return rows.calls(_kernels.adagrad_update, params, grads, self._state.slots, (lr, self.epsilon, *reading))
+        return rows.calls(_kernels.adagrad_update, params, grads, self._state.slots, (lr, self.epsilon, bounds))
 
     def skips_zeros(self) -> bool:
         return self.epsilon > _SMALLEST_NORMAL  # else 0 / 0 where no gradient came yet

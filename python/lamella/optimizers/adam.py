@@ -15,7 +15,7 @@ from lamella.core.variable import Variable
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading, State, shared
+from lamella.optimizers.state import Bounds, State, shared
 
 
 @register("optimizers", "adam")
@@ -52,14 +52,14 @@ class Adam(Optimizer):
         self.amsgrad = bool(amsgrad)
         self.slots = ("ms", "vs", "vhats") if self.amsgrad else ("ms", "vs")
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         t = iterations + 1
         lr = self.decayed(iterations)
         rate = lr * sqrt(1.0 - beta_2**t) / (1.0 - beta_1**t)
         kernel = _kernels.amsgrad_update if self.amsgrad else _kernels.adam_update
-        numbers = rate, beta_1, beta_2, self.epsilon, self.shrinkage(lr)
-        return [(kernel, (params, grads, *self._state.slots, *numbers, *reading))]
+        numbers = rate, self.shrinkage(lr), (beta_1, beta_2, self.epsilon)
+        return [(kernel, (params, grads, *self._state.slots, *numbers, bounds))]
 
     def shrinkage(self, lr: float) -> float:
         """The share of each weight that a step takes off; `lr` is the decayed one."""

@@ -11,7 +11,7 @@ from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading
+from lamella.optimizers.state import Bounds
 
 
 @register("optimizers", "adamax")
@@ -43,7 +43,8 @@ class Adamax(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         rate = self.decayed(iterations) / (1.0 - beta_1 ** (iterations + 1))
-        return [(_kernels.adamax_update, (params, grads, *self._state.slots, rate, beta_1, beta_2, self.epsilon, *reading))]
+        moments = beta_1, beta_2, self.epsilon
+        return [(_kernels.adamax_update, (params, grads, *self._state.slots, rate, moments, bounds))]

@@ -17,7 +17,7 @@ from lamella.core.variable import Variable
 from lamella.optimizers import arrays, by_updates, in_graphs
 from lamella.optimizers.arguments import bound, steps
 from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
-from lamella.optimizers.state import Reading
+from lamella.optimizers.state import Bounds
 from lamella.optimizers.stateful import Stateful
 
 Rule = TypeVar("Rule", bound="Optimizer")
@@ -167,13 +167,13 @@ class Optimizer(Stateful):
         """
         return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
 
-    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> None:
-        """Change the parameters; `iterations` counts the steps before this one, `reading` is handed on to the kernel.
+    def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> None:
+        """Change the parameters; `iterations` counts the steps before this one, `bounds` is handed on to the kernel.
 
-        An update written in NumPy changes params[i] and self.state_of(slot)[i] in place along `self.read(grads, reading)`.
+        An update written in NumPy changes params[i] and self.state_of(slot)[i] in place along `self.read(grads, bounds)`.
         If it does not come to its end, they are put back from copies.
         """
-        commit(self.calls(params, grads, iterations, reading))
+        commit(self.calls(params, grads, iterations, bounds))
 
     def skips_zeros(self) -> bool:
         """Whether a gradient of 0 changes neither its weight nor state, at a usual lr. Then `calls` takes gradients in rows.
@@ -189,17 +189,17 @@ class Optimizer(Stateful):
         # 0 times a negative rate is -0.0, and NaN times one that float32 does not hold.
         return not bounded and self.skips_zeros() and 0 <= self.decayed(int(self.iterations)) <= _LARGEST
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""
         raise NotImplementedError(
-            f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, reading), which changes the "
+            f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, bounds), which changes the "
             "arrays in place, or Keras's get_updates(loss, params)"
         )
 
-    def read(self, grads: Sequence[Array], reading: Reading) -> list[Array]:
+    def read(self, grads: Sequence[Array], bounds: Bounds) -> list[Array]:
         """Copies of the gradients as the kernels read them: their mean, where they are accumulated, and bounded."""
         read = [np.zeros(g.shape, g.dtype) for g in grads]
-        _kernels.sgd_update(read, grads, [], -1.0, 0.0, 0, *reading)  # 0 + g
+        _kernels.sgd_update(read, list(grads), [], -1.0, 0.0, 0, bounds)  # 0 + g
         return read
 
     def rounded(self, number: Variable) -> float:
@@ -264,8 +264,8 @@ class Optimizer(Stateful):
                 return False
         iterations = self.iterations.value
         number = iterations.item()
-        bounds = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
-        arguments = params, grads, number, (state.sums, 1.0 / every, *bounds)
+        clips = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
+        arguments = params, grads, number, Bounds(state.sums, 1.0 / every, *clips)
         written_in_python = type(self).update is not Optimizer.update
         calls: list[Call] = [(self.update, arguments)] if written_in_python else self.calls(*arguments)
         calls = [*calls, *projections, write(iterations, number + 1), *then]

@@ -22,7 +22,7 @@ from lamella.core.updates import Made, Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.optimizers import in_graphs
-from lamella.optimizers.state import State, assign, share
+from lamella.optimizers.state import Bounds, State, assign, share
 from lamella.optimizers.stateful import Stateful
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class ByUpdates(Stateful):
         if params is not self._params:
             self.turn_to(params)
         rule: Any = self
-        bounds = rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
-        read = rule.read(rule._clean(params, dense(list(grads))), ([], 1.0, *bounds))
+        bounds = Bounds([], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0)
+        read = rule.read(rule._clean(params, dense(list(grads))), bounds)
         noted, later = run_updates(self, params, read)
         noted.apply()
         for change in later:

@@ -13,7 +13,7 @@ from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading
+from lamella.optimizers.state import Bounds
 
 
 @register("optimizers", "nadam")
@@ -49,7 +49,7 @@ class Nadam(Optimizer):
         self.schedule_decay = float(self.number("schedule_decay", schedule_decay))
         self._product = 0, 1.0  # t, M_t
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         beta_1, beta_2 = self.rounded(self.beta_1), self.rounded(self.beta_2)
         t = iterations + 1
         mu, next_mu = self._momentum(beta_1, t), self._momentum(beta_1, t + 1)
@@ -58,8 +58,8 @@ class Nadam(Optimizer):
         along_g = lr * (1.0 - mu) / (1.0 - product)
         along_m = lr * next_mu / (1.0 - product * next_mu)
         correction = 1.0 / (1.0 - beta_2**t)
-        numbers = along_g, along_m, beta_1, beta_2, correction, self.epsilon
-        kernel = _kernels.nadam_update, (params, grads, *self._state.slots, *numbers, *reading)
+        numbers = along_g, along_m, correction, (beta_1, beta_2, self.epsilon)
+        kernel = _kernels.nadam_update, (params, grads, *self._state.slots, *numbers, bounds)
         return [kernel, (object.__setattr__, (self, "_product", (t, product)))]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:

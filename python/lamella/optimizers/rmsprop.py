@@ -11,7 +11,7 @@ from lamella.core.types import Array
 from lamella.optimizers.arguments import epsilon_or_default
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading
+from lamella.optimizers.state import Bounds
 
 
 @register("optimizers", "rmsprop")
@@ -42,6 +42,6 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         lr, rho = self.decayed(iterations), self.rounded(self.rho)
-        return [(_kernels.rmsprop_update, (params, grads, *self._state.slots, lr, rho, self.epsilon, *reading))]
+        return [(_kernels.rmsprop_update, (params, grads, *self._state.slots, lr, rho, self.epsilon, bounds))]

@@ -12,7 +12,7 @@ from lamella.core.types import Array
 from lamella.optimizers import rows
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
-from lamella.optimizers.state import Reading, State
+from lamella.optimizers.state import Bounds, State
 
 
 @register("optimizers", "sgd")
@@ -38,24 +38,24 @@ class SGD(Optimizer):
         self.initial_decay = float(self.decay)
         self.nesterov = bool(nesterov)
 
-    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, reading: Reading) -> list[Call]:
+    def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
         lr, momentum = self.decayed(iterations), float(self.momentum)
         state = self._state
         # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
-        if momentum != 0 or reading[0]:
+        if momentum != 0 or bounds.sums:
             self._settle(state)
-            return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), *reading))]
-        calls = rows.calls(_kernels.sgd_update, params, grads, (), ([], lr, 0.0, 0, *reading))
-        return [*calls, (setattr, (state, "late", (list(grads), lr, reading)))]
+            return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), bounds))]
+        calls = rows.calls(_kernels.sgd_update, params, grads, (), ([], lr, 0.0, 0, bounds))
+        return [*calls, (setattr, (state, "late", (list(grads), lr, bounds)))]
 
     def skips_zeros(self) -> bool:
         return float(self.momentum) == 0
 
     def _settle(self, state: State) -> None:
         if state.late is not None:
-            grads, lr, reading = state.late
+            grads, lr, bounds = state.late
             (moments,) = state.slots
             for m in moments:
                 m.fill(0)
-            _kernels.sgd_update(moments, dense(grads), [], lr, 0.0, 0, *reading)  # 0 - lr*g
+            _kernels.sgd_update(moments, dense(grads), [], lr, 0.0, 0, bounds)  # 0 - lr*g
             state.late = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +13,23 @@ from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
 
-# How a kernel reads the gradients, its last arguments: sums, scale, norm, norm_each, clip of cpp/table/optimizer.def.
-Reading: TypeAlias = tuple[list[Array], float, float, float, float]
+
+class Bounds(NamedTuple):
+    """How a kernel reads the gradients: clip(s * (g + sum), -clip, clip); the bundle of this name in cpp/table/bundles.def.
+
+    Attributes:
+        sums: Arrays like the gradients, or none.
+        scale: s, which the two norms bring down.
+        norm: The most that the norm of all arrays together may be; 0 for any.
+        norm_each: The most that the norm of each array may be; 0 for any.
+        clip: The most that an element may be; 0 for any.
+    """
+
+    sums: list[Array]
+    scale: float = 1.0
+    norm: float = 0.0
+    norm_each: float = 0.0
+    clip: float = 0.0
 
 
 @dataclass(eq=False)
@@ -24,7 +39,7 @@ class State:
     params: what is updated; None for the state of a copy, or one that was set, until the first step shows what it is for.
     names: of the parameters, for messages; empty where they have none.
     sums, accumulated: the gradients that wait for a step, added up, and their number; no sums without accumulation.
-    late: gradients, lr and reading of a step that the slots have not seen yet; the optimizer settles it before it reads them.
+    late: gradients, lr and bounds of a step that the slots have not seen yet; the optimizer settles it before it reads them.
     """
 
     shapes: list[tuple[int, ...]]
@@ -34,7 +49,7 @@ class State:
     params: list[Array] | None = None
     names: list[str] = field(default_factory=list)
     accumulated: Variable = field(default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False))
-    late: tuple[list[Array | RowsGradient], float, Reading] | None = None
+    late: tuple[list[Array | RowsGradient], float, Bounds] | None = None
     # What Keras saves beside the slots, and no kernel reads.
     placeholders: list[Array] = field(default_factory=list)
     # What a user's get_updates makes, in this order.

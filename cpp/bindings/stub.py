@@ -1,0 +1,79 @@
+"""Writes the kernels' part of python/lamella/_kernels/_compiled.pyi from cpp/table. The build runs it; so may you.
+
+The stub is committed, so that type checkers and editors know the kernels without a build. What the module holds beside them
+stands above the mark in the stub and is written by hand.
+"""
+
+import keyword
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+TABLE = Path(__file__).parents[1] / "table"
+STUB = Path(__file__).parents[2] / "python" / "lamella" / "_kernels" / "_compiled.pyi"
+MARK = "# --- from cpp/table, by cpp/bindings/stub.py: what you write below this line is overwritten ---\n"
+
+# What a caster takes for each type of the table; a bundle is an alias of its own.
+TYPES = {
+    "In": "_Floats",
+    "Out": "_Floats",
+    "InPlace": "_Floats",
+    "Bytes": "NDArray[np.uint8]",
+    "InBytes": "NDArray[np.uint8]",
+    "Labels": "NDArray[np.int64]",
+    "OutLabels": "NDArray[np.int64]",
+    "Reals": "NDArray[np.float64]",
+    "List": "list[_Floats]",
+    "InList": "list[_Floats]",
+    "InBytesList": "list[NDArray[np.uint8]]",
+    "Int": "int",
+    "Real": "float",
+    "Window": "_Window",
+}
+
+
+def entries(macro: str) -> Iterator[tuple[str, str]]:
+    """(name, arguments) of the table's KERNEL or BUNDLE lines, in its order."""
+    families = re.findall(r'^#include "table/(\w+\.def)"', (TABLE / "all.def").read_text(), flags=re.M)
+    for family in families:
+        code = re.sub(r"//[^\n]*", "", (TABLE / family).read_text())
+        for name, arguments in re.findall(rf"^{macro}\((\w+),\s*(\([^)]*\))\)", code, flags=re.M):
+            yield name, " ".join(arguments.split())
+
+
+def parameters(arguments: str) -> list[tuple[str, str]]:
+    """[(type, name)] of "(In x, Real alpha, Out y)", names as Python may have them."""
+    pairs = (part.split() for part in arguments.strip("()").split(", "))
+    return [(kind, f"{name}_" if keyword.iskeyword(name) else name) for kind, name in pairs]
+
+
+def kernel(name: str, arguments: str) -> str:
+    """Its line in the stub. Arguments have names for the reader; the module takes them by place."""
+    listed = [f"{parameter}: {TYPES.get(kind, f'_{kind}')}" for kind, parameter in parameters(arguments)]
+    line = f"def {name}({', '.join([*listed, '/'])}) -> None: ...\n"
+    if len(line) <= 129:
+        return line
+    return f"def {name}(\n" + "".join(f"    {each},\n" for each in [*listed, "/"]) + ") -> None: ...\n"
+
+
+def bundle(name: str, fields: str) -> str:
+    """Its alias: a tuple of its fields, which stand in a comment."""
+    kinds = ", ".join(TYPES[kind] for kind, _ in parameters(fields))
+    names = ", ".join(field for _, field in parameters(fields))
+    return f"# {names}\n_{name}: TypeAlias = tuple[{kinds}]\n"
+
+
+def kernels() -> str:
+    bundles = "".join(bundle(*entry) for entry in entries("BUNDLE"))
+    return bundles + "\n" + "".join(kernel(*entry) for entry in entries("KERNEL"))
+
+
+def stub(before: str) -> str:
+    """The whole stub; `before` is the one that it takes the part above the mark from."""
+    return before[: before.index(MARK)] + MARK + kernels()
+
+
+if __name__ == "__main__":
+    old = STUB.read_text()
+    if (new := stub(old)) != old:  # the sources may be read-only where nothing is to be written
+        STUB.write_text(new)
