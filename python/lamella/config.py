@@ -20,16 +20,16 @@ from lamella.core.pool import set_pool_limit as set_pool_limit
 
 def targets() -> list[str]:
     """Instruction sets that this build holds and this machine can run, the best first."""
-    return list(_kernels.targets())
+    return _kernels.targets()
 
 
 def target() -> str:
     """The one in use: the best, or what LAMELLA_TARGET names."""
-    return str(_kernels.target())
+    return _kernels.target()
 
 
 def num_threads() -> int:
-    return int(_kernels.num_threads())
+    return _kernels.num_threads()
 
 
 def set_num_threads(n: int) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core import config, configurable
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.registry import register
+from lamella.core.types import Array
 
-Array = NDArray[np.floating[Any]]
 Axis = int | Sequence[int]
 
 

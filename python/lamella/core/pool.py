@@ -44,7 +44,7 @@ def pool_limit() -> int | None:
 
     None: twice the most that was in use at one time since the pool was emptied last.
     """
-    limit = int(_kernels.pool_limit())
+    limit = _kernels.pool_limit()
     return None if limit < 0 else limit
 
 
@@ -73,4 +73,4 @@ def empty_pool() -> int:
     Returns:
         Bytes that were given back at once.
     """
-    return int(_kernels.empty_pool())
+    return _kernels.empty_pool()

@@ -6,7 +6,7 @@ Each is one kernel there and one back; the constants are Keras 2.2.5's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 from lamella.ops.targets import target_beside
 
-Kernel = Callable[..., Any]
+Kernel = Callable[..., None]
 # The way back to y: a kernel; or that to p, its sign "negated" or p and y "swapped".
 ToTarget = Literal["negated", "swapped"] | Kernel
 
