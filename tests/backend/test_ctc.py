@@ -51,6 +51,18 @@ def test_no_steps_spell_nothing_and_no_sample_costs_nothing():
     assert K.ctc_batch_cost(np.zeros((0, 3)), np.zeros((0, 4, 3)), np.zeros((0, 1)), np.zeros((0, 1))).shape == (0, 1)
 
 
+def test_blanks_at_the_end_of_labels_do_not_count():
+    blank = C - 1
+    labels = np.array([[1, 1, blank], [blank, blank, 9], [blank, 5, 7]])
+    got = K.ctc_batch_cost(labels, P[:3], [[4]] * 3, [[3], [2], [1]])
+    wanted = K.ctc_batch_cost(np.array([[1, 1], [0, 0], [0, 0]]), P[:3], [[4]] * 3, [[2], [0], [0]])
+    np.testing.assert_array_equal(got, wanted)
+    empty = -np.log(probabilities(P[1], 4)[()])
+    np.testing.assert_allclose(got[1, 0], empty, rtol=1e-12)
+    with pytest.raises(ValueError, match="blanks, class 3, only at the end of a row of labels"):
+        K.ctc_batch_cost([[1, blank, 1]], P[:1], [[4]], [[3]])
+
+
 def test_the_gradient_of_the_cost():
     check(lambda p: K.ctc_batch_cost(LABELS[:4], p, STEPS[:4, None], LENGTHS[:4, None]), P[:4])
     # A row that cannot be spelled has none.

@@ -25,7 +25,8 @@ def ctc_batch_cost(y_true: Value, y_pred: Value, input_length: Value, label_leng
     """-log of the probability of the labels, over all ways to spread them over the steps. It has a gradient to y_pred.
 
     Args:
-        y_true: Whole numbers [N, L], labels in [0, C - 1); behind a row's length anything.
+        y_true: Whole numbers [N, L], labels in [0, C - 1). Blanks, C - 1, may end a row and do not count: a row of blanks alone
+            means that there is nothing to read. Behind a row's length stands anything.
         y_pred: float [N, T, C], probabilities; K.epsilon() is added, and each row divided by its sum.
         input_length, label_length: Whole numbers [N, 1], how many of T and of L count.
 
@@ -42,7 +43,7 @@ def ctc_batch_cost(y_true: Value, y_pred: Value, input_length: Value, label_leng
         raise ValueError(f"expected y_true [N, L] and y_pred [N, T, C], got {tuple(y_true.shape)} and {shape}")
     steps = _lengths(input_length, (shape[0], 1), shape[1], "input_length")
     lengths = _lengths(label_length, (shape[0], 1), y_true.shape[1], "label_length")
-    labels = _labels(array_of(y_true), lengths, shape[2] - 1)
+    labels, lengths = _labels(array_of(y_true), lengths, shape[2] - 1)
     return ops.ctc_loss(y_pred, labels=labels, steps=steps, lengths=lengths, epsilon=epsilon())
 
 
@@ -56,14 +57,17 @@ def _lengths(given: Value, shape: tuple[int, ...], most: int, name: str) -> Any:
     return found
 
 
-def _labels(given: Array, lengths: Array, blank: int) -> Any:
+def _labels(given: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
+    """The labels, and how many of each row count: those before the blanks at its end."""
     used = np.arange(given.shape[1]) < lengths[:, None]
     labels = _whole(np.where(used, given, 0), "y_true")
-    if (used & ((labels < 0) | (labels >= blank))).any():
-        raise ValueError(
-            f"expected labels in [0, {blank}), as class {blank}, the last, is the blank, got {labels.min()} to {labels.max()}"
-        )
-    return labels
+    if (used & ((labels < 0) | (labels > blank))).any():
+        raise ValueError(f"expected labels in [0, {blank}), and {blank} for the blank, got {labels.min()} to {labels.max()}")
+    read = used & (labels < blank)
+    counts = read.sum(axis=1)
+    if (read & (np.arange(given.shape[1]) >= counts[:, None])).any():
+        raise ValueError(f"expected blanks, class {blank}, only at the end of a row of labels, got a label behind one")
+    return np.where(read, labels, 0), counts
 
 
 def _whole(array: Array, name: str) -> Array:
