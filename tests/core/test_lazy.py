@@ -1,6 +1,7 @@
 """A room's one list of names: what it brings, when its modules load, and that each line is right."""
 
 import importlib
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,19 @@ def test_a_name_that_is_not_listed(room):
         package.hidden
     with pytest.raises(ImportError, match="cannot import name 'Mapping' from 'lamella_room'"):
         exec(f"from {room} import Mapping")
+
+
+def test_a_room_without_its_source_says_what_it_wants(tmp_path, monkeypatch):
+    source = tmp_path / "room_of_byte_code" / "__init__.py"
+    source.parent.mkdir()
+    source.write_text("from lamella.core import lazy\nlazy.attach(__name__)\n")
+    py_compile.compile(str(source), cfile=str(source.with_suffix(".pyc")))
+    source.unlink()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        ImportError, match=r"room_of_byte_code: expected the source file __init__\.py, .*, got only .*\.pyc; install"
+    ):
+        importlib.import_module("room_of_byte_code")
 
 
 @pytest.mark.parametrize("room", ROOMS)

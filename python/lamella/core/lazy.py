@@ -25,6 +25,9 @@ def attach(room: str) -> None:
 
     `import *` brings them and the public functions and classes that the __init__.py defines. Of other names Keras's are
     looked for, see `core/keras_names.py`.
+
+    Raises:
+        ImportError: Only the byte code of the __init__.py is there, which holds no list.
     """
     module, names = sys.modules[room], listed(room)
 
@@ -54,6 +57,12 @@ def listed(room: str) -> Mapping[str, str]:
 
 
 def _source(module: ModuleType) -> str:
+    if str(module.__file__).endswith(".pyc"):
+        raise ImportError(
+            f"{module.__name__}: expected the source file __init__.py, from which lamella reads the list of its names, got "
+            f"only {module.__file__}; install the .py files, too",
+            name=module.__name__,
+        )
     # Not get_source of the loader: it loads tokenize to find out how the file is encoded.
     source: bytes = module.__loader__.get_data(module.__file__)  # type: ignore[union-attr]
     return source.decode()
