@@ -18,42 +18,70 @@ Activation = Callable[..., Any]  # Any: array or tensor
 
 
 def softmax(x: Value, axis: int = -1) -> Value:  # type: ignore[no-redef]
-    """exp(x) / sum(exp(x)) over `axis`. Raises ValueError for a vector."""
+    """exp(x) / sum(exp(x)).
+
+    Args:
+        x: An array or tensor of at least two axes.
+        axis: The axis of the sum.
+
+    Raises:
+        ValueError: x is a vector.
+    """
     if len(x.shape) == 1:
         raise ValueError("Cannot apply softmax to a tensor that is 1D")
     return ops.softmax(x, axis=axis)
 
 
 def elu(x: Value, alpha: float = 1.0) -> Value:  # type: ignore[no-redef]
-    """x if x > 0, else alpha * (exp(x) - 1)."""
+    """x if x > 0, else alpha * (exp(x) - 1).
+
+    Args:
+        x: An array or tensor.
+        alpha: Factor for x <= 0.
+    """
     return ops.elu(x, alpha=alpha)
 
 
 def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Value:  # type: ignore[no-redef]
-    """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold)."""
+    """x where x > threshold, else alpha * (x - threshold).
+
+    Args:
+        x: An array or tensor.
+        alpha: Slope below the threshold.
+        max_value: Upper bound of the result: x is clipped to [0, max_value]. None for no bound.
+        threshold: The threshold.
+    """
     return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
 
 
 @register("activations")
 def linear(x: Any) -> Any:
+    """x itself.
+
+    Args:
+        x: An array or tensor.
+    """
     return x
 
 
-# Each op of that module is an activation: as it is, or as the function above that gives it Keras's arguments.
+# Each op of ops/activations.py is an activation: itself, or in the function above that has the arguments of Keras.
 for _name in sorted(vars(_ops).keys() & set(ops.__all__)):
     register("activations")(globals()[_name])
 
 
 def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a layer
-    """None means linear, and K.relu the relu of this room. Warns of a layer, as Keras does.
+    """The activation function that `identifier` names. K.relu becomes the relu of this room. A layer warns, as in Keras.
+
+    Args:
+        identifier: None for linear, a name, or a function or layer, which is returned itself.
 
     Raises:
-        ValueError: "Unknown activation function: foo".
+        ValueError: The name is unknown ("Unknown activation function: foo").
     """
     if hasattr(identifier, "compute_output_shape"):
         warn(
             f"the layer {identifier.name} is the activation of another layer, which neither lists nor saves it; add it to the "
-            "model behind that layer"
+            "model after that layer"
         )
     inner = getattr(identifier, "__wrapped__", None)
     if inner is not None and name_of("activations", inner) is not None:
@@ -62,12 +90,25 @@ def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a l
 
 
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Activation:
+    """The activation function of a name.
+
+    Args:
+        name: A name.
+        custom_objects: Functions by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown activation function: foo").
+    """
     found: Activation = _deserialize("activations", name, custom_objects)
     return found
 
 
 def serialize(activation: Activation) -> str:
-    """The name that `get` understands."""
+    """The name of an activation function, for `get`.
+
+    Args:
+        activation: The function.
+    """
     return name_of("activations", activation) or activation.__name__
 
 

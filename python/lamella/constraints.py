@@ -20,10 +20,10 @@ Axis = int | Sequence[int]
 
 
 class Constraint(Configurable):
-    """Base."""
+    """Base class. A subclass defines `__call__(w)`, which returns a new array of the same shape."""
 
     def __call__(self, w: Array) -> Array:
-        raise NotImplementedError(f"{type(self).__name__} does not say what it projects to")
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(w), which returns the projected weight")
 
 
 def _norms(w: Array, axis: Axis) -> Array:
@@ -34,7 +34,12 @@ def _norms(w: Array, axis: Axis) -> Array:
 
 @register("constraints", "max_norm", "maxnorm")
 class MaxNorm(Constraint):
-    """w * min(norm, max_value) / (epsilon + norm)."""
+    """w * min(norm, max_value) / (epsilon + norm).
+
+    Args:
+        max_value: Largest norm.
+        axis: Axis or axes over which a norm is computed.
+    """
 
     def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
         self.max_value = max_value
@@ -55,7 +60,11 @@ class NonNeg(Constraint):
 
 @register("constraints", "unit_norm", "unitnorm")
 class UnitNorm(Constraint):
-    """w / (epsilon + norm)."""
+    """w / (epsilon + norm).
+
+    Args:
+        axis: Axis or axes over which a norm is computed.
+    """
 
     def __init__(self, axis: Axis = 0) -> None:
         self.axis = axis
@@ -66,7 +75,14 @@ class UnitNorm(Constraint):
 
 @register("constraints", "min_max_norm")
 class MinMaxNorm(Constraint):
-    """w * desired / (epsilon + norm), desired = rate * clip(norm, min_value, max_value) + (1 - rate) * norm."""
+    """w * desired / (epsilon + norm), desired = rate * clip(norm, min_value, max_value) + (1 - rate) * norm.
+
+    Args:
+        min_value: Least norm.
+        max_value: Largest norm.
+        rate: Fraction of the correction that one step makes.
+        axis: Axis or axes over which a norm is computed.
+    """
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
         self.min_value = min_value
@@ -91,11 +107,26 @@ unitnorm = UnitNorm
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The constraint of a name or config. Raises ValueError "Unknown constraint: foo"."""
+    """The constraint of a name or config.
+
+    Args:
+        config: A name, {"class_name": ..., "config": ...}, or a constraint, which is returned itself.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown constraint: foo").
+    """
     return configurable.deserialize("constraints", config, custom_objects)
 
 
 def get(identifier: Any) -> Callable[[Array], Array] | None:  # Any: a name, a config, a constraint, a function
-    """Raises ValueError "Unknown constraint: foo"."""
+    """The constraint that `identifier` names or describes.
+
+    Args:
+        identifier: None, a name, a config, or a constraint or function, which is returned itself.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown constraint: foo").
+    """
     found: Callable[[Array], Array] | None = deserialize(identifier)
     return found

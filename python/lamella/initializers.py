@@ -1,6 +1,6 @@
 """Initial values of weights: `initializer(shape, dtype=None)` returns a new array.
 
-Source: Keras 2.2.5. Random streams are Philox (core.random), so values differ from TensorFlow's, statistics do not.
+Source: Keras 2.2.5. Random streams are Philox (core/random.py), so values differ from TensorFlow's; their distributions are equal.
 """
 
 from __future__ import annotations
@@ -19,32 +19,44 @@ from lamella.core.registry import register, register_factory
 from lamella.core.shapes import count
 from lamella.core.types import Array
 
-# Standard deviation of a unit normal cut at two sigma; Keras divides by it so that the cut one has the asked variance.
+# Standard deviation of a unit normal that is truncated at two sigma. Keras divides by it, so that the variance is as requested.
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class Initializer(Configurable):
-    """Base. Without a seed each call takes a fresh key; with one, each call returns the same numbers."""
+    """Base class. A subclass defines `__call__(shape, dtype=None)`, which returns a new array.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
-        raise NotImplementedError(f"{type(self).__name__} does not say how to fill an array")
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(shape, dtype=None), which returns an array")
 
 
 @register("initializers", "zeros", "zero")
 class Zeros(Initializer):
+    """Zeros."""
+
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         return np.zeros(shape, dtype or config.floatx())
 
 
 @register("initializers", "ones", "one")
 class Ones(Initializer):
+    """Ones."""
+
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         return np.ones(shape, dtype or config.floatx())
 
 
 @register("initializers", "constant")
 class Constant(Initializer):
-    """value: a number, or an array that broadcasts to the shape."""
+    """A constant.
+
+    Args:
+        value: A number, or an array that broadcasts to the shape.
+    """
 
     def __init__(self, value: ArrayLike = 0) -> None:
         self.value = value
@@ -55,6 +67,14 @@ class Constant(Initializer):
 
 @register("initializers", "normal", "random_normal")
 class RandomNormal(Initializer):
+    """Normally distributed numbers.
+
+    Args:
+        mean: Mean.
+        stddev: Standard deviation.
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         self.mean = mean
         self.stddev = stddev
@@ -67,6 +87,14 @@ class RandomNormal(Initializer):
 
 @register("initializers", "uniform", "random_uniform")
 class RandomUniform(Initializer):
+    """Uniformly distributed numbers.
+
+    Args:
+        minval: Least value.
+        maxval: Upper bound.
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
+
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         self.minval = minval
         self.maxval = maxval
@@ -79,7 +107,13 @@ class RandomUniform(Initializer):
 
 @register("initializers", "truncated_normal")
 class TruncatedNormal(Initializer):
-    """Normal; draws beyond two standard deviations are drawn again."""
+    """Normally distributed numbers; values beyond two standard deviations are drawn again.
+
+    Args:
+        mean: Mean.
+        stddev: Standard deviation before truncation.
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         self.mean = mean
@@ -100,7 +134,7 @@ def _truncated(shape: Sequence[int], stream: np.random.Generator, dtype: str | N
 
 
 def _scaled(draws: Array, scale: float, shift: float) -> Array:
-    """In place: the largest kernels have hundreds of megabytes."""
+    """scale * draws + shift, in place: the largest weights have hundreds of megabytes."""
     draws *= scale
     draws += shift
     return draws
@@ -108,9 +142,16 @@ def _scaled(draws: Array, scale: float, shift: float) -> Array:
 
 @register("initializers")
 class VarianceScaling(Initializer):
-    """Variance scale / n, n = the weight's fan_in, fan_out or their mean.
+    """Random numbers of variance scale / n, where n depends on the weight's shape.
 
-    distribution "normal" is truncated at two sigma with its variance corrected; "uniform" is on +-sqrt(3 scale / n).
+    Args:
+        scale: Factor of the variance, above 0.
+        mode: n is "fan_in", "fan_out", or their mean with "fan_avg".
+        distribution: "normal" is truncated at two sigma, with the variance corrected; "uniform" is on +-sqrt(3 scale / n).
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+
+    Raises:
+        ValueError: An argument is none of these.
     """
 
     def __init__(
@@ -146,9 +187,9 @@ def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
 
 
 def _compute_fans(shape: Sequence[int], data_format: str = "channels_last") -> tuple[float, float]:
-    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] kernel; sqrt(size) twice for other ranks.
+    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] weight; sqrt(size) twice for other ranks.
 
-    Initializers of users import it. data_format "channels_first" means a kernel [out, in, ...], as Theano had them.
+    Custom initializers import it. With data_format "channels_first" the weight is [out, in, ...], as in Theano.
     """
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"Invalid data_format: {data_format}")
@@ -165,7 +206,12 @@ def _compute_fans(shape: Sequence[int], data_format: str = "channels_last") -> t
 
 @register("initializers", "orthogonal")
 class Orthogonal(Initializer):
-    """gain times a matrix [prod(shape[:-1]), shape[-1]] with orthonormal rows or columns (Saxe et al., 1312.6120)."""
+    """A matrix [prod(shape[:-1]), shape[-1]] with orthogonal rows or columns of length `gain` (Saxe et al., 1312.6120).
+
+    Args:
+        gain: Length of the rows or columns.
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         self.gain = gain
@@ -173,7 +219,7 @@ class Orthogonal(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         flat = (count(shape[:-1]), shape[-1])
-        # The decomposition takes rows * columns * the less of both; 256 such steps cost about what an element does.
+        # The decomposition takes rows * columns * min(rows, columns) steps; 256 of them cost about as much as one element.
         budget.spend(count(flat) * min(flat) // 256, "Orthogonal")
         u, _, v = np.linalg.svd(generator(self.seed).standard_normal(flat), full_matrices=False)
         q = u if u.shape == flat else v
@@ -182,7 +228,16 @@ class Orthogonal(Initializer):
 
 @register("initializers", "identity")
 class Identity(Initializer):
-    """gain on the diagonal, 0 elsewhere; of a rectangle, too. Raises ValueError for other than two axes. Source: Keras 2.2.5."""
+    """A matrix, also a rectangular one, with `gain` on the diagonal and 0 elsewhere.
+
+    Args:
+        gain: The value on the diagonal.
+
+    Raises:
+        ValueError: When called with a shape that does not have two axes.
+
+    Source: Keras 2.2.5.
+    """
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
@@ -195,31 +250,61 @@ class Identity(Initializer):
 
 @register_factory("initializers")
 def lecun_uniform(seed: int | None = None) -> VarianceScaling:
+    """Uniformly distributed numbers of variance 1 / fan_in, see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(1.0, "fan_in", "uniform", seed)
 
 
 @register_factory("initializers")
 def glorot_normal(seed: int | None = None) -> VarianceScaling:
+    """Truncated normal numbers of variance 2 / (fan_in + fan_out), see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(1.0, "fan_avg", "normal", seed)
 
 
 @register_factory("initializers")
 def glorot_uniform(seed: int | None = None) -> VarianceScaling:
+    """Uniformly distributed numbers of variance 2 / (fan_in + fan_out), see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(1.0, "fan_avg", "uniform", seed)
 
 
 @register_factory("initializers")
 def he_normal(seed: int | None = None) -> VarianceScaling:
+    """Truncated normal numbers of variance 2 / fan_in, see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(2.0, "fan_in", "normal", seed)
 
 
 @register_factory("initializers")
 def lecun_normal(seed: int | None = None) -> VarianceScaling:
+    """Truncated normal numbers of variance 1 / fan_in, see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(1.0, "fan_in", "normal", seed)
 
 
 @register_factory("initializers")
 def he_uniform(seed: int | None = None) -> VarianceScaling:
+    """Uniformly distributed numbers of variance 2 / fan_in, see VarianceScaling.
+
+    Args:
+        seed: An int, with which each call returns the same numbers; None for new numbers in each call.
+    """
     return VarianceScaling(2.0, "fan_in", "uniform", seed)
 
 
@@ -234,11 +319,26 @@ identity = Identity
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The initializer of a name or config. Raises ValueError "Unknown initializer: foo"."""
+    """The initializer of a name or config.
+
+    Args:
+        config: A name, {"class_name": ..., "config": ...}, or an initializer, which is returned itself.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown initializer: foo").
+    """
     return configurable.deserialize("initializers", config, custom_objects)
 
 
 def get(identifier: Any) -> Callable[..., ArrayLike] | None:  # Any: a name, a config, an initializer, a function
-    """Raises ValueError "Unknown initializer: foo"."""
+    """The initializer that `identifier` names or describes.
+
+    Args:
+        identifier: None, a name, a config, or an initializer or function, which is returned itself.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown initializer: foo").
+    """
     found: Callable[..., ArrayLike] | None = deserialize(identifier)
     return found

@@ -15,10 +15,10 @@ from lamella.ops import sum_absolute, sum_squares
 
 
 class Regularizer(Configurable):
-    """Base."""
+    """Base class. A subclass defines `__call__(x)`, which returns a scalar."""
 
     def __call__(self, x: Any) -> Any:  # Any: array or tensor in, scalar of the same kind out
-        raise NotImplementedError(f"{type(self).__name__} does not say what its penalty is")
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(x), which returns the penalty")
 
 
 def _number(name: str, value: float) -> float:
@@ -34,7 +34,13 @@ def _number(name: str, value: float) -> float:
 
 @register("regularizers")
 class L1L2(Regularizer):
-    """l1 * sum|x| + l2 * sum x^2 (no one half). Source: Keras 2.2.5.
+    """l1 * sum|x| + l2 * sum x^2, without a factor of one half.
+
+    Args:
+        l1: Factor of the sum of absolute values.
+        l2: Factor of the sum of squares.
+
+    Source: Keras 2.2.5.
 
     Raises:
         TypeError: An argument is not a number. A K.variable is not a number, as in Keras: for a penalty that changes during
@@ -56,25 +62,56 @@ class L1L2(Regularizer):
 
 @register_factory("regularizers")
 def l1(l: float = 0.01) -> L1L2:  # noqa: E741 - Keras's own argument name
+    """L1L2 with only the sum of absolute values.
+
+    Args:
+        l: Factor of the sum.
+    """
     return L1L2(l1=l)
 
 
 @register_factory("regularizers")
 def l2(l: float = 0.01) -> L1L2:  # noqa: E741
+    """L1L2 with only the sum of squares.
+
+    Args:
+        l: Factor of the sum.
+    """
     return L1L2(l2=l)
 
 
 @register_factory("regularizers")
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
+    """L1L2 with both sums.
+
+    Args:
+        l1: Factor of the sum of absolute values.
+        l2: Factor of the sum of squares.
+    """
     return L1L2(l1=l1, l2=l2)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The regularizer of a name or config. Raises ValueError "Unknown regularizer: foo"."""
+    """The regularizer of a name or config.
+
+    Args:
+        config: A name, {"class_name": ..., "config": ...}, or a regularizer, which is returned itself.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown regularizer: foo").
+    """
     return configurable.deserialize("regularizers", config, custom_objects)
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
-    """Raises ValueError "Unknown regularizer: foo"."""
+    """The regularizer that `identifier` names or describes.
+
+    Args:
+        identifier: None, a name, a config, or a regularizer or function, which is returned itself.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown regularizer: foo").
+    """
     found: Callable[..., Any] | None = deserialize(identifier)
     return found

@@ -1,4 +1,4 @@
-"""Each argument of what users call has a line in the Args section of its docstring."""
+"""Each argument of what users call has a line in the Args section of its docstring, or of a base class's."""
 
 import importlib
 import inspect
@@ -8,21 +8,33 @@ from collections.abc import Callable
 import pytest
 
 # Rooms that hold the rule.
-ROOMS = ["callbacks"]
+ROOMS = [
+    "activations",
+    "callbacks",
+    "constraints",
+    "initializers",
+    "losses",
+    "metrics",
+    "models",
+    "regularizers",
+]
 
 
 def undocumented(thing: Callable[..., object]) -> list[str]:
     """Arguments of a function or constructor without a line of their own, as `name: what it is`."""
-    text = inspect.cleandoc(thing.__doc__ or "")
-    _, _, section = text.partition("\nArgs:\n")
-    named = set(re.findall(r"^    \**(\w+)(?: \([^)\n]+\))?:", section.partition("\n\n")[0], flags=re.M))
+    named: set[str] = set()
+    for documented in inspect.getmro(thing) if isinstance(thing, type) else (thing,):
+        _, _, section = inspect.cleandoc(documented.__doc__ or "").partition("\nArgs:\n")
+        named |= set(re.findall(r"^    \**(\w+)(?: \([^)\n]+\))?:", section.partition("\n\n")[0], flags=re.M))
     return [name for name in inspect.signature(thing).parameters if name not in named and name not in ("args", "kwargs")]
 
 
 def public_of(room: str) -> dict[str, Callable[..., object]]:
+    """What the room lists; without a list, the public functions and classes that it defines."""
     module = importlib.import_module(f"lamella.{room}")
-    found = {name: getattr(module, name) for name in module.__all__}
-    return {name: thing for name, thing in found.items() if callable(thing)}
+    own = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+    found = {name: getattr(module, name) for name in getattr(module, "__all__", own) if not name.startswith("_")}
+    return {name: thing for name, thing in found.items() if inspect.isroutine(thing) or inspect.isclass(thing)}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -124,7 +124,14 @@ class Configurable(PickledByName):
 
 
 def serialize(obj: Any) -> Any:
-    """None -> None, an object -> {"class_name", "config"}, a function -> its name. Raises ValueError otherwise."""
+    """The description of an object: {"class_name": ..., "config": ...}; of a function its name; of None None.
+
+    Args:
+        obj: The object.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if obj is None:
         return None
     if hasattr(obj, "get_config") and not isinstance(obj, type):

@@ -1,3 +1,3 @@
-"""The engine: what a layer is, the graph of its calls, and how that graph becomes a plan that runs."""
+"""The engine: the base class of layers, the graph of their calls, and the plan that runs a graph."""
 
 from lamella.graph import connect as _connect  # noqa: F401 - gives symbolic tensors Python's operators

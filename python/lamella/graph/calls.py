@@ -1,4 +1,4 @@
-"""Where a layer was called: its inputs and outputs in the graph, as Keras lets users ask for them."""
+"""The calls of a layer in graphs: its inputs, outputs, masks and shapes, under the names of Keras."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Symbols = Any  # one Symbolic, or a list of them
 
 
 class CallHistory:
-    """Questions about a layer's nodes."""
+    """The attributes of a layer that describe its calls. Source: Keras 2.2.5 keras/engine/base_layer.py."""
 
-    # Number of a layer's first call; a model's call 0 is its own graph.
+    # The index of a layer's first call. For a model, call 0 is its own graph.
     first_node = 0
 
     name: str
@@ -21,7 +21,7 @@ class CallHistory:
 
     @property
     def _outbound_nodes(self) -> list[Node]:
-        """The nodes that read what this layer makes, as long as their layers live."""
+        """The nodes that read the outputs of this layer, as long as their layers exist."""
         return readers(x for node in self._inbound_nodes if not node.own for x in node.outputs)
 
     @property

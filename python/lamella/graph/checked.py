@@ -1,4 +1,4 @@
-"""What surrounds a call of a function of K: array-likes become tensors, and errors name the function."""
+"""Wraps functions of K: array-likes become tensors, and errors name the function."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lamella.ops.tape import Tensor
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Annotations, as written in the source, of what is one tensor, and of what is a list of them.
+# The annotations, as text, of one tensor, and of a list of tensors.
 _TENSOR = frozenset({"Value", "Array", "Array | Tensor", "Value | None"})
 _TENSORS = frozenset({"Sequence[Value]"})
 
-# Types that pass as they are: as the first tensor, as a further one, and as any other argument.
+# Types that are not converted: as the first tensor, as a further tensor, and as any other argument.
 _FIRST = frozenset({np.ndarray, UserArray, Tensor, Variable})
 _FURTHER = _FIRST | {int, float, np.float32, np.float64}
 _OTHERS = _FURTHER | {type(None), str, bool}
@@ -33,7 +33,8 @@ _OTHERS = _FURTHER | {type(None), str, bool}
 # What stands for a tensor where a user's function runs: K's functions make UserArrays of these.
 _USERS = frozenset({UserArray, Tensor})
 
-# What NumPy raises for arguments that do not fit, and what is raised instead: an axis is a value; what has no shape is no tensor.
+# Errors of NumPy for wrong arguments, and the errors that replace them: a wrong axis is a ValueError, an object without shape is
+# a TypeError.
 _KINDS = {
     ValueError: ValueError,
     TypeError: TypeError,
@@ -55,12 +56,16 @@ _ANY = _Parameter("", False, False, True, _OTHERS)
 
 
 def checked(function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None) -> Callable[P, R]:
-    """Decorator for a function of K: see the top of this file.
+    """Decorator for a function of K: converts array-likes, and names the function in errors.
 
-    A parameter is a tensor if its annotation is Value or Array. Lists of numbers become arrays, of the dtype of the float
-    tensors beside them, or of floatx; lists of tensors are stacked, as in Keras. What is no tensor is a TypeError. Errors
-    begin with K and the function's name; errors of other types, a caller's own, stay as they are. `connect` is called with
-    the name and the arguments if there is a symbolic tensor among them.
+    A parameter is a tensor if its annotation is Value or Array. Lists of numbers become arrays with the dtype of the other
+    float tensors, or floatx. Lists of tensors are stacked, as in Keras. Everything else is a TypeError. Errors begin with K and
+    the function's name. Errors of other types, for example from a callback, are not changed.
+
+    Args:
+        function: The function.
+        name: Its name in K; None for its own name.
+        connect: Function that is called instead, with the name and the arguments, if a symbolic tensor is among these.
     """
     label = name or function.__name__
     parameters = _parameters(function)
@@ -87,7 +92,7 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
             return for_user(result)  # type: ignore[no-any-return]
         return result
 
-    # Where users find it, and pickle, though it may be a function of `ops`.
+    # The module in which users and pickle find it, also if it is a function of `ops`.
     call.__module__, call.__qualname__ = "lamella.backend", label
     return call
 
@@ -95,7 +100,7 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
 def _parameters(function: Callable[..., Any]) -> dict[str, _Parameter]:
     try:
         signature = inspect.signature(function)
-    except ValueError:  # a function of Python's own
+    except ValueError:  # a builtin function
         return {}
     found: dict[str, _Parameter] = {}
     for i, (name, parameter) in enumerate(signature.parameters.items()):
@@ -107,7 +112,7 @@ def _parameters(function: Callable[..., Any]) -> dict[str, _Parameter]:
 
 
 def _plain(parameters: Sequence[_Parameter], arguments: Iterable[object]) -> bool:
-    """Whether nothing is to convert or to connect, judged by types."""
+    """Whether no argument needs conversion or is symbolic, judged by types."""
     for value, parameter in zip(arguments, parameters):
         kind = type(value)
         if kind is np.ndarray:
@@ -131,7 +136,7 @@ def _symbolic(values: Iterable[object]) -> bool:
 def _converted(
     parameters: Mapping[str, _Parameter], arguments: Sequence[object], named: Mapping[str, object]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments, with tensors in the place of array-likes. Raises TypeError for what is no tensor."""
+    """The arguments, with tensors instead of array-likes. Raises TypeError for an object that is not a tensor."""
     came = _tensors([*arguments, *named.values()])
     dtype = next((d for x in came if (d := np.dtype(x.dtype)).kind == "f"), np.dtype(floatx()))
     values = [_as_declared(value, parameter, dtype) for value, parameter in zip(arguments, parameters.values())]
@@ -151,12 +156,15 @@ def _as_declared(value: Any, parameter: _Parameter, dtype: np.dtype[Any]) -> Any
 
 
 def as_tensor(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Any:
-    """`value` if it is a tensor, a number or a function; else an array of it.
+    """`value` itself if it is a tensor, a number or a function, else an array.
 
-    Floats get `dtype` (floatx if None), integers and booleans NumPy's.
+    Args:
+        value: A tensor, a number, a function, or nested lists of numbers.
+        name: Name of the argument, for messages.
+        dtype: The dtype of an array of floats; None for floatx. Integers and booleans get the dtype of NumPy.
 
     Raises:
-        TypeError: For what holds no numbers.
+        TypeError: It does not consist of numbers.
     """
     if isinstance(value, (Tensor, Variable, Symbolic, int, float)) or callable(value):
         return value
@@ -194,7 +202,7 @@ def _tensors(values: Sequence[object]) -> Iterator[Any]:
 
 
 def _named(error: Exception, name: str, values: Sequence[object]) -> Exception | None:
-    """The error to raise for `error`; None if it names the function already, or is of another's making."""
+    """The error that replaces `error`; None if it already names the function, or comes from elsewhere."""
     text, kind = str(error), _KINDS.get(type(error))
     if kind is None and type(error).__module__.startswith("numpy"):
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -207,7 +215,7 @@ def _named(error: Exception, name: str, values: Sequence[object]) -> Exception |
 
 
 def _without_kernel(text: str, values: Sequence[object]) -> str:
-    """What a kernel says of its arguments, in the words of who called the function."""
+    """The message of a kernel about its arguments, translated for the caller of the function."""
     came = [(np.dtype(v.dtype).name, tuple(v.shape)) for v in _tensors(values)]
     names = {name for name, _ in came}
     if not names <= {"float32", "float64"}:

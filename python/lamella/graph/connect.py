@@ -1,4 +1,4 @@
-"""From a call on symbolic tensors to a node of the graph: the functions of the backend, and Python's operators."""
+"""Makes nodes of the graph of calls on symbolic tensors: functions of the backend, and Python's operators."""
 
 from __future__ import annotations
 
@@ -22,9 +22,18 @@ R = TypeVar("R")
 
 
 def connect(function: str, *arguments: Any, **named: Any) -> Value:
-    """A new Function layer, called on the symbolic tensors among the arguments; returns its symbolic outputs."""
+    """Call a new Function layer on the symbolic tensors among the arguments.
+
+    Args:
+        function: Name of the function.
+        *arguments: Its positional arguments.
+        **named: Its keyword arguments.
+
+    Returns:
+        A symbolic tensor, or a list of them.
+    """
     tensors = symbols([arguments, list(named.values())])
-    # An array beside a tensor is a constant of its dtype, as in Keras, where NumPy would make float64 of both.
+    # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
     dtype = next((x.dtype for x in tensors if np.dtype(x.dtype).kind == "f"), None)
     layer = Function(
         function,
@@ -37,14 +46,17 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
 def in_graphs(
     function: Callable[P, R], name: str | None = None, specs: Callable[[Specs, Mapping[str, Any]], Specs] | None = None
 ) -> Callable[P, R]:
-    """Decorator: list `function` among those that graphs are made and read of, under its own or the given name.
+    """Decorator that registers a function for graphs.
 
-    Called on symbolic tensors, also in lists and tuples, it then returns symbolic tensors. On values it costs a look at the
-    type of each argument. Array-likes and errors are treated as `layers.checked` says.
+    Called on symbolic tensors, also in lists and tuples, it returns symbolic tensors. For values it only checks the type of each
+    argument. Array-likes and errors are handled as in `graph/checked.py`.
 
     Args:
-        specs: Gives the shapes and dtypes of the outputs, from the inputs' and the arguments by name. None: they are found by
-            calling the function on small arrays, which does not do where they depend on values, or where a call is seen.
+        function: The function.
+        name: Its name in graphs; None for its own name.
+        specs: Function that computes the shapes and dtypes of the outputs from those of the inputs and the arguments by name.
+            With None they are found by calling the function on small arrays. This is wrong if the shapes depend on values, or
+            if a call has visible effects.
     """
     label = name or function.__name__
     either = checked(function, label, connect)
@@ -55,7 +67,7 @@ def in_graphs(
 
 
 def comes_from_layers(x: Symbolic) -> bool:
-    """Whether an Input, or a layer of another kind than Function, stands before the tensor, or makes it."""
+    """Whether the tensor depends on an Input, or on a layer of another class than Function."""
     seen: set[int] = set()
     waiting = [node_of(x)]
     while waiting:
@@ -68,7 +80,7 @@ def comes_from_layers(x: Symbolic) -> bool:
     return False
 
 
-# Python's operators, by the names under which the backend lists what they do.
+# Python's operators, and the names of their functions in the backend.
 _BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
 _COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 

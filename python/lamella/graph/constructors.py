@@ -1,4 +1,4 @@
-"""What surrounds the constructors of self-contained layers: arguments are resolved, and errors name the layer."""
+"""Wraps the constructors of self-contained layers: arguments are resolved, and errors name the layer."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def resolving(constructor: Callable[..., None]) -> Callable[..., None]:
-    """`constructor`, after which the layer resolves the arguments that it stored.
+    """A constructor after which the layer resolves the arguments that it stored.
 
-    ValueErrors and TypeErrors begin with the layer's name unless they name it already.
+    ValueErrors and TypeErrors begin with the layer's name, unless they already name it.
     """
     parameters = list(inspect.signature(constructor).parameters.values())[1:]
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

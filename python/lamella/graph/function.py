@@ -1,4 +1,4 @@
-"""Function: what K.mean(x) or x * 2 is in the graph, where x is a symbolic tensor."""
+"""Function: the layer that K.mean(x) or x * 2 makes in the graph if x is a symbolic tensor."""
 
 from __future__ import annotations
 
@@ -108,7 +108,11 @@ class Function(Layer, self_contained=True):
         return self.function in ("in_train_phase", "in_test_phase") and given is None
 
     def get_config(self) -> Config:
-        """Raises NotImplementedError for arguments that a file cannot hold."""
+        """The arguments of the constructor.
+
+        Raises:
+            NotImplementedError: A file cannot store an argument.
+        """
         for value in args.lasting([self.arguments, self.named]):
             what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
             raise NotImplementedError(
@@ -118,12 +122,12 @@ class Function(Layer, self_contained=True):
         return super().get_config()
 
     def clone(self) -> Layer:
-        """Also with arguments that no file holds: arrays and Variables among them are shared, as they are nobody's weights."""
+        """A copy, also with arguments that a file cannot store. Arrays and Variables are shared, as they are not weights."""
         return Function(self.function, self.arguments, self.named, self.shapes, name=self.name)
 
     @property
     def shapes(self) -> list[Config]:
-        """The constructor's argument, with what was found since."""
+        """The argument of the constructor, with the shapes that were found since."""
         return [
             {name: [[list(shape), dtype] for shape, dtype in specs] for name, specs in zip(("inputs", "outputs"), entry)}
             for entry in self._known.items()
@@ -148,7 +152,7 @@ class Function(Layer, self_contained=True):
         return outputs
 
     def _follow_sizes(self, tensors: Sequence[Symbolic]) -> None:
-        """Find the shapes for inputs that K.shape computes: zeros in their place would be sizes of 0."""
+        """Find the shapes for inputs that K.shape computes: the zeros of a usual trial would be sizes of 0."""
         specs = tuple((x.shape, x.dtype) for x in tensors)
         self._has_sizes = any(map(_is_size, tensors))
         if specs in self._known or not self._has_sizes or budget.limited():
@@ -178,7 +182,7 @@ class Function(Layer, self_contained=True):
 
     @property
     def variables(self) -> list[Variable]:
-        """The Variables among the arguments, which each run reads."""
+        """The Variables among the arguments, whose values each run reads."""
         values = args.leaves([self._positional, list(self._named.values())])
         return [v for v in values if isinstance(v, Variable)]
 
@@ -205,7 +209,7 @@ class Function(Layer, self_contained=True):
 
 
 def _is_size(x: Symbolic) -> bool:
-    """Whether x is made of sizes alone: by K.shape, or by functions of what is."""
+    """Whether x depends only on sizes: it comes from K.shape, or from functions of such tensors."""
     waiting = [x]
     while waiting:
         node = node_of(waiting.pop())

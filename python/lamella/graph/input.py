@@ -1,4 +1,4 @@
-"""Input: where data enters the graph."""
+"""Input: the place where data enters a graph."""
 
 from __future__ import annotations
 
@@ -20,15 +20,24 @@ from lamella.graph.symbolic import Node, Symbolic
 
 @register("layers")
 class InputLayer(Layer, self_contained=True):
-    """The node of an input.
+    """The layer of an input.
 
     Args:
-        input_tensor: A symbolic tensor, an array or a Variable that the input stands for: K.function and K.gradients compute it,
-            or what lies before it, where they are given no value. For an array or a Variable fit, evaluate and predict take no
-            values; configs and copies have a usual input in its place. What stands for a symbolic tensor they feed as any other
-            input: deviation from Keras 2.2.5, where they do not.
+        input_shape: Shape without the batch axis.
+        batch_size: Number of samples in a batch; None allows any.
+        batch_input_shape: Shape with the batch axis, instead of the two arguments before.
+        dtype: Name of the dtype; None for floatx, or for the dtype of input_tensor.
+        input_tensor: A symbolic tensor, array or Variable for which the input stands. K.function and K.gradients compute it if
+            they get no value for the input. fit, evaluate and predict take no values for an array or a Variable; configs and
+            copies have a usual input instead. For a symbolic tensor they need values, as for any other input.
+        sparse: Stored in the config, as in Keras. Arrays are dense here.
+        name: Name of the layer; None for a default name.
 
-    Source: Keras 2.2.5 keras/engine/input_layer.py.
+    Raises:
+        TypeError: input_tensor is not a tensor.
+        ValueError: No shape is given, or two.
+
+    Source: Keras 2.2.5 keras/engine/input_layer.py, where fit and predict take no values for a symbolic tensor either.
     """
 
     def __init__(
@@ -46,7 +55,7 @@ class InputLayer(Layer, self_contained=True):
                 "Only provide the input_shape OR batch_input_shape argument to InputLayer, not both at the same time."
             )
         before = [input_tensor] if isinstance(input_tensor, Symbolic) else []
-        # An array or Variable that is the value where none is given.
+        # An array or Variable that is the value if none is given.
         self.source: Array | Variable | None = None
         if input_tensor is not None and not before:
             self.source = input_tensor if isinstance(input_tensor, Variable) else np.asarray(input_tensor)
@@ -73,10 +82,10 @@ class InputLayer(Layer, self_contained=True):
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it waits for values and stands for no other tensor."""
+        """Whether it needs values, because it does not stand for another tensor."""
         return self.source is None and not self._inbound_nodes[0].inputs
 
-    # An input has one node, whose only tensor is both what goes in and what comes out.
+    # An input has one node, whose only tensor is both its input and its output.
     @property
     def input(self) -> Symbolic:
         return self._inbound_nodes[0].outputs[0]
@@ -95,7 +104,7 @@ class InputLayer(Layer, self_contained=True):
 
 
 class Placeholder(InputLayer, self_contained=True):
-    """The node of K.placeholder: a tensor that no model takes for its input, for functions of K."""
+    """The layer of K.placeholder: an input for functions of K, which a model does not accept."""
 
 
 def Input(
@@ -106,10 +115,20 @@ def Input(
     sparse: bool = False,
     tensor: object = None,
 ) -> Symbolic:
-    """A symbolic tensor: shape without the batch, or batch_shape with it, or those of `tensor`; see InputLayer.
+    """A symbolic tensor that stands for the input of a model.
+
+    Args:
+        shape: Shape without the batch axis.
+        batch_shape: Shape with the batch axis.
+        name: Name of the input; None for a default name.
+        dtype: Name of the dtype; None for floatx.
+        sparse: See InputLayer.
+        tensor: A symbolic tensor, array or Variable for which the input stands; see InputLayer.
 
     Raises:
-        ValueError: Without any of them.
+        ValueError: There is neither a shape nor a tensor.
+
+    Source: Keras 2.2.5.
     """
     if batch_shape is None and shape is None and tensor is None:
         raise ValueError(

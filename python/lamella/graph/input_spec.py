@@ -1,4 +1,4 @@
-"""What a layer demands of its inputs, and the check, in Keras's own words."""
+"""InputSpec: the requirements of a layer on its inputs, and their check, with the messages of Keras."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from lamella.core.shapes import Dim, Shape
 
 @dataclass
 class InputSpec:
-    """Demands on one input; None demands nothing. axes: {axis: size}."""
+    """The requirements on one input. None requires nothing.
+
+    Attributes:
+        dtype: Name of the dtype.
+        shape: The shape, the batch axis included.
+        ndim: Number of axes.
+        max_ndim: Largest number of axes.
+        min_ndim: Least number of axes.
+        axes: A dict from axis to size.
+
+    Source: Keras 2.2.5.
+    """
 
     dtype: str | None = None
     shape: Shape | None = None
@@ -27,7 +38,7 @@ class InputSpec:
 def check_inputs(
     name: str, specs: InputSpec | Sequence[InputSpec] | None, shapes: Sequence[Shape], dtypes: Sequence[str]
 ) -> None:
-    """Raises ValueError if the inputs of the layer `name` are not what its `input_spec` demands."""
+    """Raise ValueError if the inputs of the layer `name` do not meet its `input_spec`."""
     if specs is None:
         return
     wanted = [specs] if isinstance(specs, InputSpec) else list(specs)

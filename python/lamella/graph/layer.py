@@ -1,4 +1,4 @@
-"""Layer: owns weights, calls ops, and remembers where in the graph it was called."""
+"""Layer: owns weights, calls ops, and records its calls in the graph."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from lamella.ops.tape import Tensor, value_of
 
 @functools.cache
 def takes_training(cls: type) -> bool:
-    """True if `call` of this class has an argument `training`."""
+    """Whether `call` of this class has an argument `training`."""
     return "training" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
 
 
 @functools.cache
 def takes_mask(cls: type) -> bool:
-    """True if `call` of this class has an argument `mask`."""
+    """Whether `call` of this class has an argument `mask`."""
     return "mask" in inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
 
 
 def _number_dtype(dtype: str | None, who: str) -> str | None:
-    """The name of a dtype of numbers; None stays None. Raises TypeError for any other."""
+    """The name of a dtype of real numbers, or None. Raises TypeError for any other."""
     if dtype is None:
         return None
     try:
@@ -62,7 +62,7 @@ def _number_dtype(dtype: str | None, who: str) -> str | None:
 
 
 class Update(NamedTuple):
-    """That a call of a layer moves a variable in each training step."""
+    """A call of a layer that updates a variable in each training step."""
 
     variable: Variable
     inputs: list[Symbolic]  # of the call
@@ -74,19 +74,24 @@ def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
 
 
 class Layer(Weighted, CallHistory, Configurable, Asking):
-    """Base of all layers.
+    """Base class of all layers.
 
-    A layer stores each constructor argument under its own name, makes its weights in `build(input_shape)` and
-    computes in `call(inputs)`, forward only, with ops. Called on a symbolic tensor it becomes a node of the graph;
-    called on an array or a tape's tensor it computes at once.
+    A layer stores each constructor argument under its own name. It makes its weights in `build(input_shape)`, and computes the
+    forward pass in `call(inputs)` with ops. A call on a symbolic tensor adds a node to the graph. A call on an array or a
+    tape's Tensor computes the result.
 
-    `class Dense(Layer, self_contained=True)` promises that the layer holds no other layers, that `call` adds no losses and
-    moves only what `moved_by` names, and that `compute_output_shape` says what comes out. Then nothing of this is found out
-    by a trial or watched in each call. A subclass does not inherit the promise, as it may do anything.
+    `class Dense(Layer, self_contained=True)` promises four things: the layer contains no other layers; `call` adds no losses;
+    `call` updates only the Variables of `moved_by`; and `compute_output_shape` gives the shape of the output. Without the promise
+    these facts are found by trial calls and checked in each call. A subclass does not inherit the promise.
 
     Args:
-        input_shape: Shape without the batch, for a first layer; input_dim=n is (n,).
-        batch_input_shape: With it.
+        name: Name of the layer; None for a default name.
+        trainable: Whether its weights are trained.
+        dtype: Name of the dtype of its weights; None for floatx.
+        input_shape: For a first layer, the shape of the input without the batch axis. input_dim=n is (n,).
+        batch_input_shape: For a first layer, the shape of the input with the batch axis.
+        batch_size: For a first layer, the size of the batch axis, with input_shape.
+        input_dtype: For a first layer, the dtype of the input, as in Keras 1.
         weights: Initial weights, a list of arrays.
 
     Source: Keras 2.2.5 keras/engine/base_layer.py.
@@ -96,7 +101,7 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
     supports_masking = False
     stateful = False
     built = False
-    # Layers of the graph around that it reads weights of, beside the layers that it holds itself.
+    # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
     activity_regularizer: Callable[..., Value] | None = None
 
@@ -144,15 +149,19 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
         self._penalties: list[Callable[[], Value]] = []
-        self.call_losses = RunLosses()  # what call() passed to add_loss
+        self.call_losses = RunLosses()  # the losses that call() passed to add_loss
 
     def resolve(self, names: Sequence[str]) -> None:
-        """Called after the constructor of each self-contained class with the names of its arguments; does nothing here."""
+        """Resolve the arguments of these names, after the constructor of each self-contained class. Here it does nothing."""
 
     # What a custom layer defines ------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights. input_shape: a tuple with the batch first, or a list of tuples."""
+        """Make the weights.
+
+        Args:
+            input_shape: Shape of the input, the batch axis included, or a list of shapes.
+        """
         self.built = True
 
     def call(self, inputs: Value) -> Value:
@@ -162,20 +171,24 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         return input_shape
 
     def assert_input_compatibility(self, inputs: Any) -> None:
-        """Raises ValueError, as a call does, if the inputs (symbolic tensors or arrays) are not what `input_spec` demands."""
+        """Raise ValueError, as a call does, if symbolic tensors or arrays do not meet `input_spec`."""
         listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         tensors = [x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in listed]
         self._check_inputs([x.shape for x in tensors], [str(x.dtype) for x in tensors])
 
     def _check_inputs(self, shapes: Sequence[Shape], dtypes: Sequence[str]) -> None:
-        """Raises ValueError if inputs of these shapes are not what the layer demands."""
+        """Raise ValueError if inputs of these shapes and dtypes do not meet `input_spec`."""
         check_inputs(self.name, self.input_spec, shapes, dtypes)
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
-        """The mask that goes with the output: the one that came, if supports_masking. Lists for several tensors.
+        """The mask of the output: that of the input, if the layer supports masking.
+
+        Args:
+            inputs: The inputs.
+            mask: Their mask, or a list of masks.
 
         Raises:
-            TypeError: In Keras's own words, where a mask comes to a layer that knows none.
+            TypeError: There is a mask, but the layer does not support masking. The message is that of Keras.
         """
         came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
         if came and not self.supports_masking:
@@ -184,11 +197,11 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
 
     @property
     def makes_masks(self) -> bool:
-        """Whether masks may begin here: in a layer with a compute_mask of its own. A graph without one handles none."""
+        """Whether the layer may make masks, because its class has its own compute_mask. A graph without such a layer has none."""
         return type(self).compute_mask is not Layer.compute_mask
 
     def base_config(self) -> Config:
-        """What every layer's config holds: name and trainable, and input shape and dtype where they were said."""
+        """The entries of every layer's config: name, trainable, and input shape and dtype if they were given."""
         base: Config = {"name": self.name, "trainable": self.trainable}
         if self.batch_input_shape is not None:
             base["batch_input_shape"] = plain(self.batch_input_shape)
@@ -199,14 +212,14 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
     def get_config(self) -> Config:
         """`base_config`, and every constructor argument of the classes below Layer."""
         cls: type = type(self)
-        # A class may list `weights`, which are no part of a config, among its own arguments.
+        # `weights` may be among the arguments of a class, but it is not part of a config.
         names = tuple(name for name in own_arguments(cls, Layer) if name != "weights")
         return self.base_config() | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:
-        """A layer of the same class, name and configuration, that is not built; for clone_model.
+        """A new layer of the same class, name and configuration, for clone_model.
 
-        Classes of the layers that it holds need not be registered, where Keras 2.2.5 asks for that.
+        The classes of layers inside need not be registered; in Keras 2.2.5 they must be.
         """
         with custom_object_scope({type(layer).__name__: type(layer) for layer in self.members()[1:]}):
             return type(self).from_config(self.get_config())
@@ -215,10 +228,10 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
 
     @property
     def penalties(self) -> list[Callable[[], Value]]:
-        """Each returns a scalar to add to the loss; to be called inside the tape."""
+        """Functions that return scalars to add to the loss. They must be called inside the tape."""
         found = [functools.partial(w.regularizer, w) for w in self.weights if w.regularizer] + self._penalties
         if not self.self_contained and not self._lists_itself():
-            # The regularizers of held layers' weights are in: these weights are this layer's, too.
+            # The regularizers of weights of layers inside are included: these weights are this layer's too.
             known = {id(w) for w in self.weights}
             for layer in self.members()[1:]:
                 more = layer.penalties if layer._lists_itself() else layer._penalties
@@ -226,16 +239,25 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         return found
 
     def members(self) -> list[Layer]:
-        """This layer and those that it holds, each once."""
+        """This layer and the layers inside it, each once."""
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
 
     @property
     def losses(self) -> list[Value]:
-        """The penalties' values now."""
+        """The current values of the penalties."""
         return [penalty() for penalty in self.penalties] + self.call_losses.values
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
-        """Add to the loss: a scalar made inside call(), or a function without arguments, evaluated in each step."""
+        """Add losses.
+
+        Args:
+            losses: A loss or a list of losses. A loss is a scalar that was computed inside call(), or a function without
+                arguments that each step evaluates.
+            inputs: Ignored; Keras has it.
+
+        Raises:
+            TypeError: A loss is something else.
+        """
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
             if isinstance(loss, Symbolic):
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
@@ -245,17 +267,17 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
                 self.call_losses.values.append(loss)
 
     def forget_losses(self) -> None:
-        """What call() added belongs to one run."""
+        """Remove the losses that call() added in the last run."""
         self.call_losses.values.clear()
 
     def add_update(self, updates: Any, inputs: object = None) -> None:
-        """Move state at the end of the training step; a stateful layer's at the end of evaluate's and predict's batches, too.
+        """Update Variables at the end of the training step. For a stateful layer also after each batch of evaluate and predict.
 
-        A frozen layer's state stays, unless the layer is stateful. Outside of a run the state moves at once.
+        The state of a frozen layer does not change, unless the layer is stateful. Outside of a run the update is immediate.
 
         Args:
-            updates: A pair (variable, new value), what K.update or a related function returned, or a list of these.
-            inputs: What the new value depends on; taken for Keras's sake.
+            updates: A pair (variable, new value), the result of K.update or a related function, or a list of these.
+            inputs: Ignored; Keras has it.
 
         Raises:
             TypeError: An update is of another kind.
@@ -266,29 +288,29 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         for update in updates if isinstance(updates, list) else [updates]:
             new = value_of(update[1]) if isinstance(update, tuple) and len(update) == 2 else None
             if new is not None and isinstance(update[0], Variable):
-                # A Variable may itself move before its value is written elsewhere.
+                # Copied, because the Variable may change before its value is written.
                 note(update[0], new.copy() if isinstance(update[1], Variable) else new)
-            elif not isinstance(update, (np.ndarray, Variable, Tensor)):  # those K.update has noted already
+            elif not isinstance(update, (np.ndarray, Variable, Tensor)):  # K.update has recorded these already
                 raise TypeError(
                     f"Layer {self.name}: add_update expects (variable, new value) or what K.update returns, got {update!r}"
                 )
 
     @property
     def updates(self) -> list[Update]:
-        """What the calls of this layer in graphs move, call by call; empty where it is frozen, unless it is stateful.
+        """The updates that the calls of this layer in graphs make. Empty if the layer is frozen and not stateful.
 
-        There is nothing to run, as fit applies them. A layer that is not self-contained is called on small arrays to find them.
+        fit applies them. If the layer is not self-contained, it is called on small arrays to find them.
         """
         return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
 
     def updates_of(self, node: Node) -> list[Update]:
-        """Those of one call."""
+        """The updates of one call."""
         if not (self.trainable or self.stateful):
             return []
         return [Update(variable, node.inputs) for variable in self.moved_by(node)]
 
     def moved_by(self, node: Node) -> list[Variable]:
-        """The variables whose new values a call notes in training: found by a trial on ones."""
+        """The Variables that a call updates in training, found by a trial on ones."""
         if self.self_contained or not node.inputs:
             return []
         ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.reads]
@@ -306,11 +328,11 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         return list(noted)
 
     def get_updates_for(self, inputs: Any) -> list[Update]:
-        """The updates of the calls on these symbolic inputs; of None, those that depend on none, which there are not."""
+        """The updates of the calls on these symbolic inputs. For None an empty list: each update depends on inputs."""
         return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
 
     def get_losses_for(self, inputs: Any) -> list[Value]:
-        """Of None, the penalties' values now; of a call's symbolic inputs, what calls added to the loss in the last run."""
+        """For None the current values of the penalties; for a call's symbolic inputs the losses added in the last run."""
         if inputs is None:
             return [penalty() for penalty in self.penalties]
         called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
@@ -318,7 +340,7 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
 
     @property
     def uses_learning_phase(self) -> bool:
-        """True if training and inference differ."""
+        """Whether training and inference differ."""
         cls: type = type(self)
         return takes_training(cls)
 
@@ -349,14 +371,14 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         return outputs
 
     def add_activity_losses(self, outputs: Value) -> None:
-        """The activity regularizer's penalties; in the dialect of tf.keras divided by the length of the batch."""
+        """Add the activity regularizer's penalties. In the dialect of tf.keras they are divided by the batch size."""
         assert self.activity_regularizer is not None
         for y in outputs if isinstance(outputs, list) else [outputs]:
             penalty = self.activity_regularizer(y)
             self.add_loss(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
-        """What a graph calls. frozen: a model around the layer is frozen."""
+        """The function that a plan calls. `frozen`: a model that contains the layer is frozen."""
         call: Callable[..., Value] = getattr(self, "call_frozen", self.call) if frozen else self.call
         return call
 
@@ -365,27 +387,31 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         self._check_inputs(shapes, dtypes)
         if self.built:
             return
-        # Weights do not depend on the batch; what a stateful layer carries over does.
+        # Weights do not depend on the batch size, but the states of a stateful layer do.
         free: list[Shape] = shapes if self.stateful else [(None, *shape[1:]) for shape in shapes]
         self.build(free[0] if single else free)
         self.built = True
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
-        # build may have set a spec that these inputs fail.
+        # build may have set an input_spec that these inputs do not meet.
         self._check_inputs(shapes, dtypes)
 
     def ensure_built(self, input_shape: Any, dtype: str) -> None:
-        """Build as a call on inputs of this shape does, without calling: for a layer that another one holds.
+        """Build the layer as a call would, without a call: for a layer inside another one.
+
+        Args:
+            input_shape: Shape of the input, the batch axis included, or a list of shapes.
+            dtype: Name of the dtype of the input.
 
         Raises:
-            ValueError: The layer does not take such inputs.
+            ValueError: The inputs do not meet `input_spec`.
         """
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         self._prepare(shapes, [dtype] * len(shapes), not isinstance(input_shape, list))
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
-        """Add a node to the graph; returns its symbolic outputs."""
+        """Add a node to the graph, and return its symbolic outputs."""
         beside = symbols(arguments) if arguments else []
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
@@ -402,13 +428,13 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         return outputs if several else outputs[0]
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
-        """That of the weights if the layer has a dtype of its own, else of the inputs; of what is no float, floatx."""
+        """The dtype of the outputs: the layer's own dtype, else that of the inputs, or floatx if they are not floats."""
         own = [self.dtype] if self.dtype and self._trainable_weights else []
         return next((d for d in [*own, *(x.dtype for x in tensors)] if d in ("float32", "float64")), config.floatx())
 
     @property
     def knows_its_shape(self) -> bool:
-        """Whether the class says what shape it returns; one that does not is tried out."""
+        """Whether the class defines the shape of its output; otherwise a trial call finds it."""
         return self.self_contained or type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any], beside: list[Symbolic]) -> Any:

@@ -1,4 +1,4 @@
-"""A plan that hands masks on beside the values: for graphs in which a layer makes some."""
+"""A plan that passes masks along with the values: for graphs in which a layer makes masks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamella.graph.layer import takes_mask
 from lamella.graph.plan import Plan
 from lamella.graph.symbolic import Node, Symbolic
 
-# A boolean array, or None where nothing is masked.
+# A boolean array, or None if nothing is masked.
 Mask = Any
 
 
@@ -23,8 +23,10 @@ class Outputs(list[Value]):
 
 
 class MaskedPlan(Plan):
-    """Runs as a Plan does. A layer's `call` gets the mask of its inputs if it has an argument `mask`, one came and the user gave
-    no other; `compute_mask` says what goes with its output.
+    """Runs as a Plan does, with masks.
+
+    `call` of a layer gets the mask of its inputs if it has an argument `mask`, there is a mask, and the user gave no other.
+    `compute_mask` gives the mask of its output.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A graph flattened into calls over numbered slots: made once, then run by one plain loop."""
+"""Plan: a graph as a list of calls on numbered slots. It is made once and run by a simple loop."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.symbolic import Node, Symbolic
 
-# (call, passes training, input slots, output slots); a single slot stands as an int, which saves a list a call.
+# (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
 
 
 class Plan:
     """Runs the nodes between `inputs` and `outputs`.
 
-    Slots are reused once nothing reads them any more, so that activations free themselves while the plan runs.
+    A slot is reused after its last reader, so that activations are released while the plan runs.
 
     Args:
-        frozen: The model, or one around it, has trainable=False: BatchNormalization uses moving statistics.
+        nodes: The nodes, in an order that can be run.
+        inputs: The symbolic inputs.
+        outputs: The symbolic outputs.
+        frozen: Whether the model, or one that contains it, has trainable=False: BatchNormalization then uses moving averages.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Plan:
                     count += 1
                 slots[id(x)] = free.pop()
                 target.append(slots[id(x)])
-            # What nobody reads gives its slot back at once.
+            # The slot of an output without readers is free immediately.
             free += [slots[id(x)] for x in node.outputs if id(x) not in readers]
             call, passes = _bind(node, frozen)
             self.steps.append(
@@ -107,7 +110,7 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
 def _filled(
     call: Callable[..., Value], arguments: Template, inputs: int, single: bool, values: list[Value], **kwargs: Any
 ) -> Value:
-    """A call with the last of `values` among its arguments."""
+    """A call, with the last of `values` as its other arguments."""
     named = fill(arguments, values[inputs:])
     return call(values[0] if single else values[:inputs], **named, **kwargs)
 
@@ -119,12 +122,12 @@ def _users(call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
 
 
 def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
-    """A call that keeps its phase, for K.learning_phase and K.in_train_phase as well."""
+    """A call with a fixed learning phase, also for K.learning_phase and K.in_train_phase."""
     return phase(training).run(call, x, **kwargs)
 
 
 def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
-    """A layer that is not self-contained: it may call K.update alone, which does not know whose state it moves.
+    """A call of a layer that is not self-contained. It may call K.update, which does not know the layer whose state it changes.
 
     Raises:
         ValueError: It returns another shape than `believed`.

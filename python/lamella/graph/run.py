@@ -1,4 +1,4 @@
-"""What a graph computes between given tensors, outside of a model."""
+"""Computes a part of a graph between given tensors, outside of a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from lamella.ops.tape import value_of
 def run_graph(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Callable[..., list[Value]]:
     """A function (values of inputs, training=False, updates=None) -> values of outputs.
 
-    Inputs that hold a value have it where they are not among `inputs`. No state moves: what calls note goes to `updates`.
+    Inputs of the graph that have their own value use it if they are not among `inputs`. No state changes: updates that calls
+    make are added to `updates`.
 
     Raises:
         ValueError: An output needs a tensor that does not come from `inputs`.

@@ -1,4 +1,4 @@
-"""The graph of layers: symbolic tensors and the nodes that make them. It exists for order, shapes and names."""
+"""The graph of layers: symbolic tensors, and the nodes that make them. It has order, shapes and names, but no values."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ class Operation(NamedTuple):
 
 
 class Symbolic(GraphTensor):
-    """A tensor without a value: what `Input` returns and what a layer makes of it. None in the shape is free.
+    """A tensor without a value: the result of `Input`, or of a layer's call on symbolic tensors. None in the shape allows any
+    length.
 
-    Python's operators, given by `graph.connect`, make nodes of the graph; == is identity, as in Keras 2.
+    Python's operators, which `graph/connect.py` defines, make nodes of the graph. == compares identity, as in Keras 2.
     """
 
     __slots__ = ("shape", "dtype", "name", "_keras_history", "__weakref__")
-    __array_ufunc__ = None  # ndarray + Symbolic asks Symbolic
+    __array_ufunc__ = None  # ndarray + Symbolic calls Symbolic.__radd__
 
     def __init__(self, shape: Shape, dtype: str, name: str) -> None:
         self.shape: Shape = TensorShape(shape)
@@ -46,7 +47,7 @@ class Symbolic(GraphTensor):
 
     @property
     def _uses_learning_phase(self) -> bool:
-        """Whether what the tensor is made of differs between training and inference."""
+        """Whether the tensor's value differs between training and inference."""
         seen: dict[Node, None] = {}
         waiting = [node_of(self)]
         while waiting:
@@ -64,7 +65,14 @@ class Symbolic(GraphTensor):
         return TensorShape(self.shape)
 
     def set_shape(self, shape: Sequence[int | None]) -> None:
-        """Fix sizes that are free; None leaves one as it is. Raises ValueError if it contradicts what is known."""
+        """Set unknown sizes of the shape.
+
+        Args:
+            shape: The sizes; None leaves a size unchanged.
+
+        Raises:
+            ValueError: A size differs from the known one.
+        """
         given = tuple(shape)
         if len(given) != len(self.shape) or any(a is not None and b not in (None, a) for a, b in zip(given, self.shape)):
             raise ValueError(f"set_shape: {given} contradicts the shape {self.shape} of '{self.name}'")
@@ -72,7 +80,7 @@ class Symbolic(GraphTensor):
 
     @property
     def op(self) -> Operation:
-        """What made the tensor: its name, its kind and its tensors, for scripts that walk a graph of TensorFlow."""
+        """The operation that made the tensor (name, type and inputs), for scripts that read graphs of TensorFlow."""
         node = node_of(self)
         return Operation(node.layer.name, type(node.layer).__name__, tuple(node.inputs), tuple(node.outputs))
 
@@ -82,7 +90,7 @@ class Symbolic(GraphTensor):
             "inside the call() of a layer, or run a Model"
         )
 
-    # With __getitem__ alone Python would take a tensor for a sequence without end.
+    # A class with only __getitem__ would be an endless sequence for Python.
     __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __contains__ = _no_value
 
     def __repr__(self) -> str:
@@ -94,8 +102,8 @@ class Node:
     """One call of `layer`: the tensors that went in, those that came out, and the call's keyword arguments.
 
     Attributes:
-        phase: The learning phase that this call keeps, see set_learning_phase. None: that of the run.
-        own: A model's node 0 is its own graph; its outputs are made by other layers.
+        phase: The fixed learning phase of this call, see set_learning_phase; None for the phase of the run.
+        own: Whether it is node 0 of a model, which is the model's own graph; its outputs come from other layers.
         beside: The symbolic tensors among `arguments`, each once.
     """
 
@@ -107,12 +115,12 @@ class Node:
     phase: bool | None = None
     own: bool = False
     beside: list[Symbolic] = field(default_factory=list)
-    # Made when somebody asks for them: nodes of masks belong to no model that does not.
+    # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
 
     @property
     def training(self) -> bool | None:
-        """The phase that the call's own argument gives it, else `phase`; None if it is that of the run."""
+        """The phase of the call's own argument, else `phase`; None for the phase of the run."""
         given = self.arguments.get("training")
         return self.phase if given is None else bool(given)
 
@@ -134,11 +142,11 @@ class Node:
 
     @property
     def inbound_nodes(self) -> list[Node]:
-        """Those that make what the call needs."""
+        """The nodes that make the tensors that the call needs."""
         return [node_of(x) for x in self.reads]
 
-    # Keras's attributes, for scripts that walk a graph. As in Keras, an input reads itself, and nothing is before a model's own
-    # graph, whose outputs are of other layers.
+    # Attributes of Keras, for scripts that read a graph. As in Keras, an input reads itself, and node 0 of a model, whose outputs
+    # come from other layers, has no inbound layers.
 
     @property
     def outbound_layer(self) -> Layer:
@@ -162,15 +170,15 @@ class Node:
 
     @property
     def input_masks(self) -> list[Any]:
-        """The masks of `inputs` as symbolic tensors; None where there is no mask."""
+        """The masks of `inputs` as symbolic tensors, or None."""
         return [mask_of(x) for x in self.inputs] if self.inputs else [None] * len(self.outputs)
 
     @property
     def output_masks(self) -> list[Any]:
-        """What the layer's compute_mask makes of the inputs and their masks.
+        """The masks of the outputs, by the layer's compute_mask.
 
         Raises:
-            TypeError: The layer, or one before it, refuses the mask that comes.
+            TypeError: The layer, or one before it, does not support masking.
         """
         return [mask_of(x) for x in self.outputs]
 
@@ -190,7 +198,7 @@ class Node:
         return [] if self.own else [x._keras_history for x in self.inputs]
 
     def get_config(self) -> dict[str, Any]:
-        """Names and numbers, as Keras 2.2.5 gives them."""
+        """Names and indices, in the form of Keras 2.2.5."""
         return {
             "outbound_layer": self.layer.name,
             "inbound_layers": [layer.name for layer in self.inbound_layers],
@@ -199,12 +207,12 @@ class Node:
         }
 
 
-# The nodes that read a tensor. They live as long as their layers: a model does not hold, or pickle, what others made of it.
+# The nodes that read a tensor. They exist as long as their layers: a model neither keeps nor pickles nodes of other models.
 _readers: weakref.WeakKeyDictionary[Symbolic, weakref.WeakKeyDictionary[Node, None]] = weakref.WeakKeyDictionary()
 
 
 def readers(tensors: Iterable[Symbolic]) -> list[Node]:
-    """The nodes that read the tensors, each once, tensor by tensor in the order of the calls."""
+    """The nodes that read the tensors, each once, for each tensor in the order of the calls."""
     return list(dict.fromkeys(node for x in tensors for node in _readers.get(x, ())))
 
 
@@ -229,7 +237,7 @@ def mask_of(x: Symbolic) -> Any:
 
 
 def masks_of_nodes(nodes: Sequence[Node], given: dict[Symbolic, Any]) -> dict[Symbolic, Any]:
-    """The mask of each tensor that `nodes`, in order of their calls, make if the tensors in `given` have these masks."""
+    """The mask of each tensor that `nodes` make, in order of their calls, if the tensors in `given` have these masks."""
     masks = dict(given)
     for node in nodes:
         made = _masks_made_by(node, [masks[x] for x in node.inputs])

@@ -1,4 +1,4 @@
-"""The part of the graph between inputs and outputs: which nodes, in which order, and which layers."""
+"""The part of the graph between inputs and outputs: its nodes in order, and its layers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from lamella.graph.symbolic import Node, Symbolic, node_of
 
 @dataclass
 class Graph:
-    """nodes: in an order that can be run, inputs' own first.  layers: Keras's order, which get_weights follows.
+    """The part of a graph between inputs and outputs.
 
-    by_depth: the nodes at each distance from the outputs, the farthest first.
+    Attributes:
+        nodes: The nodes in an order that can be run, those of the inputs first.
+        layers: The layers in Keras's order, which is the order of get_weights.
+        by_depth: The nodes at each distance from the outputs, the farthest first.
     """
 
     nodes: list[Node]
@@ -27,7 +30,11 @@ class Graph:
 
 
 def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
-    """Raises ValueError if an output needs a tensor that does not come from `inputs`, or two layers share a name."""
+    """The graph between inputs and outputs.
+
+    Raises:
+        ValueError: An output depends on a tensor that does not come from `inputs`, or two layers have the same name.
+    """
     finished, layers = walk(inputs, outputs)
     _check_connected(inputs, finished)
     node_depths, layer_depths = _depths(finished)
@@ -40,14 +47,14 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
     by_depth: list[list[Node]] = [[] for _ in range(max(node_depths.values(), default=-1) + 1)]
     for node in finished:
         by_depth[-1 - node_depths[node]].append(node)
-    # Within a depth, layers stand in the order in which the walk from the outputs met them.
+    # Within a depth, layers are in the order in which the walk from the outputs visits them.
     ordered = sorted(layers, key=lambda layer: (-layer_depths[layer], layers[layer]))
     _check_names(ordered)
     return Graph([node for level in by_depth for node in level], ordered, by_depth)
 
 
 def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[Node], dict[Layer, int]]:
-    """Depth-first from the outputs: nodes as they are finished (inputs before users), layers as they are met."""
+    """Walk depth-first from the outputs: nodes in the order of completion (inputs before users), layers in the order of visits."""
     sources = {id(x) for x in inputs}
     layers: dict[Layer, int] = {}
     finished: dict[Node, None] = {}
@@ -59,7 +66,7 @@ def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[
                 if node in finished:
                     continue
                 layers.setdefault(node.layer, len(layers))
-            # A tensor named as an input ends the walk, even if a layer made it.
+            # The walk ends at a tensor that is an input, also if a layer made it.
             if any(id(x) in sources for x in node.outputs) or i == len(node.reads):
                 finished[node] = None
             else:
@@ -68,12 +75,12 @@ def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[
 
 
 def calls_between(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> list[Node]:
-    """The nodes that make `outputs` of `inputs`, in an order that can be run; of inputs that hold a value their own nodes, too.
+    """The nodes between `inputs` and `outputs` in an order that can be run, with the nodes of inputs that have their own value.
 
-    Unlike a model's, these may be of layers with equal names.
+    Other than in a model, layers may have equal names.
 
     Raises:
-        ValueError: An output needs a tensor that does not come from `inputs`.
+        ValueError: An output depends on a tensor that does not come from `inputs`.
     """
     nodes, _ = walk(inputs, outputs)
     _check_connected([*inputs, *held_values(nodes)], nodes)
@@ -81,7 +88,7 @@ def calls_between(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> li
 
 
 def held_values(nodes: Sequence[Node]) -> dict[Symbolic, Array | Variable]:
-    """The inputs among what `nodes` make that hold a value of their own, and the values."""
+    """The inputs among these nodes that have their own value, and the values."""
     found: dict[Symbolic, Array | Variable] = {}
     for node in nodes:
         if isinstance(node.layer, InputLayer) and node.layer.source is not None:
@@ -105,7 +112,7 @@ def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
 
 
 def _depths(finished: Sequence[Node]) -> tuple[dict[Node, int], dict[Layer, int]]:
-    """Longest way to an output, of each node; a layer's is that of its farthest node."""
+    """The longest distance of each node to an output. The depth of a layer is that of its farthest node."""
     node_depths: dict[Node, int] = {}
     layer_depths: dict[Layer, int] = {}
     inside = set(finished)
@@ -125,7 +132,7 @@ def _check_names(layers: Sequence[Layer]) -> None:
 
 
 def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
-    """Raises ValueError unless the ends of a model are symbolic tensors, each input once."""
+    """Raise ValueError unless inputs and outputs of a model are symbolic tensors, and each input occurs once."""
     if len({id(x) for x in inputs}) < len(inputs):
         raise ValueError(
             f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}"

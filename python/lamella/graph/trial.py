@@ -1,6 +1,4 @@
-"""The shapes and dtypes of what a function returns, found by calling it: no function needs a rule of its own, and none can
-differ from what the function does.
-"""
+"""Finds the shapes and dtypes of a function's results by calling it. So functions need no shape rules, which could be wrong."""
 
 from __future__ import annotations
 
@@ -17,10 +15,10 @@ from lamella.ops.tape import value_of
 
 Specs = tuple[tuple[Shape, str], ...]  # shape and dtype of each tensor
 
-# What stands for a free size: (the batch, other axes). The function must take two; four are compared where it takes them.
-# Small ones are cheap and tell x[:, :5] from an axis of 5, and 1 x[:, -2:] from one of 2;
-# 64 and 96 are more than windows and strides; 840 and 1680 have all divisors up to 8, for a reshape.
-# No batch comes twice: then it would not look free.
+# The values of an unknown size in trials: (the batch, other axes). The function must accept two of them; up to four are compared.
+# Small sizes are cheap and distinguish x[:, :5] from an axis of 5, and size 1 distinguishes x[:, -2:] from an axis of 2;
+# 64 and 96 are larger than windows and strides; 840 and 1680 have all divisors up to 8, for a reshape.
+# No batch size occurs twice, because it would look fixed.
 _SIZES = ((1, 2), (2, 7), (5, 1), (3, 64), (4, 96), (840, 840), (1680, 1680))
 # Elements of all inputs of a trial together: 256 MB of float32.
 _LARGEST = 2**26
@@ -31,13 +29,16 @@ _FITTED = 256
 def shapes_of(
     call: Callable[[list[Any]], Any], inputs: Sequence[tuple[Shape, str]], who: str, constants: Sequence[Shape] = ()
 ) -> Specs:
-    """(shape, dtype) of each output of `call` on zeros like `inputs`; a size that goes with the free ones is free.
+    """The shape and dtype of each output of `call` on zeros. A size that varies with unknown sizes is unknown too.
 
     Args:
-        constants: Shapes of the arrays that `call` uses beside the inputs: free sizes may have to fit them.
+        call: The function of a list of arrays.
+        inputs: Shape and dtype of each input; None in a shape is unknown.
+        who: The function, for messages.
+        constants: Shapes of the other arrays that `call` uses, which may determine unknown sizes.
 
     Raises:
-        TypeError, ValueError: What the function says of such inputs.
+        TypeError, ValueError: The function refuses such inputs.
     """
     free = any(None in shape for shape, _ in inputs)
     tried: list[list[tuple[tuple[int, ...], str]]] = []
@@ -54,7 +55,7 @@ def shapes_of(
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             reason = error
             continue
-        # A window larger than the trial's image leaves nothing of it, whatever the size.
+        # A window that is larger than the trial's image gives size 0 in each trial.
         if not free or all(0 not in shape for shape, _ in found):
             tried.append(found)
         else:
@@ -72,13 +73,13 @@ def shapes_of(
 
 
 def _even(shapes: Sequence[Shape], free: bool) -> Iterator[list[tuple[int, ...]]]:
-    """The shapes with the same number for each free size, but for the batch."""
+    """The shapes with the same number for each unknown size except the batch."""
     for batch, other in _SIZES if free else _SIZES[:1]:
         yield [tuple(_size(d, batch if i == 0 else other) for i, d in enumerate(shape)) for shape in shapes]
 
 
 def _fitted(shapes: Sequence[Shape], constants: Sequence[Shape]) -> Iterator[list[tuple[int, ...]]]:
-    """The shapes with each free size on its own taken from the constants' sizes, and some more to tell what stays free."""
+    """The shapes in which each unknown size has a value of the constants' sizes, and some other values."""
     sizes = sorted({d for shape in constants for d in shape if d})
     places = [(i, axis) for i, shape in enumerate(shapes) for axis, d in enumerate(shape) if d is None]
     if not sizes:
@@ -95,7 +96,7 @@ def _size(size: Dim, free: int) -> int:
 
 def _outputs(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[tuple[int, ...], str]]:
     stream = Stream()
-    stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not move the user's random numbers on
+    stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not use up random numbers of the user's stream
     with np.errstate(all="ignore"):
         y = stream.run(call, inputs)
     arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, list) else [y])]

@@ -19,7 +19,7 @@ P = ParamSpec("P")
 
 
 def _shape_first(method: Callable[P, Variable]) -> Callable[P, Variable]:
-    """`method`, whose first argument may be the shape, and the next the name, as Keras 1 wrote them.
+    """A method whose first two arguments may be shape and name, the order of Keras 1.
 
     Source: Keras 2.2.5 keras/legacy/interfaces.py.
     """
@@ -38,13 +38,13 @@ def _shape_first(method: Callable[P, Variable]) -> Callable[P, Variable]:
 
 
 class Weighted:
-    """Owns Variables. `trainable` says on which side of the list those made trainable stand now.
+    """Owns Variables. `trainable` decides whether those that were made trainable are in `trainable_weights`.
 
-    A layer owns the layers that it holds, too: in its attributes, and in lists, tuples and dicts there. Their weights come
-    after its own. Deviation from Keras 2.2.5, which does not find them; tf.keras 2 does.
+    A layer also owns the layers in its attributes, and in lists, tuples and dicts there. Their weights follow its own. Keras
+    2.2.5 does not find them; tf.keras 2 does.
     """
 
-    # True for a class that says so of itself: see `Layer`.
+    # True for a class that declares it: see `Layer`.
     self_contained = False
 
     name: str
@@ -64,10 +64,25 @@ class Weighted:
         trainable: bool = True,
         constraint: Callable[..., Any] | None = None,
     ) -> Variable:
-        """A weight called "<layer>/<name>:0", of the layer's float dtype, else of floatx, unless `dtype` says otherwise.
+        """Make a weight with the name "<layer>/<name>:0".
 
-        What is not given is looked up as `<name>_initializer`, `_regularizer` and `_constraint` of the layer; for a weight
-        "depthwise_kernel" these are depthwise_initializer and so on, if it has no depthwise_kernel_initializer.
+        Arguments that are not given are the layer's attributes `<name>_initializer`, `<name>_regularizer` and
+        `<name>_constraint`. For a weight "depthwise_kernel" these may be called depthwise_initializer and so on.
+
+        Args:
+            name: Name of the weight.
+            shape: Its shape.
+            dtype: Name of its dtype; None for the layer's float dtype, or floatx.
+            initializer: Its initializer.
+            regularizer: Its regularizer.
+            trainable: Whether it is trained.
+            constraint: Its constraint.
+
+        Returns:
+            The Variable.
+
+        Raises:
+            ValueError: The initializer returns another shape.
         """
         fill = initializers.get(initializer) or self._said_of(name, "initializer")
         own = getattr(self, "dtype", None)
@@ -88,12 +103,12 @@ class Weighted:
         return weight
 
     def _said_of(self, name: str, what: str) -> Any:
-        """The layer's argument for the weight of that name, None without one."""
+        """The layer's argument for the weight of this name, or None."""
         short = getattr(self, f"{name.removesuffix('_kernel')}_{what}", None)
         return getattr(self, f"{name}_{what}", short)
 
     def family(self) -> list[tuple[Weighted, bool]]:
-        """This layer and those that it holds, each once, with whether one that holds it is frozen."""
+        """This layer and the layers inside it, each once, and whether a layer that contains it is frozen."""
         found: dict[int, tuple[Weighted, bool]] = {}
         waiting: list[tuple[Weighted, bool]] = [(self, False)]
         while waiting:
@@ -134,11 +149,11 @@ class Weighted:
 
     @property
     def weights(self) -> list[Variable]:
-        """Those that are trainable now, then the others: the order in weight files of Keras, which depends on what is frozen."""
+        """The trainable weights, then the others. This is the order in files of Keras, which depends on which are frozen."""
         return self.trainable_weights + self.non_trainable_weights
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
-        """Those made to be trained, and the others: unlike `trainable_weights`, whatever is frozen now."""
+        """The weights that were made trainable, and the others. It does not depend on which are frozen."""
         if self._lists_itself():
             own = self.trainable_weights  # the class lists them itself
             return own, [w for w in self.weights if all(w is not other for other in own)]
@@ -153,25 +168,32 @@ class Weighted:
         return trained, [w for w in unique(others) if id(w) not in known]
 
     def _lists_itself(self) -> bool:
-        """Whether the class answers for its weights and those that it holds, as a model does."""
+        """Whether the class defines its list of weights itself, as a model does."""
         cls = type(self)
         names = ("trainable_weights", "weights", "weights_by_kind")
         return any(getattr(cls, name) is not getattr(Weighted, name) for name in names)
 
     def _by_layer(self) -> list[Variable]:
-        """In the order of get_weights: a network's goes layer by layer."""
+        """The weights in the order of get_weights; for a network layer by layer."""
         trained, others = self.weights_by_kind()
         return trained + others
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Copies, in an order that does not depend on what is frozen now.
+        """Copies of the weights, in an order that does not depend on which are frozen.
 
-        Deviation from Keras 2.2.5: within a nested model, Keras lists the weights of frozen layers behind the others.
+        In Keras 2.2.5, the weights of frozen layers in a nested model are listed after the others.
         """
         return [w.numpy() for w in self._by_layer()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set what get_weights lists. Raises ValueError, and changes nothing, if the number or a shape does not fit."""
+        """Set the weights.
+
+        Args:
+            weights: Arrays in the order of get_weights.
+
+        Raises:
+            ValueError: The number or a shape does not fit. Nothing is changed.
+        """
         variables = self._by_layer()
         if len(weights) != len(variables):
             raise ValueError(
@@ -190,7 +212,11 @@ class Weighted:
             variable.assign(array)
 
     def count_params(self) -> int:
-        """Raises RuntimeError before the layer is built."""
+        """The number of elements of all weights.
+
+        Raises:
+            RuntimeError: The layer is not built.
+        """
         if not self.built:
             raise RuntimeError(
                 f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
@@ -200,7 +226,7 @@ class Weighted:
 
 
 def unique(weights: Sequence[Variable]) -> list[Variable]:
-    """Each once, where it is first."""
+    """The weights, each at its first place only."""
     return list({id(w): w for w in weights}.values())
 
 

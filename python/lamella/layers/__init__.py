@@ -133,7 +133,15 @@ if TYPE_CHECKING:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:
-    """The layer or model that `serialize` described. Raises ValueError "Unknown layer: Foo"."""
+    """The layer or model of a description by `serialize`.
+
+    Args:
+        config: {"class_name": ..., "config": ...}.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ValueError: The class is unknown ("Unknown layer: Foo").
+    """
     layer: Layer = _configurable.deserialize("layers", config, custom_objects)
     return layer
 

@@ -23,7 +23,11 @@ from lamella.layers.keras1 import keras1_names
 
 @register("layers")
 class LeakyReLU(KernelLayer, self_contained=True):
-    """x where x > 0, else alpha * x."""
+    """x where x > 0, else alpha * x.
+
+    Args:
+        alpha: Slope for x <= 0.
+    """
 
     supports_masking = True
 
@@ -93,7 +97,11 @@ class PReLU(KernelLayer, self_contained=True):
 
 @register("layers")
 class ELU(KernelLayer, self_contained=True):
-    """x where x > 0, else alpha * (exp(x) - 1)."""
+    """x where x > 0, else alpha * (exp(x) - 1).
+
+    Args:
+        alpha: Factor for x <= 0.
+    """
 
     supports_masking = True
 
@@ -107,7 +115,11 @@ class ELU(KernelLayer, self_contained=True):
 
 @register("layers")
 class ThresholdedReLU(KernelLayer, self_contained=True):
-    """x where x > theta, else 0."""
+    """x where x > theta, else 0.
+
+    Args:
+        theta: The threshold.
+    """
 
     supports_masking = True
 
@@ -121,10 +133,13 @@ class ThresholdedReLU(KernelLayer, self_contained=True):
 
 @register("layers")
 class Softmax(KernelLayer, self_contained=True):
-    """exp(x) / sum(exp(x)) over `axis`.
+    """exp(x) / sum(exp(x)).
+
+    Args:
+        axis: The axis of the sum.
 
     Raises:
-        ValueError: At build, for an axis that the input does not have.
+        ValueError: At build, if the input does not have this axis.
     """
 
     input_spec = InputSpec(min_ndim=2)
@@ -147,7 +162,9 @@ class ReLU(KernelLayer, self_contained=True):
     """min(x, max_value) where x > threshold, else negative_slope * (x - threshold).
 
     Args:
-        max_value: None is no bound.
+        max_value: Upper bound of the output; None for no bound.
+        negative_slope: Slope below the threshold.
+        threshold: The threshold.
 
     Raises:
         ValueError: max_value or negative_slope is negative.

@@ -1,7 +1,7 @@
-"""What constructors of layers are given becomes what the layers work with, by the argument's name.
+"""Resolves the arguments of layers' constructors by their names.
 
-A constructor stores each argument under its own name and does nothing else; `KernelLayer` resolves what it stored, so that
-`kernel_initializer="he_normal"`, `activation="relu"` or `strides=2` mean the same in all layers.
+A constructor only stores each argument under its own name. Then `KernelLayer` converts the stored values, so that
+`kernel_initializer="he_normal"`, `activation="relu"` or `strides=2` have the same meaning in all layers.
 """
 
 from __future__ import annotations
@@ -33,19 +33,64 @@ _NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slo
 
 
 class KernelLayer(Layer):
-    """Base of layers whose arguments are resolved by their names, after each constructor of a self-contained class.
+    """Base class of layers whose arguments are resolved by their names, after each constructor of a self-contained class.
+
+    The arguments below have the same meaning in all layers that have them.
+
+    Args:
+        units: Number of outputs: the last axis of the output.
+        filters: Number of output channels.
+        kernel_size: Size of the window: an int, or an int for each axis.
+        pool_size: Size of the window: an int, or an int for each axis.
+        strides: Step of the window: an int, or an int for each axis. None, for pooling, is pool_size.
+        dilation_rate: Distance of neighbouring elements of the window: an int, or an int for each axis.
+        padding: "valid" for no padding, "same" for as many windows as input elements divided by strides.
+        depth_multiplier: Number of output channels for each input channel of a depthwise convolution.
+        data_format: "channels_last" or "channels_first"; None for the default of the process.
+        size: Number of repetitions: an int, or an int for each axis.
+        activation: Activation function: a name or a function; None for none.
+        recurrent_activation: Activation function of the gates: a name or a function.
+        use_bias: Whether a bias is added.
+        activity_regularizer: Regularizer of the outputs: a name, a config or an object; None for none.
+        kernel_initializer: Initializer of the kernel: a name, a config or an object.
+        kernel_regularizer: Regularizer of the kernel: a name, a config or an object; None for none.
+        kernel_constraint: Constraint of the kernel: a name, a config or an object; None for none.
+        bias_initializer: Initializer of the bias: a name, a config or an object.
+        bias_regularizer: Regularizer of the bias: a name, a config or an object; None for none.
+        bias_constraint: Constraint of the bias: a name, a config or an object; None for none.
+        recurrent_initializer: Initializer of the recurrent kernel: a name, a config or an object.
+        recurrent_regularizer: Regularizer of the recurrent kernel: a name, a config or an object; None for none.
+        recurrent_constraint: Constraint of the recurrent kernel: a name, a config or an object; None for none.
+        depthwise_initializer: Initializer of the depthwise kernel: a name, a config or an object.
+        depthwise_regularizer: Regularizer of the depthwise kernel: a name, a config or an object; None for none.
+        depthwise_constraint: Constraint of the depthwise kernel: a name, a config or an object; None for none.
+        pointwise_initializer: Initializer of the pointwise kernel: a name, a config or an object.
+        pointwise_regularizer: Regularizer of the pointwise kernel: a name, a config or an object; None for none.
+        pointwise_constraint: Constraint of the pointwise kernel: a name, a config or an object; None for none.
+        beta_initializer: Initializer of beta: a name, a config or an object.
+        beta_regularizer: Regularizer of beta: a name, a config or an object; None for none.
+        beta_constraint: Constraint of beta: a name, a config or an object; None for none.
+        gamma_initializer: Initializer of gamma: a name, a config or an object.
+        gamma_regularizer: Regularizer of gamma: a name, a config or an object; None for none.
+        gamma_constraint: Constraint of gamma: a name, a config or an object; None for none.
+        embeddings_initializer: Initializer of the table: a name, a config or an object.
+        embeddings_regularizer: Regularizer of the table: a name, a config or an object; None for none.
+        embeddings_constraint: Constraint of the table: a name, a config or an object; None for none.
+        alpha_initializer: Initializer of alpha: a name, a config or an object.
+        alpha_regularizer: Regularizer of alpha: a name, a config or an object; None for none.
+        alpha_constraint: Constraint of alpha: a name, a config or an object; None for none.
 
     Attributes:
-        rank: Number of axes that windows move on, for layers that have windows.
-        fuses: Names of the activations that the kernel of this layer computes with the bias.
-        paddings: What the argument `padding` may be.
+        rank: Number of axes on which windows move, for layers with windows.
+        fuses: Names of the activations that the kernel of this layer computes together with the bias.
+        paddings: The accepted values of `padding`.
     """
 
     rank: int
     fuses: tuple[str, ...] = ()
     paddings: tuple[str, ...] = ("valid", "same")
 
-    # Any: a constructor stores what it was given, and `resolve` puts in its place what it means.
+    # Any: a constructor stores the given value, and `resolve` replaces it by the resolved one.
     activation: Any
     axis: Any
     data_format: Any
@@ -56,10 +101,10 @@ class KernelLayer(Layer):
     strides: Any
 
     def resolve(self, names: Sequence[str]) -> None:
-        """Turn the stored arguments of these names into what they mean.
+        """Resolve the stored arguments of these names.
 
         Raises:
-            ValueError: An argument is not understood; the message names the layer and the argument.
+            ValueError: An argument has no valid value. The message names the layer and the argument.
         """
         for name in names:
             given = getattr(self, name)
@@ -71,7 +116,7 @@ class KernelLayer(Layer):
             elif name in _WINDOWS:
                 setattr(self, name, normalize_tuple(given, self.rank, name))
             elif name == "data_format":
-                # None is the default of the process, also where Keras 2.2.5 forgets to look (Flatten).
+                # None is the default of the process, also for Flatten, where Keras 2.2.5 does not use it.
                 self.data_format = normalize_data_format(given)
             elif name == "padding":
                 self.padding = normalize_padding(given, self.paddings)
@@ -81,7 +126,7 @@ class KernelLayer(Layer):
                 check_number(given, f"Layer {self.name}, {name}")
 
     def known_channels(self, input_shape: Shape) -> int:
-        """The channels of the input. Raises ValueError if they are not known."""
+        """The number of channels of the input. Raises ValueError if it is not known."""
         channels = input_shape[channel_axis(self.data_format)]
         if channels is None:
             raise ValueError(
@@ -93,11 +138,13 @@ class KernelLayer(Layer):
         """The output shape of windows over the input.
 
         Args:
-            channels: Of the output.
-            what: How the error calls the window.
+            input_shape: Shape of the input, the batch axis included.
+            window: The window.
+            channels: Number of channels of the output.
+            what: The name of the window, for the message.
 
         Raises:
-            ValueError: No window fits.
+            ValueError: No window fits into the input.
         """
         sizes = window.lengths(spatial(input_shape, self.data_format))
         if 0 in sizes:
@@ -107,7 +154,7 @@ class KernelLayer(Layer):
         return with_spatial(input_shape[0], sizes, channels, self.data_format)
 
     def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
-        """(the name of what the kernel computes with the bias, what is left to call after it)."""
+        """The name of the activation that the kernel computes, and the function to call after the kernel, or None."""
         for name in self.fuses:
             if self.activation is getattr(activations, name):
                 return name, None

@@ -35,24 +35,25 @@ def not_zero(inputs: Value) -> Any:
     W_constraint="embeddings_constraint",
 )
 class Embedding(KernelLayer, self_contained=True):
-    """Whole numbers to trained vectors, the rows of a table.
+    """Replaces integers by trained vectors, the rows of a table.
 
     Shapes:
         x [N, ...], embeddings [input_dim, output_dim] -> [N, ..., output_dim].
 
-    Numbers may come as integers or as floats, whose fraction is cut off. The gradient of the table counts as a whole array: rows
-    that occur several times get the sum, and optimizers with moments move the rows that did not occur, too, as in Keras. A step
-    of SGD without momentum, or of Adagrad, takes as long as the rows of the batch ask for, whatever the table's size; a
-    regularizer, clipping by norm or accumulated gradients make it go through the whole table.
+    The inputs are integers, or floats whose fraction is dropped. The gradient is that of the whole table: a row that occurs
+    several times gets the sum, and optimizers with moments also change rows that do not occur, as in Keras. The time of a step
+    with SGD without momentum, or with Adagrad, depends only on the rows of the batch. With a regularizer, clipping by norm or
+    accumulated gradients it depends on the whole table.
 
     Args:
-        input_dim: Rows of the table; numbers are below it.
-        mask_zero: Mask the places where 0 stands.
-        input_length: Size of the axis after the batch, or a tuple with the sizes of all such axes, None where one is free.
-            A first layer takes its input shape from it.
+        input_dim: Number of rows of the table. Inputs are smaller.
+        output_dim: Length of the vectors.
+        mask_zero: Whether inputs of 0 are masked.
+        input_length: Size of the axis after the batch, or a tuple of the sizes of all such axes, None if a size is unknown. It
+            determines the input shape of a first layer.
 
     Raises:
-        ValueError: In a call, for a number outside [0, input_dim), or for inputs of another length than input_length.
+        ValueError: In a call, if an input is outside [0, input_dim), or the inputs have another length than input_length.
     """
 
     def __init__(

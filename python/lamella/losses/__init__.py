@@ -1,4 +1,4 @@
-"""What compile takes as a loss: functions of Keras 2.2.5, and the objects of class Loss of Keras 2.3 and tf.keras."""
+"""Losses: the functions of Keras 2.2.5, and objects of class Loss as in Keras 2.3 and tf.keras."""
 
 from __future__ import annotations
 
@@ -13,17 +13,36 @@ from lamella.losses.objects import Loss, Reduction
 
 
 def serialize(loss: Any) -> Any:
-    """The name of a loss function."""
+    """The name of a loss function, or the description of a loss object.
+
+    Args:
+        loss: The loss.
+    """
     return configurable.serialize(loss)
 
 
 def deserialize(name: str | Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The loss of that name, or of {"class_name", "config"}. Raises ValueError "Unknown loss function: ..."."""
+    """The loss of a name or description.
+
+    Args:
+        name: A name, or {"class_name": ..., "config": ...}.
+        custom_objects: Functions and classes by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown loss function: ...").
+    """
     return configurable.deserialize("losses", name, custom_objects)
 
 
 def get(identifier: Any) -> Any:
-    """A name or config, or a function as it is; None stays None. Raises ValueError for anything else."""
+    """The loss that `identifier` names or describes.
+
+    Args:
+        identifier: A name, a description, a function or object, which is returned itself, or None.
+
+    Raises:
+        ValueError: It is something else, or an unknown name.
+    """
     if identifier is None or callable(identifier):
         return identifier
     if isinstance(identifier, (str, Mapping)):

@@ -1,7 +1,7 @@
 """Losses: functions (y_true, y_pred) -> one value per row, over the last axis. Source: Keras 2.2.5.
 
-Of symbolic tensors they make tensors of the graph, for Model.add_loss. A custom loss is any such function,
-written with `lamella.backend` or Python's operators.
+Called on symbolic tensors, they make tensors of the graph, for Model.add_loss. A custom loss is any such function that uses
+`lamella.backend` or Python's operators.
 """
 
 from __future__ import annotations
@@ -14,91 +14,212 @@ from lamella.core.types import Value
 
 @accepts_symbolic("losses")
 def mean_squared_error(y_true: Value, y_pred: Value) -> Value:
-    """mean (p - y)^2"""
+    """mean (p - y)^2.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.squared_error(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def mean_absolute_error(y_true: Value, y_pred: Value) -> Value:
-    """mean |p - y|"""
+    """mean |p - y|.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.absolute_error(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def mean_absolute_percentage_error(y_true: Value, y_pred: Value) -> Value:
-    """100 * mean |(y - p) / max(|y|, epsilon)|"""
+    """100 * mean |(y - p) / max(|y|, epsilon)|.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.percentage_error(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def mean_squared_logarithmic_error(y_true: Value, y_pred: Value) -> Value:
-    """mean (log(max(p, epsilon) + 1) - log(max(y, epsilon) + 1))^2"""
+    """mean (log(max(p, epsilon) + 1) - log(max(y, epsilon) + 1))^2.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.logarithmic_error(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def squared_hinge(y_true: Value, y_pred: Value) -> Value:
-    """mean max(1 - y*p, 0)^2, with y in {-1, 1}"""
+    """mean max(1 - y*p, 0)^2, with y in {-1, 1}.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.squared_hinge(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def hinge(y_true: Value, y_pred: Value) -> Value:
-    """mean max(1 - y*p, 0), with y in {-1, 1}"""
+    """mean max(1 - y*p, 0), with y in {-1, 1}.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.hinge(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def categorical_hinge(y_true: Value, y_pred: Value) -> Value:
-    """max(0, max((1-y)*p) - sum(y*p) + 1)"""
+    """max(0, max((1-y)*p) - sum(y*p) + 1).
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.categorical_hinge(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def logcosh(y_true: Value, y_pred: Value) -> Value:
-    """mean log(cosh(p - y)), which does not overflow and keeps its digits near 0"""
+    """mean log(cosh(p - y)), which does not overflow and keeps its digits near 0.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.logcosh(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
-    """-sum y log(p / sum p), p clipped to [epsilon, 1 - epsilon]"""
+    """-sum y log(p / sum p), p clipped to [epsilon, 1 - epsilon].
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.categorical_crossentropy(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
-    """-log p[y] for class labels y [..., 1] or [...]"""
+    """-log p[y] for class labels y [..., 1] or [...].
+
+    Args:
+        y_true: The values that the model should output: class labels, [...] or [..., 1].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.sparse_categorical_crossentropy(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
-    """mean -(y log p + (1-y) log(1-p)), p clipped to [epsilon, 1 - epsilon]"""
+    """mean -(y log p + (1-y) log(1-p)), p clipped to [epsilon, 1 - epsilon].
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.binary_crossentropy(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def kullback_leibler_divergence(y_true: Value, y_pred: Value) -> Value:
-    """sum y log(y / p), both clipped to [epsilon, 1]"""
+    """sum y log(y / p), both clipped to [epsilon, 1].
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.kl_divergence(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def poisson(y_true: Value, y_pred: Value) -> Value:
-    """mean p - y log(p + epsilon)"""
+    """mean p - y log(p + epsilon).
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.poisson(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def cosine_proximity(y_true: Value, y_pred: Value) -> Value:
-    """-cos(y, p)"""
+    """-cos(y, p).
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     return ops.cosine_proximity(y_pred, y_true)
 
 
 @accepts_symbolic("losses")
 def huber(y_true: Value, y_pred: Value, delta: float = 1.0) -> Value:
-    """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = p - y"""
+    """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = p - y.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+        delta: The error at which the square becomes a line; above 0.
+
+    Returns:
+        One value for each row, [...].
+    """
     error = ops.abs(ops.subtract(y_pred, y_true))
     square = ops.minimum(error, delta)
     line = ops.subtract(error, square)

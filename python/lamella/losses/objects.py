@@ -1,7 +1,6 @@
-"""Losses as objects: they hold options such as from_logits and label_smoothing. Source: tf.keras 2.10; Keras 2.2.5 has none.
+"""Losses as objects, with options such as from_logits and label_smoothing. Source: tf.keras 2.10; Keras 2.2.5 has none.
 
-compile takes them as it takes functions. Called on their own they return one number: the mean over the batch, or what
-`reduction` says.
+compile accepts them like functions. A direct call returns one number, as `reduction` says.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _REDUCTIONS = ("auto", "sum_over_batch_size", "sum", "none")
 
 
 class Reduction:
-    """The names that `reduction` takes. "auto" is "sum_over_batch_size"."""
+    """The values of `reduction`. "auto" is "sum_over_batch_size"."""
 
     AUTO = "auto"
     NONE = "none"
@@ -31,15 +30,15 @@ class Reduction:
 
 
 class Loss(Configurable):
-    """Base of loss objects: a subclass writes `call(y_true, y_pred)`, which returns one value for each row.
+    """Base class of loss objects. A subclass defines `call(y_true, y_pred)`, which returns one value for each row.
 
     Args:
-        reduction: What a call returns: "sum_over_batch_size" and "auto" the mean of the rows, each multiplied by its
-            sample weight; "sum" their sum; "none" the rows themselves.
-        name: The class's own in snake_case if None.
+        reduction: The result of a call: "sum_over_batch_size" or "auto" for the mean of the rows, each multiplied by its sample
+            weight; "sum" for their sum; "none" for the rows.
+        name: Name of the loss; None for the name of the class in snake_case.
 
     Raises:
-        ValueError: For another reduction.
+        ValueError: `reduction` is something else.
 
     Example:
         >>> import numpy as np
@@ -48,7 +47,7 @@ class Loss(Configurable):
         1.3125
     """
 
-    # The function of Keras 2.2.5 that says the same without options; None where there is none.
+    # The function of Keras 2.2.5 with the same values without options, or None.
     function: ClassVar[Any] = None
 
     def __init__(self, reduction: str = "auto", name: str | None = None) -> None:
@@ -56,33 +55,40 @@ class Loss(Configurable):
             raise ValueError(f"Invalid Reduction Key {reduction}. Expected keys are {_REDUCTIONS}")
         self.reduction = reduction
         self.name = name or snake_case(type(self).__name__)
-        # The function that this object goes by chooses what "accuracy" means.
+        # The name of the function decides which accuracy the name "accuracy" stands for.
         self.__name__ = self.name if type(self).function is None else type(self).function.__name__
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
-        """[N, ...] and [N, ...] -> one value for each row.
+        """One value for each row.
+
+        Args:
+            y_true: The values that the model should output, [N, ...].
+            y_pred: The model's outputs, [N, ...].
 
         Raises:
-            NotImplementedError: The class names no `function` and does not write this.
+            NotImplementedError: The class has neither `function` nor its own `call`.
         """
         if type(self).function is None:
-            raise NotImplementedError(f"{type(self).__name__} does not say what its rows are: write call(y_true, y_pred)")
+            raise NotImplementedError(
+                f"{type(self).__name__} must define call(y_true, y_pred), which returns one value for each row"
+            )
         return type(self).function(y_true, y_pred)
 
     def __call__(self, y_true: Value, y_pred: Value, sample_weight: Value = None) -> Value:
         """One number, or with reduction "none" one for each row.
 
         Args:
-            y_true: [N, ...].
-            y_pred: [N, ...].
-            sample_weight: None, a number, [N], or of the rows' shape.
+            y_true: The values that the model should output, [N, ...].
+            y_pred: The model's outputs, [N, ...].
+            sample_weight: None, a number, an array [N], or an array of the rows' shape.
         """
         return rows.reduced(self.call(y_true, y_pred), sample_weight, self.reduction)
 
 
 def _of(function: Any, name: str) -> type[Loss]:
-    """A class of losses without options of their own."""
-    fields = {"function": staticmethod(function), "__doc__": f"{function.__doc__}; see Loss.", "__module__": __name__}
+    """A class of losses without its own options. Its docstring is the formula of the function."""
+    formula = (function.__doc__ or "").partition("\n")[0]
+    fields = {"function": staticmethod(function), "__doc__": f"{formula} See Loss.", "__module__": __name__}
     return register("losses")(type(name, (Loss,), fields))
 
 
@@ -97,7 +103,7 @@ KLDivergence = _of(functions.kullback_leibler_divergence, "KLDivergence")
 
 
 class _OfSigns(Loss):
-    """Labels of 0 and 1 count as -1 and 1, as in tf.keras; the function of Keras 2.2.5 takes them as they are."""
+    """Labels 0 and 1 count as -1 and 1, as in tf.keras. The function of Keras 2.2.5 does not convert them."""
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
         return super().call(rows.signs(y_true), y_pred)
@@ -119,10 +125,10 @@ class SquaredHinge(_OfSigns):
 
 @register("losses")
 class CosineSimilarity(Loss):
-    """-cos(y, p) over the last axis: -1 is best.
+    """-cos(y, p) over the last axis. -1 is the best value.
 
     Args:
-        axis: -1; another one raises ValueError.
+        axis: Must be -1, else ValueError.
     """
 
     function = staticmethod(functions.cosine_proximity)
@@ -137,9 +143,9 @@ class BinaryCrossentropy(Loss):
     """mean -(y log p + (1 - y) log(1 - p)) over the last axis.
 
     Args:
-        from_logits: Predictions are logits, without a sigmoid.
-        label_smoothing: s in [0, 1]: labels become y (1 - s) + s / 2.
-        axis: -1; another one raises ValueError.
+        from_logits: Whether predictions are logits, without a sigmoid.
+        label_smoothing: A number s in [0, 1]: labels become y (1 - s) + s / 2.
+        axis: Must be -1, else ValueError.
     """
 
     function = staticmethod(functions.binary_crossentropy)
@@ -166,9 +172,9 @@ class CategoricalCrossentropy(Loss):
     """-sum y log p over the last axis.
 
     Args:
-        from_logits: Predictions are logits, without a softmax.
-        label_smoothing: s in [0, 1]: labels become y (1 - s) + s / C.
-        axis: -1; another one raises ValueError.
+        from_logits: Whether predictions are logits, without a softmax.
+        label_smoothing: A number s in [0, 1]: labels become y (1 - s) + s / C.
+        axis: Must be -1, else ValueError.
     """
 
     function = staticmethod(functions.categorical_crossentropy)
@@ -195,7 +201,7 @@ class SparseCategoricalCrossentropy(Loss):
     """-log p[y] for class labels y [...] or [..., 1].
 
     Args:
-        from_logits: Predictions are logits, without a softmax.
+        from_logits: Whether predictions are logits, without a softmax.
     """
 
     function = staticmethod(functions.sparse_categorical_crossentropy)
@@ -213,7 +219,7 @@ class Huber(Loss):
     """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = p - y, over the last axis.
 
     Args:
-        delta: Where the square becomes a line; above 0.
+        delta: The error at which the square becomes a line; above 0.
     """
 
     def __init__(self, delta: float = 1.0, reduction: str = "auto", name: str = "huber_loss") -> None:

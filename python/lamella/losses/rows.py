@@ -1,4 +1,4 @@
-"""Rows of losses with options, and their sum or mean: what loss objects compute. The names stand in files of graphs."""
+"""The rows of losses with options, and their sum or mean, for loss objects. Files of graphs contain these names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamella.ops.tape import Tensor, value_of
 
 @accepts_symbolic("losses")
 def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
-    """The rows of a loss, weighted, as `reduction` says. Weights of fewer axes count for all that lies in a row."""
+    """The rows of a loss, weighted and reduced. A weight of fewer axes applies to all elements of its row."""
     if sample_weight is not None:
         plain: Value = value_of(rows)
         weight = np.asarray(value_of(sample_weight), plain.dtype)
@@ -24,14 +24,14 @@ def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
 
 @accepts_symbolic("losses")
 def signs(y: Value) -> Value:
-    """Labels that are all 0 or 1 as -1 and 1; others as they are."""
+    """The labels; if all are 0 or 1, they become -1 and 1."""
     labels = np.asarray(value_of(y))
     return 2 * labels - 1 if np.isin(labels, (0, 1)).all() else y
 
 
 @accepts_symbolic("losses")
 def binary(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
-    """`BinaryCrossentropy.call`."""
+    """The rows of `BinaryCrossentropy`."""
     if label_smoothing:
         y_true = _mixed(y_true, y_pred, label_smoothing, 1 / 2)
     return ops.binary_crossentropy(y_pred, y_true, from_logits=from_logits)
@@ -39,7 +39,7 @@ def binary(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: flo
 
 @accepts_symbolic("losses")
 def categorical(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing: float) -> Value:
-    """`CategoricalCrossentropy.call`."""
+    """The rows of `CategoricalCrossentropy`."""
     if label_smoothing:
         y_true = _mixed(y_true, y_pred, label_smoothing, 1 / y_pred.shape[-1])
     return ops.categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
@@ -47,7 +47,7 @@ def categorical(y_true: Value, y_pred: Value, from_logits: bool, label_smoothing
 
 @accepts_symbolic("losses")
 def sparse(y_true: Value, y_pred: Value, from_logits: bool) -> Value:
-    """`SparseCategoricalCrossentropy.call`."""
+    """The rows of `SparseCategoricalCrossentropy`."""
     return ops.sparse_categorical_crossentropy(y_pred, y_true, from_logits=from_logits)
 
 

@@ -1,7 +1,7 @@
-"""Metrics: functions (y_true, y_pred) -> one value per sample, averaged over batches; every loss is one, too. Objects of
-class Metric count over the whole epoch.
+"""Metrics: functions (y_true, y_pred) -> one value per sample, averaged over batches, and objects of class Metric, which count
+over the whole epoch. Every loss is also a metric.
 
-Source: Keras 2.2.5. A metric of one's own may be plain NumPy; an object may declare `direction`, "min" or "max".
+Source: Keras 2.2.5. A custom metric may use plain NumPy. An object may declare its `direction`, "min" or "max".
 """
 
 from __future__ import annotations
@@ -24,17 +24,36 @@ for _name, _loss in FUNCTIONS.items():
 
 
 def serialize(metric: Any) -> Any:
-    """The name of a metric function."""
+    """The name of a metric function, or the description of a metric object.
+
+    Args:
+        metric: The metric.
+    """
     return configurable.serialize(metric)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The metric of that name or config. Raises ValueError "Unknown metric function: ..."."""
+    """The metric of a name or description.
+
+    Args:
+        config: A name, or {"class_name": ..., "config": ...}.
+        custom_objects: Functions and classes by name.
+
+    Raises:
+        ValueError: The name is unknown ("Unknown metric function: ...").
+    """
     return configurable.deserialize("metrics", config, custom_objects)
 
 
 def get(identifier: Any) -> Callable[..., Any]:
-    """A name or config, or a function as it is. Raises ValueError for anything else."""
+    """The metric that `identifier` names or describes.
+
+    Args:
+        identifier: A name, a description, or a function or object, which is returned itself.
+
+    Raises:
+        ValueError: It is something else, or an unknown name.
+    """
     if isinstance(identifier, (str, Mapping)):
         found: Callable[..., Any] = deserialize(identifier)
         return found

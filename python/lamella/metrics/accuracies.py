@@ -23,17 +23,33 @@ def _floats(hits: NDArray[np.bool_]) -> Array:
 @register("metrics")
 @accepts_symbolic("metrics")
 def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """mean over the last axis of round(p) == y; half goes to even, so 0.5 counts as 0."""
+    """The mean over the last axis of round(p) == y. 0.5 is rounded to the even number 0.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     y, p = _arrays(y_true, y_pred)
     hits: NDArray[np.bool_] = y == np.rint(p)
-    # A mean over one column would only cost.
+    # One column needs no mean.
     return _floats(hits[..., 0]) if hits.shape[-1] == 1 else hits.mean(axis=-1, dtype=floatx())
 
 
 @register("metrics")
 @accepts_symbolic("metrics")
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """argmax p == argmax y"""
+    """Whether argmax p == argmax y.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     y, p = _arrays(y_true, y_pred)
     return _floats(y.argmax(axis=-1) == p.argmax(axis=-1))
 
@@ -41,7 +57,15 @@ def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 @register("metrics")
 @accepts_symbolic("metrics")
 def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """argmax p == y, for class labels y [..., 1] or [...]"""
+    """Whether argmax p == y.
+
+    Args:
+        y_true: The values that the model should output: class labels, [...] or [..., 1].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    """
     y, p = _arrays(y_true, y_pred)
     best = p.argmax(axis=-1)
     return _floats(y.reshape(best.shape) == best)
@@ -50,7 +74,16 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 @register("metrics")
 @accepts_symbolic("metrics")
 def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
-    """Whether argmax y is among the k largest p: fewer than k are larger."""
+    """Whether argmax y is among the k largest p: fewer than k are larger.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+        k: Number of predictions that count.
+
+    Returns:
+        One value for each row, [...].
+    """
     y, p = _arrays(y_true, y_pred)
     return _in_top_k(y.argmax(axis=-1), p, k)
 
@@ -58,7 +91,16 @@ def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5)
 @register("metrics")
 @accepts_symbolic("metrics")
 def sparse_top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Array:
-    """The same for class labels y. A label that is no class of p is in no top k."""
+    """Whether y is among the k largest p. A label that is not a class of p never is.
+
+    Args:
+        y_true: The values that the model should output: class labels, [...] or [..., 1].
+        y_pred: The model's outputs, [..., C].
+        k: Number of predictions that count.
+
+    Returns:
+        One value for each row, [...].
+    """
     y, p = _arrays(y_true, y_pred)
     given = y.reshape(p.shape[:-1])
     known = (given >= 0) & (given < p.shape[-1]) & (given == np.trunc(given))

@@ -26,20 +26,24 @@ _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
 class AUC(Metric):
     """The area under the ROC curve (recall over false positive rate) or the PR curve (precision over recall).
 
-    Every sample of the epoch counts once, whatever the batches were; a label above one half is of a positive. By default
-    scores are sorted into the 198 evenly spaced thresholds between 0 and 1 and one beyond either end, as Keras 2.3 does it:
-    fixed memory, and an error that shrinks with the square of their distance. num_thresholds=None
-    takes every score that came as a threshold: the exact area (for ROC the probability that a positive is above a negative,
-    equals counting half), at 17 bytes a sample; NaN counts as 0 then.
+    Every sample of the epoch counts once, for any batches. A label above one half is positive. By default the thresholds are 198
+    evenly spaced numbers between 0 and 1 and one beyond each end, as in Keras 2.3. This needs a fixed amount of memory, and the
+    error falls with the square of their distance. With num_thresholds=None every score is a threshold, which gives the exact
+    area: for ROC the probability that a positive score is above a negative one, where equal scores count half. This needs 17
+    bytes per sample, and NaN counts as 0.
 
     Args:
-        num_thresholds: 2 or more, or None.
-        curve: "ROC" | "PR".
-        summation_method: "interpolation" (trapezoids; for PR true positives linear in the number above the threshold) |
-            "minoring" | "majoring" (the lower or higher of both ends).
+        num_thresholds: An int of at least 2, or None for the exact area.
+        curve: "ROC" or "PR".
+        summation_method: "interpolation" for trapezoids (for PR the true positives are linear in the number above the
+            threshold); "minoring" or "majoring" for the lower or higher value of both ends.
+        name: Name of the column; None for "auc".
         thresholds: Numbers in [0, 1] instead of evenly spaced ones.
 
-    Source: Keras 2.3; Davis and Goadrich, ICML 2006, for PR. num_thresholds=None is lamella's.
+    Raises:
+        ValueError: An argument is none of these.
+
+    Source: Keras 2.3; Davis and Goadrich, ICML 2006, for PR. num_thresholds=None is an addition.
     """
 
     direction: ClassVar[str | None] = "max"
@@ -86,13 +90,13 @@ class AUC(Metric):
 
     def _keep(self, scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> None:
         scores = np.concatenate([self._scores, np.where(np.isnan(scores), 0.0, scores)])
-        order = np.argsort(scores, kind="stable")  # what is kept is in order already, so this merges
+        order = np.argsort(scores, kind="stable")  # fast: the kept scores are already sorted
         self._scores = scores[order]
         self._labels = np.concatenate([self._labels, positive])[order]
         self._weights = np.concatenate([self._weights, weights])[order]
 
     def result(self) -> float:
-        """0 where a rate has nothing to count, as in Keras."""
+        """The area. A rate without samples is 0, as in Keras."""
         tp, fp = self._counts()
         if self.curve == "PR" and self.summation_method == "interpolation":
             return _interpolated_precision(tp, fp, self._positives)
@@ -126,12 +130,12 @@ def _ascending(num_thresholds: int | None, thresholds: Sequence[float] | None) -
         raise ValueError(f"`num_thresholds` must be > 1. Got: {num_thresholds!r}")
     else:
         inner = np.arange(1, num_thresholds - 1) / (num_thresholds - 1)
-    # Beyond the ends, so that a score of exactly 0 or 1 lies between two thresholds.
+    # The ends are outside of [0, 1], so that scores of exactly 0 and 1 are between two thresholds.
     return np.concatenate([[-epsilon()], inner, [1 + epsilon()]])
 
 
 def _interpolated_precision(tp: Floats, fp: Floats, positives: float) -> float:
-    """The area where between two thresholds tp = slope * n + intercept, n = tp + fp: the integral of tp / n over recall."""
+    """The integral of tp / n over recall, where tp = slope * n + intercept and n = tp + fp between two thresholds."""
     n = tp + fp
     step, rise = np.maximum(n[:-1] - n[1:], 0), tp[:-1] - tp[1:]
     slope = ratio(rise, step)

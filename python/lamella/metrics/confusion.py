@@ -1,4 +1,4 @@
-"""Counts of right and wrong decisions at thresholds, and the rates made of them."""
+"""Counts of right and wrong decisions at thresholds, and rates of these counts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ Thresholds = float | Sequence[float] | None
 
 
 def decisions(scores: NDArray[Any], positive: NDArray[np.bool_], weights: Floats, thresholds: Floats) -> tuple[Floats, Floats]:
-    """Weights of the positives and of the negatives that lie above each of the ascending thresholds. NaN is above none."""
+    """The weights of positives and of negatives above each of the ascending thresholds. NaN is above none."""
     flat = scores.ravel()
-    above = np.where(np.isnan(flat), 0, np.searchsorted(thresholds, flat, side="left"))  # so many are strictly below
+    above = np.where(
+        np.isnan(flat), 0, np.searchsorted(thresholds, flat, side="left")
+    )  # the number of thresholds strictly below
 
     def over_thresholds(counting: NDArray[np.bool_]) -> Floats:
         counts = np.bincount(above, np.where(counting.ravel(), weights.ravel(), 0.0), len(thresholds) + 1)
@@ -28,16 +30,20 @@ def decisions(scores: NDArray[Any], positive: NDArray[np.bool_], weights: Floats
 
 
 def ratio(a: Any, b: Any) -> Floats:
-    """a / b; 0 where b is 0."""
+    """a / b, and 0 where b is 0."""
     share: Floats = np.divide(a, b, out=np.zeros(np.shape(a)), where=np.asarray(b) != 0)
     return share
 
 
 class _Counts(Metric):
-    """What is above which threshold, over all batches. A label above one half is of a positive.
+    """Counts predictions above thresholds, over all batches. A label above one half is positive.
 
     Args:
-        thresholds: A number or a list in [0, 1]; a prediction is positive above it. None is 0.5.
+        thresholds: A number or a list of numbers in [0, 1]. A prediction above it is positive. None is 0.5.
+        name: Name of the column; None for the name of the class in snake_case.
+
+    Raises:
+        ValueError: A threshold is outside [0, 1].
     """
 
     def __init__(self, thresholds: Thresholds = None, name: str | None = None) -> None:
@@ -113,11 +119,11 @@ class FalseNegatives(_Counts):
 
 
 class _OfClasses(_Counts):
-    """Counts that may look at some classes only.
+    """Counts for some of the classes.
 
     Args:
-        top_k: Only the k largest predictions of a row (the first of equals) can be positive; without thresholds they all are.
-        class_id: Only this entry of the last axis counts.
+        top_k: Only the k largest predictions of a row (the first of equal ones) can be positive. Without thresholds all k are.
+        class_id: Index of the last axis; only this class counts.
     """
 
     direction: ClassVar[str | None] = "max"
@@ -134,7 +140,7 @@ class _OfClasses(_Counts):
             if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
                 raise ValueError(f"{self.name}: expected {what} to be an integer of at least {least}, got {value!r}")
         if top_k is not None and thresholds is None:
-            self._ascending = np.array([-1.0])  # below every prediction, above what top_k puts at -inf
+            self._ascending = np.array([-1.0])  # below every prediction, but above -inf, which top_k sets
         self.top_k = top_k
         self.class_id = class_id
 
@@ -153,7 +159,7 @@ class _OfClasses(_Counts):
 
 @register("metrics")
 class Precision(_OfClasses):
-    """The share of positives in what is above the threshold; 0 if nothing is. Source: Keras 2.3."""
+    """The fraction of positives among the predictions above the threshold, or 0 without such predictions. Source: Keras 2.3."""
 
     def result(self) -> Any:
         return self._as_given(ratio(self._true_positives, self._true_positives + self._false_positives))
@@ -161,7 +167,7 @@ class Precision(_OfClasses):
 
 @register("metrics")
 class Recall(_OfClasses):
-    """The share of the positives that is above the threshold; 0 if there are none. Source: Keras 2.3."""
+    """The fraction of the positives that are above the threshold, or 0 without positives. Source: Keras 2.3."""
 
     def result(self) -> Any:
         return self._as_given(ratio(self._true_positives, np.full(len(self._order), self._positives)))

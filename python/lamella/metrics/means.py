@@ -22,14 +22,18 @@ M = TypeVar("M", bound="MeanMetricWrapper")
 
 
 class _Running(Metric):
-    """sum(w * v) and sum(w) of all values that came."""
+    """sum(w * v) and sum(w) of all values so far."""
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         super().__init__(name, dtype)
         self._total = self._count = 0.0
 
     def add(self, values: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        """Take values in. Weights of fewer axes than the values count for all that lies in a row.
+        """Add values.
+
+        Args:
+            values: An array of any shape.
+            sample_weight: None, a number, or an array of the same first axes. A weight applies to all values of its row.
 
         Raises:
             ValueError: The shapes do not fit.
@@ -58,7 +62,7 @@ class _Running(Metric):
 
 
 class _OfValues(_Running):
-    """Takes values instead of targets and predictions, from a training loop of one's own."""
+    """Takes values instead of y and predictions, for custom training loops."""
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         self.add(values, sample_weight)
@@ -70,7 +74,7 @@ class _OfValues(_Running):
 
 @register("metrics")
 class Mean(_OfValues):
-    """sum(w * v) / sum(w) of all values that came; 0 before the first.
+    """sum(w * v) / sum(w) of all values so far; 0 before the first.
 
     Example:
         >>> from lamella.metrics import Mean
@@ -84,7 +88,7 @@ class Mean(_OfValues):
 
 @register("metrics")
 class Sum(_OfValues):
-    """sum(w * v) of all values that came."""
+    """sum(w * v) of all values so far."""
 
     def result(self) -> float:
         return self._total
@@ -108,9 +112,9 @@ class MeanMetricWrapper(_OfRows):
     """The mean of a function over all rows of an epoch, each with its sample weight.
 
     Args:
-        fn: Returns one value for each row of (y_true, y_pred).
-        name: Of the column; the function's name if None.
-        **kwargs: What else `fn` is called with.
+        fn: Function of (y_true, y_pred) that returns one value for each row.
+        name: Name of the column; None for the function's name.
+        **kwargs: Further arguments of `fn`.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: str | None = None, **kwargs: Any) -> None:
@@ -133,7 +137,7 @@ class MeanMetricWrapper(_OfRows):
 
 @register("metrics")
 class Accuracy(_OfRows):
-    """The share of predictions that equal their targets."""
+    """The fraction of predictions that equal y."""
 
     direction = "max"
 
@@ -143,7 +147,11 @@ class Accuracy(_OfRows):
 
 @register("metrics")
 class BinaryAccuracy(_OfRows):
-    """The share of predictions on the right side of the threshold: (p > threshold) == y, the mean over the last axis."""
+    """The fraction of predictions on the right side of a threshold: (p > threshold) == y, averaged over the last axis.
+
+    Args:
+        threshold: The threshold.
+    """
 
     direction = "max"
 
@@ -157,7 +165,7 @@ class BinaryAccuracy(_OfRows):
 
 @register("metrics")
 class CategoricalAccuracy(_OfRows):
-    """The share of rows whose largest prediction is at the target's 1."""
+    """The fraction of rows in which the largest prediction is at the 1 of y."""
 
     direction = "max"
     function = staticmethod(accuracies.categorical_accuracy)
@@ -165,13 +173,19 @@ class CategoricalAccuracy(_OfRows):
 
 @register("metrics")
 class SparseCategoricalAccuracy(_OfRows):
-    """The share of rows whose largest prediction is at the class label."""
+    """The fraction of rows in which the largest prediction is at the class label."""
 
     direction = "max"
     function = staticmethod(accuracies.sparse_categorical_accuracy)
 
 
 class _TopK(_OfRows):
+    """The fraction of rows whose class is among the k largest predictions.
+
+    Args:
+        k: Number of predictions that count.
+    """
+
     direction = "max"
 
     def __init__(self, k: int = 5, name: str | None = None, dtype: str | None = None) -> None:
@@ -184,14 +198,14 @@ class _TopK(_OfRows):
 
 @register("metrics")
 class TopKCategoricalAccuracy(_TopK):
-    """The share of rows whose target is among the k largest predictions."""
+    """The fraction of rows in which the 1 of y is among the k largest predictions."""
 
     function = staticmethod(accuracies.top_k_categorical_accuracy)
 
 
 @register("metrics")
 class SparseTopKCategoricalAccuracy(_TopK):
-    """The share of rows whose class label is among the k largest predictions."""
+    """The fraction of rows in which the class label is among the k largest predictions."""
 
     function = staticmethod(accuracies.sparse_top_k_categorical_accuracy)
 
@@ -211,10 +225,10 @@ class RootMeanSquaredError(_OfRows):
 
 @register("metrics")
 class CosineSimilarity(_OfRows):
-    """The mean of cos(y, p): 1 is best, while the loss of this name is its negative.
+    """The mean of cos(y, p). 1 is the best value; the loss of this name is its negative.
 
     Args:
-        axis: -1; another one raises ValueError.
+        axis: Must be -1, else ValueError.
     """
 
     direction = "max"
@@ -241,8 +255,9 @@ class _OfLoss(_OfRows):
 
 
 def _mean_of(loss: type[losses.Loss], name: str | None = None) -> type[_OfLoss]:
-    """The class of the metric that goes by the loss's name, or by another one."""
-    doc = f"The mean over all rows of an epoch of the loss `{loss.__name__}`: {loss.__doc__}"
+    """The class of the metric with the loss's name, or with another one."""
+    formula = (loss.__doc__ or "").partition("\n")[0].removesuffix(" See Loss.")
+    doc = f"The mean over all rows of an epoch of the loss `{loss.__name__}`: {formula}"
     fields = {"loss": loss(), "__doc__": doc, "__module__": __name__}
     return register("metrics")(type(name or loss.__name__, (_OfLoss,), fields))
 
@@ -260,7 +275,14 @@ CategoricalHinge = _mean_of(losses.CategoricalHinge)
 
 
 class _OfSmoothedLabels(_OfLoss):
-    kind: ClassVar[Any]  # a class of loss that takes both
+    """The mean of a cross-entropy.
+
+    Args:
+        from_logits: Whether predictions are logits.
+        label_smoothing: A number in [0, 1], see the loss.
+    """
+
+    kind: ClassVar[Any]  # a class of losses with both options
 
     def __init__(
         self,
@@ -277,24 +299,25 @@ class _OfSmoothedLabels(_OfLoss):
 
 @register("metrics")
 class BinaryCrossentropy(_OfSmoothedLabels):
-    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+    """The mean of the loss of this name, see `lamella.losses`."""
 
     kind = losses.BinaryCrossentropy
 
 
 @register("metrics")
 class CategoricalCrossentropy(_OfSmoothedLabels):
-    """The mean of the loss of this name; see there for `from_logits` and `label_smoothing`."""
+    """The mean of the loss of this name, see `lamella.losses`."""
 
     kind = losses.CategoricalCrossentropy
 
 
 @register("metrics")
 class SparseCategoricalCrossentropy(_OfLoss):
-    """The mean of the loss of this name; see there for `from_logits`.
+    """The mean of the loss of this name, see `lamella.losses`.
 
     Args:
-        axis: -1; another one raises ValueError.
+        from_logits: Whether predictions are logits.
+        axis: Must be -1, else ValueError.
     """
 
     def __init__(self, name: str | None = None, dtype: str | None = None, from_logits: bool = False, axis: int = -1) -> None:
@@ -309,9 +332,9 @@ class MeanIoU(Metric):
     """The mean over classes of intersection / union of predicted and true labels.
 
     Args:
-        num_classes: Labels are 0 .. num_classes - 1.
+        num_classes: Number of classes; labels are 0 to num_classes - 1.
 
-    Source: tf.keras 2.10: classes that never came do not count.
+    Source: tf.keras 2.10. Classes without labels and predictions do not count.
     """
 
     direction = "max"
@@ -322,7 +345,16 @@ class MeanIoU(Metric):
         self.reset_states()
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Labels of any shape, which y_pred has, too. Raises ValueError for one that is no class."""
+        """Add a batch.
+
+        Args:
+            y_true: Class labels of any shape.
+            y_pred: Predicted labels of the same size.
+            sample_weight: None or a weight for each label.
+
+        Raises:
+            ValueError: The sizes differ, or a label is not a class.
+        """
         true, predicted = (np.asarray(value_of(y)).astype(np.intp).ravel() for y in (y_true, y_pred))
         if true.shape != predicted.shape:
             raise ValueError(f"{self.name}: expected as many predictions as labels, {true.size}, got {predicted.size}")

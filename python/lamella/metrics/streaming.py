@@ -1,4 +1,4 @@
-"""Metric: a number over all samples of an epoch, however they were cut into batches."""
+"""Metric: a number over all samples of an epoch, which does not depend on the batches."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from lamella.ops.tape import value_of
 
 
 class Metric(Configurable):
-    """Base of metrics that keep a state: it starts anew with each epoch and each evaluate.
+    """Base class of metrics with a state, which is reset before each epoch and each evaluate.
 
-    A subclass says how `update_state` takes a batch in, what `result` makes of all that came, and how `reset_states`
-    forgets it. In the logs the last result of an epoch stands, not a mean over batches; under `weighted_metrics` sample
-    weights count what they say.
+    A subclass defines `update_state`, which adds a batch, `result`, which returns the value of all batches, and
+    `reset_states`. The logs show the last result of an epoch, not a mean over batches. Under `weighted_metrics`, the sample
+    weights are passed to `update_state`.
 
     Args:
-        name: Of its column; the class's own in snake_case if None.
+        name: Name of the column; None for the name of the class in snake_case.
+        dtype: Name of the dtype of the state; None for floatx.
 
-    A subclass may make its numbers by `add_weight`: then `reset_states` sets them to 0, if it is not written.
+    A subclass may make its state by `add_weight`. Then the inherited `reset_states` sets it to 0.
 
     Attributes:
-        direction: Which way it improves, "max" or "min"; None leaves that to the name.
+        direction: The direction in which it improves, "max" or "min"; with None the name decides.
 
     Source: keras.metrics.Metric of Keras 2.3; Keras 2.2.5 has only the protocol (stateful, reset_states).
     """
@@ -43,11 +44,13 @@ class Metric(Configurable):
     def add_weight(
         self, name: str, shape: tuple[int, ...] = (), initializer: str = "zeros", dtype: str | None = None
     ) -> Variable:
-        """A number, or an array, of the metric's state.
+        """Make a number or an array of the metric's state.
 
         Args:
-            initializer: "zeros"; another one raises ValueError, as each epoch begins with zeros.
-            dtype: Of the metric if None, else floatx.
+            name: Its name.
+            shape: Its shape.
+            initializer: Must be "zeros", else ValueError: each epoch begins with zeros.
+            dtype: Name of its dtype; None for the dtype of the metric, or floatx.
         """
         if initializer not in ("zeros", "zero"):
             raise ValueError(f"{self.name}.add_weight: expected initializer='zeros', as an epoch begins, got {initializer!r}")
@@ -55,26 +58,32 @@ class Metric(Configurable):
         return Variable(np.zeros(shape, dtype or self.dtype or floatx()), f"{name}:0", trainable=False)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Take a batch in."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it takes a batch in")
+        """Add a batch.
+
+        Args:
+            y_true: The values that the model should output.
+            y_pred: The model's outputs.
+            sample_weight: Sample weights, or None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update_state(), which adds a batch")
 
     def result(self) -> Any:  # a number; several thresholds give an array
-        """What all batches since the last reset come to."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what its result is")
+        """The value of all batches since the last reset."""
+        raise NotImplementedError(f"{type(self).__name__} must define result()")
 
     def reset_states(self) -> None:
-        """Forget all batches. What is not written sets all that add_weight made to 0."""
+        """Reset the state. This method sets everything that add_weight made to 0."""
         if type(self).reset_state is not Metric.reset_state:
             self.reset_state()
             return
         state = [v for v in vars(self).values() if isinstance(v, Variable)]
         if not state:
-            raise NotImplementedError(f"{type(self).__name__} does not say how it forgets: write reset_states()")
+            raise NotImplementedError(f"{type(self).__name__} must define reset_states()")
         for variable in state:
             variable.assign(np.zeros_like(variable.value))
 
     def reset_state(self) -> None:
-        """`reset_states` by its name of TensorFlow 2.5 and later."""
+        """`reset_states`, under its name in TensorFlow 2.5 and later."""
         self.reset_states()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -88,11 +97,13 @@ class Metric(Configurable):
 def scores_of(
     y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, who: str
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.float64]]:
-    """A batch as scores, whether each is of a positive, and what it counts, all of y_pred's shape.
+    """The scores of a batch, whether each is positive, and its weight, all of y_pred's shape.
 
-    A label above one half is positive, so smoothed labels and those of -1 and 1 count as what they stand for; Keras 2.3
-    takes every label other than 0 for a positive. Raises ValueError for scores outside [0, 1], shapes that differ, and a
-    label of NaN that counts anything; a score of NaN is let through.
+    A label above one half is positive. So smoothed labels, and labels of -1 and 1, are right. In Keras 2.3 every label except 0
+    is positive. A score of NaN is accepted.
+
+    Raises:
+        ValueError: A score is outside [0, 1], shapes differ, or a label with a weight is NaN.
     """
     scores, labels = (np.asarray(value_of(a)) for a in (y_pred, y_true))
     if labels.size != scores.size or labels.squeeze().shape != scores.squeeze().shape:

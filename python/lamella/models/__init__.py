@@ -1,4 +1,4 @@
-"""Models: graphs of layers, and how they become data and come back."""
+"""Models: graphs of layers, and their conversion to data and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model as data, in Keras 2's layout, and back. Names are looked up in the registry; nothing is ever executed."""
+"""Makes data of a model, in the layout of Keras 2, and the reverse. Names come from the registry; nothing is executed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 def describe(network: Network) -> Config:
-    """{"name", "layers", "input_layers", "output_layers"}; nodes are numbered within this network."""
+    """The description of a network: {"name", "layers", "input_layers", "output_layers"}.
+
+    Nodes are numbered within the network.
+
+    Raises:
+        NotImplementedError: An input of the network is the output of a layer.
+    """
     for x in network.inputs:
         if not isinstance(x._keras_history[0], InputLayer):
             raise NotImplementedError(f"Model '{network.name}': its input {x} is the output of a layer; no config")
@@ -42,7 +48,7 @@ def describe(network: Network) -> Config:
 
     layers = []
     for layer in network.layers:
-        # What lies before an input is not of the model.
+        # Layers before an input are not part of the model.
         calls = [n for n in layer._inbound_nodes if n in inside and n.inputs and not isinstance(layer, InputLayer)]
         layers.append(
             {
@@ -61,13 +67,13 @@ def describe(network: Network) -> Config:
 
 
 def config_of(layer: Layer) -> Config:
-    """Its config within a model's: a frozen model's with "trainable", which Keras 2.2.5 does not write, and ignores."""
+    """The config of a layer inside a model. A frozen model gets "trainable", which Keras 2.2.5 neither writes nor reads."""
     config = layer.get_config()
     return {**config, "trainable": False} if "layers" in config and not layer.trainable else config
 
 
 def _arguments(node: Node, place: Callable[[Symbolic], list[Any]]) -> Config:
-    """Those of the call; a tensor of the graph by its place, as tf.keras writes it. Keras 2.2.5 leaves such an argument out."""
+    """The arguments of a call. A tensor among them is written as its place, as in tf.keras; Keras 2.2.5 does not write it."""
     given = fill(placed(node.arguments, node.beside), [place(x) for x in node.beside])
     try:
         arguments = {key: plain(value) for key, value in given.items()}
@@ -83,12 +89,12 @@ def _arguments(node: Node, place: Callable[[Symbolic], list[Any]]) -> Config:
 
 @dataclass
 class _Call:
-    """A call that is to be made.
+    """A call that rebuild has to make.
 
     Attributes:
-        inputs: How many of its tensors are inputs; the others stand among the arguments.
-        places: Of its tensors.
-        found: Those found so far.
+        inputs: Number of its tensors that are inputs; the others are among the arguments.
+        places: The places of its tensors.
+        found: The tensors that exist so far.
     """
 
     inputs: int
@@ -98,7 +104,7 @@ class _Call:
 
 
 def _call(entry: list[Any], names: Container[str]) -> _Call:
-    """What `describe` wrote of a node; names: of the layers."""
+    """The call of a node that `describe` wrote. `names`: the names of the layers."""
     places = list(entry)
 
     def read(value: Any) -> Template:
@@ -117,7 +123,16 @@ def _call(entry: list[Any], names: Container[str]) -> _Call:
 
 
 def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Network:
-    """The network that `describe` described. Raises ValueError for unknown classes and for calls that cannot be made."""
+    """The network of a description by `describe`.
+
+    Args:
+        cls: The class of the network.
+        config: The description.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ValueError: A class is unknown, or a call cannot be made.
+    """
     layers: dict[str, Layer] = {}
     calls: dict[str, deque[_Call]] = {}
     for entry in config["layers"]:
@@ -132,12 +147,12 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
         nodes = layers[name]._inbound_nodes
         return nodes[node_index].outputs[tensor_index] if layers[name].first_node <= node_index < len(nodes) else None
 
-    # Layers wait for the one whose tensor they need next, so however they are listed each tensor is looked up once.
+    # Each layer waits for the layer whose tensor it needs next. So each tensor is looked up once, in any order of layers.
     waiting: dict[str, list[str]] = {}
     ready = deque(layers)
     while ready:
         name = ready.popleft()
-        # A layer's calls keep their order, or their numbers would change.
+        # The calls of a layer are made in order, because their numbers follow from it.
         while calls[name]:
             call = calls[name][0]
             while len(call.found) < len(call.places) and (tensor := find(call.places[len(call.found)])) is not None:
@@ -159,7 +174,12 @@ def rebuild(cls: type[Network], config: Mapping[str, Any], custom_objects: Mappi
 
 
 def to_json(model: Any, **kwargs: Any) -> str:
-    """Architecture without weights; kwargs go to json.dumps."""
+    """The architecture of a model as JSON, without weights.
+
+    Args:
+        model: The model.
+        **kwargs: The arguments of json.dumps.
+    """
     description = {
         "class_name": type(model).__name__,
         "config": model.get_config(),
@@ -170,7 +190,12 @@ def to_json(model: Any, **kwargs: Any) -> str:
 
 
 def to_yaml(model: Any, **kwargs: Any) -> str:
-    """As `to_json`, in YAML; kwargs go to yaml.safe_dump."""
+    """The architecture of a model as YAML, without weights.
+
+    Args:
+        model: The model.
+        **kwargs: The arguments of yaml.safe_dump.
+    """
     from lamella.saving.guards import text
 
     dumped: str = text.yaml_library("to_yaml").safe_dump(json.loads(to_json(model)), **kwargs)
@@ -178,12 +203,16 @@ def to_yaml(model: Any, **kwargs: Any) -> str:
 
 
 def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model of a {"class_name", "config"}, with new weights.
+    """The model of a description, with new weights.
+
+    Args:
+        config: {"class_name": ..., "config": ...}.
+        custom_objects: Classes and functions by name.
 
     Raises:
-        TypeError: For a list.
-        ValueError: "Unknown layer: Foo", and for weights of more than 2 GiB or, where it is set, config.max_file_bytes(), and
-            for functions of a graph that do not say what they return.
+        TypeError: config is a list.
+        ValueError: A class is unknown ("Unknown layer: Foo"); the weights need more than 2 GiB, or than
+            config.max_file_bytes() if it is set; or a function of the graph does not say the shape that it returns.
     """
     if isinstance(config, list):
         raise TypeError(
@@ -196,12 +225,16 @@ def model_from_config(config: Mapping[str, Any], custom_objects: Mapping[str, An
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model that `to_json` described, here, in Keras 2, tf.keras or Keras 3, with new weights.
+    """The model of a JSON text, with new weights.
+
+    Args:
+        json_string: The text that `to_json` of lamella, Keras 2, tf.keras or Keras 3 wrote.
+        custom_objects: Classes and functions by name.
 
     Raises:
-        ValueError: For what is no such description, or asks for more than `model_from_config` allows.
+        ValueError: The text is not a description of a model, or it needs more memory than `model_from_config` allows.
     """
-    from lamella.saving.guards import text  # loaded with the first description from elsewhere
+    from lamella.saving.guards import text  # imported late: only descriptions from files need it
 
     return model_from_text(
         text.parse_json(json_string, "the description", "model_from_json"), "model_from_json", custom_objects
@@ -209,7 +242,16 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
 
 def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """As `model_from_json`, for what `to_yaml` wrote, here or in Keras 2. Raises ImportError naming the extra, too."""
+    """The model of a YAML text, with new weights.
+
+    Args:
+        yaml_string: The text that `to_yaml` of lamella or Keras 2 wrote.
+        custom_objects: Classes and functions by name.
+
+    Raises:
+        ImportError: PyYAML is not installed. The message names the extra.
+        ValueError: As in `model_from_json`.
+    """
     from lamella.saving.guards import text
 
     return model_from_text(
@@ -218,7 +260,7 @@ def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None =
 
 
 def model_from_text(config: Config, who: str, custom_objects: Mapping[str, Any] | None) -> Any:
-    """As `model_from_config`, for what a text held: whatever is wrong with it is a ValueError."""
+    """The same as `model_from_config`, for the contents of a text: every error in it is a ValueError."""
     from lamella.saving.dialects import dialect_of_description
     from lamella.saving.errors import refusing
 

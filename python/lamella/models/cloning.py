@@ -1,4 +1,4 @@
-"""clone_model: the same architecture once more, with weights of its own."""
+"""clone_model: makes a model of the same architecture with its own weights."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from lamella.models.sequential import Sequential
 
 
 def clone_model(model: Model, input_tensors: Symbolic | Sequence[Symbolic] | None = None) -> Model:
-    """A model of new layers with the same names, configs and calls, and with initial weights of their own; not compiled.
+    """A model of new layers with the same names, configs and calls, and with new initial weights. It is not compiled.
 
     Args:
-        model: A Sequential, which gives a Sequential, or a Model of inputs and outputs, which gives a Model.
-        input_tensors: Tensors for the new model's inputs, in order; None makes new inputs. What no layer made, a placeholder,
-            a Variable or an array, becomes an input that stands for it. A Sequential takes none that another layer made.
+        model: A Sequential, which gives a Sequential, or a Model with inputs and outputs, which gives a Model.
+        input_tensors: Tensors for the new model's inputs, in order; None makes new inputs. A placeholder, Variable or array
+            becomes an input that stands for it. For a Sequential, the tensor must not come from a layer.
 
     Returns:
-        The model. What add_loss was given to the model itself is not copied, as in Keras.
+        The model. Losses of `model.add_loss` are not copied, as in Keras.
 
     Raises:
-        ValueError: For a model that is written as a subclass, and for other numbers or kinds of input tensors.
-        NotImplementedError: For a layer without a config.
+        ValueError: The model is a subclass with its own `call`, or number or kind of the input tensors is wrong.
+        NotImplementedError: A layer has no config.
 
     Source: Keras 2.2.5 keras/models.py.
     """
@@ -64,7 +64,7 @@ def _sequential(model: Sequential, tensors: list[Any] | None) -> Sequential:
             )
         first = [layer]
     elif model.inputs:
-        # The data, or an InputLayer, may have said the shape, and the first layer not.
+        # The shape may come from the data or from an InputLayer instead of the first layer.
         first = [_input_like(model.inputs[0])._keras_history[0]]
     return Sequential([*first, *(_layer(layer) for layer in model.layers)], name=model.name)
 
@@ -91,7 +91,7 @@ def _functional(model: Model, tensors: list[Any] | None) -> Model:
 
 
 def _layer(layer: Layer) -> Layer:
-    # A model is cloned, not read from its config, in which a custom layer is a name that nobody may have registered.
+    # A model is cloned by its layers, not by its config: in a config, a custom layer is a name that may not be registered.
     return clone_model(layer) if type(layer) in (Model, Sequential) else layer.clone()  # type: ignore[arg-type]
 
 
@@ -102,7 +102,7 @@ def _input_like(x: Symbolic) -> Symbolic:
 
 
 def _tensor_for(name: str, given: object) -> Symbolic:
-    """`given` in the place of the input of that name: itself if it comes from layers, else an input that stands for it."""
+    """The tensor for the input of this name: `given` itself if it comes from layers, else an input that stands for it."""
     if isinstance(given, Symbolic) and comes_from_layers(given):
         return given
     if not isinstance(given, (Symbolic, Variable, np.ndarray)):

@@ -25,13 +25,13 @@ _KERAS1 = {
     "pickle_safe": "use_multiprocessing",
     "max_q_size": "max_queue_size",
 }
-# What counted samples in Keras 1 and counts batches now.
+# Arguments that count samples in Keras 1 and batches in Keras 2.
 _COUNTED_SAMPLES = {"samples_per_epoch", "val_samples", "nb_val_samples"}
 _POSITIONAL = 3
 
 
 def _generator_method(method: Method) -> Method:
-    """At most three positional arguments; Keras-1 names are translated, with a warning that shows the new call."""
+    """Accept at most three positional arguments, and translate names of Keras 1 with a warning that shows the new call."""
     name = method.__name__
     first = tuple(inspect.signature(method).parameters)[1 : 1 + _POSITIONAL]
 
@@ -66,17 +66,22 @@ def _translated(name: str, old: Sequence[str], args: Sequence[Any], kwargs: dict
 class GeneratorMethods:
     """The methods that take a generator, an iterator or a `keras.utils.Sequence` of batches.
 
-    Each does what the method without `_generator` does; there is one loop. Workers, threads or with
-    use_multiprocessing=True processes, prepare up to `max_queue_size` batches ahead and end with the call; 0 workers:
-    the calling thread prepares each when it is due. Results do not depend on the number of workers. A plain generator is
-    drawn by one of them; the batches of a Sequence are prepared by all. Processes get a pickle of the work, and of a
-    Sequence again after each epoch that changed it; what does not pickle, or is of the script itself, is forked.
-    timeout, which Keras does not have: the seconds to wait for one batch, of validation_data too; None waits for ever. A
-    process that is late is killed; a thread cannot be, and ends with the batch that it prepares. 0 workers cannot be timed.
+    Each does the same as the method without `_generator`, in the same loop.
+
+    Workers prepare up to `max_queue_size` batches in advance, and end with the call. They are threads, or processes with
+    use_multiprocessing=True. With workers=0 the calling thread prepares each batch when it is needed. Results do not depend on
+    the number of workers. One worker draws from a plain generator; all prepare batches of a Sequence. A process receives a
+    pickle of the work, and of a Sequence again after each epoch that changed it. Work that cannot be pickled, or that the script
+    itself defines, is forked.
+
+    `timeout` is the limit in seconds for one batch, also of validation_data; None waits without limit. Keras does not have it.
+    After the limit a process is killed; a thread cannot be killed, and ends with its batch. It needs at least one worker.
 
     Raises:
-        the generator's own errors; TimeoutError that names the batch; WorkerDiedError for a process that was killed; TypeError
-            for more than three positional arguments.
+        TimeoutError: A batch takes more than `timeout` seconds. The message names it.
+        WorkerDiedError: A worker process was killed.
+        TypeError: There are more than three positional arguments.
+        Exception: Any error of the generator.
     """
 
     def _run_fit(self, options: FitOptions) -> History:
@@ -108,17 +113,34 @@ class GeneratorMethods:
         *,
         timeout: float | None = None,
     ) -> History:
-        """`fit` on batches (x, y) or (x, y, sample_weight) as they come.
+        """`fit` on batches (x, y) or (x, y, sample_weight) of a generator.
 
         Args:
-            steps_per_epoch: Batches an epoch; None: all of a Sequence. What is left of a Sequence comes first in the next
-                epoch.
-            validation_data: A generator or Sequence, of which `validation_steps` batches are drawn each time, or arrays (x, y[,
-                weights]), taken in batches of the last training batch's size.
-            shuffle: The order of a Sequence's batches.
+            generator: A generator, an iterator or a Sequence.
+            steps_per_epoch: Batches in an epoch. None is the length of a Sequence. The next epoch begins with the batches of a
+                Sequence that were not used.
+            epochs: Index of the last epoch plus one.
+            verbose: As in `fit`.
+            callbacks: Callbacks, called in this order.
+            validation_data: A generator or Sequence, which gives `validation_steps` batches each time; or arrays (x, y) or (x,
+                y, weights), which are cut into batches of the last training batch's size.
+            validation_steps: Batches of one validation.
+            validation_freq: An int n to validate after every n-th epoch, or a list of the epochs, counted from 1.
+            class_weight: A dict from class to weight, or a list or array of weights.
+            max_queue_size: Number of batches that may wait.
+            workers: Number of workers.
+            use_multiprocessing: Whether the workers are processes instead of threads.
+            shuffle: Whether to shuffle the order of a Sequence's batches.
+            initial_epoch: Index of the first epoch.
+            timeout: Seconds to wait for one batch.
 
-        Deviations:  no val_* in epochs without validation; exactly the batches that are used are drawn; a generator that
-            ends early ends the training with a warning.
+        Returns:
+            The History of this fit.
+
+        Differences from Keras 2.2.5:
+            - An epoch without validation has no val_ entries.
+            - No batch is drawn that is not used.
+            - A generator that ends early ends the training with a warning.
         """
         check_source("fit_generator", generator)
         return self._run_fit(
@@ -154,7 +176,21 @@ class GeneratorMethods:
         *,
         timeout: float | None = None,
     ) -> float | list[float]:
-        """`evaluate` on `steps` batches, weighted by their sizes. steps=None: all of a Sequence."""
+        """`evaluate` on batches (x, y) or (x, y, sample_weight) of a generator.
+
+        Args:
+            generator: A generator, an iterator or a Sequence.
+            steps: Number of batches. None is the length of a Sequence.
+            callbacks: Callbacks, called in this order.
+            max_queue_size: Number of batches that may wait.
+            workers: Number of workers.
+            use_multiprocessing: Whether the workers are processes instead of threads.
+            verbose: 1 shows progress, 0 does not.
+            timeout: Seconds to wait for one batch.
+
+        Returns:
+            As `evaluate`: means over the samples of all batches.
+        """
         check_source("evaluate_generator", generator)
         return self._run_evaluate(
             EvaluateOptions(
@@ -182,7 +218,21 @@ class GeneratorMethods:
         *,
         timeout: float | None = None,
     ) -> Any:
-        """`predict` on `steps` batches, each x, a list of x for several inputs, or a tuple that begins with it."""
+        """`predict` on batches of a generator.
+
+        Args:
+            generator: A generator, an iterator or a Sequence. An item is x, a list of x for several inputs, or a tuple (x, ...).
+            steps: Number of batches. None is the length of a Sequence.
+            callbacks: Callbacks, called in this order.
+            max_queue_size: Number of batches that may wait.
+            workers: Number of workers.
+            use_multiprocessing: Whether the workers are processes instead of threads.
+            verbose: 1 shows progress, 0 does not.
+            timeout: Seconds to wait for one batch.
+
+        Returns:
+            As `predict`: an array, or a list for several outputs.
+        """
         check_source("predict_generator", generator)
         return self._run_predict(
             PredictOptions(

@@ -1,4 +1,4 @@
-"""GraphParts: the private names of Keras 2.2.5 for the parts of a model's graph, for scripts that walk it."""
+"""GraphParts: Keras 2.2.5's private names of the parts of a model's graph, for scripts that read them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class GraphParts:
 
     @property
     def _nodes_by_depth(self) -> dict[int, list[Node]]:
-        """The number of layers to the farthest output -> nodes."""
+        """A dict from the number of layers to the farthest output, to the nodes at this depth."""
         return {depth: list(nodes) for depth, nodes in enumerate(reversed(self._graph.by_depth))}
 
     @property
@@ -50,7 +50,7 @@ class GraphParts:
 
     @property
     def _network_nodes(self) -> set[str]:
-        """Keras's name of each node in this graph: layer's name, "_ib-", number of the call."""
+        """The name of each node in this graph, as in Keras: the layer's name, "_ib-", the number of the call."""
         return {f"{node.layer.name}_ib-{node.layer._inbound_nodes.index(node)}" for node in self._graph.nodes}
 
     @property

@@ -14,15 +14,20 @@ from lamella.models.own_call import OwnCall
 
 @register("layers")
 class Model(OwnCall, self_contained=True):
-    """The layers between `inputs` and `outputs`; see Network for the graph, Trainable for fit and its kin.
+    """The layers between `inputs` and `outputs`. See Network for the graph, and Trainable for fit, evaluate and predict.
 
-    A subclass may leave inputs and outputs out and define `call`; see OwnCall.
+    A subclass may define `call` instead of passing inputs and outputs; see OwnCall.
 
     Args:
-        inputs, outputs: A symbolic tensor, or a list of them. `input` and `output` are Keras 1's names.
+        inputs: A symbolic tensor, or a list of them.
+        outputs: A symbolic tensor, or a list of them.
+        name: Name of the model; None for a default name.
+        trainable: Whether the weights of its layers are trained.
+        input: The name of `inputs` in Keras 1.
+        output: The name of `outputs` in Keras 1.
 
     Raises:
-        TypeError: One of inputs and outputs is missing, or both, for Model itself.
+        TypeError: inputs or outputs is missing. A subclass with its own `call` may leave out both.
     """
 
     def __init__(
@@ -51,5 +56,5 @@ class Model(OwnCall, self_contained=True):
 
 
 def _as_protocols(model: Model) -> tuple[TrainableModel, SavedModel]:
-    """For mypy: what `training` and `saving` ask of a model is there."""
+    """For mypy: checks that a model has what `training` and `saving` need."""
     return model, model

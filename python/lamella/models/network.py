@@ -38,24 +38,25 @@ T = TypeVar("T")
 
 
 class Network(GraphParts, Stored, Layer, self_contained=True):
-    """The layers between `inputs` and `outputs`, run in order by a plan made once.
+    """The layers between `inputs` and `outputs`, which run in the order of a plan that is made once.
 
     Args:
-        inputs, outputs: A symbolic tensor, or a list of them.
+        inputs: A symbolic tensor, or a list of them.
+        outputs: A symbolic tensor, or a list of them.
 
     Raises:
-        ValueError: For outputs that no layer made or that need more than `inputs`, and for names used twice.
+        ValueError: An output does not come from a layer, or depends on more than `inputs`; or two layers have the same name.
     """
 
     first_node = 1
     _traced: Graph | None = None
     _plan: Plan | None = None
-    # Symbolic tensors that add_loss was given, and their values of the last run.
+    # Symbolic tensors of add_loss, and their values in the last run.
     _loss_tensors: tuple[Symbolic, ...] = ()
     _loss_values: RunLosses
-    # The inputs that hold a value, by their places in `inputs`.
+    # The inputs that have their own value, by their indices in `inputs`.
     _held: Mapping[int, Array | Variable] = {}
-    # What summary() says of a model that is not built.
+    # The error of summary() for a model that is not built.
     unbuilt_message = (
         "This model has never been called, thus its weights have not yet been created, so no summary can be displayed. "
         "Build the model first (e.g. by calling it on some data)."
@@ -86,18 +87,19 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         self.built = True
 
     def __del__(self, empty: Callable[[], object] = empty_pool) -> None:
-        # What its steps left in the pool fits no other model's. As an argument, it is there while the interpreter ends, too.
+        # Blocks of its steps in the pool have other sizes than those of other models. `empty` is an argument, because globals
+        # may be gone while the interpreter ends.
         empty()
 
     def __copy__(self) -> Any:
-        """Independent, as deepcopy: a model that shares layers with another cannot be trained on its own."""
+        """A deep copy: a model that shares layers with another cannot be trained independently."""
         return copy.deepcopy(self)
 
     # The graph -------------------------------------------------------------------------------------------
 
     @property
     def _graph(self) -> Graph:
-        # Traced when first asked for: a Sequential gets new ends with each layer added.
+        # Traced at the first use: each layer that is added to a Sequential changes its outputs.
         if self._traced is None:
             self._traced = trace(self.inputs, self.outputs)
         return self._traced
@@ -116,12 +118,12 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
 
     @property
     def input_shapes(self) -> list[Shape]:
-        """With the batch; None is free."""
+        """The shapes of the inputs, the batch axis included; None allows any length."""
         return [x.shape for x in self.inputs]
 
     @property
     def input_dtypes(self) -> list[str]:
-        """What arrays are converted to: floatx, or what the Input says; an integer one stays integer."""
+        """The dtypes to which the inputs' arrays are converted: floatx, or the dtype of the Input."""
         return [x.dtype for x in self.inputs]
 
     @property
@@ -137,7 +139,15 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return self.output_shapes[0] if len(self.outputs) == 1 else self.output_shapes
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """By name, or by place in `layers`, which wins if both are given. Raises ValueError if there is none."""
+        """A layer, by name or by index.
+
+        Args:
+            name: Name of the layer.
+            index: Index in `layers`; it is used if both are given.
+
+        Raises:
+            ValueError: There is no such layer, or neither is given.
+        """
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers.")
@@ -152,12 +162,15 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
     # Running ---------------------------------------------------------------------------------------------
 
     def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
-        """One value per output, in order.
+        """Run the plan.
 
         Args:
-            inputs: One array per input that is fed, in order, of floatx or the input's dtype.
+            inputs: An array for each input that needs values, of floatx or the input's dtype.
             training: The learning phase.
-            updates: Gets the new values of the layers' state; the caller applies them. None: no state moves.
+            updates: Collects the new values of the layers' states, which the caller applies. With None no state changes.
+
+        Returns:
+            A value for each output.
         """
         plan = self._plan if self.trainable else self._planned(frozen=True)
         if plan is None:
@@ -171,7 +184,14 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return self._without_losses(values) if self._loss_tensors else values
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
-        """As `run` in inference, with the output of each layer that is called once and has one output, by its name."""
+        """Run the plan in the inference phase.
+
+        Args:
+            inputs: As in `run`.
+
+        Returns:
+            A dict from the name of each layer that is called once and has one output, to this output.
+        """
         nodes = self._graph.nodes
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
@@ -193,10 +213,15 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
             losses.values.clear()
 
     def build_from(self, inputs: Sequence[Value]) -> None:
-        """Give a model that has waited for data its input shape; a graph has one already."""
+        """Build a model without input shape from the shapes of data. A graph has its shapes already."""
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
-        """As a part of another graph, or on arrays."""
+        """Run the model as a layer of another model, or on arrays.
+
+        Args:
+            inputs: An array or Tensor, or a list of them.
+            training: The learning phase; None for the current one.
+        """
         return self._call(inputs, training, frozen=not self.trainable)
 
     def call_frozen(self, inputs: Value, training: bool | None = None) -> Value:
@@ -215,7 +240,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
-        """As a part of another graph that hands masks on: outputs and their masks."""
+        """Run the model as a layer of a model with masks. Returns the outputs and their masks."""
         listed = isinstance(inputs, list)
         plan = self._planned(frozen=frozen or not self.trainable, masked=True)
         assert isinstance(plan, MaskedPlan)
@@ -260,7 +285,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         ]
         found = masks_of_nodes(self._graph.nodes, dict(zip(self.inputs, places, strict=True)))
         made = [found[x] for x in self.outputs]
-        # A mask that comes out as it went in needs no network.
+        # For an output that is an input, the mask is that of the input.
         straight = {place: mask for place, mask in zip(places, masks) if place is not None}
         wanted = list(dict.fromkeys(mask for mask in made if mask is not None and mask not in straight))
         if wanted:
@@ -270,14 +295,14 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return [None if mask is None else straight[mask] for mask in made]
 
     def run_internal_graph(self, inputs: Any, masks: Any = None) -> tuple[list[Value], list[Any], list[Shape]]:
-        """What the layers between inputs and outputs make of these inputs, in the phase of the moment.
+        """Run the layers on other inputs, in the current learning phase.
 
         Args:
             inputs: An array or symbolic tensor, or a list of them.
             masks: Their masks in the same form; None for none.
 
         Returns:
-            The outputs, their masks (None where there is none) and their shapes, a list each.
+            Three lists: the outputs, their masks (None without a mask) and their shapes.
 
         Source: Keras 2.2.5 keras/engine/network.py.
         """
@@ -326,23 +351,23 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
 
     @property
     def stateful(self) -> bool:  # type: ignore[override]  # the layers' own: there is nothing to set
-        """True if a layer carries something over from batch to batch."""
+        """Whether a layer keeps a state from batch to batch."""
         return any(layer.stateful for layer in self.layers)
 
     def reset_states(self) -> None:
-        """Let the stateful layers forget what they carry over."""
+        """Reset the states of stateful layers."""
         for layer in self.layers:
             if layer.stateful and hasattr(layer, "reset_states"):
                 layer.reset_states()
 
     @property
     def uses_learning_phase(self) -> bool:
-        """True if training and inference differ: not where each call that knows the phase has it fixed."""
+        """Whether training and inference differ. They do not if every call that depends on the phase has a fixed phase."""
         return any(node.training is None and node.layer.uses_learning_phase for node in self._graph.nodes)
 
     @property
     def updates(self) -> list[Update]:
-        """Of the layers' calls in this graph, see Layer.updates; empty where the model is frozen, unless it is stateful."""
+        """The updates of the layers' calls in this graph, see Layer.updates. A frozen model has only those of stateful layers."""
         if not (self.trainable or self.stateful):
             return []
         return [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
@@ -352,7 +377,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
 
     @property
     def state_updates(self) -> list[Update]:
-        """Those of stateful layers, which take effect in predict and evaluate, too."""
+        """The updates of stateful layers, which also happen in predict and evaluate."""
         nodes = [node for node in self._graph.nodes if node.inputs and node.layer.stateful]
         return [update for node in nodes for update in node.layer.updates_of(node)]
 
@@ -373,9 +398,12 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return self.trainable_weights
 
     def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
-        """The trainable variables that the loss can depend on, where these of the outputs have one.
+        """The trainable variables on which the loss of some outputs can depend.
 
-        Left out are those of layers which only other outputs need, unless a regularizer or add_loss may reach them.
+        Variables of layers that only other outputs use are not among them, unless a regularizer or add_loss may use them.
+
+        Args:
+            outputs: Indices of the outputs that have a loss.
         """
         if len(outputs) == len(self.outputs):
             return self.trainable_variables
@@ -386,7 +414,11 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         return [v for v in self.trainable_variables if id(v) in wanted]
 
     def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
-        """Those of `variables_behind` that only an add_loss in some layer's call can reach: without it they have no gradient."""
+        """Those of `variables_behind` that get a gradient only if a layer calls add_loss in its `call`.
+
+        Args:
+            outputs: Indices of the outputs that have a loss.
+        """
         if len(outputs) == len(self.outputs):
             return []
         wanted, apart = self._behind(outputs)
@@ -397,30 +429,35 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         ]
 
     def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
-        """The id of each trainable weight of the layers that these outputs and add_loss's tensors need; the other layers."""
+        """The ids of the trainable weights of layers on which these outputs and the tensors of add_loss depend; other layers."""
         reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
         read = [inner for layer in reached for inner in layer.layers_read]
         wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
         return wanted, [layer for layer in self.layers if layer not in reached]
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:
-        """As a layer's: of all layers, those made to be trained; then the others of all layers."""
+        """The weights of all layers that were made trainable, and the other weights of all layers."""
         kinds = [layer.weights_by_kind() for layer in self.layers]
         return [w for trained, _ in kinds for w in trained], [w for _, others in kinds for w in others]
 
     def _by_layer(self) -> list[Variable]:
-        """The order of get_weights and set_weights: layer by layer."""
+        """The weights in the order of get_weights and set_weights: layer by layer."""
         return [w for layer in self.layers for kind in layer.weights_by_kind() for w in kind]
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
-        """Add to the loss, before compile: a scalar of the graph, such as K.mean(...) of its tensors, or a function without
-        arguments; both are evaluated in each step.
+        """Add losses, before compile. They are evaluated in each step.
 
-        As in Keras 2, no file holds it, and weights that only it needs are not trained, as they are not the model's.
+        As in Keras 2, they are not saved, and weights on which only they depend are not trained: these are not weights of the
+        model.
+
+        Args:
+            losses: A loss or a list of losses. A loss is a scalar tensor of the graph, such as K.mean(...), or a function
+                without arguments.
+            inputs: Ignored; Keras has it.
 
         Raises:
-            ValueError: For a tensor that is no scalar, or that needs more than the model's inputs.
-            RuntimeError: For one that comes after the model has become a part of another.
+            ValueError: A tensor is not a scalar, or depends on more than the model's inputs.
+            RuntimeError: The model was already called as a layer of another model.
         """
         listed = losses if isinstance(losses, (list, tuple)) else [losses]
         tensors = [loss for loss in listed if isinstance(loss, Symbolic)]
@@ -433,12 +470,12 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
         if tensors:
             if not self._loss_tensors:
-                self._loss_values = RunLosses()  # for life: a compiled model holds it
+                self._loss_values = RunLosses()  # never replaced: a compiled model refers to it
             self._loss_tensors += tuple(tensors)
             self._plans, self._plan = {}, None
 
     def _without_losses(self, values: list[Value]) -> list[Value]:
-        """The outputs' values alone; those of add_loss's tensors, which stand after them, are kept for `penalties`."""
+        """The values of the outputs. The values of add_loss's tensors, which follow them, are stored for `penalties`."""
         count = len(self.outputs)
         self._loss_values.values += values[count:]
         del values[count:]
@@ -448,13 +485,13 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
 
     @property
     def penalties(self) -> list[Callable[[], Value]]:
-        """Regularizers of weights and outputs, add_loss's tensors, and what layers passed to it in the last run."""
+        """Functions that give the penalties: regularizers, tensors of add_loss, and losses that layers added in the last run."""
         fixed = [penalty for layer in self.layers for penalty in layer.penalties]
         return fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
 
     def _collected(self, *, nested: bool) -> list[RunLosses]:
-        """The lists that fill in a run: of layers that may call add_loss, which are a user's and ours with an activity
-        regularizer, and of the tensors that add_loss was given.
+        """The lists of losses that a run fills: of custom layers, of layers with an activity regularizer, and of the tensors of
+        add_loss.
         """
         own = [self._loss_values] if self._loss_tensors else []
         return own + _losses_of_calls(self.layers, nested=nested)
@@ -467,7 +504,16 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         positions: Sequence[float] | None = None,
         print_fn: Callable[[str], object] | None = None,
     ) -> None:
-        """Print name, output shape and parameters of each layer. Raises ValueError before the model is built."""
+        """Print name, output shape and number of parameters of each layer.
+
+        Args:
+            line_length: Characters of a line.
+            positions: Ends of the columns, as fractions of the line or in characters.
+            print_fn: Function that is called with each line; None for print.
+
+        Raises:
+            ValueError: The model is not built.
+        """
         if not self.built:
             raise ValueError(self.unbuilt_message)
         warn_if_stale = getattr(self, "warn_if_stale", None)
@@ -484,7 +530,7 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
 
 
 def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[RunLosses]:
-    """What these layers' calls may pass to add_loss. nested: of models among them, too."""
+    """The lists of losses that calls of these layers may fill. `nested`: also those of models among them."""
     found: list[RunLosses] = []
     for layer in (member for outer in layers for member in outer.members()):
         if isinstance(layer, Network):

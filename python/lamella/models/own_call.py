@@ -1,4 +1,4 @@
-"""OwnCall: models whose class says in `call` how its layers are connected."""
+"""OwnCall: models whose class defines in `call` how the layers are connected."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from lamella.models.trainable import Trainable
 
 
 class OwnCall(Trainable, Network, self_contained=True):
-    """A network that has inputs and outputs, or a subclass that has layers as attributes and a `call`.
+    """A network with inputs and outputs, or a subclass with layers as attributes and its own `call`.
 
-    Such a subclass is built when it gets its first batch, or by build(): `call` runs once, on symbolic tensors named
-    input_1, input_2 ..., and what it returns is the model's outputs output_1, output_2 ... From then on the model is the graph
-    that `call` made. `call(inputs)` may have the arguments `training` and `mask`; both are None when the graph is made, so that
-    layers and K.in_train_phase follow the phase of each run.
+    Such a subclass is built with its first batch or by build(). `call` runs once, on symbolic tensors with the names input_1,
+    input_2, ...; it returns the model's outputs output_1, output_2, ... After that the model is the graph that `call` made.
+    `call(inputs)` may have the arguments `training` and `mask`. Both are None while the graph is made, so that layers and
+    K.in_train_phase depend on the phase of each run.
 
-    Layers are tracked in order of assignment. Deviation from Keras 2.2.5: also in lists, tuples and dicts of an attribute.
+    Layers are tracked in the order of assignment.
 
-    Source: Keras 2.2.5 keras/engine/network.py, keras/engine/training.py.
+    Source: Keras 2.2.5 keras/engine/network.py, keras/engine/training.py. Here layers in lists, tuples and dicts are tracked too.
     """
 
-    # Whether inputs and outputs made this model; False where its class has a `call` of its own.
+    # Whether the model was made from inputs and outputs; False if its class has its own `call`.
     _is_graph_network = True
 
     def _wait_for_inputs(self, name: str | None, trainable: bool) -> None:
-        """The constructor of a model that `call` connects."""
+        """The constructor of a model with its own `call`."""
         Layer.__init__(self, name=name, trainable=trainable)
         self._is_graph_network = False
         self.inputs, self.outputs = [], []
@@ -55,18 +55,21 @@ class OwnCall(Trainable, Network, self_contained=True):
     def layers(self) -> list[Layer]:
         if self._is_graph_network:
             return super().layers
-        # Names that the class itself knows are not the user's: metrics may be layers, too.
+        # Attributes of the class itself are not the user's layers: metrics may be layers too.
         held = layers_in([value for name, value in vars(self).items() if not hasattr(OwnCall, name)])
         return [layer for layer in dict.fromkeys(held) if isinstance(layer, Layer)]
 
     # Building --------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the graph, and with it the weights, for inputs of this shape, the batch first, or of a list of such shapes.
+        """Make the graph and the weights.
+
+        Args:
+            input_shape: Shape of the input, the batch axis included, or a list of shapes.
 
         Raises:
-            ValueError: Without a shape.
-            TypeError: `call` returns something else than tensors made of its inputs.
+            ValueError: There is no shape.
+            TypeError: `call` returns something that is not a tensor computed from its inputs.
         """
         if self._is_graph_network or self.built:
             return
@@ -75,7 +78,7 @@ class OwnCall(Trainable, Network, self_contained=True):
         self._connect_call([as_shape(s) for s in (input_shape if isinstance(input_shape, list) else [input_shape])])
 
     def build_from(self, inputs: Sequence[Value]) -> None:
-        """`build` with the shapes of the data."""
+        """Call `build` with the shapes of data."""
         if not self._is_graph_network:
             self._connect_call([(None, *np.shape(x)[1:]) for x in inputs])
 
@@ -135,20 +138,24 @@ class OwnCall(Trainable, Network, self_contained=True):
         came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
         cls: type = type(self)
         if came and takes_mask(cls):
-            # The graph was made without one.
+            # The graph was made without a mask.
             outputs = self(inputs, mask=mask, **({"training": training} if takes_training(cls) else {}))
         else:
             outputs = super().call_masked(inputs, mask, training, frozen=frozen)[0]
         return outputs, self.compute_mask(inputs, mask)
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
-        """As a network's; of a model with a `call` of its own None, unless its class says otherwise."""
+        """The mask of a network's outputs. For a model with its own `call` it is None, unless its class overrides this."""
         return super().compute_mask(inputs, mask) if self._is_graph_network else None
 
     # Description -----------------------------------------------------------------------------------------
 
     def get_config(self) -> Config:
-        """Raises NotImplementedError for a model with a `call` of its own, which is code: save_weights saves its weights."""
+        """The config of a network.
+
+        Raises:
+            NotImplementedError: The model has its own `call`, which is code; save_weights can save its weights.
+        """
         if not self._is_graph_network:
             raise NotImplementedError(
                 f"Model '{self.name}': the architecture of {type(self).__name__}, a subclass with a call() of its own, is code "
@@ -158,7 +165,7 @@ class OwnCall(Trainable, Network, self_contained=True):
 
 
 class _OwnMasks(Plan):
-    """A plan whose outputs have the masks that the model's own compute_mask gives them."""
+    """A plan whose outputs get their masks from the model's own compute_mask."""
 
     def __init__(self, model: OwnCall, plan: MaskedPlan) -> None:
         self.model, self.plan = model, plan

@@ -23,9 +23,19 @@ from lamella.models.network import Network
 
 @register("layers")
 class Sequential(Model, self_contained=True):
-    """Layers one after the other.
+    """Layers, one after the other.
 
-    Without an input shape in the first layer the model waits, unbuilt, for `build(input_shape)` or for data.
+    If the first layer has no input shape, the model is built by `build(input_shape)` or with the first data.
+
+    Args:
+        layers: The layers; `add` adds more.
+        name: Name of the model; None for a default name.
+
+    Raises:
+        TypeError: As in `add`.
+        ValueError: As in `add`.
+
+    Source: Keras 2.2.5.
     """
 
     unbuilt_message = (
@@ -48,7 +58,7 @@ class Sequential(Model, self_contained=True):
 
     @property
     def model(self) -> Sequential:
-        """This model itself, with a warning: Keras 2.2.5 keeps the name for scripts of older releases."""
+        """The model itself, with a warning: Keras 2.2.5 has this name for scripts of older releases."""
         warn(
             "`Sequential.model` is deprecated. `Sequential` is a subclass of `Model`, you can just use your `Sequential` "
             "instance directly.",
@@ -57,11 +67,14 @@ class Sequential(Model, self_contained=True):
         return self
 
     def add(self, layer: Layer) -> None:
-        """Put `layer` on top; a compiled model then trains all layers there are, with a new state of its optimizer.
+        """Add a layer at the end. A compiled model then trains all layers, and its optimizer starts with a new state.
+
+        Args:
+            layer: The layer.
 
         Raises:
-            TypeError: For what is no layer or has several outputs.
-            ValueError: A layer of this name is there already.
+            TypeError: It is not a layer, or it has several outputs.
+            ValueError: The model already has a layer of this name.
         """
         if not isinstance(layer, Layer):
             raise TypeError(f"The added layer must be an instance of class Layer. Found: {layer}")
@@ -80,12 +93,12 @@ class Sequential(Model, self_contained=True):
         self.prepared_steps = None
 
     def pop(self) -> None:
-        """Take the top layer off; a compiled model then trains those that are left, with a new state of its optimizer.
+        """Remove the last layer. A compiled model then trains the others, and its optimizer starts with a new state.
+
+        In Keras 2.2.5, fit continues with the layers of compile.
 
         Raises:
-            TypeError: If there is none.
-
-        Deviation from Keras 2.2.5, whose fit continues with the layers of compile.
+            TypeError: There is no layer.
         """
         if not self._stack:
             raise TypeError("There are no layers in the model.")
@@ -100,7 +113,14 @@ class Sequential(Model, self_contained=True):
             del self._inbound_nodes[: self.first_node]
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights for inputs of this shape, the batch first."""
+        """Make the weights.
+
+        Args:
+            input_shape: Shape of the input, the batch axis included.
+
+        Raises:
+            ValueError: There is no shape, or no layer.
+        """
         if self.built:
             return
         if input_shape is None or not self._stack:
@@ -110,7 +130,14 @@ class Sequential(Model, self_contained=True):
             self._connect_top(layer)
 
     def build_from(self, inputs: Sequence[Value]) -> None:
-        """`build` with the shape of the data. Raises ValueError for more than one array."""
+        """Call `build` with the shape of data.
+
+        Args:
+            inputs: One array.
+
+        Raises:
+            ValueError: There is more than one array.
+        """
         if len(inputs) != 1:
             raise ValueError(f"Model '{self.name}': a Sequential takes 1 array, got {len(inputs)}")
         self.build((None, *inputs[0].shape[1:]))
@@ -126,7 +153,16 @@ class Sequential(Model, self_contained=True):
         self._set_ends(self._tensors[:1], [y])
 
     def predict_proba(self, x: Any, batch_size: int = 32, verbose: int | str = 0) -> NDArray[Any]:
-        """`predict` under the name that classifiers use. Warns of values that are no probabilities."""
+        """`predict` for classifiers. It warns if the outputs are not probabilities.
+
+        Args:
+            x: As in `predict`.
+            batch_size: Samples in a batch.
+            verbose: As in `predict`.
+
+        Returns:
+            The outputs.
+        """
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.min() < 0.0 or scores.max() > 1.0:
             warn(
@@ -136,7 +172,16 @@ class Sequential(Model, self_contained=True):
         return scores
 
     def predict_classes(self, x: Any, batch_size: int = 32, verbose: int | str = 0) -> NDArray[Any]:
-        """Index of the largest output, or for a single output whether it is above 0.5: int [N] or [N, 1]."""
+        """The predicted classes.
+
+        Args:
+            x: As in `predict`.
+            batch_size: Samples in a batch.
+            verbose: As in `predict`.
+
+        Returns:
+            The index of the largest output, int [N]; or whether a single output is above 0.5, int [N, 1].
+        """
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
         if scores.shape[-1] > 1:
             return np.asarray(scores.argmax(axis=-1))
@@ -151,7 +196,12 @@ class Sequential(Model, self_contained=True):
 
     @classmethod
     def from_config(cls, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """Also accepts the bare list of layers that Keras before 2.2 wrote."""
+        """The model of a config.
+
+        Args:
+            config: As get_config returns it, or only a list of layers, as Keras before 2.2 wrote.
+            custom_objects: Classes and functions by name.
+        """
         if isinstance(config, list):
             config = {"layers": config}
         model = cls(name=config.get("name"))
@@ -164,7 +214,7 @@ class Sequential(Model, self_contained=True):
 
 
 def _input_of(layer: Layer) -> tuple[Shape, str] | None:
-    """(shape, dtype) of the input that a first layer asks for."""
+    """The shape and dtype of the input that a first layer declares."""
     if isinstance(layer, Network) and layer.inputs:
         return layer.inputs[0].shape, layer.inputs[0].dtype
     if layer.batch_input_shape is not None:

@@ -1,4 +1,4 @@
-"""Stored: how a model goes to files and comes back; each method hands over to `saving`."""
+"""Stored: the methods of a model for files. Each one calls `saving`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ class Stored:
     trained_by: Holder | None
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-        """See `save_model`."""
+        """Save the model, see `save_model`."""
         save_model(self, filepath, overwrite, include_optimizer)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
-        """The weights alone, layer by layer.
+        """Save only the weights.
 
         Args:
-            filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or
-                h5py.Group.
-            overwrite: False asks on the terminal before a file is replaced.
+            filepath: A path as str, bytes or Path, of which the suffix `.safetensors` chooses the format, else HDF5; or a file
+                open for writing bytes; or an h5py.File or h5py.Group.
+            overwrite: Whether an existing file is replaced without a question on the terminal.
 
         Raises:
-            FileExistsError: Without a terminal to ask on.
-            OSError: Naming the path, and the old file is whole then.
-            RuntimeError: While another thread trains the model.
+            FileExistsError: overwrite is False, the file exists, and there is no terminal.
+            OSError: The file cannot be written. The message names the path, and an existing file is unchanged.
+            RuntimeError: Another thread trains the model.
         """
-        from lamella import saving  # loaded with the first file
+        from lamella import saving  # imported late: it loads with the first file
 
         with Exclusive(self):
             saving.save_weights(cast(SavedModel, self), filepath, overwrite)
@@ -49,27 +49,26 @@ class Stored:
         *,
         timeout: float | None = None,
     ) -> None:
-        """Set the weights from a file of weights or of a whole model; all of them or, where an error is raised, none.
+        """Set the weights from a file of weights or of a model. After an error no weight is changed.
 
-        What is frozen, now or when the file was written, does not matter: inside a nested model lamella's files say which
-        weight is which, and in files of Keras the weights' names do.
+        It does not matter which weights are frozen, or were frozen when the file was written. Files of lamella identify the
+        weights inside a nested model; in files of Keras their names do.
 
         Args:
-            by_name: Layers of the same name instead of layers in the same place; a warning names those of the model that are
-                not in the file. Inside a nested model then weights of the same names, if all are there.
-            skip_mismatch: Warn of a layer that does not fit instead of raising; here without by_name, too, where Keras 2.2.5
-                ignores it.
-            reshape: Weights of another shape and the same size are reshaped; Keras 2.2.5 says so and does it for convolutions
-                only.
+            filepath: A path as str, bytes or Path; or a file open for reading bytes; or an h5py.File or h5py.Group.
+            by_name: Whether to match layers by name instead of by place. A warning names the layers that are not in the file.
+                The weights inside a nested model are matched by name too, if the file has all of them.
+            skip_mismatch: Whether a layer that does not fit is skipped with a warning. Keras 2.2.5 uses it only with by_name.
+            reshape: Whether weights of another shape but the same size are reshaped. Keras 2.2.5 does so only for convolutions.
             timeout: As in `load_model`.
 
         Raises:
-            ModelFileError: For a damaged file.
-            ValueError: In Keras's words, with the file's and the model's shapes, and where it cannot be known which weight of a
-                nested model is which, or which layer of a `.weights.h5`.
+            ModelFileError: The file is damaged.
+            ValueError: The weights do not fit (with the message of Keras, and both sides' shapes); or the weights of a nested
+                model, or the layers of a `.weights.h5`, cannot be identified.
 
-        Deviation from Keras 2.2.5: it takes the weights of a nested model in the order of the file, which depends on what was
-            frozen, and so exchanges weights of the same shape.
+        Source: Keras 2.2.5, which takes the weights of a nested model in the order of the file. This order depends on which
+            were frozen, so Keras may exchange weights of the same shape.
         """
         from lamella import saving
 
@@ -81,30 +80,43 @@ class Stored:
             saving.load_weights(cast(SavedModel, self), filepath, by_name, skip_mismatch, reshape, timeout=timeout)
 
     def to_json(self, **kwargs: Any) -> str:
-        """Architecture without weights; kwargs go to json.dumps."""
+        """The architecture as JSON, without weights.
+
+        Args:
+            **kwargs: The arguments of json.dumps.
+        """
         return architecture.to_json(self, **kwargs)
 
     def to_yaml(self, **kwargs: Any) -> str:
-        """What `to_json` says, as YAML of plain data; kwargs go to yaml.safe_dump. Raises ImportError naming the extra."""
+        """The architecture as YAML of plain data, without weights.
+
+        Args:
+            **kwargs: The arguments of yaml.safe_dump.
+
+        Raises:
+            ImportError: PyYAML is not installed. The message names the extra.
+        """
         return architecture.to_yaml(self, **kwargs)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """Description, weights, and what training needs to go on, in one file.
+    """Save a model in one file: its description, its weights, and the state with which training continues.
 
     Args:
-        filepath: str, bytes or Path, `.safetensors` or else HDF5; a file open for writing bytes; an h5py.File or h5py.Group.
-        overwrite: False asks on the terminal before a file is replaced.
-        include_optimizer: Also how the model was compiled, and the optimizer's state.
+        model: The model.
+        filepath: A path as str, bytes or Path, of which the suffix `.safetensors` chooses the format, else HDF5; or a file
+            open for writing bytes; or an h5py.File or h5py.Group.
+        overwrite: Whether an existing file is replaced without a question on the terminal.
+        include_optimizer: Whether to save the arguments of compile and the states of optimizer and callbacks.
 
     Raises:
-        FileExistsError: Without a terminal to ask on.
-        OSError: Naming the path, and the old file is whole then.
-        TypeError: For a config that is no JSON.
-        RuntimeError: While another thread trains the model.
+        FileExistsError: overwrite is False, the file exists, and there is no terminal.
+        OSError: The file cannot be written. The message names the path, and an existing file is unchanged.
+        TypeError: A config cannot be expressed in JSON.
+        RuntimeError: Another thread trains the model.
 
-    Deviation from Keras 2.2.5: the file is written beside and renamed, and ends with a checksum that Keras reads past. With
-    the optimizer's state goes the state of callbacks, see load_model, in an attribute and a group `lamella_state`.
+    Source: Keras 2.2.5. Here the file is written under another name and then renamed, and ends with a checksum that Keras
+    ignores. The state of callbacks, see load_model, is in an attribute and a group `lamella_state`.
     """
     from lamella import saving
 
@@ -119,23 +131,24 @@ def load_model(
     *,
     timeout: float | None = None,
 ) -> Any:
-    """The model that `save_model`, or real Keras, wrote.
+    """Load a model that `save_model` or Keras wrote.
 
-    It trains on as if it had not stopped: fit(initial_epoch=n), where n epochs had ended, gives each callback the state that
-    one of the same class and arguments had when the file was written (wait, best, best weights ...), and does what those after
-    ModelCheckpoint in the list were yet to do at that epoch's end. In Keras they begin afresh, as they do here
-    with other arguments, in a fit from epoch 0, in every later one, and once the model is compiled again.
+    Its training continues as if it had not been interrupted. If n epochs had ended, fit(initial_epoch=n) gives each callback
+    the state (wait, best, best weights, ...) that a callback of the same class and arguments had when the file was written. It
+    also calls on_epoch_end of the callbacks after ModelCheckpoint in the list, which had not run yet. Callbacks start without
+    state, as in Keras, if their arguments differ, in a fit from epoch 0, in every later fit, and after the model is compiled
+    again.
 
     Args:
-        filepath: str, bytes or Path; a file open for reading bytes; an h5py.File or h5py.Group.
-        custom_objects: Classes and functions of your own by name.
-        compile: Also compile, and give the optimizer its state.
-        timeout: Seconds; HDF5 then reads the file in a process of its own. lamella's files carry a checksum, but a file from
-            elsewhere may be damaged or made so that HDF5 crashes or never returns. Lamella's own argument.
+        filepath: A path as str, bytes or Path; or a file open for reading bytes; or an h5py.File or h5py.Group.
+        custom_objects: Custom classes and functions by name.
+        compile: Whether to compile the model and restore the optimizer's state.
+        timeout: Limit in seconds, with which HDF5 reads the file in an isolated process. Files of lamella have a checksum, but
+            other files may be damaged, or made so that HDF5 crashes or never returns. Not in Keras.
 
     Raises:
-        ModelFileError: For a damaged file.
-        ValueError: "Unknown layer: Foo" for a class that is not registered.
+        ModelFileError: The file is damaged.
+        ValueError: A class is not registered ("Unknown layer: Foo").
     """
     from lamella import saving
 

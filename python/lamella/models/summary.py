@@ -1,4 +1,4 @@
-"""The table that `model.summary()` prints, column by column as Keras 2.2.5 lays it out."""
+"""The table that `model.summary()` prints, in the layout of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ def print_summary(
     positions: Sequence[float] | None = None,
     print_fn: Callable[[str], object] | None = None,
 ) -> None:
-    """positions: ends of the columns, as shares of the line or in characters."""
+    """Print name, output shape and number of parameters of each layer.
+
+    Args:
+        model: The model.
+        line_length: Characters of a line; None for 65, or 98 with the column of connections.
+        positions: Ends of the columns, as fractions of the line or in characters.
+        print_fn: Function that is called with each line; None for print.
+
+    Source: Keras 2.2.5.
+    """
     say = print_fn or print
     chain = is_chain(model)
     width = line_length or (65 if chain else 98)
@@ -48,7 +57,7 @@ def print_summary(
 
 
 def is_chain(model: Network) -> bool:
-    """True if every layer is called once, on the one before it."""
+    """Whether every layer is called once, on the output of the layer before it."""
     if type(model).__name__ == "Sequential":
         return True
     nodes = [node for level in model._graph.by_depth for node in level]

@@ -1,4 +1,4 @@
-"""Trainable: compile, fit, evaluate, predict for a network; each method hands over to `training`."""
+"""Trainable: compile, fit, evaluate and predict. Each method calls `training`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lamella.training.objective import Objective
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions, takes
 from lamella.training.step import Steps
 
-# Arrays, lists or dicts of them: what Keras takes is checked in `data`.
+# An array, or a list or dict of arrays. `data` checks them.
 Arrays = Any
 Options = TypeVar("Options", FitOptions, EvaluateOptions, PredictOptions)
 
@@ -55,21 +55,26 @@ class Trainable(GeneratorMethods):
         weighted_metrics: Any = None,
         target_tensors: None = None,
     ) -> None:
-        """Choose how to train; the weights that are trainable now are the ones that are trained.
+        """Set optimizer, losses and metrics. fit trains the weights that are trainable at this moment.
 
         Args:
-            optimizer: name, config or instance.
-            loss: name, function, or list or dict of them by output.
-            metrics, weighted_metrics: list for every output, or dict by output; 'acc' fits loss and output.
-            loss_weights: list or dict of numbers, or of scalars of K.variable, whose values count when a batch is due.
-            sample_weight_mode: None or "temporal".
+            optimizer: A name, a config, or an optimizer.
+            loss: A name, a function or an object; or a list or dict of them, one for each output.
+            metrics: A list for every output, or a dict by output. 'acc' stands for the accuracy that fits the loss and output.
+            loss_weights: A list or dict of numbers, one for each output. A scalar of K.variable counts with its value at the
+                time of each batch.
+            sample_weight_mode: None, or "temporal" for weights [N, T]; or a list or dict of them.
+            weighted_metrics: Metrics to which sample weights apply, in the form of `metrics`.
+            target_tensors: Must be None: y is passed to fit.
 
         Raises:
-            ValueError or TypeError: In Keras's own words.
-            RuntimeError: While the model is trained, from a callback, say, until its on_train_end. The model is then as it was.
+            TypeError: An argument has a wrong type. The message is that of Keras if it has one.
+            ValueError: An argument does not fit the model. The message is that of Keras if it has one.
+            RuntimeError: The model is being trained, for example if a callback before its on_train_end calls compile. The model
+                is unchanged.
 
-        Deviation:  Keras goes on with the old optimizer, losses and weights until `fit` has returned, without a word, and
-            takes the new ones from the next batch on in `fit_generator`.
+        Source: Keras 2.2.5. There `fit` continues silently with the old optimizer, losses and weights until it returns, and
+            `fit_generator` uses the new ones from the next batch on.
         """
         self._refuse_compile_within_fit()
         if target_tensors is not None:
@@ -91,7 +96,7 @@ class Trainable(GeneratorMethods):
         callbacks = None if self.prepared_steps is None else self.prepared_steps.session.callbacks
         if callbacks is None or not callbacks.over:
             raise RuntimeError(
-                f"compile: model '{self.name}' is being trained; the fit under way would go on with the old optimizer, "
+                f"compile: model '{self.name}' is being trained; the running fit would continue with the old optimizer, "
                 "losses and trainable weights. Set model.stop_training = True in the callback, compile when fit has "
                 "returned, and call fit again with initial_epoch= for the rest of the epochs"
             )
@@ -106,7 +111,15 @@ class Trainable(GeneratorMethods):
         return Steps(_whole(self), objective, optimizer)
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
-        """What compile prepared; a model that waited for its input shape is built from the data first."""
+        """The steps that compile prepared. A model without input shape is built from the data first.
+
+        Args:
+            x: The data.
+
+        Raises:
+            RuntimeError: The model is not compiled.
+            ValueError: The model is not built, and there is no data.
+        """
         if self.optimizer is None:
             raise RuntimeError("You must compile your model before using it.")
         if self.prepared_steps is None:
@@ -121,13 +134,13 @@ class Trainable(GeneratorMethods):
         return self.prepared_steps
 
     def _to_train(self, x: Arrays) -> Steps:
-        """`compiled_steps`, with Keras's warning where `trainable` has changed since."""
+        """`compiled_steps`, with Keras's warning if `trainable` has changed since compile."""
         steps = self.compiled_steps(x)
         self.warn_if_stale()
         return steps
 
     def warn_if_stale(self) -> None:
-        """Keras's warning where `trainable` has changed since compile; summary gives it, too."""
+        """Give Keras's warning if `trainable` has changed since compile, as summary also does."""
         steps = self.prepared_steps
         if steps is not None:
             steps.warn_if_stale(_whole(self).variables_behind(steps.trained_outputs))
@@ -146,54 +159,72 @@ class Trainable(GeneratorMethods):
             network.build_from(feed.arrays_to_build_from(x))
 
     def _make_train_function(self) -> None:
-        """Give the optimizer its state for this model's weights, all zeros, so that `optimizer.set_weights` can follow.
+        """Make the optimizer's state of zeros for this model's weights, so that `optimizer.set_weights` can follow.
 
-        Keras's name: scripts that restore an optimizer call it.
+        Scripts for Keras that restore an optimizer call it under this name.
         """
         self.compiled_steps().bind_optimizer()
 
     def _make_predict_function(self) -> None:
-        """Nothing to do: there is no function to compile before threads predict. Keras's name: web servers call it."""
+        """Does nothing. Web servers for Keras call it under this name before threads predict."""
 
     def _make_test_function(self) -> None:
-        """Nothing to do, see `_make_predict_function`. Raises RuntimeError before compile, as Keras does."""
+        """Does nothing, see `_make_predict_function`.
+
+        Raises:
+            RuntimeError: The model is not compiled, as in Keras.
+        """
         self.compiled_steps()
 
     @property
     def metrics_names(self) -> list[str]:
-        """The columns of what evaluate returns, "loss" first. Raises AttributeError before compile."""
+        """The names of the numbers that evaluate returns, "loss" first.
+
+        Raises:
+            AttributeError: The model is not compiled.
+        """
         if self.optimizer is None:
             raise AttributeError("You must compile your model before asking for its metrics_names.")
         return list(self.compiled_steps().objective.names)
 
     def metric_direction(self, name: str) -> str | None:
-        """ "min" or "max" where the metric behind a column of the logs says so; "val_" is read past."""
+        """The direction that the metric of a column of the logs declares: "min", "max" or None. "val_" is ignored."""
         return None if self.prepared_steps is None else self.prepared_steps.objective.direction(name.removeprefix("val_"))
 
     @takes(FitOptions, renamed={"nb_epoch": "epochs"})
     def fit(self, options: FitOptions) -> History:
-        """Train for the epochs initial_epoch .. epochs - 1, on arrays, or on a generator's batches (x, y[, weights]).
+        """Train for the epochs initial_epoch to epochs - 1.
 
-        HDF5Matrix, h5py datasets, np.memmap and scipy's sparse matrices are arrays, too, of which each batch is read and
-        converted when it is due, and its values are checked then; evaluate and predict take them alike.
+        The data is arrays, or batches (x, y) or (x, y, weights) of a generator or Sequence. HDF5Matrix, h5py datasets, np.memmap
+        and SciPy's sparse matrices count as arrays. Of these, each batch is read, converted and checked when it is used.
+        evaluate and predict accept them too.
 
         Returns:
-            The History of this fit, also `model.history`.
+            The History of this fit, which is also `model.history`.
 
         Raises:
-            RuntimeError: Before compile and while another thread trains the model.
-            ValueError or TypeError: In Keras's own words before any weight has changed.
+            RuntimeError: The model is not compiled, or another thread trains it.
+            TypeError: An argument has a wrong type. No weight has changed.
+            ValueError: Arguments or data do not fit. No weight has changed. The message is that of Keras if it has one.
         """
         return self._run_fit(options)
 
     @takes(EvaluateOptions)
     def evaluate(self, options: EvaluateOptions) -> float | list[float]:
-        """The loss, or a list in the order of `metrics_names`: means over all samples, in the inference phase."""
+        """Compute loss and metrics in the inference phase.
+
+        Returns:
+            The loss, or a list in the order of `metrics_names`: means over all samples.
+        """
         return self._run_evaluate(options)
 
     @takes(PredictOptions)
     def predict(self, options: PredictOptions) -> Arrays:
-        """The outputs for all samples, in the inference phase: an array, or a list for several. Needs no compile."""
+        """Compute the outputs in the inference phase. The model need not be compiled.
+
+        Returns:
+            An array with a row for each sample, or a list of arrays for several outputs.
+        """
         return self._run_predict(options)
 
     def _run_fit(self, options: FitOptions) -> History:
@@ -210,54 +241,108 @@ class Trainable(GeneratorMethods):
         return _evaluate.predict(_whole(self), self._expected_of_run(), options)
 
     def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
-        """What shows an unbuilt model the shape of its input: the arrays, or the first batch of a generator; and the options,
-        whose generator still begins with it.
+        """Data from which an unbuilt model gets its input shape: the arrays, or the first batch of a generator. The returned
+        options have a generator that still begins with this batch.
         """
         if self.built or not is_generated(options.x):
             return options.x, options
-        from lamella.data.generated import first_of  # with its workers it is five modules
+        from lamella.data.generated import first_of  # imported late: with its workers it is five modules
 
         first, source = first_of(options.x, options.worker_options)
         return first, replace(options, x=source)
 
     def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
-        """One step on all of x; returns what evaluate would, in the training phase and before the update."""
+        """One training step on one batch.
+
+        Args:
+            x: The inputs.
+            y: The values that the model should output.
+            sample_weight: Sample weights, or None.
+            class_weight: As in `fit`.
+
+        Returns:
+            The loss, or a list in the order of `metrics_names`, computed in the training phase before the update.
+        """
         return _evaluate.train_on_batch(self._to_train(x), self._expected_inputs(), x, y, sample_weight, class_weight)
 
     def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
-        """The loss and metrics of one batch."""
+        """Loss and metrics of one batch, in the inference phase.
+
+        Args:
+            x: The inputs.
+            y: The values that the model should output.
+            sample_weight: Sample weights, or None.
+
+        Returns:
+            The loss, or a list in the order of `metrics_names`.
+        """
         return _evaluate.test_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
 
     def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
-        """Gradients of the loss by `trainable_weights`, in the inference phase; nothing is updated. Not in Keras."""
+        """Gradients of the loss in the inference phase. Nothing is updated. Not in Keras.
+
+        Args:
+            x: The inputs.
+            y: The values that the model should output.
+            sample_weight: Sample weights, or None.
+
+        Returns:
+            An array for each of `trainable_weights`.
+        """
         return _evaluate.gradients_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
 
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
-        """The output of each layer that is called once, by its name, in the inference phase. Not in Keras."""
+        """The outputs of layers in the inference phase. Not in Keras.
+
+        Args:
+            x: The inputs.
+
+        Returns:
+            A dict from the name of each layer that is called once to its output.
+        """
         self._build_from(x)
         return _evaluate.activations_on_batch(_whole(self), self._expected_inputs(), x)
 
     def get_training_state(self, *, within_epoch: bool = False) -> dict[str, Any]:
-        """Copies of all that training goes on from: weights, the optimizer with its learning rate, random numbers, what
-        stateful layers carry over, and within an epoch what metrics have gathered; as lists and dicts of numbers and arrays.
-        Not in Keras.
+        """The complete state of the training, as copies. Not in Keras.
+
+        Args:
+            within_epoch: Whether to include the state of metrics, which is needed in the middle of an epoch.
+
+        Returns:
+            Lists and dicts of numbers and arrays: weights, optimizer with its learning rate, random stream, states of stateful
+            layers and metrics.
         """
         from lamella.training import state
 
         return state.get_state(self.compiled_steps(), within_epoch=within_epoch)
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what get_training_state returned. Raises ValueError, with nothing set, where the model is another."""
+        """Continue from a state. Not in Keras.
+
+        Args:
+            state: As get_training_state returned it.
+
+        Raises:
+            ValueError: The state is of another model or optimizer. Nothing is set.
+        """
         from lamella.training import state as _state
 
         _state.set_state(self.compiled_steps(), state)
 
     def predict_on_batch(self, x: Arrays) -> Arrays:
-        """The outputs for one batch."""
+        """The outputs for one batch, in the inference phase.
+
+        Args:
+            x: The inputs.
+
+        Returns:
+            An array, or a list of arrays for several outputs.
+        """
         self._build_from(x)
         return _evaluate.predict_on_batch(_whole(self), self._expected_inputs(), x)
 
 
 def _whole(trainable: Trainable) -> TrainableModel:
-    """With the network that it is mixed into; that a Model is one is checked in models/model.py."""
+    """The object as a TrainableModel. models/model.py checks that a Model is one."""
     return cast(TrainableModel, trainable)

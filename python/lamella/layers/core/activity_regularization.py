@@ -11,7 +11,12 @@ from lamella.regularizers import L1L2
 
 @register("layers")
 class ActivityRegularization(KernelLayer, self_contained=True):
-    """The identity, which adds l1 * sum|x| + l2 * sum x^2 to the loss: over the whole batch, not divided by its size."""
+    """The identity. It adds l1 * sum|x| + l2 * sum x^2 over the whole batch to the loss, not divided by the batch size.
+
+    Args:
+        l1: Factor of the sum of absolute values.
+        l2: Factor of the sum of squares.
+    """
 
     supports_masking = True
 

@@ -20,12 +20,16 @@ from lamella.ops import dropout
 @register("layers")
 @keras1_names(p="rate")
 class Dropout(Layer, self_contained=True):
-    """In training, zero a random share `rate` of the inputs and scale the rest by 1 / (1 - rate).
+    """In training, sets random elements of the input to 0 and multiplies the others by 1 / (1 - rate).
 
-    The rate is clipped to [0, 1]; at exactly 0 and exactly 1 the layer is the identity, as in Keras 2.2.5.
-    noise_shape: shape of the mask, which is broadcast; None in it is the input's own size.
-    Masks are keyed by (seed, training step, number of the draw in it): the same for any threads and targets, and for a
-    model that was saved, loaded and trained on.
+    Masks are keyed by the seed, the training step and the number of the draw in it. So they are equal for any threads and
+    targets, and for a model that was saved, loaded and trained on.
+
+    Args:
+        rate: Fraction of the elements that become 0, clipped to [0, 1]. At exactly 0 and exactly 1 the layer is the identity,
+            as in Keras 2.2.5.
+        noise_shape: Shape of the mask, which is broadcast to the input; None in it is the size of the input.
+        seed: Seed of the masks; None for one from the model's seed.
     """
 
     supports_masking = True

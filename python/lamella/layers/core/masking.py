@@ -22,9 +22,12 @@ def steps_with_values(inputs: Value, mask_value: float) -> Any:
 
 @register("layers")
 class Masking(KernelLayer, self_contained=True):
-    """[N, T, ...] with a mask [N, T]: False, and zeros in the values, where all of a step's values are mask_value.
+    """Masks the time steps in which all values are mask_value: x [N, T, ...], mask [N, T]. It also sets their values to 0.
 
-    Layers above that know masks skip those steps; the loss and the metrics do not count them.
+    Later layers with masks skip these steps; the loss and the metrics do not count them.
+
+    Args:
+        mask_value: The value that marks a masked step.
     """
 
     supports_masking = True

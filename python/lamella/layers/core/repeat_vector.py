@@ -14,7 +14,11 @@ from lamella.layers.arguments import KernelLayer
 
 @register("layers")
 class RepeatVector(KernelLayer, self_contained=True):
-    """[N, F] -> [N, n, F]: the vector of each sample n times."""
+    """[N, F] -> [N, n, F]: repeats the vector of each sample n times.
+
+    Args:
+        n: Number of repetitions.
+    """
 
     input_spec = InputSpec(ndim=2)
 

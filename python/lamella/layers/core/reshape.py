@@ -14,7 +14,11 @@ from lamella.ops import reshape
 
 @register("layers")
 class Reshape(Layer, self_contained=True):
-    """[N, ...] -> [N, *target_shape]; one entry may be -1."""
+    """[N, ...] -> [N, *target_shape].
+
+    Args:
+        target_shape: Shape of the output without the batch axis; one entry may be -1.
+    """
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)

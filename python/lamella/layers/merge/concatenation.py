@@ -29,7 +29,11 @@ def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
 
 @register("layers")
 class Concatenate(Merge, self_contained=True):
-    """Tensors joined along `axis`; all other dimensions equal."""
+    """Joins tensors along one axis. All other sizes are equal.
+
+    Args:
+        axis: The axis.
+    """
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,5 +73,11 @@ class Concatenate(Merge, self_contained=True):
 
 
 def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value:
-    """Functional interface of `Concatenate`."""
+    """`Concatenate` as a function.
+
+    Args:
+        inputs: A list of tensors.
+        axis: The axis.
+        **kwargs: The arguments of Layer.
+    """
     return Concatenate(axis=axis, **kwargs)(list(inputs))

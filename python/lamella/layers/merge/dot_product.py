@@ -79,5 +79,12 @@ class Dot(Merge, self_contained=True):
 
 
 def dot(inputs: Sequence[Value], axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> Value:
-    """Functional interface of `Dot`."""
+    """`Dot` as a function.
+
+    Args:
+        inputs: Two tensors.
+        axes: The axis, or an axis for each tensor.
+        normalize: Whether vectors are normalized first.
+        **kwargs: The arguments of Layer.
+    """
     return Dot(axes=axes, normalize=normalize, **kwargs)(list(inputs))

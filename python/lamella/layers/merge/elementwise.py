@@ -128,30 +128,60 @@ class Minimum(Elementwise, self_contained=True):
 
 
 def add(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Add`."""
+    """`Add` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Add(**kwargs)(list(inputs))
 
 
 def subtract(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Subtract`."""
+    """`Subtract` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Subtract(**kwargs)(list(inputs))
 
 
 def multiply(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Multiply`."""
+    """`Multiply` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Multiply(**kwargs)(list(inputs))
 
 
 def average(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Average`."""
+    """`Average` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Average(**kwargs)(list(inputs))
 
 
 def maximum(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Maximum`."""
+    """`Maximum` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Maximum(**kwargs)(list(inputs))
 
 
 def minimum(inputs: Sequence[Value], **kwargs: Any) -> Value:
-    """Functional interface of `Minimum`."""
+    """`Minimum` as a function.
+
+    Args:
+        inputs: A list of tensors of shapes that broadcast.
+        **kwargs: The arguments of Layer.
+    """
     return Minimum(**kwargs)(list(inputs))

@@ -23,14 +23,27 @@ from lamella.ops.arrays import moving_average
 @register("layers")
 @keras1_names(beta_init="beta_initializer", gamma_init="gamma_initializer", dropped=("mode",))
 class BatchNormalization(KernelLayer, self_contained=True):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but `axis`.
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance over all axes except `axis`.
 
-    In training mean and variance are the batch's, and at the end of the step the moving ones follow:
-    m <- momentum m + (1 - momentum) s, with the variance corrected by n / (n - (1 + epsilon)). Otherwise the moving ones are used.
-    Deviations from Keras 2.2.5: the moving averages are plain, not zero-debiased; the moving variance is corrected once for
-    inputs of any rank, where 2.2.5 on TensorFlow corrects that of 4-D inputs twice, as its fused kernel returns the unbiased
-    variance n / (n - 1) v already; a frozen layer (trainable=False, of itself or a model around it, the outermost one
-    included) uses the moving statistics in training too (config.set_legacy_frozen_batch_norm(True) brings the old rule back).
+    In training, mean and variance are those of the batch. At the end of the step the moving averages are updated:
+    m = momentum m + (1 - momentum) s, with the variance multiplied by n / (n - (1 + epsilon)). In inference the moving averages
+    are used.
+
+    Args:
+        axis: The axis of the channels.
+        momentum: Decay of the moving averages.
+        epsilon: Number that is added to the variance.
+        center: Whether beta is added.
+        scale: Whether gamma is multiplied.
+        moving_mean_initializer: Initializer of the moving mean.
+        moving_variance_initializer: Initializer of the moving variance.
+
+    Differences from Keras 2.2.5:
+        - The moving averages are not zero-debiased.
+        - The moving variance is corrected once for inputs of any rank. On TensorFlow, 2.2.5 corrects that of 4-D inputs twice,
+          because its fused kernel already returns the unbiased variance n / (n - 1) v.
+        - A frozen layer (trainable=False, of the layer or a model that contains it) uses the moving averages in training too.
+          config.set_legacy_frozen_batch_norm(True) restores the old rule.
     """
 
     supports_masking = True

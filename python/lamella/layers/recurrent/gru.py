@@ -28,9 +28,11 @@ class GRUCell(Cell, self_contained=True):
         [2, 3 units], for x and for h -> h' [N, units].
 
     Args:
-        dropout, recurrent_dropout: Shares of x and of h that are dropped in training, where they meet the weights; the masks
-            are the same at each step of a layer's call.
-        implementation: 1: each gate has masks of its own. 2, and any other: one mask for all gates. Else the same.
+        dropout: Fraction of the elements of x that are dropped in training before the product with the kernel. The mask is the
+            same at each step of a layer's call.
+        recurrent_dropout: The same for h and the recurrent kernel.
+        implementation: With 1 each gate has its own dropout masks; with 2, or any other number, all gates share one.
+        reset_after: Whether r multiplies the product with the recurrent kernel, as in cuDNN, instead of h.
 
     Deviations from Keras 2.2.5: with implementation 2, z multiplies h before recurrent_dropout, as implementation 1 does;
     recurrent_initializer Identity keeps its gain.

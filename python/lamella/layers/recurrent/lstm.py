@@ -25,10 +25,11 @@ class LSTMCell(Cell, self_contained=True):
         x [N, F]; h, c [N, units]; kernel [F, 4 units], recurrent_kernel [units, 4 units], bias [4 units] -> h' [N, units].
 
     Args:
-        unit_forget_bias: The forget gate's bias starts at one; the other parts come from bias_initializer.
-        dropout, recurrent_dropout: Shares of x and of h that are dropped in training, where they meet the weights; the masks
-            are the same at each step of a layer's call.
-        implementation: 1: each gate has masks of its own. 2, and any other: one mask for all gates. Else the same.
+        unit_forget_bias: Whether the forget gate's bias starts at one; the other parts come from bias_initializer.
+        dropout: Fraction of the elements of x that are dropped in training before the product with the kernel. The mask is the
+            same at each step of a layer's call.
+        recurrent_dropout: The same for h and the recurrent kernel.
+        implementation: With 1 each gate has its own dropout masks; with 2, or any other number, all gates share one.
 
     Deviation from Keras 2.2.5: recurrent_initializer Identity keeps its gain.
     """

@@ -23,8 +23,8 @@ class SimpleRNNCell(Cell, self_contained=True):
         x [N, F], h [N, units], kernel [F, units], recurrent_kernel [units, units], bias [units] -> h' [N, units].
 
     Args:
-        dropout, recurrent_dropout: Shares of x and of h that are dropped in training; the masks are the same at each step of a
-            layer's call.
+        dropout: Fraction of the elements of x that are dropped in training. The mask is the same at each step of a layer's call.
+        recurrent_dropout: The same for h.
     """
 
     all_steps = simple_rnn

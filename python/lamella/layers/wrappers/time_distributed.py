@@ -39,11 +39,14 @@ def any_in_step(mask: Value) -> Any:
 
 @register("layers")
 class TimeDistributed(Wrapper):
-    """A layer applied to each time step of [N, T, ...].
+    """Applies a layer to each time step of [N, T, ...].
 
-    With a free batch size the layer sees all steps at once, as [N T, ...], and its mask; with a fixed one (batch_input_shape,
-    batch_shape) it is called step by step, without a mask. That differs where a layer looks across samples:
-    BatchNormalization in training, or dropout.
+    If the batch size is not fixed, the layer is called once on all steps, as [N T, ...], with the mask. With a fixed batch size
+    (batch_input_shape, batch_shape) it is called for each step, without a mask. The results differ if samples of a batch affect
+    each other, as in BatchNormalization in training, and for dropout.
+
+    Args:
+        layer: The layer.
 
     Raises:
         ValueError: The input has less than three axes, or the layer returns several outputs.
