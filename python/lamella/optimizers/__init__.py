@@ -1,4 +1,4 @@
-"""Optimizers: in-place steps over lists of arrays; they know neither tensors nor models, so they embed anywhere."""
+"""Optimizers: in-place steps over lists of arrays. They know neither tensors nor models, so other programs can use them alone."""
 
 from __future__ import annotations
 
@@ -30,16 +30,27 @@ __all__ += ["Optimizer", "clip_norm", "deserialize", "get", "serialize"]
 
 
 def serialize(optimizer: Optimizer) -> Config:
-    """{"class_name", "config"}."""
+    """The description of an optimizer.
+
+    Args:
+        optimizer: The optimizer.
+
+    Returns:
+        {"class_name": ..., "config": ...}.
+    """
     described: Config = configurable.serialize(optimizer)
     return described
 
 
 def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
-    """The optimizer that `serialize` described; the class name in any case.
+    """The optimizer of a description by `serialize`.
+
+    Args:
+        config: {"class_name": ..., "config": ...}, the name in upper or lower case.
+        custom_objects: Classes by name.
 
     Raises:
-        ValueError: For an unknown name, a config of another form, and TFOptimizer, which needs TensorFlow.
+        ValueError: The name is unknown, the config has another form, or it is TFOptimizer, which needs TensorFlow.
     """
     if "class_name" not in config or "config" not in config:
         raise ValueError(f"Improper config format: {config}")
@@ -54,12 +65,15 @@ def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None)
 
 
 def get(identifier: object) -> Optimizer:
-    """A name in any case, a config or an optimizer -> the optimizer.
+    """The optimizer that `identifier` names or describes.
 
-    A name stands for the defaults of Keras 2.2.5 or of tf.keras, as `lamella.config.dialect()` says.
+    A name stands for an optimizer with the defaults of Keras 2.2.5 or of tf.keras: `lamella.config.dialect()` decides.
+
+    Args:
+        identifier: A name in upper or lower case, a config, or an optimizer, which is returned itself.
 
     Raises:
-        ValueError: For anything else.
+        ValueError: It is something else, or an unknown name.
     """
     if isinstance(identifier, Optimizer):
         return identifier
@@ -67,7 +81,7 @@ def get(identifier: object) -> Optimizer:
         return deserialize(dict(identifier))
     if isinstance(identifier, str):
         if dialect() == "tf":
-            from lamella.optimizers.tf_keras import BY_NAME  # only scripts of tf.keras need it
+            from lamella.optimizers.tf_keras import BY_NAME  # imported late: only scripts of tf.keras need it
 
             if identifier.lower() in BY_NAME:
                 return BY_NAME[identifier.lower()]()

@@ -1,4 +1,4 @@
-"""Adadelta: steps as long as the steps before, so that lr has no unit."""
+"""Adadelta: the length of a step follows from the steps before, so that lr has no unit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from lamella.optimizers.state import Bounds
 class Adadelta(Optimizer):
     """a = rho*a + (1-rho)*g*g;  u = g * sqrt(d + epsilon) / sqrt(a + epsilon);  p -= lr*u;  d = rho*d + (1-rho)*u*u.
 
-    u is made with the d of the step before; epsilon stands inside both roots.
+    u is computed with the d of the step before. epsilon is added inside both roots.
 
     Args:
-        lr: 1 is the paper's rule.
-        epsilon: None takes K.epsilon() as it is now.
+        lr: Learning rate: a number or a LearningRateSchedule. 1 is the paper's rule.
+        rho: Decay of the moving averages.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        **kwargs: The arguments of Optimizer.
 
     Source: Zeiler 2012 (arXiv 1212.5701); Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""AdaGrad: a learning rate for each weight that falls with the squares of its gradients so far."""
+"""AdaGrad: the learning rate of each weight falls with the sum of its squared gradients."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ class Adagrad(Optimizer):
     """a += g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
     Args:
-        epsilon: None takes K.epsilon() as it is now.
-        initial_accumulator_value: What a begins with; 0 in Keras 2.2.5, 0.1 in TensorFlow.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        initial_accumulator_value: The initial value of a, >= 0: 0 in Keras 2.2.5, 0.1 in TensorFlow.
+        **kwargs: The arguments of Optimizer.
 
     Raises:
-        ValueError: For an initial_accumulator_value below 0.
+        ValueError: initial_accumulator_value is below 0.
 
     Source: Duchi et al. 2011; Keras 2.2.5.
     """
@@ -72,4 +75,4 @@ class Adagrad(Optimizer):
         return rows.calls(_kernels.adagrad_update, params, grads, self._state.slots, (lr, self.epsilon, bounds))
 
     def skips_zeros(self) -> bool:
-        return self.epsilon > _SMALLEST_NORMAL  # else 0 / 0 where no gradient came yet
+        return self.epsilon > _SMALLEST_NORMAL  # with an epsilon of 0, a weight without gradients so far gives 0 / 0

@@ -22,12 +22,17 @@ from lamella.optimizers.state import Bounds, State, shared
 class Adam(Optimizer):
     """m, v: moving averages of g and g*g;  p -= lr_t * m / (sqrt(v) + epsilon).
 
-    lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t): epsilon is added to the uncorrected root ("epsilon hat"), as
-    Keras 2.2.5 does; the paper's Algorithm 1 differs.
+    lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t). As in Keras 2.2.5, epsilon is added to the uncorrected root ("epsilon
+    hat"); Algorithm 1 of the paper differs.
 
     Args:
-        epsilon: None takes K.epsilon() as it is now.
-        amsgrad: The largest v so far stands under the root.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        beta_1: Decay of m.
+        beta_2: Decay of v.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        amsgrad: Whether the root is of the largest v so far instead of v.
+        **kwargs: The arguments of Optimizer.
 
     Source: Kingma & Ba 2014; Reddi et al. 2018 (on the uncorrected v); Keras 2.2.5.
     """
@@ -62,13 +67,17 @@ class Adam(Optimizer):
         return [(kernel, (params, grads, *self._state.slots, *numbers, bounds))]
 
     def shrinkage(self, lr: float) -> float:
-        """The share of each weight that a step takes off; `lr` is the decayed one."""
+        """The fraction of each weight that weight decay subtracts in a step.
+
+        Args:
+            lr: The learning rate of the step, after decay.
+        """
         return 0.0
 
     def _listed(self, state: State) -> list[Variable]:
         listed = super()._listed(state)
         if not self.amsgrad:
-            # Keras saves one shape-(1,) zero per parameter in the place of AMSGrad's maxima.
+            # Without amsgrad, Keras saves a zero of shape (1,) for each parameter instead of the maxima.
             state.placeholders = state.placeholders or [np.zeros(1, state.dtype) for _ in state.shapes]
             listed += shared(state.placeholders, "vhats")
         return listed
@@ -78,14 +87,25 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: p -= lr_d * weight_decay * p + lr_t * m / (sqrt(v) + epsilon).
 
-    lr_d = lr / (1 + decay * iterations), the learning rate without the correction for bias, and lr_t, m, v are Adam's. The
-    decay is no part of the gradient: neither m and v nor clipping see it. All arrays are decayed, biases too.
-    torch.optim.AdamW is the same rule with the same weight_decay; its epsilon is added to the corrected root, as the
-    paper has it, so eps = epsilon / sqrt(1 - beta_2^t). TensorFlow Addons' AdamW does not multiply by lr: its weight_decay
-    is lr * weight_decay here, and stays when lr changes. The paper's is that too, both multiplied by a common schedule.
+    lr_d = lr / (1 + decay * iterations) is the learning rate without bias correction. lr_t, m and v are those of Adam. The
+    weight decay is not part of the gradient: it does not enter m, v or clipping. It applies to all arrays, biases included.
+
+    torch.optim.AdamW has the same rule and the same weight_decay. Its epsilon is added to the corrected root, as in the paper,
+    so eps = epsilon / sqrt(1 - beta_2^t). AdamW of TensorFlow Addons does not multiply weight_decay by lr: its weight_decay is
+    lr * weight_decay here, and does not follow changes of lr. So does the paper, with a schedule that multiplies both.
 
     Args:
-        weight_decay: A number >= 0; may be changed during training, like lr. The others are Adam's.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        beta_1: Decay of m.
+        beta_2: Decay of v.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        amsgrad: Whether the root is of the largest v so far instead of v.
+        weight_decay: Number >= 0. It may be changed during training, like lr.
+        **kwargs: The arguments of Optimizer.
+
+    Raises:
+        ValueError: weight_decay is below 0.
 
     Source: Loshchilov & Hutter 2019 (arXiv 1711.05101), Algorithm 2; not in Keras 2.
     """

@@ -19,7 +19,12 @@ class Adamax(Optimizer):
     """m: moving average of g;  u = max(beta_2*u, |g|);  p -= lr / (1 - beta_1^t) * m / (u + epsilon).
 
     Args:
-        epsilon: None takes K.epsilon() as it is now.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        beta_1: Decay of m.
+        beta_2: Decay of u.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        **kwargs: The arguments of Optimizer.
 
     Source: Kingma & Ba 2014, section 7.1; Keras 2.2.5 (the paper has no epsilon).
     """

@@ -1,4 +1,4 @@
-"""What constructors of optimizers take besides plain numbers."""
+"""Checks of arguments of optimizers' constructors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from lamella.core import config
 
 
 def epsilon_or_default(epsilon: float | None) -> float:
-    """None takes K.epsilon() as it is now; a later K.set_epsilon does not change it. Raises ValueError below 0."""
+    """epsilon, or the current value of K.epsilon() for None. A later K.set_epsilon does not change it.
+
+    Raises:
+        ValueError: It is below 0.
+    """
     given = bound("epsilon", epsilon)
     return config.epsilon() if given is None else given
 
 
 def bound(name: str, value: float | None) -> float | None:
-    """A bound >= 0 or None. Raises ValueError."""
+    """A bound of gradients: a number >= 0, or None.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if value is None:
         return None
     if isinstance(value, str) or np.ndim(value) != 0 or not value >= 0:
@@ -23,7 +31,11 @@ def bound(name: str, value: float | None) -> float | None:
 
 
 def steps(value: object) -> int | None:
-    """gradient_accumulation_steps: None or an integer >= 1. Raises ValueError."""
+    """gradient_accumulation_steps: an integer >= 1, or None.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:

@@ -1,4 +1,4 @@
-"""An optimizer in a graph of K: gradients and steps that K.function computes and makes."""
+"""Optimizers in graphs of K: gradients that K.function computes, and steps that it makes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,15 @@ def _project(variable: Variable) -> None:
 
 
 def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list[Any]]:
-    """The Variables, and the gradients of a symbolic loss by each.
+    """The Variables, and the gradient of a symbolic loss for each.
+
+    Args:
+        loss: A scalar tensor of a graph of K.
+        params: A list of Variables.
+        who: The method, for messages.
 
     Raises:
-        TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+        TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
         ValueError: The loss does not depend on a parameter.
     """
     variables = list(params) if isinstance(params, (list, tuple)) else [params]
@@ -49,7 +54,7 @@ def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list
             f"{who}: expected a symbolic loss and a list of Variables, got {type(loss).__name__} and "
             f"{[type(v).__name__ for v in variables]}; optimizer.step takes arrays of parameters and gradients"
         )
-    registry.names("functions")  # loads K, which knows how to differentiate
+    registry.names("functions")  # loads K, which defines the gradients
     found = loss.gradients(variables)
     missing = [v.name for v, g in zip(variables, found) if g is None]
     if missing:
@@ -62,14 +67,22 @@ def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list
 
 
 def clip_norm(g: Value, c: float, n: Value) -> Value:
-    """g * c / n where the norm n is at least c, else g; a c of 0 or less is no bound. Source: Keras 2.2.5."""
+    """g * c / n if n >= c, else g.
+
+    Args:
+        g: A gradient: an array, Tensor or symbolic tensor.
+        c: The bound; 0 or less is no bound.
+        n: The norm.
+
+    Source: Keras 2.2.5.
+    """
     if c <= 0:
         return g
     return registry.get("functions", "switch")(n >= c, g * (c / n), g)
 
 
 def clipped(gradients: list[Any], clipnorm: float | None, per_tensor: float | None, clipvalue: float | None) -> list[Any]:
-    """Symbolic gradients, bounded as a step bounds them."""
+    """Symbolic gradients, clipped as in a step."""
     total, square, sqrt, clip = (registry.get("functions", name) for name in ("sum", "square", "sqrt", "clip"))
     if clipnorm:
         norm = sqrt(sum(total(square(g)) for g in gradients))

@@ -1,4 +1,4 @@
-"""Nadam: Adam with Nesterov's momentum, on a schedule that warms it up."""
+"""Nadam: Adam with Nesterov momentum, which follows a warm-up schedule."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ class Nadam(Optimizer):
     """m, v: Adam's moving averages;  p -= lr * m' / (sqrt(v / (1 - beta_2^t)) + epsilon).
 
     m' = (1 - mu_t) * g / (1 - M_t) + mu_{t+1} * m / (1 - M_{t+1}), where mu_t = beta_1 * (1 - 0.5 * 0.96^(t *
-    schedule_decay)) and M_t is the product of mu_1 to mu_t. Keras does not save M_t; here it follows from `iterations`, so
-    a training that is taken up again goes on as it would have gone, which in Keras it does not.
+    schedule_decay)) and M_t is the product of mu_1 to mu_t. Keras does not save M_t, so a training that continues from a file
+    differs from an uninterrupted one. Here M_t is computed from `iterations`, and both are equal. There is no `decay`.
 
     Args:
-        epsilon: None takes K.epsilon() as it is now. There is no `decay`.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        beta_1: Decay of m.
+        beta_2: Decay of v.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        schedule_decay: Exponent of the warm-up of the momentum.
+        **kwargs: The arguments of Optimizer.
 
     Source: Dozat 2016; Keras 2.2.5.
     """
@@ -63,7 +68,7 @@ class Nadam(Optimizer):
         return [kernel, (object.__setattr__, (self, "_product", (t, product)))]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """As Optimizer's; the product that Keras 2.3 saves behind iterations is left out, as it follows from them."""
+        """The same as Optimizer.set_weights. The product that Keras 2.3 saves after iterations is ignored: it is computed."""
         known = len(self.weights) if self.weights else None
         if len(weights) - 1 == known or (known is None and self._count(len(weights) - 1) is None):
             weights = [*weights[:1], *weights[2:]]
@@ -74,7 +79,7 @@ class Nadam(Optimizer):
         return beta_1 * (1.0 - 0.5 * warmth)
 
     def _momenta_until(self, beta_1: float, t: int) -> float:
-        """M_t: the last step's, or worked out anew where `iterations` was set."""
+        """M_t, from the value of the last step, or computed from the beginning if `iterations` was set."""
         known, product = self._product
         if known == t:
             return product

@@ -1,4 +1,4 @@
-"""RMSprop: AdaGrad that forgets."""
+"""RMSprop: AdaGrad with a moving average instead of a sum."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ class RMSprop(Optimizer):
     """a = rho*a + (1-rho)*g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
     Args:
-        epsilon: None takes K.epsilon() as it is now.
+        lr: Learning rate: a number or a LearningRateSchedule.
+        rho: Decay of the moving average.
+        epsilon: Number >= 0; None is the current value of K.epsilon().
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        **kwargs: The arguments of Optimizer.
 
     Source: Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5: not centered, without momentum, epsilon outside the root.
     """

@@ -1,4 +1,4 @@
-"""Steps on the rows that a batch took."""
+"""Steps on those rows of a parameter that a batch used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ def calls(
 ) -> list[Call]:
     """The calls of kernel(params, grads, *slots, *rest), for a rule that skips zeros.
 
-    Where a gradient is in rows the kernel gets copies of these rows of the parameter and its slots, which are then put back.
+    For a gradient in rows, the kernel gets copies of these rows of the parameter and its slots, which are then written back.
+
+    Args:
+        kernel: The kernel.
+        params: The parameters.
+        grads: Their gradients, arrays or RowsGradient.
+        slots: The optimizer's slots.
+        rest: The other arguments of the kernel.
     """
     if RowsGradient not in map(type, grads):
         return [(kernel, (params, grads, *slots, *rest))]

@@ -19,9 +19,16 @@ from lamella.optimizers.state import Bounds, State
 class SGD(Optimizer):
     """v = momentum*v - lr*g;  p += v, or with nesterov p += momentum*v - lr*g.
 
-    Keras keeps and saves the moments v without momentum, too; then they are -lr*g of the last step. Here they cost that step
-    nothing: they are worked out when `weights` is read or momentum is raised, from the gradients of the last step, which are
-    kept until the next one. So read the weights before you overwrite these gradients.
+    Keras also keeps and saves the moments v if momentum is 0; then they are -lr*g of the last step. Here they are computed only
+    when `weights` is read or momentum is raised, from the gradients of the last step, which are kept until the next one. So
+    read the weights before you overwrite these gradients.
+
+    Args:
+        lr: Learning rate: a number or a LearningRateSchedule.
+        momentum: Factor of v.
+        decay: The learning rate of a step is lr / (1 + decay * iterations).
+        nesterov: Whether to use Nesterov momentum.
+        **kwargs: The arguments of Optimizer.
 
     Source: Keras 2.2.5; Nesterov's form of Sutskever et al. 2013.
     """

@@ -1,4 +1,4 @@
-"""What a model file holds, whatever its format."""
+"""The contents of a model file, in any format."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ Named = tuple[str, NDArray[Any]]
 
 @dataclass
 class Entry:
-    """The weights of one layer: those first that are trainable when the file is written, as Keras has it.
+    """The weights of one layer.
 
-    order: of a nested layer, the names in an order that does not depend on what is frozen; None where the file does not say.
-    place: where Keras 3's `.weights.h5` keeps the layer (see `formats/weights_h5.py`); None in every other format.
+    Attributes:
+        name: Name of the layer.
+        weights: Names and arrays. The weights that are trainable when the file is written are first, as in Keras.
+        order: For a nested layer, the names in an order that does not depend on which weights are frozen; None if the file
+            does not have it.
+        place: The path of the layer in a `.weights.h5` of Keras 3 (see `formats/weights_h5.py`); None in other formats.
     """
 
     name: str
@@ -31,12 +35,20 @@ class Entry:
 
 @dataclass
 class Contents:
-    """layers: in the model's order, those without weights, too.  model_config, training_config: None in a file of
-    weights; the second also where the model was not compiled.  optimizer_weights: empty before the first step.
-    state: what resuming needs and Keras 2's layout has no place for. "trained": which of the model's weights, by their place
-    in get_weights, the optimizer's arrays are for; "iterations": Keras 2.2.5 saves them with SGD, Adam,
-    Adamax and Nadam only, and with the others decay starts again; "random": where the training's random stream stands;
-    "callbacks": their state, as `tree.flatten` makes it, its arrays in state_arrays.
+    """The contents of a model file.
+
+    Attributes:
+        layers: An entry for each layer, in the model's order, also for layers without weights.
+        keras_version: The version of Keras that wrote the file.
+        backend: The backend that wrote the file.
+        model_config: The description of the model; None in a file of weights.
+        training_config: The arguments of compile; None in a file of weights, or if the model was not compiled.
+        optimizer_weights: The optimizer's arrays; empty before the first step.
+        state: What a resumed training needs in addition to the layout of Keras 2. "trained": the indices, in get_weights, of
+            the weights that the optimizer's arrays are for. "iterations": the count of steps, which Keras 2.2.5 saves only
+            with SGD, Adam, Adamax and Nadam. "random": the state of the training's random stream. "callbacks": the state of
+            the callbacks, made by `tree.flatten`.
+        state_arrays: The arrays of state["callbacks"].
     """
 
     layers: list[Entry]
@@ -50,10 +62,10 @@ class Contents:
 
     @property
     def by_place(self) -> bool:
-        """Whether the file says of each layer where in the model it stands."""
+        """Whether the layers are identified by their paths in the model."""
         return any(entry.place is not None for entry in self.layers)
 
     @cached_property
     def dialect(self) -> Dialect:
-        """What the version of Keras that wrote the file says differently."""
+        """The dialect of the Keras version that wrote the file."""
         return dialect_of(self.keras_version)

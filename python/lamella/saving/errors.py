@@ -1,19 +1,19 @@
-"""ModelFileError: a file that is no whole model file."""
+"""ModelFileError: the error for a file that is not a complete model file."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 
-# What constructors and shapes raise for values that no model has, beside ValueError.
+# Errors, beside ValueError, that constructors and shape rules raise for impossible values in a file.
 WRONG = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
 
 
 class ModelFileError(ValueError, OSError):
-    """A file that is damaged, or laid out in a way that no model file is.
+    """A file is damaged, or does not have the layout of a model file.
 
     Args:
-        path: Of the file, or what stands for it.
+        path: Path of the file, or another name for it.
         reason: What was found.
     """
 
@@ -28,7 +28,7 @@ class ModelFileError(ValueError, OSError):
 
 @contextlib.contextmanager
 def refusing(path: str, what: str) -> Iterator[None]:
-    """Within the block, whatever is wrong with data is a ValueError; what is none becomes a ModelFileError that says `what`."""
+    """A block in which bad data raises ValueError: other errors of bad data become a ModelFileError that says `what`."""
     try:
         yield
     except RecursionError:

@@ -1,4 +1,4 @@
-"""The layers inside a layer: those of a nested model, or the one that a wrapper wraps."""
+"""The layers inside a layer: the layers of a nested model, or the layer of a wrapper."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from lamella.core.protocols import WeightedLayer
 
 
 def parts(layer: WeightedLayer) -> list[Any]:
-    """Directly inside. What a user's layer calls `layers` may be anything."""
+    """The layers directly inside. The attribute `layers` of a custom layer may be anything, so entries are checked."""
     listed = getattr(layer, "layers", ())
     found = list(listed) if isinstance(listed, (list, tuple)) else []
     found += [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
-    # Each once: a Bidirectional's layer is its forward layer.
+    # Each layer once: the `layer` of a Bidirectional is its forward layer.
     return list({id(part): part for part in found if hasattr(part, "weights")}.values())

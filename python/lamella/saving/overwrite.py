@@ -1,4 +1,4 @@
-"""overwrite=False: ask before a file is replaced, as Keras does, but never wait for an answer that cannot come."""
+"""overwrite=False: asks before a file is replaced, as Keras does. Without a terminal it is an error instead of a question."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Any
 
 
 def may_write(filepath: Any, overwrite: bool) -> bool:
-    """Whether to go on. Raises FileExistsError where the question is open and there is no terminal to ask on."""
+    """Whether the file may be written.
+
+    Raises:
+        FileExistsError: The file exists, overwrite is False, and there is no terminal on which to ask.
+    """
     if overwrite or not isinstance(filepath, (str, bytes, os.PathLike)) or not os.path.isfile(filepath):
         return True
     name = os.fsdecode(filepath)
@@ -19,7 +23,7 @@ def may_write(filepath: Any, overwrite: bool) -> bool:
 
 
 def ask_to_proceed_with_overwrite(filepath: str) -> bool:
-    """The answer on the terminal; the texts are Keras 2.2.5's."""
+    """Ask on the terminal, with the texts of Keras 2.2.5. Returns whether the answer is yes."""
     answer = input(f"[WARNING] {filepath} already exists - overwrite? [y/n]").strip().lower()
     while answer not in ("y", "n"):
         answer = input('Enter "y" (overwrite) or "n" (cancel).').strip().lower()
@@ -30,5 +34,5 @@ def ask_to_proceed_with_overwrite(filepath: str) -> bool:
 
 
 def _can_ask() -> bool:
-    # Notebooks have no terminal and put a function of their own in the place of `input`.
+    # Notebooks have no terminal, but replace `input` by a function of their own.
     return not isinstance(input, types.BuiltinFunctionType) or (sys.stdin is not None and sys.stdin.isatty())

@@ -1,4 +1,6 @@
-"""preprocess_weights_for_loading: the arrays of a file as a layer keeps them. Source: Keras 2.2.5 keras/engine/saving.py."""
+"""preprocess_weights_for_loading: converts the arrays of a file to the layout of a layer. Source: Keras 2.2.5
+keras/engine/saving.py.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from lamella.saving.dialects.theano import KERNELS
 from lamella.saving.recurrent_weights import of_one
 
-# Duck-typed: a room above makes the layers.
+# Any: the class Layer belongs to a room above.
 Layer = Any
 Arrays = list[NDArray[Any]]
 
-# Where Keras 1 kept the arrays of each gate, in the order of Keras 2: z, r, h of a GRU, i, f, c, o of an LSTM.
+# The indices of each gate's arrays in Keras 1, in the order of Keras 2: z, r, h of a GRU and i, f, c, o of an LSTM.
 _GATES = {"GRU": (0, 3, 6), "LSTM": (0, 6, 3, 9), "ConvLSTM2D": (0, 6, 3, 9)}
 # Axes of Keras 1's kernels in the order of Keras 2, by class and data format.
 _AXES = {
@@ -33,7 +35,7 @@ def preprocess_weights_for_loading(
     original_backend: str | None = None,
     reshape: bool = False,
 ) -> Arrays:
-    """The arrays of a layer, in the order of `layer.weights`, as this version keeps them; nothing is set.
+    """Convert arrays to the layout of this version, in the order of `layer.weights`. Nothing is set.
 
     Args:
         original_keras_version: "1" for arrays of Keras 1, whose gates and kernels stand otherwise.

@@ -1,6 +1,6 @@
-"""Weights of LSTM and GRU, of their cuDNN twins, and of GRU with reset_after, into each other: the bias says which is which.
+"""Converts weights between LSTM or GRU, the cuDNN layers, and GRU with reset_after. The shape of the bias shows the kind.
 
-Source: Keras 2.2.5 keras/engine/saving.py, which goes by the class's name, too.
+Source: Keras 2.2.5 keras/engine/saving.py, which also uses the name of the class.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lamella.core.cudnn_layout import cudnn_from_plain, plain_from_cudnn
 from lamella.core.variable import Variable
 from lamella.saving.inside import parts
 
-# Duck-typed: a room above makes the layers.
+# Any: the class Layer belongs to a room above.
 Layer = Any
 Arrays = Sequence[NDArray[Any]]
 
@@ -23,7 +23,7 @@ _GATES = {"LSTM": 4, "CuDNNLSTM": 4, "GRU": 3, "CuDNNGRU": 3}
 
 
 def converted(layer: Layer, variables: Sequence[Variable], arrays: Arrays) -> list[NDArray[Any]]:
-    """`arrays`, given for `variables` of the layer and of those inside it, as the layer's own kind keeps them.
+    """Convert `arrays`, one for each of the `variables` of the layer and the layers inside, to the layer's own kind.
 
     Raises:
         ValueError: "Invalid bias shape: ..", and for a GRU without reset_after beside one with it.
@@ -38,7 +38,7 @@ def converted(layer: Layer, variables: Sequence[Variable], arrays: Arrays) -> li
 
 
 def _recurrent(layer: Layer) -> list[Layer]:
-    """The layer, or those inside it, of one of these classes."""
+    """The recurrent layers of these classes: the layer itself, or the layers inside it."""
     return [layer] if _kind(layer) else [found for part in parts(layer) for found in _recurrent(part)]
 
 
@@ -47,9 +47,9 @@ def _kind(layer: Layer) -> str | None:
 
 
 def of_one(layer: Layer, arrays: Arrays) -> Arrays:
-    """As `converted`, for a layer without layers inside, and its arrays alone."""
+    """The same as `converted`, for a layer without layers inside and only its arrays."""
     kind = _kind(layer)
-    # Without a bias the two look the same, and cuDNN's have one.
+    # cuDNN layers always have a bias. Without a bias there is nothing to convert.
     if kind is None or len(arrays) != 3 or arrays[1].ndim != 2 or arrays[0].ndim != 2:
         return arrays
     units = arrays[1].shape[0]

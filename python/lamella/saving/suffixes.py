@@ -1,4 +1,4 @@
-"""Names of files that ask for formats that are not written: an error, not HDF5 under a false name."""
+"""Refuses file names with the suffix of a format that is not written, so that no HDF5 file gets a wrong name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lamella.core.warn import warn
 from lamella.saving import formats
 
 _INSTEAD = "save as .h5, the HDF5 layout of Keras 2, which Keras 3 and tf.keras read, or as .safetensors"
-# What others call their files, and what to do instead.
+# Suffixes of other formats: the name of the format, and what to do instead.
 _FOREIGN = {
     ".keras": ("the zip format of Keras 3", _INSTEAD),
     ".onnx": ("ONNX", _INSTEAD),
@@ -33,7 +33,11 @@ _FOREIGN = {
 
 
 def check_written(path: Any) -> None:
-    """Raises ValueError for the name of a format that is not written; warns of a suffix that nobody knows, which gets HDF5."""
+    """Check the suffix of a file that is to be written. An unknown suffix is a warning: the file will be HDF5.
+
+    Raises:
+        ValueError: The suffix belongs to a format that is not written.
+    """
     name, kind = os.fsdecode(path), formats.suffix(path)
     if kind in _FOREIGN:
         what, instead = _FOREIGN[kind]

@@ -1,6 +1,6 @@
-"""Weights of a model to entries of a file and back. Nothing is set before everything fits.
+"""Makes the entries of a file of a model's weights, and the reverse. Nothing is set before everything is checked.
 
-Source: Keras 2.2.5 keras/engine/saving.py, its error texts, too.
+Source: Keras 2.2.5 keras/engine/saving.py, messages of errors included.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Assignment = tuple[Variable, NDArray[Any]]
 
 
 def entries(layers: Iterable[SavedLayer]) -> list[Entry]:
-    """Copies of all weights, layer by layer."""
+    """The entries of the layers, with copies of all weights."""
     return [_entry(layer) for layer in layers]
 
 
@@ -34,13 +34,17 @@ def _entry(layer: SavedLayer) -> Entry:
 
 
 def places(layers: Iterable[SavedLayer], variables: Iterable[Variable]) -> list[int]:
-    """Where `variables` stand among all weights of the layers, in the order of get_weights."""
+    """The indices of `variables` among all weights of the layers, in the order of get_weights."""
     numbers = {id(weight): i for i, weight in enumerate(_all(layers))}
     return [numbers[id(variable)] for variable in variables]
 
 
 def at(layers: Iterable[SavedLayer], places: Sequence[int]) -> list[Variable]:
-    """The weights at these places. Raises ValueError for what are none."""
+    """The weights at these indices.
+
+    Raises:
+        ValueError: An entry is not an index, or occurs twice.
+    """
     found = _all(layers)
     if not all(type(place) is int and 0 <= place < len(found) for place in places) or len(set(places)) < len(places):
         raise ValueError(f"expected places among {len(found)} weights, each once, got {places}")
@@ -52,7 +56,7 @@ def _all(layers: Iterable[SavedLayer]) -> list[Variable]:
 
 
 def named(arrays: Sequence[Named]) -> list[Named]:
-    """With names used twice made different: kernel:0, kernel:0_1, kernel:0_2."""
+    """The arrays with unique names: kernel:0, kernel:0_1, kernel:0_2."""
     taken: set[str] = set()
     result = []
     for i, (name, array) in enumerate(arrays):
@@ -74,10 +78,20 @@ def by_position(
     reshape: bool = False,
     as_described: bool = False,
 ) -> list[Assignment]:
-    """What to set where, layers that have weights matched in order. as_described: see `nested.arranged`.
+    """Match layers that have weights in order.
+
+    Args:
+        contents: The contents of the file.
+        layers: The model's layers.
+        skip_mismatch: Whether layers that do not fit are skipped with a warning.
+        reshape: Whether weights of another shape but the same size are reshaped.
+        as_described: See `nested.arranged`.
+
+    Returns:
+        The Variables with their new values.
 
     Raises:
-        ValueError: That lists what does not fit.
+        ValueError: Something does not fit. The message lists both sides.
     """
     filled = [entry for entry in contents.layers if entry.weights]
     owners = [layer for layer in layers if layer.weights]
@@ -104,7 +118,7 @@ def by_position(
 def by_name(
     contents: Contents, layers: Sequence[SavedLayer], *, skip_mismatch: bool = False, reshape: bool = False
 ) -> list[Assignment]:
-    """As `by_position` for the layers whose names are in the file; the others keep what they have, with a warning."""
+    """The same as `by_position`, but match layers by name. Layers that are not in the file keep their weights, with a warning."""
     found: list[Assignment] = []
     for k, entry in enumerate(contents.layers):
         for layer in layers:
@@ -124,7 +138,7 @@ def by_name(
 
 
 def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[SavedLayer]) -> None:
-    """Of layers that keep what they have, which Keras does not say."""
+    """Warn about the layers that keep their weights. Keras does not."""
     saved, owners = [entry.name for entry in file if entry.weights], [layer.name for layer in layers if layer.weights]
     kept = [name for name in owners if name not in saved]
     if len(kept) == len(owners):
@@ -189,7 +203,14 @@ def _matched(
 
 
 def refuse(text: str, layer: SavedLayer, what: str, skip: bool) -> None:
-    """ValueError of `text`, or with `skip` the warning that the layer keeps its weights."""
+    """Raise ValueError, or with `skip` warn that the layer keeps its weights.
+
+    Args:
+        text: The message of the error.
+        layer: The layer that does not fit.
+        what: What does not fit, for the warning.
+        skip: Whether to warn instead of raising.
+    """
     if not skip:
         raise ValueError(text)
     warn(f"Skipping loading of weights for layer {layer.name} due to mismatch in {what}.")

@@ -1,4 +1,4 @@
-"""Dialects: what tf.keras and Keras 3 say differently, in the words of Keras 2.2.5."""
+"""Dialects: translate what tf.keras and Keras 3 write differently to the form of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -20,21 +20,33 @@ class Dialect:
     """How one release of Keras writes a model.
 
     Attributes:
-        release: (2, 2) of "2.2.4-tf"; (0, 0) of what is no version.
-        is_keras_2: False for tf.keras ("2.2.4-tf", and 2.4 to 2.x, which Keras itself never reached) and for Keras 3.
+        release: (2, 2) for "2.2.4-tf"; (0, 0) for a text that is not a version.
+        is_keras_2: False for Keras 3 and for tf.keras: "2.2.4-tf", and 2.4 to 2.x, which only tf.keras has.
     """
 
     release: tuple[int, int]
     is_keras_2: bool
 
     def model(self, config: Config) -> Config:
-        """A model's description as Keras 2.2.5 would write it. Raises KeyError, TypeError, ValueError for what is none."""
+        """A model's description in the form of Keras 2.2.5.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is not a description of a model.
+        """
         if self.is_keras_2:
             return config
         return models.in_keras_2(config, first_node=1 if self.release >= (3, 0) else 0)
 
     def training(self, config: Config, outputs: Sequence[str]) -> Config:
-        """How a model with these outputs was compiled. Raises ValueError for what Keras 2.2.5 cannot say."""
+        """The arguments of compile in the form of Keras 2.2.5.
+
+        Args:
+            config: The file's training configuration.
+            outputs: The names of the model's outputs.
+
+        Raises:
+            ValueError: Keras 2.2.5 cannot express something in it.
+        """
         if self.is_keras_2:
             return config
         return training.in_keras_2(config, outputs)
@@ -53,7 +65,7 @@ def dialect_of(version: str) -> Dialect:
 
 
 def dialect_of_description(config: Config) -> Dialect:
-    """Of a description without a file: Keras 3 does not say its version, but where its classes are from."""
+    """The dialect of a description without a file. Keras 3 writes no version into it, but the modules of classes."""
     stranger = {"keras_version", "module"} & set(config)
     return dialect_of(str(config.get("keras_version", "3.0")) if stranger else KERAS_VERSION)
 

@@ -1,5 +1,7 @@
-"""An InputLayer at the start of each Sequential, for Keras 3: it takes the batch_input_shape of a first layer for the shape
-of one sample, also in files of Keras 2. Keras 2 and tf.keras build the same model with the InputLayer as without it.
+"""Adds an InputLayer at the start of each Sequential, for Keras 3.
+
+Keras 3 reads the batch_input_shape of a first layer as the shape of one sample, also in files of Keras 2. Keras 2 and
+tf.keras build the same model with the InputLayer and without it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from lamella.core.configurable import Config
 
 
 def explicit(config: Any) -> Any:
-    """A copy of a model's description, at any depth, with these InputLayers."""
+    """A copy of a model's description with these InputLayers, also in nested models."""
     if isinstance(config, list):
         return [explicit(value) for value in config]
     if not isinstance(config, dict):
@@ -25,7 +27,7 @@ def explicit(config: Any) -> Any:
 
 
 def _input_of(first: Config) -> Config | None:
-    """The InputLayer that Keras 2 makes for a first layer, which may be a model."""
+    """The config of the InputLayer that Keras 2 makes for a first layer, which may be a model."""
     inner = first
     while inner["class_name"] in ("Sequential", "Model") and inner["config"].get("layers"):
         inner = inner["config"]["layers"][0]

@@ -1,4 +1,4 @@
-"""Descriptions of models by tf.keras and Keras 3, in the words of Keras 2.2.5."""
+"""Translates descriptions of models by tf.keras and Keras 3 to the form of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from lamella.core.configurable import Config
 from lamella.core.warn import warn
 
-# What later releases added to configs, where it says that nothing is different from before. Any other value is left, for
-# the layer to refuse by name.
+# Entries that later releases added to configs, with the values that change nothing. They are removed. An entry with another
+# value is kept, and the layer refuses it by name.
 _INERT: dict[str, Any] = {
     "groups": 1,
     "ragged": False,
@@ -41,15 +41,17 @@ _SCALED = {
 
 
 def in_keras_2(config: Config, *, first_node: int) -> Config:
-    """The description of a model as Keras 2.2.5 would write it.
+    """The description of a model in the form of Keras 2.2.5.
 
-    Warns where a Bidirectional may get a mask: its outputs at masked steps are zeros there, and the last ones before here.
+    Warns if a Bidirectional may get a mask: at masked steps later releases return zeros, and Keras 2.2.5 repeats the last
+    output.
 
     Args:
-        first_node: The number of a nested model's first call in a file of Keras 2, less the one that the file has.
+        config: The file's description.
+        first_node: The index of a nested model's first call in a file of Keras 2, minus the index in this file.
 
     Raises:
-        KeyError, TypeError, ValueError: For what is no description.
+        KeyError, TypeError, ValueError: It is not a description of a model.
     """
     if _holds(config, "zero_output_for_mask", True) and (
         _holds(config, "mask_zero", True) or _holds(config, "class_name", "Masking")
@@ -69,7 +71,7 @@ def _layer(entry: Config, first_node: int) -> Config:
     elif isinstance(config, dict):
         if "batch_shape" in config:
             config["batch_input_shape"] = config.pop("batch_shape")
-        # It is made of the layer, where nobody gave another.
+        # Keras 2 makes the backward layer itself, as a copy of the layer.
         config.pop("backward_layer", None)
         if name == "LeakyReLU" and "negative_slope" in config:
             config["alpha"] = config.pop("negative_slope")
@@ -83,13 +85,13 @@ def _layer(entry: Config, first_node: int) -> Config:
 
 
 def _model(config: Config, before: Config, first_node: int) -> None:
-    """In place: its layers, and for a graph where they are called."""
+    """Translate in place the layers of a model, and the calls of a graph."""
     config["layers"] = [_layer(entry, first_node) for entry in before["layers"]]
     config.pop("dtype", None)
     config.pop("trainable", None)
     if "input_layers" not in config:
         return
-    # Keras 3 counts a nested model's first call as 0, Keras 2 as 1.
+    # The first call of a nested model has index 0 in Keras 3, and 1 in Keras 2.
     shifts = {entry["name"]: first_node for entry in config["layers"] if entry["class_name"] in _MODELS}
     for entry in config["layers"]:
         entry["inbound_nodes"] = [_call(call, shifts) for call in entry["inbound_nodes"]]
@@ -107,7 +109,7 @@ def _call(call: Any, shifts: dict[str, int]) -> list[Any]:
     for argument in call["args"]:
         tensors += argument if isinstance(argument, list) else [argument]
     arguments = _given(call["kwargs"])
-    # Keras 2 lists initial states behind the input.
+    # Keras 2 lists initial states after the input.
     states = arguments.get("initial_state")
     if _holds(states, "class_name", "__keras_tensor__"):
         del arguments["initial_state"]
@@ -121,18 +123,18 @@ def _place(place: list[Any], shifts: dict[str, int]) -> list[Any]:
 
 
 def _given(arguments: Config) -> Config:
-    """Keras 3 writes mask=None and training=None where nothing was given."""
+    """The arguments without mask=None and training=None, which Keras 3 writes if they were not given."""
     return {key: value for key, value in arguments.items() if value is not None}
 
 
 def class_name(entry: Config) -> str:
-    """tf.keras writes "Custom>Foo" for classes that are registered under a package."""
+    """The name of a class, without the package in "Custom>Foo", which tf.keras writes for registered classes."""
     name = str(entry["class_name"]).rpartition(">")[2]
     return _RENAMED.get(name, name)
 
 
 def _plain(value: Any) -> Any:
-    """Configs of initializers, regularizers and dtypes, at any depth, in Keras 2's words."""
+    """Configs of initializers, regularizers and dtypes, at any depth, in the form of Keras 2."""
     if isinstance(value, list):
         return [_plain(v) for v in value]
     if not isinstance(value, dict):

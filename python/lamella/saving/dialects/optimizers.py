@@ -1,7 +1,8 @@
-"""The optimizer's arrays of a file in the order of ours. Each generation of Keras has another one; the version tells which.
+"""Brings the optimizer's arrays of a file into the order of lamella. The version tells the order of the file.
 
-Keras 2, and tf.keras's OptimizerV2: iterations, then slot by slot (all m, all v).  tf-keras from 2.11 on: iterations, then
-parameter by parameter (m, v of the first ...).  Keras 3: iterations, learning rate, then parameter by parameter.
+- Keras 2, and OptimizerV2 of tf.keras: iterations, then slot by slot (all m, all v).
+- tf-keras from 2.11 on: iterations, then parameter by parameter (m and v of the first, ...).
+- Keras 3: iterations, learning rate, then parameter by parameter.
 """
 
 from __future__ import annotations
@@ -20,33 +21,33 @@ Arrays = list[NDArray[Any]]
 def arranged(
     arrays: Sequence[NDArray[Any]], release: tuple[int, int], optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
 ) -> tuple[Arrays, int | None]:
-    """What the optimizer's `set_weights` takes, and the iterations where the file has them.
+    """The arrays for the optimizer's `set_weights`, and the iterations, or None if the file does not have them.
 
     Args:
-        arrays: Of the file, in its order.
-        release: Of the Keras that wrote it.
+        arrays: The arrays of the file, in its order.
+        release: The release of Keras that wrote the file.
         optimizer: The file's {"class_name", "config"}.
-        wanted: What the optimizer's `get_weights` returns now, for numbers and shapes.
-        parameters: How many arrays it trains.
+        wanted: The result of the optimizer's `get_weights`, for numbers and shapes.
+        parameters: Number of arrays that the optimizer trains.
 
     Raises:
-        ValueError: Where they do not belong to such an optimizer.
+        ValueError: The arrays do not belong to such an optimizer.
     """
     rest = list(arrays)
     steps = int(rest.pop(0)) if rest and _is_count(rest[0]) else None
     counted = bool(wanted) and _is_count(wanted[0])
     slots = list(wanted[1:] if counted else wanted)
     if release >= (2, 3):
-        # Keras 3's learning rate, and the product of momenta that Nadam keeps there and works out here.
+        # The learning rate of Keras 3, and the product of momenta that its Nadam stores; here it is computed.
         while len(rest) % max(1, parameters) and rest[0].shape == () and rest[0].dtype.kind == "f":
             rest.pop(0)
-    # tf-keras kept the old optimizers beside the new ones, whose configs alone say whether they are compiled.
+    # tf-keras has old and new optimizers. Only the configs of the new ones have jit_compile.
     by_parameter = release >= (3, 0) or (release >= (2, 11) and "jit_compile" in optimizer["config"])
     if by_parameter and parameters and len(rest) % parameters == 0:
         each = len(rest) // parameters
         rest = [rest[i] for slot in range(each) for i in range(slot, each * parameters, each)]
-    # Keras 2.2.5 keeps a zero of shape (1,) for each maximum of an Adam that is not AMSGrad, and moments for an SGD
-    # without momentum; other releases leave out what is not used. Later ones write the iterations before the first step.
+    # Keras 2.2.5 stores a zero of shape (1,) for each maximum of an Adam without amsgrad, and moments for an SGD without
+    # momentum. Other releases do not store unused slots. Later ones store the iterations before the first step.
     unused = not rest and (not steps or optimizer["config"].get("momentum") == 0)
     rest += [np.zeros_like(slot) for slot in slots[len(rest) :] if unused or slot.shape == (1,)]
     if [a.shape for a in rest] != [s.shape for s in slots]:

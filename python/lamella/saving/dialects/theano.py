@@ -1,11 +1,11 @@
-"""Which weights are kernels of convolutions: Theano turns kernels around, so files of Keras on Theano hold them rotated."""
+"""Finds the kernels of convolutions: files of Keras on Theano hold them rotated by 180 degrees, as Theano flips kernels."""
 
 from __future__ import annotations
 
 from lamella.core.protocols import WeightedLayer
 from lamella.saving.inside import parts
 
-# How many of a layer's first weights are kernels. Source: Keras 2.2.5 keras/engine/saving.py.
+# Number of a layer's first weights that are kernels. Source: Keras 2.2.5 keras/engine/saving.py.
 KERNELS = {"Conv1D": 1, "Conv2D": 1, "Conv3D": 1, "Conv2DTranspose": 1, "ConvLSTM2D": 2}
 
 

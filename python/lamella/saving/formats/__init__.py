@@ -1,4 +1,4 @@
-"""The formats of model files: each module of this folder is one, and says so by a FORMAT. There is no other list."""
+"""The formats of model files. Each module of this folder that has a FORMAT is one. There is no other list."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """How a file holds `Contents`.
+    """A format: how a file holds `Contents`.
 
     Attributes:
-        suffixes: Of the files' names, in lower case. The format with "" gets all names that no other format has.
-        read: From an open file, its name for messages, and the seconds that it may take, if that is limited. Raises
-            ModelFileError for what is no such file.
-        to_bytes: A whole file. The same contents give the same bytes. None: the format is only read.
-        layout: Of an HDF5 file, for a format that is recognized by what the file holds: from a reader and the root, the
-            contents, or None where the file is laid out otherwise.
+        suffixes: Suffixes of file names, in lower case. The format with "" is used for all suffixes that no format has.
+        read: Function of an open file, its name for messages, and a limit in seconds or None. It returns the contents, and
+            raises ModelFileError for a file that is damaged or of another kind.
+        to_bytes: Function that returns the bytes of a file. The same contents give the same bytes. None if the format is
+            only read.
+        layout: For a layout of HDF5 files that is recognized by what the file holds: function of a reader and the root. It
+            returns the contents, or None if the file has another layout.
     """
 
     suffixes: tuple[str, ...] = ()
@@ -37,28 +38,28 @@ class Format:
 
 @cache
 def listed() -> tuple[Format, ...]:
-    """All formats, in the order of their modules' names; those with an underscore are no formats."""
+    """All formats, in the order of their modules' names. Modules with an underscore are not formats."""
     names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
     return tuple(import_module(f"{__name__}.{name}").FORMAT for name in names)
 
 
 def known(path: Any) -> Format | None:
-    """The format that a file's name asks for; None for a suffix that no format has."""
+    """The format of a file's suffix; None for a suffix that no format has."""
     wanted = suffix(path)
     return next((format for format in listed() if wanted in format.suffixes), None)
 
 
 def of(path: Any) -> Format:
-    """As `known`; for another suffix the format of names without one."""
+    """The format of a file's suffix. For an unknown suffix it is the format of names without a suffix."""
     return known(path) or default()
 
 
 def default() -> Format:
-    """Of what has no name, too."""
+    """The format of names without a suffix, and of files without a name."""
     return next(format for format in listed() if "" in format.suffixes)
 
 
 def suffix(path: Any) -> str:
-    """In lower case; "" for what follows the point of a number, as in model.01-0.35."""
+    """The suffix of a path in lower case; "" if it is the fraction of a number, as in model.01-0.35."""
     found = os.path.splitext(os.fsdecode(path))[1].lower()
     return "" if found[1:].isdigit() else found

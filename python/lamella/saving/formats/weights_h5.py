@@ -1,9 +1,9 @@
-"""Keras 3's `.weights.h5`: weights by their place in the model. Read only.
+"""Keras 3's `.weights.h5`: weights by their place in the model. This format is only read.
 
-Each layer has a group that is called after the way to it from the model: attributes, and in lists, tuples and dicts the
-class in snake_case, numbered: `layers/dense`, `layers/dense_1`, `layers/sequential/layers/dense`. What it owns lies there as
-`vars/0`, `vars/1` ..., those first that were made to be trained. `vars` has an attribute `name`, the layer's own. A layer
-in two places lies in the first one. tf-keras writes the same without names, and numbers do not count what lies elsewhere.
+Each layer has a group whose name is its path from the model: attributes, and in lists, tuples and dicts the numbered class in
+snake_case: `layers/dense`, `layers/dense_1`, `layers/sequential/layers/dense`. Its own weights are `vars/0`, `vars/1`, ..., first
+those that were made trainable. `vars` has an attribute `name`, the name of the layer. A layer in two places is stored at the
+first one. tf-keras writes the same without names, and does not count layers that are stored elsewhere.
 Source: Keras 3.15 keras/src/saving/saving_lib.py.
 """
 
@@ -19,26 +19,26 @@ from lamella.saving.guards.hdf5 import Reader
 if TYPE_CHECKING:
     import h5py
 
-# How Keras 2.13 called `layers`.
+# The second is the name of `layers` in Keras 2.13.
 _LAYERS, _OLD_LAYERS = "layers", "_layer_checkpoint_dependencies"
-# What else lies at the root: the state of the training.
+# Other groups of the root: the state of the training.
 _TRAINING = ("optimizer", "metrics")
-# Characters of a place. Each group's is kept, so it bounds what a deep file costs; Keras's have some ten a level.
+# Characters of a path. Each path is kept, so this bounds the cost of deeply nested files. Keras has about ten per level.
 _LONGEST = 1024
 
 
 def layout(reader: Reader, root: h5py.Group) -> Contents | None:
-    """What a file of this layout holds, see `_entries`; None for another layout."""
+    """The contents of a file with this layout, see `_entries`; None for another layout."""
     if "layer_names" in root.attrs or not any(name in root for name in ("vars", _LAYERS, _OLD_LAYERS)):
         return None
     return Contents(_entries(reader, root), keras_version="3.0", backend=None)
 
 
 def _entries(reader: Reader, root: h5py.Group) -> list[Entry]:
-    """An entry for each group that has `vars`, in no order; its `place` is "" for the model itself, its name may be "".
+    """An entry for each group that has `vars`, in any order. `place` is "" for the model itself; the name may be "".
 
     Raises:
-        ModelFileError: For another layout.
+        ModelFileError: The layout is another one.
     """
     found: list[Entry] = []
     waiting = [("", root)]
@@ -71,5 +71,5 @@ def _entry(reader: Reader, place: str, group: h5py.Group) -> Entry:
     return Entry(reader.text(owned, "name") or "", arrays, place=place)
 
 
-# Such a file is recognized by what is in it: its name is one that HDF5 files of Keras 2 may have, too.
+# The format is recognized by what the file holds: HDF5 files of Keras 2 may have the same suffix.
 FORMAT = Format(layout=layout)

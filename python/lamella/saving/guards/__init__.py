@@ -1,1 +1,1 @@
-"""What keeps files of strangers from doing harm: limits of what is read, checksums, a process of its own."""
+"""Protection against files from unknown sources: limits of what is read, checksums, an isolated process."""

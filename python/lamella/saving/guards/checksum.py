@@ -1,7 +1,7 @@
-"""A checksum at the end of our HDF5 files: damage is found before the HDF5 library reads a byte.
+"""A checksum at the end of lamella's HDF5 files. It finds damage before the HDF5 library reads a byte.
 
-HDF5 reads past what follows its end of file. Another program that changes the file cuts the checksum off with the first
-write, so a changed file is simply one without a checksum.
+HDF5 ignores bytes after its own end of the file. When another program changes the file, its first write cuts them off. So a
+file that was changed has no checksum.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _LENGTH = len(_MARK) + 64
 
 
 def with_checksum(data: bytes) -> bytes:
-    """The data, and the checksum behind it."""
+    """The data, followed by its checksum."""
     return data + _MARK + hashlib.sha256(data).hexdigest().encode()
 
 
 def fits(file: BinaryIO) -> bool | None:
-    """Whether the checksum is that of the bytes before it; None where there is none. Leaves the position at the start."""
+    """Whether the checksum fits the bytes before it; None without a checksum. The file is positioned at its start afterwards."""
     size = file.seek(0, 2)
     file.seek(max(0, size - _LENGTH))
     end = file.read(_LENGTH)

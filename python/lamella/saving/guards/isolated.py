@@ -1,8 +1,10 @@
-"""Reading HDF5 in a process of its own: a damaged or hostile file can make the HDF5 library spin without end, crash, or
-ask for all memory, and none of it may reach the program that wanted the file.
+"""Reads HDF5 in an isolated process.
 
-The child gets the open file as its standard input and writes the contents to a temporary file: a line of JSON, then the
-arrays' bytes. The parent believes nothing of it: sizes and dtypes are checked again.
+A damaged or malicious file can make the HDF5 library loop without end, crash, or request all memory. None of this may affect
+the program that loads the file.
+
+The child gets the open file as its standard input and writes the contents to a temporary file: a line of JSON, then the bytes
+of the arrays. The parent does not trust them: it checks sizes and dtypes again.
 """
 
 from __future__ import annotations
@@ -23,15 +25,24 @@ from lamella.saving.contents import Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
 from lamella.saving.guards.text import parse_json
 
-# Beyond the arrays: the names and descriptions, each limited by itself.
+# Bytes for names and descriptions, in addition to the arrays.
 _TEXT_BYTES = 2**26
-# Beyond what Python, NumPy and h5py take, and the arrays of the file.
+# Bytes of memory in addition to Python, NumPy and h5py, and the arrays of the file.
 _SPARE_BYTES = 2**28
 _START = "import sys; sys.path[:] = {path!r}; from lamella.saving.guards.isolated import serve; serve({limit}, {seconds})"
 
 
 def read(file: BinaryIO, path: str, timeout: float) -> Contents:
-    """As `formats/_hdf5.py`'s read_here. Raises ModelFileError also when the child dies, or takes longer than `timeout` seconds."""
+    """The contents of an open file, as `read_here` of `formats/_hdf5.py` returns them.
+
+    Args:
+        file: The file, open for reading bytes.
+        path: Its path, for messages.
+        timeout: Limit in seconds.
+
+    Raises:
+        ModelFileError: As in read_here; also if the child crashes or takes more than `timeout` seconds.
+    """
     limit = 4 * file.seek(0, 2) + _TEXT_BYTES
     file.seek(0)
     code = _START.format(path=sys.path, limit=limit, seconds=math.ceil(timeout) + 1)
@@ -50,9 +61,11 @@ def read(file: BinaryIO, path: str, timeout: float) -> Contents:
 
 
 def serve(limit: int, seconds: int) -> None:
-    """The child: reads standard input, writes to standard output within these bytes and seconds of processor time.
+    """The child: reads the file from standard input and writes the contents to standard output.
 
-    The parent's clock comes first; the limit on the processor's is for a child whose parent is gone.
+    Args:
+        limit: Limit of memory in bytes.
+        seconds: Limit of processor time. The parent stops the child earlier; this limit is for a child without a parent.
     """
     size = sys.stdin.buffer.seek(0, 2)
     here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
