@@ -4,6 +4,8 @@ The file is not changed. It is parsed, the constants that `sizes.py` names get s
 """
 
 import ast
+import functools
+import importlib.util
 import re
 import sys
 import warnings
@@ -51,13 +53,23 @@ class Smaller(ast.NodeTransformer):
 
 
 def today():
-    """What NumPy and Python have changed since 2019, and scripts of then rely on."""
+    """What NumPy, Python and matplotlib have changed since 2019, and scripts of then rely on."""
     for old, new in (("bool", bool), ("int", int), ("float", float), ("object", object)):
         if old not in vars(np):
             setattr(np, old, new)
     split = re.split
     # Python 3.7 splits at empty matches, too.
     re.split = lambda pattern, text, *rest: split(pattern.removesuffix("?") if pattern == r"(\W+)?" else pattern, text, *rest)
+    if importlib.util.find_spec("matplotlib"):
+        from matplotlib import pyplot as plt
+
+        # matplotlib 3.3 refuses one tick more than labels.
+        for which in ("xticks", "yticks"):
+            setattr(plt, which, functools.partial(as_many_ticks, getattr(plt, which)))
+
+
+def as_many_ticks(function, ticks, labels):
+    return function(ticks[: len(labels)], labels)
 
 
 def main(path):
