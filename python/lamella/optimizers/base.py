@@ -265,7 +265,7 @@ class Optimizer(Stateful):
         iterations = self.iterations.value
         number = iterations.item()
         clips = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
-        arguments = params, grads, number, Bounds(state.sums, 1.0 / every, *clips)
+        arguments = params, grads, number, (state.sums, 1.0 / every, *clips)
         written_in_python = type(self).update is not Optimizer.update
         calls: list[Call] = [(self.update, arguments)] if written_in_python else self.calls(*arguments)
         calls = [*calls, *projections, write(iterations, number + 1), *then]

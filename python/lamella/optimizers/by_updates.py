@@ -96,7 +96,7 @@ class ByUpdates(Stateful):
         if params is not self._params:
             self.turn_to(params)
         rule: Any = self
-        bounds = Bounds([], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0)
+        bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
         read = rule.read(rule._clean(params, dense(list(grads))), bounds)
         noted, later = run_updates(self, params, read)
         noted.apply()

@@ -49,7 +49,7 @@ class SGD(Optimizer):
         lr, momentum = self.decayed(iterations), float(self.momentum)
         state = self._state
         # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
-        if momentum != 0 or bounds.sums:
+        if momentum != 0 or bounds[0]:
             self._settle(state)
             return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), bounds))]
         calls = rows.calls(_kernels.sgd_update, params, grads, (), ([], lr, 0.0, 0, bounds))
