@@ -113,6 +113,7 @@ CASES = {
     "resize": (ops.resize, (a(1, 2, 3, 2),), {"factors": (2, 2), "interpolation": "bilinear"}),
     "batch_norm": (ops.batch_norm, (a(6, 3), a(3), a(3)), {"epsilon": 0.1}),
     "batch_norm without gamma": (ops.batch_norm, (a(2, 3, 3), None, a(3)), {"epsilon": 0.1}),
+    "batch_norm_relu": (ops.batch_norm_relu, (a(6, 3), a(3), a(3)), {"epsilon": 0.1, "max_value": 0.7}),
     "batch_norm_inference": (ops.batch_norm_inference, (a(4, 3), a(3), a(3), a(3), positive(3)), {"epsilon": 0.1}),
     "dropout": (ops.dropout, (a(4, 6),), {"rate": 0.5, "key": KEY}),
     "take": (ops.take, (a(5, 2),), {"indices": np.array([1, 3, 1])}),

@@ -72,6 +72,8 @@ def calls(dtype):
     c = COLUMNS
     yield "batch_norm_forward", (a(*rows), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
     yield "batch_norm_backward", (a(*rows), a(*rows), a(c), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
+    yield "batch_norm_relu_forward", (a(*rows), a(c), a(c), 1e-3, 0.5, a(*rows), a(c), a(c))
+    yield "batch_norm_relu_backward", (a(*rows), a(*rows), a(c), a(c), a(c), a(c), 1e-3, 0.5, a(*rows), a(c), a(c))
     yield "batch_norm_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, a(*rows))
     yield "dropout", (a(*rows), 0.3, 1, 2, a(*rows))
     lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]

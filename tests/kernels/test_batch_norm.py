@@ -40,6 +40,31 @@ def test_forward_backward_and_inference(target, dtype, shape):
     assert all(g.intact() for g in (y, mean, variance, dx, dgamma, dbeta))
 
 
+@pytest.mark.parametrize("top", [np.inf, 0.5, 0.0])
+@dtypes
+def test_with_a_relu_bits_are_those_of_two_kernels(target, dtype, top):
+    """NaN, too, and absent gamma and beta; rows joined, whole vectors and a rest."""
+    for rows, columns in ((1, 3), (37, 5), (40, 16), (700, 33), (300, 130)):
+        rng = np.random.default_rng(columns)
+        x, dy = rng.normal(size=(2, rows, columns)).astype(dtype)
+        x[0, 1] = np.nan
+        for gamma, beta in (rng.normal(size=(2, columns)).astype(dtype), (x[0, :0], x[0, :0])):
+            apart = y, z, mean, variance, dz, dx, dgamma, dbeta = (
+                *np.empty((2, rows, columns), dtype),
+                *(np.empty((n, columns) if n else columns, dtype) for n in (0, 0, rows, rows, 0, 0)),
+            )
+            _kernels.batch_norm_forward(x, gamma, beta, EPS, y, mean, variance)
+            _kernels.relu_forward(y, 0.0, top, 0.0, z)
+            _kernels.relu_backward(y, dy, 0.0, top, 0.0, dz)
+            _kernels.batch_norm_backward(x, dz, gamma, mean, variance, EPS, dx, dgamma, dbeta)
+            joined = [np.empty_like(a) for a in apart]
+            got_y, got_mean, got_variance, *gradients = (joined[i] for i in (1, 2, 3, 5, 6, 7))
+            _kernels.batch_norm_relu_forward(x, gamma, beta, EPS, top, got_y, got_mean, got_variance)
+            _kernels.batch_norm_relu_backward(x, dy, gamma, beta, mean, variance, EPS, top, *gradients)
+            for got, wanted in zip((got_y, got_mean, got_variance, *gradients), (z, mean, variance, dx, dgamma, dbeta)):
+                np.testing.assert_array_equal(got, wanted)
+
+
 @dtypes
 def test_absent_gamma_and_beta_are_one_and_zero(target, dtype):
     x = np.random.default_rng(0).normal(size=(20, 7)).astype(dtype)

@@ -56,6 +56,10 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(2, 3, 4, 5), a(5, seed=1), None), {"epsilon": 1e-3}),
         ((a(2, 3, 4, 5), None, a(5, seed=2)), {"epsilon": 1e-3}),
     ],
+    "batch_norm_relu": [
+        ((a(5, 3), a(3, seed=1), a(3, seed=2)), {"epsilon": 1e-3, "max_value": 0.6}),
+        ((a(2, 3, 4, 5), None, None), {"epsilon": 1e-3}),
+    ],
     "batch_norm_inference": [],  # below
     "binary_crossentropy": [
         ((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0, high=1)), {}),

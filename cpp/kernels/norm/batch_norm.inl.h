@@ -8,11 +8,12 @@ namespace {
 
 // Rows joined to whole vectors, and the scratch of a call: sums of columns, per-column values as joined rows, and what each
 // chunk sums up.
+constexpr Int kParameters = 6;
 template <class T>
 struct Normalized {
     Int columns, width, rows, elements, grain, chunks;
     double* totals;  // [2, columns]
-    T* parameter;    // [4, width]
+    T* parameter;    // [6, width]
     T* partial;      // [chunks, 2, width]
 
     explicit Normalized(In<T> x) : columns(x.shape[1]), elements(x.size) {
@@ -21,9 +22,9 @@ struct Normalized {
         grain = row_grain(rows, width);
         chunks = (rows + grain - 1) / grain;
         const Int sums = 2 * columns * Int{sizeof(double)};
-        totals = static_cast<double*>(call_scratch(sums + (4 + 2 * chunks) * width * Int{sizeof(T)}));
+        totals = static_cast<double*>(call_scratch(sums + (kParameters + 2 * chunks) * width * Int{sizeof(T)}));
         parameter = reinterpret_cast<T*>(totals + 2 * columns);
-        partial = parameter + 4 * width;
+        partial = parameter + kParameters * width;
     }
 
     // parameter[k][i] = value(i % columns)
@@ -66,20 +67,43 @@ struct Normalized {
     }
 };
 
-// y = (x - mean) * slope + offset, with joined rows of these three in parameters 0, 1, 2.
+// What follows the normalization: nothing, or relu and an upper bound, as in relu_forward and relu_backward. `after` is its
+// value at v; `before` takes the gradient d past it, at x - mean, whose slope and offset are `slope` and `offset` from i on.
 template <class T>
-void normalize(const Normalized<T>& n, const T* x, T* y) {
+struct Nothing {
+    LAMELLA_INLINE Vec<T> after(Vec<T> v) const { return v; }
+    LAMELLA_INLINE Vec<T> before(Vec<T> d, Vec<T>, const T*, const T*, Int, Int) const { return d; }
+};
+
+template <class T>
+struct Relu {
+    T top;
+
+    LAMELLA_INLINE Vec<T> after(Vec<T> v) const {
+        return v > T(0) ? min<T>(broadcast<T>(top), v) : v == v ? Vec<T>{} : v;  // NaN stays
+    }
+    LAMELLA_INLINE Vec<T> before(Vec<T> d, Vec<T> centred, const T* slope, const T* offset, Int i, Int part) const {
+        const Vec<T> v = centred * load(slope + i, part) + load(offset + i, part);
+        const Vec<T> under_top = v >= top ? Vec<T>{} : d;
+        return v > T(0) ? under_top : Vec<T>{};
+    }
+};
+
+// y = (x - mean) * slope + offset and what follows, with joined rows of these three in parameters 0, 1, 2.
+template <class T, class Follower>
+void normalize(const Normalized<T>& n, const T* x, const Follower& follower, T* y) {
     const T *mean = n.parameter, *slope = mean + n.width, *offset = slope + n.width;
     n.each([=](Int at, Int i, Int part) {
         const Vec<T> centred = load(x + at, part) - load(mean + i, part);
-        store(y + at, centred * load(slope + i, part) + load(offset + i, part), part);
+        store(y + at, follower.after(centred * load(slope + i, part) + load(offset + i, part)), part);
     });
 }
 
 // Sums are taken of x - shift and its square, shift the mean of a few rows spread over x: without it the variance of
 // values far from 0 would drown in its own rounding.
-template <class T>
-Status batch_norm_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Out<T> y, Out<T> mean, Out<T> var) {
+template <class T, class Follower>
+Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Follower& follower, Out<T> y, Out<T> mean,
+                       Out<T> var) {
     LAMELLA_REQUIRE(x.rank == 2);
     LAMELLA_REQUIRE(same_shape(x, y));
     LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
@@ -111,8 +135,18 @@ Status batch_norm_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Out<T> y, 
     n.set(0, [&](Int c) { return mean.data[c]; });
     n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
     n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
-    normalize(n, x.data, y.data);
+    normalize(n, x.data, follower, y.data);
     return nullptr;
+}
+
+template <class T>
+Status batch_norm_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Out<T> y, Out<T> mean, Out<T> var) {
+    return normalize_batch(x, gamma, beta, eps, Nothing<T>(), y, mean, var);
+}
+
+template <class T>
+Status batch_norm_relu_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Real max_value, Out<T> y, Out<T> mean, Out<T> var) {
+    return normalize_batch(x, gamma, beta, eps, Relu<T>{T(max_value)}, y, mean, var);
 }
 
 template <class T>
@@ -128,21 +162,22 @@ Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> 
     n.set(0, [&](Int c) { return mean.data[c]; });
     n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
     n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
-    normalize(n, x.data, y.data);
+    normalize(n, x.data, Nothing<T>(), y.data);
     return nullptr;
 }
 
 // With s = 1/sqrt(var + eps) and x^ = (x - mean) s: dgamma = sum(dy x^), dbeta = sum(dy),
-// dx = gamma s (dy - dbeta/R - x^ dgamma/R).
-template <class T>
-Status batch_norm_backward(In<T> x, In<T> dy, In<T> gamma, In<T> mean, In<T> var, Real eps, Out<T> dx, Out<T> dgamma,
-                           Out<T> dbeta) {
+// dx = gamma s (dy - dbeta/R - x^ dgamma/R); dy has come past what follows.
+template <class T, class Follower>
+Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps,
+                           const Follower& follower, Out<T> dx, Out<T> dgamma, Out<T> dbeta) {
     LAMELLA_REQUIRE(x.rank == 2);
     LAMELLA_REQUIRE(same_shape(x, dy));
     LAMELLA_REQUIRE(same_shape(x, dx));
     LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
     LAMELLA_REQUIRE(dgamma.size == x.shape[1] && dbeta.size == x.shape[1]);
     LAMELLA_REQUIRE(gamma.size == 0 || gamma.size == x.shape[1]);
+    LAMELLA_REQUIRE(beta.size == 0 || beta.size == x.shape[1]);
     const Int rows = x.shape[0], columns = x.shape[1];
     if (x.size == 0) {
         for (Int c = 0; c < columns; ++c) dgamma.data[c] = dbeta.data[c] = 0;
@@ -151,10 +186,15 @@ Status batch_norm_backward(In<T> x, In<T> dy, In<T> gamma, In<T> mean, In<T> var
     const Normalized<T> n(x);
     if (n.totals == nullptr) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
+    // As normalize_batch has them, so that both see the same v.
+    n.set(4, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
+    n.set(5, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
+    const T *there = n.parameter + 4 * n.width, *shift = there + n.width;
     n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
-        const Vec<T> d = load(dy.data + at, part);
+        const Vec<T> centred = load(x.data + at, part) - load(n.parameter + i, part);
+        const Vec<T> d = follower.before(load(dy.data + at, part), centred, there, shift, i, part);
         sum[0] += d;
-        sum[1] += d * (load(x.data + at, part) - load(n.parameter + i, part));
+        sum[1] += d * centred;
     });
     const auto inverse = [&](Int c) { return 1 / __builtin_sqrt(var.data[c] + eps); };
     const auto scale = [&](Int c) { return (gamma.size > 0 ? gamma.data[c] : 1) * inverse(c); };
@@ -167,14 +207,28 @@ Status batch_norm_backward(In<T> x, In<T> dy, In<T> gamma, In<T> mean, In<T> var
         dgamma.data[c] = T(n.totals[columns + c] * inverse(c));
     }
     const T *centre = n.parameter, *slope = centre + n.width, *tilt = slope + n.width, *offset = tilt + n.width;
-    const T *from = x.data, *d = dy.data;
+    const T *from = x.data, *given = dy.data;
     T* to = dx.data;
     n.each([=](Int at, Int i, Int part) {
         const Vec<T> centred = load(from + at, part) - load(centre + i, part);
         const Vec<T> constant = centred * load(tilt + i, part) + load(offset + i, part);
-        store(to + at, load(d + at, part) * load(slope + i, part) + constant, part);
+        const Vec<T> d = follower.before(load(given + at, part), centred, there, shift, i, part);
+        store(to + at, d * load(slope + i, part) + constant, part);
     });
     return nullptr;
+}
+
+template <class T>
+Status batch_norm_backward(In<T> x, In<T> dy, In<T> gamma, In<T> mean, In<T> var, Real eps, Out<T> dx, Out<T> dgamma,
+                           Out<T> dbeta) {
+    const View<const T> beta{};
+    return differentiate_batch(x, dy, gamma, beta, mean, var, eps, Nothing<T>(), dx, dgamma, dbeta);
+}
+
+template <class T>
+Status batch_norm_relu_backward(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, Real max_value,
+                                Out<T> dx, Out<T> dgamma, Out<T> dbeta) {
+    return differentiate_batch(x, dy, gamma, beta, mean, var, eps, Relu<T>{T(max_value)}, dx, dgamma, dbeta);
 }
 
 }  // namespace

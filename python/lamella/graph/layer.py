@@ -382,6 +382,10 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         call: Callable[..., Value] = getattr(self, "call_frozen", self.call) if frozen else self.call
         return call
 
+    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
+        """What a graph calls for this layer and the one that alone reads its output, where that is faster; with the same bits."""
+        return None
+
     def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:
         """Check the inputs; build at the first call."""
         self._check_inputs(shapes, dtypes)

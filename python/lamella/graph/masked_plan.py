@@ -29,6 +29,8 @@ class MaskedPlan(Plan):
     `compute_mask` gives the mask of its output.
     """
 
+    joins = False
+
     def __init__(
         self, nodes: Sequence[Node], inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, frozen: bool = False
     ) -> None:

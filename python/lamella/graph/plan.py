@@ -18,6 +18,8 @@ from lamella.graph.symbolic import Node, Symbolic
 
 # (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
+# A node, what it reads, and its call with whether that passes training.
+Call = tuple[Node, Sequence[Symbolic], tuple[Callable[..., Value], bool]]
 
 
 class Plan:
@@ -32,6 +34,9 @@ class Plan:
         frozen: Whether the model, or one that contains it, has trainable=False: BatchNormalization then uses moving averages.
     """
 
+    # Whether two layers may become one call.
+    joins = True
+
     def __init__(
         self, nodes: Sequence[Node], inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, frozen: bool = False
     ) -> None:
@@ -41,12 +46,15 @@ class Plan:
         for x in [*outputs, *(x for node in nodes for x in node.reads)]:
             readers[id(x)] = readers.get(id(x), 0) + 1
 
+        calls: list[Call] = [(node, node.reads, _bind(node, frozen)) for node in nodes]
+        if self.joins:
+            calls = _joined(calls, readers, frozen)
         slots = {id(x): i for i, x in enumerate(inputs)}
         count, free = len(inputs), [slots[id(x)] for x in inputs if id(x) not in readers]
         self.steps: list[Step] = []
-        for node in nodes:
-            source = [slots[id(x)] for x in node.reads]
-            for x in node.reads:
+        for node, reads, (call, passes) in calls:
+            source = [slots[id(x)] for x in reads]
+            for x in reads:
                 readers[id(x)] -= 1
                 if not readers[id(x)]:
                     free.append(slots[id(x)])
@@ -59,7 +67,6 @@ class Plan:
                 target.append(slots[id(x)])
             # The slot of an output without readers is free immediately.
             free += [slots[id(x)] for x in node.outputs if id(x) not in readers]
-            call, passes = _bind(node, frozen)
             self.steps.append(
                 (
                     call,
@@ -82,6 +89,29 @@ class Plan:
                 for i, value in zip(target, y):  # type: ignore[arg-type]
                     values[i] = value
         return [values[i] for i in self.outputs]
+
+
+def _joined(calls: list[Call], readers: dict[int, int], frozen: bool) -> list[Call]:
+    """With one call where a layer can compute the one behind it as well, which alone reads its output."""
+    kept: list[Call | None] = list(calls)
+    places = {id(x): i for i, (node, _, _) in enumerate(calls) for x in node.outputs}
+    for i, (node, reads, _) in enumerate(calls):
+        before = places.get(id(reads[0])) if _is_plain(node) else None
+        if before is None or readers[id(reads[0])] > 1 or not _is_plain(calls[before][0]):
+            continue
+        first = calls[before][0]
+        call = first.layer.call_before(node.layer, frozen=frozen)
+        if call is not None:
+            kind: type = type(first.layer)
+            kept[before], kept[i] = None, (node, first.reads, (call, takes_training(kind)))
+    return [each for each in kept if each is not None]
+
+
+def _is_plain(node: Node) -> bool:
+    """One tensor in, one out, and nothing but what the layer's class says happens between."""
+    layer = node.layer
+    free = node.phase is None and not node.arguments and not node.beside and "call" not in vars(layer)
+    return free and node.single and len(node.outputs) == 1 and layer.self_contained and layer.activity_regularizer is None
 
 
 def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:

@@ -326,6 +326,12 @@ def _batch_norm(call: Call, dy: Value) -> list[Value | None]:
     ]
 
 
+def _batch_norm_relu(call: Call, dy: Value) -> list[Value | None]:
+    y, top = _array(call.y), call.config.get("max_value")
+    passes = (y > 0) & (y < (np.inf if top is None else top))
+    return _batch_norm(call, math.multiply(dy, passes.astype(y.dtype)))
+
+
 def _batch_norm_inference(call: Call, dy: Value) -> list[Value | None]:
     x, gamma, _, mean, variance = call.inputs
     axes = tuple(range(x.ndim - 1))
@@ -436,5 +442,6 @@ _RULES: dict[Any, Rule] = {
     reduce.sum_squares: lambda call, dy: [math.multiply(call.inputs[0], math.multiply(dy, _number(2.0, dy)))],
     reduce.logsumexp: _logsumexp,
     norm.batch_norm: _batch_norm,
+    norm.batch_norm_relu: _batch_norm_relu,
     norm.batch_norm_inference: _batch_norm_inference,
 }

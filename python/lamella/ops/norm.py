@@ -36,13 +36,54 @@ def batch_norm(
     Returns:
         [..., C].
     """
-    rows = _rows(x, "batch_norm")
+    return _normalize(x, gamma, beta, epsilon, statistics, "batch_norm")
+
+
+@differentiable
+def batch_norm_relu(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    *,
+    epsilon: float,
+    max_value: float | None = None,
+    statistics: dict[str, Array] | None = None,
+) -> tuple[Array, Backward]:
+    """`relu` of `batch_norm`, with the bits of both, in as many passes over x as batch_norm takes alone.
+
+    Args:
+        x: float [..., C].
+        gamma, beta: [C]; None is 1 and 0.
+        max_value: As in `relu`.
+        statistics: Gets "mean" and "variance" (biased), [C].
+
+    Returns:
+        [..., C].
+    """
+    top = np.inf if max_value is None else max_value
+    return _normalize(x, gamma, beta, epsilon, statistics, "batch_norm_relu", top)
+
+
+def _normalize(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    epsilon: float,
+    statistics: dict[str, Array] | None,
+    who: str,
+    *top: float,
+) -> tuple[Array, Backward]:
+    """batch_norm, with a relu up to `top` behind it where that is given."""
+    rows = _rows(x, who)
     absent = np.empty(0, x.dtype)
-    scale = absent if gamma is None else gamma
+    scale, offset = absent if gamma is None else gamma, absent if beta is None else beta
     y = empty_like(rows)
     mean = empty_like(x, (rows.shape[1],))
     variance = empty_like(mean)
-    _kernels.batch_norm_forward(rows, scale, absent if beta is None else beta, epsilon, y, mean, variance)
+    if top:
+        _kernels.batch_norm_relu_forward(rows, scale, offset, epsilon, *top, y, mean, variance)
+    else:
+        _kernels.batch_norm_forward(rows, scale, offset, epsilon, y, mean, variance)
     if statistics is not None:
         statistics["mean"], statistics["variance"] = mean, variance
     before = x.shape
@@ -50,9 +91,11 @@ def batch_norm(
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         dx = empty_like(rows)
         dgamma, dbeta = empty_like(mean), empty_like(mean)
-        _kernels.batch_norm_backward(
-            rows, contiguous(dy.reshape(rows.shape)), scale, mean, variance, epsilon, dx, dgamma, dbeta
-        )
+        dy, out = contiguous(dy.reshape(rows.shape)), (dx, dgamma, dbeta)
+        if top:
+            _kernels.batch_norm_relu_backward(rows, dy, scale, offset, mean, variance, epsilon, *top, *out)
+        else:
+            _kernels.batch_norm_backward(rows, dy, scale, mean, variance, epsilon, *out)
         return dx.reshape(before), None if gamma is None else dgamma, None if beta is None else dbeta
 
     return y.reshape(before), backward

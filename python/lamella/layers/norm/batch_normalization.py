@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
+from lamella import activations
 from lamella.core import config
 from lamella.core.configurable import Spec
 from lamella.core.phase import current
@@ -13,10 +16,13 @@ from lamella.core.types import Value
 from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
 from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node
+from lamella.layers.advanced_activations import ReLU
 from lamella.layers.arguments import KernelLayer
+from lamella.layers.core.activation import Activation
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import batch_norm, batch_norm_inference, transpose
+from lamella.ops import batch_norm, batch_norm_inference, batch_norm_relu, transpose
 from lamella.ops.arrays import moving_average
 
 
@@ -110,6 +116,24 @@ class BatchNormalization(KernelLayer, self_contained=True):
         """`call` inside a model that is itself frozen."""
         return self._call(inputs, training, frozen=True)
 
+    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
+        if type(self) is BatchNormalization and type(follower) in (ReLU, Activation):
+            return functools.partial(self._call_before, follower, frozen)
+        return None
+
+    def _call_before(self, follower: Layer, frozen: bool, inputs: Value, training: bool | None = None) -> Value:
+        # Asked at each call, as attributes of layers may change.
+        relu = _relu_of(follower)
+        if (
+            relu is None
+            or frozen
+            or not self.trainable
+            or self._swap is not None
+            or not (current.training if training is None else training)
+        ):
+            return follower.call(self._call(inputs, training, frozen=frozen or not self.trainable))
+        return self._train(inputs, functools.partial(batch_norm_relu, max_value=relu[0]))
+
     def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         if training is None:
             training = current.training
@@ -124,9 +148,9 @@ class BatchNormalization(KernelLayer, self_contained=True):
             )
         return y if self._swap is None else transpose(y, axes=self._swap)
 
-    def _train(self, x: Value) -> Value:
+    def _train(self, x: Value, op: Callable[..., Value] = batch_norm) -> Value:
         statistics: dict[str, Any] = {}
-        y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
+        y = op(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
         n = count(x.shape[:-1])
         rest = 1.0 - self.momentum
         corrected = rest * n / (n - (1.0 + self.epsilon))
@@ -136,3 +160,10 @@ class BatchNormalization(KernelLayer, self_contained=True):
             moving_average(latest(self.moving_variance), statistics["variance"], self.momentum, corrected),
         )
         return y
+
+
+def _relu_of(layer: Layer) -> tuple[float | None] | None:
+    """The upper bound of a layer that is a relu from 0 on; None: it is something else."""
+    if isinstance(layer, ReLU):
+        return (layer.max_value,) if layer.negative_slope == 0 and layer.threshold == 0 else None
+    return (None,) if isinstance(layer, Activation) and layer.activation is activations.relu else None

@@ -1,0 +1,99 @@
+"""Two layers that a graph runs as one: BatchNormalization and the relu behind it. Nobody can tell but by the time."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella import layers, models, regularizers
+from lamella.graph.plan import Plan
+from lamella.graph.trace import trace
+
+RELUS = {
+    "relu": lambda: layers.Activation("relu"),
+    "relu6": lambda: layers.ReLU(0.6),
+    "ReLU": lambda: layers.ReLU(),
+    "slope": lambda: layers.ReLU(0.6, negative_slope=0.1),
+    "threshold": lambda: layers.ReLU(threshold=0.2),
+    "tanh": lambda: layers.Activation("tanh"),
+}
+
+
+def calls(plan):
+    return len(plan.steps)
+
+
+def network(relu, axis=-1):
+    first = layers.Dense(6, input_shape=(3, 4))
+    model = models.Sequential([first, layers.BatchNormalization(axis=axis), relu(), layers.Flatten(), layers.Dense(2)])
+    rng = np.random.default_rng(0)
+    model.set_weights([np.abs(rng.normal(size=w.shape)) for w in model.get_weights()])
+    model.compile("adam", "mse")
+    return model
+
+
+def trained(model):
+    x, y = np.random.default_rng(1).normal(size=(2, 12, 12)).astype("float32")
+    x = x.reshape(12, 3, 4)
+    losses = [model.train_on_batch(x, y[:, :2]) for _ in range(4)]
+    return losses, [w.tobytes() for w in model.get_weights()], model.predict(x).tobytes()
+
+
+@pytest.mark.parametrize("relu", RELUS)
+def test_training_and_predictions_have_the_same_bits(monkeypatch, relu):
+    for axis in (-1, 1):
+        joined = trained(network(RELUS[relu], axis))
+        monkeypatch.setattr(Plan, "joins", False)
+        apart = trained(network(RELUS[relu], axis))
+        monkeypatch.undo()
+        assert joined == apart
+
+
+def test_a_frozen_layer_keeps_its_statistics():
+    model = network(RELUS["relu"])
+    model.layers[1].trainable = False
+    model.compile("adam", "mse")
+    before = model.layers[1].get_weights()
+    trained(model)
+    np.testing.assert_array_equal(before, model.layers[1].get_weights())
+
+
+def test_what_changes_after_the_first_batch_counts():
+    model = network(RELUS["relu6"])
+    x = np.random.default_rng(1).normal(size=(5, 3, 4)).astype("float32")
+    model.train_on_batch(x, np.zeros((5, 2)))
+    model.layers[2].negative_slope = 1.0
+    model.layers[2].max_value = None
+    inner = K.function([model.layers[0].input], [model.layers[1].output])([x])[0]
+    np.testing.assert_array_equal(model.predict(x), K.function([model.layers[3].input], [model.output])([inner])[0])
+
+
+def test_only_an_output_that_nobody_else_reads_is_passed_over():
+    x = layers.Input((4,))
+    normed = layers.BatchNormalization()(x)
+    active = layers.ReLU()(normed)
+    counts = {
+        "alone": calls(plan_of(x, [active])),
+        "an output": calls(plan_of(x, [active, normed])),
+        "read twice": calls(plan_of(x, [layers.add([active, normed])])),
+    }
+    assert counts == {"alone": 1, "an output": 2, "read twice": 3}
+
+
+def test_a_call_of_its_own_or_a_penalty_is_called(monkeypatch):
+    class Doubled(layers.ReLU):
+        def call(self, inputs):
+            return 2 * super().call(inputs)
+
+    x = layers.Input((4,))
+    assert calls(plan_of(x, [Doubled()(layers.BatchNormalization()(x))])) == 2
+    penalized = layers.ReLU()
+    penalized.activity_regularizer = regularizers.l2()
+    assert calls(plan_of(x, [penalized(layers.BatchNormalization()(x))])) == 2
+    patched = layers.ReLU()
+    y = patched(layers.BatchNormalization()(x))
+    monkeypatch.setattr(patched, "call", lambda inputs: inputs)
+    assert calls(plan_of(x, [y])) == 2
+
+
+def plan_of(x, outputs):
+    return Plan(trace([x], outputs).nodes, [x], outputs)
