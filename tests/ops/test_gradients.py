@@ -184,6 +184,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(3, 4, 2),), {"axis": (2, 0)}),
         ((np.array([[2.0, 0.0, 3.0]]),), {"axis": 1, "keepdims": True}),
     ],
+    "places_of_maxima": [],  # numbers of places
     "repeat": [((a(3, 4),), {"count": 3, "axis": 0}), ((a(3, 4),), {"count": 2, "axis": -1})],
     "simple_rnn": [],  # above
     "take": [
@@ -191,6 +192,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(5, 2, 3),), {"indices": np.array([4, 1, 4, 4])}),
         ((a(5),), {"indices": np.array([[1], [1]])}),
     ],
+    "take_places": [((a(3, 4),), {"places": np.array([[0, 11], [5, 5]])})],
     "tile": [((a(3, 4),), {"counts": (2, 3)})],
     "where": [((a(3, 4), a(4, seed=1)), {"condition": a(3, 4, seed=2) > 0})],
     "transpose": [((a(2, 3, 4),), {"axes": (1, -1, 0)}), ((a(2, 3),), {})],

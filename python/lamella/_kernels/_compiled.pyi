@@ -243,6 +243,31 @@ def batch_norm_backward(
     dbeta: _Floats,
     /,
 ) -> None: ...
+def batch_norm_relu_forward(
+    x: _Floats,
+    gamma: _Floats,
+    beta: _Floats,
+    eps: float,
+    max_value: float,
+    y: _Floats,
+    mean: _Floats,
+    var: _Floats,
+    /,
+) -> None: ...
+def batch_norm_relu_backward(
+    x: _Floats,
+    dy: _Floats,
+    gamma: _Floats,
+    beta: _Floats,
+    mean: _Floats,
+    var: _Floats,
+    eps: float,
+    max_value: float,
+    dx: _Floats,
+    dgamma: _Floats,
+    dbeta: _Floats,
+    /,
+) -> None: ...
 def batch_norm_inference(
     x: _Floats,
     gamma: _Floats,

@@ -71,7 +71,7 @@ def _normalize(
     epsilon: float,
     statistics: dict[str, Array] | None,
     who: str,
-    *top: float,
+    top: float | None = None,
 ) -> tuple[Array, Backward]:
     """batch_norm, with a relu up to `top` behind it where that is given."""
     rows = _rows(x, who)
@@ -80,10 +80,10 @@ def _normalize(
     y = empty_like(rows)
     mean = empty_like(x, (rows.shape[1],))
     variance = empty_like(mean)
-    if top:
-        _kernels.batch_norm_relu_forward(rows, scale, offset, epsilon, *top, y, mean, variance)
-    else:
+    if top is None:
         _kernels.batch_norm_forward(rows, scale, offset, epsilon, y, mean, variance)
+    else:
+        _kernels.batch_norm_relu_forward(rows, scale, offset, epsilon, top, y, mean, variance)
     if statistics is not None:
         statistics["mean"], statistics["variance"] = mean, variance
     before = x.shape
@@ -91,11 +91,11 @@ def _normalize(
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         dx = empty_like(rows)
         dgamma, dbeta = empty_like(mean), empty_like(mean)
-        dy, out = contiguous(dy.reshape(rows.shape)), (dx, dgamma, dbeta)
-        if top:
-            _kernels.batch_norm_relu_backward(rows, dy, scale, offset, mean, variance, epsilon, *top, *out)
+        dy = contiguous(dy.reshape(rows.shape))
+        if top is None:
+            _kernels.batch_norm_backward(rows, dy, scale, mean, variance, epsilon, dx, dgamma, dbeta)
         else:
-            _kernels.batch_norm_backward(rows, dy, scale, mean, variance, epsilon, *out)
+            _kernels.batch_norm_relu_backward(rows, dy, scale, offset, mean, variance, epsilon, top, dx, dgamma, dbeta)
         return dx.reshape(before), None if gamma is None else dgamma, None if beta is None else dbeta
 
     return y.reshape(before), backward
