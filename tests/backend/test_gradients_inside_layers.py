@@ -108,11 +108,12 @@ def where(tensors):
     return K.gradients(K.sum(after), before)
 
 
-def test_the_switches_of_max_pooling_in_a_what_where_autoencoder():
+@pytest.mark.parametrize("output_shape", [None, lambda shapes: shapes[0], (4, 4, 2)])
+def test_the_switches_of_max_pooling_in_a_what_where_autoencoder(output_shape):
     x = Input((4, 4, 1))
     h = Conv2D(2, 3, padding="same", name="conv")(x)
     pooled = MaxPooling2D()(h)
-    switches = Lambda(where)([h, pooled])
+    switches = Lambda(where, output_shape=output_shape)([h, pooled])
     up = Multiply()([UpSampling2D()(pooled), switches])
     model = Model(x, Conv2D(1, 3, padding="same")(up))
     images = RNG.normal(size=(8, 4, 4, 1)).astype("f4")

@@ -22,7 +22,6 @@ NOT_HERE = {
     "cifar10_cnn_capsule": "fails in Keras 2.2.5 itself: K.batch_dot of axes of 10 and 16",
     "cifar10_cnn_tfaugment2d": "uses TensorFlow itself",
     "mnist_dataset_api": "uses TensorFlow itself",
-    "mnist_swwae": "takes, in a Lambda, K.gradients by a tensor from one that another layer has made of it",
     "mnist_tfrecord": "uses TensorFlow itself",
 }
 # Which other script writes a file that a script reads.

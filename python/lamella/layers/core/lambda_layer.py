@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -167,19 +168,29 @@ class Lambda(Layer):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         self._dtypes = tuple(x.dtype for x in tensors)
+        if not single and self._output_shape is not None and _names(self.function, "gradients"):
+            # The shape is known, so nothing else calls the function before the model runs.
+            with contextlib.suppress(TypeError, ValueError):
+                self._specs([x.shape for x in tensors])
+        if self._asks_the_graph and not single:
+            return self._in_the_graph(tensors)
         try:
             outputs = super()._connect(tensors, single, arguments)
         except TypeError:
             if single or not self._asks_the_graph:
                 raise
-            named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
-            made = self.function(tensors, **named)
-            return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
+            return self._in_the_graph(tensors)
         if self._output_shape is None:
             _, specs = self._specs([x.shape for x in tensors])
             for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], specs):
                 x.dtype = dtype
         return outputs
+
+    def _in_the_graph(self, tensors: list[Symbolic]) -> Value:
+        """What the function makes of symbolic tensors."""
+        named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
+        made = self.function(tensors, **named)
+        return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
 
     def get_config(self) -> Config:
         """As Keras's; what has no name stands in it as it is, and cannot be saved. The mask is in it, too, if there is one."""
@@ -198,6 +209,11 @@ class Lambda(Layer):
         layer = cls(**arguments)
         layer.read_under = names
         return layer
+
+
+def _names(function: Callable[..., Any], name: str) -> bool:
+    """Whether the code of a Python function has such a global name or attribute."""
+    return name in getattr(getattr(function, "__code__", None), "co_names", ())
 
 
 def _has_argument(function: Callable[..., Any], name: str) -> bool:
