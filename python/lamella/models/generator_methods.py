@@ -12,6 +12,7 @@ from lamella.callbacks.history import History
 from lamella.core.warn import warn
 from lamella.data.batches import Shuffle
 from lamella.data.sequence import check_source
+from lamella.training.evaluate import Numbers
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -87,7 +88,7 @@ class GeneratorMethods:
     def _run_fit(self, options: FitOptions) -> History:
         raise NotImplementedError
 
-    def _run_evaluate(self, options: EvaluateOptions) -> float | list[float]:
+    def _run_evaluate(self, options: EvaluateOptions) -> Numbers:
         raise NotImplementedError
 
     def _run_predict(self, options: PredictOptions) -> Any:
@@ -175,7 +176,7 @@ class GeneratorMethods:
         verbose: int | str = 0,
         *,
         timeout: float | None = None,
-    ) -> float | list[float]:
+    ) -> Numbers:
         """`evaluate` on batches (x, y) or (x, y, sample_weight) of a generator.
 
         Args:

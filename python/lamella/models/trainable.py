@@ -17,6 +17,7 @@ from lamella.data.sequence import is_generated
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import run as _run
+from lamella.training.evaluate import Numbers
 from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions, takes
@@ -210,11 +211,11 @@ class Trainable(GeneratorMethods):
         return self._run_fit(options)
 
     @takes(EvaluateOptions)
-    def evaluate(self, options: EvaluateOptions) -> float | list[float]:
+    def evaluate(self, options: EvaluateOptions) -> Numbers:
         """Compute loss and metrics in the inference phase.
 
         Returns:
-            The loss, or a list in the order of `metrics_names`: means over all samples.
+            The loss, or a list in the order of `metrics_names`, or a dict by name: means over all samples.
         """
         return self._run_evaluate(options)
 
@@ -231,9 +232,11 @@ class Trainable(GeneratorMethods):
         sample, options = self._first_seen(options)
         return _run.fit(self._to_train(sample), self._expected_of_run(), options)
 
-    def _run_evaluate(self, options: EvaluateOptions) -> float | list[float]:
+    def _run_evaluate(self, options: EvaluateOptions) -> Numbers:
         sample, options = self._first_seen(options)
-        return _evaluate.evaluate(self.compiled_steps(sample), self._expected_of_run(), options)
+        steps = self.compiled_steps(sample)
+        values = _evaluate.evaluate(steps, self._expected_of_run(), options)
+        return _evaluate.as_numbers(values, steps.objective.names, return_dict=options.return_dict)
 
     def _run_predict(self, options: PredictOptions) -> Arrays:
         sample, options = self._first_seen(options)
@@ -251,7 +254,16 @@ class Trainable(GeneratorMethods):
         first, source = first_of(options.x, options.worker_options)
         return first, replace(options, x=source)
 
-    def train_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None, class_weight: Any = None) -> float | list[float]:
+    def train_on_batch(
+        self,
+        x: Arrays,
+        y: Arrays,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        *,
+        reset_metrics: bool | None = None,
+        return_dict: bool = False,
+    ) -> Numbers:
         """One training step on one batch.
 
         Args:
@@ -259,24 +271,48 @@ class Trainable(GeneratorMethods):
             y: The values that the model should output.
             sample_weight: Sample weights, or None.
             class_weight: As in `fit`.
+            reset_metrics: Whether metrics with a state count this batch alone. None: in the dialect of tf.keras, as there. In
+                Keras 2.2.5 they go on from call to call.
+            return_dict: Whether to return a dict by name, as tf.keras.
 
         Returns:
-            The loss, or a list in the order of `metrics_names`, computed in the training phase before the update.
+            The loss, or a list in the order of `metrics_names`, or a dict, computed in the training phase before the update.
         """
-        return _evaluate.train_on_batch(self._to_train(x), self._expected_inputs(), x, y, sample_weight, class_weight)
+        steps = self._to_train(x)
+        values = _evaluate.train_on_batch(
+            steps, self._expected_inputs(), x, y, sample_weight, class_weight, reset_metrics=reset_metrics
+        )
+        return _evaluate.as_numbers(values, steps.objective.names, return_dict=return_dict)
 
-    def test_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> float | list[float]:
+    def test_on_batch(
+        self,
+        x: Arrays,
+        y: Arrays,
+        sample_weight: Any = None,
+        *,
+        reset_metrics: bool | None = None,
+        return_dict: bool = False,
+    ) -> Numbers:
         """Loss and metrics of one batch, in the inference phase.
 
         Args:
             x: The inputs.
             y: The values that the model should output.
             sample_weight: Sample weights, or None.
+            reset_metrics: As in `train_on_batch`.
+            return_dict: As in `train_on_batch`.
 
         Returns:
-            The loss, or a list in the order of `metrics_names`.
+            The loss, or a list in the order of `metrics_names`, or a dict.
         """
-        return _evaluate.test_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
+        steps = self.compiled_steps(x)
+        values = _evaluate.test_on_batch(steps, self._expected_inputs(), x, y, sample_weight, reset_metrics=reset_metrics)
+        return _evaluate.as_numbers(values, steps.objective.names, return_dict=return_dict)
+
+    def reset_metrics(self) -> None:
+        """Begin anew the metrics that have a state. Source: tf.keras."""
+        if self.prepared_steps is not None:  # before, none has one
+            self.prepared_steps.objective.reset()
 
     def gradients_on_batch(self, x: Arrays, y: Arrays, sample_weight: Any = None) -> list[Arrays]:
         """Gradients of the loss in the inference phase. Nothing is updated. Not in Keras.

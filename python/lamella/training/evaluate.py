@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,16 +22,20 @@ from lamella.data.sequence import is_generated, is_sequence, named
 from lamella.ops.tape import value_of
 from lamella.training import loop
 from lamella.training.exclusive import Exclusive
+from lamella.training.objective import Objective
 from lamella.training.options import EvaluateOptions, PredictOptions
 from lamella.training.session import Run
 from lamella.training.step import Steps, infer
 
+# Loss and metrics: the loss alone, in the order of metrics_names, or by name.
+Numbers: TypeAlias = float | list[float] | dict[str, float]
 
-def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> float | list[float]:
+
+def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> list[float]:
     """Evaluate the model, see Model.evaluate.
 
     Returns:
-        A number if the loss is the only column, else a number for each of metrics_names.
+        A number for each of metrics_names.
     """
     outputs = steps.objective.outputs
     batches: Batches
@@ -55,7 +59,7 @@ def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> flo
             progress.finish(_target(batches) or 0)
     finally:
         batches.close()
-    return _scalar(values)
+    return values
 
 
 def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions) -> Array | list[Array]:
@@ -169,19 +173,35 @@ def _hooks(
 
 
 def train_on_batch(
-    steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any, class_weight: Any
-) -> float | list[float]:
+    steps: Steps,
+    inputs: ModelInputs,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    *,
+    reset_metrics: bool | None = None,
+) -> list[float]:
     """One step on one batch; see Model.train_on_batch."""
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight, class_weight)
-    with Exclusive(steps.model), Run(steps, training=True):
-        return _scalar(steps.train(*data.read()))
+    with Exclusive(steps.model), Run(steps, training=True) as objective:
+        _begin_batch(objective, reset_metrics)
+        return steps.train(*data.read())
 
 
-def test_on_batch(steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any) -> float | list[float]:
+def test_on_batch(
+    steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any, *, reset_metrics: bool | None = None
+) -> list[float]:
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
     with Run(steps) as objective:
-        return _scalar(in_pool(steps.test, *data.read(), objective))
+        _begin_batch(objective, reset_metrics)
+        return in_pool(steps.test, *data.read(), objective)
+
+
+def _begin_batch(objective: Objective, reset_metrics: bool | None) -> None:
+    if objective.resets_each_batch if reset_metrics is None else reset_metrics:
+        objective.reset()
 
 
 def gradients_on_batch(steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any) -> list[Array]:
@@ -219,7 +239,9 @@ def _arrays(values: list[Any]) -> list[Array]:
     return [value_of(v) for v in values]  # type: ignore[misc]  # a model's outputs are never None
 
 
-def _scalar(values: list[float]) -> float | list[float]:
-    """One number, or a list of several, as np.float64 like in Keras."""
+def as_numbers(values: list[float], names: Sequence[str], *, return_dict: bool = False) -> Numbers:
+    """One number, a list of several, or a dict by name, as np.float64 like in Keras."""
     numbers: list[float] = [np.float64(value) for value in values]
+    if return_dict:
+        return dict(zip(names, numbers, strict=True))
     return numbers[0] if len(numbers) == 1 else numbers

@@ -174,6 +174,7 @@ class Objective(PickledByName):
         if not penalized and all(f is None for f in losses):
             raise ValueError("The model cannot be compiled because it has no loss to optimize.")
         in_tf = config.dialect() == "tf"
+        self.resets_each_batch = in_tf  # in train_on_batch and test_on_batch: Keras's metrics go on from call to call
         self.outputs = [
             Output(i, names[i], shapes[i], f, weights[i], modes[i], rule=_rule(f, in_tf=in_tf))
             for i, f in enumerate(losses)

@@ -203,6 +203,7 @@ class EvaluateOptions(_WithWorkers):
         workers: Number of threads or processes that prepare batches.
         use_multiprocessing: Whether the workers are processes instead of threads.
         timeout: Seconds to wait for one batch. Not in Keras.
+        return_dict: Whether to return a dict by name, as tf.keras.
     """
 
     x: Any = None
@@ -217,6 +218,7 @@ class EvaluateOptions(_WithWorkers):
     use_multiprocessing: bool = False
     _: KW_ONLY
     timeout: float | None = None
+    return_dict: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lamella.utils import multi_gpu_utils as multi_gpu_utils
     from lamella.utils import np_utils as np_utils
     from lamella.utils import test_utils as test_utils
+    from lamella.utils import training_utils as training_utils
     from lamella.utils import vis_utils as vis_utils
     from lamella.utils.data_utils import GeneratorEnqueuer as GeneratorEnqueuer
     from lamella.utils.data_utils import OrderedEnqueuer as OrderedEnqueuer

@@ -106,7 +106,7 @@ def layer_test(
 
     cls: type = type(layer)
     model.compile("sgd", "mse", weighted_metrics=["acc"])
-    loss = np.ravel(model.train_on_batch(x, y))[0]
+    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
     # The targets are the outputs: without a training mode, and without penalties, there is nothing to learn.
     assert np.isfinite(loss) and (takes_training(cls) or model.penalties or loss < 1e-6), f"the loss was {loss}"
     return y
