@@ -106,7 +106,8 @@ def layer_test(
 
     cls: type = type(layer)
     model.compile("sgd", "mse", weighted_metrics=["acc"])
-    loss = model.train_on_batch(x, y, return_dict=True)["loss"]
+    numbers: Any = model.train_on_batch(x, y, return_dict=True)
+    loss = numbers["loss"]
     # The targets are the outputs: without a training mode, and without penalties, there is nothing to learn.
     assert np.isfinite(loss) and (takes_training(cls) or model.penalties or loss < 1e-6), f"the loss was {loss}"
     return y
