@@ -52,13 +52,13 @@ SIGNATURES = {
     "predict_generator": "generator steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False "
     "verbose=0 timeout=None",
     "evaluate": "x=None y=None batch_size=None verbose=1 sample_weight=None steps=None callbacks=None max_queue_size=10 "
-    "workers=1 use_multiprocessing=False timeout=None",
+    "workers=1 use_multiprocessing=False timeout=None return_dict=False",
     "predict": "x batch_size=None verbose=0 steps=None callbacks=None max_queue_size=10 workers=1 use_multiprocessing=False timeout=None",
 }
 
 
 @pytest.mark.parametrize("method", SIGNATURES)
-def test_signatures_are_keras_and_then_timeout(method):
+def test_signatures_are_keras_and_then_our_own_arguments(method):
     parameters = list(inspect.signature(getattr(Model, method)).parameters.values())[1:]
     shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
     assert " ".join(shown) == SIGNATURES[method]

@@ -254,7 +254,7 @@ def test_validation_and_prediction_leave_the_iterator_where_it_is():
     iterator = Numbered(6, 2, True, 7)
     first = one_pass(iterator)
     lone = model()
-    with pytest.warns(UserWarning, match="predict: the Sequence Numbered shuffles, .* make it with shuffle=False"):
+    with pytest.warns(UserWarning, match="predict: the Sequence Numbered shuffles, .* create it with shuffle=False"):
         predicted = lone.predict_generator(iterator)
     np.testing.assert_allclose(predicted, first @ [[1], [1]], rtol=1e-6)
     np.testing.assert_array_equal(iterator.index_array, first[:, 0])
