@@ -193,8 +193,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         [&](double* p, double g) { p[0] -= lr * g; });
     for (const int nesterov : {0, 1}) {
         run(
-            "sgd with momentum", 1,
-            [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, bounds); },
+            "sgd with momentum", 1, [&](auto* l, auto g) { return k.sgd_update(l[0], g, l[1], lr, b1, nesterov, bounds); },
             [&](double* p, double g) {
                 p[1] = b1 * p[1] - lr * g;
                 p[0] += nesterov ? b1 * p[1] - lr * g : p[1];
@@ -213,8 +212,7 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
             p[0] -= lr * g / (std::sqrt(p[1]) + eps);
         });
     run(
-        "adadelta", 2,
-        [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, bounds); },
+        "adadelta", 2, [&](auto* l, auto g) { return k.adadelta_update(l[0], g, l[1], l[2], lr, b1, eps, bounds); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g * g;
             const double u = g * std::sqrt(p[2] + eps) / std::sqrt(p[1] + eps);
@@ -226,33 +224,28 @@ void check_optimizers(const lamella::Kernels<T>& k, Count& check) {
         p[2] = b2 * p[2] + (1 - b2) * g * g;
     };
     run(
-        "adam", 2,
-        [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, 0.01, {b1, b2, eps}, bounds); },
+        "adam", 2, [&](auto* l, auto g) { return k.adam_update(l[0], g, l[1], l[2], lr, 0.01, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             moments(p, g);
             p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[2]) + eps);
         });
     run(
         "amsgrad", 3,
-        [&](auto* l, auto g) {
-            return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, 0.01, {b1, b2, eps}, bounds);
-        },
+        [&](auto* l, auto g) { return k.amsgrad_update(l[0], g, l[1], l[2], l[3], lr, 0.01, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             moments(p, g);
             p[3] = std::fmax(p[3], p[2]);
             p[0] = 0.99 * p[0] - lr * p[1] / (std::sqrt(p[3]) + eps);
         });
     run(
-        "adamax", 2,
-        [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, {b1, b2, eps}, bounds); },
+        "adamax", 2, [&](auto* l, auto g) { return k.adamax_update(l[0], g, l[1], l[2], lr, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             p[1] = b1 * p[1] + (1 - b1) * g;
             p[2] = std::fmax(b2 * p[2], std::fabs(g));
             p[0] -= lr * p[1] / (p[2] + eps);
         });
     run(
-        "nadam", 2,
-        [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, 2, {b1, b2, eps}, bounds); },
+        "nadam", 2, [&](auto* l, auto g) { return k.nadam_update(l[0], g, l[1], l[2], lr, 0.2, 2, {b1, b2, eps}, bounds); },
         [&](double* p, double g) {
             moments(p, g);
             p[0] -= (lr * g + 0.2 * p[1]) / (std::sqrt(2 * p[2]) + eps);
