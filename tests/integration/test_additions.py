@@ -24,12 +24,23 @@ tests/test_import.py tests/test_keras_names.py tests/test_public_surface.py test
 
 LOSS = """@accepts_symbolic("losses")
 def fourth_power(y_true: Value, y_pred: Value) -> Value:
+    \"\"\"Mean of (y_pred - y_true)^4.
+
+    Args:
+        y_true: float [..., C].
+        y_pred: float [..., C].
+    \"\"\"
     return ops.mean(ops.power(ops.subtract(y_pred, y_true), 4.0), axis=-1)
 
 
 """
 ACTIVATION = """@register("activations")
 def cube(x: Value) -> Value:
+    \"\"\"x^3.
+
+    Args:
+        x: float, of any shape.
+    \"\"\"
     return ops.power(x, 3.0)
 
 
@@ -38,7 +49,7 @@ PACKAGE = "python/lamella"
 # (file, the line above which something is put, what is put there)
 ADDITIONS = [
     (f"{PACKAGE}/losses/functions.py", "mse = MSE =", LOSS),
-    (f"{PACKAGE}/activations.py", "# Each op of that module", ACTIVATION),
+    (f"{PACKAGE}/activations.py", "# Each op of ops/activations.py", ACTIVATION),
     ("tests/layers/test_activation_functions.py", '    "exponential":', '    "cube": lambda x: x**3,\n'),
     (
         f"{PACKAGE}/layers/__init__.py",
@@ -99,7 +110,7 @@ def test_an_addition_touches_what_the_table_names(tmp_path):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for path in [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "CMakeLists.txt", ROOT / "LICENSE"]:
         shutil.copy(path, tmp_path)
-    if not list((tmp_path / PACKAGE / "_kernels").glob("_compiled*")):
+    if not list((tmp_path / PACKAGE / "_kernels").glob("_compiled*.so")):
         shutil.copy(_kernels._compiled.__file__, tmp_path / PACKAGE / "_kernels")
     for file, above, text in ADDITIONS:
         put(tmp_path / file, above, text)
