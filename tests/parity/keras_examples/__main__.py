@@ -27,7 +27,9 @@ NOT_HERE = {
 # Which other script writes a file that a script reads.
 AFTER = {"lstm_seq2seq_restore": "lstm_seq2seq"}
 # What a script says last where a program or package is not installed.
-LACKS = re.compile(r"No module named '(?!lamella|keras)|failed to call Graphviz|no library called|Failed to import `pydot`")
+LACKS = re.compile(
+    r"No module named '(?!lamella|keras)|failed to call Graphviz|no library called|Failed to import `pydot`|requires tensorboardX"
+)
 
 
 def run(script, folder, seconds):
