@@ -6,14 +6,16 @@
 namespace lamella {
 namespace {
 
+// Per-column values that a pass reads: backward needs the mean, three factors of dx, and slope and offset of the forward pass.
+constexpr Int kParameters = 6;
+
 // Rows joined to whole vectors, and the scratch of a call: sums of columns, per-column values as joined rows, and what each
 // chunk sums up.
-constexpr Int kParameters = 6;
 template <class T>
 struct Normalized {
     Int columns, width, rows, elements, grain, chunks;
     double* totals;  // [2, columns]
-    T* parameter;    // [6, width]
+    T* parameter;    // [kParameters, width]
     T* partial;      // [chunks, 2, width]
 
     explicit Normalized(In<T> x) : columns(x.shape[1]), elements(x.size) {
@@ -33,6 +35,13 @@ struct Normalized {
         T* const to = parameter + k * width;
         for (Int c = 0; c < columns; ++c) to[c] = value(c);
         for (Int i = columns; i < width; ++i) to[i] = to[i - columns];
+    }
+
+    // Parameters k and k + 1: slope and offset of y = (x - mean) * slope + offset. One place has the formula, so that all
+    // kernels round alike.
+    void set_line(int k, In<T> gamma, In<T> beta, const T* var, Real eps) const {
+        set(k, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var[c] + eps)); });
+        set(k + 1, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
     }
 
     // totals[s][c] = sum over the rows of what f adds to sum[s]; f(at, i, part, sum) as in sum_joined.
@@ -67,8 +76,8 @@ struct Normalized {
     }
 };
 
-// What follows the normalization: nothing, or relu and an upper bound, as in relu_forward and relu_backward. `after` is its
-// value at v; `before` takes the gradient d past it, at x - mean, whose slope and offset are `slope` and `offset` from i on.
+// What follows the normalization: nothing, or relu with an upper bound, as in relu_forward and relu_backward. after(v) is its
+// value. before(d, ...) is the gradient to v, where d is the one to that value and v = centred * slope + offset.
 template <class T>
 struct Nothing {
     LAMELLA_INLINE Vec<T> after(Vec<T> v) const { return v; }
@@ -133,8 +142,7 @@ Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Followe
         var.data[c] = spread > 0 ? T(spread) : spread == spread ? T(0) : T(spread);
     }
     n.set(0, [&](Int c) { return mean.data[c]; });
-    n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
-    n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
+    n.set_line(1, gamma, beta, var.data, eps);
     normalize(n, x.data, follower, y.data);
     return nullptr;
 }
@@ -160,14 +168,13 @@ Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> 
     const Normalized<T> n(x);
     if (n.totals == nullptr) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
-    n.set(1, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
-    n.set(2, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
+    n.set_line(1, gamma, beta, var.data, eps);
     normalize(n, x.data, Nothing<T>(), y.data);
     return nullptr;
 }
 
 // With s = 1/sqrt(var + eps) and x^ = (x - mean) s: dgamma = sum(dy x^), dbeta = sum(dy),
-// dx = gamma s (dy - dbeta/R - x^ dgamma/R); dy has come past what follows.
+// dx = gamma s (dy - dbeta/R - x^ dgamma/R), where dy is the gradient that follower.before returns.
 template <class T, class Follower>
 Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps,
                            const Follower& follower, Out<T> dx, Out<T> dgamma, Out<T> dbeta) {
@@ -186,13 +193,11 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     const Normalized<T> n(x);
     if (n.totals == nullptr) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
-    // As normalize_batch has them, so that both see the same v.
-    n.set(4, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var.data[c] + eps)); });
-    n.set(5, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
-    const T *there = n.parameter + 4 * n.width, *shift = there + n.width;
+    n.set_line(4, gamma, beta, var.data, eps);
+    const T *forward_slope = n.parameter + 4 * n.width, *forward_offset = forward_slope + n.width;
     n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
         const Vec<T> centred = load(x.data + at, part) - load(n.parameter + i, part);
-        const Vec<T> d = follower.before(load(dy.data + at, part), centred, there, shift, i, part);
+        const Vec<T> d = follower.before(load(dy.data + at, part), centred, forward_slope, forward_offset, i, part);
         sum[0] += d;
         sum[1] += d * centred;
     });
@@ -212,7 +217,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     n.each([=](Int at, Int i, Int part) {
         const Vec<T> centred = load(from + at, part) - load(centre + i, part);
         const Vec<T> constant = centred * load(tilt + i, part) + load(offset + i, part);
-        const Vec<T> d = follower.before(load(given + at, part), centred, there, shift, i, part);
+        const Vec<T> d = follower.before(load(given + at, part), centred, forward_slope, forward_offset, i, part);
         store(to + at, d * load(slope + i, part) + constant, part);
     });
     return nullptr;

@@ -19,11 +19,10 @@ LAMELLA_INLINE Int points_joined(Int width, Int stride) {
     return narrow && stride <= kMostPhases ? joined_width<T>(width) / width : 1;
 }
 
-// The rows above those of a chunk are copied twice, for it and for the one before: so many rows to two, where there are as
-// many.
+// Rows of a chunk at least, unless a map has fewer. The rows that two chunks share are copied for both: two of a 3x3 window.
 constexpr Int kLeastRows = 8;
 
-// Elements that are fetched ahead for each element of y: those of stride 2.
+// Elements that are fetched ahead for each element of y, at most: what a stride of 2 on both axes reads.
 constexpr Int kMostAhead = 4;
 
 struct DepthwiseShape {
@@ -34,7 +33,7 @@ struct DepthwiseShape {
     Int width() const { return channels * multiplier; }
     Int places() const { return window.size[0] * window.size[1] * window.size[2]; }
     WindowAxis axis(int i) const { return {window.size[i], window.stride[i], window.dilation[i], window.before[i]}; }
-    // So many rows of points, of which each holds so many sums, are a chunk.
+    // Rows of a chunk; points: the points on each axis.
     Int grain(const Int (&points)[kMaxAxes]) const {
         return larger(smaller(kLeastRows, larger(1, points[1])), 2 * kChunkElements / larger(1, points[2] * width()));
     }

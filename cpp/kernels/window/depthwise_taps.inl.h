@@ -96,7 +96,7 @@ struct Source {
     }
 };
 
-// A chunk's hand on the source.
+// The source's rows as one chunk reads them: in place, or copied to the ring with their first use.
 template <class T>
 class SourceRows {
 public:

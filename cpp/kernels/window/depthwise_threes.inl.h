@@ -61,6 +61,22 @@ LAMELLA_INLINE void fetch(const Threes<T>& p, Int point) {
     }
 }
 
+// use(value, row, tap, point) for each of kPoints points from `first` on whose window has the column, counted from the first
+// one's, at this tap.
+template <class T, int kRows, int kStride, int kPoints, class Use>
+LAMELLA_INLINE void for_uses(const TapWeights<T, kRows>& taps, Int first, int column, const Use& use) {
+#pragma GCC unroll 3
+    for (int row = 0; row < kRows; ++row) {
+        const Vec<T> value = load(taps.x[row] + (first * kStride + column) * kLanes<T>);
+#pragma GCC unroll 3
+        for (int tap = 0; tap < 3; ++tap) {
+            const int point = (column - tap) / kStride;
+            if (column < tap || column - tap != point * kStride || point >= kPoints) continue;
+            use(value, row, tap, point);
+        }
+    }
+}
+
 // y of kPoints points from `first` on. Three sums are in work at a time: those whose windows a column belongs to.
 template <class T, int kRows, int kStride, int kPoints>
 LAMELLA_INLINE void sum_points(const TapWeights<T, kRows>& taps, const Outputs<T>& out, const T* bias, Int first, T* y,
@@ -69,16 +85,9 @@ LAMELLA_INLINE void sum_points(const TapWeights<T, kRows>& taps, const Outputs<T
 #pragma GCC unroll 16
     for (int column = 0; column < (kPoints - 1) * kStride + 3; ++column) {
         if (column % kStride == 0 && column / kStride < kPoints) sums[column / kStride] = load(bias);
-#pragma GCC unroll 3
-        for (int row = 0; row < kRows; ++row) {
-            const Vec<T> value = load(taps.x[row] + (first * kStride + column) * kLanes<T>);
-#pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) {
-                const int point = (column - tap) / kStride;
-                if (column < tap || column - tap != point * kStride || point >= kPoints) continue;
-                accumulate<T>(sums[point], value, taps.w[row][tap]);
-            }
-        }
+        for_uses<T, kRows, kStride, kPoints>(taps, first, column, [&](Vec<T> value, int row, int tap, int point) {
+            accumulate<T>(sums[point], value, taps.w[row][tap]);
+        });
         const int point = (column - 2) / kStride;
         if (column < 2 || column - 2 != point * kStride) continue;
         if (out.relu) sums[point] = sums[point] < T(0) ? Vec<T>{} : sums[point];  // NaN stays
@@ -125,16 +134,9 @@ LAMELLA_INLINE void add_points(TapWeights<T, kRows>& taps, Vec<T>& bias, Int fir
             dy[column / kStride] = __builtin_expect(part == 0, 1) ? load(at) : load_part(at, part);
             bias += dy[column / kStride];
         }
-#pragma GCC unroll 3
-        for (int row = 0; row < kRows; ++row) {
-            const Vec<T> value = load(taps.x[row] + (first * kStride + column) * kLanes<T>);
-#pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) {
-                const int point = (column - tap) / kStride;
-                if (column < tap || column - tap != point * kStride || point >= kPoints) continue;
-                accumulate<T>(taps.w[row][tap], value, dy[point]);
-            }
-        }
+        for_uses<T, kRows, kStride, kPoints>(taps, first, column, [&](Vec<T> value, int row, int tap, int point) {
+            accumulate<T>(taps.w[row][tap], value, dy[point]);
+        });
     }
 }
 
