@@ -41,7 +41,7 @@ def augment_batch(
     result is the same bits for any number of them.
 
     Args:
-        images: N arrays [H, W, C], each of a size of its own. Bytes stay bytes until they are interpolated, if all are.
+        images: N arrays [H, W, C]; sizes may differ. If all are bytes, they stay bytes until they are interpolated.
         matrices: [N, 2, 3], what `affine_matrix` returns; IDENTITY only copies.
         out: Written: C-contiguous float32 or float64 [N, P, Q, C].
         order: Of interpolation: 0 the nearest pixel, 1 linear, 3 the cubic spline.
@@ -50,12 +50,12 @@ def augment_batch(
         channel_shifts: [N], added to all channels, within the image's least and greatest value; 0 for none.
         flips: [N, 2], true where the rows are to be in reverse (flip_vertical), and the columns (flip_horizontal).
         brightness: [N], factors; 1 for none.
-        white: What brightness keeps values from exceeding; a value that is above it already does not grow.
+        white: The largest value that brightness makes; a value above it stays as it is, unless brightness lowers it.
         rescale: A factor.
         samplewise_center: Subtract the image's mean, of all its channels.
         samplewise_std_normalization: Divide by the image's standard deviation + 1e-6.
         mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
-        std: Divided by, + 1e-6; shapes as of mean.
+        std: Divided by, after 1e-6 is added; shapes as of mean.
 
     Raises:
         ValueError: An order or fill mode other than these; a shape that does not fit.
@@ -94,7 +94,7 @@ def standardize_batch(
     mean: ArrayLike | None = None,
     std: ArrayLike | None = None,
 ) -> None:
-    """The last steps of `augment_batch` alone, from rescale on, for pixels that a user's function has changed in between.
+    """Only the last steps of `augment_batch`, from rescale on, for pixels that a user's function changed after the first steps.
 
     Args:
         x: C-contiguous float32 or float64 [N, P, Q, C].
@@ -103,7 +103,7 @@ def standardize_batch(
         samplewise_center: Subtract each image's mean, of all its channels.
         samplewise_std_normalization: Divide by each image's standard deviation + 1e-6.
         mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
-        std: Divided by, + 1e-6; shapes as of mean.
+        std: Divided by, after 1e-6 is added; shapes as of mean.
 
     Raises:
         ValueError: A shape that does not fit.
@@ -118,8 +118,8 @@ def _standard(
 ) -> tuple[float, int, int, Array, Array]:
     # Keras adds 1e-6 to the deviation.
     deviation = None if std is None else np.asarray(std, np.float64) + 1e-6
-    numbers = 1.0 if rescale is None else float(rescale)
-    return numbers, int(center), int(scale), _given(mean, out.dtype), _given(deviation, out.dtype)
+    factor = 1.0 if rescale is None else float(rescale)
+    return factor, int(center), int(scale), _given(mean, out.dtype), _given(deviation, out.dtype)
 
 
 def _given(values: ArrayLike | None, dtype: DTypeLike) -> Array:
