@@ -13,6 +13,8 @@ TABLE = Path(__file__).parents[1] / "table"
 STUB = Path(__file__).parents[2] / "python" / "lamella" / "_kernels" / "_compiled.pyi"
 MARK = "# --- from cpp/table, by cpp/bindings/stub.py: what you write below this line is overwritten ---\n"
 
+LONGEST = 128  # ruff's line-length in pyproject.toml
+
 # What a caster takes for each type of the table; a bundle is an alias of its own.
 TYPES = {
     "In": "_Floats",
@@ -51,7 +53,7 @@ def kernel(name: str, arguments: str) -> str:
     """Its line in the stub. Arguments have names for the reader; the module takes them by place."""
     listed = [f"{parameter}: {TYPES.get(kind, f'_{kind}')}" for kind, parameter in parameters(arguments)]
     line = f"def {name}({', '.join([*listed, '/'])}) -> None: ...\n"
-    if len(line) <= 129:
+    if len(line.rstrip()) <= LONGEST:
         return line
     return f"def {name}(\n" + "".join(f"    {each},\n" for each in [*listed, "/"]) + ") -> None: ...\n"
 
