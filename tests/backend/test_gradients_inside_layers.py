@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
+from lamella.core.random import set_random_seed
 from lamella.layers import Conv2D, Dense, Input, Lambda, Layer, MaxPooling2D, Multiply, TimeDistributed, UpSampling2D
 from lamella.models import Model, Sequential, clone_model
 from lamella.optimizers import SGD
@@ -101,6 +102,50 @@ def test_inside_a_wrapper():
     model = Model(x, TimeDistributed(Lambda(slope_of_cubes))(x))
     value = RNG.normal(size=(3, 2, 4)).astype("f4")
     np.testing.assert_allclose(model.predict(value), 3 * value**2, rtol=1e-5)
+
+
+class AddsDrawsAndCounts(Layer):
+    """Adds a loss, draws and counts before it asks for gradients; its shape is known without a call."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight("w", (4,), initializer="ones")
+        self.count = self.add_weight("count", (), initializer="zeros", trainable=False)
+        self.inner = Dense(4, activity_regularizer="l2")
+        self.built = True
+
+    def call(self, inputs):
+        self.add_loss(K.mean(K.square(inputs)))
+        self.add_update([(self.count, self.count + 1)])
+        x = self.inner(inputs) * self.w * K.random_normal((3, 4))
+        return K.gradients(K.sum(K.square(x)), x)[0]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def test_the_call_that_finds_out_leaves_no_trace():
+    models = []
+    for known in (False, True):
+        set_random_seed(5)
+        x = Input((4,))
+        layer = AddsDrawsAndCounts()
+        model = Model(x, layer(x))
+        layer.asks_gradients = known
+        model.compile(SGD(0.1), "mse")
+        models.append((model.train_on_batch(X, X), *model.get_weights()))
+    for first, other in zip(*models, strict=True):
+        np.testing.assert_array_equal(first, other)
+    assert layer.count.numpy() == 1
+
+
+def test_a_layer_called_twice_within_a_layer_draws_twice():
+    noise = Lambda(lambda x: x + K.random_normal((3, 4)))
+
+    class CallsTwice(Layer):
+        def call(self, inputs):
+            return noise(inputs) - noise(inputs)
+
+    assert (CallsTwice()(X) != 0).all()
 
 
 def where(tensors):

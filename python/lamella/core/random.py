@@ -127,12 +127,15 @@ class Draws:
     """What the calls of one run of a graph draw, so that a call which is computed again draws the same.
 
     A call is known by its node, within the calls around it: a model that is called twice draws twice.
+
+    Attributes:
+        position: The number of the next draw within the call. Who sets it back gets the same draws again.
     """
 
     def __init__(self) -> None:
         self._drawn: dict[tuple[object, ...], list[Any]] = {}
         self._path: tuple[object, ...] = ()
-        self._next = 0
+        self.position = 0
 
     def call(self, node: object, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """function(*arguments, **named) as the call of `node`."""
@@ -143,20 +146,20 @@ class Draws:
         return self._within(self._path[:-1], function, *arguments)
 
     def _within(self, path: tuple[object, ...], function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        before = self._path, self._next
-        self._path, self._next = path, 0
+        before = self._path, self.position
+        self._path, self.position = path, 0
         try:
             return function(*arguments, **named)
         finally:
-            self._path, self._next = before
+            self._path, self.position = before
 
     def one(self, draw: Callable[[], T]) -> T:
         """The next draw of this call: as it was before, else what `draw` returns."""
         drawn = self._drawn.setdefault(self._path, [])
-        if self._next == len(drawn):
+        if self.position == len(drawn):
             drawn.append(draw())
-        self._next += 1
-        found: T = drawn[self._next - 1]
+        self.position += 1
+        found: T = drawn[self.position - 1]
         return found
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.random import drawing, drawn
 from lamella.core.types import Value
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.ops.gradient_rules import gradients_of_noted, noting, watch
 from lamella.ops.tape import Tape, Tensor, recording, value_of
@@ -49,12 +51,34 @@ def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list
 
 
 def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
-    """call(inputs, **named), noted on a tape if it asks for gradients of values; the first time it is then called twice."""
-    if not layer.asks_gradients:
-        try:
-            return call(inputs, **named)
-        except GradientsOfValues:
-            layer.asks_gradients = True
+    """call(inputs, **named), noted on a tape if it asks for gradients of values.
+
+    The first time it is then called twice. What the first of these calls added and noted is removed, and both draw the same.
+    """
+    if layer.asks_gradients:
+        return _noted(layer, call, inputs, **named)
+    return drawing(_tried, layer, call, inputs, named)
+
+
+def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[str, Any]) -> Value:
+    noted, losses, draws = pending.updates, layer.call_losses.values, drawn()
+    updates, count, position = None if noted is None else dict(noted), len(losses), draws.position
+    try:
+        return call(inputs, **named)
+    except GradientsOfValues:
+        layer.asks_gradients = True
+    if noted is not None and updates is not None:
+        noted.clear()
+        noted.update(updates)
+    del losses[count:]
+    draws.position = position
+    for member in layer.members():
+        if member is not layer:
+            member.call_losses.run = None  # so its next call forgets what it added
+    return _noted(layer, call, inputs, **named)
+
+
+def _noted(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
     tape = recording()
     if tape is not None:
         outer = tape
