@@ -104,6 +104,16 @@ def test_inside_a_wrapper():
     np.testing.assert_allclose(model.predict(value), 3 * value**2, rtol=1e-5)
 
 
+def test_a_lambda_differentiates_by_what_it_made_and_by_its_input():
+    def slopes(x):
+        h = x * x
+        return K.gradients(K.sum(h * h), [h, x])
+
+    by_h, by_x = Lambda(slopes)(X)
+    np.testing.assert_allclose(by_h, 2 * X**2, rtol=1e-5)
+    np.testing.assert_allclose(by_x, 4 * X**3, rtol=1e-5)
+
+
 class AddsDrawsAndCounts(Layer):
     """Adds a loss, draws and counts before it asks for gradients; its shape is known without a call."""
 

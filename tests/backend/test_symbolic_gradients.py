@@ -202,3 +202,16 @@ def test_it_cannot_be_saved():
     model = Model(x, g)
     with pytest.raises(NotImplementedError, match="cannot be saved with a graph"):
         model.get_config()
+
+
+def test_by_a_tensor_and_what_stands_before_it():
+    x = Input((4,))
+    layer = Dense(3)
+    h = layer(x)
+    h_slope, x_slope, kernel_slope = K.gradients(K.sum(K.square(h)) + K.sum(x), [h, x, layer.kernel])
+    values = RNG.normal(size=(5, 4))
+    kernel = layer.get_weights()[0]
+    by_h, by_x, by_kernel = K.function([x], [h_slope, x_slope, kernel_slope])([values])
+    np.testing.assert_allclose(by_h, 2 * values @ kernel, rtol=1e-12)
+    np.testing.assert_allclose(by_x, by_h @ kernel.T + 1, rtol=1e-12)
+    np.testing.assert_allclose(by_kernel, values.T @ by_h, rtol=1e-12)

@@ -54,6 +54,10 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
         if isinstance(loss, GraphTensor) and not isinstance(loss, Symbolic):
             return list(loss.gradients(wanted))  # of an optimizer's step
         return gradients_of_values(loss, wanted)
+    groups = _groups(wanted)
+    if len(groups) > 1:
+        each = {id(v): slope for group in groups for v, slope in zip(group, gradients(loss, group))}
+        return [each[id(v)] for v in wanted]
     tensors = [v for v in wanted if isinstance(v, Symbolic)]
     nodes, layers = walk(tensors, [loss])
     within = [each for layer in layers for each in (layer, *layer.layers_read) if isinstance(each, Gradients)]
@@ -72,6 +76,26 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     slopes = layer(layer.sources)
     found = dict(zip(map(id, reached), slopes if isinstance(slopes, list) else [slopes]))
     return [found.get(id(v)) for v in wanted]
+
+
+def _groups(wanted: Sequence[Symbolic | Variable]) -> list[list[Symbolic | Variable]]:
+    """`wanted` in parts within which no tensor is made of another or of a Variable: the graph is cut at its tensors."""
+    made_of: dict[int, set[int]] = {}
+    for v in wanted:
+        made_of[id(v)] = set()
+        if len(wanted) > 1 and isinstance(v, Symbolic) and node_of(v).inputs:
+            nodes, layers = walk([], [v])
+            tensors = {id(x) for node in nodes for x in node.outputs} - {id(x) for x in node_of(v).outputs}
+            made_of[id(v)] = tensors | {id(w) for layer in layers for w in _variables(layer)}
+    groups: list[list[Symbolic | Variable]] = []
+    for v in wanted:
+        free = (g for g in groups if all(id(v) not in made_of[id(w)] and id(w) not in made_of[id(v)] for w in g))
+        group = next(free, None)
+        if group is None:
+            groups.append([v])
+        else:
+            group.append(v)
+    return groups
 
 
 def _variables(layer: Layer) -> list[Variable]:

@@ -132,7 +132,8 @@ def _back(
     calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], slopes: dict[Any, Value], sources: Sequence[Value]
 ) -> list[Any]:
     """The gradients to `sources`. slopes: those to results of `calls`, by their places."""
-    behind = {_place(source) for source in sources}
+    wanted = {_place(source) for source in sources}
+    behind = set(wanted)
     on_way = []
     for op, inputs, config, result in calls:
         need = tuple(x is not None and _place(x) in behind for x in inputs)
@@ -141,7 +142,7 @@ def _back(
             on_way.append(Call(op, inputs, config, result, need))
     for call in reversed(on_way):
         results = call.y if isinstance(call.y, tuple) else (call.y,)
-        found = [slopes.pop(_place(each), None) for each in results]
+        found = [(slopes.get if place in wanted else slopes.pop)(place, None) for place in map(_place, results)]
         if all(dy is None for dy in found):
             continue
         rule = _RULES.get(call.op)
