@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.monitor import Direction, checked_mode, direction_of, monitored
+from lamella.callbacks.monitor import Monitor, checked_mode, direction_of, monitored
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(Monitor):
     """Stops training after `patience` epochs (at least one) without improvement.
 
     An epoch improves if value > best + min_delta (max) or value < best - min_delta (min), strictly. NaN is never an
@@ -22,6 +21,7 @@ class EarlyStopping(Callback):
           best epoch of the run counts.
         - Each fit starts with a fresh state.
         - `best_epoch` exists.
+        - `min_delta` keeps its sign; Keras negates it where smaller values are better.
         - With mode="auto", a metric object that declares its direction decides.
 
     Args:
@@ -39,6 +39,7 @@ class EarlyStopping(Callback):
         best_weights: Its weights with restore_best_weights, else None.
         wait: Number of epochs since the last improvement.
         stopped_epoch: The epoch that stopped training; 0 if none did.
+        monitor_op: np.greater or np.less, by the direction.
 
     Source: Keras 2.2.5.
     """
@@ -65,15 +66,14 @@ class EarlyStopping(Callback):
         self.mode = checked_mode(mode, "EarlyStopping")
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
-        self._start("max" if self.mode == "max" else "min")
+        self._start()
 
-    def _start(self, direction: Direction) -> None:
+    def _start(self) -> None:
         self.wait = 0
         self.stopped_epoch = 0
         self.best_epoch: int | None = None
         self.best_weights: list[Any] | None = None
-        # Larger is better once multiplied by the sign.
-        self._sign = 1.0 if direction == "max" else -1.0
+        self._sign = 1.0 if direction_of(self, self.monitor, self.mode) == "max" else -1.0
         self.best: float = -self._sign * np.inf if self.baseline is None else self.baseline
         self._beaten = False
         self._best_seen = -np.inf
@@ -81,7 +81,7 @@ class EarlyStopping(Callback):
         self._current_epoch: int | None = None
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
-        self._start(direction_of(self, self.monitor, self.mode))
+        self._start()
 
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         self._current_epoch = epoch

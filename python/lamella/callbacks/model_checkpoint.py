@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.monitor import checked_mode, declared_direction, direction_of
+from lamella.callbacks.monitor import Monitor, checked_mode, declared_direction, direction_of
 from lamella.core.files import check_target
 from lamella.core.warn import warn
 from lamella.saving.suffixes import check_written
 
 
-class ModelCheckpoint(Callback):
+class ModelCheckpoint(Monitor):
     """Saves the model after every `period`-th epoch.
 
     With save_best_only, an epoch saves only if its `monitor` is strictly better than in all epochs before. The best value is
@@ -72,7 +71,6 @@ class ModelCheckpoint(Callback):
         direction = direction_of(self, self.monitor, self.mode)
         if self.mode == "auto" and not declared_direction(self, self.monitor) and self.monitor.startswith("fmeasure"):
             direction = "max"
-        # Larger is better once multiplied by the sign.
         self._sign = 1.0 if direction == "max" else -1.0
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
 from lamella.core.warn import warn
 
 Direction = Literal["min", "max"]
+
+
+class Monitor(Callback):
+    """A callback that compares a monitored value with its best one."""
+
+    _sign: float  # larger is better once multiplied by it
+
+    @property
+    def monitor_op(self) -> np.ufunc:
+        """np.greater if larger values are better, otherwise np.less. Source: Keras 2.2.5."""
+        return np.greater if self._sign > 0 else np.less
 
 
 def checked_mode(mode: str, who: str) -> str:

@@ -93,7 +93,7 @@ class ReduceLROnPlateau(Callback):
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self._sign * current > self._sign * self.best + self.min_delta:
+        if self.monitor_op(current, self.best):
             self.best = current
             self.wait = 0
         elif not self.in_cooldown():
@@ -104,6 +104,10 @@ class ReduceLROnPlateau(Callback):
                     print(f"\nEpoch {epoch + 1:05d}: ReduceLROnPlateau reducing learning rate to {lr}.")
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
+
+    def monitor_op(self, value: float, best: float) -> bool:
+        """Whether `value` is better than `best` by more than min_delta. Source: Keras 2.2.5."""
+        return bool(self._sign * value > self._sign * best + self.min_delta)
 
     def in_cooldown(self) -> bool:
         """Whether a reduction was made less than `cooldown` epochs ago."""
