@@ -195,6 +195,29 @@ def test_a_rule_around_that_of_its_base():
         np.testing.assert_allclose(one, other - 0.5 * first, rtol=1e-5, atol=1e-6)
 
 
+class HalvingAdam(Adam):
+    def get_updates(self, loss, params):
+        self.updates = super().get_updates(loss, params)
+        return self.updates + [K.update(p, 0.5 * p) for p in params]
+
+
+def test_a_rule_around_that_of_its_base_keeps_the_state_of_both(tmp_path):
+    model = fitted(HalvingAdam(0.1))
+    path = tmp_path / "model.h5"
+    model.save(path)
+    loaded = load_model(path, custom_objects={"HalvingAdam": HalvingAdam})
+    state = model.get_training_state()
+    other = net(HalvingAdam(0.1))
+    other.set_training_state(state)
+    for again in (model, loaded, other):
+        again.train_on_batch(X, Y)
+    for a, b, c in zip(model.get_weights(), loaded.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
+    # iterations, then m, v and the placeholder of Keras for each of four weights
+    assert len(model.optimizer.get_weights()) == 13
+
+
 def test_callbacks_set_its_learning_rate():
     model = net(Momentum(lr=0.1))
     K.set_value(model.optimizer.lr, 0.0)

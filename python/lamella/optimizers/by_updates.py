@@ -61,6 +61,7 @@ class ByUpdates(Stateful):
     get_updates: GetUpdates
     updates: Any = ()
     _listed_weights: Sequence[Variable] = ()
+    _steps_as_its_base = False  # whether the last run asked for super().get_updates, and so for the slots of the class before
     _given_weights: list[NDArray[Any]] | None = None
 
     @property
@@ -69,8 +70,12 @@ class ByUpdates(Stateful):
 
     @property
     def weights(self) -> list[Variable]:
-        """What get_updates listed; empty before the first step."""
-        return self._listed_weights if isinstance(self._listed_weights, list) else []
+        """What get_updates listed, behind the weights of super() if it called super().get_updates; empty before the first step."""
+        listed = self._listed_weights if isinstance(self._listed_weights, list) else []
+        if not self._steps_as_its_base:
+            return listed
+        self._settle(self._state)
+        return list(dict.fromkeys([*self._all_listed(self._state), *listed]))
 
     @weights.setter
     def weights(self, weights: Sequence[Variable]) -> None:
@@ -117,7 +122,7 @@ class ByUpdates(Stateful):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Raises ValueError, with nothing set, if numbers or shapes differ; before the first step that step raises it."""
-        if self._listed_weights:
+        if self.weights:
             assign(self.weights, weights)
         else:
             self._given_weights = [np.array(w) for w in weights]
@@ -135,14 +140,17 @@ def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]
     variables = [share(p, name) for p, name in zip(params, state.names or [f"param_{i}:0" for i in range(len(params))])]
     rule.updates = []
     rule.weights = []
+    rule._steps_as_its_base = False
     scope = Scope((pending, "updates", noted), (pending, "made", Made(state.variables)))
     found = scope.run(rule.get_updates, StepLoss(variables, grads), variables)
-    later = []
+    as_base: Any = rule
+    later: list[GraphUpdate] = []
     for entry in found or ():
         if isinstance(entry, GraphUpdate):
             later.append(entry)
         elif isinstance(entry, tuple):
             noted.note(entry[0], entry[1].value if isinstance(entry[1], Variable) else entry[1])
+    rule._steps_as_its_base = any(isinstance(change, in_graphs.Step) and change.optimizer is as_base for change in later)
     return noted, later
 
 
