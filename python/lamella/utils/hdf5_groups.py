@@ -57,18 +57,18 @@ def load_weights_from_hdf5_group_by_name(
 
 
 def pickle_model(model: Any) -> dict[str, bytes]:
-    """A model as what can be pickled. Its form is lamella's own, as Keras's is Keras's own."""
+    """A model as a dict of bytes. The format is lamella's own; Keras cannot read it."""
     return {"model": pickle.dumps(model)}
 
 
 def unpickle_model(state: dict[str, bytes]) -> Any:
-    """The model of which `pickle_model` made `state`. As any pickle, it may run code: take none from strangers."""
+    """The model that `pickle_model` stored. A pickle can run code: do not read one from an unknown source."""
     return pickle.loads(state["model"])
 
 
 @dataclass
 class _Layers:
-    """What saving asks of a model to write or read its weights alone."""
+    """The part of a model that saving needs to write or read only weights."""
 
     layers: Sequence[Layer]
 

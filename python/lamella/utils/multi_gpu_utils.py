@@ -1,4 +1,4 @@
-"""Several GPUs, of which lamella uses none. Source: Keras 2.2.5."""
+"""multi_gpu_model, for scripts that ask for several GPUs. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ _warned = False
 def multi_gpu_model(
     model: M, gpus: int | Sequence[int] | None = None, cpu_merge: bool = True, cpu_relocation: bool = False
 ) -> M:
-    """The model itself: lamella computes on the CPU, and all of its cores work on each step already.
+    """Return the model itself: lamella computes each step on all cores of the CPU.
 
-    A script that shares a model between GPUs runs unchanged by this, and warns once.
+    A script for several GPUs runs unchanged. The first call warns.
 
     Args:
-        model: What is returned.
-        gpus: At least 2, or a list of at least two numbers; None stands for all there are.
-        cpu_merge, cpu_relocation: Where weights are kept. There is one place.
+        model: The model, which is returned.
+        gpus: At least 2, or a list of at least two numbers; None means all.
+        cpu_merge: No effect: there is only the CPU.
+        cpu_relocation: No effect, either.
 
     Raises:
-        ValueError: For fewer than two GPUs.
+        ValueError: gpus means fewer than two GPUs.
 
     Deviation from Keras 2.2.5, which returns a new model of several copies, and raises ValueError if the GPUs are not there.
     """

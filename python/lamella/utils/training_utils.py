@@ -1,4 +1,4 @@
-"""Small functions of keras.engine.training_utils that loops of people's own call. Source: Keras 2.2.5."""
+"""Functions of keras.engine.training_utils that custom training loops call. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_batches(size: int, batch_size: int) -> list[tuple[int, int]]:
 
 
 def batch_shuffle(index_array: NDArray[Any], batch_size: int) -> NDArray[Any]:
-    """A copy with its whole batches in another order, by np.random; what is left of the last one stays at the end."""
+    """A copy with its full batches shuffled by np.random. The rest, which fills no batch, stays at the end."""
     whole = len(index_array) // batch_size * batch_size
     batches = index_array[:whole].reshape(-1, batch_size).copy()
     np.random.shuffle(batches)
@@ -28,29 +28,30 @@ def batch_shuffle(index_array: NDArray[Any], batch_size: int) -> NDArray[Any]:
 
 
 def is_sequence(seq: object) -> bool:
-    """Whether it has the methods of a Sequence."""
+    """Whether `seq` has the methods of a Sequence."""
     return sequence.is_sequence(seq)
 
 
 def is_generator_or_sequence(x: object) -> bool:
-    """Whether it is a generator of Python or a Sequence."""
+    """Whether `x` is a Python generator or a Sequence."""
     return inspect.isgenerator(x) or is_sequence(x)
 
 
 def iter_sequence_infinite(seq: Iterable[T]) -> Iterator[T]:
-    """Its batches, again and again."""
+    """The batches of a Sequence, repeated without end."""
     while True:
         yield from seq
 
 
 def should_run_validation(validation_freq: int | Collection[int], epoch: int) -> bool:
-    """Whether fit validates after the epoch, which counts from 0.
+    """Whether fit validates after an epoch.
 
     Args:
-        validation_freq: After every n-th epoch, or after the epochs of a list, which count from 1.
+        validation_freq: An int n for every n-th epoch, or a list of epochs, counted from 1.
+        epoch: Counted from 0.
 
     Raises:
-        ValueError: For a number below 1, and for what is neither.
+        ValueError: validation_freq is below 1, or neither an integer nor a collection.
     """
     if isinstance(validation_freq, int):
         if validation_freq < 1:

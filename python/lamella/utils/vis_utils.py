@@ -28,7 +28,7 @@ def is_wrapped_model(layer: object) -> bool:
 
 
 def add_edge(dot: pydot.Graph, src: str, dst: str) -> None:
-    """An edge from one node of a pydot graph to another, by their names, unless there is one."""
+    """Add an edge between two named nodes of a pydot graph, unless it exists."""
     if not dot.get_edge(src, dst):
         dot.add_edge(_pydot().Edge(src, dst))
 
@@ -46,12 +46,12 @@ def model_to_dot(
 
     Args:
         model: A model that is built.
-        show_shapes: Labels have the shapes of inputs and outputs, too.
-        show_layer_names: Labels begin with the layer's name.
+        show_shapes: Whether labels also show the shapes of inputs and outputs.
+        show_layer_names: Whether labels begin with the layer's name.
         rankdir: "TB": from top to bottom; "LR": from left to right.
-        expand_nested: The layers of a model within the model are drawn in a frame of their own, instead of one node.
+        expand_nested: Whether a nested model is drawn as a frame with its layers, instead of one node.
         dpi: Dots per inch of the picture.
-        subgraph: Return such a frame, a pydot.Cluster.
+        subgraph: Whether to return such a frame, a pydot.Cluster.
 
     Returns:
         A pydot.Dot, or a pydot.Cluster. The name of a node is str(id(layer)).
@@ -91,7 +91,7 @@ def plot_model(
     expand_nested: bool = False,
     dpi: int = 96,
 ) -> Any:
-    """Draws a model into a file, whose suffix says the format: png, pdf, svg and others; without a suffix it is a png.
+    """Draw a model into a file. The suffix selects the format (png, pdf, svg and others); without a suffix it is png.
 
     Args:
         to_file: Path of the file.
