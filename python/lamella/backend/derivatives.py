@@ -16,7 +16,7 @@ from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.function import Function
-from lamella.graph.inner_gradients import gradients_of_values
+from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import RepeatingPlan
@@ -165,10 +165,7 @@ class Gradients(Layer, self_contained=True):
         """Tensors, which have gradients themselves."""
         for variable in self.variables:
             if variable not in tape.places:
-                raise NotImplementedError(
-                    f"K.gradients: gradients by '{variable.name}' stand on no tape: it is not among what is trained or "
-                    "differentiated by"
-                )
+                raise not_on_tape(variable)
         watched = [watch(tape, x) for x in values[: self.watched]]
         given = [*watched, *values[self.watched :]]
         return gradients_on_tape(tape, lambda: self._loss(given), [*self.variables, *watched])

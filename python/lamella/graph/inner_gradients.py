@@ -43,11 +43,15 @@ def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list
     read = {id(x) for call in tape.calls for x in call[1]}
     for variable in wanted:
         if isinstance(variable, Variable) and variable not in tape.places and id(variable) in read:
-            raise NotImplementedError(
-                f"K.gradients: gradients by '{variable.name}' stand on no tape: it is not among what is trained or "
-                "differentiated by"
-            )
+            raise not_on_tape(variable)
     return gradients_of_noted(tape, loss, wanted)
+
+
+def not_on_tape(variable: Variable) -> NotImplementedError:
+    """The error of gradients by a Variable of which the tape that records keeps nothing."""
+    return NotImplementedError(
+        f"K.gradients: gradients by '{variable.name}' stand on no tape: it is not among what is trained or differentiated by"
+    )
 
 
 def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
