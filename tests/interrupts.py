@@ -8,6 +8,9 @@ class Interrupt:
 
     def __init__(self, n=None):
         self.n, self.seen, self.came = n, 0, False
+        # Kept as long as this object: CPython may call a trace function after sys.settrace(None) has freed it. It does so
+        # where a garbage collection, and in it the callback of a weak reference, runs between the two.
+        self._function = self._enter_frame
 
     def _enter_frame(self, frame, event, argument):
         if frame.f_code is Interrupt.__exit__.__code__:
@@ -23,7 +26,7 @@ class Interrupt:
                 raise KeyboardInterrupt
 
     def __enter__(self):
-        sys.settrace(self._enter_frame)
+        sys.settrace(self._function)
         return self
 
     def __exit__(self, kind, error, trace):

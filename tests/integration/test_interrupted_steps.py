@@ -235,8 +235,9 @@ def test_metrics_of_batches_by_hand_are_of_the_finished_steps():
     for i in range(STEPS):
         numbers += one_by_one(quiet, [i])
         states.append(with_metrics(quiet))
+    model = made("adam")
     with Interrupt() as interrupt:
-        one_by_one(made("adam"), range(STEPS))
+        one_by_one(model, range(STEPS))
     total = interrupt.seen
     reached = set()
     for n in np.random.default_rng(TIMES).integers(1, total, max(10, TIMES)):
@@ -264,8 +265,9 @@ def test_evaluation_by_hand_counts_a_batch_once():
     quiet.test_on_batch(X[BATCH : 2 * BATCH], Y[BATCH : 2 * BATCH])
     twice = with_metrics(quiet)[1]
     none = with_metrics(made("adam"))[1]
+    model = made("adam")
     with Interrupt() as interrupt:
-        scored(made("adam"))
+        scored(model)
     for n in np.random.default_rng(TIMES).integers(1, interrupt.seen, max(10, TIMES)):
         model = made("adam")
         with Interrupt(int(n)):
@@ -289,8 +291,9 @@ def test_a_backup_goes_on_to_the_same_bits(tmp_path):
     """
     quiet = made("adam")
     history = backed_up(quiet, tmp_path / "quiet")
+    model = made("adam")
     with Interrupt() as interrupt:
-        backed_up(made("adam"), tmp_path / "counted")
+        backed_up(model, tmp_path / "counted")
     for i, n in enumerate(np.random.default_rng(TIMES).integers(1, interrupt.seen, max(8, TIMES // 5))):
         directory, copy = tmp_path / str(i), tmp_path / f"{i} copied"
         model = made("adam")
