@@ -5,7 +5,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.layers import GRU, LSTM, RNN, Bidirectional, Dense, Input, Lambda, Layer, LSTMCell, Masking, TimeDistributed
-from lamella.models import Model, Sequential, clone_model, load_model, model_from_json
+from lamella.models import Model, clone_model, load_model, model_from_json
 from lamella.optimizers import SGD
 
 RNG = np.random.default_rng(3)
@@ -139,9 +139,3 @@ def test_gradients_and_functions_of_k_go_through_the_argument():
     slope = K.function([x, other], K.gradients(K.sum(y), [other]))
     a, b = RNG.normal(size=(2, 4, 3)).astype("f4")
     np.testing.assert_allclose(slope([a, b])[0], a, rtol=1e-6)
-
-
-def test_a_mask_as_an_argument_of_a_model_is_refused_by_name():
-    x, mask = Input((5, 3)), Input((5,), dtype="bool")
-    with pytest.raises(TypeError, match="Model 'inner'.*mask"):
-        Sequential([LSTM(2, input_shape=(5, 3))], name="inner")(x, mask=mask)

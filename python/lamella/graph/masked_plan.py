@@ -48,7 +48,8 @@ class MaskedPlan(Plan):
             if node.beside:
                 x, mask = (each[0] if node.single else each[: len(node.inputs)] for each in (x, mask))
             kind: type = type(layer)
-            if hasattr(layer, "call_masked"):
+            # A mask that the user gave goes to `call`. As in Keras 2.2.5, the output's mask follows from the mask that came.
+            if hasattr(layer, "call_masked") and "mask" not in node.arguments:
                 fixed = node.training
                 y, made = self.call_masked(node, x, mask, training if fixed is None else fixed)
             else:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from lamella.core import budget
 from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
@@ -21,7 +23,7 @@ from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.input import Input, value_held
-from lamella.graph.layer import Layer, Update
+from lamella.graph.layer import Layer, Update, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, Outputs, plan_kind
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
@@ -215,21 +217,30 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Build a model without input shape from the shapes of data. A graph has its shapes already."""
 
-    def call(self, inputs: Value, training: bool | None = None) -> Value:
+    def call(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
         """Run the model as a layer of another model, or on arrays.
 
         Args:
             inputs: An array or Tensor, or a list of them.
+            mask: The mask of the input, or a list with a mask or None for each input. It takes the place of the masks that
+                come with the inputs. As in Keras 2.2.5, the masks of the outputs still follow from the latter.
             training: The learning phase; None for the current one.
+
+        Raises:
+            ValueError: The number of masks is not that of the inputs.
         """
-        return self._call(inputs, training, frozen=not self.trainable)
+        return self._call(inputs, mask, training, frozen=not self.trainable)
 
-    def call_frozen(self, inputs: Value, training: bool | None = None) -> Value:
+    def call_frozen(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
         """`call` inside a model that is itself frozen."""
-        return self._call(inputs, training, frozen=True)
+        return self._call(inputs, mask, training, frozen=True)
 
-    def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
+    def _call(self, inputs: Value, mask: Any, training: bool | None, *, frozen: bool) -> Value:
         values = inputs if isinstance(inputs, list) else [inputs]
+        if mask is not None:
+            masks = self._masks_given(mask, len(values), "call")
+            own_phase = bool(current.training if training is None else training)
+            return self.call_masked(inputs, masks if isinstance(inputs, list) else masks[0], own_phase, frozen=frozen)[0]
         plan = self._planned(frozen=frozen)
         if training is None or training == current.training:
             outputs = plan(values, current.training)
@@ -264,16 +275,30 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         given = inputs if listed else [inputs]
         if len(given) != len(self.inputs):
             raise ValueError(f"Model {self.name}: compute_mask expects {len(self.inputs)} inputs, got {len(given)}")
-        masks = list(mask) if isinstance(mask, (list, tuple)) else [mask] * len(given)
-        if len(masks) != len(given):
-            raise ValueError(f"Model {self.name}: compute_mask expects {len(given)} masks, got {len(masks)}")
+        masks = [None] * len(given) if mask is None else self._masks_given(mask, len(given), "compute_mask")
         if any(isinstance(x, Symbolic) for x in given):
             made = self._symbolic_masks(given, masks)
             return made[0] if len(made) == 1 else made
-        arrays = [as_array(x, like.dtype, self.name) for x, like in zip(given, self.inputs)]
-        if listed:
-            return self.call_masked(arrays, masks, False, frozen=False)[1]
-        return self.call_masked(arrays[0], masks[0], False, frozen=False)[1]
+        if not self.makes_masks and all(m is None for m in masks):
+            return None if len(self.outputs) == 1 else [None] * len(self.outputs)
+        arrays = [as_array(value_of(x), like.dtype, self.name) for x, like in zip(given, self.inputs)]
+        # This run is for the masks alone: it neither changes states nor adds losses.
+        added = [(losses, len(losses.values)) for losses in self._collected(nested=True)]
+        try:
+            return Scope((pending, "updates", Updates())).run(functools.partial(self._masks_of_run, arrays, masks))
+        finally:
+            for losses, count in added:
+                del losses.values[count:]
+
+    def _masks_of_run(self, inputs: list[Value], masks: list[Any]) -> Any:
+        return self.call_masked(inputs, masks, False, frozen=False)[1]
+
+    def _masks_given(self, mask: Any, count: int, who: str) -> list[Any]:
+        """The masks that a caller of the method `who` gave, one for each of `count` inputs."""
+        masks = list(mask) if isinstance(mask, (list, tuple)) else [mask]
+        if len(masks) != count:
+            raise ValueError(f"Model {self.name}: {who} expects {count} masks, got {len(masks)}")
+        return [np.asarray(m) if isinstance(m, (list, tuple)) else m for m in masks]
 
     def _symbolic_masks(self, inputs: list[Symbolic], masks: list[Any]) -> list[Any]:
         """The masks of the outputs, by a network of the same layers from these inputs and masks to them."""
@@ -308,7 +333,11 @@ class Network(GraphParts, Stored, Layer, self_contained=True):
         """
         listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         if any(isinstance(x, Symbolic) for x in listed):
-            made = self(listed if len(listed) > 1 else listed[0])
+            # Where no layer inside takes a mask, the outputs do not depend on it.
+            kinds: list[type] = [type(layer) for layer in self.layers]
+            uses = masks is not None and any(map(takes_mask, kinds))
+            given_masks = {"mask": masks} if uses else {}
+            made = self(listed if len(listed) > 1 else listed[0], **given_masks)
             outputs = list(made) if isinstance(made, list) else [made]
             came = self.compute_mask(listed, masks)
             found: list[Any] = list(came) if isinstance(came, list) else [came]

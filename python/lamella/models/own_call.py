@@ -107,10 +107,12 @@ class OwnCall(Trainable, Network, self_contained=True):
     # Running ---------------------------------------------------------------------------------------------
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
-        if set(arguments) - {"training"}:
+        cls: type = type(self)
+        taken = {"training", "mask"} if takes_mask(cls) else {"training"}
+        if set(arguments) - taken:
             raise TypeError(
-                f"Model '{self.name}': a call on symbolic tensors takes the argument training alone, got {sorted(arguments)}; its "
-                "graph is made once"
+                f"Model '{self.name}': a call on symbolic tensors takes {' and '.join(sorted(taken))}, got {sorted(arguments)}; "
+                "its graph is made once"
             )
         return super()._connect(tensors, single, arguments)
 
@@ -119,11 +121,11 @@ class OwnCall(Trainable, Network, self_contained=True):
             return super().call_in_plan(frozen=frozen)
         return self._call_frozen_graph if frozen else self._call_graph
 
-    def _call_graph(self, inputs: Value, training: bool | None = None) -> Value:
-        return self._call(inputs, training, frozen=not self.trainable)
+    def _call_graph(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
+        return self._call(inputs, mask, training, frozen=not self.trainable)
 
-    def _call_frozen_graph(self, inputs: Value, training: bool | None = None) -> Value:
-        return self._call(inputs, training, frozen=True)
+    def _call_frozen_graph(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
+        return self._call(inputs, mask, training, frozen=True)
 
     def _planned(self, *, frozen: bool, masked: bool = False) -> Plan:
         plan = super()._planned(frozen=frozen, masked=masked)
