@@ -23,7 +23,6 @@ REASONS = {
     "keras.engine.input_layer.Node": "made by calls only; Keras's attributes are properties",
     "keras.engine.topology.Node": "made by calls only; Keras's attributes are properties",
     "keras.engine.network.Node": "made by calls only; Keras's attributes are properties",
-    "keras.engine.network.Network.call": "a mask comes by call_masked; training by argument",
     "keras.engine.network.Network.compute_mask": "the mask may be left out",
 }
 # A default that stands for Keras's.
