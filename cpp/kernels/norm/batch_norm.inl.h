@@ -77,15 +77,18 @@ struct Normalized {
 };
 
 // What follows the normalization: nothing, or relu with an upper bound, as in relu_forward and relu_backward. after(v) is its
-// value. before(d, ...) is the gradient to v, where d is the one to that value and v = centred * slope + offset.
+// value. before(d, ...) is the gradient to v, where d is the one to that value and v = centred * slope + offset; kReadsLine
+// says whether it reads slope and offset.
 template <class T>
 struct Nothing {
+    static constexpr bool kReadsLine = false;
     LAMELLA_INLINE Vec<T> after(Vec<T> v) const { return v; }
     LAMELLA_INLINE Vec<T> before(Vec<T> d, Vec<T>, const T*, const T*, Int, Int) const { return d; }
 };
 
 template <class T>
 struct Relu {
+    static constexpr bool kReadsLine = true;
     T top;
 
     LAMELLA_INLINE Vec<T> after(Vec<T> v) const {
@@ -193,7 +196,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     const Normalized<T> n(x);
     if (n.totals == nullptr) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
-    n.set_line(4, gamma, beta, var.data, eps);
+    if constexpr (Follower::kReadsLine) n.set_line(4, gamma, beta, var.data, eps);
     const T *forward_slope = n.parameter + 4 * n.width, *forward_offset = forward_slope + n.width;
     n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
         const Vec<T> centred = load(x.data + at, part) - load(n.parameter + i, part);
