@@ -16,7 +16,7 @@ from bench.run import SUITES
 from lamella import _kernels
 
 # These are held against the peak of one core, or do too little for two.
-ONE_THREAD = ("gemm", "conv", "depthwise", "steps")
+ONE_THREAD = ("gemm", "conv", "depthwise", "local_conv", "steps")
 # These can be counted in CPU time, on one thread.
 CPU_TIMED = (*ONE_THREAD, "recurrent", "embedding", "augmentation", "folder", "blocks")
 ROUNDS, SLICE = 9, 0.1
@@ -73,7 +73,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, help=f"default {ROUNDS}; at least 5 for figures to quote")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings and the machine's description")
     parser.add_argument(
-        "--threads", type=positive, help="for every contender; default: all CPUs, but 1 for gemm, conv, depthwise and steps"
+        "--threads",
+        type=positive,
+        help="for every contender; default: all CPUs, but 1 for gemm, conv, depthwise, local_conv and steps",
     )
     parser.add_argument(
         "--targets",

@@ -21,6 +21,7 @@ SUITES = {
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
     "depthwise": "bench.kernels.depthwise",
+    "local_conv": "bench.kernels.local_conv",
     "recurrent": "bench.kernels.recurrent",
     "embedding": "bench.embedding",
     "augmentation": "bench.augmentation",

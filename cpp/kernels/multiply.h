@@ -2,3 +2,4 @@
 #pragma once
 #include "kernels/multiply/conv.inl.h"
 #include "kernels/multiply/dense.inl.h"
+#include "kernels/multiply/local_conv.inl.h"

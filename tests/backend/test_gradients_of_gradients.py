@@ -130,7 +130,7 @@ CASES = {
     "max_pool over all": (ops.max_pool, (a(2, 17, 16, 2),), {"size": (17, 16), "strides": (1, 1)}),
     "max_pool of volumes": (ops.max_pool, (a(1, 3, 4, 3, 2),), {"size": (2, 2, 2), "strides": (1, 2, 1)}),
     "global_max_pool": (ops.global_max_pool, (a(2, 3, 3, 2),), {}),
-    "local_conv": (ops.local_conv, (a(2, 4, 5, 2), a(6, 12, 3)), {"size": (2, 3), "strides": (2, 1)}),
+    "local_conv": (ops.local_conv, (a(2, 4, 5, 2), a(6, 12, 3), a(2, 3, 3)), {"size": (2, 3), "strides": (2, 1)}),
     "alpha_dropout": (ops.alpha_dropout, (a(4, 6),), {"rate": 0.5, "key": KEY}),
     "gaussian_noise": (ops.gaussian_noise, (a(4, 6),), {"stddev": 0.5, "key": KEY}),
     "gaussian_dropout": (ops.gaussian_dropout, (a(4, 6),), {"rate": 0.5, "key": KEY}),

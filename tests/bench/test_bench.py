@@ -28,7 +28,7 @@ from bench.harness import (
     spread_of,
     turns,
 )
-from bench.kernels import conv, depthwise, gemm, optimizers
+from bench.kernels import conv, depthwise, gemm, local_conv, optimizers
 from bench.remote import Remote
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,14 @@ def test_depthwise_meets_its_reference(layer):
         ours = depthwise.case(layer, direction, Plan(threads=1)).contenders[0]
         assert ours.error() < 1e-5
         assert ours.amount == 4 * layer.images * layer.channels * (layer.size**2 + layer.out**2)
+
+
+@pytest.mark.parametrize("layer", [local_conv.Layer((5, 6), 3, 4, images=2), local_conv.Layer((9,), 4, 5, images=3)])
+def test_local_convolution_meets_its_reference(layer):
+    for direction in local_conv.PASSES:
+        ours = local_conv.case(layer, direction, Plan(threads=1)).contenders[0]
+        assert ours.error() < 1e-5
+        assert ours.amount == 2 * layer.images * layer.places * layer.terms * layer.filters
 
 
 def test_ratio_divides_round_by_round_not_median_by_median():

@@ -125,9 +125,9 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "gru": [],  # below
     "lstm": [],
     "local_conv": [
-        ((a(2, 7, 3), a(3, 6, 4, seed=1)), {"size": (2,), "strides": (2,)}),
-        ((a(2, 4, 5, 3), a(6, 18, 2, seed=1)), {"size": (2, 3), "strides": (1, 2)}),
-        ((a(2, 4, 5, 3), a(9, 18, 2, seed=1)), {"size": (2, 3), "channels_first": True}),
+        ((a(2, 7, 3), a(3, 6, 4, seed=1), a(3, 4, seed=2)), {"size": (2,), "strides": (2,)}),
+        ((a(2, 4, 5, 3), a(6, 18, 2, seed=1), None), {"size": (2, 3), "strides": (1, 2)}),
+        ((a(2, 4, 5, 3), a(9, 18, 2, seed=1), a(3, 3, 2, seed=2)), {"size": (2, 3), "channels_first": True}),
     ],
     "matmul": [((a(3, 4), a(4, 5, seed=1)), {}), ((a(2, 3, 4), a(4, 5, seed=1)), {})],
     "max": [((apart(3, 4),), {"axis": 1}), ((apart(3, 4),), {}), ((apart(3, 4),), {"axis": (0,), "keepdims": True})],

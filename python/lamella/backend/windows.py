@@ -276,6 +276,7 @@ def _local(
     y = ops.local_conv(
         to_last(x) if first else x,
         kernel,
+        None,
         size=normalize_tuple(window[0], axes, "kernel_size"),
         strides=normalize_tuple(window[1], axes, "strides"),
         channels_first=first,

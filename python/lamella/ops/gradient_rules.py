@@ -206,7 +206,7 @@ def _affine(call: Call, dy: Value) -> list[Value | None]:
     if config.pop("activation", "linear") == "relu":
         dy = math.multiply(dy, (call.y.value > 0).astype(call.y.dtype))
     found = [_adjoint_of(call.op, (x, kernel, None), config, place, dy) if call.need[place] else None for place in range(2)]
-    return [*found, reduce.sum(dy, axis=tuple(range(dy.ndim - 1))) if bias is not None and call.need[2] else None]
+    return [*found, reduce.sum(dy, axis=tuple(range(dy.ndim - bias.ndim))) if bias is not None and call.need[2] else None]
 
 
 # Sums and broadcasts ----------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ def _taken(call: Call, dy: Value) -> list[Value]:
 
 _LINEAR = (
     _adjoint, _same, dropout, math.cast, math.matmul, math.multiply, math.negative,
-    gates.gates_of_cudnn, local.local_conv,
+    gates.gates_of_cudnn,
     pooling.avg_pool, pooling.global_avg_pool, pooling.take_places, reduce.mean, reduce.sum, resize, scan.cumsum, shape.flip,
     shape.getitem, shape.packed, shape.pad, shape.repeat, shape.reshape, shape.tile, shape.transpose, time_steps._alone,
 )  # fmt: skip
@@ -413,7 +413,7 @@ _COARSE = (
 )  # fmt: skip
 _RULES: dict[Any, Rule] = {
     **dict.fromkeys(_LINEAR, _linear),
-    **dict.fromkeys((conv, conv_transpose, dense, depthwise_conv), _affine),
+    **dict.fromkeys((conv, conv_transpose, dense, depthwise_conv, local.local_conv), _affine),
     **dict.fromkeys(_PIECEWISE, _piecewise),
     **{op: _again_by(getattr(written_out, op.__name__.lstrip("_"))) for op in _COARSE},
     **dict.fromkeys((reduce.max, reduce.min, reduce.sum_absolute), _extremum),

@@ -14,7 +14,7 @@ from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import add, local_conv, reshape
+from lamella.ops import local_conv, reshape, transpose
 
 
 class _LocallyConnected(KernelLayer, self_contained=True):
@@ -82,20 +82,20 @@ class _LocallyConnected(KernelLayer, self_contained=True):
 
     def call(self, inputs: Value) -> Value:
         first = self.data_format == "channels_first"
+        bias: Value | None = self.bias
+        if first and bias is not None:
+            # Read as [filters, places], as Keras 2.2.5 reshapes it: files hold it so.
+            *places, filters = bias.shape
+            bias = transpose(reshape(bias, shape=(filters, *places)), axes=(*range(1, self.rank + 1), 0))
         y = local_conv(
             to_last(inputs) if first else inputs,
             self.kernel,
+            bias,
             size=self.kernel_size,
             strides=self.strides,
             channels_first=first,
         )
-        bias: Value | None = self.bias
-        if first:
-            y = to_first(y)
-            if bias is not None:
-                # Reshaped, not transposed, as Keras 2.2.5 does it: files hold it so.
-                bias = reshape(bias, shape=(self.filters, *y.shape[2:]))
-        return self.activation(y if bias is None else add(y, bias))
+        return self.activation(to_first(y) if first else y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.shape_of_windows(input_shape, self._window(), self.filters)
