@@ -28,6 +28,7 @@ class Contender:
     Args:  amount: work of one call (flops, bytes, samples), so that rates of unequal calls compare.
         error: the largest difference from a float64 reference over its largest element; called once, before timing.
         settle: seconds to sleep before its turn, where another contender's idle threads spin for so long.
+        cpu_clock: where another process works for it, the clock of the CPU time of that one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Contender:
     amount: float
     error: Callable[[], float] | None = None
     settle: float = 0.0
+    cpu_clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Plan:
     """rounds: at least 5 for figures to quote.  slice: seconds that a contender runs for in each round.
 
     torch: whether it is a peer.  quick: a few small cases, to see that everything runs.  only: part of the wanted
-    cases' names.
+    cases' names.  others: interpreters of environments that have other peers, see elsewhere.py.
     """
 
     rounds: int = 9
@@ -61,6 +63,7 @@ class Plan:
     threads: int = 1
     torch: bool = False
     only: str = ""
+    others: tuple[str, ...] = ()
 
     def wants(self, case: str) -> bool:
         return self.only in case
@@ -176,12 +179,13 @@ def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
             if not error <= WRONG:
                 raise WrongResult(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
             timings[contender.name].error = error
-    planned = [plan_turn(c.run, plan.slice, clock) for c in case.contenders]
+    clocks = [c.cpu_clock if c.cpu_clock is not None and clock is time.process_time else clock for c in case.contenders]
+    planned = [plan_turn(c.run, plan.slice, own) for c, own in zip(case.contenders, clocks, strict=True)]
     for position in turns(len(planned), plan.rounds):
         contender = case.contenders[position]
         if contender.settle:
             time.sleep(contender.settle)
-        timings[contender.name].seconds.append(take_turn(contender.run, planned[position], clock))
+        timings[contender.name].seconds.append(take_turn(contender.run, planned[position], clocks[position]))
     return Result(case.name, case.unit, timings)
 
 

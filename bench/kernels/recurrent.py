@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.elsewhere import Elsewhere, opened
 from bench.harness import Case, Contender, Plan
 from bench.kernels.reference import Array, distance, numbers
 from bench.machine import fma_peak
@@ -51,15 +53,19 @@ SIZES = [(32, 80, 128, 128), (128, 40, 57, 128), (128, 100, 64, 64), (32, 100, 2
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    for kind in GATES:
-        for size in SIZES[:1] if plan.quick else SIZES:
-            sequences = Sequences(kind, *size)
-            for direction in PASSES:
-                if plan.wants(f"{sequences.name} {direction}"):
-                    yield case(sequences, direction, plan)
+    with ExitStack() as open_sides:
+        others = list(opened(plan.others, plan.threads))
+        for other in others:
+            open_sides.callback(other.end)
+        for kind in GATES:
+            for size in SIZES[:1] if plan.quick else SIZES:
+                sequences = Sequences(kind, *size)
+                for direction in PASSES:
+                    if plan.wants(f"{sequences.name} {direction}"):
+                        yield case(sequences, direction, plan, others)
 
 
-def case(sequences: Sequences, direction: str, plan: Plan) -> Case:
+def case(sequences: Sequences, direction: str, plan: Plan, others: Sequence[Elsewhere] = ()) -> Case:
     x = numbers((sequences.batch, sequences.steps, sequences.features), 8)
     dy = numbers((sequences.batch, sequences.steps, sequences.units), 9)
     arrays = [x, *sequences.weights()]
@@ -76,6 +82,7 @@ def case(sequences: Sequences, direction: str, plan: Plan) -> Case:
         from bench.peers import torch_recurrent
 
         contenders.append(torch_recurrent.contender(sequences, x, dy, wanted, direction, amount))
+    contenders += [other.contender(sequences.kind, direction, arrays, dy, wanted, amount) for other in others]
     contenders.append(fma_peak(plan.threads))
     return Case(f"{sequences.name} {direction}", "GFLOP/s", contenders)
 

@@ -1,0 +1,79 @@
+"""Peers of other environments: frameworks that do not stand beside lamella in one."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bench.harness import Contender
+from bench.kernels.reference import Array, Reference, distance
+
+FRAMEWORKS = ("jax", "tensorflow")
+FIND = f"import importlib.util as u; print(*(n for n in {FRAMEWORKS!r} if u.find_spec(n)))"
+RECURRENT = Path(__file__).parent / "peers" / "recurrent_elsewhere.py"
+
+
+def frameworks(python: str) -> list[str]:
+    """Those of FRAMEWORKS that an interpreter finds."""
+    return subprocess.run([python, "-c", FIND], capture_output=True, text=True, check=True).stdout.split()
+
+
+class Elsewhere:
+    """A framework in a process of another interpreter.
+
+    Args:
+        python: The interpreter.
+        framework: One of FRAMEWORKS.
+        threads: CPUs that the process may use.
+    """
+
+    def __init__(self, python: str, framework: str, threads: int) -> None:
+        self.name = {"tensorflow": "Keras, TensorFlow", "jax": "JAX"}[framework]
+        self._connection, theirs = Pipe()
+        command = [python, str(RECURRENT), framework, str(threads), str(theirs.fileno())]
+        self._process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        theirs.close()
+
+    def contender(
+        self, kind: str, direction: str, arrays: Sequence[Array], dy: Array, wanted: Reference, amount: float
+    ) -> Contender:
+        """One of LSTM and GRU; "forward", or "both" with all gradients. It replaces the one before.
+
+        Raises:
+            EOFError: The process has ended.
+        """
+        self._ask((kind, direction, list(arrays), dy))
+
+        def error() -> float:
+            made: list[NDArray[Any]] = self._ask("result")
+            # The outputs, or the gradient to the kernel.
+            return distance(made[0 if direction == "forward" else 1], wanted)
+
+        return Contender(self.name, "peer", lambda: self._ask("run"), amount, error, cpu_clock=self.cpu_seconds)
+
+    def cpu_seconds(self) -> float:
+        """Of all threads of the process. Linux's clock of another process: clock_getcpuclockid(3)."""
+        return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    def end(self) -> None:
+        self._connection.close()
+        self._process.wait()
+
+    def _ask(self, what: object) -> Any:
+        self._connection.send(what)
+        return self._connection.recv()
+
+
+def opened(pythons: Sequence[str], threads: int) -> Iterator[Elsewhere]:
+    """Each framework of each interpreter."""
+    for python in pythons:
+        for framework in frameworks(python):
+            yield Elsewhere(python, framework, threads)
