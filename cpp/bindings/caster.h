@@ -39,6 +39,12 @@ struct Argument {
     throw py::type_error(argument.who() + ": expected " + wanted + ", got " + what);
 }
 
+// With Python's error set.
+[[noreturn]] inline void refuse_number(const Argument& argument, const char* wanted, py::handle came) {
+    PyErr_Clear();
+    refuse(argument, wanted, came);
+}
+
 template <class T>
 constexpr const char* kTypeName = nullptr;
 template <>
@@ -88,38 +94,53 @@ void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter
     spans.push_back({begin, begin + view.size * sizeof(Element), parameter, place, !std::is_const_v<Element>});
 }
 
-// Caster<A>: `From` is what pybind11 takes from Python, `get` the kernel's argument, `add_to` adds its memory to the call's.
-// kParameters: how many names of the signature it stands for.
+// Caster<A> reads an argument of the kernel's type A from Python: `get` is the argument, `add_to` adds its memory to the
+// call's. kParameters: how many names of the signature it stands for.
 template <class A>
-struct Caster {
-    using From = A;
+struct Caster;
+
+template <>
+struct Caster<Int> {
     static constexpr int kParameters = 1;
-    A value;
-    Caster(From from, const Argument&) : value(from) {}
-    A get() const { return value; }
+    Int value;
+    Caster(py::handle from, const Argument& argument) : value(PyLong_AsLongLong(from.ptr())) {
+        if (value == -1 && PyErr_Occurred()) refuse_number(argument, "an int", from);
+    }
+    Int get() const { return value; }
+    void add_to(std::vector<Span>&, int) const {}
+};
+
+template <>
+struct Caster<Real> {
+    static constexpr int kParameters = 1;
+    Real value;
+    Caster(py::handle from, const Argument& argument) : value(PyFloat_AsDouble(from.ptr())) {
+        if (value == -1 && PyErr_Occurred()) refuse_number(argument, "a number", from);
+    }
+    Real get() const { return value; }
     void add_to(std::vector<Span>&, int) const {}
 };
 
 template <class Element>
 struct Caster<const View<Element>&> {
-    using From = py::handle;
     static constexpr int kParameters = 1;
     View<Element> view;
-    Caster(From from, const Argument& argument) : view(view_of<Element>(from, argument)) {}
+    Caster(py::handle from, const Argument& argument) : view(view_of<Element>(from, argument)) {}
     const View<Element>& get() const { return view; }
     void add_to(std::vector<Span>& spans, int parameter) const { add_span(spans, view, parameter, -1); }
 };
 
 template <class Element>
 struct Caster<const ViewList<Element>&> {
-    using From = py::list;
     static constexpr int kParameters = 1;
     std::vector<View<Element>> views;
     ViewList<Element> list;
-    Caster(const From& from, const Argument& argument) {
-        views.reserve(from.size());
-        for (py::handle item : from) views.push_back(view_of<Element>(item, argument));
-        list = {views.data(), static_cast<Int>(views.size())};
+    Caster(py::handle from, const Argument& argument) {
+        if (!PyList_Check(from.ptr())) refuse(argument, "a list", from);
+        const Py_ssize_t count = PyList_GET_SIZE(from.ptr());
+        views.reserve(count);
+        for (Py_ssize_t i = 0; i < count; ++i) views.push_back(view_of<Element>(PyList_GET_ITEM(from.ptr(), i), argument));
+        list = {views.data(), count};
     }
     const ViewList<Element>& get() const { return list; }
     void add_to(std::vector<Span>& spans, int parameter) const {
@@ -130,10 +151,9 @@ struct Caster<const ViewList<Element>&> {
 // (sizes, strides, dilations, before): tuples of 1 to 3 ints, all of one length.
 template <>
 struct Caster<Window> {
-    using From = py::handle;
     static constexpr int kParameters = 1;
     Window window{0, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}};
-    Caster(From from, const Argument& argument) {
+    Caster(py::handle from, const Argument& argument) {
         Int(*const parts[])[kMaxAxes] = {&window.size, &window.stride, &window.dilation, &window.before};
         if (!PyTuple_Check(from.ptr()) || PyTuple_GET_SIZE(from.ptr()) != 4) refuse(argument, kWanted, from);
         for (int part = 0; part < 4; ++part) {
@@ -154,35 +174,14 @@ struct Caster<Window> {
     static constexpr const char* kWanted = "a window: (sizes, strides, dilations, before), each a tuple of 1 to 3 ints";
 };
 
-// An item of a bundle's tuple as its caster takes it.
-template <class A>
-typename Caster<A>::From field_of(py::handle item, const Argument& argument) {
-    using From = typename Caster<A>::From;
-    if constexpr (std::is_same_v<From, py::list>) {
-        if (!PyList_Check(item.ptr())) refuse(argument, "a list", item);
-        return py::reinterpret_borrow<py::list>(item);
-    } else if constexpr (std::is_same_v<From, Real> || std::is_same_v<From, Int>) {
-        constexpr bool kReal = std::is_same_v<From, Real>;
-        const From number = kReal ? PyFloat_AsDouble(item.ptr()) : PyLong_AsLongLong(item.ptr());
-        if (number == -1 && PyErr_Occurred()) {
-            PyErr_Clear();
-            refuse(argument, kReal ? "a number" : "an int", item);
-        }
-        return number;
-    } else {
-        return item;
-    }
-}
-
 // A tuple of the fields' values. The struct that the kernel takes refers to what the fields' casters hold.
 template <class Bundle, class Fields>
 struct BundleCaster;
 template <class Bundle, class... A>
 struct BundleCaster<Bundle, void(A...)> {
-    using From = py::handle;
     static constexpr int kParameters = sizeof...(A);
     std::tuple<Caster<A>...> fields;
-    BundleCaster(From from, const Argument& argument) : BundleCaster(from, argument, std::index_sequence_for<A...>()) {}
+    BundleCaster(py::handle from, const Argument& argument) : BundleCaster(from, argument, std::index_sequence_for<A...>()) {}
     Bundle get() const {
         return std::apply([](const auto&... field) { return Bundle{field.get()...}; }, fields);
     }
@@ -192,8 +191,8 @@ struct BundleCaster<Bundle, void(A...)> {
 
 private:
     template <std::size_t... I>
-    BundleCaster(From from, const Argument& argument, std::index_sequence<I...>)
-        : fields{Caster<A>(field_of<A>(item(from, argument, I), argument.next(I)), argument.next(I))...} {}
+    BundleCaster(py::handle from, const Argument& argument, std::index_sequence<I...>)
+        : fields{Caster<A>(item(from, argument, I), argument.next(I))...} {}
 
     static py::handle item(py::handle from, const Argument& argument, std::size_t i) {
         if (!PyTuple_Check(from.ptr()) || PyTuple_GET_SIZE(from.ptr()) != kParameters) {
@@ -212,15 +211,13 @@ private:
     };
 #include "table/all.def"
 
-// The element type asked for by an argument: 'f', 'd', or 0 where it says nothing.
+// The element type asked for by an argument, an array or the first of a list: 'f', 'd', or 0 where it says nothing.
 inline char element_of(py::handle object) {
+    if (PyList_Check(object.ptr())) return PyList_GET_SIZE(object.ptr()) > 0 ? element_of(PyList_GET_ITEM(object.ptr(), 0)) : 0;
     if (!py::isinstance<py::array>(object)) return 0;
     const auto array = py::reinterpret_borrow<py::array>(object);
     return has_type<float>(array) ? 'f' : has_type<double>(array) ? 'd' : 0;
 }
-inline char element_of(const py::list& list) { return list.size() > 0 ? element_of(py::handle(list[0])) : 0; }
-inline char element_of(Int) { return 0; }
-inline char element_of(Real) { return 0; }
 
 // The fields of each bundle, by its name.
 inline const std::map<std::string, std::string>& bundles() {

@@ -1,0 +1,131 @@
+// The kernels as functions of the module. They are CPython's own, with arguments by place: what pybind11 adds to a function
+// costs more time than a small kernel, and takes half a minute to compile for all of them.
+#include "bindings/kernels.h"
+
+#include "bindings/caster.h"
+#include "bindings/exit.h"
+#include "bindings/objects.h"
+
+namespace lamella {
+namespace {
+
+// One line of the table. It lives as long as the process.
+struct Bound {
+    PyMethodDef method;
+    std::vector<Parameter> parameters;
+    std::vector<bool> by_element;  // of each argument: whether its type depends on the element type
+    // Only this is compiled for each list of types.
+    Status (*call)(const Bound&, bool is_double, PyObject* const* arguments);
+};
+
+// The place in the signature of the first name of each argument.
+template <class... A>
+struct Places {
+    int first[sizeof...(A)];
+
+    constexpr Places() : first{} {
+        int at = 0, i = 0;
+        ((first[i++] = at, at += Caster<A>::kParameters), ...);
+    }
+};
+
+// Kept, so that a call allocates nothing.
+thread_local std::vector<Span> spans;
+
+// Its arguments are constructed in braces, which do so from the first to the last.
+template <class... A>
+struct Call {
+    Status status;
+
+    Call(const Bound& bound, Status (*kernel)(A...), const Caster<A>&... casters) {
+        constexpr Places<A...> places;
+        spans.clear();
+        int i = 0;
+        (casters.add_to(spans, places.first[i++]), ...);
+        refuse_overlaps(bound.method.ml_name, bound.parameters, spans);
+        status = without_gil([&] { return kernel(casters.get()...); });
+    }
+};
+
+template <class... A, std::size_t... I>
+Status call(const Bound& bound, Status (*kernel)(A...), PyObject* const* arguments, std::index_sequence<I...>) {
+    constexpr Places<A...> places;
+    const char* const name = bound.method.ml_name;
+    return Call<A...>{bound, kernel, Caster<A>(arguments[I], Argument{name, &bound.parameters, places.first[I]})...}.status;
+}
+
+// A bound kernel with its entries in the tables of both element types.
+template <class F32, class F64>
+struct BoundAs;
+template <class... A, class... B>
+struct BoundAs<Status(A...), Status(B...)> : Bound {
+    Status (*Kernels<float>::*f32)(A...);
+    Status (*Kernels<double>::*f64)(B...);
+
+    static Status call_one(const Bound& bound, bool is_double, PyObject* const* arguments) {
+        constexpr std::index_sequence_for<A...> all;
+        const auto& own = static_cast<const BoundAs&>(bound);
+        return is_double ? lamella::call(bound, current().f64.*own.f64, arguments, all)
+                         : lamella::call(bound, current().f32.*own.f32, arguments, all);
+    }
+};
+
+PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+    const Bound& bound = *static_cast<const Bound*>(PyCapsule_GetPointer(self, nullptr));
+    const char* const name = bound.method.ml_name;
+    const auto wanted = static_cast<Py_ssize_t>(bound.by_element.size());
+    if (count != wanted) {
+        return PyErr_Format(PyExc_TypeError, "%s: expected %zd arguments, %s, got %zd", name, wanted, bound.method.ml_doc,
+                            count);
+    }
+    try {
+        char element = 0;
+        for (Py_ssize_t i = 0; i < count && element == 0; ++i) element = bound.by_element[i] ? element_of(arguments[i]) : 0;
+        // Neither float32 nor float64: the float32 caster says what came.
+        const Status status = bound.call(bound, element == 'd', arguments);
+        if (status == nullptr) Py_RETURN_NONE;
+        if (status == kOutOfMemory) PyErr_SetString(PyExc_MemoryError, name);
+        else PyErr_Format(PyExc_ValueError, "%s: does not hold: %s", name, status);
+    } catch (py::error_already_set& error) {
+        error.restore();
+    } catch (const py::builtin_exception& error) {
+        error.set_error();
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    }
+    return nullptr;
+}
+
+void add(py::module_& module, Bound* bound) {
+    const py::object self = stolen(PyCapsule_New(bound, nullptr, nullptr));
+    if (!self) throw py::error_already_set();
+    const py::object function = stolen(PyCFunction_NewEx(&bound->method, self.ptr(), module.attr("__name__").ptr()));
+    if (!function) throw py::error_already_set();
+    module.attr(bound->method.ml_name) = function;
+}
+
+template <class... A, class... B>
+void bind(py::module_& module, const char* name, const char* signature, Status (*Kernels<float>::*f32)(A...),
+          Status (*Kernels<double>::*f64)(B...)) {
+    using Own = BoundAs<Status(A...), Status(B...)>;
+    const PyMethodDef method{name, fast(run), METH_FASTCALL, signature};
+    add(module, new Own{{method, parameters_of(signature), {!std::is_same_v<A, B>...}, Own::call_one}, f32, f64});
+}
+
+}  // namespace
+
+void bind_kernels(py::module_& module) {
+#define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
+#include "table/all.def"
+
+    py::list roster;
+#define KERNEL(name, arguments) roster.append(#name);
+#include "table/all.def"
+    module.attr("KERNELS") = py::tuple(roster);
+    py::dict bundles;
+#define BUNDLE(name, fields) bundles[#name] = #fields;
+#include "table/all.def"
+    module.attr("BUNDLES") = bundles;
+}
+
+}  // namespace lamella
