@@ -27,8 +27,8 @@ lamella::Status augment(const lamella::Kernels<T>& k, const std::vector<View<con
     const auto call = [&](const auto& kernel) {
         const Int images = static_cast<Int>(x.size());
         return kernel(ViewList<const U>{x.data(), images}, view_of(matrices.data(), {images, 2, 3}), how.order, how.fill, 0.5,
-                      flat(how.shifts), flat(how.flips), flat(how.brightness), how.white, how.rescale, how.center, how.scale,
-                      flat(mean), flat(deviation), y.view());
+                      flat(how.shifts), flat(how.flips), flat(how.brightness), how.white,
+                      lamella::Standardization<T>{how.rescale, how.center, how.scale, flat(mean), flat(deviation)}, y.view());
     };
     if constexpr (std::is_same_v<U, T>) return call(k.augment_images);
     else return call(k.augment_bytes);
@@ -142,8 +142,10 @@ void check_images(const lamella::Kernels<T>& k, Count& check) {
             how.center = how.scale = 0;
             how.rescale = 1;
             augment<T, T>(k, image, identity, how, {}, {}, recoloured);
-            k.standardize_images(recoloured.read(), 0.25, 1, 1, view_of<const T>(mean.data(), {statistics}),
-                                 view_of<const T>(deviation.data(), {statistics}), recoloured.view());
+            k.standardize_images(
+                recoloured.read(),
+                {0.25, 1, 1, view_of<const T>(mean.data(), {statistics}), view_of<const T>(deviation.data(), {statistics})},
+                recoloured.view());
             check(near(recoloured, standard, 64), text("standardize_images", channels, whole));
         }
     }

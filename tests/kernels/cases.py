@@ -122,19 +122,20 @@ def image_batches(a, rng):
         ("augment_images", [a(50, 41, 3) for _ in range(6)], 3),
         ("augment_bytes", list(rng.integers(0, 256, batch).astype(np.uint8)), 1),
     ):
-        yield name, (x, matrices, order, 2, 0.0, shifts, flips, brightness, 0.9, *numbers, a(*batch))
-    yield "standardize_images", (a(*batch), *numbers, a(*batch))
+        yield name, (x, matrices, order, 2, 0.0, shifts, flips, brightness, 0.9, numbers, a(*batch))
+    yield "standardize_images", (a(*batch), numbers, a(*batch))
 
 
 def recurrent(a, mask):
     """The layers over time: a(*shape) draws; mask [N, T]."""
     (n, t), features, units = mask.shape, 13, 37
 
-    def common(gates):
-        return (
-            (a(n, t, features), a(features, gates * units), a(units, gates * units)),
-            (mask, a(1, n, features), a(gates, n, units), 1),
-        )
+    def layer(gates):
+        weights = a(features, gates * units), a(units, gates * units)
+        return *weights, mask, a(1, n, features), a(gates, n, units), 1
+
+    def gradients(kernel, recurrent_kernel, *bias):
+        return a(n, t, features), np.zeros_like(kernel), np.zeros_like(recurrent_kernel), a(*bias), *states(1)
 
     def steps(count):
         return [a(n, t, units) for _ in range(count)]
@@ -142,21 +143,18 @@ def recurrent(a, mask):
     def states(count):
         return [a(n, units) for _ in range(count)]
 
-    arrays, how = common(4)
-    gates = a(n, t, 4 * units)
-    gradients = [np.zeros_like(w) for w in arrays]
-    yield "lstm_forward", (*arrays, a(4 * units), *states(2), *how, 2, 4, gates, *steps(3), *states(2))
-    yield "lstm_backward", (*arrays, *how, 2, 4, gates, *steps(3), *states(2), gates + 1, *gradients, a(4 * units), *states(2))
-    arrays, how = common(3)
-    gates = a(n, t, 3 * units)
-    gradients = [np.zeros_like(w) for w in arrays]
-    last = (*gradients, a(2, 3 * units), *states(1))
-    yield "gru_forward", (*arrays, a(2, 3 * units), *states(1), *how, 2, 4, 1, gates, *steps(3), *states(1))
-    yield "gru_backward", (*arrays, *how, 2, 4, 1, gates, *steps(3), *states(1), gates + 1, *steps(1), *last)
-    arrays, how = common(1)
-    gradients = [np.zeros_like(w) for w in arrays]
-    yield "simple_rnn_forward", (*arrays, a(units), *states(1), *how, 2, *steps(3), *states(1))
-    yield "simple_rnn_backward", (*arrays, *how, 2, *steps(3), *states(1), *steps(1), *gradients, a(units), *states(1))
+    x = a(n, t, features)
+    lstm, gates = layer(4), a(n, t, 4 * units)
+    yield "lstm_forward", (x, lstm, 2, 4, a(4 * units), *states(2), gates, *steps(3), *states(2))
+    last = gates + 1, gradients(*lstm[:2], 4 * units), *states(1)
+    yield "lstm_backward", (x, lstm, 2, 4, gates, *steps(3), *states(2), *last)
+    gru, gates = layer(3), a(n, t, 3 * units)
+    yield "gru_forward", (x, gru, 2, 4, 1, a(2, 3 * units), *states(1), gates, *steps(3), *states(1))
+    last = gates + 1, *steps(1), gradients(*gru[:2], 2, 3 * units)
+    yield "gru_backward", (x, gru, 2, 4, 1, gates, *steps(3), *states(1), *last)
+    simple = layer(1)
+    yield "simple_rnn_forward", (x, simple, 2, a(units), *states(1), *steps(3), *states(1))
+    yield "simple_rnn_backward", (x, simple, 2, *steps(3), *states(1), *steps(1), gradients(*simple[:2], units))
 
 
 # The benchmark's ceilings: they time the machine, or write nothing, so their results are not compared.

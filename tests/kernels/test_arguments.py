@@ -46,7 +46,7 @@ def test_numbers_of_numpy_and_ints_are_numbers():
         np.testing.assert_array_equal(Y, np.where(X < 0, np.float32(alpha) * X, X))
     x = np.arange(8.0).reshape(1, 2, 2, 2)
     y = np.empty_like(x)
-    _kernels.standardize_images(x, 2, np.int8(0), False, np.empty(0), np.empty(0), y)
+    _kernels.standardize_images(x, (2, np.int8(0), False, np.empty(0), np.empty(0)), y)
     np.testing.assert_array_equal(y, 2 * x)
 
 

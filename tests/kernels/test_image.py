@@ -30,8 +30,9 @@ def augment(x, matrices, out, order=1, fill="nearest", cval=0.0, **named):
     mean, deviation = (np.asarray(named.get(name, empty), out.dtype) for name in ("mean", "deviation"))
     call = _kernels.augment_bytes if x[0].dtype == np.uint8 else _kernels.augment_images
     matrices = np.array(matrices, np.float64)
-    how = (order, FILLS.index(fill), cval, shifts, flips, brightness, named.get("white", np.inf), named.get("rescale", 1.0))
-    call(list(x), matrices, *how, int(named.get("center", 0)), int(named.get("scale", 0)), mean, deviation, out)
+    how = (order, FILLS.index(fill), cval, shifts, flips, brightness, named.get("white", np.inf))
+    standard = (named.get("rescale", 1.0), int(named.get("center", 0)), int(named.get("scale", 0)), mean, deviation)
+    call(list(x), matrices, *how, standard, out)
     return out
 
 
@@ -186,8 +187,8 @@ def test_colours_and_standardization(target, how, dtype):
         mean, deviation = (np.asarray([] if numbers[k] is None else numbers[k], dtype) for k in ("mean", "deviation"))
         rest = (numbers["rescale"], int(numbers["center"]), int(numbers["scale"]), mean, deviation)
         apart = np.empty_like(half)
-        _kernels.standardize_images(half, *rest, apart)
-        _kernels.standardize_images(half, *rest, half)
+        _kernels.standardize_images(half, rest, apart)
+        _kernels.standardize_images(half, rest, half)
         assert half.tobytes() == apart.tobytes() == y.array[n].tobytes()
 
 

@@ -137,8 +137,7 @@ LAMELLA_INLINE bool all_finite(Reals x) {
 
 template <class T, class U>
 LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int order, Int fill, Real cval, Reals shifts,
-                              InBytes flips, Reals brightness, Real white, Real rescale, Int center, Int scale, In<T> mean,
-                              In<T> deviation, Out<T> y) {
+                              InBytes flips, Reals brightness, Real white, const Standardization<T>& given, Out<T> y) {
     LAMELLA_REQUIRE(y.rank == 4 && y.shape[0] == x.count);
     const ImageShape shape{y.shape[1], y.shape[2], y.shape[3]};
     LAMELLA_REQUIRE(matrices.rank == 3 && matrices.shape[0] == x.count && matrices.shape[1] == 2 && matrices.shape[2] == 3);
@@ -148,12 +147,12 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
     LAMELLA_REQUIRE(shifts.size == 0 || shifts.size == x.count);
     LAMELLA_REQUIRE(flips.size == 0 || flips.size == 2 * x.count);
     LAMELLA_REQUIRE(brightness.size == 0 || brightness.size == x.count);
-    LAMELLA_REQUIRE(fits_statistics(mean.size, shape));
-    LAMELLA_REQUIRE(fits_statistics(deviation.size, shape));
+    LAMELLA_REQUIRE(fits_statistics(given.mean.size, shape));
+    LAMELLA_REQUIRE(fits_statistics(given.deviation.size, shape));
     if (y.size == 0) return nullptr;
     LAMELLA_REQUIRE(images_fit(x, shape.channels));
-    Standard<T> standard{static_cast<T>(rescale), center != 0, scale != 0, nullptr, nullptr, 0};
-    if (!prepare(mean, deviation, shape, standard)) return kOutOfMemory;
+    Standard<T> standard;
+    if (!prepare(given, shape, standard)) return kOutOfMemory;
     Int failed = 0;
     for_images(x.count, shape.size(), [&](Int n) {
         const View<const U>& image = x.items[n];
@@ -202,17 +201,14 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
 
 template <class T>
 Status augment_images(InList<T> x, Reals matrices, Int order, Int fill, Real cval, Reals shifts, InBytes flips,
-                      Reals brightness, Real white, Real rescale, Int center, Int scale, In<T> mean, In<T> deviation,
-                      Out<T> y) {
-    return augment<T, T>(x, matrices, order, fill, cval, shifts, flips, brightness, white, rescale, center, scale, mean,
-                         deviation, y);
+                      Reals brightness, Real white, const Standardization<T>& standard, Out<T> y) {
+    return augment<T, T>(x, matrices, order, fill, cval, shifts, flips, brightness, white, standard, y);
 }
 
 template <class T>
 Status augment_bytes(InBytesList x, Reals matrices, Int order, Int fill, Real cval, Reals shifts, InBytes flips,
-                     Reals brightness, Real white, Real rescale, Int center, Int scale, In<T> mean, In<T> deviation, Out<T> y) {
-    return augment<T, std::uint8_t>(x, matrices, order, fill, cval, shifts, flips, brightness, white, rescale, center, scale,
-                                    mean, deviation, y);
+                     Reals brightness, Real white, const Standardization<T>& standard, Out<T> y) {
+    return augment<T, std::uint8_t>(x, matrices, order, fill, cval, shifts, flips, brightness, white, standard, y);
 }
 
 }  // namespace

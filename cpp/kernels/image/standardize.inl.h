@@ -30,9 +30,9 @@ struct Standard {
 
 // Writes mean and 1 / deviation for whole rows to call_scratch. false: no memory.
 template <class T>
-LAMELLA_INLINE bool prepare(In<T> mean, In<T> deviation, const ImageShape& y, Standard<T>& to) {
-    to.mean = to.inverse = nullptr;
-    to.stride = 0;
+LAMELLA_INLINE bool prepare(const Standardization<T>& given, const ImageShape& y, Standard<T>& to) {
+    In<T> mean = given.mean, deviation = given.deviation;
+    to = {static_cast<T>(given.rescale), given.center != 0, given.scale != 0, nullptr, nullptr, 0};
     if (mean.size == 0 && deviation.size == 0) return true;
     const bool whole = mean.size == y.size() || deviation.size == y.size();
     const Int size = whole ? y.size() : y.line();
@@ -107,14 +107,14 @@ LAMELLA_INLINE void for_images(Int images, Int size, const F& f) {
 }
 
 template <class T>
-Status standardize_images(In<T> x, Real rescale, Int center, Int scale, In<T> mean, In<T> deviation, Out<T> y) {
+Status standardize_images(In<T> x, const Standardization<T>& standard, Out<T> y) {
     LAMELLA_REQUIRE(x.rank == 4 && same_shape(x, y));
     const ImageShape shape{y.shape[1], y.shape[2], y.shape[3]};
-    LAMELLA_REQUIRE(fits_statistics(mean.size, shape));
-    LAMELLA_REQUIRE(fits_statistics(deviation.size, shape));
+    LAMELLA_REQUIRE(fits_statistics(standard.mean.size, shape));
+    LAMELLA_REQUIRE(fits_statistics(standard.deviation.size, shape));
     if (y.size == 0) return nullptr;
-    Standard<T> to{static_cast<T>(rescale), center != 0, scale != 0, nullptr, nullptr, 0};
-    if (!prepare(mean, deviation, shape, to)) return kOutOfMemory;
+    Standard<T> to;
+    if (!prepare(standard, shape, to)) return kOutOfMemory;
     for_images(y.shape[0], shape.size(), [&](Int n) {
         const Int line = shape.line();
         for (Int p = 0; p < shape.rows; ++p) {

@@ -137,25 +137,25 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
 // may be absent.
 template <class T>
 struct WeightGradients {
-    In<T> input_dropout, recurrent_dropout;
-    Out<T> dkernel, drecurrent;
+    const RecurrentLayer<T>& layer;
+    const RecurrentGradients<T>& gradients;
     Int features, units, gates;
     Steps steps;
 
     // Those of gates first, first + 1 ... and dbias [count*U] from dz, the gradient to these gates' sums. x [N*T, F] and h
     // [N*T, U] are what the weights were multiplied with; any of x, h and dbias may be nullptr.
     Status multiply(Int first, Int count, const T* x, const T* h, const T* dz, Int ldz, T* dbias) const {
-        const bool each = group_count<T>(input_dropout) > 1, each_h = group_count<T>(recurrent_dropout) > 1;
+        const bool each = group_count<T>(layer.input_dropout) > 1, each_h = group_count<T>(layer.recurrent_dropout) > 1;
         const Int groups = each || each_h ? count : 1, width = count / groups * units;
         for (Int group = 0; group < groups; ++group) {
             const Int gate = first + group;
-            const T* const masks = input_dropout.size == 0 ? nullptr : input_dropout.data;
-            const T* const masks_h = recurrent_dropout.size == 0 ? nullptr : recurrent_dropout.data;
+            const T* const masks = layer.input_dropout.size == 0 ? nullptr : layer.input_dropout.data;
+            const T* const masks_h = layer.recurrent_dropout.size == 0 ? nullptr : layer.recurrent_dropout.data;
             const Factor<T> factors[2] = {
-                {x, true, x == nullptr || dkernel.size == 0 ? 0 : features,
-                 each ? masks + gate * steps.sequences * features : masks, dkernel.data + gate * units},
-                {h, false, h == nullptr || drecurrent.size == 0 ? 0 : units,
-                 each_h ? masks_h + gate * steps.sequences * units : masks_h, drecurrent.data + gate * units}};
+                {x, true, x == nullptr || gradients.dkernel.size == 0 ? 0 : features,
+                 each ? masks + gate * steps.sequences * features : masks, gradients.dkernel.data + gate * units},
+                {h, false, h == nullptr || gradients.drecurrent.size == 0 ? 0 : units,
+                 each_h ? masks_h + gate * steps.sequences * units : masks_h, gradients.drecurrent.data + gate * units}};
             if (const Status error = multiply_factors(factors, dbias == nullptr ? nullptr : dbias + group * width,
                                                       dz + group * width, ldz, width, steps, gates * units)) {
                 return error;

@@ -39,26 +39,21 @@ LAMELLA_INLINE void gru_update(T* gates, T* h, Int u, Int activation, const Read
 }
 
 template <class T>
-Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, InBytes mask, In<T> input_dropout,
-                   In<T> recurrent_dropout, Int backwards, Int activation, Int recurrent_activation, Int reset_after,
-                   Out<T> gates, Out<T> previous, Out<T> inner, Out<T> outputs, Out<T> h) {
-    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 3, mask, input_dropout, recurrent_dropout, activation,
-                                             recurrent_activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 3 * u;
+Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int recurrent_activation, Int reset_after,
+                   In<T> bias, In<T> h0, Out<T> gates, Out<T> previous, Out<T> inner, Out<T> outputs, Out<T> h) {
+    if (const Status error = check_recurrent(x, layer, 3, activation, recurrent_activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0], columns = 3 * u;
     const bool after = reset_after != 0;
-    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+    if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == (reset_after != 0 ? 2 : 1) * columns);
     LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
     LAMELLA_REQUIRE(gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(inner.size == previous.size);
-    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
-    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
-        return error;
+    const Steps s(n, t, layer, 2 * t * u * columns);
+    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
 
-    const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, false);
+    const GruWeights<T> weights = pack_gru(layer.recurrent_kernel, layer.recurrent_dropout, n, after, false);
     if (weights.first_panels == nullptr) return kOutOfMemory;
     const T* const recurrent_bias = after && bias.size > 0 ? bias.data + columns : nullptr;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
@@ -111,26 +106,21 @@ Status gru_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In
 }
 
 template <class T>
-Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout, In<T> recurrent_dropout,
-                    Int backwards, Int activation, Int recurrent_activation, Int reset_after, In<T> gates, In<T> previous,
-                    In<T> inner, In<T> doutputs, In<T> dh, Out<T> dgates, Out<T> dinner, Out<T> dx, Out<T> dkernel,
-                    Out<T> drecurrent, Out<T> dbias, Out<T> dh0) {
-    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 3, mask, input_dropout, recurrent_dropout, activation,
-                                             recurrent_activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 3 * u;
+Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int recurrent_activation, Int reset_after,
+                    In<T> gates, In<T> previous, In<T> inner, In<T> doutputs, In<T> dh, Out<T> dgates, Out<T> dinner,
+                    const RecurrentGradients<T>& gradients) {
+    if (const Status error = check_recurrent(x, layer, 3, activation, recurrent_activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0], columns = 3 * u;
     const bool after = reset_after != 0;
-    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
-        return error;
+    if (const Status error = check_backward(x, layer, doutputs, dh, gradients)) return error;
     LAMELLA_REQUIRE(gates.size == n * t * columns && dgates.size == gates.size);
     LAMELLA_REQUIRE(previous.size == n * t * u && inner.size == n * t * u);
     LAMELLA_REQUIRE(dinner.size == (reset_after != 0 ? inner.size : 0));
     LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != previous.data);
     LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != doutputs.data);
-    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == (reset_after != 0 ? 2 : 1) * columns);
-    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
-    const GruWeights<T> weights = pack_gru(recurrent_kernel, recurrent_dropout, n, after, true);
+    LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == (reset_after != 0 ? 2 : 1) * columns);
+    const Steps s(n, t, layer, 2 * t * u * columns);
+    const GruWeights<T> weights = pack_gru(layer.recurrent_kernel, layer.recurrent_dropout, n, after, true);
     if (weights.first_panels == nullptr) return kOutOfMemory;
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
@@ -196,11 +186,12 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
             }
             step_backward<T>(weights.first, weights.first_panels, dz, first, rows, product, dh_now);
         }
-        write_states<T>(dh_now, first, rows, u, dh0);
+        write_states<T>(dh_now, first, rows, u, gradients.dh0);
     });
     if (failed != nullptr) return failed;
-    const WeightGradients<T> all{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 3, s};
-    T *const db = dbias.size == 0 ? nullptr : dbias.data, *const db_last = db == nullptr ? nullptr : db + 2 * u;
+    const WeightGradients<T> all{layer, gradients, x.shape[2], u, 3, s};
+    T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
+    T* const db_last = db == nullptr ? nullptr : db + 2 * u;
     const T* const dz_last = dgates.data + 2 * u;
     if (const Status error = all.multiply(0, 2, x.data, previous.data, dgates.data, columns, db)) return error;
     if (const Status error = all.multiply(2, 1, x.data, after ? nullptr : inner.data, dz_last, columns, db_last)) return error;
@@ -209,7 +200,7 @@ Status gru_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask,
         if (const Status error = all.multiply(2, 1, nullptr, previous.data, dinner.data, u, recurrent_last)) return error;
         if (db != nullptr) copy(db, db + columns, 2 * u);
     }
-    return dx.size > 0 ? project_backward(dgates.data, kernel, input_dropout, s, dx.data) : nullptr;
+    return gradients.dx.size > 0 ? project_backward(dgates.data, layer, s, gradients.dx.data) : nullptr;
 }
 
 }  // namespace

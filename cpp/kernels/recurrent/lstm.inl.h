@@ -21,25 +21,20 @@ LAMELLA_INLINE void lstm_step(T* z, const T* sum, T* h, T* c, Int u, Int activat
 }
 
 template <class T>
-Status lstm_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, In<T> c0, InBytes mask,
-                    In<T> input_dropout, In<T> recurrent_dropout, Int backwards, Int activation, Int recurrent_activation,
-                    Out<T> gates, Out<T> previous, Out<T> cells, Out<T> outputs, Out<T> h, Out<T> c) {
-    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 4, mask, input_dropout, recurrent_dropout, activation,
-                                             recurrent_activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 4 * u;
-    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int recurrent_activation, In<T> bias, In<T> h0,
+                    In<T> c0, Out<T> gates, Out<T> previous, Out<T> cells, Out<T> outputs, Out<T> h, Out<T> c) {
+    if (const Status error = check_recurrent(x, layer, 4, activation, recurrent_activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0], columns = 4 * u;
+    if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == columns);
     LAMELLA_REQUIRE(h0.size == n * u && c0.size == n * u && h.size == n * u && c.size == n * u);
     LAMELLA_REQUIRE(gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(cells.size == 0 || cells.size == n * t * u);
-    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
-    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, gates.data))
-        return error;
+    const Steps s(n, t, layer, 2 * t * u * columns);
+    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
 
-    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 4, 0, 4);
+    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 4, 0, 4);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
     if (scratch == nullptr) return kOutOfMemory;
     const T* const panels = pack(recurrent, false, scratch);
@@ -91,23 +86,18 @@ LAMELLA_INLINE void lstm_step_back(const T* z, const T* c, T* dh, T* dc, T* dz, 
 }
 
 template <class T>
-Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout, In<T> recurrent_dropout,
-                     Int backwards, Int activation, Int recurrent_activation, In<T> gates, In<T> previous, In<T> cells,
-                     In<T> doutputs, In<T> dh, In<T> dc, Out<T> dgates, Out<T> dx, Out<T> dkernel, Out<T> drecurrent,
-                     Out<T> dbias, Out<T> dh0, Out<T> dc0) {
-    if (const Status error = check_recurrent(x, kernel, recurrent_kernel, 4, mask, input_dropout, recurrent_dropout, activation,
-                                             recurrent_activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0], columns = 4 * u;
-    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
-        return error;
+Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int recurrent_activation, In<T> gates,
+                     In<T> previous, In<T> cells, In<T> doutputs, In<T> dh, In<T> dc, Out<T> dgates,
+                     const RecurrentGradients<T>& gradients, Out<T> dc0) {
+    if (const Status error = check_recurrent(x, layer, 4, activation, recurrent_activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0], columns = 4 * u;
+    if (const Status error = check_backward(x, layer, doutputs, dh, gradients)) return error;
     LAMELLA_REQUIRE(gates.size == n * t * columns && dgates.size == gates.size);
     LAMELLA_REQUIRE(previous.size == n * t * u && cells.size == n * t * u);
-    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == columns);
+    LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == columns);
     LAMELLA_REQUIRE(dc0.size == n * u && (dc.size == 0 || dc.size == n * u));
-    const Steps s(n, t, mask, backwards, 2 * t * u * columns);
-    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 4, 0, 4);
+    const Steps s(n, t, layer, 2 * t * u * columns);
+    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 4, 0, 4);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
     if (scratch == nullptr) return kOutOfMemory;
     const T* const panels = pack(recurrent, true, scratch);
@@ -139,14 +129,14 @@ Status lstm_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask
             }
             step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
         }
-        write_states<T>(dh_now, first, rows, u, dh0);
+        write_states<T>(dh_now, first, rows, u, gradients.dh0);
         write_states<T>(dc_now, first, rows, u, dc0);
     });
     if (failed != nullptr) return failed;
-    const WeightGradients<T> weights{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 4, s};
-    T* const db = dbias.size == 0 ? nullptr : dbias.data;
+    const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 4, s};
+    T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 4, x.data, previous.data, dgates.data, columns, db)) return error;
-    return dx.size > 0 ? project_backward(dgates.data, kernel, input_dropout, s, dx.data) : nullptr;
+    return gradients.dx.size > 0 ? project_backward(dgates.data, layer, s, gradients.dx.data) : nullptr;
 }
 
 }  // namespace

@@ -78,8 +78,12 @@ struct Steps {
     Int grain;                 // sequences of a chunk; the last one may have fewer
 
     // Chunks of equal size, an even number of them if more than one and not so little work that one thread does it.
-    LAMELLA_INLINE Steps(Int sequences_, Int steps_, InBytes mask_, Int backwards_, Int flops_of_one)
-        : sequences(sequences_), steps(steps_), mask(mask_.size == 0 ? nullptr : mask_.data), backwards(backwards_ != 0) {
+    template <class T>
+    LAMELLA_INLINE Steps(Int sequences_, Int steps_, const RecurrentLayer<T>& layer, Int flops_of_one)
+        : sequences(sequences_),
+          steps(steps_),
+          mask(layer.mask.size == 0 ? nullptr : layer.mask.data),
+          backwards(layer.backwards != 0) {
         const Int chunks = ceil_divide(sequences, kMostSequences), even = ceil_divide(chunks, 2) * 2;
         const bool serial = sequences * flops_of_one <= kChunkFlops;
         grain = larger(1, ceil_divide(sequences, larger(1, serial ? chunks : even)));
@@ -238,7 +242,8 @@ LAMELLA_INLINE Int group_count(In<T> masks) {
 
 // z [rows of chunks, gates*U] = (x * mask of the gate) kernel + bias.
 template <class T>
-Status project(In<T> x, In<T> kernel, const T* bias, In<T> masks, const Steps& s, T* z) {
+Status project(In<T> x, const RecurrentLayer<T>& layer, const T* bias, const Steps& s, T* z) {
+    In<T> kernel = layer.kernel, masks = layer.input_dropout;
     const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
     const Int groups = group_count<T>(masks), width = columns / groups;
     for (Int group = 0; group < groups; ++group) {
@@ -272,7 +277,8 @@ Status project(In<T> x, In<T> kernel, const T* bias, In<T> masks, const Steps& s
 
 // dx of `project`: sum over groups of (dz kernel^T) * mask.
 template <class T>
-Status project_backward(const T* dz, In<T> kernel, In<T> masks, const Steps& s, T* dx) {
+Status project_backward(const T* dz, const RecurrentLayer<T>& layer, const Steps& s, T* dx) {
+    In<T> kernel = layer.kernel, masks = layer.input_dropout;
     const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
     const Int groups = group_count<T>(masks), width = columns / groups;
     for (Int group = 0; group < groups; ++group) {
@@ -396,37 +402,39 @@ void step_backward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> dz,
 
 // x [N, T, F] and what goes with it.
 template <class T>
-Status check_recurrent(In<T> x, In<T> kernel, In<T> recurrent_kernel, Int gates, InBytes mask, In<T> input_dropout,
-                       In<T> recurrent_dropout, Int activation, Int recurrent_activation) {
+Status check_recurrent(In<T> x, const RecurrentLayer<T>& layer, Int gates, Int activation, Int recurrent_activation) {
+    In<T> kernel = layer.kernel, recurrent_kernel = layer.recurrent_kernel;
+    InBytes mask = layer.mask;
     LAMELLA_REQUIRE(x.rank == 3 && kernel.rank == 2 && recurrent_kernel.rank == 2);
     LAMELLA_REQUIRE(kernel.shape[0] == x.shape[2] && recurrent_kernel.shape[0] > 0);
     LAMELLA_REQUIRE(kernel.shape[1] == gates * recurrent_kernel.shape[0]);
     LAMELLA_REQUIRE(recurrent_kernel.shape[1] == gates * recurrent_kernel.shape[0]);
     LAMELLA_REQUIRE(mask.size == 0 || (mask.rank == 2 && mask.shape[0] == x.shape[0] && mask.shape[1] == x.shape[1]));
-    LAMELLA_REQUIRE(are_masks<T>(input_dropout, gates, x.shape[0], x.shape[2]));
-    LAMELLA_REQUIRE(are_masks<T>(recurrent_dropout, gates, x.shape[0], recurrent_kernel.shape[0]));
+    LAMELLA_REQUIRE(are_masks<T>(layer.input_dropout, gates, x.shape[0], x.shape[2]));
+    LAMELLA_REQUIRE(are_masks<T>(layer.recurrent_dropout, gates, x.shape[0], recurrent_kernel.shape[0]));
     LAMELLA_REQUIRE(is_function(activation) && is_function(recurrent_activation));
     return nullptr;
 }
 
 template <class T>
-Status check_outputs(In<T> x, In<T> recurrent_kernel, const Int* shape, Int rank) {
-    LAMELLA_REQUIRE(rank == 3 && shape[0] == x.shape[0] && shape[2] == recurrent_kernel.shape[0]);
+Status check_outputs(In<T> x, const RecurrentLayer<T>& layer, const Int* shape, Int rank) {
+    LAMELLA_REQUIRE(rank == 3 && shape[0] == x.shape[0] && shape[2] == layer.recurrent_kernel.shape[0]);
     LAMELLA_REQUIRE(shape[1] == x.shape[1] || shape[1] == 1);
     return nullptr;
 }
 
 template <class T>
-Status check_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> doutputs, In<T> dh, Out<T> dx, Out<T> dkernel,
-                      Out<T> drecurrent, Out<T> dh0) {
+Status check_backward(In<T> x, const RecurrentLayer<T>& layer, In<T> doutputs, In<T> dh,
+                      const RecurrentGradients<T>& gradients) {
+    Out<T> dx = gradients.dx, dkernel = gradients.dkernel, drecurrent = gradients.drecurrent, dh0 = gradients.dh0;
     if (doutputs.size > 0) {
-        if (const Status error = check_outputs(x, recurrent_kernel, doutputs.shape, doutputs.rank)) return error;
+        if (const Status error = check_outputs(x, layer, doutputs.shape, doutputs.rank)) return error;
     }
-    LAMELLA_REQUIRE(dh0.size == x.shape[0] * recurrent_kernel.shape[0]);
+    LAMELLA_REQUIRE(dh0.size == x.shape[0] * layer.recurrent_kernel.shape[0]);
     LAMELLA_REQUIRE(dh.size == 0 || dh.size == dh0.size);
     LAMELLA_REQUIRE(dx.size == 0 || same_shape(dx, x));
-    LAMELLA_REQUIRE(dkernel.size == 0 || same_shape(dkernel, kernel));
-    LAMELLA_REQUIRE(drecurrent.size == 0 || same_shape(drecurrent, recurrent_kernel));
+    LAMELLA_REQUIRE(dkernel.size == 0 || same_shape(dkernel, layer.kernel));
+    LAMELLA_REQUIRE(drecurrent.size == 0 || same_shape(drecurrent, layer.recurrent_kernel));
     return nullptr;
 }
 

@@ -6,24 +6,18 @@ namespace lamella {
 namespace {
 
 template <class T>
-Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> bias, In<T> h0, InBytes mask,
-                          In<T> input_dropout, In<T> recurrent_dropout, Int backwards, Int activation, Out<T> states,
+Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In<T> bias, In<T> h0, Out<T> states,
                           Out<T> previous, Out<T> outputs, Out<T> h) {
-    if (const Status error =
-            check_recurrent(x, kernel, recurrent_kernel, 1, mask, input_dropout, recurrent_dropout, activation, activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0];
-    if (const Status error = check_outputs(x, recurrent_kernel, outputs.shape, outputs.rank)) return error;
+    if (const Status error = check_recurrent(x, layer, 1, activation, activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0];
+    if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == u);
     LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
     LAMELLA_REQUIRE(states.size == n * t * u);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
-    const Steps s(n, t, mask, backwards, 2 * t * u * u);
-    if (const Status error = project(x, kernel, bias.size == 0 ? nullptr : bias.data, input_dropout, s, states.data)) {
-        return error;
-    }
-    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
+    const Steps s(n, t, layer, 2 * t * u * u);
+    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, states.data)) return error;
+    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 1, 0, 1);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
     if (scratch == nullptr) return kOutOfMemory;
     const T* const panels = pack(recurrent, false, scratch);
@@ -52,22 +46,17 @@ Status simple_rnn_forward(In<T> x, In<T> kernel, In<T> recurrent_kernel, In<T> b
 }
 
 template <class T>
-Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InBytes mask, In<T> input_dropout,
-                           In<T> recurrent_dropout, Int backwards, Int activation, In<T> states, In<T> previous, In<T> doutputs,
-                           In<T> dh, Out<T> dstates, Out<T> dx, Out<T> dkernel, Out<T> drecurrent, Out<T> dbias, Out<T> dh0) {
-    if (const Status error =
-            check_recurrent(x, kernel, recurrent_kernel, 1, mask, input_dropout, recurrent_dropout, activation, activation)) {
-        return error;
-    }
-    const Int n = x.shape[0], t = x.shape[1], u = recurrent_kernel.shape[0];
-    if (const Status error = check_backward(x, kernel, recurrent_kernel, doutputs, dh, dx, dkernel, drecurrent, dh0))
-        return error;
+Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In<T> states, In<T> previous,
+                           In<T> doutputs, In<T> dh, Out<T> dstates, const RecurrentGradients<T>& gradients) {
+    if (const Status error = check_recurrent(x, layer, 1, activation, activation)) return error;
+    const Int n = x.shape[0], t = x.shape[1], u = layer.recurrent_kernel.shape[0];
+    if (const Status error = check_backward(x, layer, doutputs, dh, gradients)) return error;
     LAMELLA_REQUIRE(states.size == n * t * u && dstates.size == n * t * u && previous.size == n * t * u);
     LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != previous.data);
     LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != doutputs.data);
-    LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == u);
-    const Steps s(n, t, mask, backwards, 2 * t * u * u);
-    const Recurrent<T> recurrent = some_gates<T>(recurrent_kernel, recurrent_dropout, n, 1, 0, 1);
+    LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == u);
+    const Steps s(n, t, layer, 2 * t * u * u);
+    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 1, 0, 1);
     T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
     if (scratch == nullptr) return kOutOfMemory;
     const T* const panels = pack(recurrent, true, scratch);
@@ -96,13 +85,13 @@ Status simple_rnn_backward(In<T> x, In<T> kernel, In<T> recurrent_kernel, InByte
             }
             step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
         }
-        write_states<T>(dh_now, first, rows, u, dh0);
+        write_states<T>(dh_now, first, rows, u, gradients.dh0);
     });
     if (failed != nullptr) return failed;
-    const WeightGradients<T> weights{input_dropout, recurrent_dropout, dkernel, drecurrent, x.shape[2], u, 1, s};
-    T* const db = dbias.size == 0 ? nullptr : dbias.data;
+    const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 1, s};
+    T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 1, x.data, previous.data, dstates.data, u, db)) return error;
-    return dx.size > 0 ? project_backward(dstates.data, kernel, input_dropout, s, dx.data) : nullptr;
+    return gradients.dx.size > 0 ? project_backward(dstates.data, layer, s, gradients.dx.data) : nullptr;
 }
 
 }  // namespace

@@ -121,6 +121,12 @@ _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 _Window: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 # --- from cpp/table, by cpp/bindings/stub.py: what you write below this line is overwritten ---
+# kernel, recurrent_kernel, mask, input_dropout, recurrent_dropout, backwards
+_RecurrentLayer: TypeAlias = tuple[_Floats, _Floats, NDArray[np.uint8], _Floats, _Floats, int]
+# dx, dkernel, drecurrent, dbias, dh0
+_RecurrentGradients: TypeAlias = tuple[_Floats, _Floats, _Floats, _Floats, _Floats]
+# rescale, center, scale, mean, deviation
+_Standardization: TypeAlias = tuple[float, int, int, _Floats, _Floats]
 # sums, scale, norm, norm_each, clip
 _Bounds: TypeAlias = tuple[list[_Floats], float, float, float, float]
 # beta1, beta2, eps
@@ -291,17 +297,12 @@ def batch_norm_inference(
 ) -> None: ...
 def lstm_forward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
+    layer: _RecurrentLayer,
+    activation: int,
+    recurrent_activation: int,
     bias: _Floats,
     h0: _Floats,
     c0: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
-    activation: int,
-    recurrent_activation: int,
     gates: _Floats,
     previous: _Floats,
     cells: _Floats,
@@ -312,12 +313,7 @@ def lstm_forward(
 ) -> None: ...
 def lstm_backward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
+    layer: _RecurrentLayer,
     activation: int,
     recurrent_activation: int,
     gates: _Floats,
@@ -327,27 +323,18 @@ def lstm_backward(
     dh: _Floats,
     dc: _Floats,
     dgates: _Floats,
-    dx: _Floats,
-    dkernel: _Floats,
-    drecurrent: _Floats,
-    dbias: _Floats,
-    dh0: _Floats,
+    gradients: _RecurrentGradients,
     dc0: _Floats,
     /,
 ) -> None: ...
 def gru_forward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
-    bias: _Floats,
-    h0: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
+    layer: _RecurrentLayer,
     activation: int,
     recurrent_activation: int,
     reset_after: int,
+    bias: _Floats,
+    h0: _Floats,
     gates: _Floats,
     previous: _Floats,
     inner: _Floats,
@@ -357,12 +344,7 @@ def gru_forward(
 ) -> None: ...
 def gru_backward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
+    layer: _RecurrentLayer,
     activation: int,
     recurrent_activation: int,
     reset_after: int,
@@ -373,24 +355,15 @@ def gru_backward(
     dh: _Floats,
     dgates: _Floats,
     dinner: _Floats,
-    dx: _Floats,
-    dkernel: _Floats,
-    drecurrent: _Floats,
-    dbias: _Floats,
-    dh0: _Floats,
+    gradients: _RecurrentGradients,
     /,
 ) -> None: ...
 def simple_rnn_forward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
+    layer: _RecurrentLayer,
+    activation: int,
     bias: _Floats,
     h0: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
-    activation: int,
     states: _Floats,
     previous: _Floats,
     outputs: _Floats,
@@ -399,23 +372,14 @@ def simple_rnn_forward(
 ) -> None: ...
 def simple_rnn_backward(
     x: _Floats,
-    kernel: _Floats,
-    recurrent_kernel: _Floats,
-    mask: NDArray[np.uint8],
-    input_dropout: _Floats,
-    recurrent_dropout: _Floats,
-    backwards: int,
+    layer: _RecurrentLayer,
     activation: int,
     states: _Floats,
     previous: _Floats,
     doutputs: _Floats,
     dh: _Floats,
     dstates: _Floats,
-    dx: _Floats,
-    dkernel: _Floats,
-    drecurrent: _Floats,
-    dbias: _Floats,
-    dh0: _Floats,
+    gradients: _RecurrentGradients,
     /,
 ) -> None: ...
 def take_forward(x: _Floats, rows: NDArray[np.int64], y: _Floats, /) -> None: ...
@@ -430,11 +394,7 @@ def augment_images(
     flips: NDArray[np.uint8],
     brightness: NDArray[np.float64],
     white: float,
-    rescale: float,
-    center: int,
-    scale: int,
-    mean: _Floats,
-    deviation: _Floats,
+    standard: _Standardization,
     y: _Floats,
     /,
 ) -> None: ...
@@ -448,24 +408,11 @@ def augment_bytes(
     flips: NDArray[np.uint8],
     brightness: NDArray[np.float64],
     white: float,
-    rescale: float,
-    center: int,
-    scale: int,
-    mean: _Floats,
-    deviation: _Floats,
+    standard: _Standardization,
     y: _Floats,
     /,
 ) -> None: ...
-def standardize_images(
-    x: _Floats,
-    rescale: float,
-    center: int,
-    scale: int,
-    mean: _Floats,
-    deviation: _Floats,
-    y: _Floats,
-    /,
-) -> None: ...
+def standardize_images(x: _Floats, standard: _Standardization, y: _Floats, /) -> None: ...
 def accumulate_gradients(sums: list[_Floats], gs: list[_Floats], first: int, /) -> None: ...
 def sgd_update(
     ps: list[_Floats],

@@ -11,8 +11,6 @@ from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import BackwardOfSeveral, Gradients, differentiable
 
-# mypy loses count where a call unpacks several tuples and lists, as those of the kernels below do: hence their "type: ignore".
-
 # The functions that the kernels compute within a step, as cpp/kernels/recurrent/recurrent.inl.h numbers them.
 FUNCTIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3, "hard_sigmoid": 4}
 
@@ -22,8 +20,8 @@ class _Call:
 
     Attributes:
         n, steps, units: The sizes.
-        weights: x, kernel, recurrent_kernel.
-        how: mask, input_dropout, recurrent_dropout, go_backwards.
+        x, bias: Contiguous; an absent bias has no elements.
+        layer: What cpp/table/bundles.def calls RecurrentLayer.
     """
 
     def __init__(
@@ -52,9 +50,11 @@ class _Call:
         if mask is not None and mask.shape != x.shape[:2]:
             raise ValueError(f"{who}: expected a mask of shape {x.shape[:2]}, got {mask.shape}")
         self.none = absent(x.dtype)
-        self.weights = contiguous(x), kernel, recurrent_kernel
+        self.x = contiguous(x)
         self.bias = self._array("bias", bias, bias_shape(units))
-        self.how = (
+        self.layer = (
+            kernel,
+            recurrent_kernel,
             absent(np.dtype(np.uint8)) if mask is None else np.not_equal(mask, 0).view(np.uint8),
             self._array("input_dropout", input_dropout, (1, self.n, features), (gates, self.n, features)),
             self._array("recurrent_dropout", recurrent_dropout, (1, self.n, units), (gates, self.n, units)),
@@ -92,9 +92,13 @@ class _Call:
             given[0] = given[0][:, None]  # of the last output only
         return given
 
-    def gradients(self, need: tuple[bool, ...]) -> list[Array]:
-        """For those of x, kernel, recurrent_kernel and bias that are needed."""
-        return [empty_like(a) if needed else self.none for a, needed in zip((*self.weights, self.bias), need, strict=False)]
+    def gradients(self, need: tuple[bool, ...]) -> tuple[Array, Array, Array, Array, Array]:
+        """Those to x, kernel, recurrent_kernel and bias, absent where they are not needed, and to h0."""
+        dx, dkernel, drecurrent, dbias = (
+            empty_like(a) if needed else self.none
+            for a, needed in zip((self.x, *self.layer[:2], self.bias), need, strict=False)
+        )
+        return dx, dkernel, drecurrent, dbias, self.new(self.n, self.units)
 
 
 @differentiable
@@ -141,27 +145,19 @@ def lstm(
     call = _Call(
         "lstm", 4, x, kernel, recurrent_kernel, bias, lambda u: (4 * u,), mask, input_dropout, recurrent_dropout, go_backwards
     )
-    how = *call.how, call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
-    states = call.state("h0", h0), call.state("c0", c0)
+    act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
+    before = call.state("h0", h0), call.state("c0", c0)
     gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.kept(), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
-    h, c = empty_like(states[0]), empty_like(states[1])
-    _kernels.lstm_forward(*call.weights, call.bias, *states, *how, gates, previous, cells, outputs, h, c)  # type: ignore[arg-type]
+    h, c = empty_like(before[0]), empty_like(before[1])
+    _kernels.lstm_forward(call.x, call.layer, act, rec, call.bias, *before, gates, previous, cells, outputs, h, c)
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
-        gradients = *call.gradients(need), call.new(call.n, call.units), call.new(call.n, call.units)
+        dy, dh, dc = call.gradients_of_results(dys)
+        gradients, dc0 = call.gradients(need), call.new(call.n, call.units)
         # The gradients to the gates' sums take the gates' place: nothing reads these after it.
-        _kernels.lstm_backward(  # type: ignore[call-arg]
-            *call.weights,
-            *how,  # type: ignore[arg-type]
-            gates,
-            previous,
-            cells,
-            *call.gradients_of_results(dys),
-            gates,
-            *gradients,
-        )
-        return gradients
+        _kernels.lstm_backward(call.x, call.layer, act, rec, gates, previous, cells, dy, dh, dc, gates, gradients, dc0)
+        return *gradients, dc0
 
     return (outputs if return_sequences else outputs[:, 0], h, c), backward
 
@@ -207,27 +203,18 @@ def gru(
 
     call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, bias_shape, mask, input_dropout, recurrent_dropout, go_backwards)
     act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
-    how = *call.how, act, rec, reset_after
-    state = call.state("h0", h0)
+    before = call.state("h0", h0)
     gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.kept(), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
-    h = empty_like(state)
-    _kernels.gru_forward(*call.weights, call.bias, state, *how, gates, previous, inner, outputs, h)  # type: ignore[arg-type]
+    h = empty_like(before)
+    how = call.x, call.layer, act, rec, reset_after
+    _kernels.gru_forward(*how, call.bias, before, gates, previous, inner, outputs, h)
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
-        gradients = *call.gradients(need), call.new(call.n, call.units)
+        dy, dh = call.gradients_of_results(dys)
+        gradients = call.gradients(need)
         dinner = inner if reset_after else call.none
-        _kernels.gru_backward(  # type: ignore[call-arg]
-            *call.weights,
-            *how,  # type: ignore[arg-type]
-            gates,
-            previous,
-            inner,
-            *call.gradients_of_results(dys),
-            gates,
-            dinner,
-            *gradients,
-        )
+        _kernels.gru_backward(*how, gates, previous, inner, dy, dh, gates, dinner, gradients)
         return gradients
 
     return (outputs if return_sequences else outputs[:, 0], h), backward
@@ -268,24 +255,17 @@ def simple_rnn(
     call = _Call(
         "simple_rnn", 1, x, kernel, recurrent_kernel, bias, lambda u: (u,), mask, input_dropout, recurrent_dropout, go_backwards
     )
-    how = *call.how, call.function("activation", activation)
-    state = call.state("h0", h0)
+    act = call.function("activation", activation)
+    before = call.state("h0", h0)
     computed, previous = call.new(call.n, call.steps, call.units), call.kept()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
-    h = empty_like(state)
-    _kernels.simple_rnn_forward(*call.weights, call.bias, state, *how, computed, previous, outputs, h)  # type: ignore[arg-type]
+    h = empty_like(before)
+    _kernels.simple_rnn_forward(call.x, call.layer, act, call.bias, before, computed, previous, outputs, h)
 
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
-        gradients = *call.gradients(need), call.new(call.n, call.units)
-        _kernels.simple_rnn_backward(  # type: ignore[call-arg]
-            *call.weights,
-            *how,  # type: ignore[arg-type]
-            computed,
-            previous,
-            *call.gradients_of_results(dys),
-            computed,
-            *gradients,
-        )
+        dy, dh = call.gradients_of_results(dys)
+        gradients = call.gradients(need)
+        _kernels.simple_rnn_backward(call.x, call.layer, act, computed, previous, dy, dh, computed, gradients)
         return gradients
 
     return (outputs if return_sequences else outputs[:, 0], h), backward

@@ -8,7 +8,7 @@ import pytest
 
 from lamella.preprocessing.image import affine
 from lamella.preprocessing.image.affine import IDENTITY, apply_affine_transform
-from lamella.preprocessing.image.batch import FILL_MODES, ORDERS, augment_batch, standardize_batch
+from lamella.preprocessing.image.batch import FILL_MODES, ORDERS, Standardization, augment_batch, standardize_batch
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "preprocessing" / "affine.json").read_text())
 MOVE = {"theta": 33.0, "tx": 1.25, "ty": -0.5, "shear": 12.0, "zx": 0.8, "zy": 1.3}
@@ -138,7 +138,7 @@ def test_a_batch_from_images_of_any_kind_and_size():
     matrices = [affine.affine_matrix(*image.shape[:2], **MOVE) for image in images]
     out = np.empty((3, 6, 7, 3), np.float32)
     how = {"fill_mode": "reflect", "channel_shifts": [9, 0, -5], "flips": [[1, 0], [0, 1], [0, 0]], "brightness": [0.5, 2, 1]}
-    how |= {"rescale": 1 / 255, "mean": [0.1, 0.2, 0.3], "std": np.full((1, 1, 3), 0.5)}
+    how["standardization"] = Standardization(1 / 255, mean=[0.1, 0.2, 0.3], std=np.full((1, 1, 3), 0.5))
     augment_batch(images, matrices, out, **how)
     mixed = np.empty_like(out)
     strided = np.zeros((6, 14, 3))
@@ -157,5 +157,5 @@ def test_a_batch_from_images_of_any_kind_and_size():
 def test_standardization_alone_in_place():
     x = np.random.default_rng(3).uniform(0, 255, (4, 5, 6, 3)).astype(np.float32)
     wanted = (x - x.mean((1, 2, 3), keepdims=True)) / (x.std((1, 2, 3), keepdims=True) + 1e-6)
-    standardize_batch(x, x, samplewise_center=True, samplewise_std_normalization=True)
+    standardize_batch(x, x, Standardization(samplewise_center=True, samplewise_std_normalization=True))
     np.testing.assert_allclose(x, wanted, rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lamella.core.types import Array
 from lamella.preprocessing.image.affine import affine_matrix
-from lamella.preprocessing.image.batch import augment_batch, standardize_batch
+from lamella.preprocessing.image.batch import UNCHANGED, Standardization, augment_batch, standardize_batch
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.mixing import erase, mix
 from lamella.preprocessing.image.normalization import Normalization
@@ -65,13 +65,13 @@ class Augmentation(Normalization):
         shifts = [p.get("channel_shift_intensity") for p in drawn]
         factors = [p.get("brightness") for p in drawn]
         function = self.preprocessing_function
-        standard: dict[str, Any] = {
-            "rescale": self.rescale or None,
-            "samplewise_center": self.samplewise_center,
-            "samplewise_std_normalization": self.samplewise_std_normalization,
-            "mean": self.of_channels("featurewise_center", self.mean, shape),
-            "std": self.of_channels("featurewise_std_normalization", self.std, shape),
-        }
+        standardization = Standardization(
+            self.rescale or None,
+            self.samplewise_center,
+            self.samplewise_std_normalization,
+            self.of_channels("featurewise_center", self.mean, shape),
+            self.of_channels("featurewise_std_normalization", self.std, shape),
+        )
         augment_batch(
             [np.moveaxis(image, 0, 2) for image in images] if first else images,
             np.array([affine_matrix(rows, columns, **{name: p[name] for name in _PLACES if name in p}) for p in drawn]),
@@ -83,13 +83,13 @@ class Augmentation(Normalization):
             flips=[(bool(p.get("flip_vertical")), bool(p.get("flip_horizontal"))) for p in drawn],
             brightness=None if set(factors) == {None} else [1.0 if factor is None else factor for factor in factors],
             white=WHITE,
-            **(standard if function is None else {}),
+            standardization=standardization if function is None else UNCHANGED,
         )
         changed = np.moveaxis(batch, 3, 1) if first else batch
         if function is not None:
             for image in changed:
                 image[...] = function(image)
-            standardize_batch(batch, batch, **standard)
+            standardize_batch(batch, batch, standardization)
         if first:
             out[...] = changed
         if (components := self.fitted("zca_whitening", self.principal_components)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -14,6 +15,37 @@ from lamella.core.types import Array
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 # Of interpolation: the nearest pixel, linear, the cubic spline.
 ORDERS = (0, 1, 3)
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
+class Standardization:
+    """How the numbers of an image become those that a network reads; in this order.
+
+    Args:
+        rescale: A factor.
+        samplewise_center: Subtract the image's mean, of all its channels.
+        samplewise_std_normalization: Divide by the image's standard deviation + 1e-6.
+        mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
+        std: Divided by, after 1e-6 is added; shapes as of mean.
+
+    Source: keras-preprocessing 1.1.0; 1e-6 is added to deviations as there.
+    """
+
+    rescale: float | None = None
+    samplewise_center: bool = False
+    samplewise_std_normalization: bool = False
+    mean: ArrayLike | None = None
+    std: ArrayLike | None = None
+
+    def arguments(self, dtype: DTypeLike) -> tuple[float, int, int, Array, Array]:
+        """What kernels take for batches of this dtype."""
+        deviation = None if self.std is None else np.asarray(self.std, np.float64) + 1e-6
+        factor = 1.0 if self.rescale is None else float(self.rescale)
+        center, scale = int(self.samplewise_center), int(self.samplewise_std_normalization)
+        return factor, center, scale, _given(self.mean, dtype), _given(deviation, dtype)
+
+
+UNCHANGED = Standardization()
 
 
 def augment_batch(
@@ -28,17 +60,12 @@ def augment_batch(
     flips: ArrayLike | None = None,
     brightness: ArrayLike | None = None,
     white: float = 255.0,
-    rescale: float | None = None,
-    samplewise_center: bool = False,
-    samplewise_std_normalization: bool = False,
-    mean: ArrayLike | None = None,
-    std: ArrayLike | None = None,
+    standardization: Standardization = UNCHANGED,
 ) -> None:
     """Images, moved, recoloured and normalized, each written to its place in a batch.
 
-    For each image, in this order: the affine transformation, channel shift, flips, brightness, rescale, normalization by the
-    sample's mean and deviation, then by the data set's. The GIL is released; images are shared out to the threads, and the
-    result is the same bits for any number of them.
+    For each image, in this order: the affine transformation, channel shift, flips, brightness, standardization. The GIL is
+    released; images are shared out to the threads, and the result is the same bits for any number of them.
 
     Args:
         images: N arrays [H, W, C]; sizes may differ. If all are bytes, they stay bytes until they are interpolated.
@@ -51,11 +78,7 @@ def augment_batch(
         flips: [N, 2], true where the rows are to be in reverse (flip_vertical), and the columns (flip_horizontal).
         brightness: [N], factors; 1 for none.
         white: The largest value that brightness makes; a value above it stays as it is, unless brightness lowers it.
-        rescale: A factor.
-        samplewise_center: Subtract the image's mean, of all its channels.
-        samplewise_std_normalization: Divide by the image's standard deviation + 1e-6.
-        mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
-        std: Divided by, after 1e-6 is added; shapes as of mean.
+        standardization: Of the numbers that result.
 
     Raises:
         ValueError: An order or fill mode other than these; a shape that does not fit.
@@ -79,47 +102,24 @@ def augment_batch(
         _given(flips, np.uint8),
         _given(brightness, np.float64),
         float(white),
-        *_standard(out, rescale, samplewise_center, samplewise_std_normalization, mean, std),
+        standardization.arguments(out.dtype),
         out,
     )
 
 
-def standardize_batch(
-    x: Array,
-    out: Array,
-    *,
-    rescale: float | None = None,
-    samplewise_center: bool = False,
-    samplewise_std_normalization: bool = False,
-    mean: ArrayLike | None = None,
-    std: ArrayLike | None = None,
-) -> None:
-    """Only the last steps of `augment_batch`, from rescale on, for pixels that a user's function changed after the first steps.
+def standardize_batch(x: Array, out: Array, standardization: Standardization) -> None:
+    """Only the last step of `augment_batch`, for pixels that a user's function changed after the others.
 
     Args:
         x: C-contiguous float32 or float64 [N, P, Q, C].
         out: Written: of x's dtype and shape; x itself is allowed.
-        rescale: A factor.
-        samplewise_center: Subtract each image's mean, of all its channels.
-        samplewise_std_normalization: Divide by each image's standard deviation + 1e-6.
-        mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
-        std: Divided by, after 1e-6 is added; shapes as of mean.
+        standardization: Of each image.
 
     Raises:
         ValueError: A shape that does not fit.
         TypeError: An `out` that cannot be written.
     """
-    how = _standard(out, rescale, samplewise_center, samplewise_std_normalization, mean, std)
-    _kernels.standardize_images(x, *how, out)
-
-
-def _standard(
-    out: Array, rescale: float | None, center: bool, scale: bool, mean: ArrayLike | None, std: ArrayLike | None
-) -> tuple[float, int, int, Array, Array]:
-    # Keras adds 1e-6 to the deviation.
-    deviation = None if std is None else np.asarray(std, np.float64) + 1e-6
-    factor = 1.0 if rescale is None else float(rescale)
-    return factor, int(center), int(scale), _given(mean, out.dtype), _given(deviation, out.dtype)
+    _kernels.standardize_images(x, standardization.arguments(out.dtype), out)
 
 
 def _given(values: ArrayLike | None, dtype: DTypeLike) -> Array:
