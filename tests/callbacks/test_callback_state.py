@@ -306,7 +306,9 @@ def test_a_state_that_is_no_data_is_told_of_and_left_out(tmp_path):
     odd = Counts("a")
     odd.seen = [{1, 2}]
     fit(model, [odd], 1)
-    with pytest.warns(RuntimeWarning, match="left out of the file: expected numbers, strings and arrays, got set at"):
+    with pytest.warns(
+        RuntimeWarning, match="the state of the callbacks is not saved: expected numbers, strings and arrays, got set at"
+    ):
         model.save(tmp_path / "m.h5")
     assert load_model(tmp_path / "m.h5").get_weights()[0].shape == (3, 1)
 
@@ -330,7 +332,7 @@ def test_a_state_that_somebody_else_wrote_is_checked(tmp_path, text):
         for name, value in old.attrs.items():
             new.attrs[name] = value
         new.attrs["lamella_state"] = text
-    with pytest.raises(ModelFileError, match="the state of the callbacks is not what it should be"):
+    with pytest.raises(ModelFileError, match="the state of the callbacks is damaged"):
         load_model(tmp_path / "n.h5")
 
 

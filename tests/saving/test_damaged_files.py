@@ -211,7 +211,7 @@ def test_reading_apart_gives_the_same(path, checked):
     again.load_weights(io.BytesIO(checked), timeout=60)
     check_equal(again.get_weights(), here.get_weights())
     path.write_bytes(b"nothing")
-    with pytest.raises(ModelFileError, match="m.h5: HDF5 could not read it: the file is damaged or no HDF5 file"):
+    with pytest.raises(ModelFileError, match="m.h5: HDF5 could not read it: the file is damaged or not an HDF5 file"):
         load_model(path, timeout=60)
 
 
@@ -220,7 +220,7 @@ def test_timeouts_that_are_none(path, checked):
     for bad in (0, -1.0):
         with pytest.raises(ValueError, match=f"expected timeout to be a number of seconds above 0, or None, got {bad}"):
             load_model(path, timeout=bad)
-    with h5py.File(path) as file, pytest.raises(ValueError, match="open already is read in this process"):
+    with h5py.File(path) as file, pytest.raises(ValueError, match="an open HDF5 file is read in this process"):
         load_model(file, timeout=1.0)
 
 
@@ -228,22 +228,22 @@ def test_timeouts_that_are_none(path, checked):
     "change, message",
     [
         (lambda f: f.attrs.__delitem__("model_config"), "No model found in config"),
-        (lambda f: f.attrs.__setitem__("model_config", "{"), "model_config is no JSON"),
+        (lambda f: f.attrs.__setitem__("model_config", "{"), "model_config is not JSON"),
         (lambda f: f.attrs.__setitem__("model_config", "[]"), "model_config: expected an object, got list"),
         (lambda f: f.attrs.__setitem__("model_config", 3), "the attribute model_config holds int64, expected text"),
         (lambda f: f.attrs.__setitem__("model_config", '{"config": 1}'), "Improper config format"),
-        (lambda f: f.attrs.__setitem__("model_config", '{"class_name": "Dense", "config": {"units": 2}}'), "describes a Dense, which is no model"),
+        (lambda f: f.attrs.__setitem__("model_config", '{"class_name": "Dense", "config": {"units": 2}}'), "describes a Dense, which is not a model"),
         (lambda f: f.attrs.__setitem__("model_config", '{"class_name": "Sequential", "config": {"name": "x"}}'), "cannot be built from its description"),
         (lambda f: f.attrs.__setitem__("training_config", "{}"), "expected optimizer_config and loss"),
         (lambda f: f.attrs.__setitem__("lamella_state", '{"iterations": -1}'), "iterations: expected a number of steps, found -1"),
         (lambda f: f.attrs.__setitem__("lamella_state", '{"random": {"seed": 1}}'), "random state: expected seed, step and epoch"),
-        (lambda f: f.attrs.__setitem__("lamella_state", '{"random": 1}'), "random stream is no object"),
+        (lambda f: f.attrs.__setitem__("lamella_state", '{"random": 1}'), "random stream is not an object"),
         (lambda f: f["model_weights"].attrs.__delitem__("layer_names"), "the attribute layer_names is missing"),
         (lambda f: f["model_weights/dense_1"].attrs.__delitem__("weight_names"), "'/model_weights/dense_1' has no attribute weight_names"),
         (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", np.asarray([b"\xff"])), "weight_names is no UTF-8"),
-        (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", [b"nothing"]), "'nothing' is named, but not there"),
+        (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", [b"nothing"]), "'nothing' is listed, but does not exist"),
         (lambda f: f["model_weights/dense_1"].attrs.__setitem__("weight_names", [b"dense_1", b"x"]), "'/model_weights/dense_1/dense_1' is no array"),
-        (lambda f: f["model_weights"].attrs.__setitem__("layer_names", [b"dense_1/dense_1/bias:0"]), "is no group"),
+        (lambda f: f["model_weights"].attrs.__setitem__("layer_names", [b"dense_1/dense_1/bias:0"]), "is not a group"),
         (lambda f: replaced(f, np.asarray([b"text"] * 3)), "expected numbers, got dtype"),
         (lambda f: replaced(f, np.ones(3, complex)), "expected numbers, got dtype complex128"),
         (lambda f: replaced(f, np.ones(4)), "has shape (3,), but the saved weight has shape (4,)"),
@@ -268,14 +268,14 @@ def replaced(file, data):
 def test_other_files(path):
     for data in (b"", b"text", bytes(1000)):
         path.write_bytes(data)
-        with pytest.raises(ModelFileError, match="m.h5: the file is damaged or no HDF5 file"):
+        with pytest.raises(ModelFileError, match="m.h5: the file is damaged or not an HDF5 file"):
             load_model(path)
     path.write_bytes(b"PK\3\4" + bytes(100))
     with pytest.raises(ModelFileError, match="a zip file, as Keras 3 writes .keras files; let it save the model as .h5"):
         load_model(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1
-    with pytest.raises(ModelFileError, match="neither model weights nor names of layers: no file of Keras"):
+    with pytest.raises(ModelFileError, match="neither model weights nor names of layers: not a file of Keras"):
         load_model(path)
 
 

@@ -241,7 +241,7 @@ def test_names_and_order_that_do_not_tell_are_refused(tmp_path):
     # dense_1 stands behind the others: frozen, or made first and used last?
     target = net(names=("dense_11", "norm_7", "dense_12", "dense_13", "dense_104"))
     before = target.get_weights()
-    message = r'(named "base"): the order of the weights inside depends on what was frozen when the file was written'
+    message = r'(named "base"): the order of the weights inside depends on which were frozen when the file was written'
     with pytest.raises(ValueError) as error:
         target.load_weights(tmp_path / "w.h5")
     assert message in str(error.value) and "dense_10/kernel:0" in str(error.value) and "dense_104/bias:0" in str(error.value)
@@ -251,7 +251,7 @@ def test_names_and_order_that_do_not_tell_are_refused(tmp_path):
     np.testing.assert_array_equal(target.get_weights()[0], source.get_weights()[0])
     # Other names altogether.
     for by_name in (False, True):
-        with pytest.raises(ValueError, match="do not tell it"):
+        with pytest.raises(ValueError, match="do not show it"):
             net(prefix="my_", names=("q", "w", "e", "r", "t")).load_weights(tmp_path / "w.h5", by_name=by_name)
 
 
@@ -276,7 +276,7 @@ def test_by_place_and_by_name_are_never_mixed_up_in_silence(tmp_path):
     source = fill(net())
     source.save_weights(tmp_path / "w.h5")
     target = net(names=("b", "norm", "c", "d", "a"))
-    with pytest.raises(ValueError, match="the model's, but in another order; by_name=True goes by the names"):
+    with pytest.raises(ValueError, match="the model's, but in another order; by_name=True uses the names"):
         target.load_weights(tmp_path / "w.h5")
     target.load_weights(tmp_path / "w.h5", by_name=True)
     ours, theirs = by_layer(source), by_layer(target)
@@ -307,7 +307,7 @@ def test_two_inner_layers_of_one_name(tmp_path):
         target.load_weights(tmp_path / "w.h5")
         np.testing.assert_array_equal(source.predict(X), target.predict(X))
         as_keras_writes(tmp_path / "w.h5")
-        with pytest.raises(ValueError, match="do not tell it"):
+        with pytest.raises(ValueError, match="do not show it"):
             target.load_weights(tmp_path / "w.h5")
 
 

@@ -65,7 +65,7 @@ def test_more_bytes_than_allowed_are_refused(pipe):
     config.set_max_file_bytes(100_000)
     try:
         write_to(pipe, bytes(200_000))
-        with pytest.raises(ModelFileError, match="more than 100000 bytes came"):
+        with pytest.raises(ModelFileError, match="the pipe has more than 100000 bytes"):
             load_model(pipe, timeout=30)
     finally:
         config.set_max_file_bytes(before)

@@ -75,7 +75,7 @@ def test_what_is_whole_but_no_tree_is_refused():
     for text in ({"array": "a0"}, {"list": [1]}, {}, {"array": "a0", "more": 1}):
         plain = io.BytesIO()
         np.savez(plain, tree=np.frombuffer(json.dumps(text).encode(), np.uint8))
-        with pytest.raises(ModelFileError, match="x: no tree of arrays"):
+        with pytest.raises(ModelFileError, match="x: not a tree of arrays"):
             from_bytes(with_checksum(plain.getvalue()), "x")
-    with pytest.raises(ModelFileError, match="x: no tree of arrays"):
+    with pytest.raises(ModelFileError, match="x: not a tree of arrays"):
         from_bytes(with_checksum(b"text"), "x")

@@ -119,7 +119,7 @@ def test_names_that_contradict_the_places_are_refused(path, names):
     with pytest.raises(ValueError) as error:
         model.load_weights(path)
     moved = [name for name in names if name in saved]
-    assert f"the names say that {moved} have other places; by_name=True goes by the names." in str(error.value)
+    assert f"the names say that {moved} have other places; by_name=True uses the names." in str(error.value)
     assert f"\nIn the file: layers/dense ({saved[0]}) (3, 3) (3,), layers/dense_1 ({saved[1]}) (3, 3) (3,)" in str(error.value)
     assert f"\nIn the model: layers/dense ({names[0]}) (3, 3) (3,), layers/dense_1 ({names[1]})" in str(error.value)
     check_equal(model.get_weights(), before)
@@ -133,7 +133,7 @@ def test_names_that_contradict_the_places_are_refused(path, names):
     [
         (lambda: [Dense(3, input_dim=4, name="x")], "The file contains 2 layers with weights, the model 1.\nIn the file: layers/dense (a) (4, 3) (3,), layers/dense_1 (b) (3, 2) (2,)\nIn the model: layers/dense (x) (4, 3) (3,)"),
         (lambda: [Dense(3, input_dim=4, name="x"), BatchNormalization(name="y")], "Neither the names nor the places of the layers are the same.\nIn the file: layers/dense (a) (4, 3) (3,), layers/dense_1 (b) (3, 2) (2,)\nIn the model: layers/dense (x) (4, 3) (3,), layers/batch_normalization (y) (3,) (3,) (3,) (3,)"),
-        (lambda: [Dense(3, input_dim=4, name="x"), Dense(2, use_bias=False, name="y")], 'Layer #1 (named "y"): expects 1 weights, the file has 2.\nIn the file: layers/dense_1 (b) (3, 2) (2,)\nIn the model: layers/dense_1 (y) (3, 2)'),
+        (lambda: [Dense(3, input_dim=4, name="x"), Dense(2, use_bias=False, name="y")], 'Layer #1 (named "y"): expects 1 weights, but the file has 2.\nIn the file: layers/dense_1 (b) (3, 2) (2,)\nIn the model: layers/dense_1 (y) (3, 2)'),
         (lambda: [Dense(3, input_dim=4, name="x"), Dense(5, name="y")], 'Layer #1 (named "y"), weight y/kernel:0 has shape (3, 5), but the saved weight has shape (3, 2).\nIn the file: b (3, 2) (2,)\nIn the model: y (3, 5) (5,)'),
     ],
 )  # fmt: skip
@@ -179,7 +179,7 @@ def test_by_name_needs_names(path):
     write(path, {"layers/dense": ("", dense("", 3, 3)[1])})
     model = Sequential([Dense(3, input_dim=3)])
     model.load_weights(path)
-    with pytest.raises(ValueError, match="by_name=True: the file says the places of layers only"):
+    with pytest.raises(ValueError, match="by_name=True: the file has only the places of layers"):
         model.load_weights(path, by_name=True)
 
 
@@ -261,7 +261,7 @@ def test_a_layer_in_two_models_lies_in_the_first(path):
     write(path, {**dict(zip(at, parts)), "layers/sequential": ("left", []), "layers/sequential_1": ("right", [])})
     model = models()
     before = model.get_weights()
-    with pytest.raises(ValueError, match="expects 2 weights, the file has 1"):
+    with pytest.raises(ValueError, match="expects 2 weights, but the file has 1"):
         model.load_weights(path)
     with pytest.warns(UserWarning) as caught:
         model.load_weights(path, skip_mismatch=True)
@@ -322,7 +322,7 @@ def test_how_keras_2_13_calls_layers(path):
 
 def test_weights_of_the_model_itself_are_refused(path):
     write(path, {"layers/dense": dense("a", 3, 3), "": ("m", [np.ones(3, "f4")])})
-    with pytest.raises(ValueError, match=r"The file has weights of the model itself, beside its layers: \[\(3,\)\]"):
+    with pytest.raises(ValueError, match=r"The file has weights of the model itself, outside of its layers: \[\(3,\)\]"):
         Sequential([Dense(3, input_dim=3)]).load_weights(path)
 
 
@@ -362,12 +362,12 @@ def bomb(file):
     "change, message",
     [
         (linked, "'/layers/dense/vars/0' is a link to another place"),
-        (cycle, "'/layers/dense/again' is another name of what was read already"),
+        (cycle, "'/layers/dense/again' is a second name of something that was already read"),
         (deep, r"is a place of more than 1024 characters"),
         (bfloat16, "expected numbers, got dtype"),
         (other_numbers, "'/layers/dense/vars': expected arrays 0, 1 ..., found '2'"),
         (bomb, "declares 4398046511104 bytes, more than the file can hold or may"),
-        (lambda file: file.__setitem__("layers/x", np.ones(3)), "'/layers/x' is no group"),
+        (lambda file: file.__setitem__("layers/x", np.ones(3)), "'/layers/x' is not a group"),
         (lambda file: file["layers/dense/vars"].attrs.__setitem__("name", 3), "the attribute name holds int64, expected text"),
         (lambda file: file["layers/dense"].create_group("x/vars/0"), "is no array"),
     ],

@@ -1,6 +1,6 @@
-"""Models to files and back. Files are data: nothing in them is executed or imported.
+"""Writes models to files and reads them. Files are data: nothing in them is executed or imported.
 
-The file's name asks for a format (`formats`): the HDF5 layout of Keras 2 unless another has the suffix.
+The suffix of the file's name chooses the format (`formats`). Without a known suffix it is the HDF5 layout of Keras 2.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Target = Any
 
 
 def save_model(model: SavedModel, filepath: Target, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """See `lamella.models.save_model`, which also keeps other threads from training the model meanwhile."""
+    """Save a model, see `lamella.models.save_model`, which also prevents other threads from training it at the same time."""
     _check_kind(filepath)
     _check_suffix(filepath)
     if may_write(filepath, overwrite):
@@ -40,13 +40,13 @@ def load_model(
     *,
     timeout: float | None = None,
 ) -> SavedModel:
-    """See `lamella.models.load_model`."""
+    """Load a model, see `lamella.models.load_model`."""
     _check_kind(filepath, timeout)
     return whole.model_of(_read(filepath, timeout), _name(filepath), custom_objects, compiled=compile)
 
 
 def save_weights(model: SavedModel, filepath: Target, overwrite: bool = True) -> None:
-    """See `Model.save_weights`."""
+    """Save the weights of a model, see `Model.save_weights`."""
     _check_kind(filepath)
     _check_suffix(filepath)
     if may_write(filepath, overwrite):
@@ -62,7 +62,7 @@ def load_weights(
     *,
     timeout: float | None = None,
 ) -> None:
-    """See `Model.load_weights`."""
+    """Load the weights of a model, see `Model.load_weights`."""
     _check_kind(filepath, timeout)
     contents, layers = _read(filepath, timeout), model.layers
     if contents.by_place:
@@ -84,7 +84,7 @@ def _write(contents: Contents, target: Target) -> None:
 
 
 def _bytes(format: Format, contents: Contents) -> bytes:
-    assert format.to_bytes is not None, "a format with a suffix is written, too"
+    assert format.to_bytes is not None, "each format with a suffix can be written"
     return format.to_bytes(contents)
 
 
@@ -105,7 +105,7 @@ def _read(source: Target, timeout: float | None) -> Contents:
             copy.seek(0)
             return _read_file(formats.default(), copy, _name(source), timeout)
     if timeout is not None:
-        raise ValueError("timeout: an HDF5 file that is open already is read in this process; pass its path")
+        raise ValueError("timeout: an open HDF5 file is read in this process, which cannot be stopped; pass its path")
     from lamella.saving.formats import _hdf5
 
     return _hdf5.read_group(source, _name(source))
@@ -131,7 +131,7 @@ def _check_suffix(target: Target) -> None:
 
 
 def _name(target: Target) -> str:
-    """For messages."""
+    """The name of a target, for messages."""
     if isinstance(target, (str, bytes, os.PathLike)):
         return os.fsdecode(target)
     return f"<{type(target).__name__}>"

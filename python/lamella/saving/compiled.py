@@ -1,4 +1,4 @@
-"""Compile a loaded model as it was, and give the optimizer and the random stream their state."""
+"""Compiles a loaded model as it was when saved, and restores the states of optimizer, random stream and callbacks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,19 @@ _NOT_COMPILED = "the model was *not* compiled. Compile it manually."
 
 
 def compile_as_saved(model: SavedModel, contents: Contents, path: str) -> None:
-    """Warns, and leaves the model uncompiled, without a training configuration, or with one of a later Keras that has no
-    counterpart here; raises ValueError for names that are not registered.
+    """Compile a model with the file's training configuration, and restore the state of the training.
+
+    The model stays uncompiled, with a warning, if the file has no training configuration, or one of a later Keras that has
+    no counterpart here.
+
+    Args:
+        model: The model, with its weights.
+        contents: The contents of the file.
+        path: The path of the file, for messages.
+
+    Raises:
+        ModelFileError: The configuration or a state is damaged.
+        ValueError: The configuration has a name that is not registered.
     """
     training = contents.training_config
     if training is None:
@@ -40,7 +51,7 @@ def _compile(model: SavedModel, training: dict[str, Any]) -> None:
         optimizer=training["optimizer_config"],
         loss=training["loss"],
         metrics=training.get("metrics"),
-        # Releases before 2.2 did not write the first of these.
+        # Releases before 2.2 did not write weighted_metrics.
         weighted_metrics=training.get("weighted_metrics"),
         sample_weight_mode=training.get("sample_weight_mode"),
         loss_weights=training.get("loss_weights"),
@@ -49,10 +60,10 @@ def _compile(model: SavedModel, training: dict[str, Any]) -> None:
 
 def _restore_state(model: SavedModel, contents: Contents, training: dict[str, Any], path: str) -> None:
     optimizer, prepared, steps = model.optimizer, model.compiled_steps(), None
-    assert optimizer is not None, "the model was compiled just now"
+    assert optimizer is not None, "compile_as_saved has compiled the model"
     if contents.optimizer_weights:
         if "trained" in contents.state:
-            # Other weights may have been frozen since the model was compiled.
+            # The trainable weights may have changed between compile and save.
             try:
                 prepared.collect(weights.at(model.layers, contents.state["trained"]))
             except (TypeError, ValueError) as error:
@@ -77,7 +88,7 @@ def _restore_state(model: SavedModel, contents: Contents, training: dict[str, An
         optimizer.iterations.assign(steps)
     if "random" in contents.state:
         if not isinstance(contents.state["random"], dict):
-            raise ModelFileError(path, "the state of the random stream is no object")
+            raise ModelFileError(path, "the state of the random stream is not an object")
         prepared.stream.set_state(contents.state["random"])
     if "callbacks" in contents.state:
         prepared.session.loaded = _callback_state(contents, path)
@@ -91,7 +102,7 @@ def _callback_state(contents: Contents, path: str) -> dict[str, Any]:
             fits = fits and isinstance(entry["state"], dict) and {"class", "arguments"} <= entry.keys()
             fits = fits and type(entry["waits"]) is bool and type(entry["stops"]) is bool
     except (ValueError, *WRONG) as error:
-        raise ModelFileError(path, f"the state of the callbacks is not what it should be ({error!r})") from error
+        raise ModelFileError(path, f"the state of the callbacks is damaged ({error!r})") from error
     if not fits:
-        raise ModelFileError(path, "the state of the callbacks is not what it should be")
+        raise ModelFileError(path, "the state of the callbacks is damaged")
     return state

@@ -1,7 +1,7 @@
-"""The order of the weights in a nested layer's entry of a file.
+"""The order of the weights in the file's entry of a nested layer.
 
-Keras writes those that are trainable at that moment first, so the order tells what was frozen then, which may be other than
-what is frozen now. lamella's own files say which order is which; in those of Keras the names tell.
+Keras writes the weights that are trainable at this moment first. So the order depends on which weights were frozen then, and
+others may be frozen in the model. Files of lamella contain the order; in files of Keras it follows from the names.
 """
 
 from __future__ import annotations
@@ -16,22 +16,27 @@ from lamella.core.variable import Variable
 from lamella.saving.contents import Entry, Named
 from lamella.saving.inside import parts
 
-# dense_2 -> dense, 2: Keras numbers the names that it makes, and TensorFlow those that are used twice.
+# dense_2 -> dense, 2: Keras numbers its default names, and TensorFlow numbers names that are used twice.
 _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 
 
 class OrderUnknown(ValueError):
-    """Neither names nor shapes tell which weight of a nested layer is which."""
+    """Neither names nor shapes identify the weights of a nested layer."""
 
 
 def ordered(layer: SavedLayer) -> list[Variable]:
-    """All weights, those made to be trained first, whatever is frozen now."""
+    """All weights, those that were made trainable first. The order does not depend on which weights are frozen."""
     trained, others = layer.weights_by_kind()
     return [*trained, *others]
 
 
 def names_in_order(layer: SavedLayer, named: Sequence[Named]) -> list[str] | None:
-    """The names of an entry, given in the order of `layer.weights`, in the order of `ordered`; None for a simple layer."""
+    """The names of an entry in the order of `ordered(layer)`; None for a layer without layers inside.
+
+    Args:
+        layer: The layer.
+        named: Its names and arrays, in the order of `layer.weights`.
+    """
     if not parts(layer):
         return None
     names: dict[int, list[str]] = defaultdict(list)
@@ -41,17 +46,20 @@ def names_in_order(layer: SavedLayer, named: Sequence[Named]) -> list[str] | Non
 
 
 def arranged(entry: Entry, layer: SavedLayer, *, by_name: bool, as_described: bool) -> list[Named]:
-    """The weights of `entry`, as many as the layer's, in the order of `ordered(layer)`.
+    """The weights of an entry in the order of `ordered(layer)`.
 
-    Of a simple layer as they stand. Else, where the file says in which order they are, as it says; by_name: by their
-    names, if these are the model's. A file of Keras does not say it: there the names count, then names without scopes
-    that are numbered otherwise, then shapes that no two inner layers have in common.
+    The weights of a simple layer are in this order already. For a nested layer, the order in the file decides if there is
+    one, or with by_name the names, if they are the model's. A file of Keras has no order. Then the names decide; then names
+    without scopes and with other numbers; then the shapes, if no two inner layers have the same ones.
 
     Args:
-        as_described: The layer was made from the file's own description, so what was frozen then is frozen now.
+        entry: The file's entry, with as many weights as the layer.
+        layer: The layer.
+        by_name: Whether the user asked for loading by name.
+        as_described: Whether the layer was made from the file's description, so that the same weights are frozen.
 
     Raises:
-        OrderUnknown if none of these tells.
+        OrderUnknown: None of these decides.
     """
     inner = _owned(layer)
     if len(inner) < 2:
@@ -66,27 +74,27 @@ def arranged(entry: Entry, layer: SavedLayer, *, by_name: bool, as_described: bo
         if by_name:
             return named
         raise OrderUnknown(
-            "the names of the weights inside are the model's, but in another order; by_name=True goes by the names, and with "
-            "names that are not the model's weights are matched by place"
+            "the names of the weights inside are the model's, but in another order; by_name=True uses the names; if the names "
+            "differ from the model's, the weights are matched by place"
         )
     found = named or _by_numbered_names(entry.weights, wanted) or _by_shapes(entry.weights, inner, wanted)
     if found is None and as_described and not any(parts(part) for part in parts(layer)):
         places = {id(variable): named for variable, named in zip(layer.weights, entry.weights)}
         found = [places[id(variable)] for variable in wanted]
     if found is None and hasattr(layer, "backward_layer") and not layer.weights_by_kind()[1]:
-        # Both directions are frozen together, so forward's stand before backward's whatever was frozen.
+        # Both directions are frozen together, so the forward weights are always before the backward weights.
         return entry.weights
     if found is None:
         raise OrderUnknown(
-            "the order of the weights inside depends on what was frozen when the file was written, and the names do not "
-            f"tell it: {[name for name, _ in entry.weights]} in the file, {[v.name for v in wanted]} in the model. Give the "
-            "inner layers the names that they have in the file; of a file that holds the whole model, load_model can tell"
+            "the order of the weights inside depends on which were frozen when the file was written, and the names do not "
+            f"show it: {[name for name, _ in entry.weights]} in the file, {[v.name for v in wanted]} in the model. Give the "
+            "inner layers the names that they have in the file; if the file holds the whole model, use load_model"
         )
     return found
 
 
 def _owned(layer: SavedLayer) -> list[list[Variable]]:
-    """The weights of each simple layer inside, in order; those of a nested layer itself count as one more."""
+    """The weights of each simple layer inside, in order. A nested layer's own weights are one more entry."""
     inner = parts(layer)
     found = [weights for part in inner for weights in _owned(part)]
     taken = {id(variable) for weights in found for variable in weights}
@@ -95,16 +103,16 @@ def _owned(layer: SavedLayer) -> list[list[Variable]]:
 
 
 def _by_names(file: Sequence[Named], wanted: Sequence[Variable]) -> list[Named] | None:
-    """By the same names, but for the ":0" that Keras 3 leaves out."""
+    """Match by equal names, without the ":0" that Keras 3 does not write."""
     found = {name.removesuffix(":0"): (name, array) for name, array in file}
     names = [variable.name.removesuffix(":0") for variable in wanted]
     return [found[name] for name in names] if set(names) == set(found) and len(found) == len(names) == len(file) else None
 
 
 def _by_numbered_names(file: Sequence[Named], wanted: Sequence[Variable]) -> list[Named] | None:
-    """By layer/weight, scopes left out, where the layers' numbers may be others: dense_1, dense_2 and dense_5, dense_6.
+    """Match by layer/weight without scopes, where the layers may have other numbers: dense_1, dense_2 and dense_5, dense_6.
 
-    Only if numbers rise with the places on both sides, so that places and names say the same.
+    The numbers must increase with the places on both sides, so that places and names agree.
     """
     ours, theirs = _grouped([v.name for v in wanted]), _grouped([name for name, _ in file])
     if {key: len(group) for key, group in ours.items()} != {key: len(group) for key, group in theirs.items()}:
@@ -121,7 +129,7 @@ def _by_numbered_names(file: Sequence[Named], wanted: Sequence[Variable]) -> lis
 
 
 def _grouped(names: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, int]]]:
-    """(name of the layer without its number, of the weight) -> its numbers and places."""
+    """A dict from (name of the layer without its number, name of the weight) to the pairs (number, place)."""
     groups: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for place, name in enumerate(names):
         *_, layer, weight = ["", "", *name.removesuffix(":0").split("/")]
@@ -132,7 +140,7 @@ def _grouped(names: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, int]
 
 
 def _by_shapes(file: Sequence[Named], inner: Sequence[list[Variable]], wanted: Sequence[Variable]) -> list[Named] | None:
-    """By the shapes of each inner layer's weights, if no two inner layers have the same."""
+    """Match by the shapes of each inner layer's weights, if no two inner layers have the same shapes."""
     layers: dict[str, list[Named]] = defaultdict(list)
     for named in file:
         layers[named[0].rpartition("/")[0]].append(named)

@@ -1,4 +1,4 @@
-"""Weights by their place in the model, as Keras 3's `.weights.h5` has them (`formats/weights_h5.py`), matched with a model's."""
+"""Matches weights that are identified by their place in the model (Keras 3, `formats/weights_h5.py`) with a model's weights."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ from lamella.saving.nested import ordered
 T = TypeVar("T")
 
 _LAYERS = "layers"
-# Classes that Keras 3 calls otherwise.
+# Classes that have another name in Keras 3.
 _CALLED = {"Model": "functional", "ConvLSTM2D": "conv_lstm2d"}
 
 
 @dataclass
 class _Part(Generic[T]):
-    """A layer with weights, or a model: as the file has it (T: a name and an array) or as lamella has it (T: Variable).
+    """A layer with weights, or a model: in the file (T is a name and an array) or in lamella (T is Variable).
 
-    place: below the part that it is in.  whole: from the model on.  given: the user chose the name.
+    Attributes:
+        place: Its path below the part that contains it.
+        whole: Its path from the model on.
+        name: Its name.
+        own: Its weights, without those of the layers inside.
+        inner: The layers inside.
+        given: Whether the user chose the name.
     """
 
     place: str
@@ -39,7 +45,7 @@ class _Part(Generic[T]):
 
 
 class _Unfit(ValueError):
-    """A part of the file is not the model's. what: for the warning that it is skipped."""
+    """A part of the file does not fit the model. `what` is for the warning that it is skipped."""
 
     def __init__(self, text: str, what: str) -> None:
         super().__init__(text)
@@ -49,22 +55,33 @@ class _Unfit(ValueError):
 def as_in_model(
     contents: Contents, layers: Sequence[SavedLayer], *, by_name: bool, skip_mismatch: bool
 ) -> tuple[Contents, list[SavedLayer]]:
-    """What the file holds, for `weights.by_position` or `weights.by_name`: entries in the order of the layers returned.
+    """The file's contents in the form that `weights.by_position` and `weights.by_name` need.
 
-    Layers are matched one model at a time. Where all names in it are the same on both sides the names count, else the
-    places. Where names and places contradict each other nothing is known, and by_name=True goes by the names.
+    Layers are matched separately in each model. If all names in it are equal on both sides, the names decide, else the
+    places. If names and places contradict each other it is an error, unless by_name=True lets the names decide.
+
+    Args:
+        contents: The contents of the file.
+        layers: The model's layers.
+        by_name: Whether to match by name.
+        skip_mismatch: Whether layers that do not fit are skipped with a warning.
+
+    Returns:
+        (contents, layers): entries in the order of the returned layers.
 
     Raises:
-        ValueError: That lists both sides where neither fits.
+        ValueError: Neither names nor places fit. The message lists both sides.
     """
     file, model = _of_file(contents.layers), _of_model(layers, numbered_all=True)
     if _places(file) != _places(model):
-        # Numbers end at another one if any layer is counted otherwise, so no set of places fits both ways.
+        # Keras 3 and tf-keras count differently. If the difference matters the last numbers differ, so only one way fits.
         other = _of_model(layers, numbered_all=False)
         model = other if _places(file) == _places(other) else model
     if file.own:
         shapes = [array.shape for _, array in file.own]
-        raise ValueError(f"The file has weights of the model itself, beside its layers: {shapes}; no model here has such")
+        raise ValueError(
+            f"The file has weights of the model itself, outside of its layers: {shapes}; no model here has such weights"
+        )
     if not by_name:
         try:
             pairs = _pairs(file, model, by_name=False)
@@ -74,7 +91,7 @@ def as_in_model(
         names = {part.name: part for part in file.inner}
         pairs = [(names[part.name], part) for part in model.inner if part.name in names]
     else:
-        raise ValueError("by_name=True: the file says the places of layers only, no names; tf-keras writes such files")
+        raise ValueError("by_name=True: the file has only the places of layers, no names; tf-keras writes such files")
     arrays: dict[int, Named] = {}
     owners = [layer for layer in layers if layer.weights]
     known = {layer.name: layer for layer in owners}
@@ -97,16 +114,16 @@ def as_in_model(
         elif layer.name not in skipped and (layer.name in shown or not by_name):
             weights.refuse(f'"{layer.name}" holds a layer that does not fit', layer, "a layer inside", skip_mismatch)
             skipped.add(layer.name)
-    if by_name:  # what the file has beside, to be warned of
+    if by_name:  # the rest of the file, for the warning
         entries += [Entry(part.name, part.all()) for part in file.inner if part.name not in shown]
     return Contents(entries, contents.keras_version, None), [layer for layer in owners if layer.name not in skipped]
 
 
 def _placed(theirs: _Part[Named], ours: _Part[Variable], *, by_name: bool) -> dict[int, Named]:
-    """The arrays of a part by the ids of the Variables that they are for."""
+    """The arrays of a part, by the ids of the Variables that they belong to."""
     if len(theirs.own) != len(ours.own):
         what = f"number of weights ({len(ours.own)} vs {len(theirs.own)})"
-        raise _Unfit(f"expects {len(ours.own)} weights, the file has {len(theirs.own)}.{_both([theirs], [ours])}", what)
+        raise _Unfit(f"expects {len(ours.own)} weights, but the file has {len(theirs.own)}.{_both([theirs], [ours])}", what)
     found = {id(variable): named for variable, named in zip(ours.own, theirs.own)}
     for pair in _pairs(theirs, ours, by_name=by_name):
         found |= _placed(*pair, by_name=by_name)
@@ -114,7 +131,7 @@ def _placed(theirs: _Part[Named], ours: _Part[Variable], *, by_name: bool) -> di
 
 
 def _pairs(file: _Part[Named], model: _Part[Variable], *, by_name: bool) -> list[tuple[_Part[Named], _Part[Variable]]]:
-    """Which of the layers directly inside are the same."""
+    """Pairs of the layers directly inside, matched by name or by place."""
     names, places = ({getattr(part, key): part for part in file.inner} for key in ("name", "place"))
     named = len(names) == len(file.inner) and names.keys() == {part.name for part in model.inner}
     placed = places.keys() == {part.place for part in model.inner}
@@ -125,7 +142,7 @@ def _pairs(file: _Part[Named], model: _Part[Variable], *, by_name: bool) -> list
         return [(places[part.place], part) for part in model.inner]
     what = "names of the layers inside"
     if placed:
-        text = f"the names say that {[part.name for part in moved]} have other places; by_name=True goes by the names"
+        text = f"the names say that {[part.name for part in moved]} have other places; by_name=True uses the names"
     elif len(file.inner) != len(model.inner):
         text = f"The file contains {len(file.inner)} layers with weights, the model {len(model.inner)}"
     else:
@@ -145,10 +162,10 @@ def _both(file: Sequence[_Part[Named]], model: Sequence[_Part[Variable]]) -> str
 
 
 def _of_file(entries: Sequence[Entry]) -> _Part[Named]:
-    """The entries as a tree, without what has no weights."""
+    """The entries as a tree, without parts that have no weights."""
     root: _Part[Named] = _Part("", "", "", [])
     parts = {"": root}
-    # Owners before what is in them.
+    # A part comes before the parts inside it.
     for entry in sorted(entries, key=lambda entry: (len(entry.place or ""), entry.place or "")):
         whole = entry.place or ""
         if not whole:
@@ -166,9 +183,11 @@ def _of_file(entries: Sequence[Entry]) -> _Part[Named]:
 
 
 def _of_model(layers: Sequence[SavedLayer], *, numbered_all: bool) -> _Part[Variable]:
-    """The layers of a model as Keras 3 walks through them: each once, where it is met first.
+    """The layers of a model in the order in which Keras 3 visits them, each once, at its first place.
 
-    numbered_all: a layer that was met before has a number in the second place, too.
+    Args:
+        layers: The model's layers.
+        numbered_all: Whether a layer that was already visited also uses up a number at its second place.
     """
     root: _Part[Variable] = _Part("", "", "", [])
     seen: set[int] = set()
@@ -206,7 +225,7 @@ def _pruned(part: _Part[T]) -> _Part[T]:
 
 
 def _held(layer: SavedLayer, counted: Callable[[SavedLayer], bool]) -> Iterator[tuple[str, SavedLayer]]:
-    """The layers directly inside, by place: of a model its layers, else attributes, the private ones last."""
+    """The layers directly inside, by place: the layers of a model, or attributes of a layer, private ones last."""
     if hasattr(type(layer), "layers"):
         model: Any = layer
         yield from _numbered(_LAYERS, model.layers, counted)

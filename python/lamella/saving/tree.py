@@ -1,6 +1,6 @@
-"""A tree of dicts, lists, numbers, strings and arrays as an .npz file: JSON for the tree, beside it the arrays.
+"""Writes a tree of dicts, lists, numbers, strings and arrays as an .npz file: the arrays, and JSON for the tree.
 
-Data only: no pickle. A checksum at the end finds damage; NumPy reads past it.
+The file is only data, without pickles. A checksum at its end finds damage; NumPy ignores it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ _TREE = "tree"
 
 
 def to_bytes(tree: Any) -> bytes:
-    """Raises TypeError, with the place in the tree, for anything else; tuples become lists."""
+    """The bytes of an .npz file. Tuples become lists.
+
+    Args:
+        tree: Dicts with string keys, lists, tuples, None, booleans, numbers, strings and arrays.
+
+    Raises:
+        TypeError: Something else is in the tree. The message names its place.
+    """
     plain, arrays = flatten(tree)
     text = json.dumps(plain)
     buffer = io.BytesIO()
@@ -30,7 +37,15 @@ def to_bytes(tree: Any) -> bytes:
 
 
 def from_bytes(data: bytes, name: str) -> Any:
-    """What to_bytes was given. Raises ModelFileError, which names the file, for damaged data."""
+    """The tree that to_bytes was given.
+
+    Args:
+        data: The bytes.
+        name: Name of the file, for messages.
+
+    Raises:
+        ModelFileError: The data is damaged.
+    """
     if not checksum.fits(io.BytesIO(data)):
         raise ModelFileError(name, "the file is damaged: its checksum does not fit")
     try:
@@ -38,11 +53,15 @@ def from_bytes(data: bytes, name: str) -> Any:
             arrays = {key: file[key] for key in file.files}
         return unflatten(parse_json(arrays.pop(_TREE).tobytes(), "the tree", name), arrays)
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(name, f"no tree of arrays ({error})") from error
+        raise ModelFileError(name, f"not a tree of arrays ({error})") from error
 
 
 def flatten(tree: Any) -> tuple[Any, dict[str, Any]]:
-    """As JSON, and the arrays that it refers to. Raises as to_bytes."""
+    """The tree as JSON, and the arrays to which the JSON refers.
+
+    Raises:
+        TypeError: As in to_bytes.
+    """
     arrays: dict[str, Any] = {}
     return _plain(tree, arrays, ""), arrays
 
@@ -51,7 +70,7 @@ def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
     """JSON, in which {"array": i} and {"scalar": i} stand for NumPy's values and {"dict": ...} for dicts."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
-    if isinstance(value, float):  # np.float64 is one, and comes back as one of Python's: it holds the same bits
+    if isinstance(value, float):  # also np.float64, which is read back as a float with the same bits
         return float(value)
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
@@ -67,7 +86,11 @@ def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
 
 
 def unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
-    """What `flatten` was given. Raises KeyError, TypeError, ValueError for anything else."""
+    """The tree that `flatten` was given.
+
+    Raises:
+        KeyError, TypeError, ValueError: The value was not made by `flatten`.
+    """
     if isinstance(value, list):
         return [unflatten(v, arrays) for v in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A model as the contents of a file and back: description, weights, how it was compiled, the optimizer's state."""
+"""Makes the contents of a file of a model, and the reverse: description, weights, arguments of compile, optimizer state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from lamella.saving.errors import ModelFileError, refusing
 
 
 def contents_of(model: SavedModel, *, include_optimizer: bool) -> Contents:
-    """Copies of everything. Raises TypeError for a config that is no JSON."""
+    """The contents of a file of the model, as copies.
+
+    Raises:
+        TypeError: A config cannot be expressed in JSON.
+    """
     contents = Contents(weights.entries(model.layers))
     contents.model_config = _data(serialize(model), f"the config of '{model.name}'")
     optimizer = model.optimizer
@@ -36,7 +40,7 @@ def contents_of(model: SavedModel, *, include_optimizer: bool) -> Contents:
         )
         contents.state["iterations"] = int(optimizer.iterations)
         steps = model.prepared_steps
-        # Before the first step the optimizer's arrays are what it was given; else, if any, of what it trained before.
+        # Before the first step the optimizer's arrays are those that it was given, or those of another model that it trained.
         if steps is not None:
             steps.bind_given()
         if steps is not None and steps.bound:
@@ -53,11 +57,17 @@ def contents_of(model: SavedModel, *, include_optimizer: bool) -> Contents:
 
 
 def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | None, *, compiled: bool) -> SavedModel:
-    """The model that `contents_of`, or a Keras from 2.0 on, put into a file.
+    """The model of a file that lamella, or Keras from 2.0 on, wrote.
+
+    Args:
+        contents: The contents of the file.
+        path: Path of the file, for messages.
+        custom_objects: Classes and functions by name.
+        compiled: Whether to compile the model if the file says how.
 
     Raises:
-        ValueError: "Unknown layer: Foo", or what does not fit.
-        ModelFileError: For what is no description.
+        ValueError: A name is unknown ("Unknown layer: Foo"), or weights do not fit.
+        ModelFileError: The description is damaged.
     """
     if contents.model_config is None:
         raise ValueError(f"No model found in config: {path} holds weights only; use load_weights on a model")
@@ -68,7 +78,7 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
             with budget.limit(elements, f"{path} holds", filled=True):
                 model: SavedModel = deserialize("layers", config)
         if not hasattr(model, "run"):
-            raise ModelFileError(path, f"describes a {type(model).__name__}, which is no model")
+            raise ModelFileError(path, f"describes a {type(model).__name__}, which is not a model")
         weights.assign(weights.by_position(contents, model.layers, as_described=True))
         if compiled:
             with refusing(path, "the model cannot be compiled as it was"):
@@ -79,14 +89,18 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
 def _add_callback_state(contents: Contents, state: Config) -> None:
     try:
         contents.state["callbacks"], arrays = tree.flatten(state)
-    except TypeError as error:  # of a callback of the user's: no reason not to save the model
-        warn(f"the state of the callbacks is left out of the file: {error}", RuntimeWarning)
+    except TypeError as error:  # in the state of a custom callback: the model is saved without it
+        warn(f"the state of the callbacks is not saved: {error}", RuntimeWarning)
     else:
         contents.state_arrays = list(arrays.items())
 
 
 def _data(value: Any, what: str) -> Config:
-    """As what JSON gives back. Raises TypeError naming `what`."""
+    """The value after a round trip through JSON.
+
+    Raises:
+        TypeError: JSON cannot express it. The message names `what`.
+    """
     try:
         data: Config = json.loads(json.dumps(plain(value)))
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What tf.keras and Keras 3 say about how a model was compiled, in the words of Keras 2.2.5."""
+"""Translates the training configurations of tf.keras and Keras 3 to the form of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lamella.core import registry
 from lamella.core.configurable import Config, own_arguments
 from lamella.saving.dialects.models import class_name
 
-# Arguments of later optimizers and losses, where they say that nothing is different from before.
+# Arguments of later optimizers and losses, with the values that change nothing.
 _INERT: dict[str, tuple[Any, ...]] = {
     "loss_scale_factor": (None,),
     "gradient_accumulation_steps": (None,),
@@ -29,7 +29,15 @@ _INERT: dict[str, tuple[Any, ...]] = {
 
 
 def in_keras_2(training: Config, outputs: Sequence[str]) -> Config:
-    """The training configuration of a model with these outputs. Raises ValueError for what Keras 2.2.5 cannot say."""
+    """The training configuration in the form of Keras 2.2.5.
+
+    Args:
+        training: The file's training configuration.
+        outputs: The names of the model's outputs.
+
+    Raises:
+        ValueError: Keras 2.2.5 cannot express something in it.
+    """
     return {
         "optimizer_config": _optimizer(training["optimizer_config"]),
         "loss": _losses(training["loss"]),
@@ -43,15 +51,15 @@ def in_keras_2(training: Config, outputs: Sequence[str]) -> Config:
 def _optimizer(entry: Config) -> Config:
     name = class_name(entry)
     config = dict(entry["config"])
-    # The names of variables; Keras 2's optimizers have none.
+    # Optimizers of Keras 2 have no name.
     config.pop("name", None)
     config["lr"] = config.pop("learning_rate", config.get("lr"))
     if not isinstance(config["lr"], (int, float)):
         raise ValueError(f"{name}: a schedule as learning rate")
-    # Keras 2's clipnorm is of all arrays together.
+    # In Keras 2 clipnorm bounds the norm of all arrays together.
     config["clipnorm_per_tensor"] = config.pop("clipnorm", None)
     config["clipnorm"] = config.pop("global_clipnorm", None)
-    # How it runs, and what a state that is read from the file started with.
+    # These change only how the optimizer runs, or the initial value of slots, which are read from the file.
     for key in ("jit_compile", "is_legacy_optimizer", "initial_accumulator_value"):
         config.pop(key, None)
     if not config.get("use_ema"):
@@ -81,12 +89,12 @@ def _losses(loss: Any) -> Any:
 
 
 def _metrics(metrics: Any, outputs: Sequence[str]) -> Any:
-    """tf.keras writes a list for each output; with one output, or before it was trained, the list itself."""
+    """The metrics. tf.keras writes a list for each output; with one output, or before training, only one list."""
     if isinstance(metrics, dict):
         return {name: _metrics(some, outputs) for name, some in metrics.items()}
     if isinstance(metrics, list) and metrics and all(isinstance(some, list) for some in metrics):
         if len(metrics) != len(outputs):
-            raise ValueError(f"metrics for {len(metrics)} outputs, and the model has {len(outputs)}")
+            raise ValueError(f"metrics for {len(metrics)} outputs, but the model has {len(outputs)}")
         if len(outputs) > 1:
             return {name: _metrics(some, outputs) for name, some in zip(outputs, metrics)}
         metrics = metrics[0]
@@ -96,7 +104,7 @@ def _metrics(metrics: Any, outputs: Sequence[str]) -> Any:
 
 
 def _function(room: str, entry: Any) -> Any:
-    """A name, or a class of ours, of a loss or metric that tf.keras and Keras 3 write as an object."""
+    """The name, or the class in lamella, of a loss or metric that tf.keras and Keras 3 write as an object."""
     if not isinstance(entry, dict):
         return entry
     name, config = class_name(entry), dict(entry["config"])

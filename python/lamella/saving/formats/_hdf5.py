@@ -1,6 +1,4 @@
-"""HDF5 files of any layout: checked, read in a process of its own where that is asked for or needed, then handed to the
-layouts of the formats.
-"""
+"""Reads HDF5 files of any layout. They are checked first, and read in an isolated process if a limit is given or needed."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from lamella.saving.guards.hdf5 import MayUnpackLarge, Reader
 if TYPE_CHECKING:
     import h5py
 
-# Seconds for a file that is read in a process of its own, though nobody asked for it.
+# Seconds. The limit for a file that is read in an isolated process without a timeout of the user.
 _LONGEST = 600.0
 
 
@@ -25,11 +23,12 @@ def read(file: BinaryIO, path: str, timeout: float | None) -> Contents:
     """The contents of an open file.
 
     Args:
-        path: For messages.
-        timeout: Seconds; HDF5 then reads the file in a process of its own.
+        file: The file, open for reading bytes.
+        path: Its path, for messages.
+        timeout: Limit in seconds, with which HDF5 reads the file in an isolated process; None for no limit.
 
     Raises:
-        ModelFileError: For what is no model or weights file of Keras 2 or later.
+        ModelFileError: The file is damaged, or is not a model or weights file of Keras 2 or later.
     """
     if checksum.fits(file) is False:
         raise ModelFileError(path, "the file is damaged: its checksum does not fit")
@@ -37,7 +36,7 @@ def read(file: BinaryIO, path: str, timeout: float | None) -> Contents:
         return isolated.read(file, path, timeout)
     try:
         return read_here(file, path)
-    except MayUnpackLarge:  # of large models by right, so a process with a limit of memory finds out
+    except MayUnpackLarge:  # a large model may need it, so an isolated process with a memory limit reads it
         with tempfile.TemporaryFile() as copy:
             file.seek(0)
             shutil.copyfileobj(file, copy)
@@ -45,7 +44,7 @@ def read(file: BinaryIO, path: str, timeout: float | None) -> Contents:
 
 
 def read_here(file: BinaryIO, path: str, *, limited: bool = False) -> Contents:
-    """As `read`, in this process. limited: It has a limit of memory, so that MayUnpackLarge is not raised."""
+    """The same as `read`, in this process. `limited`: the process has a memory limit, so MayUnpackLarge is not raised."""
     import h5py
 
     size = file.seek(0, 2)
@@ -58,13 +57,13 @@ def read_here(file: BinaryIO, path: str, *, limited: bool = False) -> Contents:
             return _contents(Reader(path, size, None if limited else file), opened)
     except (ModelFileError, MayUnpackLarge):
         raise
-    # What HDF5 raises for damage: any of these, by where the damage lies.
+    # The errors that HDF5 raises for damage in different parts of a file.
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        raise ModelFileError(path, f"the file is damaged or no HDF5 file ({error})") from error
+        raise ModelFileError(path, f"the file is damaged or not an HDF5 file ({error})") from error
 
 
 def read_group(group: h5py.Group, path: str) -> Contents:
-    """As `read`, for a file or group that is open already, which is trusted."""
+    """The same as `read`, for an open HDF5 file or group, which is trusted."""
     return _contents(Reader(path, None), group)
 
 
@@ -73,4 +72,4 @@ def _contents(reader: Reader, root: h5py.Group) -> Contents:
         found = None if format.layout is None else format.layout(reader, root)
         if found is not None:
             return found
-    raise ModelFileError(reader.path, "neither model weights nor names of layers: no file of Keras")
+    raise ModelFileError(reader.path, "neither model weights nor names of layers: not a file of Keras")

@@ -19,16 +19,20 @@ from lamella.saving.guards.hdf5 import Reader
 if TYPE_CHECKING:
     import h5py
 
-# HDF5 takes at most 64 KiB in the header of an object, attributes included; Keras leaves this much for the rest.
+# Bytes. The header of an HDF5 object, attributes included, has at most 64 KiB; Keras leaves the rest for other entries.
 HEADER_LIMIT = 64512
-# lamella's own attribute of the root, and a group beside it for arrays; Keras reads past both.
+# An attribute of the root, and a group for its arrays, that only lamella has; Keras ignores both.
 STATE = "lamella_state"
-# Of a nested layer's group, lamella's own as well: {"order": names}, see `contents.Entry`.
+# An attribute of a nested layer's group that only lamella has: {"order": names}, see `contents.Entry`.
 ORDER = "lamella_order"
 
 
 def layout(reader: Reader, root: h5py.Group) -> Contents | None:
-    """What a file of this layout holds; None for another layout. Raises ModelFileError for what was written by Keras 1."""
+    """The contents of a file with this layout; None for another layout.
+
+    Raises:
+        ModelFileError: The file is damaged, or was written by Keras 1.
+    """
     whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and reader.has(root, "model_weights")
     group = reader.group(root, "model_weights") if whole else root
     version = reader.text(group, "keras_version")
@@ -63,12 +67,12 @@ def _entry(reader: Reader, group: h5py.Group, name: str) -> Entry:
 def _order(reader: Reader, layer: h5py.Group) -> list[str] | None:
     order = (reader.json(layer, ORDER) or {}).get("order")
     if order is not None and not (isinstance(order, list) and all(isinstance(name, str) for name in order)):
-        raise ModelFileError(reader.path, f"the attribute {ORDER} of '{layer.name}' is no list of names")
+        raise ModelFileError(reader.path, f"the attribute {ORDER} of '{layer.name}' is not a list of names")
     return order
 
 
 def to_bytes(contents: Contents) -> bytes:
-    """A file's bytes, with a checksum. The same contents give the same bytes."""
+    """The bytes of a file, with a checksum. The same contents give the same bytes."""
     import h5py
 
     buffer = io.BytesIO()
@@ -78,7 +82,11 @@ def to_bytes(contents: Contents) -> bytes:
 
 
 def write(contents: Contents, group: h5py.Group) -> None:
-    """Fill an empty file or group. Raises ValueError for names that HDF5 has no place for."""
+    """Write the contents to an empty file or group.
+
+    Raises:
+        ValueError: HDF5 cannot store a name.
+    """
     if contents.model_config is None:
         _write_layers(contents, group)
         return
@@ -121,7 +129,7 @@ def _write_arrays(group: h5py.Group, arrays: Sequence[Named]) -> None:
 
 
 def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
-    """As one attribute, or as attribute0, attribute1 ... where one would be too long for HDF5."""
+    """Write names as one attribute, or as attribute0, attribute1, ... if one would be too long for HDF5."""
     encoded = [name.encode() for name in names]
     long = [name for name, text in zip(names, encoded) if len(text) > HEADER_LIMIT]
     if long:
@@ -129,7 +137,7 @@ def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None
     if not encoded:
         group.attrs[attribute] = []  # of float64, as in Keras's files
         return
-    # A table as wide as its longest name, which h5py 2 made of a list; h5py 3 makes strings of variable length of one.
+    # An array of fixed-length strings, as h5py 2 makes of a list; h5py 3 would make strings of variable length.
     table = np.asarray(encoded)
     pieces = -(-table.nbytes // HEADER_LIMIT)
     if pieces == 1:
@@ -142,13 +150,13 @@ def write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None
 
 
 def _check_name(name: str, who: str) -> None:
-    """A name becomes a path of groups, so its parts must be names, too."""
+    """Raise ValueError for a name that cannot be a path of groups."""
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise ValueError(f"{who} is called {name!r}, which cannot be written to HDF5: no empty part, '.', '..' or NUL")
 
 
 def _json(value: Any) -> bytes:
-    # A string of variable length lies outside the object's header: no limit.
+    # A string of variable length is stored outside the object's header, which has a limit.
     return json.dumps(value).encode()
 
 

@@ -1,6 +1,6 @@
-"""Contents as safetensors: a JSON header and plain bytes, with a checksum of all of it in the header's metadata.
+"""Contents as safetensors: a JSON header and plain bytes, with a checksum of everything in the header's metadata.
 
-The names, descriptions and their order are one JSON text under one key, since the library keeps no order of keys.
+The names, descriptions and their order are one JSON text under one key, because the library does not keep the order of keys.
 Source of the format: the README of huggingface/safetensors.
 """
 
@@ -26,7 +26,11 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def to_bytes(contents: Contents) -> bytes:
-    """A file's bytes. The same contents give the same bytes. Raises ImportError naming the extra."""
+    """The bytes of a file. The same contents give the same bytes.
+
+    Raises:
+        ImportError: safetensors is not installed. The message names the extra.
+    """
     library = _library()
     arrays: dict[str, NDArray[Any]] = {}
 
@@ -44,27 +48,32 @@ def to_bytes(contents: Contents) -> bytes:
 
 
 def read(file: BinaryIO, path: str, timeout: float | None = None) -> Contents:
-    """Raises ModelFileError for a file that is damaged, or that lamella did not write.
+    """The contents of an open file.
 
     Args:
-        timeout: Not needed: the library checks lengths first, and takes as long as the file is long.
+        file: The file, open for reading bytes.
+        path: Its path, for messages.
+        timeout: Ignored: the library checks lengths first, and its time is proportional to the size of the file.
+
+    Raises:
+        ModelFileError: The file is damaged, or lamella did not write it.
     """
     library = _library()
     data = file.read()
     try:
         arrays: Arrays = library.numpy.load(data)
-        # The library hands out the arrays only; it has just checked this header.
+        # The library gives only the arrays. It has already checked this header.
         length = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     except (library.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(path, f"the file is damaged or no safetensors file ({error})") from error
+        raise ModelFileError(path, f"the file is damaged or not a safetensors file ({error})") from error
     if _KEY not in metadata:
-        raise ModelFileError(path, f"no model file: its metadata has no key {_KEY!r}, only {sorted(metadata)}")
+        raise ModelFileError(path, f"not a model file: its metadata has no key {_KEY!r}, only {sorted(metadata)}")
     text = parse_json(metadata[_KEY], "the description", path)
     if text.pop("sha256", None) != _digest(text, arrays):
         raise ModelFileError(path, "the file is damaged: its checksum does not fit")
 
-    # Each array once: the size of what the description names is the measure of what a model may be made of.
+    # Each array may be named once, so that the size of the model is bounded by the size of the file.
     rest = dict(arrays)
 
     def stored(place: str, names: list[str]) -> list[Named]:

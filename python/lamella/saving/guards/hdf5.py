@@ -1,5 +1,7 @@
-"""HDF5 files read as data. A file may come from a stranger: nothing outside it is opened, and nothing is allocated that it
-does not hold. Source of the attacks: Keras's CVEs.
+"""Reads HDF5 files as data.
+
+A file may come from an unknown source. Nothing outside the file is opened, and no more memory is allocated than its size
+justifies. Source of the attacks: the CVEs of Keras.
 """
 
 from __future__ import annotations
@@ -20,24 +22,24 @@ from lamella.saving.guards.text import parse_json
 if TYPE_CHECKING:
     import h5py
 
-# What arrays may declare together, over the file's size: Keras does not compress, so a file holds all of its numbers.
+# Limit of the size of all arrays together, as a multiple of the file's size. Keras does not compress arrays.
 _BLOW_UP = 4
 _ATTRIBUTE_LIMIT = 2**24  # bytes; Keras writes at most 64 KiB
-# Compression and checksums that are part of HDF5. Others are libraries that HDF5 would look for and load.
+# The filters that are part of HDF5. For any other filter, HDF5 would search and load a library.
 _FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32"}
 
 
-# What one list of names may unpack to, if the file is small: names of variable length are references to strings elsewhere in
-# the file, and many may refer to the same long one.
+# Bytes. Limit of the size of a list of names in a small file: names of variable length are references to strings elsewhere
+# in the file, and many may refer to the same long string.
 _UNPACKED = 2**24
 
 
 class MayUnpackLarge(Exception):
-    """A list of names could take more memory than the file lets expect; only reading it tells."""
+    """A list of names may need more memory than the size of the file suggests. Only reading it shows how much."""
 
 
 def _largest_heap(file: BinaryIO) -> int:
-    """Bytes of the largest heap of strings, or more: no string is longer. Source: HDF5 File Format Specification, III.E."""
+    """An upper bound in bytes of the largest heap of strings, and so of a string. Source: HDF5 File Format Specification, III.E."""
     largest, tail, size = 0, b"", 0
     file.seek(0)
     while block := file.read(1 << 20):
@@ -52,12 +54,12 @@ def _largest_heap(file: BinaryIO) -> int:
 
 
 class Reader:
-    """Reads each group and each array once, so the work is bounded by the number of objects that the file holds.
+    """Reads each group and each array once, so that the work is bounded by the number of objects in the file.
 
     Args:
-        path: For messages.
-        size: Of the file in bytes, which limits what is read; None for a file that is trusted.
-        file: To look for what names could unpack to; None where that has another limit.
+        path: Path of the file, for messages.
+        size: Size of the file in bytes, which limits what is read; None for a trusted file.
+        file: The file, in which the longest string is searched; None if the process has a memory limit.
     """
 
     def __init__(self, path: str, size: int | None, file: BinaryIO | None = None) -> None:
@@ -70,7 +72,7 @@ class Reader:
         self.left = None if size is None else min(_BLOW_UP * size, config.max_file_bytes() or _BLOW_UP * size)
 
     def arrays(self, group: h5py.Group) -> list[Named]:
-        # The order is the attribute's: HDF5 iterates by name, and tf-keras makes the groups in that order.
+        # The attribute gives the order. HDF5 iterates by name, and so does tf-keras when it makes the groups.
         names = self.names(group, "weight_names")
         if names is None:
             raise ModelFileError(self.path, f"'{group.name}' has no attribute weight_names")
@@ -84,16 +86,16 @@ class Reader:
         if not isinstance(found, h5py.Dataset):
             raise ModelFileError(self.path, f"{where} is no array")
         if found.is_virtual or found.external:
-            raise ModelFileError(self.path, f"{where} keeps its numbers in other files")
+            raise ModelFileError(self.path, f"{where} stores its numbers in other files")
         settings = found.id.get_create_plist()
         filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
         if not filters <= set(_FILTERS):
-            raise ModelFileError(self.path, f"{where} needs filters {sorted(filters)}, of which only {_FILTERS} are used")
+            raise ModelFileError(self.path, f"{where} needs filters {sorted(filters)}; only {_FILTERS} are accepted")
         self._once(found, where)
         dtype, shape = found.dtype, found.shape
         if dtype.kind not in "biuf" or shape is None:
             raise ModelFileError(self.path, f"{where}: expected numbers, got dtype {dtype}")
-        # HDF5 unpacks whole chunks, and a chunk of an array that may grow can be larger than the array.
+        # HDF5 decompresses whole chunks, and a chunk of a resizable array can be larger than the array.
         chunk = settings.get_chunk() if settings.get_layout() == h5py.h5d.CHUNKED else ()
         declared = max(count(shape), count(chunk)) * dtype.itemsize
         if self.left is not None:
@@ -107,26 +109,26 @@ class Reader:
 
         found = self._member(group, name)
         if not isinstance(found, h5py.Group):
-            raise ModelFileError(self.path, f"'{group.name}/{name}' is no group")
+            raise ModelFileError(self.path, f"'{group.name}/{name}' is not a group")
         self._once(found, f"'{group.name}/{name}'")
         return found
 
     def _once(self, found: Any, where: str) -> None:
-        """Refuse a second name of a group or array: Keras writes none, and n names of n arrays are n * n reads."""
+        """Refuse a second name of a group or array. Keras writes none, and n groups with the same n arrays need n * n reads."""
         import h5py
 
         info = h5py.h5o.get_info(found.id)
         if (info.fileno, info.addr) in self.read_before:
-            raise ModelFileError(self.path, f"{where} is another name of what was read already")
+            raise ModelFileError(self.path, f"{where} is a second name of something that was already read")
         self.read_before.add((info.fileno, info.addr))
 
     def _member(self, group: h5py.Group, name: str) -> Any:
-        """What lies at a path below `group`, link by link: links to other places and files are refused."""
+        """The object at a path below `group`. Each link on the way is checked: links to other places and files are refused."""
         import h5py
 
         for part in name.split("/"):
             if not isinstance(group, h5py.Group) or part in ("", ".", "..") or part not in group:
-                raise ModelFileError(self.path, f"'{name}' is named, but not there")
+                raise ModelFileError(self.path, f"'{name}' is listed, but does not exist")
             if not isinstance(group.get(part, getlink=True), h5py.HardLink):
                 raise ModelFileError(self.path, f"'{group.name}/{part}' is a link to another place, which is not followed")
             group = group[part]
@@ -137,7 +139,7 @@ class Reader:
         return group.get(name, getlink=True) is not None
 
     def names(self, group: h5py.Group, attribute: str) -> list[str] | None:
-        """A list of names, which may lie in attributes attribute0, attribute1 ...; None if there is none."""
+        """A list of names, which may be split into attribute0, attribute1, ...; None if there is no such attribute."""
         whole = self._attribute(group, attribute)
         pieces = [whole]
         if whole is None:
@@ -162,7 +164,7 @@ class Reader:
         return None if text is None else parse_json(text, attribute, self.path)
 
     def _attribute(self, group: h5py.Group, name: str) -> Any:
-        """None if there is none. Its size is looked at before it is read."""
+        """The value of an attribute, or None. Its size is checked before it is read."""
         import h5py
 
         if name not in group.attrs:
@@ -181,7 +183,7 @@ class Reader:
         return value
 
     def _check_unpacked(self, strings: int) -> None:
-        """Raises MayUnpackLarge where so many strings, each as long as it can be, are too much."""
+        """Raise MayUnpackLarge if so many strings, each of the largest possible length, are too large."""
         if self.file is None or self.text_limit is None or strings < 2:
             return
         if self.largest is None:
@@ -190,7 +192,7 @@ class Reader:
             raise MayUnpackLarge
 
     def _spend_text(self, value: Any, name: str) -> None:
-        """All texts together stay within what a file of its size holds: attributes may refer to the same string."""
+        """Bound all texts together by the file's size: several attributes may refer to the same string."""
         if self.text_left is None:
             return
         texts = value.ravel() if isinstance(value, np.ndarray) else [value]
@@ -199,7 +201,7 @@ class Reader:
             raise ModelFileError(self.path, f"the attribute {name} is more text than the file can hold")
 
     def _decoded(self, text: Any, what: str) -> str:
-        """HDF5's strings are str or bytes, by how they were written and by the version of h5py."""
+        """A string of HDF5 as str. h5py gives str or bytes, depending on its version and on how the string was written."""
         if isinstance(text, bytes):
             try:
                 return text.decode()

@@ -1,4 +1,4 @@
-"""A named pipe as a file that can be read to and fro, within a time."""
+"""Copies a named pipe to a file, which can be read in any order, within a time limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CHUNK = 1 << 16
 
 
 def is_pipe(path: Any) -> bool:
-    """False also for what is not there: opening it says so."""
+    """Whether a path is a named pipe. False also if it does not exist; opening it raises the error."""
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except OSError:
@@ -23,11 +23,16 @@ def is_pipe(path: Any) -> bool:
 
 
 def copy(path: Any, name: str, out: BinaryIO, timeout: float | None) -> None:
-    """Everything that is written to the pipe until its writers have closed it.
+    """Copy everything that is written to the pipe until its writers have closed it.
+
+    Args:
+        path: Path of the pipe.
+        name: Its name, for messages.
+        out: The file to write to.
+        timeout: Limit in seconds, the wait for a first writer included; None for no limit.
 
     Raises:
-        ModelFileError: If that takes more than `timeout` seconds, a writer that never comes included, or is more than
-            config.max_file_bytes().
+        ModelFileError: It takes more than `timeout` seconds, or there are more than config.max_file_bytes() bytes.
     """
     end = None if timeout is None else time.monotonic() + timeout
     most, came = config.max_file_bytes(), 0
@@ -45,7 +50,9 @@ def copy(path: Any, name: str, out: BinaryIO, timeout: float | None) -> None:
                 return
             came += len(chunk)
             if most is not None and came > most:
-                raise ModelFileError(name, f"more than {most} bytes came, which config.set_max_file_bytes allows")
+                raise ModelFileError(
+                    name, f"the pipe has more than {most} bytes, the limit that config.set_max_file_bytes sets"
+                )
             out.write(chunk)
     finally:
         os.close(descriptor)

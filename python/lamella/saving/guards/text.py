@@ -1,4 +1,4 @@
-"""JSON and YAML from elsewhere: objects of a size and depth that a model can have."""
+"""Reads JSON and YAML from unknown sources: objects of a size and depth that a model can have."""
 
 from __future__ import annotations
 
@@ -8,31 +8,47 @@ from typing import Any
 from lamella.core.configurable import Config
 from lamella.saving.errors import ModelFileError
 
-# Descriptions of the largest networks of keras.applications are some hundred KiB.
+# Bytes. The descriptions of the largest networks of keras.applications have some hundred KiB.
 _LIMIT = 16 * 2**20
-# How many times as many nodes as it has characters a YAML may stand for: an alias costs two characters, whatever it means.
+# Limit of the nodes of a YAML text as a multiple of its characters: an alias has two characters and may stand for many nodes.
 _COPIES = 4
 
 
 def parse_json(text: str | bytes, what: str, path: str, limit: int = _LIMIT) -> Config:
-    """The object that `text` holds. Raises ModelFileError naming `what` and `path` otherwise."""
+    """The object in a JSON text.
+
+    Args:
+        text: The text.
+        what: What the text is, for messages.
+        path: The file that it comes from, for messages.
+        limit: Limit of its length.
+
+    Raises:
+        ModelFileError: The text is not JSON, not an object, or too large or too deeply nested.
+    """
     _check_length(text, what, path, limit)
     try:
         value = json.loads(text)
     except RecursionError:
         raise ModelFileError(path, f"{what} is nested too deeply") from None
     except ValueError as error:
-        raise ModelFileError(path, f"{what} is no JSON ({error})") from None
+        raise ModelFileError(path, f"{what} is not JSON ({error})") from None
     return _object(value, what, path)
 
 
 def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
-    """As `parse_json`, for YAML of plain data.
+    """The object in a YAML text of plain data.
 
-    `!!python/tuple`, which Keras 2 writes, is a list; no other tag of Python is read.
+    `!!python/tuple`, which Keras 2 writes, becomes a list. No other tag of Python is accepted.
+
+    Args:
+        text: The text.
+        what: What the text is, for messages.
+        path: The file that it comes from, for messages.
 
     Raises:
-        ImportError: Naming the extra.
+        ModelFileError: As in `parse_json`.
+        ImportError: PyYAML is not installed. The message names the extra.
     """
     yaml = yaml_library(path)
     _check_length(text, what, path, _LIMIT)
@@ -45,12 +61,19 @@ def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
     except RecursionError:
         raise ModelFileError(path, f"{what} is nested too deeply") from None
     except yaml.YAMLError as error:
-        raise ModelFileError(path, f"{what} is no YAML of plain data ({error})") from None
+        raise ModelFileError(path, f"{what} is not YAML of plain data ({error})") from None
     return _object(value, what, path)
 
 
 def yaml_library(who: str) -> Any:
-    """The module yaml. Raises ImportError naming the extra."""
+    """The module yaml.
+
+    Args:
+        who: What needs it, for the message.
+
+    Raises:
+        ImportError: PyYAML is not installed. The message names the extra.
+    """
     try:
         import yaml
     except ImportError as error:
@@ -67,7 +90,11 @@ def _loader(yaml: Any) -> Any:
 
 
 def _size(node: Any) -> int:
-    """Nodes of the tree below `node` in which each alias is a copy. Raises RecursionError for a node inside itself."""
+    """The number of nodes below `node` if each alias is a copy.
+
+    Raises:
+        RecursionError: A node contains itself.
+    """
     sizes: dict[int, int] = {}
 
     def size(node: Any) -> int:
@@ -83,7 +110,7 @@ def _size(node: Any) -> int:
 
 def _check_length(text: str | bytes, what: str, path: str, limit: int) -> None:
     if len(text) > limit:
-        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the {limit} that it may have")
+        raise ModelFileError(path, f"{what} has {len(text)} bytes, more than the limit of {limit}")
 
 
 def _object(value: Any, what: str, path: str) -> Config:
