@@ -85,7 +85,7 @@ inline void check_backends(Count& check) {
             lamella::set_num_threads(threads);
             for (const Int n : {0, 1, 2, 7, 64, 1000}) {
                 for (const Int grain : {1, 3, 64})
-                    check(each_item_once(n, grain), text((name + ": n, grain").c_str(), n, grain));
+                    check(each_item_once(n, grain), name + ": n, grain " + std::to_string(n) + " " + std::to_string(grain));
             }
             check(nested(5, 20), name + ": nested");
             check(callers_at_once(4, 50), name + ": callers at once");

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import _kernels
+from tests.kernels.calls_file import results_not_compared
 from tests.kernels.guard import Guarded, close, surrounded
 from tests.oracles import affine
 
@@ -115,7 +116,8 @@ def test_places_far_outside_and_ties(target, fill):
         np.testing.assert_array_equal(y[0], affine.transform(x, matrix, 0, fill, 99.0, (11, 21)))
     # Places that no integer holds give some pixel of the image.
     for order in ORDERS:
-        y = augment([x], [[[1e30, 0, -1e300], [1e300, 1e300, 1e308]]], np.empty((1, 3, 3, 1)), order, fill, 7.0)
+        with results_not_compared():
+            y = augment([x], [[[1e30, 0, -1e300], [1e300, 1e300, 1e308]]], np.empty((1, 3, 3, 1)), order, fill, 7.0)
         assert (y >= -10).all() and (y <= 45).all()
 
 

@@ -7,43 +7,18 @@ import pytest
 
 from lamella import _kernels
 from tests.kernels.cases import arrays, calls, copied, everything
+from tests.kernels.signatures import fields, gathered, spread
 
 # (kernel, output): inputs that it may not be; InPlace is for the others.
 REFUSED = {
     ("gru_backward", "dinner"): ("previous", "doutputs"),
     ("simple_rnn_backward", "dstates"): ("previous", "doutputs"),
 }
-SIGNATURES = {name: getattr(_kernels, name).__doc__ or "" for name in _kernels.KERNELS}
-
-
-def parameters(name):
-    """[(type, name)] as the table has them; pybind11 puts its own line before."""
-    return signature(next(part for part in SIGNATURES[name].splitlines() if re.match(r"\([A-Z]\w* \w+[,)]", part)))
-
-
-def signature(line):
-    return [tuple(part.split()) for part in line.strip("()").split(", ")]
-
-
-def fields(name):
-    """`parameters` with a bundle's fields in its place."""
-    bundles = {kind: signature(line) for kind, line in _kernels.BUNDLES.items()}
-    return [field for kind, own in parameters(name) for field in bundles.get(kind, [(kind, own)])]
-
-
-def spread(name, arguments):
-    return [
-        x for (kind, _), a in zip(parameters(name), arguments, strict=True) for x in (a if kind in _kernels.BUNDLES else [a])
-    ]
 
 
 def call(name, values):
-    """The kernel, with what `spread` gives."""
-    values = iter(values)
-    sizes = {kind: len(signature(line)) for kind, line in _kernels.BUNDLES.items()}
-    kinds = [kind for kind, _ in parameters(name)]
-    arguments = [tuple(next(values) for _ in range(sizes[kind])) if kind in sizes else next(values) for kind in kinds]
-    getattr(_kernels, name)(*arguments)
+    """The kernel, with the values of its `fields`."""
+    getattr(_kernels, name)(*gathered(name, values))
 
 
 def written(kind):
