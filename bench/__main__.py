@@ -57,7 +57,7 @@ def start(suite: str, target: str, options: argparse.Namespace, path: Path) -> i
         environment |= {"OPENBLAS_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     command = [sys.executable, "-m", "bench.run", suite, "--json", str(path), "--rounds", str(rounds)]
-    command += ["--slice", str(QUICK_SLICE if options.quick else SLICE), "--case", options.case]
+    command += ["--slice", str(QUICK_SLICE if options.quick else SLICE), "--case", options.case, "--images", options.images]
     command += ["--threads", str(threads)] if threads is not None else []
     command += ["--quick"] * options.quick + ["--without-torch"] * options.without_torch
     command += ["--cpu-time"] * options.cpu_time
@@ -99,6 +99,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         default=[],
         metavar="PYTHON",
         help="recurrent: an interpreter whose environment has JAX, or TensorFlow and Keras 3; may stand several times",
+    )
+    parser.add_argument(
+        "--images", default="", metavar="DIR", help="folder: class folders with images to read, of 32x32 pixels"
     )
     parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
     options = parser.parse_args(arguments)

@@ -1,22 +1,28 @@
-"""flow_from_directory: small JPEGs of a folder decoded, and augmented, into batches of float32, beside keras-preprocessing."""
+"""JPEGs of a folder decoded, and augmented, into batches of float32: one pass, beside the loaders of three other libraries."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import io
+import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from bench.harness import Case, Contender, Plan
+from lamella.core.types import Array
 from lamella.preprocessing.image import ImageDataGenerator
+from lamella.utils import OrderedEnqueuer
 
 BATCH = 32
+# Batches of one timed pass, and how many of them are written where no folder is given.
+MOST, WRITTEN = 64, 4
 SIZES = (32, 224)
 AUGMENTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -24,40 +30,92 @@ AUGMENTS: dict[str, dict[str, Any]] = {
         "rotation_range": 15, "width_shift_range": 0.1, "height_shift_range": 0.1, "zoom_range": 0.1, "horizontal_flip": True,
     },
 }  # fmt: skip
+# Begins a pass: batches [N, size, size, 3] of float32.
+Pass: TypeAlias = Callable[[], Iterable[Array]]
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    for size in SIZES[:1] if plan.quick else SIZES:
+    for size in SIZES[:1] if plan.quick or plan.images else SIZES:
         for kind, arguments in AUGMENTS.items():
             name = f"{size}x{size}x3 JPEG, {kind}"
             if plan.wants(name):
                 with tempfile.TemporaryDirectory() as folder:
-                    write_images(Path(folder), size)
-                    yield Case(name, "images/s", contenders(folder, size, arguments))
+                    if not plan.images:
+                        write_images(Path(folder), size)
+                    yield Case(name, "images/s", contenders(plan.images or folder, size, arguments, plan))
 
 
 def write_images(folder: Path, size: int) -> None:
-    """One batch in two classes: smooth colors with some noise, as photographs have them."""
+    """A few batches in two classes: smooth colors with some noise, as photographs have them."""
     rng = np.random.default_rng(0)
-    for number in range(BATCH):
+    for number in range(WRITTEN * BATCH):
         small = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
         pixels = np.asarray(small) + rng.normal(0, 4, (size, size, 3))
-        path = folder / "ab"[number % 2] / f"{number}.jpg"
+        path = folder / "ab"[number % 2] / f"{number:03}.jpg"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=90)
 
 
-def contenders(folder: str, size: int, arguments: dict[str, Any]) -> list[Contender]:
-    def batch_of(kind: type[Any], **options: Any) -> Callable[[], object]:
-        with contextlib.redirect_stdout(io.StringIO()):  # "Found 32 images"
-            flow = kind(**arguments).flow_from_directory(folder, target_size=(size, size), batch_size=BATCH, seed=1, **options)
-        return lambda: flow[0]
-
-    found = [Contender("lamella, Pillow", "ours", batch_of(ImageDataGenerator), BATCH)]
+def contenders(folder: str, size: int, arguments: dict[str, Any], plan: Plan) -> list[Contender]:
+    """All read the same files in the same order. Random changes differ, so that only plain images are compared by value."""
+    threads = plan.threads
+    passes: list[tuple[str, Any, Pass]] = [("lamella, Pillow", "ours", lamella(folder, size, arguments, threads))]
     if importlib.util.find_spec("simplejpeg") is not None:
-        found.append(Contender("lamella, simplejpeg", "ours", batch_of(ImageDataGenerator, decoder="simplejpeg"), BATCH))
-    if importlib.util.find_spec("keras_preprocessing") is not None:
-        from keras_preprocessing.image import ImageDataGenerator as Peer
+        passes.append(("lamella, simplejpeg", "ours", lamella(folder, size, arguments, threads, decoder="simplejpeg")))
+    if importlib.util.find_spec("keras_preprocessing") is not None and threads == 1:
+        passes.append(("keras-preprocessing", "peer", keras_preprocessing(folder, size, arguments)))
+    if plan.torch and not arguments:
+        from bench.peers import torch_folder
 
-        found.append(Contender("keras-preprocessing", "peer", batch_of(Peer), BATCH))
-    return found
+        passes.append(("torch DataLoader", "peer", torch_folder.batches(folder, size, BATCH, threads)))
+    if importlib.util.find_spec("tensorflow") is not None and not arguments:
+        from bench.peers import keras_folder
+
+        passes.append(("Keras 3 dataset", "peer", keras_folder.batches(folder, size, BATCH, threads)))
+    first = next(iter(passes[0][2]())).astype(np.float64)
+    count = sum(len(x) for x in itertools.islice(passes[0][2](), MOST))
+    return [
+        Contender(name, role, partial(drained, begin), count, None if arguments else partial(off, begin, first))
+        for name, role, begin in passes
+    ]
+
+
+def drained(begin: Pass) -> None:
+    for _ in itertools.islice(begin(), MOST):
+        pass
+
+
+def off(begin: Pass, wanted: Array) -> float:
+    """How far the first batch is from `wanted`, of 255; single pixels of two JPEG decoders may differ by up to 4."""
+    return float(np.maximum(np.abs(next(iter(begin())) - wanted) - 4, 0).max() / 255)
+
+
+def lamella(folder: str, size: int, arguments: dict[str, Any], threads: int, **options: Any) -> Pass:
+    """On several threads as fit(workers=threads) does it."""
+    flow = silently(ImageDataGenerator(**arguments).flow_from_directory, folder, size, **options)
+
+    def begin() -> Iterator[Array]:
+        if threads == 1:
+            yield from (flow[i][0] for i in range(len(flow)))
+            return
+        ahead = OrderedEnqueuer(flow)
+        ahead.start(workers=threads)
+        try:
+            yield from (x for x, _ in itertools.islice(ahead.get(), len(flow)))
+        finally:
+            ahead.stop()
+
+    return begin
+
+
+def keras_preprocessing(folder: str, size: int, arguments: dict[str, Any]) -> Pass:
+    from keras_preprocessing.image import ImageDataGenerator as Peer
+
+    flow = silently(Peer(**arguments).flow_from_directory, folder, size)
+    return lambda: (flow[i][0] for i in range(len(flow)))
+
+
+def silently(flow_from_directory: Callable[..., Any], folder: str, size: int, **options: Any) -> Any:
+    """The iterator, without "Found 32 images"."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return flow_from_directory(folder, target_size=(size, size), batch_size=BATCH, seed=1, shuffle=False, **options)

@@ -55,6 +55,7 @@ class Plan:
 
     torch: whether it is a peer.  quick: a few small cases, to see that everything runs.  only: part of the wanted
     cases' names.  others: interpreters of environments that have other peers, see elsewhere.py.
+    images: a folder of class folders with images, in place of those that `folder` writes.
     """
 
     rounds: int = 9
@@ -64,6 +65,7 @@ class Plan:
     torch: bool = False
     only: str = ""
     others: tuple[str, ...] = ()
+    images: str = ""
 
     def wants(self, case: str) -> bool:
         return self.only in case

@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("--case", default="")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--cpu-time", action="store_true")
+    parser.add_argument("--images", default="")
     parser.add_argument("--without-torch", action="store_true")
     parser.add_argument("--peer", action="append", default=[])
     parser.add_argument("--json", type=Path)
@@ -60,7 +61,16 @@ def main() -> int:
     print(heading + (", CPU time" if options.cpu_time else ""))
     if not torch and options.suite != "machine":
         print("torch is not a peer in this run: not installed, or left out. Its columns are missing.")
-    plan = Plan(options.rounds, options.slice, options.quick, threads, torch, options.case, tuple(options.peer))
+    plan = Plan(
+        options.rounds,
+        options.slice,
+        options.quick,
+        threads,
+        torch,
+        options.case,
+        tuple(options.peer),
+        options.images,
+    )
     load = record.load_average()
     clock = time.process_time if options.cpu_time else time.perf_counter
     results, wrong = run(options.suite, plan, clock)
