@@ -77,7 +77,9 @@ class Recording:
     def recorded(self, name):
         original, kinds = self.originals[name], [kind for kind, _ in fields(name)]
 
-        def call(*arguments):
+        def call(*arguments, **named):
+            if named:
+                original(*arguments, **named)  # raises: kernels take no names
             values = None
             try:
                 values = spread(name, arguments)
