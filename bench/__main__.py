@@ -19,8 +19,7 @@ from lamella import _kernels
 ONE_THREAD = ("gemm", "conv", "depthwise", "local_conv", "steps")
 # These can be counted in CPU time, on one thread.
 CPU_TIMED = (*ONE_THREAD, "recurrent", "embedding", "augmentation", "folder", "blocks")
-# For all sides of `recurrent` alike: malloc keeps what is freed, as lamella's pool does. The next call then pays for no page
-# faults.
+# For all sides of `recurrent`: malloc keeps freed memory, as lamella's pool does, so that the next call has no page faults.
 KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 ROUNDS, SLICE = 9, 0.1
 QUICK_ROUNDS, QUICK_SLICE = 3, 0.01
@@ -98,10 +97,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="PYTHON",
-        help="recurrent: an interpreter whose environment has JAX, or TensorFlow and Keras 3; may stand several times",
+        help="recurrent: an interpreter whose environment has JAX, or TensorFlow and Keras 3; may be given several times",
     )
     parser.add_argument(
-        "--images", default="", metavar="DIR", help="folder: class folders with images to read, of 32x32 pixels"
+        "--images",
+        default="",
+        metavar="DIR",
+        help="folder: a folder with a folder of images for each class, read at 32x32 pixels",
     )
     parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
     options = parser.parse_args(arguments)

@@ -1,10 +1,11 @@
-"""Peers of other environments: frameworks that do not stand beside lamella in one."""
+"""Peers in the environments of other interpreters: frameworks that need not be installed beside lamella."""
 
 from __future__ import annotations
 
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ RECURRENT = Path(__file__).parent / "peers" / "recurrent_elsewhere.py"
 
 
 def frameworks(python: str) -> list[str]:
-    """Those of FRAMEWORKS that an interpreter finds."""
+    """Those of FRAMEWORKS that are installed for an interpreter."""
     return subprocess.run([python, "-c", FIND], capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -37,31 +38,34 @@ class Elsewhere:
         self.name = {"tensorflow": "Keras, TensorFlow", "jax": "JAX"}[framework]
         self._connection, theirs = Pipe()
         command = [python, str(RECURRENT), framework, str(threads), str(theirs.fileno())]
-        self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
         theirs.close()
 
     def contender(
         self, kind: str, direction: str, arrays: Sequence[Array], dy: Array, wanted: Reference, amount: float
     ) -> Contender:
-        """One of LSTM and GRU; "forward", or "both" with all gradients. It replaces the one before.
+        """Make the work that the process does from then on.
+
+        Args:
+            kind: "LSTM" or "GRU".
+            direction: "forward", or "both" for all gradients.
+            arrays: x [N, T, F], the layer's kernel, recurrent kernel and bias.
+            dy: [N, T, U], the gradient to the outputs.
+            wanted: The outputs, or the gradient to the kernel.
+            amount: See Contender.
 
         Raises:
-            EOFError: The process has ended.
+            EOFError: The process has ended; it has written why to stderr.
         """
         self._ask((kind, direction, list(arrays), dy))
 
         def error() -> float:
             made: list[NDArray[Any]] = self._ask("result")
-            # The outputs, or the gradient to the kernel.
             return distance(made[0 if direction == "forward" else 1], wanted)
 
-        return Contender(self.name, "peer", lambda: self._ask("run"), amount, error, cpu_clock=self.cpu_seconds)
-
-    def cpu_seconds(self) -> float:
-        """Of all threads of the process. Linux's clock of another process: clock_getcpuclockid(3)."""
-        return time.clock_gettime(~self._process.pid << 3 | 2)
+        return Contender(
+            self.name, "peer", lambda: self._ask("run"), amount, error, cpu_clock=partial(cpu_seconds, self._process.pid)
+        )
 
     def end(self) -> None:
         self._connection.close()
@@ -72,8 +76,13 @@ class Elsewhere:
         return self._connection.recv()
 
 
+def cpu_seconds(pid: int) -> float:
+    """The CPU time of all threads of a process, by Linux's clock for it: clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def opened(pythons: Sequence[str], threads: int) -> Iterator[Elsewhere]:
-    """Each framework of each interpreter."""
+    """A process for each framework of each interpreter."""
     for python in pythons:
         for framework in frameworks(python):
             yield Elsewhere(python, framework, threads)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 import keras
 import tensorflow as tf
@@ -15,7 +14,7 @@ from lamella.core.types import Array
 
 
 def batches(folder: str, size: int, batch: int, threads: int) -> Callable[[], Iterable[Array]]:
-    """With as many threads as the other contenders have; without any of its own it would take all of the machine."""
+    """On as many threads as the other contenders have; by default tf.data takes all CPUs."""
     images = keras.utils.image_dataset_from_directory(
         folder, image_size=(size, size), interpolation="nearest", batch_size=batch, shuffle=False, verbose=False
     )

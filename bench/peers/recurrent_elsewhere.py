@@ -62,7 +62,7 @@ def by_jax(kind: str, direction: str, arrays: list[NDArray[Any]], dy: NDArray[An
 
 def by_tensorflow(kind: str, direction: str, arrays: list[NDArray[Any]], dy: NDArray[Any]) -> Run:
     """Keras's layer in a tf.function."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     import keras
     import tensorflow as tf
 

@@ -22,7 +22,7 @@ from lamella import _kernels
 from tests.kernels.cases import MEASURES, arrays
 from tests.kernels.signatures import fields, spread
 
-# What a call came to: its results are compared; it was refused (the kernel returned the condition); it only has to run.
+# How a call ended. Its results are compared; the kernel refused it; it only has to run.
 COMPARED, REFUSED, RUN = b"C", b"R", b"M"
 READ = ("In", "InBytes", "Labels", "Reals", "InList", "InBytesList")
 CHANGED = ("List",)  # read and written in place
@@ -34,7 +34,6 @@ LARGE = 1 << 18
 TOO_LARGE = 1 << 22
 FLOATS = ("In", "Out", "InPlace", "InList", "List")
 
-
 _without_results = False
 
 
@@ -43,8 +42,10 @@ def results_not_compared() -> Iterator[None]:
     """For calls whose results the kernel's contract leaves open: replays only run them."""
     global _without_results
     _without_results = True
-    yield
-    _without_results = False
+    try:
+        yield
+    finally:
+        _without_results = False
 
 
 class Recording:
@@ -96,7 +97,6 @@ class Recording:
             if values is not None:
                 self.keep(name, RUN if name in MEASURES or _without_results else COMPARED, kinds, values, before)
 
-        call.__doc__ = original.__doc__
         return call
 
     def keep(self, name, outcome, kinds, values, before):

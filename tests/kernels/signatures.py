@@ -1,10 +1,6 @@
 """The kernels' arguments as the table has them, read from the module."""
 
-import re
-
 from lamella import _kernels
-
-_DOCS = {name: getattr(_kernels, name).__doc__ or "" for name in _kernels.KERNELS}
 
 
 def _signature(line):
@@ -12,11 +8,12 @@ def _signature(line):
 
 
 BUNDLES = {kind: _signature(line) for kind, line in _kernels.BUNDLES.items()}
+_PARAMETERS = {name: _signature(getattr(_kernels, name).__doc__) for name in _kernels.KERNELS}
 
 
 def parameters(name):
-    """[(type, name)] as the table has them; pybind11 puts its own line before."""
-    return _signature(next(part for part in _DOCS[name].splitlines() if re.match(r"\([A-Z]\w* \w+[,)]", part)))
+    """[(type, name)] as the table has them: a kernel's docstring is its line there."""
+    return _PARAMETERS[name]
 
 
 def fields(name):

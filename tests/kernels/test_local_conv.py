@@ -65,7 +65,7 @@ def test_against_the_oracle(target, dtype, case):
 
 @dtypes
 def test_every_number_of_filters_channels_and_images(target, dtype):
-    """0 to two vectors and one more, of AVX-512's tiles of 64 floats some."""
+    """1 to two vectors of AVX-512 and one more, and some sizes around its tiles of 64 floats."""
     for n in [*range(1, 34), 63, 64, 65, 129]:
         check((2, (3, 4), 2, n, (2, 2), (1, 1)), dtype)
         check((2, (4,), n, 3, (3,), (1,)), dtype)
