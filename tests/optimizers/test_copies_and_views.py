@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, Optimizer, RMSprop
+from lamella.optimizers.state import State
 
 MAKERS = {
     "SGD": SGD,
@@ -92,6 +93,21 @@ def test_a_copy_of_an_optimizer_that_has_not_stepped(copied, tmp_path):
     check_same(trained(twin, start(), range(3)), trained(Adam(lr=0.25), start(), range(3)))
 
 
+def test_a_pickle_of_release_0_1_keeps_its_deferred_step(monkeypatch):
+    optimizer = SGD(0.1)
+    trained(optimizer, start(), range(1))
+
+    def as_in_0_1(self):
+        return {"late" if name == "deferred" else name: value for name, value in vars(self).items()}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "__getstate__", as_in_0_1)
+        pickled = pickle.dumps(optimizer)
+    assert b"late" in pickled and b"deferred" not in pickled
+    moments = [-0.1 * g for g in gradients(0)]
+    check_same(pickle.loads(pickled).get_weights(), [np.int64(1), *moments])
+
+
 def test_a_copy_refuses_arrays_of_other_shapes_and_is_told_apart_where_two_fit():
     optimizer = Adam()
     trained(optimizer, start(), range(2))
@@ -105,7 +121,7 @@ def test_a_copy_refuses_arrays_of_other_shapes_and_is_told_apart_where_two_fit()
     for _ in range(2):
         optimizer.step(first, [np.ones(2)])
         optimizer.step(second, [-np.ones(2)])
-    with pytest.raises(ValueError, match="Adam: 2 states of this copy fit these 1 arrays, and nothing tells which"):
+    with pytest.raises(ValueError, match="Adam: 2 states of this copy fit these 1 arrays, and it is unknown which"):
         copy.copy(optimizer).step([np.ones(2)], [np.ones(2)])
 
 
@@ -153,7 +169,9 @@ def test_lists_that_are_filled_anew_are_looked_at():
     optimizer.step(params, gradients(1))
     check_same(params, trained(Adam(), start(), range(2)))
     params[1] = params[1].copy()
-    with pytest.raises(ValueError, match="the state belongs to the arrays given first, and parameter 1 is another; step on"):
+    with pytest.raises(
+        ValueError, match="the state belongs to the arrays given first, and parameter 1 is another array; step on"
+    ):
         optimizer.step(params, gradients(2))
 
 
@@ -162,7 +180,7 @@ def test_other_arrays_are_refused_by_name_without_the_advice_to_start_anew():
     optimizer.step(params, gradients(0))
     before = optimizer.get_weights()
     for others, words in [
-        ([p.copy() for p in params], "and parameter 0 is another; step on those arrays or on views"),
+        ([p.copy() for p in params], "and parameter 0 is another array; step on those arrays or on views"),
         ([params[0], params[1].copy(), params[2]], "and parameter 1 is another"),
         (params[:2], "which were 3, got 2"),
         ([params[0].reshape(4, 3), *params[1:]], r"expected parameter 0 of shape \(3, 4\), got \(4, 3\)"),

@@ -26,7 +26,7 @@ class Pair:
             self.step(name)
 
     def step(self, name):
-        self.optimizer.turn_to(self.params[name], self.states[name])
+        self.optimizer.select_state(self.params[name], self.states[name])
         self.optimizer.step(self.params[name], GRADS[name])
 
     def contents(self):

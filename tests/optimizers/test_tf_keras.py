@@ -109,7 +109,7 @@ def test_a_number_ends_a_schedule_and_a_schedule_a_number():
 def test_callbacks_that_need_a_number_say_so(callback):
     model = models.Sequential([layers.Dense(1, input_shape=(2,))])
     model.compile(optimizers.SGD(schedules.ExponentialDecay(0.1, 2, 0.5)), "mse")
-    with pytest.raises(TypeError, match="the learning rate is a schedule, ExponentialDecay, and no number"):
+    with pytest.raises(TypeError, match="the learning rate is a schedule, ExponentialDecay, not a number"):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[callback])
 
 
@@ -127,7 +127,7 @@ def test_a_name_has_the_defaults_of_the_dialect(name, lr):
         (lambda: tf_keras.Adam(weight_decay=0.1), TypeError, "Adam: unexpected keyword argument 'weight_decay'"),
         (lambda: schedules.ExponentialDecay(0.1, 0, 0.5), ValueError, "ExponentialDecay: expected decay_steps above 0, got 0"),
         (lambda: schedules.PiecewiseConstantDecay([1], [1.0]), ValueError, "expected one value more than boundaries, got 1 and 1"),
-        (lambda: schedules.LearningRateSchedule()(0), NotImplementedError, "LearningRateSchedule does not say"),
+        (lambda: schedules.LearningRateSchedule()(0), NotImplementedError, "LearningRateSchedule must define"),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-1), ValueError, "expected initial_accumulator_value to be a number >= 0"),
     ],
 )  # fmt: skip

@@ -65,7 +65,7 @@ def test_one_without_update_is_told_what_to_write():
 
     p = [np.zeros(2)]
     with pytest.raises(
-        NotImplementedError, match=r"Bare: an optimizer writes update\(.*or Keras's get_updates\(loss, params\)"
+        NotImplementedError, match=r"Bare: an optimizer must define update\(.*or Keras's get_updates\(loss, params\)"
     ):
         Bare().step(p, [np.ones(2)])
 

@@ -60,7 +60,7 @@ class Adagrad(Optimizer):
     def get_config(self) -> Config:
         config = super().get_config()
         if not self.initial_accumulator_value:
-            del config["initial_accumulator_value"]  # Keras 2.2.5 does not know it
+            del config["initial_accumulator_value"]  # Keras 2.2.5 does not have it
         return config
 
     def _zeros(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> State:

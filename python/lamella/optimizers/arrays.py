@@ -1,4 +1,4 @@
-"""What an optimizer accepts: checks of parameters and gradients, by name of the array at fault."""
+"""Checks of an optimizer's parameters and gradients. Errors name the array at fault."""
 
 from __future__ import annotations
 
@@ -11,28 +11,42 @@ import numpy as np
 from lamella.core.rows_gradient import RowsGradient
 from lamella.core.types import Array
 
-# What a gradient may be.
+# The classes of gradients.
 _GRADIENTS = (np.ndarray, RowsGradient)
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-# Address, shape and dtype of each array: the same memory, whatever objects stand for it.
+# Address, shape and dtype of each array. They identify the memory, which several array objects may share.
 Places: TypeAlias = tuple[tuple[int, tuple[int, ...], str], ...]
 
 
 def places(params: Sequence[Array]) -> Places:
-    """Raises AttributeError for what is no array."""
-    # An array without elements has any address.
+    """The places of the arrays.
+
+    Raises:
+        AttributeError: One of them is not an array.
+    """
+    # The address of an array without elements has no meaning.
     return tuple((p.__array_interface__["data"][0] if p.size else 0, p.shape, p.dtype.char) for p in params)
 
 
 def called(names: Sequence[str] | None, i: int) -> str:
-    """A parameter in messages."""
+    """The text that names a parameter in messages."""
     return f"'{names[i]}'" if names and i < len(names) else f"parameter {i}"
 
 
 def check_params(who: str, params: Sequence[Array], names: Sequence[str] | None = None) -> None:
-    """Raises TypeError or ValueError unless every array can be updated in place by one kernel call."""
+    """Check that one kernel call can update all arrays in place.
+
+    Args:
+        who: The optimizer, for messages.
+        params: The parameters.
+        names: Their names, for messages.
+
+    Raises:
+        TypeError: One of them is not an array of native float32 or float64, or their dtypes differ.
+        ValueError: There are none, or one of them is read-only, not C-contiguous, not aligned, or overlaps another.
+    """
     if len(params) == 0:
         raise ValueError(f"{who}: expected at least one parameter array, got none")
     for i, p in enumerate(params):
@@ -59,7 +73,20 @@ def clean_grads(
     state: Sequence[Sequence[Array]],
     names: Sequence[str] | None = None,
 ) -> list[Array]:
-    """The gradients, copied where their layout asks for it. Raises TypeError or ValueError if they do not fit."""
+    """The gradients. Those that are not C-contiguous, aligned and of native byte order are copied.
+
+    Args:
+        who: The optimizer, for messages.
+        params: The parameters.
+        grads: Their gradients.
+        state: The lists of arrays of the optimizer's state, which gradients must not overlap.
+        names: The names of the parameters, for messages.
+
+    Raises:
+        TypeError: A parameter or gradient has a wrong type or dtype.
+        ValueError: The parameters cannot be updated in place (see `check_params`), or a gradient is missing, has a wrong shape,
+            or overlaps a parameter or its state.
+    """
     check_params(who, params, names)
     if len(grads) != len(params):
         raise ValueError(f"{who}: expected {len(params)} gradients, one for each parameter, got {len(grads)}")
@@ -79,7 +106,7 @@ def clean_grads(
     written += [(f"the state of {called(names, i)}", s) for slot in state for i, s in enumerate(slot)]
     for i, g in enumerate(grads):
         if isinstance(g, RowsGradient):
-            continue  # its rows are summed into an array of their own before anything is written
+            continue  # its rows are summed into a new array before anything is written
         for noun, w in written:
             if np.may_share_memory(g, w):
                 raise ValueError(f"{who}: {_gradient(names, i)} overlaps the memory of {noun}; pass a copy")
@@ -96,10 +123,17 @@ def roots(*lists: Sequence[Array]) -> frozenset[int]:
 
 
 def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
-    """Whether a gradient might lie in memory that `owners` hold: False is certain, and costs no look at addresses.
+    """Whether a gradient may share memory with arrays of these owners. False is certain.
 
-    NumPy's `base` is the object at the root, so arrays with different NumPy roots cannot overlap. Raises AttributeError
-    for what is no array.
+    It compares owners instead of addresses, which is faster. NumPy's `base` is the object that owns the memory, so arrays with
+    different owners cannot overlap.
+
+    Args:
+        grads: The gradients.
+        owners: The ids of the owners, by `roots`.
+
+    Raises:
+        AttributeError: A gradient is not an array.
     """
     for g in grads:
         root = g.base
@@ -111,7 +145,7 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
 
 
 def _refuse_overlap(who: str, named: Iterable[tuple[str, Array]]) -> None:
-    """Raises ValueError if two of the C-contiguous arrays share memory."""
+    """Raise ValueError if two of the C-contiguous arrays share memory."""
     spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun) for noun, a in named if a.size)
     for (first, size, noun), (second, _, other) in itertools.pairwise(spans):
         if second < first + size:

@@ -1,4 +1,4 @@
-"""Optimizer: one in-place update of a list of arrays, in one kernel call, with the state that belongs to it."""
+"""Optimizer: updates a list of arrays in place by one kernel call, and keeps the state for it."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
 
 class Optimizer(Stateful):
-    """Base of all optimizers. It stands alone: `opt.step(params, grads)` needs no model.
+    """Base of all optimizers. `opt.step(params, grads)` works without a model.
 
-    A subclass names its `slots`, one zero array per parameter each, and writes `update`: one kernel call, or NumPy. Or it is
-    written for Keras 2, with a `get_updates` (optimizers/by_updates.py).
-    Numbers such as lr are Variables, so K.set_value(opt.lr, 0.1) and opt.lr = 0.1 both work; float64, so that
-    a float64 step loses nothing.
+    A subclass lists its `slots`; each is one zero array per parameter. It defines `update`, by one kernel call or in NumPy. A
+    subclass written for Keras 2 defines `get_updates` instead (optimizers/by_updates.py).
 
-    A K.variable as a hyperparameter gives its value of now, as in Keras 2.2.5; `opt.lr = variable` makes it the learning rate,
-    whose value counts in each step.
+    Numbers such as lr are Variables, so K.set_value(opt.lr, 0.1) and opt.lr = 0.1 both work. They are float64, so that a
+    float64 step has full precision.
+
+    If a hyperparameter is a K.variable, the constructor uses its current value, as Keras 2.2.5 does. After `opt.lr = variable`
+    each step uses the value that the variable then has.
 
     Args:
-        clipnorm: The gradients' global norm is brought down to it (Keras 2; not a norm per array).
-        clipnorm_per_tensor: The norm of each array's gradient is brought down to it, after clipnorm.
+        clipnorm: Bound of the global norm of all gradients together, as in Keras 2; larger gradients are scaled down to it.
+        clipnorm_per_tensor: Bound of the norm of each array's gradient, applied after clipnorm.
         clipvalue: Every element is clipped to [-clipvalue, clipvalue], after both. None and 0 turn a bound off.
-        gradient_accumulation_steps: N makes n calls of `step` one: weights and `iterations` move in every n-th, along the mean
-            of the n gradients, which is what is clipped. Sums that wait for a step survive the end of an epoch; they stand
-            behind Keras's weights in `weights`.
+        gradient_accumulation_steps: With n, weights and `iterations` change only in every n-th call of `step`, by the mean of
+            the last n gradients, and this mean is clipped. The sums are kept at the end of an epoch. In `weights` they come
+            after Keras's weights.
 
     Raises:
-        TypeError: For any other keyword.
+        TypeError: Another keyword was given.
+        ValueError: A bound is not a number >= 0, or gradient_accumulation_steps is not an integer >= 1.
 
     Source: Keras 2.2.5; clipnorm_per_tensor and gradient_accumulation_steps are lamella's own.
     """
@@ -65,30 +67,46 @@ class Optimizer(Stateful):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "get_updates" in vars(cls) and not {"update", "calls", "step"} & set(vars(cls)):
-            by_updates.follow(cls)
-        # A rule that changes another one's does not keep what that one promised.
+            by_updates.adapt(cls)
+        # A subclass with another rule does not inherit skips_zeros, because the new rule may change weights with gradient 0.
         if ("calls" in vars(cls) or "update" in vars(cls)) and "skips_zeros" not in vars(cls):
             cls.skips_zeros = Optimizer.skips_zeros  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:  # Any: as object.__setattr__
-        held = self.__dict__.get(name)
-        if isinstance(value, LearningRateSchedule) or isinstance(held, LearningRateSchedule):
+        current = self.__dict__.get(name)
+        if isinstance(value, LearningRateSchedule) or isinstance(current, LearningRateSchedule):
             object.__setattr__(self, name, self.rate(value))
-        elif isinstance(held, Variable) and not isinstance(value, Variable):
-            held.assign(value)
+        elif isinstance(current, Variable) and not isinstance(value, Variable):
+            current.assign(value)
         else:
             object.__setattr__(self, name, value)
 
     def rate(self, value: LearningRate | Mapping[str, Any]) -> Variable:
-        """The learning rate: a number, or a schedule or its config, which is returned as a schedule. Raises as `number`."""
+        """The learning rate as a Variable, or as a schedule.
+
+        Args:
+            value: A number, a schedule, or the config of a schedule.
+
+        Raises:
+            TypeError, ValueError: As in `number`.
+        """
         if isinstance(value, Mapping):
             value = deserialize(dict(value))
         if isinstance(value, LearningRateSchedule):
-            return cast(Variable, value)  # only `decayed` tells them apart
+            return cast(Variable, value)  # only `rate_of` treats a schedule differently
         return self.number("lr", value)
 
     def number(self, name: str, value: float) -> Variable:
-        """A hyperparameter. Raises TypeError for what is no number, ValueError for NaN and infinity."""
+        """A hyperparameter as a float64 Variable.
+
+        Args:
+            name: Its name.
+            value: A number, or a Variable, whose current value is used.
+
+        Raises:
+            TypeError: The value is not a number.
+            ValueError: The value is NaN or infinite.
+        """
         if isinstance(value, Variable):
             value = float(value)
         if isinstance(value, (str, bytes)) or np.ndim(value) != 0:
@@ -101,35 +119,44 @@ class Optimizer(Stateful):
         """Update `params` in place by one step along `grads`.
 
         Args:
-            params: arrays, all float32 or all float64, C-contiguous and writable; the state belongs to the memory of those of
-                the first call, so later calls may bring other views of it (see `bind`).
-            grads: As many arrays of the same shapes and dtype, read only; or a RowsGradient for one of few rows.
+            params: Arrays, all float32 or all float64, C-contiguous and writable. The state belongs to the memory of the arrays
+                of the first call; later calls may pass other views of this memory (see `bind`).
+            grads: One gradient for each parameter, of the same shape and dtype. They are only read. A RowsGradient stands for
+                a gradient that is zero except for a few rows.
 
         Returns:
-            True, or False where the gradients were only added up (see gradient_accumulation_steps).
+            True, or False if the gradients were only accumulated (see gradient_accumulation_steps).
 
         Raises:
-            TypeError or ValueError: Naming the array at fault; nothing is modified then.
+            TypeError, ValueError: An array is not accepted. The message names it, and nothing is modified.
         """
         return self.step_and(params, grads)
 
     @property
     def commits(self) -> bool:
-        """Whether `step` is this class's, so that `step_and` does what it does."""
+        """Whether `step` is that of Optimizer, so that `step_and` does the same."""
         return type(self).step is Optimizer.step
 
     def step_and(
         self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call] = (), projections: Sequence[Call] = ()
     ) -> bool:
-        """`step`, and what belongs to it, in one piece: Ctrl-C, or an error, leaves all of it done or nothing.
+        """`step` together with other calls, as one commit: after Ctrl-C or an error, either all of it was done or nothing.
 
         Args:
-            then: Calls of C functions, also made where gradients are only added up.
-            projections: Calls that change params after the update; they may be of Python, at the price of a copy of parameters
-                and state.
+            params: As in `step`.
+            grads: As in `step`.
+            then: Calls of C functions, which are also made if gradients are only accumulated.
+            projections: Calls that change params after the update. They may call Python functions; parameters and state are
+                then copied first.
+
+        Returns:
+            As `step`.
+
+        Raises:
+            TypeError, ValueError: As in `step`.
         """
         if params is not self._params:
-            self.turn_to(params)
+            self.select_state(params)
         if type(grads) is not list:
             grads = list(grads)
         if RowsGradient in map(type, grads) and not self._steps_by_rows():
@@ -139,87 +166,108 @@ class Optimizer(Stateful):
                 grads = self._clean(params, grads)
             return self._step(params, grads, then, projections)
         except (TypeError, ValueError, AttributeError):
-            # The kernels refuse before they write. Say which array is at fault, or straighten a gradient's layout.
+            # Kernels check before they write. `_clean` names the array at fault, or copies gradients of another layout.
             clean = self._clean(params, grads)
             if type(params) is list and all(c is g for c, g in zip(clean, grads)):
-                raise  # nothing to mend: the error is of a user's own update
+                raise  # the arrays are in order, so the error is from a custom update
             return self._step(list(params), clean, then, projections)
 
     def get_gradients(self, loss: Any, params: Any) -> list[Any]:
-        """The gradients of a symbolic loss by Variables, bounded by clipnorm and clipvalue, as symbolic tensors.
+        """The clipped gradients of a symbolic loss for Variables, as symbolic tensors.
+
+        Args:
+            loss: A scalar tensor of a graph of K.
+            params: A list of Variables.
 
         Raises:
-            TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+            TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
             ValueError: The loss does not depend on a parameter.
         """
         found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
         return in_graphs.clipped(found, self.clipnorm, self.clipnorm_per_tensor, self.clipvalue)
 
     def get_updates(self, loss: Any, params: Any) -> list[GraphUpdate]:
-        """One step along the gradients of a symbolic loss, for K.function's updates.
+        """One step by the gradients of a symbolic loss, for the updates of K.function.
 
-        As in Keras, K.function(inputs, outputs, updates=optimizer.get_updates(loss, params)) trains: in each call, after the
-        outputs.
+        As in Keras, K.function(inputs, outputs, updates=optimizer.get_updates(loss, params)) makes one step in each call, after
+        it has computed the outputs.
+
+        Args:
+            loss: A scalar tensor of a graph of K.
+            params: A list of Variables.
 
         Raises:
-            TypeError: The loss is no tensor of a graph, or a parameter no Variable.
+            TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
             ValueError: The loss does not depend on a parameter.
         """
         return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
 
     def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> None:
-        """Change the parameters; `iterations` counts the steps before this one, `bounds` is handed on to the kernel.
+        """Update the parameters and slots in place.
 
-        An update written in NumPy changes params[i] and self.state_of(slot)[i] in place along `self.read(grads, bounds)`.
-        If it does not come to its end, they are put back from copies.
+        An update written in NumPy changes params[i] and self.state_of(slot)[i] in place, with the gradients of
+        `self.read(grads, bounds)`. If it is interrupted or fails, all arrays are restored from copies.
+
+        Args:
+            params: The parameters.
+            grads: Their gradients, not yet clipped.
+            iterations: The number of updates before this one.
+            bounds: How the gradients are to be scaled and clipped, for the kernel.
         """
         commit(self.calls(params, grads, iterations, bounds))
 
     def skips_zeros(self) -> bool:
-        """Whether a gradient of 0 changes neither its weight nor state, at a usual lr. Then `calls` takes gradients in rows.
+        """Whether a gradient of 0 changes neither its weight nor its slots, at a usual lr. Then `calls` accepts RowsGradient.
 
-        Weights below the smallest normal number are the exception: whole arrays turn them into 0.
+        There is one exception: a step on whole arrays sets weights below the smallest normal number to 0.
         """
         return False
 
     def _steps_by_rows(self) -> bool:
-        """Whether a step by rows has the bits of one by whole arrays."""
-        # Sums of squares are added in an order that depends on the places of all rows.
+        """Whether a step on rows gives the same bits as a step on whole arrays."""
+        # The order in which squares are summed for a norm depends on the places of all rows.
         bounded = self.clipnorm or self.clipnorm_per_tensor or (self._every or 1) > 1
-        # 0 times a negative rate is -0.0, and NaN times one that float32 does not hold.
+        # 0 times a negative rate is -0.0, and 0 times a rate that overflows in float32 is NaN.
         return not bounded and self.skips_zeros() and 0 <= self.decayed(int(self.iterations)) <= _LARGEST
 
     def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
-        """What `update` does, as calls of C functions: a kernel first, which refuses before it writes, and what goes with it."""
+        """The update as a list of calls of C functions. The first one is a kernel, which checks its arguments before it writes.
+
+        Args:
+            params: The parameters.
+            grads: Their gradients, not yet clipped.
+            iterations: The number of updates before this one.
+            bounds: How the kernel scales and clips the gradients.
+        """
         raise NotImplementedError(
-            f"{type(self).__name__}: an optimizer writes update(params, grads, iterations, bounds), which changes the "
+            f"{type(self).__name__}: an optimizer must define update(params, grads, iterations, bounds), which changes the "
             "arrays in place, or Keras's get_updates(loss, params)"
         )
 
     def read(self, grads: Sequence[Array], bounds: Bounds) -> list[Array]:
-        """Copies of the gradients as the kernels read them: their mean, where they are accumulated, and bounded."""
+        """Copies of the gradients as the kernels use them: clipped, and with accumulation the mean."""
         read = [np.zeros(g.shape, g.dtype) for g in grads]
         _kernels.sgd_update(read, list(grads), [], -1.0, 0.0, 0, bounds)  # 0 + g
         return read
 
     def rounded(self, number: Variable) -> float:
-        """A hyperparameter in the parameters' dtype: 1 - float32(0.999) is 1.3e-5 off 0.001, in Keras as here."""
+        """A hyperparameter, rounded to the parameters' dtype as in Keras: 1 - float32(0.999) is 0.001 with an error of 1.3e-5."""
         value: float = number.value.item()
         single = self._state.dtype.char == "f"
         key = value, single
         found = self._rounded.get(key)
         if found is None:
             if len(self._rounded) > 8:
-                self._rounded = {}  # a schedule may set another value each step
+                self._rounded = {}  # a callback may set another value in each step
             found = self._rounded[key] = float(np.float32(value)) if single else value
         return found
 
-    # Or a LearningRateSchedule, which takes no new value: assign a number to opt.lr to end it.
+    # Or a LearningRateSchedule. A number that is assigned to opt.lr replaces it.
     lr: Variable
 
     @property
     def learning_rate(self) -> Variable:
-        """`lr` by its name of Keras 2.3."""
+        """The name of `lr` in Keras 2.3."""
         return self.lr
 
     @learning_rate.setter
@@ -230,19 +278,19 @@ class Optimizer(Stateful):
     initial_decay: float
 
     def rate_of(self, iterations: int) -> float:
-        """The learning rate of a step, or the schedule's number."""
+        """The learning rate of a step before `decay`: the number lr, or the value of the schedule."""
         rate: Any = self.lr
         lr: float = rate.value.item() if type(rate) is Variable else rate(iterations)
         return lr
 
     def decayed(self, iterations: int) -> float:
-        """lr / (1 + decay * iterations): the first step is undecayed. Active only if the constructor's decay was."""
+        """lr / (1 + decay * iterations), so the first step uses lr. As in Keras, only if the constructor's decay was above 0."""
         lr = self.rate_of(iterations)
         return lr / (1.0 + float(self.decay) * iterations) if self.initial_decay > 0 else lr
 
     @classmethod
     def from_config(cls: type[Rule], config: Config) -> Rule:
-        """From a config of Keras 2.2, or of 2.3, which says learning_rate for lr."""
+        """An optimizer from a config of Keras 2.2 or 2.3. In 2.3 lr is named learning_rate."""
         named = {"lr" if name == "learning_rate" else name: value for name, value in config.items()}
         return super().from_config(named)
 
@@ -275,11 +323,11 @@ class Optimizer(Stateful):
         return True
 
     def _undo(self, params: Sequence[Array]) -> list[Call]:
-        """What puts the parameters and their state back."""
+        """Calls that restore the parameters and their state from copies."""
         state = self._state
-        held = [*params, *(array for slot in state.slots for array in slot), *state.sums]
-        held += [self.iterations.value, state.accumulated.value]
-        return [*(write(array, array.copy()) for array in held), (setattr, (state, "late", state.late))]
+        changed = [*params, *(array for slot in state.slots for array in slot), *state.sums]
+        changed += [self.iterations.value, state.accumulated.value]
+        return [*(write(array, array.copy()) for array in changed), (setattr, (state, "deferred", state.deferred))]
 
     def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
         return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums], self._state.names)

@@ -1,8 +1,8 @@
-"""Optimizers that say their rule in Keras's get_updates: K's functions on Variables and gradients, run in each step.
+"""Optimizers that define their rule in Keras's get_updates, by functions of K on Variables and gradients.
 
-Keras runs get_updates once, to make a graph. Here each step runs it, on the values of the moment: the n-th Variable that it
-makes (K.zeros, K.variable) is the same one in every step, what K.update is given is written when all is computed, and what
-Python itself computes, such as a counter in an attribute, is computed anew.
+Keras runs get_updates once, to make a graph. Here each step runs it on the current values. The n-th Variable that it makes
+(K.zeros, K.variable) is the same one in every step. The new values given to K.update are written after everything is computed.
+Python code, such as a counter in an attribute, runs again in each step.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ GetUpdates = Callable[..., Any]
 
 
 class StepLoss(GraphTensor):
-    """What get_updates is given for the loss: the gradients of this step."""
+    """The loss that get_updates receives in a step. It holds the gradients of this step."""
 
     def __init__(self, variables: Sequence[Variable], gradients: Sequence[Array]) -> None:
         self._by = {id(v): g for v, g in zip(variables, gradients)}
 
     def gradients(self, variables: Any) -> list[Any]:
+        """The gradients of the Variables; None for a Variable that is not a parameter of the step."""
         return [self._by.get(id(v)) for v in (variables if isinstance(variables, (list, tuple)) else [variables])]
 
 
-def either(get_updates: GetUpdates) -> GetUpdates:
-    """A user's get_updates, which of a symbolic loss gives K.function one step of the optimizer."""
+def accept_symbolic_loss(get_updates: GetUpdates) -> GetUpdates:
+    """A user's get_updates that also accepts a symbolic loss, for which it returns one step of the optimizer for K.function."""
 
     @functools.wraps(get_updates)
     def made(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -56,12 +57,12 @@ def either(get_updates: GetUpdates) -> GetUpdates:
 
 
 class ByUpdates(Stateful):
-    """What an optimizer whose class has a get_updates does in place of what stands in Optimizer; see `follow`."""
+    """The methods that replace those of Optimizer in a class with its own get_updates; see `adapt`."""
 
     get_updates: GetUpdates
     updates: Any = ()
     _listed_weights: Sequence[Variable] = ()
-    _steps_as_its_base = False  # whether the last run asked for super().get_updates, and so for the slots of the class before
+    _steps_as_its_base = False  # whether the last run called super().get_updates, so that the slots of the base class are used
     _given_weights: list[NDArray[Any]] | None = None
 
     @property
@@ -70,11 +71,14 @@ class ByUpdates(Stateful):
 
     @property
     def weights(self) -> list[Variable]:
-        """What get_updates listed, behind the weights of super() if it called super().get_updates; empty before the first step."""
+        """The weights that get_updates listed, after those of super() if it called super().get_updates.
+
+        Empty before the first step.
+        """
         listed = self._listed_weights if isinstance(self._listed_weights, list) else []
         if not self._steps_as_its_base:
             return listed
-        self._settle(self._state)
+        self._apply_deferred(self._state)
         return list(dict.fromkeys([*self._all_listed(self._state), *listed]))
 
     @weights.setter
@@ -89,7 +93,9 @@ class ByUpdates(Stateful):
         self, params: Sequence[Array], names: Sequence[str] | None = None, then: Callable[[State], Call] | None = None
     ) -> State:
         if (self._every or 1) > 1:
-            raise NotImplementedError(f"{type(self).__name__}: gradient_accumulation_steps is for rules without get_updates")
+            raise NotImplementedError(
+                f"{type(self).__name__}: gradient_accumulation_steps works only for optimizers without a get_updates of their own"
+            )
         state = Stateful.bind(self, params, names, then)
         run_updates(self, params, [np.zeros_like(p) for p in params])  # makes the Variables
         if self._given_weights is not None:
@@ -99,7 +105,7 @@ class ByUpdates(Stateful):
 
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         if params is not self._params:
-            self.turn_to(params)
+            self.select_state(params)
         rule: Any = self
         bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
         read = rule.read(rule._clean(params, dense(list(grads))), bounds)
@@ -113,7 +119,7 @@ class ByUpdates(Stateful):
         return True
 
     def get_gradients(self, loss: Any, params: Any) -> list[Any]:
-        """The gradients of the step, bounded by clipnorm and clipvalue; of a symbolic loss symbolic ones."""
+        """The gradients of the step, clipped. For a symbolic loss they are symbolic tensors."""
         if isinstance(loss, StepLoss):
             return loss.gradients(params)
         found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
@@ -121,21 +127,36 @@ class ByUpdates(Stateful):
         return in_graphs.clipped(found, rule.clipnorm, rule.clipnorm_per_tensor, rule.clipvalue)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ValueError, with nothing set, if numbers or shapes differ; before the first step that step raises it."""
+        """Set the weights, in the order of `weights`. Before the first step they are kept, and that step sets them.
+
+        Raises:
+            ValueError: Numbers or shapes differ. Nothing is set. If the weights were kept, the first step raises it.
+        """
         if self.weights:
             assign(self.weights, weights)
         else:
             self._given_weights = [np.array(w) for w in weights]
 
     def get_state(self) -> dict[str, NDArray[Any]]:
+        """Copies of the weights, by place and name."""
         return {f"{i}/{w.name}": w.numpy() for i, w in enumerate(self.weights)}
 
     def set_state(self, state: Any) -> None:
+        """Set the state that `get_state` returned. Raises as `set_weights`."""
         self.set_weights(list(state.values()))
 
 
 def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]) -> tuple[Updates, list[GraphUpdate]]:
-    """What one run of get_updates would write, and the steps of other optimizers that it asks for."""
+    """Run get_updates once.
+
+    Args:
+        rule: The optimizer.
+        params: The parameters.
+        grads: Their gradients.
+
+    Returns:
+        The new values, which are not yet written, and the steps of other optimizers that get_updates returned.
+    """
     state, noted = rule._state, Updates()
     variables = [share(p, name) for p, name in zip(params, state.names or [f"param_{i}:0" for i in range(len(params))])]
     rule.updates = []
@@ -154,10 +175,10 @@ def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]
     return noted, later
 
 
-def follow(cls: type[Optimizer]) -> None:
-    """Let a class that defines get_updates step by it."""
+def adapt(cls: type[Optimizer]) -> None:
+    """Make a class with its own get_updates use it in each step: it gets the methods of `ByUpdates`."""
     own = vars(cls)
-    setattr(cls, "get_updates", either(own["get_updates"]))
+    setattr(cls, "get_updates", accept_symbolic_loss(own["get_updates"]))
     for name, value in vars(ByUpdates).items():
         if name not in own and not (name.startswith("__")) and name != "get_updates":
             setattr(cls, name, value)

@@ -1,4 +1,4 @@
-"""Optimizers in graphs of K: gradients that K.function computes, and steps that it makes."""
+"""Optimizers in graphs of K: the gradients that K.function computes, and the steps that it makes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Step(GraphUpdate):
-    """One step of an optimizer, made after the outputs of a K.function: weights, their state and their constraints."""
+    """One step of an optimizer, made after the outputs of a K.function: weights, slots and constraints."""
 
     def __init__(self, optimizer: Optimizer, params: Sequence[Variable], gradients: Sequence[Any]) -> None:
         self.optimizer, self.tensors = optimizer, list(gradients)

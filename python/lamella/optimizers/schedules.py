@@ -14,32 +14,38 @@ ROOM = "schedules"
 
 
 class LearningRateSchedule(Configurable):
-    """Base: a subclass writes `__call__(step)`, the learning rate of the step; the first step is 0.
+    """Base of schedules. A subclass defines `__call__(step)`, which returns the learning rate of a step; the first step is 0.
 
-    An optimizer takes a schedule instead of a number. The number of steps that it counts by is saved with the optimizer, so a
-    training that goes on from a file goes on along the schedule.
+    An optimizer accepts a schedule instead of a number. Its number of steps is saved, so a training that continues from a file
+    continues with the same learning rates.
     """
 
     def __call__(self, step: int) -> float:
-        raise NotImplementedError(f"{type(self).__name__} does not say the learning rate of a step: write __call__(step)")
+        raise NotImplementedError(f"{type(self).__name__} must define __call__(step), the learning rate of a step")
 
     def __float__(self) -> float:
         raise TypeError(
-            f"the learning rate is a schedule, {type(self).__name__}, and no number; callbacks that read or set it need an "
+            f"the learning rate is a schedule, {type(self).__name__}, not a number; callbacks that read or set it need an "
             "optimizer with a number, as in SGD(lr=0.01)"
         )
 
 
-# What an optimizer takes as its learning rate.
+# The learning rates that an optimizer accepts.
 LearningRate: TypeAlias = float | LearningRateSchedule
 
 
-class _Falling(LearningRateSchedule):
-    """What falls with step / decay_steps.
+class _Decay(LearningRateSchedule):
+    """Base of schedules that decrease with step / decay_steps.
 
     Args:
-        decay_steps: Steps, above 0.
-        staircase: The quotient is rounded down.
+        initial_learning_rate: The learning rate of the first step.
+        decay_steps: Number of steps, above 0.
+        decay_rate: The decay for each decay_steps.
+        staircase: Whether step / decay_steps is rounded down.
+        name: Name of the schedule; not used.
+
+    Raises:
+        ValueError: decay_steps is not above 0.
     """
 
     def __init__(
@@ -57,12 +63,13 @@ class _Falling(LearningRateSchedule):
         self.name = name
 
     def passed(self, step: int) -> float:
+        """step / decay_steps, rounded down with staircase."""
         quotient = step / self.decay_steps
         return math.floor(quotient) if self.staircase else quotient
 
 
 @register(ROOM)
-class ExponentialDecay(_Falling):
+class ExponentialDecay(_Decay):
     """initial_learning_rate * decay_rate ** (step / decay_steps); with staircase the quotient is rounded down."""
 
     def __call__(self, step: int) -> float:
@@ -70,7 +77,7 @@ class ExponentialDecay(_Falling):
 
 
 @register(ROOM)
-class InverseTimeDecay(_Falling):
+class InverseTimeDecay(_Decay):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps); with staircase the quotient is rounded down."""
 
     def __call__(self, step: int) -> float:
@@ -79,14 +86,15 @@ class InverseTimeDecay(_Falling):
 
 @register(ROOM)
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """values[i] up to and with step boundaries[i], values[-1] after the last boundary.
+    """values[i] up to step boundaries[i], that step included; values[-1] after the last boundary.
 
     Args:
-        boundaries: Steps, ascending.
-        values: One more than boundaries.
+        boundaries: Steps in ascending order.
+        values: Learning rates, one more than boundaries.
+        name: Name of the schedule; not used.
 
     Raises:
-        ValueError: For another number of values.
+        ValueError: There is not one value more than boundaries.
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str | None = None) -> None:
@@ -107,8 +115,16 @@ class PolynomialDecay(LearningRateSchedule):
     """(initial - end) * (1 - step / decay_steps) ** power + end; `end_learning_rate` after decay_steps.
 
     Args:
-        decay_steps: Steps, above 0.
-        cycle: It starts again and takes twice, three times ... as long.
+        initial_learning_rate: The learning rate of the first step.
+        decay_steps: Number of steps of the decay, above 0.
+        end_learning_rate: The learning rate after the decay.
+        power: Exponent of the decay.
+        cycle: Whether the learning rate rises again after decay_steps. In the formula decay_steps is then multiplied by 2, then
+            by 3 and so on, so that it is never below step.
+        name: Name of the schedule; not used.
+
+    Raises:
+        ValueError: decay_steps is not above 0.
     """
 
     def __init__(
@@ -139,15 +155,20 @@ class PolynomialDecay(LearningRateSchedule):
 
 @register(ROOM)
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from initial_learning_rate down to alpha * initial_learning_rate, after an optional linear rise.
+    """Half a cosine from initial_learning_rate down to alpha * initial_learning_rate, after an optional linear warm-up.
 
     Args:
-        decay_steps: Steps of the fall, above 0.
-        alpha: The share that is left in the end.
-        warmup_target: Where the rise from initial_learning_rate ends, and the fall begins; None for no rise.
-        warmup_steps: Steps of the rise.
+        initial_learning_rate: The learning rate of the first step.
+        decay_steps: Number of steps of the decay, above 0.
+        alpha: The last learning rate, as a fraction of the highest one.
+        name: Name of the schedule; not used.
+        warmup_target: The learning rate at the end of the warm-up, where the decay begins; None for no warm-up.
+        warmup_steps: Number of steps of the warm-up.
 
-    Source: Loshchilov & Hutter 2017; the rise is that of TensorFlow 2.13.
+    Raises:
+        ValueError: decay_steps is not above 0.
+
+    Source: Loshchilov & Hutter 2017; the warm-up is that of TensorFlow 2.13.
     """
 
     def __init__(
@@ -177,11 +198,18 @@ class CosineDecay(LearningRateSchedule):
 
 @register(ROOM)
 class CosineDecayRestarts(LearningRateSchedule):
-    """Falls along half a cosine, again and again; each fall is t_mul times as long and begins m_mul times as high.
+    """Repeated decays along half a cosine.
 
     Args:
-        first_decay_steps: Steps of the first fall, above 0.
-        alpha: The share of initial_learning_rate that is left in the end of a fall.
+        initial_learning_rate: The learning rate of the first step.
+        first_decay_steps: Number of steps of the first decay, above 0.
+        t_mul: Length of each decay relative to the decay before it.
+        m_mul: Initial learning rate of each decay relative to the decay before it.
+        alpha: The learning rate at the end of a decay, as a fraction of initial_learning_rate.
+        name: Name of the schedule; not used.
+
+    Raises:
+        ValueError: first_decay_steps is not above 0.
 
     Source: Loshchilov & Hutter 2017.
     """
@@ -206,24 +234,33 @@ class CosineDecayRestarts(LearningRateSchedule):
         begin, length, restarts = 0.0, self.first_decay_steps, 0
         while step >= begin + length:
             begin, length, restarts = begin + length, length * self.t_mul, restarts + 1
-        fall = (step - begin) / length
+        passed = (step - begin) / length
         height = self.m_mul**restarts
-        return float(self.initial_learning_rate * ((1 - self.alpha) * height * _cosine(fall, 0.0) + self.alpha))
+        return float(self.initial_learning_rate * ((1 - self.alpha) * height * _cosine(passed, 0.0) + self.alpha))
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Config:
-    """{"class_name", "config"}."""
+    """The description of a schedule: {"class_name": ..., "config": ...}."""
     described: Config = configurable.serialize(learning_rate_schedule)
     return described
 
 
 def deserialize(config: Config, custom_objects: Mapping[str, Any] | None = None) -> LearningRateSchedule:
-    """The schedule that `serialize` described. Raises ValueError for an unknown class."""
+    """The schedule of a description by `serialize`.
+
+    Args:
+        config: {"class_name": ..., "config": ...}.
+        custom_objects: Classes by name.
+
+    Raises:
+        ValueError: The class is unknown.
+    """
     schedule: LearningRateSchedule = configurable.deserialize(ROOM, config, custom_objects)
     return schedule
 
 
 def _cosine(passed: float, alpha: float) -> float:
+    """Half a cosine from 1 to alpha, for `passed` from 0 to 1."""
     return (1 - alpha) * 0.5 * (1 + math.cos(math.pi * passed)) + alpha
 
 

@@ -50,19 +50,19 @@ class SGD(Optimizer):
         state = self._state
         # Sums of accumulated gradients are overwritten by the next call, so they cannot be kept.
         if momentum != 0 or bounds[0]:
-            self._settle(state)
+            self._apply_deferred(state)
             return [(_kernels.sgd_update, (params, grads, *state.slots, lr, momentum, int(self.nesterov), bounds))]
         calls = rows.calls(_kernels.sgd_update, params, grads, (), ([], lr, 0.0, 0, bounds))
-        return [*calls, (setattr, (state, "late", (list(grads), lr, bounds)))]
+        return [*calls, (setattr, (state, "deferred", (list(grads), lr, bounds)))]
 
     def skips_zeros(self) -> bool:
         return float(self.momentum) == 0
 
-    def _settle(self, state: State) -> None:
-        if state.late is not None:
-            grads, lr, bounds = state.late
+    def _apply_deferred(self, state: State) -> None:
+        if state.deferred is not None:
+            grads, lr, bounds = state.deferred
             (moments,) = state.slots
             for m in moments:
                 m.fill(0)
             _kernels.sgd_update(moments, dense(grads), [], lr, 0.0, 0, bounds)  # 0 - lr*g
-            state.late = None
+            state.deferred = None

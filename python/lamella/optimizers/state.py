@@ -13,19 +13,27 @@ from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
 
-# How a kernel reads the gradients: sums, scale, norm, norm_each, clip; cpp/table/bundles.def says what they mean. A plain tuple,
-# since each step makes one and a named one takes 3,000 instructions more.
+# How a kernel reads the gradients: sums, scale, norm, norm_each, clip. cpp/table/bundles.def explains them. A plain tuple,
+# because each step makes one, and a named tuple takes 3,000 instructions more.
 Bounds: TypeAlias = tuple[list[Array], float, float, float, float]
 
 
 @dataclass(eq=False)
 class State:
-    """shapes, dtype: of the parameters.  slots: for each of the optimizer's slots a list of arrays like the parameters.
+    """The arrays of one list of parameters.
 
-    params: what is updated; None for the state of a copy, or one that was set, until the first step shows what it is for.
-    names: of the parameters, for messages; empty where they have none.
-    sums, accumulated: the gradients that wait for a step, added up, and their number; no sums without accumulation.
-    late: gradients, lr and bounds of a step that the slots have not seen yet; the optimizer settles it before it reads them.
+    Attributes:
+        shapes: The shapes of the parameters.
+        dtype: The dtype of the parameters.
+        slots: For each of the optimizer's slots a list of arrays with the shapes of the parameters.
+        sums: The sums of the gradients that are accumulated for the next update; empty without accumulation.
+        params: The parameters. None in a state that was copied or set, until the first step with its parameters.
+        names: The names of the parameters, for messages; empty if they have none.
+        accumulated: The number of gradients in `sums`.
+        deferred: Gradients, lr and bounds of a step that is not yet applied to the slots. The optimizer applies it before it
+            reads them.
+        placeholders: Arrays that Keras saves with the slots, and that no kernel reads.
+        variables: The Variables that a user's get_updates makes, in this order.
     """
 
     shapes: list[tuple[int, ...]]
@@ -35,23 +43,23 @@ class State:
     params: list[Array] | None = None
     names: list[str] = field(default_factory=list)
     accumulated: Variable = field(default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False))
-    late: tuple[list[Array | RowsGradient], float, Bounds] | None = None
-    # What Keras saves beside the slots, and no kernel reads.
+    deferred: tuple[list[Array | RowsGradient], float, Bounds] | None = None
     placeholders: list[Array] = field(default_factory=list)
-    # What a user's get_updates makes, in this order.
     variables: list[Variable] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], slots: int, *, accumulates: bool) -> State:
-        # np.zeros leaves large arrays to the system until they are touched; zeros_like writes the zeros.
+        """A state for parameters of these shapes. All arrays are zero."""
+        # The system fills the pages of np.zeros when they are first used; zeros_like writes the zeros at once.
         like = [[np.zeros(shape, dtype) for shape in shapes] for _ in range(slots + accumulates)]
         return cls(list(shapes), dtype, like[:slots], like[-1] if accumulates else [])
 
     def fits(self, params: Sequence[Array]) -> bool:
+        """Whether the parameters have the shapes of this state."""
         return self.shapes == [p.shape for p in params]
 
     def convert(self, dtype: np.dtype[Any]) -> None:
-        """To the parameters' dtype: a state that was set may come from lists, or from a run in the other precision."""
+        """Convert the arrays to the parameters' dtype. A state that was set may come from lists or from the other precision."""
         if self.dtype != dtype:
             vars(self).update(
                 slots=[[array.astype(dtype) for array in slot] for slot in self.slots],
@@ -61,31 +69,36 @@ class State:
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        late = self.late and (dense(self.late[0]), *self.late[1:])
-        return vars(self) | {"params": None, "late": late}  # whoever copies the parameters does so on its own
+        deferred = self.deferred and (dense(self.deferred[0]), *self.deferred[1:])
+        return vars(self) | {"params": None, "deferred": deferred}  # the parameters belong to the model, which copies them
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update({"deferred" if name == "late" else name: value for name, value in state.items()})  # pickles of 0.1
         self.slots = [[owned(array) for array in slot] for slot in self.slots]
         self.sums = [owned(array) for array in self.sums]
         self.placeholders = [owned(array) for array in self.placeholders]
-        if self.late is not None:
-            self.late = [owned(array) for array in dense(self.late[0])], *self.late[1:]
+        if self.deferred is not None:
+            self.deferred = [owned(array) for array in dense(self.deferred[0])], *self.deferred[1:]
 
 
 def share(array: Array, name: str) -> Variable:
-    """A Variable over the array itself, not over a copy."""
+    """A Variable that holds the array itself, not a copy."""
     variable = Variable(0.0, name, trainable=False)
     variable.value = array
     return variable
 
 
 def shared(arrays: Sequence[Array], name: str) -> list[Variable]:
+    """A Variable for each array, named name_0:0, name_1:0 and so on; see `share`."""
     return [share(a, f"{name}_{i}:0") for i, a in enumerate(arrays)]
 
 
 def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
-    """Write `weights` into `variables`. Raises ValueError, with nothing written, if numbers or shapes differ."""
+    """Write `weights` into `variables`.
+
+    Raises:
+        ValueError: Numbers or shapes differ. Nothing is written.
+    """
     if len(weights) != len(variables):
         raise wrong_number(len(weights), len(variables))
     new = [np.asarray(w) for w in weights]
@@ -97,6 +110,7 @@ def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
 
 
 def wrong_number(given: int, wanted: int) -> ValueError:
+    """The error of Keras 2.2.5 for a list of weights of a wrong length."""
     return ValueError(
         f"Length of the specified weight list ({given}) does not match the number of weights of the optimizer ({wanted})"
     )

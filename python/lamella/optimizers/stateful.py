@@ -1,4 +1,4 @@
-"""What an optimizer remembers from step to step, for each list of parameters, and how it is saved."""
+"""The state that an optimizer keeps between steps, for each list of parameters, and how it is saved."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _NONE = State([], np.dtype(np.float64), [], [])
 
 
 class Stateful(Configurable):
-    """Several models may share one optimizer, so each list of parameters keeps its own state; `iterations` is common.
+    """Base of Optimizer. Several models may share one optimizer: each list of parameters has its own state, `iterations` is common.
 
-    A state belongs to the memory of its parameters, so views that are made anew for each step go on with it. A copy
-    (copy.copy, deepcopy, pickle, joblib) has states of its own, which wait for their parameters: a model that is copied along
-    brings its own, else the first list of the same shapes takes its state up.
+    A state belongs to the memory of its parameters, so each step may pass new views of this memory. A copy (copy.copy,
+    deepcopy, pickle, joblib) has its own states, which do not yet belong to parameters. A model that is copied with its
+    optimizer connects them. Otherwise a state gets the parameters of the first step with the same shapes.
     """
 
     slots: tuple[str, ...] = ()
@@ -37,64 +37,78 @@ class Stateful(Configurable):
     def __init__(self) -> None:
         self.iterations = Variable(np.int64(0), "iterations:0", trainable=False)
         self._states: dict[arrays.Places, State] = {}
-        self._waiting: list[State] = []  # of a copy, without parameters
-        self._given: State | None = None  # by set_weights or set_state, before there was any
-        self._params: Sequence[Array] | None = None  # a list that never changes, of whoever binds with names
+        self._waiting: list[State] = []  # states of a copy that have no parameters yet
+        self._given: State | None = None  # the state that set_weights or set_state made before there was one
+        self._params: Sequence[Array] | None = None  # the list that was bound with names; its owner never changes it
         self._state = _NONE
         self._roots: frozenset[int] = frozenset()
 
     def bind(
         self, params: Sequence[Array], names: Sequence[str] | None = None, then: Callable[[State], Call] | None = None
     ) -> State:
-        """Start a new state, all zeros, for `params`; `iterations` goes on. Raises as `step` does.
+        """Make a new state, all zeros, for `params`. `iterations` does not change.
 
-        What set_weights or set_state was given before there was a state is taken up instead.
+        If set_weights or set_state was called before there was a state, the state that it made is used instead.
 
         Args:
-            names: What messages call the parameters. Whoever gives them never changes the list, so that a step need not look at
-                its arrays.
-            then: Makes a call of the new state, of a C function, that happens with the binding: no interrupt comes between.
+            params: The parameters, as in `step`.
+            names: Names of the parameters, for messages. A caller that gives names must never change the list `params`: a step
+                with this list does not check its arrays again.
+            then: Returns for the new state a call of a C function. It is made in one commit with the binding, so that no
+                interrupt can come between them.
+
+        Returns:
+            The state.
+
+        Raises:
+            TypeError, ValueError: As in `step`; or the state from set_weights or set_state does not fit.
         """
         arrays.check_params(type(self).__name__, params, names)
         state = self._given
         if state is None:
             state = self._zeros([p.shape for p in params], params[0].dtype)
         elif not state.fits(params):
-            raise self._others(state, params, names)
+            raise self._wrong_arrays(state, params, names)
         state.names = list(names or [])
-        self._use(params, state, then=[] if then is None else [then(state)])
+        self._select(params, state, then=[] if then is None else [then(state)])
         return state
 
     @property
     def gradient_accumulation_steps(self) -> int | None:
-        """As given to the constructor: the state's arrays follow from it, so it stays."""
+        """The constructor's argument. It cannot be changed, because the arrays of the state depend on it."""
         return self._every
 
     @property
     def was_given_state(self) -> bool:
-        """Whether set_weights or set_state gave it a state that no parameters have taken up yet."""
+        """Whether set_weights or set_state made a state that is not yet bound to parameters."""
         return self._given is not None
 
     @property
     def weights(self) -> list[Variable]:
-        """The state in the order in which Keras saves it; empty before the first step, `bind` or `set_weights`."""
-        self._settle(self._state)
+        """The arrays of the state in the order in which Keras saves them; empty before the first step, `bind` or `set_weights`."""
+        self._apply_deferred(self._state)
         return self._all_listed(self._state)
 
     def state_of(self, slot: str) -> list[Array]:
-        """The arrays of one of `slots`, one for each parameter of the step."""
+        """The arrays of one of `slots`, one for each parameter."""
         return self._state.slots[self.slots.index(slot)]
 
     def get_weights(self) -> list[NDArray[np.generic]]:
-        """Copies: iterations, then slot by slot; empty before the first step, as in Keras."""
+        """Copies of `weights`: iterations, then slot by slot; empty before the first step, as in Keras."""
         return [w.numpy() for w in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ValueError, with nothing set, if numbers or shapes differ.
+        """Set the state.
 
-        Before the first step the shapes are taken from `weights`; a first step with parameters of others is refused. Keras
-        2.2.5 has no weights to set then. A list of Keras 2.3, which begins with iterations for every optimizer, is taken
-        as well.
+        Before the first step, where Keras 2.2.5 has no weights to set, the shapes of the state are those of `weights`. The first
+        step then raises ValueError if its parameters have other shapes.
+
+        Args:
+            weights: Arrays in the order of `weights`. A list of Keras 2.3, which begins with iterations for every optimizer, is
+                accepted too.
+
+        Raises:
+            ValueError: Numbers or shapes differ. Nothing is set.
         """
         counted = len(weights) > 0 and np.shape(weights[0]) == () and np.asarray(weights[0]).dtype.kind in "iu"
         if self._state is _NONE and (self.slots or not counted):
@@ -104,7 +118,7 @@ class Stateful(Configurable):
             state = self._like(weights[counted : counted + number])
         else:
             state = self._state
-        self._settle(state)
+        self._apply_deferred(state)
         listed = self._all_listed(state)
         if counted and not self.lists_iterations:
             listed = [self.iterations, *listed]
@@ -113,36 +127,41 @@ class Stateful(Configurable):
         self._assign(state, listed, weights)
 
     def get_state(self) -> dict[str, NDArray[np.generic]]:
-        """Copies of all that a bit-identical resume needs, by name: also what Keras's list of weights leaves out."""
+        """Copies of everything that a bit-identical resume needs, by name, also the arrays that are not in Keras's weights."""
         return {w.name: w.numpy() for w in self._everything(self._state, self.weights)}
 
     def set_state(self, state: Mapping[str, ArrayLike]) -> None:
-        """Raises ValueError, with nothing set, if names or shapes differ. Before the first step as `set_weights`."""
+        """Set the state that `get_state` returned. Before the first step the same as `set_weights`.
+
+        Raises:
+            ValueError: Names or shapes differ. Nothing is set.
+        """
         into = self._state
         if into is _NONE and self.slots:
             of_first = [name for name in state if name.rpartition("_")[0] == self.slots[0]]
             into = self._like([state.get(f"{self.slots[0]}_{i}:0", 0.0) for i in range(len(of_first))])
-        self._settle(into)
+        self._apply_deferred(into)
         variables = self._everything(into, self._all_listed(into))
         names = [v.name for v in variables]
         if set(names) != set(state):
             raise ValueError(f"{type(self).__name__}: expected a state of {names}, got {list(state)}")
         self._assign(into, variables, [state[name] for name in names])
 
-    def turn_to(self, params: Sequence[Array], state: State | None = None) -> None:
-        """Take up the state of these arrays, whatever list and views of their memory they come in; a new one if this is
-        the first list.
+    def select_state(self, params: Sequence[Array], state: State | None = None) -> None:
+        """Make the state of these arrays the current one, to which `weights`, get_state and set_state refer.
 
-        That state is then the one that `weights`, get_state and set_state mean.
+        The arrays may be new views of the same memory. For the first list of arrays a new state is made.
 
         Args:
-            state: The one that `bind` returned for them, or its copy.
+            params: The parameters.
+            state: Their state, which `bind` returned, or its copy. None to find it.
 
         Raises:
-            ValueError: Which names the array at fault, for arrays that no state belongs to.
+            TypeError, ValueError: An array cannot be updated in place, or no state belongs to the arrays. The message names the
+                array at fault.
         """
-        held = self._state.params
-        if held is not None and state in (None, self._state) and len(params) == len(held) and all(map(is_, params, held)):
+        bound = self._state.params
+        if bound is not None and state in (None, self._state) and len(params) == len(bound) and all(map(is_, params, bound)):
             self._params = params if self._state.names else None
             return
         who = type(self).__name__
@@ -162,19 +181,19 @@ class Stateful(Configurable):
                 arrays.check_params(who, params)
                 if fitting:
                     raise ValueError(
-                        f"{who}: {len(fitting)} states of this copy fit these {len(params)} arrays, and nothing tells which "
+                        f"{who}: {len(fitting)} states of this copy fit these {len(params)} arrays, and it is unknown which "
                         "is theirs; copy an optimizer of several lists of parameters with its models, or make one for each"
                     )
-                raise self._others(self._state, params)
+                raise self._wrong_arrays(self._state, params)
             (state,) = fitting
         if state.params is None:
             arrays.check_params(who, params)
-        self._use(params, state, places)
+        self._select(params, state, places)
 
-    def _use(
+    def _select(
         self, params: Sequence[Array], state: State, places: arrays.Places | None = None, then: Sequence[Call] = ()
     ) -> None:
-        """Turn to `params` and `state` in one piece: an interrupt must not pair arrays with the state of others."""
+        """Select `params` and `state` in one commit, so that no interrupt can combine arrays with the state of others."""
         state.convert(params[0].dtype)
         used = {
             "_params": params if state.names else None,
@@ -198,58 +217,61 @@ class Stateful(Configurable):
             vars(self).update(_given=state, _state=state)
 
     def _zeros(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> State:
+        """The initial state for parameters of these shapes."""
         return State.zeros(shapes, dtype, len(self.slots), accumulates=(self._every or 1) > 1)
 
     def _like(self, weights: Sequence[ArrayLike]) -> State:
-        """Zeros for parameters of these shapes; float64 where that is not known, see State.convert."""
+        """Zeros for parameters of the shapes of `weights`. float64 unless all are float32; see State.convert."""
         dtypes = {np.asarray(w).dtype for w in weights}
         single = dtypes == {np.dtype(np.float32)}
         return self._zeros([np.shape(w) for w in weights], np.dtype(np.float32 if single else np.float64))
 
     def _count(self, weights: int) -> int | None:
-        """Of how many parameters a list of so many weights is, iterations left out; None if of no number."""
+        """The number of parameters to which a list of so many weights belongs, or None if there is no such number.
+
+        Args:
+            weights: The number of weights, without iterations.
+        """
         accumulates = (self._every or 1) > 1
         each = len(self._listed(self._zeros([()], np.dtype(np.float64)))) - self.lists_iterations + accumulates
         number, rest = divmod(weights - accumulates, each) if each else (0, 1)
         return number if number > 0 and not rest else None
 
-    def _others(self, state: State, params: Sequence[Array], names: Sequence[str] | None = None) -> ValueError:
-        """What is wrong with `params`, which are not those of `state`."""
+    def _wrong_arrays(self, state: State, params: Sequence[Array], names: Sequence[str] | None = None) -> ValueError:
+        """The error for parameters that are not those of `state`."""
         who = f"{type(self).__name__}: the state belongs to the arrays given first"
         if len(params) != len(state.shapes):
             return ValueError(f"{who}, which were {len(state.shapes)}, got {len(params)}")
         for i, (shape, p) in enumerate(zip(state.shapes, params)):
             if p.shape != shape:
                 return ValueError(f"{who}: expected {arrays.called(names, i)} of shape {shape}, got {p.shape}")
-        held = arrays.places(state.params) if state.params else ()
-        i = next((i for i, (a, b) in enumerate(zip(held, arrays.places(params))) if a != b), 0)
+        bound = arrays.places(state.params) if state.params else ()
+        i = next((i for i, (a, b) in enumerate(zip(bound, arrays.places(params))) if a != b), 0)
         return ValueError(
-            f"{who}, and {arrays.called(names, i)} is another; step on those arrays or on views of them. For other arrays "
-            "make another optimizer; set_state(get_state()) hands the state on"
+            f"{who}, and {arrays.called(names, i)} is another array; step on those arrays or on views of them. For other arrays "
+            "make another optimizer; set_state(get_state()) copies the state to it"
         )
 
-    def _settle(self, state: State) -> None:
-        """Bring slots up to date whose share of a step was put off."""
+    def _apply_deferred(self, state: State) -> None:
+        """Apply the deferred part of a step to the slots, if any."""
 
     def _listed(self, state: State) -> list[Variable]:
-        """What Keras saves, in its order."""
+        """The arrays that Keras saves, in its order."""
         listed = [self.iterations] if self.lists_iterations else []
         for name, slot in zip(self.slots, state.slots):
             listed += shared(slot, name)
         return listed
 
     def _all_listed(self, state: State) -> list[Variable]:
-        """As `_listed`, and what accumulation adds; nothing where there is no state."""
+        """The arrays of `_listed` and those of gradient accumulation; none if there is no state."""
         if state is _NONE:
             return []
         sums = [state.accumulated, *shared(state.sums, "gradient_sums")] if state.sums else []
         return self._listed(state) + sums
 
     def _everything(self, state: State, listed: list[Variable]) -> list[Variable]:
-        """`listed` and what Keras's list leaves out, each once."""
+        """`listed`, and iterations if it is not in Keras's list."""
         return listed if self.lists_iterations and state is not _NONE else [self.iterations, *listed]
-
-    # Copies ----------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         waiting = [*{id(state): state for state in (*self._states.values(), *self._waiting)}.values()]
@@ -267,5 +289,5 @@ class Stateful(Configurable):
             self._state = _NONE
 
     def __copy__(self: S) -> S:
-        """Independent: two optimizers cannot share a state and step on their own."""
+        """An independent copy, because two optimizers cannot share a state."""
         return copy.deepcopy(self)

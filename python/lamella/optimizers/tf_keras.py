@@ -1,6 +1,6 @@
 """The optimizers of tf.keras: the same rules with that API's arguments and defaults.
 
-Their configs are those of the classes of Keras 2.2.5 that they derive from, so files that hold them load without tf.keras's names.
+Their configs are those of the classes of Keras 2.2.5 that they derive from, so files with them load without the names of tf.keras.
 
 Source: tf.keras of TensorFlow 2.0 to 2.10 (`tf.keras.optimizers.legacy` later).
 """
@@ -25,10 +25,11 @@ T = TypeVar("T", bound="_Named")
 
 
 class _Named(Optimizer):
-    """What the classes share: a name, and configs of the class of Keras 2.2.5."""
+    """Base of the classes: a name, and the config of the class of Keras 2.2.5."""
 
     rule: ClassVar[type[Optimizer]]
-    # Keywords and their names in the class of Keras 2.2.5. Here clipnorm is for each gradient, global_clipnorm for all together.
+    # Keywords and their names in the class of Keras 2.2.5. In tf.keras clipnorm bounds the norm of each gradient, and
+    # global_clipnorm the norm of all gradients together.
     keywords: ClassVar[Mapping[str, str]] = {
         "lr": "lr",
         "decay": "decay",
@@ -43,8 +44,12 @@ class _Named(Optimizer):
     def translated(cls, learning_rate: LearningRate, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The keyword arguments of the class of Keras 2.2.5.
 
+        Args:
+            learning_rate: The learning rate.
+            kwargs: The other keyword arguments of tf.keras.
+
         Raises:
-            TypeError: For a keyword that is none of `keywords`.
+            TypeError: A keyword is not in `keywords`.
         """
         for name in kwargs:
             if name not in cls.keywords:
@@ -59,11 +64,11 @@ class _Named(Optimizer):
 
     @classmethod
     def from_config(cls: type[T], config: Config) -> T:
-        """From the config of this class or of that of Keras 2.2.5."""
+        """An optimizer from a config of this class, or of the class of Keras 2.2.5."""
         if "learning_rate" in config:
             return cls(**config)
-        back = {inner: outer for outer, inner in cls.keywords.items()}
-        return cls(**{back.get(name, name): value for name, value in config.items()})
+        inverse = {inner: outer for outer, inner in cls.keywords.items()}
+        return cls(**{inverse.get(name, name): value for name, value in config.items()})
 
 
 class SGD(_Named, _SGD):
@@ -87,7 +92,7 @@ class RMSprop(_Named, _RMSprop):
     """See lamella.optimizers.RMSprop.
 
     Raises:
-        ValueError: For a momentum, and for centered=True, for which there is no kernel.
+        ValueError: momentum is not 0, or centered is True. There are no kernels for them.
     """
 
     rule = _RMSprop
@@ -112,7 +117,7 @@ class RMSprop(_Named, _RMSprop):
 
 
 class Adagrad(_Named, _Adagrad):
-    """See lamella.optimizers.Adagrad: here with a learning rate of 0.001 and accumulators that begin with 0.1."""
+    """See lamella.optimizers.Adagrad. Here lr is 0.001, and the initial accumulators are 0.1."""
 
     rule = _Adagrad
 
@@ -133,7 +138,7 @@ class Adagrad(_Named, _Adagrad):
 
 
 class Adadelta(_Named, _Adadelta):
-    """See lamella.optimizers.Adadelta: here with a learning rate of 0.001."""
+    """See lamella.optimizers.Adadelta. Here lr is 0.001."""
 
     rule = _Adadelta
 
@@ -170,7 +175,7 @@ class Adam(_Named, _Adam):
 
 
 class Adamax(_Named, _Adamax):
-    """See lamella.optimizers.Adamax: here with a learning rate of 0.001."""
+    """See lamella.optimizers.Adamax. Here lr is 0.001."""
 
     rule = _Adamax
 
@@ -188,7 +193,7 @@ class Adamax(_Named, _Adamax):
 
 
 class Nadam(_Named, _Nadam):
-    """See lamella.optimizers.Nadam: here with a learning rate of 0.001."""
+    """See lamella.optimizers.Nadam. Here lr is 0.001."""
 
     rule = _Nadam
     keywords: ClassVar[Mapping[str, str]] = {**_Named.keywords, "decay": "schedule_decay"}
@@ -206,7 +211,7 @@ class Nadam(_Named, _Nadam):
         self.name = name
 
 
-# By their names in any case, for compile("adagrad").
+# The classes by name in lower case, for compile("adagrad").
 BY_NAME: dict[str, type[Optimizer]] = {
     kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)
 }

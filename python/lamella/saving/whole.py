@@ -44,7 +44,7 @@ def contents_of(model: SavedModel, *, include_optimizer: bool) -> Contents:
         if steps is not None:
             steps.bind_given()
         if steps is not None and steps.bound:
-            steps.turn_optimizer()
+            steps.select_optimizer_state()
             names = [w.name for w in optimizer.weights]
             contents.optimizer_weights = weights.named(list(zip(names, optimizer.get_weights())))
             contents.state["trained"] = weights.places(model.layers, steps.variables)

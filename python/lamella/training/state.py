@@ -19,7 +19,7 @@ def get_state(steps: Steps, *, within_epoch: bool) -> dict[str, Any]:
     metrics = _metrics(steps)
     optimizer = steps.optimizer
     steps.bind_given()
-    steps.turn_optimizer()
+    steps.select_optimizer_state()
     return {
         "weights": steps.model.get_weights(),
         "optimizer": {
@@ -57,7 +57,7 @@ def set_state(steps: Steps, state: Mapping[str, Any]) -> None:
         raise ValueError(f"the state has {len(gathered)} stateful metrics, but the model has {len(metrics)}")
     if of_optimizer["weights"]:
         steps.bind_optimizer()
-        steps.turn_optimizer()
+        steps.select_optimizer_state()
         optimizer.set_weights(of_optimizer["weights"])
     numbers = _numbers(optimizer)
     for name, value in of_optimizer["numbers"].items():

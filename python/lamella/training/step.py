@@ -184,10 +184,10 @@ class Steps(PickledByName):
         if self._state is None and self.optimizer.was_given_state:
             self.bind_optimizer()
 
-    def turn_optimizer(self) -> None:
+    def select_optimizer_state(self) -> None:
         """Give the optimizer its state for these weights, if it has one: it may have trained another model since."""
         if self._state is not None:
-            self.optimizer.turn_to(self._params, self._state)
+            self.optimizer.select_state(self._params, self._state)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
@@ -196,7 +196,7 @@ class Steps(PickledByName):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.collect(self.variables)
-        self.turn_optimizer()
+        self.select_optimizer_state()
 
     def test(
         self,
