@@ -21,7 +21,6 @@ class EarlyStopping(Monitor):
           best epoch of the run counts.
         - Each fit starts with a fresh state.
         - `best_epoch` exists.
-        - `min_delta` keeps its sign; Keras negates it where smaller values are better.
         - With mode="auto", a metric object that declares its direction decides.
 
     Args:
@@ -39,7 +38,9 @@ class EarlyStopping(Monitor):
         best_weights: Its weights with restore_best_weights, else None.
         wait: Number of epochs since the last improvement.
         stopped_epoch: The epoch that stopped training; 0 if none did.
-        monitor_op: np.greater or np.less, by the direction.
+        monitor_op: np.greater or np.less, by the direction, or what a script set. An epoch improves if
+            monitor_op(value - min_delta, best).
+        min_delta: The argument, negated where smaller values are better.
 
     Source: Keras 2.2.5.
     """
@@ -66,6 +67,7 @@ class EarlyStopping(Monitor):
         self.mode = checked_mode(mode, "EarlyStopping")
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
+        self._min_delta_sign = 1
         self._start()
 
     def _start(self) -> None:
@@ -73,7 +75,14 @@ class EarlyStopping(Monitor):
         self.stopped_epoch = 0
         self.best_epoch: int | None = None
         self.best_weights: list[Any] | None = None
-        self._sign = 1.0 if direction_of(self, self.monitor, self.mode) == "max" else -1.0
+        direction = direction_of(self, self.monitor, self.mode)
+        # Only fit knows the metric objects, which may turn the direction that the constructor found. An own monitor_op leaves
+        # min_delta as it is, as in Keras.
+        sign = 1 if direction == "max" else -1
+        if sign != self._min_delta_sign:
+            self.min_delta = -self.min_delta
+            self._min_delta_sign = sign
+        self._sign = self._sign_by(direction)
         self.best: float = -self._sign * np.inf if self.baseline is None else self.baseline
         self._beaten = False
         self._best_seen = -np.inf
@@ -92,7 +101,7 @@ class EarlyStopping(Monitor):
         if current is None:
             return
         score = self._sign * current
-        if score - self.min_delta > self._sign * self.best:
+        if self.monitor_op(current - self.min_delta, self.best):
             self.best = current
             self.wait = 0
             self._beaten = True

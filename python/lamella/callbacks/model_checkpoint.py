@@ -71,7 +71,7 @@ class ModelCheckpoint(Monitor):
         direction = direction_of(self, self.monitor, self.mode)
         if self.mode == "auto" and not declared_direction(self, self.monitor) and self.monitor.startswith("fmeasure"):
             direction = "max"
-        self._sign = 1.0 if direction == "max" else -1.0
+        self._sign = self._sign_by(direction)
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self._find_sign()
@@ -102,7 +102,7 @@ class ModelCheckpoint(Monitor):
         if current is None:
             text = f"Can save best model only with {self.monitor} available, skipping."
             warn(text, RuntimeWarning)
-        elif self._sign * current > self._sign * self.best:
+        elif self.monitor_op(current, self.best):
             self._say(
                 f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:.5f} to {current:.5f}, "
                 f"saving model to {filepath}"

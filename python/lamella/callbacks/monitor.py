@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -13,15 +14,41 @@ from lamella.core.warn import warn
 Direction = Literal["min", "max"]
 
 
+# Whether the first value is better than the second one.
+Better = Callable[[Any, Any], Any]
+
+
 class Monitor(Callback):
     """A callback that compares a monitored value with its best one."""
 
     _sign: float  # larger is better once multiplied by it
+    _given_op: Better | None = None
 
     @property
-    def monitor_op(self) -> np.ufunc:
-        """np.greater if larger values are better, otherwise np.less. Source: Keras 2.2.5."""
+    def monitor_op(self) -> Better:
+        """How values are compared; np.less or np.greater by the direction. A script may set it.
+
+        Raises:
+            TypeError: It is set to something that cannot be called.
+
+        Source: Keras 2.2.5.
+        """
+        return self._given_op or self._op_by_direction()
+
+    @monitor_op.setter
+    def monitor_op(self, op: Better) -> None:
+        if not callable(op):
+            raise TypeError(f"{type(self).__name__}: expected a function of two values as monitor_op, got {op!r}")
+        self._given_op = op
+
+    def _op_by_direction(self) -> Better:
         return np.greater if self._sign > 0 else np.less
+
+    def _sign_by(self, direction: Direction) -> float:
+        """1 where larger values are better, otherwise -1: by monitor_op if a script set it, otherwise by the direction."""
+        if self._given_op is None:
+            return 1.0 if direction == "max" else -1.0
+        return -1.0 if self._given_op(0.0, np.inf) else 1.0
 
 
 def checked_mode(mode: str, who: str) -> str:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.monitor import checked_mode, direction_of, monitored
+from lamella.callbacks.monitor import Better, Monitor, checked_mode, direction_of, monitored
 from lamella.core.warn import warn
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(Monitor):
     """Sets lr = max(lr * factor, min_lr) after `patience` epochs (at least one) without improvement.
 
     An epoch improves if value < best - min_delta (min) or value > best + min_delta (max). After a reduction, the next
@@ -35,6 +34,7 @@ class ReduceLROnPlateau(Callback):
         best: The best value so far.
         wait: Number of epochs since the last improvement or reduction.
         cooldown_counter: Number of epochs that are left of the cooldown.
+        monitor_op: Whether a value is better than the best one by more than min_delta, or what a script set instead.
 
     Raises:
         ValueError: factor is 1 or more.
@@ -74,8 +74,7 @@ class ReduceLROnPlateau(Callback):
         self._reset()
 
     def _reset(self) -> None:
-        # Larger is better once multiplied by the sign.
-        self._sign = 1.0 if direction_of(self, self.monitor, self.mode) == "max" else -1.0
+        self._sign = self._sign_by(direction_of(self, self.monitor, self.mode))
         self.best: float = -self._sign * np.inf
         self.wait = 0
         self.cooldown_counter = 0
@@ -105,9 +104,11 @@ class ReduceLROnPlateau(Callback):
                 self.cooldown_counter = self.cooldown
                 self.wait = 0
 
-    def monitor_op(self, value: float, best: float) -> bool:
-        """Whether `value` is better than `best` by more than min_delta. Source: Keras 2.2.5."""
-        return bool(self._sign * value > self._sign * best + self.min_delta)
+    def _op_by_direction(self) -> Better:
+        """Better by more than min_delta. Source: Keras 2.2.5."""
+        if self._sign > 0:
+            return lambda value, best: value > best + self.min_delta
+        return lambda value, best: value < best - self.min_delta
 
     def in_cooldown(self) -> bool:
         """Whether a reduction was made less than `cooldown` epochs ago."""
