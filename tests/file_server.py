@@ -1,4 +1,4 @@
-"""A web server of the test's own, for what is downloaded."""
+"""A web server for tests of downloads."""
 
 import functools
 import http.server
@@ -22,7 +22,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder, handler=Handler):
-    """A server of the folder's files, with `folder`, `url` and `asked`; it ends with the block."""
+    """A server of the folder's files, with the attributes `folder`, `url` and `asked`. It stops at the end of the block."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder))) as server:
         server.folder, server.url, server.asked = folder, f"http://127.0.0.1:{server.server_port}", []
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

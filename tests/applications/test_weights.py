@@ -74,7 +74,7 @@ def test_weights_without_a_published_hash_warn(server, cache):
     path = "fchollet/deep-learning-models/releases/download/v0.6/mobilenet_2_5_128_tf_no_top.h5"
     wanted = filled(mobilenet.MobileNet(alpha=0.25, include_top=False, weights=None))
     publish(server, path, wanted)
-    with pytest.warns(UserWarning, match="nothing says what .*mobilenet_2_5_128_tf_no_top.h5 should hold") as given:
+    with pytest.warns(UserWarning, match="the download from .*mobilenet_2_5_128_tf_no_top.h5 is not checked") as given:
         model = mobilenet.MobileNet(alpha=0.25, include_top=False, input_shape=(128, 128, 3))
     assert [warning.filename for warning in given] == [__file__]
     same_weights(model, wanted)

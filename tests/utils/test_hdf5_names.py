@@ -64,7 +64,7 @@ def test_a_file_a_group_and_a_dict_hold_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("value", ["path", {}])
-def test_what_may_be_an_h5dict(value):
+def test_supported_types_of_h5dict(value):
     assert H5Dict.is_supported_type(value)
 
 
@@ -93,7 +93,7 @@ def test_what_h5dict_refuses(tmp_path):
     assert d["a"] == 1
 
 
-def test_a_long_list_of_names_is_cut_and_joined(tmp_path):
+def test_a_long_list_of_names_is_split_and_joined(tmp_path):
     names = [f"{i:0600}" for i in range(300)]
     assert HDF5_OBJECT_HEADER_LIMIT == 64512
     with H5Dict(tmp_path / "f.h5", "w") as d:
@@ -107,7 +107,7 @@ def test_a_long_list_of_names_is_cut_and_joined(tmp_path):
         assert saving.load_attributes_from_hdf5_group(d.data, "short") == ["a", "b"]
 
 
-def test_hdf5_goes_through_a_stream(tmp_path):
+def test_hdf5_is_written_to_a_stream_and_read(tmp_path):
     def write(file):
         file["x"] = np.arange(3)
         return "written"
@@ -127,7 +127,7 @@ def model():
     return Sequential([Dense(4, input_shape=(3,), name="a"), Dropout(0.5, name="b"), Dense(2, name="c")])
 
 
-def test_weights_of_layers_go_into_a_group_and_back(tmp_path):
+def test_weights_of_layers_are_written_to_a_group_and_read(tmp_path):
     first, second, third = model(), model(), model()
     with h5py.File(tmp_path / "w.h5", "w") as file:
         saving.save_weights_to_hdf5_group(file, first.layers)
@@ -149,7 +149,7 @@ def test_weights_of_layers_go_into_a_group_and_back(tmp_path):
     second.load_weights(tmp_path / "w.h5")
 
 
-def test_a_model_goes_through_a_pickled_state():
+def test_a_model_is_restored_from_a_pickled_state():
     first = model()
     first.compile("adam", "mse")
     first.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)

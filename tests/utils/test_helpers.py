@@ -1,4 +1,4 @@
-"""The helpers that keras.utils has beside data: against plain NumPy, and Keras's texts."""
+"""The functions of keras.utils that are not about data: compared with plain NumPy, and Keras's messages."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from lamella.utils.test_utils import get_test_data, layer_test
 
 
 def test_every_listed_name_is_there():
-    # Not by parametrize: what dir gives grows as modules load, so processes of one run would collect other tests.
+    # Not by parametrize: dir has more names after modules load, so the processes of one run would collect different tests.
     names = [name for name in dir(utils) if not name.startswith("_")]
     assert {"get_file", "to_categorical", "np_utils"} <= set(names)
     for name in names:
@@ -35,10 +35,10 @@ def test_normalize(axis, order):
     )
     np.testing.assert_allclose(norms[norms != 0], 1)
     np.testing.assert_allclose(y * np.expand_dims(np.linalg.norm(x, order, axis), axis), x)
-    np.testing.assert_allclose(utils.normalize([3.0, 4.0]), [[0.6, 0.8]])  # of one axis Keras makes two
+    np.testing.assert_allclose(utils.normalize([3.0, 4.0]), [[0.6, 0.8]])  # Keras returns two axes for one
 
 
-def test_to_categorical_of_a_tables_columns():
+def test_to_categorical_of_columns_of_tables():
     wanted = np.eye(3, dtype="f4")[[0, 2]]
     for column in (["0", "2"], np.array([0, 2], object), np.array([b"0", b"2"]), np.array([[0.0], [2.0]], object)):
         np.testing.assert_array_equal(utils.to_categorical(column), wanted)
@@ -82,7 +82,7 @@ def test_keras_objects_by_name():
 
 
 def windows(length, size, padding, stride, dilation):
-    """Starts of all windows over a padded line, counted one by one."""
+    """The number of windows over a padded line, by counting their starts."""
     reach = (size - 1) * dilation + 1
     before = {"valid": 0, "full": reach - 1, "causal": reach - 1, "same": (reach - 1) // 2}[padding]
     after = {"valid": 0, "full": reach - 1, "causal": 0, "same": reach // 2}[padding]
@@ -97,7 +97,7 @@ def test_convolution_lengths(padding):
                 for dilation in (1, 2):
                     wanted = windows(length, size, padding, stride, dilation)
                     assert conv_utils.conv_output_length(length, size, padding, stride, dilation) == wanted
-            if padding != "causal" and (size % 2 or padding != "same"):  # the one length that gives it
+            if padding != "causal" and (size % 2 or padding != "same"):  # only one input length gives this output length
                 out = conv_utils.conv_output_length(length, size, padding, 1)
                 assert conv_utils.conv_input_length(out, size, padding, 1) == length
     assert conv_utils.conv_output_length(None, 3, padding, 1) is None
@@ -140,7 +140,7 @@ def test_source_inputs_of_a_graph_with_many_paths():
     assert utils.get_source_inputs(x) == [a]
 
 
-def test_overwriting_is_asked_for(monkeypatch, capsys):
+def test_the_user_is_asked_before_overwriting(monkeypatch, capsys):
     answers = iter(["what", "Y", "n"])
     asked = []
     monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or next(answers))
@@ -149,7 +149,7 @@ def test_overwriting_is_asked_for(monkeypatch, capsys):
     assert asked[0] == "[WARNING] f.h5 already exists - overwrite? [y/n]" and asked[1].startswith('Enter "y"')
 
 
-def test_data_to_test_with():
+def test_get_test_data():
     (x, y), (x_test, y_test) = get_test_data(400, 100, (3,), num_classes=4)
     assert x.shape == (400, 3) and x_test.shape == (100, 3) and x.dtype == np.float32
     assert sorted(set(y)) == [0, 1, 2, 3] == sorted(set(y_test))
@@ -189,7 +189,7 @@ def test_layers_that_fail_the_layer_test():
     np.testing.assert_array_equal(layer_test(Scale, {"factor": 3}, input_data=x, expected_output=3 * x), 3 * x)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         layer_test(Scale, {"factor": 3}, input_data=x, expected_output=2 * x)
-    with pytest.raises(AssertionError, match=r"compute_output_shape said \(2, 7\), the output has shape \(2, 3\)"):
+    with pytest.raises(AssertionError, match=r"compute_output_shape returned \(2, 7\), but the output has shape \(2, 3\)"):
         layer_test(Lying, input_data=x)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         layer_test(Forgetful, {"factor": 3}, input_data=x)

@@ -1,4 +1,4 @@
-"""keras.legacy.interfaces: decorators with which layers and optimizers copied out of Keras translate Keras-1 arguments."""
+"""keras.legacy.interfaces: decorators for copies of Keras's layers and optimizers that translate arguments of Keras 1."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from lamella.utils import legacy_interfaces as interfaces
 
 
 def called(decorator, *args, **kwargs):
-    """What reaches a constructor under the decorator."""
+    """The arguments that a constructor with the decorator receives."""
 
     class Mine:
         @decorator
@@ -55,7 +55,7 @@ def test_new_arguments_pass_without_a_warning(recwarn):
     assert not recwarn
 
 
-def test_orders_of_old_calls(recwarn):
+def test_old_orders_of_arguments(recwarn):
     assert called(interfaces.legacy_add_weight_support, (3, 4), "kernel", trainable=False) == (
         (),
         {"trainable": False, "shape": (3, 4), "name": "kernel"},
@@ -81,6 +81,6 @@ def test_orders_of_old_calls(recwarn):
         ("get_updates", (1, 2, 3, 4), {}, TypeError, "received more arguments than expected"),
     ],
 )  # fmt: skip
-def test_calls_that_are_refused(name, args, kwargs, error, message):
+def test_wrong_calls_raise(name, args, kwargs, error, message):
     with pytest.raises(error, match=message):
         called(getattr(interfaces, f"legacy_{name}_support"), *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Functions for loops of people's own: keras.engine.training_utils, and the pools of keras.utils.data_utils."""
+"""Functions for custom training loops: keras.engine.training_utils, and the pools of keras.utils.data_utils."""
 
 import itertools
 
@@ -45,7 +45,7 @@ def test_kinds_of_data():
     assert list(itertools.islice(training_utils.iter_sequence_infinite(squares), 7)) == [0, 1, 4, 0, 1, 4, 0]
 
 
-def test_epochs_that_are_validated():
+def test_should_run_validation():
     assert [training_utils.should_run_validation(2, epoch) for epoch in range(4)] == [False, True, False, True]
     assert [training_utils.should_run_validation([1, 4], epoch) for epoch in range(4)] == [True, False, False, True]
     with pytest.raises(ValueError, match="can not be less than 1"):

@@ -1,4 +1,4 @@
-"""multi_gpu_model: the model itself, as one machine's CPU is all there is."""
+"""multi_gpu_model returns the model itself, because lamella uses only the CPU."""
 
 import warnings
 

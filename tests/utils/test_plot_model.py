@@ -1,4 +1,4 @@
-"""model_to_dot and plot_model: Keras's nodes, labels and edges; and what they say where a program is missing."""
+"""model_to_dot and plot_model: Keras's nodes, labels and edges, and the errors if a program is missing."""
 
 import importlib
 import shutil
@@ -15,7 +15,7 @@ from lamella.utils import vis_utils
 
 @pytest.fixture
 def pydot(monkeypatch):
-    """pydot, without asking for Graphviz: a graph is made of Python alone."""
+    """pydot without calls of Graphviz, which graphs do not need."""
     module = pytest.importorskip("pydot")
     monkeypatch.setattr(module.Dot, "create", lambda self, *arguments, **keywords: b"")
     return module
@@ -26,7 +26,7 @@ def unquoted(text):
 
 
 def nodes(dot):
-    """Labels by name, without the node that holds defaults, of a graph and its frames."""
+    """The labels, by name, of the nodes of a graph and its frames, without the node for defaults."""
     found = {node.get_name(): unquoted(node.get("label")) for node in dot.get_nodes() if node.get_name() != "node"}
     for frame in dot.get_subgraphs():
         found |= nodes(frame)
@@ -34,7 +34,7 @@ def nodes(dot):
 
 
 def edges(dot):
-    """(from, to) by labels up to the colon, sorted."""
+    """The edges (from, to), sorted. A node is named by its label up to the colon."""
     labels = nodes(dot)
 
     def listed(graph):
@@ -137,7 +137,7 @@ def test_wrapped_layers_and_models(pydot):
     )
 
 
-def test_models_in_a_row_and_in_each_other(pydot):
+def test_consecutive_and_nested_models(pydot):
     core = Sequential([Dense(4, input_shape=(4,), name="core")], name="deep")
     outer = Sequential([core], name="outer")
     wrapped = TimeDistributed(outer, name="wrapper")

@@ -1,4 +1,4 @@
-"""Helpers that scripts import from Keras's modules: what 2.2.5 returns, by hand."""
+"""Small functions that scripts import from Keras's modules, compared with results of 2.2.5 that are written out."""
 
 import hashlib
 
@@ -88,7 +88,7 @@ def test_hash_of_a_file(tmp_path, algorithm):
         data_utils._hash_file(str(path), "crc")
 
 
-def test_fans_of_theanos_kernels():
+def test_fans_of_theano_kernels():
     assert initializers._compute_fans((3, 5, 7, 11)) == (105, 165)
     assert initializers._compute_fans((11, 7, 3, 5), "channels_first") == (105, 165)
     assert initializers._compute_fans((4, 9), "channels_first") == (4, 9)
@@ -96,7 +96,7 @@ def test_fans_of_theanos_kernels():
         initializers._compute_fans((1, 2), "tf")
 
 
-def test_kernels_are_turned_in_place():
+def test_kernels_are_rotated_in_place():
     model = Sequential([Conv2D(2, (2, 3), input_shape=(5, 5, 1)), Flatten(), Dense(2)])
     before = model.get_weights()
     layer_utils.convert_all_kernels_in_model(model)
@@ -127,7 +127,7 @@ def test_a_dense_layer_after_maps_of_another_format(target):
         layer_utils.convert_dense_weights_data_format(new.layers[-1], (2, 3, 3), "tf")
 
 
-def test_sessions_are_refused_and_scopes_do_nothing():
+def test_sessions_raise_and_scopes_do_nothing():
     for call in (K.get_session, lambda: K.set_session(None)):
         with pytest.raises(RuntimeError, match="lamella has no session"):
             call()

@@ -18,7 +18,7 @@ from lamella.core.pool import in_pool
 from lamella.core.warn import warn
 from lamella.data.batches import Batches
 from lamella.training.objective import Objective
-from lamella.training.options import FitOptions
+from lamella.training.options import FitOptions, validates_after
 from lamella.training.step import Steps
 
 
@@ -35,10 +35,7 @@ class Fit:
 
     def validates(self, epoch: int) -> bool:
         """Whether validation follows this epoch."""
-        if self.validation is None:
-            return False
-        frequency = self.options.validation_freq
-        return (epoch + 1) in frequency if isinstance(frequency, Collection) else (epoch + 1) % frequency == 0
+        return self.validation is not None and validates_after(self.options.validation_freq, epoch)
 
     def validations_before(self, epoch: int) -> int:
         """Number of epochs before this one, counted from 0, that are followed by validation: passes of a validation Sequence."""

@@ -267,6 +267,11 @@ def _refuse_timeout(timeout: float | None) -> None:
         raise ValueError(f"timeout={timeout!r} is only for a generator or Sequence: with arrays there is nothing to wait for")
 
 
+def validates_after(frequency: int | Collection[int], epoch: int) -> bool:
+    """Whether validation follows an epoch, which is counted from 0. `frequency` is a checked validation_freq."""
+    return (epoch + 1) in frequency if isinstance(frequency, Collection) else (epoch + 1) % frequency == 0
+
+
 def _check_frequency(frequency: object) -> None:
     if isinstance(frequency, (str, bool)) or not (_is_integer(frequency) or isinstance(frequency, Collection)):
         raise TypeError(f"expected validation_freq to be an integer or a list of epochs, got {frequency!r}")

@@ -1,4 +1,4 @@
-"""Utilities of the Keras API, in modules of the names that Keras 2.2.5 gave them. Each loads with its first use."""
+"""Utilities of the Keras API, in modules with the names of Keras 2.2.5. Each module loads with its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives from strangers, unpacked: files and directories only, nothing outside the target, sizes within bounds."""
+"""Unpacks archives from unknown sources: only files and directories, nothing outside the directory, limited sizes."""
 
 from __future__ import annotations
 
@@ -15,28 +15,34 @@ from lamella.core.files import with_staging
 from lamella.utils import tar_stream
 from lamella.utils.tar_stream import Member
 
-# Text and images shrink up to some 20 times; what grows more than 200 times, and beyond 64 MiB, is a bomb.
+# Bytes, and a ratio. Text and images compress about 20 times at most. An archive that expands more than 200 times, and to
+# more than 64 MiB, is refused as a bomb.
 _FLOOR, _RATIO = 64 << 20, 200
 _CHUNK = 1 << 20
-# An empty file or a directory costs the disk something, too: a block, on most.
+# Bytes. An empty file or a directory also needs disk space: one block on most file systems.
 _ENTRY = 4096
-# Directories inside each other, and bytes of a name: Linux takes 255 for a part and 4096 for a path.
+# Limits of the depth of directories and of the bytes of a name. Linux allows 255 bytes in a part and 4096 in a path.
 _DEEPEST, _LONGEST = 64, 2048
 
 
 def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
-    """Put what `archive` holds into `directory`; False if it is of none of the formats.
+    """Unpack an archive into a directory.
 
-    Everything is unpacked beside first, and put in place when it is known to fit: an archive that is refused has changed nothing.
-    What a killed process left of such work in `directory` is removed.
+    Everything is first unpacked into a staging directory, and moved into place after all checks: a refused archive changes
+    nothing. Staging directories that a killed process left in `directory` are removed.
 
     Args:
-        formats: Of "tar" (also gzip, bzip2, xz) and "zip".
+        archive: Path of the archive.
+        directory: Path of the directory, which exists.
+        formats: The accepted formats: "tar" (also compressed by gzip, bzip2 or xz), "zip", or both.
+
+    Returns:
+        True if it was unpacked; False if it has none of the formats.
 
     Raises:
-        ValueError: For links, devices, names outside the directory, members that come twice or stand where the directory has
-            something of another kind, encryption, damage, and sizes, numbers and depths beyond the limits.
-        OSError: Where the disk says no.
+        ValueError: The archive has links, devices, names outside the directory, a member twice, encryption or damage; or it has
+            a file where the directory has a directory, or the reverse; or a size, number or depth is above its limit.
+        OSError: The disk failed or is full.
     """
     try:
         with open(archive, "rb") as file:
@@ -55,7 +61,7 @@ def unpack(archive: str, directory: str, formats: tuple[str, ...]) -> bool:
 
             with_staging(directory, ".unpacking-", "old", use)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
-        raise ValueError(f"{archive}: damaged, or of a kind that is not read ({error})") from error
+        raise ValueError(f"{archive}: damaged, or of an unsupported kind ({error})") from error
     return True
 
 
@@ -64,7 +70,7 @@ def _zip_members(archive: str) -> Iterator[Member]:
         for member in whole.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(f"{archive}: {member.filename!r} is no plain file: links and devices are not unpacked")
+                raise ValueError(f"{archive}: {member.filename!r} is not a regular file: links and devices are not unpacked")
             if member.flag_bits & 1:
                 raise ValueError(f"{archive}: {member.filename!r} is encrypted")
             if member.is_dir():
@@ -85,14 +91,14 @@ def _write(members: Iterator[Member], archive: str, fresh: str) -> None:
         nonlocal total
         total += size
         if total > limit:
-            raise ValueError(f"{archive}: unpacks to {total} bytes and more; {limit} are allowed (ratio, free space)")
+            raise ValueError(f"{archive}: unpacks to at least {total} bytes; {limit} are allowed (ratio, free space)")
 
     def make(parts: list[str], name: str) -> str:
         path = fresh
         for part in parts:
             path = os.path.join(path, part)
             if path in files:
-                raise ValueError(f"{archive}: {name!r} comes twice, as a file and as a directory")
+                raise ValueError(f"{archive}: {name!r} occurs twice, as a file and as a directory")
             if path not in directories:
                 spend(_ENTRY)
                 os.mkdir(path)
@@ -107,7 +113,7 @@ def _write(members: Iterator[Member], archive: str, fresh: str) -> None:
             continue
         path = os.path.join(make(parts[:-1], name), *parts[-1:])
         if path in files or path in directories:
-            raise ValueError(f"{archive}: {name!r} comes twice, or names no file")
+            raise ValueError(f"{archive}: {name!r} occurs twice, or is not the name of a file")
         files.add(path)
         with open(path, "xb") as target:
             written = 0
@@ -117,7 +123,7 @@ def _write(members: Iterator[Member], archive: str, fresh: str) -> None:
                     break
                 target.write(chunk)
         if written != size:
-            raise ValueError(f"{archive}: {name!r} says {size} bytes and holds {'more' if written > size else written}")
+            raise ValueError(f"{archive}: {name!r} declares {size} bytes, but has {'more' if written > size else written}")
 
 
 def _parts(name: str, archive: str) -> list[str]:
@@ -133,10 +139,10 @@ def _parts(name: str, archive: str) -> list[str]:
 
 
 def _moves(fresh: str, root: str) -> list[tuple[str, str]]:
-    """(from, to) that bring the staged tree into `root`, over what is there; a tree that is new moves as a whole.
+    """The moves (from, to) of the staged tree into `root`. Files are replaced; a new directory is moved as a whole.
 
     Raises:
-        ValueError: For a link that leads out of root, and for a file where a directory is to be, or the reverse.
+        ValueError: A link in `root` leads out of it, or one tree has a file where the other has a directory.
     """
     moves = []
     for folder, directories, files in os.walk(fresh):
@@ -145,7 +151,7 @@ def _moves(fresh: str, root: str) -> list[tuple[str, str]]:
         if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
             raise ValueError(f"{inside} is a link out of {root}")
         if not os.path.isdir(real):
-            raise ValueError(f"{inside} is no directory, and the archive has one of that name")
+            raise ValueError(f"{inside} is not a directory, but the archive has a directory of that name")
         for name in list(directories):
             if not os.path.lexists(os.path.join(real, name)):
                 moves.append((os.path.join(folder, name), os.path.join(real, name)))
@@ -153,13 +159,13 @@ def _moves(fresh: str, root: str) -> list[tuple[str, str]]:
         for name in files:
             place = os.path.join(real, name)
             if os.path.isdir(place) and not os.path.islink(place):
-                raise ValueError(f"{place} is a directory, and the archive has a file of that name")
+                raise ValueError(f"{place} is a directory, but the archive has a file of that name")
             moves.append((os.path.join(folder, name), place))
     return moves
 
 
 def _replace(moves: list[tuple[str, str]], spare: str) -> None:
-    """Make the moves, or none: what stood there waits in `spare` until all are made."""
+    """Make all moves, or none. The replaced files stay in `spare` until all moves are made."""
     os.mkdir(spare)
     begun: list[tuple[str, str, str]] = []
     try:

@@ -1,4 +1,4 @@
-"""Lengths of convolutions, under Keras's names."""
+"""Lengths of convolutions, with the names of Keras."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PADDINGS = ("same", "valid", "full", "causal")
 
 
 def normalize_padding(value: str) -> str:
-    """In lower case. Raises ValueError for anything but "valid", "same" and "causal"."""
+    """The padding in lower case. Raises ValueError unless it is "valid", "same" or "causal"."""
     padding = value.lower() if isinstance(value, str) else value
     if padding not in ("valid", "same", "causal"):
         raise ValueError(f'The `padding` argument must be one of "valid", "same" (or "causal" for Conv1D). Received: {padding}')
@@ -22,13 +22,13 @@ def normalize_padding(value: str) -> str:
 
 
 def conv_output_length(input_length: Dim, filter_size: int, padding: str, stride: int, dilation: int = 1) -> Dim:
-    """The number of windows: "full" pads so that each window holds at least one element; None stays None."""
+    """The number of windows. "full" pads so that each window has at least one element of the input. None gives None."""
     _check(padding, _PADDINGS)
     return window_length(input_length, filter_size, stride, padding, dilation)
 
 
 def conv_input_length(output_length: Dim, filter_size: int, padding: str, stride: int) -> Dim:
-    """The input's length for which `conv_output_length` is `output_length`, where stride is 1 the only one."""
+    """A length of the input for which `conv_output_length` is `output_length`. With stride 1 it is the only one."""
     _check(padding, _PADDINGS[:3])
     if output_length is None:
         return None
@@ -39,16 +39,16 @@ def conv_input_length(output_length: Dim, filter_size: int, padding: str, stride
 def deconv_length(
     dim_size: Dim, stride_size: int, kernel_size: int, padding: str, output_padding: int | None, dilation: int = 1
 ) -> Dim:
-    """The length that a transposed convolution makes of dim_size."""
+    """The output length of a transposed convolution of an input with length dim_size."""
     _check(padding, _PADDINGS[:3])
     return transposed_length(dim_size, kernel_size, stride_size, padding, output_padding, dilation)
 
 
 def convert_kernel(kernel: NDArray[np.generic]) -> NDArray[np.generic]:
-    """A convolution's kernel [*window, in, out] turned round along its window, a copy: Theano's layout and back.
+    """A copy of a convolution's kernel [*window, in, out], reversed along its window axes: Theano's layout and back.
 
     Raises:
-        ValueError: For other than 3 to 5 axes.
+        ValueError: The kernel does not have 3 to 5 axes.
     """
     array = np.asarray(kernel)
     if not 3 <= array.ndim <= 5:

@@ -1,4 +1,4 @@
-"""Data from elsewhere: `get_file`; and from generators: Sequence and the enqueuers."""
+"""Files from the network: `get_file`; batches from generators: Sequence and the enqueuers."""
 
 from __future__ import annotations
 
@@ -35,17 +35,22 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 18
-# Seconds without a byte until a server counts as gone.
+# Seconds without a byte after which a server counts as not available.
 _TIMEOUT = 60.0
 _ALGORITHMS = ("sha512", "sha256", "md5")
-# Seconds before each further try, and the most that a server may ask for.
+# Seconds before each further attempt, and the limit of the pause that a server may ask for.
 _PAUSES, _LONGEST_PAUSE = (1.0, 2.0, 4.0), 60.0
-# What a server says that may serve the next time: too many requests, an error of its own, or of one behind it, busy, late.
-_PASSING = (429, 500, 502, 503, 504)
+# HTTP codes after which another attempt may succeed: too many requests, internal error, bad gateway, unavailable, timeout.
+_TEMPORARY = (429, 500, 502, 503, 504)
 
 
-class _Passing(Exception):
-    """A failure that may pass. pause: seconds that the server asked for."""
+class _Temporary(Exception):
+    """A temporary failure.
+
+    Args:
+        error: The error.
+        pause: Seconds that the server asked to wait.
+    """
 
     def __init__(self, error: OSError, pause: float = 0.0) -> None:
         super().__init__(error)
@@ -64,27 +69,30 @@ def get_file(
     archive_format: str | Iterable[str] | None = "auto",
     cache_dir: str | None = None,
 ) -> str:
-    """The path of a file, fetched from `origin` unless the cache has it.
+    """The path of a file, which is downloaded from `origin` unless the cache has it.
 
-    A server that is busy, or a connection that breaks, is asked again up to three times, after 1, 2 and 4 seconds or when the
-    server says. Processes that want one file at a time download it once: the others wait.
+    If the server is busy or the connection breaks, it is tried again up to three times, after 1, 2 and 4 seconds, or after the
+    longer pause that the server asks for. If several processes need the same file, one downloads it and the others wait.
 
     Args:
-        fname: Under cache_dir/cache_subdir, or an absolute path.
-        origin: A URL: http, https, ftp or file.
-        untar: Fetch fname.tar.gz, unpack it, return fname.
-        file_hash: SHA-512, SHA-256 or MD5, in hexadecimal; hash_algorithm "sha512", "sha256", "md5" or "auto", by its length.
-        md5_hash: Keras 1's.
-        extract: Unpack beside it; archive_format "tar", "zip", "auto" for either, a list, or None.
-        cache_dir: $KERAS_HOME or ~/.keras unless given.
+        fname: Name of the file in cache_dir/cache_subdir, or an absolute path.
+        origin: A URL with http, https, ftp or file.
+        untar: Whether to download fname.tar.gz and unpack it; fname is returned.
+        md5_hash: The name of file_hash in Keras 1, for MD5.
+        file_hash: The expected SHA-512, SHA-256 or MD5, in hexadecimal.
+        cache_subdir: Name of the directory in cache_dir.
+        hash_algorithm: "sha512", "sha256" or "md5"; "auto" uses the length of the hash.
+        extract: Whether to unpack the file in its directory.
+        archive_format: The accepted formats if `extract` is set: "tar", "zip", a list of them, "auto" for both, or None to
+            unpack nothing.
+        cache_dir: Directory of the cache. None means $KERAS_HOME, or ~/.keras.
 
     Raises:
-        OSError: For what cannot be fetched or written.
-        ValueError: For a wrong hash, other arguments, and archives that `archives.unpack` refuses. What is in the cache is then
-            as it was.
+        OSError: The file cannot be downloaded or written.
+        ValueError: The hash or an argument is wrong, or `archives.unpack` refuses the archive. The cache is unchanged then.
 
-    Source: Keras 2.2.5. It does not check what it has just fetched, unpacks whatever an archive says, and goes on in /tmp where
-        the cache cannot be written. A download without a hash warns here.
+    Source: Keras 2.2.5. It does not check the hash of a file after the download, does not check the members of an archive, and
+        uses /tmp if the cache cannot be written. Only lamella warns of a download without a hash.
     """
     algorithm = "md5" if md5_hash is not None and file_hash is None else hash_algorithm
     wanted = md5_hash if file_hash is None else file_hash
@@ -108,7 +116,7 @@ def get_file(
 
 
 def cache_path(*parts: str, cache_dir: str | None = None) -> str:
-    """The path of a file or directory in the cache: cache_dir, else $KERAS_HOME, else ~/.keras; a leading ~ is the user's home."""
+    """A path in the cache, which is cache_dir if given, else $KERAS_HOME, else ~/.keras. A leading ~ is the user's home."""
     return os.path.join(os.path.expanduser(cache_dir) if cache_dir else keras_home(), *parts)
 
 
@@ -126,7 +134,10 @@ def _is_there(path: str, wanted: str | None, algorithm: str) -> bool:
 
 @contextmanager
 def _locked(path: str) -> Iterator[None]:
-    """For one process at a time. The system frees the lock of one that dies; without locks, as on some network disks, go on."""
+    """A lock that one process has at a time. The system releases it when a process dies.
+
+    A file system without locks, as some network disks, is used without one.
+    """
     import fcntl
 
     name = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.lock")
@@ -137,7 +148,7 @@ def _locked(path: str) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             with suppress(FileNotFoundError):
                 if not os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                    continue  # whoever had it has removed it, and another has made a new one
+                    continue  # its last holder has removed the file, and another process has made a new one
                 try:
                     yield
                 finally:
@@ -148,13 +159,20 @@ def _locked(path: str) -> Iterator[None]:
 
 
 def validate_file(fpath: str, file_hash: str, algorithm: str = "auto", chunk_size: int = 65535) -> bool:
-    """Whether the file has this hash, of this algorithm; for "auto" its length says which: 128 SHA-512, 64 SHA-256, else MD5."""
+    """Whether the file has this hash.
+
+    Args:
+        fpath: Path of the file.
+        file_hash: The expected hash, in hexadecimal.
+        algorithm: "sha512", "sha256" or "md5". "auto" uses the length of the hash: 128 is SHA-512, 64 SHA-256, any other MD5.
+        chunk_size: Bytes that are read at once.
+    """
     with open(fpath, "rb") as file:
         return _read_into(_digest(file_hash, algorithm), file, chunk_size) == file_hash.lower()
 
 
 def _hash_file(fpath: str, algorithm: str = "sha256", chunk_size: int = 65535) -> str:
-    """The file's SHA-256, or its SHA-512 or MD5, in hexadecimal. Scripts for Keras import it to fill file_hash."""
+    """The file's SHA-256, SHA-512 or MD5 in hexadecimal; "auto" is SHA-256. Scripts for Keras import it to get file_hash."""
     if algorithm not in ("auto", *_ALGORITHMS):
         raise ValueError(f'_hash_file: expected algorithm "sha512", "sha256", "md5" or "auto", got {algorithm!r}')
     with open(fpath, "rb") as file:
@@ -194,26 +212,26 @@ def _inside(directory: str, fname: str) -> str:
 
 
 def _fetch(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
-    """Written beside, checked, then renamed: `path` is never half a file."""
+    """Download a file. It is written to a temporary file, checked, then renamed, so `path` is never an incomplete file."""
     scheme = urlsplit(origin).scheme
     if scheme not in ("http", "https", "ftp", "file"):
         raise ValueError(f"get_file: expected an origin with http, https, ftp or file, got {origin!r}")
     if wanted is None and scheme != "file":
-        warn(f"get_file: nothing says what {origin} should hold; pass file_hash to have it checked")
+        warn(f"get_file: the download from {origin} is not checked; pass file_hash to check it")
     print("Downloading data from", origin)
     for pause in (*_PAUSES, None):
         try:
             _download(origin, path, wanted, algorithm)
             return
-        except _Passing as failure:
+        except _Temporary as failure:
             if pause is None:
                 raise failure.error from failure.error.__cause__
             sleep(max(pause, min(failure.pause, _LONGEST_PAUSE)))
 
 
 def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
-    """One try. Raises _Passing for what a further one may mend."""
-    # 3 MiB of modules, for those who download only.
+    """One attempt. Raises _Temporary if a further attempt may succeed."""
+    # These modules take 3 MiB, so only a download loads them.
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
@@ -227,30 +245,30 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
                     length = answer.headers.get("Content-Length")
                     total = int(length) if length else None
                     bar = Progbar(total)
-                    came = 0
+                    received = 0
                     while chunk := answer.read(_CHUNK):
                         file.write(chunk)
                         digest.update(chunk)
-                        came += len(chunk)
-                        bar.update(came)
+                        received += len(chunk)
+                        bar.update(received)
             except HTTPError as error:
                 failed = OSError(f"URL fetch failure on {origin} : {error.code} -- {error.msg}")
                 failed.__cause__ = error
                 error.close()
-                if error.code not in _PASSING:
+                if error.code not in _TEMPORARY:
                     raise failed from error
                 asked = error.headers.get("Retry-After", "")
-                raise _Passing(failed, float(asked) if asked.isdecimal() else 0.0) from error
+                raise _Temporary(failed, float(asked) if asked.isdecimal() else 0.0) from error
             except URLError as error:
                 failed = OSError(f"URL fetch failure on {origin} : {error.errno} -- {error.reason}")
                 failed.__cause__ = error
-                raise (_Passing(failed) if isinstance(error.reason, (ConnectionError, TimeoutError)) else failed) from error
+                raise (_Temporary(failed) if isinstance(error.reason, (ConnectionError, TimeoutError)) else failed) from error
             except (HTTPException, ConnectionError, TimeoutError) as error:
                 failed = OSError(f"URL fetch failure on {origin} : {error!r}")
                 failed.__cause__ = error
-                raise _Passing(failed) from error
-            if total is not None and came != total:
-                raise _Passing(OSError(f"URL fetch failure on {origin} : {came} of {total} bytes came"))
+                raise _Temporary(failed) from error
+            if total is not None and received != total:
+                raise _Temporary(OSError(f"URL fetch failure on {origin} : {received} of {total} bytes received"))
             file.flush()
             os.fsync(file.fileno())
         if wanted is not None and digest.hexdigest() != wanted.lower():
@@ -259,18 +277,23 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
         os.replace(beside, path)
 
 
-# What the processes of a pool of one's own share, by number.
+# The Sequences or generators that the processes of a user's pool share, by number.
 _shared: Mapping[int, Any] = {}
 
 
 def init_pool(seqs: Mapping[int, Any]) -> None:
-    """For the processes of a multiprocessing.Pool: the Sequences, by number, from which `get_index` takes batches."""
+    """Set the Sequences, by number, from which `get_index` takes batches: an initializer of a multiprocessing.Pool."""
     global _shared
     _shared = seqs
 
 
 def init_pool_generator(gens: Mapping[int, Any], random_seed: int | None = None) -> None:
-    """As `init_pool`, for the generators of `next_sample`; random_seed seeds np.random, in each process differently."""
+    """Set the generators, by number, of `next_sample`, as `init_pool` does for Sequences.
+
+    Args:
+        gens: The generators, by number.
+        random_seed: Seeds np.random, in each process differently; None does not seed it.
+    """
     init_pool(gens)
     if random_seed is not None:
         np.random.seed(random_seed + os.getpid())
@@ -287,10 +310,10 @@ def next_sample(uid: int) -> Any:
 
 
 def _unpacked(path: str, directory: str, formats: tuple[str, ...]) -> None:
-    from lamella.utils.archives import unpack  # with its formats it is some twenty modules
+    from lamella.utils.archives import unpack  # it imports about twenty modules of the formats
 
     if not unpack(path, directory, formats):
-        raise ValueError(f"get_file: expected an archive ({' or '.join(formats)}), and {path} is none")
+        raise ValueError(f"get_file: expected an archive ({' or '.join(formats)}), but {path} is not one")
 
 
 _complete(__name__)

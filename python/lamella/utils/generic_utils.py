@@ -27,14 +27,16 @@ def deserialize_keras_object(
     custom_objects: Mapping[str, Any] | None = None,
     printable_module_name: str = "object",
 ) -> Any:
-    """What `serialize_keras_object` described, looked up by name only.
+    """The object that `serialize_keras_object` described. Classes and functions are found only by name.
 
     Args:
-        identifier: {"class_name", "config"} for an instance, a name for the object of that name.
-        module_objects: The names that are known; custom_objects and then those of open scopes come first.
+        identifier: {"class_name", "config"} for an instance; a name for the object with that name.
+        module_objects: Objects by name.
+        custom_objects: Objects by name, used before those of open scopes, which are used before module_objects.
+        printable_module_name: The kind of object, for messages.
 
     Raises:
-        ValueError: In Keras's own words.
+        ValueError: The name is unknown or the identifier has another form. The messages are those of Keras.
 
     Source: Keras 2.2.5.
     """
@@ -67,7 +69,13 @@ def deserialize_keras_object(
 
 
 def has_arg(fn: Callable[..., Any], name: str, accept_all: bool = False) -> bool:
-    """Whether fn(name=...) may be called: `name` is a parameter that takes a keyword, or with accept_all fn has **kwargs."""
+    """Whether fn(name=...) can be called.
+
+    Args:
+        fn: The function.
+        name: Name of the argument.
+        accept_all: Whether **kwargs of fn also accept the argument.
+    """
     parameters = inspect.signature(fn).parameters
     if name not in parameters:
         return accept_all and any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -75,41 +83,49 @@ def has_arg(fn: Callable[..., Any], name: str, accept_all: bool = False) -> bool
 
 
 def getargspec(fn: Callable[..., Any]) -> inspect.FullArgSpec:
-    """args, varargs, varkw, defaults ... of a function."""
+    """The names and defaults of a function's arguments: args, varargs, varkw, defaults and so on."""
     return inspect.getfullargspec(fn)
 
 
 def to_list(x: Any, allow_tuple: bool = False) -> list[Any]:
-    """x itself if it is a list; a tuple as a list if that is allowed; else [x]."""
+    """x itself if it is a list; list(x) if it is a tuple and allow_tuple is set; else [x]."""
     if isinstance(x, list):
         return x
     return list(x) if allow_tuple and isinstance(x, tuple) else [x]
 
 
 def unpack_singleton(x: Any) -> Any:
-    """The only entry of a list or tuple of one, else x."""
+    """The entry of a list or tuple that has only one; else x itself."""
     return x[0] if len(x) == 1 else x
 
 
 def object_list_uid(object_list: Any) -> str:
-    """A text that is the same for the same objects in the same order, while they live."""
+    """A text that identifies a list of objects, in this order, as long as they exist."""
     return ", ".join(str(id(x)) for x in to_list(object_list))
 
 
 def is_all_none(iterable_or_element: Any) -> bool:
-    """Whether there is nothing but None: in a list or tuple, or the value itself."""
+    """Whether a value is None, or a list or tuple has only entries None."""
     values = iterable_or_element if isinstance(iterable_or_element, (list, tuple)) else [iterable_or_element]
     return all(value is None for value in values)
 
 
 def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any:
-    """arrays[start:stop], or arrays[start] where `start` is a list or array of indices; of a list of arrays, a list.
+    """A part of each array.
 
-    None stays None, and alone is [None]. Other than Keras 2.2.5, which returns [None] for one array and an int.
+    Args:
+        arrays: An array, or a list of arrays and None.
+        start: The first index, or a list or array of indices.
+        stop: The index after the last one, if `start` is not a list or array.
+
+    Returns:
+        array[start:stop], or array[start] for a list of indices. A list for a list, in which None stays None; [None] for None.
+
+    Deviation from Keras 2.2.5, which returns [None] for one array and an int.
     """
     if arrays is None:
         return [None]
-    # HDF5 datasets take lists only.
+    # HDF5 datasets accept only lists of indices.
     key = (start.tolist() if hasattr(start, "tolist") else list(start)) if hasattr(start, "__len__") else slice(start, stop)
     if isinstance(arrays, list):
         return [None if array is None else array[key] for array in arrays]
@@ -117,13 +133,18 @@ def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any
 
 
 def transpose_shape(shape: Sequence[Any], target_format: str, spatial_axes: Sequence[int]) -> Sequence[Any]:
-    """A channels-last shape in target_format, a tuple or list as it came.
+    """A channels-last shape in another data format.
 
     Args:
-        spatial_axes: The axes of space within `shape`, which the channels go before.
+        shape: The shape, channels last.
+        target_format: "channels_first" or "channels_last".
+        spatial_axes: The spatial axes of `shape`. With "channels_first" the channels are placed before them.
+
+    Returns:
+        A list if `shape` is a list, else a tuple.
 
     Raises:
-        ValueError: For another word than "channels_first" or "channels_last".
+        ValueError: target_format is neither.
     """
     if target_format == "channels_last":
         return shape
@@ -136,7 +157,7 @@ def transpose_shape(shape: Sequence[Any], target_format: str, spatial_axes: Sequ
 
 
 def check_for_unexpected_keys(name: str, input_dict: Mapping[Any, Any], expected_values: Collection[Any]) -> None:
-    """Raises ValueError that names the keys of input_dict which are not expected."""
+    """Raise ValueError if input_dict has unexpected keys. The message names them, and the dictionary by `name`."""
     unknown = [key for key in input_dict if key not in expected_values]
     if unknown:
         raise ValueError(
@@ -144,7 +165,7 @@ def check_for_unexpected_keys(name: str, input_dict: Mapping[Any, Any], expected
         )
 
 
-_MARSHALLED = "marshalled code of Python runs only in the version that wrote it, and runs whatever a file says"
+_MARSHALLED = "marshalled Python code runs only in the version that wrote it, and can do anything"
 
 
 def func_dump(func: Callable[..., Any]) -> NoReturn:
@@ -154,7 +175,7 @@ def func_dump(func: Callable[..., Any]) -> NoReturn:
 
 def func_load(code: Any, defaults: Iterable[Any] | None = None, closure: Any = None, globs: Any = None) -> NoReturn:
     """Raises NotImplementedError: lamella never runs code from a file."""
-    raise NotImplementedError(f"func_load: {_MARSHALLED}; give the function by its name in custom_objects")
+    raise NotImplementedError(f"func_load: {_MARSHALLED}; pass the function by its name in custom_objects")
 
 
 _complete(__name__)

@@ -1,4 +1,4 @@
-"""H5Dict: a group of an HDF5 file, or a dict in its place, with one way to write and read. Source: Keras 2.2.5."""
+"""H5Dict: reads and writes a group of an HDF5 file, or a dict, with the same methods. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from lamella.saving.guards.hdf5 import Reader
 
 
 class H5Dict:
-    """Arrays become datasets, other values attributes, and a name that is not there a group.
+    """A group of an HDF5 file, or a dict. Arrays are stored as datasets, other values as attributes.
 
-    A list of texts that is too long for one attribute is cut into several, as in Keras's files.
+    Reading a name that does not exist makes a group. A list of texts that is too long for one attribute is split into several,
+    as in Keras's files.
 
     Args:
-        path: Path of a file, an h5py.Group, or a dict, in which a group is a dict that has "_is_group".
-        mode: "r", "a" or "w"; "w" empties a dict.
+        path: Path of a file, an h5py.Group, or a dict. In a dict, a group is a dict with the key "_is_group".
+        mode: "r", "a" or "w". "w" also empties a dict.
 
     Raises:
-        TypeError: For another kind of path.
+        TypeError: `path` is something else.
 
-    Deviation from Keras 2.2.5: a dict holds copies of arrays, not pickles of them.
+    Deviation from Keras 2.2.5: a dict has copies of arrays, not pickles of them.
     """
 
     def __init__(self, path: Any, mode: Literal["r", "a", "w"] = "a") -> None:
@@ -42,13 +43,18 @@ class H5Dict:
 
     @staticmethod
     def is_supported_type(path: object) -> bool:
-        """Whether the constructor takes it."""
+        """Whether the constructor accepts this path."""
         import h5py
 
         return isinstance(path, (h5py.Group, dict, str, os.PathLike))
 
     def __setitem__(self, attr: str | bytes, val: Any) -> None:
-        """Raises ValueError if the file is only read, or for a text too long, KeyError if a group or an array has the name."""
+        """Store an array or another value.
+
+        Raises:
+            ValueError: The mode is "r", or a text is too long.
+            KeyError: A group or an array has this name.
+        """
         if self.read_only:
             raise ValueError("Cannot set item in read-only mode.")
         if isinstance(self.data, dict):
@@ -63,7 +69,11 @@ class H5Dict:
             self.data.attrs[attr] = val
 
     def __getitem__(self, attr: str | bytes) -> Any:
-        """An array, an attribute, or a group as an H5Dict, which is made if there is none. Raises ValueError if it may not be."""
+        """An array, an attribute, or a group as an H5Dict. A name that does not exist becomes a new group.
+
+        Raises:
+            ValueError: The mode is "r" and the name does not exist.
+        """
         name = _text(attr)
         if isinstance(self.data, dict):
             if name not in self.data:
@@ -100,23 +110,27 @@ class H5Dict:
         return iter(self.data)
 
     def iter(self) -> Iterator[str]:
-        """Over the names of groups and arrays; over all names of a dict."""
+        """Iterate over the names of groups and arrays; for a dict, over all names."""
         return iter(self.data)
 
     def get(self, key: str | bytes, default: Any = None) -> Any:
-        """What has this name, or `default`; nothing is made."""
+        """The value with this name, or `default`. It never makes a group."""
         if key not in self:
             return default
         return self[key]
 
     def update(self, *args: Any) -> None:
-        """As dict.update. Raises NotImplementedError for a file; Keras 2.2.5 raises it for a dict, too, when it is done."""
+        """Update a dict, as dict.update.
+
+        Raises:
+            NotImplementedError: It is a file. Keras 2.2.5 raises it for a dict, too, after the update.
+        """
         if not isinstance(self.data, dict):
             raise NotImplementedError("H5Dict.update: expected an H5Dict over a dict; set the items of a file one by one")
         self.data.update(*args)
 
     def close(self) -> None:
-        """Write what is left to write; a file that was opened here is closed."""
+        """Flush the file. Close it if this object opened it."""
         if not isinstance(self.data, dict):
             self.data.file.flush()
         if self._is_file:

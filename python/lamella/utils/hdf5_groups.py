@@ -1,4 +1,4 @@
-"""Functions of keras.engine.saving that converters of model files call: weights to groups of HDF5 and back, models to bytes."""
+"""Functions of keras.engine.saving that converters of model files call: weights in groups of HDF5, models as bytes."""
 
 from __future__ import annotations
 
@@ -18,29 +18,34 @@ if TYPE_CHECKING:
 
 
 def save_attributes_to_hdf5_group(group: h5py.Group, name: str, data: Sequence[str | bytes]) -> None:
-    """Writes a list of texts as an attribute, or as name0, name1 ... where one would be too long for HDF5.
+    """Write a list of texts as one attribute, or as name0, name1, ... if one would be too long for HDF5.
 
     Raises:
-        ValueError: For one text that is too long; Keras 2.2.5 raises RuntimeError.
+        ValueError: A single text is too long. Keras 2.2.5 raises RuntimeError.
     """
     write_names(group, name, [text.decode() if isinstance(text, bytes) else text for text in data])
 
 
 def load_attributes_from_hdf5_group(group: h5py.Group, name: str) -> list[str]:
-    """The list of texts that `save_attributes_to_hdf5_group` wrote; an empty one if there is none."""
+    """The list of texts that `save_attributes_to_hdf5_group` wrote; an empty list if there is no such attribute."""
     return Reader(group.file.filename, None).names(group, name) or []
 
 
 def save_weights_to_hdf5_group(group: h5py.Group, layers: Sequence[Layer]) -> None:
-    """Writes the weights of layers, in the layout of Keras 2."""
+    """Write the weights of layers to a group, in the layout of Keras 2."""
     saving.save_weights(_model_of(layers), group)
 
 
 def load_weights_from_hdf5_group(f: h5py.Group, layers: Sequence[Layer], reshape: bool = False) -> None:
-    """Sets the weights of layers from a group, in order; layers without weights are passed over.
+    """Set the weights of layers from a group, in order. Layers without weights are skipped.
+
+    Args:
+        f: The group.
+        layers: The layers.
+        reshape: Whether weights of another shape but the same size are reshaped.
 
     Raises:
-        ValueError: If they do not fit; nothing is set then.
+        ValueError: The weights do not fit. Nothing is set then.
     """
     saving.load_weights(_model_of(layers), f, reshape=reshape)
 
@@ -48,10 +53,16 @@ def load_weights_from_hdf5_group(f: h5py.Group, layers: Sequence[Layer], reshape
 def load_weights_from_hdf5_group_by_name(
     f: h5py.Group, layers: Sequence[Layer], skip_mismatch: bool = False, reshape: bool = False
 ) -> None:
-    """Sets the weights of those layers whose names are in a group.
+    """Set the weights of those layers whose names are in a group.
+
+    Args:
+        f: The group.
+        layers: The layers.
+        skip_mismatch: Whether layers whose weights do not fit are skipped, with a warning.
+        reshape: Whether weights of another shape but the same size are reshaped.
 
     Raises:
-        ValueError: If they do not fit, unless skip_mismatch is given.
+        ValueError: The weights do not fit, and skip_mismatch is not set.
     """
     saving.load_weights(_model_of(layers), f, by_name=True, skip_mismatch=skip_mismatch, reshape=reshape)
 

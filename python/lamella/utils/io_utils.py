@@ -1,4 +1,4 @@
-"""Files: datasets in the place of arrays, HDF5 in a stream, and who is asked before a file is overwritten."""
+"""Files: HDF5 datasets used as arrays, HDF5 in streams, and the question before a file is overwritten."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ T = TypeVar("T")
 
 
 def load_from_binary_h5py(load_function: Callable[[Any], T], stream: BinaryIO) -> T:
-    """What `load_function` returns for the h5py.File whose bytes `stream` holds.
+    """Call `load_function` with an h5py.File that is read from a stream.
+
+    Args:
+        load_function: Called with the h5py.File.
+        stream: Has the bytes of the file.
+
+    Returns:
+        The value that `load_function` returns.
 
     Raises:
-        OSError: For bytes that are no HDF5 file.
+        OSError: The bytes are not an HDF5 file.
 
     Source: Keras 2.2.5.
     """
@@ -37,7 +44,14 @@ def load_from_binary_h5py(load_function: Callable[[Any], T], stream: BinaryIO) -
 
 
 def save_to_binary_h5py(save_function: Callable[[Any], T], stream: BinaryIO) -> T:
-    """Hands `save_function` an empty h5py.File, writes the file's bytes to `stream`, and returns what the function returned.
+    """Call `save_function` with an empty h5py.File, and write the bytes of the file to a stream.
+
+    Args:
+        save_function: Called with the h5py.File.
+        stream: Where the bytes are written.
+
+    Returns:
+        The value that `save_function` returns.
 
     Source: Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""What can be said of a graph of layers, and conversions of their weights. Source: Keras 2.2.5."""
+"""Inputs, numbers of weights and summaries of graphs, and conversions of weights. Source: Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ __all__ = [
 
 
 def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: int | None = None) -> list[Symbolic]:
-    """The inputs, each once, that are needed to compute `tensor`.
+    """The inputs that are needed to compute `tensor`, each once.
 
     Args:
-        layer, node_index: Where to start; where `tensor` was made unless both are given.
+        tensor: A symbolic tensor.
+        layer: The layer at which to start.
+        node_index: The index of the layer's call. Unless both are given, the start is the call that made `tensor`.
 
     Source: Keras 2.2.5.
     """
     if layer is None or not node_index:
         layer, node_index, _ = tensor._keras_history
     sources: dict[int, Symbolic] = {}
-    seen = set()  # paths multiply where a network branches and joins
+    seen = set()  # the number of paths grows exponentially if a network often branches and joins
     waiting = [layer._inbound_nodes[node_index]]
     while waiting:
         node = waiting.pop()
@@ -45,7 +47,7 @@ def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: 
 
 
 def convert_all_kernels_in_model(model: Network) -> None:
-    """Turns the kernels of all convolutions by 180 degrees, in place: what Theano's kernels become here, and back."""
+    """Rotate the kernels of all convolutions by 180 degrees, in place. This converts Theano's kernels to ours, and back."""
     for layer in model.layers:
         if type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"):
             kernel, *others = layer.get_weights()
@@ -55,15 +57,15 @@ def convert_all_kernels_in_model(model: Network) -> None:
 def convert_dense_weights_data_format(
     dense: Layer, previous_feature_map_shape: Sequence[int], target_data_format: str = "channels_first"
 ) -> None:
-    """Reorders, in place, the rows of the Dense after a Flatten of maps that change their data format.
+    """Reorder, in place, the rows of a Dense layer's kernel for a Flatten of maps in another data format.
 
     Args:
-        dense: The layer.
-        previous_feature_map_shape: Shape of one map before Flatten, (C, H, W) or (H, W, C), in the target format.
+        dense: The Dense layer after the Flatten.
+        previous_feature_map_shape: Shape of one input of the Flatten, (C, H, W) or (H, W, C), in the target format.
         target_data_format: "channels_first" or "channels_last".
 
     Raises:
-        ValueError: Another word, or a shape of another size than the kernel's rows.
+        ValueError: target_data_format is neither, or the shape's size is not the number of the kernel's rows.
     """
     if target_data_format not in ("channels_first", "channels_last"):
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Keras-1 arguments for custom functions: what `keras.legacy.interfaces` has. Source: Keras 2.2.5 keras/legacy/interfaces.py.
+"""Decorators that translate arguments of Keras 1. Source: Keras 2.2.5 keras/legacy/interfaces.py.
 
-Layers and optimizers that were copied out of Keras and changed are decorated with these; lamella's own use `layers.keras1`.
+Layers and optimizers that users copied from Keras and changed have these decorators. Lamella's own layers use `layers.keras1`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from lamella.core.warn import warn
 
 F = TypeVar("F", bound=Callable[..., Any])
-Arguments = Sequence[Any]  # by position; the first is self
-Named = dict[str, Any]
-# (by position, named, [(new name, old name), ...] of what was translated)
+Arguments = Sequence[Any]  # positional arguments; the first is self
+Named = dict[str, Any]  # keyword arguments
+# (positional arguments, keyword arguments, [(new name, old name), ...] of the translated arguments)
 Translated = tuple[Arguments, Named, list[tuple[str, str | None]]]
 Preprocessor = Callable[[Arguments, Named], Translated]
 
@@ -31,14 +31,15 @@ def generate_legacy_interface(
     """A decorator of methods that translates old arguments, with a warning that shows the new call.
 
     Args:
-        allowed_positional_args: Names of what may come by position; None is all.
-        conversions: (old name, new name) pairs.
-        preprocessor: Called first, with the arguments by position and by name.
-        value_conversions: By old name, what old values mean.
-        object_type: "class" shows the name of self's class in messages, "method" that of the method.
+        allowed_positional_args: Names of the arguments that may be positional; None means all.
+        conversions: Pairs (old name, new name).
+        preprocessor: Called first, with the positional and the keyword arguments.
+        value_conversions: For each old name, a dict from old to new values.
+        object_type: "class" shows the name of self's class in messages, "method" the name of the method.
 
-    Raises:
-        TypeError: In a call, for more arguments by position, or for an old and a new name together.
+    Returns:
+        The decorator. The decorated method raises TypeError for too many positional arguments, and for an argument that is
+        given by its old and its new name.
     """
     most = None if allowed_positional_args is None else len(allowed_positional_args)
 
@@ -80,7 +81,7 @@ generate_legacy_method_interface = functools.partial(generate_legacy_interface, 
 
 
 def raise_duplicate_arg_error(old_arg: str, new_arg: str) -> NoReturn:
-    """Raises TypeError: one argument came under its old and its new name. Source: Keras 2.2.5."""
+    """Raise TypeError for an argument that is given by its old and its new name. Source: Keras 2.2.5."""
     raise TypeError(
         f"For the `{new_arg}` argument, the layer received both the legacy keyword argument `{old_arg}` and the Keras 2 keyword "
         f"argument `{new_arg}`. Stick to the latter!"
@@ -98,7 +99,7 @@ def _shown(value: object) -> str:
 
 
 def _window(args: Arguments, kwargs: Named, names: tuple[str, ...]) -> Translated:
-    """The sizes of a window, given one by one, as one kernel_size."""
+    """Combine the sizes of a window, which are given as separate arguments, into one kernel_size."""
     given = list(args[2:])
     if len(given) > len(names):
         raise TypeError(f"Layer can receive at most {1 + len(names)} positional arguments.")
@@ -118,7 +119,7 @@ def _window(args: Arguments, kwargs: Named, names: tuple[str, ...]) -> Translate
 
 
 def conv1d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """input_dim and input_length are input_shape."""
+    """Replace input_dim and input_length by input_shape."""
     if "input_dim" not in kwargs:
         return args, kwargs, []
     kwargs["input_shape"] = (kwargs.pop("input_length", None), kwargs.pop("input_dim"))
@@ -126,17 +127,17 @@ def conv1d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
 
 
 def conv2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """(filters, rows, columns), nb_row and nb_col."""
+    """Combine two sizes, positional or named nb_row and nb_col, into kernel_size."""
     return _window(args, kwargs, ("nb_row", "nb_col"))
 
 
 def conv3d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """(filters, 3 sizes), kernel_dim1 to kernel_dim3."""
+    """Combine three sizes, positional or named kernel_dim1 to kernel_dim3, into kernel_size."""
     return _window(args, kwargs, ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
 def deconv2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """As a convolution's; output_shape, also as the fourth by position, counts for nothing."""
+    """The same as conv2d_args_preprocessor. Also drop output_shape, positional (the fourth) or named, which has no effect."""
     converted: list[tuple[str, str | None]] = []
     if len(args) == 5 and isinstance(args[4], tuple):
         args = args[:-1]
@@ -149,7 +150,7 @@ def deconv2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
 
 
 def separable_conv2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """`init` fills both kernels."""
+    """Use `init` for the depthwise and the pointwise kernel. Otherwise the same as conv2d_args_preprocessor."""
     converted: list[tuple[str, str | None]] = []
     if "init" in kwargs:
         kwargs["depthwise_initializer"] = kwargs["pointwise_initializer"] = kwargs.pop("init")
@@ -169,7 +170,7 @@ def _forget_bias(kwargs: Named) -> list[tuple[str, str | None]]:
 
 
 def recurrent_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """forget_bias_init, and input_dim and input_length."""
+    """Replace forget_bias_init by unit_forget_bias, and input_dim and input_length by input_shape."""
     converted = _forget_bias(kwargs)
     args, kwargs, shape = conv1d_args_preprocessor(args, kwargs)
     if shape:
@@ -178,14 +179,14 @@ def recurrent_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
 
 
 def convlstm2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """forget_bias_init, and a convolution's."""
+    """Replace forget_bias_init by unit_forget_bias. Otherwise the same as conv2d_args_preprocessor."""
     converted = _forget_bias(kwargs)
     args, kwargs, more = conv2d_args_preprocessor(args, kwargs)
     return args, kwargs, converted + more
 
 
 def batchnorm_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """Raises TypeError for arguments by position and for another mode than 0."""
+    """Drop mode=0. Raise TypeError for another mode, and for positional arguments."""
     if len(args) > 1:
         raise TypeError("The `BatchNormalization` layer does not accept positional arguments. Use keyword arguments instead.")
     if "mode" not in kwargs:
@@ -198,7 +199,7 @@ def batchnorm_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
 
 
 def embedding_kwargs_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """`dropout` counts for nothing."""
+    """Drop `dropout`, with a warning."""
     if "dropout" in kwargs:
         del kwargs["dropout"]
         warn(
@@ -209,7 +210,7 @@ def embedding_kwargs_preprocessor(args: Arguments, kwargs: Named) -> Translated:
 
 
 def zeropadding2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """A dict of top_pad, bottom_pad, left_pad, right_pad is two pairs."""
+    """Replace a dict of top_pad, bottom_pad, left_pad and right_pad by two pairs."""
     padding = kwargs.get("padding", args[1] if len(args) == 2 else None)
     names = ("top_pad", "bottom_pad", "left_pad", "right_pad")
     if not isinstance(padding, dict) or not set(padding) <= set(names):
@@ -224,7 +225,7 @@ def zeropadding2d_args_preprocessor(args: Arguments, kwargs: Named) -> Translate
 
 
 def generator_methods_args_preprocessor(args: Arguments, kwargs: Named) -> Translated:
-    """samples_per_epoch is steps_per_epoch times the generator's batch_size, where it has one."""
+    """Replace samples_per_epoch by steps_per_epoch: samples_per_epoch // the generator's batch_size, which is 1 if it has none."""
     converted: list[tuple[str, str | None]] = []
     old = {"samples_per_epoch", "val_samples", "nb_epoch", "nb_val_samples", "nb_worker"} & set(kwargs)
     if len(args) < 3 and "samples_per_epoch" in kwargs:
@@ -242,7 +243,7 @@ def generator_methods_args_preprocessor(args: Arguments, kwargs: Named) -> Trans
 
 
 def add_weight_args_preprocessing(args: Arguments, kwargs: Named) -> Translated:
-    """(shape, name) is (name, shape)."""
+    """Replace the positional arguments (shape, name) by keyword arguments."""
     args = tuple(args)
     if len(args) > 1 and isinstance(args[1], (tuple, list)):
         kwargs["shape"] = args[1]
@@ -254,7 +255,7 @@ def add_weight_args_preprocessing(args: Arguments, kwargs: Named) -> Translated:
 
 
 def get_updates_arg_preprocessing(args: Arguments, kwargs: Named) -> Translated:
-    """(params, constraints, loss) is (loss, params). Raises TypeError for other numbers of arguments."""
+    """Replace (params, constraints, loss) by keyword arguments without constraints. Raise TypeError for too many arguments."""
     if len(args) > 4:
         raise TypeError("`get_update` call received more arguments than expected.")
     if len(args) == 4:

@@ -1,4 +1,4 @@
-"""Labels and rows as NumPy arrays."""
+"""One-hot labels and normalized rows, as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: str = "f
     """Class labels as one-hot rows.
 
     Args:
-        y: Integers in [0, num_classes), any shape, also as strings; a last axis of size 1 is dropped.
-        num_classes: None or 0: max + 1.
+        y: Integers in [0, num_classes), of any shape, also as strings. A last axis of size 1 is dropped.
+        num_classes: Number of classes. None or 0 means the largest label plus 1.
+        dtype: Dtype of the result.
 
     Returns:
-        Dtype [*shape, num_classes].
+        dtype [*shape, num_classes].
 
     Raises:
-        ValueError: For labels outside the classes, and for what are no integers.
+        ValueError: A label is not an integer, or not in [0, num_classes).
 
-    Source: Keras 2.2.5, which lets negative labels wrap around and cuts fractions off.
+    Source: Keras 2.2.5, which counts negative labels from the end and truncates fractions.
     """
     labels = _numbers(y)
     if labels.dtype.kind == "f" and np.any(labels != np.floor(labels)):
@@ -42,7 +43,7 @@ def to_categorical(y: ArrayLike, num_classes: int | None = None, dtype: str = "f
 
 def _numbers(y: ArrayLike) -> NDArray[np.generic]:
     labels = np.asarray(y)
-    if labels.dtype.kind in "OSU":  # a column of a table: strings, or objects that are numbers
+    if labels.dtype.kind in "OSU":  # a column of a table has strings, or objects that are numbers
         try:
             return labels.astype(np.float64)
         except (TypeError, ValueError):
@@ -53,10 +54,12 @@ def _numbers(y: ArrayLike) -> NDArray[np.generic]:
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.generic]:
-    """x divided by its norms along `axis`; where a norm is 0, x as it is.
+    """x divided by its norms along an axis. Where a norm is 0, x is unchanged.
 
     Args:
-        order: Of the norm, as numpy.linalg.norm takes it for vectors.
+        x: The array.
+        axis: The axis.
+        order: Order of the norm, as numpy.linalg.norm takes it for vectors.
 
     Source: Keras 2.2.5.
     """

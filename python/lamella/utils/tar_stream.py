@@ -1,6 +1,6 @@
-"""The members of a tar, read as one stream: nothing is held but the block and the long name that are at hand.
+"""Reads the members of a tar as a stream. Memory has only the current block and the current long name.
 
-Python's tarfile believes the records before a member whatever they say: a long name of 256 MiB is read into memory.
+Python's tarfile does not check the sizes in the records before a member: it reads a long name of 256 MiB into memory.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 _BLOCK = 512
-# Bytes of one record of a long name or of attributes; paths have at most 4096.
+# Limit in bytes of one record with a long name or attributes. Paths have at most 4096 bytes.
 _RECORD = 1 << 16
-# All records together, which cost time and no room on the disk.
+# Limit in bytes of all records together. They need time, but no disk space, so the limit of disk space does not bound them.
 _RECORDS = 1 << 26
 _CHUNK = 1 << 18
-# More than what tar adds to fill a tape's record.
+# Bytes. More than tar adds at the end to fill a record of a tape.
 _PADDING = 1 << 20
-# What xz may use; its strongest setting takes 65 MiB.
+# Limit in bytes of the memory of xz. Its strongest setting needs 65 MiB.
 _LZMA_MEMORY = 128 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x5d\0\0": "xz"}
 
-# (name, size in bytes, what to read it from; None for a directory)
+# (name, size in bytes, file to read it from, or None for a directory)
 Member = tuple[str, int, IO[bytes] | None]
 
 
-class _Unpacked:
-    """A compressed file as a stream of bytes. Decompressors are asked for no more than is wanted, so no bomb goes off."""
+class _Decompressed:
+    """A compressed file as a stream of bytes. It never decompresses more bytes than `read` asks for, so a bomb has no effect."""
 
     def __init__(self, file: IO[bytes], kind: str) -> None:
         self._file, self._kind = file, kind
-        self._machine = self._new()
-        self._waiting = b""
+        self._decompressor = self._new()
+        self._input = b""  # bytes that were read from the file and not yet decompressed
 
     def _new(self) -> Any:
         if self._kind == "gzip":
@@ -42,27 +42,27 @@ class _Unpacked:
         return bz2.BZ2Decompressor() if self._kind == "bzip2" else lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
 
     def read(self, size: int) -> bytes:
-        """`size` bytes, fewer at the end. Raises EOFError for a file that is cut off, and what the libraries raise."""
+        """The next `size` bytes, fewer at the end. Raises EOFError if the file is cut off, and the libraries' errors for damage."""
         pieces = []
         while size > 0:
-            if self._machine.eof:  # several files behind each other count as one; zeros after them are padding
-                rest = (self._machine.unused_data or self._waiting or self._file.read(_CHUNK)).lstrip(b"\0")
+            if self._decompressor.eof:  # concatenated compressed files count as one; zeros after them are padding
+                rest = (self._decompressor.unused_data or self._input or self._file.read(_CHUNK)).lstrip(b"\0")
                 if not rest:
                     break
-                self._machine, self._waiting = self._new(), rest
-            if not self._waiting and getattr(self._machine, "needs_input", True):
-                self._waiting = self._file.read(_CHUNK)
-                if not self._waiting:
+                self._decompressor, self._input = self._new(), rest
+            if not self._input and getattr(self._decompressor, "needs_input", True):
+                self._input = self._file.read(_CHUNK)
+                if not self._input:
                     raise EOFError("it is cut off")
-            piece = self._machine.decompress(self._waiting, size)
-            self._waiting = getattr(self._machine, "unconsumed_tail", b"")
+            piece = self._decompressor.decompress(self._input, size)
+            self._input = getattr(self._decompressor, "unconsumed_tail", b"")
             size -= len(piece)
             pieces.append(piece)
         return b"".join(pieces)
 
 
 def is_tar(file: IO[bytes]) -> bool:
-    """Whether the file, compressed or not, begins as a tar does. Leaves the position at the start."""
+    """Whether a file, compressed or not, begins with the header of a tar. The position is at the start afterwards."""
     try:
         block = opened(file).read(_BLOCK)
         if block != bytes(_BLOCK):
@@ -75,27 +75,31 @@ def is_tar(file: IO[bytes]) -> bool:
 
 
 def opened(file: IO[bytes]) -> Any:
-    """What to read the tar from: the file itself, or what unpacks it."""
+    """The stream from which the tar is read: the file itself, or one that decompresses it."""
     start = file.read(8)
     file.seek(0)
-    return next((_Unpacked(file, kind) for magic, kind in _MAGIC.items() if start.startswith(magic)), file)
+    return next((_Decompressed(file, kind) for magic, kind in _MAGIC.items() if start.startswith(magic)), file)
 
 
 def members(stream: Any, who: str) -> Iterator[Member]:
-    """Each file and directory; a file is to be read before the next is asked for.
+    """Iterate over the files and directories. A file must be read before the next member is requested.
+
+    Args:
+        stream: The tar, from `opened`.
+        who: The name of the archive, with which messages begin.
 
     Raises:
-        ValueError: Which begins with `who`, for links, devices, sparse files, records beyond the bounds, and damage.
+        ValueError: A member is a link, a device or a sparse file; a record is above its limit; or the tar is damaged.
     """
     records, name, size = 0, "", -1
     while True:
         block = _exactly(stream, _BLOCK, who)
         if block == bytes(_BLOCK):
-            stream.read(_PADDING)  # to where the checksum of what was packed stands
+            stream.read(_PADDING)  # up to the end, so that the decompressor compares its checksum
             return
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         if header.size < 0:
-            raise ValueError(f"{who}: {header.name!r} says {header.size} bytes")
+            raise ValueError(f"{who}: {header.name!r} declares {header.size} bytes")
         if header.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE):
             records += header.size + _BLOCK
             if header.size > _RECORD or records > _RECORDS:
@@ -114,10 +118,10 @@ def members(stream: Any, who: str) -> Iterator[Member]:
             yield name, 0, None
         elif header.isreg() and header.type != tarfile.GNUTYPE_SPARSE:
             source = _Part(stream, size)
-            yield name, size, source  # type: ignore[misc]  # of IO it has `read`, and no more is asked of it
+            yield name, size, source  # type: ignore[misc]  # only IO's `read` is needed
             source.skip(who)
         else:
-            raise ValueError(f"{who}: {name!r} is no plain file: links and devices are not unpacked")
+            raise ValueError(f"{who}: {name!r} is not a regular file: links and devices are not unpacked")
         name, size = "", -1
 
 
@@ -147,7 +151,7 @@ def _exactly(stream: Any, size: int, who: str) -> bytes:
 
 
 def _attributes(record: bytes, who: str) -> dict[str, str]:
-    """{key: value} of lines "length key=value\\n", where length counts the whole line."""
+    """The attributes, by key, of a record of lines "length key=value\\n", where length is the number of bytes of the line."""
     found: dict[str, str] = {}
     at = 0
     while at < len(record) and record[at] != 0:
@@ -157,7 +161,7 @@ def _attributes(record: bytes, who: str) -> dict[str, str]:
         if end <= at or end > len(record) or record[end - 1 : end] != b"\n" or not sign:
             raise ValueError(f"{who}: damaged attributes of a member")
         if key.startswith(b"GNU.sparse"):
-            raise ValueError(f"{who}: a sparse file is no plain file: it is not unpacked")
+            raise ValueError(f"{who}: a sparse file is not a regular file: it is not unpacked")
         found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
         at = end
     return found
@@ -165,5 +169,5 @@ def _attributes(record: bytes, who: str) -> dict[str, str]:
 
 def _size(text: str, who: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise ValueError(f"{who}: a member says {text[:20]!r} bytes")
+        raise ValueError(f"{who}: a member declares {text[:20]!r} bytes")
     return int(text)

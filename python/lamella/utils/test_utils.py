@@ -1,4 +1,4 @@
-"""Data to test a model with, and a test of a layer."""
+"""Random data for tests of models, and a test that every layer should pass."""
 
 from __future__ import annotations
 
@@ -26,22 +26,32 @@ def get_test_data(
     classification: bool = True,
     num_classes: int = 2,
 ) -> tuple[Pair, Pair]:
-    """Clouds around the label (or around a random number, for regression), normal with a deviation of 0.7.
+    """Random samples, normal around the label with standard deviation 0.7.
+
+    For regression, x and y are normal around the same random number in [0, 1), which each sample draws.
+
+    Args:
+        num_train: Number of samples to train on.
+        num_test: Number of samples to test on.
+        input_shape: Shape of one x.
+        output_shape: Shape of one y, for regression.
+        classification: Whether y are labels; False for regression.
+        num_classes: Number of classes.
 
     Returns:
-        (x, y) to train and (x, y) to test on: x float32 [n, *input_shape]; y int64 [n], or float32 [n, *output_shape].
+        ((x, y), (x, y)) to train and to test on: x float32 [n, *input_shape]; y int64 [n], or float32 [n, *output_shape].
 
     Source: Keras 2.2.5. The numbers follow lamella's seed, not NumPy's.
     """
     rng = random.generator(what="test data")
     samples = num_train + num_test
     centres = rng.integers(num_classes, size=samples) if classification else rng.random(samples)
-    x = _cloud(rng, centres, input_shape)
-    y = centres if classification else _cloud(rng, centres, output_shape)
+    x = _normal(rng, centres, input_shape)
+    y = centres if classification else _normal(rng, centres, output_shape)
     return (x[:num_train], y[:num_train]), (x[num_train:], y[num_train:])
 
 
-def _cloud(rng: np.random.Generator, centres: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+def _normal(rng: np.random.Generator, centres: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     column = centres.reshape(-1, *[1] * len(shape))
     return rng.normal(column, 0.7, size=(len(centres), *shape)).astype("float32")
 
@@ -56,20 +66,24 @@ def layer_test(
     expected_output_dtype: str | None = None,
     fixed_batch_size: bool = False,
 ) -> np.ndarray:
-    """Runs a layer through what every layer must do: shapes, configs, weights, a model of it, a step of training.
+    """Test what every layer must do: shapes, configs, weights, use in models, a step of training.
 
     Args:
-        kwargs: Of the constructor.
-        input_shape: With the batch, None where any size will do; or input_data.
-        expected_output: To meet within 0.1 %.
-        fixed_batch_size: The model's input has the batch of input_shape.
+        layer_cls: The class of the layer.
+        kwargs: Arguments of its constructor.
+        input_shape: Shape of the input with the batch size, for random data; a size None may be any number.
+        input_dtype: Dtype of the input. None means floatx.
+        input_data: The input, instead of random data.
+        expected_output: The output that is expected, to a relative error of 0.001.
+        expected_output_dtype: The dtype that is expected. None means the dtype of the input.
+        fixed_batch_size: Whether the model's input has the batch size of input_shape.
 
     Returns:
         The output for the input.
 
     Raises:
-        AssertionError: Where the layer does not hold.
-        ValueError: Without an input.
+        AssertionError: The layer fails a test.
+        ValueError: Neither input_shape nor input_data is given.
 
     Source: Keras 2.2.5, for layers of one input.
     """
@@ -90,9 +104,9 @@ def layer_test(
     assert output.dtype == wanted_dtype, f"expected an output of {wanted_dtype}, got {output.dtype}"
     model = Model(symbolic, output)
     y: np.ndarray = model.predict(x)
-    announced = layer.compute_output_shape(x.shape)
-    fits = len(announced) == y.ndim and all(a in (None, b) for a, b in zip(announced, y.shape))
-    assert fits, f"compute_output_shape said {announced}, the output has shape {y.shape}"
+    computed = layer.compute_output_shape(x.shape)
+    fits = len(computed) == y.ndim and all(a in (None, b) for a, b in zip(computed, y.shape))
+    assert fits, f"compute_output_shape returned {computed}, but the output has shape {y.shape}"
     if expected_output is not None:
         np.testing.assert_allclose(y, expected_output, rtol=1e-3)
 
@@ -108,7 +122,7 @@ def layer_test(
     model.compile("sgd", "mse", weighted_metrics=["acc"])
     numbers: Any = model.train_on_batch(x, y, return_dict=True)
     loss = numbers["loss"]
-    # The targets are the outputs: without a training mode, and without penalties, there is nothing to learn.
+    # y is the output of the model, so the loss is 0 unless the layer has a training mode or penalties.
     assert np.isfinite(loss) and (takes_training(cls) or model.penalties or loss < 1e-6), f"the loss was {loss}"
     return y
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella.data import sequence
+from lamella.training.options import validates_after
 
 T = TypeVar("T")
 
@@ -53,10 +54,8 @@ def should_run_validation(validation_freq: int | Collection[int], epoch: int) ->
     Raises:
         ValueError: validation_freq is below 1, or neither an integer nor a collection.
     """
-    if isinstance(validation_freq, int):
-        if validation_freq < 1:
-            raise ValueError("`validation_freq` can not be less than 1.")
-        return (epoch + 1) % validation_freq == 0
-    if not isinstance(validation_freq, Collection):
+    if isinstance(validation_freq, int) and validation_freq < 1:
+        raise ValueError("`validation_freq` can not be less than 1.")
+    if not isinstance(validation_freq, (int, Collection)):
         raise ValueError("`validation_freq` must be an Integer or `collections.Container` (e.g. list, tuple, etc.)")
-    return epoch + 1 in validation_freq
+    return validates_after(validation_freq, epoch)

@@ -57,12 +57,13 @@ def model_to_dot(
         A pydot.Dot, or a pydot.Cluster. The name of a node is str(id(layer)).
 
     Raises:
-        ImportError: Without pydot.
-        OSError: Without Graphviz.
-        ValueError: For a model that is not built.
+        ImportError: pydot is not installed.
+        OSError: Graphviz is not installed.
+        ValueError: The model is not built.
 
-    Deviation from Keras 2.2.5: with expand_nested, what goes into or out of a nested model begins and ends at its own nodes, also
-        where one wrapped model follows another, or a model's last layer is a model. Keras draws stray nodes there, or fails.
+    Deviation from Keras 2.2.5: with expand_nested, edges into and out of a nested model end and begin at the nodes of its layers,
+        also if one wrapped model follows another, or the last layer of a model is a model. Keras draws unconnected nodes there,
+        or fails.
     """
     _check_programs()
     pydot = _pydot()
@@ -94,16 +95,21 @@ def plot_model(
     """Draw a model into a file. The suffix selects the format (png, pdf, svg and others); without a suffix it is png.
 
     Args:
+        model: A model that is built.
         to_file: Path of the file.
-        model, show_shapes, show_layer_names, rankdir, expand_nested, dpi: As `model_to_dot` takes them.
+        show_shapes: See `model_to_dot`, also for the arguments below.
+        show_layer_names: Whether labels begin with the layer's name.
+        rankdir: "TB" or "LR".
+        expand_nested: Whether a nested model is drawn as a frame.
+        dpi: Dots per inch.
 
     Returns:
-        The picture as a notebook shows it, or None if IPython is not installed.
+        The picture as an object of IPython, which a notebook shows; None if IPython is not installed.
 
     Raises:
-        ImportError: Without pydot.
-        OSError: Without Graphviz.
-        ValueError: For a model that is not built.
+        ImportError: pydot is not installed.
+        OSError: Graphviz is not installed.
+        ValueError: The model is not built.
     """
     dot = model_to_dot(model, show_shapes, show_layer_names, rankdir, expand_nested, dpi)
     dot.write(to_file, format=os.path.splitext(to_file)[1].removeprefix(".") or "png")
@@ -119,9 +125,9 @@ def _pydot() -> Any:
         import pydot
     except ImportError:
         raise ImportError(
-            "Failed to import `pydot`. Pictures of models need two programs that lamella does not bring: pydot "
+            "Failed to import `pydot`. Pictures of models need two programs that are not part of lamella: pydot "
             "(pip install 'lamella[plot]') and Graphviz (apt install graphviz, or https://graphviz.org). "
-            "model.summary() prints the layers, their shapes and what each is connected to without them."
+            "Without them, model.summary() prints the layers, their shapes and their connections."
         ) from None
     return pydot
 
@@ -132,7 +138,7 @@ def _check_programs() -> None:
         pydot.Dot().create()
     except OSError as error:
         raise OSError(
-            "`pydot` failed to call Graphviz. Install Graphviz (apt install graphviz, or https://graphviz.org), and see that "
+            "`pydot` failed to call Graphviz. Install Graphviz (apt install graphviz, or https://graphviz.org), and check that "
             "its program `dot` is on the PATH."
         ) from error
 
@@ -142,13 +148,13 @@ def _graph(model: Model) -> Graph:
         model.build()
     if not model.built:
         raise ValueError(
-            f"model_to_dot: expected a model that is built, got {model.name!r}; call it on data, or build it, first"
+            f"model_to_dot: expected a model that is built, got {model.name!r}; first build it, or call it on data"
         )
     return trace(model.inputs, model.outputs)
 
 
 def _nested(layer: Layer) -> Model | None:
-    """The model that a layer is, or wraps."""
+    """The layer itself if it is a model, or the model that it wraps, or None."""
     inner = layer.layer if isinstance(layer, Wrapper) else layer
     return inner if isinstance(inner, Model) else None
 
@@ -166,7 +172,7 @@ def _label(layer: Layer, show_shapes: bool, show_layer_names: bool, inner_is_dra
 def _shape(layer: Layer, which: str) -> str:
     try:
         return str(getattr(layer, which))
-    except AttributeError:  # calls on tensors of several shapes
+    except AttributeError:  # the layer was called on tensors of several shapes
         return "multiple"
 
 
@@ -178,7 +184,7 @@ def _add_edges(dot: pydot.Graph, graph: Graph, expand_nested: bool) -> None:
             for before in node.inbound_layers if node in inside else ():
                 last = _end(before, -1) if expand_nested else str(id(before))
                 if is_wrapped_model(layer) or (first == name and last == str(id(before))):
-                    dot.add_edge(_pydot().Edge(last, name))  # two tensors, two edges
+                    dot.add_edge(_pydot().Edge(last, name))  # one edge for each tensor
                 else:
                     add_edge(dot, last, first)
         if expand_nested and is_wrapped_model(layer):
@@ -186,7 +192,7 @@ def _add_edges(dot: pydot.Graph, graph: Graph, expand_nested: bool) -> None:
 
 
 def _end(layer: Layer, place: int) -> str:
-    """The node at which what goes into a layer ends (place 0), or what comes from it begins (-1), if nested models are drawn."""
+    """The node at which edges into a layer end (place 0) or edges out of it begin (-1), if nested models are drawn."""
     nested = _nested(layer)
     while nested is not None:
         layer = _graph(nested).layers[place]
