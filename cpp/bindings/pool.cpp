@@ -72,6 +72,7 @@ void bind_pool(py::module_& module) {
     module.def("pool_limit", &pool::limit);
     module.def("set_pool_limit", &pool::set_limit, py::arg("limit"));
     module.def("empty_pool", &pool::empty);
+    module.def("offer_pool", &pool::offer);
     module.def("pool_counts", [] {
         const pool::Counts counts = pool::counts();
         return py::make_tuple(counts.in_use, counts.free, counts.most_in_use, counts.arrays, counts.fresh);

@@ -119,6 +119,13 @@ Block* find_free(std::size_t bytes) {
     return nullptr;
 }
 
+// What madvise should do with the pages of a free block.
+void advise(Block* block, int advice) {
+    const auto first = round_up(reinterpret_cast<std::uintptr_t>(block + 1), page);
+    const auto end = reinterpret_cast<std::uintptr_t>(block->begin() + block->touched) / page * page;
+    if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
+}
+
 // Gives the pages of a free block back, and the region if it is all of it.
 void clean(Block* block) {
     if (block->before == nullptr && block->after() == nullptr) {
@@ -127,9 +134,7 @@ void clean(Block* block) {
         munmap(block, block->bytes);
         return;
     }
-    const auto first = round_up(reinterpret_cast<std::uintptr_t>(block + 1), page);
-    const auto end = reinterpret_cast<std::uintptr_t>(block->begin() + block->touched) / page * page;
-    if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+    advise(block, MADV_DONTNEED);
     now.free -= static_cast<Int>(block->touched);
     block->touched = 0;
 }
@@ -282,6 +287,13 @@ Int empty() {
     ++generation;
     now.most_in_use = now.in_use;
     return clean_all();
+}
+
+void offer() {
+    const Lock lock;
+    for (Block* const list : lists) {
+        for (Block* block = list; block != nullptr; block = block->next) advise(block, MADV_FREE);
+    }
 }
 
 Counts counts() {

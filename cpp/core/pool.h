@@ -27,6 +27,10 @@ Int limit();
 // Gives what is free back to the system, and what is in use as soon as it is released. Returns the bytes of the former.
 Int empty();
 
+// Lets the system take the pages of what is free when it needs memory. Those that it has not taken by then serve the next
+// arrays without a page fault. Nothing else changes: they count as free, and as memory of the process.
+void offer();
+
 struct Counts {
     Int in_use;       // bytes of arrays
     Int free;         // bytes that are kept for the next ones

@@ -80,6 +80,7 @@ inline bool keeps_patterns(std::uint64_t seed, int turns, std::vector<Patterned>
             array = own.back();
             own.pop_back();
         }
+        if (turn % 16 == 8) pool::offer();
         if (turn % 64 == 0) pool::empty();
     }
     for (Patterned& array : own) release(array);

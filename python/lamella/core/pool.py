@@ -68,9 +68,17 @@ def set_pool_limit(limit: int | None) -> None:
 def empty_pool() -> int:
     """Give what is free back to the system, and what is in use as soon as its arrays are gone.
 
-    The end of `fit`, the end of a model's life and `K.clear_session` do this, too.
+    The end of a model's life and `K.clear_session` do this, too. The end of `fit` only offers it (`offer_pool`).
 
     Returns:
         Bytes that were given back at once.
     """
     return _kernels.empty_pool()
+
+
+def offer_pool() -> None:
+    """Let the system take what is free when it needs memory; until then it serves the next arrays without page faults.
+
+    The end of `fit` does this. What is offered still counts as free here, and as resident memory of the process.
+    """
+    _kernels.offer_pool()

@@ -10,7 +10,7 @@ from lamella.callbacks.base import CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_steps
-from lamella.core.pool import empty_pool
+from lamella.core.pool import offer_pool
 from lamella.core.warn import warn
 from lamella.data.adapt import feed
 from lamella.data.adapt.expected import ModelInputs
@@ -178,5 +178,5 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
                 validation.close()
             if before.callbacks is not None:  # this fit ran in a callback of an outer fit, which continues
                 steps.session = before
-            empty_pool()
+            offer_pool()
     return history
