@@ -1,5 +1,7 @@
 """Arguments of K's functions that do not fit: an error that names the function, never a number."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,12 @@ WRONG = [
     ("permute_dimensions", (A, (0, 2)), "axis 2"),
     ("concatenate", ([A, A[:, :2]], 0), "dimension"),
     ("concatenate", ([], 0), "at least one"),
+    ("concatenate", ([A, A], 2), "axis 2 is out of bounds for array of dimension 2"),
+    ("concatenate", ([A, A], -3), "axis -3 is out of bounds for array of dimension 2"),
+    ("concatenate", ([A, A], 1.5), "'float' object cannot be interpreted as an integer"),
+    ("concatenate", ([A[0, 0], A[0, 0]],), "zero-dimensional arrays cannot be concatenated"),
+    ("concatenate", ([A, A[0]], 1), "dimension"),
+    ("stack", ([A, A], 3), r"expected an axis in \[-3, 3\), got 3"),
     ("stack", ([A, A[:2]],), "dimension"),
     ("repeat", (A[0], 2), "expected two axes"),
     ("repeat_elements", (A, 2, 3), AXIS),
@@ -74,6 +82,7 @@ def test_the_error_names_the_function_and_what_came(name, arguments, words):
     with pytest.raises((ValueError, TypeError), match=words) as caught:
         getattr(K, name)(*arguments)
     assert name in str(caught.value)
+    assert not re.search(rf"K\.(?!{name}\b)\w+: ", str(caught.value))
 
 
 def test_an_error_of_another_kind_is_left_as_it_is():

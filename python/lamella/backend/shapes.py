@@ -46,6 +46,10 @@ def batch_flatten(x: Value) -> Value:
 
 @in_graphs
 def expand_dims(x: Value, axis: int = -1) -> Value:
+    return _with_axis(x, axis)
+
+
+def _with_axis(x: Value, axis: int) -> Value:
     shape = list(x.shape)
     shape.insert(axis_of(axis, len(shape) + 1), 1)
     return ops.reshape(x, shape=shape)
@@ -78,7 +82,7 @@ def concatenate(tensors: Sequence[Value], axis: int = -1) -> Value:
 
 @in_graphs
 def stack(x: Sequence[Value], axis: int = 0) -> Value:
-    return ops.concatenate(*[expand_dims(item, axis) for item in x], axis=axis)
+    return ops.concatenate(*[_with_axis(item, axis) for item in x], axis=axis)
 
 
 @in_graphs

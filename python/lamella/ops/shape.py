@@ -36,9 +36,14 @@ def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Ba
 
 @differentiable
 def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
-    """The arrays one after another along `axis`. Raises ValueError if their other axes differ."""
+    """The arrays one after another along `axis`.
+
+    Raises:
+        ValueError: Their other axes differ, one of them has no such axis, or there are none.
+    """
+    y = np.concatenate(xs, axis=axis)  # first: it has the words for arguments that do not fit
     ends = np.cumsum([x.shape[axis] for x in xs])[:-1]
-    return np.concatenate(xs, axis=axis), lambda dy, need: tuple(np.split(dy, ends, axis=axis))
+    return y, lambda dy, need: tuple(np.split(dy, ends, axis=axis))
 
 
 @differentiable
