@@ -38,7 +38,7 @@ def build_model() -> Sequential:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40, help="at most (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=40, help="maximum number (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 

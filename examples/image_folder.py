@@ -1,9 +1,9 @@
-"""The network of Keras's cifar10_cnn example on a folder of images, one directory a class.
+"""The network of Keras's cifar10_cnn example on a folder of images, one directory for each class.
 
     python examples/image_folder.py DIR
 
-DIR/train/<class>/*.jpg is trained on, DIR/test/<class>/*.jpg is what the report's accuracy is measured on. All images
-must be of one size, or --size makes them so.
+The model is trained on DIR/train/<class>/*.jpg; the accuracy in the report is measured on DIR/test/<class>/*.jpg. All images
+must have the same size, or --size resizes them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load_folder(
     for number, name in enumerate(classes):
         paths = sorted(path for path in (folder / name).iterdir() if path.suffix.lower() in EXTENSIONS)
         for path in paths[:limit]:
-            # Kept as bytes until all are there: a quarter of the memory.
+            # Bytes need a quarter of the memory of float32.
             images.append(img_to_array(load_img(path, target_size=size), dtype="uint8"))
             if images[-1].shape != images[0].shape:
                 raise SystemExit(f"{path} is {images[-1].shape}, others are {images[0].shape}: pass --size")
@@ -78,7 +78,7 @@ def build_model(input_shape: tuple[int, ...], classes: int) -> Sequential:
     model.add(Dropout(0.5))
     model.add(Dense(classes))
     model.add(Activation("softmax"))
-    # The original's RMSprop with lr=0.0001 needs 100 epochs; Adam at its default gets there in ten.
+    # RMSprop(lr=0.0001) of the original script needs 100 epochs; Adam with its default needs ten.
     model.compile(loss="sparse_categorical_crossentropy", optimizer=Adam(), metrics=["accuracy"])
     return model
 
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument("folder", metavar="DIR", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--limit", type=int, help="images of each class, in either part (default: all)")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="resize all images to this")
+    parser.add_argument("--limit", type=int, help="images of each class in train and in test (default: all)")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"), help="resize all images to this size")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
 

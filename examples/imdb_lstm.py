@@ -1,7 +1,7 @@
-"""An LSTM over words, as Keras's imdb_lstm, on text that every machine with Python and NumPy has: some seconds, no download.
+"""An LSTM over words, like Keras's imdb_lstm, on text that every machine with Python and NumPy has: some seconds, no download.
 
-It tells passages of Python's language reference from passages of NumPy's documentation. Passages have different lengths;
-shorter ones are filled with zeros, which Embedding masks.
+It learns to distinguish passages of Python's language reference from passages of NumPy's documentation. Passages have
+different lengths; shorter ones are padded with zeros, which Embedding masks.
 
 python examples/imdb_lstm.py
 """
@@ -21,7 +21,7 @@ import lamella as keras
 from lamella.layers import LSTM, Dense, Embedding
 from lamella.models import Sequential
 
-UNKNOWN = 1  # the number of a word beyond the vocabulary; 0 fills up, and is masked
+UNKNOWN = 1  # the number of each word outside of the vocabulary; 0 is padding, and is masked
 LONGEST = 30  # words in a passage
 
 
@@ -37,7 +37,7 @@ def documents() -> list[list[str]]:
 
 
 def passages(words: list[str], count: int, random: np.random.Generator) -> list[list[str]]:
-    """`count` passages of 5 to LONGEST words, none of which overlap."""
+    """`count` passages of 5 to LONGEST words, which do not overlap."""
     starts = random.permutation(len(words) // LONGEST)[:count] * LONGEST
     return [words[start : start + random.integers(5, LONGEST + 1)] for start in starts]
 

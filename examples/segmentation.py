@@ -1,9 +1,9 @@
-"""A small U-Net finds discs among other shapes: images and masks in two folders, augmented in step.
+"""A small U-Net finds discs among other shapes: images and masks in two folders, augmented together.
 
     python examples/segmentation.py [DIR]
 
-The pictures are made by the example itself, in DIR or in a temporary folder. The report's IoU is the intersection of
-the found and the true discs divided by their union, over images that were not trained on.
+The example draws the pictures itself, in DIR or in a temporary folder. The IoU in the report is the intersection of
+the found and the true discs divided by their union, over images that were not used for training.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_pictures(folder: Path, count: int, seed: int) -> None:
 
 
 def pairs(folder: Path, *, batch_size: int, seed: int, augment: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches (images, masks) without end. One seed for both: each mask is moved as its image is."""
+    """An endless iterator of batches (images, masks). Both have the same seed, so a mask is moved like its image."""
     moves = {"rotation_range": 90, "zoom_range": 0.2, "horizontal_flip": True, "fill_mode": "reflect"} if augment else {}
     generators = {
         "images": ImageDataGenerator(rescale=1 / 255, **moves, channel_shift_range=30 if augment else 0),
@@ -98,9 +98,9 @@ def main() -> None:
         description=__doc__.splitlines()[0], epilog=__doc__.split("\n\n", 2)[2], allow_abbrev=False
     )
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?")
-    parser.add_argument("--images", type=int, default=320, help="to train on; a quarter as many to test on")
+    parser.add_argument("--images", type=int, default=320, help="images to train on; the test uses a quarter as many")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--channels", type=int, default=8, help="of the first level")
+    parser.add_argument("--channels", type=int, default=8, help="channels of the first level")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     keras.utils.set_random_seed(arguments.seed)

@@ -1,6 +1,6 @@
-"""An LSTM that writes, letter by letter, as Keras's lstm_text_generation, on Python's own language reference: no download.
+"""An LSTM learns Python's language reference and generates text, like Keras's lstm_text_generation: no download.
 
-After each epoch it continues a piece of the text, at two temperatures: the higher, the more daring.
+After each epoch it continues a piece of the text at two temperatures: the higher one makes unlikely letters more likely.
 
 python examples/text_generation.py
 """
@@ -20,7 +20,7 @@ from lamella.layers import LSTM, Dense
 from lamella.models import Sequential
 from lamella.optimizers import RMSprop
 
-LENGTH = 40  # letters that the model sees
+LENGTH = 40  # letters in the model's input
 STEP = 3  # between one piece and the next
 
 
@@ -49,8 +49,8 @@ def sample(probabilities: NDArray[np.float32], temperature: float, random: np.ra
     return int(random.choice(len(weights), p=weights / weights.sum()))
 
 
-def written(model: Sequential, seed: str, letters: str, count: int, temperature: float, random: np.random.Generator) -> str:
-    """`count` letters after the seed."""
+def generated(model: Sequential, seed: str, letters: str, count: int, temperature: float, random: np.random.Generator) -> str:
+    """The `count` letters that the model generates after the seed."""
     text = seed
     for _ in range(count):
         probabilities = model.predict(one_hot([text[-LENGTH:]], letters))[0]
@@ -61,8 +61,8 @@ def written(model: Sequential, seed: str, letters: str, count: int, temperature:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=3, help="(default: %(default)s)")
-    parser.add_argument("--characters", type=int, default=30_000, help="of the text (default: %(default)s)")
-    parser.add_argument("--units", type=int, default=128, help="of the LSTM (default: %(default)s)")
+    parser.add_argument("--characters", type=int, default=30_000, help="length of the text (default: %(default)s)")
+    parser.add_argument("--units", type=int, default=128, help="units of the LSTM (default: %(default)s)")
     parser.add_argument("--written", type=int, default=120, help="letters after each epoch (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -82,7 +82,7 @@ def main() -> None:
         start = random.integers(len(text) - LENGTH)
         for temperature in (0.5, 1.0):
             seed = text[start : start + LENGTH]
-            print(f"\n{temperature}: {seed}|{written(model, seed, letters, arguments.written, temperature, random)}")
+            print(f"\n{temperature}: {seed}|{generated(model, seed, letters, arguments.written, temperature, random)}")
 
     started = time.perf_counter()
     history = model.fit(

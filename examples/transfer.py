@@ -2,9 +2,10 @@
 
     python examples/transfer.py
 
-scikit-learn's digits are written as PNGs, one directory a class. A small MobileNet learns 0 to 4. Without its top and frozen
-it is the base of a classifier of 5 to 9, of which only the head is trained; then the base is unfrozen, and the whole model is
-fine-tuned at a small learning rate. With weights="imagenet" and your own images you would do only this second half.
+scikit-learn's digits are written as PNGs, one directory for each class. A small MobileNet learns 0 to 4. Without its top, and
+frozen, it is the base of a classifier of 5 to 9. First only the head of the classifier is trained; then the base is unfrozen,
+and the whole model is fine-tuned at a small learning rate. With weights="imagenet" and your own images only this second half
+is needed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ BATCH = 32
 
 
 def write_images(folder: Path, count: int) -> None:
-    """folder/first/0..4 and folder/second/5..9, with a PNG of 8x8 for each of `count` digits."""
+    """Write folder/first/0..4 and folder/second/5..9, with a PNG of 8x8 for each of `count` digits."""
     digits = load_digits()
     for i, (pixels, label) in enumerate(zip(digits.images[:count], digits.target)):
         directory = folder / ("first" if label < 5 else "second") / str(label)
@@ -38,7 +39,7 @@ def write_images(folder: Path, count: int) -> None:
 
 
 def flows(folder: Path, seed: int) -> tuple[DirectoryIterator, DirectoryIterator]:
-    """Batches to train on, shifted and turned a little, and batches of the first quarter of each class to validate on."""
+    """Training batches, shifted and rotated a little, and validation batches of the first quarter of each class."""
     common = {"preprocessing_function": preprocess_input, "validation_split": 0.25}
     moved = ImageDataGenerator(width_shift_range=0.08, height_shift_range=0.08, rotation_range=8, **common)
     still = ImageDataGenerator(**common)
@@ -50,7 +51,7 @@ def flows(folder: Path, seed: int) -> tuple[DirectoryIterator, DirectoryIterator
 
 
 def fit(model: Model, rate: float, epochs: int, images: DirectoryIterator, others: DirectoryIterator) -> float:
-    """Trains what is trainable now; returns the accuracy on the others."""
+    """Train the trainable weights on `images`; return the accuracy on `others`."""
     model.compile(Adam(lr=rate), loss="categorical_crossentropy", metrics=["accuracy"])
     model.fit_generator(images, epochs=epochs, validation_data=others, verbose=2)
     return float(model.evaluate_generator(others)[1])
@@ -58,8 +59,8 @@ def fit(model: Model, rate: float, epochs: int, images: DirectoryIterator, other
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=8, help="of the first training; the others take half as many")
-    parser.add_argument("--images", type=int, default=1797, help="how many, of both halves")
+    parser.add_argument("--epochs", type=int, default=8, help="epochs of the first training; the others have half as many")
+    parser.add_argument("--images", type=int, default=1797, help="number of images of all ten digits")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     keras.utils.set_random_seed(options.seed)
