@@ -267,7 +267,7 @@ def test_functions_of_a_graph():
 
 def test_numpy_on_a_tape_is_refused_and_a_stopped_gradient_is_constant():
     with Tape([w := Variable(P)]) as tape:
-        with pytest.raises(TypeError, match="stands on a tape"):
+        with pytest.raises(TypeError, match="is recorded on a tape"):
             np.mean(np.asarray(w * 2))
         loss = K.sum(K.stop_gradient(w * 2) * w)
     np.testing.assert_allclose(tape.gradients(loss)[0], 2 * P)

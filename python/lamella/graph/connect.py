@@ -15,7 +15,7 @@ from lamella.graph.function import Function
 from lamella.graph.input import Placeholder
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
-from lamella.ops.operators import give_way
+from lamella.ops.operators import defer_to
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,7 +90,7 @@ def _method(name: str, swapped: bool) -> Callable[[Symbolic, object], Value]:
 
 
 def _give_operators() -> None:
-    give_way(Symbolic)
+    defer_to(Symbolic)
     setattr(Symbolic, "connect", lambda self, function, *arguments, **named: connect(function, *arguments, **named))
     for method, name in (_BINARY | _COMPARISONS).items():
         setattr(Symbolic, f"__{method}__", _method(name, False))

@@ -11,7 +11,7 @@ from lamella.core.random import drawing, drawn
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.ops.gradient_rules import gradients_of_noted, noting, watch
+from lamella.ops.gradient_rules import gradients_of_calls, recording_calls, watch
 from lamella.ops.tape import Tape, Tensor, recording, value_of
 
 
@@ -44,7 +44,7 @@ def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list
     for variable in wanted:
         if isinstance(variable, Variable) and variable not in tape.places and id(variable) in read:
             raise not_on_tape(variable)
-    return gradients_of_noted(tape, loss, wanted)
+    return gradients_of_calls(tape, loss, wanted)
 
 
 def not_on_tape(variable: Variable) -> NotImplementedError:
@@ -86,10 +86,10 @@ def _noted(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) 
     tape = recording()
     if tape is not None:
         outer = tape
-        return noting(outer, lambda: call(_each(inputs, lambda x: watch(outer, x)), **named))
+        return recording_calls(outer, lambda: call(_each(inputs, lambda x: watch(outer, x)), **named))
     with Tape(layer.weights) as own:
         given = _each(inputs, lambda x: own.watch(value_of(x)))  # type: ignore[arg-type]
-        return _each(noting(own, lambda: call(given, **named)), value_of)
+        return _each(recording_calls(own, lambda: call(given, **named)), value_of)
 
 
 def _each(values: Value, function: Callable[[Any], Any]) -> Value:

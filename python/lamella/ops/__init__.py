@@ -1,6 +1,6 @@
-"""Ops: functions of arrays that know their gradient. A public function of a module below is one; see tape.py for what an op is."""
+"""Ops: functions of arrays with a gradient. Every public function of a module below is an op; tape.py explains ops."""
 
-from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable theirs
+from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable their operators
 from lamella.ops.activations import *  # noqa: F403
 from lamella.ops.conv import *  # noqa: F403
 from lamella.ops.crossentropy import *  # noqa: F403
@@ -23,7 +23,7 @@ from lamella.ops.rows import *  # noqa: F403
 from lamella.ops.scan import *  # noqa: F403
 from lamella.ops.shape import *  # noqa: F403
 
-# The modules bring along what they import; these hold no ops.
+# The star imports also bring what these modules import. Functions of the following modules are not ops.
 _SHARED = ("arrays", "ctc_paths", "tape", "targets")
 
 

@@ -17,10 +17,13 @@ SELU_SCALE = 1.0507009873554804934193349852946
 
 @differentiable
 def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> tuple[Array, Backward]:
-    """Where x > threshold: x, clipped to [0, max_value] unless that is None; elsewhere alpha * (x - threshold).
+    """Where x > threshold: x, or with a max_value clip(x, 0, max_value). Elsewhere: alpha * (x - threshold).
 
     Args:
         x: float, any shape.
+        alpha: Slope up to the threshold.
+        max_value: The largest value of the result; None for no limit.
+        threshold: The threshold.
 
     Returns:
         The same shape.
@@ -29,12 +32,12 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
     y = empty_like(x)
     top = np.inf if max_value is None else max_value
     _kernels.relu_forward(x, alpha, top, threshold, y)
-    # The plain relu reads its output, which the next op keeps anyway, and lets go of its input.
-    seen = y if alpha == 0 and threshold == 0 and max_value is None else x
+    # The gradient of the plain relu needs only the output, which the next op usually keeps too, so the input can be freed.
+    kept = y if alpha == 0 and threshold == 0 and max_value is None else x
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(seen)
-        _kernels.relu_backward(seen, contiguous(dy), alpha, top, threshold, dx)
+        dx = empty_like(kept)
+        _kernels.relu_backward(kept, contiguous(dy), alpha, top, threshold, dx)
         return (dx,)
 
     return y, backward
@@ -42,7 +45,7 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
 
 @differentiable
 def elu(x: Array, *, alpha: float = 1.0, scale: float = 1.0) -> tuple[Array, Backward]:
-    """scale * (x if x > 0, else alpha * (exp(x) - 1)); any shape."""
+    """scale * x where x > 0, else scale * alpha * (exp(x) - 1); x: float, any shape."""
     x = contiguous(x)
     y = empty_like(x)
     _kernels.elu_forward(x, alpha, scale, y)
@@ -56,26 +59,33 @@ def elu(x: Array, *, alpha: float = 1.0, scale: float = 1.0) -> tuple[Array, Bac
 
 
 def selu(x: Array | Tensor) -> Array | Tensor:
-    """elu with the constants that keep mean 0 and variance 1; any shape. Source: arXiv 1706.02515."""
+    """elu with the constants that keep mean 0 and variance 1; x: float, any shape. Source: arXiv 1706.02515."""
     return elu(x, alpha=SELU_ALPHA, scale=SELU_SCALE)
 
 
 def _from_output(
     name: str, formula: str, forward: Callable[[Array, Array], None], backward: Callable[[Array, Array, Array], object]
 ) -> Callable[..., Array | Tensor]:
-    """An elementwise op whose gradient is a kernel of its output."""
+    """An elementwise op whose gradient is computed from its output.
+
+    Args:
+        name: Name of the op.
+        formula: Formula, for its docstring.
+        forward: forward(x, y) writes y.
+        backward: backward(y, dy, dx) writes dx.
+    """
 
     def op(x: Array) -> tuple[Array, Backward]:
         x = contiguous(x)
         y = empty_like(x)
         forward(x, y)
 
-        def back(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        def op_backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
             dx = empty_like(y)
             backward(y, contiguous(dy), dx)
             return (dx,)
 
-        return y, back
+        return y, op_backward
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = f"{formula}; x: float, any shape."
@@ -101,7 +111,11 @@ def sigmoid(x: Array | Tensor) -> Array | Tensor:
 
 
 def softmax(x: Array | Tensor, *, axis: int = -1) -> Array | Tensor:
-    """exp(x) / sum(exp(x)) over `axis`; x: float, one axis or more."""
+    """exp(x) / sum(exp(x)) over `axis`; x: float, at least one axis.
+
+    Raises:
+        ValueError: x does not have this axis.
+    """
     y = _softmax(x, axis=axis)
     if type(y) is Tensor and type(x) is Tensor and (axis == -1 or axis == x.ndim - 1):
         y.logits = ("softmax", x)

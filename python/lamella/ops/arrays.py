@@ -1,4 +1,4 @@
-"""What ops share: functions of plain arrays, without a gradient."""
+"""Functions of plain arrays, without a gradient, that several ops use."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import numpy as np
 from lamella import _kernels
 
 # contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is. empty_like(x, shape): a new C-contiguous
-# array of x's dtype, and of its shape if none is given. In C++, since each op calls them, and NumPy's ways in cost more than
-# small kernels.
+# array with x's dtype, and with its shape if none is given. They are in C++ because each op calls them, and a call of NumPy
+# takes longer than a small kernel.
 from lamella._kernels import contiguous as contiguous
 from lamella._kernels import empty_like as empty_like
-from lamella.core.types import Array
+from lamella.core.types import Array, Value
 
 
 def axis_of(axis: int, ndim: int) -> int:
-    """`axis`, counted from the front. Raises ValueError if there is no such axis."""
+    """`axis`, counted from the first axis.
+
+    Raises:
+        ValueError: There is no such axis.
+    """
     if not -ndim <= axis < ndim:
         raise ValueError(f"expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
@@ -25,12 +29,17 @@ def axis_of(axis: int, ndim: int) -> int:
 
 @functools.cache
 def absent(dtype: np.dtype) -> Array:
-    """The empty array that stands for one that a kernel does without."""
+    """The empty array that a kernel gets in place of an optional array that is not given."""
     return np.empty(0, dtype)
 
 
+def constant_like(value: float, x: Value) -> Array:
+    """A number as a scalar array with x's dtype."""
+    return np.asarray(value, x.dtype)
+
+
 def unbroadcast(dy: Array, x: Array) -> Array:
-    """dy summed over the axes that broadcasting gave to x, in x's dtype."""
+    """dy summed over the axes along which x was broadcast, in x's dtype and shape."""
     if dy.shape != x.shape:
         dy = dy.sum(axis=tuple(range(dy.ndim - x.ndim)))
         stretched = tuple(i for i, length in enumerate(x.shape) if length == 1 and dy.shape[i] != 1)
@@ -46,7 +55,7 @@ def relu_gradient(y: Array, dy: Array) -> Array:
 
 
 def total(x: Array) -> float:
-    """The sum of all elements, as a number; of anything that NumPy sums."""
+    """The sum of all elements, as a number; any dtype that NumPy can sum."""
     if x.dtype.char not in "fd" or not x.dtype.isnative:
         return float(x.sum())
     y = empty_like(x, ())
@@ -55,7 +64,7 @@ def total(x: Array) -> float:
 
 
 def moving_average(average: Array, value: Array, keep: float, take: float) -> Array:
-    """keep * average + take * value, a new array of average's dtype; no gradient. The last two need not add up to 1."""
+    """keep * average + take * value, a new array with average's dtype, without a gradient. keep + take need not be 1."""
     moved = average * keep
     moved += take * value
     return moved

@@ -23,21 +23,24 @@ def conv(
     padding: str = "valid",
     activation: FusedActivation = "linear",
 ) -> tuple[Array, Backward]:
-    """y = activation(x * kernel + bias): cross-correlation, as everywhere in the field.
+    """y = activation(x * kernel + bias), where * is cross-correlation, as usual in neural networks.
 
     Args:
-        x: float [N, ..., C] with 1 to 3 axes between: [N, T, C], [N, H, W, C] or [N, D, H, W, C].
-        kernel: [..., C, K] with as many.
+        x: float [N, ..., C] with 1 to 3 axes for the places: [N, T, C], [N, H, W, C] or [N, D, H, W, C].
+        kernel: [..., C, K] with the same number of axes for the places.
         bias: [K] or None.
-        strides, dilation: One number for each axis; None: 1 everywhere.
-        padding: "valid" | "same" (zeros; the odd one at the end) | "causal" (all zeros before) | "full", as in `Window`.
+        strides: One number for each axis of the places; None is 1 everywhere.
+        dilation: Likewise.
+        padding: "valid" | "same" (zeros; if their number is odd, one more at the end) | "causal" (all zeros before) | "full",
+            as in `Window`.
+        activation: "linear" | "relu".
 
     Returns:
-        [N, ..., K] with the sizes between of Window.lengths.
+        [N, ..., K]; the sizes of the places are those of Window.lengths.
 
     Raises:
-        TypeError: If dtypes differ.
-        ValueError: If ranks or channels do not fit or no window fits into x.
+        TypeError: The dtypes differ.
+        ValueError: Ranks or channels do not fit, or no window fits into x.
     """
     axes, channels, filters = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
     if x.ndim != axes + 2 or x.shape[-1] != channels:
@@ -77,22 +80,25 @@ def conv_transpose(
     dilation: Sequence[int] | None = None,
     padding: str = "valid",
 ) -> tuple[Array, Backward]:
-    """The gradient of a convolution's input as a function of its own, + bias: y[i*stride + a*dilation - before] += x[i] kernel[a].
+    """Transposed convolution: y[i*stride + a*dilation - before] += x[i] kernel[a], plus bias.
+
+    Without the bias it is the gradient of a convolution with respect to its input.
 
     Args:
-        x: float [N, ..., C] with 1 to 3 axes between.
-        kernel: [..., K, C] with as many: that of the convolution from y to x.
+        x: float [N, ..., C] with 1 to 3 axes for the places.
+        kernel: [..., K, C] with the same number of axes for the places: the kernel of the convolution from y to x.
         bias: [K] or None.
-        sizes: Of y between N and K.
-        strides, dilation: One number for each axis; None: 1 everywhere.
-        padding: "valid": nothing is cut off before. "same": half of what the windows reach beyond `sizes`, the smaller half.
+        sizes: The sizes of y between N and K.
+        strides: One number for each axis of the places; None is 1 everywhere.
+        dilation: Likewise.
+        padding: "valid": before is 0. "same": before is half of the length by which the windows exceed `sizes`, rounded down.
 
     Returns:
-        [N, *sizes, K]; places that no x reaches hold the bias alone.
+        [N, *sizes, K]. Places to which no x contributes hold only the bias.
 
     Raises:
-        TypeError: If dtypes differ.
-        ValueError: If ranks, channels or sizes do not fit; another padding.
+        TypeError: The dtypes differ.
+        ValueError: Ranks, channels or sizes do not fit, or another padding is given.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """

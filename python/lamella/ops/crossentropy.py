@@ -1,7 +1,7 @@
-"""Cross-entropies of rows: the last axis is the row, the result has the shape of the others. Source: Keras 2.2.5.
+"""Cross-entropies of rows: they reduce the last axis, the row, and keep the others. Source: Keras 2.2.5.
 
-A prediction that softmax or sigmoid has just made carries its logits (`Tensor.logits`). A cross-entropy of it has the same
-value, and its gradient goes straight to the logits: p - y, which the clip of the probabilities cannot cut off.
+A prediction made by softmax or sigmoid keeps its logits (`Tensor.logits`). The value of a cross-entropy of it does not change,
+but its gradient is computed for the logits directly: p - y, which does not become 0 where the probabilities are clipped.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from lamella.core import config
 from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable, value_of
-from lamella.ops.targets import labels_beside, labels_outside, target_beside
+from lamella.ops.targets import label_error, labels_for, target_like
 
 
 def categorical_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
-    """-sum(y log q), q = p / sum(p) clipped to [epsilon, 1 - epsilon], over the last axis.
+    """-sum(y log q) over the last axis, where q = p / sum(p), clipped to [epsilon, 1 - epsilon].
 
     Args:
-        p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).
+        p: float [..., C], probabilities, or logits if from_logits.
         y: The same shape.
+        from_logits: Whether p are logits. Then q = softmax(p), and nothing is clipped.
 
     Returns:
-        [...].
+        p's dtype, [...].
+
+    Raises:
+        ValueError: The shapes differ.
     """
     if from_logits:
         return _softmax_crossentropy(p, y)
@@ -35,9 +39,9 @@ def categorical_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logit
 
 @differentiable
 def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = None) -> tuple[Array, Backward]:
-    # x is p itself, or the logits that p came from and the gradient goes to.
+    # x is p, or the logits of p, which then get the gradient.
     p = contiguous(x if of_softmax is None else of_softmax)
-    y = target_beside(p, y, "categorical_crossentropy")
+    y = target_like(p, y, "categorical_crossentropy")
     epsilon = config.epsilon()
     loss = empty_like(p, p.shape[:-1])
     _kernels.categorical_crossentropy_forward(p, y, epsilon, loss)
@@ -61,7 +65,7 @@ def _categorical_crossentropy(x: Array, y: Array, *, of_softmax: Array | None = 
 
 @differentiable
 def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
-    z, y = contiguous(z), target_beside(z, y, "categorical_crossentropy")
+    z, y = contiguous(z), target_like(z, y, "categorical_crossentropy")
     p = empty_like(z)
     loss = empty_like(z, z.shape[:-1])
     _kernels.softmax_crossentropy_forward(z, y, p, loss)
@@ -80,17 +84,18 @@ def _softmax_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
 
 
 def sparse_categorical_crossentropy(p: Array | Tensor, labels: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
-    """-log q[label], q = p clipped to [epsilon, 1 - epsilon] and renormalised, over the last axis.
+    """-log q[label] over the last axis, where q is p clipped to [epsilon, 1 - epsilon] and divided by its sum.
 
     Args:
-        p: [..., C] probabilities, or logits if from_logits.
+        p: float [..., C], probabilities, or logits if from_logits.
         labels: [...] or [..., 1], whole numbers in [0, C).
+        from_logits: Whether p are logits. Then q = softmax(p), and nothing is clipped.
 
     Returns:
-        [...].
+        p's dtype, [...].
 
     Raises:
-        ValueError: For other labels.
+        ValueError: The labels have another shape or range.
     """
     plain = value_of(labels)
     if from_logits:
@@ -103,13 +108,13 @@ def sparse_categorical_crossentropy(p: Array | Tensor, labels: Array | Tensor, *
 @differentiable
 def _sparse_categorical_crossentropy(x: Array, *, labels: Array, of_softmax: Array | None = None) -> tuple[Array, Backward]:
     p = contiguous(x if of_softmax is None else of_softmax)
-    y = labels_beside(p, labels, "sparse_categorical_crossentropy")
+    y = labels_for(p, labels, "sparse_categorical_crossentropy")
     epsilon = config.epsilon()
     loss = empty_like(p, p.shape[:-1])
     try:
         _kernels.sparse_categorical_crossentropy_forward(p, y, epsilon, loss)
     except ValueError as error:
-        raise labels_outside(p, y, error) from None
+        raise label_error(p, y, error) from None
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
         dx = empty_like(p)
@@ -125,13 +130,13 @@ def _sparse_categorical_crossentropy(x: Array, *, labels: Array, of_softmax: Arr
 @differentiable
 def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Backward]:
     z = contiguous(z)
-    y = labels_beside(z, labels, "sparse_categorical_crossentropy")
+    y = labels_for(z, labels, "sparse_categorical_crossentropy")
     p = empty_like(z)
     loss = empty_like(z, z.shape[:-1])
     try:
         _kernels.sparse_softmax_crossentropy_forward(z, y, p, loss)
     except ValueError as error:
-        raise labels_outside(z, y, error) from None
+        raise label_error(z, y, error) from None
 
     def backward(dloss: Array, need: tuple[bool, ...]) -> Gradients:
         dz = empty_like(p)
@@ -142,14 +147,18 @@ def _sparse_softmax_crossentropy(z: Array, *, labels: Array) -> tuple[Array, Bac
 
 
 def binary_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logits: bool = False) -> Array | Tensor:
-    """mean of -(y log q + (1 - y) log(1 - q)), q = p clipped to [epsilon, 1 - epsilon], over the last axis.
+    """The mean of -(y log q + (1 - y) log(1 - q)) over the last axis, where q is p clipped to [epsilon, 1 - epsilon].
 
     Args:
-        p: [..., C] probabilities, or logits if from_logits (nothing is clipped then).
+        p: float [..., C], probabilities, or logits if from_logits.
         y: The same shape.
+        from_logits: Whether p are logits. Then q = sigmoid(p), and nothing is clipped.
 
     Returns:
-        [...].
+        p's dtype, [...].
+
+    Raises:
+        ValueError: The shapes differ.
     """
     if from_logits:
         return _sigmoid_crossentropy(p, y)
@@ -161,7 +170,7 @@ def binary_crossentropy(p: Array | Tensor, y: Array | Tensor, *, from_logits: bo
 @differentiable
 def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None) -> tuple[Array, Backward]:
     p = contiguous(x if of_sigmoid is None else of_sigmoid)
-    y = target_beside(p, y, "binary_crossentropy")
+    y = target_like(p, y, "binary_crossentropy")
     epsilon = config.epsilon()
     loss = empty_like(p, p.shape[:-1])
     _kernels.binary_crossentropy_forward(p, y, epsilon, loss)
@@ -185,7 +194,7 @@ def _binary_crossentropy(x: Array, y: Array, *, of_sigmoid: Array | None = None)
 
 @differentiable
 def _sigmoid_crossentropy(z: Array, y: Array) -> tuple[Array, Backward]:
-    z, y = contiguous(z), target_beside(z, y, "binary_crossentropy")
+    z, y = contiguous(z), target_like(z, y, "binary_crossentropy")
     p = empty_like(z)
     loss = empty_like(z, z.shape[:-1])
     _kernels.sigmoid_crossentropy_forward(z, y, p, loss)

@@ -1,7 +1,8 @@
-"""Connectionist temporal classification: the loss of label sequences without an alignment. Whole batches, in float64, on NumPy.
+"""Connectionist temporal classification: the loss of label sequences without an alignment, for whole batches, in NumPy float64.
 
-A path has a class for each step; the last class is the blank. It spells the labels that are left when repeats are merged and
-blanks dropped. N sequences of T steps and C classes, L labels at most; S = 2 L + 1 states, the labels with blanks between.
+A path has one class for each step; the last class is the blank. Its labels are what remains after repeated classes are merged
+and blanks are removed. There are N sequences of T steps, C classes, at most L labels, and S = 2 L + 1 states: the labels with
+blanks before, between and after them.
 
 Source: A. Graves et al., Connectionist Temporal Classification, ICML 2006.
 """
@@ -18,16 +19,17 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 
 @differentiable
 def ctc_loss(p: Array, *, labels: Integers, steps: Integers, lengths: Integers, epsilon: float) -> tuple[Array, Backward]:
-    """-log of the probability of all paths that spell the labels; inf where the steps are too few for them.
+    """-log of the probability of all paths with these labels; inf if there are too few steps for them.
 
     Args:
-        p: float32 or float64 [N, T, C], positive; each row is divided by its sum.
-        labels: [N, L], below C - 1; what stands behind a row's length is not read.
-        steps, lengths: [N], how many of T and of L count.
+        p: float32 or float64 [N, T, C], positive. p + epsilon is divided by its sum over the classes.
+        labels: int64 [N, L], below C - 1. Labels after a row's length are ignored.
+        steps: int64 [N], the number of steps of each sequence.
+        lengths: int64 [N], the number of labels of each sequence.
         epsilon: Added to p.
 
     Returns:
-        Same dtype, [N, 1]. The gradient of a row that is inf is zero.
+        Same dtype, [N, 1]. The gradient of a row with loss inf is zero.
     """
     logs = log_probabilities(p, epsilon)
     states, skips = _states(labels, lengths, p.shape[2] - 1)
@@ -38,9 +40,9 @@ def ctc_loss(p: Array, *, labels: Integers, steps: Integers, lengths: Integers, 
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         possible = np.isfinite(total)
-        behind = _backward(emitted, skips, steps, ends)
+        rest = _backward(emitted, skips, steps, ends)
         with np.errstate(invalid="ignore"):
-            shares = np.exp(forward[1:].transpose(1, 0, 2) + behind - total[:, None, None])
+            shares = np.exp(forward[1:].transpose(1, 0, 2) + rest - total[:, None, None])
         counted = np.arange(p.shape[1]) < steps[:, None]
         shares = np.where((counted & possible[:, None])[..., None], shares, 0.0)
         slopes = np.where((counted & possible[:, None])[..., None], np.exp(logs), 0.0)
@@ -54,7 +56,7 @@ def ctc_loss(p: Array, *, labels: Integers, steps: Integers, lengths: Integers, 
 
 
 def _states(labels: Integers, lengths: Integers, blank: int) -> tuple[Integers, NDArray[np.bool_]]:
-    """The class of each state [N, S], and whether it can be reached from the state before the last blank."""
+    """The class of each state [N, S], and whether a path may reach the state from the one two before it, without the blank."""
     used = np.arange(labels.shape[1]) < lengths[:, None]
     states = np.full((len(labels), 2 * labels.shape[1] + 1), blank, np.int64)
     states[:, 1::2] = np.where(used, labels, blank)
@@ -64,7 +66,7 @@ def _states(labels: Integers, lengths: Integers, blank: int) -> tuple[Integers, 
 
 
 def _ends(lengths: Integers, count: int) -> NDArray[np.bool_]:
-    """Where a path may end: at the last label, or the blank behind it."""
+    """The states in which a path may end: the last label and the blank after it."""
     place = np.arange(count)
     last = 2 * lengths[:, None]
     ends: NDArray[np.bool_] = (place == last) | (place == last - 1)
@@ -72,10 +74,10 @@ def _ends(lengths: Integers, count: int) -> NDArray[np.bool_]:
 
 
 def _forward(emitted: Floats, skips: NDArray[np.bool_], steps: Integers) -> Floats:
-    """[T + 1, N, S]: the log probability of being in a state after t steps; what follows a sequence's end stays as it is."""
+    """[T + 1, N, S]: the log probability of being in a state after t steps. After a sequence's end it does not change."""
     count, length, states = emitted.shape
     logs = np.full((length + 1, count, states + 2), -np.inf)
-    # Two states in front that nobody is in. Before the first step each path is in the first blank.
+    # Two states of probability 0 come first. Before the first step each path is in the first blank.
     logs[0, :, 2] = 0.0
     for t in range(length):
         before = logs[t]
@@ -86,15 +88,15 @@ def _forward(emitted: Floats, skips: NDArray[np.bool_], steps: Integers) -> Floa
 
 
 def _backward(emitted: Floats, skips: NDArray[np.bool_], steps: Integers, ends: NDArray[np.bool_]) -> Floats:
-    """[N, T, S]: the log probability of what comes after being in a state at step t."""
+    """[N, T, S]: the log probability of all steps after t, given the state at step t."""
     count, length, states = emitted.shape
-    behind = np.empty((count, length, states))
+    rest = np.empty((count, length, states))
     last = np.where(ends, 0.0, -np.inf)
     after = np.full((count, states + 2), -np.inf)
     jumps = np.concatenate([skips[:, 2:], np.zeros((count, 2), np.bool_)], axis=1)[:, :states]
     for t in range(length - 1, -1, -1):
         came = np.logaddexp(after[:, :states], after[:, 1:-1])
         came = np.logaddexp(came, np.where(jumps, after[:, 2:], -np.inf))
-        behind[:, t] = np.where((t >= steps - 1)[:, None], last, came)
-        after[:, :states] = behind[:, t] + emitted[:, t]
-    return behind
+        rest[:, t] = np.where((t >= steps - 1)[:, None], last, came)
+        after[:, :states] = rest[:, t] + emitted[:, t]
+    return rest

@@ -1,4 +1,4 @@
-"""Paths of connectionist temporal classification, see ctc.py: their probabilities, and what the best ones spell."""
+"""Paths of connectionist temporal classification (see ctc.py): their probabilities, and the labels of the best paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def log_probabilities(p: Array, epsilon: float) -> Floats:
 
 
 def greedy_paths(p: Array, steps: Integers, epsilon: float) -> tuple[list[Integers], Floats]:
-    """What the best class of each step spells, and minus the sum of their logs [N, 1]."""
+    """The labels of the path with the best class of each step, and minus the sum of the logarithms of p + epsilon [N, 1]."""
     logs = np.log(np.asarray(p, np.float64) + epsilon)
     best = logs.argmax(axis=-1) if p.shape[2] else np.zeros(p.shape[:2], np.int64)
     counted = np.arange(p.shape[1]) < steps[:, None]
@@ -31,9 +31,11 @@ def greedy_paths(p: Array, steps: Integers, epsilon: float) -> tuple[list[Intege
 
 
 def beam_paths(logs: Floats, width: int) -> tuple[list[tuple[int, ...]], Floats]:
-    """The most probable label sequences of one sequence's steps [T, C], best first, and their log probabilities.
+    """The most probable label sequences of one sequence, best first, and their log probabilities.
 
-    At each step the `width` best prefixes are kept.
+    Args:
+        logs: [T, C], log probabilities of the classes at each step.
+        width: The number of best prefixes that are kept at each step.
     """
     blank = logs.shape[1] - 1
     beams: list[tuple[int, ...]] = [()]
@@ -41,7 +43,7 @@ def beam_paths(logs: Floats, width: int) -> tuple[list[tuple[int, ...]], Floats]
     for step in logs:
         total = np.logaddexp(ends_blank, ends_label)
         last = np.array([beam[-1] if beam else blank for beam in beams])
-        # Each prefix continues: with a blank, with its last label once more, or with one label more.
+        # Each prefix continues with a blank, with a repeat of its last label, or with a new label.
         stays_blank, stays_label = total + step[blank], ends_label + np.where(last == blank, -np.inf, step[last])
         more = total[:, None] + step[:blank]
         repeats = np.flatnonzero(last != blank)

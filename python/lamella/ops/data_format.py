@@ -1,4 +1,4 @@
-"""channels_first and channels_last: kernels see the channels last only."""
+"""Converts between channels_first and channels_last. Kernels take only channels_last."""
 
 from __future__ import annotations
 

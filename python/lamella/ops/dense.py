@@ -9,7 +9,7 @@ from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
 
-# What a multiply kernel can do to its result before it leaves the registers.
+# The activations that a multiply kernel can apply to its result before it stores it.
 FusedActivation: TypeAlias = Literal["linear", "relu"]
 
 
@@ -21,12 +21,14 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
         x: float [..., K].
         kernel: [K, N].
         bias: [N] or None.
+        activation: "linear" | "relu".
 
     Returns:
         [..., N].
 
     Raises:
-        TypeError: If dtypes differ, ValueError if K does.
+        TypeError: The dtypes differ.
+        ValueError: x has another K than kernel.
     """
     inputs, units = kernel.shape
     shape = x.shape
@@ -37,7 +39,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     relu = activation == "relu"
     y = empty_like(x, (len(rows), units))
     _kernels.dense_forward(rows, kernel, absent(kernel.dtype) if bias is None else bias, relu, y)
-    output = y if relu else None  # only relu's gradient reads it
+    output = y if relu else None  # only the gradient of relu needs it
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         none = absent(rows.dtype)

@@ -1,4 +1,4 @@
-"""Depthwise convolution: each channel has windows of its own. Channels last."""
+"""Depthwise convolution: each channel has its own weights. Channels last."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ def depthwise_conv(
     """y[..., c*M + m] = activation(sum over the window of x[..., c] kernel[..., c, m] + bias[c*M + m]).
 
     Args:
-        x: float [N, ..., C] with 1 to 3 axes between.
-        kernel: [..., C, M] with as many.
+        x: float [N, ..., C] with 1 to 3 axes for the places.
+        kernel: [..., C, M] with the same number of axes for the places.
         bias: [C*M] or None.
-        strides, dilation: One number for each axis; None: 1 everywhere.
+        strides: One number for each axis of the places; None is 1 everywhere.
+        dilation: Likewise.
         padding: As in `Window`.
+        activation: "linear" | "relu".
 
     Returns:
-        [N, ..., C*M] with the sizes between of Window.lengths.
+        [N, ..., C*M]; the sizes of the places are those of Window.lengths.
 
     Raises:
-        TypeError: If dtypes differ.
-        ValueError: If ranks or channels do not fit or no window fits into x.
+        TypeError: The dtypes differ.
+        ValueError: Ranks or channels do not fit, or no window fits into x.
     """
     axes, channels, width = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-2] * kernel.shape[-1]
     if x.ndim != axes + 2 or x.shape[-1] != channels:

@@ -1,4 +1,4 @@
-"""Dropout: the mask is a function of its key, so it is computed again on the way back and never kept."""
+"""Dropout: the mask is a function of its key, so the backward pass computes it again, and it is not stored."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 def dropout(
     x: Array, *, rate: float, key: tuple[int, int], noise_shape: Sequence[int | None] | None = None
 ) -> tuple[Array, Backward]:
-    """0 for a share `rate` of the elements, x / (1 - rate) for the others.
+    """0 for a fraction `rate` of the elements, x / (1 - rate) for the others.
 
     Args:
         x: float, any shape.
-        rate: X itself comes back unless 0 < rate < 1.
-        key: (seed, offset), each below 2**63; the same key and shape give the same mask.
-        noise_shape: Shape of the mask, broadcast to x's; None in it is x's own.
+        rate: The fraction. Unless 0 < rate < 1, x itself is returned.
+        key: (seed, offset), each below 2**63. The same key and shape give the same mask.
+        noise_shape: Shape of the mask, which is broadcast to x; None in it stands for the size of x.
 
     Raises:
-        ValueError: If noise_shape does not broadcast.
+        ValueError: noise_shape cannot be broadcast to x.
 
     Source: Keras 2.2.5.
     """
@@ -54,15 +54,18 @@ def dropout(
 def alpha_dropout(
     x: Array, *, rate: float, key: tuple[int, int], noise_shape: Sequence[int | None] | None = None
 ) -> tuple[Array, Backward]:
-    """a * (x, or selu's limit below for a share `rate` of the elements) + b, which keeps the mean and variance of selu's outputs.
+    """a * x' + b, which keeps the mean and variance of selu's outputs.
+
+    x' is x, with selu's lower limit in place of a fraction `rate` of the elements.
 
     Args:
         x: float, any shape.
         rate: In (0, 1).
-        key, noise_shape: As in `dropout`, whose mask it is.
+        key: As in `dropout`; the mask is the same.
+        noise_shape: As in `dropout`.
 
     Raises:
-        ValueError: If noise_shape does not broadcast.
+        ValueError: noise_shape cannot be broadcast to x.
 
     Source: arXiv 1706.02515; Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""The weights of a recurrent cell's gates, side by side in the columns of a matrix."""
+"""Ops on the weights of a recurrent cell's gates, which are consecutive blocks of columns of one matrix."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 
 @differentiable
 def gated_dense(kernel: Array, bias: Array | None, *xs: Array, units: int, first: int = 0) -> tuple[Array, Backward]:
-    """The affine maps of gates that do not all read the same input, as each has a dropout mask of its own.
+    """The affine maps of gates with different inputs: each gate may have its own dropout mask.
 
-    Side by side for each gate g: xs[g] kernel[:, g] + bias[g], where [g] are its `units` columns, counted from gate `first`.
+    For each g it computes xs[g] kernel[:, c] + bias[c], where c are the `units` columns of gate first + g. The results are
+    concatenated along the last axis.
 
     Args:
         kernel: float [K, gates * units].
         bias: [gates * units] or None.
         xs: [N, K] each.
+        units: Number of columns of a gate.
+        first: Number of the first gate.
 
     Returns:
         [N, len(xs) * units].
 
     Raises:
-        TypeError: If dtypes differ, ValueError if K does.
+        TypeError: The dtypes differ.
+        ValueError: An array of xs has another K than kernel.
     """
     rows = [contiguous(x) for x in xs]
     columns = [slice((first + g) * units, (first + g + 1) * units) for g in range(len(xs))]
@@ -57,7 +61,7 @@ def gated_dense(kernel: Array, bias: Array | None, *xs: Array, units: int, first
 
 
 def _zeros_unless_all(weight: Array, columns: int) -> Array:
-    """Room for the gradient; zeros where some gates have none here."""
+    """A new array for the gradient of `weight`. It is zero if only some of the gates get a gradient."""
     gradient = empty_like(weight)
     if weight.shape[-1] != columns:
         gradient[...] = 0
@@ -66,5 +70,5 @@ def _zeros_unless_all(weight: Array, columns: int) -> Array:
 
 @differentiable
 def gates_of_cudnn(kernel: Array, *, units: int) -> tuple[Array, Backward]:
-    """A kernel [F, gates * units] in cuDNN's order to the plain one, see core/cudnn_layout.py."""
+    """A kernel [F, gates * units], converted from cuDNN's order to the plain one; see core/cudnn_layout.py."""
     return plain_from_cudnn(kernel, units), lambda dy, need: (cudnn_from_plain(dy, units),)

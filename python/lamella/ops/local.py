@@ -1,4 +1,4 @@
-"""Local convolution: each place of the output has weights of its own. Channels last."""
+"""Local convolution: each place of the output has its own weights. Channels last."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def local_conv(
     strides: Sequence[int] | None = None,
     channels_first: bool = False,
 ) -> tuple[Array, Backward]:
-    """y[n, p] = the window of x[n] at place p, as a row, times kernel[p], + bias[p]; windows inside x only.
+    """y[n, p] = (the window of x[n] at place p, as a row) kernel[p] + bias[p]. There is no padding.
 
     Args:
-        x: float [N, ..., C] with 1 or 2 axes between.
-        kernel: [P, K, F]: P places, row by row; K = C times the window's places, in the order [..., C], or [C, ...] with
-            channels_first.
+        x: float [N, ..., C] with 1 or 2 axes for the places.
+        kernel: [P, K, F]: P places of the output, row by row; K is C times the number of places of a window.
         bias: [..., F], the shape of y without N; or None.
-        size: Of the window, one number for each axis.
-        strides: Likewise; None: 1 everywhere.
+        size: Size of the window, one number for each axis.
+        strides: One number for each axis; None is 1 everywhere.
+        channels_first: Whether K is in the order [C, ...], else [..., C].
 
     Returns:
-        [N, ..., F] with the sizes between of Window.lengths.
+        [N, ..., F]; the sizes of the places are those of Window.lengths.
 
     Raises:
-        TypeError: If dtypes differ.
-        ValueError: If ranks, channels or places do not fit.
+        TypeError: The dtypes differ.
+        ValueError: Ranks, channels or numbers of places do not fit.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """

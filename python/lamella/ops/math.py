@@ -1,4 +1,4 @@
-"""Broadcasting arithmetic, for the backend's functions and the operators of tensors. NumPy does the work."""
+"""Broadcasting arithmetic in NumPy, for the backend's functions and the operators of tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ exp = exponential
 
 
 def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Numbers and integer arrays in the dtype of the float arrays beside them, if that is one."""
+    """Convert numbers and integer arrays to the dtype of the float arrays, if these have only one dtype."""
     wanted = {x.dtype for x in xs if x.ndim and x.dtype.kind == "f"}
     if len(wanted) != 1:
         return xs
@@ -41,7 +41,7 @@ def _binary(
     to_a: Callable[[Array, Array, Array, Array], Array],
     to_b: Callable[[Array, Array, Array, Array], Array],
 ) -> Callable[..., Array | Tensor]:
-    """An op of two broadcast arrays. to_a and to_b give dy's way back from (a, b, y, dy)."""
+    """An op of two broadcast arrays. to_a and to_b compute the gradients, before unbroadcasting, from (a, b, y, dy)."""
 
     def op(a: Array, b: Array) -> tuple[Array, Backward]:
         if a.dtype != b.dtype:
@@ -64,7 +64,7 @@ def _binary(
 subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
 multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
 divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
-# Of equals the gradient goes to a, as in TensorFlow.
+# If a == b, a gets the gradient, as in TensorFlow.
 maximum = _binary("maximum", "the larger", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
 minimum = _binary("minimum", "the smaller", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
 power = _binary(
@@ -72,17 +72,24 @@ power = _binary(
     "a ** b",
     np.power,
     lambda a, b, y, dy: dy * b * np.power(a, b - 1),
-    # log a matters only where a > 0: elsewhere a ** b is 0, or has no derivative in b.
+    # log(a) is needed only where a > 0: elsewhere a ** b is 0, or it has no derivative with respect to b.
     lambda a, b, y, dy: dy * y * np.log(np.where(a > 0, a, 1)),
 )
 
 
 @differentiable
 def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
-    """a b over the last two axes, the others broadcast; both have two axes or more.
+    """The matrix product of the last two axes. The other axes are broadcast.
+
+    Args:
+        a: [..., M, K].
+        b: [..., K, N].
+
+    Returns:
+        [..., M, N].
 
     Raises:
-        ValueError: If the inner axes differ.
+        ValueError: An array has less than two axes, or the inner axes differ.
     """
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
         raise ValueError(f"matmul: expected [..., M, K] and [..., K, N], got {a.shape} and {b.shape}")
@@ -97,7 +104,7 @@ def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
 
 
 def _product(a: Array, b: Array) -> Array:
-    """a b by the dense kernel, matrix by matrix; integers by NumPy."""
+    """The product, by the dense kernel for each matrix; of integers by NumPy."""
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         whole: Array = np.matmul(a, b)
         return whole
@@ -137,7 +144,7 @@ def square(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
-    """The square root of max(x, 0). Source: Keras 2.2.5, which clips first."""
+    """sqrt(max(x, 0)). Source: Keras 2.2.5."""
     y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
@@ -153,7 +160,7 @@ def log(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
-    """low below low, high above high, else x. The gradient is 0 outside."""
+    """min(max(x, low), high). The gradient is 0 where x is outside of [low, high]."""
     y = np.asarray(np.clip(x, low, high))
     return y, lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
 
@@ -172,13 +179,13 @@ def cos(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def cast(x: Array, *, dtype: str) -> tuple[Array, Backward]:
-    """x in another dtype; the gradient comes back in x's."""
+    """x in another dtype. The gradient has x's dtype."""
     return x.astype(dtype), lambda dy, need: (dy.astype(x.dtype),)
 
 
 @differentiable
 def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Backward]:
-    """a where the condition holds, else b; broadcast. The side that is not taken gets no gradient, not even NaN."""
+    """a where the condition holds, else b; broadcast. The gradient is 0, and never NaN, where an array is not selected."""
     a, b = _agree((a, b))
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -1,4 +1,4 @@
-"""Gaussian noise: added to x, or multiplied with it. What is drawn is a function of the key, x's shape and dtype alone."""
+"""Gaussian noise that is added to x or multiplied with it. It depends only on the key and on the shape and dtype of x."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def gaussian_noise(x: Array, *, stddev: float, key: tuple[int, int]) -> tuple[Ar
 
     Args:
         x: float, any shape.
-        key: (seed, offset), each below 2**63; the same key, shape and dtype give the same noise.
+        stddev: The standard deviation.
+        key: (seed, offset), each below 2**63. The same key, shape and dtype give the same noise.
     """
     y = _normal(x, key)
     y *= stddev
@@ -33,7 +34,7 @@ def gaussian_dropout(x: Array, *, rate: float, key: tuple[int, int]) -> tuple[Ar
 
     Args:
         x: float, any shape.
-        rate: In (0, 1): the noise has the variance that dropout at this rate gives.
+        rate: In (0, 1). The noise has the same variance as dropout with this rate.
         key: As in `gaussian_noise`.
 
     Source: Srivastava et al., 2014; Keras 2.2.5.

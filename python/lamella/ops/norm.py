@@ -30,11 +30,16 @@ def batch_norm(
 
     Args:
         x: float [..., C].
-        gamma, beta: [C]; None is 1 and 0.
-        statistics: Gets "mean" and "variance" (biased), [C].
+        gamma: [C]; None is 1.
+        beta: [C]; None is 0.
+        epsilon: Added to the variance.
+        statistics: A dict to which "mean" and "variance" (biased), [C], are written.
 
     Returns:
         [..., C].
+
+    Raises:
+        ValueError: x has less than two axes.
     """
     return _normalize(x, gamma, beta, epsilon, statistics, "batch_norm")
 
@@ -49,16 +54,21 @@ def batch_norm_relu(
     max_value: float | None = None,
     statistics: dict[str, Array] | None = None,
 ) -> tuple[Array, Backward]:
-    """`relu` of `batch_norm`, with the bits of both, in as many passes over x as batch_norm takes alone.
+    """`relu` of `batch_norm`, with the same bits, in as few passes over x as batch_norm alone needs.
 
     Args:
         x: float [..., C].
-        gamma, beta: [C]; None is 1 and 0.
+        gamma: [C]; None is 1.
+        beta: [C]; None is 0.
+        epsilon: Added to the variance.
         max_value: As in `relu`.
-        statistics: Gets "mean" and "variance" (biased), [C].
+        statistics: A dict to which "mean" and "variance" (biased), [C], are written.
 
     Returns:
         [..., C].
+
+    Raises:
+        ValueError: x has less than two axes.
     """
     top = np.inf if max_value is None else max_value
     return _normalize(x, gamma, beta, epsilon, statistics, "batch_norm_relu", top)
@@ -73,7 +83,7 @@ def _normalize(
     who: str,
     top: float | None = None,
 ) -> tuple[Array, Backward]:
-    """batch_norm, with a relu up to `top` behind it where that is given."""
+    """batch_norm. If `top` is given, a relu with this max_value follows."""
     rows = _rows(x, who)
     absent = np.empty(0, x.dtype)
     scale, offset = absent if gamma is None else gamma, absent if beta is None else beta
@@ -109,11 +119,17 @@ def batch_norm_inference(
 
     Args:
         x: float [..., C].
-        gamma, beta: [C]; None is 1 and 0.
-        mean, variance: [C].
+        gamma: [C]; None is 1.
+        beta: [C]; None is 0.
+        mean: [C].
+        variance: [C].
+        epsilon: Added to the variance.
 
     Returns:
         [..., C].
+
+    Raises:
+        ValueError: x has less than two axes.
     """
     rows = _rows(x, "batch_norm_inference")
     absent = np.empty(0, x.dtype)

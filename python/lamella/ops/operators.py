@@ -1,4 +1,4 @@
-"""Python's operators for Tensor and Variable, which stand below this room."""
+"""Python's operators for Tensor and Variable. They are added here because the module of Variable cannot import ops."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lamella.core.variable import Variable
 from lamella.ops import math, shape
 from lamella.ops.tape import Tensor, value_of
 
-_above: set[type] = set()
+_deferred_to: set[type] = set()
 
 
-def give_way(kind: type) -> None:
-    """Leave an operator to the other side if that is of `kind`, which has it."""
-    _above.add(kind)
+def defer_to(kind: type) -> None:
+    """Make the operators return NotImplemented if the other operand is of class `kind`, so that its own operators are used."""
+    _deferred_to.add(kind)
 
 
 def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variable, object], object]:
-    """A method for one of Python's operators. A Python number takes the tensor's dtype."""
+    """A method for one of Python's operators. A Python number is converted to the tensor's dtype."""
 
     def method(self: Tensor | Variable, other: object) -> object:
-        if type(other) in _above:
+        if type(other) in _deferred_to:
             return NotImplemented
         if isinstance(other, (bool, int, float)):
             other = np.asarray(other, self.dtype)
@@ -33,11 +33,11 @@ def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variab
 
 
 def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:
-    return lambda self, other: NotImplemented if type(other) in _above else compare(self.value, value_of(other))
+    return lambda self, other: NotImplemented if type(other) in _deferred_to else compare(self.value, value_of(other))
 
 
 def _give_operators() -> None:
-    """+, -, *, /, **, @, abs, comparisons and indexing."""
+    """Define +, -, *, /, **, @, abs, comparisons and indexing."""
     both: dict[str, Callable[..., object]] = {
         "add": math.add, "sub": math.subtract, "mul": math.multiply, "truediv": math.divide, "pow": math.power,
         "matmul": math.matmul,
@@ -51,7 +51,7 @@ def _give_operators() -> None:
         setattr(kind, "__neg__", lambda self: math.negative(self))
         setattr(kind, "__abs__", lambda self: math.abs(self))
         setattr(kind, "__getitem__", lambda self, key: shape.getitem(self, key=key))
-    # NumPy has no rule of its own for a Variable: ndarray + variable asks the variable.
+    # With this attribute, ndarray + variable calls the operator of the Variable.
     setattr(Variable, "__array_priority__", 1000)
 
 

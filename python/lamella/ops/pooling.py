@@ -1,4 +1,4 @@
-"""Pooling over windows and over all places of sequences, images and volumes, channels last."""
+"""Pooling over windows, and over all places, of sequences, images and volumes. Channels last."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from lamella.core.window import Geometry, layout, place
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
 
-# cpp/table/window.def: the place of a maximum in its window is a byte.
+# The kernel stores the place of a maximum in its window as one byte, see cpp/table/window.def.
 LARGEST_MAX_WINDOW = 256
 
 
 def _place(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, who: str) -> tuple[Geometry, tuple[int, ...]]:
-    """What kernels take, and the result's shape."""
+    """The geometry for the kernel, and the shape of the result."""
     if x.ndim != len(size) + 2:
         raise ValueError(f"{who}: expected {layout(len(size))}, got shape {x.shape}")
     geometry, counts = place(x.shape, size, strides, None, padding, who)
@@ -27,15 +27,19 @@ def _place(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, 
 
 @differentiable
 def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid") -> tuple[Array, Backward]:
-    """Largest of each window; padding never wins. The first of equals gets the gradient.
+    """The maximum of each window, without the padding. Of equal maxima the first one gets the gradient.
 
     Args:
-        x: float [N, ..., C] with 1 to 3 axes between.
-        size: One number for each axis; at most 256 places, or all of x.
+        x: float [N, ..., C] with 1 to 3 axes for the places.
+        size: Size of the window, one number for each axis: at most 256 places, or all of x.
+        strides: One number for each axis.
         padding: "valid" | "same".
 
     Returns:
-        [N, ..., C] with the sizes between of Window.lengths.
+        [N, ..., C]; the sizes of the places are those of Window.lengths.
+
+    Raises:
+        ValueError: x has another rank, no window fits into it, or the window is too large.
     """
     geometry, shape = _place(x, size, strides, padding, "max_pool")
     x = contiguous(x)
@@ -44,8 +48,8 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
     if count(geometry[0]) > LARGEST_MAX_WINDOW:
         if padding != "valid" or geometry[0] != before[1:-1]:
             raise ValueError(f"max_pool: expected a window of at most {LARGEST_MAX_WINDOW} places, or all of x, got {size}")
-        maximum, back = _global_max(x, "max_pool")
-        return maximum.reshape(shape), lambda dy, need: (back(dy.reshape(maximum.shape)),)
+        maximum, global_backward = _global_max(x, "max_pool")
+        return maximum.reshape(shape), lambda dy, need: (global_backward(dy.reshape(maximum.shape)),)
     argmax = np.empty(shape, np.uint8)
     _kernels.max_pool_forward(x, geometry, y, argmax)
 
@@ -58,7 +62,7 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
 
 
 def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
-    """Where in x, counted in C order, the maxima of max_pool stand; in the shape of its result."""
+    """The flat indices in x of the maxima of max_pool, in the shape of its result."""
     geometry, shape = _place(x, size, strides, padding, "max_pool")
     x, channels = contiguous(x), np.arange(x.shape[-1])
     if count(geometry[0]) > LARGEST_MAX_WINDOW:
@@ -79,7 +83,7 @@ def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padd
 
 @differentiable
 def take_places(x: Array, *, places: Array) -> tuple[Array, Backward]:
-    """x at `places`, counted in C order: an array of their shape. The gradient of a place taken several times is the sum."""
+    """x at the flat indices `places`, in their shape. If a place is taken several times, its gradients are summed."""
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         sums = np.bincount(places.ravel(), dy.ravel(), minlength=x.size)
@@ -90,15 +94,19 @@ def take_places(x: Array, *, places: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def avg_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid") -> tuple[Array, Backward]:
-    """Mean of each window; padding is not counted.
+    """The mean of each window. Padding is not counted.
 
     Args:
-        x: float [N, ..., C] with 1 to 3 axes between.
-        size: One number for each axis.
+        x: float [N, ..., C] with 1 to 3 axes for the places.
+        size: Size of the window, one number for each axis.
+        strides: One number for each axis.
         padding: "valid" | "same".
 
     Returns:
-        [N, ..., C] with the sizes between of Window.lengths.
+        [N, ..., C]; the sizes of the places are those of Window.lengths.
+
+    Raises:
+        ValueError: x has another rank, or no window fits into it.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
@@ -117,15 +125,19 @@ def avg_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
 
 
 def _places(x: Array, who: str) -> Array:
-    """[N, ..., C] as [N, S, C]. Raises ValueError if there is nothing to reduce."""
+    """[N, ..., C] as [N, S, C].
+
+    Raises:
+        ValueError: There are no places.
+    """
     if x.ndim < 3 or 0 in x.shape[1:-1]:
-        raise ValueError(f"{who}: expected [N, ..., C] with places between, got shape {x.shape}")
+        raise ValueError(f"{who}: expected [N, ..., C] with at least one place, got shape {x.shape}")
     return contiguous(x).reshape(x.shape[0], count(x.shape[1:-1]), x.shape[-1])
 
 
 @differentiable
 def global_avg_pool(x: Array) -> tuple[Array, Backward]:
-    """Mean over all places: [N, ..., C] -> [N, C]."""
+    """The mean over all places: [N, ..., C] -> [N, C]."""
     before, x = x.shape, _places(x, "global_avg_pool")
     y = empty_like(x, (x.shape[0], x.shape[2]))
     _kernels.global_avg_pool_forward(x, y)
@@ -141,20 +153,23 @@ def global_avg_pool(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def global_max_pool(x: Array) -> tuple[Array, Backward]:
-    """Largest of all places: [N, ..., C] -> [N, C]. Equals share the gradient, as in Keras 2.2.5, where this is K.max."""
+    """The maximum over all places: [N, ..., C] -> [N, C].
+
+    Equal maxima share the gradient, as in Keras 2.2.5, which computes this by K.max.
+    """
     before, x = x.shape, _places(x, "global_max_pool")
     y, _ = _global_max(x, "global_max_pool")
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         winners = x == y[:, None]
-        shares = dy / np.maximum(np.count_nonzero(winners, axis=1), 1)  # of NaN none wins
+        shares = dy / np.maximum(np.count_nonzero(winners, axis=1), 1)  # if y is NaN there are no winners
         return (np.where(winners, shares.astype(dy.dtype, copy=False)[:, None], dy.dtype.type(0)).reshape(before),)
 
     return y, backward
 
 
 def _global_max(x: Array, who: str) -> tuple[Array, Callable[[Array], Array]]:
-    """[N, C], and the way back."""
+    """The maximum [N, C], and its backward, which gives the gradient to the first of equal maxima."""
     before, x = x.shape, _places(x, who)
     y = empty_like(x, (x.shape[0], x.shape[2]))
     argmax = np.empty(y.shape, np.int64)

@@ -1,4 +1,4 @@
-"""Products of the samples of two batches."""
+"""Products of two batches, sample by sample, and normalization."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from lamella.ops.tape import Tensor
 
 
 def batch_dot(x: Array | Tensor, y: Array | Tensor, *, axes: int | Sequence[int] | None = None) -> Array | Tensor:
-    """For each sample the sum of products over one axis of x and one of y.
+    """For each sample, the sum of products over one axis of x and one axis of y.
 
     Args:
-        x, y: Two axes or more, the batch first.
-        axes: One number for both, or a pair; None is x's last, and y's last but one (its only one if y has two axes).
+        x: At least two axes, the batch first.
+        y: At least two axes, the batch first.
+        axes: The summed axes: one number for both, or a pair. None is the last axis of x, and the last but one of y (the last
+            if y has two axes).
 
     Returns:
-        [N, x's other axes, y's other axes], or [N, 1] where no other axis is left.
+        [N, x's other axes, y's other axes], or [N, 1] if there are no other axes.
 
     Raises:
-        ValueError: If batches or the summed axes differ.
+        ValueError: The sizes of the batches or of the summed axes differ, or an axis does not exist or is the batch.
 
-    Source: Keras 2.2.5; beyond three axes Keras 2.3, which sums the same way.
+    Source: Keras 2.2.5; for more than three axes Keras 2.3, which sums in the same way.
     """
     left, right = len(x.shape), len(y.shape)
     if left < 2 or right < 2:
@@ -47,5 +49,5 @@ def batch_dot(x: Array | Tensor, y: Array | Tensor, *, axes: int | Sequence[int]
 
 
 def l2_normalize(x: Array | Tensor, *, axis: Axes = None) -> Array | Tensor:
-    """x / sqrt(max(sum of squares over `axis`, 1e-12)); any shape. Source: TensorFlow, whose floor it is."""
+    """x / sqrt(max(sum of squares over `axis`, 1e-12)); any shape. The bound 1e-12 is TensorFlow's."""
     return divide(x, sqrt(maximum(sum(square(x), axis=axis, keepdims=True), 1e-12)))

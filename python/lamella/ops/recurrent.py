@@ -1,4 +1,4 @@
-"""Recurrent layers over all of time, each one op: the inputs are multiplied as one product, the steps follow in the kernel."""
+"""Recurrent layers as one op over all time steps. The kernel multiplies the inputs of all steps first, then computes the steps."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from lamella.core.types import Array
 from lamella.ops.arrays import absent, contiguous, empty_like
 from lamella.ops.tape import BackwardOfSeveral, Gradients, differentiable
 
-# The functions that the kernels compute within a step, as cpp/kernels/recurrent/recurrent.inl.h numbers them.
+# The activations that the kernels can compute in a step, with their numbers in cpp/kernels/recurrent/recurrent.inl.h.
 FUNCTIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3, "hard_sigmoid": 4}
 
 
 class _Call:
-    """One call's arrays as the kernels take them.
+    """The arrays of one call in the form that the kernels take.
 
     Attributes:
-        n, steps, units: The sizes.
-        x, bias: Contiguous; an absent bias has no elements.
-        layer: What cpp/table/bundles.def calls RecurrentLayer.
+        n: Number of sequences.
+        steps: Number of steps.
+        units: Number of units.
+        x: The inputs, contiguous.
+        bias: The bias, contiguous; without elements if there is none.
+        layer: The bundle RecurrentLayer of cpp/table/bundles.def.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class _Call:
         )
 
     def _array(self, name: str, array: Array | None, *shapes: tuple[int, ...]) -> Array:
-        """`array`, of one of `shapes`; absent if None."""
+        """`array`, contiguous, after a check that it has one of `shapes`; an empty array for None."""
         if array is None:
             return self.none
         if array.shape not in shapes:
@@ -70,30 +73,34 @@ class _Call:
         return contiguous(array)
 
     def function(self, argument: str, name: str) -> int:
+        """The kernel's number of an activation."""
         if name not in FUNCTIONS:
             raise ValueError(f"{self.who}: expected one of {sorted(FUNCTIONS)} for {argument}, got {name!r}")
         return FUNCTIONS[name]
 
     def state(self, name: str, state: Array | None) -> Array:
+        """An initial state; zeros for None."""
         if state is None:
             return np.zeros((self.n, self.units), self.none.dtype)
         return self._array(name, state, (self.n, self.units))
 
     def new(self, *shape: int) -> Array:
+        """A new array with x's dtype."""
         return empty_like(self.none, shape)
 
-    def kept(self) -> Array:
-        """For what only the way back reads, [N, T, units]; absent where no tape records."""
+    def for_backward(self) -> Array:
+        """A new array [N, T, units] for values that only backward reads; an empty array if no tape records."""
         return self.none if _kernels.recorded() is None else self.new(self.n, self.steps, self.units)
 
     def gradients_of_results(self, dys: Gradients) -> list[Array]:
+        """The gradients of the results in the form that the kernels take; an empty array for None."""
         given = [self.none if dy is None else contiguous(dy) for dy in dys]
         if given[0].ndim == 2:
-            given[0] = given[0][:, None]  # of the last output only
+            given[0] = given[0][:, None]  # the op returned only the last output
         return given
 
     def gradients(self, need: tuple[bool, ...]) -> tuple[Array, Array, Array, Array, Array]:
-        """Those to x, kernel, recurrent_kernel and bias, absent where they are not needed, and to h0."""
+        """New arrays for the gradients of x, kernel, recurrent_kernel and bias (empty if not needed), and of h0."""
         dx, dkernel, drecurrent, dbias = (
             empty_like(a) if needed else self.none
             for a, needed in zip((self.x, *self.layer[:2], self.bias), need, strict=False)
@@ -124,21 +131,24 @@ def lstm(
         x: float [N, T, F].
         kernel: K, [F, 4 units], gates in the order i, f, g, o.
         recurrent_kernel: R, [units, 4 units].
-        bias: [4 units] or None.
-        h0, c0: States before the first step, [N, units]; None is zeros.
-        mask: [N, T]; a step where it is 0 keeps the states and repeats the output, which is 0 before the first step.
-        input_dropout: What x is multiplied by at each step, [1, N, F], or [4, N, F] with a mask of its own for each gate.
-        recurrent_dropout: The same for h where it is multiplied by R, [1 or 4, N, units].
-        go_backwards: From the last step to the first; outputs are in the order of computation.
-        return_sequences: All outputs, or the last one.
-        activation, recurrent_activation: Names in FUNCTIONS.
+        bias: b, [4 units] or None.
+        h0: h before the first step, [N, units]; None is zeros.
+        c0: c before the first step, [N, units]; None is zeros.
+        mask: [N, T]. A step where it is 0 does not change the states and repeats the output of the step before, or 0 if there
+            is none.
+        input_dropout: Factors of x in each step, [1, N, F], or [4, N, F] with different factors for each gate.
+        recurrent_dropout: Factors of h in the product with R, [1, N, units] or [4, N, units].
+        go_backwards: Whether the steps are computed from the last to the first; outputs are in the order of computation.
+        return_sequences: Whether all outputs are returned, or only the last one.
+        activation: act, a name in FUNCTIONS.
+        recurrent_activation: rec, a name in FUNCTIONS.
 
     Returns:
         (outputs [N, T, units] or [N, units], h [N, units], c [N, units]). mask and dropout get no gradient.
 
     Raises:
-        ValueError: If shapes do not fit, or for another activation.
-        TypeError: If dtypes differ.
+        ValueError: Shapes do not fit, or an activation is not in FUNCTIONS.
+        TypeError: The dtypes differ.
 
     Source: Keras 2.2.5.
     """
@@ -147,7 +157,7 @@ def lstm(
     )
     act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
     before = call.state("h0", h0), call.state("c0", c0)
-    gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.kept(), call.kept()
+    gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.for_backward(), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h, c = empty_like(before[0]), empty_like(before[1])
     _kernels.lstm_forward(call.x, call.layer, act, rec, call.bias, *before, gates, previous, cells, outputs, h, c)
@@ -155,7 +165,7 @@ def lstm(
     def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
         dy, dh, dc = call.gradients_of_results(dys)
         gradients, dc0 = call.gradients(need), call.new(call.n, call.units)
-        # The gradients to the gates' sums take the gates' place: nothing reads these after it.
+        # The gradients of the gates' pre-activations overwrite the gates, which are not needed any more.
         _kernels.lstm_backward(call.x, call.layer, act, rec, gates, previous, cells, dy, dh, dc, gates, gradients, dc0)
         return *gradients, dc0
 
@@ -182,20 +192,28 @@ def gru(
     """GRU: z, r = rec(x K + h R + b), n = act(x K + (r h) R + b), h' = z h + (1-z) n.
 
     Args:
+        x: float [N, T, F].
         kernel: K, [F, 3 units], gates in the order z, r, n.
         recurrent_kernel: R, [units, 3 units].
-        bias: [3 units] or None.
-        reset_after: n = act(x K + b + r (h R + b')); bias is [2, 3 units], b and then b', which z and r get, too.
-        x, h0, mask and what follows: As `lstm` takes them, with 3 gates.
+        bias: b, [3 units] or None; with reset_after [2, 3 units]: b, then b'.
+        h0: h before the first step, [N, units]; None is zeros.
+        mask: As in `lstm`.
+        input_dropout: As in `lstm`, with 3 gates.
+        recurrent_dropout: As in `lstm`, with 3 gates.
+        go_backwards: As in `lstm`.
+        return_sequences: As in `lstm`.
+        activation: act, a name in FUNCTIONS.
+        recurrent_activation: rec, a name in FUNCTIONS.
+        reset_after: Whether n = act(x K + b + r (h R + b')). b' is also added for z and r.
 
     Returns:
-        (outputs [N, T, units] or [N, units], h [N, units]).
+        (outputs [N, T, units] or [N, units], h [N, units]). mask and dropout get no gradient.
 
     Raises:
-        ValueError: If shapes do not fit, or for another activation.
-        TypeError: If dtypes differ.
+        ValueError: Shapes do not fit, or an activation is not in FUNCTIONS.
+        TypeError: The dtypes differ.
 
-    Source: Keras 2.2.5, but that recurrent_dropout drops h only where it is multiplied by R, whatever the number of masks.
+    Source: Keras 2.2.5, with one difference: recurrent_dropout applies to h only in products with R, for any number of masks.
     """
 
     def bias_shape(units: int) -> tuple[int, ...]:
@@ -204,7 +222,7 @@ def gru(
     call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, bias_shape, mask, input_dropout, recurrent_dropout, go_backwards)
     act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
     before = call.state("h0", h0)
-    gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.kept(), call.kept()
+    gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.for_backward(), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(before)
     how = call.x, call.layer, act, rec, reset_after
@@ -238,17 +256,24 @@ def simple_rnn(
     """h' = act(x kernel + bias + h recurrent_kernel).
 
     Args:
+        x: float [N, T, F].
         kernel: [F, units].
         recurrent_kernel: [units, units].
         bias: [units] or None.
-        x, h0, mask and what follows: As `lstm` takes them, with one gate.
+        h0: h before the first step, [N, units]; None is zeros.
+        mask: As in `lstm`.
+        input_dropout: As in `lstm`, with one gate.
+        recurrent_dropout: As in `lstm`, with one gate.
+        go_backwards: As in `lstm`.
+        return_sequences: As in `lstm`.
+        activation: act, a name in FUNCTIONS.
 
     Returns:
-        (outputs [N, T, units] or [N, units], h [N, units]).
+        (outputs [N, T, units] or [N, units], h [N, units]). mask and dropout get no gradient.
 
     Raises:
-        ValueError: If shapes do not fit, or for another activation.
-        TypeError: If dtypes differ.
+        ValueError: Shapes do not fit, or the activation is not in FUNCTIONS.
+        TypeError: The dtypes differ.
 
     Source: Keras 2.2.5.
     """
@@ -257,7 +282,7 @@ def simple_rnn(
     )
     act = call.function("activation", activation)
     before = call.state("h0", h0)
-    computed, previous = call.new(call.n, call.steps, call.units), call.kept()
+    computed, previous = call.new(call.n, call.steps, call.units), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(before)
     _kernels.simple_rnn_forward(call.x, call.layer, act, call.bias, before, computed, previous, outputs, h)

@@ -1,4 +1,4 @@
-"""Reductions: over everything by our kernels (the same bits for any number of threads), over axes by NumPy."""
+"""Reductions: over all elements by our kernels (with the same bits for any number of threads), over axes by NumPy."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _axes(axis: Axes) -> int | tuple[int, ...] | None:
 
 
 def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Array:
-    """y, reduced over `axis`, in the shape it was reduced from; a view unless y is a scalar."""
+    """The reduced y, broadcast to the shape before the reduction over `axis`; a view unless y is a scalar."""
     if y.ndim == 0:
-        # The mean of a loss comes through here in every step, and a filled array costs less than a view of y.
+        # The mean of a loss needs this in every step, and a filled array takes less time than a view of y.
         filled = np.empty(shape, y.dtype)
         filled.fill(y)
         return filled
@@ -39,7 +39,7 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
 
 @differentiable
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """Sum over `axis`, or over everything; any shape. Integers stay of their kind; of booleans the True are counted."""
+    """The sum over `axis`, or over all elements; any shape. The dtype does not change, except that booleans are counted."""
     if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
     else:
@@ -55,7 +55,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
 
 @differentiable
 def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """Mean over `axis`, or over everything; floats of any shape. NaN if there is nothing."""
+    """The mean over `axis`, or over all elements; floats of any shape. NaN if there are no elements."""
     if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
         y /= x.size or np.nan
@@ -81,7 +81,7 @@ def _extremum(name: str, best: Callable[..., Array]) -> Callable[..., object]:
         return y, backward
 
     op.__name__ = op.__qualname__ = name
-    op.__doc__ = f"{name} over `axis`, or over everything. Equals share the gradient, as in TensorFlow."
+    op.__doc__ = f"{name} over `axis`, or over all elements. Equal ones share the gradient, as in TensorFlow."
     return differentiable(op)
 
 
@@ -91,12 +91,12 @@ min = _extremum("min", np.min)
 
 @differentiable
 def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """log(sum(exp(x))) over `axis`, or over everything; shifted by the largest, so that nothing overflows."""
+    """log(sum(exp(x))) over `axis`, or over all elements. The maximum is subtracted first, so that nothing overflows."""
     top = np.max(x, axis=_axes(axis), keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     shares = np.exp(x - top)
     total = shares.sum(axis=_axes(axis), keepdims=True)
-    with np.errstate(divide="ignore"):  # of -inf only, the logarithm is -inf
+    with np.errstate(divide="ignore"):  # if all x are -inf, the result is log(0) = -inf
         y = np.log(total) + top
     shares /= np.where(total > 0, total, 1)
 
@@ -107,7 +107,7 @@ def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[A
 
 
 def _without(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
-    """A shape that kept its reduced axes, without them."""
+    """A shape without the axes over which was reduced."""
     gone = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
     reduced = {a % len(shape) for a in gone}
     return tuple(n for i, n in enumerate(shape) if i not in reduced)
@@ -115,11 +115,11 @@ def _without(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
 
 @differentiable
 def sum_squares(x: Array) -> tuple[Array, Backward]:
-    """sum(x * x) -> scalar; any shape."""
+    """sum(x * x), a scalar; x: any shape."""
     return _total(x, _kernels.sum_squares), lambda dy, need: (x * (2 * dy),)
 
 
 @differentiable
 def sum_absolute(x: Array) -> tuple[Array, Backward]:
-    """sum(|x|) -> scalar; any shape. The gradient at 0 is 0."""
+    """sum(|x|), a scalar; x: any shape. The gradient at 0 is 0."""
     return _total(x, _kernels.sum_absolute), lambda dy, need: (np.sign(x) * dy,)

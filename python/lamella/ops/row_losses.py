@@ -1,6 +1,6 @@
-"""Losses of rows beside the cross-entropies: the last axis is the row, the result has the shape of the others.
+"""The losses of rows except the cross-entropies: they reduce the last axis, the row, and keep the others.
 
-Each is one kernel there and one back; the constants are Keras 2.2.5's.
+Each has one kernel for forward and one for backward. The constants are those of Keras 2.2.5.
 """
 
 from __future__ import annotations
@@ -15,20 +15,29 @@ from lamella.core.config import epsilon
 from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
-from lamella.ops.targets import target_beside
+from lamella.ops.targets import target_like
 
 Kernel = Callable[..., None]
-# The way back to y: a kernel; or that to p, its sign "negated" or p and y "swapped".
+# How the gradient of y is computed: by a kernel, or by that of p with its sign "negated", or with p and y "swapped".
 ToTarget = Literal["negated", "swapped"] | Kernel
 
 
 def _row_loss(
     who: str, formula: str, forward: Kernel, to_p: Kernel, to_y: ToTarget, *, clipped: bool = False
 ) -> Callable[..., Array | Tensor]:
-    """clipped: the kernels take the backend's epsilon before what they write."""
+    """An op for a loss of rows.
+
+    Args:
+        who: Name of the op.
+        formula: Formula, for its docstring.
+        forward: The kernel forward(p, y, loss).
+        to_p: The kernel of the gradient of p, (p, y, dloss, dp).
+        to_y: The gradient of y, see ToTarget.
+        clipped: Whether the kernels take K.epsilon() before the array that they write.
+    """
 
     def op(p: Array, y: Array) -> tuple[Array, Backward]:
-        p, y = contiguous(p), target_beside(p, y, who)
+        p, y = contiguous(p), target_like(p, y, who)
         constants = (epsilon(),) if clipped else ()
         loss = empty_like(p, p.shape[:-1])
         forward(p, y, *constants, loss)

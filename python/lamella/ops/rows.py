@@ -1,4 +1,4 @@
-"""Rows of a table."""
+"""Taking rows of a table."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from lamella.ops.tape import Backward, Found, differentiable
 
 
 def take(x: Value, *, indices: Array) -> Value:
-    """The rows x[indices]; the gradient of a row that is taken several times is the sum, in the order of the indices.
+    """The rows x[indices]. If a row is taken several times, its gradients are summed in the order of the indices.
 
     Args:
-        x: float [R, ...]; of other dtypes there is no gradient.
+        x: [R, ...]. It gets a gradient only if it is float32 or float64.
         indices: Whole numbers in [0, R), any shape.
 
     Returns:
         x's dtype, [indices' shape, x's other axes].
 
     Raises:
-        ValueError: For an index outside [0, R).
+        ValueError: An index is outside [0, R).
     """
-    # Nothing but Tape.gradients reads what comes together for a Variable.
+    # Only Tape.gradients reads the gradient of a Variable, and it knows RowsGradient.
     return _take(x, indices=indices, in_rows=type(x) is Variable)
 
 
 @differentiable
 def _take(x: Array, *, indices: Array, in_rows: bool) -> tuple[Array, Backward]:
-    """in_rows: The gradient may be a RowsGradient."""
+    """in_rows: whether the gradient may be a RowsGradient."""
     if indices.size and (indices.min() < 0 or indices.max() >= len(x)):
         raise ValueError(f"take: expected indices in [0, {len(x)}), got {indices.min()} to {indices.max()}")
     if x.dtype not in (np.float32, np.float64):
@@ -44,7 +44,7 @@ def _take(x: Array, *, indices: Array, in_rows: bool) -> tuple[Array, Backward]:
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Found:
         gradient = RowsGradient(shape, [(rows, contiguous(dy.reshape(rows.size, columns)))])
-        # In rows it is smaller only if not all of them were taken.
+        # A RowsGradient is smaller only if fewer rows were taken than x has.
         return (gradient if in_rows and rows.size < shape[0] else gradient.dense(),)
 
     return y.reshape(*indices.shape, *shape[1:]), backward

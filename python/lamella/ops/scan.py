@@ -1,4 +1,4 @@
-"""Running sums and products along an axis, and the product over axes. NumPy does the work."""
+"""Cumulative sums and products along an axis, and the product over axes, in NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 
 @differentiable
 def cumsum(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
-    """y[i] = x[0] + ... + x[i] along `axis`; any shape with that axis. Of booleans the True are counted."""
+    """y[i] = x[0] + ... + x[i] along `axis`; any shape with that axis. Booleans are counted."""
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         return (np.flip(np.cumsum(np.flip(dy, axis), axis, dtype=dy.dtype), axis),)
@@ -22,14 +22,14 @@ def cumsum(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
 
 @differentiable
 def cumprod(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
-    """y[i] = x[0] * ... * x[i] along `axis`; any shape with that axis. The gradient is exact at zeros, too."""
+    """y[i] = x[0] * ... * x[i] along `axis`; any shape with that axis. The gradient is also exact if elements are zero."""
     y = np.cumprod(x, axis, dtype=x.dtype)
     return y, lambda dy, need: (_of_products(x, y, dy, axis),)
 
 
 @differentiable
 def prod(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """Product over `axis`, or over everything; any shape. The gradient is exact at zeros, too."""
+    """The product over `axis`, or over all elements; any shape. The gradient is also exact if elements are zero."""
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     axes = tuple(axis_of(a, x.ndim) for a in axes)
     y = np.asarray(np.prod(x, axes, dtype=x.dtype, keepdims=keepdims))
@@ -48,7 +48,10 @@ def prod(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
 
 
 def _of_products(x: Array, y: Array, dy: Array, axis: int) -> Array:
-    """dx[i] = y[i-1] * r[i], where r[i] = dy[i] + x[i+1] * r[i+1] is what the products from i on bring back without x[i]."""
+    """dx[i] = y[i-1] * r[i], where r[i] = dy[i] + x[i+1] * r[i+1].
+
+    r[i] is the sum over j >= i of dy[j] * x[i+1] * ... * x[j], so no division by x[i] is needed.
+    """
     x, y, dy = (np.moveaxis(a, axis, 0) for a in (x, y, dy))
     r = dy.copy()
     for i in range(len(r) - 2, -1, -1):

@@ -1,4 +1,4 @@
-"""Ops that move elements and compute nothing."""
+"""Ops that only move or copy elements."""
 
 from __future__ import annotations
 
@@ -14,24 +14,32 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 
 @differentiable
 def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Backward]:
-    """x with another shape, in C order; one entry may be -1. Raises ValueError if the sizes differ."""
+    """x with another shape, in C order; one entry may be -1.
+
+    Raises:
+        ValueError: The numbers of elements differ.
+    """
     before = x.shape
     return x.reshape(shape), lambda dy, need: (dy.reshape(before),)
 
 
 @differentiable
 def packed(x: Array) -> tuple[Array, Backward]:
-    """x, copied if it is a transposed view: the multiply kernels read their second factor in C order."""
+    """x, copied if it is not contiguous: the multiply kernels read their second factor in C order."""
     return contiguous(x), lambda dy, need: (dy,)
 
 
 @differentiable
 def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Backward]:
-    """Axis i of the result is axis axes[i] of x; None reverses them. A view: the next kernel copies it once."""
+    """A view whose axis i is axis axes[i] of x; None reverses the axes. The next kernel copies it.
+
+    Raises:
+        ValueError: There is not one entry for each axis of x.
+    """
     if axes is not None and len(axes) != x.ndim:
         raise ValueError(f"transpose: expected {x.ndim} axes for shape {x.shape}, got {tuple(axes)}")
-    back = None if axes is None else np.argsort([axis % x.ndim for axis in axes])
-    return x.transpose(axes), lambda dy, need: (dy.transpose(back),)
+    inverse = None if axes is None else np.argsort([axis % x.ndim for axis in axes])
+    return x.transpose(axes), lambda dy, need: (dy.transpose(inverse),)
 
 
 @differentiable
@@ -41,14 +49,14 @@ def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
     Raises:
         ValueError: Their other axes differ, one of them has no such axis, or there are none.
     """
-    y = np.concatenate(xs, axis=axis)  # first: it has the words for arguments that do not fit
+    y = np.concatenate(xs, axis=axis)  # before x.shape[axis], because its errors name the problem
     ends = np.cumsum([x.shape[axis] for x in xs])[:-1]
     return y, lambda dy, need: tuple(np.split(dy, ends, axis=axis))
 
 
 @differentiable
 def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
-    """x[key]: integers, slices, arrays of either: all that NumPy takes."""
+    """x[key], with any key that NumPy accepts: integers, slices, arrays, or a tuple of these."""
     y = np.asarray(x[key])
     shape, parts = x.shape, key if isinstance(key, tuple) else (key,)
     once = all(part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer)) for part in parts)
@@ -58,7 +66,7 @@ def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
         if once:
             dx[key] = dy
         else:
-            np.add.at(dx, key, dy)  # an element may be picked twice
+            np.add.at(dx, key, dy)  # an element may be taken several times
         return (dx,)
 
     return y, backward
@@ -66,7 +74,7 @@ def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
 
 @differentiable
 def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward]:
-    """x with zeros before and after; widths: one pair for each axis."""
+    """x with zeros before and after. widths: a pair of numbers of zeros, (before, after), for each axis."""
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape))
     y = np.zeros([before + n + after for (before, after), n in zip(widths, x.shape, strict=True)], x.dtype)
     y[inner] = x
@@ -75,7 +83,7 @@ def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward
 
 @differentiable
 def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
-    """Each element `count` times in a row along `axis`."""
+    """x with each element repeated `count` times along `axis`."""
     axis = axis_of(axis, x.ndim)
     shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
     return np.repeat(x, count, axis), lambda dy, need: (dy.reshape(shape).sum(axis=axis + 1),)
@@ -83,7 +91,11 @@ def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
 
 @differentiable
 def tile(x: Array, *, counts: Sequence[int]) -> tuple[Array, Backward]:
-    """The whole of x, counts[i] times along axis i. Raises ValueError unless there is one count for each axis."""
+    """x repeated as a whole, counts[i] times along axis i.
+
+    Raises:
+        ValueError: There is not one count for each axis.
+    """
     if len(counts) != x.ndim:
         raise ValueError(f"tile: expected {x.ndim} counts for shape {x.shape}, got {tuple(counts)}")
     folded = tuple(n for pair in zip(counts, x.shape) for n in pair)
@@ -92,6 +104,6 @@ def tile(x: Array, *, counts: Sequence[int]) -> tuple[Array, Backward]:
 
 @differentiable
 def flip(x: Array, *, axes: int | Sequence[int]) -> tuple[Array, Backward]:
-    """x backwards along `axes`."""
-    turned = axes if isinstance(axes, int) else tuple(axes)
-    return np.flip(x, turned), lambda dy, need: (np.flip(dy, turned),)
+    """x in reverse order along `axes`."""
+    reversed_axes = axes if isinstance(axes, int) else tuple(axes)
+    return np.flip(x, reversed_axes), lambda dy, need: (np.flip(dy, reversed_axes),)

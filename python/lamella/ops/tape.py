@@ -1,6 +1,6 @@
 """Gradients: a tape over coarse ops.
 
-An op is a function over plain ndarrays that returns its result and a closure for the way back:
+An op is a function of plain ndarrays that returns its result and a closure, its backward:
 
     @differentiable
     def square(x):
@@ -8,10 +8,10 @@ An op is a function over plain ndarrays that returns its result and a closure fo
             return (2 * x * dy,)
         return x * x, backward
 
-Outside a tape the op returns the ndarray and the closure is dropped. Inside one, an input that stems from a source of
-the tape makes the result a Tensor, and the closure is kept until `gradients` has used it. What each op passes through is
-in cpp/bindings/ops.cpp. An op may return a tuple of arrays: its closure is then given a tuple of gradients, None for a result
-that has none.
+Outside of a tape the op returns the ndarray, and the closure is not kept. Inside a tape, if an input depends on a source of the
+tape, the result is a Tensor, and the tape keeps the closure until `gradients` has used it. cpp/bindings/ops.cpp has the code that
+runs in each call of an op. An op may return a tuple of arrays: its closure then gets a tuple of gradients, with None for a result
+without a gradient.
 """
 
 from __future__ import annotations
@@ -29,22 +29,24 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 
 Gradients: TypeAlias = tuple[Array | None, ...]
-# That of a Variable may be in rows, see ops/rows.py.
+# The gradient of a Variable may be a RowsGradient, see ops/rows.py.
 Found: TypeAlias = tuple[Array | RowsGradient | None, ...]
-# backward(dy, need): dy has y's shape and is not written to; need says for each positional input whether its gradient
-# is wanted, and where it is not, None may stand for it.
+# backward(dy, need): dy has y's shape and must not be changed. need says for each positional input whether its gradient is
+# needed; if it is not, it may be None.
 Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Found]
-# The same for an op of several results; one of their gradients at least is there.
+# The same for an op with several results. At least one of their gradients is not None.
 BackwardOfSeveral: TypeAlias = Callable[[Gradients, tuple[bool, ...]], Gradients]
 
 
 class Tensor(_kernels.Held):
-    """An ndarray whose making stands on a tape. Python's operators are those of `ops.operators`.
+    """An ndarray that was computed by an op on a tape. `ops.operators` defines its operators.
 
     Attributes:
-        index: Its place on the tape.
-        block: Which block of a tape it was made in, so that one of an earlier step is known.
-        logits: ("softmax" | "sigmoid", what it made this from), so that a cross-entropy can go back past both at once.
+        value: The ndarray.
+        index: Its number on the tape.
+        block: The block of the tape in which it was made, which identifies Tensors of an earlier step.
+        logits: ("softmax" | "sigmoid", its input) if one of these ops made it, so that a cross-entropy can compute the gradient
+            of both at once.
     """
 
     __slots__ = ()
@@ -81,8 +83,8 @@ class Tensor(_kernels.Held):
 
     def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
-            f"{self!r} stands on a tape: NumPy's functions would lose its gradient. Use those of lamella.backend, or "
-            "K.stop_gradient for its value"
+            f"{self!r} is recorded on a tape, and NumPy's functions would lose its gradient. Use the functions of "
+            "lamella.backend, or K.stop_gradient for its value"
         )
 
     def __repr__(self) -> str:
@@ -90,13 +92,13 @@ class Tensor(_kernels.Held):
 
 
 class Tape(_kernels.Recorder):
-    """Records what is computed from `sources` in its `with` block, or in `run`, in this thread; each block begins anew.
+    """Records the ops on `sources` in its `with` block, or in `run`, in this thread. Each block starts empty.
 
     Args:
-        sources: The Variables whose gradients are asked for; `watch` adds arrays to them.
+        sources: The Variables whose gradients are needed. `watch` adds arrays to them.
 
     Raises:
-        RuntimeError: On entry if another tape records in this thread.
+        RuntimeError: On entry, if another tape records in this thread.
     """
 
     def __init__(self, sources: Sequence[Variable] = ()) -> None:
@@ -106,25 +108,28 @@ class Tape(_kernels.Recorder):
         return Tape, (list(self.places),)  # a copy has recorded nothing
 
     def watch(self, value: Array) -> Tensor:
-        """A Tensor that is a source itself: its gradient is in what `gradients` returns, after those of the sources.
+        """A Tensor that is a source too. `gradients` returns its gradient after those of the Variables.
 
         Raises:
-            RuntimeError: Outside of the tape's block, or after an op.
+            RuntimeError: It is called outside of the tape's block, or after an op.
         """
         if not self.recording or self.nodes:
-            raise RuntimeError("Tape.watch: sources come in the tape's block, before the first op")
+            raise RuntimeError("Tape.watch: expected a call in the tape's block, before the first op")
         self.first += 1
         return Tensor(value, self.first - 1, self.block)
 
     def gradients(self, loss: Tensor | Sequence[tuple[Tensor, Array]], in_rows: bool = False) -> list[Any]:
-        """d loss / d source for each source (then each watched array); None where the loss does not depend on it.
+        """d loss / d source for each source, then for each watched array; None if the loss does not depend on it.
 
-        loss: a scalar; or what it is a weighted sum of, as pairs (Tensor, weights of its shape), of which the weights are
-        not written to. Each closure is freed as soon as it was used. Called within the block, it begins the block anew.
-        in_rows: that of a Variable of which few rows were taken may be a RowsGradient.
+        Each closure is freed after its use. A call inside the block starts a new block.
+
+        Args:
+            loss: A scalar Tensor; or a weighted sum, as pairs (Tensor, weights of its shape). The weights are not changed.
+            in_rows: Whether the gradient of a Variable of which only some rows were taken may be a RowsGradient.
 
         Raises:
-            RuntimeError: For a Tensor of an earlier block, or one whose closures have been used.
+            ValueError: The loss is not a scalar.
+            RuntimeError: A Tensor is from an earlier block, or its gradients were already computed.
         """
         nodes, block = self.nodes, self.block
         self.renew()
@@ -137,7 +142,9 @@ class Tape(_kernels.Recorder):
             terms = loss
         for tensor, weights in terms:
             if tensor.block is not block:
-                raise RuntimeError(f"Tape.gradients: {tensor!r} is of an earlier block, or its gradients were asked for before")
+                raise RuntimeError(
+                    f"Tape.gradients: {tensor!r} is from an earlier block, or its gradients were already computed"
+                )
             sum_so_far = gradients[tensor.index]
             gradients[tensor.index] = weights if sum_so_far is None else sum_so_far + weights
         _kernels.backpropagate(nodes, gradients)
@@ -146,16 +153,23 @@ class Tape(_kernels.Recorder):
 
 
 def recording() -> Tape | None:
-    """The tape that records in this thread."""
+    """The tape that records in this thread, or None."""
     tape: Tape | None = _kernels.recorded()
     return tape
 
 
 def value_of(x: object) -> Array | None:
-    """The ndarray in a Tensor or Variable; another array-like as an ndarray; None as it is."""
+    """The ndarray of a Tensor or Variable; another array-like as an ndarray; None for None."""
     if type(x) is Tensor or type(x) is Variable:
         return x.value
     return x if type(x) is np.ndarray or x is None else np.asarray(x)
+
+
+def array_of(x: object) -> Array:
+    """`value_of` for anything but None."""
+    value = value_of(x)
+    assert value is not None
+    return value
 
 
 @overload
@@ -165,5 +179,5 @@ def differentiable(
     forward: Callable[..., tuple[tuple[Array, ...], BackwardOfSeveral]],
 ) -> Callable[..., tuple[Array | Tensor, ...]]: ...
 def differentiable(forward: Callable[..., object]) -> Callable[..., object]:
-    """Makes an op of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
+    """An op made of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
     return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable), forward)

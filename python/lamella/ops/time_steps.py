@@ -1,4 +1,4 @@
-"""The plain loop over time: a function of one step, called for each, with states and masks. K.rnn and the layers share it."""
+"""The loop over time steps, which calls a function of one step, with states and masks. K.rnn and the layers use it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,28 @@ import numpy as np
 
 from lamella.core.types import Array, Value
 from lamella.ops.math import where
-from lamella.ops.tape import Backward, Gradients, Tensor, differentiable, value_of
+from lamella.ops.tape import Backward, Gradients, Tensor, array_of, differentiable
 
 # step(x_t [N, ...], states) -> (y_t [N, ...], new states)
 Step = Callable[[Value, list[Value]], tuple[Value, Sequence[Value]]]
 
 
 @differentiable
-def _alone(x: Array) -> tuple[Array, Backward]:
-    """x, with nobody else that reads it."""
+def _identity(x: Array) -> tuple[Array, Backward]:
+    """x as a new Tensor, which only the caller can read."""
     return x, lambda dy, need: (dy,)
 
 
 @differentiable
 def _step_of(x: Array, *, t: int, found: list[Array]) -> tuple[Array, Backward]:
-    """x[:, t]. The gradients of all steps are written into one array, which the first of them to come back makes.
+    """x[:, t]. The gradients of all steps are written into one array, which the first backward allocates and returns.
 
-    The tape takes that array as it is, since only these steps read x: so T steps cost one array, not T.
+    Only these steps read x, so the tape adds nothing to this array. So T steps need one array, not T.
+
+    Args:
+        x: [N, T, ...].
+        t: The step.
+        found: A list that all steps share. It holds this array as soon as it exists.
     """
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
@@ -40,7 +45,7 @@ def _step_of(x: Array, *, t: int, found: list[Array]) -> tuple[Array, Backward]:
 
 def unstack_time(x: Value) -> list[Value]:
     """[N, T, ...] -> x[:, t] for each t."""
-    x = _alone(x)
+    x = _identity(x)
     if type(x) is not Tensor:
         return [x[:, t] for t in range(x.shape[1])]
     found: list[Array] = []
@@ -56,14 +61,15 @@ def stack_time(*ys: Array) -> tuple[Array, Backward]:
 def over_time(
     step: Step, inputs: Value, states: Sequence[Value], *, mask: Value | None = None, go_backwards: bool = False
 ) -> tuple[list[Value], list[Value]]:
-    """The output of each step, in the order in which they are computed, and the last states.
+    """The outputs of all steps, in the order of computation, and the last states.
 
     Args:
+        step: The function of one step.
         inputs: [N, T, ...].
-        states: [N, ...] each; there may be none.
-        mask: bool [N, T]. Where it is False the states stay, and the output is that of the step before, zeros if there was
-            none. It may have any pattern. A step that is masked for all samples is not computed, but for the first.
-        go_backwards: From the last step to the first, the mask too.
+        states: The initial states, [N, ...] each; the list may be empty.
+        mask: bool [N, T], in any pattern. Where it is False the states do not change, and the output is that of the step before,
+            or zeros if there is none. A step that is masked for all samples is not computed, except the first.
+        go_backwards: Whether the steps, and the mask, are read from the last to the first.
 
     Raises:
         ValueError: inputs have less than three axes or no steps, mask is not [N, T], or the step returns another number of states.
@@ -95,8 +101,8 @@ def over_time(
 
 
 def _kept(mask: Value, shape: tuple[int, ...]) -> Array:
-    kept = value_of(mask)
-    assert kept is not None
+    """The mask as bool [N, T]."""
+    kept = array_of(mask)
     if kept.ndim == 3 and kept.shape[-1] == 1:
         kept = kept[..., 0]
     if kept.shape != shape[:2]:
@@ -105,4 +111,5 @@ def _kept(mask: Value, shape: tuple[int, ...]) -> Array:
 
 
 def _where(kept: Array, new: Value, old: Value) -> Value:
+    """`new` for the samples that are kept, `old` for the others."""
     return where(new, old, condition=kept.reshape(-1, *[1] * (len(new.shape) - 1)))
