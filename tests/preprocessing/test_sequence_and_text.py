@@ -1,4 +1,4 @@
-"""Sequences and texts give the numbers of keras-preprocessing 1.1.0, recorded by tests/golden/preprocessing/make.py."""
+"""Results for sequences and texts are those of keras-preprocessing 1.1.0, recorded by tests/golden/preprocessing/make.py."""
 
 import doctest
 import json
@@ -37,7 +37,7 @@ def test_functions_give_keras_numbers(case):
 
 @pytest.mark.parametrize("kind", ["array", "list", "frame"])
 @pytest.mark.parametrize("case", GOLDEN["series"], ids=lambda case: str(case["kwargs"]))
-def test_windows_over_a_series_are_keras_ones(case, kind):
+def test_windows_over_a_series_are_those_of_keras(case, kind):
     data, targets = np.arange(42, dtype="float32").reshape(21, 2), np.arange(21) * 10
     if kind == "list":
         data, targets = list(data), targets.tolist()
@@ -59,7 +59,7 @@ def test_a_tokenizer_counts_and_numbers_as_keras_does(case):
     config = tokenizer.get_config()
     read = {name: json.loads(config.pop(name)) for name in ("word_docs", "index_docs")}
     wanted = dict(case["config"])
-    assert read == {name: json.loads(wanted.pop(name)) for name in read}  # their order is that of a set
+    assert read == {name: json.loads(wanted.pop(name)) for name in read}  # they are in the order of a set
     assert config == wanted
     for again in (tokenizer, text.tokenizer_from_json(tokenizer.to_json(indent=1)), pickle.loads(pickle.dumps(tokenizer))):
         for method, args, result in case["calls"]:
@@ -76,7 +76,7 @@ def test_a_tokenizer_of_keras_json_can_be_fitted_further():
 
 
 def test_pickles_of_older_tokenizers_are_read(monkeypatch):
-    """Scripts keep a Tokenizer as a pickle; those of Keras 2.0 lack three attributes."""
+    """Scripts store a Tokenizer as a pickle. Pickles of Keras 2.0 do not have three attributes."""
     state = {
         "word_counts": {"a": 2, "b": 1}, "word_docs": {"a": 1, "b": 1}, "filters": "", "split": " ", "lower": True,
         "num_words": None, "document_count": 1, "index_docs": {1: 1, 2: 1}, "word_index": {"a": 1, "b": 2},
@@ -93,14 +93,14 @@ def test_pickles_of_older_tokenizers_are_read(monkeypatch):
     assert read.texts_to_sequences(["b a c"]) == [[2, 1]] and read.sequences_to_texts([[2, 1]]) == ["b a"]
 
 
-def test_hashes_of_python_and_of_ones_own():
+def test_hashes_of_python_and_of_the_user():
     words = ["some", "words", "some"]
     assert text.one_hot("Some words, some!", 50) == [hash(word) % 49 + 1 for word in words]
     assert text.hashing_trick("Some words, some!", 50) == text.one_hot("Some words, some!", 50)
     assert text.hashing_trick("Some words, some!", 4, len) == [2, 3, 2]
 
 
-def test_a_series_as_json_begins_where_it_began():
+def test_a_series_from_json_begins_at_the_same_step():
     data, targets = np.arange(30.0).reshape(10, 3), np.arange(10)
     generator = sequence.TimeseriesGenerator(data, targets, 2, start_index=3, end_index=8, batch_size=2, stride=2, reverse=True)
     again = sequence.timeseries_generator_from_json(generator.to_json())
@@ -113,7 +113,7 @@ def test_a_series_as_json_begins_where_it_began():
         sequence.TimeseriesGenerator([1, 2, 3], [1j, 2j, 3j], 1).to_json()
 
 
-def test_an_index_counts_within_the_epoch():
+def test_an_index_is_within_the_epoch():
     generator = sequence.TimeseriesGenerator(np.arange(10), np.arange(10), 2, batch_size=3)
     assert len(generator) == 3 and generator[-1][1].tolist() == generator[2][1].tolist() == [8, 9]
     for index in (3, -4):
@@ -127,7 +127,7 @@ def test_texts_of_different_lengths_are_padded():
         assert x.tolist() == [["-", "long text"], ["a", "b"]]
 
 
-def test_padding_to_no_items():
+def test_padding_to_length_0():
     assert sequence.pad_sequences([[1, 2], []], maxlen=0).shape == (2, 0)
 
 
@@ -162,7 +162,7 @@ def test_padding_to_no_items():
         (lambda: text.Tokenizer(5).sequences_to_matrix([[1]], "sum"), ValueError, "Unknown vectorization mode"),
     ],
 )
-def test_what_does_not_fit_is_refused(call, error, message):
+def test_wrong_arguments_raise(call, error, message):
     with pytest.raises(error, match=message):
         call()
 
@@ -175,7 +175,7 @@ def test_warnings():
         text.Tokenizer().fit_on_texts("abc")
 
 
-def test_words_that_are_not_used_are_left_out_before_a_fit():
+def test_unknown_words_are_dropped_before_a_fit():
     assert text.Tokenizer(oov_token="?").texts_to_sequences(["a b"]) == [[]]
     assert isinstance(text.Tokenizer().word_docs, defaultdict)
 

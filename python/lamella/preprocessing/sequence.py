@@ -1,4 +1,4 @@
-"""Sequences of any lengths to arrays, windows over time series, pairs of words. The names of keras.preprocessing.sequence."""
+"""Sequences of different lengths as arrays, windows over time series, pairs of words: keras.preprocessing.sequence."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def pad_sequences(
 
     Args:
         sequences: A list of n sequences; their items are numbers, texts or arrays of one shape.
-        maxlen: Items of each row; None means as many as the longest sequence has.
-        dtype: Of the result; `object` for texts of different lengths.
-        padding: "pre" fills in front of a short sequence, "post" behind it.
-        truncating: "pre" cuts a long sequence at its front, "post" at its end.
-        value: What fills.
+        maxlen: Number of items in each row. None means the length of the longest sequence.
+        dtype: Dtype of the result; `object` for texts of different lengths.
+        padding: "pre" fills before a short sequence, "post" after it.
+        truncating: "pre" removes the first items of a long sequence, "post" the last ones.
+        value: The value that fills.
 
     Returns:
         Array [n, maxlen, *shape of an item].
 
     Raises:
-        ValueError: sequences is not a list of sequences, or items differ in shape, or value does not fit dtype.
+        ValueError: `sequences` is not a list of sequences, or items differ in shape, or `value` does not fit `dtype`.
 
     Example:
         >>> pad_sequences([[1, 2], [3, 4, 5, 6]], maxlen=3)
         array([[0, 1, 2],
                [4, 5, 6]], dtype=int32)
 
-    Source: keras-preprocessing 1.1.0. Deviation: maxlen=0 gives rows without items; there it fails or keeps whole sequences.
+    Source: keras-preprocessing 1.1.0. Deviation: maxlen=0 gives rows without items; Keras fails or keeps whole sequences.
     """
     if not hasattr(sequences, "__len__"):
         raise ValueError("`sequences` must be iterable.")
@@ -82,12 +82,12 @@ def pad_sequences(
 def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> Array:
     """The probability of keeping the word of each rank, if frequencies follow Zipf's law.
 
-    p(word) = min(1, sqrt(frequency / sampling_factor) / (frequency / sampling_factor)), with the frequency of rank r
-    1 / (r (log(r) + gamma) + 1/2 - 1/(12 r)), gamma being Euler's constant.
+    p(word) = min(1, sqrt(frequency / sampling_factor) / (frequency / sampling_factor)). The frequency of rank r is
+    1 / (r (log(r) + gamma) + 1/2 - 1/(12 r)), where gamma is Euler's constant.
 
     Args:
-        size: How many words; rank 0 counts as rank 1.
-        sampling_factor: Lower means that frequent words are dropped more often.
+        size: Number of words. Rank 0 counts as rank 1.
+        sampling_factor: With a lower value, frequent words are dropped more often.
 
     Returns:
         float64 [size].
@@ -111,30 +111,30 @@ def skipgrams(
     sampling_table: Any = None,
     seed: int | None = None,
 ) -> tuple[list[list[int]], list[Any]]:
-    """Pairs (word, word of its neighbourhood) with label 1, and pairs (word, random word) with label 0.
+    """Pairs (word, word nearby) with label 1, and pairs (word, random word) with label 0.
 
     Args:
-        sequence: Indices of words; 0 is no word and makes no pair.
-        vocabulary_size: Largest index of a word, plus 1.
-        window_size: A neighbour is at most so many places away.
-        negative_samples: Random pairs for each true one; 0 for none.
-        shuffle: Whether pairs are mixed; otherwise the true ones come first.
-        categorical: Labels [0, 1] and [1, 0] in place of 1 and 0.
-        sampling_table: The probability of keeping each word, as of `make_sampling_table`; None keeps all.
-        seed: Of the order, if shuffle is True.
+        sequence: Indices of words. 0 is not a word and is in no pair.
+        vocabulary_size: The largest index of a word, plus 1.
+        window_size: The largest distance of two words in a pair, in places.
+        negative_samples: Number of random pairs for each true pair; 0 for none.
+        shuffle: Whether the pairs are shuffled; otherwise the true pairs are first.
+        categorical: Whether labels are [0, 1] and [1, 0] instead of 1 and 0.
+        sampling_table: The probability of keeping each word, see `make_sampling_table`. None keeps all.
+        seed: Seed of the order, if `shuffle` is True.
 
     Returns:
         (pairs, labels), two lists.
 
     Raises:
-        ValueError: Random words are wanted, and vocabulary_size has none beside 0.
+        ValueError: Random words are needed, but vocabulary_size has no index except 0.
 
     Example:
         >>> skipgrams([1, 2, 3], 4, window_size=1, negative_samples=0, shuffle=False)
         ([[1, 2], [2, 1], [2, 3], [3, 2]], [1, 1, 1, 1])
 
-    Source: keras-preprocessing 1.1.0: random numbers are those of Python's global `random`, drawn in the same order, and `seed`
-        seeds it for the rest of the program, so that scripts get the same pairs.
+    Source: keras-preprocessing 1.1.0. Random numbers are drawn from Python's global `random`, in the same order, and `seed` seeds
+        it for the rest of the program, so that scripts get the same pairs as with Keras.
     """
     true, false = ([0, 1], [1, 0]) if categorical else (1, 0)
     pairs: list[list[int]] = []
@@ -161,30 +161,30 @@ def skipgrams(
 
 
 class TimeseriesGenerator(Sequence):
-    """Batches of windows over a time series, each with the target of the step behind it.
+    """Batches of windows over a time series, each with the target of the step after it.
 
     Args:
         data: [steps, ...], an array, a list or a pandas object.
-        targets: One for each step of data.
-        length: Steps that a window spans.
-        sampling_rate: A window takes every sampling_rate-th step of these.
-        stride: Steps between the windows of two samples.
-        start_index: First step that a window may hold.
-        end_index: Last step whose target is used; None for the last of data.
-        shuffle: Windows at random places, from `np.random`, rather than in order.
-        reverse: Whether time runs backwards within a window.
-        batch_size: Windows in a batch; the last batch of an epoch may have fewer.
+        targets: One for each step of `data`.
+        length: Number of steps that a window spans.
+        sampling_rate: A window has every sampling_rate-th of these steps.
+        stride: Number of steps between consecutive windows.
+        start_index: The first step that may be in a window.
+        end_index: The last step whose target is used. None means the last step of `data`.
+        shuffle: Whether windows are at random steps, drawn from `np.random`, instead of in order.
+        reverse: Whether the steps within a window are in reverse order.
+        batch_size: Number of windows in a batch. The last batch of an epoch may have fewer.
 
     Raises:
-        ValueError: data and targets differ in length, or no window fits.
+        ValueError: `data` and `targets` differ in length, or no window fits.
 
     Example:
         >>> x, y = TimeseriesGenerator(np.arange(6), np.arange(6), length=2, batch_size=3)[0]
         >>> x.tolist(), y.tolist()
         ([[0, 1], [1, 2], [2, 3]], [2, 3, 4])
 
-    Source: keras-preprocessing 1.1.0. Deviation: there `get_config` adds `length` to start_index, so that a generator made from it
-        begins later, and an index outside of the epoch gives an empty batch.
+    Source: keras-preprocessing 1.1.0. Deviation: its `get_config` adds `length` to start_index, so a generator that is made from
+        the config begins later; and its batch for an index outside of the epoch is empty, where lamella raises IndexError.
     """
 
     def __init__(
@@ -249,10 +249,10 @@ class TimeseriesGenerator(Sequence):
         return samples[:, ::-1] if self.reverse else samples, wanted
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, data and targets as JSON.
+        """The arguments of the constructor, with data and targets as JSON.
 
         Raises:
-            TypeError: data or targets hold what JSON does not.
+            TypeError: JSON cannot store data or targets.
         """
         return {
             "data": _as_json("Data", self.data),
@@ -268,18 +268,18 @@ class TimeseriesGenerator(Sequence):
         }
 
     def to_json(self, **kwargs: Any) -> str:
-        """Class and config as JSON, data included; kwargs go to `json.dumps`."""
+        """Class and config as JSON, data included. The arguments are those of `json.dumps`."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
 
 def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
-    """The generator that `to_json` has described, data and targets as lists."""
+    """The generator that `to_json` described, with data and targets as lists."""
     config = dict(json.loads(json_string)["config"])
     return TimeseriesGenerator(json.loads(config.pop("data")), json.loads(config.pop("targets")), **config)
 
 
 def _windows(data: Any, steps: Array, length: int, rate: int) -> Array:
-    """[len(steps), ceil(length / rate), ...]: what lies before each of these steps."""
+    """The window before each of these steps: [len(steps), ceil(length / rate), ...]."""
     data = _rows(data)
     if isinstance(data, np.ndarray):
         taken: Array = data[steps[:, None] + np.arange(-length, 0, rate)]
@@ -288,7 +288,7 @@ def _windows(data: Any, steps: Array, length: int, rate: int) -> Array:
 
 
 def _rows(x: Any) -> Any:
-    """What `x[i]` takes by its place; a pandas object would take it by its label."""
+    """x itself, or the array of a pandas object, whose own x[i] would look up a label and not a place."""
     return x.to_numpy() if hasattr(x, "to_numpy") else x
 
 

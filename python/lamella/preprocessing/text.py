@@ -1,4 +1,4 @@
-"""Texts to indices of words and to matrices. The names of keras.preprocessing.text."""
+"""Texts as indices of words and as matrices: keras.preprocessing.text."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def text_to_word_sequence(text: str, filters: str = _FILTERS, lower: bool = True
     Args:
         text: One text.
         filters: Characters that separate words and are dropped: punctuation, tab and newline, but not the apostrophe.
-        lower: Whether words are put into lower case.
-        split: What separates words, beside filters.
+        lower: Whether words are converted to lower case.
+        split: The separator of words, besides `filters`.
 
     Raises:
-        TypeError: text is not a text, but a number (NaN of a table, say) or None.
+        TypeError: `text` is not a text, but for example None, or NaN from a table.
 
     Example:
         >>> text_to_word_sequence("It's late, very LATE!")
@@ -45,7 +45,7 @@ def text_to_word_sequence(text: str, filters: str = _FILTERS, lower: bool = True
 
 
 def one_hot(text: str, n: int, filters: str = _FILTERS, lower: bool = True, split: str = " ") -> list[int]:
-    """`hashing_trick` with Python's own hash; the result is a list of indices, in spite of the name."""
+    """`hashing_trick` with Python's own hash. In spite of the name, the result is a list of indices."""
     return hashing_trick(text, n, hash, filters, lower, split)
 
 
@@ -57,16 +57,18 @@ def hashing_trick(
     lower: bool = True,
     split: str = " ",
 ) -> list[int]:
-    """The words of a text as indices that a hash gives; two words may share one.
+    """The words of a text as indices, computed by a hash. Two words may have the same index.
 
     Args:
         text: One text.
         n: Indices are 1 to n - 1.
-        hash_function: A function of a word, "md5", or None for Python's own hash, which gives other numbers in each process.
-        filters: As for `text_to_word_sequence`; so are lower and split.
+        hash_function: A function of a word; "md5"; or None for Python's own hash, which differs between processes.
+        filters: See `text_to_word_sequence`.
+        lower: See `text_to_word_sequence`.
+        split: See `text_to_word_sequence`.
 
     Raises:
-        ValueError: n < 2, or a hash that is not known.
+        ValueError: n < 2, or the hash is unknown.
 
     Example:
         >>> hashing_trick("late, very late", 100, "md5")
@@ -90,22 +92,27 @@ def _md5(word: str) -> int:
 
 
 class Tokenizer:
-    """A vocabulary, made of texts, that turns texts into lists of indices and into matrices.
+    """Learns a vocabulary from texts, and converts texts to lists of indices and to matrices.
 
-    The most frequent word has the index 1; words of one frequency stand in the order in which they came. 0 is no word.
+    The most frequent word has index 1. Words of the same frequency are in the order of their first occurrence. Index 0 is not
+    a word.
 
     Args:
-        num_words: Only words of an index below it are used, so one less than num_words; None for all.
-        filters: As for `text_to_word_sequence`; so are lower and split.
-        char_level: Each character is a word; filters do not count then.
-        oov_token: A word with the index 1 that stands for all words that are not used; None drops these.
-        document_count: Texts that were seen before.
+        num_words: Only words with an index below num_words are used, so at most num_words - 1 words. None uses all.
+        filters: See `text_to_word_sequence`.
+        lower: See `text_to_word_sequence`.
+        split: See `text_to_word_sequence`.
+        char_level: Whether each character is a word. `filters` and `split` have no effect then.
+        oov_token: A word with index 1 that replaces all words that are not used. None drops these.
+        document_count: Number of texts that were counted before.
 
     Attributes:
-        word_counts: How often each word came.
-        word_docs: In how many texts each word came; index_docs the same by index.
-        word_index: The index of each word, of those that are not used, too; index_word the word of each index.
-        document_count: How many texts came.
+        word_counts: The number of occurrences of each word.
+        word_docs: The number of texts with each word.
+        index_docs: The same as word_docs, by index.
+        word_index: The index of each word, also of the words that are not used.
+        index_word: The word of each index.
+        document_count: The number of texts.
 
     Example:
         >>> tokenizer = Tokenizer(oov_token="?")
@@ -115,8 +122,8 @@ class Tokenizer:
         >>> tokenizer.sequences_to_texts([[2, 3]])
         ['the cat']
 
-    Source: keras-preprocessing 1.1.0; a pickle of its Tokenizer, or of an older Keras's, can be loaded. Deviation: one that comes
-        from a config can be fitted further. A single text in place of a list of texts warns: its characters would be the texts.
+    Source: keras-preprocessing 1.1.0. Pickles of its Tokenizer, and of those of older Keras, can be loaded. Deviation: a Tokenizer
+        from a config can be fitted further. A single text instead of a list warns, because its characters count as texts.
     """
 
     def __init__(
@@ -149,12 +156,12 @@ class Tokenizer:
         self.index_word: dict[int, str] = {}
 
     def fit_on_texts(self, texts: Iterable[str | list[str]]) -> None:
-        """Count the words of texts, and number all words anew.
+        """Count the words of texts, and give all words new indices.
 
         Args:
-            texts: A list or generator of texts; a text that is a list holds words, as they are.
+            texts: A list or generator of texts. A text may be a list of words, which is not split.
         """
-        for text in _several("fit_on_texts", texts):
+        for text in _checked_texts("fit_on_texts", texts):
             self.document_count += 1
             words = self._words(text)
             for word in words:
@@ -176,23 +183,23 @@ class Tokenizer:
                 self.index_docs[index] += 1
 
     def texts_to_sequences(self, texts: Iterable[str | list[str]]) -> list[list[int]]:
-        """A list of indices for each text; words that are not used are dropped, or oov_token's index stands for them."""
+        """A list of indices for each text. Words that are not used are dropped, or replaced by oov_token."""
         return list(self.texts_to_sequences_generator(texts))
 
     def texts_to_sequences_generator(self, texts: Iterable[str | list[str]]) -> Iterator[list[int]]:
-        """`texts_to_sequences`, one after the other."""
+        """Generate the results of `texts_to_sequences` one by one."""
         outside = self._outside()
-        for text in _several("texts_to_sequences", texts):
+        for text in _checked_texts("texts_to_sequences", texts):
             indices = (self.word_index.get(word) for word in self._words(text))
             used = (index if index is not None and self._uses(index) else outside for index in indices)
             yield [index for index in used if index is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
-        """A text for each list of indices, of words with a space between."""
+        """A text for each list of indices, with spaces between the words."""
         return list(self.sequences_to_texts_generator(sequences))
 
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
-        """`sequences_to_texts`, one after the other."""
+        """Generate the results of `sequences_to_texts` one by one."""
         outside = self._outside()
         for sequence in sequences:
             used = (index if index in self.index_word and self._uses(index) else outside for index in sequence)
@@ -206,15 +213,15 @@ class Tokenizer:
         """A row for each sequence, a column for each index.
 
         Args:
-            sequences: A list of n lists of indices; those of num_words and above do not count.
-            mode: Of an index that is in the sequence c times: "binary" 1, "count" c, "freq" c / length of the sequence, "tfidf"
-                (1 + log c) * log(1 + texts / (1 + texts with it)).
+            sequences: A list of n lists of indices. Indices that are not below num_words are ignored.
+            mode: The value for an index that is c times in the sequence: "binary" 1, "count" c, "freq" c / length of the
+                sequence, "tfidf" (1 + log c) * log(1 + texts / (1 + texts with the index)).
 
         Returns:
-            float64 [n, num_words], or as many columns as the vocabulary has words, plus 1.
+            float64 [n, num_words]; without num_words, the number of columns is the number of words plus 1.
 
         Raises:
-            ValueError: mode is none of these, or there is nothing to take the number of columns or of texts from.
+            ValueError: The mode is none of these, or the number of columns or of texts is unknown.
         """
         if not self.num_words and not self.word_index:
             raise ValueError("Specify a dimension (`num_words` argument), or fit on some text data first.")
@@ -239,16 +246,16 @@ class Tokenizer:
         return x
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor and the vocabulary, each of its mappings as JSON."""
+        """The arguments of the constructor, and the mappings of the vocabulary, each as JSON."""
         config: dict[str, Any] = {name: getattr(self, name) for name in _ARGUMENTS}
         return config | {name: json.dumps(getattr(self, name)) for name in _MAPPINGS}
 
     def to_json(self, **kwargs: Any) -> str:
-        """Class and config as JSON, for `tokenizer_from_json`; kwargs go to `json.dumps`."""
+        """Class and config as JSON, for `tokenizer_from_json`. The arguments are those of `json.dumps`."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        # Pickles of Keras 2.0 and 2.1 lack what came later.
+        # Pickles of Keras 2.0 and 2.1 do not have the later attributes.
         vars(self).update({"char_level": False, "oov_token": None, "document_count": 0, **state})
         if "index_word" not in state:
             self.index_word = {index: word for word, index in self.word_index.items()}
@@ -264,7 +271,7 @@ class Tokenizer:
         return not self.num_words or index < self.num_words
 
     def _outside(self) -> int | None:
-        """The index that stands for words that are not used, if one does."""
+        """The index of oov_token, which replaces words that are not used, or None."""
         return None if self.oov_token is None else self.word_index.get(self.oov_token)
 
 
@@ -273,7 +280,7 @@ _MAPPINGS = ("word_counts", "word_docs", "index_docs", "index_word", "word_index
 
 
 def tokenizer_from_json(json_string: str) -> Tokenizer:
-    """The Tokenizer that `to_json` has described."""
+    """The Tokenizer that `to_json` described."""
     config = dict(json.loads(json_string)["config"])
     mappings = {name: json.loads(config.pop(name)) for name in _MAPPINGS}
     tokenizer = Tokenizer(**config)
@@ -285,7 +292,7 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     return tokenizer
 
 
-def _several(method: str, texts: Iterable[Any]) -> Iterable[Any]:
+def _checked_texts(method: str, texts: Iterable[Any]) -> Iterable[Any]:
     if isinstance(texts, str):
         warn(f"Tokenizer.{method}: got one text, whose characters count as texts; pass a list of texts")
     return texts

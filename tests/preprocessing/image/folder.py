@@ -1,4 +1,4 @@
-"""Folders of small images for tests. Each image's pixels say which one it is."""
+"""Folders of small images for tests. The pixels of an image identify it."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from PIL import Image
 
 
 def write(path: Path, value: int, size: tuple[int, int] = (4, 6)) -> None:
-    """An image of one colour: (value, 255 - value, 7)."""
+    """Write an image of one colour, (value, 255 - value, 7)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((*size, 3), (value, 255 - value, 7), np.uint8)).save(path)
 
 
 def make(root: Path, classes: dict[str, int]) -> Path:
-    """`classes` says how many images each has; they are numbered through in the order of names."""
+    """Write the number of images that `classes` has for each class. They are numbered in the order of the names."""
     value = 0
     for name, count in sorted(classes.items()):
         for i in range(count):
@@ -23,5 +23,5 @@ def make(root: Path, classes: dict[str, int]) -> Path:
 
 
 def values(batch: np.ndarray) -> list[int]:
-    """Which image each of a batch is."""
+    """The number of each image of a batch."""
     return [int(value) for value in batch[:, 0, 0, 0]]

@@ -1,4 +1,4 @@
-"""Images moved by a matrix: the numbers of keras-preprocessing and SciPy, Keras's arguments, and a batch from images."""
+"""Affine transformations: the numbers of keras-preprocessing and SciPy, Keras's arguments, and batches of images."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_integers_are_rounded_and_kept_in_their_range():
                 wanted = np.clip(wanted, 0, 255)
             assert np.abs(moved.ravel() - wanted).max() <= 0.5 + 1e-3, case["kwargs"]
     below = apply_affine_transform(np.array([[[-1.0], [-2.0]]]).astype(np.int8), ty=0.5)
-    assert below.ravel().tolist() == [-2, -2]  # -1.5 goes away from zero
+    assert below.ravel().tolist() == [-2, -2]  # -1.5 is rounded away from zero
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -64,7 +64,7 @@ def test_pixels_of_scipy(order, fill_mode, channels):
 
 
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
-def test_ties_between_pixels_and_borders_are_decided_as_scipy_does(fill_mode):
+def test_ties_and_borders_are_rounded_as_in_scipy(fill_mode):
     ndimage = pytest.importorskip("scipy.ndimage")
     image = np.random.default_rng(2).uniform(0, 255, (40, 40, 1))
     for theta, zoom, shift in [(90, 1, 0), (180, 1, 0.5), (45, 0.5, 3), (0, 0.1, 0.3), (270, 0.25, -7.5), (0, 1, 1e-13)]:
@@ -75,7 +75,7 @@ def test_ties_between_pixels_and_borders_are_decided_as_scipy_does(fill_mode):
         np.testing.assert_array_equal(out[0, ..., 0], wanted)
 
 
-def test_axes_wherever_they_are():
+def test_axes_in_any_order():
     image = np.random.default_rng(1).uniform(0, 255, (6, 9, 3))
     wanted = apply_affine_transform(image, **MOVE)
     for axes in ((1, 2, 0), (2, 1, 0), (0, 2, 1), (1, 0, 2)):
@@ -86,7 +86,7 @@ def test_axes_wherever_they_are():
         np.testing.assert_array_equal(np.moveaxis(moved, axes, (0, 1, 2)), wanted)
 
 
-def test_nothing_to_move_gives_the_image_itself():
+def test_an_identity_returns_the_image_itself():
     image = np.zeros((3, 4, 1))
     assert apply_affine_transform(image) is image
     assert apply_affine_transform(image, order=3, fill_mode="wrap") is image
@@ -122,7 +122,7 @@ def test_a_matrix_is_the_product_of_rotation_shift_shear_and_zoom():
     np.testing.assert_array_equal(single, plain)
 
 
-def test_what_is_wrong_is_said():
+def test_wrong_calls_name_the_mistake():
     image = np.zeros((3, 4, 1))
     with pytest.raises(ValueError, match=r"expected one image of rank 3, got shape \(3, 4\)"):
         apply_affine_transform(image[..., 0], theta=3)

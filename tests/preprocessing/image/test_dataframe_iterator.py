@@ -1,4 +1,4 @@
-"""DataFrameIterator: rows to samples, in every class mode; and tables that are not what they should be."""
+"""DataFrameIterator: samples from rows, in every class mode; and unusable tables."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_names_of_columns_and_weights(root):
         read(table, root, x_col="file", y_col="kind", weight_col="weights")
 
 
-def test_rows_of_other_classes_are_left_out(root):
+def test_rows_of_other_classes_are_omitted(root):
     iterator = read(frame(), root, classes=["dog", "cat"], class_mode="binary")
     assert iterator.class_indices == {"cat": 0, "dog": 1} and values(iterator[0][0]) == [0, 1, 2, 3, 5]
     np.testing.assert_array_equal(iterator[0][1], [1, 0, 1, 0, 1])
@@ -112,10 +112,10 @@ def test_validation_is_the_first_rows(root):
     assert subset("validation") == NAMES[:2] and subset("training") == NAMES[2:]
 
 
-# Tables that are not what they should be -----------------------------------------------------------------------------------
+# Unusable tables -----------------------------------------------------------------------------------
 
 
-def test_missing_files_are_left_out_with_a_warning(root, capsys):
+def test_missing_files_are_omitted_with_a_warning(root, capsys):
     table = frame()
     table.loc[2, "filename"] = "all/nowhere.png"
     table.loc[4, "filename"] = "all/notes.txt"
@@ -134,7 +134,7 @@ def test_missing_files_are_left_out_with_a_warning(root, capsys):
 
 @pytest.mark.parametrize("mode", MESSAGES)
 @pytest.mark.parametrize("value", [3, None, float("nan")])
-def test_classes_that_are_no_strings(root, mode, value):
+def test_classes_that_are_not_strings_raise(root, mode, value):
     table = frame()
     table["class"] = pandas.Series([*CLASSES[:3], value, *CLASSES[4:]], dtype=object)
     with pytest.raises(TypeError) as error:
@@ -142,38 +142,38 @@ def test_classes_that_are_no_strings(root, mode, value):
     assert MESSAGES[mode] in str(error.value) and "of 'all/03.png'" in str(error.value)
 
 
-def test_names_that_are_no_strings(root):
+def test_names_that_are_not_strings_raise(root):
     table = frame()
     table["filename"] = pandas.Series([*NAMES[:5], 5], dtype=object)
     with pytest.raises(TypeError, match="All values in column x_col=filename must be strings. Found 5"):
         read(table, root)
 
 
-def test_binary_wants_two_classes(root):
+def test_binary_needs_two_classes(root):
     with pytest.raises(ValueError, match='If class_mode="binary" there must be 2 classes. Found 3 classes.'):
         read(frame(), root, class_mode="binary")
     with pytest.raises(ValueError, match='If class_mode="binary" there must be 2 classes. 1 class/es were given.'):
         read(frame(), root, class_mode="binary", classes=["dog"])
 
 
-def test_weights_that_are_no_numbers(root):
+def test_weights_that_are_not_numbers_raise(root):
     with pytest.raises(TypeError, match="Column weight_col=weight must be numeric."):
         read(frame(weight=list("abcdef")), root, weight_col="weight")
 
 
 @pytest.mark.parametrize("column", ["age", "weight"])
-def test_values_that_are_missing(root, column):
+def test_missing_values_raise_or_are_omitted(root, column):
     table = frame(age=np.arange(6.0), weight=np.ones(6))
     table.loc[3, column] = np.nan
     arguments = {"class_mode": "raw", "y_col": "age", "weight_col": "weight"}
     with pytest.raises(ValueError, match=f"1 of 6 rows have no value in {column}, the first that of '.*all/03.png'"):
         read(table, root, **arguments)
-    with pytest.warns(UserWarning, match="left out: 1 of 6 rows"):
+    with pytest.warns(UserWarning, match="omitted: 1 of 6 rows"):
         iterator = read(table, root, on_error="skip", **arguments)
     assert values(iterator[0][0]) == [0, 1, 2, 4, 5]
 
 
-def test_values_of_several_types(root):
+def test_values_of_several_types_raise(root):
     table = frame(age=pandas.Series([1, 2, "three", 4, 5, 6], dtype=object))
     with pytest.raises(TypeError, match="expected numbers in 'age', got int, str"):
         read(table, root, class_mode="raw", y_col="age")

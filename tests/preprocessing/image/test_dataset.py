@@ -1,4 +1,4 @@
-"""image_dataset_from_directory: labels, splits and sizes as Keras 3 has them."""
+"""image_dataset_from_directory: labels, splits and sizes as in Keras 3."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_given_class_names_have_the_given_numbers(root):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_a_split_leaves_no_sample_out_and_shares_none(root, shuffle, capsys):
+def test_each_sample_is_in_one_part_of_a_split(root, shuffle, capsys):
     arguments = {"validation_split": 0.25, "shuffle": shuffle, "seed": 3}
     training, validation = read(root, subset="both", **arguments)
     assert capsys.readouterr().out.splitlines()[1:] == ["Using 7 files for training.", "Using 2 files for validation."]
@@ -68,7 +68,7 @@ def test_a_split_leaves_no_sample_out_and_shares_none(root, shuffle, capsys):
     assert [wanted[value] for value in values(x)] == y.tolist()
 
 
-def test_sizes_keep_proportions_where_asked_for(tmp_path):
+def test_aspect_ratios_are_kept_if_requested(tmp_path):
     write(tmp_path / "a" / "x.png", 200, size=(4, 8))
     Image.fromarray(np.tile(np.arange(8, dtype=np.uint8)[None, :, None], (4, 1, 3))).save(tmp_path / "a" / "y.png")
     x = read(tmp_path, image_size=(4, 4), crop_to_aspect_ratio=True)[0][0]
@@ -107,7 +107,7 @@ def test_wrong_arguments(root, arguments, message):
         read(root, **arguments)
 
 
-def test_it_is_where_keras_3_has_it():
+def test_import_paths_of_keras_3():
     assert lamella.utils.image_dataset_from_directory is image_dataset_from_directory
 
 
@@ -116,7 +116,7 @@ def test_a_folder_without_images(tmp_path):
         read(tmp_path)
 
 
-def test_training_on_it_and_files_that_are_skipped(root):
+def test_training_with_skipped_files(root):
     (root / "cats" / "broken.jpg").write_bytes(b"x")
     model = lamella.Sequential([lamella.layers.Flatten(input_shape=(4, 6, 3)), lamella.layers.Dense(3, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")

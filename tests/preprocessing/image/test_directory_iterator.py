@@ -1,4 +1,4 @@
-"""DirectoryIterator: which files, in which order, with which targets; and files and folders that are not what they should be."""
+"""DirectoryIterator: the files, their order and their y; and unusable files and folders."""
 
 import os
 import shutil
@@ -64,7 +64,7 @@ def test_given_classes_have_the_given_numbers(root):
         read(root, classes=["dogs", "fish"])
 
 
-def test_folders_within_a_class_count(root):
+def test_folders_below_a_class_are_searched(root):
     write(root / "cats" / "b" / "x.png", 100)
     write(root / "cats" / "a" / "y.PNG", 101)
     write(root / "cats" / "z.JPEG", 102)
@@ -114,15 +114,15 @@ def test_wrong_arguments(root):
         read(root / "nowhere")
 
 
-def test_an_empty_class_is_warned_of(root):
+def test_an_empty_class_warns(root):
     (root / "fish").mkdir()
-    with pytest.warns(UserWarning, match="the class 'fish' has no images: .*fish holds no file that ends in png"):
+    with pytest.warns(UserWarning, match="the class 'fish' has no images: .*fish has no file with a suffix of png"):
         iterator = read(root)
     assert iterator.class_indices["fish"] == 3 and iterator[0][1].shape == (9, 4)
 
 
 @pytest.mark.parametrize("where", ["data/cats", "data", "data/cats/deep/deeper"])
-def test_links_that_lead_round_and_round(root, where):
+def test_cycles_of_links_are_not_followed(root, where):
     (root / "cats" / "deep" / "deeper").mkdir(parents=True)
     (root.parent / where / "loop").symlink_to(root / "cats", target_is_directory=True)
     (root / "cats" / "itself").symlink_to("itself")
@@ -131,7 +131,7 @@ def test_links_that_lead_round_and_round(root, where):
     assert read(root, classes=["birds", "cats", "dogs"]).samples == 9
 
 
-def test_links_to_folders_are_followed_where_asked_for(root, tmp_path):
+def test_links_to_folders_are_followed_if_requested(root, tmp_path):
     write(tmp_path / "elsewhere" / "far.png", 77)
     (root / "cats" / "more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     assert "cats/more/far.png" not in read(root).filenames
@@ -168,14 +168,14 @@ def test_a_folder_that_cannot_be_read(root, monkeypatch):
     with pytest.warns(UserWarning) as caught:
         iterator = read(root, on_error="skip")
     assert iterator.samples == 5
-    assert "left out a folder that cannot be read: [Errno 13] Permission denied: " in str(caught[0].message)
+    assert "skipped a folder that cannot be read: [Errno 13] Permission denied: " in str(caught[0].message)
 
 
-# Files that are not what they should be ------------------------------------------------------------------------------------
+# Unusable files ------------------------------------------------------------------------------------
 
 
 def png_of_size(path, width, height):
-    """A PNG that says it has so many pixels, and holds none."""
+    """Write a PNG whose header has this size, but which has no pixels."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_be_read_raises_with_its_path(root, name):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_cannot_be_read_is_skipped_where_asked_for(root, name):
+def test_a_file_that_cannot_be_read_is_skipped_if_requested(root, name):
     BROKEN[name](root / "cats" / name)
     item = read(root, on_error="skip", class_mode="sparse")[0]
     assert isinstance(item, tuple) and values(item[0]) == list(range(9))
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_skipped_where_asked_for(root, name):
 
 
 def odd_files(folder):
-    """Files that can be read though they are unusual: name -> the first pixel, of an image of (200, 100, 50)."""
+    """Write unusual files that can be read. Return, by name, the first pixel of an image of (200, 100, 50)."""
     color = Image.new("RGB", (6, 4), (200, 100, 50))
     color.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
     color.quantize(4).save(folder / "palette.png")
@@ -255,7 +255,7 @@ def test_unusual_files_are_read(tmp_path):
             np.testing.assert_allclose(pixel, special.get(os.path.basename(name), (200, 100, 50)), atol=3, err_msg=name)
 
 
-def test_photographs_stand_upright_where_asked_for(tmp_path):
+def test_photographs_are_rotated_upright_if_requested(tmp_path):
     pixels = np.zeros((2, 4, 3), np.uint8)
     pixels[:, :2] = 255
     exif = Image.Exif()
@@ -276,7 +276,7 @@ def classifier():
 
 
 @pytest.mark.parametrize("workers", [{"workers": 0}, {"workers": 2}, {"workers": 1, "use_multiprocessing": True}])
-def test_skipped_samples_stand_in_the_logs_of_the_epoch(root, workers):
+def test_logs_of_the_epoch_count_skipped_samples(root, workers):
     for name in ("empty.jpg", "text.png"):
         BROKEN[name](root / "cats" / name)
     with pytest.warns(UserWarning) as caught:
@@ -289,7 +289,7 @@ def test_skipped_samples_stand_in_the_logs_of_the_epoch(root, workers):
     assert np.isfinite(history.history["loss"]).all()
 
 
-def test_a_batch_without_a_sample_is_left_out(root):
+def test_an_empty_batch_is_omitted(root):
     BROKEN["empty.jpg"](root / "birds" / "empty.jpg")
     sizes = []
     after = lamella.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: sizes.append(logs["size"]))
@@ -298,7 +298,7 @@ def test_a_batch_without_a_sample_is_left_out(root):
     assert history.history["skipped"] == [1] and sizes == [1] * 9
 
 
-def test_logs_say_nothing_of_skipping_where_errors_are_raised(root):
+def test_logs_have_no_skipped_if_errors_are_raised(root):
     assert set(classifier().fit_generator(read(root), verbose=0).history) == {"loss"}
 
 

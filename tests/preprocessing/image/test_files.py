@@ -1,4 +1,4 @@
-"""load_img, img_to_array, array_to_img, save_img against Pillow and NumPy, message by message."""
+"""load_img, img_to_array, array_to_img and save_img: results compared with Pillow and NumPy, and all messages."""
 
 import gc
 import io
@@ -32,7 +32,7 @@ def jpg(tmp_path):
 
 
 def sources(tmp_path):
-    """A file for each mode that Pillow stores."""
+    """A file for each mode that Pillow can store."""
     rgba = Image.fromarray(PIXELS)
     for mode, extension in [
         ("1", "png"), ("L", "png"), ("LA", "png"), ("P", "png"), ("P", "gif"), ("RGB", "png"), ("RGB", "bmp"),
@@ -47,7 +47,7 @@ def sources(tmp_path):
 
 
 @pytest.mark.parametrize("color_mode, mode", [("rgb", "RGB"), ("grayscale", "L"), ("rgba", "RGBA")])
-def test_every_stored_mode_becomes_the_one_asked_for(tmp_path, color_mode, mode):
+def test_every_stored_mode_is_converted(tmp_path, color_mode, mode):
     for path in sources(tmp_path):
         image = load_img(path, color_mode=color_mode)
         with Image.open(path) as opened:
@@ -57,7 +57,7 @@ def test_every_stored_mode_becomes_the_one_asked_for(tmp_path, color_mode, mode)
         np.testing.assert_array_equal(np.asarray(image), np.asarray(wanted), err_msg=str(path))
 
 
-def test_the_opened_image_is_kept_where_nothing_changes(png, jpg):
+def test_the_opened_image_is_returned_if_nothing_changes(png, jpg):
     assert type(load_img(jpg)) is JpegImagePlugin.JpegImageFile
     assert type(load_img(str(png), target_size=(7, 5))) is PngImagePlugin.PngImageFile
     assert type(load_img(jpg, color_mode="grayscale")) is Image.Image
@@ -86,7 +86,7 @@ def test_nearest_is_the_default(png):
     np.testing.assert_array_equal(np.asarray(load_img(png, target_size=(4, 9))), np.asarray(wanted))
 
 
-def test_interpolation_is_checked_only_where_it_is_used(png):
+def test_interpolation_is_checked_only_when_used(png):
     load_img(png, interpolation="unknown")
     load_img(png, target_size=(7, 5), interpolation="unknown")
     with pytest.raises(ValueError) as error:
@@ -113,7 +113,7 @@ def test_grayscale_is_deprecated(png):
         assert load_img(png, grayscale=False).mode == "RGB"
 
 
-def test_a_binary_file_will_do_and_stays_open(png):
+def test_a_binary_file_is_read_and_stays_open(png):
     with open(png, "rb") as file:
         np.testing.assert_array_equal(img_to_array(load_img(file)), PIXELS[..., :3])
         assert not file.closed
@@ -129,7 +129,7 @@ def test_no_file_stays_open(tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes((tmp_path / "RGB.jpeg").read_bytes()[:-300])
     load_img(paths[0])
-    gc.disable()  # a collection would hide what was left open
+    gc.disable()  # a collection would close a file that was left open
     try:
         before = len(os.listdir("/proc/self/fd"))
         kept = [load_img(path) for path in [*paths, animation]]
@@ -168,7 +168,7 @@ def test_sixteen_bit_greys_keep_their_higher_byte(deep):
         np.testing.assert_array_equal(array[..., min(channels, 3) - 1], array[..., 0])
 
 
-def test_sixteen_bit_greys_are_kept_where_asked_for(deep, tmp_path):
+def test_sixteen_bit_greys_are_kept_if_requested(deep, tmp_path):
     image = load_img(deep, color_mode="grayscale16")
     assert image.mode == "I;16"
     np.testing.assert_array_equal(img_to_array(image)[..., 0], DEEP)
@@ -185,7 +185,7 @@ def test_other_images_in_sixteen_bits_have_the_same_range(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_images_of_32_bits_are_refused_where_they_have_no_white(tmp_path, dtype):
+def test_images_of_32_bits_without_a_white_raise(tmp_path, dtype):
     path = tmp_path / "a.tiff"
     Image.fromarray(np.array([[0, 7, 255]], dtype)).save(path)
     for mode in ("grayscale", "rgb"):
@@ -197,7 +197,7 @@ def test_images_of_32_bits_are_refused_where_they_have_no_white(tmp_path, dtype)
                 load_img(path, color_mode=mode)
 
 
-def test_exif_says_which_way_is_up_where_asked_for(tmp_path):
+def test_exif_orientation_is_applied_if_requested(tmp_path):
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     upright = {
         1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1],
@@ -218,7 +218,7 @@ def test_exif_says_which_way_is_up_where_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("factor", [1.5, 2.5])
-def test_more_pixels_than_the_limit_are_refused_where_pillow_warns(tmp_path, monkeypatch, factor):
+def test_more_pixels_than_the_limit_raise(tmp_path, monkeypatch, factor):
     path = tmp_path / "a.png"
     Image.new("L", (100, 100)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(10000 / factor))
@@ -240,7 +240,7 @@ def test_pixels_outside_0_to_255_do_not_wrap(tmp_path, value, wanted):
     x[0, 0] = value
     for make in (lambda: np.asarray(array_to_img(x, scale=False)), lambda: saved(tmp_path / "a.png", x)):
         with pytest.warns(
-            UserWarning, match="array_to_img: 1 of 4 values, .* lie outside 0 to 255 and become 0 or 255"
+            UserWarning, match="array_to_img: 1 of 4 values, .* are outside 0 to 255 and become 0 or 255"
         ) as caught:
             np.testing.assert_array_equal(make(), [[wanted, 7], [7, 7]])
         assert [w.filename for w in caught] == [__file__]
@@ -251,19 +251,19 @@ def saved(path, x):
     return np.asarray(load_img(path, color_mode="grayscale"))
 
 
-def test_pixels_inside_0_to_255_are_cut_to_whole_numbers_in_silence(recwarn):
+def test_pixels_from_0_to_255_are_truncated_without_a_warning(recwarn):
     x = np.array([[[-0.5], [0.9], [255.9]]])
     np.testing.assert_array_equal(np.asarray(array_to_img(x, scale=False)), [[0, 0, 255]])
     np.testing.assert_array_equal(np.asarray(array_to_img(np.array([[[255]], [[0]]], np.int64), scale=False)), [[255], [0]])
     assert not recwarn.list
 
 
-# Files that are not what they say ----------------------------------------------------------------------------------
+# Damaged and wrong files ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "bmp", "gif", "tif", "webp", "ppm"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.95])
-def test_a_truncated_file_fails_at_once_and_by_name(tmp_path, extension, share):
+def test_a_truncated_file_raises_at_once_with_its_path(tmp_path, extension, share):
     whole = tmp_path / f"whole.{extension}"
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(whole)
     data = whole.read_bytes()
@@ -275,13 +275,13 @@ def test_a_truncated_file_fails_at_once_and_by_name(tmp_path, extension, share):
 
 
 def test_a_large_file_is_read_piece_by_piece(png, monkeypatch):
-    monkeypatch.setattr("lamella.preprocessing.image.loading._AT_ONCE_BYTES", 10)
+    monkeypatch.setattr("lamella.preprocessing.image.loading._READ_WHOLE_BYTES", 10)
     image = load_img(png)
     np.testing.assert_array_equal(np.asarray(image), PIXELS[..., :3])
     assert image.filename == str(png)
 
 
-def test_truncation_says_so(tmp_path):
+def test_the_error_names_the_truncation(tmp_path):
     path = tmp_path / "cut.jpg"
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-1000])
@@ -291,14 +291,14 @@ def test_truncation_says_so(tmp_path):
         load_img(file)
 
 
-def test_a_file_of_another_kind(tmp_path):
+def test_a_file_that_is_not_an_image_raises(tmp_path):
     path = tmp_path / "text.jpg"
     path.write_text("no image")
     with pytest.raises(UnidentifiedImageError, match="cannot identify image file .*text.jpg"):
         load_img(path)
 
 
-def test_a_renamed_file_is_read_as_what_it_is(tmp_path, png):
+def test_the_content_and_not_the_extension_decides_the_format(tmp_path, png):
     path = tmp_path / "renamed.jpg"
     path.write_bytes(png.read_bytes())
     np.testing.assert_array_equal(img_to_array(load_img(path)), PIXELS[..., :3])
@@ -334,7 +334,7 @@ def test_damaged_bytes_give_an_image_or_an_error_with_the_path(tmp_path):
     rng = np.random.default_rng(2)
     for source in sources(tmp_path):
         if source.suffix == ".tif":
-            continue  # libtiff reports on stderr of its own accord
+            continue  # libtiff itself writes to stderr
         for _ in range(40):
             data = np.frombuffer(source.read_bytes(), np.uint8).copy()
             data[rng.integers(0, min(len(data), 400), 3)] = rng.integers(0, 256, 3)
@@ -391,7 +391,7 @@ def test_img_to_array_messages():
 
 
 def old_scale(x):
-    """The rule of 1.1.0, spelled out."""
+    """The rule of keras-preprocessing 1.1.0."""
     x = x + max(-np.min(x), 0)
     if np.max(x) != 0:
         x = x / np.max(x)
@@ -420,7 +420,7 @@ def test_positive_minimum_is_kept():
     np.testing.assert_array_equal(image, [[127, 255]])
 
 
-def test_without_scale_values_are_cut_to_whole_numbers():
+def test_without_scale_values_are_truncated():
     image = array_to_img(np.array([0.9, 1.0, 254.99, 255.0]).reshape(2, 2, 1), scale=False)
     np.testing.assert_array_equal(np.asarray(image), [[0, 1], [254, 255]])
 
@@ -459,7 +459,7 @@ def test_array_to_img_messages():
 # save_img ----------------------------------------------------------------------------------------------------------
 
 
-def test_saved_pixels_come_back(tmp_path):
+def test_saved_pixels_are_read_back(tmp_path):
     path = tmp_path / "out.png"
     save_img(path, PIXELS, scale=False)
     np.testing.assert_array_equal(img_to_array(load_img(path, color_mode="rgba")), PIXELS)
@@ -470,7 +470,7 @@ def test_saved_pixels_come_back(tmp_path):
     assert os.listdir(tmp_path) == ["out.png"]
 
 
-def test_file_format_wins_over_the_extension_and_arguments_reach_pillow(tmp_path):
+def test_file_format_precedes_the_extension(tmp_path):
     path = tmp_path / "named.png"
     save_img(path, PIXELS[..., :3], file_format="jpeg", scale=False, quality=10)
     rough = path.stat().st_size
@@ -482,7 +482,7 @@ def test_file_format_wins_over_the_extension_and_arguments_reach_pillow(tmp_path
     np.testing.assert_array_equal(img_to_array(load_img(buffer, color_mode="rgba")), PIXELS)
 
 
-def test_rgba_becomes_rgb_only_where_the_format_is_given(tmp_path):
+def test_rgba_becomes_rgb_only_with_a_file_format(tmp_path):
     path = tmp_path / "alpha.jpg"
     with pytest.raises(OSError, match="cannot write mode RGBA as JPEG"):
         save_img(path, PIXELS)

@@ -1,4 +1,4 @@
-"""ImageDataGenerator and the random functions against numbers that keras-preprocessing recorded, and batches against single images."""
+"""ImageDataGenerator and the random functions: recorded numbers of keras-preprocessing, and batches compared with single images."""
 
 import json
 import pickle
@@ -33,7 +33,7 @@ def made(name):
 
 
 def tolerance(name):
-    """Places between pixels are as exact as an affine transform in float32; whitening sums many of them."""
+    """Interpolated pixels have the error of an affine transformation in float32. Whitening sums many of them."""
     return {"atol": 1e-4 if "rescale" in GENERATORS.get(name, {}) or name == "samplewise" else 255e-4, "rtol": 1e-5}
 
 
@@ -103,7 +103,7 @@ def test_files_are_those_of_keras(tmp_path, subset):
 
 
 class One(ImageDataGenerator):
-    """Changes one image after the other, as a subclass has it."""
+    """Changes images one by one, because it overrides a method."""
 
     def apply_transform(self, x, transform_parameters):
         return super().apply_transform(x, transform_parameters)
@@ -126,7 +126,7 @@ MORE = {
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("given", [np.uint8, np.float32])
 @pytest.mark.parametrize("name", [*GENERATORS, *MORE])
-def test_a_batch_is_made_of_the_same_images(name, given, dtype):
+def test_a_batch_has_the_same_images_as_single_calls(name, given, dtype):
     arguments = {**GENERATORS, **MORE}[name]
     x = pictures(name.partition(",")[0])
     batches = []
@@ -141,7 +141,7 @@ def test_a_batch_is_made_of_the_same_images(name, given, dtype):
     np.testing.assert_allclose(at_once, alone, rtol=1e-4, atol=1e-2 if np.abs(alone).max() > 20 else 1e-4)
 
 
-def test_what_a_subclass_draws_counts():
+def test_draws_of_a_subclass_are_used():
     class Still(ImageDataGenerator):
         def get_random_transform(self, img_shape, seed=None):
             assert isinstance(seed, int)
@@ -152,7 +152,7 @@ def test_what_a_subclass_draws_counts():
     np.testing.assert_array_equal(batch, x[:, :, ::-1])
 
 
-def test_what_a_subclass_normalizes_counts():
+def test_normalization_of_a_subclass_is_used():
     class Own(ImageDataGenerator):
         def standardize(self, x):
             return super().standardize(x) + 1
@@ -170,7 +170,7 @@ def test_integers_as_dtype():
     assert sorted(set(flipped)) == [False, True] and [not f for f in flipped] == same
 
 
-def test_means_that_a_program_sets_itself():
+def test_means_set_by_a_program():
     for data_format, shape in (("channels_last", (3,)), ("channels_last", (8, 10, 3)), ("channels_first", (3, 1, 1))):
         x = pictures("first" if data_format == "channels_first" else "")
         for kind in (ImageDataGenerator, One):
@@ -180,8 +180,8 @@ def test_means_that_a_program_sets_itself():
             np.testing.assert_allclose(batch, x - generator.mean, rtol=1e-6)
 
 
-def test_images_and_masks_stay_in_step(tmp_path):
-    """The idiom of segmentation: two generators with one seed, of which one also changes colors."""
+def test_images_and_masks_get_the_same_changes(tmp_path):
+    """The usual code of segmentation: two generators with the same seed, of which one also changes colours."""
     root = make(tmp_path, {"all": 9})
     moves = {"rotation_range": 30, "width_shift_range": 0.2, "zoom_range": 0.2, "horizontal_flip": True, "fill_mode": "wrap"}
     pairs = zip(
@@ -263,14 +263,14 @@ def test_wrong_arguments(arguments, message):
         ({"samplewise_std_normalization": True}, {"samplewise_center": True}),
     ],
 )  # fmt: skip
-def test_what_implies_something_else_warns(given, set_too):
+def test_implied_options_warn(given, set_too):
     with pytest.warns(UserWarning, match="This ImageDataGenerator specifies .*overrides setting of ?`") as caught:
         generator = ImageDataGenerator(**given)
     assert {name: getattr(generator, name) for name in set_too} == set_too
     assert caught[0].filename == __file__
 
 
-def test_statistics_that_are_missing_warn():
+def test_missing_statistics_warn():
     x = pictures()
     for name in ("featurewise_center", "zca_whitening"):
         generator = ImageDataGenerator(**{"featurewise_center": True, name: True})
@@ -288,7 +288,7 @@ def test_fit_on_changed_images():
     plain = ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
     generator.fit(x, augment=True, rounds=2, seed=1)
     plain.fit(x)
-    np.testing.assert_allclose(generator.mean, plain.mean, rtol=1e-6)  # flips change no mean
+    np.testing.assert_allclose(generator.mean, plain.mean, rtol=1e-6)  # flips do not change the mean
     shifting = ImageDataGenerator(featurewise_center=True, channel_shift_range=50)
     means = []
     for seed in (1, 1, 2):

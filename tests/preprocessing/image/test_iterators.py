@@ -1,4 +1,4 @@
-"""Iterator: order, passes and random numbers, whoever prepares the batches."""
+"""Iterator: order, passes and random numbers, which do not depend on the workers."""
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from lamella.utils import Sequence
 
 
 class Numbered(Iterator):
-    """A batch is the samples' indices and a random number of each."""
+    """Its batches are the indices of the samples with a random number for each."""
 
     def _get_batches_of_transformed_samples(self, index_array):
         draws = self.draws()
@@ -45,7 +45,7 @@ def test_length_batches_and_bounds():
             Numbered(10, wrong, shuffle=False, seed=0)
 
 
-def test_each_pass_has_all_samples_in_an_order_of_its_own():
+def test_each_pass_has_all_samples_in_a_new_order():
     iterator = Numbered(50, 8, shuffle=True, seed=3)
     orders = []
     for _ in range(3):
@@ -55,7 +55,7 @@ def test_each_pass_has_all_samples_in_an_order_of_its_own():
     for order in orders:
         np.testing.assert_array_equal(np.sort(order[:, 0]), np.arange(50))
     assert len({tuple(order[:, 0]) for order in orders}) == 3
-    # A sample's random number is of the pass, not of its place in it.
+    # The random number of a sample depends on the pass, not on its place in the pass.
     numbers = [order[np.argsort(order[:, 0]), 1] for order in orders]
     assert len({tuple(n) for n in numbers}) == 3 and len(set(numbers[0])) == 50
 
@@ -66,7 +66,7 @@ def test_random_numbers_do_not_depend_on_order_or_batch_size():
     np.testing.assert_array_equal(x[np.argsort(x[:, 0])], y)
 
 
-def test_the_seed_says_all_and_none_follows_set_random_seed():
+def test_seed_none_follows_set_random_seed():
     np.testing.assert_array_equal(one_pass(Numbered(9, 2, True, 5)), one_pass(Numbered(9, 2, True, 5)))
     assert not np.array_equal(one_pass(Numbered(9, 2, True, 5)), one_pass(Numbered(9, 2, True, 6)))
     np.testing.assert_array_equal(one_pass(Numbered(9, 2, True, -5)), one_pass(Numbered(9, 2, True, -5)))
@@ -78,7 +78,7 @@ def test_the_seed_says_all_and_none_follows_set_random_seed():
     assert not np.array_equal(*passes[0])
 
 
-def test_iterating_goes_through_pass_after_pass():
+def test_iterating_repeats_passes():
     iterator, indexed = Numbered(5, 2, True, 1), Numbered(5, 2, True, 1)
     assert iter(iterator) is iterator
     for epoch in range(3):
@@ -114,7 +114,7 @@ def test_threads_that_iterate_share_a_pass():
     assert {b.tobytes() for b in batches} == {b.tobytes() for b in wanted}
 
 
-def test_a_subclass_may_iterate_in_the_way_of_keras():
+def test_a_subclass_may_iterate_as_in_keras():
     class Own(Numbered):
         def next(self):
             with self.lock:
@@ -124,7 +124,7 @@ def test_a_subclass_may_iterate_in_the_way_of_keras():
     np.testing.assert_array_equal(next(Own(5, 2, True, 1))[0], next(Numbered(5, 2, True, 1))[0])
 
 
-def test_a_copy_goes_on_where_the_original_stands():
+def test_a_copy_continues_at_the_place_of_the_original():
     iterator = Numbered(5, 2, True, None)
     for _ in range(4):
         next(iterator)
@@ -141,7 +141,7 @@ def test_no_samples():
 
 
 class Recorder(lamella.callbacks.Callback):
-    """The weights after each batch: the same only if all batches are."""
+    """Records the weights after each batch, which are equal only if all batches are equal."""
 
     def __init__(self):
         super().__init__()
@@ -159,7 +159,7 @@ def trained(source=None, method="fit_generator", **arguments):
     return np.array(recorder.seen)
 
 
-def test_workers_make_no_difference():
+def test_workers_do_not_change_the_result():
     wanted = trained(workers=0)
     assert len(wanted) == 18 and len(np.unique(wanted, axis=0)) == 18
     for workers in (1, 4):
@@ -185,7 +185,7 @@ def test_a_sequence_around_iterators_has_their_passes():
 
 
 def collected(monkeypatch, run):
-    """The (pass, sample, number) that `run` trains on, batch after batch."""
+    """The (pass, sample, number) of each sample that `run` trains on, in order."""
     seen = []
     original = Numbered._get_batches_of_transformed_samples
 
@@ -200,7 +200,7 @@ def collected(monkeypatch, run):
     return seen
 
 
-def test_passes_are_whole_where_epochs_are_not(monkeypatch):
+def test_passes_are_complete_if_epochs_are_not(monkeypatch):
     for steps in (1, 2, 4):
 
         def run(steps=steps):
@@ -214,7 +214,7 @@ def test_passes_are_whole_where_epochs_are_not(monkeypatch):
         assert len({tuple(np.sort(one[:, 1])) for one in passes}) == 4
 
 
-def test_fit_after_fit_goes_on_to_other_numbers(monkeypatch):
+def test_a_second_fit_draws_other_numbers(monkeypatch):
     one, iterator = model(), Numbered(9, 3, True, 7)
     passes = [
         np.concatenate(collected(monkeypatch, lambda: one.fit_generator(iterator, verbose=0, workers=0, shuffle=False)))
@@ -223,7 +223,7 @@ def test_fit_after_fit_goes_on_to_other_numbers(monkeypatch):
     assert len({one.tobytes() for one in passes}) == 3
 
 
-def test_training_that_is_taken_up_again_sees_the_same_batches(tmp_path):
+def test_resumed_training_sees_the_same_batches(tmp_path):
     wanted = trained(workers=2)
 
     class Stop(Exception):
@@ -298,7 +298,7 @@ def test_the_array_is_not_copied():
     assert iterator.x is IMAGES and iterator.n == 10
 
 
-def test_what_comes_with_the_images():
+def test_other_arrays_beside_the_images():
     misc = np.arange(20).reshape(10, 2)
     for given in ((IMAGES, misc), [IMAGES, misc], (IMAGES, [misc])):
         x, y = arrays(x=given)[1]

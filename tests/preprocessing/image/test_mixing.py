@@ -1,4 +1,4 @@
-"""Random erasing, MixUp, CutMix: shares, rectangles, and what belongs to the images."""
+"""Random erasing, MixUp and CutMix: shares, rectangles, and the y and weights of the images."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from lamella.preprocessing.image import ImageDataGenerator
 from tests.preprocessing.image.folder import make
 
 N = 40
-# The first channel says which image a pixel is of.
+# The first channel of a pixel identifies its image.
 X = np.broadcast_to(np.arange(1.0, N + 1, dtype="float32")[:, None, None, None], (N, 12, 10, 3))
 Y = np.eye(N, dtype="float32")
 
@@ -20,14 +20,14 @@ def batch(x=X, y=Y, data_format=None, size=N, **arguments):
 
 
 def shares(y):
-    """Of the own image, of targets of Y; the rest must be of the next one."""
+    """The share of each image in the mixed rows of Y. The rest must be from the next image."""
     own = y[np.arange(N), np.arange(N)]
     np.testing.assert_allclose(y[np.arange(N), np.arange(1, N + 1) % N], 1 - own, atol=1e-6)
     np.testing.assert_allclose(y.sum(axis=1), 1, atol=1e-6)
     return own
 
 
-def test_mixup_mixes_images_and_targets_alike():
+def test_mixup_mixes_images_and_targets_equally():
     x, y, weights = batch(mixup_alpha=0.4, sample_weight=np.arange(N))
     own = shares(y)
     assert 0.1 < own.min() < 0.5 < own.max() <= 1 or len(set(own)) > 30
@@ -43,7 +43,7 @@ def test_cutmix_puts_a_rectangle_of_the_next_image(data_format):
     x, y = batch(X.transpose(0, 3, 1, 2) if first else X, data_format=data_format, cutmix_alpha=1.0)
     x = x.transpose(0, 2, 3, 1) if first else x
     own = shares(y)
-    assert len(set(own)) > 10  # of some 20 sizes that whole pixels make
+    assert len(set(own)) > 10  # about 20 sizes are possible with whole pixels
     for i, image in enumerate(x):
         foreign = image[..., 0] != i + 1
         np.testing.assert_array_equal(image[..., 0][foreign], (i + 1) % N + 1)
@@ -67,7 +67,7 @@ def test_erasing_sets_rectangles_to_0():
     for image, gone in zip(x, erased):
         assert gone.sum() == gone.any(0).sum() * gone.any(1).sum() and gone.mean() < 0.5
         assert len(np.unique(image[~gone])) == 1
-    # After normalization: 0 is then what is subtracted.
+    # Erasing is after normalization, so a 0 is the mean that is subtracted.
     rescaled, _ = batch(erasing_probability=0.5, preprocessing_function=lambda image: image + 7)
     np.testing.assert_array_equal(rescaled == 0, x == 0)
     assert not (batch(erasing_probability=0.0)[0] == 0).any()
@@ -75,7 +75,7 @@ def test_erasing_sets_rectangles_to_0():
     np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), x)
 
 
-def test_erasing_moves_no_other_number():
+def test_erasing_changes_no_other_random_number():
     moves = {"rotation_range": 30, "horizontal_flip": True}
     x = np.random.default_rng(0).random((N, 12, 10, 3))
     plain, erased = batch(x, **moves)[0], batch(x, erasing_probability=1.0, **moves)[0]
@@ -84,7 +84,7 @@ def test_erasing_moves_no_other_number():
     np.testing.assert_array_equal(erased[kept], plain[kept])
 
 
-def test_workers_make_no_difference(tmp_path):
+def test_workers_do_not_change_the_result(tmp_path):
     root = make(tmp_path, {"a": 5, "b": 4})
     weights = []
     for workers in ({"workers": 0}, {"workers": 3}):
@@ -98,7 +98,7 @@ def test_workers_make_no_difference(tmp_path):
     np.testing.assert_array_equal(*weights)
 
 
-def test_several_outputs_are_mixed_alike(tmp_path):
+def test_several_outputs_are_mixed_equally(tmp_path):
     pandas = pytest.importorskip("pandas")
     make(tmp_path, {"all": 4})
     table = pandas.DataFrame({"filename": [f"all/{i:02}.png" for i in range(4)], "a": np.arange(4.0), "b": np.arange(4.0) * 2})
@@ -112,11 +112,11 @@ def test_several_outputs_are_mixed_alike(tmp_path):
     np.testing.assert_array_equal(*same)
 
 
-def test_what_cannot_be_mixed_is_refused(tmp_path):
+def test_targets_that_cannot_be_mixed_raise(tmp_path):
     root = make(tmp_path, {"a": 2, "b": 2, "c": 1})
     generator = ImageDataGenerator(mixup_alpha=0.2)
     for mode in ("sparse", None):
-        with pytest.raises(ValueError, match=f"need targets that can be mixed, got class_mode={mode!r}"):
+        with pytest.raises(ValueError, match=f"need values of y that can be mixed, got class_mode={mode!r}"):
             generator.flow_from_directory(root, class_mode=mode)
     with pytest.raises(ValueError, match="MixUp and CutMix need y"):
         generator.flow(X)

@@ -1,4 +1,4 @@
-"""apply_channel_shift, apply_brightness_shift."""
+"""apply_channel_shift and apply_brightness_shift."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ FULL[0, 0] = 0, 255, 128
 
 
 @pytest.mark.parametrize("factor", [0.0, 0.3, 1.0, 1.7, 20.0])
-def test_brightness_is_pillows_where_values_are_0_to_255(factor):
+def test_brightness_equals_pillows_for_0_to_255(factor):
     wanted = ImageEnhance.Brightness(Image.fromarray(FULL.astype(np.uint8))).enhance(factor)
     assert np.abs(apply_brightness_shift(FULL, factor) - np.asarray(wanted, np.float32)).max() < 1
 
@@ -25,7 +25,7 @@ def test_brightness_keeps_the_scale_of_values():
     np.testing.assert_allclose(apply_brightness_shift(high, 0.5), [[[-5, 100, 150]]])
 
 
-def test_brightness_stretches_where_asked_for():
+def test_brightness_scales_first_if_requested():
     np.testing.assert_allclose(apply_brightness_shift(FULL / 255, 1, scale=True), FULL, atol=1e-4)
     np.testing.assert_allclose(apply_brightness_shift(np.array([[[-10.0, 0.0, 10.0]]]), 1, scale=True), [[[0, 127.5, 255]]])
 
@@ -36,7 +36,7 @@ def test_brightness_of_integers_is_floating():
 
 
 @pytest.mark.parametrize("axis", [0, 2])
-def test_channels_move_within_the_least_and_the_greatest_value(axis):
+def test_channel_shift_is_clipped_to_the_range_of_values(axis):
     x = FULL / 2
     np.testing.assert_array_equal(apply_channel_shift(x, 30.0, axis), np.clip(x + 30, x.min(), x.max()))
     np.testing.assert_array_equal(apply_channel_shift(x, -30.0, axis), np.clip(x - 30, x.min(), x.max()))

@@ -14,7 +14,7 @@ def sheet(path):
 
 
 def cells(pixels, rows, columns, height, width):
-    """[rows, columns, height, width, C]; between them are white lines."""
+    """The images of a sheet, [rows, columns, height, width, C], without the white lines between them."""
     found = np.full((rows, columns, height, width, pixels.shape[-1]), -1)
     rest = np.ones(pixels.shape[:2], bool)
     for i in range(rows):
@@ -25,7 +25,7 @@ def cells(pixels, rows, columns, height, width):
     return found
 
 
-def test_a_sheet_shows_what_comes_out(tmp_path):
+def test_a_sheet_shows_the_images_of_the_iterator(tmp_path):
     root = make(tmp_path / "data", {"all": 7})
     iterator = ImageDataGenerator(horizontal_flip=True).flow_from_directory(root, target_size=(4, 6), shuffle=False, seed=1)
     iterator.preview(tmp_path / "sheet.png", count=5)
@@ -54,7 +54,7 @@ def test_channels_first_and_many_channels(tmp_path):
     assert not cells(sheet(tmp_path / "b.png")[..., None], 1, 2, 3, 3).any()
 
 
-def test_nothing_to_show(tmp_path):
+def test_an_iterator_without_images_raises(tmp_path):
     iterator = ImageDataGenerator().flow(np.zeros((0, 3, 3, 1)))
     with pytest.raises(ValueError, match="NumpyArrayIterator.preview: there is no image"):
         iterator.preview(tmp_path / "a.png")

@@ -1,4 +1,4 @@
-"""Files to pixels by draft mode, by simplejpeg and from the cache."""
+"""Reading files in draft mode, with simplejpeg and from the cache."""
 
 import os
 import pickle
@@ -12,7 +12,7 @@ from tests.preprocessing.image.folder import make, values
 
 
 def photograph(path, size=(160, 240), **arguments):
-    """Smooth shapes in colors, as JPEG is made for."""
+    """Write a JPEG of smooth coloured shapes."""
     rows, columns = np.mgrid[: size[0], : size[1]] / max(size)
     x = np.stack([np.sin(9 * rows), np.cos(7 * columns), rows * columns], -1) * 100 + 128
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,14 +32,14 @@ def test_draft_mode_is_near_the_mean_of_the_pixels(tmp_path):
     plain = np.asarray(load_img(path, target_size=(20, 30)), float)
     assert np.abs(near - wanted).mean() < np.abs(plain - wanted).mean() / 2
     np.testing.assert_array_equal(read(tmp_path, draft=True)[0][0], near)
-    # Not smaller than the target: nothing changes.
+    # Half of the size would be smaller than target_size, so draft has no effect.
     for size in ((100, 200), (160, 240), (400, 400)):
         a, b = (np.asarray(load_img(path, target_size=size, draft=draft)) for draft in (True, False))
         np.testing.assert_array_equal(a, b)
     assert load_img(path, draft=True).size == (240, 160)
 
 
-def test_draft_mode_keeps_proportions_and_orientation(tmp_path):
+def test_draft_mode_keeps_aspect_ratio_and_orientation(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = photograph(tmp_path / "a" / "x.jpg", quality=95, exif=exif)
@@ -82,7 +82,7 @@ def test_simplejpeg_raises_with_the_path(tmp_path, monkeypatch):
         read(tmp_path, decoder="simplejpeg")[0]
 
 
-def test_a_decoder_that_is_not_installed_says_so(tmp_path, monkeypatch):
+def test_a_missing_decoder_raises(tmp_path, monkeypatch):
     make(tmp_path, {"a": 1})
     monkeypatch.setitem(__import__("sys").modules, "simplejpeg", None)
     with pytest.raises(ImportError, match="simplejpeg"):
@@ -102,7 +102,7 @@ def test_the_cache_holds_as_many_files_as_fit(tmp_path):
             os.rename(path, path + ".away")
         np.testing.assert_array_equal(iterator[0], first)
         assert values(first) == list(range(5))
-        # A copy, in a worker process say, begins with an empty cache.
+        # A copy, for example in a worker process, begins with an empty cache.
         copy = pickle.loads(pickle.dumps(iterator))
         if cached:
             with pytest.raises(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Images: files to arrays and back, batches of them, and random changes. The names of keras.preprocessing.image."""
+"""Images: reading and writing files, batches, and random changes: keras.preprocessing.image."""
 
 from lamella.core.keras_names import complete as _complete
 from lamella.preprocessing.image.affine import apply_affine_transform as apply_affine_transform

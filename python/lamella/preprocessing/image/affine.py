@@ -1,4 +1,4 @@
-"""Affine transformations: the matrix of one, and one image moved by it."""
+"""Affine transformations: the matrix of a transformation, and its application to one image."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ def affine_matrix(
     zx: float = 1,
     zy: float = 1,
 ) -> Array:
-    """Where each pixel of the result is read: rotation, shift, shear and zoom around the centre of an image, as one matrix.
+    """Rotation, shift, shear and zoom around the centre of an image as one matrix, which tells where each pixel is read.
 
     Args:
-        rows: Of the image.
-        columns: Of the image.
-        theta: Degrees.
-        tx: Pixels, along the rows' axis (down), whatever the name says.
-        ty: Pixels, along the columns' axis.
-        shear: Degrees.
-        zx: Zoom of the rows; 2 shows twice as many of them.
+        rows: Number of rows of the image.
+        columns: Number of columns of the image.
+        theta: Angle of the rotation, in degrees.
+        tx: Shift along the axis of the rows (down), in pixels. The name is Keras's.
+        ty: Shift along the axis of the columns, in pixels.
+        shear: Angle of the shear, in degrees.
+        zx: Zoom of the rows; 2 shows twice as many rows.
         zy: Zoom of the columns.
 
     Returns:
-        [2, 3], float64: pixel (p, q) is read at m[:, 0] * p + m[:, 1] * q + m[:, 2]. IDENTITY itself if nothing moves.
+        float64 [2, 3]: pixel (p, q) is read at m[:, 0] * p + m[:, 1] * q + m[:, 2]. IDENTITY itself if nothing moves.
 
-    Source: keras-preprocessing 1.1.0: the product of the four, in closed form. The centre is (rows / 2 + 0.5, columns / 2 + 0.5),
-    one pixel below and to the right of the true one, as there.
+    Source: keras-preprocessing 1.1.0: the product of the four matrices, in closed form. As there, the centre is
+        (rows / 2 + 0.5, columns / 2 + 0.5), which is one pixel below and to the right of the true centre.
     """
     if theta == tx == ty == shear == 0 and zx == zy == 1:
         return IDENTITY
-    tx, ty, zx, zy = float(tx), float(ty), float(zx), float(zy)  # a float32 of NumPy would make the products float32
-    turn, slant = math.radians(theta), math.radians(shear)
-    cosine, sine = math.cos(turn), math.sin(turn)
-    # Rotation, then shear, then zoom; the shift is turned by the rotation alone.
-    down_rows, down_columns = cosine * zx, -math.sin(turn + slant) * zy
-    across_rows, across_columns = sine * zx, math.cos(turn + slant) * zy
+    tx, ty, zx, zy = float(tx), float(ty), float(zx), float(zy)  # with a np.float32 the products would be float32
+    rotation, slant = math.radians(theta), math.radians(shear)
+    cosine, sine = math.cos(rotation), math.sin(rotation)
+    # The product of rotation, shear and zoom. Only the rotation applies to the shift.
+    down_rows, down_columns = cosine * zx, -math.sin(rotation + slant) * zy
+    across_rows, across_columns = sine * zx, math.cos(rotation + slant) * zy
     row, column = rows / 2 + 0.5, columns / 2 + 0.5
     down = cosine * tx - sine * ty - down_rows * row - down_columns * column + row
     across = sine * tx + cosine * ty - across_rows * row - across_columns * column + column
@@ -69,32 +69,32 @@ def apply_affine_transform(
     cval: float = 0.0,
     order: int = 1,
 ) -> Array:
-    """One image, rotated, moved, sheared and zoomed around its centre.
+    """One image, rotated, shifted, sheared and zoomed around its centre.
 
     Args:
-        x: Rank 3, any real dtype.
-        theta: Degrees.
-        tx: Pixels, along the rows' axis (down), whatever the name says.
-        ty: Pixels, along the columns' axis.
-        shear: Degrees.
-        zx: Zoom of the rows; 2 shows twice as many of them.
+        x: One image, rank 3, any real dtype.
+        theta: Angle of the rotation, in degrees.
+        tx: Shift along the axis of the rows (down), in pixels. The name is Keras's.
+        ty: Shift along the axis of the columns, in pixels.
+        shear: Angle of the shear, in degrees.
+        zx: Zoom of the rows; 2 shows twice as many rows.
         zy: Zoom of the columns.
-        row_axis: Of x.
-        col_axis: Of x.
-        channel_axis: Of x.
-        fill_mode: What stands outside of the image: "nearest" (its last pixels go on), "constant" (cval), "reflect" (d c b a |
-            a b c d), "wrap" (it begins again, one pixel early), as in SciPy.
-        cval: For "constant".
-        order: Of interpolation: 0 the nearest pixel, 1 linear, 3 the cubic spline.
+        row_axis: The axis of x for rows.
+        col_axis: The axis of x for columns.
+        channel_axis: The axis of x for channels.
+        fill_mode: The pixels outside of the image: "nearest" (the last pixel is repeated), "constant" (cval), "reflect" (d c b a |
+            a b c d), "wrap" (the image is repeated, one pixel early), as in SciPy.
+        cval: The value for "constant".
+        order: Order of interpolation: 0 for the nearest pixel, 1 for linear, 3 for the cubic spline.
 
     Returns:
-        x itself if nothing moves, else a new array of its shape and dtype; integers are rounded and kept in their range.
+        x itself if nothing moves, else a new array of its shape and dtype. Integers are rounded and clipped to their range.
 
     Raises:
-        ValueError: x is not of rank 3, or the order or the fill mode is none of these.
+        ValueError: x does not have rank 3, or the order or the fill mode is none of these.
 
-    Source: keras-preprocessing 1.1.0 over scipy.ndimage.affine_transform, to 1e-4 of 255; SciPy is not needed.
-    Deviation:  orders 2, 4 and 5 are refused.
+    Source: keras-preprocessing 1.1.0, which calls scipy.ndimage.affine_transform. Results agree to 1e-4 of 255, without SciPy.
+    Deviation: orders 2, 4 and 5 are refused.
 
     Example:
         >>> import numpy as np
@@ -114,7 +114,7 @@ def apply_affine_transform(
     moved = np.empty((1, *last.shape), np.float64 if image.dtype in (np.float64, np.int64, np.uint64) else np.float32)
     augment_batch([last], matrix[None], moved, order=order, fill_mode=fill_mode, cval=cval)
     if image.dtype.kind in "iu":
-        # Half goes away from zero, as in SciPy.
+        # Halves are rounded away from zero, as in SciPy.
         limits = np.iinfo(image.dtype)
         moved = np.clip(np.trunc(moved + np.copysign(0.5, moved)), limits.min, limits.max)
     result: Array = np.ascontiguousarray(np.moveaxis(moved[0], (0, 1, 2), axes)).astype(image.dtype, copy=False)

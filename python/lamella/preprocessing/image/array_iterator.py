@@ -1,4 +1,4 @@
-"""NumpyArrayIterator: batches of images that are arrays already."""
+"""NumpyArrayIterator: batches of images from arrays."""
 
 from __future__ import annotations
 
@@ -19,25 +19,29 @@ class NumpyArrayIterator(Iterator):
     """Batches (x, y), (x, y, sample_weight), or x alone without y.
 
     Args:
-        x: [N, H, W, C] or [N, C, H, W], of any dtype of numbers; or (images, misc) with an array or a list of arrays, whose rows
-            come with their images as they are: x of a batch is then a list.
+        x: Numbers [N, H, W, C] or [N, C, H, W]; or (images, misc), where misc is an array or a list of arrays with N rows. Their
+            rows are not changed, and the x of a batch is then a list.
         y: [N, ...].
-        image_data_generator: What changes and normalizes the images; None leaves them as they are.
-        batch_size, shuffle, seed: See Iterator.
+        image_data_generator: The generator that changes and normalizes the images. None leaves them unchanged.
+        batch_size: See Iterator.
+        shuffle: See Iterator.
         sample_weight: [N].
-        data_format: None: lamella's image_data_format().
-        save_to_dir: A folder to which each image that was made is written, stretched to 0 to 255, for inspection.
+        seed: See Iterator.
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        save_to_dir: A folder to which each resulting image is written, scaled to 0 to 255, for inspection.
+        save_prefix: The beginning of the names of these files.
         save_format: "png", "jpeg" or another format of Pillow.
-        subset: "validation": the first part of the data, as large as the generator's validation_split; "training": the rest.
-        dtype: Of the images in a batch; None: floatx().
+        subset: "validation": the first samples, a fraction that is the generator's validation_split. "training": the rest.
+            None: all.
+        dtype: Dtype of the images in a batch. None means floatx().
 
     Raises:
-        ValueError: For parts of different lengths, images that are not of rank 4, and a subset without one of y's classes.
+        ValueError: Arrays have different lengths, images do not have rank 4, or a subset lacks one of the classes in y.
 
     Source: keras-preprocessing 1.1.0.
 
-    Deviations:  `x` keeps the dtype of the user's array, which is not copied; Keras makes a copy of floats. `sample_weight` is
-        cut with its subset; in Keras it is not, so that the weights of the training subset are those of other samples.
+    Deviations: `x` is the user's array and keeps its dtype; Keras makes a copy of floats. `sample_weight` is split with the
+        subset. Keras does not split it, so that the training subset gets the weights of other samples.
     """
 
     def __init__(
@@ -57,7 +61,7 @@ class NumpyArrayIterator(Iterator):
         dtype: DTypeLike | None = None,
     ) -> None:
         misc: list[Array] = []
-        # A pair; not a list of images, whose first has rank 3.
+        # A pair (images, misc), and not a list of two images, whose first would have rank 3.
         if isinstance(x, (tuple, list)) and len(x) == 2 and np.ndim(x[0]) == 4:
             others = x[1] if isinstance(x[1], list) else [x[1]]
             x, misc = x[0], [np.asarray(other) for other in others]
@@ -78,7 +82,7 @@ class NumpyArrayIterator(Iterator):
                 f"Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape {images.shape}"
             )
         if image_data_generator is not None and image_data_generator.mixes and (y is None or misc):
-            raise ValueError("NumpyArrayIterator: MixUp and CutMix need y, and images alone as x")
+            raise ValueError("NumpyArrayIterator: MixUp and CutMix need y, and an x that has only images")
         self.data_format = checked_format(data_format)
         warn_of_channels("NumpyArrayIterator is set to use images", images.shape, self.data_format)
         self.x = images
@@ -109,7 +113,7 @@ class NumpyArrayIterator(Iterator):
 
 
 def _rows(name: str, part: ArrayLike | None, images: Array) -> Array | None:
-    """The part as an array. Raises ValueError unless it has a row for each image."""
+    """A part of the data as an array. Raise ValueError unless it has a row for each image."""
     if part is None:
         return None
     array = np.asarray(part)

@@ -1,4 +1,4 @@
-"""From the pixels of samples to a batch."""
+"""The interface between iterators, which read the pixels of samples, and an ImageDataGenerator, which makes batches of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lamella.preprocessing.image.draws import SampleDraws
 
 
 class Augments(Protocol):
-    """What iterators ask of an ImageDataGenerator.
+    """The methods of an ImageDataGenerator that iterators call.
 
     Attributes:
-        validation_split: The share of the samples that are for validation.
-        mixes: Whether images of a batch are mixed, and with them their targets.
+        validation_split: The fraction of the samples that is for validation.
+        mixes: Whether the images of a batch are mixed, together with their y.
     """
 
     validation_split: float
@@ -26,17 +26,28 @@ class Augments(Protocol):
         """Write each image, changed and normalized, to its place in `out`.
 
         Args:
-            out: [N, ...], of the dtype of batches.
-            images: At most N, of one shape.
-            samples: Their indices, which the random numbers belong to.
+            out: [N, ...], with the dtype of the batch.
+            images: At most N images of the same shape.
+            samples: The index of each sample, by which its random numbers are drawn.
+            draws: The random numbers of this pass.
         """
 
     def mix(self, batch: Array, parts: Sequence[Array], samples: Iterable[int], draws: SampleDraws) -> list[Array]:
-        """Mix the images of a finished batch, in place. Returns `parts`, which have a row for each sample, mixed alike."""
+        """Mix the images of a finished batch, in place.
+
+        Args:
+            batch: The images.
+            parts: Arrays with a row for each sample: values of y, sample weights.
+            samples: The index of each sample, by which its random numbers are drawn.
+            draws: The random numbers of this pass.
+
+        Returns:
+            The parts, mixed in the same way.
+        """
 
 
 def fill(out: Array, images: Iterable[Array], samples: Iterable[int], generator: Augments | None, draws: SampleDraws) -> None:
-    """See Augments.fill; without a generator images stay as they are."""
+    """See Augments.fill. Without a generator the images are copied unchanged."""
     if generator is not None:
         generator.fill(out, images, samples, draws)
         return
@@ -45,20 +56,20 @@ def fill(out: Array, images: Iterable[Array], samples: Iterable[int], generator:
 
 
 def validation_share(generator: Augments | None) -> float:
-    """Of the samples that are for validation."""
+    """The fraction of the samples that is for validation."""
     return 0.0 if generator is None else generator.validation_split
 
 
 def mix(
     batch: Array, y: Any, weights: Array | None, samples: Iterable[int], generator: Augments | None, draws: SampleDraws
 ) -> tuple[Any, Array | None]:
-    """Targets (an array or a list of them) and sample weights after Augments.mix."""
+    """y (an array or a list of arrays) and sample weights after Augments.mix."""
     if generator is None or not generator.mixes or not len(batch):
         return y, weights
     targets = y if isinstance(y, list) else [y]
     for target in targets:
         if target.dtype.kind in "iu" and target.ndim == 1 and target.max() > 1:
-            raise ValueError("MixUp and CutMix need targets that can be mixed, such as one-hot ones; got numbers of classes")
+            raise ValueError("MixUp and CutMix need a y that can be mixed, for example one-hot; got numbers of classes")
     parts = generator.mix(batch, [*targets, *([] if weights is None else [weights])], samples, draws)
     mixed = parts[: len(targets)]
     return mixed if isinstance(y, list) else mixed[0], None if weights is None else parts[-1]

@@ -1,4 +1,4 @@
-"""Augmentation: what an ImageDataGenerator does to a batch."""
+"""Augmentation: the changes that an ImageDataGenerator makes to a batch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lamella.preprocessing.image.mixing import erase, mix
 from lamella.preprocessing.image.normalization import Normalization
 from lamella.preprocessing.image.pixels import WHITE
 
-# The parameters of a transform that move pixels.
-_PLACES = ("theta", "tx", "ty", "shear", "zx", "zy")
+# The parameters of a transform that move pixels: the arguments of affine_matrix.
+_AFFINE = ("theta", "tx", "ty", "shear", "zx", "zy")
 
 
 class Augmentation(Normalization):
-    """The part of ImageDataGenerator that iterators call, see Augments; its constructor sets the attributes, see there."""
+    """The part of ImageDataGenerator that iterators call, see Augments. ImageDataGenerator's constructor sets the attributes."""
 
     erasing_probability: float
     mixup_alpha: float
     cutmix_alpha: float
 
     def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
-        """See Augments.fill. Methods that a subclass overrides are called image by image; else one kernel makes the batch."""
+        """See Augments.fill. One kernel makes the batch, unless a subclass overrides methods, which are called for each image."""
         numbers: list[int] = []
         changed = any(self._overrides(method) for method in ("apply_transform", "standardize", "normalize"))
         if changed or np.dtype(out.dtype) not in (np.float32, np.float64):
@@ -42,7 +42,7 @@ class Augmentation(Normalization):
                 drawn: list[dict[str, Any]] = [{}] * len(given)
                 if not self.keeps_pixels() or self._overrides("get_random_transform") or self._overrides("draw_transform"):
                     drawn = [self._parameters(image.shape, draws.of(sample)) for image, sample in zip(given, numbers)]
-                self._fill_at_once(out[: len(given)], given, drawn)
+                self._fill_in_one_call(out[: len(given)], given, drawn)
         if self.erasing_probability:
             erase(out, numbers, draws, self.erasing_probability, channels_first=self.data_format == "channels_first")
 
@@ -56,8 +56,8 @@ class Augmentation(Normalization):
         first = self.data_format == "channels_first"
         return mix(batch, parts, samples, draws, self.mixup_alpha, self.cutmix_alpha, channels_first=first)
 
-    def _fill_at_once(self, out: Array, images: list[Array], drawn: list[dict[str, Any]]) -> None:
-        """What apply_transform and standardize do, for all images by one call."""
+    def _fill_in_one_call(self, out: Array, images: list[Array], drawn: list[dict[str, Any]]) -> None:
+        """Do the work of apply_transform and standardize for all images in one call."""
         first = self.data_format == "channels_first"
         batch = np.empty_like(np.moveaxis(out, 1, 3), order="C") if first else out
         shape = out.shape[1:]
@@ -74,7 +74,7 @@ class Augmentation(Normalization):
         )
         augment_batch(
             [np.moveaxis(image, 0, 2) for image in images] if first else images,
-            np.array([affine_matrix(rows, columns, **{name: p[name] for name in _PLACES if name in p}) for p in drawn]),
+            np.array([affine_matrix(rows, columns, **{name: p[name] for name in _AFFINE if name in p}) for p in drawn]),
             batch,
             order=self.interpolation_order,
             fill_mode=self.fill_mode,
@@ -101,5 +101,5 @@ class Augmentation(Normalization):
         return self.draw_transform(shape, draws)
 
     def _overrides(self, method: str) -> bool:
-        """Whether a user's subclass has a method of its own."""
+        """Whether a user's subclass overrides a method."""
         return getattr(type(self), method) is not getattr(Augmentation, method)

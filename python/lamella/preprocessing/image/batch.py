@@ -1,4 +1,4 @@
-"""A batch of images by one call of a kernel: moved, recoloured, normalized."""
+"""Makes a batch of images with one call of a kernel, which transforms, recolours and normalizes them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from numpy.typing import ArrayLike, DTypeLike
 from lamella import _kernels
 from lamella.core.types import Array
 
-# In the order of the numbers that kernels take.
+# The index of a mode is the number that kernels take.
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
-# Of interpolation: the nearest pixel, linear, the cubic spline.
+# Orders of interpolation: nearest pixel, linear, cubic spline.
 ORDERS = (0, 1, 3)
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
+@dataclass(frozen=True, eq=False)  # == of arrays is an array, not a bool
 class Standardization:
-    """How the numbers of an image become those that a network reads; in this order.
+    """The normalization of an image. The steps are applied in the order of the arguments.
 
     Args:
-        rescale: A factor.
-        samplewise_center: Subtract the image's mean, of all its channels.
-        samplewise_std_normalization: Divide by the image's standard deviation + 1e-6.
-        mean: Subtracted: one for each channel, [C] or [1, 1, C], or for each number, [P, Q, C].
-        std: Divided by, after 1e-6 is added; shapes as of mean.
+        rescale: A factor; None for none.
+        samplewise_center: Whether to subtract the image's mean, over all channels.
+        samplewise_std_normalization: Whether to divide by the image's standard deviation + 1e-6.
+        mean: Is subtracted: one number for each channel, [C] or [1, 1, C], or for each number of the image, [P, Q, C].
+        std: The image is divided by std + 1e-6; shapes as for mean.
 
-    Source: keras-preprocessing 1.1.0; 1e-6 is added to deviations as there.
+    Source: keras-preprocessing 1.1.0, which also adds 1e-6.
     """
 
     rescale: float | None = None
@@ -38,7 +38,7 @@ class Standardization:
     std: ArrayLike | None = None
 
     def arguments(self, dtype: DTypeLike) -> tuple[float, int, int, Array, Array]:
-        """What kernels take for batches of this dtype."""
+        """The arguments of the kernels for batches of this dtype."""
         deviation = None if self.std is None else np.asarray(self.std, np.float64) + 1e-6
         factor = 1.0 if self.rescale is None else float(self.rescale)
         center, scale = int(self.samplewise_center), int(self.samplewise_std_normalization)
@@ -62,29 +62,29 @@ def augment_batch(
     white: float = 255.0,
     standardization: Standardization = UNCHANGED,
 ) -> None:
-    """Images, moved, recoloured and normalized, each written to its place in a batch.
+    """Transform, recolour and normalize images, and write each to its place in a batch.
 
     For each image, in this order: the affine transformation, channel shift, flips, brightness, standardization. The GIL is
-    released; images are shared out to the threads, and the result is the same bits for any number of them.
+    released. The threads work on different images, and the result has the same bits for any number of threads.
 
     Args:
-        images: N arrays [H, W, C]; sizes may differ. If all are bytes, they stay bytes until they are interpolated.
-        matrices: [N, 2, 3], what `affine_matrix` returns; IDENTITY only copies.
-        out: Written: C-contiguous float32 or float64 [N, P, Q, C].
-        order: Of interpolation: 0 the nearest pixel, 1 linear, 3 the cubic spline.
+        images: N arrays [H, W, C]; sizes may differ. If all are uint8, they are converted only when they are interpolated.
+        matrices: [N, 2, 3], from `affine_matrix`. An image with IDENTITY is only copied.
+        out: The batch that is written: C-contiguous float32 or float64 [N, P, Q, C].
+        order: Order of interpolation: 0 for the nearest pixel, 1 for linear, 3 for the cubic spline.
         fill_mode: "nearest", "constant", "reflect" or "wrap".
-        cval: For "constant".
-        channel_shifts: [N], added to all channels, within the image's least and greatest value; 0 for none.
-        flips: [N, 2], true where the rows are to be in reverse (flip_vertical), and the columns (flip_horizontal).
+        cval: The value for "constant".
+        channel_shifts: [N], added to all channels; results are clipped to the image's smallest and largest value. 0 for none.
+        flips: [N, 2], whether to reverse the rows (flip_vertical), and the columns (flip_horizontal).
         brightness: [N], factors; 1 for none.
-        white: The largest value that brightness makes; a value above it stays as it is, unless brightness lowers it.
-        standardization: Of the numbers that result.
+        white: The largest value that brightness makes. A value above it is not changed, unless brightness lowers it.
+        standardization: The normalization, applied last.
 
     Raises:
-        ValueError: An order or fill mode other than these; a shape that does not fit.
-        TypeError: An image that is not an array of numbers; an `out` that cannot be written.
+        ValueError: The order or the fill mode is none of these, or a shape does not fit.
+        TypeError: An image is not an array of numbers, or `out` cannot be written.
 
-    Source: the order is keras-preprocessing 1.1.0's.
+    Source: the order of the steps is that of keras-preprocessing 1.1.0.
     """
     if order not in ORDERS:
         raise ValueError(f"augment_batch: expected an interpolation order of {ORDERS}, got {order!r}")
@@ -108,20 +108,20 @@ def augment_batch(
 
 
 def standardize_batch(x: Array, out: Array, standardization: Standardization) -> None:
-    """Only the last step of `augment_batch`, for pixels that a user's function changed after the others.
+    """Do only the last step of `augment_batch`, for pixels that a user's function changed after the other steps.
 
     Args:
         x: C-contiguous float32 or float64 [N, P, Q, C].
-        out: Written: of x's dtype and shape; x itself is allowed.
-        standardization: Of each image.
+        out: The array that is written, with the dtype and shape of x; may be x itself.
+        standardization: The normalization of each image.
 
     Raises:
-        ValueError: A shape that does not fit.
-        TypeError: An `out` that cannot be written.
+        ValueError: A shape does not fit.
+        TypeError: `out` cannot be written.
     """
     _kernels.standardize_images(x, standardization.arguments(out.dtype), out)
 
 
 def _given(values: ArrayLike | None, dtype: DTypeLike) -> Array:
-    """What a kernel takes: an empty array for what is not given."""
+    """An argument of a kernel, which takes an empty array for None."""
     return np.empty(0, dtype) if values is None else np.ascontiguousarray(values, dtype)

@@ -16,39 +16,43 @@ from lamella.preprocessing.image.file_iterator import FileIterator
 from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 
-# Of these modes y is a class; of the others columns as they are, or nothing.
-_OF_CLASSES = ("categorical", "binary", "sparse")
+# The modes in which y is a class. In the others it is the values of columns, or x, or nothing.
+_CLASS_MODES = ("categorical", "binary", "sparse")
 
 
 class DataFrameIterator(FileIterator):
-    """Batches of images listed in a pandas.DataFrame: (x, y) or (x, y, sample_weight) as class_mode and weight_col say.
+    """Batches (x, y), (x, y, sample_weight), or x alone, of images that are listed in a pandas.DataFrame.
+
+    The arguments that are not listed are those of DirectoryIterator.
 
     Args:
-        dataframe: A row for each image; stays as it is.
-        directory: What the file names are relative to; None: they are paths themselves.
-        image_data_generator: None leaves the images as they are.
-        x_col: The column of file names, strings.
-        y_col: The column of targets, or a list of them for "raw" and "multi_output".
-        weight_col: The column of sample weights, numbers.
-        classes: Those to take; None: all, sorted. Rows of other classes are left out.
-        class_mode: "categorical": y is one-hot, [samples, classes]; the column holds a string, or a list or tuple of several.
-            "binary", "sparse": the class's number, [samples]; strings. "raw": the columns' values. "multi_output": a list of
-            y, one for each column of the list y_col. "input": y is x. None: x alone.
-        subset: "validation": the first rows, as many as the generator's validation_split says; "training": the rest.
-        validate_filenames: True leaves out rows whose file is not there or has none of the known extensions, with a warning.
-        The rest as for DirectoryIterator.
+        dataframe: Has a row for each image. It is not changed.
+        directory: The folder to which the file names are relative. None: they are paths.
+        image_data_generator: The generator that changes and normalizes the images. None leaves them unchanged.
+        x_col: The column of file names, which are strings.
+        y_col: The column of y, or a list of columns for "raw" and "multi_output".
+        weight_col: The column of sample weights, which are numbers.
+        classes: The classes to use. None means all, sorted. Rows of other classes are omitted.
+        class_mode: "categorical": y is one-hot, [samples, classes]; the column has a string, or a list or tuple of several.
+            "binary", "sparse": y is the number of the class, [samples]; the column has strings. "raw": y has the values of the
+            columns. "multi_output": a list of y, one for each column in y_col. "input": y is x. None: no y.
+        subset: "validation": the first rows, a fraction that is the generator's validation_split. "training": the rest. None: all.
+        validate_filenames: Whether to omit, with a warning, rows whose file does not exist or has no known extension.
 
     Attributes:
-        classes: Each row's class, or a list of them. As `labels`, which for "raw" and "multi_output" are the values.
-        class_indices: Each class's number.
-        filenames, filepaths, samples: As for DirectoryIterator.
+        classes: The number of each row's class, or a list of numbers. `labels` is the same.
+        labels: Also the values for "raw" and "multi_output", which have no `classes`.
+        class_indices: The number of each class.
+        filenames: See DirectoryIterator.
+        filepaths: See DirectoryIterator.
+        samples: See DirectoryIterator.
 
     Raises:
-        TypeError: For names or classes that are not strings, weights or values that are not numbers.
-        ValueError: For classes other than two in "binary", and a value that is NaN; with on_error="skip" such rows are left out,
-            with a warning.
+        TypeError: File names or classes are not strings, or weights or values are not numbers.
+        ValueError: The number of classes for "binary" is not 2, or a value is NaN. With on_error="skip" rows with NaN are
+            omitted, with a warning.
 
-    Source: keras-preprocessing 1.1.0, which hands NaN on to the training.
+    Source: keras-preprocessing 1.1.0, which passes NaN to the training.
     """
 
     allowed_class_modes = frozenset({"binary", "categorical", "input", "multi_output", "raw", "sparse", None})
@@ -98,8 +102,8 @@ class DataFrameIterator(FileIterator):
         if validate_filenames:
             rows = self._with_files(rows, x_col)
         self.class_indices = {}
-        if class_mode in _OF_CLASSES:
-            rows, self.class_indices = _of_classes(rows, y_col, classes)
+        if class_mode in _CLASS_MODES:
+            rows, self.class_indices = _with_classes(rows, y_col, classes)
         elif class_mode in ("raw", "multi_output"):
             rows = self._without_nan(rows, x_col, [y_col] if isinstance(y_col, str) else list(y_col))
         if weight_col is not None:
@@ -107,7 +111,7 @@ class DataFrameIterator(FileIterator):
         if self.split is not None:
             start, stop = (int(share * len(rows)) for share in self.split)
             rows = rows.iloc[start:stop]
-        if class_mode in _OF_CLASSES:
+        if class_mode in _CLASS_MODES:
             self.classes = self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
         elif class_mode == "raw":
             self.labels = _values(rows, y_col)
@@ -117,7 +121,7 @@ class DataFrameIterator(FileIterator):
         self.filenames = rows[x_col].tolist()
         self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         self.samples = len(self.filenames)
-        of_classes = f" belonging to {len(self.class_indices)} classes" if class_mode in _OF_CLASSES else ""
+        of_classes = f" belonging to {len(self.class_indices)} classes" if class_mode in _CLASS_MODES else ""
         print(f"Found {self.samples} {'' if validate_filenames else 'non-'}validated image filenames{of_classes}.")
         super().__init__(self.samples, batch_size, shuffle, seed)
 
@@ -148,13 +152,13 @@ class DataFrameIterator(FileIterator):
                 f'If class_mode="{mode}", y_col="{y_col}" column values must be type string, list or tuple.'
                 f"{_first_other(rows, x_col, y_col, types)}"
             )
-        if classes and mode not in _OF_CLASSES:
+        if classes and mode not in _CLASS_MODES:
             warn(f'`classes` will be ignored given the class_mode="{mode}"')
         if weight_col is not None and rows[weight_col].dtype.kind not in "iuf":
             raise TypeError(f"Column weight_col={weight_col} must be numeric.")
 
     def _with_files(self, rows: Any, x_col: str) -> Any:
-        """The rows whose files are there."""
+        """The rows whose files exist and have a known extension."""
         names = rows[x_col].tolist()
         endings = tuple(self.white_list_formats)
         valid = [name.lower().endswith(endings) and os.path.isfile(os.path.join(self.directory, name)) for name in names]
@@ -174,7 +178,7 @@ class DataFrameIterator(FileIterator):
         text = f"{missing.sum()} of {len(rows)} rows have no value in {', '.join(columns)}, the first that of {first!r}"
         if self.on_error == "raise":
             raise ValueError(f"DataFrameIterator: {text}")
-        warn(f"left out: {text}")
+        warn(f"omitted: {text}")
         return rows[~missing]
 
     def _targets(self, samples: Array) -> Any:
@@ -190,15 +194,15 @@ def _all(column: Any, types: type | tuple[type, ...]) -> bool:
 
 
 def _first_other(rows: Any, x_col: str, column: str | Sequence[str], types: type | tuple[type, ...]) -> str:
-    """Where the first value of another type stands."""
+    """A text with the first value of another type and its file, for messages."""
     for name, value in zip(rows[x_col], rows[column]):
         if not isinstance(value, types):
             return f" Found {value!r} of {name!r}."
     return ""
 
 
-def _of_classes(rows: Any, y_col: str | Sequence[str], classes: Sequence[str] | None) -> tuple[Any, dict[str, int]]:
-    """The rows of the classes to take, and each class's number."""
+def _with_classes(rows: Any, y_col: str | Sequence[str], classes: Sequence[str] | None) -> tuple[Any, dict[str, int]]:
+    """The rows with the classes to use, and the number of each class."""
     listed = [list(value) if isinstance(value, (list, tuple)) else [value] for value in rows[y_col]]
     taken = set(classes) if classes else {name for names in listed for name in names}
     numbers = {name: number for number, name in enumerate(sorted(taken))}
@@ -213,7 +217,7 @@ def _numbers(value: Any, class_indices: dict[str, int]) -> Any:
 
 
 def _values(rows: Any, columns: str | Sequence[str]) -> Array:
-    """The numbers in one column or several; the values of a column may be arrays or lists of one length."""
+    """The numbers in one column or several. The values of a column may be arrays or lists of one length."""
     values: Array = rows[columns].to_numpy() if isinstance(columns, str) else rows[list(columns)].to_numpy()
     if values.dtype.kind == "O":
         try:

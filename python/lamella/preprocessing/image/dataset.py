@@ -1,4 +1,4 @@
-"""image_dataset_from_directory of Keras 3, over the same files and the same reading as DirectoryIterator."""
+"""image_dataset_from_directory of Keras 3. It lists and reads files as DirectoryIterator does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 
 _EXTENSIONS = ("bmp", "gif", "jpeg", "jpg", "png")
-# What TensorFlow calls resampling, and Pillow's word for it.
+# TensorFlow's names of the resampling methods, with the names of Pillow.
 _INTERPOLATIONS = {
     "bilinear": "bilinear",
     "nearest": "nearest",
@@ -29,12 +29,12 @@ LabelMode = Literal["int", "categorical", "binary"]
 
 
 class ImageDataset(FileIterator):
-    """What image_dataset_from_directory returns: batches of images, as they are, with labels.
+    """The result of image_dataset_from_directory: batches of unchanged images with labels.
 
     Attributes:
-        file_paths: Of the samples. `filepaths` is the same.
-        class_names: In the order of their numbers; None without labels.
-        labels: Each sample's number.
+        file_paths: The path of each sample. `filepaths` is the same.
+        class_names: The names of the classes, in the order of their numbers; None without labels.
+        labels: The class number of each sample; None without labels.
     """
 
     allowed_class_modes = frozenset({"int", "categorical", "binary", None})
@@ -104,38 +104,38 @@ def image_dataset_from_directory(
     verbose: bool = True,
     **options: Unpack[FileOptions],
 ) -> Any:
-    """Batches of the images in a folder, as Keras 3 has them: float32, 0 to 255, for fit, evaluate and predict.
+    """Batches of the images in a folder, as in Keras 3: float32, 0 to 255, for fit, evaluate and predict.
 
     Args:
-        directory: With labels="inferred", holds a folder for each class.
-        labels: "inferred"; the label of each file, in the order of the files' paths; or None for images alone.
+        directory: The folder. With labels="inferred" it has a folder for each class.
+        labels: "inferred"; the label of each file, in the order of the paths; or None for images without labels.
         label_mode: "int": int32 [N]. "categorical": one-hot, float32 [N, classes]. "binary": float32 [N, 1]. None: no labels.
-        class_names: The folders to take, in the order of their numbers; must be all that there are.
+        class_names: The names of all class folders, in the order of their numbers. None means sorted.
         color_mode: "rgb", "rgba", "grayscale", or "grayscale16".
-        batch_size: None: all images in one batch.
+        batch_size: Images in a batch. None means all images.
         image_size: (height, width).
-        shuffle: A new order in each pass, and before the data is split. False: the order of the paths.
-        seed: Of the order. With validation_split and shuffle it is needed: both subsets must split one order.
-        validation_split: The share of the files that is for validation, the last ones of that order.
+        shuffle: Whether the order is random, in each pass and before the split; otherwise it is the order of the paths.
+        seed: Seed of the order. It is required with validation_split and shuffle, so that both subsets split the same order.
+        validation_split: The fraction of the files for validation, which are the last ones of the order.
         subset: "training", "validation" or "both".
-        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5" (as "lanczos3").
-        follow_links: Whether to look into folders that are links.
-        crop_to_aspect_ratio: Cut to the largest part in the middle that has the proportions of image_size.
-        pad_to_aspect_ratio: Put the whole image in the middle, on black.
-        data_format: None: lamella's image_data_format().
-        verbose: Whether to print how many files there are.
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", or "lanczos5" (the same as "lanczos3").
+        follow_links: Whether folders that are links are searched.
+        crop_to_aspect_ratio: Whether to crop each image to its largest centred part with the aspect ratio of image_size.
+        pad_to_aspect_ratio: Whether to centre the whole image on black.
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        verbose: Whether to print the number of files.
         options: See FileOptions.
 
     Returns:
-        An ImageDataset, a Sequence; for subset="both" one of training and one of validation.
+        An ImageDataset, which is a Sequence. For subset="both" a list of two, for training and for validation.
 
     Raises:
-        ValueError: For arguments that do not fit together, a folder without images, labels of another number than files.
+        ValueError: Arguments contradict each other, a folder has no images, or the number of labels is not the number of files.
 
     Source: Keras 3.15, which returns a dataset of TensorFlow.
 
-    Deviations:  Pillow resizes, so "bilinear" and "bicubic" are smooth where an image gets smaller. The order that a seed gives is
-        lamella's own. With batch_size=None Keras has single samples without the axis of the batch.
+    Deviations: Pillow resizes, so "bilinear" and "bicubic" are smooth when an image becomes smaller. The order for a seed differs
+        from Keras. With batch_size=None Keras returns single samples without a batch axis.
     """
     _check(labels, label_mode, class_names, shuffle, seed, validation_split, subset)
     if interpolation not in _INTERPOLATIONS:
@@ -172,7 +172,7 @@ def image_dataset_from_directory(
             **options,
         )
 
-    # Only a split needs an order now; each pass has one of its own.
+    # Only a split needs the order here. Each pass over a dataset draws its own order.
     shuffled = shuffle and validation_split is not None
     order = order_of_samples(len(paths), (seed or 0) % 2**64, 0, shuffle=shuffled)
     held_out = int((validation_split or 0) * len(paths))
@@ -194,7 +194,7 @@ def image_dataset_from_directory(
 def _check(
     labels: object, label_mode: object, class_names: object, shuffle: bool, seed: int | None, share: Any, subset: object
 ) -> None:
-    """Raises ValueError for arguments that do not fit together; the words are those of Keras."""
+    """Raise ValueError for arguments that contradict each other, with Keras's messages."""
     if labels not in ("inferred", None) if not isinstance(labels, (list, tuple, np.ndarray)) else False:
         raise ValueError(
             "`labels` argument should be a list/tuple of integer labels, of the same size as the number of image files in the "
@@ -226,7 +226,7 @@ def _check(
 def _listed(
     root: str, labels: Any, class_names: Sequence[str] | None, follow_links: bool
 ) -> tuple[list[str], Array | None, list[str] | None]:
-    """Paths, their labels, and the classes' names."""
+    """The paths, their labels, and the names of the classes."""
 
     def files(folder: str) -> list[str]:
         found = listing.image_files(folder, _EXTENSIONS, follow_links=follow_links, on_error=listing.raise_error)

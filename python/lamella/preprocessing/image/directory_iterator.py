@@ -1,4 +1,4 @@
-"""DirectoryIterator: batches of the images of a folder that has a folder for each class."""
+"""DirectoryIterator: batches of images from a folder that has a folder for each class."""
 
 from __future__ import annotations
 
@@ -18,39 +18,44 @@ from lamella.preprocessing.image.reading import FileOptions
 
 
 class DirectoryIterator(FileIterator):
-    """Batches of images in folders: (x, y) as class_mode says.
+    """Batches (x, y), or x alone, of images in folders.
 
     Args:
-        directory: Holds a folder for each class, whose images may lie in folders below it.
-        image_data_generator: What changes and normalizes the images; None leaves them as they are.
-        target_size: (height, width) that each image gets.
+        directory: The folder that has a folder for each class. The images may be in folders below these.
+        image_data_generator: The generator that changes and normalizes the images. None leaves them unchanged.
+        target_size: (height, width) to which each image is resized.
         color_mode: "rgb", "rgba", "grayscale", or "grayscale16", see load_img.
-        classes: The folders to take, in the order of their numbers; None or an empty list: all, sorted.
-        class_mode: "categorical": y is one-hot, [samples, classes]. "binary", "sparse": the class's number, [samples]. "input": y
-            is x. None: x alone.
-        batch_size, shuffle, seed: See Iterator.
-        data_format: None: lamella's image_data_format().
-        save_to_dir, save_prefix, save_format: See NumpyArrayIterator.
-        follow_links: Whether to look into folders that are links.
-        subset: "validation": of each class the first part of its files, as large as the generator's validation_split; "training":
-            the rest.
+        classes: The folders to use, in the order of their numbers. None or an empty list means all, sorted.
+        class_mode: "categorical": y is one-hot, [samples, classes]. "binary", "sparse": y is the number of the class, [samples].
+            "input": y is x. None: no y.
+        batch_size: See Iterator.
+        shuffle: See Iterator.
+        seed: See Iterator.
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        save_to_dir: See NumpyArrayIterator.
+        save_prefix: See NumpyArrayIterator.
+        save_format: See NumpyArrayIterator.
+        follow_links: Whether folders that are links are searched.
+        subset: "validation": the first files of each class, a fraction that is the generator's validation_split. "training": the
+            rest. None: all.
         interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
-        dtype: Of the batches; None: floatx().
+        dtype: Dtype of the batches. None means floatx().
         options: See FileOptions.
 
     Attributes:
-        classes: int32 [samples], each file's class. `labels` is the same.
-        class_indices: Each class's number.
-        filenames: Relative to the folder.
-        filepaths: With the folder.
-        samples, num_classes: How many there are.
+        classes: int32 [samples], the class of each file. `labels` is the same.
+        class_indices: The number of each class.
+        filenames: Paths relative to the folder.
+        filepaths: Paths with the folder.
+        samples: The number of samples.
+        num_classes: The number of classes.
 
     Raises:
-        OSError: For a folder that is not there; with on_error="raise" for one below that cannot be read.
-        ValueError: For a class_mode, color_mode or subset that does not exist.
+        OSError: A folder does not exist; or on_error="raise" and a folder below it cannot be read.
+        ValueError: The class_mode, color_mode or subset is unknown.
 
-    Source: keras-preprocessing 1.1.0. A class without images is warned of; a folder in `classes` that is not there is an error,
-    where Keras has a class without images.
+    Source: keras-preprocessing 1.1.0. Deviation: a class without images gives a warning. A folder in `classes` that does not exist
+        is an error; in Keras it is a class without images.
     """
 
     allowed_class_modes = frozenset({"categorical", "binary", "sparse", "input", None})
@@ -107,12 +112,14 @@ class DirectoryIterator(FileIterator):
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     def _files(self, name: str, follow_links: bool) -> list[str]:
-        """Those of one class, of this subset, relative to the directory."""
+        """The files of one class that are in the subset, relative to the directory."""
         on_error = listing.raise_error if self.on_error == "raise" else listing.warn_of_error
         folder = os.path.join(self.directory, name)
         files = listing.image_files(folder, self.white_list_formats, follow_links=follow_links, on_error=on_error)
         if not files:
-            warn(f"the class {name!r} has no images: {folder} holds no file that ends in {', '.join(self.white_list_formats)}")
+            warn(
+                f"the class {name!r} has no images: {folder} has no file with a suffix of {', '.join(self.white_list_formats)}"
+            )
         if self.split is not None:
             start, stop = (int(share * len(files)) for share in self.split)
             files = files[start:stop]

@@ -1,4 +1,4 @@
-"""Random numbers of single samples: keyed by (seed, pass through the data, sample), whoever draws them and in what order."""
+"""Random numbers for each sample. They depend only on (seed, pass through the data, sample), not on workers or their order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from lamella.core.types import Array
 
 
 class SampleDraws:
-    """The generators of the samples of one pass.
+    """The random generators for the samples of one pass.
 
     Args:
         seed: 0 <= seed < 2**64.
-        number: Of the pass.
+        number: The number of the pass.
     """
 
     def __init__(self, seed: int, number: int) -> None:
@@ -23,19 +23,20 @@ class SampleDraws:
         self._start = self._bits.state
 
     def of(self, sample: int, use: int = 0) -> np.random.Generator:
-        """The generator at the first number of this sample; one object serves all, one after the other.
+        """The generator, set to the first random number of a sample. The same object is returned for all samples.
 
         Args:
-            use: What the numbers are for: each use has numbers of its own.
+            sample: The index of the sample.
+            use: The purpose of the numbers. Each use has different numbers.
         """
-        # The counter's first word counts on from there: 2**64 blocks of numbers.
+        # The first word of the counter counts from 0, so each sample and use has 2**64 blocks of numbers.
         self._start["state"]["counter"][1:3] = sample, use
         self._bits.state = self._start
         return self._generator
 
 
 def order_of_samples(samples: int, seed: int, number: int, *, shuffle: bool) -> Array:
-    """The samples' indices in the order of one pass."""
+    """The indices of the samples, in the order of one pass."""
     if not shuffle:
         return np.arange(samples)
     words = np.random.SeedSequence([seed, zlib.crc32(b"shuffle"), number])

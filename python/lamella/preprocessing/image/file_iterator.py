@@ -1,4 +1,4 @@
-"""FileIterator: batches of images that are read from files when they are needed."""
+"""FileIterator: batches of images that are read from files when a batch needs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamella.preprocessing.image.augment import Augments, fill, mix, validation_
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
-from lamella.preprocessing.image.loading import ColorMode, is_of_the_file
+from lamella.preprocessing.image.loading import ColorMode, is_file_error
 from lamella.preprocessing.image.reading import FileOptions, Reader, check_options
 from lamella.preprocessing.image.saved import save_batch
 
@@ -24,14 +24,14 @@ _CHANNELS = {"grayscale": 1, "grayscale16": 1, "rgb": 3, "rgba": 4}
 
 
 class FileIterator(Iterator):
-    """Base of DirectoryIterator and DataFrameIterator, which set `filepaths`, `labels`, `sample_weight` and `class_indices`.
+    """Base class of DirectoryIterator and DataFrameIterator, which set filepaths, labels, sample_weight and class_indices.
 
     Attributes:
-        filepaths: Of each sample.
-        labels: What each sample's target is made of.
+        filepaths: The path of each sample.
+        labels: For each sample, the values from which its y is made.
         sample_weight: [samples] or None.
-        image_shape: Of one image in a batch.
-        samples: How many there are.
+        image_shape: Shape of one image in a batch.
+        samples: The number of samples.
     """
 
     filepaths: list[str]
@@ -55,12 +55,13 @@ class FileIterator(Iterator):
         dtype: DTypeLike | None,
         **options: Unpack[FileOptions],
     ) -> None:
-        """Set what is known before the files are listed. The constructor of a subclass calls it first, then lists its files, then
-        calls Iterator's constructor with their number.
+        """Set the attributes that do not depend on the list of files.
+
+        The constructor of a subclass calls it first, then lists its files, then calls Iterator's constructor with their number.
 
         Raises:
-            TypeError: An option that FileOptions does not have.
-            ValueError: For a class_mode, color_mode, subset or option that does not exist.
+            TypeError: FileOptions does not have an option.
+            ValueError: The class_mode, color_mode, subset or the value of an option is unknown.
         """
         if color_mode not in _CHANNELS:
             raise ValueError(f'Invalid color mode: {color_mode}; expected "rgb", "rgba", "grayscale" or "grayscale16".')
@@ -71,7 +72,7 @@ class FileIterator(Iterator):
         self.on_error = options.get("on_error", "raise")
         if image_data_generator is not None and image_data_generator.mixes and class_mode in (None, "sparse"):
             raise ValueError(
-                f"{type(self).__name__}: MixUp and CutMix need targets that can be mixed, got class_mode={class_mode!r}"
+                f"{type(self).__name__}: MixUp and CutMix need values of y that can be mixed, got class_mode={class_mode!r}"
             )
         self.image_data_generator = image_data_generator
         height, width = target_size
@@ -107,14 +108,14 @@ class FileIterator(Iterator):
         return item
 
     def _images(self, samples: Array, read: list[int], skipped: list[str]) -> Iterates[Array]:
-        """The images that can be read; their samples go to `read`, and to `skipped` why others cannot."""
+        """The images that can be read. Their samples are appended to `read`, and the errors of others to `skipped`."""
         for sample in samples.tolist():
             try:
                 image = self.reader(self.filepaths[sample])
             except Exception as error:
-                if self.on_error == "raise" or not is_of_the_file(error):
+                if self.on_error == "raise" or not is_file_error(error):
                     raise
-                skipped.append(_line(self.filepaths[sample], error))
+                skipped.append(_message(self.filepaths[sample], error))
                 continue
             read.append(sample)
             yield image
@@ -139,7 +140,7 @@ class FileIterator(Iterator):
 
 
 def _split(subset: str | None, generator: Augments | None) -> tuple[float, float] | None:
-    """From which share of the files to which."""
+    """The part of the files that a subset has, as fractions (start, stop); None for all."""
     if subset is None:
         return None
     share = validation_share(generator)
@@ -150,6 +151,6 @@ def _split(subset: str | None, generator: Augments | None) -> tuple[float, float
     raise ValueError(f'Invalid subset name: {subset};expected "training" or "validation"')
 
 
-def _line(path: str, error: Exception) -> str:
+def _message(path: str, error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     return text if path in text else f"{path}: {text}"

@@ -1,4 +1,4 @@
-"""Arrays to images and to files, and images to arrays, as keras-preprocessing 1.1.0 does it."""
+"""Converts arrays to images and back, and writes images to files, as keras-preprocessing 1.1.0."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike |
 
     Args:
         img: A Pillow image or an array.
-        data_format: None: lamella's image_data_format().
-        dtype: None: floatx().
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        dtype: Dtype of the result. None means floatx().
 
     Returns:
-        Dtype [H, W, C], or [C, H, W] for channels_first (a view of the former); C = 1 for grayscale.
+        dtype [H, W, C], or [C, H, W] for channels_first (a view of the former); C = 1 for grayscale.
 
     Raises:
-        ValueError: For another rank or data_format.
+        ValueError: The rank or the data_format is not one of these.
 
     Source: keras-preprocessing 1.1.0.
     """
@@ -47,19 +47,19 @@ def img_to_array(img: object, data_format: str | None = None, dtype: DTypeLike |
 
 
 def array_to_img(x: ArrayLike, data_format: str | None = None, scale: bool = True, dtype: DTypeLike | None = None) -> Image:
-    """An image of the pixels in x; x stays as it is.
+    """A Pillow image with the pixels in x. x is not changed.
 
     Args:
         x: [H, W, C] or [C, H, W] with C = 1, 3 or 4.
-        data_format: None: lamella's image_data_format().
-        scale: Shift so that nothing is negative, then stretch so that the largest value is 255; else values are cut to whole
-            numbers as they are, those outside 0 to 255 become 0 or 255, NaN 0, with a warning.
-        dtype: To compute in; None: floatx().
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        scale: Whether to shift the values so that none is negative, then scale them so that the largest is 255. Otherwise values
+            are truncated to integers; those outside 0 to 255 become 0 or 255, and NaN becomes 0, with a warning.
+        dtype: Dtype of the computation. None means floatx().
 
     Raises:
-        ValueError: For another rank, number of channels or data_format, and for an empty image.
+        ValueError: The rank, the number of channels or the data_format is not one of these, or the image is empty.
 
-    Source: keras-preprocessing 1.1.0, where 256 becomes 0; 1.1.1 and later shift by the minimum even where it is positive.
+    Source: keras-preprocessing 1.1.0, where 256 becomes 0; 1.1.1 and later shift by the minimum even if it is positive.
     """
     pillow = imported_pillow("array_to_img")
     values = as_array(x, config.floatx() if dtype is None else dtype, "array_to_img")
@@ -89,15 +89,18 @@ def save_img(
     scale: bool = True,
     **kwargs: Any,
 ) -> None:
-    """Writes the pixels in x to a file, which appears complete or not at all.
+    """Write the pixels in x to a file. The file is complete, or it is not written at all.
 
     Args:
-        path: Or a file open for writing, which needs a file_format.
-        file_format: Pillow's name, or "jpg"; None: by the path's extension.
-        kwargs: For Pillow's writer, such as quality=95. The rest as for array_to_img.
+        path: Path of the file; or a file that is open for writing, which needs a file_format.
+        x: See array_to_img.
+        data_format: See array_to_img.
+        file_format: Pillow's name of the format, or "jpg". None uses the extension of the path.
+        scale: See array_to_img.
+        kwargs: Arguments of Pillow's writer, for example quality=95.
 
     Raises:
-        OSError: For RGBA in a JPEG named only by the extension; with file_format it becomes RGB, with a warning.
+        OSError: RGBA cannot be written as JPEG without a file_format. With one it is converted to RGB, with a warning.
 
     Source: keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
     """
@@ -110,28 +113,28 @@ def save_img(
     if not isinstance(path, (str, os.PathLike)):
         image.save(path, format=file_format, **kwargs)
         return
-    final = os.path.realpath(path)  # a link stays a link
+    final = os.path.realpath(path)  # replaces the file behind a link, not the link
     if os.path.exists(final) and not os.path.isfile(final):
-        image.save(final, format=file_format, **kwargs)  # a device or a pipe has no other place to be written
+        image.save(final, format=file_format, **kwargs)  # a device or a pipe cannot be replaced by another file
         return
     directory, name = os.path.split(final)
-    beside = os.path.join(directory, f".{secrets.token_hex(4)}-{name}")  # Pillow reads the format off the extension
+    temporary = os.path.join(directory, f".{secrets.token_hex(4)}-{name}")  # Pillow takes the format from the extension
     try:
-        image.save(beside, format=file_format, **kwargs)
-        os.replace(beside, final)
+        image.save(temporary, format=file_format, **kwargs)
+        os.replace(temporary, final)
     except BaseException:
-        if os.path.lexists(beside):
-            os.unlink(beside)
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
         raise
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Cut to whole numbers. Warns where that is not all."""
-    outside = ~((values > -1) & (values < 256))  # NaN, too
+    """Truncate values to uint8. Warn of values outside 0 to 255."""
+    outside = ~((values > -1) & (values < 256))  # also true for NaN
     if count := np.count_nonzero(outside):
         warn(
-            f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, lie outside 0 to 255 and become 0 "
-            "or 255; scale=True stretches them"
+            f"array_to_img: {count} of {values.size} values, {values.min()} to {values.max()}, are outside 0 to 255 and become 0 "
+            "or 255; scale=True scales them"
         )
         values = np.clip(np.nan_to_num(values), 0, 255)
     return values.astype(np.uint8)

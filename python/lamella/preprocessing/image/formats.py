@@ -1,4 +1,4 @@
-"""Where the channels of an image stand."""
+"""The data format of images: the axis of their channels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lamella.core.warn import warn
 
 
 def checked_format(data_format: str | None) -> str:
-    """data_format, None being lamella's own. Raises ValueError for another one."""
+    """data_format, or image_data_format() for None. Raise ValueError if it is neither of the two formats."""
     data_format = config.image_data_format() if data_format is None else data_format
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(
@@ -20,7 +20,7 @@ def checked_format(data_format: str | None) -> str:
 
 
 def warn_of_channels(expected: str, shape: Sequence[int], data_format: str) -> None:
-    """Warn of images [N, ...] whose number of channels is none of 1, 3 and 4."""
+    """Warn if the number of channels of images [N, ...] is not 1, 3 or 4."""
     axis = 3 if data_format == "channels_last" else 1
     if shape[axis] not in (1, 3, 4):
         warn(

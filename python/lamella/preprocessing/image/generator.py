@@ -32,43 +32,44 @@ _DEPRECATED = {
 class ImageDataGenerator(Augmentation):
     """Makes batches of images that are changed at random and normalized.
 
-    The order, of each image: one affine transform (rotation, shift, shear, zoom around the centre), channel shift, flips,
-    brightness; then `standardize`: preprocessing_function, rescale, samplewise, featurewise, ZCA.
+    The steps for each image, in this order: one affine transformation (rotation, shift, shear and zoom around the centre), channel
+    shift, flips, brightness; then `standardize`: preprocessing_function, rescale, samplewise, featurewise, ZCA.
 
     Args:
-        featurewise_center: Subtract the mean of the data; needs `fit`.
-        samplewise_center: Subtract each image's own mean.
-        featurewise_std_normalization: Divide by the standard deviation of the data; needs `fit`.
-        samplewise_std_normalization: Divide by each image's own.
-        zca_whitening: Needs `fit`.
-        zca_epsilon: Added to the variances of ZCA.
-        rotation_range: The greatest angle, degrees.
-        width_shift_range: A float below 1: the greatest shift as a share of the width; from 1: in pixels. An integer n: whole
-            pixels from -(n - 1) to n - 1. A list: one of its values, with a random sign.
-        height_shift_range: The same of the height.
-        brightness_range: (least, greatest) factor.
-        shear_range: The greatest angle, degrees.
-        zoom_range: (least, greatest) factor, or z for (1 - z, 1 + z); rows and columns have one each.
-        channel_shift_range: The greatest change of all values.
-        fill_mode: What stands outside of the image: "nearest", "constant" (cval), "reflect" or "wrap".
-        cval: For "constant".
-        horizontal_flip: Whether half of the images are mirrored left to right.
-        vertical_flip: Whether half of them are mirrored top to bottom.
-        rescale: A factor; None or 0: none.
-        preprocessing_function: From one image to another of the same shape.
-        data_format: None: lamella's image_data_format().
-        validation_split: The share of `subset="validation"`, the first samples (of each class).
-        interpolation_order: 0 nearest, 1 linear, 3 cubic.
-        dtype: Of batches; None: floatx().
-        erasing_probability: Of each image: that a random rectangle of it, 2 to 40 % of its area, becomes 0 after normalization.
-        mixup_alpha: Of MixUp: each image is mixed with the next one of its batch, share * own + (1 - share) * next with share ~
-            Beta(alpha, alpha), and the targets and sample weights likewise. 0: no MixUp.
-        cutmix_alpha: Of CutMix: a rectangle of the next image, of 1 - share of the area, replaces that part of the image. If
-            both are given, each image gets one of the two at random. Targets must be values that can be mixed, such as one-hot.
-            0: no CutMix.
+        featurewise_center: Whether to subtract the mean of the data; needs `fit`.
+        samplewise_center: Whether to subtract the mean of each image.
+        featurewise_std_normalization: Whether to divide by the standard deviation of the data; needs `fit`.
+        samplewise_std_normalization: Whether to divide by the standard deviation of each image.
+        zca_whitening: Whether to apply ZCA whitening; needs `fit`.
+        zca_epsilon: Is added to the variances of ZCA.
+        rotation_range: The largest angle, in degrees.
+        width_shift_range: A float below 1: the largest shift as a fraction of the width. Another float: the largest shift in
+            pixels. An integer n: whole pixels from -(n - 1) to n - 1. A list: one of its values, with a random sign.
+        height_shift_range: The same for the height.
+        brightness_range: (smallest, largest) factor.
+        shear_range: The largest angle, in degrees.
+        zoom_range: (smallest, largest) factor, or z for (1 - z, 1 + z). Rows and columns each have their own factor.
+        channel_shift_range: The largest number that is added to all values.
+        fill_mode: The pixels outside of the image: "nearest", "constant" (cval), "reflect" or "wrap".
+        cval: The value for "constant".
+        horizontal_flip: Whether half of the images are flipped left to right.
+        vertical_flip: Whether half of the images are flipped top to bottom.
+        rescale: A factor. None or 0: no factor.
+        preprocessing_function: A function from one image to another of the same shape.
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        validation_split: The fraction of the samples (of each class) in subset="validation", which are the first ones.
+        dtype: Dtype of the batches. None means floatx().
+        interpolation_order: 0 for the nearest pixel, 1 for linear, 3 for cubic.
+        erasing_probability: The probability that a random rectangle of an image, 2 to 40 % of its area, becomes 0 after
+            normalization.
+        mixup_alpha: alpha of MixUp: each image is mixed with the next one of its batch, share * own + (1 - share) * next with
+            share ~ Beta(alpha, alpha), and y and sample weights in the same way. 0: no MixUp.
+        cutmix_alpha: alpha of CutMix: a rectangle of the next image, with a fraction of 1 - share of the area, replaces that part
+            of the image. 0: no CutMix. If both are given, each image gets one of the two at random. y must have values that can
+            be mixed, for example one-hot.
 
     Raises:
-        ValueError: An argument that is not one of the values above, or outside of its range.
+        ValueError: An argument is not one of the values above, or outside of its range.
 
     Example:
         >>> from lamella.preprocessing.image import ImageDataGenerator
@@ -76,9 +77,9 @@ class ImageDataGenerator(Augmentation):
         >>> generator.flow([[[[0], [255]]]], batch_size=1)[0].shape
         (1, 1, 2, 1)
 
-    Source: keras-preprocessing 1.1.0; `interpolation_order` stands last here, as in Keras 2.2.5's signature it has no place.
+    Source: keras-preprocessing 1.1.0. `interpolation_order` must be named, because the signature of Keras 2.2.5 does not have it.
 
-    Deviations:  Brightness keeps the scale of the values. `fit` applies `rescale` first, as from 1.1.1 on.
+    Deviations: brightness keeps the scale of the values. `fit` applies `rescale` first, as keras-preprocessing 1.1.1 and later.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class ImageDataGenerator(Augmentation):
         interpolation: str = "nearest",
         **options: Unpack[FileOptions],
     ) -> DirectoryIterator:
-        """Batches of the images of a folder that has a folder for each class, see DirectoryIterator."""
+        """Batches of images from a folder that has a folder for each class, see DirectoryIterator."""
         return DirectoryIterator(
             directory,
             self,
@@ -267,10 +268,10 @@ class ImageDataGenerator(Augmentation):
         validate_filenames: bool = True,
         **kwargs: Any,
     ) -> DataFrameIterator:
-        """Batches of the images that a pandas.DataFrame lists, see DataFrameIterator.
+        """Batches of images that are listed in a pandas.DataFrame, see DataFrameIterator, also for the arguments.
 
         Args:
-            kwargs: `has_ext`, `sort` and `drop_duplicates`, which are deprecated and change nothing; the rest are FileOptions.
+            kwargs: FileOptions; also `has_ext`, `sort` and `drop_duplicates`, which are deprecated and have no effect.
         """
         for name, advice in _DEPRECATED.items():
             if name in kwargs:

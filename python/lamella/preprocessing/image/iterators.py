@@ -1,4 +1,4 @@
-"""Iterator: batches of images by index, and one after the other without end."""
+"""Iterator: batches of images, by index or in an endless iteration."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from lamella.preprocessing.image.preview import write_sheet
 
 
 class Iterator(Sequence):
-    """Base of what `flow`, `flow_from_directory` and `flow_from_dataframe` return. A subclass makes the batch of given samples.
+    """Base class of the results of `flow`, `flow_from_directory` and `flow_from_dataframe`. Subclasses make the batches.
 
-    It is a Sequence for fit, evaluate and predict, and an iterator that goes through the data again and again.
+    It is a Sequence for fit, evaluate and predict, and also an iterator that repeats the data without end.
 
     Args:
-        n: Samples.
-        batch_size: The last batch of a pass may be smaller.
-        shuffle: A new order in each pass.
-        seed: Of the order and of all random changes. Two iterators with one seed make the same ones, as images and their masks
-            need. None: drawn now, see `lamella.utils.set_random_seed`.
+        n: Number of samples.
+        batch_size: Samples in a batch. The last batch of a pass may be smaller.
+        shuffle: Whether each pass has a new order.
+        seed: Seed of the order and of all random changes. Two iterators with the same seed make the same changes, as images and
+            their masks need. None draws a seed now, see `lamella.utils.set_random_seed`.
 
     Attributes:
-        epoch: Passes done, by on_epoch_end or by iterating. Within fit the pass follows from the training's step instead.
-        batch_index: Of the next batch when iterating.
-        total_batches_seen: By this process.
+        epoch: The number of finished passes, counted by on_epoch_end and by iterating. Within fit, the pass is computed from the
+            training step instead.
+        batch_index: The index of the next batch when iterating.
+        total_batches_seen: The number of batches that this process has made.
 
     Source: keras-preprocessing 1.1.0.
 
-    Deviation:  Keras draws from NumPy's global state, so that images depend on the number of workers and on timing, and worker
-        processes draw alike. Here numbers are keyed by (seed, pass, sample).
+    Deviation: Keras draws from NumPy's global state, so that images depend on the number of workers and on timing, and different
+        worker processes draw the same numbers. In lamella the numbers depend only on (seed, pass, sample).
     """
 
     white_list_formats = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -50,9 +51,10 @@ class Iterator(Sequence):
         self.total_batches_seen = 0
         self._key = random.next_seed("images") if seed is None else int(seed) % 2**64
         self._begun = False  # whether iterating has given a batch of this epoch
-        self._make_unpickled()
+        self._set_unpickled()
 
-    def _make_unpickled(self) -> None:
+    def _set_unpickled(self) -> None:
+        """Set the attributes that a pickle does not have."""
         self.lock = threading.Lock()
         self.index_generator = self._flow_index()
         self._order: tuple[int, Array] | None = None
@@ -62,15 +64,15 @@ class Iterator(Sequence):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._make_unpickled()
+        self._set_unpickled()
 
     @property
     def index_array(self) -> Array:
-        """The order of the samples: [n] indices, of the pass that a batch is being prepared for, else of `epoch`."""
+        """The order of the samples, [n] indices, in the pass of the batch that is being prepared, else in the pass `epoch`."""
         return self._ordered(self._number())
 
     def __getitem__(self, idx: int) -> Any:
-        """The batch at `idx`. Raises ValueError for one that is not there."""
+        """The batch with the index `idx`. Raise ValueError if there is none."""
         if not -len(self) <= idx < len(self):
             raise ValueError(f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}")
         with self.lock:
@@ -82,12 +84,12 @@ class Iterator(Sequence):
         return (self.n + self.batch_size - 1) // self.batch_size
 
     def on_epoch_end(self) -> None:
-        """The next pass has an order and random numbers of its own."""
+        """Begin the next pass, which has a new order and new random numbers."""
         self.epoch += 1
         self._begun = False
 
     def reset(self) -> None:
-        """Iterating begins anew with the first batch of a pass: a new one if it was within one."""
+        """Iterate from the first batch again: of the next pass if this one has given a batch, else of this one."""
         self.batch_index = 0
 
     def __iter__(self) -> Iterates[Any]:
@@ -97,14 +99,14 @@ class Iterator(Sequence):
         return self.next()
 
     def next(self) -> Any:
-        """The next batch, pass after pass. May be called by several threads."""
+        """The next batch. After the last batch of a pass, the next pass begins. Several threads may call it."""
         with self.lock:
             samples = next(self.index_generator)
             number = self.epoch
         return within_pass(number, self._get_batches_of_transformed_samples, samples)
 
     def _flow_index(self) -> Iterates[Array]:
-        """The indices of batch after batch."""
+        """Generate the indices of each batch, without end."""
         while True:
             if self.batch_index == 0:
                 if self._begun:
@@ -117,11 +119,19 @@ class Iterator(Sequence):
             yield order[start : start + self.batch_size]
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        """The batch of the samples with these indices. Keras's name for what subclasses write."""
+        """The batch of the samples with these indices. Subclasses implement it; the name is Keras's."""
         raise NotImplementedError
 
     def preview(self, path: str | os.PathLike[str], count: int = 16) -> None:
-        """Write a PNG with the first `count` images of the pass at hand side by side, as training gets them."""
+        """Write a PNG with the first `count` images of the current pass, side by side, as training gets them.
+
+        Args:
+            path: Path of the file.
+            count: Number of images.
+
+        Raises:
+            ValueError: There is no image.
+        """
         item = self._get_batches_of_transformed_samples(self.index_array[: checked_count("count", count)])
         x = item[0] if isinstance(item, tuple) else item
         images = x[0] if isinstance(x, list) else x
@@ -130,11 +140,11 @@ class Iterator(Sequence):
         write_sheet(path, images, getattr(self, "data_format", "channels_last"))
 
     def draws(self) -> SampleDraws:
-        """The random numbers of each sample, of the pass at hand."""
+        """The random numbers of each sample in the current pass."""
         return SampleDraws(self._key, self._number())
 
     def _ordered(self, number: int) -> Array:
-        kept = self._order  # read once: other threads may be at another pass
+        kept = self._order  # read only once, because another thread with another pass may set it
         if kept is None or kept[0] != number:
             self._order = kept = number, order_of_samples(self.n, self._key, number, shuffle=self.shuffle)
         return kept[1]

@@ -1,4 +1,4 @@
-"""The image files in a folder, in an order that does not depend on the system."""
+"""Lists the image files in a folder, in an order that does not depend on the system."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ def subfolders(folder: str) -> list[str]:
 def image_files(
     folder: str, extensions: Sequence[str], *, follow_links: bool, on_error: Callable[[OSError], None]
 ) -> list[str]:
-    """The paths, relative to the folder, of the files in it and below that end in one of the extensions.
+    """The files in a folder and below it that have one of the extensions, as paths relative to the folder.
 
-    Folders come in the order of their paths, the files of each sorted. A link to a folder that it lies in is not followed: the
-    search would not end.
+    Folders are in the order of their paths, and the files of each folder are sorted. A link to a folder that contains the link is
+    not followed, because the search would not end.
 
     Args:
-        extensions: In lower case.
+        folder: The folder.
+        extensions: The extensions, in lower case.
+        follow_links: Whether folders that are links are searched.
         on_error: Called with the error of a folder that cannot be read.
     """
     endings = tuple(extensions)
@@ -67,4 +69,4 @@ def raise_error(error: OSError) -> None:
 
 
 def warn_of_error(error: OSError) -> None:
-    warn(f"left out a folder that cannot be read: {error}")
+    warn(f"skipped a folder that cannot be read: {error}")

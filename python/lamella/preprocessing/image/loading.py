@@ -1,4 +1,4 @@
-"""load_img: image files decoded by Pillow, which loads with the first call, not before."""
+"""load_img: decodes image files with Pillow, which is imported by the first call."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 _MODES = {"grayscale": "L", "grayscale16": "I;16", "rgba": "RGBA", "rgb": "RGB"}
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
-_AT_ONCE_BYTES = 1 << 26  # larger than photographs are
+_READ_WHOLE_BYTES = 1 << 26  # photographs are smaller
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
-# Pillow knows some forty formats. Decoders that few files need have been the way in for hostile ones (EPS starts an
-# interpreter, FITS had a decompression bomb), so only what photographs and drawings come in is opened.
+# Pillow has about forty formats. Harmful files have used decoders of rare formats (EPS starts an interpreter, FITS had a
+# decompression bomb), so only the usual formats of photographs and drawings are accepted.
 _FORMATS = ("JPEG", "PNG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
 
 
@@ -41,37 +41,36 @@ def load_img(
     exif_orientation: bool = False,
     draft: bool = False,
 ) -> Image:
-    """The image in a file, fully decoded, with the file closed.
+    """Read and fully decode the image in a file.
 
     Args:
-        path: Or an open binary file.
+        path: Path of the file, or an open binary file. A file that is opened here is closed.
         grayscale: Deprecated, the same as color_mode="grayscale".
-        color_mode: "rgb", "rgba" or "grayscale", 8 bits each: of a 16-bit grey image the higher byte (value >> 8), as
-            Pillow takes it of 16-bit colours. "grayscale16" keeps 16 bits, 0 to 65535, and gives other images the same
-            range (8-bit grey * 257).
-        target_size: (height, width); None keeps the size.
-        interpolation: Looked at only if the size changes.
-        keep_aspect_ratio: True cuts away what is left and right, or above and below, of the largest part in the middle that has
-            the proportions of target_size; "pad" puts the whole image in the middle, on black (transparent for "rgba"); False, as
-            in Keras 2, squeezes the whole image into it.
-        exif_orientation: True turns the image upright where its EXIF data says how the camera was held. False, as in
-            Keras, gives the pixels as they are stored: photographs of a telephone may lie on their side.
-        draft: True lets the JPEG decoder scale by 1/2, 1/4 or 1/8 where the image stays at least as large as target_size: some
-            times faster for large photographs, and smoother than "nearest".
+        color_mode: "rgb", "rgba" or "grayscale", 8 bits each. Of 16-bit grey the higher byte (value >> 8) is taken, as Pillow does
+            for 16-bit colours. "grayscale16" keeps 16 bits, 0 to 65535, and converts other images to this range (8-bit
+            grey * 257).
+        target_size: (height, width). None keeps the size.
+        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos". It has an effect only if the size changes.
+        keep_aspect_ratio: True crops the image to its largest centred part with the aspect ratio of target_size. "pad" centres the
+            whole image on black (transparent for "rgba"). False, as in Keras 2, stretches the whole image to target_size.
+        exif_orientation: True rotates the image upright if its EXIF data has the orientation of the camera. False, as in Keras,
+            returns the pixels as they are stored: photographs of a telephone may be rotated.
+        draft: True lets the JPEG decoder scale by 1/2, 1/4 or 1/8 if the image stays at least as large as target_size. This is
+            several times faster for large photographs, and smoother than "nearest".
 
     Returns:
-        A Pillow image; the one that Pillow opened (a JpegImageFile, say) where mode and size fit already. Mode "I;16"
-        for "grayscale16".
+        A Pillow image. If mode and size already fit, it is the image that Pillow opened (for example a JpegImageFile). The mode
+        is "I;16" for "grayscale16".
 
     Raises:
-        OSError: With the path, for a missing, truncated, corrupt or unknown file.
-        PIL.Image.DecompressionBombError: For more pixels than PIL.Image.MAX_IMAGE_PIXELS, where Pillow itself warns
-            and raises for twice as many.
-        ValueError: For an unknown color_mode or interpolation, another target_size, and an image of 32-bit integers or
-            floats outside 0 to 255, which have no white.
+        OSError: The file is missing, truncated, corrupt or of an unknown format. The message has the path.
+        PIL.Image.DecompressionBombError: The image has more than PIL.Image.MAX_IMAGE_PIXELS pixels. Pillow itself warns then, and
+            raises for twice as many.
+        ValueError: The color_mode, interpolation or target_size is not one of these; or the image has 32-bit integers or floats
+            outside 0 to 255, for which no value is known to be white.
 
-    Source: keras-preprocessing 1.1.0, which decodes late, so that a broken file fails somewhere else, and cuts 16-bit greys
-    off at 255. From 1.1.1 on "grayscale" keeps them.
+    Source: keras-preprocessing 1.1.0, which decodes later, so that a broken file fails somewhere else, and clips 16-bit grey at
+        255. In 1.1.1 and later "grayscale" keeps 16 bits.
     """
     if grayscale is True:
         warn('grayscale is deprecated. Please use color_mode = "grayscale"')
@@ -80,11 +79,11 @@ def load_img(
         raise ValueError(f'color_mode must be "grayscale", "grayscale16", "rgb", or "rgba", got {color_mode!r}')
     least = None
     if draft and target_size is not None:
-        # An image that is turned may take either side for its height.
+        # After the rotation, either side may be the height.
         height, width = _height_and_width(target_size)
         least = (max(height, width),) * 2 if exif_orientation else (width, height)
     image = _decode(path, exif_orientation, least)
-    return _fitted(image, path, color_mode, target_size, interpolation, keep_aspect_ratio)
+    return _converted_and_resized(image, path, color_mode, target_size, interpolation, keep_aspect_ratio)
 
 
 def _name(path: PathOrFile) -> object:
@@ -95,7 +94,7 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
     pillow = imported_pillow("load_img")
     name = _name(path)
     try:
-        with pillow.open(_whole(path), formats=_FORMATS) as image:
+        with pillow.open(_read_whole(path), formats=_FORMATS) as image:
             _check_pixels(image.width * image.height)
             if least is not None:
                 image.draft(None, least)
@@ -108,28 +107,28 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
                 image.format = kind
             if isinstance(name, str) and hasattr(image, "filename"):
                 image.filename = name
-    # The warning is an error where the program says so.
+    # The program may have set a filter that raises the warning.
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise pillow.DecompressionBombError(f"{name}: {error}") from error
     except pillow.UnidentifiedImageError:
         raise pillow.UnidentifiedImageError(f"cannot identify image file {name!r}") from None
     except OSError as error:
         if error.filename is not None:
-            raise  # says where already
+            raise  # the message has the path
         raise type(error)(f"{name}: {error}") from error
     except (SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ArithmeticError, struct.error) as error:
-        # What Pillow's decoders throw at bytes that they do not expect.
+        # The errors of Pillow's decoders for damaged bytes.
         raise OSError(f"{name}: cannot decode this image: {error}") from error
     decoded: Image = image
     return decoded
 
 
-def _whole(path: PathOrFile) -> PathOrFile:
-    """The file's bytes, read at once where that is reasonable: Pillow asks for some forty pieces of a small JPEG."""
+def _read_whole(path: PathOrFile) -> PathOrFile:
+    """The bytes of a file as a file in memory, unless it is very large. Pillow reads a small JPEG in about forty pieces."""
     if not isinstance(path, (str, os.PathLike)):
         return path
     with open(path, "rb") as file:
-        return path if os.fstat(file.fileno()).st_size > _AT_ONCE_BYTES else io.BytesIO(file.read())
+        return path if os.fstat(file.fileno()).st_size > _READ_WHOLE_BYTES else io.BytesIO(file.read())
 
 
 def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
@@ -162,32 +161,32 @@ def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_
 
 
 def _converted(image: Image, mode: str, path: PathOrFile) -> Image:
-    """In a mode of 8 bits; nothing is cut off."""
+    """The image in a mode of 8 bits. Raise ValueError if Pillow would clip values."""
     if image.mode == mode:
         return image
-    if _is_deep(image):
+    if _has_16_bits(image):
         high: Image = imported_pillow("load_img").fromarray((np.asarray(image) >> 8).astype(np.uint8))
         return high.convert(mode)
     return _checked(image, path).convert(mode)
 
 
-def _deep(image: Image, path: PathOrFile) -> Image:
-    """Grey in 16 bits, as Pillow's 32-bit integers, which it can resize in any way."""
-    if _is_deep(image):
+def _in_16_bits(image: Image, path: PathOrFile) -> Image:
+    """16-bit grey, stored as 32-bit integers, which Pillow can resize with every interpolation."""
+    if _has_16_bits(image):
         values = np.asarray(image).astype(np.int32)
     else:
         values = np.asarray(_checked(image, path).convert("L")).astype(np.int32) * 257
-    deep: Image = imported_pillow("load_img").fromarray(values)
-    return deep
+    grey: Image = imported_pillow("load_img").fromarray(values)
+    return grey
 
 
-def _is_deep(image: Image) -> bool:
-    # Pillow opens 16-bit grey as 32-bit integers in PPM, and before its release 11 in PNG.
+def _has_16_bits(image: Image) -> bool:
+    # Pillow opens 16-bit grey in PPM as 32-bit integers, and also in PNG before its release 11.
     return image.mode in _SIXTEEN_BITS or (image.mode == "I" and image.format in ("PNG", "PPM"))
 
 
 def _checked(image: Image, path: PathOrFile) -> Image:
-    """The image. Raises ValueError for one of 32 bits that Pillow would cut off at 255."""
+    """The image itself. Raise ValueError if it has 32-bit values that Pillow would clip to 0 to 255."""
     if image.mode in ("I", "F"):
         values = np.asarray(image)
         if not (values.min() >= 0 and values.max() <= 255):
@@ -204,7 +203,7 @@ def _resampling(interpolation: str) -> Any:
 
 
 def check_pixels(path: str, pixels: int) -> None:
-    """Raises DecompressionBombError, with the path, for more pixels than PIL.Image.MAX_IMAGE_PIXELS."""
+    """Raise DecompressionBombError, with the path, for more than PIL.Image.MAX_IMAGE_PIXELS pixels."""
     error = imported_pillow("load_img").DecompressionBombError
     try:
         _check_pixels(pixels)
@@ -223,10 +222,10 @@ def convert(
 ) -> Image:
     """Decoded pixels, uint8 [H, W, 1] or [H, W, 3], as load_img would return them."""
     image: Image = imported_pillow("load_img").fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return _fitted(image, "", color_mode, target_size, interpolation, keep_aspect_ratio)
+    return _converted_and_resized(image, "", color_mode, target_size, interpolation, keep_aspect_ratio)
 
 
-def _fitted(
+def _converted_and_resized(
     image: Image,
     path: PathOrFile,
     color_mode: ColorMode,
@@ -234,24 +233,24 @@ def _fitted(
     interpolation: str,
     keep_aspect_ratio: KeepAspectRatio,
 ) -> Image:
-    image = _deep(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
+    image = _in_16_bits(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
     if target_size is not None:
         image = _resized(image, target_size, interpolation, keep_aspect_ratio)
-    if color_mode == "grayscale16":  # some interpolations overshoot
+    if color_mode == "grayscale16":  # some interpolations give values outside the range
         image = imported_pillow("load_img").fromarray(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))
     return image
 
 
 def check_interpolation(interpolation: str) -> None:
-    """Raises ValueError for one that load_img does not have."""
+    """Raise ValueError if load_img does not have this interpolation."""
     if interpolation not in _INTERPOLATIONS:
         raise ValueError(
             f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_INTERPOLATIONS)}"
         )
 
 
-def is_of_the_file(error: Exception) -> bool:
-    """Whether load_img, called with arguments that are right, failed for what the file is."""
+def is_file_error(error: Exception) -> bool:
+    """Whether an error of load_img is caused by the file. The arguments must have been checked."""
     return isinstance(error, (OSError, ValueError, imported_pillow("load_img").DecompressionBombError))
 
 

@@ -1,4 +1,4 @@
-"""Normalization of images, and the statistics of the data that it needs."""
+"""Normalization of images, and the statistics of the data for it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lamella.preprocessing.image.transforms import RandomTransforms
 
 
 class Normalization(RandomTransforms):
-    """What ImageDataGenerator does to images after it has changed them; its constructor sets the attributes, see there.
+    """The normalization of ImageDataGenerator, after the random changes. Its constructor sets and describes other attributes.
 
     Attributes:
-        mean: Of the data, as `fit` finds it or as the user sets it; None: not known.
-        std: The standard deviation likewise.
-        principal_components: [H * W * C, H * W * C], of ZCA.
+        mean: The mean of the data, which `fit` or the user sets; None if unknown.
+        std: The standard deviation of the data, set in the same way.
+        principal_components: The matrix of ZCA, [H * W * C, H * W * C], set in the same way.
     """
 
     featurewise_center: bool
@@ -38,19 +38,19 @@ class Normalization(RandomTransforms):
     principal_components: Array | None = None
 
     def standardize(self, x: Array) -> Array:
-        """x normalized, in place if it is of a floating dtype and no function of the user's returns another array.
+        """x normalized, in place if its dtype is floating and preprocessing_function does not return another array.
 
         Args:
-            x: One image, rank 3. A batch counts as one large image in the samplewise statistics, as in Keras.
+            x: One image, rank 3. As in Keras, samplewise statistics of a batch are those of the whole batch.
 
-        Deviation:  Integers become floats; in Keras they raise an error.
+        Deviation: integers become floats; in Keras they raise an error.
         """
         if self.preprocessing_function is not None:
             x = np.asarray(self.preprocessing_function(x))
         return self.normalize(x)
 
     def normalize(self, x: Array) -> Array:
-        """What `standardize` does after the user's function."""
+        """The steps of `standardize` after preprocessing_function."""
         changes = (
             self.rescale or self.samplewise_center or self.samplewise_std_normalization or self.featurewise_center
             or self.featurewise_std_normalization or self.zca_whitening
@@ -74,7 +74,7 @@ class Normalization(RandomTransforms):
         return x
 
     def fitted(self, what: str, statistic: Array | None) -> Array | None:
-        """The statistic that an argument of the constructor asks for; None, with a warning, if it is not there yet."""
+        """A statistic if the constructor's argument `what` is set; None if not, and None with a warning if it is not known yet."""
         if not getattr(self, what):
             return None
         if statistic is None:
@@ -85,30 +85,29 @@ class Normalization(RandomTransforms):
         return statistic
 
     def of_channels(self, what: str, statistic: Array | None, shape: tuple[int, ...]) -> Array | None:
-        """A statistic of the data with channels last: one number for each channel, or for each number of an image."""
+        """A statistic as `fitted` returns it, with channels last: a number for each channel, or for each number of an image."""
         statistic = self.fitted(what, statistic)
         if statistic is None:
             return None
         axis = self.channel_axis - 1
-        if np.shape(statistic) == tuple(length if i == axis else 1 for i, length in enumerate(shape)):  # as `fit` makes it
+        if np.shape(statistic) == tuple(length if i == axis else 1 for i, length in enumerate(shape)):  # the shape from `fit`
             return statistic.reshape(-1)
         return np.moveaxis(np.broadcast_to(statistic, shape), axis, 2)
 
     def fit(self, x: ArrayLike, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Take the statistics of the data that featurewise normalization and ZCA whitening need: `mean`, `std` and
-        `principal_components`.
+        """Compute the statistics for featurewise normalization and ZCA whitening: `mean`, `std` and `principal_components`.
 
         Args:
-            x: [N, H, W, C], or [N, C, H, W] for channels_first; stays as it is.
-            augment: Whether to take them of images that are changed at random.
-            rounds: How many times each image is changed then.
-            seed: Of these changes.
+            x: [N, H, W, C], or [N, C, H, W] for channels_first. It is not changed.
+            augment: Whether to use images that are changed at random.
+            rounds: The number of random changes of each image.
+            seed: Seed of these changes.
 
         Raises:
-            ValueError: For another rank.
+            ValueError: x does not have rank 4.
 
-        Deviation:  `rescale` comes first, as keras-preprocessing has it from 1.1.1 on: else the statistics are of other values
-            than those that they are applied to. Sums are taken in float64. NumPy's global state stays as it is.
+        Deviation: `rescale` is applied first, as in keras-preprocessing 1.1.1 and later, because the statistics are applied to
+            rescaled values. Sums are computed in float64. NumPy's global state is not changed.
         """
         data = np.array(x, dtype=self.dtype)
         if data.ndim != 4:

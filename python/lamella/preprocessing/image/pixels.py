@@ -1,4 +1,4 @@
-"""Changes of single pixels: channel shift, brightness."""
+"""Changes of pixel values: channel shift, brightness."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ WHITE = 255.0  # the brightest value of an image file
 
 
 def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> NDArray[np.generic]:
-    """x + intensity, within the least and the greatest value of x.
+    """x + intensity, clipped to the smallest and the largest value of x.
 
     Args:
         x: One image, rank 3.
-        channel_axis: Not used: all channels move alike. As in Keras.
+        intensity: The number that is added.
+        channel_axis: Not used, because all channels get the same shift, as in Keras.
 
     Returns:
         A new array of x's shape.
@@ -29,19 +30,19 @@ def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> ND
 
 
 def apply_brightness_shift(x: Array, brightness: float, scale: bool = False) -> NDArray[np.generic]:
-    """x * brightness, at most 255; a value that is above 255 already does not grow.
+    """x * brightness, clipped at 255. A value of x that is above 255 is not increased.
 
     Args:
-        x: One image, rank 3, of values from 0 (black) to 255 (white).
-        brightness: 0 gives a black image, 1 leaves x as it is.
-        scale: True: what keras-preprocessing 1.1.0 does first, stretches x so that its least value is 0 or more and its
-            greatest is 255.
+        x: One image, rank 3, with values from 0 (black) to 255 (white).
+        brightness: 0 gives a black image, 1 does not change x.
+        scale: Whether first, as in keras-preprocessing 1.1.0, x is shifted so that its smallest value is 0 or more, and scaled so
+            that its largest value is 255.
 
     Returns:
-        A new array of x's shape, of its dtype if that is a floating one, else floatx().
+        A new array with the shape of x, and its dtype if that is floating, else floatx().
 
-    Deviation:  Keras always stretches the values to 0 to 255, so that even brightness 1 changes a dark image, and rounds to
-        whole numbers. The pixels of an image with values from 0 to 255 differ from Keras's by less than 1.
+    Deviation: Keras always scales the values, so that even brightness 1 changes a dark image, and rounds to integers. The pixels
+        of an image with values from 0 to 255 differ from Keras's by less than 1.
     """
     values = np.asarray(x)
     values = values if values.dtype.kind == "f" else values.astype(config.floatx())
@@ -53,7 +54,7 @@ def apply_brightness_shift(x: Array, brightness: float, scale: bool = False) -> 
 
 
 def stretched(values: Array) -> Array:
-    """Moved up so that nothing is negative, then scaled so that the greatest value is 255.
+    """The values, shifted so that none is negative, then scaled so that the largest value is 255.
 
     Source: keras-preprocessing 1.1.0.
     """

@@ -1,4 +1,4 @@
-"""Contact sheets: what an iterator makes, as one picture."""
+"""Contact sheets: the images of a batch in one picture."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ _GAP = 2  # pixels between images
 
 
 def write_sheet(path: str | os.PathLike[str], images: Array, data_format: str) -> None:
-    """Images side by side, in rows of equal length, as a PNG.
+    """Write images side by side, in rows of equal length, to a PNG file.
+
+    Values from 0 to 1 are multiplied by 255. Values from 0 to 255 are not changed. Other values are scaled so that the range of
+    all images together becomes 0 to 255.
 
     Args:
-        images: [N, H, W, C] or [N, C, H, W], N >= 1; of other numbers of channels than 1, 3 and 4 the first is shown. Values from 0
-            to 255 stay; those from 0 to 1 are scaled, and others stretched, all images by the same numbers.
+        path: Path of the file.
+        images: [N, H, W, C] or [N, C, H, W], N >= 1. If C is not 1, 3 or 4, only the first channel is shown.
+        data_format: "channels_last" or "channels_first".
     """
     if data_format == "channels_first":
         images = np.moveaxis(images, 1, 3)

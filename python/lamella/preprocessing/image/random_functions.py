@@ -1,9 +1,9 @@
 """Random changes of one image, each drawn from NumPy's global random state, as in keras-preprocessing 1.1.0.
 
-The functions take channels_first by default; `row_axis`, `col_axis` and `channel_axis` say otherwise.
+By default images are channels first; `row_axis`, `col_axis` and `channel_axis` choose another order.
 
-Deviation:  in keras-preprocessing 1.1.0 `row_axis` and `col_axis` do not reach the transform, so that an image of
-channels_first turns around a wrong centre.
+Deviation: keras-preprocessing 1.1.0 does not pass `row_axis` and `col_axis` on, so it rotates an image with channels first
+around a wrong centre.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def random_rotation(
 
     Args:
         x: One image, rank 3, any real dtype.
-        rg: Degrees.
-        row_axis: Of x.
-        col_axis: Of x.
-        channel_axis: Of x.
-        fill_mode: What stands outside of the image: "nearest", "constant" (cval), "reflect" or "wrap", see
+        rg: The largest angle, in degrees.
+        row_axis: The axis of x for rows.
+        col_axis: The axis of x for columns.
+        channel_axis: The axis of x for channels.
+        fill_mode: The pixels outside of the image: "nearest", "constant" (cval), "reflect" or "wrap", see
             apply_affine_transform.
-        cval: For "constant".
-        interpolation_order: 0 the nearest pixel, 1 linear, 3 the cubic spline.
+        cval: The value for "constant".
+        interpolation_order: 0 for the nearest pixel, 1 for linear, 3 for the cubic spline.
 
     Returns:
-        A new array of x's shape and dtype; x itself if nothing moves.
+        A new array with the shape and dtype of x; x itself if nothing moves.
 
     Raises:
-        ValueError: x is not of rank 3, or the order or the fill mode is none of these.
+        ValueError: x does not have rank 3, or the order or the fill mode is none of these.
     """
     theta = np.random.uniform(-rg, rg)
     return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, theta=theta)
@@ -64,9 +64,12 @@ def random_shift(
 ) -> NDArray[np.generic]:
     """Shift x along its columns by -wrg to wrg and along its rows by -hrg to hrg.
 
+    Results, errors and the arguments that are not listed are those of random_rotation.
+
     Args:
-        wrg: A share of the width.
-        hrg: A share of the height. The rest as for random_rotation, which says what is returned and raised, too.
+        x: One image.
+        wrg: A fraction of the width.
+        hrg: A fraction of the height.
     """
     tx = np.random.uniform(-hrg, hrg) * x.shape[row_axis]
     ty = np.random.uniform(-wrg, wrg) * x.shape[col_axis]
@@ -85,8 +88,11 @@ def random_shear(
 ) -> NDArray[np.generic]:
     """Shear x by an angle from -intensity to intensity.
 
+    Results, errors and the arguments that are not listed are those of random_rotation.
+
     Args:
-        intensity: Degrees. The rest as for random_rotation, which says what is returned and raised, too.
+        x: One image.
+        intensity: The largest angle, in degrees.
     """
     shear = np.random.uniform(-intensity, intensity)
     return _moved(x, (row_axis, col_axis, channel_axis), fill_mode, cval, interpolation_order, shear=shear)
@@ -102,16 +108,16 @@ def random_zoom(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> NDArray[np.generic]:
-    """Zoom x, rows and columns each by a factor of their own.
+    """Zoom x, rows and columns each by its own factor.
+
+    Results, errors and the arguments that are not listed are those of random_rotation.
 
     Args:
-        zoom_range: (least, greatest) factor; below 1 zooms in. The rest as for random_rotation.
-
-    Returns:
-        As for random_rotation.
+        x: One image.
+        zoom_range: (smallest, largest) factor. A factor below 1 zooms in.
 
     Raises:
-        ValueError: As for random_rotation, and if zoom_range is not two numbers.
+        ValueError: zoom_range is not two numbers; see also random_rotation.
     """
     if len(zoom_range) != 2:
         raise ValueError(f"`zoom_range` should be a tuple or list of two floats. Received: {zoom_range}")
@@ -122,15 +128,16 @@ def random_zoom(
 
 
 def random_channel_shift(x: Array, intensity_range: float, channel_axis: int = 0) -> NDArray[np.generic]:
-    """apply_channel_shift by an intensity from -intensity_range to intensity_range."""
+    """apply_channel_shift with an intensity from -intensity_range to intensity_range."""
     return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range), channel_axis=channel_axis)
 
 
 def random_brightness(x: Array, brightness_range: Sequence[float]) -> NDArray[np.generic]:
-    """apply_brightness_shift by a factor within brightness_range.
+    """apply_brightness_shift with a factor within brightness_range.
 
     Args:
-        brightness_range: (least, greatest) factor.
+        x: One image.
+        brightness_range: (smallest, largest) factor.
 
     Raises:
         ValueError: brightness_range is not two numbers.

@@ -1,4 +1,4 @@
-"""Reader: image files to pixels of one size, from a cache where there is one."""
+"""Reader: reads image files as pixels of one size, with a cache in memory if the user wants one."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
 
 
 class FileOptions(TypedDict, total=False):
-    """What lamella's iterators of files take beyond Keras's arguments, by keyword.
+    """Keyword arguments of lamella's iterators of files that Keras does not have.
 
     Attributes:
-        on_error: "raise", the default: a file that cannot be read ends the training, with its path. "skip": its sample is left
-            out of the batch and counted as `skipped` in the epoch's logs.
-        keep_aspect_ratio, exif_orientation, draft: As for load_img; False by default.
-        decoder: Of files that are JPEGs by name and content: "pillow", the default, or "simplejpeg", which must be installed. Its
-            pixels differ from Pillow's by at most 2 of 255, and where grey is made of colors.
-        cache_bytes: Pixels of files, at the size of batches, stay in memory up to so many bytes; 0 by default. Worker processes
-            have a cache each.
+        on_error: "raise", the default: a file that cannot be read ends the training with an error that names its path. "skip":
+            its sample is omitted from the batch and counted as `skipped` in the epoch's logs.
+        keep_aspect_ratio: See load_img; False by default.
+        exif_orientation: See load_img; False by default.
+        draft: See load_img; False by default.
+        decoder: The decoder of files that are JPEGs by name and content: "pillow", the default, or "simplejpeg", which must be
+            installed. Its pixels differ from Pillow's by at most 2 of 255, and also where colours are converted to grey.
+        cache_bytes: The limit, in bytes, of the resized pixels that stay in memory; 0 by default. Each worker process has its own
+            cache.
     """
 
     on_error: Literal["raise", "skip"]
@@ -45,7 +47,7 @@ class FileOptions(TypedDict, total=False):
 
 
 def check_options(who: str, options: Mapping[str, Any]) -> None:
-    """Raises TypeError or ValueError unless they are FileOptions."""
+    """Raise TypeError or ValueError unless the options are FileOptions."""
     unknown = set(options) - set(FileOptions.__annotations__)
     if unknown:
         raise TypeError(f"{who} got an unexpected keyword argument {min(unknown)!r}")
@@ -59,16 +61,20 @@ def check_options(who: str, options: Mapping[str, Any]) -> None:
 
 
 class Reader:
-    """Calls give the pixels of a file: uint8 (uint16 for "grayscale16") [H, W, C], or [C, H, W] for channels_first. They may be
-    shared: nobody writes to them.
+    """A function from the path of a file to its pixels: uint8 (uint16 for "grayscale16") [H, W, C], or [C, H, W].
+
+    The pixels may be shared with the cache, so they must not be written.
 
     Args:
+        color_mode: See load_img.
         target_size: (height, width).
+        interpolation: See load_img.
+        data_format: "channels_last" or "channels_first".
         options: FileOptions.
 
     Raises:
-        ImportError: Without simplejpeg, where it is the decoder.
-        ValueError: For an interpolation that load_img does not have.
+        ImportError: The decoder is simplejpeg, which is not installed.
+        ValueError: load_img does not have the interpolation.
     """
 
     def __init__(
@@ -90,33 +96,34 @@ class Reader:
         self.decoder = options.get("decoder", "pillow")
         self.cache_bytes = options.get("cache_bytes", 0)
         if self.decoder == "simplejpeg":
-            import simplejpeg  # noqa: F401 - to fail now, and not within the training
-        self._make_unpickled()
+            import simplejpeg  # noqa: F401 - to fail here, and not during training
+        self._set_unpickled()
 
-    def _make_unpickled(self) -> None:
+    def _set_unpickled(self) -> None:
+        """Set the attributes that a pickle does not have."""
         self._lock = threading.Lock()
         self._cache: dict[str, Array] = {}
-        self._room = self.cache_bytes
+        self._free_bytes = self.cache_bytes
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._make_unpickled()
+        self._set_unpickled()
 
     def __call__(self, path: str) -> Array:
-        """Raises what load_img raises."""
+        """The pixels of a file. The errors are those of load_img."""
         cached = self._cache.get(path)
         if cached is not None:
             return cached
         stored = np.asarray(self._image(path))
         pixels = img_to_array(stored, self.data_format, stored.dtype)
-        if pixels.nbytes <= self._room:
+        if pixels.nbytes <= self._free_bytes:
             with self._lock:
-                if pixels.nbytes <= self._room and path not in self._cache:
+                if pixels.nbytes <= self._free_bytes and path not in self._cache:
                     self._cache[path] = pixels
-                    self._room -= pixels.nbytes
+                    self._free_bytes -= pixels.nbytes
         return pixels
 
     def _image(self, path: str) -> Image | Array:
@@ -135,7 +142,7 @@ class Reader:
         )
 
     def _by_simplejpeg(self, path: str) -> Image | Array | None:
-        """None for what simplejpeg does not decode as Pillow does: other files than JPEGs, and CMYK."""
+        """None for files that simplejpeg does not decode as Pillow does: CMYK, and files that are not JPEGs."""
         import simplejpeg
 
         with open(path, "rb") as file:
@@ -152,7 +159,7 @@ class Reader:
                 "GRAY" if color == "Gray" else "RGB",
                 min_height=self.target_size[0] if self.draft else 0,
                 min_width=self.target_size[1] if self.draft else 0,
-                # As Pillow, which keeps what the file says exactly.
+                # The exact methods, which Pillow uses.
                 fastdct=False,
                 fastupsample=False,
             )

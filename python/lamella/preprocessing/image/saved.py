@@ -1,4 +1,4 @@
-"""Batches written to files, for inspection."""
+"""Writes the images of batches to files, for inspection."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from lamella.core.types import Array
 from lamella.preprocessing.image.files import save_img
 
 
-class _Saves(Protocol):
+class _SavingIterator(Protocol):
     save_to_dir: str | None
     save_prefix: str
     save_format: str
     data_format: str
 
 
-def save_batch(batch: Array, samples: Array, iterator: _Saves) -> None:
-    """Each image as prefix_index_hash.format, stretched to 0 to 255; the hash keeps names apart."""
+def save_batch(batch: Array, samples: Array, iterator: _SavingIterator) -> None:
+    """Write each image, scaled to 0 to 255, to prefix_index_random.format. The random digits make the name unique."""
     for image, sample in zip(batch, samples):
         name = f"{iterator.save_prefix}_{sample}_{secrets.token_hex(4)}.{iterator.save_format}"
         path = os.path.join(str(iterator.save_to_dir), name)

@@ -1,4 +1,4 @@
-"""Random changes of images: drawn as keras-preprocessing draws them, applied to one image."""
+"""Random changes of one image, drawn as keras-preprocessing draws them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from lamella.core.types import Array
 from lamella.preprocessing.image.affine import apply_affine_transform
 from lamella.preprocessing.image.pixels import apply_brightness_shift, apply_channel_shift
 
-# A range of shifts: a share of the image's side if below 1, else pixels; a list of pixels to choose from.
+# A range of shifts: a number below 1 is a fraction of the image's side, other numbers are pixels; or a list of pixels to choose
+# from.
 ShiftRange: TypeAlias = float | Sequence[float] | Array
 
 
 class Draws(Protocol):
-    """What NumPy's module `random`, a RandomState and a Generator have in common."""
+    """The methods that NumPy's module `random`, a RandomState and a Generator have in common."""
 
     def random(self) -> float: ...
     def choice(self, a: Any) -> Any: ...
 
 
 class RandomTransforms:
-    """What ImageDataGenerator changes at random; its constructor sets the ranges, see there."""
+    """The random changes of ImageDataGenerator, whose constructor sets and describes the ranges."""
 
     rotation_range: float
     width_shift_range: ShiftRange
@@ -42,17 +43,17 @@ class RandomTransforms:
     col_axis: int
 
     def get_random_transform(self, img_shape: Sequence[int], seed: int | None = None) -> dict[str, Any]:
-        """What `apply_transform` takes, drawn at random.
+        """Random parameters for `apply_transform`.
 
         Args:
-            img_shape: Of one image.
-            seed: Draws as keras-preprocessing does after np.random.seed(seed), and leaves NumPy's global state as it is. None:
-                from that state.
+            img_shape: Shape of one image.
+            seed: Draws the numbers that keras-preprocessing draws after np.random.seed(seed), but does not change NumPy's global
+                state. None draws from that state.
         """
         return self.draw_transform(img_shape, np.random if seed is None else np.random.RandomState(seed))
 
     def draw_transform(self, img_shape: Sequence[int], draws: Draws) -> dict[str, Any]:
-        """The same with numbers from `draws`, a RandomState or Generator, say, in the order of keras-preprocessing."""
+        """The same, with numbers from `draws`, for example a RandomState, in the order of keras-preprocessing."""
         rows, columns = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
         theta = _uniform(draws, -self.rotation_range, self.rotation_range) if self.rotation_range else 0
         tx = _shift(draws, self.height_shift_range, rows)
@@ -61,7 +62,7 @@ class RandomTransforms:
         zx = zy = 1.0
         if not self.zoom_range[0] == self.zoom_range[1] == 1:
             zx, zy = _uniform(draws, *self.zoom_range), _uniform(draws, *self.zoom_range)
-        # Both draws are made, whatever they are for: images and masks stay in step.
+        # Both numbers are always drawn, so that generators of images and of masks draw the same numbers afterwards.
         horizontal, vertical = draws.random() < 0.5, draws.random() < 0.5
         channels = self.channel_shift_range
         return {
@@ -78,12 +79,12 @@ class RandomTransforms:
         }
 
     def apply_transform(self, x: Array, transform_parameters: Mapping[str, Any]) -> Array:
-        """One image, changed as get_random_transform's result says.
+        """One image, changed by the parameters that get_random_transform returns.
 
         Args:
-            x: Rank 3.
+            x: One image, rank 3.
             transform_parameters: "theta", "tx" (rows), "ty" (columns), "shear", "zx" (rows), "zy", "flip_horizontal",
-                "flip_vertical", "channel_shift_intensity", "brightness"; what is missing changes nothing.
+                "flip_vertical", "channel_shift_intensity", "brightness". A missing parameter changes nothing.
 
         Returns:
             x itself if nothing changes.
@@ -120,7 +121,7 @@ class RandomTransforms:
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def keeps_pixels(self) -> bool:
-        """Whether no transform changes anything, so that none need be drawn."""
+        """Whether no transform can change an image, so that none must be drawn."""
         ranges = (self.rotation_range, self.shear_range, self.channel_shift_range, self.horizontal_flip, self.vertical_flip)
         return not (
             any(ranges)
@@ -132,7 +133,7 @@ class RandomTransforms:
 
 
 def _uniform(draws: Draws, low: float, high: float) -> float:
-    # What `uniform(low, high)` of NumPy's RandomState computes, bit for bit, at a fifth of its time.
+    # The same bits as `uniform(low, high)` of NumPy's RandomState, in a fifth of its time.
     return low + (high - low) * draws.random()
 
 
@@ -143,6 +144,6 @@ def _shift(draws: Draws, shift_range: ShiftRange, side: int) -> Any:
         return _uniform(draws, -shift_range, shift_range) * share if shift_range else 0
     if np.ndim(shift_range) == 0 and not shift_range:
         return 0
-    # An integer n: of 0 to n - 1.
+    # For an integer n, choice draws from 0 to n - 1.
     pixels = draws.choice(shift_range) * draws.choice([-1, 1])
     return pixels * side if np.max(shift_range) < 1 else pixels
