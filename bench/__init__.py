@@ -1,1 +1,1 @@
-"""Benchmarks: what share of the machine's limit each kernel reaches, beside the peers. See README.md."""
+"""Benchmarks: the share of the machine's limit that each kernel reaches, compared with peers. See bench/README.md."""

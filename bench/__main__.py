@@ -1,4 +1,4 @@
-"""python -m bench SUITE: every suite and target in a fresh process, tables to the terminal, JSON to a file."""
+"""python -m bench SUITE: runs each suite and target in a new process; prints tables, and writes JSON to a file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.record import Json
 from bench.run import SUITES
 from lamella import _kernels
 
-# These are held against the peak of one core, or do too little for two.
+# These are compared with the peak of one core, or have too little work for two.
 ONE_THREAD = ("gemm", "conv", "depthwise", "local_conv", "steps")
-# These can be counted in CPU time, on one thread.
+# These can be measured in CPU time, on one thread.
 CPU_TIMED = (*ONE_THREAD, "recurrent", "embedding", "augmentation", "folder", "blocks")
-# For all sides of `recurrent`: malloc keeps freed memory, as lamella's pool does, so that the next call has no page faults.
+# For all contenders of `recurrent`: malloc keeps freed memory, as lamella's pool does, so that the next call has no page faults.
 KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 ROUNDS, SLICE = 9, 0.1
 QUICK_ROUNDS, QUICK_SLICE = 3, 0.01
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         for suite in suites:
-            # The machine's suite goes through the targets by itself.
+            # The suite `machine` measures all targets itself.
             for target in targets[:1] if suite == "machine" else targets:
                 print(flush=True)
                 path = Path(folder) / f"{suite}.{target}.json"
@@ -67,14 +67,14 @@ def start(suite: str, target: str, options: argparse.Namespace, path: Path) -> i
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Benchmarks of lamella beside the machine's own limits and, where it is installed, torch. Each row "
-        "gives the median over the rounds and the spread (the distance between the quartiles over the median); ratios "
-        "are taken within a round, and above 1 lamella is the faster one. python -m bench.compare compares two files.",
+        description="Compares lamella with the machine's limits and, if it is installed, with torch. Each row "
+        "gives the median over the rounds and the spread (the distance between the quartiles divided by the median). Ratios "
+        "are computed within a round; above 1 lamella is faster. python -m bench.compare compares two files.",
     )
     parser.add_argument("suite", choices=[*SUITES, "all"])
-    parser.add_argument("--quick", action="store_true", help="a few small cases and rounds: shows that all runs")
-    parser.add_argument("--rounds", type=positive, help=f"default {ROUNDS}; at least 5 for figures to quote")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings and the machine's description")
+    parser.add_argument("--quick", action="store_true", help="a few small cases and rounds: a check that everything runs")
+    parser.add_argument("--rounds", type=positive, help=f"default {ROUNDS}; use at least 5 for figures to quote")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings and a description of the machine")
     parser.add_argument(
         "--threads",
         type=positive,
@@ -84,20 +84,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--targets",
         type=target_list,
         metavar="LIST",
-        help=f"'all', or some of {','.join(_kernels.targets())}; default: the one that lamella picks",
+        help=f"'all', or some of {','.join(_kernels.targets())}; default: the one that lamella selects",
     )
     parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name contains TEXT")
     parser.add_argument(
         "--cpu-time",
         action="store_true",
-        help=f"{', '.join(CPU_TIMED)} on one thread: count CPU time, which a busy machine disturbs less than the wall clock",
+        help=f"{', '.join(CPU_TIMED)} on one thread: measure CPU time, which other programs disturb less than wall time",
     )
     parser.add_argument(
         "--peer",
         action="append",
         default=[],
         metavar="PYTHON",
-        help="recurrent: an interpreter whose environment has JAX, or TensorFlow and Keras 3; may be given several times",
+        help="recurrent: a Python interpreter whose environment has JAX, or TensorFlow and Keras 3; may be repeated",
     )
     parser.add_argument(
         "--images",
@@ -105,7 +105,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder: a folder with a folder of images for each class, read at 32x32 pixels",
     )
-    parser.add_argument("--without-torch", action="store_true", help="leave torch out even where it is installed")
+    parser.add_argument("--without-torch", action="store_true", help="leave torch out even if it is installed")
     options = parser.parse_args(arguments)
     if options.cpu_time and (options.suite not in CPU_TIMED or options.threads not in (None, 1)):
         parser.error(f"--cpu-time is for {', '.join(CPU_TIMED)} on one thread")

@@ -1,4 +1,4 @@
-"""Augmentation: images turned, shifted, zoomed and flipped into a batch of float32, beside keras-preprocessing over SciPy."""
+"""Augmentation: images rotated, shifted, zoomed and flipped into a batch of float32, beside keras-preprocessing over SciPy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamella.preprocessing.image.affine import affine_matrix
 from lamella.preprocessing.image.batch import augment_batch
 
 BATCH = 16
-# Photographs, as ImageNet's networks take them, and CIFAR's.
+# The sizes of ImageNet's networks, CIFAR and MNIST.
 SIZES = ((224, 224, 3), (32, 32, 3), (28, 28, 1))
 ORDERS = {0: "nearest pixel", 1: "linear", 3: "cubic"}
 Move = dict[str, Any]
@@ -57,7 +57,7 @@ def difference(run: Callable[[], object], out: Array, wanted: Array) -> float:
 
 
 def draw(rng: np.random.Generator, size: tuple[int, int, int]) -> Move:
-    """As ImageDataGenerator(rotation_range=15, width and height shift 0.1, zoom_range=0.1, horizontal_flip=True) draws it."""
+    """A move like those of ImageDataGenerator(rotation_range=15, shift ranges 0.1, zoom_range=0.1, horizontal_flip=True)."""
     tx, ty = rng.uniform(-0.1, 0.1, 2) * size[:2]
     zx, zy = rng.uniform(0.9, 1.1, 2)
     return {"theta": rng.uniform(-15, 15), "tx": tx, "ty": ty, "zx": zx, "zy": zy, "flip_horizontal": rng.random() < 0.5}

@@ -1,4 +1,4 @@
-"""Training steps of blocks of layers beside torch eager, all in this process, so that CPU time can be counted."""
+"""Training steps of blocks of layers beside torch eager, all in this process, so that CPU time can be measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m bench.compare BEFORE AFTER: two JSON files of `python -m bench`, case by case."""
+"""python -m bench.compare BEFORE AFTER: compares two JSON files of `python -m bench` case by case."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Key = tuple[str, str, int, str]
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.compare",
-        description="`speed-up` is the rate after over the rate before (±: both spreads added; * where it stands out "
-        "of them). `beside the reference` is the same with each rate taken relative to the machine's limit, or to the "
-        "best peer, of its own run: there the drift of the machine cancels.",
+        description="`speed-up` is the rate after divided by the rate before (±: the sum of both spreads; *: the change is "
+        "larger than this sum). `beside the reference` is the same for rates divided by the rate of the machine's limit, or "
+        "of the best peer, in the same run: this cancels changes of the machine's speed.",
     )
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(f"{name}: expected schema {SCHEMA}, got {document.get('schema')!r}")
     if before["machine"]["cpu"] != after["machine"]["cpu"]:
         machines = " and ".join(document["machine"]["cpu"] for document in (before, after))
-        print(f"Two machines: {machines}. Only the last column means much.")
+        print(f"The machines differ: {machines}. Only the last column can be compared.")
     print(compare(before, after))
     return 0
 
@@ -68,7 +68,7 @@ def compare(before: Json, after: Json) -> str:
                 ]
             )
     missing = len(old.keys() ^ new.keys())
-    return align(lines) + (f"\n{missing} cases are in one file only." if missing else "")
+    return align(lines) + (f"\n{missing} cases are in only one file." if missing else "")
 
 
 def speedup(before: Spread, after: Spread) -> Spread:

@@ -1,4 +1,4 @@
-"""Peers in the environments of other interpreters: frameworks that need not be installed beside lamella."""
+"""Peers in the environments of other Python interpreters: frameworks that need not be installed beside lamella."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECURRENT = Path(__file__).parent / "peers" / "recurrent_elsewhere.py"
 
 
 def frameworks(python: str) -> list[str]:
-    """Those of FRAMEWORKS that are installed for an interpreter."""
+    """The members of FRAMEWORKS that are installed for an interpreter."""
     return subprocess.run([python, "-c", FIND], capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -44,18 +44,18 @@ class Elsewhere:
     def contender(
         self, kind: str, direction: str, arrays: Sequence[Array], dy: Array, wanted: Reference, amount: float
     ) -> Contender:
-        """Make the work that the process does from then on.
+        """A contender that runs this work in the process. It replaces the work of earlier calls.
 
         Args:
             kind: "LSTM" or "GRU".
             direction: "forward", or "both" for all gradients.
             arrays: x [N, T, F], the layer's kernel, recurrent kernel and bias.
-            dy: [N, T, U], the gradient to the outputs.
-            wanted: The outputs, or the gradient to the kernel.
+            dy: [N, T, U], the gradient of the outputs.
+            wanted: The expected outputs, or the expected gradient of the kernel.
             amount: See Contender.
 
         Raises:
-            EOFError: The process has ended; it has written why to stderr.
+            EOFError: The process has ended; it has written the reason to stderr.
         """
         self._ask((kind, direction, list(arrays), dy))
 
@@ -77,7 +77,7 @@ class Elsewhere:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU time of all threads of a process, by Linux's clock for it: clock_getcpuclockid(3)."""
+    """The CPU time of all threads of a process, from Linux's clock of the process: clock_getcpuclockid(3)."""
     return time.clock_gettime(~pid << 3 | 2)
 
 

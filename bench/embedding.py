@@ -1,4 +1,4 @@
-"""A training step of a large Embedding and little else: its gradient, and the optimizer on the table's rows."""
+"""A training step of a model with a large Embedding: mostly its gradient, and the optimizer on the table's rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bench.harness import Case, Contender, Plan, Role
 from lamella import layers, models, optimizers
 from lamella.core.types import Array
 
-# The rows of the table are those of imdb_lstm: 20,000 words of 128 numbers, 80 words in each of 32 samples. Ten times
-# as many show what costs by the table and what by the rows that a batch takes.
+# The sizes of imdb_lstm: 20,000 words of 128 numbers, 80 words in each of 32 samples. With ten times as many rows one sees
+# which costs depend on the table, and which on the rows that a batch reads.
 ROWS, COLUMNS, BATCH, WORDS = 20_000, 128, 32, 80
 RULES: dict[str, Callable[[], optimizers.Optimizer]] = {
     "SGD": lambda: optimizers.SGD(0.01),
@@ -51,7 +51,7 @@ def step(optimizer: optimizers.Optimizer, x: Array, y: Array, weights: list[Arra
 
 
 def data(rows: int) -> tuple[Array, Array, list[Array]]:
-    """Words, what to predict, and weights: the table, and what predicts from the mean of its rows."""
+    """Words, values to predict, and weights: the table, and a dense layer that predicts from the mean of the rows."""
     rng = np.random.default_rng(0)
     weights = [rng.normal(size=shape).astype("float32") for shape in ((rows, COLUMNS), (COLUMNS, 1), (1,))]
     return rng.integers(0, rows, (BATCH, WORDS)), rng.normal(size=(BATCH, 1)).astype("float32"), weights

@@ -1,4 +1,4 @@
-"""JPEGs of a folder decoded, and augmented, into batches of float32: one pass, beside the loaders of three other libraries."""
+"""One pass over a folder of JPEGs, decoded and augmented into batches of float32, beside the loaders of three other libraries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lamella.preprocessing.image import ImageDataGenerator
 from lamella.utils import OrderedEnqueuer
 
 BATCH = 32
-# Batches of one timed pass, and how many of them are written where no folder is given.
+# Batches in a timed pass at most, and in the folder that is written if none is given.
 MOST, WRITTEN = 64, 4
 SIZES = (32, 224)
 AUGMENTS: dict[str, dict[str, Any]] = {
@@ -46,7 +46,7 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 
 def write_images(folder: Path, size: int) -> None:
-    """A few batches in two classes: smooth colors with some noise, as photographs have them."""
+    """Write a few batches in two classes: smooth colors with some noise, similar to photographs."""
     rng = np.random.default_rng(0)
     for number in range(WRITTEN * BATCH):
         small = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
@@ -57,7 +57,7 @@ def write_images(folder: Path, size: int) -> None:
 
 
 def contenders(folder: str, size: int, arguments: dict[str, Any], plan: Plan) -> list[Contender]:
-    """All read the same files in the same order. Random changes differ, so that only plain images are compared by value."""
+    """All read the same files in the same order. Random changes differ, so only the values of plain images are compared."""
     threads = plan.threads
     passes: list[tuple[str, Role, Pass]] = [("lamella, Pillow", "ours", lamella(folder, size, arguments, threads))]
     if _installed("simplejpeg"):
@@ -75,7 +75,7 @@ def contenders(folder: str, size: int, arguments: dict[str, Any], plan: Plan) ->
     first = next(iter(passes[0][2]())).astype(np.float64)
     count = sum(len(x) for x in itertools.islice(passes[0][2](), MOST))
     return [
-        Contender(name, role, partial(drained, begin), count, None if arguments else partial(off, begin, first))
+        Contender(name, role, partial(run, begin), count, None if arguments else partial(error, begin, first))
         for name, role, begin in passes
     ]
 
@@ -84,19 +84,19 @@ def _installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def drained(begin: Pass) -> None:
+def run(begin: Pass) -> None:
     for _ in itertools.islice(begin(), MOST):
         pass
 
 
-def off(begin: Pass, wanted: Array) -> float:
-    """How far pixels of the first batch are from `wanted`, as a share of 255. Two JPEG decoders may differ by 8."""
+def error(begin: Pass, wanted: Array) -> float:
+    """The largest difference of the first batch from `wanted` beyond 8, divided by 255. Two JPEG decoders may differ by 8."""
     return float(np.maximum(np.abs(next(iter(begin())) - wanted) - 8, 0).max() / 255)
 
 
 def lamella(folder: str, size: int, arguments: dict[str, Any], threads: int, **options: Any) -> Pass:
-    """On several threads as fit(workers=threads) does it."""
-    flow = silently(ImageDataGenerator(**arguments).flow_from_directory, folder, size, **options)
+    """A pass; on several threads by the same means as fit(workers=threads)."""
+    flow = without_output(ImageDataGenerator(**arguments).flow_from_directory, folder, size, **options)
 
     def begin() -> Iterator[Array]:
         if threads == 1:
@@ -115,11 +115,11 @@ def lamella(folder: str, size: int, arguments: dict[str, Any], threads: int, **o
 def keras_preprocessing(folder: str, size: int, arguments: dict[str, Any]) -> Pass:
     from keras_preprocessing.image import ImageDataGenerator as Peer
 
-    flow = silently(Peer(**arguments).flow_from_directory, folder, size)
+    flow = without_output(Peer(**arguments).flow_from_directory, folder, size)
     return lambda: (flow[i][0] for i in range(len(flow)))
 
 
-def silently(flow_from_directory: Callable[..., Any], folder: str, size: int, **options: Any) -> Any:
-    """The iterator, without "Found 32 images"."""
+def without_output(flow_from_directory: Callable[..., Any], folder: str, size: int, **options: Any) -> Any:
+    """The iterator; the message "Found 32 images" is not printed."""
     with contextlib.redirect_stdout(io.StringIO()):
         return flow_from_directory(folder, target_size=(size, size), batch_size=BATCH, seed=1, shuffle=False, **options)

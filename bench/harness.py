@@ -1,4 +1,4 @@
-"""Interleaved timing: every round runs every contender once, so that drift of the machine meets all alike."""
+"""Interleaved timing: every round runs every contender once, so that changes of the machine's speed affect all equally."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 Role = Literal["ours", "peer", "limit"]
 Clock = Callable[[], float]
 
-# A contender that is further from float64 than this computes something else; it is not timed.
+# A contender whose relative error against float64 is larger is wrong; it is not timed.
 WRONG = 1e-3
 MOST_PARTS = 5
 
@@ -23,12 +23,17 @@ class WrongResult(Exception):
 
 @dataclass(frozen=True)
 class Contender:
-    """One thing to time.
+    """A function to time.
 
-    Args:  amount: work of one call (flops, bytes, samples), so that rates of unequal calls compare.
-        error: the largest difference from a float64 reference over its largest element; called once, before timing.
-        settle: seconds to sleep before its turn, where another contender's idle threads spin for so long.
-        cpu_clock: where another process works for it, the clock of the CPU time of that one.
+    Attributes:
+        name: Its name in tables.
+        role: "ours", "peer" or "limit".
+        run: The function.
+        amount: Work of one call (flops, bytes, samples), so that rates of different calls can be compared.
+        error: Returns the largest difference from a float64 reference, divided by the reference's largest element. It is
+            called once, before timing.
+        settle: Seconds to sleep before its turn, if idle threads of another contender spin for so long.
+        cpu_clock: If another process does the work, the clock of its CPU time.
     """
 
     name: str
@@ -42,7 +47,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Case:
-    """What the contenders do alike. unit says how a table prints a time: see tables.UNITS."""
+    """Contenders that do the same work. `unit` says how a table prints a time: see tables.UNITS."""
 
     name: str
     unit: str
@@ -51,11 +56,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Plan:
-    """rounds: at least 5 for figures to quote.  slice: seconds that a contender runs for in each round.
+    """What to run.
 
-    torch: whether it is a peer.  quick: a few small cases, to see that everything runs.  only: part of the wanted
-    cases' names.  others: interpreters of environments that have other peers, see elsewhere.py.
-    images: a folder of class folders with images, in place of those that `folder` writes.
+    Attributes:
+        rounds: Number of rounds; at least 5 for figures to quote.
+        slice: Seconds of a contender's turn in each round.
+        quick: Only a few small cases, to check that everything runs.
+        threads: Threads of each contender.
+        torch: Whether torch is a peer.
+        only: Run only cases whose names contain this text.
+        others: Interpreters of environments with other peers, see bench/elsewhere.py.
+        images: A folder of class folders with images, instead of those that `folder` writes.
     """
 
     rounds: int = 9
@@ -73,7 +84,7 @@ class Plan:
 
 @dataclass
 class Timing:
-    """One contender's result: seconds per call, one figure a round."""
+    """One contender's result: seconds per call, one figure for each round."""
 
     role: Role
     amount: float
@@ -94,7 +105,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Spread:
-    """Median, and the distance between the quartiles as a share of it."""
+    """The median, and the distance between the quartiles divided by the median."""
 
     median: float
     spread: float
@@ -112,37 +123,37 @@ def spread_of(values: Sequence[float]) -> Spread:
 
 
 def ratio(ours: Timing, other: Timing) -> Spread:
-    """How many times the other's rate ours is; the rates of one round are divided, then the median is taken."""
+    """Our rate divided by the other's rate in each round; the median over the rounds."""
     return spread_of([a / b for a, b in zip(ours.rates, other.rates, strict=True)])
 
 
 def beyond(ours: Timing, limit: Timing) -> Spread:
-    """Seconds for each piece of work that the limit does not need; the median over the rounds' differences."""
+    """Seconds for one unit of work beyond those of the limit; the median over the rounds' differences."""
     return spread_of([1 / a - 1 / b for a, b in zip(ours.rates, limit.rates, strict=True)])
 
 
 def best_peer(result: Result) -> str | None:
-    """The peer of the highest median rate."""
+    """The peer with the highest median rate."""
     peers = [name for name, timing in result.timings.items() if timing.role == "peer"]
     return max(peers, key=lambda name: statistics.median(result.timings[name].rates), default=None)
 
 
 def binding_limit(result: Result) -> Timing | None:
-    """The limit of the lowest median rate."""
+    """The limit with the lowest median rate."""
     limits = [timing for timing in result.timings.values() if timing.role == "limit"]
     return min(limits, key=lambda timing: statistics.median(timing.rates), default=None)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """parts, of so many calls each. The fastest part counts: other programs only ever add time."""
+    """A number of parts with a number of calls each. The fastest part counts, because other programs can only add time."""
 
     parts: int
     calls: int
 
 
 def plan_turn(run: Callable[[], object], seconds: float, clock: Clock) -> Turn:
-    """A turn of about `seconds`. Calls are doubled until they take a tenth of it, then scaled; at least one call."""
+    """A turn of about `seconds`. Calls are doubled until they take a tenth of that, then scaled; at least one call."""
     calls = 1
     while True:
         start = clock()
@@ -158,7 +169,7 @@ def plan_turn(run: Callable[[], object], seconds: float, clock: Clock) -> Turn:
 
 
 def take_turn(run: Callable[[], object], turn: Turn, clock: Clock) -> float:
-    """Seconds per call, after a first call that is not timed: it refills caches and wakes the contender's threads."""
+    """Seconds per call, after a first call that is not timed: it fills caches and wakes the contender's threads."""
     run()
     best = math.inf
     for _ in range(turn.parts):
@@ -170,16 +181,19 @@ def take_turn(run: Callable[[], object], turn: Turn, clock: Clock) -> float:
 
 
 def measure(case: Case, plan: Plan, clock: Clock = time.perf_counter) -> Result:
-    """Validate, then time. The order is fixed and starts one contender later in every round.
+    """Check the results, then time. The order is fixed and starts one contender later in every round.
 
-    Raises:  WrongResult for a contender that is off.
+    Raises:
+        WrongResult: The result of a contender is wrong.
     """
     timings = {c.name: Timing(c.role, c.amount) for c in case.contenders}
     for contender in case.contenders:
         if contender.error is not None:
             error = contender.error()
             if not error <= WRONG:
-                raise WrongResult(f"{case.name}: {contender.name} is off by {error:.1e} of the largest element")
+                raise WrongResult(
+                    f"{case.name}: {contender.name} is off by {error:.1e} of the largest element, expected at most {WRONG:.0e}"
+                )
             timings[contender.name].error = error
     clocks = [c.cpu_clock if c.cpu_clock is not None and clock is time.process_time else clock for c in case.contenders]
     planned = [plan_turn(c.run, plan.slice, own) for c, own in zip(case.contenders, clocks, strict=True)]

@@ -1,6 +1,6 @@
-"""mnist_mlp through fit, undisturbed and beside a process of the lowest priority that takes all the CPU it is given.
+"""mnist_mlp through fit, undisturbed and beside a process of the lowest priority that uses all the CPU time it gets.
 
-Its share of one CPU is 1.5 %. What a side loses beyond that, its threads lose by waiting for each other.
+That process gets 1.5 % of one CPU. If a side loses more than that, its threads lose the time by waiting for each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.remote import Remote
 from bench.trainer import LamellaTrainer
 from lamella import _kernels
 
-# Passes over the data in one call, some 0.6 s: the scheduler deals in slices of milliseconds.
+# Passes over the data in one call, about 0.6 s: long compared with the scheduler's slices of milliseconds.
 PASSES = 3
 QUIET, HOGGED = "undisturbed", "beside a hog"
 
@@ -36,7 +36,7 @@ while os.getppid() == {parent}:
 
 
 class Hog:
-    """Stopped to begin with; runs within `with hog:`."""
+    """A process that is stopped, except within `with hog:`."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", HOG.format(parent=os.getpid())]
@@ -77,7 +77,7 @@ def sides(net: Net, plan: Plan) -> Iterator[tuple[str, Callable[..., object], tu
         from bench.peers.torch_models import TorchTrainer
 
         yield "torch", TorchTrainer, (net, plan.threads, "float32", False)
-    # JAX takes all CPUs that it may use, so it is a peer only where the others do the same.
+    # JAX uses all CPUs that it may use, so it is a peer only if the others do the same.
     if importlib.util.find_spec("jax") is not None and plan.threads == len(os.sched_getaffinity(0)):
         from bench.peers.jax_models import JaxTrainer
 
@@ -104,7 +104,7 @@ def both(name: str, side: Remote, net: Net, hog: Hog) -> Iterator[Contender]:
 
 
 def split(result: Result) -> Iterator[Result]:
-    """A row for each side: what it reaches beside the hog, of what it reaches undisturbed."""
+    """A row for each side: its rate beside the hog, with its undisturbed rate as the limit."""
     for name, timing in result.timings.items():
         side, condition = name.split(", ")
         if condition == HOGGED:

@@ -1,4 +1,4 @@
-"""The machine's ceilings: multiply-adds per second, the stream of Adam's traffic, the price of a parallel region."""
+"""The machine's limits: multiply-adds per second, the stream with Adam's memory traffic, the cost of a parallel region."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from lamella import _kernels
 
 # cpp/table/measure.def: flops of one round of measure_fma.
 ROUND_FLOPS = 768
-# Accesses to memory for each parameter.
+# Memory accesses for each parameter.
 STREAM_ACCESSES = 7
 
 
 def fma_peak(threads: int, dtype: DTypeLike = np.float32) -> Contender:
-    """The limit of multiply kernels, on the target and the threads in use."""
+    """The limit of matrix products, on the target and the threads in use."""
     sums, rounds = np.zeros(threads, dtype), 20_000
     return Contender("FMA peak", "limit", lambda: _kernels.measure_fma(rounds, sums), float(ROUND_FLOPS * rounds * threads))
 
 
 def stream(parameters: int) -> Contender:
-    """The limit of optimizers, in bytes, over arrays of the same size as theirs."""
+    """The limit of optimizers, in bytes, over arrays of the same size."""
     a, b, c, g = (np.ones(parameters, np.float32) for _ in range(4))
     return Contender(
         "stream", "limit", lambda: _kernels.measure_stream(a, b, c, g), float(STREAM_ACCESSES * a.itemsize * parameters)
@@ -63,7 +63,7 @@ def _region(threads: int) -> Contender:
 
 
 def _on(threads: int, contender: Contender) -> Contender:
-    """The same with so many threads, and named after them."""
+    """The same contender with another number of threads, which is its name."""
 
     def run() -> None:
         _kernels.set_num_threads(threads)

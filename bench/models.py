@@ -1,4 +1,4 @@
-"""Whole models beside torch eager: each side in a process of its own, one pass over the data at a time in turn."""
+"""Whole models beside torch eager: each side in its own process; the sides take turns, one pass over the data each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.trainer import LamellaTrainer
 
 # Steps whose losses are compared with float64.
 CHECKED_STEPS = 3
-# Longer than the other sides' idle OpenMP threads spin.
+# Seconds; longer than idle OpenMP threads of the other sides spin.
 SETTLE = 0.02
 
 
@@ -57,7 +57,7 @@ def loss_error(losses: Sequence[float], wanted: Sequence[float]) -> float:
 
 
 def reference(net: Net, plan: Plan) -> list[float]:
-    """The losses in float64, by torch if it is there, so that both sides answer to one book."""
+    """The losses in float64, computed by torch if it is installed, so that both sides are compared with the same numbers."""
     if plan.torch:
         from bench.peers.torch_models import TorchTrainer
 

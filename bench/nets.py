@@ -1,4 +1,4 @@
-"""The whole models, described once; each side builds its own from this."""
+"""The whole models, described once; each side builds its own model from the description."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Conv:
-    """3x3, bias, relu; with norm: convolution, batch normalization, relu."""
+    """3x3 convolution, bias, relu; with norm: convolution, batch normalization, relu."""
 
     filters: int
     padding: str = "valid"
@@ -21,14 +21,14 @@ class Conv:
 
 @dataclass(frozen=True)
 class Separable:
-    """Depthwise 3x3, batch normalization, relu up to 6, then the same with a pointwise convolution: MobileNet's block. No bias."""
+    """MobileNet's block: depthwise 3x3, batch normalization, relu up to 6; the same with a pointwise convolution. No bias."""
 
     filters: int
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The largest of 2x2, stride 2."""
+    """The maximum of 2x2, stride 2."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Drop:
 
 @dataclass(frozen=True)
 class Dense:
-    """bias, relu."""
+    """Matrix product, bias, relu."""
 
     units: int
 
 
 @dataclass(frozen=True)
 class Embed:
-    """Whole numbers below `words` to vectors."""
+    """Integers below `words` to vectors."""
 
     words: int
     units: int
@@ -63,7 +63,7 @@ class Embed:
 
 @dataclass(frozen=True)
 class Lstm:
-    """sigmoid, tanh; the last output."""
+    """LSTM with sigmoid and tanh; the last output."""
 
     units: int
 
@@ -74,7 +74,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Net:
-    """Ends in a dense layer of `classes` units and softmax cross-entropy. batches: in one pass over the data."""
+    """A net that ends in a dense layer of `classes` units and softmax cross-entropy. batches: in one pass over the data."""
 
     name: str
     input: Shape
@@ -88,7 +88,7 @@ class Net:
         return self.batch * self.batches
 
 
-# The learning rate of the steps by which both sides are checked.
+# The learning rate of the steps whose losses are compared.
 CHECK_RATE = 0.01
 
 NETS = [
@@ -131,12 +131,12 @@ NETS = [
 ]
 
 
-# What is too small to be a model. Two blocks, so that one has a gradient to its input.
+# Parts of models. Two blocks, so that one computes the gradient of its input.
 BLOCKS = [Net("mobilenet_block", (28, 28, 256), 10, 8, 4, (Separable(256), Separable(256), GlobalPool()))]
 
 
 def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
-    """Each layer, the output one included, with the shape that comes in, channels last."""
+    """Each layer, including the output layer, with the shape of its input, channels last."""
     shape = net.input
     for layer in (*net.layers, Dense(net.classes)):
         yield layer, shape
@@ -184,7 +184,7 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
             uniform(0.05, (layer.words, layer.units))
         elif isinstance(layer, Lstm):
             uniform((6 / (shape[-1] + 4 * layer.units)) ** 0.5, (shape[-1], 4 * layer.units))
-            uniform((3 / layer.units) ** 0.5, (layer.units, 4 * layer.units))  # the spread of Keras's orthogonal matrix
+            uniform((3 / layer.units) ** 0.5, (layer.units, 4 * layer.units))  # the deviation of Keras's orthogonal matrix
             weights.append(np.zeros(4 * layer.units, np.float32))
         elif isinstance(layer, Separable):
             uniform((6 / (9 * (shape[2] + 1))) ** 0.5, (3, 3, shape[2], 1))
@@ -195,7 +195,7 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
 
 
 def data(net: Net) -> tuple[NDArray[np.float32] | NDArray[np.int64], NDArray[np.int64]]:
-    """Synthetic samples, channels last, or words, and labels."""
+    """Synthetic samples (channels last) or words, and labels."""
     generator = np.random.default_rng(2)
     x: NDArray[np.float32] | NDArray[np.int64]
     if isinstance(net.layers[0], Embed):

@@ -1,4 +1,4 @@
-"""Networks of keras.applications at 8 images of 224x224: predictions, and steps of training, beside the same graph in torch."""
+"""Networks of keras.applications with 8 images of 224x224: predictions, and training steps, beside the same graph in torch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def case(name: str, network: str, training: bool, plan: Plan) -> Case:
 
 
 def ours(model: Model, x: NDArray[Any], y: NDArray[Any], training: bool, peers: list[Contender]) -> Contender:
-    """Checked against what the peer computes, which stands for float64: the graph is the same, the kernels are not."""
+    """Checked against the peer's result instead of float64: the graph is the same, the kernels differ."""
     if training:
         model.compile(SGD(lr=RATE), "categorical_crossentropy")
 
@@ -48,7 +48,7 @@ def ours(model: Model, x: NDArray[Any], y: NDArray[Any], training: bool, peers: 
         return model.train_on_batch(x, y) if training else model.predict_on_batch(x)
 
     def error() -> float:
-        # Of training the loss before the first step; those after it go apart, as rounding grows through so many layers.
+        # In training the loss before the first step is compared; later losses differ, because rounding grows in so many layers.
         return distance(np.asarray(run()), np.asarray(peers[0].run()))
 
     return Contender("lamella", "ours", run, BATCH, error if peers else None)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its timings and the machine they belong to, as JSON."""
+"""The record of a run as JSON: its timings and a description of the machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 from bench.harness import Result, Timing
 
-# What json.load gives: its values are of any type.
+# A result of json.load: its values have any type.
 Json: TypeAlias = dict[str, Any]
 
 SCHEMA = 1
 
 
 def describe_machine() -> Json:
-    """CPU, caches and versions. Never a host name: results get published."""
+    """CPU, caches and versions. Never a host name, because results are published."""
     return {
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
@@ -31,7 +31,7 @@ def describe_machine() -> Json:
 
 
 def load_average() -> float:
-    """Of the last minute. A quiet machine is well under 1 before a run."""
+    """The load average of the last minute. On a quiet machine it is well under 1 before a run."""
     return round(os.getloadavg()[0], 2)
 
 
@@ -62,7 +62,7 @@ def _cpu_model() -> str:
         return platform.processor()
     pairs = (line.partition(":") for line in lines)
     named = {key.strip(): value.strip() for key, _, value in pairs}
-    # Guests often hide the model's name; family and model still tell the core.
+    # Virtual machines often hide the model's name; family and model still identify the core.
     return "{} (family {}, model {})".format(*(named.get(k, "?") for k in ("model name", "cpu family", "model")))
 
 

@@ -1,4 +1,4 @@
-"""An object in a process of its own, so that contenders share neither thread pools nor allocators."""
+"""An object in its own process, so that contenders share neither thread pools nor allocators."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 
 class Remote:
-    """Builds make(*arguments) in a fresh process and calls its methods there.
+    """Builds make(*arguments) in a new process and calls its methods there.
 
-    Raises:  RuntimeError with the other side's traceback.
+    Raises:
+        RuntimeError: With the traceback of an error in the process.
     """
 
     def __init__(self, make: Callable[..., object], *arguments: object) -> None:
@@ -50,6 +51,6 @@ def _serve(connection: Connection, make: Callable[..., object], arguments: tuple
             method, arguments = connection.recv()
             connection.send((getattr(served, method)(*arguments), None))
     except EOFError:
-        return  # the other side is done
+        return  # the owner has closed the pipe
     except Exception:
         connection.send((None, traceback.format_exc()))

@@ -1,4 +1,4 @@
-"""One suite in this process. `python -m bench` starts it, with target and threads in the environment."""
+"""Runs one suite in this process. `python -m bench` starts it, with target and threads in the environment."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def main() -> int:
         heading += f", torch {torch_peer.describe()}"
     print(heading + (", CPU time" if options.cpu_time else ""))
     if not torch and options.suite != "machine":
-        print("torch is not a peer in this run: not installed, or left out. Its columns are missing.")
+        print("torch is not a peer in this run: it is not installed, or was left out. Its columns are missing.")
     plan = Plan(
         options.rounds,
         options.slice,
@@ -93,10 +93,10 @@ def main() -> int:
 
 
 def run(suite: str, plan: Plan, clock: Clock) -> tuple[list[Result], list[str]]:
-    """The results, and what was wrong with the cases that have none."""
+    """The results, and the errors of the cases without results."""
     results, wrong = [], []
     module = importlib.import_module(SUITES[suite])
-    # A suite may cut what was measured together into rows.
+    # A suite may split a result that was measured together into rows.
     rows = getattr(module, "split", lambda result: [result])
     for case in module.cases(plan):
         print(f"  {case.name}", file=sys.stderr, flush=True)

@@ -1,6 +1,6 @@
-"""python -m bench.start: what it costs to begin. Bytes on the disk, time to import, and a toy model from start to prediction.
+"""python -m bench.start: the cost of a start. Bytes on the disk, time to import, and a toy model from start to prediction.
 
-The interpreters are those of environments that hold nothing but what is measured (and pip):
+The interpreters are those of environments that contain only the measured packages (and pip):
 
     python -m venv a && a/bin/pip install .
     python -m venv b && b/bin/pip install tensorflow-cpu keras
@@ -18,7 +18,7 @@ import tempfile
 import time
 
 ROUNDS = 9
-# Of the installer, in every environment.
+# Packages of the installer, which do not count.
 INSTALLERS = ("pip", "setuptools", "wheel")
 
 SIZE = f"""
@@ -62,13 +62,13 @@ def main() -> None:
 
 
 def median(python: str, program: str, rounds: int) -> tuple[float, float]:
-    """Seconds of the whole process and its peak resident bytes; the first run, which fills caches, does not count."""
+    """Median seconds of the whole process and of its peak resident bytes. The first run fills caches and does not count."""
     found = [run(python, program)[1:] for _ in range(rounds + 1)][1:]
     return statistics.median(seconds for seconds, _ in found), statistics.median(peak for _, peak in found)
 
 
 def run(python: str, program: str) -> tuple[str, float, int]:
-    """What the program printed, seconds, peak resident bytes."""
+    """The output of the program, seconds, peak resident bytes."""
     with tempfile.TemporaryFile("w+") as out:
         began = time.perf_counter()
         process = subprocess.Popen([python, "-c", program], stdout=out, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})

@@ -1,4 +1,4 @@
-"""What a step of fit costs beyond its kernels: fit beside the same kernel calls alone, again and again."""
+"""The cost of a step of fit beyond its kernels: fit, compared with the same kernel calls alone, repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Call = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    # Where a kernel takes milliseconds, what is around it does not show.
+    # If a kernel takes milliseconds, the cost around it is not visible.
     for net in NETS[:1]:
         if plan.wants(net.name):
             yield Case(net.name, "us/step", contenders(net, plan))
@@ -63,7 +63,7 @@ def recorded(trainer: LamellaTrainer) -> list[Call]:
 
 
 def own_copies(calls: list[Call]) -> list[Call]:
-    """The same calls on arrays of their own, one for each array: the model's weights stay as they are."""
+    """The same calls on copies, one for each array, so that the model's weights do not change."""
     copies: dict[int, np.ndarray] = {}
 
     def copy(argument: Any) -> Any:

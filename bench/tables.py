@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bench.harness import Result, Spread, Timing, best_peer, beyond, binding_limit, ratio, spread_of
 
-# A figure from the work of one call and its seconds.
+# Converts the work of one call and its seconds to a figure.
 UNITS: dict[str, Callable[[float, float], float]] = {
     "us": lambda amount, seconds: seconds * 1e6,
     "us/region": lambda amount, seconds: seconds * 1e6 / amount,
@@ -21,7 +21,7 @@ UNITS: dict[str, Callable[[float, float], float]] = {
 
 
 def number(value: float) -> str:
-    """Three or four digits, with thousands apart."""
+    """Two to four digits, with a separator of thousands."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
@@ -37,7 +37,7 @@ def figure(timing: Timing, unit: str) -> str:
 
 
 def render(results: Sequence[Result]) -> str:
-    """One table; all cases of one suite. `±` is the distance between the quartiles over the median."""
+    """One table with all cases of one suite. `±` is the distance between the quartiles divided by the median."""
     others = list(dict.fromkeys(n for r in results for n, t in r.timings.items() if t.role != "ours"))
     limits = any(t.role == "limit" for r in results for t in r.timings.values())
     steps = any(r.unit == "us/step" for r in results)
@@ -69,7 +69,7 @@ def _cell(result: Result, name: str, ours: Timing) -> str:
     if other is None:
         return "-"
     if other.role == "limit":
-        # What the limit needs for as much work as ours.
+        # The time of the limit for the same amount of work.
         share = ours.amount / other.amount
         other = Timing("limit", ours.amount, [s * share for s in other.seconds])
     return figure(other, result.unit)
@@ -80,7 +80,7 @@ def times(of: Spread) -> str:
 
 
 def align(lines: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; the first two to the left, numbers to the right."""
+    """Columns as wide as their widest cell; the first two aligned to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join(
         "  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))).rstrip() for line in lines

@@ -1,4 +1,4 @@
-"""lamella's side of the whole models: the Keras API as a user writes it."""
+"""lamella's side of the whole models, written with the Keras API like a user's script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Trainer(Protocol):
         """Train on all data once."""
 
     def losses(self, steps: int) -> list[float]:
-        """Of the first steps of a fresh model."""
+        """The losses of the first steps of a new model."""
 
 
 SAME: dict[str, Any] = {"padding": "same", "use_bias": False}
@@ -40,9 +40,9 @@ class LamellaTrainer:
         self.model.fit(self.x, self.y, batch_size=self.net.batch, epochs=1, verbose=0, shuffle=True)
 
     def losses(self, steps: int) -> list[float]:
-        """Of the first steps of a fresh model without dropout, batches in order.
+        """The losses of the first steps of a new model without dropout, batches in order.
 
-        By SGD: the two books' Adam differ in epsilon by more than any error of arithmetic.
+        The optimizer is SGD: epsilon differs between Keras's and torch's Adam, which has a larger effect than rounding.
         """
         model, batch = build(self.net, dropout=False), self.net.batch
         model.compile(optimizers.SGD(lr=nets.CHECK_RATE), "categorical_crossentropy")

@@ -1,1 +1,1 @@
-"""One file a family of kernels: `cases(plan)` yields what to time."""
+"""One file for each family of kernels: `cases(plan)` yields the cases to time."""

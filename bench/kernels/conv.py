@@ -1,4 +1,4 @@
-"""Convolution forward, backward to data and backward to weights, on the layers of models.py and on odder ones."""
+"""Convolution: forward, gradient of the input, gradient of the weights, on the layers of bench/models.py and less usual ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lamella.core.window import Geometry
 
 @dataclass(frozen=True)
 class Layer:
-    """images x size x size x channels -> filters; `padding` zeros on each side. first: has no use for dx."""
+    """images x size x size x channels -> filters; `padding` zeros on each side. first: dx is not needed."""
 
     name: str
     images: int
@@ -35,12 +35,12 @@ class Layer:
 
     @property
     def flops(self) -> float:
-        """Of one pass; products with padding count, as they do for the peers."""
+        """Flops of one pass; products with padding count, as they do for the peers."""
         return 2.0 * self.images * self.out**2 * self.window**2 * self.channels * self.filters
 
     @property
     def geometry(self) -> Geometry:
-        """As the kernels take it."""
+        """The window argument of the kernels."""
         numbers = self.window, self.stride, self.dilation, self.padding
         size, strides, dilation, before = ((n, n) for n in numbers)
         return size, strides, dilation, before

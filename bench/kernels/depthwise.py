@@ -1,4 +1,4 @@
-"""Depthwise 3x3 convolution, forward, to the input and to the weights, at MobileNet's shapes."""
+"""Depthwise 3x3 convolution: forward, gradient of the input, gradient of the weights, at MobileNet's shapes."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Layer:
 
     @property
     def geometry(self) -> Geometry:
-        """As the kernels take it."""
+        """The window argument of the kernels."""
         return (WINDOW, WINDOW), (self.stride, self.stride), (1, 1), (1, 1)
 
     @property
     def floats(self) -> int:
-        """Of x and y, which each pass reads or writes once."""
+        """Elements of x and y, which each pass reads or writes once."""
         return self.images * self.channels * (self.size**2 + self.out**2)
 
     @property
@@ -60,7 +60,7 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 
 def case(layer: Layer, direction: str, plan: Plan) -> Case:
-    """In bytes of x and y. The limits: the stream over as many bytes, and the multiply-adds, in bytes of as many flops."""
+    """The amount is bytes of x and y. The limits: the stream over as many bytes, and the peak of the same flops, as bytes."""
     x = numbers((layer.images, layer.size, layer.size, layer.channels), 1)
     w = numbers((WINDOW, WINDOW, layer.channels, 1), 2)
     bias = numbers((layer.channels,), 3)
@@ -84,7 +84,7 @@ def case(layer: Layer, direction: str, plan: Plan) -> Case:
 
         contenders += torch_peer.depthwise(layer, x, w, bias, dy, wanted, direction, amount)
     peak = fma_peak(plan.threads)
-    # The stream goes through four arrays.
+    # The stream has four arrays.
     limits = stream(layer.floats // 4), Contender(peak.name, "limit", peak.run, peak.amount * amount / layer.flops)
     return Case(f"{layer.name} {direction}", "GB/s", [*contenders, *limits])
 

@@ -1,4 +1,4 @@
-"""The multiply kernel as dense layers use it: y = x w, dx = dy w^T, dw = x^T dy. x [M, K], w [K, N]."""
+"""Matrix products of dense layers: y = x w, dx = dy w^T, dw = x^T dy. x [M, K], w [K, N]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.kernels.reference import Array, Reference, after, numbers
 from bench.machine import fma_peak
 from lamella import _kernels
 
-# (M, N, K). First the range that convolutions and dense layers bring, then a large one, then the layers of models.py.
+# (M, N, K). First the range of convolutions and dense layers, then a large one, then the layers of bench/models.py.
 SHAPES = [
     (126, 128, 512),
     (126, 512, 2304),

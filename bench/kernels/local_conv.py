@@ -1,4 +1,4 @@
-"""Local convolution, forward, to the input and to the weights: of images, and of sequences."""
+"""Local convolution of images and of sequences: forward, gradient of the input, gradient of the weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSES = ("forward", "dx", "dw")
 
 @dataclass(frozen=True)
 class Layer:
-    """images x sizes x channels -> filters; windows of `window` places on each axis, at each place."""
+    """images x sizes x channels -> filters; a window of `window` elements on each axis, at each position."""
 
     sizes: tuple[int, ...]
     channels: int
@@ -48,7 +48,7 @@ class Layer:
 
     @property
     def geometry(self) -> Geometry:
-        """As the kernels take it."""
+        """The window argument of the kernels."""
         axes = len(self.sizes)
         return (self.window,) * axes, (1,) * axes, (1,) * axes, (0,) * axes
 
@@ -96,7 +96,7 @@ def case(layer: Layer, direction: str, plan: Plan) -> Case:
 
 
 def reference(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, direction: str) -> Reference:
-    """Place by place, in float64."""
+    """Position by position, in float64."""
     y, dx, dw = np.zeros(dy.shape) + bias, np.zeros(x.shape), np.zeros(w.shape)
     for p, place in enumerate(np.ndindex(*layer.counts)):
         at, seen = (slice(None), *place), (slice(None), *(slice(i, i + layer.window) for i in place))

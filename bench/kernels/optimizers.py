@@ -18,7 +18,15 @@ Arrays = list[Array]
 
 @dataclass(frozen=True)
 class Rule:
-    """make: the optimizer.  kernel: its kernel on (ps, gs, slots).  traffic: bytes per parameter, out of cache."""
+    """A rule to time.
+
+    Attributes:
+        name: Its name in tables.
+        make: Returns the optimizer.
+        kernel: Calls its kernel on (parameters, gradients, slots).
+        slots: Number of slots.
+        traffic: Bytes of memory traffic for each parameter if the arrays are larger than the caches.
+    """
 
     name: str
     make: Callable[[], optimizers.Optimizer]
@@ -27,7 +35,7 @@ class Rule:
     traffic: int
 
 
-# sums, scale, norm, norm_each, clip: the gradients as they are.
+# sums, scale, norm, norm_each, clip: the gradients are not changed.
 PLAIN = ([], 1.0, 0.0, 0.0, 0.0)
 MOMENTS = (0.9, 0.999, 1e-7)
 # Below the norm of all SIZES' gradients.
@@ -112,7 +120,7 @@ RULES = [
         28,
     ),
 ]
-# From this total on, parameters and slots outgrow the caches and memory is the limit.
+# From this number of parameters on, parameters and slots are larger than the caches, and memory is the limit.
 STREAMED = 5_000_000
 
 
@@ -132,7 +140,7 @@ def resnet50(base: int) -> list[tuple[int, ...]]:
     return shapes + [(channels, 1000), (1000,)]
 
 
-# base 35: 8.2e6 parameters in all.
+# base 35: 8.2e6 parameters in total.
 SIZES: dict[str, list[tuple[int, ...]]] = {
     "1e3": [(1_000,)],
     "1e5": [(100_000,)],
@@ -163,7 +171,7 @@ def case(rule: Rule, size: str, plan: Plan) -> Case:
 
     contenders = [
         Contender("lamella step", "ours", step, traffic, lambda: rules.error(rule.name, "keras", step, params, grads, NORM)),
-        # The kernel that the step calls, so the step's check is its check.
+        # The step calls this kernel, so the check of the step also checks the kernel.
         Contender("lamella kernel", "ours", lambda: rule.kernel(params, grads, slots), traffic),
     ]
     if plan.torch:

@@ -1,4 +1,4 @@
-"""LSTM and GRU over all of time as their ops: forward, and forward and backward with all gradients, as a training step has them."""
+"""The ops of LSTM and GRU over all time steps: forward, and forward and backward with all gradients, as in a training step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSES = ("forward", "both")
 
 @dataclass(frozen=True)
 class Sequences:
-    """batch x steps x features -> units, all outputs. GRU: reset after the product, as torch's."""
+    """batch x steps x features -> units, all outputs. GRU: reset after the product, as in torch."""
 
     kind: str
     batch: int
@@ -38,7 +38,7 @@ class Sequences:
 
     @property
     def flops(self) -> float:
-        """Of the forward products; those of the way back are twice as many."""
+        """Flops of the forward products; the backward products have twice as many."""
         return 2.0 * self.batch * self.steps * GATES[self.kind] * self.units * (self.features + self.units)
 
     def weights(self) -> list[Array]:
@@ -69,12 +69,12 @@ def case(sequences: Sequences, direction: str, plan: Plan, others: Sequence[Else
     x = numbers((sequences.batch, sequences.steps, sequences.features), 8)
     dy = numbers((sequences.batch, sequences.steps, sequences.units), 9)
     arrays = [x, *sequences.weights()]
-    # The op in float64, which tests/kernels holds to the oracle.
+    # The op in float64, which tests/kernels compares with the oracle.
     wanted = run(sequences.kind, direction, [a.astype(np.float64) for a in arrays], dy.astype(np.float64))
     amount = sequences.flops * (3 if direction == "both" else 1)
 
     def ours() -> NDArray[Any]:
-        # As a step of fit runs it.
+        # With the memory pool, as in a step of fit.
         return in_pool(run, sequences.kind, direction, arrays, dy)
 
     contenders = [Contender("lamella", "ours", ours, amount, lambda: distance(ours(), wanted))]
@@ -88,7 +88,7 @@ def case(sequences: Sequences, direction: str, plan: Plan, others: Sequence[Else
 
 
 def run(kind: str, direction: str, arrays: list[NDArray[Any]], dy: NDArray[Any]) -> NDArray[Any]:
-    """The outputs [batch, steps, units], or the gradient to the kernel, for the pass of all gradients."""
+    """The outputs [batch, steps, units]; for the direction "both" the gradient of the kernel."""
     options: Any = {"reset_after": True} if kind == "GRU" else {}
     op = getattr(ops, kind.lower())
     if direction == "forward":

@@ -1,4 +1,4 @@
-"""Slow, obvious float64 versions, and the distance from them."""
+"""The distance from slow, obvious float64 versions, and random arrays."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Array = NDArray[np.float32]
 Reference = NDArray[np.float64]
 
 
-def distance(came: NDArray[np.floating], wanted: Reference) -> float:
-    """The largest difference over the largest element wanted."""
-    if came.shape != wanted.shape:
-        raise ValueError(f"distance: expected shape {wanted.shape}, got {came.shape}")
-    return float(np.abs(came - wanted).max() / np.abs(wanted).max())
+def distance(got: NDArray[np.floating], wanted: Reference) -> float:
+    """The largest difference, divided by the largest element of `wanted`."""
+    if got.shape != wanted.shape:
+        raise ValueError(f"distance: expected shape {wanted.shape}, got {got.shape}")
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
 def numbers(shape: tuple[int, ...], seed: int) -> Array:
@@ -24,6 +24,6 @@ def numbers(shape: tuple[int, ...], seed: int) -> Array:
 
 
 def after(run: Callable[[], object], out: Array, wanted: Reference) -> float:
-    """The distance of what run() writes into `out`."""
+    """The distance of `out` from `wanted` after run() has written it."""
     run()
     return distance(out, wanted)

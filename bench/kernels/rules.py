@@ -1,4 +1,4 @@
-"""The optimizers' formulas in float64, in Keras's book and in torch's: they differ, so each is held to its own."""
+"""The optimizers' formulas in float64. Keras's and torch's conventions differ, so each library is compared with its own."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import numpy as np
 
 from bench.kernels.reference import Array, Reference, distance
 
-Book = Literal["keras", "torch"]
+Convention = Literal["keras", "torch"]
 STEPS = 3
-# As many elements of each array are checked.
+# Number of elements of each array that are checked.
 CHECKED = 10_000
 
 
 def error(
-    rule: str, book: Book, step: Callable[[], object], params: Sequence[Array], grads: Sequence[Array], norm: float
+    rule: str,
+    convention: Convention,
+    step: Callable[[], object],
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    norm: float,
 ) -> float:
-    """The largest distance of what `step` has moved after STEPS fresh steps, over all arrays.
+    """The largest distance, over all arrays, of the change of the parameters after the first STEPS steps.
 
     norm: the bound on the gradients' global norm, for the rule that has one.
     """
@@ -31,22 +36,24 @@ def error(
         step()
     worst = 0.0
     for p, start, g in zip(params, before, read, strict=True):
-        worst = max(worst, distance(p.reshape(-1)[:CHECKED] - start, moved(rule, book, start, g)))
+        worst = max(worst, distance(p.reshape(-1)[:CHECKED] - start, change(rule, convention, start, g)))
     return worst
 
 
-def moved(rule: str, book: Book, start: Reference, g: Reference) -> Reference:
-    """What STEPS steps along the same gradient add to `start`, with the rates of optimizers.py and torch_peer.py."""
+def change(rule: str, convention: Convention, start: Reference, g: Reference) -> Reference:
+    """The change of `start` by STEPS steps with the same gradient, with the rates of bench/kernels/optimizers.py and
+    bench/peers/torch_peer.py.
+    """
     total, m, v = np.zeros_like(g), np.zeros_like(g), np.zeros_like(g)
     product = 1.0
     for t in range(1, STEPS + 1):
         if rule in ("SGD", "SGD momentum"):
-            # v = mu*v - lr*g and buf = mu*buf + g, p -= lr*buf agree while lr stands.
+            # v = mu*v - lr*g and buf = mu*buf + g, p -= lr*buf agree as long as lr does not change.
             m = (0.9 if rule == "SGD momentum" else 0.0) * m - 1e-2 * g
             total += m
         elif rule == "Adagrad":
             v = v + g * g
-            total -= 1e-2 * g / (np.sqrt(v) + (1e-7 if book == "keras" else 1e-10))
+            total -= 1e-2 * g / (np.sqrt(v) + (1e-7 if convention == "keras" else 1e-10))
         elif rule == "RMSprop":
             v = 0.9 * v + 0.1 * g * g
             total -= 1e-3 * g / (np.sqrt(v) + 1e-7)
@@ -68,10 +75,10 @@ def moved(rule: str, book: Book, start: Reference, g: Reference) -> Reference:
         else:
             if rule == "AdamW":
                 total -= 1e-3 * 0.01 * (start + total)
-            # AMSGrad's maximum is v itself while v grows, as it does along one gradient.
+            # AMSGrad's maximum is v itself while v grows, and it grows while the gradient does not change.
             m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
             first, second = 1 - 0.9**t, 1 - 0.999**t
-            if book == "keras":
+            if convention == "keras":
                 total -= 1e-3 * np.sqrt(second) / first * m / (np.sqrt(v) + 1e-7)
             else:
                 total -= 1e-3 / first * m / (np.sqrt(v / second) + 1e-8)

@@ -1,1 +1,1 @@
-"""What lamella is measured against. All are optional: an absent peer's columns are left out."""
+"""The libraries with which lamella is compared. All are optional: the columns of a missing peer are left out."""

@@ -1,4 +1,4 @@
-"""JAX's side of a net of dense layers: one compiled function for a step, on all CPUs that the process may use."""
+"""JAX's side of a net of dense layers: one compiled function for each step, on all CPUs that the process may use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-7
 
 
 class JaxTrainer:
-    """Raises:  ValueError for a net with layers other than Dense and Drop."""
+    """Trains a net.
+
+    Raises:
+        ValueError: The net has layers other than Dense and Drop.
+    """
 
     def __init__(self, net: nets.Net) -> None:
         if not all(isinstance(layer, nets.Dense | nets.Drop) for layer in net.layers):
@@ -56,7 +60,7 @@ class JaxTrainer:
     def _step(
         self, weights: Weights, first: Weights, second: Weights, t: int, key: jax.Array, x: jax.Array, labels: jax.Array
     ) -> tuple[Weights, Weights, Weights]:
-        """Adam's."""
+        """A step of Adam."""
         gradients = jax.grad(self._loss)(weights, key, x, labels)
         first = [BETA_1 * m + (1 - BETA_1) * g for m, g in zip(first, gradients, strict=True)]
         second = [BETA_2 * v + (1 - BETA_2) * g * g for v, g in zip(second, gradients, strict=True)]

@@ -14,7 +14,7 @@ from lamella.core.types import Array
 
 
 def batches(folder: str, size: int, batch: int, threads: int) -> Callable[[], Iterable[Array]]:
-    """On as many threads as the other contenders have; by default tf.data takes all CPUs."""
+    """A pass on as many threads as the other contenders have; by default tf.data uses all CPUs."""
     images = keras.utils.image_dataset_from_directory(
         folder, image_size=(size, size), interpolation="nearest", batch_size=batch, shuffle=False, verbose=False
     )

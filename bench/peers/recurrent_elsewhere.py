@@ -1,6 +1,6 @@
-"""LSTM and GRU of another environment, for bench/elsewhere.py: PYTHON recurrent_elsewhere.py FRAMEWORK THREADS DESCRIPTOR.
+"""LSTM and GRU in another environment, for bench/elsewhere.py: PYTHON recurrent_elsewhere.py FRAMEWORK THREADS DESCRIPTOR.
 
-This file alone runs there, so it imports neither bench nor lamella.
+Only this file runs there, so it imports neither bench nor lamella.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 # kind, direction, [x, kernel, recurrent kernel, bias], dy.
 Work = tuple[str, str, list[NDArray[Any]], NDArray[Any]]
-# Outputs, or for both directions all gradients, in the order of the arrays.
+# Returns the outputs, or for the direction "both" all gradients, in the order of the arrays.
 Run = Callable[[], list[NDArray[Any]]]
 
 
 def by_jax(kind: str, direction: str, arrays: list[NDArray[Any]], dy: NDArray[Any]) -> Run:
-    """lax.scan over the steps, the inputs' product before it, compiled as one function."""
+    """The product of the inputs, then lax.scan over the steps, compiled as one function."""
     import jax
     import jax.numpy as jnp
 
@@ -88,7 +88,7 @@ def by_tensorflow(kind: str, direction: str, arrays: list[NDArray[Any]], dy: NDA
 
 
 def serve(framework: str, threads: int, connection: Connection) -> None:
-    # JAX has no other bound on its threads, and both count the CPUs that they may use.
+    # JAX has no other limit for its threads, and both use as many threads as CPUs are allowed.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     make = {"jax": by_jax, "tensorflow": by_tensorflow}[framework]
     run: Run | None = None

@@ -1,4 +1,4 @@
-"""torch's side of bench/embedding.py: a dense gradient by the fused rule, and a sparse one where the rule takes it."""
+"""torch's side of bench/embedding.py: dense gradients with the fused optimizer, sparse ones where it supports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FUSED: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01, fused=True),
     "Adam": lambda p: torch.optim.Adam(p, lr=0.001, fused=True),
 }
-# Without Adam: SparseAdam is another rule.
+# Without Adam, because SparseAdam is another rule.
 SPARSE: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.01),
     "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.01),

@@ -1,4 +1,4 @@
-"""torch's side of bench/folder.py: a Dataset that decodes with Pillow, behind a DataLoader."""
+"""torch's side of bench/folder.py: a DataLoader with a Dataset that decodes with Pillow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamella.core.types import Array
 
 
 class Photos(Dataset[tuple[torch.Tensor, int]]):
-    """The images of class folders in sorted order, with their class's number."""
+    """The images of class folders in sorted order, with the numbers of their classes."""
 
     def __init__(self, folder: str, size: int) -> None:
         self.size = size
@@ -34,7 +34,7 @@ class Photos(Dataset[tuple[torch.Tensor, int]]):
 
 
 def batches(folder: str, size: int, batch: int, threads: int) -> Callable[[], Iterable[Array]]:
-    """As the DataLoader's documentation advises: in this process for one thread, else by worker processes that stay."""
+    """A pass as the DataLoader's documentation advises: one thread in this process, several by persistent worker processes."""
     workers = 0 if threads == 1 else threads
     loader = DataLoader(Photos(folder, size), batch, num_workers=workers, persistent_workers=workers > 0)
 

@@ -1,4 +1,4 @@
-"""torch's local convolution: it has no layer for it, so windows are unfolded and multiplied place by place with bmm."""
+"""Local convolution in torch, which has no layer for it: windows are unfolded and multiplied with bmm, position by position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def local_convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str) -> Contender:
-    """The steps that autograd would take. To the weights the windows are unfolded already, as autograd keeps them."""
+    """The steps of autograd. For dw the windows are unfolded in advance, because autograd keeps them from the forward pass."""
     # A sequence is an image of one column. unfold and fold take [N, C, H, W] and the order [C, window].
     rows, columns = (*layer.sizes, 1)[:2]
     window = (layer.window, layer.window if len(layer.sizes) > 1 else 1)
@@ -38,11 +38,11 @@ def local_convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wan
     def error() -> float:
         result = run()
         if direction == "forward":
-            came = result.transpose(0, 1)
+            got = result.transpose(0, 1)
         elif direction == "dx":
-            came = result.permute(0, 2, 3, 1)
+            got = result.permute(0, 2, 3, 1)
         else:
-            came = result.reshape(layer.places, layer.channels, taps, layer.filters).transpose(1, 2)
-        return distance(came.reshape(wanted.shape).numpy(), wanted)
+            got = result.reshape(layer.places, layer.channels, taps, layer.filters).transpose(1, 2)
+        return distance(got.reshape(wanted.shape).numpy(), wanted)
 
     return Contender("torch unfold, bmm", "peer", run, layer.flops, error)

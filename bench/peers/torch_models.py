@@ -11,7 +11,7 @@ from bench import nets
 
 
 class TorchTrainer:
-    """channels_last: images and weights in that memory format, else contiguous (NCHW)."""
+    """Trains a net. channels_last: images and weights have that memory format, otherwise contiguous (NCHW)."""
 
     def __init__(self, net: nets.Net, threads: int, dtype: str, channels_last: bool) -> None:
         torch.set_num_threads(threads)
@@ -19,7 +19,7 @@ class TorchTrainer:
         torch.set_default_dtype(getattr(torch, dtype))
         self.net, self.channels_last = net, channels_last
         x, labels = nets.data(net)
-        # Indexing samples keeps the layout that they are stored in, so both formats find theirs ready.
+        # Indexing samples keeps their layout, so no format needs a conversion in the loop.
         self.x = torch.from_numpy(x if x.dtype.kind == "i" else x.astype(dtype))
         if self.x.ndim == 4 and not channels_last:
             self.x = self.x.permute(0, 3, 1, 2).contiguous()
@@ -34,7 +34,7 @@ class TorchTrainer:
             step(self.model, self.optimizer, self.images(self.x[chosen]), self.y[chosen])
 
     def losses(self, steps: int) -> list[float]:
-        """As LamellaTrainer.losses."""
+        """The same as LamellaTrainer.losses."""
         model, batch = self.build(dropout=False), self.net.batch
         optimizer = torch.optim.SGD(model.parameters(), lr=nets.CHECK_RATE)
         return [
@@ -61,7 +61,7 @@ def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y:
 
 
 def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
-    """With nets.initial_weights; Keras's batch normalization constants."""
+    """The model, with nets.initial_weights and Keras's constants of batch normalization."""
     weights = iter(torch.from_numpy(w).to(torch.get_default_dtype()) for w in nets.initial_weights(net))
     modules: list[nn.Module] = []
     flattened: nets.Shape | None = None
@@ -103,11 +103,11 @@ def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
             modules.append(LastOutput(shape[-1], layer.units, [next(weights) for _ in range(3)]))
         elif dropout:
             modules.append(nn.Dropout(layer.rate))
-    return nn.Sequential(*modules[:-1])  # the last is the output's relu
+    return nn.Sequential(*modules[:-1])  # without the relu of the output layer
 
 
 class LastOutput(nn.Module):
-    """An LSTM's, from kernel, recurrent kernel and bias in Keras's layout; gates have the same order."""
+    """The last output of an LSTM, from kernel, recurrent kernel and bias in Keras's layout; gates have the same order."""
 
     def __init__(self, features: int, units: int, weights: list[torch.Tensor]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A graph of lamella's layers as modules of torch, with the same weights, in channels_last."""
+"""A graph of lamella's layers, built from torch modules with the same weights, in channels_last."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from lamella.models import Model
 
 
 class Graph(nn.Module):
-    """The layers of `model` in their order, each reading what its layer reads.
+    """The layers of `model` in their order, with the same inputs.
 
-    A ZeroPadding2D of equal margins is the padding of the window after it, as torch's users write it.
+    A ZeroPadding2D with equal margins becomes the padding of the next window, as is usual in torch.
     """
 
     def __init__(self, model: Model) -> None:
@@ -74,7 +74,7 @@ class Call(nn.Module):
 
 
 def part(layer: Layer, margin: int) -> nn.Module:
-    """The module of a layer that has a margin of zeros before it. Raises TypeError for a layer of another kind."""
+    """The module for a layer after a margin of zeros. Raises TypeError for a layer of another kind."""
     config = layer.get_config()
     weights = [torch.from_numpy(w.copy()) for w in layer.get_weights()]
     if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
@@ -82,7 +82,7 @@ def part(layer: Layer, margin: int) -> nn.Module:
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
         padding = margin if config["padding"] == "valid" else kernel.shape[0] // 2
         if config["padding"] == "same" and tuple(config["strides"]) != (1, 1):
-            raise TypeError(f"{layer.name}: padding 'same' with strides has no like in torch")
+            raise TypeError(f"{layer.name}: torch has no padding 'same' with strides")
         channels, filters = kernel.shape[2], kernel.shape[2] if depthwise else kernel.shape[3]
         convolution = nn.Conv2d(
             channels, filters, tuple(kernel.shape[:2]), tuple(config["strides"]), padding,
@@ -116,14 +116,14 @@ def part(layer: Layer, margin: int) -> nn.Module:
         dense = nn.Linear(*weights[0].shape)
         fill(dense, weights[0].T, weights[1])
         return dense
-    raise TypeError(f"{layer.name}: torch has nothing for {type(layer).__name__}")
+    raise TypeError(f"{layer.name}: there is no torch module for {type(layer).__name__}")
 
 
 def contender(model: Model, x: NDArray[Any], y: NDArray[Any], rate: float | None, threads: int) -> Contender:
-    """Predictions under no_grad, or with a learning rate a step of SGD, which returns the loss."""
+    """Predictions under no_grad; with a learning rate a step of SGD, which returns the loss."""
     torch.set_num_threads(threads)
     graph = Graph(model).to(memory_format=torch.channels_last).train(rate is not None)  # type: ignore[call-overload]
-    images = torch.from_numpy(x).permute(0, 3, 1, 2)  # of channels last in memory
+    images = torch.from_numpy(x).permute(0, 3, 1, 2)  # channels are last in memory
     if rate is not None:
         labels = torch.from_numpy(y.argmax(1))
         optimizer = torch.optim.SGD(graph.parameters(), lr=rate, fused=True)

@@ -1,4 +1,4 @@
-"""torch's contenders at their best documented settings. Tensors get their best layout before the clock starts."""
+"""torch's contenders with their best documented settings. Tensors get their best layout before the timing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMATS = {"torch channels_last": torch.channels_last, "torch contiguous": torch
 
 
 def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> list[Contender]:
-    """torch.mm into a given tensor; a transposed argument stays a view, as in torch's own backward."""
+    """torch.mm into a given tensor; a transposed argument stays a view, as in torch's own backward pass."""
     a, b = torch.from_numpy(left), torch.from_numpy(right)
     out = torch.empty(wanted.shape)
 
@@ -34,7 +34,7 @@ def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> lis
 
 
 def convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str) -> list[Contender]:
-    """torch.conv2d and what autograd calls for its gradients, in both memory formats. Arrays as lamella lays them."""
+    """torch.conv2d, and autograd's function for its gradients, in both memory formats. Arrays have lamella's layout."""
     steps = Steps(layer.stride, layer.padding, layer.dilation, 1)
     return [
         _convolve(name, steps, [x, dy], w, bias, wanted, direction, memory_format, layer.flops)
@@ -56,7 +56,7 @@ def depthwise(
 
 
 class Steps(NamedTuple):
-    """How windows move, alike on both axes."""
+    """How windows move, the same on both axes."""
 
     stride: int
     padding: int
@@ -98,9 +98,9 @@ def _convolve(
 
 
 def optimizers(rule: str, params: Sequence[Array], grads: Sequence[Array], amount: float, norm: float) -> list[Contender]:
-    """fused=True, where torch has it, and foreach=True, each with a state of its own, over one set of tensors.
+    """fused=True, where torch has it, and foreach=True, each with its own state, over one set of tensors.
 
-    norm: the bound for "Adam, norm", which torch puts on the gradients in place before the step.
+    norm: the bound for "Adam, norm"; torch clips the gradients in place before the step.
     """
     tensors = [torch.nn.Parameter(torch.from_numpy(p).clone()) for p in params]
     for tensor, g in zip(tensors, grads, strict=True):
@@ -137,5 +137,5 @@ def set_threads(threads: int) -> None:
 
 
 def describe() -> str:
-    """torch's own word on its threads and instruction set."""
+    """torch's version, threads and instruction set, as torch reports them."""
     return f"{torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"

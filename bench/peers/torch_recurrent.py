@@ -1,4 +1,4 @@
-"""torch.nn.LSTM and torch.nn.GRU, with the weights and the order of axes that lamella has."""
+"""torch.nn.LSTM and torch.nn.GRU, with lamella's weights and order of axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def contender(sequences: Sequences, x: Array, dy: Array, wanted: Reference, direction: str, amount: float) -> Contender:
-    """The eager module, batch first: under no_grad for the forward pass, else with the gradients to x and to all weights."""
+    """The eager module, batch first: under no_grad for the forward pass, otherwise with the gradients of x and all weights."""
     module = module_of(sequences)
     inputs, slope = torch.from_numpy(x.copy()), torch.from_numpy(dy)
     inputs.requires_grad_(direction == "both")
@@ -49,7 +49,7 @@ def module_of(sequences: Sequences) -> torch.nn.RNNBase:
 
 
 def by_gates(rows: NDArray[Any], sequences: Sequences) -> NDArray[Any]:
-    """Rows of gates in the other's order: a GRU's are r, z, n in torch and z, r, n in lamella; an LSTM's are the same."""
+    """Rows of gates in the other library's order: a GRU has r, z, n in torch and z, r, n in lamella; an LSTM has the same."""
     if sequences.kind == "LSTM":
         return rows
     first, second, last = np.split(rows, 3)

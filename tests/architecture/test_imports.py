@@ -215,11 +215,3 @@ def test_private_attributes_stay_in_their_room(room):
 def test_a_private_attribute_of_another_room_is_found():
     source = "import sys\nclass A:\n    def _mine(self): self._b = sys._getframe(0), other._mine, other._b, model._steps.x\n"
     assert private_attributes_of_others(source, private_names_of([source])) == ["model._steps"]
-
-
-@pytest.mark.parametrize("name", ["Array", "Value"])
-def test_types_of_tensors_are_declared_once(name):
-    declared = re.compile(rf"^{name}(: TypeAlias)? = ", flags=re.M)
-    # Constraints take floats only, and say so.
-    homes = {str(path.relative_to(PACKAGE)) for path in modules() if declared.search(path.read_text())} - {"constraints.py"}
-    assert homes == {"core/types.py"}
