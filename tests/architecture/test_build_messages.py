@@ -1,4 +1,4 @@
-"""What the build says where something to build with is missing: in plain words, and which package brings it."""
+"""If a tool for the build is missing, the error of the build says so and names the package that contains it."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(CMAKE is None, reason="no cmake")
 
 
 def configured(folder: Path, *options: str, **environment: str) -> tuple[int, str]:
-    """(exit status, everything printed, its white space folded)."""
+    """(exit status, the whole output with each run of white space as one space)."""
     done = subprocess.run(
         [str(CMAKE), "-S", str(ROOT), "-B", str(folder / "build"), f"-DPython_EXECUTABLE={sys.executable}", *options],
         env={**os.environ, **environment},

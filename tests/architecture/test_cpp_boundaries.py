@@ -1,4 +1,4 @@
-"""C++: includes point down, intrinsics stay in simd/, threads in core/, Python in bindings/, and kernels/ leaks nothing."""
+"""C++: includes point down; intrinsics, threads and Python stay in their directories; kernels share no code between targets."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 CPP = Path(__file__).parents[2] / "cpp"
 SOURCES = sorted(p for p in CPP.rglob("*") if p.suffix in (".h", ".cpp", ".def"))
 
-# room: rooms whose headers it may include. include/ is the table that dispatch fills and bindings read.
+# directory: directories whose headers it may include. cpp/include/ has the table that dispatch fills and bindings read.
 MAY_INCLUDE = {
     "core": {"core"},
     "simd": {"simd", "core"},
@@ -43,13 +43,13 @@ def test_intrinsics_stay_in_simd(path):
     if room_of(path) == "simd":
         return
     text = code(path)
-    # The denormal guard sets a control register of the CPU; no vectors there.
+    # The denormal guard sets a control register of the CPU; it uses no vectors.
     text = re.sub(r"_mm_[gs]etcsr", "", text) if path.name == "denormals.h" else text
     assert not re.search(r"\b_mm\d*_\w+|\b__m(128|256|512)|\bv(ld|st)\dq?_|float(32|64)x\d", text)
     assert path.name == "denormals.h" or ("intrin.h" not in text and "arm_neon.h" not in text)
 
 
-# Each file of core/ that knows threads, and what it knows.
+# Each file of cpp/core/ that uses threads, and the headers and pragmas that it uses for them.
 THREADS = {
     "parallel.cpp": {"<pthread.h>"},
     "pool.cpp": {"<pthread.h>"},
@@ -74,17 +74,17 @@ def test_python_stays_in_bindings(path):
 @pytest.mark.parametrize(
     "path", [p for p in SOURCES if room_of(p) in ("kernels", "simd")], ids=lambda p: str(p.relative_to(CPP))
 )
-def test_kernels_and_simd_hold_nothing_that_could_leak_between_targets(path):
+def test_kernels_and_simd_share_no_code_between_targets(path):
     text = code(path)
     allowed = {"<cstdint>", "<cstring>", "<immintrin.h>", "<arm_neon.h>"}
     assert set(re.findall(r"#include (<[^>]+>)", text)) <= allowed
-    # Fixed-width integers, size_t and memcpy are C's; anything else of std:: could be a template.
+    # Fixed-width integers, size_t and memcpy are from C; other names of std:: could be templates.
     assert not re.search(r"\bstd::(?!u?int\d+_t\b|size_t\b|memcpy\b|memset\b)", text)
     assert not re.search(r"\b(new|malloc|throw|catch)\b", text)
     assert "namespace {" in text or (path.parent.name == "kernels" and not re.sub(r"#.*", "", text).strip())
 
 
-def test_every_kernel_stands_in_its_family():
+def test_every_kernel_is_defined_in_its_family():
     families = re.findall(
         r"^FAMILY\((\w+)\)\n#include \"table/(\w+)\.def\"$", (CPP / "table" / "all.def").read_text(), flags=re.M
     )

@@ -1,4 +1,4 @@
-"""Each argument of what users call has a line in the Args section of its docstring, or of a base class's."""
+"""Each argument of a function or class for users has a line in the Args section of its docstring, or of a base class's."""
 
 import importlib
 import inspect
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-# Rooms that hold the rule.
+# Rooms that follow the rule.
 ROOMS = [
     "activations",
     "callbacks",
@@ -21,7 +21,7 @@ ROOMS = [
 
 
 def undocumented(thing: Callable[..., object]) -> list[str]:
-    """Arguments of a function or constructor without a line of their own, as `name: what it is`."""
+    """Arguments of a function or constructor that have no line `name: description`."""
     named: set[str] = set()
     for documented in inspect.getmro(thing) if isinstance(thing, type) else (thing,):
         _, _, section = inspect.cleandoc(documented.__doc__ or "").partition("\nArgs:\n")
@@ -30,7 +30,7 @@ def undocumented(thing: Callable[..., object]) -> list[str]:
 
 
 def public_of(room: str) -> dict[str, Callable[..., object]]:
-    """What the room lists; without a list, the public functions and classes that it defines."""
+    """The functions and classes that the room lists; without a list, the public ones that it defines."""
     module = importlib.import_module(f"lamella.{room}")
     own = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
     found = {name: getattr(module, name) for name in getattr(module, "__all__", own) if not name.startswith("_")}

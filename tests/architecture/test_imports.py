@@ -1,5 +1,5 @@
-"""Rooms import downwards only, by the table of ARCHITECTURE.md. Imports inside functions count. Those for type checkers do not,
-but where they are the list of a room's names (`core/lazy.py`).
+"""Rooms import only downwards, as the table of ARCHITECTURE.md says. Imports inside functions count. Imports for type checkers do
+not count, unless they are the list of a room's names (`core/lazy.py`).
 """
 
 import ast
@@ -14,17 +14,17 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
 
 ARCHITECTURE = Path(__file__).parents[2] / "ARCHITECTURE.md"
 
-# A room whose __init__.py says this loads what stands under `if TYPE_CHECKING:`.
+# A room whose __init__.py contains this loads the names under `if TYPE_CHECKING:`.
 ATTACHED = "lazy.attach(__name__)"
 
 # Keras 2.2.5 shares these between its modules, and programs for it read them: their underscore is part of the API.
 KERAS_ATTRIBUTES = {"_keras_history", "_inbound_nodes", "_make_train_function"}
-# Python gives these to every NamedTuple; the underscore keeps them apart from its fields.
+# Python gives these to every NamedTuple; the underscore distinguishes them from its fields.
 NAMED_TUPLE = {"_asdict", "_fields", "_replace"}
 
 
 def import_table(document: str) -> dict[str, set[str]]:
-    """Each room and what it may import, as the table of that document says. "ops.tape" is that module alone."""
+    """Each room and the rooms that it may import, from the table of the document. "ops.tape" is only that module."""
     table: dict[str, set[str]] = {}
     lines = iter(document.splitlines())
     assert "| room | what it holds | may import |" in lines and next(lines) == "|---|---|---|", "no table of rooms"
@@ -36,11 +36,11 @@ def import_table(document: str) -> dict[str, set[str]]:
         allowed = set(re.findall(r"`([\w.]+)`", listed))
         rest = re.sub(r"`[\w.]+`|,", "", listed).strip()
         assert rest in ("", "nothing", "all above"), f"{rooms}: cannot read {rest!r}"
-        assert allowed or rest, f"{rooms}: says nothing of what it may import"
+        assert allowed or rest, f"{rooms}: does not say what it may import"
         if rest == "all above":
             allowed |= set(table)
         for room in re.findall(r"`(\w+)`", rooms):
-            assert room not in table, f"{room} stands twice"
+            assert room not in table, f"{room} is listed twice"
             table[room] = allowed
     return table
 
@@ -64,7 +64,7 @@ def nodes_of(source: str) -> list[ast.AST]:
 
 @cache
 def imports(path: Path) -> list[tuple[str, str]]:
-    """(module within lamella, name taken from it or "") for each import of ours that runs."""
+    """(module within lamella, imported name or "") for each import of lamella that runs."""
     return list(imports_of(path, path.read_text()))
 
 
@@ -111,11 +111,11 @@ def test_rows_name_rooms():
     ("row", "message"),
     [
         ("| `core` | x | `_kernels`, most others |", "cannot read 'most others'"),
-        ("| `core` | x | |", "says nothing"),
-        ("| `_kernels` | x | nothing |", "stands twice"),
+        ("| `core` | x | |", "does not say"),
+        ("| `_kernels` | x | nothing |", "is listed twice"),
     ],
 )
-def test_a_row_that_is_not_understood_is_refused(row, message):
+def test_an_unclear_row_is_refused(row, message):
     table = "| room | what it holds | may import |\n|---|---|---|\n| `_kernels` | x | nothing |\n"
     assert import_table(table + "| `a` `b` | x | `c`, `d.e`; never `f` |\n| `g` | x | all above |\n\n| `h` |") == {
         "_kernels": set(),
@@ -136,9 +136,9 @@ def test_imports_point_down(path):
         assert parts[0] in allowed or ".".join(parts[:2]) in allowed, f"{room} imports {target}"
 
 
-def test_what_is_imported_by_name():
-    """No import statement shows these: what loads names with their first use, Keras's modules, and formats."""
-    doors = {
+def test_which_modules_import_by_name():
+    """These use no import statement: they load names at their first use, Keras's modules, and formats."""
+    importers = {
         "core/keras_imports.py",
         "core/keras_names.py",
         "core/lazy.py",
@@ -146,8 +146,8 @@ def test_what_is_imported_by_name():
         "keras_alias.py",
         "tf_keras/__init__.py",
     }
-    doors.add("saving/formats/__init__.py")  # its own modules only
-    assert {str(path.relative_to(PACKAGE)) for path in modules() if "import_module" in path.read_text()} == doors
+    importers.add("saving/formats/__init__.py")  # only its own modules
+    assert {str(path.relative_to(PACKAGE)) for path in modules() if "import_module" in path.read_text()} == importers
 
 
 def attached() -> list[Path]:
@@ -155,7 +155,7 @@ def attached() -> list[Path]:
 
 
 def test_rooms_that_list_names_import_none_of_them():
-    """A name that is imported outside of the list would load its module with the room, and stand in no list."""
+    """A name that is imported outside of the list would load its module with the room, and would be in no list."""
     assert {path.parent.name for path in attached()} >= {"layers", "models", "callbacks", "utils"}
     for path in attached():
         outside = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
@@ -175,7 +175,7 @@ def is_private(name: str) -> bool:
 
 
 def private_names_of(sources: list[str]) -> set[str]:
-    """What these sources define with an underscore: functions, methods, variables, attributes of self or cls."""
+    """The names with an underscore that these sources define: functions, methods, variables, attributes of self or cls."""
     found: set[str] = set()
     for source in sources:
         for node in nodes_of(source):
@@ -190,7 +190,7 @@ def private_names_of(sources: list[str]) -> set[str]:
 
 
 def private_attributes_of_others(source: str, own: set[str]) -> list[str]:
-    """`other._x` where this room does not define _x. What another package keeps private is not this test's matter."""
+    """`other._x` where this room does not define _x. Private names of other packages do not count."""
     nodes = nodes_of(source)
     packages = {alias.asname or alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return [

@@ -1,4 +1,4 @@
-"""The compiled module as other modules of the process meet it: one name to link to, tables read-only, no stack that runs."""
+"""The compiled module within a process: it exports one name, its tables are read-only, and its stack is not executable."""
 
 import re
 import shutil
@@ -23,13 +23,13 @@ def test_there_is_one_module():
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_it_shows_its_init_function_only(path):
+def test_it_exports_only_its_init_function(path):
     lines = read("nm", "--dynamic", "--defined-only", path).splitlines()
     assert [line.split()[1:] for line in lines] == [["T", "PyInit__compiled"]]
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_what_it_calls_is_bound_at_load_and_then_read_only(path):
+def test_its_calls_are_bound_at_load_and_then_read_only(path):
     dynamic = read("readelf", "--dynamic", "--wide", path)
     assert re.search(r"\(FLAGS\).*BIND_NOW|\(BIND_NOW\)", dynamic)
     assert "TEXTREL" not in dynamic
@@ -37,7 +37,7 @@ def test_what_it_calls_is_bound_at_load_and_then_read_only(path):
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_its_stack_holds_no_code(path):
+def test_its_stack_is_not_executable(path):
     segments = read("readelf", "--segments", "--wide", path)
     stack = re.search(r"^ +GNU_STACK .* ([RWE ]{3}) 0x\w+$", segments, flags=re.M)
     assert stack and stack[1] == "RW "

@@ -1,4 +1,4 @@
-"""Each path that a comment, a docstring or a document names is there: a page that sends its reader nowhere fails."""
+"""Each path that a comment, a docstring or a document names exists."""
 
 import ast
 import io
@@ -13,14 +13,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = ("python", "cpp", "tests", "bench", "examples", "docs", ".ci")
 
-# A source or page, alone or behind directories; data behind directories; a directory with its slash, as in `tests/kernels/`.
+# A source or page, with or without directories; data with directories; a directory with its slash, as in `tests/kernels/`.
 PATH = re.compile(
     r"(?<![\w./<>{}*$~-])("
     r"(?:[\w.-]+/)*[\w-]+\.(?:inl\.h|h|cpp|def|pyi?|md|toml)|(?:[\w.-]+/)+[\w-]+\.(?:txt|json|ya?ml|map)"
     rf"|(?:[\w.-]+/)*(?:{'|'.join(map(re.escape, PARTS))})/(?:[\w-]+/)*)"
     r"(?![\w/*<{(]|\.\w)"
 )
-# Files of other projects, which a source quotes.
+# Files of other projects that a source names.
 ELSEWHERE = ("keras/", "models/imagenet_class_index.json", "addition_rnn.py")
 
 
@@ -34,7 +34,7 @@ def files() -> tuple[Path, ...]:
 
 @cache
 def names() -> frozenset[str]:
-    """The project's files and directories, each by every tail of its path: ops/tape.py as well as tape.py."""
+    """The project's files and directories, each with every end of its path: ops/tape.py as well as tape.py."""
     paths = [path.relative_to(ROOT) for path in files()]
     whole = {*paths, *(parent for path in paths for parent in path.parents)}
     return frozenset("/".join(path.parts[start:]) for path in whole for start in range(len(path.parts)))
@@ -57,9 +57,9 @@ def prose_of_settings(source: str) -> str:
 
 
 def reader(path: Path) -> Callable[[str], str] | None:
-    """What takes from that file the text that people read; None for data."""
+    """The function that returns the text for people in a file; None for data."""
     if path.suffix == ".md":
-        return None if path.name == "CHANGELOG.md" else str  # it tells of files as they were
+        return None if path.name == "CHANGELOG.md" else str  # it names files of earlier versions
     if path.suffix in (".py", ".pyi"):
         return prose_of_python
     if path.suffix in (".h", ".cpp", ".def"):
@@ -78,7 +78,7 @@ def missing(text: str) -> list[str]:
 def test_named_paths_exist(path):
     text, prose = path.read_text(), reader(path)
     assert prose is not None
-    # Taking sources apart is slow, and few of them name a path that is not there in their code either.
+    # Parsing is slow. It is needed only if the source, code included, names a path that does not exist.
     assert not missing(text) or missing(prose(text)) == []
 
 

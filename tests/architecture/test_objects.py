@@ -1,6 +1,7 @@
-"""Each object of a target exports one function and nothing else: one leaked inline function is an illegal instruction somewhere.
+"""Each object of a target exports only one function. If the linker used an inline function of it for other objects, a CPU without
+the target's instructions would stop at an illegal instruction.
 
-LAMELLA_BUILD_DIR names a CMake build directory; without it there are no objects to look at, and the test is skipped.
+LAMELLA_BUILD_DIR names a CMake build directory; without it there are no objects, and the test is skipped.
 """
 
 import os
@@ -19,7 +20,7 @@ def directory_of(path):
 
 
 OBJECTS = sorted(Path(BUILD).glob("CMakeFiles/target_*.dir/**/family.cpp.o")) if BUILD else []
-# What an object may ask of others: its scratch, its threads, and C's memory functions.
+# What an object may import: its workspace, its threads, and C's memory functions.
 WANTED = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
 
 
@@ -45,7 +46,7 @@ def test_one_global_symbol_and_no_weak_ones(path):
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
 @pytest.mark.parametrize("path", OBJECTS, ids=directory_of)
-def test_it_asks_for_little(path):
+def test_it_imports_only_what_it_may(path):
     wanted = {name for kind, name in symbols(path) if kind == "U"}
     assert {name for name in wanted if not name.startswith("_ZN7lamella")} <= WANTED
 
@@ -62,7 +63,7 @@ def loops_over_k():
 
 
 def innermost(code):
-    """What lies between the backward jump that spans fewest instructions, with a multiply-add among them, and its target."""
+    """The instructions of the shortest loop with a multiply-add: from the target of a backward jump to the jump."""
     places = {int(address, 16): i for i, (address, _) in enumerate(code)}
     jumps = ((i, re.match(r"j\w+ +([0-9a-f]+)", line)) for i, (_, line) in enumerate(code))
     loops = (code[places[int(to[1], 16)] : i + 1] for i, to in jumps if to and places.get(int(to[1], 16), i) < i)
@@ -73,7 +74,7 @@ def innermost(code):
 @pytest.mark.skipif(not any(directory_of(path) == "target_avx2_multiply.dir" for path in OBJECTS), reason="no AVX2 object")
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
 def test_a_tile_stays_in_registers():
-    """No vector of the loop over k comes from the stack or goes there: gcc 12 kept tiles there at half the speed."""
+    """The loop over k loads no vector from the stack and stores none there: gcc 12 kept tiles there, at half the speed."""
     seen = dict(loops_over_k())
     assert {("1", "16"), ("0", "16"), ("6", "16")} <= seen.keys()
     for name, loop in seen.items():

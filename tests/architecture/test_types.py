@@ -1,4 +1,4 @@
-"""What flows through the rooms has one type of each name."""
+"""The types that all rooms use are declared once."""
 
 import ast
 from pathlib import Path

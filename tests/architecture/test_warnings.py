@@ -1,6 +1,4 @@
-"""Warnings point at the user's line: `core/warn.py` finds it. A stacklevel that is counted by hand is wrong after the next
-refactoring.
-"""
+"""Warnings show the user's line, found by `core/warn.py`. A stacklevel that is counted by hand becomes wrong in a refactoring."""
 
 import ast
 from pathlib import Path
@@ -11,7 +9,7 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
 
 
 def own_warnings(source: str) -> list[str]:
-    """The calls of that source that warn without `core.warn`, or that count stack frames."""
+    """The calls of a source that warn without `core.warn`, or that count stack frames."""
     return [
         ast.unparse(node)
         for node in ast.walk(ast.parse(source))
@@ -34,8 +32,8 @@ def test_a_warning_of_its_own_is_found(call):
     assert own_warnings(source) == [call]
 
 
-def test_a_module_does_not_import_the_stock_function_by_name():
-    """`from warnings import warn` would pass for ours."""
+def test_a_module_does_not_import_the_function_of_warnings_by_name():
+    """`from warnings import warn` would look like lamella's function."""
     imports = [
         (path.name, node.module)
         for path in PACKAGE.rglob("*.py")

@@ -1,5 +1,5 @@
-// Replays the calls that the kernel tests wrote (tests/kernels/calls_file.py has the format): every array in memory of its own,
-// on the target in use, with one thread and with two.
+// Replays the calls that the kernel tests wrote (tests/kernels/calls_file.py describes the format) on the target in use, with
+// one thread and with two. Every array has its own memory.
 #pragma once
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,8 +17,8 @@
 
 namespace checks {
 
-// The address sanitizer needs the end of an array to be the end of its memory. Else guard zones stand around it: NaN, or large
-// integers, which a kernel that reads too far carries into its result.
+// The address sanitizer needs the end of an array to be the end of its memory. Without it, guard zones surround the array: NaN,
+// or large integers, which change the result of a kernel that reads them.
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::size_t kZone = 0;
 #else
@@ -44,7 +44,7 @@ public:
 
     const char* take(std::size_t bytes) {
         if (bytes > static_cast<std::size_t>(end_ - at_)) {
-            std::printf("the file of calls ends within a call\n");
+            std::printf("the file of calls ends in the middle of a call\n");
             std::exit(1);
         }
         return std::exchange(at_, at_ + bytes);
@@ -60,7 +60,7 @@ private:
     const char *begin_ = nullptr, *end_ = nullptr, *at_ = nullptr;
 };
 
-// What the checks ask of an array, whatever its elements.
+// The checks of an array with elements of any type.
 struct AnyArray {
     virtual ~AnyArray() = default;
     virtual bool intact() const = 0;
@@ -70,11 +70,11 @@ struct AnyArray {
 };
 using Arrays = std::vector<const AnyArray*>;
 
-// One array of a call: its memory, and what the file says about its contents.
+// One array of a call: its memory, and its contents in the file.
 template <class T>
 struct Array final : AnyArray {
     View<T> view{};
-    std::unique_ptr<T[]> memory;  // not null where the array is empty, as NumPy's
+    std::unique_ptr<T[]> memory;  // also not null if the array is empty, as in NumPy
     const char* wanted = nullptr;
 
     void read_shape(CallsFile& file) {
@@ -101,9 +101,9 @@ struct Array final : AnyArray {
         return true;
     }
 
-    // Targets add in different orders: within 1000 units in the last place of the largest value, or of 0.1. The tests that
-    // wrote the file hold each kernel to closer bounds. Returns the first error beyond this bound, divided by it; 0 if there is
-    // none.
+    // Targets add in different orders, so the bound is 1000 units in the last place of the largest value, or of 0.1. The tests
+    // that wrote the file check each kernel with smaller bounds. Returns the first error above the bound, divided by the bound;
+    // 0 if there is none.
     double excess() const override {
         if (wanted == nullptr) return 0;
         std::vector<T> all(size());
@@ -134,7 +134,7 @@ struct Array final : AnyArray {
     }
 };
 
-// Argument<A>: reads an argument of type A from the file, holds it, and lists its arrays.
+// Argument<A>: reads an argument of type A from the file, stores it, and lists its arrays.
 template <class A>
 struct Argument {
     A value{};
@@ -242,7 +242,7 @@ inline void compare(const Run (&runs)[2], Outcome outcome, const std::string& na
     check(what.empty(), name + what);
 }
 
-// The call that the file is at, with one thread and with two.
+// Replays the next call of the file with one thread and with two.
 template <class... A>
 void replay(lamella::Status (*kernel)(A...), Outcome outcome, const std::string& name, CallsFile& file, Count& check) {
     const CallsFile start = file;
@@ -257,7 +257,7 @@ void replay(lamella::Status (*kernel)(A...), Outcome outcome, const std::string&
     compare(runs, outcome, name, check);
 }
 
-// All calls of the file on the target in use; each kernel of the table must be among them.
+// Replays all calls of the file on the target in use; each kernel of the table must be among them.
 inline void replay_all(CallsFile& file, Count& check) {
     const lamella::Table& table = lamella::current();
     std::map<std::string, void (*)(const lamella::Table&, char, Outcome, CallsFile&, Count&)> kernels;

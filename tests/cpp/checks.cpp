@@ -1,6 +1,6 @@
-// The kernels without Python: every target of this machine replays the calls in the file that it is given; and the threads and
-// the pool of memory themselves. Without a file only these.
-// Prints what failed and "N passed, N failed"; the exit status is 0 if nothing did.
+// Checks the kernels without Python: every target of this machine replays the calls in the file that the argument names. It
+// also checks the thread pools and the memory pool; without a file only these.
+// It prints the failed checks and "N passed, N failed". The exit status is 0 if none failed.
 #include "calls.h"
 #include "pool.h"
 #include "threads.h"

@@ -1,4 +1,4 @@
-// What the checks are written with: arrays between guard zones, closeness, and the count of what passed.
+// Parts that the checks share: the count of passed and failed checks, and views of arrays.
 #pragma once
 #include <cmath>
 #include <cstdio>

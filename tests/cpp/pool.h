@@ -1,4 +1,4 @@
-// The pool of memory: no two arrays share a byte, from whatever thread they come, and what is counted adds up.
+// The memory pool: no two arrays share a byte, also if several threads allocate, and the counts are right.
 #pragma once
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@ namespace checks {
 
 namespace pool = lamella::pool;
 
-// An array of the pool with a pattern of its own in it.
+// An array of the pool that is filled with its own pattern.
 struct Patterned {
     unsigned char* data = nullptr;
     std::size_t bytes = 0;
@@ -39,8 +39,8 @@ inline std::uint64_t next_random(std::uint64_t& state) {
     return state >> 33;
 }
 
-// Allocates, grows, shrinks and releases by chance. Arrays pass through `shared`, so that one thread releases what another
-// made.
+// Allocates, grows, shrinks and releases at random. Arrays pass through `shared`, so that one thread releases the arrays of
+// another.
 inline bool keeps_patterns(std::uint64_t seed, int turns, std::vector<Patterned>& shared, std::mutex& mutex) {
     std::vector<Patterned> own;
     bool right = true;
@@ -102,10 +102,10 @@ inline bool child_works() {
 inline void check_pool(Count& check) {
     pool::empty();
     check(pool::counts().in_use == 0 && pool::counts().free == 0, "empty to begin with");
-    check(pool::allocate(std::size_t{1} << 60) == nullptr, "more than there are addresses");
+    check(pool::allocate(std::size_t{1} << 60) == nullptr, "more than the address space");
     pool::release(nullptr);
 
-    // The same sizes again: the same memory, none from the system.
+    // The same sizes again get the same memory, and nothing from the system.
     const std::size_t sizes[] = {40'000, 1 << 20, 65'536, 40'000, 300'000};
     std::vector<void*> first, again;
     for (std::vector<void*>* arrays : {&first, &again}) {
@@ -128,7 +128,7 @@ inline void check_pool(Count& check) {
     check((reinterpret_cast<std::uintptr_t>(one) - reinterpret_cast<std::uintptr_t>(two)) % 4096 != 0, "starts are spread");
     pool::release(one);
 
-    // Emptied: what is free goes at once, what is in use when it is released.
+    // An emptied pool returns free memory at once, and memory in use when it is released.
     check(pool::empty() > 0 && pool::counts().free == 0, "emptied");
     pool::release(two);
     check(pool::counts().free == 0 && pool::counts().in_use == 0, "released after it was emptied");
@@ -152,7 +152,7 @@ inline void check_pool(Count& check) {
             if (!keeps_patterns(t + 1, 2000, shared, mutex)) right = false;
         });
     }
-#if !defined(__SANITIZE_THREAD__)  // it follows no child of a process with threads
+#if !defined(__SANITIZE_THREAD__)  // the sanitizer does not support a forked child of a process with threads
     check(child_works(), "a child that is forked while threads allocate");
 #endif
     for (std::thread& thread : threads) thread.join();

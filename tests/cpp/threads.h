@@ -1,4 +1,4 @@
-// The two kinds of threads behind parallel_for: each chunk once, whoever calls, and denormals flushed everywhere.
+// The two thread pools of parallel_for: each chunk runs once for any callers, and denormals are flushed in every chunk.
 #pragma once
 #include <atomic>
 #include <limits>
@@ -10,7 +10,7 @@
 
 namespace checks {
 
-// How often each of n items was visited, as one number: right if each was once.
+// Counts how often each of n items was visited.
 struct Visits {
     std::vector<std::atomic<int>> of;
     explicit Visits(Int n) : of(static_cast<std::size_t>(n)) {}
@@ -44,7 +44,7 @@ inline bool nested(Int outer, Int inner) {
     return visits.once_each();
 }
 
-// Regions of many sizes, from several threads of the program at once.
+// Runs regions of many sizes from several threads of the program at the same time.
 inline bool callers_at_once(int callers, int regions) {
     std::atomic<bool> right{true};
     std::vector<std::thread> threads;
@@ -59,7 +59,7 @@ inline bool callers_at_once(int callers, int regions) {
     return right;
 }
 
-// A product that is denormal, or 0 where that is flushed.
+// Whether a denormal product is flushed to 0.
 inline bool flushes() {
     volatile double small = std::numeric_limits<double>::min();
     return small * 0.5 == 0.0;
