@@ -1,4 +1,4 @@
-"""Data sets: files made here, from a server of this test's own, read into the arrays that Keras 2.2.5 gives."""
+"""Data sets: files that the tests make and serve are read into the arrays that Keras 2.2.5 returns."""
 
 import dataclasses
 import gzip
@@ -24,7 +24,7 @@ RNG = np.random.RandomState(0)
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Serves tmp_path/served; the cache is tmp_path/cache."""
+    """A server of tmp_path/served, with the cache in tmp_path/cache."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(data_utils, "sleep", lambda seconds: None)
     (tmp_path / "served").mkdir()
@@ -33,7 +33,7 @@ def server(tmp_path, monkeypatch):
 
 
 def publish(server, source, content):
-    """`source`, as this server has it."""
+    """`source` with the URLs of this server."""
     name = source.urls[0].rpartition("/")[2]
     (server.folder / name).write_bytes(content)
     kind = hashlib.md5 if len(source.file_hash) == 32 else hashlib.sha256
@@ -76,8 +76,8 @@ def test_mnist_is_downloaded_once(server, monkeypatch, tmp_path):
     assert server.asked == ["/mnist.npz"] and (tmp_path / "cache" / "datasets" / "mnist.npz").is_file()
 
 
-def test_a_file_of_ones_own(tmp_path, monkeypatch):
-    """Whatever its hash is: it is not replaced, as Keras would do."""
+def test_a_users_file_is_not_replaced(tmp_path, monkeypatch):
+    """Its hash is not checked, and it is not replaced, as Keras would do."""
     (tmp_path / "mine.npz").write_bytes(npz(**DIGITS))
     same_digits(mnist.load_data(tmp_path / "mine.npz"))
     monkeypatch.chdir(tmp_path)
@@ -92,7 +92,7 @@ def test_the_cache_of_keras_is_read_without_a_server(tmp_path, monkeypatch):
     (folder / "mnist.npz").write_bytes(npz(**DIGITS))
     source = dataclasses.replace(mnist.SOURCE, urls=(), file_hash=hashlib.md5(npz(**DIGITS)).hexdigest())
     with pytest.raises(DataFileError):
-        mnist.load_data()  # not what is published, and no server
+        mnist.load_data()  # it is not the published file, and there is no server
     monkeypatch.setattr(mnist, "SOURCE", dataclasses.replace(source, urls=("http://127.0.0.1:9/mnist.npz",)))
     same_digits(mnist.load_data())
 
@@ -129,7 +129,7 @@ def test_fashion_mnist(server, monkeypatch, tmp_path):
         fashion_mnist.load_data(str(tmp_path))
     longer = gzip.compress(gzip.decompress(files["train-images-idx3-ubyte.gz"]) + b"\0")
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(longer)
-    with pytest.raises(DataFileError, match="has other than 4704 bytes"):
+    with pytest.raises(DataFileError, match="does not have 4704 bytes"):
         fashion_mnist.load_data(str(tmp_path))
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"labels"))
     with pytest.raises(DataFileError, match="begins with b'labe'"):
@@ -137,12 +137,12 @@ def test_fashion_mnist(server, monkeypatch, tmp_path):
 
 
 def text2(data):
-    """A text as Python 2 pickles it."""
+    """A text in a pickle of Python 2."""
     return b"U" + bytes([len(data)]) + data if len(data) < 256 else b"T" + struct.pack("<I", len(data)) + data
 
 
 def python2(images, **labels):
-    """The dict of a CIFAR file as Python 2's cPickle writes it, protocol 2."""
+    """The pickle of a CIFAR file's dict by Python 2's cPickle, protocol 2."""
     rows, columns = images.shape
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x03K\x00\x85U\x01b\x87Rq\x04"
     array += (
@@ -195,7 +195,7 @@ def test_cifar10(server, monkeypatch, tmp_path):
     monkeypatch.setattr(cifar10, "SOURCE", publish(server, cifar10.SOURCE, archive("cifar-10-batches-py", batches())))
     same_images(cifar10.load_data())
     unpacked = tmp_path / "cache" / "datasets" / "cifar-10-batches-py"
-    (unpacked.parent / "cifar-10-batches-py.tar.gz").unlink()  # what is unpacked is enough
+    (unpacked.parent / "cifar-10-batches-py.tar.gz").unlink()  # the unpacked files are enough
     K.set_image_data_format("channels_first")
     try:
         same_images(cifar10.load_data(), axes=(0, 1, 2, 3))
@@ -219,7 +219,7 @@ def test_an_unpacked_folder_is_found_under_a_keras_home_with_a_tilde(monkeypatch
 
 
 @pytest.mark.parametrize("write", [python3, python3_for_2])
-def test_cifar10_as_later_pythons_pickle_it(write, tmp_path):
+def test_cifar10_pickled_by_later_pythons(write, tmp_path):
     for name, content in batches(write).items():
         (tmp_path / name).write_bytes(content)
     same_images(cifar10.load_data(path=str(tmp_path)))
@@ -264,7 +264,7 @@ REVIEWS = {"x_train": lists(*TRAIN), "y_train": Y_TRAIN, "x_test": lists(*TEST),
 
 
 def oracle(parts, num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1, oov_char=2, index_from=3):
-    """Word by word: (texts, labels) of the parts, which are shuffled one after the other."""
+    """The slow version, one word after another: (texts, labels) of the parts, which are shuffled one after another."""
     rng, texts, labels = np.random.RandomState(seed), [], []
     for x, y in parts:
         order = np.arange(len(x))
@@ -295,7 +295,7 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
-def test_imdb_by_its_arguments(arguments, tmp_path):
+def test_imdb_with_all_arguments(arguments, tmp_path):
     (tmp_path / "imdb.npz").write_bytes(npz(**REVIEWS))
     (x_train, y_train), (x_test, y_test) = imdb.load_data(tmp_path / "imdb.npz", **arguments)
     texts, labels = oracle([(TRAIN, Y_TRAIN), (TEST, Y_TEST)], **arguments)
@@ -305,7 +305,7 @@ def test_imdb_by_its_arguments(arguments, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [*ARGUMENTS, {"test_split": 0.5}, {"test_split": 0.0}], ids=str)
-def test_reuters_by_its_arguments(arguments, tmp_path):
+def test_reuters_with_all_arguments(arguments, tmp_path):
     (tmp_path / "reuters.npz").write_bytes(npz(x=REVIEWS["x_train"], y=Y_TRAIN))
     (x_train, y_train), (x_test, y_test) = reuters.load_data(tmp_path / "reuters.npz", **arguments)
     rest = dict(arguments)
@@ -316,13 +316,13 @@ def test_reuters_by_its_arguments(arguments, tmp_path):
     assert y_train.tolist() == labels[:cut] and y_test.tolist() == labels[cut:]
 
 
-def test_texts_of_one_length_are_lists(tmp_path):
+def test_texts_of_the_same_length_are_lists(tmp_path):
     (tmp_path / "imdb.npz").write_bytes(npz(**REVIEWS | {"x_train": lists([4, 5], [6, 7], [8, 9]), "y_train": np.arange(3)}))
     (x_train, _), _ = imdb.load_data(tmp_path / "imdb.npz")
     assert x_train.shape == (3,) and all(type(text) is list for text in x_train)
 
 
-def test_texts_by_a_server_with_the_index_of_words(server, monkeypatch):
+def test_texts_and_word_indices_are_downloaded(server, monkeypatch):
     monkeypatch.setattr(imdb, "SOURCE", publish(server, imdb.SOURCE, npz(**REVIEWS)))
     monkeypatch.setattr(imdb, "WORDS", publish(server, imdb.WORDS, json.dumps({"the": 1, "fälle": 2}).encode()))
     monkeypatch.setattr(reuters, "WORDS", publish(server, reuters.WORDS, b'{"the": 2}'))
@@ -343,7 +343,7 @@ def test_keywords_of_keras_1(tmp_path):
         imdb.load_data(tmp_path / "imdb.npz", maxlen=1)
 
 
-def test_no_network_says_what_to_do(monkeypatch, tmp_path):
+def test_without_a_network_the_error_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(data_utils, "sleep", lambda seconds: None)
     source = dataclasses.replace(imdb.SOURCE, urls=("http://127.0.0.1:9/imdb.npz",))
@@ -351,8 +351,8 @@ def test_no_network_says_what_to_do(monkeypatch, tmp_path):
     with pytest.raises(DataFileError) as caught:
         imdb.load_data()
     said = str(caught.value)
-    assert f"{tmp_path}/datasets/imdb.npz is not there" in said and "refused" in said and source.file_hash in said
-    assert "Download http://127.0.0.1:9/imdb.npz elsewhere and put it there" in said and "pass path=" in said
+    assert f"{tmp_path}/datasets/imdb.npz does not exist" in said and "refused" in said and source.file_hash in said
+    assert "Download http://127.0.0.1:9/imdb.npz elsewhere and save it with this name" in said and "as path=" in said
     assert isinstance(caught.value, OSError)
 
 
@@ -360,12 +360,12 @@ def test_another_hash_is_refused(server, monkeypatch, tmp_path):
     source = publish(server, mnist.SOURCE, npz(**DIGITS))
     (server.folder / "mnist.npz").write_bytes(b"something else")
     monkeypatch.setattr(mnist, "SOURCE", source)
-    with pytest.raises(DataFileError, match=f"expected the hash {source.file_hash}.*put it there"):
+    with pytest.raises(DataFileError, match=f"expected the hash {source.file_hash}.*save it with this name"):
         mnist.load_data()
     assert not (tmp_path / "cache" / "datasets" / "mnist.npz").exists()
 
 
-def test_a_damaged_file_of_the_cache_is_fetched_again(server, monkeypatch, tmp_path):
+def test_a_damaged_file_in_the_cache_is_downloaded_again(server, monkeypatch, tmp_path):
     monkeypatch.setattr(mnist, "SOURCE", publish(server, mnist.SOURCE, npz(**DIGITS)))
     (tmp_path / "cache" / "datasets").mkdir(parents=True)
     (tmp_path / "cache" / "datasets" / "mnist.npz").write_bytes(npz(**DIGITS)[:-9])
@@ -377,10 +377,12 @@ def test_a_damaged_file_of_the_cache_is_fetched_again(server, monkeypatch, tmp_p
     [b"", b"no zip", npz(**DIGITS)[:-300], npz(x_train=np.zeros(3)), npz(**DIGITS | {"x_train": lists(3, 4)})],
     ids=["empty", "other", "cut", "lacks arrays", "objects"],
 )
-def test_a_damaged_file_of_ones_own_is_refused(content, tmp_path):
+def test_a_damaged_file_of_the_user_is_refused(content, tmp_path):
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)
-    with pytest.raises(DataFileError, match=f"{path}: damaged, or not a file of this data set .*pass path="):
+    with pytest.raises(
+        DataFileError, match=f"{path}: damaged, or not a file of this data set .*pass the path of another file as path="
+    ):
         mnist.load_data(path)
 
 

@@ -1,4 +1,4 @@
-"""Data sets of Keras, downloaded when they are first loaded. The names of keras.datasets."""
+"""The data sets of keras.datasets. A data set is downloaded when it is first loaded."""
 
 from lamella.core.keras_names import complete as _complete
 from lamella.datasets import boston_housing as boston_housing

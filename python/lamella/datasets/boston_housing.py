@@ -1,4 +1,4 @@
-"""Prices of houses in the districts of Boston."""
+"""Prices of houses in districts of Boston."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ SOURCE = Source(
 def load_data(
     path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """13 numbers of each of 506 districts, and the median price of a house there in 1000 USD.
+    """13 numbers for each of 506 districts, and the median price of a house there, in 1000 USD.
 
     Args:
-        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
-        test_split: Share of the districts that is for the test, 0 <= test_split < 1.
-        seed: Of the random order of the districts.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
+        test_split: Fraction of the districts for testing, 0 <= test_split < 1.
+        seed: Seed of the random order of the districts.
 
     Returns:
         (x_train, y_train), (x_test, y_test): float64 [404, 13], [404], [102, 13], [102].
 
     Raises:
-        AssertionError: Another test_split.
-        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        AssertionError: test_split is outside of this range.
+        DataFileError: The file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
     Source: Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""Files of CIFAR-10 and CIFAR-100: pickles of Python 2."""
+"""Reads the files of CIFAR-10 and CIFAR-100, which are pickles of Python 2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["load_batch"]
 
 
 def load_batch(fpath: str, label_key: str = "labels") -> tuple[Array, list[int]]:
-    """Images and labels of one file.
+    """The images and labels in one file.
 
     Args:
         fpath: Path of the file.
@@ -26,24 +26,24 @@ def load_batch(fpath: str, label_key: str = "labels") -> tuple[Array, list[int]]
         uint8 [n, 3, 32, 32] and n integers.
 
     Raises:
-        DataFileError: The file is damaged, or holds something else. What is in it is read as data: nothing is run.
+        DataFileError: The file is damaged, or has other contents. It is read as data: no code in it is run.
 
-    Source: Keras 2.2.5, which runs the pickle.
+    Source: Keras 2.2.5, which runs the code in the pickle.
     """
     with open(fpath, "rb") as file:
         data = file.read()
     with reading(fpath):
-        held = pickles.read(data)
-        # Texts of Python 2 are bytes; of a file that Python 3 wrote they are texts.
-        batch = {key.decode() if isinstance(key, bytes) else key: value for key, value in held.items()}
+        contents = pickles.read(data)
+        # Keys are bytes if Python 2 wrote the file, and texts if Python 3 wrote it.
+        batch = {key.decode() if isinstance(key, bytes) else key: value for key, value in contents.items()}
         x, labels = batch["data"], batch[label_key]
         if x.dtype != np.uint8 or not all(type(label) is int for label in labels):
-            raise ValueError(f"images of dtype {x.dtype}, or labels that are no integers")
+            raise ValueError(f"images of dtype {x.dtype}, or labels that are not integers")
         return x.reshape(len(labels), 3, 32, 32), labels
 
 
 def folder(source: Source, name: str, path: str | None) -> str:
-    """Where the files are: a user's folder, one that Keras 2, tf.keras or Keras 3 has unpacked, or downloaded now."""
+    """The folder with the files: the user's, or one that Keras 2, tf.keras or Keras 3 has unpacked, or a downloaded one."""
     if path is not None:
         return os.path.expanduser(os.fspath(path))
     for unpacked in (name, os.path.join(f"{name}-target", name)):
@@ -53,5 +53,5 @@ def folder(source: Source, name: str, path: str | None) -> str:
 
 
 def images(x: Array) -> Array:
-    """[n, 3, 32, 32] in the order of axes that is set."""
+    """Images [n, 3, 32, 32] in the data format of `config.image_data_format`."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if config.image_data_format() == "channels_last" else x

@@ -1,4 +1,4 @@
-"""Small colour images of ten kinds."""
+"""CIFAR-10: small colour images of ten classes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def load_data(path: str | None = None) -> tuple[tuple[Array, Array], tuple[Array
     """60,000 colour images of ten classes.
 
     Args:
-        path: A folder with the published files data_batch_1 to 5 and test_batch; None for ~/.keras/datasets/cifar-10-batches-py
-            ($KERAS_HOME), where they are downloaded to.
+        path: A folder with the published files data_batch_1 to 5 and test_batch. None means ~/.keras/datasets/cifar-10-batches-py
+            ($KERAS_HOME), where the files are downloaded.
 
     Returns:
-        (x_train, y_train), (x_test, y_test): uint8 [50000, 32, 32, 3], or [50000, 3, 32, 32] if that is the image data format;
-        uint8 [50000, 1]; 10000 images and int64 [10000, 1].
+        (x_train, y_train), (x_test, y_test): uint8 [50000, 32, 32, 3], or [50000, 3, 32, 32] with channels_first; uint8
+        [50000, 1]; 10000 such images; int64 [10000, 1].
 
     Raises:
-        DataFileError: A file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        DataFileError: A file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
-    Source: Keras 2.2.5, which has no path and checks no hash.
+    Source: Keras 2.2.5, which has no `path` and does not check a hash.
     """
     place = folder(SOURCE, "cifar-10-batches-py", path)
     batches = [load_batch(os.path.join(place, f"data_batch_{number}")) for number in range(1, 6)]

@@ -1,4 +1,4 @@
-"""Small colour images of a hundred kinds."""
+"""CIFAR-100: small colour images of a hundred classes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def load_data(label_mode: str = "fine", path: str | None = None) -> tuple[tuple[
 
     Args:
         label_mode: "fine" for the classes, "coarse" for the groups.
-        path: A folder with the published files train and test; None for ~/.keras/datasets/cifar-100-python ($KERAS_HOME), where
-            they are downloaded to.
+        path: A folder with the published files train and test. None means ~/.keras/datasets/cifar-100-python ($KERAS_HOME), where
+            the files are downloaded.
 
     Returns:
-        (x_train, y_train), (x_test, y_test): uint8 [50000, 32, 32, 3], or [50000, 3, 32, 32] if that is the image data format;
-        int64 [50000, 1]; the same of 10000 images.
+        (x_train, y_train), (x_test, y_test): uint8 [50000, 32, 32, 3], or [50000, 3, 32, 32] with channels_first; int64
+        [50000, 1]; the same for 10000 images.
 
     Raises:
-        ValueError: Another label_mode.
-        DataFileError: A file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        ValueError: label_mode is neither.
+        DataFileError: A file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
-    Source: Keras 2.2.5, which has no path and checks no hash.
+    Source: Keras 2.2.5, which has no `path` and does not check a hash.
     """
     if label_mode not in ("fine", "coarse"):
         raise ValueError('`label_mode` must be one of `"fine"`, `"coarse"`.')

@@ -1,4 +1,4 @@
-"""Pictures of clothes, in the form of mnist."""
+"""Fashion-MNIST: grey images of clothes, in the form of MNIST."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def load_data(path: str | None = None) -> tuple[tuple[Array, Array], tuple[Array
     """70,000 grey images of ten kinds of clothes.
 
     Args:
-        path: A folder with the four published files; None for ~/.keras/datasets/fashion-mnist ($KERAS_HOME), where they are
-            downloaded to.
+        path: A folder with the four published files. None means ~/.keras/datasets/fashion-mnist ($KERAS_HOME), where the files are
+            downloaded.
 
     Returns:
         (x_train, y_train), (x_test, y_test): uint8 [60000, 28, 28], [60000], [10000, 28, 28], [10000].
 
     Raises:
-        DataFileError: A file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        DataFileError: A file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
-    Source: Keras 2.2.5, which has no path, checks no hash, and returns arrays that cannot be written to.
+    Source: Keras 2.2.5, which has no `path`, does not check a hash, and returns read-only arrays.
     """
     y_train, x_train, y_test, x_test = (
         _idx(locate(source, name if path is None else os.path.join(path, name))) for name, source in SOURCES.items()
@@ -47,14 +47,14 @@ def load_data(path: str | None = None) -> tuple[tuple[Array, Array], tuple[Array
 
 
 def _idx(path: str) -> Array:
-    """The format of mnist's first files: 0, 0, 8 for bytes, number of axes; length of each axis, in 4 bytes; the bytes."""
+    """Read the IDX format of MNIST: 0, 0, 8 for bytes, the number of axes; the length of each axis, in 4 bytes; the bytes."""
     with reading(path), gzip.open(path) as file:
         head = file.read(4)
         if head[:3] != b"\0\0\x08" or head[3:] not in (b"\1", b"\3"):
-            raise ValueError(f"it begins with {head!r}, and an IDX file of bytes with 0, 0, 8, 1 or 3")
+            raise ValueError(f"it begins with {head!r}, but an IDX file of bytes begins with 0, 0, 8, 1 or 3")
         shape = np.frombuffer(file.read(4 * head[3]), ">u4").tolist()
         size = int(np.prod(shape, dtype=np.float64))
         data = file.read(min(size, 1 << 30))
         if len(data) != size or file.read(1):
-            raise ValueError(f"it says that it holds {shape}, and has other than {size} bytes")
+            raise ValueError(f"it declares the shape {shape}, but does not have {size} bytes")
         return np.frombuffer(bytearray(data), np.uint8).reshape(shape)

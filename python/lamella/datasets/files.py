@@ -1,4 +1,4 @@
-"""Where a data set's file is, or comes from, and what is wrong with one."""
+"""Finds or downloads the file of a data set, and converts errors of damaged files."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from dataclasses import dataclass
 
 from lamella.utils.data_utils import cache_path, get_file
 
-# What readers raise for bytes that are not what they read.
+# The errors of readers for wrong bytes.
 _WRONG = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, EOFError, MemoryError, RuntimeError,
     pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-# Where tf.keras and Keras 3 have the files of Keras 2, byte by byte.
+# The server where tf.keras and Keras 3 have the files of Keras 2, with the same bytes.
 MIRROR = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
 
 class DataFileError(ValueError, OSError):
-    """A data set's file that cannot be fetched, is damaged, or holds something else."""
+    """A file of a data set cannot be downloaded, is damaged, or has other contents."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is published of a file.
+    """A published file.
 
     Args:
-        urls: Asked in this order, until one gives it.
+        urls: Its URLs. They are tried in this order.
         file_hash: Its MD5 or SHA-256, in hexadecimal.
-        folder: In ~/.keras or $KERAS_HOME.
-        untar: Whether it is a .tar.gz whose folder is wanted.
+        folder: The folder in ~/.keras or $KERAS_HOME for it.
+        untar: Whether it is a .tar.gz that is unpacked to a folder.
     """
 
     urls: tuple[str, ...]
@@ -43,13 +43,14 @@ class Source:
 
 
 def locate(source: Source, path: str | os.PathLike[str]) -> str:
-    """The path of the file, downloaded if it has to be.
+    """The path of a file, which is downloaded if it is not in the cache.
 
     Args:
-        path: A file that exists, with its folder: it is taken as it is, whatever its hash. Else the name in the cache.
+        source: The published file.
+        path: Path of an existing file with its folder, which is used without a check of its hash; else a name in the cache.
 
     Raises:
-        DataFileError: No server gave it, or something else than what is published.
+        DataFileError: No server has the file, or its hash is not the published one.
     """
     name = os.path.expanduser(os.fspath(path))
     if os.path.dirname(name) and os.path.exists(name):
@@ -62,19 +63,20 @@ def locate(source: Source, path: str | os.PathLike[str]) -> str:
             failures.append(str(error))
     wanted = cache_path(source.folder, name) + (".tar.gz" if source.untar else "")
     raise DataFileError(
-        f"{wanted} is not there, or not what is published, and could not be downloaded ({'; '.join(failures)}). Download "
-        f"{source.urls[-1]} elsewhere and put it there (its hash is {source.file_hash}), or pass path= with the place of the file"
+        f"{wanted} does not exist, or is not the published file, and could not be downloaded ({'; '.join(failures)}). Download "
+        f"{source.urls[-1]} elsewhere and save it with this name (its hash is {source.file_hash}), or pass the path of the "
+        "file as path="
     )
 
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Within the block, what readers raise for wrong data becomes a DataFileError that says what to do."""
+    """Within the block, convert the errors of readers for wrong data to DataFileError, which says what to do."""
     try:
         yield
     except _WRONG as error:
-        said = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
         raise DataFileError(
-            f"{path}: damaged, or not a file of this data set ({said}). Delete it, so that it is downloaded again, or pass "
-            "path= with the place of a good one"
+            f"{path}: damaged, or not a file of this data set ({reason}). Delete it, so that it is downloaded again, or pass the "
+            "path of another file as path="
         ) from error

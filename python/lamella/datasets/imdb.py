@@ -1,4 +1,4 @@
-"""Reviews of films, as lists of indices of words."""
+"""IMDB: reviews of films as lists of indices of words."""
 
 from __future__ import annotations
 
@@ -28,17 +28,20 @@ def load_data(
     index_from: int = 3,
     **kwargs: Any,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """50,000 reviews, each a list of indices of words by frequency; the label is 1 for a positive review, 0 for a negative one.
+    """50,000 reviews, each a list of indices of words. The label is 1 for a positive review, 0 for a negative one.
+
+    A word has a lower index if it is more frequent.
 
     Args:
-        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
-        num_words: Indices from it on become oov_char; None for the largest index, which becomes oov_char itself.
-        skip_top: Indices below it become oov_char.
-        maxlen: Only reviews with fewer items are kept. The first 25,000 of what is left are for training.
-        seed: Of the random order of the reviews.
-        start_char: In front of each review; None for nothing.
-        oov_char: Stands for words that are left out; None drops them.
-        index_from: Added to each index, so that 0 to index_from - 1 mean no words.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
+        num_words: Indices that are not below num_words become oov_char. None means the largest index, which then also becomes
+            oov_char.
+        skip_top: Indices below skip_top become oov_char.
+        maxlen: Only reviews with fewer items are kept. The first 25,000 of these are for training.
+        seed: Seed of the random order of the reviews.
+        start_char: The first item of each review; None for no such item.
+        oov_char: Replaces words that are not kept. None drops them.
+        index_from: Is added to each index, so that 0 to index_from - 1 are not words.
         kwargs: nb_words, the name of num_words in Keras 1.
 
     Returns:
@@ -46,9 +49,9 @@ def load_data(
 
     Raises:
         ValueError: No review is shorter than maxlen.
-        TypeError: For another keyword.
-        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do. What is in it is
-            read as data: nothing is run.
+        TypeError: There is another keyword.
+        DataFileError: The file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do. The
+            file is read as data: no code in it is run.
 
     Source: Keras 2.2.5.
     """
@@ -68,10 +71,10 @@ def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     """The index of each word, 1 for the most frequent one; `load_data` adds index_from to it.
 
     Args:
-        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
 
     Raises:
-        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        DataFileError: The file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
     Source: Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""Handwritten digits."""
+"""MNIST: grey images of handwritten digits."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def load_data(path: str = "mnist.npz") -> tuple[tuple[Array, Array], tuple[Array
     """70,000 grey images of the digits 0 to 9.
 
     Args:
-        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
 
     Returns:
         (x_train, y_train), (x_test, y_test): uint8 [60000, 28, 28], [60000], [10000, 28, 28], [10000].
 
     Raises:
-        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        DataFileError: The file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
     Source: Keras 2.2.5.
     """

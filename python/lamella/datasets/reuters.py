@@ -1,4 +1,4 @@
-"""News of the agency Reuters, as lists of indices of words."""
+"""Reuters: news of the agency as lists of indices of words."""
 
 from __future__ import annotations
 
@@ -29,12 +29,14 @@ def load_data(
     index_from: int = 3,
     **kwargs: Any,
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """11,228 news, each a list of indices of words by frequency, of 46 topics.
+    """11,228 news of 46 topics, each a list of indices of words.
+
+    A word has a lower index if it is more frequent. The arguments that are not listed, the form of the result and the errors are
+    those of `imdb.load_data`.
 
     Args:
-        test_split: Share of the news that is for the test, from 0 to 1.
-
-    The other arguments, the form of the result and the errors are those of `imdb.load_data`.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
+        test_split: Fraction of the news for testing, from 0 to 1.
 
     Returns:
         (x_train, y_train), (x_test, y_test): 8,982 and 2,246 news, and their topics, 0 to 45.
@@ -55,10 +57,10 @@ def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
     """The index of each word, 1 for the most frequent one; `load_data` adds index_from to it.
 
     Args:
-        path: A file with its directory, or a name in ~/.keras/datasets ($KERAS_HOME), where it is downloaded to.
+        path: Path of a file with its directory; or a name in ~/.keras/datasets ($KERAS_HOME), where the file is downloaded.
 
     Raises:
-        DataFileError: The file cannot be fetched, or is damaged; a ValueError and OSError that says what to do.
+        DataFileError: The file cannot be downloaded, or is damaged. It is a ValueError and an OSError, and says what to do.
 
     Source: Keras 2.2.5.
     """

@@ -1,4 +1,4 @@
-"""Texts as lists of indices: what imdb and reuters do with them."""
+"""Functions on texts as lists of indices that imdb and reuters share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = list[list[int]]
 
 
 def old_names(num_words: int | None, kwargs: dict[str, Any]) -> int | None:
-    """num_words, or what Keras 1 called nb_words. Raises TypeError for any other keyword."""
+    """num_words, or the value of nb_words, its name in Keras 1. Raise TypeError for any other keyword."""
     if "nb_words" in kwargs:
         warn("The `nb_words` argument in `load_data` has been renamed `num_words`.")
         num_words = kwargs.pop("nb_words")
@@ -26,7 +26,7 @@ def old_names(num_words: int | None, kwargs: dict[str, Any]) -> int | None:
 
 
 def shuffled(rows: Rows, labels: Array, rng: np.random.RandomState) -> tuple[Rows, Array]:
-    """Both in one random order. Raises ValueError if they differ in length."""
+    """Texts and labels in the same random order. Raise ValueError if they differ in length."""
     if len(rows) != len(labels):
         raise ValueError(f"{len(rows)} texts and {len(labels)} labels")
     order = np.arange(len(rows))
@@ -51,7 +51,18 @@ def selected(
     oov_char: int | None,
     index_from: int,
 ) -> tuple[Rows, Array]:
-    """Texts and labels as the arguments of `imdb.load_data` say.
+    """The texts and labels that the arguments of `imdb.load_data` select.
+
+    Args:
+        words: The words of all texts, from `joined`.
+        lengths: The length of each text.
+        labels: The label of each text.
+        num_words: See `imdb.load_data`, also for the arguments below.
+        skip_top: Indices below it become oov_char.
+        maxlen: Only texts with fewer items are kept.
+        start_char: The first item of each text.
+        oov_char: Replaces words that are not kept.
+        index_from: Is added to each index.
 
     Raises:
         ValueError: No text is shorter than maxlen.
@@ -78,17 +89,17 @@ def selected(
 
 
 def split(rows: Rows, labels: Array, count: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """The first `count` to train, the others to test."""
-    # NumPy makes no array of lists of different lengths by itself, and a table of lists of one length.
+    """Split into the first `count` texts for training, and the others for testing."""
+    # np.array would fail for lists of different lengths, and make a matrix of lists of the same length.
     lists = np.empty(len(rows), object)
     lists[:] = rows
     return (lists[:count], labels[:count]), (lists[count:], labels[count:])
 
 
 def word_index(path: str) -> dict[str, int]:
-    """The index of each word, of a JSON file."""
+    """The index of each word, from a JSON file."""
     with reading(path), open(path, encoding="utf-8") as file:
         index = json.load(file)
         if not isinstance(index, dict):
-            raise ValueError(f"it holds {type(index).__name__}, and no index of words")
+            raise ValueError(f"expected a dict from words to indices, found {type(index).__name__}")
         return index
