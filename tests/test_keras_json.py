@@ -62,14 +62,14 @@ def test_where_the_file_is(home, monkeypatch):
 )
 def test_a_damaged_file_is_named_in_a_warning(home, text):
     (home / "keras.json").write_bytes(text)
-    with pytest.warns(UserWarning, match="keras.json is left out of account") as warned:
+    with pytest.warns(UserWarning, match="keras.json is ignored") as warned:
         apply_keras_json()
     assert str(home) in str(warned[0].message) and len(warned) == 1 and settings() == DEFAULTS
 
 
 def test_a_directory_in_its_place(home):
     (home / "keras.json").mkdir()
-    with pytest.warns(UserWarning, match="keras.json is left out of account"):
+    with pytest.warns(UserWarning, match="keras.json is ignored"):
         apply_keras_json()
 
 
@@ -82,7 +82,7 @@ def test_a_directory_in_its_place(home):
 )  # fmt: skip
 def test_a_value_that_means_nothing_is_named(home, name, value):
     (home / "keras.json").write_text(json.dumps(KERAS | {name: value}))
-    with pytest.warns(UserWarning, match=rf"keras.json: {name} is left as it is") as warned:
+    with pytest.warns(UserWarning, match=rf"keras.json: {name} is ignored") as warned:
         apply_keras_json()
     assert len(warned) == 1
     wanted = dict(zip(("floatx", "epsilon", "image_data_format"), ("float64", 1e-5, "channels_first")))

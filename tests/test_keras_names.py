@@ -60,7 +60,11 @@ def test_each_name_is_there_or_refused_with_a_reason():
         ("from keras.optimizers import TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
         ("import keras; keras.optimizers.TFOptimizer", "optimizers.TFOptimizer", "an optimizer of TensorFlow"),
         ("from keras.backend.tensorflow_backend import py_all", "backend.tensorflow_backend.py_all", "Python's own"),
-        ("from lamella.engine.training_arrays import fit_loop", "engine.training_arrays.fit_loop", "Keras's own loop"),
+        (
+            "from lamella.engine.training_arrays import fit_loop",
+            "engine.training_arrays.fit_loop",
+            "it is a part of Keras's loop",
+        ),
         ("from keras.utils.test_utils import tf_file_io_proxy", "utils.test_utils.tf_file_io_proxy", "Google's cloud storage"),
         ("import keras; keras.engine.saving.allow_read_from_gcs", "engine.saving.allow_read_from_gcs", "copy them first"),
     ],

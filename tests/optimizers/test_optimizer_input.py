@@ -238,7 +238,7 @@ def test_tensorflows_optimizers_are_refused_with_the_reason():
     ):
         optimizers.TFOptimizer
     for name in ("TFOptimizer", "tfoptimizer"):
-        with pytest.raises(ValueError, match="lamella does without: take one of its own"):
+        with pytest.raises(ValueError, match="lamella does not use; take an optimizer of lamella"):
             optimizers.get(name)
     with pytest.raises(AttributeError, match="module 'lamella.optimizers' has no attribute 'Lion'"):
         optimizers.Lion

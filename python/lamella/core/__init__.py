@@ -1,1 +1,1 @@
-"""What every room stands on: configuration, names, shapes, checks, random keys. Imports only NumPy."""
+"""The modules that all rooms use: configuration, names, shapes, checks, random keys. They import only NumPy and `_kernels`."""

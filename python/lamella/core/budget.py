@@ -1,5 +1,6 @@
-"""What a description from a stranger may ask for while a model is built from it, so that it cannot fill the memory or compute
-without end: elements of weights, and calls of layers inside layers.
+"""Limits for building a model from a description of unknown source, so that it cannot use all memory or compute without end.
+
+Limited are the elements of weights and states, and the calls of layers inside layers.
 """
 
 from __future__ import annotations
@@ -8,19 +9,19 @@ import threading
 
 from lamella.core.atomic import Scope
 
-# Bytes of the weights that a description alone may ask for; VGG19, of the largest usual networks, has 0.6e9.
+# Limit in bytes of the weights of a description without a file. VGG19, one of the largest common networks, has 0.6e9.
 DESCRIPTION_BYTES = 2**31
-# Elements of what stateful layers carry over from batch to batch, which no file holds: as many as weights of float32.
-_CARRIED = DESCRIPTION_BYTES // 4
-# Calls of layers in models that are parts of models: each doubles what it holds by calling it twice, and 40 of them in
-# each other are 2^40 calls. Real networks have some thousand.
+# Limit of the elements of all states of stateful layers, which are not in files: the same number as for float32 weights.
+_STATE_ELEMENTS = DESCRIPTION_BYTES // 4
+# Limit of the calls of layers in nested models. A model that calls its inner model twice doubles the calls, so 40 nested models
+# may make 2^40 calls. Real networks have some thousand.
 _CALLS = 2**17
 
 
 class _Budget(threading.local):
     left: int | None = None
     calls: int = 0
-    carried: int = 0
+    states: int = 0
     source: str = ""
     filled: bool = False
 
@@ -29,30 +30,41 @@ _budget = _Budget()
 
 
 def limit(elements: int, source: str, *, filled: bool) -> Scope:
-    """Within the block, layers of this thread may make weights of that many elements together; a limit inside another is none.
+    """A `with` block in which the weights that this thread makes may have this many elements together.
+
+    Inside of another such block it changes nothing.
 
     Args:
-        source: Who sets the limit, for messages: "m.h5 holds".
-        filled: The weights' values come later, from a file.
+        elements: The limit.
+        source: The source of the limit with a verb, for messages: "m.h5 holds".
+        filled: Whether a file gives the weights their values later.
     """
     if _budget.left is not None:
         return Scope()
-    limits = {"left": elements, "calls": _CALLS, "carried": _CARRIED, "source": source, "filled": filled}
+    limits = {"left": elements, "calls": _CALLS, "states": _STATE_ELEMENTS, "source": source, "filled": filled}
     return Scope(*((_budget, name, value) for name, value in limits.items()))
 
 
 def limited() -> bool:
-    """True while a model is built from data: nothing is tried out to see what it returns."""
+    """True while a model is built from a description. Functions are then not called to find out what they return."""
     return _budget.left is not None
 
 
 def filled_later() -> bool:
-    """True while a model is built from a file: its weights come from there, so initializers need not run."""
+    """True while a model is built from a file, which gives the weights their values, so that initializers need not run."""
     return _budget.left is not None and _budget.filled
 
 
 def spend(elements: int, who: str) -> None:
-    """Raises ValueError where the weights exceed the limit."""
+    """Count new weights.
+
+    Args:
+        elements: Their number of elements.
+        who: The layer and weight, for the message.
+
+    Raises:
+        ValueError: The weights exceed the limit.
+    """
     if _budget.left is None:
         return
     if elements > _budget.left:
@@ -62,17 +74,32 @@ def spend(elements: int, who: str) -> None:
     _budget.left -= elements
 
 
-def spend_carried(elements: int, who: str) -> None:
-    """Raises ValueError where the states of stateful layers exceed what weights may take."""
+def spend_states(elements: int, who: str) -> None:
+    """Count new states of a stateful layer.
+
+    Args:
+        elements: Their number of elements.
+        who: The layer, for the message.
+
+    Raises:
+        ValueError: The states exceed the limit.
+    """
     if _budget.left is None:
         return
-    if elements > _budget.carried:
-        raise ValueError(f"{who}: the description asks for {elements} more elements of states, of {_CARRIED} in all")
-    _budget.carried -= elements
+    if elements > _budget.states:
+        raise ValueError(f"{who}: the description asks for {elements} more elements of states, of {_STATE_ELEMENTS} in all")
+    _budget.states -= elements
 
 
 def spend_call(who: str) -> None:
-    """Raises ValueError where layers inside layers are called more often than any network needs."""
+    """Count one call of a layer inside of a nested model.
+
+    Args:
+        who: The layer, for the message.
+
+    Raises:
+        ValueError: There are more calls than the limit, which is far above what networks need.
+    """
     if _budget.left is None:
         return
     _budget.calls -= 1

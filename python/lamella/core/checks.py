@@ -1,4 +1,4 @@
-"""The door for users' arrays: whatever comes in leaves as a clean C-contiguous array, or is refused by name."""
+"""Checks of users' arrays and numbers. An error names the argument."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from lamella.core.warn import warn
 
 
 def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
-    """`x` as a C-contiguous, aligned, native-endian array of `dtype`; `x` itself where it already is one.
+    """`x` as a C-contiguous, aligned array of `dtype` in native byte order. If `x` is one, it is returned itself.
+
+    Args:
+        x: The user's array, or what NumPy makes an array of.
+        dtype: The dtype.
+        who: The argument, for messages.
 
     Raises:
-        TypeError: For object, string, complex or date arrays and for ragged lists: who, wanted, came.
-        ValueError: For a masked array with masked entries, which hold whatever was there before.
+        TypeError: It is a ragged list, or holds objects, strings, complex numbers or dates.
+        ValueError: It is a masked array with masked entries, whose values are undefined.
     """
     wanted = np.dtype(dtype)
     if type(x) is np.ndarray and x.dtype == wanted and x.flags.c_contiguous and x.flags.aligned:
-        return x  # dtypes compare unequal when their byte orders differ
+        return x  # dtypes of different byte order are not equal
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -33,7 +38,17 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
 
 
 def check_dtype(came: np.dtype[np.generic], who: str, of: object, wanted: DTypeLike = np.float64) -> None:
-    """Raises TypeError for the dtype of what holds no real numbers; of objects it says which, and what makes numbers of them."""
+    """Check that a dtype is one of real numbers or booleans.
+
+    Args:
+        came: The dtype.
+        who: The argument, for the message.
+        of: The user's object with this dtype.
+        wanted: The dtype to which it is converted, for the message.
+
+    Raises:
+        TypeError: It is another dtype. For objects the message says which, and how to convert them to numbers.
+    """
     if came.kind not in "biuf":
         found = f"got dtype {came} from {_kind(of)}"
         if came.kind == "O" and isinstance(of, np.ndarray):
@@ -42,11 +57,12 @@ def check_dtype(came: np.dtype[np.generic], who: str, of: object, wanted: DTypeL
 
 
 def is_number(cell: object) -> bool:
-    """Whether an object is a real number: no string of digits, None or complex number is."""
+    """Whether an object is a real number. Strings of digits, None and complex numbers are not."""
     return isinstance(cell, (Real, Decimal, np.bool_))
 
 
 def _cells(array: NDArray[np.generic]) -> str:
+    """What an array of objects holds, and how to convert it, for a message."""
     cells = array.ravel().tolist()
     odd = next((place for place, cell in enumerate(cells) if not is_number(cell)), None)
     if odd is None:
@@ -64,7 +80,16 @@ def _is_list(cell: object) -> bool:
 
 
 def check_number(value: object, who: str) -> None:
-    """Raises TypeError for what is no real number (arrays, strings and booleans are none), ValueError for NaN and infinity."""
+    """Check that `value` is a finite real number.
+
+    Args:
+        value: The user's object.
+        who: The argument, for the message.
+
+    Raises:
+        TypeError: It is not a real number, but for example an array, a string or a boolean.
+        ValueError: It is NaN or infinite.
+    """
     wrong = f"{who}: expected a finite number, got {value!r}"
     if isinstance(value, (str, bytes, bool)) or np.ndim(value) != 0 or not hasattr(value, "__float__"):  # type: ignore[arg-type]
         raise TypeError(wrong)
@@ -77,7 +102,11 @@ def _kind(x: object) -> str:
 
 
 def checked_verbose(value: object) -> int:
-    """0, 1 or 2; "auto" means 1, and so do True and False what they are. Raises ValueError for anything else."""
+    """`verbose` as 0, 1 or 2. "auto" is 1, False is 0, True is 1.
+
+    Raises:
+        ValueError: It is something else.
+    """
     if isinstance(value, (bool, int, np.bool_, np.integer)) and value in (0, 1, 2):
         return int(value)
     if isinstance(value, str) and value == "auto":
@@ -86,12 +115,17 @@ def checked_verbose(value: object) -> int:
 
 
 def checked_steps(name: str, value: object) -> int:
-    """A number of batches, at least 1: an int, or the float that n / batch_size is in Python 3.
+    """A number of batches, at least 1, from an int or a float: in Python 3 n / batch_size is a float.
 
-    A fraction counts as one more batch, with a warning. Keras 2.2.5 takes floats; its loop ends after the same number.
+    A fraction is rounded up, with a warning. Keras 2.2.5 accepts floats, and its loop ends after the same number of batches.
+
+    Args:
+        name: The argument, for messages.
+        value: The user's number.
 
     Raises:
-        TypeError or ValueError: For anything else.
+        TypeError: It is not a finite number.
+        ValueError: It is below 1.
     """
     if isinstance(value, (float, np.floating)) and np.isfinite(value):
         whole = ceil(value)
@@ -102,7 +136,17 @@ def checked_steps(name: str, value: object) -> int:
 
 
 def checked_count(name: str, value: object, least: int = 1) -> int:
-    """An int >= `least`. Raises TypeError or ValueError otherwise."""
+    """`value` as an int.
+
+    Args:
+        name: The argument, for messages.
+        value: The user's number.
+        least: The smallest accepted number.
+
+    Raises:
+        TypeError: It is not an integer.
+        ValueError: It is below `least`.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"expected {name} to be an integer, got {value!r}")
     if value < least:

@@ -1,4 +1,4 @@
-"""Numeric defaults of the process: epsilon, floatx, image data format, and the switches for old rules."""
+"""Settings of the process: epsilon, floatx, image data format, limits, and the rules of Keras 2.2.5 or tf.keras."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ _ALL = ("_epsilon", "_floatx", "_image_data_format", "_legacy_frozen_batch_norm"
 
 
 def epsilon() -> float:
-    """The fuzz factor of losses and optimizers."""
+    """The small constant that losses and optimizers use against division by zero; Keras calls it the fuzz factor."""
     return _epsilon
 
 
 def set_epsilon(e: float) -> None:
+    """Set `epsilon`."""
     global _epsilon
     _epsilon = float(e)
 
 
 def floatx() -> str:
-    """Name of the float dtype that new weights and inputs get: "float32" or "float64"."""
+    """The float dtype of new weights and inputs: "float32" or "float64"."""
     return _floatx
 
 
 def set_floatx(floatx: str) -> None:
-    """Raises ValueError for anything that no kernel is built for."""
+    """Set the float dtype of new weights and inputs.
+
+    Raises:
+        ValueError: It is neither "float32" nor "float64", the dtypes of the kernels.
+    """
     global _floatx
     if floatx not in _FLOATS:
         raise ValueError(f"Unknown floatx type: {floatx}. The kernels are built for {_FLOATS}.")
@@ -45,16 +50,26 @@ def set_floatx(floatx: str) -> None:
 
 
 def image_data_format() -> DataFormat:
+    """The default of layers' data_format: "channels_last" or "channels_first"."""
     return _image_data_format
 
 
 def set_image_data_format(data_format: str) -> None:
+    """Set the default of layers' data_format.
+
+    Raises:
+        ValueError: It is neither "channels_last" nor "channels_first".
+    """
     global _image_data_format
     _image_data_format = normalize_data_format(data_format)
 
 
 def normalize_data_format(value: str | None) -> DataFormat:
-    """None means the process default. Raises ValueError for an unknown name."""
+    """A data format in lower case; None stands for `image_data_format()`.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
     if value is None:
         return _image_data_format
     name = value.lower() if isinstance(value, str) else value
@@ -66,25 +81,30 @@ def normalize_data_format(value: str | None) -> DataFormat:
 
 
 def legacy_frozen_batch_norm() -> bool:
-    """True: BatchNormalization with trainable=False normalizes with batch statistics in training, as Keras 2.2.5 does."""
+    """Whether BatchNormalization with trainable=False normalizes with batch statistics in training, as in Keras 2.2.5."""
     return _legacy_frozen_batch_norm
 
 
 def set_legacy_frozen_batch_norm(value: bool) -> None:
+    """Set `legacy_frozen_batch_norm`."""
     global _legacy_frozen_batch_norm
     _legacy_frozen_batch_norm = bool(value)
 
 
 def max_file_bytes() -> int | None:
-    """What the arrays of a model file, or the weights of a description alone, may hold together.
+    """The limit in bytes of all arrays of a model file, or of the weights of a description without a file.
 
-    None sets no limit beyond four times the file's size, and 2 GiB for a description alone.
+    None is the default: four times the size of the file, and 2 GiB for a description without a file.
     """
     return _max_file_bytes
 
 
 def set_max_file_bytes(limit: int | None) -> None:
-    """Raises ValueError unless `limit` is a positive int or None."""
+    """Set `max_file_bytes`.
+
+    Raises:
+        ValueError: `limit` is neither a positive int nor None.
+    """
     global _max_file_bytes
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ValueError(f"set_max_file_bytes: expected a positive number of bytes or None, got {limit!r}")
@@ -97,27 +117,32 @@ def is_keras() -> bool:
 
 
 def set_is_keras() -> None:
+    """Set `is_keras`."""
     global _is_keras
     _is_keras = True
 
 
 def dialect() -> Dialect:
-    """Whose rules hold where Keras 2.2.5 ("keras2") and tf.keras of TensorFlow 2 ("tf") differ, see `set_dialect`."""
+    """Which rules are used if Keras 2.2.5 ("keras2") and tf.keras of TensorFlow 2 ("tf") differ, see `set_dialect`."""
     return _dialect
 
 
 def set_dialect(name: str) -> None:
-    """Choose the rules for models and layers that are made, and compiled, from now on.
+    """Choose the rules for models and layers that are made or compiled from now on.
 
-    "tf": the first layer of a kind is called dense and the next dense_1, not dense_1 and dense_2; metrics are named in
-    the logs as compile was given them; losses with sample weights are divided by the number of rows, those with masks by
-    the number of rows that count, not by the number of weights that are not 0; weighted metrics by the sum of the weights.
+    The rules of "tf":
+
+    - The first two layers of a class are named dense and dense_1, instead of dense_1 and dense_2.
+    - The logs name metrics as they were given to compile.
+    - A loss with sample weights is divided by the number of rows, and a loss with a mask by the number of rows that are not
+      masked, instead of the number of weights that are not 0.
+    - Weighted metrics are divided by the sum of the weights.
 
     Args:
         name: "keras2" or "tf".
 
     Raises:
-        ValueError: For another name.
+        ValueError: It is another name.
     """
     global _dialect
     if name == "keras2":
@@ -129,10 +154,10 @@ def set_dialect(name: str) -> None:
 
 
 def get_state() -> dict[str, Any]:
-    """All of these settings as plain data, for another process."""
+    """All settings of this module as plain data, for another process."""
     return {name: globals()[name] for name in _ALL}
 
 
 def set_state(state: dict[str, Any]) -> None:
-    """Make the settings those of the process that called get_state."""
+    """Apply the settings that `get_state` returned in another process."""
     globals().update(state)

@@ -1,4 +1,4 @@
-"""Configs derived from constructors: an argument is stored under its own name, so `get_config` can be read off."""
+"""Configs that are derived from constructors: each argument is stored under its own name, where `get_config` finds it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @functools.cache
 def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
-    """Names of the constructor's arguments, most derived class first, down to but without `base`.
+    """The names of the constructor's arguments.
 
-    A constructor that passes **kwargs on adds the arguments of the next one up.
+    If a constructor takes **kwargs, the arguments of the base class's constructor follow.
+
+    Args:
+        cls: The class.
+        base: The base class whose arguments, and those of its bases, are left out.
     """
     names: list[str] = []
     for kind in cls.__mro__:
@@ -41,21 +45,21 @@ def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
 
 
 def given(names: Mapping[str, Any]) -> dict[str, Any]:
-    """The named arguments of a constructor from its `locals()`: for a constructor that hands all of them on.
+    """The named arguments of a constructor, for a constructor that passes all of them on.
 
     Args:
-        names: `locals()` as the first thing in the constructor.
+        names: `locals()`, called by the first statement of the constructor.
     """
     return {name: value for name, value in names.items() if name not in ("self", "kwargs", "__class__")}
 
 
 class InProcess:
-    """A value that stands in a config as it is, for copies within the process; a file holds `name`, or refuses it.
+    """An object in a config that is kept as it is for copies in this process. In a file `name` stands for it, if it has one.
 
     Args:
         value: The object.
-        name: What stands for it in a file; None where nothing can.
-        reason: Why not, and what to do.
+        name: Its name in a file; None if a file cannot hold it.
+        reason: Why a file cannot hold it, and what to do; for the error.
     """
 
     def __init__(self, value: Any, name: str | None, reason: str) -> None:
@@ -64,18 +68,22 @@ class InProcess:
         self.reason = reason
 
     def saved(self) -> str:
-        """Raises NotImplementedError with the reason where no file can hold the value."""
+        """The name for a file.
+
+        Raises:
+            NotImplementedError: A file cannot hold the value. The message is the reason.
+        """
         if self.name is None:
             raise NotImplementedError(self.reason)
         return self.name
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON-like data: objects become {"class_name", "config"}, functions their names.
+    """A value as JSON-like data: objects become {"class_name": ..., "config": ...}, functions become their names.
 
     Raises:
-        NotImplementedError: A value stands for itself, see `InProcess`.
-        ValueError: A value has no config and no name.
+        NotImplementedError: A file cannot hold a value, see `InProcess`.
+        ValueError: A value has neither a config nor a name.
     """
     if isinstance(value, InProcess):
         return value.saved()
@@ -91,24 +99,35 @@ def plain(value: Any) -> Any:
 
 
 class Configurable(PickledByName):
-    """Base of everything that is described by its constructor's arguments."""
+    """Base of all classes whose objects are described by the arguments of their constructor."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         check_flags(cls)
 
     def get_config(self) -> Config:
+        """The arguments of the constructor, as JSON-like data.
+
+        Raises:
+            NotImplementedError: An argument is not stored under its name.
+        """
         cls: type = type(self)
         return self._stored(own_arguments(cls), strict=type(self).get_config is Configurable.get_config)
 
     @classmethod
     def from_config(cls: type[C], config: Config) -> C:
+        """An object with the arguments that `get_config` returned."""
         return cls(**config)
 
     def _stored(self, names: tuple[str, ...], *, strict: bool) -> Config:
-        """The named attributes. `strict`: raises NotImplementedError if one is not there.
+        """The attributes with these names, as JSON-like data.
 
-        Not strict for a class with a get_config of its own: it asks only for the part that it does not know.
+        Args:
+            names: The names.
+            strict: Whether all must exist. Not for a class with its own get_config, which adds the missing ones itself.
+
+        Raises:
+            NotImplementedError: `strict`, and an attribute does not exist.
         """
         config: Config = {}
         for name in names:
@@ -124,13 +143,13 @@ class Configurable(PickledByName):
 
 
 def serialize(obj: Any) -> Any:
-    """The description of an object: {"class_name": ..., "config": ...}; of a function its name; of None None.
+    """The description of an object: {"class_name": ..., "config": ...}, the name of a function, or None for None.
 
     Args:
         obj: The object.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: The object has neither a config nor a name.
     """
     if obj is None:
         return None
@@ -142,14 +161,16 @@ def serialize(obj: Any) -> Any:
 
 
 def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The object that `serialize` described.
+    """The object of a description by `serialize`.
 
     Args:
-        spec: {"class_name", "config"} -> an instance; a name -> the registered function, or an instance if the name is a class;
-            None and anything callable or configurable are returned as they are.
+        room: The room of the registry.
+        spec: {"class_name": ..., "config": ...} for an object of the class; a name for the registered function, or for an object
+            of the class if it names a class. None, and a callable or configurable object, are returned as they are.
+        custom_objects: Classes and functions by name.
 
     Raises:
-        ValueError: For an unknown name ("Unknown layer: Foo") or a spec of another kind.
+        ValueError: The name is unknown ("Unknown layer: Foo"), or spec is something else.
     """
     if spec is None or isinstance(spec, Configurable):
         return spec
@@ -162,10 +183,10 @@ def deserialize(room: str, spec: Any, custom_objects: Mapping[str, Any] | None =
         found = registry.get(room, spec["class_name"], custom_objects)
         config = spec["config"]
         if not hasattr(found, "from_config"):
-            # A loss, metric or activation is a function as it stands; elsewhere functions make what is wanted.
+            # Losses, metrics and activations are functions themselves. In other rooms a function returns the object.
             return found if registry.holds_functions(room) and not config else found(**config)
         with registry.custom_object_scope(custom_objects or {}):
-            # A Sequential of Keras before 2.2 has a list for its config.
+            # Before Keras 2.2 the config of a Sequential was a list.
             return found.from_config(dict(config) if isinstance(config, Mapping) else config)
     if callable(spec):
         return spec

@@ -1,5 +1,5 @@
-"""Where cuDNN keeps the kernels of a recurrent layer's gates: the same shapes as plain ones, with each gate's numbers in another
-order. Source: Keras 2.2.5 keras/engine/saving.py.
+"""The layout of a recurrent layer's kernels for cuDNN. The shapes are those of plain kernels, but the numbers of each gate are in
+another order. Source: Keras 2.2.5 keras/engine/saving.py.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from lamella.core.types import Array
 
 
 def plain_from_cudnn(kernel: Array, units: int) -> Array:
-    """[F, gates * units] of cuDNN to the plain one: a gate's block [F, units] is read as a row-major [units, F], and turned.
+    """The plain kernel [F, gates * units] of a cuDNN kernel of the same shape.
 
-    For a recurrent kernel, where F is units, that is each block transposed.
+    The numbers of each gate's block [F, units] are read as a row-major [units, F], which is then transposed. For a recurrent
+    kernel, where F is units, each block is transposed.
     """
     features, columns = kernel.shape
     blocks = kernel.reshape(features, columns // units, units).swapaxes(0, 1).reshape(-1, units, features)
@@ -20,7 +21,7 @@ def plain_from_cudnn(kernel: Array, units: int) -> Array:
 
 
 def cudnn_from_plain(kernel: Array, units: int) -> Array:
-    """The way back."""
+    """The cuDNN kernel of a plain kernel: the inverse of `plain_from_cudnn`."""
     features, columns = kernel.shape
     blocks = kernel.reshape(features, columns // units, units).transpose(1, 2, 0).reshape(-1, features, units)
     return np.ascontiguousarray(blocks.swapaxes(0, 1)).reshape(features, columns)

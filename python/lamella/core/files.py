@@ -1,4 +1,7 @@
-"""Files that are always whole: written beside, flushed, then renamed over the old one; directories to work in beside."""
+"""Writes files so that they are always complete: into a temporary file, which is flushed and renamed to the path.
+
+Also makes temporary directories.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,17 @@ Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 
 def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
-    """Make `path` hold `data`. Whatever happens meanwhile, the file is the old one or the new one, each complete.
+    """Write `data` to `path`. At any time, also after an error or interrupt, the file is the complete old or new one.
 
-    A symbolic link is followed; the permissions of a file that is replaced are kept. What is no regular file, a pipe
-    say, is written to directly. Temporary files that a killed process left for the same target are removed.
+    A symbolic link is followed. The permissions of a replaced file are kept. If the path is not a regular file, for example a
+    pipe, it is written to directly. Temporary files that a killed process left for the same path are removed.
+
+    Args:
+        path: The path.
+        data: The bytes.
 
     Raises:
-        OSError: That names the path and the number of bytes; the old file is untouched then.
+        OSError: The file cannot be written; the old file does not change. The message has the path and the number of bytes.
     """
     target = os.path.realpath(os.fsdecode(path))
     try:
@@ -52,7 +59,12 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Raises OSError or ValueError, as `replace_file` would, if `path` cannot be written to; writes nothing there."""
+    """Check that `replace_file` can write to `path`. Nothing is written to it.
+
+    Raises:
+        OSError: It cannot be written to.
+        ValueError: The path contains a NUL character.
+    """
     name = os.fsdecode(path)
     if "\0" in name:
         raise ValueError(f"expected a path without NUL characters, got {name!r}")
@@ -69,6 +81,7 @@ def check_target(path: Path) -> None:
 
 
 def _mode(target: str) -> int | None:
+    """The mode of a file, or None if it does not exist."""
     try:
         return os.stat(target).st_mode
     except FileNotFoundError:
@@ -76,9 +89,9 @@ def _mode(target: str) -> int | None:
 
 
 class Removing:
-    """A `with` block after which the file or directory `path` is gone, if it is there: of a new name, to be made in the block.
+    """A `with` block at whose end the file or directory `path`, which is created in the block, is removed if it exists.
 
-    Used twice, one within the other: Ctrl-C may cut one of the exits off, and the other is then made.
+    It is used twice, one inside the other: Ctrl-C may interrupt one of the exits, and then the other one removes it.
     """
 
     def __init__(self, path: str) -> None:
@@ -97,23 +110,30 @@ class Removing:
 
 
 def _with_temporary(target: str, use: Callable[[BinaryIO, str], None]) -> None:
-    """use(file, name) of a new file in the target's directory, locked, so that others can tell it from one whose process is
-    gone. It is removed in the end, unless it was renamed.
+    """Call use(file, name) with a new file in the target's directory. At the end the file is removed, unless it was renamed.
+
+    The file is locked, which shows other processes that its process is alive.
     """
     while True:
         name = _prefix(target) + secrets.token_hex(8)
         with Removing(name), Removing(name), open(name, "xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink:  # else, before it was locked, another saver took it for a stray one
+            if os.fstat(file.fileno()).st_nlink:  # else another process removed it as a stray file before it was locked
                 use(file, name)
                 return
 
 
 def with_staging(directory: str, prefix: str, spare: str, use: Callable[[str], None]) -> None:
-    """use(path) of a new directory inside `directory`, called `prefix` and 16 hexadecimal digits, and removed in the end.
+    """Call use(path) with a new directory inside of `directory`, which is removed at the end.
 
-    Those that a killed process left there are removed first; a living one holds a lock on its own. One that has files in
-    its folder `spare` stays: they are the user's, and were to be put back.
+    Directories that killed processes left there are removed first. A living process holds a lock on its directory. A directory
+    with files in its folder `spare` is kept, because these are files of the user that were to be moved back.
+
+    Args:
+        directory: The directory.
+        prefix: The name of the new directory is this prefix and 16 hexadecimal digits.
+        spare: The name of that folder.
+        use: The function.
     """
     _remove_stray_directories(directory, prefix, spare)
     while True:
@@ -121,7 +141,7 @@ def with_staging(directory: str, prefix: str, spare: str, use: Callable[[str], N
         with Removing(name), Removing(name):
             os.mkdir(name, 0o700)
             with _locked_directory(name) as there:
-                if there:  # else, before it was locked, another process took it for a stray one
+                if there:  # else another process removed it as a stray directory before it was locked
                     use(name)
                     return
 
@@ -139,7 +159,11 @@ def _remove_stray_directories(directory: str, prefix: str, spare: str) -> None:
 
 @contextlib.contextmanager
 def _locked_directory(name: str, *, wait: bool = True) -> Iterator[bool]:
-    """Holds the lock of a directory; whether it is still there. Raises OSError where it is none, or without `wait` is locked."""
+    """Hold the lock of a directory in the block, whose value is whether the directory still exists.
+
+    Raises:
+        OSError: It is not a directory; or without `wait`, it is locked.
+    """
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -153,26 +177,26 @@ def _locked_directory(name: str, *, wait: bool = True) -> Iterator[bool]:
 
 
 def _prefix(target: str) -> str:
-    # The target's name as a hash: the temporary name must not be longer than what the file system takes.
+    # A hash of the target's name, so that the temporary name is not too long for the file system.
     directory, base = os.path.split(target)
     return os.path.join(directory, f".tmp-{hashlib.sha256(os.fsencode(base)).hexdigest()[:16]}-")
 
 
 def _remove_strays(target: str) -> None:
-    """Temporary files of this target that no living process holds a lock on."""
+    """Remove temporary files of this target that no living process has locked."""
     prefix = os.path.basename(_prefix(target))
     directory = os.path.dirname(target)
     for entry in os.listdir(directory):
         if not entry.startswith(prefix):
             continue
         name = os.path.join(directory, entry)
-        with contextlib.suppress(OSError), open(name, "rb") as file:  # another process cleans up, too, or still writes
+        with contextlib.suppress(OSError), open(name, "rb") as file:  # another process may remove it too, or still write it
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(name)
 
 
 def _sync(directory: str) -> None:
-    """The rename itself reaches the disk with the directory."""
+    """Flush a directory to the disk, which makes a rename in it permanent."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

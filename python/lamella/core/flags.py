@@ -1,4 +1,4 @@
-"""Constructor arguments that are true or false: "no" and "False" are neither, though Python takes them for true."""
+"""Checks of boolean arguments of constructors: Python treats strings such as "no" and "False" as true."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 
 def check_flags(cls: type) -> None:
-    """Let the class's own constructor check the arguments that it annotates as bool and gives True or False as default.
+    """Make the class's own constructor check its arguments that have the annotation bool and a default of True or False.
 
-    It raises TypeError, which names the argument, for anything but True, False, NumPy's bools, 0, 1, and None, which is
-    false in scripts for Keras. A constructor without annotations checks nothing.
+    Accepted are True, False, NumPy's bools, 0, 1, and None, which scripts for Keras use as false. For anything else the
+    constructor then raises TypeError, which names the argument. Without annotations nothing is checked.
     """
     if "__init__" in vars(cls):
         setattr(cls, "__init__", _checking(vars(cls)["__init__"]))
@@ -21,7 +21,7 @@ def check_flags(cls: type) -> None:
 
 def _checking(constructor: Callable[..., None]) -> Callable[..., None]:
     code = getattr(constructor, "__code__", None)
-    if code is None:  # written in C, or an object that is called: nothing is annotated
+    if code is None:  # a C function, or an object with __call__: it has no annotations
         return constructor
     positional = code.co_varnames[1 : code.co_argcount]
     annotated = constructor.__annotations__

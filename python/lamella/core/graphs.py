@@ -1,4 +1,4 @@
-"""Functions of rooms below the graph that take its symbolic tensors, too."""
+"""Base classes of symbolic tensors and their updates, so that rooms which must not import the graph can use them."""
 
 from __future__ import annotations
 
@@ -20,30 +20,29 @@ class GraphTensor:
 
     __slots__ = ()
 
-    def connect(self, function: str, *arguments: Any, **named: Any) -> Any:  # Any: what the function takes and returns
-        """A node of the graph that calls `function`, a name of the closed list."""
+    def connect(self, function: str, *arguments: Any, **named: Any) -> Any:  # Any: arguments and results of the function
+        """The result of a new node of the graph, which calls `function`, a name of the closed list."""
         raise NotImplementedError
 
     def gradients(self, variables: Any) -> list[GraphTensor | None]:
-        """K.gradients of this tensor."""
+        """K.gradients of this tensor for the variables."""
         raise NotImplementedError
 
 
 class GraphUpdate:
     """A change of state that K.function makes after its outputs."""
 
-    tensors: Sequence[Any]  # symbolic ones, whose values each run gives, and values
+    tensors: Sequence[Any]  # symbolic tensors, which each run computes, and values
 
     def apply(self, values: list[Array]) -> None:
-        """Make it. values: of `tensors`."""
+        """Make the change. values: the values of `tensors`."""
         raise NotImplementedError
 
 
 class Assignment(GraphUpdate):
-    """What K.update makes of a new value that a graph computes.
+    """The update that K.update returns for a new value that a graph computes.
 
-    Raises:
-        ValueError: When it is made: the shapes differ.
+    `apply` raises ValueError if the shapes differ.
     """
 
     def __init__(self, variable: Variable, value: Any) -> None:
@@ -54,7 +53,7 @@ class Assignment(GraphUpdate):
 
 
 def accepts_symbolic(room: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorator: list the function as "<room>.<name>" among those that graphs are made of; of symbolic tensors it makes a node."""
+    """Decorator: register the function as "<room>.<name>" for graphs. If an argument is a symbolic tensor, it makes a node."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         label = f"{room}.{function.__name__}"

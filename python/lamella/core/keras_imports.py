@@ -1,6 +1,6 @@
-"""What modules of Keras 2.2.5 import, and so show: `from keras.callbacks import *` brings `np`, and scripts use it.
+"""The names that modules of Keras 2.2.5 import: `from keras.callbacks import *` also imports `np`, and scripts use it.
 
-What lamella does without (TensorFlow, six, requests, PyYAML) and Keras's checks of arguments are left out.
+Names of packages that lamella does not use (TensorFlow, six, requests, PyYAML) and Keras's checks of arguments are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 
 from lamella.core import keras_names
 
-# The names that each module shows beside its own.
+# The names that each module has besides its own.
 _SHOWN: Mapping[str, str] = {
     "activations": "K deserialize_keras_object warnings",
     "backend.common": "np",
@@ -89,7 +89,7 @@ _SHOWN: Mapping[str, str] = {
     "wrappers.scikit_learn": "copy has_arg np to_categorical to_list types",
 }
 
-# Where they are: modules as they are called, and names of modules.
+# Where they are: modules by the name under which they are imported, and names by the module that defines them.
 _MODULES = {
     "K": "lamella.backend",
     "cbks": "lamella.callbacks",
@@ -133,7 +133,7 @@ _NAMES = {
 
 
 def modules() -> list[str]:
-    """The modules that show names which they import."""
+    """The modules that have names which they import."""
     return list(_SHOWN)
 
 
@@ -143,7 +143,7 @@ def shown(module: str) -> list[str]:
 
 
 def find(name: str) -> object:
-    """The module or object that modules of Keras import as `name`."""
+    """The module or object that modules of Keras import under `name`."""
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     home = next((home for home, names in _NAMES.items() if name in names.split()), None)
@@ -151,13 +151,14 @@ def find(name: str) -> object:
 
 
 def show_to_stars(module: ModuleType, room: str) -> None:
-    """Let `from module import *` bring these names, too; a module that looks up no names yet, does so from now on.
+    """Make `from module import *` import these names too. A module without `__getattr__` gets one that finds them.
 
     Args:
-        module: One of lamella's, which keras.`room` stands for.
+        module: A module of lamella.
+        room: Its name in Keras, without "keras.".
     """
     if not shown(room) or isinstance(getattr(type(module), "__getattr__", None), FunctionType):
-        return  # nothing to show, or the module's class does it
+        return  # there are no such names, or the module's class finds them
     vars(module).setdefault("__getattr__", functools.partial(keras_names.find, room))
     own = getattr(module, "__all__", None)
     if own is None:

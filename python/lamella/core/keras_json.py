@@ -1,4 +1,4 @@
-"""The settings file of Keras, ~/.keras/keras.json: which of its settings hold here, and what to say of a file that is damaged."""
+"""Applies the settings file of Keras, ~/.keras/keras.json."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lamella.core.warn import warn
 
 
 def keras_home() -> str:
-    """The directory of Keras's settings and cache: $KERAS_HOME, else ~/.keras; a leading ~ is the user's home."""
+    """The directory of Keras's settings and cache: $KERAS_HOME, or else ~/.keras. A leading ~ is the user's home directory."""
     return os.path.expanduser(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
 
 
 def apply_keras_json() -> None:
-    """Set floatx, epsilon and image_data_format as keras.json in `keras_home` says, if there is such a file.
+    """Set floatx, epsilon and image_data_format from keras.json in `keras_home`, if there is such a file.
 
-    What cannot be read, or means nothing here, is named in a warning and left as it is: an import never fails by it. The file is
-    read once, by install_as_keras, and never written; Keras 2.2.5 writes one with its defaults where there is none.
+    Settings that are damaged or have no meaning here are ignored with a warning that names them, so that an import never fails.
+    The file is read once, by install_as_keras. It is never written; Keras 2.2.5 writes one with its defaults if there is none.
     """
     path = os.path.join(keras_home(), "keras.json")
     if not os.path.exists(path):
@@ -32,7 +32,7 @@ def apply_keras_json() -> None:
         if not isinstance(settings, dict):
             raise ValueError(f"expected names and values, got {type(settings).__name__}")
     except (OSError, ValueError, RecursionError) as error:
-        warn(f"{path} is left out of account: {error}")
+        warn(f"{path} is ignored: {error}")
         return
     setters: dict[str, Callable[[Any], None]] = {
         "floatx": config.set_floatx,
@@ -44,10 +44,10 @@ def apply_keras_json() -> None:
             try:
                 setter(settings[name])
             except ValueError as error:
-                warn(f"{path}: {name} is left as it is: {error}")
+                warn(f"{path}: {name} is ignored: {error}")
     backend = settings.get("backend", "tensorflow")
     if backend != "tensorflow":
-        warn(f"{path} asks for the backend {backend!r}; lamella computes by kernels of its own, whatever it says")
+        warn(f"{path} asks for the backend {backend!r}, which is ignored: lamella computes with its own kernels")
 
 
 def _set_epsilon(value: Any) -> None:

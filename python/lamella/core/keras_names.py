@@ -1,7 +1,7 @@
-"""The public names of Keras 2.2.5, module by module: which object of lamella each is, and which are not there.
+"""Finds the public names of Keras 2.2.5 in lamella, module by module, and explains which do not exist.
 
-A module that Keras has and lamella has no file for is made of what other rooms list, under `lamella.` and under the alias
-`keras` alike. `keras_names.txt` holds the names: a line for each module, "." being the package itself.
+For a module of Keras without a file in lamella, a module is made of names in other rooms, under `lamella.` and under the alias
+`keras`. `keras_names.txt` lists the names: one line for each module, with "." for the package itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from lamella.core.release import KERAS_VERSION
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
-# Where the names of a module of Keras are looked for; a line ending in "." is for all modules below. The first that fits counts.
-# Modules that are not here have their names themselves.
+# The rooms in which the names of a module of Keras are searched. Each line is for all modules whose names begin with it; the
+# first such line is used. Modules without a line define their names themselves.
 _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("engine.saving", ("models", "saving.preprocess", "utils.hdf5_groups", "utils.io_utils", "utils.generic_utils")),
     ("engine.training_", ("utils.training_utils", "utils.data_utils", "utils.generic_utils")),
@@ -38,17 +38,17 @@ _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @functools.cache
 def modules() -> Mapping[str, frozenset[str]]:
-    """The names of each module; of the package itself under ""."""
+    """The names of each module; "" is the package itself."""
     with open(f"{__file__.removesuffix('.py')}.txt") as file:
         lines = [line.partition(": ") for line in file]
     return {head.strip("."): frozenset(names.split()) for head, _, names in lines}
 
 
 def find(module: str, name: str) -> object:
-    """What keras.`module`.`name` is here.
+    """The object of lamella for keras.`module`.`name`.
 
     Raises:
-        AttributeError: Keras 2.2.5 has it and lamella does not, see `core/keras_refusals.py`, or neither has it.
+        AttributeError: Keras 2.2.5 has the name and lamella does not, see `core/keras_refusals.py`; or neither has it.
     """
     if not name.startswith("__"):
         inside = f"{module}.{name}".strip(".")
@@ -72,19 +72,19 @@ def find(module: str, name: str) -> object:
 
 
 def complete(module: str) -> None:
-    """Let a module of lamella, named as one of Keras's, show the names that stand elsewhere, and say why one is not there."""
-    there = sys.modules[module]
-    setattr(there, "__getattr__", functools.partial(find, module.removeprefix("lamella.")))
-    if not hasattr(there, "__path__"):
-        # A package: of a name that is missing Python then asks `find_spec`, whose error says why.
-        there.__path__ = []
+    """Make a module of lamella with the name of a module of Keras find Keras's other names, or explain why one is missing."""
+    found = sys.modules[module]
+    setattr(found, "__getattr__", functools.partial(find, module.removeprefix("lamella.")))
+    if not hasattr(found, "__path__"):
+        # Makes it a package: for a missing name Python then calls `find_spec`, whose error explains why it is missing.
+        found.__path__ = []
 
 
 def find_spec(fullname: str) -> ModuleSpec | None:
-    """The spec of a module that Keras has and lamella has no file for; None if Keras has none, either.
+    """The spec of a module of Keras without a file in lamella; None if Keras does not have it.
 
     Raises:
-        ImportError: Keras 2.2.5 has this module, or this name, and lamella does not.
+        ImportError: Keras 2.2.5 has this module or name, and lamella does not.
     """
     module = fullname.removeprefix("lamella.")
     if _available(module):
@@ -106,10 +106,10 @@ class _Loader:
 
 
 class _KerasModule(ModuleType):
-    """A module of Keras whose names live in other rooms."""
+    """A module of Keras whose names are defined in other rooms."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, f"{name.removeprefix('lamella.')} of Keras, as lamella has it.")
+        super().__init__(name, f"The names of keras.{name.removeprefix('lamella.')} that lamella has.")
 
     def __getattr__(self, name: str) -> object:
         if name == "__all__":
@@ -120,7 +120,7 @@ class _KerasModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         module = self.__name__.removeprefix("lamella.")
-        return sorted(name for name in modules()[module] if _there(module, name))
+        return sorted(name for name in modules()[module] if _exists(module, name))
 
 
 def _rooms(module: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _listed(module: str, name: str) -> bool:
     return name in modules().get(module, ())
 
 
-def _there(module: str, name: str) -> bool:
+def _exists(module: str, name: str) -> bool:
     try:
         return find(module, name) is not None
     except AttributeError:
@@ -139,11 +139,11 @@ def _there(module: str, name: str) -> bool:
 
 
 def _available(module: str) -> bool:
-    """Whether any name of a module of Keras, or of the modules below it, is there; for modules without a file."""
+    """Whether lamella has any name of a module of Keras, or of the modules below it; for modules without a file."""
     inside = {name: f"{module}.{name}" for name in modules().get(module, ())}
-    return any(_available(path) if path in modules() else _there(module, name) for name, path in inside.items())
+    return any(_available(path) if path in modules() else _exists(module, name) for name, path in inside.items())
 
 
 def refusal(name: str) -> str:
-    """What an error says of a name that lamella does without, see `core/keras_refusals.py`."""
+    """The error message for a name that lamella does not have, see `core/keras_refusals.py`."""
     return f"keras.{name} of Keras {KERAS_VERSION} is not in lamella: {reason(name)}"

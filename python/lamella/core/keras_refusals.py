@@ -1,14 +1,14 @@
-"""Names of Keras 2.2.5 that lamella does without, and why: each says what to use instead."""
+"""Names of Keras 2.2.5 that lamella does not have, each with the reason or what to use instead."""
 
 from __future__ import annotations
 
-_LOOPS = "Keras's own loop over batches; the methods of Model do what it does"
-_CHECKS = "a part of Keras's own checks of what fit is given; Model.fit makes its own"
+_LOOPS = "it is a part of Keras's loop over batches; use the methods of Model"
+_CHECKS = "it is a part of Keras's checks of the arguments of fit; Model.fit has its own checks"
 _CLOUD = "files of Google's cloud storage are not read; copy them first"
-_PYTHON = "Python's own function of that name without py_"
-_NO_CELL = "its kernel takes all steps at once; `units` is the size of its state"
+_PYTHON = "use Python's own function, whose name has no py_"
+_NO_CELL = "its kernel computes all steps at once; `units` is the size of its state"
 
-# A name is refused with all names below it.
+# A name also stands for all names below it.
 REASONS = {
     "backend.tensorflow_backend.py_all": _PYTHON,
     "backend.tensorflow_backend.py_any": _PYTHON,
@@ -38,12 +38,16 @@ REASONS = {
     "engine.training_utils.weighted_masked_objective": _LOOPS,
     "layers.cudnn_recurrent.CuDNNGRU.cell": _NO_CELL,
     "layers.cudnn_recurrent.CuDNNLSTM.cell": _NO_CELL,
-    "optimizers.TFOptimizer": "it wraps an optimizer of TensorFlow, which lamella does without: take one of its own",
-    "utils.test_utils.tf_file_io_proxy": "it stands in for Google's cloud storage, which lamella does not read, in tests of Keras",
+    "optimizers.TFOptimizer": "it wraps an optimizer of TensorFlow, which lamella does not use; take an optimizer of lamella",
+    "utils.test_utils.tf_file_io_proxy": "it replaces Google's cloud storage, which lamella does not read, in the tests of Keras",
 }
 
 
 def reason(name: str) -> str | None:
-    """Why `name`, without "keras.", or one that it stands below, is not there."""
+    """Why lamella does not have a name, or a module that contains it; None if it is not listed.
+
+    Args:
+        name: The name without "keras.".
+    """
     parts = name.split(".")
     return next((REASONS[head] for i in range(len(parts)) if (head := ".".join(parts[: i + 1])) in REASONS), None)

@@ -1,7 +1,8 @@
-"""Names of a room that load with their first use. A room has one list of them; __all__, __dir__ and __getattr__ follow.
+"""Names of a room that are loaded at their first use. Each room has one list of them, from which __all__, __dir__ and
+__getattr__ are made.
 
-The list is what stands under `if TYPE_CHECKING:` in the room's __init__.py, so type checkers, editors and this module read the
-same lines. A line is listed if it has the form that makes a name public for a type checker, too:
+The list is the block under `if TYPE_CHECKING:` in the room's __init__.py, so that type checkers, editors and this module read
+the same lines. A line counts if it has the form that makes a name public for a type checker too:
 
     from lamella.layers.core.dense import Dense as Dense
 """
@@ -21,20 +22,20 @@ _lists: dict[str, dict[str, str]] = {}
 
 
 def attach(room: str) -> None:
-    """Let the package `room`, whose __init__.py calls this as its last statement, find its listed names.
+    """Make the package `room` find its listed names. Its __init__.py calls this as its last statement.
 
-    `import *` brings them and the public functions and classes that the __init__.py defines. Of other names Keras's are
-    looked for, see `core/keras_names.py`.
+    `import *` imports these names, and the public functions and classes that the __init__.py defines. Other names are searched
+    among Keras's, see `core/keras_names.py`.
 
     Raises:
-        ImportError: Only the byte code of the __init__.py is there, which holds no list.
+        ImportError: Only the byte code of the __init__.py exists, which does not contain the list.
     """
     module, names = sys.modules[room], listed(room)
 
     def find(name: str) -> object:
         if name in names:
             value = _load(room, names[name], name)
-            setattr(module, name, value)  # the next use costs nothing
+            setattr(module, name, value)  # so that the next use does not call this function
             return value
         from lamella.core import keras_names
 
@@ -49,7 +50,7 @@ def attach(room: str) -> None:
 
 
 def listed(room: str) -> Mapping[str, str]:
-    """The names that a room lists, each with the module to take it from; for a module of the room that is the room itself."""
+    """The names that a room lists, each with the module that defines it; for a module of the room this is the room itself."""
     if room not in _lists:
         source = _source(sys.modules[room])
         _lists[room] = {name: home for block in _BLOCK.findall(source) for home, name in _LINE.findall(block)}
@@ -63,7 +64,7 @@ def _source(module: ModuleType) -> str:
             f"only {module.__file__}; install the .py files, too",
             name=module.__name__,
         )
-    # Not get_source of the loader: it loads tokenize to find out how the file is encoded.
+    # Not get_source of the loader, which loads tokenize to find the encoding.
     source: bytes = module.__loader__.get_data(module.__file__)  # type: ignore[union-attr]
     return source.decode()
 

@@ -1,4 +1,4 @@
-"""Default names: dense_1, conv2d_2 ... one counter for each prefix."""
+"""Default names: dense_1, conv2d_2 and so on, with one counter for each prefix."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import re
 
 from lamella.core import config
 
-# MaxPooling2D -> max_pooling2d, LSTMCell -> lstm_cell, ReLU -> re_lu: Keras's own spelling.
+# As in Keras: MaxPooling2D -> max_pooling2d, LSTMCell -> lstm_cell, ReLU -> re_lu.
 _BOUNDARY = re.compile(r"(?<=.)(?=[A-Z][a-z0-9])|(?<=[a-z])(?=[A-Z])")
 
 _counts: dict[str, itertools.count[int]] = {}
 
 
 def snake_case(name: str) -> str:
+    """The default prefix for the name of a class, as in Keras."""
     text = _BOUNDARY.sub("_", name).lower()
     return "private" + text if text.startswith("_") else text
 
 
 def next_uid(prefix: str = "") -> int:
-    """1, 2, 3 ... for each prefix; no two threads get the same."""
+    """1, 2, 3 and so on, for each prefix. Two threads never get the same number."""
     return next(_counts.setdefault(prefix, itertools.count(1)))
 
 
 def unique_name(class_name: str) -> str:
-    """dense_1, dense_2 ...; in the dialect of tf.keras dense, dense_1 ..."""
+    """dense_1, dense_2 and so on; in the dialect of tf.keras dense, dense_1 and so on."""
     prefix = snake_case(class_name)
     uid = next_uid(prefix)
     if config.dialect() == "tf":
@@ -33,4 +34,5 @@ def unique_name(class_name: str) -> str:
 
 
 def reset_uids() -> None:
+    """Start all counters at 1 again."""
     _counts.clear()

@@ -1,4 +1,4 @@
-"""The learning phase of the current thread: 1 in training, 0 otherwise, unless the user has fixed it."""
+"""The learning phase of the current thread: 1 in training and 0 otherwise, unless the user has set it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from lamella.core.atomic import Scope
 
 class _Phase(threading.local):
     training: bool = False
-    fixed: bool | None = None  # by set_learning_phase: for the layers that are called from now on
+    fixed: bool | None = None  # the phase of set_learning_phase, for later calls of layers
 
 
 current = _Phase()
 
 
 def learning_phase() -> int:
+    """1 in training, 0 otherwise."""
     return int(current.training)
 
 
 def set_learning_phase(value: int | bool) -> None:
-    """Fix the phase of this thread's calls by hand, and that of each layer which is called on a symbolic tensor from now on.
+    """Set the phase of this thread, and of all calls of layers on symbolic tensors from now on.
 
-    Such a call keeps the phase in fit, evaluate and predict, whichever model it becomes a part of; an argument `training` of
-    the call goes first. Calls that were made before stay free. Files do not hold it, as in Keras 2.2.5.
+    Such a call keeps this phase in fit, evaluate and predict, in every model that contains it. An argument `training` of the
+    call overrides it. Earlier calls do not change. The phase is not saved in files, as in Keras 2.2.5.
 
     Raises:
         ValueError: value is neither 0 nor 1.
@@ -34,10 +35,10 @@ def set_learning_phase(value: int | bool) -> None:
 
 
 def free_learning_phase() -> None:
-    """Undo set_learning_phase: fit trains and predict infers again, in the layers that are called from now on."""
+    """Undo set_learning_phase for all calls of layers from now on: they follow the phase of fit and predict again."""
     current.training, current.fixed = False, None
 
 
 def phase(training: bool) -> Scope:
-    """Within the block layers called without `training` behave as given."""
+    """A `with` block in which layers that are called without `training` use this phase."""
     return Scope((current, "training", training))

@@ -1,8 +1,9 @@
-"""Pickles of objects that hold local classes and functions: these are written by name, as a model file writes them.
+"""Pickles of objects that contain local classes and functions, which are written by name, as in model files.
 
-pickle writes a class or a function as the place to import it from. One that was defined inside a function has no such
-place; here its name stands in the pickle, and is looked up among the custom objects when the pickle is loaded. Copies
-made by `copy` share the class or function itself. A pickler that writes code by value, such as cloudpickle, does so here.
+pickle writes a class or function as the module and name from which to import it. A class or function that was defined inside a
+function cannot be imported. Here its name is written, and it is searched among the custom objects when the pickle is loaded.
+Copies made by `copy` share the class or function itself. A pickler that writes code by value, such as cloudpickle, does so here
+too.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from weakref import WeakValueDictionary
 from lamella.core import registry
 
 P = TypeVar("P", bound="PickledByName")
-Reduction = Any  # what __reduce_ex__ returns: a tuple, of a user's own class also a string
+Reduction = Any  # the result of __reduce_ex__: a tuple, or for a custom class also a string
 
-# Not in any module, and known to pickle.
+# Classes that are in no module, and that pickle can write.
 _KNOWN = (type(None), type(Ellipsis), type(NotImplemented))
 
 
 class _Reference(type):
-    """A class made at run time that stands in a pickle for a local class or function.
+    """A class made at run time that replaces a local class or function in a pickle.
 
-    pickle asks copyreg how to write an object of this type. A pickler by value does not: it writes the stand-in as it writes
-    every class made at run time, with what it holds.
+    pickle asks copyreg how to write an object of this type. A pickler by value does not. It writes this class, with its contents,
+    like every class that is made at run time.
     """
 
     held: tuple[Any]
@@ -38,20 +39,20 @@ class _Reference(type):
 
 
 class PickledByName:
-    """Base of what a model consists of: local classes and functions in it are pickled by name.
+    """Base of the objects of a model. Local classes and functions in them are pickled by name.
 
-    Pickling raises pickle.PicklingError for a lambda, which has no name. Loading raises ValueError for a name that no custom
-    object has.
+    Pickling raises pickle.PicklingError for a lambda, which has no name. Loading raises ValueError for a name without a custom
+    object.
     """
 
     __slots__ = ()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Reduction:
-        # Below 2 the description has another form.
+        # Protocols below 2 reduce an object in another form.
         return _by_name(self, super().__reduce_ex__(max(2, protocol.__index__())))
 
     def __copy__(self: P) -> P:
-        """As `copy.copy` does it by itself: from the state, in which nothing stands by name."""
+        """The copy that `copy.copy` would make without `__reduce_ex__`: from the state, without any names."""
         twin = type(self).__new__(type(self))
         state: Any = self.__getstate__()
         if hasattr(twin, "__setstate__"):
@@ -64,7 +65,7 @@ class PickledByName:
 
 
 class _Box:
-    """A value in a pickle's state that pickle alone would refuse; it is loaded, and copied, as the value."""
+    """A value that pickle alone would refuse, in the state of an object. It is loaded and copied as the value."""
 
     def __init__(self, value: Any, reduce: Callable[[], Reduction]) -> None:
         self.value = value
@@ -77,19 +78,19 @@ class _Box:
         return copy.deepcopy(self.value, memo)
 
 
-# By the id of their value, so that a pickle that meets an object twice writes it once: it keeps the box that it wrote.
+# By the id of the value, so that an object that is found twice has the same box, and pickle writes it once.
 _boxes: WeakValueDictionary[int, _Box] = WeakValueDictionary()
 
 
 def imported_only() -> dict[type, Any]:
-    """The dispatch table of a pickler that refuses what can only be written by name, as pickle does without this module."""
+    """The dispatch table for a pickler that refuses local classes and functions, as pickle does without this module."""
     return {kind: reduce for kind, reduce in copyreg.dispatch_table.items() if kind is not _Reference}
 
 
 def _by_name(obj: Any, reduction: Reduction) -> Reduction:
-    """What writes `obj`, with names for its class and for what its attributes hold."""
+    """The reduction of `obj`, in which local classes and functions, its class included, are replaced by names."""
     if not isinstance(reduction, tuple) or reduction[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
-        return reduction  # of a user's own __reduce__
+        return reduction  # the class defines its own __reduce__
     function, (cls, *arguments), *rest = reduction
     name = getattr(obj, "name", None)
     who = f"{type(obj).__name__} '{name}'" if isinstance(name, str) else type(obj).__name__
@@ -101,7 +102,7 @@ def _by_name(obj: Any, reduction: Reduction) -> Reduction:
 
 
 def _attributes(state: Any, who: str) -> Any:
-    if isinstance(state, tuple):  # those in __dict__, and those in slots
+    if isinstance(state, tuple):  # the attributes in __dict__, and those in slots
         return tuple(_attributes(part, who) for part in state)
     if not isinstance(state, Mapping):
         return state
@@ -109,9 +110,12 @@ def _attributes(state: Any, who: str) -> Any:
 
 
 def _boxed(value: Any, where: str, around: tuple[int, ...]) -> Any:
-    """`value`, in which boxes stand for what pickle cannot write; itself if there is nothing of that kind.
+    """`value`, in which boxes replace what pickle cannot write; `value` itself if nothing needs to be replaced.
 
-    around: The ids of the containers that it is in.
+    Args:
+        value: The value.
+        where: The object and attribute that contain it, for messages.
+        around: The ids of the containers around it.
     """
     kind = type(value)
     if kind is FunctionType or issubclass(kind, type):
@@ -146,7 +150,7 @@ def _box(value: Any, reduce: Callable[[], Reduction]) -> _Box:
 
 
 def _importable(obj: Any) -> bool:
-    """Whether pickle finds `obj`, a class or function, under its name in its module."""
+    """Whether pickle finds the class or function `obj` by its name in its module."""
     if obj in _KNOWN:
         return True
     found: object = sys.modules.get(obj.__module__)
@@ -160,12 +164,12 @@ def _refer(obj: Any, where: str) -> _Reference:
 
 
 def _name(reference: _Reference) -> tuple[Callable[..., Any], tuple[str, bool]]:
-    """What pickle writes for a reference."""
+    """The reduction of a reference, which pickle writes."""
     (obj,) = reference.held
     if obj.__name__ == "<lambda>":
         raise pickle.PicklingError(
-            f"{reference.where} is a lambda, which has no name to look up when the pickle is loaded: define it with def, or "
-            "use cloudpickle, which stores the code itself"
+            f"{reference.where} is a lambda, which has no name by which it could be found when the pickle is loaded: define it "
+            "with def, or use cloudpickle, which stores the code itself"
         )
     return _look_up, (obj.__name__, isinstance(obj, type))
 
@@ -178,16 +182,16 @@ def _look_up(name: str, is_class: bool) -> Any:
     what = "class" if is_class else "function"
     if found is None:
         raise ValueError(
-            f"Unknown {what}: {name}. The pickle holds its name only, as it was not defined at the top of a module: load it "
-            f"inside CustomObjectScope({{{name!r}: {name}}})"
+            f"Unknown {what}: {name}. The pickle contains only its name, because it was not defined at the top level of a "
+            f"module: load the pickle inside CustomObjectScope({{{name!r}: {name}}})"
         )
     if isinstance(found, type) is not is_class:
-        raise ValueError(f"the pickle holds the {what} {name!r}, but the custom object of that name is {found!r}")
+        raise ValueError(f"the pickle contains the {what} {name!r}, but the custom object of that name is {found!r}")
     return found
 
 
 def _held(reference: Any) -> Any:
-    """What was looked up, or what a reference holds that was copied or written by value."""
+    """The class or function: of a reference that was copied or written by value its contents, else `reference` itself."""
     return reference.held[0] if type(reference) is _Reference else reference
 
 

@@ -1,9 +1,9 @@
-"""The memory of the arrays of steps.
+"""The pool that gives memory to the arrays of steps.
 
-malloc gives large blocks back to the system when they are freed, and the next step pays for their page faults again. So while
-a step runs, NumPy gets its arrays from a pool of ours (cpp/core/pool.cpp): `in_pool` makes it NumPy's memory handler for the
-time of one call, in this thread and context (NEP 49). An array is an ordinary one that owns its memory, whoever keeps it, and
-the memory returns to the pool when the last reference is gone.
+malloc returns large freed blocks to the system, so each step would have page faults for the same arrays again. While a step
+runs, NumPy gets the memory of its arrays from a pool (cpp/core/pool.cpp) instead: `in_pool` makes the pool NumPy's memory
+handler during one call, in this thread and context (NEP 49). These are ordinary arrays that own their memory and may be kept.
+The memory returns to the pool when the last reference to the array is gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lamella import _kernels
 
-# in_pool(function, *arguments, **named): what the function returns.
+# in_pool(function, *arguments, **named): calls the function, and returns its result.
 from lamella._kernels import in_pool as in_pool
 
 
@@ -20,11 +20,11 @@ class PoolCounts(NamedTuple):
     """What `lamella.config.pool_counts` returns.
 
     Attributes:
-        in_use: Bytes of arrays.
-        free: Bytes that are kept for the next arrays.
-        most_in_use: The largest `in_use` since the pool was emptied last, in bytes.
+        in_use: Bytes of the arrays that exist.
+        free: Bytes that are kept for later arrays.
+        most_in_use: The largest `in_use` since the pool was last emptied, in bytes.
         arrays: Number of arrays that the pool has served since the process began.
-        fresh: For how many of them memory, or a part of it, came from the system.
+        fresh: Number of those whose memory came from the system, at least in part.
     """
 
     in_use: int
@@ -40,19 +40,19 @@ def pool_counts() -> PoolCounts:
 
 
 def pool_limit() -> int | None:
-    """The most free bytes that the pool keeps.
+    """The limit in bytes of the free memory that the pool keeps.
 
-    None: twice the most that was in use at one time since the pool was emptied last.
+    None: twice the most bytes that were in use at one time since the pool was last emptied.
     """
     limit = _kernels.pool_limit()
     return None if limit < 0 else limit
 
 
 def set_pool_limit(limit: int | None) -> None:
-    """Set the most free bytes that the pool keeps, for the whole process; where there would be more, it is emptied.
+    """Set the limit of the free memory that the pool keeps, for the whole process. If it has more, it is emptied.
 
     Args:
-        limit: Bytes; with 0 steps use NumPy's own memory instead of the pool. None is the default, see `pool_limit`.
+        limit: Bytes. With 0, steps use NumPy's own memory instead of the pool. None is the default, see `pool_limit`.
 
     Raises:
         TypeError: `limit` is neither an int nor None.
@@ -66,19 +66,19 @@ def set_pool_limit(limit: int | None) -> None:
 
 
 def empty_pool() -> int:
-    """Give what is free back to the system, and what is in use as soon as its arrays are gone.
+    """Return the free memory to the system, and the memory in use as soon as its arrays are gone.
 
-    The end of a model's life and `K.clear_session` do this, too. The end of `fit` only offers it (`offer_pool`).
+    The deletion of a model and `K.clear_session` do this too. The end of `fit` only offers the memory (`offer_pool`).
 
     Returns:
-        Bytes that were given back at once.
+        The number of bytes that were returned at once.
     """
     return _kernels.empty_pool()
 
 
 def offer_pool() -> None:
-    """Let the system take what is free when it needs memory; until then it serves the next arrays without page faults.
+    """Let the system take the free memory when it needs it. Until then it is used for new arrays without page faults.
 
-    The end of `fit` does this. What is offered still counts as free here, and as resident memory of the process.
+    The end of `fit` does this. The offered memory is still counted as free, and as resident memory of the process.
     """
     _kernels.offer_pool()

@@ -1,4 +1,4 @@
-"""What rooms ask of objects whose classes stand in a room above them or beside them, as types that mypy checks."""
+"""Types for objects whose classes are defined in rooms that must not be imported. mypy checks them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamella.core.variable import Variable
 
 
 class WeightedLayer(Protocol):
-    """A layer, for who looks at its weights only."""
+    """A layer, for code that uses only its weights."""
 
     name: str
 
@@ -22,26 +22,27 @@ class WeightedLayer(Protocol):
 
 
 class SavedLayer(WeightedLayer, Protocol):
-    """A layer, for who writes its weights to a file and reads them from one."""
+    """A layer, for code that writes its weights to a file and reads them."""
 
     def weights_by_kind(self) -> tuple[Sequence[Variable], Sequence[Variable]]:
-        """Those made to be trained, and the others, whatever is frozen now."""
+        """The weights that were made trainable, and the others. It does not depend on which are frozen."""
         ...
 
 
-class MovedState(Protocol):
-    """That a stateful layer moves a Variable in each batch."""
+class StateUpdate(Protocol):
+    """A Variable that a stateful layer changes in each batch."""
 
     @property
     def variable(self) -> Variable: ...
 
 
 class TrainableModel(Protocol):
-    """What fit, evaluate, predict and a step ask of a model.
+    """A model, for fit, evaluate, predict and a step.
 
     Attributes:
-        stop_training: Set by callbacks; the loop ends with the batch at hand.
-        history: A callbacks.History, of a room above.
+        name: Its name.
+        stop_training: Set by callbacks to end training after the current batch.
+        history: A callbacks.History.
         trained_by: The block that trains the model, see training/exclusive.py.
     """
 
@@ -55,26 +56,32 @@ class TrainableModel(Protocol):
     @property
     def input_names(self) -> Sequence[str]: ...
     @property
-    def state_updates(self) -> Sequence[MovedState]: ...
+    def state_updates(self) -> Sequence[StateUpdate]: ...
     @property
     def penalties(self) -> Sequence[Callable[[], Value]]:
-        """What the loss gets besides the outputs' losses, as of the last run."""
+        """The terms of the loss besides the losses of the outputs, from the last run."""
         ...
 
     def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
-        """One value per output. updates: Gets the new values of the layers' state; whoever runs the model applies them."""
+        """The value of each output.
+
+        Args:
+            inputs: A value for each input.
+            training: Whether the training phase is used.
+            updates: The new values of the layers' state are written to it. The caller applies them.
+        """
         ...
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
-        """The output of each layer that is called once, by its name, in inference."""
+        """The outputs, by name, of the layers that are called once, in the inference phase."""
         ...
 
     def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
-        """The trainable variables that a loss of these outputs can depend on."""
+        """The trainable variables on which a loss of these outputs may depend."""
         ...
 
     def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
-        """Those of them that only an add_loss in some layer's call can reach."""
+        """Those of them on which only an add_loss in a layer's call may depend."""
         ...
 
     def get_weights(self) -> list[Array]: ...
@@ -82,12 +89,12 @@ class TrainableModel(Protocol):
 
 
 class PreparedTraining(Protocol):
-    """What a file has of a compiled model's training, and gives back to it; see training/step.py.
+    """The prepared training of a compiled model, for code that saves and restores its state; see training/step.py.
 
     Attributes:
-        variables: The ones that are trained.
-        stream: Of the training's random numbers.
-        session: Of the last fit, see training/session.py: of a room above.
+        variables: The trained Variables.
+        stream: The stream of the training's random numbers.
+        session: The session of the last fit, see training/session.py.
         bound: Whether the optimizer has a state for the variables.
     """
 
@@ -104,10 +111,10 @@ class PreparedTraining(Protocol):
 
 
 class SavedModel(Protocol):
-    """What model files hold of a model, and how it is compiled as it was."""
+    """A model, for code that saves it and compiles it again."""
 
     name: str
-    # What compile was given: names, functions, objects, lists and dicts of them.
+    # The arguments of compile: names, functions, objects, and lists and dicts of them.
     loss: Any
     loss_weights: Any
     metrics: Any
@@ -135,7 +142,7 @@ class SavedModel(Protocol):
 
 
 class Optimizer(Protocol):
-    """What a step, a file and a resumed training ask of an optimizer; see lamella.optimizers.Optimizer."""
+    """An optimizer, for a step and for code that saves and restores its state; see lamella.optimizers.Optimizer."""
 
     iterations: Variable
 
@@ -144,12 +151,12 @@ class Optimizer(Protocol):
 
     @property
     def commits(self) -> bool:
-        """Whether `step_and` does what `step` does: False for a class that writes a `step` of its own."""
+        """Whether `step_and` does the same as `step`: False for a class with its own `step`."""
         ...
 
     @property
     def was_given_state(self) -> bool:
-        """Whether it has got a state that no parameters have taken up yet."""
+        """Whether it has a state that is not yet bound to parameters."""
         ...
 
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool: ...
@@ -166,10 +173,10 @@ class Communicator(Protocol):
     """Averages the gradients of a step over all processes that train the same model; see Steps.communicator."""
 
     def average(self, grads: list[Array]) -> list[Array]:
-        """Called between the gradients and the optimizer, in each process with gradients of the same shapes.
+        """Average the gradients. A step calls it before the optimizer, in each process with gradients of the same shapes.
 
         Args:
-            grads: One for each trained weight, read only.
+            grads: One for each trained weight. They must not be changed.
 
         Returns:
             Arrays of the same shapes and dtypes, with the same bits in every process.

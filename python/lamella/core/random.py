@@ -1,4 +1,4 @@
-"""Random keys. Every stream is counter-based and keyed by what it belongs to, so order of threads never matters."""
+"""Random keys. Every stream is counter-based and has the key of its owner, so the order of threads does not matter."""
 
 from __future__ import annotations
 
@@ -18,56 +18,60 @@ T = TypeVar("T")
 
 _seed: int | None = None
 _counters: dict[str, itertools.count[int]] = {}
-_seedings = 0  # calls of set_random_seed: a stream begins anew after each
+_seedings = 0  # number of calls of set_random_seed; each stream starts again after a call
 
-# More draws than any step makes; 2**43 steps fit beside them in the 63 bits of a kernel's offset.
+# Bits of the number of a draw within a step. No step makes 2**20 draws; 43 of the 63 bits of an offset remain for the step.
 _DRAWS = 20
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed everything: Python's `random`, NumPy's global state, and all keys that lamella hands out afterwards."""
+    """Set the seed of Python's `random`, of NumPy's global state, and of all later keys of lamella.
+
+    Raises:
+        ValueError: seed is not an integer in [0, 2**32).
+    """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= int(seed) < 2**32:
         raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), got {seed!r}")
-    python: random.Random = random.seed.__self__  # type: ignore[attr-defined]  # the one behind the module's functions
-    # What random.seed does of an integer, in calls of C.
+    python: random.Random = random.seed.__self__  # type: ignore[attr-defined]  # the generator of the module's functions
+    # The same as random.seed for an integer, as calls of C functions.
     of_python: list[Call] = [(super(random.Random, python).seed, (int(seed),)), (setattr, (python, "gauss_next", None))]
     own = {"_seed": int(seed), "_seedings": _seedings + 1}
     commit([*of_python, (np.random.seed, (int(seed),)), (_counters.clear, ()), (globals().update, (own,))])
 
 
 def get_global_state() -> dict[str, Any]:
-    """Where the global generators of NumPy and Python stand, from which users' own code may draw."""
+    """The states of the global generators of NumPy and Python, which users' code may use."""
     return {"numpy": np.random.get_state(legacy=False), "python": random.getstate()}
 
 
 def set_global_state(state: Mapping[str, Any]) -> None:
-    """Go on from what get_global_state returned, or from that as JSON gives it back."""
+    """Restore the states that get_global_state returned, also after a round trip through JSON."""
     np.random.set_state(state["numpy"])
     version, words, gauss = state["python"]
     random.setstate((version, tuple(words), gauss))
 
 
 class Stream:
-    """The random numbers of one model's training: a seed and the number of steps done say all that is to come.
+    """The random numbers of one model's training. The seed and the number of finished steps determine all later numbers.
 
-    Within `run` this thread draws the keys of one step; whoever runs it commits the step, with all else that it changes.
-    Two numbers are saved with a model, and its training goes on as if it had never stopped.
+    Inside of `run` this thread draws the keys of one step. The caller counts the step in the commit of its other changes. The
+    attributes are saved with a model, whose training then continues as if it had not been interrupted.
 
     Attributes:
-        seed: Drawn at the first step, and anew after set_random_seed.
-        step: Steps done.
-        epoch: What `step` was when the epoch began; the order of the epoch's samples is keyed by it, so that it does not depend
-            on the epochs that this process has run.
+        seed: Drawn at the first step, and again after set_random_seed.
+        step: Number of finished steps.
+        epoch: The value of `step` at the start of the epoch. It is the key for the order of the epoch's samples, which therefore
+            does not depend on the epochs that this process has run.
     """
 
     def __init__(self) -> None:
         self.seed = self.step = self.epoch = 0
         self._seeding: int | None = None
         self._draws = itertools.count()
-        self._number: tuple[int | None, int] = None, 0  # drawn for the seeding, and the number
+        self._number: tuple[int | None, int] = None, 0  # the value of _seedings for which a number was drawn, and the number
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """function(*arguments) within the step at hand, whose draws begin anew."""
+        """function(*arguments), inside of the current step. Its draws start at the first one."""
         self._ready()
         self._draws = itertools.count()
         return Scope((_current, "stream", self)).run(function, *arguments)
@@ -77,14 +81,16 @@ class Stream:
         return setattr, (self, "step", self.step + 1)
 
     def begin_epoch(self) -> None:
+        """Let the epoch start at the current step."""
         self._ready()
         self.epoch = self.step
 
     def order(self, ahead: int = 0) -> np.random.Generator:
-        """A generator for the order of this epoch's samples: the same one however often it is asked for.
+        """A generator for the order of this epoch's samples. Every call returns an equal one.
 
         Args:
-            ahead: Of a pass through the data that begins so many steps after the epoch, or before it if negative.
+            ahead: The order of a pass through the data that begins this number of steps after the epoch, or before it if
+                negative.
         """
         self._ready()
         words = np.random.SeedSequence([self.seed, zlib.crc32(b"shuffle"), (self.epoch + ahead) % 2**64])
@@ -96,18 +102,23 @@ class Stream:
         return self.seed, self.step << _DRAWS | next(self._draws)
 
     def get_state(self) -> dict[str, int]:
+        """seed, step and epoch."""
         self._ready()
         return {"seed": self.seed, "step": self.step, "epoch": self.epoch}
 
     def set_state(self, state: dict[str, int]) -> None:
-        """Raises ValueError unless it is what get_state returned."""
+        """Restore what get_state returned.
+
+        Raises:
+            ValueError: It is something else.
+        """
         names = ("seed", "step", "epoch")
         if set(state) != set(names) or not all(type(state[n]) is int and 0 <= state[n] < 2**43 for n in names):
             raise ValueError(f"random state: expected seed, step and epoch as integers in [0, 2**43), got {state}")
         vars(self).update(state, _seeding=_seedings)
 
     def __getstate__(self) -> dict[str, int]:
-        """A copy draws what the original draws: one made before the first step settles the seed of both."""
+        """The state of a copy, which draws the same numbers. If there is no seed yet, it is drawn now, for both."""
         return self.get_state()
 
     def __setstate__(self, state: dict[str, int]) -> None:
@@ -115,21 +126,22 @@ class Stream:
         self.set_state(state)
 
     def _ready(self) -> None:
+        """Draw the seed if there is none, or if set_random_seed was called."""
         if self._seeding != _seedings:
             if self._number[0] != _seedings:
-                # Drawn and kept in one call: an interrupt loses no number, so that the next try gets the same seed.
+                # Drawn and stored in one call, so that no number is lost by an interrupt and the next try gets the same seed.
                 vars(self).update(zip(("_number",), zip((_seedings,), _numbers("stream"))))
             seed = _seed_of("stream", self._number[1])
             vars(self).update(seed=seed, step=0, epoch=0, _draws=itertools.count(), _seeding=_seedings)
 
 
 class Draws:
-    """What the calls of one run of a graph draw, so that a call which is computed again draws the same.
+    """The draws of all calls in one run of a graph, so that a call that is computed again gets the same draws.
 
-    A call is known by its node, within the calls around it: a model that is called twice draws twice.
+    A call is identified by its node and the nodes of the calls around it: a model that is called twice has different draws.
 
     Attributes:
-        position: The number of the next draw within the call. Who sets it back gets the same draws again.
+        position: The number of the next draw of the current call. Setting it back gives the same draws again.
     """
 
     def __init__(self) -> None:
@@ -142,7 +154,7 @@ class Draws:
         return self._within((*self._path, node), function, *arguments, **named)
 
     def again(self, function: Callable[..., T], *arguments: Any) -> T:
-        """function(*arguments), in which nodes stand for those beside the one that is called."""
+        """function(*arguments), in which nodes are siblings of the current call instead of parts of it."""
         return self._within(self._path[:-1], function, *arguments)
 
     def _within(self, path: tuple[object, ...], function: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -154,7 +166,7 @@ class Draws:
             self._path, self.position = before
 
     def one(self, draw: Callable[[], T]) -> T:
-        """The next draw of this call: as it was before, else what `draw` returns."""
+        """The next draw of this call: the same as before, or a new one from `draw`."""
         drawn = self._drawn.setdefault(self._path, [])
         if self.position == len(drawn):
             drawn.append(draw())
@@ -169,14 +181,14 @@ class _Current(threading.local):
 
 
 _current = _Current()
-_outside = Stream()  # of draws that belong to no training step: there every draw is new
+_outside = Stream()  # for draws outside of training steps, which are never repeated
 
 
 def draw_key(seed: int | None = None) -> tuple[int, int]:
-    """(seed, offset) for a kernel that draws, by the n-th draw of the current training step.
+    """(seed, offset) for a kernel that draws. The offset follows from the training step and the number of the draw in it.
 
     Args:
-        seed: A layer's own; None takes the training's.
+        seed: The seed of a layer; None is the seed of the training.
     """
     key = (_current.stream or _outside).key
     own, offset = key() if _current.draws is None else _current.draws.one(key)
@@ -184,24 +196,24 @@ def draw_key(seed: int | None = None) -> tuple[int, int]:
 
 
 def drawing(function: Callable[..., T], *arguments: Any) -> T:
-    """function(*arguments) as one run of a graph, if it is not within one: `drawn` then keeps what calls draw."""
+    """function(*arguments) as one run of a graph, whose draws `drawn` keeps. Inside of a run it only calls the function."""
     if _current.draws is not None:
         return function(*arguments)
     return Scope((_current, "draws", Draws())).run(function, *arguments)
 
 
 def drawn() -> Draws:
-    """What the run of `drawing` at hand draws."""
+    """The draws of the current run of `drawing`."""
     assert _current.draws is not None
     return _current.draws
 
 
 def next_seed(what: str) -> int:
-    """A fresh 31-bit key for one owner of the kind `what` ("initializer", "dropout", "random" ...).
+    """A new 31-bit key for one owner of the kind `what`: "initializer", "dropout", "random" and so on.
 
-    After set_random_seed the n-th owner of a kind always gets the same key. Before it the key comes from NumPy's
-    global state, as in Keras 2, so that scripts with `np.random.seed(1)` stay reproducible. Within a training step it
-    follows from the step, so that a training that was taken up again draws the same.
+    After set_random_seed the n-th owner of a kind always gets the same key. Without set_random_seed the key comes from NumPy's
+    global state, as in Keras 2, so that scripts with `np.random.seed(1)` are reproducible. Inside of a training step the key
+    follows from the step, so that a training that was resumed draws the same keys.
     """
     return _fresh_seed(what) if _current.draws is None else _current.draws.one(partial(_fresh_seed, what))
 
@@ -213,7 +225,7 @@ def _fresh_seed(what: str) -> int:
 
 
 def _numbers(what: str) -> Iterator[int]:
-    """What seeds are made of; `next` draws one in C."""
+    """The numbers from which seeds are made. `next` draws one in a C function."""
     if _seed is None:
         return iter(partial(np.random.randint, 0, 2**31 - 1), None)
     return _counters.setdefault(what, itertools.count())
@@ -228,11 +240,11 @@ def _hashed(*words: int) -> int:
 
 
 def generator(seed: int | None = None, what: str = "initializer") -> np.random.Generator:
-    """A NumPy generator on Philox. The same seed gives the same stream; None takes `next_seed(what)`."""
+    """A NumPy generator with Philox. The same seed gives the same numbers; None is `next_seed(what)`."""
     return np.random.Generator(np.random.Philox(next_seed(what) if seed is None else int(seed) % 2**64))
 
 
 def generator_of(key: tuple[int, int]) -> np.random.Generator:
-    """A NumPy generator for what `draw_key` returned: the same key gives the same numbers."""
+    """A NumPy generator for a key of `draw_key`. The same key gives the same numbers."""
     seed, offset = key
     return np.random.Generator(np.random.Philox(key=seed | offset << 64))

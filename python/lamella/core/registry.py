@@ -1,7 +1,7 @@
-"""Names to objects, room by room: the only place where a string becomes a class or a function.
+"""Finds classes and functions by name, room by room. No other module does so.
 
-No name is ever imported or evaluated: one that is not loaded yet is looked for in the lists of `layers` and `models`, which say
-where it stands. So a config from a stranger reaches registered objects only.
+A name is never imported or evaluated. A name that is not yet loaded is searched in the lists of the packages in _HOMES, which
+contain the modules of names. So a config from an unknown source can use only registered objects.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ T = TypeVar("T")
 # Names longer than any of ours are not compared: the time grows with the length.
 _LONGEST = 64
 
-# What one entry of a room is called in messages; Keras 2's own words.
+# The word for one entry of a room in messages, as in Keras 2.
 _NOUNS = {
     "activations": "activation function",
     "losses": "loss function",
     "metrics": "metric function",
 }
 
-# The rooms whose entries load with their first use, and the packages that list them. These stand above those that look names
-# up here, so a lookup loads them.
+# The rooms whose entries are loaded at their first use, and the packages that list them. Rooms that search names here must not
+# import these packages, so the search loads them.
 _HOMES = {"functions": ("lamella.backend",), "layers": ("lamella.layers", "lamella.models")}
-# Their names mean what lamella registered and nothing else.
+# Rooms in which only names that lamella registered are found, and no custom objects.
 _CLOSED = {"functions"}
 
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
-_custom: dict[str, Any] = {}  # of the process
+_custom: dict[str, Any] = {}  # the custom objects of the process
 _factories: set[Any] = set()
 
 
-# What open scopes of this thread add, with what stands in _custom; None outside of a scope. Not thread-local: threads that
-# work for another one, as a Sequence's do, run in a copy of its context.
+# The custom objects in the scopes of this thread, with those of the process; None outside of a scope. Not thread-local: threads
+# that work for another thread, such as the workers of a Sequence, run in a copy of its context.
 _scope: ContextVar[dict[str, Any] | None] = ContextVar("custom_object_scope", default=None)
 
 
@@ -55,14 +55,18 @@ def register(room: str, *names: str) -> Callable[[T], T]:
 
 
 def enter(room: str, name: str, obj: object) -> None:
-    """List `obj` in `room`. Raises ValueError if another has the name."""
+    """List `obj` in `room` under a name.
+
+    Raises:
+        ValueError: Another object has this name.
+    """
     entries = _rooms.setdefault(room, {})
     if entries.setdefault(name, obj) is not obj:
         raise ValueError(f"{room}: the name {name!r} is already taken by {entries[name]!r}")
 
 
 def register_factory(room: str, *names: str) -> Callable[[T], T]:
-    """As `register`, for functions such as glorot_uniform whose name alone means what they return."""
+    """The same as `register`, for functions such as glorot_uniform, whose name stands for the object that they return."""
 
     def decorate(obj: T) -> T:
         _factories.add(obj)
@@ -72,22 +76,30 @@ def register_factory(room: str, *names: str) -> Callable[[T], T]:
 
 
 def is_factory(obj: object) -> bool:
+    """Whether `obj` was registered by `register_factory`."""
     return obj in _factories
 
 
 def holds_functions(room: str) -> bool:
-    """Whether functions are entries of the room themselves, and do not make them."""
+    """Whether the functions of the room are the objects themselves, instead of functions that return them."""
     return room in _NOUNS
 
 
 def noun(room: str) -> str:
+    """The word for one entry of the room in messages."""
     return _NOUNS.get(room, room.rstrip("s"))
 
 
 def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any | None:
-    """The object called `name`: custom_objects first, then open scopes, then the room; None if nowhere.
+    """The object with a name, or None.
 
-    In a closed room only what lamella registered there.
+    It is searched in custom_objects, then in the scopes of this thread, then in the room. In a closed room only objects that
+    lamella registered there are found.
+
+    Args:
+        room: The room.
+        name: The name.
+        custom_objects: Objects by name.
     """
     for table in (custom_objects or {}, _scope.get() or {}, _custom) if room not in _CLOSED else ():
         if name in table:
@@ -99,7 +111,7 @@ def find(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) 
 
 
 def _load(room: str, wanted: Iterable[str] | None = None) -> None:
-    """Have the packages that list names of the room register the wanted ones, or all."""
+    """Load the wanted names, or all names, that packages list for the room. Loading registers them."""
     for home in _HOMES.get(room, ()):
         package, listed = importlib.import_module(home), lazy.listed(home)
         for name in listed if wanted is None else wanted:
@@ -108,7 +120,11 @@ def _load(room: str, wanted: Iterable[str] | None = None) -> None:
 
 
 def get(room: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """As `find`, but raises ValueError "Unknown layer: Foo", with the nearest name, where nothing has that name."""
+    """The object with a name, as in `find`.
+
+    Raises:
+        ValueError: There is none ("Unknown layer: Foo"). The message suggests the most similar name.
+    """
     found = find(room, name, custom_objects)
     if found is None:
         raise ValueError(f"Unknown {noun(room)}: {name}{_hint(room, name, custom_objects or {})}")
@@ -120,10 +136,10 @@ def _hint(room: str, name: object, custom_objects: Mapping[str, Any]) -> str:
         return ""
     if keras_refusals.reason(f"{room}.{name}") is not None:
         return f" ({keras_names.refusal(f'{room}.{name}')})"
-    # Whoever writes Relu or DENSE means the name in other letters.
+    # Upper and lower case are ignored, so that Relu and DENSE are similar to relu and Dense.
     listed = [name for home in _HOMES.get(room, ()) for name in lazy.listed(home)]
     known = {known.lower(): known for known in [*listed, *sorted(_rooms.get(room, ())), *get_custom_objects(), *custom_objects]}
-    # A list has functions, too, so the nearest three are looked up; a room is not loaded to say what is not in it.
+    # The lists also contain names that are not in the room, so only the three most similar names are loaded and checked.
     near = (known[low] for low in difflib.get_close_matches(name.lower(), known, 3))
     meant = next((name for name in near if find(room, name, custom_objects) is not None), None)
     return "" if meant is None else f" (did you mean '{meant}'?)"
@@ -136,7 +152,7 @@ def names(room: str) -> list[str]:
 
 
 def name_of(room: str, obj: object) -> str | None:
-    """The first name that `obj` was registered under, or None."""
+    """The first name under which `obj` was registered, or None."""
     for name, entry in _rooms.get(room, {}).items():
         if entry is obj:
             return name
@@ -144,7 +160,7 @@ def name_of(room: str, obj: object) -> str | None:
 
 
 def find_custom(name: str) -> Any | None:
-    """The custom object called `name`, of open scopes or of the process; None if there is none."""
+    """The custom object with a name, from the scopes of this thread or from the process; None if there is none."""
     return get_custom_objects().get(name)
 
 
@@ -154,9 +170,9 @@ def custom_name_of(obj: object) -> str | None:
 
 
 def custom_object_scope(*objects: Mapping[str, Any]) -> Scope:
-    """A `with` block in which this thread's lookups in every room find the given objects by name first.
+    """A `with` block in which this thread finds the given objects by name before those of the rooms.
 
-    It begins with what get_custom_objects holds when it is made. Ctrl-C cannot leave it open.
+    The custom objects that exist when the block is made can also be found in it. Ctrl-C cannot prevent the end of the block.
     """
     table = dict(get_custom_objects())
     for mapping in objects:
@@ -165,6 +181,9 @@ def custom_object_scope(*objects: Mapping[str, Any]) -> Scope:
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """A live table. Entries put here stay, for all threads; within a `custom_object_scope` they go with it, as in Keras."""
+    """The custom objects by name, as a dict that may be changed.
+
+    A change is permanent and for all threads. Inside of a `custom_object_scope` it is undone at the scope's end, as in Keras.
+    """
     table = _scope.get()
     return _custom if table is None else table

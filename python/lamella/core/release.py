@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Scripts compare keras.__version__, and readers of files go by it.
+# Scripts compare it with keras.__version__, and programs that read model files use it.
 KERAS_VERSION = "2.2.5"
-# What files say: readers turn convolution kernels around for the backend theano.
+# The backend that model files name. For the backend theano, programs that read them would flip convolution kernels.
 BACKEND = "tensorflow"

@@ -1,4 +1,4 @@
-"""The gradient of a table of which a batch took few rows."""
+"""The gradient of a table from which a batch took only some rows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from lamella.core.types import Array
 
 
 class RowsGradient:
-    """A gradient that is zero but in the rows that were taken, kept as what is to be summed.
+    """A gradient that is zero except in the rows that were taken. It stores the terms, which are summed later.
 
-    It adds up with other gradients: to one in rows where both are, to an array else.
+    The sum with another RowsGradient is a RowsGradient; the sum with an array is an array.
 
     Attributes:
-        shape, dtype: Of the table.
-        parts: (indices int64 [N], dy [N, C]) for each time that rows were taken: dy[i] counts in row indices[i]. Sums go over
-            each part in the order of its indices, then over the parts, as they do in whole arrays: the bits are the same.
+        shape: The shape of the table.
+        dtype: The dtype of the table.
+        parts: (indices int64 [N], dy [N, C]) for each time that rows were taken: dy[i] is added to row indices[i]. The terms of
+            each part are summed in the order of its indices, then the parts, as in whole arrays, which gives the same bits.
     """
 
     __slots__ = ("shape", "dtype", "parts")
     __array_ufunc__ = None  # ndarray + RowsGradient asks RowsGradient
-    base = None  # as of an array that owns its memory
+    base = None  # the same as for an array that owns its memory
 
     def __init__(self, shape: tuple[int, ...], parts: Sequence[tuple[Array, Array]]) -> None:
         self.shape = shape
@@ -41,7 +42,7 @@ class RowsGradient:
         return other + self.dense()
 
     def dense(self) -> Array:
-        """The whole gradient."""
+        """The gradient as a whole array."""
         return self._summed([indices for indices, _ in self.parts], self.shape)
 
     def touched(self) -> tuple[Array, Array]:
@@ -60,6 +61,6 @@ class RowsGradient:
         return total.reshape(shape)
 
 
-def dense(gradients: Sequence[Any]) -> list[Any]:  # Any: None, and whatever a user's step was given, stay as they are
-    """The gradients, each that is in rows as a whole array."""
+def dense(gradients: Sequence[Any]) -> list[Any]:  # Any: None and other objects are returned as they are
+    """The gradients, with a whole array in place of each RowsGradient."""
     return [g.dense() if isinstance(g, RowsGradient) else g for g in gradients]

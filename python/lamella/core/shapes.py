@@ -1,4 +1,4 @@
-"""Arithmetic of shapes. A dimension is an int, or None where it is not known before the data comes."""
+"""Arithmetic of shapes. A dimension is an int, or None if it is not known before there is data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Shape = tuple[Dim, ...]
 
 
 class Dimension(int):
-    """A size, with the `value` that scripts for TensorFlow 1 ask of one."""
+    """A size with the attribute `value`, which scripts for TensorFlow 1 use."""
 
     @property
     def value(self) -> int:
@@ -19,10 +19,10 @@ class Dimension(int):
 
 
 class TensorShape(tuple[Dim, ...]):
-    """A shape, with what scripts for TensorFlow ask of one. None is free.
+    """A shape with the methods that scripts for TensorFlow use.
 
-    It is a tuple of ints and None, of which an index gives a Dimension, and a slice a TensorShape. A free size is None itself and
-    has no `value`.
+    It is a tuple of ints and None, where None is an unknown size. An index gives a Dimension, or None, which has no `value`. A
+    slice gives a TensorShape.
     """
 
     @overload
@@ -47,10 +47,20 @@ class TensorShape(tuple[Dim, ...]):
 
 
 def window_length(size: Dim, window: int, stride: int, padding: str, dilation: int = 1) -> Dim:
-    """Number of windows along one axis: valid: floor((size - reach) / stride) + 1, same and causal: ceil(size / stride).
+    """The number of windows along one axis. It is None if size is None, and never negative.
 
-    full is valid after reach - 1 zeros at both ends. reach = (window - 1) * dilation + 1. None stays None; never negative.
-    Raises ValueError for another word.
+    With reach = (window - 1) * dilation + 1 it is floor((size - reach) / stride) + 1 for "valid", ceil(size / stride) for "same"
+    and "causal". For "full" it is that of "valid" after adding reach - 1 zeros at both ends.
+
+    Args:
+        size: The size of the axis.
+        window: Number of places of the window.
+        stride: The stride.
+        padding: "valid" | "same" | "causal" | "full".
+        dilation: The dilation.
+
+    Raises:
+        ValueError: The padding is unknown.
     """
     if padding not in ("valid", "same", "causal", "full"):
         raise ValueError(f'expected padding to be "valid", "same", "causal" or "full", got {padding!r}')
@@ -65,7 +75,7 @@ def window_length(size: Dim, window: int, stride: int, padding: str, dilation: i
 
 
 def pad_amounts(size: int, window: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
-    """Zeros before and after one axis; under "same" the odd one goes to the end, as TensorFlow does."""
+    """The numbers of zeros before and after one axis. For "same" with an odd sum there is one more after, as in TensorFlow."""
     if padding == "valid":
         return 0, 0
     reach = (window - 1) * dilation + 1
@@ -78,7 +88,18 @@ def pad_amounts(size: int, window: int, stride: int, padding: str, dilation: int
 
 
 def transposed_length(size: Dim, window: int, stride: int, padding: str, output_padding: int | None, dilation: int = 1) -> Dim:
-    """What a transposed convolution makes of an axis; None stays None. Source: Keras 2.2.5 keras/utils/conv_utils.py."""
+    """The size of an axis after a transposed convolution; None if size is None.
+
+    Args:
+        size: The size before.
+        window: Number of places of the window.
+        stride: The stride.
+        padding: "valid" | "same" | "full".
+        output_padding: Number of places that are added; None for the default size.
+        dilation: The dilation.
+
+    Source: Keras 2.2.5 keras/utils/conv_utils.py.
+    """
     if size is None:
         return None
     reach = (window - 1) * dilation + 1
@@ -91,7 +112,17 @@ def transposed_length(size: Dim, window: int, stride: int, padding: str, output_
 
 
 def normalize_tuple(value: int | Sequence[int], n: int, name: str, least: int = 1) -> tuple[int, ...]:
-    """An int repeated n times, or n ints of at least `least` as they are. Raises ValueError in Keras's words."""
+    """A tuple of n ints.
+
+    Args:
+        value: An int, which is repeated n times, or n ints.
+        n: The length.
+        name: The argument, for messages.
+        least: The smallest accepted number.
+
+    Raises:
+        ValueError: It is something else. The message begins with Keras's text.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         entries: tuple[object, ...] = (value,) * n
     else:
@@ -108,8 +139,8 @@ def normalize_tuple(value: int | Sequence[int], n: int, name: str, least: int = 
         except (TypeError, ValueError):
             raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry} of type {type(entry)}") from None
         if number != entry or number < least:
-            kind = "positive integer" if least else "integer of at least 0"
-            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry}, which is no {kind}")
+            kind = "positive integer" if least else "non-negative integer"
+            raise ValueError(f"{_not_a_tuple(name, n, value)} including element {entry}, which is not a {kind}")
         numbers.append(number)
     return tuple(numbers)
 
@@ -119,13 +150,18 @@ def _not_a_tuple(name: str, n: int, value: object) -> str:
 
 
 def normalize_sides(value: object, n: int, name: str) -> tuple[object, ...]:
-    """What padding or cropping may be: a number for all 2n sides, one for each of n axes, or n pairs (before, after).
+    """The padding or cropping of n axes as pairs (before, after).
+
+    Args:
+        value: A number for all 2n sides, one number for each axis, or n pairs.
+        n: The number of axes.
+        name: The argument, for messages.
 
     Returns:
-        n pairs; of one axis the pair alone, as Keras's configs have it.
+        n pairs; for one axis only the pair, as in Keras's configs.
 
     Raises:
-        ValueError: In Keras's words; sizes below 0.
+        ValueError: It is something else, with the text of Keras, or a number is below 0.
     """
     if n == 1:
         return _pair(value, name)
@@ -152,7 +188,11 @@ def _pair(value: object, name: str) -> tuple[int, int]:
 
 
 def normalize_padding(value: str, allowed: Sequence[str] = ("valid", "same")) -> str:
-    """In lower case. Raises ValueError for anything else than what is allowed."""
+    """The padding in lower case.
+
+    Raises:
+        ValueError: It is not one of `allowed`.
+    """
     name = value.lower() if isinstance(value, str) else value
     if name not in allowed:
         words = ", ".join(f'"{word}"' for word in allowed)
@@ -161,21 +201,29 @@ def normalize_padding(value: str, allowed: Sequence[str] = ("valid", "same")) ->
 
 
 def as_axis(value: object) -> int:
-    """An axis as Python's int. Raises TypeError for what is no whole number."""
+    """An axis as an int of Python.
+
+    Raises:
+        TypeError: It is not a whole number.
+    """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"expected axis to be a whole number, got {value!r}")
     return operator.index(value)
 
 
 def normalize_axis(axis: int, ndim: int, who: str) -> int:
-    """Raises ValueError if `axis` is outside [-ndim, ndim)."""
+    """`axis`, counted from the first axis.
+
+    Raises:
+        ValueError: It is outside [-ndim, ndim). The message begins with `who`.
+    """
     if not -ndim <= axis < ndim:
         raise ValueError(f"{who}: expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
 
 
 def count(shape: Sequence[int]) -> int:
-    """Number of elements."""
+    """The number of elements."""
     total = 1
     for dim in shape:
         total *= dim
@@ -183,10 +231,10 @@ def count(shape: Sequence[int]) -> int:
 
 
 def as_shape(value: object) -> Shape:
-    """A tuple from a list, tuple or single int, ints as Python ints (a config read from JSON holds lists).
+    """A shape as a tuple of Python ints and None, from a list, a tuple or one int. Configs from JSON have lists.
 
     Raises:
-        ValueError: For what is no shape: negative or fractional sizes, other objects.
+        ValueError: A size is negative or not a whole number, or it is another object.
     """
     try:
         entries = [value] if hasattr(value, "__index__") else list(value)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""The types of what flows through the rooms; `Shape` stands in core/shapes.py."""
+"""The types of arrays and tensors. `Shape` is defined in core/shapes.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 
-# What functions of tensors take and return: an array, a Variable, a tape's Tensor, a symbolic tensor or a number. What comes out
-# depends on what went in, which types cannot say without an overload for each.
+# An argument or result of functions of tensors: an array, a Variable, a Tensor of a tape, a symbolic tensor or a number. The type
+# of the result depends on the arguments, and types could express this only by an overload for each.
 Value: TypeAlias = Any

@@ -1,4 +1,4 @@
-"""Updates: new values for state that layers move. They wait for the end of a run, so that a run that fails moves nothing."""
+"""Updates: new values for the state of layers. They are applied at the end of a run, so that a failed run changes nothing."""
 
 from __future__ import annotations
 
@@ -16,42 +16,43 @@ T = TypeVar("T")
 
 
 class Updates(dict[Variable, NDArray[Any]]):
-    """The new value of each variable, of its shape and dtype. Whoever runs a model applies them, or drops them.
+    """The new value of each Variable, with its shape and dtype. The code that runs a model applies or drops them.
 
     Attributes:
-        allowed: Whether new values are taken now. At the start of evaluate's and predict's runs they are not: `call_of` lets
-            those of stateful layers pass.
-        frozen: Whether the layer that is being called, or one that holds it, is frozen.
+        allowed: Whether new values are accepted now. In runs of evaluate and predict they are not, except during the calls of
+            stateful layers (`call_of`).
+        frozen: Whether the layer that is being called, or a layer that contains it, is frozen.
     """
 
     allowed = True
     frozen = False
 
     def note(self, variable: Variable, value: NDArray[Any]) -> None:
-        """`value` replaces what was noted before. Where layers may note nothing, it is dropped.
+        """Note a new value, which replaces an earlier one. If new values are not accepted now, it is dropped.
 
         Raises:
-            ValueError: The value's shape is not the variable's.
+            ValueError: The value and the variable have different shapes.
         """
         if self.allowed:
             self[variable] = _fitting(variable, value)
 
     def calls(self) -> list[Call]:
-        """What writes the new values, for `commit`."""
+        """The calls that write the new values, for `commit`."""
         return [write(variable.value, value) for variable, value in self.items()]
 
     def apply(self) -> None:
-        """Write the new values, all at once."""
+        """Write the new values, in one commit."""
         commit(self.calls())
 
 
 class Made:
-    """The Variables that a function makes which is run again and again: its n-th is the same in every run."""
+    """The Variables that a repeatedly called function makes. The n-th one is the same in every run."""
 
     def __init__(self, variables: list[Variable]) -> None:
         self._variables, self._next = variables, 0
 
     def one(self, make: Callable[[], Variable]) -> Variable:
+        """The next Variable: that of an earlier run, or a new one from `make`."""
         if self._next == len(self._variables):
             self._variables.append(make())
         self._next += 1
@@ -63,21 +64,21 @@ class _Current(threading.local):
     made: Made | None = None
 
 
-# Of the run that goes on in this thread; None outside of one.
+# For the current run of this thread; None outside of a run.
 current = _Current()
 
 
 def latest(variable: Variable) -> NDArray[Any]:
-    """What `variable` will be after the run, as far as noted: a layer called twice moves its average twice."""
+    """The value of `variable` after the run, as noted so far. A layer that is called twice updates its average twice."""
     pending = current.updates
     return variable.value if pending is None else pending.get(variable, variable.value)
 
 
 def note(variable: Variable, value: NDArray[Any]) -> None:
-    """Give `variable` a new value at the end of the run, or at once outside of one.
+    """Give `variable` a new value at the end of the run, or at once outside of a run.
 
     Raises:
-        ValueError: The value's shape is not the variable's.
+        ValueError: The value and the variable have different shapes.
     """
     if current.updates is None:
         variable.value[...] = _fitting(variable, value)
@@ -93,10 +94,16 @@ def _fitting(variable: Variable, value: NDArray[Any]) -> NDArray[Any]:
 
 
 def call_of(call: Callable[[], T], *, trainable: bool, stateful: bool, training: bool) -> T:
-    """call(), of a layer that may move its state if it is stateful, or if it is trainable and the run trains.
+    """call(), the call of a layer. It may change its state if it is stateful, or if it is trainable and the run trains.
 
-    Outside of a run the call is one: what was noted is applied at its end. Layers that are called in it are held to be frozen
-    where this one is.
+    Outside of a run, the call is a run, at whose end the new values are applied. If the layer is frozen, the layers that are
+    called in it are treated as frozen.
+
+    Args:
+        call: The call.
+        trainable: Whether the layer is trainable.
+        stateful: Whether the layer is stateful.
+        training: Whether the call is in the training phase; used outside of a run.
     """
     pending = current.updates
     if pending is not None:

@@ -1,4 +1,4 @@
-"""Arrays as functions that users write get them: in a layer's call, in a Lambda, a loss or a metric."""
+"""The arrays that users' functions get: a layer's call, the function of a Lambda, a loss or a metric."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lamella.core.shapes import TensorShape
 
 
 class UserArray(np.ndarray[Any, Any]):
-    """An array that scripts can use as a tensor of TensorFlow: its shape has as_list(), and `x += y` makes a new array.
+    """An array that scripts can use like a tensor of TensorFlow: its shape has as_list(), and `x += y` makes a new array.
 
-    NumPy's own `x += y` would write into what other layers read, and refuses a Tensor as y. What an operator of Python or a
-    function of K makes of it is a UserArray, too; an op of lamella returns a plain array.
+    NumPy's own `x += y` would change an array that other layers read, and does not accept a Tensor as y. Operators of Python and
+    functions of K return UserArrays too; ops of lamella return plain arrays.
     """
 
-    @property  # type: ignore[misc]  # NumPy's can be set
+    @property  # type: ignore[misc]  # NumPy's shape has a setter
     def shape(self) -> Any:
         return TensorShape(super().shape)
 
@@ -33,19 +33,19 @@ class UserArray(np.ndarray[Any, Any]):
 
 
 def for_user(value: Any) -> Any:
-    """`value` with UserArrays, views of the same memory, in the place of plain arrays; also within a list."""
+    """`value`, with UserArrays as views in place of plain arrays, also inside of lists."""
     if type(value) is np.ndarray:
         return value.view(UserArray)
     return [for_user(v) for v in value] if type(value) is list else value
 
 
 def from_user(value: Any) -> Any:
-    """`value` with plain arrays in the place of UserArrays; also within a list or tuple."""
+    """`value`, with plain arrays in place of UserArrays, also inside of lists and tuples."""
     if isinstance(value, UserArray):
         return np.asarray(value)
     return type(value)(map(from_user, value)) if type(value) in (list, tuple) else value
 
 
 def of_lamella(thing: object) -> bool:
-    """Whether lamella defines a function or class, or the class of an object: no user wrote it."""
+    """Whether lamella defines a function or class, or the class of an object, instead of a user."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] == "lamella"

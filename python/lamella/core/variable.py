@@ -12,18 +12,22 @@ from lamella.core.pickling import PickledByName
 
 
 def owned(array: NDArray[Any]) -> NDArray[Any]:
-    """`array`, or a copy if it cannot be updated in place and kept: joblib maps the arrays of a file, read-only as a rule."""
+    """`array`, or a copy if it cannot be updated in place: joblib usually maps the arrays of a file read-only."""
     return array if type(array) is np.ndarray and array.flags.carray else np.array(array, order="C", subok=False)
 
 
 class Variable(PickledByName):
-    """State that outlives a call: a weight, a moving average, a learning rate.
+    """State that is kept between calls: a weight, a moving average, a learning rate.
 
-    `value` keeps its identity for life: updates write into it, so views handed to kernels stay valid.
+    `value` is always the same array: updates write into it, so views of it remain valid.
 
     Args:
-        value: array-like, copied.
-        dtype: Of the copy; None keeps the array's own.
+        value: The initial value, which is copied.
+        name: The name.
+        dtype: The dtype; None is that of the value.
+        trainable: Whether training changes it.
+        constraint: Applied to the value after each update by an optimizer.
+        regularizer: Its result for the value is added to the loss.
     """
 
     __slots__ = ("value", "name", "trainable", "constraint", "regularizer", "__weakref__")
@@ -38,7 +42,7 @@ class Variable(PickledByName):
         constraint: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
         regularizer: Callable[..., object] | None = None,
     ) -> None:
-        # order="C" alone keeps 0-d arrays 0-d; ascontiguousarray would not.
+        # Not np.ascontiguousarray, which makes arrays of one axis out of scalars.
         self.value: NDArray[Any] = np.array(value, dtype=dtype, order="C")
         self.name = name
         self.trainable = trainable
@@ -62,7 +66,11 @@ class Variable(PickledByName):
         return self.value.dtype.name
 
     def assign(self, new: ArrayLike) -> None:
-        """Write `new` into the array. Raises ValueError if the shapes differ."""
+        """Write `new` into the array.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
         array = np.asarray(new)
         if array.shape != self.value.shape:
             raise ValueError(f"Variable '{self.name}': expected shape {self.value.shape}, got {array.shape}")
@@ -78,7 +86,7 @@ class Variable(PickledByName):
         self.assign(self.value + np.asarray(delta))
 
     def assign_sub(self, delta: ArrayLike) -> None:
-        """Take `delta` off, in place."""
+        """Subtract `delta`, in place."""
         self.assign(self.value - np.asarray(delta))
 
     def numpy(self) -> NDArray[Any]:

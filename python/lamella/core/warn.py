@@ -1,4 +1,4 @@
-"""Warnings that point at the user's line, however deep in the package they are given."""
+"""Warnings that name the user's line, from any depth of calls in the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn in the name of the first caller that is not of this package."""
+    """Warn with the file and line of the first caller outside of this package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back

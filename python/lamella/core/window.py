@@ -1,4 +1,4 @@
-"""A window that moves over 1 to 3 axes: what convolution and pooling share."""
+"""Windows that move over 1 to 3 axes, for convolution and pooling."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import NamedTuple
 
 from lamella.core.shapes import Shape, pad_amounts, window_length
 
-# What kernels take: sizes, strides, dilations, zeros before; one entry for each axis.
+# The argument of kernels: sizes, strides, dilations and numbers of zeros before, with one entry for each axis.
 Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 class Window(NamedTuple):
-    """How many places a window covers on each axis, and how it moves.
+    """The size of a window, and how it moves.
 
     Attributes:
-        size: Places on each axis.
-        strides: Its step.
-        dilation: The distance of its places.
-        padding: "valid": only windows inside. "same": ceil(size / stride) of them; the odd zero stands at the end. "causal": as
-            many, with all zeros before, so that no window sees what comes after its last place. "full": every window that
-            covers a place.
+        size: Number of places on each axis.
+        strides: Distance between consecutive windows on each axis.
+        dilation: Distance between consecutive places of a window on each axis.
+        padding: "valid": only windows inside of the array. "same": ceil(size / stride) windows; if the number of zeros is odd,
+            there is one more at the end. "causal": the same number of windows, with all zeros before, so that no window contains
+            places after its last one. "full": all windows that contain a place of the array.
     """
 
     size: tuple[int, ...]
@@ -30,18 +30,22 @@ class Window(NamedTuple):
     padding: str = "valid"
 
     def lengths(self, sizes: Sequence[int | None]) -> Shape:
-        """How many windows there are along axes of these sizes, None where a size is None; 0 where none fits."""
+        """The number of windows along axes of these sizes: None if the size is None, 0 if no window fits."""
         axes = zip(sizes, self.size, self.strides, self.dilation, strict=True)
         return tuple(window_length(n, size, stride, self.padding, dilation) for n, size, stride, dilation in axes)
 
     def geometry(self, sizes: Sequence[int]) -> Geometry:
-        """For arrays with these sizes between batch and channels."""
+        """The geometry for arrays with these sizes between batch and channels."""
         axes = zip(sizes, self.size, self.strides, self.dilation, strict=True)
         before = tuple(pad_amounts(n, size, stride, self.padding, dilation)[0] for n, size, stride, dilation in axes)
         return self.size, self.strides, self.dilation, before
 
     def transposed_geometry(self, sizes: Sequence[int], into: Sequence[int]) -> Geometry:
-        """Of the convolution from arrays of sizes `into` to those of `sizes`. Raises ValueError unless "valid" or "same"."""
+        """The geometry of the convolution from arrays of sizes `into` to arrays of sizes `sizes`.
+
+        Raises:
+            ValueError: The padding is neither "valid" nor "same".
+        """
         if self.padding not in ("valid", "same"):
             raise ValueError(f'expected padding to be "valid" or "same", got {self.padding!r}')
         axes = zip(sizes, into, self.size, self.strides, self.dilation, strict=True)
@@ -57,7 +61,11 @@ class Window(NamedTuple):
         dilation: Sequence[int] | None = None,
         padding: str = "valid",
     ) -> Window:
-        """With strides and dilations of 1 where none are given. Raises ValueError unless all have one number for each axis."""
+        """A window of a size. Strides and dilation are 1 if they are None.
+
+        Raises:
+            ValueError: Not all have one positive number for each axis.
+        """
         ones = (1,) * len(size)
         window = cls(
             tuple(size),
@@ -79,10 +87,18 @@ def place(
     padding: str,
     who: str,
 ) -> tuple[Geometry, tuple[int, ...]]:
-    """What kernels take for arrays [N, ..., C] of this shape, and how many windows there are on each axis.
+    """The geometry for arrays [N, ..., C] of a shape, and the number of windows on each axis.
+
+    Args:
+        shape: The shape, batch and channels included.
+        size: As in `Window`.
+        strides: As in `Window`; None is 1 everywhere.
+        dilation: As in `Window`; None is 1 everywhere.
+        padding: As in `Window`.
+        who: The op, for messages.
 
     Raises:
-        ValueError: In the name of `who`, if no window fits.
+        ValueError: No window fits, or the arguments do not fit each other.
     """
     given = strides if strides is None else tuple(strides), dilation if dilation is None else tuple(dilation)
     window, geometry, counts = _placed(tuple(size), *given, padding, tuple(shape[1:-1]))
@@ -92,7 +108,7 @@ def place(
     return geometry, counts
 
 
-# Each step asks the same again, and the answer costs some 10 us.
+# Each step calls it with the same arguments, and a computation takes about 10 us.
 @functools.lru_cache(maxsize=4096)
 def _placed(
     size: tuple[int, ...],
@@ -109,5 +125,5 @@ _AXES = {1: "T", 2: "H, W", 3: "D, H, W"}
 
 
 def layout(axes: int, channels: int | str = "C") -> str:
-    """How messages call the shape of a batch with so many axes between: "[N, H, W, 3]"."""
+    """The text for messages of a batch's shape with this number of axes for the places: "[N, H, W, 3]"."""
     return f"[N, {_AXES.get(axes, '...')}, {channels}]"

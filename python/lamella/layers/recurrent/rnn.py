@@ -287,7 +287,7 @@ class RNN(StatesInCall):
             raise AttributeError("Layer must be stateful.")
         shapes = self._kept_shapes()
         if self._states is None:
-            budget.spend_carried(sum(count(shape) for shape in shapes), f"Layer {self.name}")
+            budget.spend_states(sum(count(shape) for shape in shapes), f"Layer {self.name}")
         dtype = self.dtype or settings.floatx()
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]
