@@ -20,10 +20,10 @@ constexpr Int kChunkElements = 1 << 14;  // streaming kernels: 64 KiB of float
 constexpr Int kChunkFlops = 1 << 21;     // multiply kernels, at 100 GFLOP/s
 
 // The number of threads that a call would use now.
-int num_threads();
+LAMELLA_EXPORT int num_threads();
 // 1 or more. Holds until the next call; an OpenMP limit set after it (threadpoolctl) still lowers it. Where the system has
 // refused a thread, this lets the next region ask again.
-void set_num_threads(int n);
+LAMELLA_EXPORT void set_num_threads(int n);
 
 // Where threads come from: "team", our own, or "openmp", shared with others who use it. LAMELLA_THREADS names the one in use
 // from the start; select_thread_backend() changes it, false if there is none of this name.
@@ -32,9 +32,9 @@ struct ThreadBackends {
     const char* names[2];
     int count;
 };
-ThreadBackends thread_backends();
-const char* thread_backend();
-bool select_thread_backend(const char* name);
+LAMELLA_EXPORT ThreadBackends thread_backends();
+LAMELLA_EXPORT const char* thread_backend();
+LAMELLA_EXPORT bool select_thread_backend(const char* name);
 
 // Two buffers of each thread, 64-byte aligned, of undefined content, valid until the thread's next call of the same
 // function; nullptr if there is no memory. They grow to the largest size asked for and are kept. A kernel takes

@@ -13,23 +13,23 @@ constexpr std::size_t kLeastBytes = 32 << 10;
 // As malloc, calloc, realloc and free; each takes only what one of these returned. Any thread may call them, with or without
 // locks of its own. A large array begins at a multiple of 64 bytes; the starts are spread over a page, as kernels that walk
 // several arrays side by side are slower where addresses are equal modulo 4 KiB.
-void* allocate(std::size_t bytes);
-void* allocate_zeros(std::size_t bytes);
-void* reallocate(void* memory, std::size_t bytes);
-void release(void* memory);
+LAMELLA_EXPORT void* allocate(std::size_t bytes);
+LAMELLA_EXPORT void* allocate_zeros(std::size_t bytes);
+LAMELLA_EXPORT void* reallocate(void* memory, std::size_t bytes);
+LAMELLA_EXPORT void release(void* memory);
 
 // Free bytes that are kept at most; where there would be more, all go back to the system.
 // kNoLimit: twice the most that was in use at one time since the last empty().
 constexpr Int kNoLimit = -1;
-void set_limit(Int bytes);
-Int limit();
+LAMELLA_EXPORT void set_limit(Int bytes);
+LAMELLA_EXPORT Int limit();
 
 // Gives what is free back to the system, and what is in use as soon as it is released. Returns the bytes of the former.
-Int empty();
+LAMELLA_EXPORT Int empty();
 
 // Lets the system take the pages of what is free when it needs memory. Those that it has not taken by then serve the next
 // arrays without a page fault. Nothing else changes: they count as free, and as memory of the process.
-void offer();
+LAMELLA_EXPORT void offer();
 
 struct Counts {
     Int in_use;       // bytes of arrays
@@ -38,6 +38,6 @@ struct Counts {
     Int arrays;       // handed out since the process began
     Int fresh;        // of these, the ones whose memory came from the system, or a part of it
 };
-Counts counts();
+LAMELLA_EXPORT Counts counts();
 
 }  // namespace lamella::pool

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "core/export.h"
+
 namespace lamella {
 
 using Int = std::int64_t;
@@ -10,7 +12,7 @@ using Real = double;
 // nullptr: done. Else the condition on the arguments that does not hold, as written in the kernel; nothing was
 // written then. kOutOfMemory is told apart by its address.
 using Status = const char*;
-extern const char kOutOfMemory[];
+LAMELLA_EXPORT extern const char kOutOfMemory[];
 
 constexpr int kMaxRank = 8;
 

@@ -42,13 +42,13 @@ struct Targets {
     const char* names[8];
     int count;
 };
-Targets available_targets();
+LAMELLA_EXPORT Targets available_targets();
 
 // The table in use: the best one, or what LAMELLA_TARGET names. select() changes it; false if this machine cannot
 // run `target` or there is no such name.
 // current_or_null: nullptr if LAMELLA_TARGET names no target that runs here.
-const Table& current();
-const Table* current_or_null();
-bool select(const char* target);
+LAMELLA_EXPORT const Table& current();
+LAMELLA_EXPORT const Table* current_or_null();
+LAMELLA_EXPORT bool select(const char* target);
 
 }  // namespace lamella
