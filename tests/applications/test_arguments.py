@@ -1,4 +1,4 @@
-"""The arguments that the networks share, and their errors; modules by their paths; what stands in keras_applications."""
+"""The arguments that the networks share, and their errors; import paths; the names of keras_applications."""
 
 import pickle
 import subprocess
@@ -39,11 +39,11 @@ SMALL = {"alpha": 0.25, "weights": None, "input_shape": (32, 32, 3)}
         (
             {"weights": None, "layers": np},
             ValueError,
-            "DenseNet121: expected layers=lamella.layers, which networks are made of, got <module 'numpy'",
+            "DenseNet121: expected layers=lamella.layers, from which networks are built, got <module 'numpy'",
         ),
     ],
 )
-def test_arguments_that_are_refused(arguments, error, said):
+def test_wrong_arguments_raise(arguments, error, said):
     with pytest.raises(error, match=said):
         DenseNet121(**arguments)
 
@@ -69,8 +69,8 @@ def test_mobilenet_v2_compares_shape_and_tensor():
         MobileNetV2(alpha=0.25)
 
 
-def test_channels_are_rounded_to_eights():
-    # 0.9 * 12 > 8, so rounding down goes too far; 11 * 0.9 < 12.
+def test_channels_are_rounded_to_multiples_of_8():
+    # 11.2 and 11.9 are nearer to 8, but 8 < 0.9 * 11.2, so they are rounded up.
     assert [_rounded(c) for c in (1, 8, 11.2, 11.9, 12, 15, 28.5, 1792)] == [8, 8, 16, 16, 16, 16, 32, 1792]
 
 
@@ -84,7 +84,7 @@ def test_pooling_and_top():
         before, after = whole.predict(x)
         assert before.shape == (2, 2, 3, 256)
         np.testing.assert_allclose(after, function(before, axis=(1, 2)), rtol=1e-5, atol=1e-6)
-    top = MobileNet(**SMALL, classes=np.int64(3), pooling="avg")  # with a top pooling is not looked at
+    top = MobileNet(**SMALL, classes=np.int64(3), pooling="avg")  # with a top, pooling has no effect
     assert top.output_shape == (None, 3)
     np.testing.assert_allclose(top.predict(np.zeros((2, 32, 32, 3))).sum(axis=1), 1, rtol=1e-6)
 
@@ -135,18 +135,18 @@ MODES = {
     + [(name, "caffe") for name in ("vgg16", "vgg19", "resnet", "resnet50")]
     + [(name, "tf") for name in ("inception_v3", "inception_resnet_v2", "mobilenet", "mobilenet_v2", "nasnet", "resnet_v2", "xception")],
 )  # fmt: skip
-def test_each_network_has_its_pixels(module, mode):
+def test_each_network_normalizes_pixels_in_its_mode(module, mode):
     room = getattr(applications, module)
     np.testing.assert_allclose(room.preprocess_input(PIXELS.copy()), MODES[mode], rtol=1e-12)
     first = np.moveaxis(PIXELS, -1, 1).copy()
     np.testing.assert_allclose(
         room.preprocess_input(first, data_format="channels_first"), np.moveaxis(MODES[mode], -1, 1), rtol=1e-12
     )
-    assert pickle.loads(pickle.dumps(room.preprocess_input)) is room.preprocess_input  # workers get it by its name
+    assert pickle.loads(pickle.dumps(room.preprocess_input)) is room.preprocess_input  # worker processes load it by its name
     assert room.decode_predictions is imagenet_utils.decode_predictions
 
 
-def test_nasnet_is_channels_last_whatever_the_default(zero_kernels):
+def test_nasnet_is_always_channels_last(zero_kernels):
     config.set_image_data_format("channels_first")
     with pytest.warns(UserWarning, match="NASNetMobile is only available for the input data format channels_last"):
         model = nasnet.NASNetMobile(weights=None, include_top=False, input_shape=(64, 64, 3))
@@ -157,13 +157,13 @@ def test_nasnet_is_channels_last_whatever_the_default(zero_kernels):
     assert config.image_data_format() == "channels_first"
 
 
-def test_weights_of_imagenet_want_a_static_nasnet(zero_kernels):
+def test_weights_of_imagenet_need_a_static_shape_for_nasnet(zero_kernels):
     with pytest.raises(ValueError, match="the input_shape argument must be static"):
         nasnet.NASNetLarge(input_shape=(None, None, 3), include_top=False)
     assert nasnet.NASNetMobile(weights=None, include_top=False).input_shape == (None, 224, 224, 3)
 
 
-def test_resnet50_warns_of_maps_and_of_nothing_else(zero_kernels):
+def test_resnet50_warns_only_without_top_and_pooling(zero_kernels):
     with pytest.warns(UserWarning, match="has been changed since Keras 2.2.0"):
         resnet50.ResNet50(weights=None, include_top=False)
     with warnings.catch_warnings():
@@ -178,7 +178,7 @@ def test_warnings_point_at_the_line_that_makes_the_network():
 
 
 def test_scaled_blocks_are_saved_by_name(tmp_path):
-    """InceptionResNetV2's Lambdas hold a name in a file, and a process that reads it needs to import nothing more."""
+    """The file has the name of the function in InceptionResNetV2's Lambdas. A process that reads it needs no more imports."""
     from lamella.applications import inception_resnet_v2
 
     x = Input((5, 5, 320))
@@ -217,5 +217,5 @@ def test_names_of_keras_applications():
     assert done.returncode == 0, done.stderr
 
 
-def test_vgg_takes_what_its_first_dense_layer_fits(zero_kernels):
+def test_vgg_input_shapes_fit_the_first_dense_layer(zero_kernels):
     assert VGG16(weights=None, input_shape=(32, 64, 3), classes=2).get_layer("fc1").get_weights()[0].shape == (1024, 4096)

@@ -1,4 +1,4 @@
-"""imagenet_utils: every case of the golden file for shapes; pixels against the formulas, in both data formats."""
+"""imagenet_utils: every case of the golden file for shapes; pixels compared with the formulas, in both data formats."""
 
 import json
 import warnings
@@ -40,14 +40,14 @@ def test_every_golden_case_of_obtain_input_shape(index, idiom):
 
 
 def test_the_fifth_positional_argument_is_require_flatten():
-    # Before 2.0.8 the fifth said include_top, and (100, 100, 5) failed for its channels.
+    # Before 2.0.8 the fifth was include_top, and (100, 100, 5) failed because of its channels.
     with pytest.warns(UserWarning, match="passed an input_shape with 5 input channels"):
         assert _obtain_input_shape((150, 150, 5), 224, 139, "channels_last", True) == (150, 150, 5)
     with pytest.raises(ValueError, match="loading `imagenet` weights, `input_shape` should be \\(224, 224, 3\\)"):
         _obtain_input_shape([224, 224, 3], 224, 139, "channels_last", True, "imagenet")
 
 
-def test_flags_and_formats_that_leave_the_meaning_open():
+def test_ambiguous_flags_and_unknown_formats_raise():
     for flags in ({}, {"include_top": True, "require_flatten": True}):
         with pytest.raises(TypeError, match="expected one of include_top and require_flatten"):
             _obtain_input_shape(None, 224, 139, "channels_last", **flags)
@@ -82,7 +82,7 @@ def test_preprocess_input(mode, data_format, batch, dtype):
     kept = x.copy()
     y = preprocess_input(x, data_format, mode=mode)
     np.testing.assert_allclose(y, move(wanted), rtol=1e-5, atol=2e-5)
-    if dtype.startswith("float"):  # in place: caffe's result is a view with the channels turned round
+    if dtype.startswith("float"):  # in place: the result of "caffe" is a view with reversed channels
         axis = -1 if data_format == "channels_last" else -3
         assert y.dtype == dtype and np.shares_memory(x, y)
         np.testing.assert_array_equal(x, np.flip(y, axis) if mode == "caffe" else y)
@@ -97,7 +97,7 @@ def test_preprocess_input_takes_the_default_format_and_lists():
     np.testing.assert_allclose(preprocess_input(first), np.moveaxis(oracle(PIXELS.astype("f8"), "caffe"), -1, 1), rtol=1e-5)
 
 
-def test_a_read_only_array_is_left_alone():
+def test_a_read_only_array_is_not_changed():
     x = PIXELS.astype("f4")
     x.flags.writeable = False
     np.testing.assert_allclose(preprocess_input(x, mode="tf"), oracle(PIXELS.astype("f8"), "tf"), atol=1e-6)
@@ -123,7 +123,7 @@ class Preprocess(Layer):
         return preprocess_input(inputs, mode="torch")
 
 
-def test_within_a_layer_it_leaves_the_users_images_alone():
+def test_within_a_layer_the_users_images_are_not_changed():
     images = PIXELS.astype("f4")
     model = Sequential([Preprocess(input_shape=(4, 5, 3)), Flatten(), Dense(1)])
     model.compile("sgd", "mse")
@@ -156,7 +156,7 @@ def test_a_symbolic_tensor_becomes_a_part_of_the_model(mode, data_format, dtype)
     np.testing.assert_array_equal(pixels, kept)
 
 
-def test_preprocess_input_refuses():
+def test_preprocess_input_errors():
     with pytest.raises(ValueError, match=r"expected 3 channels on axis 3 \(channels_last\), got shape \(None, 4, 5, 1\)"):
         preprocess_input(Input((4, 5, 1)))
     with pytest.raises(ValueError, match='expected mode "caffe", "tf" or "torch", got \'keras\''):

@@ -1,4 +1,4 @@
-"""Every layer of every network, its weights and what it computes: as real Keras 2.2.5 has them."""
+"""Every layer of every network, its weights and its output are those of Keras 2.2.5."""
 
 import importlib
 import json
@@ -37,7 +37,7 @@ def test_layers_and_numbers_are_the_published_ones(entry, zero_kernels):
     if "features" in entry:
         model.set_weights(weights_of(model))
         features, outputs = Model(model.input, [features_of(model), model.output]).predict(images_of(model))
-        # Float32 through up to 700 layers: some 1e-6 of the largest number on either side.
+        # float32 through up to 700 layers: both results have errors of about 1e-6 of the largest number.
         np.testing.assert_allclose(some(features), entry["features"], rtol=0, atol=2e-5 * entry["largest"])
         np.testing.assert_allclose(outputs, entry["outputs"], atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Networks on tensors of K, as scripts that change an image by its gradients build them."""
+"""Networks on tensors of K, as in scripts that change an image by its gradients."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""weights=: None, a file, "imagenet" from a server of this test's own, and what fails."""
+"""The argument `weights`: None, a file, "imagenet" from a server of the tests, and errors."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from tests.file_server import serving
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Stands for the site of all releases; its folder does not exist yet."""
+    """A server in place of the site of all releases. Its folder does not exist yet."""
     with serving(tmp_path / "served") as server:
         monkeypatch.setattr(weights, "SITE", server.url)
         yield server
@@ -27,14 +27,14 @@ def cache(tmp_path, monkeypatch):
 
 
 def filled(model, seed=1):
-    """The model with weights that no initializer makes."""
+    """Set weights that no initializer makes."""
     stream = np.random.default_rng(seed)
     model.set_weights([stream.random(w.shape, "f4") for w in model.get_weights()])
     return model
 
 
 def publish(server, path, model):
-    """Write the model's weights where the server finds them; their MD5."""
+    """Write the model's weights to the server's folder, and return their MD5."""
     file = server.folder / path
     file.parent.mkdir(parents=True)
     model.save_weights(str(file))
@@ -47,14 +47,14 @@ def same_weights(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_file_is_fetched_once_and_its_hash_checked(server, cache):
+def test_a_file_is_downloaded_once_and_its_hash_checked(server, cache):
     (server.folder / "a").mkdir(parents=True)
     (server.folder / "a" / "net.h5").write_bytes(b"weights")
     file = weights.WeightFile("a", "net.h5", hashlib.md5(b"weights").hexdigest(), "cached.h5")
     with pytest.raises(ValueError, match=f"expected the hash {'0' * 32} from .*/a/net.h5, got {file.md5}"):
         dataclasses.replace(file, md5="0" * 32).fetch("Net")
     assert [file.fetch("Net"), file.fetch("Net")] == [str(cache / "cached.h5")] * 2
-    assert server.asked == ["/a/net.h5"] * 2  # once refused, once taken
+    assert server.asked == ["/a/net.h5"] * 2  # once refused, once accepted
     (cache / "cached.h5").write_bytes(b"other")
     file.fetch("Net")
     assert (cache / "cached.h5").read_bytes() == b"weights" and len(server.asked) == 3
@@ -81,7 +81,7 @@ def test_weights_without_a_published_hash_warn(server, cache):
     assert model.name == "mobilenet_0.25_128" and (cache / "mobilenet_2_5_128_tf_no_top.h5").exists()
 
 
-# Each function, and the path and name in the cache of what it asks for.
+# For each function, the path that it downloads and the name in the cache.
 SMALL = {"input_shape": (32, 32, 3)}
 ASKED = [
     (vgg16.VGG16, {}, "fchollet/deep-learning-models/releases/download/v0.1/vgg16_weights_tf_dim_ordering_tf_kernels.h5"),
@@ -96,7 +96,7 @@ ASKED = [
 
 @pytest.mark.filterwarnings("ignore:get_file")
 @pytest.mark.parametrize("function, arguments, path", ASKED)
-def test_what_is_asked_for_and_said_where_it_is_not(server, zero_kernels, function, arguments, path):
+def test_downloads_and_the_errors_of_missing_files(server, zero_kernels, function, arguments, path):
     name = {"NASNet-mobile-no-top.h5": "nasnet_mobile_no_top.h5"}.get(path.rpartition("/")[2], path.rpartition("/")[2])
     with pytest.raises(OSError) as error:
         function(**arguments)
@@ -114,7 +114,7 @@ def test_a_path_is_loaded_and_its_classes_kept(tmp_path):
         same_weights(model, wanted)
 
 
-def test_weights_by_name_into_another_head(tmp_path):
+def test_weights_are_loaded_by_name_with_another_top(tmp_path):
     base = filled(mobilenet.MobileNet(alpha=0.25, weights=None, include_top=False, input_shape=(32, 32, 3)))
     base.save_weights(str(tmp_path / "w.h5"))
     model = mobilenet.MobileNet(alpha=0.25, weights=None, classes=5, input_shape=(64, 64, 3))

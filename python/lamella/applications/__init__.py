@@ -1,4 +1,4 @@
-"""The image networks of Keras, with the weights that are published for them; each stands in a file of its own."""
+"""The image networks of Keras with their published weights. Each family of networks has its own file."""
 
 from lamella.applications import imagenet_utils as imagenet_utils
 from lamella.applications.densenet import DenseNet121 as DenseNet121

@@ -1,4 +1,4 @@
-"""What surrounds the body of each network: its input, its top, its weights, and the arguments that all networks share."""
+"""The parts that all networks share: the checks of their arguments, the input, the top, and the weights."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from lamella.layers import Dense, GlobalAveragePooling2D, GlobalMaxPooling2D, In
 from lamella.models import Model
 from lamella.utils import get_source_inputs
 
-Top = Callable[[Value, int], Value]  # features and the number of classes to the network's output
+Top = Callable[[Value, int], Value]  # from features and the number of classes to the network's output
 
 
 class Assembly:
-    """A network under construction: its input first, then its body by the caller, then `model`.
+    """A network that is being built. The constructor makes its input, the caller adds the body, then `model` makes the model.
 
     Args:
         network: Name of the network's function, for errors.
-        size: Rows and columns of the images that it was trained on.
-        min_size: The fewest rows and columns that it takes.
-        include_top: Whether the classifier stands at the end.
-        weights: None for initial ones; "imagenet" for the published ones, downloaded once into `models` of Keras's cache
-            ($KERAS_HOME or ~/.keras); or the path of a file that load_weights reads.
-        input_tensor: A symbolic tensor that the network reads; None for a new Input. An array or a Variable becomes one.
-        input_shape: Of one image, without the batch; None: `size` with the top, sides of any length without it.
-        pooling: Without the top: "avg" or "max" over each feature map, None for the maps.
-        classes: With the top: length of the output.
-        kwargs: backend, layers, models and utils, as keras_applications takes them: those of lamella, which are used anyway.
-        static: Whether every side of the image must be known; None: only with the top.
+        size: Rows and columns of the images on which it was trained.
+        min_size: The smallest number of rows and columns that it accepts.
+        include_top: Whether the network ends with the classifier.
+        weights: None for initial weights; "imagenet" for the published weights, which are downloaded once to `models` in Keras's
+            cache ($KERAS_HOME or ~/.keras); or the path of a file for load_weights.
+        input_tensor: A symbolic tensor that is the input. None makes an Input, and so does an array or a Variable.
+        input_shape: Shape of one image, without the batch. None means `size` with the top, and any sides without it.
+        pooling: The last layer without the top: "avg" or "max" over each feature map; None for the feature maps.
+        classes: Length of the output with the top.
+        kwargs: backend, layers, models and utils of lamella, as for keras_applications. They have no effect.
+        static: Whether every side of the image must be known. None means only with the top.
 
     Raises:
-        ValueError: As in Keras; also for an unknown pooling, for classes that is not a positive integer, and for modules that are
-            not lamella's.
-        TypeError: For another keyword.
+        ValueError: As in Keras. Also for an unknown pooling, for `classes` that is not a positive integer, and for modules that
+            are not lamella's.
+        TypeError: There is another keyword.
 
-    Source: keras_applications 1.0.8. It takes an unknown pooling for None.
+    Source: keras_applications 1.0.8, where an unknown pooling has the effect of None.
     """
 
     def __init__(
@@ -98,17 +98,19 @@ class Assembly:
             self.input = input_tensor
         else:
             self.input = Input(shape=self.input_shape, tensor=input_tensor)
-        # What an Input stands for, a placeholder of K say, is computed by K.function, and no input of the model.
+        # If an Input stands for a tensor, for example a placeholder of K, K.function computes it; it is not an input of the model.
         given = isinstance(input_tensor, Symbolic) and self.input is input_tensor
         self.inputs = get_source_inputs(self.input) if given else [self.input]
 
     def model(self, x: Value, name: str, *, top: Top, published: Published, pool_name: str = "") -> Model:
-        """The network that ends in the features x, with what the arguments ask for after them, and its weights.
+        """The model: the body up to the features x, then the top or the pooling, with its weights.
 
         Args:
+            x: The features, which are the output of the body.
+            name: Name of the model.
             top: Makes the classifier.
-            published: The files of weights="imagenet".
-            pool_name: Of the pooling without the top, with {} for "avg" or "max"; "" for a default name.
+            published: The files for weights="imagenet".
+            pool_name: Name of the pooling layer without the top, where {} becomes "avg" or "max". "" means a default name.
         """
         if self.include_top:
             x = top(x, self.classes)
@@ -124,7 +126,12 @@ class Assembly:
 
 
 def pooled(pool: str | None, dense: str) -> Top:
-    """The classifier of most networks: the mean of each map, then a softmax over the classes. Layers have the names given."""
+    """The classifier of most networks: the mean of each feature map, then a softmax over the classes.
+
+    Args:
+        pool: Name of the pooling layer; None means a default name.
+        dense: Name of the Dense layer.
+    """
 
     def top(x: Value, classes: int) -> Value:
         x = GlobalAveragePooling2D(name=pool)(x)
@@ -134,7 +141,7 @@ def pooled(pool: str | None, dense: str) -> Top:
 
 
 def channel_axis(last: int = 3) -> int:
-    """The axis of the channels: 1 in channels_first; else `last`, 3 or -1, as the network's published configs write it."""
+    """The axis of the channels: 1 for channels_first, else `last`, which is 3 or -1, as in the network's published config."""
     return 1 if image_data_format() == "channels_first" else last
 
 
@@ -145,7 +152,7 @@ def sides(shape: Sequence[int | None]) -> tuple[int | None, int | None]:
 
 
 def padding_before_stride(x: Symbolic, window: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """What ZeroPadding2D must add so that a window with strides of 2 ends at the image's end, as in TensorFlow's networks."""
+    """The padding for ZeroPadding2D with which the last window with stride 2 ends at the image's edge, as in TensorFlow."""
     rows, columns = sides(x.shape[1:])
     half = window // 2
     before = (half - 1, half - 1) if rows is None or columns is None else (half - 1 + rows % 2, half - 1 + columns % 2)

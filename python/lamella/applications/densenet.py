@@ -30,7 +30,7 @@ def _norm_relu(x: Value, norm: str, relu: str) -> Value:
 
 
 def _layer(x: Value, name: str) -> Value:
-    """x with _GROWTH more channels, which are computed from all channels of x."""
+    """Concatenate _GROWTH new channels to x, which are computed from all channels of x."""
     y = _norm_relu(x, f"{name}_0_bn", f"{name}_0_relu")
     y = Conv2D(4 * _GROWTH, 1, use_bias=False, name=f"{name}_1_conv")(y)
     y = _norm_relu(y, f"{name}_1_bn", f"{name}_1_relu")
@@ -39,7 +39,7 @@ def _layer(x: Value, name: str) -> Value:
 
 
 def _transition(x: Value, name: str) -> Value:
-    """Half of the channels, half of each side."""
+    """Halve the channels and the sides."""
     x = _norm_relu(x, f"{name}_bn", f"{name}_relu")
     x = Conv2D(x.shape[channel_axis()] // 2, 1, use_bias=False, name=f"{name}_conv")(x)
     return AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
@@ -85,7 +85,7 @@ def DenseNet169(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """169 layers with weights; otherwise as DenseNet121."""
+    """169 layers with weights; otherwise the same as DenseNet121."""
     return _densenet(Assembly("DenseNet169", size=224, min_size=32, **locals()), (6, 12, 32, 32))
 
 
@@ -98,5 +98,5 @@ def DenseNet201(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """201 layers with weights; otherwise as DenseNet121."""
+    """201 layers with weights; otherwise the same as DenseNet121."""
     return _densenet(Assembly("DenseNet201", size=224, min_size=32, **locals()), (6, 12, 48, 32))

@@ -1,4 +1,4 @@
-"""What networks trained on ImageNet read and write: their pixels, their classes, their input shapes."""
+"""Inputs and outputs of networks for ImageNet: their pixels, their classes, their input shapes."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from lamella.applications.weights import cached
 from lamella.core.checks import as_array
 from lamella.core.config import floatx, image_data_format
 
-# Where Keras keeps the names of the classes: {"0": ["n01440764", "tench"], ...}, and the file's MD5.
+# Keras's file with the names of the classes, {"0": ["n01440764", "tench"], ...}, and its MD5.
 CLASS_INDEX_PATH = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 _CLASS_INDEX_HASH = "c2c37ea517e94d9795004a39431a14cb"
 
-# Means of ImageNet's channels: BGR from 0 to 255 for the networks that came from Caffe, RGB from 0 to 1 for Torch's.
+# Means of ImageNet's channels: BGR from 0 to 255 for networks from Caffe, RGB from 0 to 1 for networks from Torch.
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN, _TORCH_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe", **kwargs: Any) -> Any:
-    """Pixels from 0 to 255, in RGB, as a network read them in its training.
+    """Normalize RGB pixels from 0 to 255 as in the training of a network.
 
     A writable array of floats is changed in place. "caffe" returns a view of it with the channels reversed.
 
     Args:
-        x: One image or a batch, channels where data_format says: an array, what a layer's call() gets, or a symbolic tensor;
-            integers become floatx.
-        mode: "caffe": BGR minus the means. "tf": -1 to 1. "torch": 0 to 1, minus means, by deviations.
-        kwargs: backend, layers, models, utils, as keras_applications takes them: lamella's, which are used anyway.
+        x: One image or a batch: an array, a value in a layer's call(), or a symbolic tensor. Integers are converted to floatx.
+        data_format: "channels_last" or "channels_first". None means image_data_format().
+        mode: "caffe": BGR minus the means. "tf": -1 to 1. "torch": 0 to 1, minus the means, divided by the standard deviations.
+        kwargs: backend, layers, models and utils of lamella, as for keras_applications. They have no effect.
 
     Returns:
-        x's shape.
+        The normalized pixels, with the shape of x.
 
     Raises:
-        ValueError: For another mode or data_format, and for other than 3 channels where means are subtracted.
+        ValueError: The mode or data_format is none of these, or there are not 3 channels and the mode subtracts means.
 
-    Source: keras_applications 1.0.8, which takes an unknown mode for "caffe".
+    Source: keras_applications 1.0.8, where an unknown mode has the effect of "caffe".
     """
     check_modules("preprocess_input", kwargs)
     data_format = data_format or image_data_format()
@@ -58,7 +58,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     if x.ndim < 2 or x.shape[axis] != 3:
         raise ValueError(f"preprocess_input: expected 3 channels on axis {axis} ({data_format}), got shape {x.shape}")
     column = (3, *[1] * (x.ndim - 1 - axis))
-    dtype = x.dtype if np.dtype(x.dtype).kind == "f" else floatx()  # a symbolic tensor may be one of integers
+    dtype = x.dtype if np.dtype(x.dtype).kind == "f" else floatx()  # a symbolic tensor may have integers
     if mode == "torch":
         x /= 255.0
         x -= np.array(_TORCH_MEAN, dtype).reshape(column)
@@ -91,21 +91,21 @@ def preprocess_torch(x: Any, data_format: str | None = None, **kwargs: Any) -> A
 
 
 def decode_predictions(preds: Any, top: int = 5, **kwargs: Any) -> list[list[tuple[str, str, np.floating[Any]]]]:
-    """The best classes of each row of an ImageNet network's output.
+    """The classes with the highest scores, for each row of an ImageNet network's output.
 
-    The names come from imagenet_class_index.json in `models` of the cache that `utils.get_file` keeps, or from the net.
+    The names are in imagenet_class_index.json, which is downloaded once to `models` in the cache of `utils.get_file`.
 
     Args:
-        preds: [N, 1000].
-        top: How many classes a row.
-        kwargs: As of preprocess_input.
+        preds: Scores [N, 1000].
+        top: Number of classes for each row.
+        kwargs: See preprocess_input.
 
     Returns:
-        For each row tuples (WordNet's id, name, score), best first.
+        For each row a list of tuples (WordNet's id, name, score), the highest score first.
 
     Raises:
-        ValueError: For another shape or no positive top.
-        OSError: Without the file.
+        ValueError: The shape is another one, or `top` is not a positive integer.
+        OSError: The file of names is missing and cannot be downloaded.
 
     Source: keras_applications 1.0.8.
     """
@@ -119,7 +119,7 @@ def decode_predictions(preds: Any, top: int = 5, **kwargs: Any) -> list[list[tup
     if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
         raise ValueError(f"decode_predictions: expected top to be a positive integer, got {top!r}")
     names = _class_names()
-    # Of equal scores the later class comes first, as where argsort's order is read backwards.
+    # Of equal scores the later class is first, as when argsort's order is reversed.
     order = scores.argsort(axis=1, kind="stable")[:, ::-1][:, :top]
     return [[(*names[i], row[i]) for i in best] for row, best in zip(scores, order)]
 

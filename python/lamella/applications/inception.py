@@ -1,4 +1,4 @@
-"""What InceptionV3 and InceptionResNetV2 share: chains of convolutions side by side. Source: Szegedy et al. 1512.00567."""
+"""Parts of InceptionV3 and InceptionResNetV2: parallel chains of convolutions. Source: Szegedy et al. 1512.00567."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lamella.applications.assembly import channel_axis
 from lamella.core.types import Value
 from lamella.layers import Activation, AveragePooling2D, BatchNormalization, Conv2D, MaxPooling2D, concatenate
 
-# A part of a network: from a tensor to a tensor, making new layers.
+# A part of a network: a function from a tensor to a tensor that makes new layers.
 Part = Callable[[Value], Value]
 
 
 def conv(channels: int, rows: int, columns: int, strides: int = 1, padding: str = "same", *, name: str | None = None) -> Part:
-    """A convolution without a bias, normalized without a scale, and ReLU: `name`, `name`_bn, `name`_ac."""
+    """A convolution without bias, batch normalization without scale, and ReLU, with the names `name`, `name`_bn, `name`_ac."""
 
     def part(x: Value) -> Value:
         x = Conv2D(channels, (rows, columns), strides=strides, padding=padding, use_bias=False, name=name)(x)
@@ -33,10 +33,10 @@ def pool(x: Value) -> Value:
 
 
 def chain(x: Value, *parts: Part) -> Value:
-    """One part after another."""
+    """Apply the parts one after another."""
     return functools.reduce(lambda y, part: part(y), parts, x)
 
 
 def mixed(name: str | None, *chains: tuple[Part, ...]) -> Part:
-    """Chains side by side, from the same x; their channels one after another."""
+    """Parallel chains with the same input; their outputs are concatenated along the channels."""
     return lambda x: concatenate([chain(x, *parts) for parts in chains], axis=channel_axis(), name=name)

@@ -42,13 +42,13 @@ _CHAINS: dict[str, tuple[tuple[Part, ...], ...]] = {
 
 
 def _residual(kind: str, index: int, scale: float, activation: bool = True) -> Part:
-    """x + scale * (the chains, brought to x's channels), and ReLU unless this is the last block."""
+    """x + scale * (the chains, projected to the channels of x), with ReLU if `activation` is set."""
     name = f"{kind}_{index}"
 
     def part(x: Value) -> Value:
         up = mixed(f"{name}_mixed", *_CHAINS[kind])(x)
         up = Conv2D(x.shape[channel_axis()], 1, padding="same", name=f"{name}_conv")(up)
-        # Keras writes the code of its function into a config; here a name stands there.
+        # Keras writes the code of its function into the config. Lamella writes its name.
         x = Lambda(add_scaled, output_shape=x.shape[1:], arguments={"scale": scale}, name=name)([x, up])
         return Activation("relu", name=f"{name}_ac")(x) if activation else x
 

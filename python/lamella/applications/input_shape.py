@@ -1,4 +1,4 @@
-"""`_obtain_input_shape`, a private function of Keras that scripts import all the same, under each of its signatures."""
+"""`_obtain_input_shape`, a private function of Keras that scripts import, with each of its signatures."""
 
 from __future__ import annotations
 
@@ -24,16 +24,21 @@ def _obtain_input_shape(
 ) -> Shape:
     """The input shape of an image network, without the batch.
 
-    Three functions had this name; the arguments say which one is meant. Flags count by their truth: include_top="imagenet"
-    is a yes.
+    Three functions of Keras had this name; the arguments decide which one is used. Flags are converted to bool, so
+    include_top="imagenet" is True.
 
     Args:
-        include_top: Keras 2.0.0 to 2.0.6, and with `weights` 2.0.7. require_flatten, or five positional arguments: Keras 2.0.8
-            to 2.2.0 and keras_applications.
+        input_shape: The user's shape, or None.
+        default_size: Rows and columns of the images on which the network was trained.
+        min_size: The smallest number of rows and columns that it accepts.
+        data_format: "channels_last" or "channels_first".
+        require_flatten: The flag of Keras 2.0.8 to 2.2.0 and keras_applications; also the fifth positional argument.
+        weights: "imagenet", another value, or None.
+        include_top: The flag of Keras 2.0.0 to 2.0.6, and together with `weights` of 2.0.7.
 
     Raises:
-        ValueError: In the words of the function that is meant.
-        TypeError: For both flags, or none.
+        ValueError: With the messages of the function that is used.
+        TypeError: Both flags are given, or neither.
 
     Source: Keras 2.0.6, 2.0.7, 2.0.8 keras/applications/imagenet_utils.py; keras_applications 1.0.8.
     """
@@ -83,7 +88,7 @@ def _since_2_0_8(
 
 
 def _default(given: Shape | None, size: int | None, data_format: str, weights: Any, passed: str) -> Shape:
-    """The square of the network's own size; of the given channels where no weights of ImageNet fix them to 3."""
+    """The square shape with the network's size. It has 3 channels with ImageNet's weights, else the given channels."""
     if weights == "imagenet" or not isinstance(given, (tuple, list)) or len(given) != 3:
         return _square(size, 3, data_format)
     channels = _channels(given, data_format)

@@ -26,11 +26,11 @@ from lamella.layers import (
 from lamella.models import Model
 
 _RELEASE = "fchollet/deep-learning-models/releases/download/v0.6"
-# Widths and sides of images for which there are weights.
+# Widths (alpha) and sides of images for which weights are published.
 _ALPHAS = {0.25: "2_5", 0.50: "5_0", 0.75: "7_5", 1.0: "1_0"}
 _SIDES = (128, 160, 192, 224)
 
-# Channels of the blocks, and whether the sides are halved before.
+# For each block, its channels, and whether it first halves the sides.
 _BLOCKS = (
     (64, False), (128, True), (128, False), (256, True), (256, False), (512, True), (512, False), (512, False), (512, False),
     (512, False), (512, False), (1024, True), (1024, False),
@@ -59,9 +59,9 @@ def _block(x: Value, channels: int, depth_multiplier: int, halves: bool, index: 
 
 
 def side_of_weights(network: str, shape: Sequence[int | None], published: Sequence[int], weights: object) -> int | None:
-    """The side of the images whose weights are loaded; without weights="imagenet" the number of rows.
+    """The side of the images for which the weights were trained that are loaded; without weights="imagenet" the number of rows.
 
-    Warns if no weights are published for this shape; those of 224x224 are then loaded.
+    If no weights are published for this shape, it is 224, with a warning.
     """
     rows, columns = sides(shape)
     if weights != "imagenet" or (rows == columns and rows in published):
@@ -74,7 +74,7 @@ def side_of_weights(network: str, shape: Sequence[int | None], published: Sequen
 
 
 def default_side(shape: Sequence[int | None] | None, published: Sequence[int]) -> int:
-    """The shape's side if weights are published for it, else 224."""
+    """The side of the shape if weights are published for it, else 224."""
     rows, columns = sides(shape) if shape is not None and len(shape) == 3 else (None, None)
     return rows if rows is not None and rows == columns and rows in published else 224
 
@@ -93,12 +93,12 @@ def MobileNet(
 ) -> Model:
     """For images of 224x224, 32x32 or more; see Assembly for the other arguments.
 
-    Keras publishes no hashes of these weights, so what is downloaded goes unchecked, and a warning says so.
+    Keras publishes no hashes of these weights, so a download is not checked, with a warning.
 
     Args:
-        alpha: Factor of all numbers of channels; ImageNet's weights are there for 0.25, 0.5, 0.75 and 1.
-        depth_multiplier: Outputs of each depthwise convolution for each channel; 1 for ImageNet's weights.
-        dropout: Rate before the classifier.
+        alpha: Factor for all numbers of channels. Weights of ImageNet are published for 0.25, 0.5, 0.75 and 1.
+        depth_multiplier: Number of output channels of a depthwise convolution for each input channel; 1 for ImageNet's weights.
+        dropout: Rate of the dropout before the classifier.
     """
     assembly = Assembly(
         "MobileNet",

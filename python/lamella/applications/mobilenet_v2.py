@@ -17,7 +17,7 @@ from lamella.layers import Add, BatchNormalization, Conv2D, DepthwiseConv2D, ReL
 from lamella.models import Model
 
 _RELEASE = "JonathanCMitchell/mobilenet_v2_keras/releases/download/v1.1"
-# Widths and sides of images for which there are weights.
+# Widths (alpha) and sides of images for which weights are published.
 _ALPHAS = (0.35, 0.50, 0.75, 1.0, 1.3, 1.4)
 _SIDES = (96, 128, 160, 192, 224)
 
@@ -26,7 +26,7 @@ _STACKS = ((16, 1, 1), (24, 2, 2), (32, 2, 3), (64, 2, 4), (96, 1, 3), (160, 2, 
 
 
 def _rounded(channels: float) -> int:
-    """To a multiple of 8, at least 8, and by no more than a tenth down."""
+    """Round to a multiple of 8 that is at least 8, and at least nine tenths of `channels`."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near + 8 if near < 0.9 * channels else near
 
@@ -40,7 +40,10 @@ def _relu6(x: Value, name: str) -> Value:
 
 
 def _block(x: Value, channels: int, stride: int, index: int) -> Value:
-    """Six times as many channels (but in the first block), a depthwise convolution, then `channels`; added to x if they fit."""
+    """Expand to six times as many channels (not in the first block), convolve depthwise, project to `channels`.
+
+    The result is added to x if the shapes are equal.
+    """
     before = x.shape[channel_axis(-1)]
     name = f"block_{index}" if index else "expanded_conv"
     y = x
@@ -70,13 +73,13 @@ def MobileNetV2(
 ) -> Model:
     """For images of 224x224, 32x32 or more; see Assembly for the other arguments.
 
-    Keras publishes no hashes of these weights, so what is downloaded goes unchecked, and a warning says so.
+    Keras publishes no hashes of these weights, so a download is not checked, with a warning.
 
     Args:
-        alpha: Factor of all numbers of channels; ImageNet's weights are there for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
+        alpha: Factor for all numbers of channels. Weights of ImageNet are published for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
 
     Raises:
-        ValueError: Also where input_shape and input_tensor are both given, and say different sizes.
+        ValueError: See Assembly; also if input_shape and input_tensor have different sizes.
     """
     shape = input_shape
     if isinstance(input_tensor, Symbolic):
@@ -108,7 +111,7 @@ def MobileNetV2(
         for i in range(count):
             x = _block(x, _rounded(int(channels * alpha)), 1 if i else stride, index)
             index += 1
-    # The paper leaves the last layer as wide as it is where the others become narrower.
+    # As in the paper, the last layer does not become narrower with alpha < 1.
     x = Conv2D(_rounded(1280 * alpha) if alpha > 1.0 else 1280, 1, use_bias=False, name="Conv_1")(x)
     x = _relu6(_norm(x, "Conv_1_bn"), "out_relu")
     published = published_without_hashes(_RELEASE, f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{side}")

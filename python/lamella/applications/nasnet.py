@@ -50,7 +50,7 @@ def _conv(x: Value, channels: int, name: str) -> Value:
 
 
 def _separable(x: Value, channels: int, size: int, name: str, strides: int = 1) -> Value:
-    """Twice ReLU, a separable convolution and normalization; the first one with the strides."""
+    """ReLU, a separable convolution and normalization, twice. The first convolution has the strides."""
     x = Activation("relu")(x)
     if strides == 2:
         x = ZeroPadding2D(padding_before_stride(x, size), name=f"separable_conv_1_pad_{name}")(x)
@@ -70,7 +70,7 @@ def _separable(x: Value, channels: int, size: int, name: str, strides: int = 1) 
 
 
 def _halved(x: Value, channels: int, name: str) -> Value:
-    """Half of each side: the points at even places give half of the channels, those at odd places the other half."""
+    """Halve the sides: one half of the channels is computed from the pixels at even places, the other from those at odd places."""
     x = Activation("relu", name=f"adjust_relu_1_{name}")(x)
     even = AveragePooling2D((1, 1), strides=(2, 2), name=f"adjust_avg_pool_1_{name}")(x)
     even = _conv(even, channels // 2, f"adjust_conv_1_{name}")
@@ -80,8 +80,8 @@ def _halved(x: Value, channels: int, name: str) -> Value:
     return _norm(concatenate([even, odd], axis=-1), f"adjust_bn_{name}")
 
 
-def _fitted(before: Symbolic | None, x: Symbolic, channels: int, name: str) -> Value:
-    """The output of the cell before the last, with the sides of x and `channels`."""
+def _adjusted(before: Symbolic | None, x: Symbolic, channels: int, name: str) -> Value:
+    """The output of the cell before the last one, converted to the sides of x and to `channels`."""
     if before is None:
         return x
     if before.shape[2] != x.shape[2]:
@@ -96,8 +96,8 @@ def _average(x: Value, name: str) -> Value:
 
 
 def _normal_cell(x: Value, before: Symbolic | None, channels: int, name: str) -> Value:
-    """Five sums of two paths each, beside what the cell before the last gave."""
-    p = _fitted(before, x, channels, name)
+    """Concatenate the adjusted output of the cell before the last one with five sums of two paths each."""
+    p = _adjusted(before, x, channels, name)
     h = _norm(_conv(Activation("relu")(x), channels, f"normal_conv_1_{name}"), f"normal_bn_1_{name}")
     left, right = f"normal_left{{}}_{name}".format, f"normal_right{{}}_{name}".format
 
@@ -113,8 +113,8 @@ def _normal_cell(x: Value, before: Symbolic | None, channels: int, name: str) ->
 
 
 def _reduction_cell(x: Value, before: Symbolic | None, channels: int, name: str) -> Value:
-    """Half of each side, by four sums of two paths each."""
-    p = _fitted(before, x, channels, name)
+    """Halve the sides, and concatenate four sums of two paths each."""
+    p = _adjusted(before, x, channels, name)
     h = _norm(_conv(Activation("relu")(x), channels, f"reduction_conv_1_{name}"), f"reduction_bn_1_{name}")
     padded = ZeroPadding2D(padding_before_stride(h, 3), name=f"reduction_pad_1_{name}")(h)
     left, right = f"reduction_left{{}}_{name}".format, f"reduction_right{{}}_{name}".format
@@ -135,15 +135,17 @@ def _reduction_cell(x: Value, before: Symbolic | None, channels: int, name: str)
 
 
 def _nasnet(network: str, *, size: int, channels: int, stem: int, count: int, skips: bool, arguments: dict[str, Any]) -> Model:
-    """Three stacks of normal cells, with a reduction cell before each; each cell reads the two before it.
+    """Three stacks of normal cells, with reduction cells before each. The inputs of a cell are the two cells before it.
 
     Args:
-        size: Sides of the images, without a top as well.
-        channels: Of the first stack's cells; twice and four times as many in the others.
+        network: Name of the network's function.
+        size: Sides of the images, also without a top.
+        channels: Channels of the cells in the first stack. The second and third stack have twice and four times as many.
         stem: Channels of the first convolution.
-        count: Cells in a stack.
-        skips: Whether the first cell of a stack reads past the reduction cell and the cell before that.
-        arguments: Those of the network's function.
+        count: Number of cells in a stack.
+        skips: Whether the second input of a stack's first cell is the cell two places before the reduction cell, instead of the
+            cell directly before it.
+        arguments: The arguments of the network's function.
     """
     shape = arguments["input_shape"]
     if arguments["weights"] == "imagenet" and shape is not None and None in shape:
@@ -161,7 +163,7 @@ def _nasnet(network: str, *, size: int, channels: int, stem: int, count: int, sk
             reduced = _reduction_cell(x, before, channels << stack, f"reduce_{stack * count}")
             x, before = reduced, before if skips else x
         for i in range(count):
-            # The published names leave out the number of the first reduction and not that of the second.
+            # In the published names no cell has the number of the first reduction cell, but one has that of the second.
             name = str(stack * count + i + min(stack, 1))
             x, before = _normal_cell(x, before, channels << stack, name), x
     x = Activation("relu")(x)
@@ -169,7 +171,7 @@ def _nasnet(network: str, *, size: int, channels: int, stem: int, count: int, sk
 
 
 def _channels_last(network: str, **options: Any) -> Model:
-    """The network in channels_last, whatever the data format is otherwise."""
+    """Build the network with channels_last, also if the default is channels_first."""
     if image_data_format() == "channels_last":
         return _nasnet(network, **options)
     warn(

@@ -1,6 +1,6 @@
 """ResNet50, ResNet101 and ResNet152, with biases. Source: He et al. 1512.03385; keras_applications 1.0.8.
 
-This ResNet50 is another network than `resnet50.ResNet50`, which `keras.applications` lists: other names, epsilon and weights.
+This ResNet50 differs from `resnet50.ResNet50`, which `keras.applications` lists, in its names, epsilon and weights.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.applications import resnet as resnet  # Keras has this name in its module, too
+from lamella.applications import resnet as resnet  # Keras's module also has this name
 from lamella.applications.assembly import Assembly
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_caffe as preprocess_input  # noqa: F401
@@ -27,7 +27,7 @@ _PUBLISHED = {
 
 
 def _block(x: Value, channels: int, name: str, stride: int, projects: bool) -> Value:
-    """A bottleneck of `channels`, added to x or, where the shape changes, to a projection of it."""
+    """A bottleneck of `channels`, added to x or, if the shape changes, to a projection of x."""
     shortcut = norm(Conv2D(4 * channels, 1, strides=stride, name=f"{name}_0_conv")(x), f"{name}_0") if projects else x
     x = norm_relu(Conv2D(channels, 1, strides=stride, name=f"{name}_1_conv")(x), f"{name}_1")
     x = norm_relu(Conv2D(channels, 3, padding="SAME", name=f"{name}_2_conv")(x), f"{name}_2")
@@ -36,7 +36,7 @@ def _block(x: Value, channels: int, name: str, stride: int, projects: bool) -> V
 
 
 def _resnet(assembly: Assembly, depths: Sequence[int]) -> Model:
-    """Four stacks of `depths` blocks; each but the first halves the sides in its first block."""
+    """Four stacks of `depths` blocks. The first block of a stack halves the sides, except in the first stack."""
     x = first_pooling(norm_relu(first_convolution(assembly.input), "conv1"))
     for stack, depth in enumerate(depths):
         for i in range(depth):
@@ -68,7 +68,7 @@ def ResNet101(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """101 layers with weights; otherwise as ResNet50."""
+    """101 layers with weights; otherwise the same as ResNet50."""
     return _resnet(Assembly("ResNet101", size=224, min_size=32, **locals()), (3, 4, 23, 3))
 
 
@@ -81,5 +81,5 @@ def ResNet152(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """152 layers with weights; otherwise as ResNet50."""
+    """152 layers with weights; otherwise the same as ResNet50."""
     return _resnet(Assembly("ResNet152", size=224, min_size=32, **locals()), (3, 8, 36, 3))

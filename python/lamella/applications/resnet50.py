@@ -1,4 +1,4 @@
-"""ResNet50 as Keras has had it from the beginning. Source: He et al. 1512.03385; keras_applications 1.0.8."""
+"""The ResNet50 that Keras has had since its first release of networks. Source: He et al. 1512.03385; keras_applications 1.0.8."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _conv_norm(x: Value, channels: int, size: int, block: str, branch: str, **op
 
 
 def _block(x: Value, channels: int, block: str, strides: tuple[int, int] | None) -> Value:
-    """A bottleneck of `channels`, added to x or, with strides, to a projection of it."""
+    """A bottleneck of `channels`, added to x or, with strides, to a projection of x."""
     step = strides or (1, 1)
     y = Activation("relu")(_conv_norm(x, channels, 1, block, "2a", strides=step))
     y = Activation("relu")(_conv_norm(y, channels, 3, block, "2b", padding="same"))
@@ -50,7 +50,7 @@ def ResNet50(
 ) -> Model:
     """50 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments.
 
-    Without top and pooling it warns, as Keras does: before 2.2.0 an average over 7x7 ended the network.
+    Without top and pooling it warns, as Keras does, because before 2.2.0 the network ended with an average over 7x7.
     """
     assembly = Assembly("ResNet50", size=224, min_size=32, **locals())
     x = ZeroPadding2D(padding=(3, 3), name="conv1_pad")(assembly.input)

@@ -1,4 +1,4 @@
-"""What ResNet and ResNetV2 share. Source: He et al. 1512.03385, 1603.05027; keras_applications 1.0.8."""
+"""Parts that ResNet and ResNetV2 share. Source: He et al. 1512.03385, 1603.05027; keras_applications 1.0.8."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def first_pooling(x: Value) -> Value:
 
 
 def finished(assembly: Assembly, x: Value, name: str, published: Published) -> Model:
-    """The network that ends in the features x."""
+    """The model with the body up to the features x."""
     return assembly.model(x, name, top=pooled("avg_pool", "probs"), published=published, pool_name="{}_pool")

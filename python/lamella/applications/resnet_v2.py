@@ -1,4 +1,4 @@
-"""ResNet50V2, ResNet101V2 and ResNet152V2: normalization stands before each convolution.
+"""ResNet50V2, ResNet101V2 and ResNet152V2, with normalization before each convolution.
 
 Source: He et al. 1603.05027; keras_applications 1.0.8.
 """
@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.applications import resnet_v2 as resnet_v2  # Keras has this name in its module, too
+from lamella.applications import resnet_v2 as resnet_v2  # Keras's module also has this name
 from lamella.applications.assembly import Assembly
 from lamella.applications.imagenet_utils import decode_predictions as decode_predictions
 from lamella.applications.imagenet_utils import preprocess_tf as preprocess_input  # noqa: F401
@@ -27,7 +27,7 @@ _PUBLISHED = {
 
 
 def _block(x: Value, channels: int, name: str, stride: int, projects: bool) -> Value:
-    """A bottleneck of `channels` behind its normalization, added to x or, where the channels change, to a projection."""
+    """Normalization and a bottleneck of `channels`, added to x or, if the channels change, to a projection of x."""
     before = norm_relu(x, f"{name}_preact")
     if projects:
         shortcut = Conv2D(4 * channels, 1, strides=stride, name=f"{name}_0_conv")(before)
@@ -41,7 +41,7 @@ def _block(x: Value, channels: int, name: str, stride: int, projects: bool) -> V
 
 
 def _resnet_v2(assembly: Assembly, depths: Sequence[int]) -> Model:
-    """Four stacks of `depths` blocks; each but the last halves the sides in its last block."""
+    """Four stacks of `depths` blocks. The last block of a stack halves the sides, except in the last stack."""
     x = first_pooling(first_convolution(assembly.input))
     for stack, depth in enumerate(depths):
         for i in range(depth):
@@ -73,7 +73,7 @@ def ResNet101V2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """101 layers with weights; otherwise as ResNet50V2."""
+    """101 layers with weights; otherwise the same as ResNet50V2."""
     return _resnet_v2(Assembly("ResNet101V2", size=224, min_size=32, **locals()), (3, 4, 23, 3))
 
 
@@ -86,5 +86,5 @@ def ResNet152V2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """152 layers with weights; otherwise as ResNet50V2."""
+    """152 layers with weights; otherwise the same as ResNet50V2."""
     return _resnet_v2(Assembly("ResNet152V2", size=224, min_size=32, **locals()), (3, 8, 36, 3))

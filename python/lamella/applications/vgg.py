@@ -1,4 +1,4 @@
-"""What VGG16 and VGG19 share. Source: Simonyan & Zisserman 1409.1556; keras_applications 1.0.8."""
+"""The body and top that VGG16 and VGG19 share. Source: Simonyan & Zisserman 1409.1556; keras_applications 1.0.8."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANNELS = (64, 128, 256, 512, 512)
 
 
 def vgg(assembly: Assembly, name: str, depths: Sequence[int], published: Published) -> Model:
-    """Blocks of `depths` convolutions of 3x3, each block ending in max-pooling."""
+    """Blocks of `depths` convolutions of 3x3. Each block ends with max-pooling."""
     x = assembly.input
     for block, (channels, depth) in enumerate(zip(_CHANNELS, depths), 1):
         for i in range(1, depth + 1):

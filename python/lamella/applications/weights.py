@@ -1,4 +1,4 @@
-"""The published weights of the networks: where they are, what they are called, and their MD5s as Keras 2.2.5 has them."""
+"""The published weights of the networks: their URLs, their names, and the MD5s that Keras 2.2.5 has."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class WeightFile:
     """One .h5 file of a release.
 
     Attributes:
-        release: Path of the release under SITE.
-        name: The file's name, there and in the cache.
-        md5: In hexadecimal; None where Keras has none, so that nothing checks what was fetched.
-        cached_as: Its name in the cache, where that is another one.
+        release: Path of the release on SITE.
+        name: The name of the file in the release, and in the cache.
+        md5: The MD5 in hexadecimal. None if Keras has none; a download is then not checked.
+        cached_as: The name in the cache, if it is another one.
     """
 
     release: str
@@ -28,34 +28,37 @@ class WeightFile:
     cached_as: str | None = None
 
     def fetch(self, who: str) -> str:
-        """Its path in the cache; see `cached`."""
+        """The path of the file in the cache; see `cached`."""
         return cached(who, self.cached_as or self.name, f"{SITE}/{self.release}/{self.name}", self.md5)
 
 
-# The file of the whole network under True, that of the network without its top under False.
+# The file of the whole network for True, and of the network without its top for False.
 Published = Mapping[bool, WeightFile]
 
 
 def published(network: str, release: str, md5: str, md5_no_top: str) -> Published:
-    """The two files of a network that are named as most are."""
+    """The two files of a network, with the usual names."""
     stem = f"{network}_weights_tf_dim_ordering_tf_kernels"
     return {True: WeightFile(release, f"{stem}.h5", md5), False: WeightFile(release, f"{stem}_notop.h5", md5_no_top)}
 
 
 def published_without_hashes(release: str, stem: str) -> Published:
-    """The two files of a MobileNet; Keras has no MD5s of them."""
+    """The two files of a MobileNet, of which Keras has no MD5s."""
     return {True: WeightFile(release, f"{stem}.h5", None), False: WeightFile(release, f"{stem}_no_top.h5", None)}
 
 
 def cached(who: str, name: str, origin: str, md5: str | None) -> str:
-    """The path of models/`name` in Keras's cache ($KERAS_HOME or ~/.keras), fetched from `origin` if it is not there.
+    """The path of a file in `models` of Keras's cache ($KERAS_HOME or ~/.keras). It is downloaded if it is not there.
 
     Args:
-        who: Who needs the file, for the error.
+        who: The name of the function that needs the file, for the error.
+        name: The name of the file in the cache.
+        origin: The URL of the file.
+        md5: Its MD5 in hexadecimal; None if unknown.
 
     Raises:
-        OSError: It cannot be fetched; the message says where to put it.
-        ValueError: What came has another hash.
+        OSError: The file cannot be downloaded; the message says where to save it.
+        ValueError: The downloaded file has another hash.
     """
     try:
         return get_file(name, origin, cache_subdir="models", file_hash=md5)

@@ -41,11 +41,11 @@ def _separable(x: Value, channels: int, name: str) -> Value:
 
 
 def _halved(x: Value, block: int, channels: Sequence[int]) -> Value:
-    """Two separable convolutions and a pooling that halves the sides, added to a projection of x."""
+    """Two separable convolutions and max-pooling, which halves the sides, added to a projection of x."""
     residual = _norm(Conv2D(channels[-1], (1, 1), strides=(2, 2), padding="same", use_bias=False)(x))
     for i, c in enumerate(channels, 1):
         name = f"block{block}_sepconv{i}"
-        # The input of block 2 has passed through a ReLU already.
+        # The input of block 2 is already the output of a ReLU.
         x = _separable(x if block == 2 and i == 1 else _relu(x, name), c, name)
     x = MaxPooling2D((3, 3), strides=(2, 2), padding="same", name=f"block{block}_pool")(x)
     return add([x, residual])
