@@ -131,7 +131,7 @@ def test_a_beam_merges_repeats_where_asked():
         ((P, STEPS[:, None]), r"input_length of shape \(5,\)"),
         ((P[0], STEPS), r"y_pred \[N, T, C\]"),
         ((P, STEPS, False, 2, 3), "1 to beam_width=2 top_paths, got 3"),
-        ((P[:1, :1], [1], False, 9, 6), "at least top_paths=6 label sequences of 1 steps, found 4"),
+        ((P[:1, :1], [1], False, 9, 6), "at least top_paths=6 label sequences for 1 steps, found 4"),
     ],
 )
 def test_what_decoding_refuses(arguments, message):

@@ -357,7 +357,7 @@ def test_a_tensor_within_the_gradients_is_refused():
     x = Input((3,))
     inner = Dense(4, activation="tanh")(x)
     (slope,) = K.gradients(Dense(1)(inner), x)
-    with pytest.raises(NotImplementedError, match="computed again within another K.gradients"):
+    with pytest.raises(NotImplementedError, match="computed again by another K.gradients"):
         K.gradients(K.sum(K.square(slope)), inner)
 
 

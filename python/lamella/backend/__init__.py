@@ -1,7 +1,8 @@
-"""K, the functions that users write layers, losses and metrics with: Keras 2.2.5's names over `lamella.ops`.
+"""K: the functions with which users write layers, losses and metrics, by the names of Keras 2.2.5, made of `lamella.ops`.
 
-Arguments may be arrays, Variables, or tensors of a running tape; then the result is one, too. Of symbolic tensors the functions
-marked `in_graphs` make a node of the graph, a `layers.Function`; the others want values, which a symbolic tensor has not.
+Arguments may be arrays, Variables, or Tensors of a tape that records; for a Tensor the result is a Tensor. For symbolic tensors
+the functions marked `in_graphs` make a node of the graph, a `layers.Function`. The other functions need values, which symbolic
+tensors do not have.
 """
 
 from lamella.backend.ctc import *  # noqa: F403
@@ -10,7 +11,7 @@ from lamella.backend.elementwise import *  # noqa: F403 - its __all__ is the lis
 from lamella.backend.graph import *  # noqa: F403
 from lamella.backend.neural import *  # noqa: F403
 from lamella.backend.normalization import *  # noqa: F403
-from lamella.backend.operators import *  # noqa: F403 - nothing: it lists functions for graphs
+from lamella.backend.operators import *  # noqa: F403 - it has no names, but registers functions for graphs
 from lamella.backend.products import *  # noqa: F403
 from lamella.backend.random import *  # noqa: F403
 from lamella.backend.recurrent import *  # noqa: F403

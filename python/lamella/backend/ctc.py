@@ -1,4 +1,4 @@
-"""K: connectionist temporal classification. The last class is the blank; a repeated label needs a blank between."""
+"""K: connectionist temporal classification. The last class is the blank. Two equal labels in sequence need a blank between."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from lamella import ops
-from lamella.backend.elementwise import array_of
 from lamella.backend.sparse import SparseValue
 from lamella.core.config import epsilon
 from lamella.core.types import Array, Value
@@ -16,27 +15,29 @@ from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.trial import Specs
 from lamella.ops.ctc_paths import beam_paths, greedy_paths, log_probabilities
+from lamella.ops.tape import array_of
 
 __all__ = ["ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse"]
 
 
 @in_graphs
 def ctc_batch_cost(y_true: Value, y_pred: Value, input_length: Value, label_length: Value) -> Value:
-    """-log of the probability of the labels, over all ways to spread them over the steps. It has a gradient to y_pred.
+    """-log of the probability of the labels, summed over all their alignments with the steps. y_pred gets a gradient.
 
     Args:
-        y_true: Whole numbers [N, L], labels in [0, C - 1). Blanks, C - 1, may end a row and do not count: a row of blanks alone
-            means that there is nothing to read. Behind a row's length stands anything.
-        y_pred: float [N, T, C], probabilities; K.epsilon() is added, and each row divided by its sum.
-        input_length, label_length: Whole numbers [N, 1], how many of T and of L count.
+        y_true: Whole numbers [N, L], labels in [0, C - 1). A row may end with blanks, C - 1, which do not count; a row of only
+            blanks means an empty label sequence. Values after a row's length are ignored.
+        y_pred: float [N, T, C], probabilities. K.epsilon() is added, and each row is divided by its sum.
+        input_length: Whole numbers [N, 1], the number of steps of each sample.
+        label_length: Whole numbers [N, 1], the number of labels of each sample.
 
     Returns:
-        [N, 1], of y_pred's dtype. inf, with zeros for its gradient, where the steps are too few for the labels.
+        [N, 1], with y_pred's dtype. If there are too few steps for the labels it is inf, and its gradient is zero.
 
     Raises:
-        ValueError: Shapes do not go together, lengths or labels are out of range, NaN or no whole numbers.
+        ValueError: Shapes do not fit, or lengths or labels are out of range, NaN or not whole numbers.
 
-    Source: Keras 2.2.5, TensorFlow backend, which raises where the steps are too few.
+    Source: Keras 2.2.5, TensorFlow backend, which raises an error if there are too few steps.
     """
     shape = tuple(y_pred.shape)
     if len(shape) != 3 or np.ndim(array_of(y_true)) != 2 or len(y_true.shape) != 2 or y_true.shape[0] != shape[0]:
@@ -48,6 +49,7 @@ def ctc_batch_cost(y_true: Value, y_pred: Value, input_length: Value, label_leng
 
 
 def _lengths(given: Value, shape: tuple[int, ...], most: int, name: str) -> Any:
+    """Lengths as int64 [N], checked."""
     array = array_of(given)
     if array.shape != shape:
         raise ValueError(f"expected {name} of shape {shape}, got {array.shape}")
@@ -58,7 +60,7 @@ def _lengths(given: Value, shape: tuple[int, ...], most: int, name: str) -> Any:
 
 
 def _labels(given: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
-    """The labels, and how many of each row count: those before the blanks at its end."""
+    """The labels, and the number of labels of each row, without the blanks at its end."""
     used = np.arange(given.shape[1]) < lengths[:, None]
     labels = _whole(np.where(used, given, 0), "y_true")
     if (used & ((labels < 0) | (labels > blank))).any():
@@ -66,11 +68,12 @@ def _labels(given: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
     read = used & (labels < blank)
     counts = read.sum(axis=1)
     if (read & (np.arange(given.shape[1]) >= counts[:, None])).any():
-        raise ValueError(f"expected blanks, class {blank}, only at the end of a row of labels, got a label behind one")
+        raise ValueError(f"expected blanks, class {blank}, only at the end of a row of labels, got a label after one")
     return np.where(read, labels, 0), counts
 
 
 def _whole(array: Array, name: str) -> Array:
+    """Whole numbers as int64, checked."""
     whole = np.asarray(array)
     if whole.dtype.kind == "f" and not np.array_equal(whole, np.trunc(whole)):
         what = "NaN" if np.isnan(whole).any() else "fractions"
@@ -92,7 +95,7 @@ def _paths(
     top_paths: int = 1,
     merge_repeated: bool = False,
 ) -> list[Array]:
-    """What ctc_decode returns, in one list."""
+    """The results of ctc_decode in one list."""
     p = array_of(y_pred)
     if p.ndim != 3:
         raise ValueError(f"expected y_pred [N, T, C], got shape {p.shape}")
@@ -107,7 +110,7 @@ def _paths(
     for logs, count in zip(log_probabilities(p, epsilon()), steps):
         paths, totals = beam_paths(logs[:count], beam_width)
         if len(paths) < top_paths:
-            raise ValueError(f"expected at least top_paths={top_paths} label sequences of {count} steps, found {len(paths)}")
+            raise ValueError(f"expected at least top_paths={top_paths} label sequences for {count} steps, found {len(paths)}")
         rows.append(totals[:top_paths])
         for column, path in zip(columns, paths):
             column.append([c for i, c in enumerate(path) if not merge_repeated or not i or path[i - 1] != c])
@@ -115,6 +118,7 @@ def _paths(
 
 
 def _dense(rows: list[Any]) -> Array:
+    """Rows of labels as one array, filled up with -1."""
     dense = np.full((len(rows), max(map(len, rows), default=0)), -1, np.int64)
     for row, labels in zip(dense, rows):
         row[: len(labels)] = labels
@@ -133,20 +137,22 @@ def ctc_decode(
     top_paths: int = 1,
     merge_repeated: bool = False,
 ) -> tuple[list[Value], Value]:
-    """The labels that probabilities y_pred [N, T, C] spell.
+    """The most probable label sequences.
 
     Args:
-        input_length: Whole numbers [N].
-        greedy: The best class of each step; else a search that keeps the `beam_width` best prefixes at each step.
-        top_paths: How many sequences a search returns.
-        merge_repeated: Also leave out labels that equal the one before; a search's alone.
+        y_pred: float [N, T, C], probabilities.
+        input_length: Whole numbers [N], the number of steps of each sample.
+        greedy: Whether the best class of each step is used. Otherwise it is a beam search.
+        beam_width: The number of best prefixes that a beam search keeps at each step.
+        top_paths: The number of sequences that a beam search returns.
+        merge_repeated: Whether a beam search also leaves out labels that are equal to the label before.
 
     Returns:
-        A list of int64 [N, the longest], filled up with -1, and scores: greedy's are minus the sum of the logs of the best
-        probabilities [N, 1], a search's the log probabilities [N, top_paths].
+        A list of int64 arrays [N, length of the longest sequence], filled up with -1, and scores. For greedy the scores are minus
+        the sum of the logarithms of the best probabilities, [N, 1]; for a beam search the log probabilities, [N, top_paths].
 
     Raises:
-        ValueError: Shapes do not go together, lengths are out of range, or there are fewer sequences than top_paths.
+        ValueError: Shapes do not fit, lengths are out of range, or there are fewer sequences than top_paths.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
@@ -156,11 +162,15 @@ def ctc_decode(
 
 @checked
 def ctc_label_dense_to_sparse(labels: Value, label_lengths: Value) -> SparseValue:
-    """The first label_lengths[n] of each row of labels [N, L].
+    """The first label_lengths[n] labels of each row n, as a SparseValue.
+
+    Args:
+        labels: [N, L].
+        label_lengths: Whole numbers [N] or [N, 1].
 
     Raises:
-        TypeError: For symbolic tensors: K.ctc_batch_cost takes labels as they are.
-        ValueError: Shapes do not go together, or a length is out of range.
+        TypeError: An argument is a symbolic tensor. K.ctc_batch_cost takes dense labels.
+        ValueError: Shapes do not fit, or a length is out of range.
     """
     rows = array_of(labels)
     if rows.ndim != 2:

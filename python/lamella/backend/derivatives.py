@@ -1,4 +1,4 @@
-"""K.gradients: the slopes of a tensor of the graph as tensors of the graph."""
+"""K.gradients: the gradients of a tensor of the graph as tensors of the graph."""
 
 from __future__ import annotations
 
@@ -29,30 +29,31 @@ __all__ = ["gradients"]
 
 
 def gradients(loss: Any, variables: Any) -> list[Any]:
-    """d sum(loss) / d variable for each variable, to be evaluated by K.function or a Model.
+    """d sum(loss) / d variable for each variable, for K.function or a Model.
 
-    What Dropout and noise draw is the same for the loss and its gradients in one call of the function, and new in the next.
+    In one call of the function, Dropout and noise draw the same numbers for the loss and its gradients; the next call draws new
+    numbers.
 
     Args:
-        loss: A symbolic tensor of any shape; in a layer's call or a Lambda's function what was computed there.
-        variables: A symbolic tensor that the loss is made of, a layer's output, a model's input or a placeholder, or a Variable,
-            a layer's weight or one that functions of K read; or a list.
+        loss: A symbolic tensor of any shape; or in a layer's call or a Lambda's function a tensor that was computed there.
+        variables: A symbolic tensor from which the loss is computed, such as a layer's output, a model's input or a placeholder;
+            or a Variable, such as a layer's weight or one that functions of K read; or a list of these.
 
     Returns:
-        Symbolic tensors of the variables' shapes and dtypes; None for a variable that the loss does not depend on.
+        A list of symbolic tensors with the variables' shapes and dtypes; None for a variable on which the loss does not depend.
 
     Raises:
-        TypeError: An argument is of another kind. Of values, whose past nobody keeps, gradients come from lamella.ops.tape.Tape.
-        NotImplementedError: A variable stands within what K.gradients computes again, between its own variables and its loss. At
-            run time, in gradients of gradients and in training through K.gradients: an op has no rule for that
-            (ops/gradient_rules.py: products over axes and CTC are among these).
+        TypeError: An argument is something else. For values, whose computation is not recorded, use lamella.ops.tape.Tape.
+        NotImplementedError: A variable is between the variables and the loss of another K.gradients, which computes this part
+            again. Or in a run, for gradients of gradients or training through K.gradients: an op has no rule for them
+            (ops/gradient_rules.py), for example products over axes and CTC.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
     wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
         if isinstance(loss, GraphTensor) and not isinstance(loss, Symbolic):
-            return list(loss.gradients(wanted))  # of an optimizer's step
+            return list(loss.gradients(wanted))  # the loss of an optimizer's step
         return gradients_of_values(loss, wanted)
     groups = _groups(wanted)
     if len(groups) > 1:
@@ -65,11 +66,11 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     for v in tensors:
         if v in inside:
             raise NotImplementedError(
-                f"K.gradients: {v} is computed again within another K.gradients, whose loss it belongs to; ask for gradients by "
-                "what that one is by, or by what stands before it"
+                f"K.gradients: {v} is computed again by another K.gradients, because it is a part of its loss; use the variables "
+                "of that K.gradients, or tensors before them"
             )
-    held = {id(w) for layer in layers for w in _variables(layer)}
-    reached = [v for v in wanted if (node_of(v) in nodes if isinstance(v, Symbolic) else id(v) in held)]
+    read = {id(w) for layer in layers for w in _variables(layer)}
+    reached = [v for v in wanted if (node_of(v) in nodes if isinstance(v, Symbolic) else id(v) in read)]
     if not reached:
         return [None] * len(wanted)
     layer = Gradients(loss, reached, nodes)
@@ -79,7 +80,10 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
 
 
 def _groups(wanted: Sequence[Symbolic | Variable]) -> list[list[Symbolic | Variable]]:
-    """`wanted` in parts within which no tensor is made of another or of a Variable: the graph is cut at its tensors."""
+    """`wanted` in groups, in which no tensor depends on another tensor or Variable of the group.
+
+    The computation of the loss starts at the tensors of a group, so it does not see dependencies between them.
+    """
     made_of: dict[int, set[int]] = {}
     for v in wanted:
         made_of[id(v)] = set()
@@ -99,6 +103,7 @@ def _groups(wanted: Sequence[Symbolic | Variable]) -> list[list[Symbolic | Varia
 
 
 def _variables(layer: Layer) -> list[Variable]:
+    """The Variables that a layer reads."""
     if isinstance(layer, Gradients):
         return [v for each in layer.layers_read if not isinstance(each, Gradients) for v in _variables(each)]
     if isinstance(layer, Function):
@@ -109,7 +114,7 @@ def _variables(layer: Layer) -> list[Variable]:
 
 
 class Gradients(Layer, self_contained=True):
-    """Computes the loss again from the variables on, under a tape: under the one that records, if one does."""
+    """A layer that computes the loss again from the variables, on the tape that records, or on its own tape if none does."""
 
     def __init__(self, loss: Symbolic, variables: Sequence[Symbolic | Variable], nodes: Sequence[Node]) -> None:
         super().__init__()
@@ -122,14 +127,14 @@ class Gradients(Layer, self_contained=True):
         self._shapes: list[Shape] = [v.shape for v in variables]
         self._dtypes = [str(v.dtype) for v in variables]
         self._phase_counts = any(node.layer.uses_learning_phase for node in nodes)
-        # Inputs that hold a Variable read it, so that the tape sees it.
+        # Inputs that contain a Variable read it, so that the tape records it.
         held = held_values(nodes)
         self._held = {i: v for i, x in enumerate(self.sources) if isinstance(v := held.get(x), Variable)}
         between = calls_between(self.sources, [loss])
         self._plan = RepeatingPlan(between, self.sources, [loss], again=True)
         self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
         self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]
-        # What gradients within this are by has to be on the tape, too.
+        # The tape must also record the variables of Gradients layers inside of this one.
         within = [v for layer in self.layers_read if isinstance(layer, Gradients) for v in layer.variables]
         self._recorded = list(dict.fromkeys([*self.variables, *within]))
 
@@ -139,7 +144,7 @@ class Gradients(Layer, self_contained=True):
 
     def get_config(self) -> Config:
         raise NotImplementedError(
-            f"Layer {self.name}: what K.gradients made cannot be saved with a graph; save the model it is of"
+            f"Layer {self.name}: a result of K.gradients cannot be saved with a graph; save the model from which it is computed"
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -162,7 +167,7 @@ class Gradients(Layer, self_contained=True):
         return [*found[: len(self.variables)], *found[len(self._recorded) :]]
 
     def _on_tape(self, tape: Tape, values: list[Any]) -> list[Any]:
-        """Tensors, which have gradients themselves."""
+        """The gradients as Tensors, which have gradients themselves."""
         for variable in self.variables:
             if variable not in tape.places:
                 raise not_on_tape(variable)
@@ -173,7 +178,7 @@ class Gradients(Layer, self_contained=True):
     def _loss(self, given: list[Any]) -> Any:
         for i, variable in self._held.items():
             given[i] = given[i] if i < self.watched else variable
-        # State moves where the loss itself is computed, if it is.
+        # The state of layers changes only where the loss itself is computed, so these updates are dropped.
         with Scope((pending, "updates", Updates())):
             return self._plan(given, current.training)[0]
 

@@ -1,4 +1,4 @@
-"""K: arithmetic element by element, and comparisons. Arguments broadcast as NumPy's."""
+"""K: elementwise arithmetic and comparisons. Arguments are broadcast as in NumPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lamella.core.types import Array, Value
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs
 from lamella.graph.symbolic import Symbolic
-from lamella.ops.tape import value_of
+from lamella.ops.tape import array_of
 
 __all__ = [
     "abs", "clip", "cos", "equal", "exp", "greater", "greater_equal", "less", "less_equal", "log", "maximum", "minimum",
@@ -21,11 +21,6 @@ __all__ = [
 
 
 _NUMBERS = (int, float, np.number, type(None))
-
-
-def array_of(x: Value) -> Array:
-    """The plain array in x."""
-    return np.asarray(value_of(x))
 
 
 abs, negative = in_graphs(ops.abs), in_graphs(ops.negative)
@@ -37,26 +32,27 @@ sin, cos = in_graphs(ops.sin), in_graphs(ops.cos)
 
 @in_graphs
 def maximum(x: Value, y: Value) -> Value:
-    """The larger of two values, element by element."""
+    """The larger of two values, elementwise."""
     return ops.maximum(x, y)
 
 
 @in_graphs
 def minimum(x: Value, y: Value) -> Value:
-    """The smaller of two values, element by element."""
+    """The smaller of two values, elementwise."""
     return ops.minimum(x, y)
 
 
 @in_graphs
 def pow(x: Value, a: Value) -> Value:
+    """x ** a, elementwise."""
     return ops.power(x, a)
 
 
 @in_graphs
 def clip(x: Value, min_value: float | Value | None, max_value: float | Value | None) -> Value:
-    """None is no bound; a max_value below min_value counts as min_value.
+    """max(min(x, max_value), min_value). None is no bound.
 
-    Bounds may be tensors that broadcast to x; those have a gradient, too, from where they were taken.
+    Bounds may be tensors that can be broadcast to x. They get the gradient where the result is the bound.
     """
     if isinstance(min_value, _NUMBERS) and isinstance(max_value, _NUMBERS):
         low = -np.inf if min_value is None else min_value
@@ -92,9 +88,12 @@ _switched = in_graphs(_switch, "switch")
 
 @functools.wraps(_switched)
 def switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
-    """A scalar condition chooses one of the two, which may be functions; an array chooses element by element.
+    """then_expression where the condition holds, else else_expression.
 
-    An array's axes are the first of the expressions'. With a symbolic condition both functions are called, once.
+    Args:
+        condition: A scalar, which selects one expression; or an array, whose axes are the first axes of the expressions.
+        then_expression: A value, or a function without arguments. With a symbolic condition both functions are called, once.
+        else_expression: Likewise.
 
     Raises:
         ValueError: The condition has more axes than the expressions.
@@ -104,13 +103,13 @@ def switch(condition: Value, then_expression: Value | None, else_expression: Val
     return _switched(condition, then_expression, else_expression)
 
 
-# Without gradients: these return plain arrays, which are constants on a tape. A weight that the loss reaches through them alone
-# is an error in training, as the None of their gradients is in Keras: "An operation has `None` for gradient".
+# The following functions have no gradients: they return plain arrays, which are constants for a tape. If the loss depends on a
+# weight only through them, training raises the error of Keras: "An operation has `None` for gradient".
 
 
 @in_graphs
 def round(x: Value) -> Array:
-    """Halves go to the even neighbour."""
+    """Rounds to the nearest whole number, and halves to the even one."""
     return np.asarray(np.round(array_of(x)))
 
 
@@ -119,7 +118,7 @@ def _comparison(name: str, compare: Callable[[Array, Array], Array]) -> Callable
         return np.asarray(compare(array_of(x), array_of(y)))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"x {name.replace('_', ' ')} y, element by element: an array of booleans."
+    function.__doc__ = f"x {name.replace('_', ' ')} y, elementwise: an array of booleans."
     return in_graphs(function)
 
 

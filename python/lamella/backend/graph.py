@@ -1,4 +1,4 @@
-"""K: tensors without a value, and functions that compute what a graph makes of them."""
+"""K: placeholders, and functions that compute tensors of a graph."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from lamella.ops.tape import Tensor, value_of
 
 __all__ = ["Function", "function", "placeholder", "stop_gradient"]
 
-# What TensorFlow's session takes beside: nothing is left to do for these.
+# Further arguments of TensorFlow's session, which have no effect here.
 _OF_SESSIONS = ("options", "run_metadata")
 
 
 @in_graphs
 def stop_gradient(variables: Value | Sequence[Value]) -> Value:
-    """The value as a constant; of a list, a list."""
+    """The value as a constant, which gets no gradient; for a list, a list of constants."""
     if isinstance(variables, (list, tuple)):
         return [stop_gradient(x) for x in variables]
     return np.asarray(value_of(as_tensor(variables, "variables")))
@@ -43,18 +43,20 @@ def placeholder(
     sparse: bool = False,
     name: str | None = None,
 ) -> Symbolic:
-    """A symbolic tensor for functions of K and layers; K.function gives it values. Models begin at Input.
+    """A symbolic tensor for functions of K and layers, which gets its value from K.function. For models use Input.
 
     Args:
-        shape: With the batch; None is free.
-        ndim: The number of axes, all free, where there is no shape.
-        dtype: floatx unless said otherwise.
+        shape: The shape with the batch; None is an unknown size.
+        ndim: The number of axes of unknown size, if no shape is given.
+        dtype: The dtype; None is floatx.
+        sparse: Must be False, because there are no sparse symbolic tensors.
+        name: The name.
 
     Raises:
-        ValueError: Neither shape nor ndim is given, or sparse is True: no tensor here is sparse.
+        ValueError: Neither shape nor ndim is given, or sparse is True.
     """
     if sparse:
-        raise ValueError("expected sparse=False, as no symbolic tensor is sparse; feed K.to_dense of a matrix")
+        raise ValueError("expected sparse=False, because symbolic tensors are not sparse; feed K.to_dense of a matrix")
     if shape is None and ndim is None:
         raise ValueError("expected a shape, or the number of axes as ndim, got neither")
     sizes = (None,) * int(ndim or 0) if shape is None else tuple(shape)
@@ -63,20 +65,21 @@ def placeholder(
 
 
 class Function:
-    """A function from a list of values to a list of arrays; scalars come as NumPy's numbers. K.function makes it.
+    """A function from a list of values to a list of arrays, with NumPy's numbers for scalars. K.function makes it.
 
     Args:
-        inputs: Symbolic tensors of any kind: Inputs, placeholders, or what a layer made; K.learning_phase() among them stands
-            for a 0 or 1 in the lists that the function takes.
-        outputs: Symbolic tensors, of several models, too, Variables and arrays. What they share is computed once.
-        updates: Made after the outputs: pairs (Variable, new value), what K.update or optimizer.get_updates returned, and
-            model.updates. Of nothing else state moves.
-        feed_dict: Values for further symbolic tensors, the same in each call; `givens` is another word for it.
-        fetches: Further tensors to compute, such as K.print_tensor returns.
+        inputs: Any symbolic tensors: Inputs, placeholders, or outputs of layers. If K.learning_phase() is among them, the
+            function takes a 0 or 1 at its position.
+        outputs: Symbolic tensors, also of several models, Variables and arrays. Their common parts are computed once.
+        updates: Changes of state that are made after the outputs: pairs (Variable, new value), results of K.update or
+            optimizer.get_updates, and model.updates. No other state changes.
+        name: A name; it has no effect.
+        feed_dict: Values for further symbolic tensors, the same in each call. `givens` is another name for it.
+        fetches: Further tensors to compute, such as results of K.print_tensor.
 
     Raises:
-        TypeError: inputs, outputs or updates is no list.
-        ValueError: Outputs need other inputs, or an argument is of another kind.
+        TypeError: inputs, outputs or updates is not a list.
+        ValueError: The outputs need other inputs, or an argument has a wrong type.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
@@ -136,7 +139,7 @@ class Function:
 
 
 def function(inputs: Sequence[Any], outputs: Sequence[Any], updates: Sequence[Any] | None = None, **kwargs: Any) -> Function:
-    """See Function, which it makes of its arguments."""
+    """A `Function` with these arguments."""
     return Function(inputs, outputs, updates, **kwargs)
 
 
@@ -145,6 +148,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Any]:
+    """The tensors and values of feed_dict and givens, which are removed from the arguments."""
     found: dict[Symbolic, Any] = {}
     for key in ("feed_dict", "givens"):
         given = arguments.pop(key, None) or {}
@@ -156,7 +160,7 @@ def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Any]:
 
 
 def _updates(entry: Any) -> Iterator[GraphUpdate | Update]:
-    """The changes that an entry of updates stands for; none where K.update has made it already."""
+    """The changes for an entry of updates; none if K.update has already made it."""
     if isinstance(entry, (GraphUpdate, Update)):
         yield entry
     elif isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], Variable):
@@ -168,7 +172,7 @@ def _updates(entry: Any) -> Iterator[GraphUpdate | Update]:
 
 
 def _needed(update: GraphUpdate | Update) -> list[Any]:
-    """The symbolic tensors that must be computed for it."""
+    """The symbolic tensors that must be computed for an update."""
     if isinstance(update, GraphUpdate):
         return [x for x in update.tensors if isinstance(x, Symbolic)]
     calls = [n for n in readers(update.inputs) if any(w is update.variable for w in n.layer.weights)]
@@ -176,6 +180,7 @@ def _needed(update: GraphUpdate | Update) -> list[Any]:
 
 
 def _fed(value: Any, like: Symbolic) -> Array:
+    """The array of a value for the input `like`."""
     array = np.asarray(value_of(value), like.dtype)
     if array.ndim != len(like.shape) or any(d not in (None, n) for d, n in zip(like.shape, array.shape)):
         raise ValueError(f"K.function: cannot feed a value of shape {array.shape} for {like!r}")

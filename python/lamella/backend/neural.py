@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella import activations, ops
-from lamella.backend.elementwise import array_of
 from lamella.core.config import normalize_data_format
 from lamella.core.random import draw_key
 from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
+from lamella.ops.tape import array_of
 
 __all__ = [
     "bias_add", "binary_crossentropy", "categorical_crossentropy", "dropout", "elu", "hard_sigmoid", "in_top_k",
@@ -27,7 +27,11 @@ softplus, softsign = in_graphs(ops.softplus), in_graphs(ops.softsign)
 
 @in_graphs
 def categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """One loss per row of classes, which stand on `axis`. Raises ValueError if there is no such axis."""
+    """The loss of each row. The classes are on `axis`.
+
+    Raises:
+        ValueError: There is no such axis, or the shapes differ.
+    """
     if not _is_last(output, axis, "K.categorical_crossentropy"):
         target, output = _to_last(target, axis), _to_last(output, axis)
     return ops.categorical_crossentropy(output, target, from_logits=from_logits)
@@ -35,7 +39,11 @@ def categorical_crossentropy(target: Value, output: Value, from_logits: bool = F
 
 @in_graphs
 def sparse_categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """One loss per row of classes, which stand on `axis`; target: labels [...], or with 1 on `axis`."""
+    """The loss of each row. The classes are on `axis`; target are labels without this axis, or with size 1 on it.
+
+    Raises:
+        ValueError: There is no such axis, or the labels have a wrong shape or range.
+    """
     if not _is_last(output, axis, "K.sparse_categorical_crossentropy"):
         target = _to_last(target, axis) if len(target.shape) == len(output.shape) else target
         output = _to_last(output, axis)
@@ -50,28 +58,33 @@ def _is_last(output: Value, axis: int, who: str) -> bool:
 
 
 def _to_last(x: Value, axis: int) -> Value:
+    """x with `axis` moved to the end."""
     kept = [i for i in range(len(x.shape)) if i != axis % len(x.shape)]
     return ops.transpose(x, axes=(*kept, axis % len(x.shape)))
 
 
 @in_graphs
 def binary_crossentropy(target: Value, output: Value, from_logits: bool = False) -> Value:
-    """One loss per element."""
-    # The op takes the mean over the last axis; here each element is a row of its own.
+    """The loss of each element."""
+    # The op computes the mean over the last axis, so each element becomes a row.
     p, y = ops.reshape(output, shape=(*output.shape, 1)), ops.reshape(target, shape=(*target.shape, 1))
     return ops.binary_crossentropy(p, y, from_logits=from_logits)
 
 
 @in_graphs
 def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
-    """Whether predictions[i, targets[i]] is among the k largest of its row: fewer than k are larger, and it is finite.
+    """Whether predictions[i, targets[i]] is finite, and fewer than k elements of its row are larger.
 
     Args:
         predictions: [N, C].
-        targets: [N] whole numbers in [0, C).
+        targets: Whole numbers [N] in [0, C).
+        k: The number of elements.
 
     Returns:
-        Booleans [N]. Equals at the bound all count, as in TensorFlow.
+        Booleans [N]. All elements that are equal to the k-th largest count, as in TensorFlow.
+
+    Raises:
+        ValueError: Shapes do not fit, or a target is out of range.
     """
     p, labels = array_of(predictions), array_of(targets).astype(np.int64)
     if p.ndim != 2 or labels.shape != p.shape[:1]:
@@ -84,7 +97,17 @@ def in_top_k(predictions: Value, targets: Value, k: int) -> Array:
 
 @in_graphs
 def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Value:
-    """Always drops; see layers.Dropout for the learning phase."""
+    """Dropout, also in the inference phase; layers.Dropout depends on the phase.
+
+    Args:
+        x: float, any shape.
+        level: The fraction of elements that become 0, in [0, 1).
+        noise_shape: Shape of the mask, which is broadcast to x; None in it stands for the size of x.
+        seed: With a seed all calls use the same mask.
+
+    Raises:
+        ValueError: level is not in [0, 1), or noise_shape cannot be broadcast to x.
+    """
     if not 0.0 <= level < 1.0:
         raise ValueError(f"K.dropout: expected a level in [0, 1), got {level}")
     key = draw_key() if seed is None else (seed, 0)
@@ -93,7 +116,7 @@ def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = N
 
 @in_graphs
 def l2_normalize(x: Value, axis: int | Sequence[int] | None = None) -> Value:
-    """x / sqrt(max(sum of squares, 1e-12)), TensorFlow's floor."""
+    """x / sqrt(max(sum of squares over `axis`, 1e-12)). The bound 1e-12 is TensorFlow's."""
     return ops.l2_normalize(x, axis=axis)
 
 
@@ -102,8 +125,10 @@ def bias_add(x: Value, bias: Value, data_format: str | None = None) -> Value:
     """x + bias.
 
     Args:
-        bias: [C], or the shape of one sample with the channels last. With channels_first such a bias [R, Q, C] is reshaped to
-            [C, R, Q], not transposed, as Keras 2.2.5 does it: LocallyConnected2D's files hold it so.
+        x: float [N, ..., C], or [N, C, ...] with channels_first.
+        bias: [C], or the shape of one sample with the channels last. With channels_first a bias [R, Q, C] is reshaped, not
+            transposed, to [C, R, Q], as in Keras 2.2.5; files with a LocallyConnected2D need this.
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
 
     Raises:
         ValueError: bias has another number of axes.

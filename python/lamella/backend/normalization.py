@@ -1,4 +1,4 @@
-"""K: normalization by mean and variance, in differentiable parts."""
+"""K: normalization by mean and variance, made of differentiable ops."""
 
 from __future__ import annotations
 
@@ -24,14 +24,19 @@ def batch_normalization(
     """(x - mean) / sqrt(var + epsilon) * gamma + beta.
 
     Args:
-        mean, var, beta, gamma: [C], or with x's number of axes. beta and gamma may be None: 0 and 1.
-        axis: The one of C in x.
+        x: float, any shape.
+        mean: [C], or with x's number of axes.
+        var: Likewise.
+        beta: Likewise, or None for 0.
+        gamma: Likewise, or None for 1.
+        axis: The axis of size C in x.
+        epsilon: Added to var.
 
     Raises:
-        ValueError: A shape is another.
+        ValueError: Another array has a wrong number of axes.
 
-    Deviation from Keras 2.2.5 on TensorFlow: [C] goes along `axis` in every shape of x; there along the last axis, unless x
-    has four.
+    Difference from Keras 2.2.5 with TensorFlow: an array [C] belongs to `axis` for every shape of x. In Keras it belongs to the
+    last axis, unless x has four axes.
     """
     ndim = len(x.shape)
     axis = axis_of(axis, ndim)
@@ -42,6 +47,7 @@ def batch_normalization(
 
 
 def _along(v: Value | None, axis: int, ndim: int, x: Value) -> Value | None:
+    """An array [C], reshaped so that it is broadcast along `axis`."""
     if v is None or not len(v.shape) or len(v.shape) == ndim:
         return v
     if len(v.shape) != 1:
@@ -73,16 +79,19 @@ _in_training = in_graphs(_normalized, "normalize_batch_in_training", specs=_spec
 def normalize_batch_in_training(
     x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3
 ) -> tuple[Value, Value, Value]:
-    """x normalized by its own mean and variance over the reduction axes, with these.
+    """x, normalized by its mean and variance over the reduction axes, together with these.
 
     Args:
-        gamma, beta: Of the shape of what is left of x's axes; None: 1 and 0.
+        x: float, any shape.
+        gamma: With the shape of x without the reduction axes; None is 1.
+        beta: Likewise; None is 0.
+        reduction_axes: The axes.
+        epsilon: Added to the variance.
 
     Returns:
-        The normalized x, its mean, and its variance, of which the sum is divided by the number of elements. Deviation from
-        Keras 2.2.5 on TensorFlow, which divides that of images by the number less one.
+        The normalized x, its mean, and its biased variance: the sum of squares is divided by the number n of elements.
 
-    Source: Keras 2.2.5.
+    Source: Keras 2.2.5. With TensorFlow, Keras divides the sum of squares of images by n - 1.
     """
     y, means, variances = _in_training(x, gamma, beta, reduction_axes, epsilon)
     return y, means, variances

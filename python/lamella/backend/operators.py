@@ -1,10 +1,10 @@
-"""What else graphs are made of: the nodes of `x * 2` and `x[:, 0]`, losses and accuracies. None is a name of K."""
+"""Further functions for graphs: operators such as `x * 2` and `x[:, 0]`, losses and accuracies. They are not names of K."""
 
 from __future__ import annotations
 
 import operator
 
-# Losses and accuracies list themselves when they are loaded.
+# Losses and accuracies register themselves when they are loaded.
 from lamella import losses as _losses  # noqa: F401
 from lamella import ops
 from lamella.graph.connect import in_graphs
@@ -15,6 +15,6 @@ for _name, _op in {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv, "power": operator.pow,
 }.items():  # fmt: skip
     in_graphs(_op, _name)
-# NumPy's own product of matrices would be another library's.
+# The op instead of operator.matmul, so that arrays are also multiplied by our kernels.
 in_graphs(ops.matmul, "matmul")
 in_graphs(operator.getitem, "getitem")

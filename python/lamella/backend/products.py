@@ -1,4 +1,4 @@
-"""K: products of matrices and of batches of them."""
+"""K: matrix products, and products of two batches sample by sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ __all__ = ["batch_dot", "dot"]
 
 @in_graphs
 def dot(x: Value, y: Value) -> Value:
-    """x [..., K] times y [K, M] -> [..., M]; y [..., K, M]: over its last axis but one, as NumPy's dot."""
+    """The sum of products over the last axis of x and the last but one of y, as in NumPy's dot.
+
+    Args:
+        x: [..., K].
+        y: [K, M] or [..., K, M].
+
+    Returns:
+        [x's other axes, y's other axes].
+
+    Raises:
+        ValueError: y has one axis, or the summed axes differ.
+    """
     if not x.shape or len(y.shape) < 2 or x.shape[-1] != y.shape[-2]:
         raise ValueError(f"K.dot: cannot sum the last axis of {tuple(x.shape)} with the last but one of {tuple(y.shape)}")
     if len(y.shape) == 2:
@@ -28,16 +39,18 @@ def dot(x: Value, y: Value) -> Value:
 
 @in_graphs
 def batch_dot(x: Value, y: Value, axes: int | Sequence[int] | None = None) -> Value:
-    """For each sample the sum of products over one axis of x and one of y: [N, ..., ...], x's other axes first.
+    """For each sample, the sum of products over one axis of x and one axis of y.
 
     Args:
-        axes: One number for both, or a pair, the batch being axis 0; None is x's last, and y's last but one (its only one if y
-            has two axes).
+        x: At least two axes, the batch first.
+        y: At least two axes, the batch first.
+        axes: The summed axes: one number for both, or a pair; the batch is axis 0. None is the last axis of x, and the last but
+            one of y (the last if y has two axes).
 
     Returns:
-        At least two axes: [N, 1] where no other axis is left.
+        [N, x's other axes, y's other axes], or [N, 1] if there are no other axes.
 
     Raises:
-        ValueError: If batches or the summed axes differ.
+        ValueError: The sizes of the batches or of the summed axes differ, or an axis does not exist or is the batch.
     """
     return ops.batch_dot(x, y, axes=axes)

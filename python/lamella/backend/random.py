@@ -1,7 +1,7 @@
-"""K: random values. Without a seed each call takes a fresh key; the same seed gives the same numbers.
+"""K: random values. Without a seed each call uses a new key; the same seed gives the same numbers.
 
-What is drawn is an array of floatx, or of dtype: beside a symbolic tensor it is a constant of the graph, the same in each run.
-Noise that is new in each run is drawn in a layer's call(), by K.dropout, or where a size is symbolic, as those of K.shape(x) are.
+The result is an array of floatx or of `dtype`. In an operation with a symbolic tensor it is a constant of the graph, the same in
+each run. For new numbers in each run use a layer's call(), K.dropout, or a symbolic size such as those of K.shape(x).
 Source: Keras 2.2.5.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Normal, of that mean and standard deviation."""
+    """Normally distributed numbers."""
     return (
         generator(seed, "random")
         .normal(mean, stddev, _sizes(shape, "random_normal"))
@@ -41,7 +41,7 @@ def random_normal(
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Uniform in [minval, maxval)."""
+    """Uniformly distributed numbers in [minval, maxval)."""
     return (
         generator(seed, "random")
         .uniform(minval, maxval, _sizes(shape, "random_uniform"))
@@ -51,7 +51,7 @@ def random_uniform(
 
 @in_graphs
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
-    """1 with probability p, else 0."""
+    """Numbers that are 1 with probability p, else 0."""
     return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(
         floatx() if dtype is None else dtype
     )
@@ -61,7 +61,7 @@ def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = No
 def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Normal; draws beyond two standard deviations are drawn again."""
+    """Normally distributed numbers. Those further than two standard deviations from the mean are drawn again."""
     stream = generator(seed, "random")
     draws = stream.standard_normal(_sizes(shape, "truncated_normal"))
     while (outside := np.abs(draws) > 2).any():
@@ -78,7 +78,7 @@ def random_normal_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
-    """A Variable that begins with normal numbers, of that mean and standard deviation."""
+    """A Variable with normally distributed initial numbers."""
     return _variable(random_normal(shape, mean, scale, dtype, seed), name)
 
 
@@ -91,7 +91,7 @@ def random_uniform_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
-    """A Variable that begins with numbers uniform in [low, high)."""
+    """A Variable with uniformly distributed initial numbers in [low, high)."""
     return _variable(random_uniform(shape, low, high, dtype, seed), name)
 
 
@@ -103,6 +103,6 @@ def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:
     sizes = tuple(None if size is None else int(size) for size in shape)
     if None in sizes:
         raise ValueError(
-            f"K.{who}: expected sizes, got {sizes}: a symbolic tensor's are those of K.shape; or draw in a layer's call()"
+            f"K.{who}: expected sizes, got {sizes}; for the sizes of a symbolic tensor use K.shape, or draw in a layer's call()"
         )
     return sizes

@@ -1,4 +1,4 @@
-"""K.rnn: a function of one step, over time."""
+"""K.rnn: a function of one step, called for all time steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _flat(
     mask: Value | None,
     constants: Sequence[Value],
 ) -> Any:
-    """[last output, outputs, *last states]: a node of a graph returns a flat list."""
+    """[last output, outputs, *last states], because a node of a graph returns a flat list."""
     outputs, states = over_time(
         lambda x, states: step_function(x, [*states, *constants]), inputs, initial_states, mask=mask, go_backwards=go_backwards
     )
@@ -45,24 +45,25 @@ def rnn(
     unroll: bool = False,
     input_length: int | None = None,
 ) -> tuple[Value, Value, list[Value]]:
-    """Call a function for each time step, with the states that it returned for the one before.
+    """Call a function for each time step, with the states that it returned for the step before.
 
     Args:
-        step_function: Of (x_t [N, ...], [*states, *constants]); returns (output [N, ...], new states).
-        inputs: [N, T, ...], three axes or more.
-        initial_states: [N, ...] each; there may be none.
-        go_backwards: From the last step to the first; the outputs stand in the order in which they are computed.
-        mask: [N, T], of any pattern. At a masked step the states stay and the output repeats the one before, zeros if there was
-            none.
-        constants: Handed to each call.
-        unroll: The same numbers; demands that T is known.
-        input_length: Taken for Keras's sake; only Theano needs it.
+        step_function: step_function(x_t [N, ...], [*states, *constants]) returns (output [N, ...], new states).
+        inputs: [N, T, ...], at least three axes.
+        initial_states: [N, ...] each; the list may be empty.
+        go_backwards: Whether the steps are computed from the last to the first. The outputs are in the order of computation.
+        mask: [N, T], in any pattern. A masked step does not change the states, and its output is that of the step before, or
+            zeros if there is none.
+        constants: Passed to each call.
+        unroll: Does not change the numbers; T must then be known.
+        input_length: Has no effect; in Keras only Theano needs it.
 
     Returns:
         The last output, the outputs [N, T, ...], and the last states.
 
     Raises:
-        ValueError: "Input should be at least 3D.", a mask of another shape, another number of states.
+        ValueError: inputs have less than three axes, the mask has another shape, the function returns another number of states,
+            or T is not known with unroll.
 
     Source: Keras 2.2.5, TensorFlow backend.
     """

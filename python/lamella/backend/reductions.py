@@ -1,4 +1,4 @@
-"""K: reductions over axes, and running sums and products. axis: an axis, a list of them, or None for all."""
+"""K: reductions over axes, and cumulative sums and products. `axis` is an axis, a list of axes, or None for all."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamella import ops
-from lamella.backend.elementwise import array_of, sqrt, square
+from lamella.backend.elementwise import sqrt, square
 from lamella.core.config import floatx
 from lamella.core.types import Array, Value
 from lamella.graph.connect import in_graphs
+from lamella.ops.tape import array_of
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
@@ -21,58 +22,60 @@ Axes = int | Sequence[int] | None
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:
-    """Python's integers, also of NumPy's."""
+    """The axes as integers of Python; they may be NumPy's."""
     return axis if axis is None else operator.index(axis) if hasattr(axis, "__index__") else tuple(map(operator.index, axis))
 
 
 def _floats(x: Value) -> Value:
-    """Integers and booleans in floatx, floats as they are."""
+    """Integers and booleans converted to floatx; floats do not change."""
     array = array_of(x)
     return x if array.dtype.kind == "f" else array.astype(floatx())
 
 
 @in_graphs
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """Of booleans the True are counted."""
+    """The sum over `axis`. Booleans are counted."""
     return ops.sum(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def prod(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
+    """The product over `axis`."""
     return ops.prod(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def mean(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """Booleans count as 0 and 1, so that K.mean(K.equal(a, b)) is a share."""
+    """The mean over `axis`. Booleans are 0 and 1, so that K.mean(K.equal(a, b)) is the fraction of equal elements."""
     return ops.mean(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def max(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """Equals share the gradient."""
+    """The maximum over `axis`. Equal maxima share the gradient."""
     return ops.max(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def min(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """Equals share the gradient."""
+    """The minimum over `axis`. Equal minima share the gradient."""
     return ops.min(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def var(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """Mean squared distance to the mean."""
+    """The mean squared difference from the mean over `axis`."""
     return _variance(x, axis, keepdims)
 
 
 @in_graphs
 def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
+    """sqrt(var(x)) over `axis`."""
     return sqrt(_variance(x, axis, keepdims))
 
 
 def _variance(x: Value, axis: Axes, keepdims: bool) -> Value:
-    """By ops alone, whose errors name no other function of K."""
+    """The variance. It uses only ops, so that errors do not name another function of K."""
     axes = _axes(axis)
     x = _floats(x)
     return ops.mean(square(ops.subtract(x, ops.mean(x, axis=axes, keepdims=True))), axis=axes, keepdims=keepdims)
@@ -80,40 +83,44 @@ def _variance(x: Value, axis: Axes, keepdims: bool) -> Value:
 
 @in_graphs
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """log(sum(exp(x))), without overflow."""
+    """log(sum(exp(x))) over `axis`, without overflow."""
     return ops.logsumexp(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def cumsum(x: Value, axis: int = 0) -> Value:
+    """The cumulative sum along `axis`."""
     return ops.cumsum(x, axis=axis)
 
 
 @in_graphs
 def cumprod(x: Value, axis: int = 0) -> Value:
+    """The cumulative product along `axis`."""
     return ops.cumprod(x, axis=axis)
 
 
-# Without gradients: these return plain arrays, as K.round does.
+# The following functions have no gradients: they return plain arrays, as K.round does.
 
 
 @in_graphs
 def argmax(x: Value, axis: int = -1) -> Array:
-    """The first of equals."""
+    """The index of the maximum along `axis`, the first of equal ones."""
     return np.asarray(np.argmax(array_of(x), axis=axis))
 
 
 @in_graphs
 def argmin(x: Value, axis: int = -1) -> Array:
-    """The first of equals."""
+    """The index of the minimum along `axis`, the first of equal ones."""
     return np.asarray(np.argmin(array_of(x), axis=axis))
 
 
 @in_graphs
 def any(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Whether any element is true, over `axis`."""
     return np.asarray(np.any(array_of(x), axis=_axes(axis), keepdims=keepdims))
 
 
 @in_graphs
 def all(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Whether all elements are true, over `axis`."""
     return np.asarray(np.all(array_of(x), axis=_axes(axis), keepdims=keepdims))

@@ -1,4 +1,4 @@
-"""K: functions of a tensor's rows."""
+"""K: functions that call a function for each row of a tensor."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ def map_fn(
     name: str | None = None,
     dtype: str | Sequence[str] | None = None,
 ) -> Value:
-    """fn of each row, stacked.
+    """fn(row) for each row, stacked.
 
     Args:
-        elems: A tensor; or a list or tuple of tensors with as many rows, of which fn gets the rows in a list or tuple.
-        dtype: Of the result, what fn gives unless said. A list of dtypes says that fn returns that many tensors, as a list.
+        fn: The function.
+        elems: A tensor; or a list or tuple of tensors with the same number of rows. fn then gets a list or tuple of their rows.
+        name: Has no effect.
+        dtype: The dtype of the result; None is that of fn's results. If fn returns a list of tensors, a list of their dtypes.
 
     Raises:
-        ValueError: Without rows, or if the tensors have different numbers of them.
+        ValueError: There are no rows, or the tensors have different numbers of rows.
     """
     several = isinstance(elems, (list, tuple)) and all(is_tensor(e) for e in elems)
     tensors = [as_tensor(e, "elems") for e in (elems if several else [elems])]
     columns = [_rows(x) for x in tensors]
     if not columns[0] or len({len(column) for column in columns}) > 1:
-        raise ValueError(f"expected tensors with equally many rows, at least one, got {[int_shape(x) for x in tensors]}")
+        raise ValueError(
+            f"expected tensors with the same number of rows, at least one, got shapes {[int_shape(x) for x in tensors]}"
+        )
     kind = tuple if isinstance(elems, tuple) else list
     found = [fn(kind(row) if several else row[0]) for row in zip(*columns)]
     if dtype is None or isinstance(dtype, str):
@@ -56,7 +60,7 @@ def _stacked(rows: list[Value], dtype: str | None) -> Value:
 def foldl(
     fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
 ) -> Value:
-    """fn(... fn(fn(initializer, row 0), row 1) ..., last row); the first row is the initializer if there is none."""
+    """fn(... fn(fn(initializer, row 0), row 1) ..., last row). If there is no initializer, it begins with fn(row 0, row 1)."""
     return _fold(fn, _rows(elems), initializer)
 
 
@@ -64,7 +68,7 @@ def foldl(
 def foldr(
     fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
 ) -> Value:
-    """As foldl, from the last row to the first."""
+    """The same as foldl, from the last row to the first."""
     return _fold(fn, _rows(elems)[::-1], initializer)
 
 

@@ -1,4 +1,4 @@
-"""K: defaults, names, the learning phase, and what was a session."""
+"""K: defaults, names, the learning phase, and functions for sessions, which lamella does not have."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def backend() -> str:
-    """ "tensorflow": scripts ask for it to choose a branch, and the layouts here are those of that branch, in files, too.
+    """ "tensorflow", because scripts use it to choose a layout of arrays, and lamella has those of TensorFlow, also in files.
 
-    `lamella.config` and the module's name, `lamella.backend`, say what computes.
+    The name of the module, `lamella.backend`, and `lamella.config` show that lamella computes.
     """
     return "tensorflow"
 
 
 def clear_session() -> None:
-    """Count default names from 1 again, free the learning phase, and give memory that steps left free back to the system.
+    """Restart the numbers of default names, undo set_learning_phase, and return free memory of the pool to the system.
 
-    Models live on: there is no graph to throw away.
+    Models remain usable: there is no global graph.
     """
     reset_uids()
     free_learning_phase()
@@ -52,18 +52,27 @@ def clear_session() -> None:
 
 
 def manual_variable_initialization(value: bool) -> None:
-    """Raises NotImplementedError for True: variables have their values from the start."""
+    """Has no effect for False, because Variables always have values.
+
+    Raises:
+        NotImplementedError: value is True.
+    """
     if value:
         raise NotImplementedError("K.manual_variable_initialization: variables have their values as soon as they are made")
 
 
 def image_dim_ordering() -> str:
-    """Keras 1's name of the image data format: "tf" or "th"."""
+    """The image data format by its name in Keras 1: "tf" or "th"."""
     return "th" if image_data_format() == "channels_first" else "tf"
 
 
 @checked
 def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Set the image data format by its name in Keras 1.
+
+    Raises:
+        ValueError: It is neither "tf" nor "th".
+    """
     if dim_ordering not in _ORDERINGS:
         raise ValueError(f"Unknown dim_ordering: {dim_ordering}")
     set_image_data_format(_ORDERINGS[dim_ordering])
@@ -71,51 +80,59 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 @contextlib.contextmanager
 def name_scope(name: str) -> Iterator[str]:
-    """Does nothing in its block: names of tensors are those of their layers."""
+    """A block without effect: tensors are named after their layers."""
     yield f"{name}/"
 
 
 def get_session() -> NoReturn:
-    """Raises RuntimeError: values are computed at once."""
+    """There are no sessions.
+
+    Raises:
+        RuntimeError: Always. The message names the functions to use instead.
+    """
     raise RuntimeError("K.get_session: lamella has no session; K.get_value and K.eval read values, K.function runs a graph")
 
 
 def set_session(session: object) -> NoReturn:
-    """Raises RuntimeError: values are computed at once."""
+    """There are no sessions.
+
+    Raises:
+        RuntimeError: Always. The message names the functions to use instead.
+    """
     raise RuntimeError(
-        "K.set_session: lamella has no session; lamella.config.set_num_threads sets the number of threads, and memory is taken as "
-        "it is needed"
+        "K.set_session: lamella has no session; lamella.config.set_num_threads sets the number of threads, and memory is "
+        "allocated as it is needed"
     )
 
 
 def _in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    return _chosen(x if (current.training if training is None else training) else alt)
+    return _called(x if (current.training if training is None else training) else alt)
 
 
 def _in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    return _chosen(alt if (current.training if training is None else training) else x)
+    return _called(alt if (current.training if training is None else training) else x)
 
 
-def _chosen(value: Value) -> Value:
+def _called(value: Value) -> Value:
     return value() if callable(value) else value
 
 
-_of_training, _of_inference = in_graphs(_in_train_phase, "in_train_phase"), in_graphs(_in_test_phase, "in_test_phase")
+_by_training, _by_inference = in_graphs(_in_train_phase, "in_train_phase"), in_graphs(_in_test_phase, "in_test_phase")
 
 
-@functools.wraps(_of_training)
+@functools.wraps(_by_training)
 def in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    """x in training, alt otherwise; either may be a function without arguments, called only if it is chosen.
+    """x in training, alt otherwise. Both may be functions without arguments; only the selected one is called.
 
-    Where one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
+    If one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
     """
-    return _branch(_of_training, x, alt, training)
+    return _branch(_by_training, x, alt, training)
 
 
-@functools.wraps(_of_inference)
+@functools.wraps(_by_inference)
 def in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    """alt in training, x otherwise; see in_train_phase."""
-    return _branch(_of_inference, x, alt, training)
+    """alt in training, x otherwise; see `in_train_phase`."""
+    return _branch(_by_inference, x, alt, training)
 
 
 def _branch(choose: Callable[..., Value], x: Value, alt: Value, training: bool | int | None) -> Value:
@@ -123,4 +140,4 @@ def _branch(choose: Callable[..., Value], x: Value, alt: Value, training: bool |
         value = choose(x, alt, training)
         if not isinstance(value, Symbolic):
             return value
-    return choose(_chosen(x), _chosen(alt), training)
+    return choose(_called(x), _called(alt), training)

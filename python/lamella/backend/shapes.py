@@ -1,4 +1,4 @@
-"""K: shapes, pieces and copies of arrays."""
+"""K: reshaping, slicing, joining, repeating and padding."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lamella import ops
-from lamella.backend.elementwise import array_of
 from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.arrays import axis_of
+from lamella.ops.tape import array_of
 
 __all__ = [
     "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "permute_dimensions", "repeat",
@@ -28,24 +28,25 @@ _slice = slice
 
 @in_graphs
 def reshape(x: Value, shape: Sequence[int | None]) -> Value:
-    """One size may be -1 or None, what K.shape says of a free one: it follows from the others."""
+    """x with another shape. One size may be -1, or None for an unknown size; it follows from the others."""
     return ops.reshape(x, shape=tuple(-1 if size is None else int(size) for size in shape))
 
 
 @in_graphs
 def flatten(x: Value) -> Value:
-    """Everything in one axis."""
+    """All elements in one axis."""
     return ops.reshape(x, shape=(-1,))
 
 
 @in_graphs
 def batch_flatten(x: Value) -> Value:
-    """[N, ...] -> [N, product]."""
+    """[N, ...] -> [N, number of elements of a sample]."""
     return ops.reshape(x, shape=(x.shape[0], count(x.shape[1:])))
 
 
 @in_graphs
 def expand_dims(x: Value, axis: int = -1) -> Value:
+    """x with a new axis of size 1 at position `axis`."""
     return _with_axis(x, axis)
 
 
@@ -57,21 +58,26 @@ def _with_axis(x: Value, axis: int) -> Value:
 
 @in_graphs
 def squeeze(x: Value, axis: int) -> Value:
-    """Without `axis`, which has size 1. Raises ValueError if it has not."""
+    """x without `axis`, whose size is 1.
+
+    Raises:
+        ValueError: There is no such axis, or its size is not 1.
+    """
     shape = list(x.shape)
     if shape.pop(axis_of(axis, len(shape))) != 1:
-        raise ValueError(f"K.squeeze: axis {axis} of {tuple(x.shape)} has not size 1")
+        raise ValueError(f"K.squeeze: expected axis {axis} of {tuple(x.shape)} to have size 1")
     return ops.reshape(x, shape=shape)
 
 
 @in_graphs
 def transpose(x: Value) -> Value:
-    """All axes in reverse."""
+    """x with its axes in reverse order."""
     return ops.transpose(x)
 
 
 @in_graphs
 def permute_dimensions(x: Value, pattern: Sequence[int]) -> Value:
+    """Axis i of the result is axis pattern[i] of x."""
     return ops.transpose(x, axes=tuple(pattern))
 
 
@@ -93,7 +99,11 @@ def repeat_elements(x: Value, rep: int, axis: int) -> Value:
 
 @in_graphs
 def repeat(x: Value, n: int) -> Value:
-    """[N, C] -> [N, n, C]. Raises ValueError for other ranks."""
+    """[N, C] -> [N, n, C], with n equal rows for each sample.
+
+    Raises:
+        ValueError: x does not have two axes.
+    """
     if len(x.shape) != 2:
         raise ValueError(f"K.repeat: expected two axes, got shape {tuple(x.shape)}")
     return ops.repeat(expand_dims(x, 1), count=n, axis=1)
@@ -101,10 +111,10 @@ def repeat(x: Value, n: int) -> Value:
 
 @in_graphs
 def tile(x: Value, n: int | Sequence[int]) -> Value:
-    """The whole of x, n[i] times along axis i. Fewer counts are those of the last axes, a number that of the last one.
+    """x repeated as a whole, n[i] times along axis i. Fewer counts belong to the last axes, and a number to the last one.
 
     Raises:
-        ValueError: For more counts than axes.
+        ValueError: There are more counts than axes, or a count is below 0.
     """
     counts = [int(n)] if hasattr(n, "__index__") else [int(count) for count in n]
     ndim = len(x.shape)
@@ -115,29 +125,41 @@ def tile(x: Value, n: int | Sequence[int]) -> Value:
 
 @in_graphs
 def reverse(x: Value, axes: int | Sequence[int]) -> Value:
-    """x backwards along the axes."""
+    """x in reverse order along `axes`."""
     return ops.flip(x, axes=axes)
 
 
 @in_graphs
 def slice(x: Value, start: Sequence[int], size: Sequence[int]) -> Value:
-    """A box of the given start and size in each axis; size -1 goes to the end. Raises ValueError if it is not inside x."""
+    """The part of x with this start and size on each axis; size -1 goes to the end of the axis.
+
+    Raises:
+        ValueError: There is not one start and size for each axis, or the part is not inside of x.
+    """
     shape = tuple(x.shape)
     ends = [n if length == -1 else begin + length for n, begin, length in zip(shape, start, size)]
     if not len(start) == len(size) == len(shape) or any(not 0 <= b <= e <= n for b, e, n in zip(start, ends, shape)):
-        raise ValueError(f"K.slice: no box of start {tuple(start)} and size {tuple(size)} in shape {shape}")
+        raise ValueError(f"K.slice: no part with start {tuple(start)} and size {tuple(size)} in shape {shape}")
     return ops.getitem(x, key=tuple(_slice(begin, end) for begin, end in zip(start, ends)))
 
 
 @in_graphs
 def gather(reference: Value, indices: Value) -> Value:
-    """Rows of `reference`, one for each index. Raises ValueError for an index outside."""
+    """The row of `reference` for each index.
+
+    Raises:
+        ValueError: An index is out of range.
+    """
     return ops.take(reference, indices=array_of(indices).astype(np.int64))
 
 
 @in_graphs
 def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
-    """[...] -> [..., num_classes] of 0 and 1; an index outside gives zeros, as in TensorFlow."""
+    """[...] -> [..., num_classes], 1 at the index and 0 elsewhere. An index out of range gives only zeros, as in TensorFlow.
+
+    Raises:
+        ValueError: num_classes is below 0.
+    """
     if num_classes < 0:
         raise ValueError(f"K.one_hot: expected at least 0 classes, got {num_classes}")
     classes = np.arange(num_classes)
@@ -146,13 +168,13 @@ def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
 
 @in_graphs
 def temporal_padding(x: Value, padding: Pair = (1, 1)) -> Value:
-    """Zeros before and after the time of [N, T, C]."""
+    """[N, T, C] with zeros before and after the time steps."""
     return ops.pad(x, widths=_widths(x, [padding], "channels_last", "K.temporal_padding"))
 
 
 @in_graphs
 def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), data_format: str | None = None) -> Value:
-    """Zeros around the rows and columns of images."""
+    """Images with zeros around their rows and columns."""
     return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_2d_padding"))
 
 
@@ -160,7 +182,7 @@ def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), 
 def spatial_3d_padding(
     x: Value, padding: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
 ) -> Value:
-    """Zeros around the three axes of volumes."""
+    """Volumes with zeros around their three axes."""
     return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_3d_padding"))
 
 

@@ -1,4 +1,4 @@
-"""K: tensors of which only some elements are given."""
+"""K: sparse values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ __all__ = ["is_sparse", "to_dense"]
 
 
 class SparseValue(NamedTuple):
-    """indices: int64 [M, axes], in order.  values: [M].  dense_shape: of the whole, elsewhere 0. As TensorFlow names them."""
+    """An array that is 0 except for some elements. The names are TensorFlow's.
+
+    Attributes:
+        indices: int64 [M, number of axes], in ascending order.
+        values: [M], the elements at these indices.
+        dense_shape: The shape of the whole array.
+    """
 
     indices: Array
     values: Array
@@ -22,13 +28,13 @@ class SparseValue(NamedTuple):
 
 @checked
 def is_sparse(tensor: object) -> bool:
-    """Whether it is a sparse matrix, which the data of a fit may be, or a SparseValue; no other tensor is."""
+    """Whether `tensor` is a sparse matrix of SciPy, which fit accepts as data, or a SparseValue."""
     return isinstance(tensor, SparseValue) or hasattr(tensor, "tocoo")
 
 
 @checked
 def to_dense(tensor: Any) -> Any:
-    """An array with zeros where nothing is given; what is not sparse itself."""
+    """A sparse value as an array with zeros; anything else is returned itself."""
     if isinstance(tensor, SparseValue):
         dense = np.zeros(tensor.dense_shape, tensor.values.dtype)
         dense[tuple(tensor.indices.T)] = tensor.values

@@ -1,4 +1,4 @@
-"""K: making values, reading and setting them."""
+"""K: functions that make, read and set values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 def variable(
     value: ArrayLike, dtype: str | None = None, name: str | None = None, constraint: Callable[[Array], Array] | None = None
 ) -> Variable:
-    """A Variable with a copy of `value`, of floatx unless said otherwise."""
+    """A Variable with a copy of `value`. dtype None is floatx."""
     name = name or f"Variable_{next_uid('Variable')}"
     array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
     make = partial(Variable, array, f"{name}:0", constraint=constraint)
@@ -48,43 +48,48 @@ def variable(
 
 @checked
 def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | None = None, name: str | None = None) -> Array:
-    """An array; `value` is broadcast to `shape`."""
+    """A new array with `value`, broadcast to `shape` if there is one. dtype None is floatx."""
     array = as_array(value, floatx() if dtype is None else dtype, f"K.constant '{name or ''}'")
     return array.copy() if shape is None else np.array(np.broadcast_to(array, shape))
 
 
 @checked
 def eval(x: Value) -> Array:
-    """A copy of the value; of a symbolic tensor that no Input and no placeholder stands before, what the graph computes.
+    """A copy of the value. A symbolic tensor that does not depend on an Input or a placeholder is computed.
 
     Raises:
-        TypeError: A symbolic tensor needs values, which K.function takes.
+        TypeError: A symbolic tensor depends on inputs; use K.function.
     """
     if not isinstance(x, Symbolic):
         return np.array(value_of(x))
     try:
         run = run_graph([], [x])
     except ValueError:
-        return np.asarray(x)  # says that it has no value
+        return np.asarray(x)  # raises the TypeError
     return np.array(run([])[0])
 
 
 @checked
 def get_value(x: Value) -> Any:
-    """A copy of the value; a number for a scalar."""
+    """A copy of the value; for a scalar a number."""
     array = None if isinstance(x, Symbolic) else value_of(x)
     return array.copy() if array is not None and array.ndim else eval(x)[()]
 
 
 @checked
 def batch_get_value(ops: Sequence[Value]) -> list[Any]:
-    """The values of several tensors; Keras calls the argument ops."""
+    """The values of several tensors. The argument has its name in Keras."""
     return [get_value(x) for x in ops]
 
 
 @checked
 def set_value(x: Variable, value: ArrayLike) -> None:
-    """Write into the Variable. Raises TypeError for anything else, ValueError if the shapes differ."""
+    """Set the value of a Variable.
+
+    Raises:
+        TypeError: x is not a Variable.
+        ValueError: The shapes differ.
+    """
     if not isinstance(x, Variable):
         raise TypeError(f"K.set_value: expected a Variable, got {type(x).__name__}")
     x.assign(as_array(value, x.dtype, f"K.set_value on '{x.name}'"))
@@ -92,23 +97,29 @@ def set_value(x: Variable, value: ArrayLike) -> None:
 
 @checked
 def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
+    """Set the values of several Variables, given as pairs (Variable, value)."""
     for x, value in tuples:
         set_value(x, value)
 
 
 @checked
 def update(x: Variable, new_x: Value) -> Any:
-    """x <- new_x: at once; or in the call() of a layer, at the end of the training step.
+    """Set x to new_x: at once, or in the call() of a layer at the end of the training step.
 
-    There it takes effect with or without add_update, once a step, and in training alone: never in predict, evaluate,
-    K.function or a frozen layer. State of a stateful layer moves in all of these but K.function. Keras 2.2.5 needs add_update.
+    In a layer's call() it works with or without add_update, which Keras 2.2.5 needs, and once in each step. It has an effect only
+    in training, not in predict, evaluate, K.function or a frozen layer. A stateful layer is also updated in these, except in
+    K.function.
+
+    Args:
+        x: A Variable.
+        new_x: Its new value.
 
     Returns:
-        The new value: x itself where it has it already, else an array, a constant for gradients. Of a symbolic new_x what
-        K.function takes among its updates, and makes in each call.
+        x, if it already has the new value; otherwise the new value as an array, which is a constant for gradients. For a symbolic
+        new_x an update for the updates of K.function, which makes it in each call.
 
     Raises:
-        TypeError: x is no Variable.
+        TypeError: x is not a Variable.
         ValueError: The shapes differ.
     """
     if not isinstance(x, Variable):
@@ -122,13 +133,13 @@ def update(x: Variable, new_x: Value) -> Any:
 
 @checked
 def update_add(x: Variable, increment: Value) -> Any:
-    """x <- x + increment, as `update` does it."""
+    """Set x to x + increment, see `update`."""
     return update(x, increment.connect("add", x, increment) if isinstance(increment, Symbolic) else latest(x) + eval(increment))
 
 
 @checked
 def update_sub(x: Variable, decrement: Value) -> Any:
-    """x <- x - decrement, as `update` does it."""
+    """Set x to x - decrement, see `update`."""
     if isinstance(decrement, Symbolic):
         return update(x, decrement.connect("subtract", x, decrement))
     return update(x, latest(x) - eval(decrement))
@@ -136,7 +147,7 @@ def update_sub(x: Variable, decrement: Value) -> Any:
 
 @checked
 def moving_average_update(x: Variable, value: Value, momentum: float) -> Any:
-    """x <- momentum * x + (1 - momentum) * value, as `update` does it."""
+    """Set x to momentum * x + (1 - momentum) * value, see `update`."""
     if isinstance(value, Symbolic):
         moved = value.connect("multiply", value.connect("subtract", value, x), 1.0 - momentum)
         return update(x, value.connect("add", x, moved))
@@ -145,13 +156,13 @@ def moving_average_update(x: Variable, value: Value, momentum: float) -> Any:
 
 @checked
 def int_shape(x: Value) -> Shape:
-    """Shape as a tuple; None where a symbolic tensor's is free."""
+    """The shape as a tuple, with None for an unknown size of a symbolic tensor."""
     return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 @checked
 def get_variable_shape(x: Value) -> Shape:
-    """As int_shape. It stands in keras.backend.tensorflow_backend only."""
+    """The same as `int_shape`. In Keras it is only in keras.backend.tensorflow_backend."""
     return int_shape(x)
 
 
@@ -160,7 +171,7 @@ def _shape_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _shape(x: Value) -> Array:
-    """The sizes as integers [axes]; of a symbolic tensor a tensor that holds those of each run."""
+    """The sizes as int32 [number of axes]; for a symbolic tensor a tensor with the sizes of each run."""
     return np.array(int_shape(x), np.int32)
 
 
@@ -169,35 +180,41 @@ shape = in_graphs(_shape, "shape", specs=_shape_specs)
 
 @checked
 def ndim(x: Value) -> int:
+    """The number of axes."""
     return len(int_shape(x))
 
 
 @checked
 def dtype(x: Value) -> str:
+    """The name of the dtype."""
     return str(x.dtype)
 
 
 @checked
 def count_params(x: Value) -> int:
+    """The number of elements."""
     return _count(eval(x).shape)
 
 
 def is_placeholder(x: object) -> bool:
-    """Whether it is what Input or K.placeholder returns: a tensor that waits for values."""
+    """Whether it is a tensor of Input or K.placeholder, which needs a value."""
     layer = node_of(x).layer if isinstance(x, Symbolic) else None
     return isinstance(layer, InputLayer) and layer.is_placeholder
 
 
 def is_tensor(x: object) -> bool:
+    """Whether it is an array, a Tensor of a tape, a Variable or a symbolic tensor."""
     return isinstance(x, (np.ndarray, Tensor, Variable, Symbolic))
 
 
 @checked
 def is_keras_tensor(x: object) -> bool:
-    """True for what Input and layers return in a graph, and here for what K makes of it; False for placeholders and Variables.
+    """Whether it is a tensor of Input or a layer in a graph, or here also of a function of K for such tensors.
+
+    False for placeholders and Variables.
 
     Raises:
-        ValueError: For what is no tensor of Keras: NumPy's arrays, numbers, lists.
+        ValueError: It is not a tensor of Keras, but for example a NumPy array, a number or a list.
     """
     if isinstance(x, np.ndarray) or not is_tensor(x):
         raise ValueError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
@@ -206,7 +223,7 @@ def is_keras_tensor(x: object) -> bool:
 
 @in_graphs
 def cast(x: Value, dtype: str) -> Value:
-    """The value in another dtype. From float to float the gradient comes back in x's; integers and booleans are constants."""
+    """x in another dtype. Only a cast from float to float has a gradient, with x's dtype; other results are constants."""
     if str(x.dtype) == dtype:
         return x
     return ops.cast(x, dtype=dtype) if np.dtype(dtype).kind == "f" else eval(x).astype(dtype)
@@ -217,8 +234,8 @@ def _as_it_came(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _printed(x: Value, message: str = "") -> Value:
-    """x itself, or of a symbolic tensor one like it; prints the message and the value, in each run of the graph."""
-    print(message, value_of(x))  # noqa: T201 - what the function is for
+    """x, or for a symbolic tensor an equal one. It prints the message and the value, in each run of the graph."""
+    print(message, value_of(x))  # noqa: T201 - printing is the purpose of the function
     return x
 
 
@@ -227,37 +244,38 @@ print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
 
 @checked
 def identity(x: Value, name: str | None = None) -> Value:
-    """x itself: values are never changed where others see it."""
+    """x itself. A copy is not needed, because functions do not change their arguments."""
     return x
 
 
 @in_graphs
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
-    """start, start + step ... below stop; or 0, 1 ... below start. From a start below 0 without a stop: nothing."""
+    """start, start + step, ... below stop. Without stop: 0, 1, ... below start, which is empty for a negative start."""
     first, end = (0, max(start, 0)) if stop is None else (start, stop)
     return np.arange(first, end, step, dtype=np.dtype(dtype))
 
 
 @checked
 def cast_to_floatx(x: ArrayLike) -> Array:
+    """x as an array of floatx."""
     return as_array(x, floatx(), "K.cast_to_floatx")
 
 
 @checked
 def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
-    """A Variable; a symbolic tensor where sizes are symbolic."""
+    """A Variable of zeros; a symbolic tensor if a size is symbolic."""
     return variable(np.zeros(shape), dtype, name) if sized(shape) else _filled(shape, 0.0, dtype or floatx())
 
 
 @checked
 def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
-    """A Variable; a symbolic tensor where sizes are symbolic."""
+    """A Variable of ones; a symbolic tensor if a size is symbolic."""
     return variable(np.ones(shape), dtype, name) if sized(shape) else _filled(shape, 1.0, dtype or floatx())
 
 
 def sized(shape: Any) -> bool:
     """Whether no size is a symbolic tensor."""
-    if isinstance(shape, (int, np.integer)):  # as Keras's own Adam has it: K.zeros(1)
+    if isinstance(shape, (int, np.integer)):  # Keras's own Adam calls K.zeros(1)
         return True
     return not isinstance(shape, Symbolic) and not any(isinstance(size, Symbolic) for size in shape)
 
@@ -271,16 +289,18 @@ _filled = in_graphs(_full, "full")
 
 @checked
 def eye(size: int | tuple[int, int], dtype: str | None = None, name: str | None = None) -> Variable:
-    """Ones on the diagonal of a square, or of (rows, columns)."""
+    """A Variable with ones on the diagonal and zeros elsewhere. size: a number for a square matrix, or (rows, columns)."""
     rows, columns = size if isinstance(size, (list, tuple)) else (size, size)
     return variable(np.eye(rows, columns), dtype, name)
 
 
 @in_graphs
 def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
+    """Zeros with x's shape and dtype, or another dtype."""
     return np.zeros(x.shape, x.dtype if dtype is None else dtype)
 
 
 @in_graphs
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
+    """Ones with x's shape and dtype, or another dtype."""
     return np.ones(x.shape, x.dtype if dtype is None else dtype)

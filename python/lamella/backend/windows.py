@@ -1,4 +1,4 @@
-"""K: windows over steps, images and volumes: convolution, pooling, and making them larger."""
+"""K: convolution, pooling and upsampling of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,16 @@ def conv1d(
     data_format: str | None = None,
     dilation_rate: Numbers = 1,
 ) -> Value:
-    """Convolution over steps [N, T, C]. kernel: [k, in, out] for both data formats. padding may be "causal", too."""
+    """Convolution of sequences [N, T, C].
+
+    Args:
+        x: [N, T, C], or [N, C, T] with channels_first.
+        kernel: [k, in, out] for both data formats.
+        strides: Stride.
+        padding: "valid" | "same" | "causal".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        dilation_rate: Dilation.
+    """
     return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same", "causal"), 1)
 
 
@@ -43,7 +52,7 @@ def conv2d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """Convolution over images. kernel: [kh, kw, in, out] for both data formats."""
+    """Convolution of images. kernel: [kh, kw, in, out] for both data formats."""
     return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 2)
 
 
@@ -56,7 +65,7 @@ def conv3d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1, 1),
 ) -> Value:
-    """Convolution over volumes. kernel: [k1, k2, k3, in, out] for both data formats."""
+    """Convolution of volumes. kernel: [k1, k2, k3, in, out] for both data formats."""
     return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 3)
 
 
@@ -94,11 +103,17 @@ def conv2d_transpose(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """The transpose of a convolution of images.
+    """Transposed convolution of images.
 
     Args:
+        x: [N, H, W, in], or [N, in, H, W] with channels_first.
         kernel: [kh, kw, out, in] for both data formats.
-        output_shape: With the batch, in the order of data_format; where it is None, the size is the one without output padding.
+        output_shape: The shape of the result with the batch, in the order of data_format. None, for all or for a size, is the
+            size without output padding.
+        strides: One number, or one for each axis.
+        padding: "valid" | "same".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        dilation_rate: One number, or one for each axis.
     """
     return _transposed(x, kernel, output_shape, (strides, padding, dilation_rate), data_format, 2)
 
@@ -112,7 +127,7 @@ def conv3d_transpose(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Value:
-    """The transpose of a convolution of volumes. kernel: [k1, k2, k3, out, in]; output_shape: as in conv2d_transpose."""
+    """Transposed convolution of volumes. kernel: [k1, k2, k3, out, in]. output_shape: as in `conv2d_transpose`."""
     return _transposed(x, kernel, output_shape, (strides, padding, 1), data_format, 3)
 
 
@@ -151,7 +166,16 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """Each channel of images convolved by itself. depthwise_kernel: [kh, kw, C, M] for both data formats; C*M channels result."""
+    """Convolution of each channel of images separately. The result has C*M channels.
+
+    Args:
+        x: [N, H, W, C], or [N, C, H, W] with channels_first.
+        depthwise_kernel: [kh, kw, C, M] for both data formats.
+        strides: One number, or one for each axis.
+        padding: "valid" | "same".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        dilation_rate: One number, or one for each axis.
+    """
     return _depthwise("depthwise_conv2d", x, [depthwise_kernel], (strides, padding, dilation_rate), data_format, 2)
 
 
@@ -165,7 +189,10 @@ def separable_conv1d(
     data_format: str | None = None,
     dilation_rate: Numbers = 1,
 ) -> Value:
-    """A depthwise convolution of steps, then one of a single step over all channels; kernels as in `separable_conv2d`."""
+    """A depthwise convolution of sequences, then a convolution with a window of one step over all channels.
+
+    Kernels as in `separable_conv2d`, with one axis for the steps.
+    """
     kernels = [depthwise_kernel, pointwise_kernel]
     return _depthwise("separable_conv1d", x, kernels, (strides, padding, dilation_rate), data_format, 1)
 
@@ -180,11 +207,16 @@ def separable_conv2d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """A depthwise convolution of images, then one of a single point over all channels.
+    """A depthwise convolution of images, then a convolution with a window of one place over all channels.
 
     Args:
+        x: [N, H, W, C], or [N, C, H, W] with channels_first.
         depthwise_kernel: [kh, kw, C, M] for both data formats.
         pointwise_kernel: [1, 1, C*M, filters].
+        strides: One number, or one for each axis.
+        padding: "valid" | "same".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        dilation_rate: One number, or one for each axis.
     """
     kernels = [depthwise_kernel, pointwise_kernel]
     return _depthwise("separable_conv2d", x, kernels, (strides, padding, dilation_rate), data_format, 2)
@@ -218,11 +250,17 @@ def _depthwise(
 
 @in_graphs
 def local_conv1d(inputs: Value, kernel: Value, kernel_size: Numbers, strides: Numbers, data_format: str | None = None) -> Value:
-    """Each window of steps [N, T, C] times weights of its own. kernel: [P, k*C, filters].
+    """Local convolution of sequences [N, T, C]: each of the P windows has its own weights.
+
+    Args:
+        inputs: [N, T, C].
+        kernel: [P, k*C, filters].
+        kernel_size: k.
+        strides: Stride.
+        data_format: "channels_last" | None.
 
     Raises:
-        ValueError: data_format is "channels_first", which Keras 2.2.5 takes and does not look at; P is another number than that
-            of the windows.
+        ValueError: data_format is "channels_first", which Keras 2.2.5 accepts and ignores; or P is not the number of windows.
     """
     if data_format is not None and normalize_data_format(data_format) != "channels_last":
         raise ValueError(f'K.local_conv1d: expected data_format to be "channels_last", got {data_format!r}')
@@ -238,11 +276,16 @@ def local_conv2d(
     output_shape: Sequence[int] | None,
     data_format: str | None = None,
 ) -> Value:
-    """Each window of images times weights of its own.
+    """Local convolution of images: each window has its own weights.
 
     Args:
-        kernel: [P*Q, kh*kw*C, filters]: places row by row, a window in the order [kh, kw, C], with channels_first [C, kh, kw].
-        output_shape: (P, Q); None: what follows from the others.
+        inputs: [N, H, W, C], or [N, C, H, W] with channels_first.
+        kernel: [P*Q, kh*kw*C, filters]: the windows row by row, each in the order [kh, kw, C], or [C, kh, kw] with
+            channels_first.
+        kernel_size: (kh, kw).
+        strides: One number, or one for each axis.
+        output_shape: (P, Q), which is checked; None for no check.
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
 
     Raises:
         ValueError: output_shape or the kernel does not fit.
@@ -259,7 +302,7 @@ def local_conv(
     output_shape: Sequence[int] | None,
     data_format: str | None = None,
 ) -> Value:
-    """`local_conv2d`, or the same for steps, by the length of kernel_size. Source: Keras 2.3."""
+    """`local_conv2d`, or the same for sequences if kernel_size has one number. Source: Keras 2.3."""
     return _local("local_conv", inputs, kernel, (kernel_size, strides), output_shape, data_format, len(kernel_size))
 
 
@@ -302,7 +345,11 @@ def pool2d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Value:
-    """pool_mode: "max" or "avg". Raises ValueError otherwise."""
+    """Pooling of images. pool_mode: "max" | "avg".
+
+    Raises:
+        ValueError: pool_mode or padding is unknown, or no window fits.
+    """
     return _pooled(x, pool_size, strides, padding, data_format, pool_mode, 2)
 
 
@@ -315,7 +362,11 @@ def pool3d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Value:
-    """pool_mode: "max" or "avg". Raises ValueError otherwise."""
+    """Pooling of volumes. pool_mode: "max" | "avg".
+
+    Raises:
+        ValueError: pool_mode or padding is unknown, or no window fits.
+    """
     return _pooled(x, pool_size, strides, padding, data_format, pool_mode, 3)
 
 
@@ -337,17 +388,28 @@ def _pooled(
 
 @in_graphs
 def resize_images(x: Value, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest") -> Value:
-    """Images with so many times as many rows and columns; `interpolation` as in `ops.resize`.
+    """Images with height_factor times as many rows and width_factor times as many columns.
+
+    Args:
+        x: [N, H, W, C], or [N, C, H, W] with channels_first.
+        height_factor: Positive integer.
+        width_factor: Positive integer.
+        data_format: "channels_last" | "channels_first".
+        interpolation: "nearest" | "bilinear", as in `ops.resize`.
 
     Raises:
-        ValueError: Another data format or interpolation; factors that are no positive integers.
+        ValueError: The data format or interpolation is unknown, or a factor is not a positive integer.
     """
     return _resized(x, (height_factor, width_factor), data_format, interpolation)
 
 
 @in_graphs
 def resize_volumes(x: Value, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Value:
-    """Volumes with so many times as many places along each axis, each of them repeated. Raises as `resize_images` does."""
+    """Volumes with each place repeated along each axis.
+
+    Raises:
+        ValueError: The data format is unknown, or a factor is not a positive integer.
+    """
     return _resized(x, (depth_factor, height_factor, width_factor), data_format, "nearest")
 
 
