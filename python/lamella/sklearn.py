@@ -27,8 +27,8 @@ except ImportError as error:
 __all__ = ["NetworkClassifier", "NetworkRegressor"]
 
 
-class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn says no types
-    """What both share: the arguments, how the network is built and trained."""
+class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Base class of both estimators, which builds and trains the network."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn says no typ
             model: Model = self._dense(X.shape[1], outputs, last, random)
         else:
             model = self.build(X.shape[1], outputs)
-        # An optimizer is trained, too: the argument stays as it is.
+        # Training changes an optimizer, so the user's optimizer is copied.
         optimizer = optimizers.get(self.optimizer)
         rate = {} if self.learning_rate is None else {"lr": self.learning_rate}
         model.compile(type(optimizer).from_config(optimizer.get_config() | rate), loss)
@@ -96,28 +96,28 @@ class _Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn says no typ
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
-    """A classifier: a network with softmax at its end, trained with the cross-entropy.
+    """A classifier: a network that ends with softmax, trained with the cross-entropy.
 
     Args:
-        build: A function (n_features, n_classes) that returns a model whose outputs are the probabilities of the classes; it is
-            compiled here. None for Dense layers of hidden_units.
-        hidden_units: Units of each hidden layer.
-        activation: Of the hidden layers.
+        build: A function (n_features, n_classes) that returns a model whose outputs are the probabilities of the classes. The
+            estimator compiles it. None means Dense layers with hidden_units.
+        hidden_units: The number of units of each hidden layer.
+        activation: The activation of the hidden layers.
         optimizer: A name, or an optimizer, of which a copy is used.
-        learning_rate: None for the optimizer's own.
-        epochs: Passes over the data.
-        batch_size: Samples of a step.
-        validation_split: Share of the data, the last rows, that is kept for val_loss in history_.
-        callbacks: Of the model's fit.
-        random_state: An integer, a RandomState or None (NumPy's global one): the weights of hidden_units, the order of samples
-            and the dropout. The weights of what `build` returns follow from its own initializers.
-        verbose: Of the model's fit.
+        learning_rate: The learning rate. None means that of the optimizer.
+        epochs: Number of passes over the data.
+        batch_size: Samples in a batch.
+        validation_split: Fraction of the data, the last rows, for val_loss in history_.
+        callbacks: See the model's fit.
+        random_state: An integer, a RandomState, or None for NumPy's global state. It decides the initial weights of hidden_units,
+            the order of samples and the dropout. The initial weights of a model from `build` depend on its own initializers.
+        verbose: See the model's fit.
 
     Attributes:
         model_: The trained model.
-        history_: Its losses by epoch.
+        history_: The losses of each epoch.
         classes_: The labels, in the order of the model's outputs.
-        n_features_in_: Columns of X.
+        n_features_in_: The number of columns of X.
 
     Example:
         >>> X, y = np.array([[0.0], [0.1], [0.9], [1.0]]), ["low", "low", "high", "high"]
@@ -126,10 +126,14 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> NetworkClassifier:
-        """Train a new network on X [n, features] of numbers, which become float32, and labels y [n]; returns self.
+        """Train a new network, and return self.
+
+        Args:
+            X: Numbers [n, features], which are converted to float32.
+            y: Labels [n].
 
         Raises:
-            ValueError: What scikit-learn refuses: other shapes, NaN or infinity, labels that are no classes.
+            ValueError: scikit-learn refuses the data: another shape, NaN, infinity, or labels that are not classes.
         """
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
@@ -138,13 +142,13 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """The probability of each class, float64 [n, classes]. Raises NotFittedError before fit."""
-        # Float32's rows add up to 1 within 1e-7; losses of scikit-learn look closer.
+        """The probability of each class, float64 [n, classes]. Raise NotFittedError before fit."""
+        # Rows of float32 sum to 1 with an error of 1e-7. Losses of scikit-learn check this more precisely.
         p = self._outputs(X).astype(np.float64)
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> Array:
-        """The most probable label of each row, [n]. Raises NotFittedError before fit."""
+        """The most probable label of each row, [n]. Raise NotFittedError before fit."""
         indices = self._outputs(X).argmax(axis=1)
         labels: Array = self.classes_[indices]
         return labels
@@ -153,16 +157,16 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """A regressor: a network with one linear output, trained with the mean squared error.
 
-    Args:
-        build: A function (n_features, 1) that returns a model with one output; it is compiled here. None for Dense layers of
-            hidden_units.
+    The arguments that are not listed are those of NetworkClassifier.
 
-    The other arguments are those of NetworkClassifier.
+    Args:
+        build: A function (n_features, 1) that returns a model with one output. The estimator compiles it. None means Dense layers
+            with hidden_units.
 
     Attributes:
         model_: The trained model.
-        history_: Its losses by epoch.
-        n_features_in_: Columns of X.
+        history_: The losses of each epoch.
+        n_features_in_: The number of columns of X.
 
     Example:
         >>> X = np.linspace(-1, 1, 50)[:, None]
@@ -171,15 +175,19 @@ class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any) -> NetworkRegressor:
-        """Train a new network on X [n, features] and y [n] of numbers, which become float32; returns self.
+        """Train a new network, and return self.
+
+        Args:
+            X: Numbers [n, features], which are converted to float32.
+            y: Numbers [n], which are converted to float32.
 
         Raises:
-            ValueError: What scikit-learn refuses: other shapes, NaN or infinity, texts.
+            ValueError: scikit-learn refuses the data: another shape, NaN, infinity, or texts.
         """
         X, y = validate_data(self, X, y, dtype=np.float32, y_numeric=True)
         self._train(X, np.asarray(column_or_1d(y, warn=True), np.float32), 1, "linear", "mse")
         return self
 
     def predict(self, X: Any) -> Array:
-        """Values, float32 [n]. Raises NotFittedError before fit."""
+        """The predicted values, float32 [n]. Raise NotFittedError before fit."""
         return self._outputs(X)[:, 0]

@@ -1,4 +1,4 @@
-"""train_on_batch, test_on_batch and evaluate: which batches their metrics count, and numbers by name."""
+"""train_on_batch, test_on_batch and evaluate: the batches that their metrics count, and results by name."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ RIGHT, HALF = np.array([[0.0], [0.0], [1.0], [1.0]], "f4"), np.array([[0.0], [1.
 
 
 def model(dialect):
-    """Answers 1 for x > 0, and does not learn."""
+    """A model that predicts 1 for x > 0, and does not learn."""
     config.set_dialect(dialect)
     model = Sequential([Dense(1, activation="sigmoid", use_bias=False, input_shape=(1,))])
     model.set_weights([np.array([[5.0]], "f4")])
@@ -26,13 +26,13 @@ def model(dialect):
 @pytest.mark.parametrize("dialect, reset, second", [
     ("tf", None, 0.5), ("tf", True, 0.5), ("tf", False, 0.75), ("keras2", None, 0.75), ("keras2", True, 0.5),
 ])  # fmt: skip
-def test_a_batch_counts_alone_in_tf_keras(method, dialect, reset, second):
+def test_metrics_count_one_batch_in_tf_keras(method, dialect, reset, second):
     on_batch = getattr(model(dialect), method)
     assert on_batch(X, RIGHT, reset_metrics=reset)[1] == 1.0
     assert on_batch(X, HALF, reset_metrics=reset)[1] == second
 
 
-def test_numbers_go_on_until_they_are_reset():
+def test_metrics_continue_until_a_reset():
     m = model("tf")
     m.reset_metrics()
     assert m.train_on_batch(X, HALF, reset_metrics=False)[1] == 0.5
@@ -42,7 +42,7 @@ def test_numbers_go_on_until_they_are_reset():
 
 
 @pytest.mark.parametrize("dialect", ["keras2", "tf"])
-def test_numbers_by_name(dialect):
+def test_results_by_name(dialect):
     m = model(dialect)
     loss = np.log1p(np.exp(-5.0 * np.abs(X))).mean()
     for numbers in (

@@ -1,4 +1,4 @@
-"""Two epochs of small models as tf.keras trains them: logs, weights and names, recorded."""
+"""Two epochs of small models: logs, weights and names are those that were recorded with tf.keras."""
 
 import json
 from pathlib import Path

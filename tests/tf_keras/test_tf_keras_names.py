@@ -1,4 +1,4 @@
-"""`tensorflow.keras` resolves to lamella in its dialect of TensorFlow 2; each case runs in a process of its own."""
+"""`tensorflow.keras` is lamella with the dialect of TensorFlow 2. Each case runs in a new process."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ assert tf.keras.__version__ == "2.10.0" and l2(l2=0.5).l2 == 0.5 and Adam is opt
 """)
 
 
-def test_star_imports_show_names_of_keras_alone():
+def test_star_imports_have_only_names_of_keras():
     check("""
 from tensorflow.keras.utils import Sequence
 for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeNormal", "Zeros"}), ("regularizers", {"L2", "l1_l2"}),
@@ -77,7 +77,7 @@ for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeN
         ("import lamella; lamella.install_as_keras()", "`keras` already resolves to the other dialect; a process has one"),
     ],
 )
-def test_what_is_not_there_says_what_to_do(statement, message):
+def test_missing_names_say_what_to_do(statement, message):
     done = run(statement)
     assert done.returncode == 1 and message in done.stderr.splitlines()[-1], done.stderr
 
@@ -146,7 +146,7 @@ def test_positions_after_the_dropouts_are_those_of_tf_keras():
     [
         (lambda: tf_keras.layers.GRU(3, time_major=True), ValueError, "expected time_major=False, got True"),
         (lambda: tf_keras.layers.LSTM(3, *[None] * 40), TypeError, "LSTM: expected at most"),
-        (lambda: tf_keras.layers.UpSampling2D(interpolation="bilinear"), ValueError, "between the middles of pixels"),
+        (lambda: tf_keras.layers.UpSampling2D(interpolation="bilinear"), ValueError, "between the centres of pixels"),
         (lambda: tf_keras.Input((3,), ragged=True), ValueError, "expected ragged=False, got True"),
         (
             lambda: tf_keras.callbacks.TensorBoard(profile_batch="10,20"),
@@ -156,6 +156,6 @@ def test_positions_after_the_dropouts_are_those_of_tf_keras():
         (lambda: tf_keras.layers.Nothing, AttributeError, "Nothing"),
     ],
 )
-def test_what_is_refused(make, error, message):
+def test_refused_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()

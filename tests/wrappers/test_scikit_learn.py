@@ -1,4 +1,4 @@
-"""Models as estimators of scikit-learn: Keras's wrappers and our own estimators."""
+"""Models as estimators of scikit-learn: Keras's wrappers and lamella's estimators."""
 
 import doctest
 import pickle
@@ -31,7 +31,7 @@ X, Y = StandardScaler().fit_transform(X)[ORDER].astype("float32"), Y[ORDER]
 
 @parametrize_with_checks([NetworkClassifier(), NetworkRegressor()])
 @pytest.mark.filterwarnings("ignore")
-def test_the_rules_of_scikit_learn(estimator, check):
+def test_estimators_follow_the_rules_of_scikit_learn(estimator, check):
     check(estimator)
 
 
@@ -55,7 +55,7 @@ def line(outputs=1):
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
 @pytest.mark.parametrize("names", [np.array([0, 1, 2]), np.array(["a", "b", "c"])], ids=["numbers", "texts"])
-def test_labels_of_any_kind(loss, names):
+def test_labels_of_any_type(loss, names):
     classifier = KerasClassifier(build, loss=loss, epochs=3, batch_size=30, verbose=0)
     history = classifier.fit(X, names[Y])
     assert isinstance(history, History) and history.params["epochs"] == 3 and history.params["batch_size"] == 30
@@ -63,12 +63,12 @@ def test_labels_of_any_kind(loss, names):
     p = classifier.predict_proba(X)
     np.testing.assert_array_equal(p, classifier.model.predict(X))
     np.testing.assert_array_equal(classifier.predict(X), names[p.argmax(axis=1)])
-    some = names[Y] != names[2]  # the last label is not among these
+    some = names[Y] != names[2]  # without the last label
     right = np.mean(classifier.predict(X[some]) == names[Y][some])
     assert classifier.score(X[some], names[Y][some]) == pytest.approx(right)
 
 
-def test_rows_as_labels():
+def test_one_hot_rows_as_labels():
     classifier = KerasClassifier(build, loss="categorical_crossentropy", verbose=0)
     rows = np.eye(3)[Y]
     classifier.fit(X, rows)
@@ -87,12 +87,12 @@ def test_a_model_with_one_output():
     assert classifier.predict(X).shape == (150, 1)
 
 
-def test_weights_of_samples_count():
+def test_sample_weights_are_used():
     classifier = KerasClassifier(build, epochs=1, batch_size=150, verbose=0)
     assert classifier.fit(X, Y, sample_weight=np.zeros(150)).history["loss"] == [0.0]
 
 
-def test_accuracy_is_asked_for():
+def test_score_without_accuracy_raises():
     classifier = KerasClassifier(build, metrics=(), verbose=0)
     classifier.fit(X, Y)
     with pytest.raises(ValueError, match="The model is not configured to compute accuracy."):
@@ -127,7 +127,7 @@ class Own(KerasClassifier):
     ],
     ids=["object", "method", "subclass"],
 )
-def test_what_may_build(classifier):
+def test_forms_of_build_fn(classifier):
     classifier.fit(X, Y)
     assert classifier.model.layers[0].units == 6
 
@@ -151,12 +151,12 @@ def test_parameters():
     assert classifier.filter_sk_params(build, {"loss": "mse"}) == {"units": 5, "loss": "mse"}
 
 
-def test_kinds_of_estimators():
+def test_estimator_types():
     assert is_classifier(KerasClassifier(build)) and not is_regressor(KerasClassifier(build))
     assert is_regressor(KerasRegressor(line)) and not is_classifier(KerasRegressor(line))
 
 
-def test_grids_pipelines_and_folds():
+def test_grid_search_pipelines_and_cross_validation():
     pipe = make_pipeline(StandardScaler(), KerasClassifier(build, epochs=30, batch_size=10, verbose=0))
     assert cross_val_score(pipe, X, Y, cv=3).mean() > 0.7
     grid = GridSearchCV(KerasClassifier(build, verbose=0), {"epochs": [1, 30], "units": [8]}, cv=3)
@@ -179,7 +179,7 @@ def dense(features, outputs):
     return Sequential([Dense(outputs, activation="softmax", input_dim=features, kernel_initializer="zeros")])
 
 
-def test_a_network_of_ones_own():
+def test_a_custom_network():
     optimizer = SGD(lr=0.5)
     kwargs = dict(optimizer=optimizer, learning_rate=None, epochs=3, validation_split=0.2, random_state=1)
     first, second = NetworkClassifier(dense, **kwargs).fit(X, Y), NetworkClassifier(dense, **kwargs).fit(X, Y)
@@ -188,7 +188,7 @@ def test_a_network_of_ones_own():
     assert first.model_.optimizer.get_config()["lr"] == 0.5
 
 
-def test_random_state_says_all_and_changes_nothing():
+def test_random_state_decides_all_and_is_not_changed():
     np.random.seed(3)
     before = np.random.get_state()[1].tolist()
     networks = [NetworkRegressor(epochs=2, random_state=seed).fit(X, Y) for seed in (1, 1, 2)]

@@ -1,10 +1,10 @@
 """`tensorflow.keras` without TensorFlow: lamella with the names, arguments and defaults of TensorFlow 2's Keras.
 
-`lamella.install_as_keras(dialect="tf")` makes `tensorflow.keras` resolve to this package, and chooses the rules of tf.keras for
-the process (`lamella.config.set_dialect`). Imported on its own the package shows the names; call set_dialect("tf") for the rules.
+`lamella.install_as_keras(dialect="tf")` makes `tensorflow.keras` this package, and sets the rules of tf.keras for the process
+(`lamella.config.set_dialect`). An import of this package alone gives only the names; set_dialect("tf") sets the rules.
 
-A module here holds what differs from the room of lamella of the same name, and shows the rest of that room. Source: tf.keras of
-TensorFlow 2.0 to 2.15, with the optimizers of 2.10.
+A module of this package defines the names that differ from lamella's room of the same name, and has all other names of that room.
+Source: tf.keras of TensorFlow 2.0 to 2.15, with the optimizers of 2.10.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
-__version__ = "2.10.0"  # the release that the code of the names here follows
+__version__ = "2.10.0"  # the release of TensorFlow that this package follows
 
-# What has a module of its own here.
+# The rooms that have a module in this package.
 _OWN = frozenset(("callbacks", "initializers", "layers", "optimizers", "regularizers"))
 _NAMES = {"Input": "layers"}
 
 
 def rest_of(room: str, own: dict[str, object]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a module that shows a room of lamella beside names of its own.
+    """`__getattr__` and `__dir__` for a module that has its own names and the other names of a room of lamella.
 
     Args:
-        room: "layers", say.
-        own: The module's globals.
+        room: Name of the room, for example "layers".
+        own: The globals of the module.
     """
 
     def find(name: str) -> object:
         if name == "__all__":
             return [name for name in listed() if not name.startswith("_")]
-        if name.startswith("__"):  # __path__, say: the room's files must not load a second time, as this module's
+        if name.startswith("__"):  # with the room's __path__, its files would load a second time as parts of this module
             raise AttributeError(f"module 'lamella.tf_keras.{room}' has no attribute {name!r}")
         return getattr(importlib.import_module(f"lamella.{room}"), name)
 
@@ -43,7 +43,7 @@ def rest_of(room: str, own: dict[str, object]) -> tuple[Callable[[str], object],
 
 
 def _of_lamella(names: dict[str, object]) -> list[str]:
-    """Classes and functions of lamella, without what a module has imported from elsewhere."""
+    """The names of classes and functions of lamella, without those that the module imported from other packages."""
     return [name for name, value in names.items() if str(getattr(value, "__module__", "")).startswith("lamella.")]
 
 

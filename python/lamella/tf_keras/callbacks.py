@@ -1,4 +1,4 @@
-"""The callbacks of tf.keras whose arguments are others than those of Keras 2.2.5."""
+"""The callbacks of tf.keras whose arguments differ from those of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ __getattr__, __dir__ = rest_of("callbacks", globals())
 
 
 class TensorBoard(callbacks.TensorBoard):
-    """See lamella.callbacks.TensorBoard.
+    """See lamella.callbacks.TensorBoard, also for the other arguments.
 
     Args:
-        write_steps_per_second: True raises ValueError.
-        profile_batch: 0, or what TensorFlow 2.0 to 2.3 began with, 2; there is no profile, and another value raises ValueError.
+        write_steps_per_second: Must be False.
+        profile_batch: Must be 0 or 2, the default of TensorFlow 2.0 to 2.3. No profile is made.
+
+    Raises:
+        ValueError: One of them has another value.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The initializers of tf.keras: those of Keras 2.2.5, also by names in capitals."""
+"""The initializers of tf.keras: those of Keras 2.2.5, also with names in CamelCase."""
 
 from __future__ import annotations
 

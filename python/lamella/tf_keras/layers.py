@@ -1,4 +1,4 @@
-"""The layers of tf.keras whose arguments or defaults are others than those of Keras 2.2.5."""
+"""The layers of tf.keras whose arguments or defaults differ from those of Keras 2.2.5."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ __getattr__, __dir__ = rest_of("layers", globals())
 
 
 def _arguments(kind: Any, args: Sequence[Any], kwargs: dict[str, Any], **defaults: Any) -> dict[str, Any]:
-    """All arguments by name. In tf.keras there is no `implementation` by position, and reset_after is the last one.
+    """All arguments by name. In tf.keras `implementation` is not positional, and reset_after is the last argument.
+
+    Args:
+        kind: The class of lamella.layers.
+        args: The positional arguments.
+        kwargs: The keyword arguments.
+        defaults: The defaults of tf.keras that differ.
 
     Raises:
         TypeError: An argument is given by position and by name, or there are too many.
-        ValueError: For time_major=True.
+        ValueError: time_major is True.
     """
     who = kind.__name__
     if kwargs.pop("time_major", False):
-        raise ValueError(f"{who}: sequences are [N, T, F] here; expected time_major=False, got True")
+        raise ValueError(f"{who}: sequences must be [N, T, F]; expected time_major=False, got True")
     names = [name for name in own_arguments(kind) if name != "implementation"]
     names = names[: names.index("trainable")] if "trainable" in names else names
     if len(args) > len(names):
@@ -34,21 +40,21 @@ def _arguments(kind: Any, args: Sequence[Any], kwargs: dict[str, Any], **default
 
 
 class LSTMCell(layers.LSTMCell, self_contained=True):
-    """See lamella.layers.LSTMCell: here with recurrent_activation "sigmoid"."""
+    """See lamella.layers.LSTMCell. The default of recurrent_activation is "sigmoid"."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(**_arguments(layers.LSTMCell, args, kwargs, recurrent_activation="sigmoid", implementation=2))
 
 
 class LSTM(layers.LSTM):
-    """See lamella.layers.LSTM: here with recurrent_activation "sigmoid"."""
+    """See lamella.layers.LSTM. The default of recurrent_activation is "sigmoid"."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(**_arguments(layers.LSTM, args, kwargs, recurrent_activation="sigmoid", implementation=2))
 
 
 class GRUCell(layers.GRUCell, self_contained=True):
-    """See lamella.layers.GRUCell: here with recurrent_activation "sigmoid" and reset_after."""
+    """See lamella.layers.GRUCell. The default of recurrent_activation is "sigmoid", and that of reset_after is True."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         defaults = {"recurrent_activation": "sigmoid", "implementation": 2, "reset_after": True}
@@ -56,7 +62,7 @@ class GRUCell(layers.GRUCell, self_contained=True):
 
 
 class GRU(layers.GRU):
-    """See lamella.layers.GRU: here with recurrent_activation "sigmoid" and reset_after."""
+    """See lamella.layers.GRU. The default of recurrent_activation is "sigmoid", and that of reset_after is True."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         defaults = {"recurrent_activation": "sigmoid", "implementation": 2, "reset_after": True}
@@ -67,7 +73,7 @@ class UpSampling2D(layers.UpSampling2D, self_contained=True):
     """See lamella.layers.UpSampling2D.
 
     Raises:
-        ValueError: For an interpolation other than "nearest": TensorFlow 2's places lie half a pixel beside those of Keras 2.
+        ValueError: The interpolation is not "nearest". TensorFlow 2 reads images at places half a pixel away from those of Keras 2.
     """
 
     def __init__(
@@ -76,7 +82,7 @@ class UpSampling2D(layers.UpSampling2D, self_contained=True):
         if interpolation != "nearest":
             raise ValueError(
                 f"UpSampling2D: expected interpolation='nearest', got {interpolation!r}: TensorFlow 2 interpolates between the "
-                "middles of pixels, which lamella does not; lamella.layers.UpSampling2D does it as Keras 2.2.5"
+                "centres of pixels, which lamella does not; lamella.layers.UpSampling2D interpolates as Keras 2.2.5"
             )
         super().__init__(size=size, data_format=data_format, interpolation=interpolation, **kwargs)
 
@@ -96,15 +102,21 @@ def Input(
     """A symbolic tensor, see lamella.layers.Input.
 
     Args:
-        shape: Without the batch.
-        batch_size: The batch's, if it is fixed.
-        batch_shape, batch_input_shape: With the batch.
+        shape: Shape of one sample, without the batch.
+        batch_size: Size of the batch, if it is fixed.
+        name: See lamella.layers.Input.
+        dtype: See lamella.layers.Input.
+        sparse: See lamella.layers.Input.
+        tensor: See lamella.layers.Input.
+        ragged: Must not be True.
+        batch_shape: Shape with the batch, instead of shape and batch_size.
+        batch_input_shape: The same as batch_shape.
 
     Raises:
-        ValueError: For ragged=True, which no layer takes, and without any shape.
+        ValueError: `ragged` is True, which no layer supports; or no shape is given.
     """
     if ragged:
-        raise ValueError("Input: rows of unequal length have no array; expected ragged=False, got True. Pad them")
+        raise ValueError("Input: an array cannot have rows of unequal length; expected ragged=False, got True. Pad the rows")
     whole = batch_shape if batch_shape is not None else batch_input_shape
     if whole is None and batch_size is not None and shape is not None:
         whole = (batch_size, *shape)

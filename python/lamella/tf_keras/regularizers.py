@@ -1,4 +1,4 @@
-"""The regularizers of tf.keras: l1(l1=...) and l2(l2=...), also in capitals."""
+"""The regularizers of tf.keras: l1(l1=...) and l2(l2=...), also with the names L1 and L2."""
 
 from __future__ import annotations
 

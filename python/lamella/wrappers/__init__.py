@@ -1,4 +1,4 @@
-"""Models as estimators of scikit-learn. The names of keras.wrappers."""
+"""Models as estimators of scikit-learn: keras.wrappers."""
 
 from lamella.core.keras_names import complete as _complete
 from lamella.wrappers import scikit_learn as scikit_learn

@@ -1,6 +1,6 @@
-"""KerasClassifier and KerasRegressor: a function that builds a model, as an estimator of scikit-learn.
+"""KerasClassifier and KerasRegressor: estimators of scikit-learn that are made from a function that builds a model.
 
-scikit-learn itself is not imported here. `lamella.sklearn` has estimators that follow all of its rules.
+This module does not import scikit-learn. `lamella.sklearn` has estimators that follow all rules of scikit-learn.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ __all__ = ["BaseWrapper", "KerasClassifier", "KerasRegressor", "Sequential"]
 
 
 class BaseWrapper:
-    """What classifier and regressor share.
+    """Base class of the classifier and the regressor.
 
     Args:
-        build_fn: Returns a compiled model: a function, an object with `__call__`, or None for a `__call__` of the subclass.
-        sk_params: Arguments of build_fn and of the model's fit, predict and evaluate; a grid search may vary them.
+        build_fn: A function, or an object with `__call__`, that returns a compiled model. None means the subclass's `__call__`.
+        sk_params: Arguments of build_fn and of the model's fit, predict and evaluate. A grid search may vary them.
 
     Attributes:
         model: The model, after fit.
 
     Raises:
-        ValueError: sk_params has an argument that none of these takes.
+        ValueError: None of these functions has an argument in sk_params.
 
-    Source: Keras 2.2.5. Deviation: get_params returns what was given, not copies of it: scikit-learn's `clone` asks for that.
+    Source: Keras 2.2.5. Deviation: get_params returns the arguments themselves, not copies, as scikit-learn's `clone` requires.
     """
 
     _estimator_type: Literal["classifier", "regressor"]
@@ -45,18 +45,22 @@ class BaseWrapper:
         self.check_params(sk_params)
 
     def check_params(self, params: Mapping[str, Any]) -> None:
-        """Raises ValueError for an argument that neither build_fn nor a method of the model takes."""
-        takers = (Sequential.fit, Sequential.predict, Sequential.predict_classes, Sequential.evaluate, self._builder())
+        """Raise ValueError if neither build_fn nor a method of the model has one of the arguments."""
+        functions = (Sequential.fit, Sequential.predict, Sequential.predict_classes, Sequential.evaluate, self._builder())
         for name in params:
-            if name != "nb_epoch" and not any(has_arg(function, name) for function in takers):
+            if name != "nb_epoch" and not any(has_arg(function, name) for function in functions):
                 raise ValueError(f"{name} is not a legal parameter")
 
     def get_params(self, **params: Any) -> dict[str, Any]:
-        """build_fn and sk_params; `deep`, which scikit-learn gives, makes no difference."""
+        """build_fn and sk_params. The argument `deep`, which scikit-learn passes, has no effect."""
         return {**self.sk_params, "build_fn": self.build_fn}
 
     def set_params(self, **params: Any) -> BaseWrapper:
-        """Change these; returns self. Raises ValueError for others, with nothing changed."""
+        """Change build_fn and sk_params, and return self.
+
+        Raises:
+            ValueError: There is an unknown argument. Nothing is changed then.
+        """
         arguments = dict(params)
         build_fn = arguments.pop("build_fn", self.build_fn)
         before, self.build_fn = self.build_fn, build_fn
@@ -69,12 +73,12 @@ class BaseWrapper:
         return self
 
     def fit(self, x: Any, y: Any, **kwargs: Any) -> History:
-        """Build the model anew and train it.
+        """Build a new model and train it.
 
         Args:
             x: [n, ...].
             y: [n] or [n, outputs].
-            kwargs: Of the model's fit; they go before sk_params.
+            kwargs: Arguments of the model's fit, used instead of those in sk_params.
 
         Returns:
             The History of the model's fit.
@@ -86,11 +90,11 @@ class BaseWrapper:
         return history
 
     def filter_sk_params(self, fn: Callable[..., Any], override: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Those of sk_params that fn takes, and `override`."""
+        """The arguments in sk_params that a function has, and `override`."""
         return {name: value for name, value in self.sk_params.items() if has_arg(fn, name)} | dict(override or {})
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn 1.6 and later asks about an estimator; older ones read _estimator_type."""
+        """The properties that scikit-learn 1.6 and later reads; older releases read _estimator_type."""
         from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
 
         classifies = self._estimator_type == "classifier"
@@ -106,14 +110,14 @@ class BaseWrapper:
         builder: Any = self if self.build_fn is None else self.build_fn
         if not callable(builder):
             raise ValueError(
-                f"{type(self).__name__}: expected build_fn, a function that returns a compiled model, or a subclass with a "
-                f"`__call__` that does, got {self.build_fn!r}"
+                f"{type(self).__name__}: expected build_fn, a function that returns a compiled model, or a subclass with such a "
+                f"`__call__`, got {self.build_fn!r}"
             )
-        made: Callable[..., Model] = builder
-        return made
+        function: Callable[..., Model] = builder
+        return function
 
     def _for_loss(self, y: Array) -> Array:
-        """Indices of classes as rows, if the model's loss wants rows."""
+        """Indices of classes as one-hot rows, if the model's loss needs these."""
         loss = self.model.loss
         if getattr(loss, "__name__", loss) != "categorical_crossentropy" or y.ndim == 2:
             return y
@@ -121,10 +125,11 @@ class BaseWrapper:
 
 
 class KerasClassifier(BaseWrapper):
-    """A classifier of scikit-learn made of a function that builds a model.
+    """A classifier of scikit-learn, made from a function that builds a model.
 
     Attributes:
-        classes_: The labels, in the order of the model's outputs; n_classes_ counts them.
+        classes_: The labels, in the order of the model's outputs.
+        n_classes_: The number of labels.
 
     Example:
         >>> def build(units=4):
@@ -136,20 +141,20 @@ class KerasClassifier(BaseWrapper):
         >>> classifier.classes_.tolist(), classifier.predict_proba(np.zeros((1, 2))).shape
         (['no', 'yes'], (1, 2))
 
-    Source: Keras 2.2.5. Deviation: rows for categorical_crossentropy have a column for each class that fit has seen, also where
-        the labels that `score` gets lack one; predict takes models of any kind.
+    Source: Keras 2.2.5. Deviation: one-hot rows for categorical_crossentropy have a column for each class in `fit`, also if the
+        labels for `score` do not have all classes. `predict` works with all models, not only Sequential.
     """
 
     _estimator_type = "classifier"
 
     def fit(self, x: Any, y: Any, sample_weight: Any = None, **kwargs: Any) -> History:
-        """Build the model anew and train it.
+        """Build a new model and train it.
 
         Args:
             x: [n, ...].
-            y: Labels of any kind, [n] or [n, 1]; or rows [n, classes].
+            y: Labels of any type, [n] or [n, 1]; or one-hot rows [n, classes].
             sample_weight: [n].
-            kwargs: Of the model's fit; they go before sk_params.
+            kwargs: Arguments of the model's fit, used instead of those in sk_params.
 
         Returns:
             The History of the model's fit.
@@ -171,19 +176,19 @@ class KerasClassifier(BaseWrapper):
         return super().fit(x, y, **kwargs)
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
-        """Labels [n]; [n, 1] of a model with a single output, as in Keras."""
+        """The predicted labels, [n]; for a model with a single output [n, 1], as in Keras."""
         scores = self._scores(Sequential.predict_classes, x, kwargs)
         indices = scores.argmax(axis=-1) if scores.shape[-1] > 1 else (scores > 0.5).astype(int)
         labels: Array = self.classes_[indices]
         return labels
 
     def predict_proba(self, x: Any, **kwargs: Any) -> Array:
-        """What the model returns, [n, classes]; of a single output p the columns 1 - p and p."""
+        """The model's outputs, [n, classes]. A single output p becomes the columns 1 - p and p."""
         scores = self._scores(Sequential.predict, x, kwargs)
         return np.hstack([1 - scores, scores]) if scores.shape[-1] == 1 else scores
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """The accuracy. Raises ValueError if the model does not compute it."""
+        """The accuracy. Raise ValueError if the model does not compute it."""
         indices = np.searchsorted(self.classes_, np.asarray(y))
         arguments = self.filter_sk_params(Sequential.evaluate, kwargs)
         values = to_list(self.model.evaluate(x, self._for_loss(indices), **arguments))
@@ -200,17 +205,17 @@ class KerasClassifier(BaseWrapper):
 
 
 class KerasRegressor(BaseWrapper):
-    """A regressor of scikit-learn made of a function that builds a model. Source: Keras 2.2.5."""
+    """A regressor of scikit-learn, made from a function that builds a model. Source: Keras 2.2.5."""
 
     _estimator_type = "regressor"
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
-        """Values [n], or [n, outputs] of several."""
+        """The predicted values: [n] for one output, [n, outputs] for several."""
         y = np.asarray(self.model.predict(x, **self.filter_sk_params(Sequential.predict, kwargs)))
         return y.squeeze(axis=-1) if y.shape[-1] == 1 else y
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """Minus the model's loss, so that more is better."""
+        """The model's loss with a minus sign, so that a higher score is better."""
         loss = self.model.evaluate(x, y, **self.filter_sk_params(Sequential.evaluate, kwargs))
         return -float(to_list(loss)[0])
 

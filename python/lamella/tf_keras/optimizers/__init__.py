@@ -18,5 +18,5 @@ _find, __dir__ = rest_of("optimizers", globals())
 
 def __getattr__(name: str) -> object:
     if name == "Ftrl":
-        raise AttributeError("tf.keras.optimizers.Ftrl is not in lamella: there is no kernel for it; Adagrad is its relative")
+        raise AttributeError("tf.keras.optimizers.Ftrl is not in lamella: there is no kernel for it; Adagrad is similar")
     return _find(name)
