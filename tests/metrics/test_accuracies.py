@@ -1,4 +1,4 @@
-"""Accuracies against their definitions; names that compile resolves by loss and output."""
+"""Accuracies compared with their definitions; names that compile resolves by loss and output."""
 
 import inspect
 
@@ -12,7 +12,7 @@ from lamella.training.resolve import metric_function
 def test_accuracies():
     p = np.array([[0.5, 0.6], [0.2, 0.9], [1.5, 0.49]])
     y = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-    # Half goes to even: 0.5 -> 0, and 1.5 -> 2.
+    # Halves are rounded to even numbers: 0.5 -> 0, and 1.5 -> 2.
     assert metrics.binary_accuracy(y, p).tolist() == [1.0, 0.5, 0.5]
     assert metrics.binary_accuracy(y[:, :1], p[:, :1]).tolist() == [1.0, 0.0, 0.0]
     assert metrics.categorical_accuracy(y, p).tolist() == [1.0, 0.0, 1.0]
@@ -46,14 +46,14 @@ def test_top_k(k):
         (lambda y, p: p, 3, metrics.categorical_accuracy, metrics.categorical_crossentropy),
     ],
 )
-def test_what_acc_and_ce_mean(loss, width, accuracy, crossentropy):
+def test_meanings_of_acc_and_ce(loss, width, accuracy, crossentropy):
     for name in ("acc", "accuracy"):
         assert metric_function(name, loss, (None, width)) == ("acc", accuracy)
     for name in ("ce", "crossentropy"):
         assert metric_function(name, loss, (None, width)) == ("ce", crossentropy)
 
 
-def test_a_metric_is_called_as_its_function_is():
+def test_the_column_of_a_metric_has_the_name_of_its_function():
     for given, name in [
         ("mse", "mean_squared_error"),
         ("cosine", "cosine_proximity"),
@@ -67,7 +67,7 @@ def test_a_metric_is_called_as_its_function_is():
         metric_function("nothing", losses.mse, (None, 1))
 
 
-def test_a_label_that_is_no_class_is_in_no_top_k():
+def test_a_label_that_is_not_a_class_is_never_in_the_top_k():
     p = np.array([[0.1, 0.2, 0.7]] * 6, "f4")
     labels = np.array([-1.0, 2.0, 3.0, 1.5, 1.0, np.nan])
     assert metrics.sparse_top_k_categorical_accuracy(labels, p, k=2).tolist() == [0, 1, 0, 0, 1, 0]

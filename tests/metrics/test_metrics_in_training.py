@@ -1,4 +1,4 @@
-"""Metrics through compile, fit and evaluate: state over the epoch, weights, directions, users' own."""
+"""Metrics in compile, fit and evaluate: state over the epoch, weights, directions, custom metrics."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def binary(**compile_arguments):
 def test_evaluate_gives_the_number_over_all_samples(batch_size):
     model = binary(metrics=[metrics.AUC(num_thresholds=None), "Precision"], weighted_metrics=[metrics.Recall()])
     assert model.metrics_names == ["loss", "auc", "precision", "weighted_recall"]
-    for _ in range(2):  # the second starts anew
+    for _ in range(2):  # the second evaluate begins with a fresh state
         values = dict(zip(model.metrics_names, model.evaluate(X, Y, batch_size=batch_size, sample_weight=W, verbose=0)))
         p = model.predict(X)
         assert values["auc"] == pytest.approx(metrics.AUC(num_thresholds=None)(Y, p), rel=1e-12)
@@ -33,7 +33,7 @@ def test_evaluate_gives_the_number_over_all_samples(batch_size):
         assert values["weighted_recall"] == pytest.approx(metrics.Recall()(Y, p, W), rel=1e-12)
 
 
-def test_each_epoch_of_fit_starts_anew_and_validation_is_apart():
+def test_each_epoch_and_each_validation_has_fresh_state():
     model = binary(metrics=[metrics.TruePositives(), metrics.FalseNegatives()])
     history = model.fit(X, Y, batch_size=8, epochs=3, validation_data=(X[:20], Y[:20]), verbose=0).history
     for tp, fn in zip(history["true_positives"], history["false_negatives"]):
@@ -44,7 +44,7 @@ def test_each_epoch_of_fit_starts_anew_and_validation_is_apart():
     assert history["val_true_positives"][-1] == metrics.TruePositives()(Y[:20], p)
 
 
-def test_directions_reach_early_stopping():
+def test_early_stopping_uses_the_direction():
     model = binary(metrics=[metrics.AUC(), metrics.FalsePositives()])
     stops = EarlyStopping(monitor="auc", patience=100), EarlyStopping(monitor="false_positives", patience=100)
     history = model.fit(X, Y, epochs=4, verbose=0, callbacks=list(stops)).history
@@ -60,10 +60,10 @@ def test_outputs_do_not_share_state():
     a, b = model.predict(X)
     assert values["a_recall"] == values["a_weighted_recall"] == pytest.approx(metrics.Recall(0.3)(Y, a))
     assert values["b_recall"] == values["b_weighted_recall"] == pytest.approx(metrics.Recall(0.3)(1 - Y, b))
-    assert given.result() == values["a_recall"]  # the user's own object counts for the first
+    assert given.result() == values["a_recall"]  # the first output uses the user's object itself
 
 
-def test_masked_steps_count_nothing():
+def test_masked_steps_are_not_counted():
     x = X.reshape(25, 2, 4).copy()
     x[::3, 1] = 0
     y, w = Y.reshape(25, 2, 1), W.reshape(25, 2)
@@ -76,7 +76,7 @@ def test_masked_steps_count_nothing():
     assert plain == (kept * y[..., 0]).sum() and weighted == (kept * w * y[..., 0]).sum()
 
 
-def test_several_thresholds_are_no_column():
+def test_several_thresholds_are_not_a_column():
     model = binary(metrics=[metrics.Precision([0.2, 0.5])])
     with pytest.raises(
         ValueError, match="metric 'precision': a column of the logs holds one number, got 2; give one threshold"
@@ -85,7 +85,7 @@ def test_several_thresholds_are_no_column():
 
 
 class CountedPositives(Layer):
-    """A stateful metric as Keras 2.2.5 has them: a layer that is called with both arrays."""
+    """A stateful metric of Keras 2.2.5: a layer that is called with both arrays."""
 
     def __init__(self, name="counted", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -124,7 +124,7 @@ def test_users_metrics():
 
 
 class Asks(Callback):
-    """Asks the model for its numbers at one hook, for the first samples."""
+    """Evaluates the model on the first samples in one hook."""
 
     def __init__(self, hook, ask):
         super().__init__()
@@ -141,7 +141,7 @@ ASKED = {
 
 @pytest.mark.parametrize("hook", ["on_batch_begin", "on_batch_end", "on_test_batch_end", "on_epoch_end"])
 @pytest.mark.parametrize("asked", ASKED)
-def test_an_evaluation_within_fit_counts_for_itself_and_leaves_fits_numbers(hook, asked):
+def test_an_evaluation_within_fit_does_not_change_its_metrics(hook, asked):
     def fitted(*callbacks):
         set_random_seed(3)
         model = binary(metrics=[metrics.AUC(num_thresholds=None), metrics.TruePositives()])
@@ -155,11 +155,11 @@ def test_an_evaluation_within_fit_counts_for_itself_and_leaves_fits_numbers(hook
     model, history = fitted(spy)
     assert history == plain
     assert len(spy.said) == {"on_epoch_end": 2, "on_test_batch_end": 8}.get(hook, 14)
-    if hook == "on_epoch_end":  # the weights are those of then
+    if hook == "on_epoch_end":  # the weights have not changed since this hook
         assert spy.said[-1] == model.evaluate(X[:9], Y[:9], batch_size=4, verbose=0)[1:]
 
 
-def test_an_evaluation_within_an_evaluation_leaves_its_numbers():
+def test_an_evaluation_within_evaluate_does_not_change_its_metrics():
     model = binary(metrics=[metrics.TruePositives()])
     plain = model.evaluate(X, Y, batch_size=7, verbose=0)
     spy = Asks("on_test_batch_end", lambda m: m.evaluate(X[:9], Y[:9], verbose=0)[1])
@@ -167,7 +167,7 @@ def test_an_evaluation_within_an_evaluation_leaves_its_numbers():
     assert set(spy.said) == {model.evaluate(X[:9], Y[:9], verbose=0)[1]} and len(spy.said) == 8
 
 
-def test_a_fit_within_fit_leaves_the_outer_numbers():
+def test_a_fit_within_fit_does_not_change_the_outer_metrics():
     model = binary(metrics=[metrics.TruePositives(), metrics.FalseNegatives()])
 
     class Once(Callback):
@@ -179,7 +179,7 @@ def test_a_fit_within_fit_leaves_the_outer_numbers():
     assert logs["true_positives"][0] + logs["false_negatives"][0] == Y.sum()
 
 
-def test_a_metric_called_size_or_batch_does_not_weigh_the_batches():
+def test_a_metric_named_size_or_batch_does_not_weight_the_batches():
     x, y = np.arange(5, dtype="f4").reshape(5, 1), np.zeros((5, 1), "f4")
 
     def size(y, p):

@@ -1,4 +1,4 @@
-"""Streaming metrics against slow definitions: thresholds, curves, weights, any cut into batches."""
+"""Streaming metrics compared with slow definitions: thresholds, curves, weights, any split into batches."""
 
 import itertools
 
@@ -10,14 +10,14 @@ from lamella.core.configurable import deserialize, serialize
 
 RNG = np.random.default_rng(0)
 N = 83
-P = np.round(RNG.uniform(size=N), 2)  # with equals, and scores that lie on thresholds
+P = np.round(RNG.uniform(size=N), 2)  # some scores are equal, and some equal a threshold
 P[:4] = [0, 1, 0.5, 0.5]
 Y = (RNG.uniform(size=N) < 0.2 + 0.6 * P).astype(float)
 W = RNG.integers(0, 4, N).astype(float)
 
 
 def above(threshold, y=Y, p=P, w=None):
-    """tp, fp, tn, fn, sample by sample."""
+    """tp, fp, tn and fn, counted one sample after another."""
     counts = {(True, True): 0.0, (False, True): 0.0, (False, False): 0.0, (True, False): 0.0}
     for label, score, weight in zip(y, p, np.ones(len(y)) if w is None else w):
         counts[bool(label), bool(score > threshold)] += weight
@@ -29,7 +29,7 @@ def area(thresholds, curve, method, y=Y, p=P, w=None):
     total = 0.0
     for (tp, fp, tn, fn), (tp2, fp2, tn2, fn2) in itertools.pairwise(points):
         if curve == "PR" and method == "interpolation":
-            # The integral of precision over recall, tp linear in n = tp + fp, by many small steps.
+            # The integral of precision over recall in many small steps, where tp is linear in n = tp + fp.
             t = np.linspace(0, 1, 20001)
             tps, ns = tp2 + (tp - tp2) * t, tp2 + fp2 + (tp + fp - tp2 - fp2) * t
             precision = np.divide(tps, ns, out=np.full_like(tps, (tp - tp2) / max(tp + fp - tp2 - fp2, 1)), where=ns > 0)
@@ -72,10 +72,10 @@ def test_precision_and_recall(weights):
     np.testing.assert_allclose(metrics.Recall([0.9, 0.2])(Y, P), [above(t)[0] / Y.sum() for t in (0.9, 0.2)], rtol=1e-14)
 
 
-def test_the_best_k_and_a_class():
+def test_top_k_and_class_id():
     p = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [0.4, 0.4, 0.2]])
     y = np.array([[0, 1, 0], [1, 0, 0], [0, 1, 0]])
-    assert metrics.Precision(top_k=1)(y, p) == pytest.approx(1 / 3)  # of equals the first
+    assert metrics.Precision(top_k=1)(y, p) == pytest.approx(1 / 3)  # the first of equal scores
     assert metrics.Recall(top_k=2)(y, p) == pytest.approx(1.0)
     assert metrics.Precision(top_k=2)(y, p) == pytest.approx(3 / 6)
     assert metrics.Precision(0.45, top_k=2)(y, p) == pytest.approx(1 / 2)
@@ -87,7 +87,7 @@ def test_the_best_k_and_a_class():
 @pytest.mark.parametrize("weights", [None, W])
 @pytest.mark.parametrize("method", ["interpolation", "minoring", "majoring"])
 @pytest.mark.parametrize("curve", ["ROC", "PR"])
-def test_area_by_thresholds(curve, method, weights):
+def test_area_with_thresholds(curve, method, weights):
     for count in (2, 3, 12, 200):
         inner = [i / (count - 1) for i in range(1, count - 1)]
         wanted = area([-1e-7, *inner, 1 + 1e-7], curve, method, w=weights)
@@ -114,7 +114,7 @@ def test_exact_area(weights):
         assert streamed(metric, Y, P, weights) == pytest.approx(area(every, "PR", method, w=weights), rel=1e-6)
 
 
-def test_exact_area_beside_scikit_learn():
+def test_exact_area_equals_that_of_scikit_learn():
     scores = pytest.importorskip("sklearn.metrics")
     assert metrics.AUC(num_thresholds=None)(Y, P, W) == pytest.approx(scores.roc_auc_score(Y, P, sample_weight=W), rel=1e-12)
     fine = np.random.default_rng(1).uniform(size=2000)
@@ -126,9 +126,9 @@ def test_exact_area_beside_scikit_learn():
     lambda: metrics.AUC(), lambda: metrics.AUC(num_thresholds=None), lambda: metrics.AUC(curve="PR"),
     lambda: metrics.Precision(), lambda: metrics.Recall([0.3, 0.6]), lambda: metrics.TrueNegatives(),
 ])  # fmt: skip
-def test_any_cut_into_batches_a_reset_and_a_config(make):
+def test_split_into_batches_reset_and_config_give_the_same(make):
     whole = make()(Y, P, W)
-    assert np.all(whole != make()(Y, P))  # the weights count
+    assert np.all(whole != make()(Y, P))  # the weights have an effect
     for cuts in ((), (1,), (20, 20, 21, 82), tuple(range(1, N))):
         np.testing.assert_allclose(streamed(make(), Y, P, W, cuts), whole, rtol=1e-13)
     metric = deserialize("metrics", serialize(make()))
@@ -139,7 +139,7 @@ def test_any_cut_into_batches_a_reset_and_a_config(make):
     np.testing.assert_allclose(twice(np.repeat(Y, W.astype(int)), np.repeat(P, W.astype(int))), whole, rtol=1e-13)
 
 
-def test_nothing_and_nan():
+def test_no_samples_and_nan():
     assert metrics.AUC().result() == metrics.AUC(num_thresholds=None).result() == metrics.Precision().result() == 0
     bad = np.array([np.nan, 0.9])
     assert metrics.Precision()(np.array([1, 1]), bad) == 1 and metrics.Recall()(np.array([1, 1]), bad) == 0.5
@@ -161,12 +161,12 @@ def test_nothing_and_nan():
         (lambda: metrics.AUC()(np.zeros(2), np.array([0.5, 1.5])), r"auc: expected predictions in \[0, 1\], got 0.5 to 1.5"),
         (
             lambda: metrics.AUC()(np.zeros(2), np.zeros((2, 3))),
-            r"expected targets of the prediction's shape \(2, 3\), got \(2,\)",
+            r"expected labels of the prediction's shape \(2, 3\), got \(2,\)",
         ),
         (lambda: metrics.AUC()(np.zeros(2), np.zeros(2), np.ones(3)), r"expected sample weights of shape \(2,\), got \(3,\)"),
     ],
 )
-def test_what_is_refused(make, error):
+def test_wrong_arguments_raise(make, error):
     with pytest.raises(ValueError, match=error):
         make()
 
@@ -185,19 +185,19 @@ METRICS = [
 @pytest.mark.parametrize(
     "code", [lambda y: 0.8 * y + 0.1, lambda y: 2 * y - 1, lambda y: y > 0.5, lambda y: 0.49 * (1 - y) + y]
 )
-def test_smoothed_and_signed_labels_count_as_what_they_stand_for(kind, code):
+def test_smoothed_and_signed_labels_count_as_0_and_1(kind, code):
     y, p = Y[:82].reshape(-1, 2), P[:82].reshape(-1, 2)
     assert kind()(code(y), p) == kind()(y, p)
 
 
-def test_a_smoothed_negative_is_no_positive():
+def test_a_smoothed_negative_label_is_not_positive():
     y, p = np.array([0.1, 0.1, 0.9, 0.9]), np.array([0.02, 0.98, 0.98, 0.98])
     assert [metric(y, p) for metric in (metrics.TruePositives(), metrics.FalsePositives(), metrics.Recall())] == [2, 1, 1]
     assert metrics.Precision()(y, p) == pytest.approx(2 / 3)
     assert metrics.TruePositives()(np.array([0.5]), np.array([0.9])) == 0
 
 
-def test_a_label_of_nan_is_refused_unless_it_counts_nothing():
+def test_a_label_of_nan_raises_unless_its_weight_is_0():
     y, p = np.array([1.0, np.nan, 0.0]), np.array([0.9, 0.8, 0.7])
     with pytest.raises(ValueError, match="^auc: expected labels that are numbers, got 1 NaN$"):
         metrics.AUC()(y, p)

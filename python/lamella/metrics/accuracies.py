@@ -13,7 +13,7 @@ from lamella.ops.tape import value_of
 
 
 def _arrays(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    return value_of(y_true), value_of(y_pred)  # type: ignore[return-value]  # None comes out only where None went in
+    return value_of(y_true), value_of(y_pred)  # type: ignore[return-value]  # value_of returns None only for None
 
 
 def _floats(hits: NDArray[np.bool_]) -> Array:

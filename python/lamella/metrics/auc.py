@@ -26,17 +26,17 @@ _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
 class AUC(Metric):
     """The area under the ROC curve (recall over false positive rate) or the PR curve (precision over recall).
 
-    Every sample of the epoch counts once, for any batches. A label above one half is positive. By default the thresholds are 198
-    evenly spaced numbers between 0 and 1 and one beyond each end, as in Keras 2.3. This needs a fixed amount of memory, and the
-    error falls with the square of their distance. With num_thresholds=None every score is a threshold, which gives the exact
-    area: for ROC the probability that a positive score is above a negative one, where equal scores count half. This needs 17
-    bytes per sample, and NaN counts as 0.
+    Every sample of the epoch counts once, so the result does not depend on the batches. A label above one half is positive. By
+    default the thresholds are 198 evenly spaced numbers between 0 and 1 and one beyond each end, as in Keras 2.3. This needs a
+    fixed amount of memory, and the error is proportional to the square of their distance. With num_thresholds=None every score
+    is a threshold, which gives the exact area: for ROC the probability that a positive score is above a negative one, where equal
+    scores count half. This needs 17 bytes per sample, and NaN counts as 0.
 
     Args:
         num_thresholds: An int of at least 2, or None for the exact area.
         curve: "ROC" or "PR".
-        summation_method: "interpolation" for trapezoids (for PR the true positives are linear in the number above the
-            threshold); "minoring" or "majoring" for the lower or higher value of both ends.
+        summation_method: "interpolation" for trapezoids (for PR the true positives are linear in the number of scores above the
+            threshold); "minoring" or "majoring" for the smaller or larger value of both ends.
         name: Name of the column; None for "auc".
         thresholds: Numbers in [0, 1] instead of evenly spaced ones.
 
@@ -90,7 +90,7 @@ class AUC(Metric):
 
     def _keep(self, scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> None:
         scores = np.concatenate([self._scores, np.where(np.isnan(scores), 0.0, scores)])
-        order = np.argsort(scores, kind="stable")  # fast: the kept scores are already sorted
+        order = np.argsort(scores, kind="stable")  # fast, because the kept scores are already sorted
         self._scores = scores[order]
         self._labels = np.concatenate([self._labels, positive])[order]
         self._weights = np.concatenate([self._weights, weights])[order]

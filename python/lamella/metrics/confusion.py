@@ -16,11 +16,10 @@ Thresholds = float | Sequence[float] | None
 
 
 def decisions(scores: NDArray[Any], positive: NDArray[np.bool_], weights: Floats, thresholds: Floats) -> tuple[Floats, Floats]:
-    """The weights of positives and of negatives above each of the ascending thresholds. NaN is above none."""
+    """The weights of positives and of negatives above each of the ascending thresholds. NaN is above no threshold."""
     flat = scores.ravel()
-    above = np.where(
-        np.isnan(flat), 0, np.searchsorted(thresholds, flat, side="left")
-    )  # the number of thresholds strictly below
+    # For each score, the number of thresholds strictly below it.
+    above = np.where(np.isnan(flat), 0, np.searchsorted(thresholds, flat, side="left"))
 
     def over_thresholds(counting: NDArray[np.bool_]) -> Floats:
         counts = np.bincount(above, np.where(counting.ravel(), weights.ravel(), 0.0), len(thresholds) + 1)
@@ -118,7 +117,7 @@ class FalseNegatives(_Counts):
         return self._as_given(self._positives - self._true_positives)
 
 
-class _OfClasses(_Counts):
+class _CountsOfClasses(_Counts):
     """Counts for some of the classes.
 
     Args:
@@ -158,7 +157,7 @@ class _OfClasses(_Counts):
 
 
 @register("metrics")
-class Precision(_OfClasses):
+class Precision(_CountsOfClasses):
     """The fraction of positives among the predictions above the threshold, or 0 without such predictions. Source: Keras 2.3."""
 
     def result(self) -> Any:
@@ -166,7 +165,7 @@ class Precision(_OfClasses):
 
 
 @register("metrics")
-class Recall(_OfClasses):
+class Recall(_CountsOfClasses):
     """The fraction of the positives that are above the threshold, or 0 without positives. Source: Keras 2.3."""
 
     def result(self) -> Any:

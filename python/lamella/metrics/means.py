@@ -21,7 +21,7 @@ from lamella.ops.tape import value_of
 M = TypeVar("M", bound="MeanMetricWrapper")
 
 
-class _Running(Metric):
+class _WeightedMean(Metric):
     """sum(w * v) and sum(w) of all values so far."""
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
@@ -61,7 +61,7 @@ class _Running(Metric):
         self._total = self._count = 0.0
 
 
-class _OfValues(_Running):
+class _ValueMetric(_WeightedMean):
     """Takes values instead of y and predictions, for custom training loops."""
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
@@ -73,7 +73,7 @@ class _OfValues(_Running):
 
 
 @register("metrics")
-class Mean(_OfValues):
+class Mean(_ValueMetric):
     """sum(w * v) / sum(w) of all values so far; 0 before the first.
 
     Example:
@@ -87,14 +87,14 @@ class Mean(_OfValues):
 
 
 @register("metrics")
-class Sum(_OfValues):
+class Sum(_ValueMetric):
     """sum(w * v) of all values so far."""
 
     def result(self) -> float:
         return self._total
 
 
-class _OfRows(_Running):
+class _MeanOfRows(_WeightedMean):
     """The mean of a function over all rows of an epoch."""
 
     function: ClassVar[Callable[..., Any]]
@@ -108,7 +108,7 @@ class _OfRows(_Running):
 
 
 @register("metrics")
-class MeanMetricWrapper(_OfRows):
+class MeanMetricWrapper(_MeanOfRows):
     """The mean of a function over all rows of an epoch, each with its sample weight.
 
     Args:
@@ -136,7 +136,7 @@ class MeanMetricWrapper(_OfRows):
 
 
 @register("metrics")
-class Accuracy(_OfRows):
+class Accuracy(_MeanOfRows):
     """The fraction of predictions that equal y."""
 
     direction = "max"
@@ -146,7 +146,7 @@ class Accuracy(_OfRows):
 
 
 @register("metrics")
-class BinaryAccuracy(_OfRows):
+class BinaryAccuracy(_MeanOfRows):
     """The fraction of predictions on the right side of a threshold: (p > threshold) == y, averaged over the last axis.
 
     Args:
@@ -164,7 +164,7 @@ class BinaryAccuracy(_OfRows):
 
 
 @register("metrics")
-class CategoricalAccuracy(_OfRows):
+class CategoricalAccuracy(_MeanOfRows):
     """The fraction of rows in which the largest prediction is at the 1 of y."""
 
     direction = "max"
@@ -172,14 +172,14 @@ class CategoricalAccuracy(_OfRows):
 
 
 @register("metrics")
-class SparseCategoricalAccuracy(_OfRows):
+class SparseCategoricalAccuracy(_MeanOfRows):
     """The fraction of rows in which the largest prediction is at the class label."""
 
     direction = "max"
     function = staticmethod(accuracies.sparse_categorical_accuracy)
 
 
-class _TopK(_OfRows):
+class _TopK(_MeanOfRows):
     """The fraction of rows whose class is among the k largest predictions.
 
     Args:
@@ -211,7 +211,7 @@ class SparseTopKCategoricalAccuracy(_TopK):
 
 
 @register("metrics")
-class RootMeanSquaredError(_OfRows):
+class RootMeanSquaredError(_MeanOfRows):
     """The root of the mean of (p - y)^2."""
 
     direction = "min"
@@ -224,7 +224,7 @@ class RootMeanSquaredError(_OfRows):
 
 
 @register("metrics")
-class CosineSimilarity(_OfRows):
+class CosineSimilarity(_MeanOfRows):
     """The mean of cos(y, p). 1 is the best value; the loss of this name is its negative.
 
     Args:
@@ -241,7 +241,7 @@ class CosineSimilarity(_OfRows):
         return -losses.cosine_proximity(y_true, y_pred)
 
 
-class _OfLoss(_OfRows):
+class _MeanOfLoss(_MeanOfRows):
     """The mean of a loss over all rows of an epoch; its column has the name of the loss's function."""
 
     direction = "min"
@@ -254,12 +254,12 @@ class _OfLoss(_OfRows):
         return self.loss.call(y_true, y_pred)
 
 
-def _mean_of(loss: type[losses.Loss], name: str | None = None) -> type[_OfLoss]:
+def _mean_of(loss: type[losses.Loss], name: str | None = None) -> type[_MeanOfLoss]:
     """The class of the metric with the loss's name, or with another one."""
     formula = (loss.__doc__ or "").partition("\n")[0].removesuffix(" See Loss.")
     doc = f"The mean over all rows of an epoch of the loss `{loss.__name__}`: {formula}"
     fields = {"loss": loss(), "__doc__": doc, "__module__": __name__}
-    return register("metrics")(type(name or loss.__name__, (_OfLoss,), fields))
+    return register("metrics")(type(name or loss.__name__, (_MeanOfLoss,), fields))
 
 
 MeanSquaredError = _mean_of(losses.MeanSquaredError)
@@ -274,7 +274,7 @@ SquaredHinge = _mean_of(losses.SquaredHinge)
 CategoricalHinge = _mean_of(losses.CategoricalHinge)
 
 
-class _OfSmoothedLabels(_OfLoss):
+class _MeanOfCrossentropy(_MeanOfLoss):
     """The mean of a cross-entropy.
 
     Args:
@@ -298,21 +298,21 @@ class _OfSmoothedLabels(_OfLoss):
 
 
 @register("metrics")
-class BinaryCrossentropy(_OfSmoothedLabels):
+class BinaryCrossentropy(_MeanOfCrossentropy):
     """The mean of the loss of this name, see `lamella.losses`."""
 
     kind = losses.BinaryCrossentropy
 
 
 @register("metrics")
-class CategoricalCrossentropy(_OfSmoothedLabels):
+class CategoricalCrossentropy(_MeanOfCrossentropy):
     """The mean of the loss of this name, see `lamella.losses`."""
 
     kind = losses.CategoricalCrossentropy
 
 
 @register("metrics")
-class SparseCategoricalCrossentropy(_OfLoss):
+class SparseCategoricalCrossentropy(_MeanOfLoss):
     """The mean of the loss of this name, see `lamella.losses`.
 
     Args:
@@ -372,8 +372,8 @@ class MeanIoU(Metric):
     def result(self) -> float:
         both = np.diag(self._confusion)
         either = self._confusion.sum(axis=0) + self._confusion.sum(axis=1) - both
-        came = either > 0
-        return float((both[came] / either[came]).mean()) if came.any() else 0.0
+        used = either > 0  # classes with labels or predictions
+        return float((both[used] / either[used]).mean()) if used.any() else 0.0
 
     def reset_states(self) -> None:
         self._confusion = np.zeros((self.num_classes, self.num_classes))

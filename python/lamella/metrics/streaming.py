@@ -49,11 +49,16 @@ class Metric(Configurable):
         Args:
             name: Its name.
             shape: Its shape.
-            initializer: Must be "zeros", else ValueError: each epoch begins with zeros.
+            initializer: Must be "zeros", because each epoch begins with zeros.
             dtype: Name of its dtype; None for the dtype of the metric, or floatx.
+
+        Raises:
+            ValueError: The initializer is another one.
         """
         if initializer not in ("zeros", "zero"):
-            raise ValueError(f"{self.name}.add_weight: expected initializer='zeros', as an epoch begins, got {initializer!r}")
+            raise ValueError(
+                f"{self.name}.add_weight: expected initializer='zeros', with which each epoch begins, got {initializer!r}"
+            )
 
         return Variable(np.zeros(shape, dtype or self.dtype or floatx()), f"{name}:0", trainable=False)
 
@@ -72,7 +77,7 @@ class Metric(Configurable):
         raise NotImplementedError(f"{type(self).__name__} must define result()")
 
     def reset_states(self) -> None:
-        """Reset the state. This method sets everything that add_weight made to 0."""
+        """Reset the state. This implementation sets everything that add_weight made to 0."""
         if type(self).reset_state is not Metric.reset_state:
             self.reset_state()
             return
@@ -107,7 +112,7 @@ def scores_of(
     """
     scores, labels = (np.asarray(value_of(a)) for a in (y_pred, y_true))
     if labels.size != scores.size or labels.squeeze().shape != scores.squeeze().shape:
-        raise ValueError(f"{who}: expected targets of the prediction's shape {scores.shape}, got {labels.shape}")
+        raise ValueError(f"{who}: expected labels of the prediction's shape {scores.shape}, got {labels.shape}")
     if scores.size and (np.nanmin(scores, initial=0.0) < 0 or np.nanmax(scores, initial=0.0) > 1):
         raise ValueError(f"{who}: expected predictions in [0, 1], got {np.nanmin(scores)} to {np.nanmax(scores)}")
     if sample_weight is None:
