@@ -1,4 +1,4 @@
-"""Losses against the formulas of Keras 2.2.5 written out in NumPy; gradients by a random projection."""
+"""Losses compared with the formulas of Keras 2.2.5 in NumPy; gradients by a random projection."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_values(name, y, p, oracle, dtype):
     )
 
 
-# A difference quotient says something only for predictions of ordinary size. A loss without an oracle here is checked, too.
+# A difference quotient is precise only for predictions of ordinary size. Losses without an oracle are also checked.
 PROJECTED = [o[:3] for o in ORACLES if 1e-3 < np.abs(o[2]).max() < 1e3]
 LOSSES = sorted({function.__name__ for function in FUNCTIONS.values()})
 PROJECTED += [(name, ONE_HOT, P) for name in LOSSES if name not in {o[0] for o in PROJECTED}]
@@ -88,7 +88,7 @@ def targets_of(name, *shape):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_each_loss_is_a_metric_and_counts_weights(name):
+def test_each_loss_is_a_metric_and_uses_weights(name):
     assert getattr(losses, name) is getattr(metrics, name) is losses.get(name) is metrics.get(name)
     assert losses.serialize(losses.get(name)) == name and name in losses.__all__ and name in metrics.__all__
     y, p = targets_of(name, 7)
@@ -103,7 +103,7 @@ def test_each_loss_is_a_metric_and_counts_weights(name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_masked_steps_count_nothing_in_each_loss(name):
+def test_masked_steps_have_no_effect_on_each_loss(name):
     y, p = targets_of(name, 3, 5)
     p[0, 3:] = p[2, 1:] = 0
     kept = p.any(axis=-1)

@@ -1,4 +1,4 @@
-"""Loss and metric objects against numbers recorded from tf.keras; and what fit makes of them."""
+"""Loss and metric objects compared with recorded numbers of tf.keras, and their use in fit."""
 
 import json
 from pathlib import Path
@@ -28,9 +28,9 @@ def test_losses_are_those_of_tf_keras(case):
 @pytest.mark.parametrize("case", CASES["metrics"], ids=lambda c: f"{c['cls']}-{c['kw']}-{c['w']}")
 def test_metrics_are_those_of_tf_keras(case):
     metric = getattr(metrics, case["cls"])(**case["kw"])
-    assert metric.name == case["name"].removesuffix("_1")  # TensorFlow numbers the objects of a process
+    assert metric.name == case["name"].removesuffix("_1")  # TensorFlow appends a number to the names of a process
     y, p, w = (None if case[k] is None else ARRAYS[case[k]] for k in ("y", "p", "w"))
-    for _ in range(2):  # the second time after a reset
+    for _ in range(2):  # the second time is after a reset
         for rows in (slice(None, 4), slice(4, None)):
             metric.update_state(y[rows], p[rows], None if w is None else w[rows])
         np.testing.assert_allclose(metric.result(), case["value"], rtol=2e-5, atol=1e-6)
@@ -84,7 +84,7 @@ def test_an_object_trains_as_its_function(loss, activation, y):
         assert a.tobytes() == b.tobytes()
 
 
-def test_logits_train_as_the_softmax_that_is_left_out():
+def test_training_on_logits_equals_training_on_softmax():
     logits = model_of(None)
     logits.compile(optimizers.SGD(0.1), losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["acc"])
     plain = model_of("softmax")
@@ -96,7 +96,7 @@ def test_logits_train_as_the_softmax_that_is_left_out():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_reduction_sum_adds_the_rows_up():
+def test_reduction_sum_adds_the_rows():
     model = model_of(None)
     w = np.arange(10.0)
     model.compile("sgd", losses.MeanSquaredError(reduction="sum"))
@@ -107,7 +107,7 @@ def test_reduction_sum_adds_the_rows_up():
     np.testing.assert_allclose(model.evaluate(X, y, verbose=0, batch_size=10, sample_weight=w), (rows * w).sum(), rtol=1e-5)
 
 
-def test_a_loss_of_a_users_own_sees_rows_and_weights():
+def test_a_custom_loss_gets_rows_and_weights():
     class Cubed(losses.Loss):
         def call(self, y_true, y_pred):
             from lamella import backend as K
@@ -151,12 +151,12 @@ def test_losses_of_symbolic_tensors_are_nodes():
         (lambda: metrics.MeanIoU(2).update_state([0, 2], [0, 1]), "mean_io_u: expected labels 0 to 1, got 0 to 2"),
     ],
 )
-def test_what_is_refused(make, message):
+def test_wrong_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_a_metric_made_of_weights():
+def test_a_metric_with_state_from_add_weight():
     class Hits(metrics.Metric):
         def __init__(self, name="hits", **kwargs):
             super().__init__(name=name, **kwargs)

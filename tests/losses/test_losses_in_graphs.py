@@ -1,4 +1,4 @@
-"""Losses and accuracies of symbolic tensors are tensors of the graph: add_loss takes them, files hold them."""
+"""Losses and accuracies of symbolic tensors are tensors of the graph, which add_loss accepts and files contain."""
 
 import inspect
 
@@ -17,7 +17,7 @@ SHARES = RNG.dirichlet(np.ones(CLASSES), ROWS).astype("float32")
 MARKS = np.eye(CLASSES, dtype="float32")[RNG.integers(0, CLASSES, ROWS)]
 LABELS = MARKS.argmax(1)[:, None].astype("float32")
 
-# Each loss and each metric that is a function, by its own name.
+# Each loss and each metric that is a function, by its name without aliases.
 FUNCTIONS = {
     function.__name__: function
     for function in (registry.get(room, name) for room in ("losses", "metrics") for name in registry.names(room))
@@ -42,7 +42,7 @@ def test_further_arguments_are_kept():
     assert model.predict([MARKS, SHARES]).tolist() == want
 
 
-def test_an_autoencoders_loss_of_its_own_tensors():
+def test_add_loss_of_an_autoencoders_tensors():
     x = (RNG.random((40, 12)) > 0.5).astype("float32")
     inputs = Input((12,))
     decoded = Dense(12, activation="sigmoid")(Dense(3)(inputs))
@@ -74,7 +74,7 @@ def test_gradients_are_those_of_a_compiled_loss():
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
-def test_files_hold_them(tmp_path):
+def test_files_contain_losses_of_symbolic_tensors(tmp_path):
     inputs, targets = Input((5,)), Input((2,))
     model = Model([inputs, targets], losses.mse(targets, Dense(2)(inputs)))
     model.save(tmp_path / "m.h5")

@@ -112,7 +112,7 @@ def categorical_hinge(y_true: Value, y_pred: Value) -> Value:
 
 @accepts_symbolic("losses")
 def logcosh(y_true: Value, y_pred: Value) -> Value:
-    """mean log(cosh(p - y)), which does not overflow and keeps its digits near 0.
+    """mean log(cosh(p - y)), computed without overflow, and precisely near 0.
 
     Args:
         y_true: The values that the model should output, [..., C].
@@ -126,7 +126,7 @@ def logcosh(y_true: Value, y_pred: Value) -> Value:
 
 @accepts_symbolic("losses")
 def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
-    """-sum y log(p / sum p), p clipped to [epsilon, 1 - epsilon].
+    """-sum y log(p / sum p), where p is clipped to [epsilon, 1 - epsilon].
 
     Args:
         y_true: The values that the model should output, [..., C].
@@ -154,7 +154,7 @@ def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
 
 @accepts_symbolic("losses")
 def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
-    """mean -(y log p + (1-y) log(1-p)), p clipped to [epsilon, 1 - epsilon].
+    """mean -(y log p + (1-y) log(1-p)), where p is clipped to [epsilon, 1 - epsilon].
 
     Args:
         y_true: The values that the model should output, [..., C].
@@ -215,7 +215,7 @@ def huber(y_true: Value, y_pred: Value, delta: float = 1.0) -> Value:
     Args:
         y_true: The values that the model should output, [..., C].
         y_pred: The model's outputs, [..., C].
-        delta: The error at which the square becomes a line; above 0.
+        delta: The error, above 0, from which the loss is linear.
 
     Returns:
         One value for each row, [...].
@@ -233,7 +233,7 @@ msle = MSLE = mean_squared_logarithmic_error
 kld = KLD = kullback_leibler_divergence
 cosine = cosine_proximity
 
-# What this module defines is a loss by each of its names, and a metric.
+# Each function that this module defines is a loss by each of its names, and also a metric.
 FUNCTIONS = {name: value for name, value in globals().items() if getattr(value, "__module__", None) == __name__}
 for _name, _function in FUNCTIONS.items():
     enter("losses", _name, _function)

@@ -55,7 +55,7 @@ class Loss(Configurable):
             raise ValueError(f"Invalid Reduction Key {reduction}. Expected keys are {_REDUCTIONS}")
         self.reduction = reduction
         self.name = name or snake_case(type(self).__name__)
-        # The name of the function decides which accuracy the name "accuracy" stands for.
+        # The name of the function decides which accuracy the name "accuracy" means.
         self.__name__ = self.name if type(self).function is None else type(self).function.__name__
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
@@ -102,7 +102,7 @@ Poisson = _of(functions.poisson, "Poisson")
 KLDivergence = _of(functions.kullback_leibler_divergence, "KLDivergence")
 
 
-class _OfSigns(Loss):
+class _SignedLabels(Loss):
     """Labels 0 and 1 count as -1 and 1, as in tf.keras. The function of Keras 2.2.5 does not convert them."""
 
     def call(self, y_true: Value, y_pred: Value) -> Value:
@@ -110,14 +110,14 @@ class _OfSigns(Loss):
 
 
 @register("losses")
-class Hinge(_OfSigns):
+class Hinge(_SignedLabels):
     """`hinge` as an object, for labels of -1 and 1, or 0 and 1."""
 
     function = staticmethod(functions.hinge)
 
 
 @register("losses")
-class SquaredHinge(_OfSigns):
+class SquaredHinge(_SignedLabels):
     """`squared_hinge` as an object, for labels of -1 and 1, or 0 and 1."""
 
     function = staticmethod(functions.squared_hinge)
@@ -219,7 +219,7 @@ class Huber(Loss):
     """mean of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = p - y, over the last axis.
 
     Args:
-        delta: The error at which the square becomes a line; above 0.
+        delta: The error, above 0, from which the loss is linear.
     """
 
     def __init__(self, delta: float = 1.0, reduction: str = "auto", name: str = "huber_loss") -> None:

@@ -1,4 +1,7 @@
-"""The rows of losses with options, and their sum or mean, for loss objects. Files of graphs contain these names."""
+"""The rows of losses with options, and their sum or mean, for loss objects.
+
+Files of graphs contain the names of these functions, so they cannot be renamed.
+"""
 
 from __future__ import annotations
 
@@ -58,14 +61,14 @@ def _mixed(y_true: Value, y_pred: Value, share: float, other: float) -> Value:
 
 
 def smoothing(value: float, who: str) -> float:
-    """A share in [0, 1]. Raises ValueError for another number."""
+    """label_smoothing as a float. Raise ValueError unless it is in [0, 1]."""
     if not 0 <= value <= 1:
         raise ValueError(f"{who}: expected label_smoothing in [0, 1], got {value!r}")
     return float(value)
 
 
 def last_axis(axis: int, who: str) -> int:
-    """Raises ValueError unless it is -1."""
+    """The axis. Raise ValueError unless it is -1."""
     if axis != -1:
-        raise ValueError(f"{who}: rows lie along the last axis here; expected axis=-1, got {axis!r}")
+        raise ValueError(f"{who}: rows must be along the last axis; expected axis=-1, got {axis!r}")
     return axis
