@@ -1,6 +1,6 @@
-"""lamella: the Keras 2 API on NumPy arrays and C++ kernels of its own.
+"""lamella: the Keras 2 API with NumPy arrays and its own C++ kernels.
 
-Submodules load when they are first used: `import lamella` itself imports nothing but NumPy.
+Submodules are loaded at their first use: `import lamella` itself imports only NumPy.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as _numpy  # noqa: F401, ICN001 - the one eager import; what comes later then costs its own time only
+import numpy as _numpy  # noqa: F401, ICN001 - the only import of a package, so that the first use of a submodule is fast
 
 if TYPE_CHECKING:
     from lamella import activations as activations
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 
 
 class _KerasModules:
-    """Asked last, for modules that Keras has and lamella has no file for, as lamella.layers.convolutional."""
+    """The last finder of imports. It finds modules of Keras without a file in lamella, such as lamella.layers.convolutional."""
 
     @staticmethod
     def find_spec(fullname: str, path: object = None, target: object = None) -> object:
@@ -55,7 +55,7 @@ if all(getattr(finder, "__qualname__", None) != _KerasModules.__qualname__ for f
 
 
 def _attached() -> object:
-    """This package, after it has got what finds its names."""
+    """This package, after `core.lazy.attach` has replaced the following two functions."""
     importlib.import_module("lamella.core.lazy").attach(__name__)
     return sys.modules[__name__]
 

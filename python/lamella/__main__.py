@@ -1,4 +1,4 @@
-"""python -m lamella: the machine and what runs on it, for a bug report. python -m lamella preview DIR: images of a folder."""
+"""python -m lamella prints the machine and the versions, for a bug report. python -m lamella preview DIR shows augmented images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import numpy as np
 import lamella
 from lamella import _kernels
 
-# The names of OpenMP's runtimes: GNU's, Intel's and LLVM's.
+# The names of the OpenMP runtimes of GNU, Intel and LLVM.
 RUNTIME = re.compile(rb"lib(?:gomp|iomp5|omp)\b")
 
 
 def main() -> None:
+    """Run the command."""
     if sys.argv[1:]:
         preview(sys.argv[1:])
         return
@@ -28,17 +29,21 @@ def main() -> None:
 
 
 def preview(arguments: list[str]) -> None:
-    """Write a picture of what a folder's images look like when they are augmented."""
+    """Write a picture of augmented images of a folder.
+
+    Args:
+        arguments: The arguments of the command, beginning with "preview".
+    """
     parser = argparse.ArgumentParser(prog="python -m lamella")
-    command = parser.add_subparsers(required=True).add_parser("preview", help="a PNG of a folder's images, augmented")
-    command.add_argument("folder", metavar="DIR", help="images, in folders or not")
+    command = parser.add_subparsers(required=True).add_parser("preview", help="write a PNG with augmented images of a folder")
+    command.add_argument("folder", metavar="DIR", help="a folder with images or with folders of images")
     command.add_argument("--out", default="preview.png", help="the file to write (preview.png)")
     command.add_argument("--size", type=int, default=128, help="height and width of each image (128)")
-    command.add_argument("--count", type=int, default=16, help="how many images (16)")
+    command.add_argument("--count", type=int, default=16, help="number of images (16)")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--rotation", type=float, default=0, metavar="DEGREES")
-    command.add_argument("--shift", type=float, default=0.0, metavar="SHARE")
-    command.add_argument("--zoom", type=float, default=0.0, metavar="SHARE")
+    command.add_argument("--shift", type=float, default=0.0, metavar="FRACTION")
+    command.add_argument("--zoom", type=float, default=0.0, metavar="FRACTION")
     command.add_argument("--flip", action="store_true", help="mirror half of the images")
     given = parser.parse_args(arguments)
     generator = lamella.preprocessing.image.ImageDataGenerator(
@@ -63,7 +68,7 @@ def preview(arguments: list[str]) -> None:
 
 
 def report() -> Iterator[tuple[str, str]]:
-    """(name, value) of each line."""
+    """The lines of the report as pairs (name, value)."""
     yield "lamella", lamella.__version__
     yield "Python", f"{platform.python_version()} ({platform.python_implementation()})"
     yield "NumPy", np.__version__
@@ -82,7 +87,7 @@ def report() -> Iterator[tuple[str, str]]:
 
 
 def cpu() -> str:
-    """The model's name where the system says it (not on Arm)."""
+    """The model of the CPU, or "unknown". On Arm the system does not name it."""
     try:
         found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
@@ -91,14 +96,14 @@ def cpu() -> str:
 
 
 def loaded() -> list[Path]:
-    """The shared libraries of this process."""
+    """The paths of the shared libraries in this process."""
     lines = Path("/proc/self/maps").read_text().splitlines()
     paths = {line.split(maxsplit=5)[5] for line in lines if line.count("/") and ".so" in line}
     return sorted(path for path in map(Path, paths) if path.is_file())
 
 
 def openmp(libraries: list[Path]) -> tuple[list[str], list[str]]:
-    """(runtimes, libraries that name one as what they need)."""
+    """(paths of the OpenMP runtimes, names of the libraries that contain the name of one)."""
     runtimes = [path for path in libraries if RUNTIME.match(path.name.encode())]
     users = [path for path in libraries if path not in runtimes and RUNTIME.search(path.read_bytes())]
     return [str(path) for path in runtimes], [path.name for path in users]

@@ -43,12 +43,12 @@ def elu(x: Value, alpha: float = 1.0) -> Value:  # type: ignore[no-redef]
 
 
 def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Value:  # type: ignore[no-redef]
-    """x where x > threshold, else alpha * (x - threshold).
+    """Where x > threshold: x, or with a max_value clip(x, 0, max_value). Elsewhere: alpha * (x - threshold).
 
     Args:
         x: An array or tensor.
-        alpha: Slope below the threshold.
-        max_value: Upper bound of the result: x is clipped to [0, max_value]. None for no bound.
+        alpha: Slope up to the threshold.
+        max_value: The largest value of the result; None for no limit.
         threshold: The threshold.
     """
     return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
@@ -64,7 +64,7 @@ def linear(x: Any) -> Any:
     return x
 
 
-# Each op of ops/activations.py is an activation: itself, or in the function above that has the arguments of Keras.
+# Each op of ops/activations.py is an activation. For some, the functions above have the arguments of Keras.
 for _name in sorted(vars(_ops).keys() & set(ops.__all__)):
     register("activations")(globals()[_name])
 
@@ -80,8 +80,8 @@ def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a l
     """
     if hasattr(identifier, "compute_output_shape"):
         warn(
-            f"the layer {identifier.name} is the activation of another layer, which neither lists nor saves it; add it to the "
-            "model after that layer"
+            f"the layer {identifier.name} is the activation of another layer, which does not list or save it; add it to the model "
+            "after that layer"
         )
     inner = getattr(identifier, "__wrapped__", None)
     if inner is not None and name_of("activations", inner) is not None:

@@ -1,4 +1,4 @@
-"""The machine: instruction set, threads, memory of steps; and the switches between Keras 2.2.5's rules and ours."""
+"""Settings of the process: instruction set, threads, the pool of memory, and the rules of Keras 2.2.5 or tf.keras."""
 
 from __future__ import annotations
 
@@ -19,24 +19,29 @@ from lamella.core.pool import set_pool_limit as set_pool_limit
 
 
 def targets() -> list[str]:
-    """Instruction sets that this build holds and this machine can run, the best first."""
+    """The instruction sets in this build that this machine can run, the best first."""
     return _kernels.targets()
 
 
 def target() -> str:
-    """The one in use: the best, or what LAMELLA_TARGET names."""
+    """The instruction set in use: the best one, or the one that LAMELLA_TARGET names."""
     return _kernels.target()
 
 
 def num_threads() -> int:
+    """The number of threads for kernels."""
     return _kernels.num_threads()
 
 
 def set_num_threads(n: int) -> None:
-    """Threads for kernels from now on; results do not depend on it. At most four for each CPU are made.
+    """Set the number of threads for kernels. Results do not depend on it.
+
+    Args:
+        n: The number. At most four for each CPU are made.
 
     Raises:
-        TypeError or ValueError: Unless n is an int >= 1.
+        TypeError: n is not an int.
+        ValueError: n is below 1.
     """
     if isinstance(n, bool) or not isinstance(n, int):
         raise TypeError(f"set_num_threads: expected an int, got {n!r}")

@@ -1,6 +1,7 @@
 """Projections of weights after each update: a constraint maps an array to a new array.
 
-Source: Keras 2.2.5. Norms run over `axis`: 0 for a dense kernel [in, out], [0, 1, 2] for a convolution's HWIO.
+Norms are computed over `axis`: 0 for a dense kernel [in, out], [0, 1, 2] for the kernel [H, W, in, out] of a convolution.
+Source: Keras 2.2.5.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Constraint(Configurable):
 
 
 def _norms(w: Array, axis: Axis) -> Array:
+    """The norms over `axis`, which are kept with size 1."""
     where = axis if isinstance(axis, int) else tuple(axis)
     norms: Array = np.sqrt(np.sum(np.square(w), axis=where, keepdims=True))
     return norms

@@ -19,7 +19,8 @@ from lamella.core.registry import register, register_factory
 from lamella.core.shapes import count
 from lamella.core.types import Array
 
-# Standard deviation of a unit normal that is truncated at two sigma. Keras divides by it, so that the variance is as requested.
+# The standard deviation of a standard normal distribution that is truncated at two sigma. Keras divides by it, so that the
+# variance is the requested one.
 _TRUNCATED_STDDEV = 0.87962566103423978
 
 
@@ -55,7 +56,7 @@ class Constant(Initializer):
     """A constant.
 
     Args:
-        value: A number, or an array that broadcasts to the shape.
+        value: A number, or an array that can be broadcast to the shape.
     """
 
     def __init__(self, value: ArrayLike = 0) -> None:
@@ -107,7 +108,7 @@ class RandomUniform(Initializer):
 
 @register("initializers", "truncated_normal")
 class TruncatedNormal(Initializer):
-    """Normally distributed numbers; values beyond two standard deviations are drawn again.
+    """Normally distributed numbers. Those further than two standard deviations from the mean are drawn again.
 
     Args:
         mean: Mean.
@@ -125,6 +126,7 @@ class TruncatedNormal(Initializer):
 
 
 def _truncated(shape: Sequence[int], stream: np.random.Generator, dtype: str | None) -> Array:
+    """Standard normal numbers between -2 and 2."""
     draws: Array = stream.standard_normal(count(shape), np.dtype(dtype or config.floatx()))
     outside = np.flatnonzero(np.abs(draws) > 2.0)
     while outside.size:
@@ -134,7 +136,7 @@ def _truncated(shape: Sequence[int], stream: np.random.Generator, dtype: str | N
 
 
 def _scaled(draws: Array, scale: float, shift: float) -> Array:
-    """scale * draws + shift, in place: the largest weights have hundreds of megabytes."""
+    """scale * draws + shift, computed in place, because the largest weights have hundreds of megabytes."""
     draws *= scale
     draws += shift
     return draws
@@ -180,6 +182,7 @@ class VarianceScaling(Initializer):
 
 
 def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
+    """`value` in lower case, which must be one of `choices`."""
     chosen = value.lower()
     if chosen not in choices:
         raise ValueError(f"Invalid `{name}` argument: expected one of {choices} but got {value}")
@@ -187,9 +190,15 @@ def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
 
 
 def _compute_fans(shape: Sequence[int], data_format: str = "channels_last") -> tuple[float, float]:
-    """(fan_in, fan_out) of a dense [in, out] or convolution [..., in, out] weight; sqrt(size) twice for other ranks.
+    """(fan_in, fan_out) of a weight. Custom initializers import this function.
 
-    Custom initializers import it. With data_format "channels_first" the weight is [out, in, ...], as in Theano.
+    Args:
+        shape: [in, out] of a dense layer, or [..., in, out] of a convolution. For other numbers of axes both results are the
+            square root of the number of elements.
+        data_format: With "channels_first" the shape of a convolution is [out, in, ...], as in Theano.
+
+    Raises:
+        ValueError: The data format is unknown.
     """
     if data_format not in ("channels_last", "channels_first"):
         raise ValueError(f"Invalid data_format: {data_format}")
@@ -219,7 +228,7 @@ class Orthogonal(Initializer):
 
     def __call__(self, shape: Sequence[int], dtype: str | None = None) -> Array:
         flat = (count(shape[:-1]), shape[-1])
-        # The decomposition takes rows * columns * min(rows, columns) steps; 256 of them cost about as much as one element.
+        # The decomposition takes rows * columns * min(rows, columns) steps. 256 of them take about as long as one element.
         budget.spend(count(flat) * min(flat) // 256, "Orthogonal")
         u, _, v = np.linalg.svd(generator(self.seed).standard_normal(flat), full_matrices=False)
         q = u if u.shape == flat else v

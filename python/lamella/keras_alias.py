@@ -1,5 +1,6 @@
-"""`import keras` without Keras, and `import tensorflow.keras` without TensorFlow: the names resolve to lamella for the rest of
-the process."""
+"""`import keras` without Keras, and `import tensorflow.keras` without TensorFlow: these names import lamella until the process
+ends.
+"""
 
 from __future__ import annotations
 
@@ -15,39 +16,39 @@ from lamella.core import config, keras_imports
 from lamella.core.keras_json import apply_keras_json
 from lamella.core.release import KERAS_VERSION
 
-# Packages that resolve to lamella, and the rooms that they show.
+# The packages that resolve to lamella, and the rooms to which they resolve.
 _ROOTS = {"keras": "", "keras_applications": "applications", "keras_preprocessing": "preprocessing"}
-# In the dialect of tf.keras.
+# The same in the dialect of tf.keras.
 _TF_ROOTS = {**_ROOTS, "keras": "tf_keras", "tensorflow": "tensorflow", "tensorflow.keras": "tf_keras"}
 
-# What scripts ask of TensorFlow itself, and what to do instead.
+# Names of TensorFlow that scripts use, and what to do instead.
 _INSTEAD = {
-    "GradientTape": "write the loss as a function for compile, or with lamella.backend for K.gradients",
+    "GradientTape": "write the loss as a function for compile, or use K.gradients of lamella.backend",
     "config": "lamella.config sets the number of threads",
     "data": "fit takes arrays, generators and Sequences",
-    "function": "there is nothing to compile; leave the decorator out",
-    "random": "lamella.utils.set_random_seed(seed) seeds layers and training, numpy.random the data",
+    "function": "remove the decorator; there is nothing to compile",
+    "random": "lamella.utils.set_random_seed(seed) seeds layers and training; for data use numpy.random",
 }
 
 
 def install_as_keras(dialect: str = "keras2") -> ModuleType:
-    """Make `import keras`, every keras.x.y that exists here, keras_applications and keras_preprocessing resolve to lamella.
+    """Make `import keras`, the modules below it, keras_applications and keras_preprocessing import lamella.
 
-    Keras's settings file, keras.json in $KERAS_HOME or ~/.keras, is read at this moment: its floatx, epsilon and
-    image_data_format hold from then on. `import lamella` alone reads no such file, and none is ever written.
+    This call reads Keras's settings file, keras.json in $KERAS_HOME or ~/.keras, and sets its floatx, epsilon and
+    image_data_format. `import lamella` alone does not read this file, and it is never written. Later imports of names that
+    lamella does not have raise ImportError, which names them.
 
     Args:
         dialect: "keras2": the names and rules of Keras 2.2.5. "tf": those of tf.keras in TensorFlow 2.0 to 2.15, for scripts
-            that use nothing else of TensorFlow; `tensorflow.keras` resolves to lamella.tf_keras then, `keras`, too, and
-            `tensorflow` has nothing but `keras`. See lamella.config.set_dialect for what differs.
+            that use only tf.keras of TensorFlow. Then `tensorflow.keras` and `keras` resolve to lamella.tf_keras, and `tensorflow`
+            contains only `keras`. lamella.config.set_dialect lists the differences.
 
     Returns:
         The module `keras`.
 
     Raises:
-        ImportError: At import, naming what does not exist here.
-        RuntimeError: If another keras, or TensorFlow, was imported before, or lamella with the other dialect.
-        ValueError: For another dialect.
+        RuntimeError: Another keras, or TensorFlow, was imported before, or this was called before with the other dialect.
+        ValueError: The dialect is unknown.
     """
     if dialect not in ("keras2", "tf"):
         raise ValueError(f"install_as_keras: expected dialect 'keras2' or 'tf', got {dialect!r}")
@@ -57,18 +58,18 @@ def install_as_keras(dialect: str = "keras2") -> ModuleType:
             if name in ("keras", "tensorflow") and name in sys.modules:
                 raise RuntimeError(f"install_as_keras: another {name} is already imported; call this before `import {name}`")
         sys.meta_path.insert(0, _finder)
-        if not config.is_keras():  # a worker has its parent's settings already
+        if not config.is_keras():  # a worker process already has the settings of its parent
             apply_keras_json()
         config.set_dialect(dialect)
         config.set_is_keras()
         _finder.roots = roots
     elif _finder.roots is not roots:
-        raise RuntimeError("install_as_keras: `keras` already resolves to the other dialect; a process has one")
+        raise RuntimeError("install_as_keras: `keras` already resolves to the other dialect; a process can use only one")
     return importlib.import_module("keras")
 
 
 class _Finder(MetaPathFinder):
-    """Answers for keras, its sister packages and everything below, so no other keras on the path is ever mixed in."""
+    """Finds keras, its related packages and all modules below them, so that modules of another keras are never imported."""
 
     roots: Mapping[str, str] = _ROOTS
 
@@ -89,7 +90,7 @@ class _Finder(MetaPathFinder):
         raise ModuleNotFoundError(f"lamella has no {_shown(room)!r}: `{fullname}` does not exist here", name=fullname)
 
     def room(self, fullname: str) -> str | None:
-        """The room that a module's name stands for, "" for the package itself; None for a module of somebody else."""
+        """The room to which a module's name resolves, "" for the package itself; None for a module of another package."""
         parts = fullname.split(".")
         for length in (2, 1):
             root = ".".join(parts[:length])
@@ -114,14 +115,14 @@ class _Loader(Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has put keras's spec on lamella's module; it keeps its own.
+        # The import system has replaced the spec of lamella's module by that of keras's module. This restores it.
         state = module.__spec__.loader_state if module.__spec__ else None
         if state is not None:
             module.__spec__ = state
 
 
 class _Keras(ModuleType):
-    """The package `keras`: what lamella shows, with Keras's version."""
+    """The package `keras`: the names of lamella, with the version of Keras."""
 
     __version__ = KERAS_VERSION
 
@@ -135,7 +136,7 @@ class _Keras(ModuleType):
 
 
 class _TensorFlow(ModuleType):
-    """The package `tensorflow`: nothing but `keras`."""
+    """The package `tensorflow`, which contains only `keras`."""
 
     def __getattr__(self, name: str) -> object:
         if name == "keras":
@@ -146,13 +147,14 @@ class _TensorFlow(ModuleType):
 
 
 def _no_tensorflow(name: str) -> str:
+    """The error message for a name of TensorFlow outside of tf.keras."""
     first = name.partition(".")[0]
     instead = f": {_INSTEAD[first]}" if first in _INSTEAD else ""
-    return f"tensorflow.{name} is not here: lamella stands in for tensorflow.keras and for nothing else of TensorFlow{instead}"
+    return f"tensorflow.{name} is not available: lamella replaces only tensorflow.keras, not the rest of TensorFlow{instead}"
 
 
 def _shown(room: str) -> str:
-    """The room of lamella that a module of tf.keras without a file of its own shows."""
+    """The room of lamella for a module of tf.keras without its own file."""
     return room.removeprefix("tf_keras.")
 
 

@@ -25,7 +25,7 @@ def _number(name: str, value: float) -> float:
     who = f"L1L2: {name}"
     if isinstance(value, Variable):
         raise TypeError(
-            f"{who}: expected a number, got {value!r}, whose later values would not count; write a Regularizer whose __call__ "
+            f"{who}: expected a number, got {value!r}, whose later values would be ignored; write a Regularizer whose __call__ "
             "reads it"
         )
     check_number(value, who)
@@ -52,7 +52,7 @@ class L1L2(Regularizer):
         self.l2 = _number("l2", l2)
 
     def __call__(self, x: Any) -> Any:
-        # Operators, not ops.multiply: a Python number takes the dtype of the tensor beside it.
+        # Operators instead of ops.multiply, because they convert a Python number to the dtype of the tensor.
         absolute: Any = sum_absolute(x) if self.l1 else None
         squares: Any = sum_squares(x) if self.l2 else None
         if absolute is None:

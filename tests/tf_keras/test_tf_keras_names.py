@@ -64,17 +64,20 @@ for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeN
     [
         (
             "import tensorflow as tf; tf.constant(1)",
-            "tensorflow.constant is not here: lamella stands in for tensorflow.keras and",
+            "tensorflow.constant is not available: lamella replaces only tensorflow.keras",
         ),
         ("import tensorflow as tf; tf.random.set_seed(1)", "lamella.utils.set_random_seed(seed) seeds layers and training"),
-        ("import tensorflow.data", "tensorflow.data is not here"),
-        ("from tensorflow.python.keras.layers import Dense", "tensorflow.python is not here"),
+        ("import tensorflow.data", "tensorflow.data is not available"),
+        ("from tensorflow.python.keras.layers import Dense", "tensorflow.python is not available"),
         (
             "from tensorflow.keras.layers.experimental import preprocessing",
             "`tensorflow.keras.layers.experimental` does not exist",
         ),
         ("from tensorflow.keras.optimizers import Ftrl", "Ftrl"),
-        ("import lamella; lamella.install_as_keras()", "`keras` already resolves to the other dialect; a process has one"),
+        (
+            "import lamella; lamella.install_as_keras()",
+            "`keras` already resolves to the other dialect; a process can use only one",
+        ),
     ],
 )
 def test_missing_names_say_what_to_do(statement, message):
