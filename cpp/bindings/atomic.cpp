@@ -1,6 +1,6 @@
-// Commits and scopes. CPython looks for signals between two bytecodes, never within a call of C, so what is done
-// here is done whole, and what is undone here cannot be skipped. lamella.core.atomic says what all of this means. No frame
-// here has destructors: see exit.h.
+// Commits and scopes, which lamella.core.atomic documents. CPython handles signals between two bytecodes, never within a call
+// of a C function. So an interrupt cannot stop these functions in the middle or skip the code that restores. No frame here has
+// destructors: see cpp/bindings/exit.h.
 #include "bindings/atomic.h"
 
 #include <structmember.h>
@@ -25,7 +25,7 @@ PyObject* make_call(PyObject* call) {
 
 PyObject* commit(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     if (given < 1 || given > 2 || !PyList_Check(arguments[0]) || (given == 2 && !PyList_Check(arguments[1]))) {
-        PyErr_SetString(PyExc_TypeError, "commit: expected a list of calls, and another of those that undo them if any");
+        PyErr_SetString(PyExc_TypeError, "commit: expected a list of calls, and optionally a list of calls that undo them");
         return nullptr;
     }
     PyObject* const calls = arguments[0];
@@ -58,7 +58,7 @@ PyObject* commit(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
 struct Scope {
     PyObject_HEAD
     PyObject* bindings;  // tuple of (object, name, value) and (context variable, value)
-    PyObject* before;    // tuple of the values that they had; null outside of a with block
+    PyObject* before;    // tuple of their previous values; null outside of a with block
 
     template <class F>
     int each_owned(const F& f) {
@@ -69,7 +69,7 @@ struct Scope {
     }
 };
 
-// What a binding's attribute or context variable is now; null with an error set.
+// The present value of a binding's attribute or context variable; null with an error set.
 PyObject* get_bound(PyObject* binding) {
     PyObject* const object = PyTuple_GET_ITEM(binding, 0);
     if (PyTuple_GET_SIZE(binding) == 3) return PyObject_GetAttr(object, PyTuple_GET_ITEM(binding, 1));
@@ -86,7 +86,7 @@ int set_bound(PyObject* binding, PyObject* value) {
     return token == nullptr ? -1 : 0;
 }
 
-// The attributes as they were, for the first `count` bindings, last first.
+// Restores the first `count` bindings, the last one first.
 void unbind(PyObject* bindings, PyObject* before, Py_ssize_t count) {
     Error error;
     while (count-- > 0) {
@@ -96,7 +96,7 @@ void unbind(PyObject* bindings, PyObject* before, Py_ssize_t count) {
     error.restore();
 }
 
-// Sets the attributes; returns what they were. Null with an error set, and then they are as they were.
+// Sets all bindings; returns their previous values. After an error it restores them and returns null with the error set.
 PyObject* bind_attributes(PyObject* bindings) {
     const Py_ssize_t count = PyTuple_GET_SIZE(bindings);
     PyObject* const before = PyTuple_New(count);
@@ -115,7 +115,9 @@ PyObject* bind_attributes(PyObject* bindings) {
 }
 
 PyObject* new_scope(PyTypeObject* type, PyObject* bindings, PyObject* names) {
-    if (names != nullptr && PyDict_GET_SIZE(names) > 0) return PyErr_Format(PyExc_TypeError, "Scope: takes no keywords");
+    if (names != nullptr && PyDict_GET_SIZE(names) > 0) {
+        return PyErr_Format(PyExc_TypeError, "Scope: expected no keyword arguments, got %R", names);
+    }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(bindings); ++i) {
         PyObject* const binding = PyTuple_GET_ITEM(bindings, i);
         const Py_ssize_t size = PyTuple_Check(binding) ? PyTuple_GET_SIZE(binding) : 0;
@@ -142,7 +144,7 @@ PyObject* run_in_scope(PyObject* self, PyObject* const* arguments, Py_ssize_t gi
 
 PyObject* enter_scope(PyObject* self, PyObject*) {
     Scope& scope = *reinterpret_cast<Scope*>(self);
-    if (scope.before != nullptr) return PyErr_Format(PyExc_RuntimeError, "Scope: its block is entered already");
+    if (scope.before != nullptr) return PyErr_Format(PyExc_RuntimeError, "Scope: its with block is already running");
     scope.before = bind_attributes(scope.bindings);
     return scope.before == nullptr ? nullptr : Py_NewRef(self);
 }

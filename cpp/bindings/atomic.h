@@ -1,4 +1,4 @@
-// What an interrupt must not tear apart: commits and scopes.
+// Commits and scopes: changes of state that an interrupt cannot leave half done.
 #pragma once
 #include <pybind11/pybind11.h>
 

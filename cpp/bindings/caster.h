@@ -1,5 +1,5 @@
-// Turns Python arguments into a kernel's arguments without copying, or refuses with the argument's name, what was wanted
-// and what came. The first array's dtype decides between the float32 and the float64 kernel.
+// Converts Python arguments to a kernel's arguments without copying. Errors name the argument, what was expected and what it
+// got. The dtype of the first array chooses between the float32 and the float64 kernel.
 #pragma once
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -17,7 +17,7 @@ namespace lamella {
 
 namespace py = pybind11;
 
-// Where an argument stands, for messages.
+// The position of an argument, for messages.
 struct Argument {
     const char* kernel;
     const std::vector<Parameter>* parameters;
@@ -27,11 +27,11 @@ struct Argument {
     Argument next(int fields) const { return {kernel, parameters, index + fields}; }
 };
 
-[[noreturn]] inline void refuse(const Argument& argument, const std::string& wanted, py::handle came) {
-    std::string what = py::str(py::type::handle_of(came).attr("__name__"));
-    if (py::isinstance<py::array>(came)) {
-        what = py::str(came.attr("dtype")).cast<std::string>() + " " + py::str(came.attr("shape")).cast<std::string>();
-        const auto flags = py::reinterpret_borrow<py::array>(came).flags();
+[[noreturn]] inline void refuse(const Argument& argument, const std::string& wanted, py::handle got) {
+    std::string what = py::str(py::type::handle_of(got).attr("__name__"));
+    if (py::isinstance<py::array>(got)) {
+        what = py::str(got.attr("dtype")).cast<std::string>() + " " + py::str(got.attr("shape")).cast<std::string>();
+        const auto flags = py::reinterpret_borrow<py::array>(got).flags();
         if (!(flags & py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_)) what += ", not C-contiguous";
         if (!(flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) what += ", unaligned";
         if (!(flags & py::detail::npy_api::NPY_ARRAY_WRITEABLE_)) what += ", read-only";
@@ -39,10 +39,10 @@ struct Argument {
     throw py::type_error(argument.who() + ": expected " + wanted + ", got " + what);
 }
 
-// With Python's error set.
-[[noreturn]] inline void refuse_number(const Argument& argument, const char* wanted, py::handle came) {
+// Replaces the error that Python has set.
+[[noreturn]] inline void refuse_number(const Argument& argument, const char* wanted, py::handle got) {
     PyErr_Clear();
-    refuse(argument, wanted, came);
+    refuse(argument, wanted, got);
 }
 
 template <class T>
@@ -56,8 +56,8 @@ constexpr const char* kTypeName<std::uint8_t> = "uint8";
 template <>
 constexpr const char* kTypeName<Int> = "int64";
 
-// NumPy hands out one descriptor object for each native type, so a pointer tells nearly always; a copy of it (from a
-// pickle, say) and the twins of int64 are compared by content.
+// NumPy has one descriptor object for each native type, so comparing pointers is usually enough. A copy of it (for example from
+// a pickle) and the other types equal to int64 are compared by content.
 template <class T>
 bool has_type(const py::array& array) {
     static const PyObject* const native = py::dtype::of<T>().release().ptr();
@@ -94,8 +94,8 @@ void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter
     spans.push_back({begin, begin + view.size * sizeof(Element), parameter, place, !std::is_const_v<Element>});
 }
 
-// Caster<A> reads an argument of the kernel's type A from Python: `get` is the argument, `add_to` adds its memory to the
-// call's. kParameters: how many names of the signature it stands for.
+// Caster<A> reads an argument of the kernel's type A from Python: `get` returns the argument, `add_to` adds its memory to the
+// spans of the call. kParameters: the number of names in the signature that it reads.
 template <class A>
 struct Caster;
 
@@ -148,7 +148,7 @@ struct Caster<const ViewList<Element>&> {
     }
 };
 
-// (sizes, strides, dilations, before): tuples of 1 to 3 ints, all of one length.
+// (sizes, strides, dilations, before): tuples of 1 to 3 ints, all of the same length.
 template <>
 struct Caster<Window> {
     static constexpr int kParameters = 1;
@@ -174,7 +174,7 @@ struct Caster<Window> {
     static constexpr const char* kWanted = "a window: (sizes, strides, dilations, before), each a tuple of 1 to 3 ints";
 };
 
-// A tuple of the fields' values. The struct that the kernel takes refers to what the fields' casters hold.
+// A tuple of the fields' values. The kernel's struct refers to the values in the casters of the fields.
 template <class Bundle, class Fields>
 struct BundleCaster;
 template <class Bundle, class... A>
@@ -211,7 +211,7 @@ private:
     };
 #include "table/all.def"
 
-// The element type asked for by an argument, an array or the first of a list: 'f', 'd', or 0 where it says nothing.
+// The element type of an array, or of the first array of a list: 'f', 'd', or 0 for another type or no array.
 inline char element_of(py::handle object) {
     if (PyList_Check(object.ptr())) return PyList_GET_SIZE(object.ptr()) > 0 ? element_of(PyList_GET_ITEM(object.ptr(), 0)) : 0;
     if (!py::isinstance<py::array>(object)) return 0;
@@ -228,7 +228,7 @@ inline const std::map<std::string, std::string>& bundles() {
     return all;
 }
 
-// "(In x, Real alpha, Out y)" -> x, alpha, y; instead of a bundle its fields.
+// "(In x, Real alpha, Out y)" -> x, alpha, y; a bundle is replaced by its fields.
 inline std::vector<Parameter> parameters_of(const std::string& signature) {
     std::vector<Parameter> parameters;
     std::size_t start = 1;

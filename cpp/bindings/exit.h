@@ -1,4 +1,4 @@
-// Threads that want the interpreter's lock (the GIL) after the interpreter has begun to end.
+// Threads that wait for the interpreter's lock (the GIL) while the interpreter ends.
 #pragma once
 #include <Python.h>
 #include <cxxabi.h>
@@ -6,10 +6,9 @@
 
 namespace lamella {
 
-// f(), which calls CPython in a frame that has destructors. From 3.11 to 3.13 a daemon thread that waits for the lock while the
-// interpreter ends is ended by pthread_exit. That unwinds its stack: destructors would drop references without the lock,
-// and a noexcept function would abort the process. So such a thread sleeps for good instead, as in CPython 3.14; the
-// process ends without it.
+// f(), which calls CPython in a frame that has destructors. CPython 3.11 to 3.13 ends a daemon thread that waits for the lock
+// while the interpreter ends by pthread_exit. That unwinds its stack: destructors would drop references without the lock,
+// and a noexcept function would abort the process. So such a thread sleeps until the process ends, as in CPython 3.14.
 template <class F>
 auto or_sleep_at_exit(const F& f) {
     try {
@@ -19,7 +18,7 @@ auto or_sleep_at_exit(const F& f) {
     }
 }
 
-// f() without the lock. py::gil_scoped_release takes it back in a destructor, which is noexcept.
+// f() without the lock. py::gil_scoped_release cannot be used: it takes the lock again in a destructor, which is noexcept.
 template <class F>
 auto without_gil(const F& f) {
     PyThreadState* const state = PyEval_SaveThread();

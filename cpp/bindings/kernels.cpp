@@ -1,5 +1,5 @@
-// The kernels as functions of the module. They are CPython's own, with arguments by place: what pybind11 adds to a function
-// costs more time than a small kernel, and takes half a minute to compile for all of them.
+// The kernels as functions of the module. They are functions of CPython with positional arguments: pybind11's functions cost
+// more time than a small kernel, and take half a minute to compile for all kernels.
 #include "bindings/kernels.h"
 
 #include "bindings/caster.h"
@@ -9,16 +9,16 @@
 namespace lamella {
 namespace {
 
-// One line of the table. It lives as long as the process.
+// One line of the table. It is never deleted.
 struct Bound {
     PyMethodDef method;
     std::vector<Parameter> parameters;
-    std::vector<bool> by_element;  // of each argument: whether its type depends on the element type
-    // Only this is compiled for each list of types.
+    std::vector<bool> by_element;  // for each argument: whether its type depends on the element type
+    // Only this function is compiled again for each list of types.
     Status (*call)(const Bound&, bool is_double, PyObject* const* arguments);
 };
 
-// The place in the signature of the first name of each argument.
+// For each argument the index of its first name in the signature.
 template <class... A>
 struct Places {
     int first[sizeof...(A)];
@@ -29,10 +29,10 @@ struct Places {
     }
 };
 
-// Kept, so that a call allocates nothing.
+// Kept between calls, so that a call allocates nothing.
 thread_local std::vector<Span> spans;
 
-// Its arguments are constructed in braces, which do so from the first to the last.
+// Its arguments must be constructed in braces, which guarantee the order from the first to the last.
 template <class... A>
 struct Call {
     Status status;
@@ -81,11 +81,11 @@ PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     try {
         char element = 0;
         for (Py_ssize_t i = 0; i < count && element == 0; ++i) element = bound.by_element[i] ? element_of(arguments[i]) : 0;
-        // Neither float32 nor float64: the float32 caster says what came.
+        // If the element is neither float32 nor float64, the float32 caster raises the error.
         const Status status = bound.call(bound, element == 'd', arguments);
         if (status == nullptr) Py_RETURN_NONE;
         if (status == kOutOfMemory) PyErr_SetString(PyExc_MemoryError, name);
-        else PyErr_Format(PyExc_ValueError, "%s: does not hold: %s", name, status);
+        else PyErr_Format(PyExc_ValueError, "%s: requires %s", name, status);
     } catch (py::error_already_set& error) {
         error.restore();
     } catch (const py::builtin_exception& error) {

@@ -3,7 +3,7 @@
 
 namespace lamella {
 
-// Each line of the table (cpp/table) as a function of the module, and the lists KERNELS and BUNDLES.
+// Adds each line of the table (cpp/table) to the module as a function, and the lists KERNELS and BUNDLES.
 void bind_kernels(pybind11::module_& module);
 
 }  // namespace lamella

@@ -1,5 +1,5 @@
-// lamella._kernels._compiled: each line of the table (cpp/table) as a function, the choice of target and threads, and
-// what lamella.ops is made of.
+// lamella._kernels._compiled: each line of the table (cpp/table) as a function, the selection of target and threads, and
+// the C++ parts of lamella.ops and lamella.core.
 #include "bindings/atomic.h"
 #include "bindings/kernels.h"
 #include "bindings/ops.h"
@@ -19,7 +19,7 @@ PYBIND11_MODULE(_unguarded, module) {
             message += std::string("LAMELLA_TARGET=") + wanted + " is not a target that this machine can run; it can run:";
             for (int i = 0; i < available_targets().count; ++i) message += std::string(" ") + available_targets().names[i];
         } else {
-            message += "this CPU lacks x86-64-v2 (SSE4.2, POPCNT), the least that lamella is built for";
+            message += "this CPU does not have x86-64-v2 (SSE4.2, POPCNT), which lamella needs";
         }
         throw py::import_error(message);
     }
@@ -38,7 +38,7 @@ PYBIND11_MODULE(_unguarded, module) {
     module.def(
         "select",
         [](const std::string& target) {
-            if (!select(target.c_str())) throw py::value_error("no target '" + target + "' on this machine");
+            if (!select(target.c_str())) throw py::value_error("this machine has no target '" + target + "'");
         },
         py::arg("target"));
     module.def("thread_backends", [] {
@@ -50,7 +50,7 @@ PYBIND11_MODULE(_unguarded, module) {
     module.def(
         "select_thread_backend",
         [](const std::string& name) {
-            if (!select_thread_backend(name.c_str())) throw py::value_error("no threads of the name '" + name + "'");
+            if (!select_thread_backend(name.c_str())) throw py::value_error("there is no thread backend '" + name + "'");
         },
         py::arg("name"));
     module.def("cpu_limit", &cpu_limit);
@@ -63,10 +63,10 @@ PYBIND11_MODULE(_unguarded, module) {
     bind_pool(module);
 }
 
-// In a sub-interpreter pybind11 waits for a lock that is never free, and NumPy, too, is for one interpreter only.
+// In a sub-interpreter pybind11 would wait forever for a lock, and NumPy also supports only one interpreter.
 extern "C" PYBIND11_EXPORT PyObject* PyInit__compiled() {
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "lamella runs in the main interpreter only, and this is a sub-interpreter");
+        PyErr_SetString(PyExc_ImportError, "lamella runs only in the main interpreter, and this is a sub-interpreter");
         return nullptr;
     }
     return PyInit__unguarded();

@@ -1,4 +1,5 @@
-// What our own types have in common. Each lists the references that it owns by each_owned(f), which stops where f is not 0.
+// The common parts of lamella's types in C++. each_owned(f) of a type calls f on each reference that an object owns, and stops
+// when f does not return 0.
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -9,7 +10,7 @@ namespace py = pybind11;
 inline py::object stolen(PyObject* object) { return py::reinterpret_steal<py::object>(object); }
 inline py::object borrowed(PyObject* object) { return py::reinterpret_borrow<py::object>(object); }
 
-// The error that is set, put aside while other code runs.
+// Saves the error that is set while other code runs.
 class Error {
 public:
     Error() { PyErr_Fetch(&type_, &value_, &trace_); }
@@ -19,7 +20,7 @@ private:
     PyObject *type_, *value_, *trace_;
 };
 
-// What the garbage collector asks of a type.
+// The functions that the garbage collector needs.
 template <class Object>
 int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
@@ -51,7 +52,7 @@ inline py::object make_type(PyType_Spec* spec) {
     return stolen(type);
 }
 
-// A method that takes its arguments as vectorcall has them.
+// A method that takes its arguments in the form of vectorcall.
 inline PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
     return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
@@ -59,7 +60,7 @@ inline PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ss
     return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
-// Signatures as `inspect` reads them, of methods that several types have.
+// Signatures, in the form that `inspect` reads, of methods that several types have.
 constexpr char kRunSignature[] = "run($self, function, /, *arguments, **named)\n--\n\n";
 constexpr char kEnterSignature[] = "__enter__($self)\n--\n\n";
 constexpr char kExitSignature[] = "__exit__($self, kind, error, trace, /)\n--\n\n";

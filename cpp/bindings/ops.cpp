@@ -1,5 +1,5 @@
-// lamella.ops.tape and lamella.ops.arrays say what all of this means. A small model's step is little else than what
-// surrounds its kernels; hence this is not in Python, and calls go CPython's own way, not pybind11's.
+// lamella.ops.tape and lamella.ops.arrays document these types and functions. In a step of a small model most of the time is
+// spent around its kernels. So this is not Python, and its functions are CPython's, which are faster than pybind11's.
 #include "bindings/ops.h"
 
 #include <pybind11/numpy.h>
@@ -15,15 +15,15 @@
 namespace lamella {
 namespace {
 
-// What lamella.ops.tape.Tape is made of: what a tape has recorded in its block so far.
+// The base of lamella.ops.tape.Tape: the record of its present block.
 struct Recorder {
     PyObject_HEAD
     PyObject* nodes;   // list of (backward, origins, need, index of the result, number of results or -1), see call_op
     PyObject* places;  // dict: index of each source that is a Variable
-    PyObject* block;   // what the Tensors of this block bear
-    PyObject* calls;   // list of (op, inputs, configuration, result) while gradients of gradients are wanted, else null
-    Py_ssize_t first;  // results count on from here
-    Py_ssize_t given;  // `first` as a block begins
+    PyObject* block;   // an object that identifies this block; its Tensors refer to it
+    PyObject* calls;   // list of (op, inputs, configuration, result) if gradients of gradients are needed, else null
+    Py_ssize_t first;  // index of the first result
+    Py_ssize_t given;  // `first` at the beginning of a block
 
     template <class F>
     int each_owned(const F& f) {
@@ -33,10 +33,10 @@ struct Recorder {
         return 0;
     }
 };
-thread_local Recorder* recording = nullptr;  // the one that records in this thread, owned
+thread_local Recorder* recording = nullptr;  // the Recorder that records in this thread; owned
 
-// What lamella.ops.tape.Tensor holds; the class there has the rest.
-struct Held {
+// The base of lamella.ops.tape.Tensor: its attributes. The methods are in Python.
+struct TensorBase {
     PyObject_HEAD
     PyObject* value;
     PyObject* block;
@@ -52,14 +52,14 @@ struct Held {
     }
 };
 
-// A function (*ndarrays, **configuration) -> (y, backward) as an op; y is an array or a tuple of arrays.
+// An op made from a function (*ndarrays, **configuration) -> (y, backward); y is an array or a tuple of arrays.
 struct Op {
     PyObject_HEAD
     PyObject* forward;
-    PyObject* tensor;    // the type Tensor, which is made of Held
+    PyObject* tensor;    // the type Tensor, a subclass of TensorBase
     PyObject* variable;  // the type Variable
     PyObject* attributes;
-    PyObject* references;  // weak ones
+    PyObject* references;  // weak references
     vectorcallfunc call;
 
     bool is_tensor(PyObject* object) const { return Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(tensor); }
@@ -75,11 +75,11 @@ struct Op {
 };
 
 PyTypeObject* array_type;
-PyTypeObject* held_type;
+PyTypeObject* tensor_base_type;
 PyObject *asarray, *require, *value_name;
 const py::detail::npy_api* numpy_api;
 
-// The references that a call holds, few of them as a rule.
+// The references that a call owns, usually few.
 class References {
 public:
     explicit References(Py_ssize_t most) : items_(most <= kFew ? few_ : PyMem_New(PyObject*, most)) {}
@@ -98,25 +98,26 @@ private:
     Py_ssize_t count_ = 0;
 };
 
-// The ndarray, or None, that an op computes on, as a new reference; null with an error set.
+// The ndarray, or None, with which an op computes, as a new reference; null with an error set.
 PyObject* value_of(const Op& op, PyObject* input) {
     if (Py_TYPE(input) == array_type || input == Py_None) return Py_NewRef(input);
-    if (op.is_tensor(input) && reinterpret_cast<Held*>(input)->value != nullptr) {
-        return Py_NewRef(reinterpret_cast<Held*>(input)->value);
+    if (op.is_tensor(input) && reinterpret_cast<TensorBase*>(input)->value != nullptr) {
+        return Py_NewRef(reinterpret_cast<TensorBase*>(input)->value);
     }
     if (op.is_variable(input)) return PyObject_GetAttr(input, value_name);
     return or_sleep_at_exit([=] { return PyObject_CallOneArg(asarray, input); });
 }
 
-// The index of what `input` stems from, or -1 if the tape has no use for its gradient; -2 with an error set.
+// The index of the result or source that `input` is, or -1 if the tape does not need its gradient; -2 with an error set.
 Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* input) {
     if (op.is_tensor(input)) {
-        const Held& tensor = *reinterpret_cast<Held*>(input);
+        const TensorBase& tensor = *reinterpret_cast<TensorBase*>(input);
         if (tensor.block == block) return tensor.index < 0 ? -1 : tensor.index;
-        PyErr_Format(PyExc_RuntimeError,
-                     "%R is of an earlier step, or of another thread's: its gradient is gone. Keep K.stop_gradient(x), or "
-                     "K.get_value(x), of what a later step is to use",
-                     input);
+        PyErr_Format(
+            PyExc_RuntimeError,
+            "%R is of an earlier step, or of a step of another thread, and its gradient is no longer available. For use "
+            "in a later step keep K.stop_gradient(x) or K.get_value(x)",
+            input);
         return -2;
     }
     if (!op.is_variable(input)) return -1;
@@ -125,20 +126,20 @@ Py_ssize_t origin_of(const Op& op, PyObject* block, PyObject* places, PyObject* 
     return PyLong_AsSsize_t(place);
 }
 
-// Tensor(y, index, block), past its __init__.
+// Tensor(y, index, block), without calling __init__.
 PyObject* make_tensor(const Op& op, PyObject* y, Py_ssize_t index, PyObject* block) {
     auto* const type = reinterpret_cast<PyTypeObject*>(op.tensor);
     PyObject* const self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;
-    Held& tensor = *reinterpret_cast<Held*>(self);
+    TensorBase& tensor = *reinterpret_cast<TensorBase*>(self);
     tensor.value = Py_NewRef(y);
     tensor.block = Py_NewRef(block);
     tensor.index = index;
     return self;
 }
 
-// The Tensors of an op's results, one or a tuple of several. A node of n results is followed by n - 1 times None on the tape,
-// so that a place there is the index of a result; -1 of them says that it is one, no tuple.
+// The Tensors of an op's results, one or a tuple of several. On the tape n - 1 times None follow a node with n results, so that
+// an index on the tape is the index of a result. A node with -1 results has one result that is not a tuple.
 PyObject* record(const Op& op, PyObject* nodes, Py_ssize_t first, PyObject* block, PyObject* y, PyObject* backward,
                  PyObject* origins, PyObject* need) {
     const bool several = PyTuple_CheckExact(y);
@@ -159,9 +160,9 @@ PyObject* record(const Op& op, PyObject* nodes, Py_ssize_t first, PyObject* bloc
     return tensors.release().ptr();
 }
 
-// Notes the call of an op whose result stands on the tape.
-bool note_call(PyObject* calls, PyObject* op, PyObject* const* arguments, Py_ssize_t inputs, PyObject* names,
-               PyObject* result) {
+// Records the call of an op whose result is on the tape.
+bool record_call(PyObject* calls, PyObject* op, PyObject* const* arguments, Py_ssize_t inputs, PyObject* names,
+                 PyObject* result) {
     const py::object given = stolen(PyTuple_New(inputs)), named = stolen(PyDict_New());
     if (!given || !named) return false;
     for (Py_ssize_t i = 0; i < inputs; ++i) PyTuple_SET_ITEM(given.ptr(), i, Py_NewRef(arguments[i]));
@@ -197,7 +198,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
 
     py::object origins, need;
     bool needed = false;
-    if (nodes) {  // no code of users' runs while these have holes
+    if (nodes) {  // no code of users runs before these tuples are complete
         origins = stolen(PyTuple_New(inputs));
         need = stolen(PyTuple_New(inputs));
         if (!origins || !need) return nullptr;
@@ -222,7 +223,7 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     PyObject *const y = PyTuple_GET_ITEM(result.ptr(), 0), *const backward = PyTuple_GET_ITEM(result.ptr(), 1);
     if (!needed) return Py_NewRef(y);
     py::object made = stolen(record(op, nodes.ptr(), first, block.ptr(), y, backward, origins.ptr(), need.ptr()));
-    if (made && calls && !note_call(calls.ptr(), self, arguments, inputs, names, made.ptr())) return nullptr;
+    if (made && calls && !record_call(calls.ptr(), self, arguments, inputs, names, made.ptr())) return nullptr;
     return made.release().ptr();
 }
 
@@ -233,8 +234,8 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
                                      &PyType_Type, &variable)) {
         return nullptr;
     }
-    if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), held_type)) {
-        return PyErr_Format(PyExc_TypeError, "Op: expected a subclass of Held for tensor, got %R", tensor);
+    if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), tensor_base_type)) {
+        return PyErr_Format(PyExc_TypeError, "Op: expected a subclass of TensorBase for tensor, got %R", tensor);
     }
     PyObject* const self = type->tp_alloc(type, 0);
     if (self == nullptr) return nullptr;
@@ -246,30 +247,32 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
     return self;
 }
 
-// In a class an op is a method, as functions are.
+// In a class an op is a method, like a function.
 PyObject* bind_op(PyObject* self, PyObject* object, PyObject*) {
     return object == nullptr || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
 }
 
 PyObject* show_op(PyObject* self) { return PyUnicode_FromFormat("<op of %R>", reinterpret_cast<Op*>(self)->forward); }
 
-// An op pickles, and is copied, by its name, as functions are.
+// An op is pickled and copied by its name, like a function.
 PyObject* reduce_op(PyObject* self, PyObject*) { return PyObject_GetAttrString(self, "__qualname__"); }
 
-py::object make_held_type() {
+py::object make_tensor_base_type() {
     static PyMemberDef members[] = {
-        {"value", T_OBJECT_EX, offsetof(Held, value), 0, nullptr}, {"block", T_OBJECT_EX, offsetof(Held, block), 0, nullptr},
-        {"logits", T_OBJECT, offsetof(Held, logits), 0, nullptr},  // None to begin with
-        {"index", T_PYSSIZET, offsetof(Held, index), 0, nullptr},  {},
+        {"value", T_OBJECT_EX, offsetof(TensorBase, value), 0, nullptr},
+        {"block", T_OBJECT_EX, offsetof(TensorBase, block), 0, nullptr},
+        {"logits", T_OBJECT, offsetof(TensorBase, logits), 0, nullptr},  // None until it is set
+        {"index", T_PYSSIZET, offsetof(TensorBase, index), 0, nullptr},
+        {},
     };
     static PyType_Slot slots[] = {
-        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Held>)},
-        {Py_tp_clear, reinterpret_cast<void*>(clear<Held>)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Held>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(traverse<TensorBase>)},
+        {Py_tp_clear, reinterpret_cast<void*>(clear<TensorBase>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<TensorBase>)},
         {Py_tp_members, members},
         {},
     };
-    static PyType_Spec spec{"lamella._kernels.Held", sizeof(Held), 0,
+    static PyType_Spec spec{"lamella._kernels.TensorBase", sizeof(TensorBase), 0,
                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
     return make_type(&spec);
 }
@@ -304,7 +307,7 @@ py::object make_op_type() {
 
 // --- Recorder ---------------------------------------------------------------------------------------------------
 
-// A new block: Tensors of the one before are refused.
+// Begins a new block: Tensors of the previous block are refused.
 bool renew(Recorder& self) {
     PyObject *const nodes = PyList_New(0), *const block = PyObject_CallNoArgs(reinterpret_cast<PyObject*>(&PyBaseObject_Type));
     if (nodes == nullptr || block == nullptr) {
@@ -342,7 +345,7 @@ int init_recorder(PyObject* self, PyObject* arguments, PyObject* names) {
     return renew(recorder) ? 0 : -1;
 }
 
-// After an error nobody asks for gradients: let go of what the closures hold.
+// After an error no gradients are computed, so the closures and their arrays are released.
 bool end_block(PyObject* self, bool succeeded) {
     Error error;
     PyObject* const recorder = reinterpret_cast<PyObject*>(recording);
@@ -353,7 +356,7 @@ bool end_block(PyObject* self, bool succeeded) {
     return true;
 }
 
-// No signal comes between the function and the end of the recording.
+// No signal is handled between the function and the end of the recording.
 PyObject* run_recorded(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     if (given < 1) return PyErr_Format(PyExc_TypeError, "Recorder.run: expected a function");
     if (!begin_recording(*reinterpret_cast<Recorder*>(self))) return nullptr;
@@ -415,19 +418,19 @@ py::object make_recorder_type() {
     return make_type(&spec);
 }
 
-// --- the way back -----------------------------------------------------------------------------------------------
+// --- backpropagation --------------------------------------------------------------------------------------------
 
 // A list's item as a new reference, or null with an error set.
 PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
 
-// Takes what came together for the result at `index`; a null object with an error set.
+// Takes the summed gradient of the result at `index`; a null object with an error set.
 py::object take_gradient(PyObject* gradients, Py_ssize_t index) {
     py::object dy = stolen(item_of(gradients, index));
     if (!dy || PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return {};
     return dy;
 }
 
-// The same for `count` results: a tuple of gradients or None, or None alone if there is no gradient among them.
+// The same for `count` results: a tuple of gradients or None, or only None if there are no gradients.
 py::object take_gradients(PyObject* gradients, Py_ssize_t index, Py_ssize_t count) {
     if (count < 0) return take_gradient(gradients, index);
     py::object all = stolen(PyTuple_New(count));
@@ -441,8 +444,8 @@ py::object take_gradients(PyObject* gradients, Py_ssize_t index, Py_ssize_t coun
     return any || !all ? all : py::none();
 }
 
-// What came together for a node's results goes to its closure; what that returns is added up.
-bool go_back(PyObject* node, PyObject* gradients) {
+// Calls a node's closure with the summed gradients of its results, and adds the gradients that it returns.
+bool backpropagate_node(PyObject* node, PyObject* gradients) {
     PyObject *backward, *origins, *need;
     Py_ssize_t index, results;
     if (!PyArg_ParseTuple(node, "OO!O!nn", &backward, &PyTuple_Type, &origins, &PyTuple_Type, &need, &index, &results)) {
@@ -470,17 +473,17 @@ bool go_back(PyObject* node, PyObject* gradients) {
     return true;
 }
 
-// From the last node to the first; each is freed, with what its closure holds, once it was used.
+// From the last node to the first; each is released, with its closure and arrays, before the next one.
 PyObject* backpropagate(PyObject*, PyObject* arguments) {
     PyObject *nodes, *gradients;
     if (!PyArg_ParseTuple(arguments, "O!O!", &PyList_Type, &nodes, &PyList_Type, &gradients)) return nullptr;
     while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
         const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
         if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
-        if (node.is_none()) continue;  // the place of one more result
+        if (node.is_none()) continue;  // a further result of the node before
         if (!PyTuple_Check(node.ptr()))
             return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
-        if (!go_back(node.ptr(), gradients)) return nullptr;
+        if (!backpropagate_node(node.ptr(), gradients)) return nullptr;
     }
     Py_RETURN_NONE;
 }
@@ -492,12 +495,12 @@ PyObject* contiguous(PyObject*, PyObject* x) {
     return PyObject_CallFunction(require, "OO(ss)", x, Py_None, "C", "A");
 }
 
-// A new C-contiguous ndarray of x's dtype, and of its shape or the one given; its values are left as they come.
+// A new C-contiguous ndarray with x's dtype, and with x's shape or the given one; its values are not initialized.
 PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     constexpr Py_ssize_t kMostAxes = 8;
     const bool shaped = given == 2 && PyTuple_Check(arguments[1]) && PyTuple_GET_SIZE(arguments[1]) <= kMostAxes;
     if ((given != 1 && !shaped) || !PyObject_TypeCheck(arguments[0], array_type)) {
-        PyErr_SetString(PyExc_TypeError, "empty_like: expected an array, and a tuple of at most 8 lengths if any");
+        PyErr_SetString(PyExc_TypeError, "empty_like: expected an array, and optionally a tuple of at most 8 lengths");
         return nullptr;
     }
     const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(arguments[0]);
@@ -520,8 +523,8 @@ void bind_ops(py::module_& module) {
     asarray = py::object(numpy.attr("asarray")).release().ptr();
     require = py::object(numpy.attr("require")).release().ptr();
     value_name = PyUnicode_InternFromString("value");
-    held_type = reinterpret_cast<PyTypeObject*>(make_held_type().release().ptr());
-    module.attr("Held") = py::handle(reinterpret_cast<PyObject*>(held_type));
+    tensor_base_type = reinterpret_cast<PyTypeObject*>(make_tensor_base_type().release().ptr());
+    module.attr("TensorBase") = py::handle(reinterpret_cast<PyObject*>(tensor_base_type));
     module.attr("Op") = make_op_type();
     module.attr("Recorder") = make_recorder_type();
     static PyMethodDef functions[] = {

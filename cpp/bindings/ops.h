@@ -1,4 +1,4 @@
-// The part of lamella.ops that each op of each step passes through.
+// The part of lamella.ops that runs for every op of every step.
 #pragma once
 #include <pybind11/pybind11.h>
 

@@ -1,4 +1,4 @@
-// lamella.core.pool says what this means. No frame here that calls CPython has destructors: see exit.h.
+// lamella.core.pool documents these functions. No frame here that calls CPython has destructors: see cpp/bindings/exit.h.
 #include "bindings/pool.h"
 
 #include <pybind11/numpy.h>
@@ -11,8 +11,8 @@
 namespace lamella {
 namespace {
 
-// NumPy's NEP 49: an array frees its memory by the functions that it was allocated by, whatever is in use by then. The layout
-// of PyDataMem_Handler, version 1, and the place of PyDataMem_SetHandler among NumPy's functions are fixed since 1.22.
+// NumPy's NEP 49: an array frees its memory with the handler that allocated it, even if another handler is set then. The layout
+// of PyDataMem_Handler, version 1, and the index of PyDataMem_SetHandler among NumPy's functions are fixed since 1.22.
 struct Handler {
     char name[127];
     std::uint8_t version;
@@ -36,10 +36,10 @@ Handler handler{
     [](void*, void* memory, std::size_t bytes) { return pool::reallocate(memory, bytes); },
     [](void*, void* memory, std::size_t) { pool::release(memory); },
 };
-PyObject* capsule;                            // of the handler
-PyObject* (*set_handler)(PyObject* capsule);  // of this thread and context; returns the one before
+PyObject* capsule;                            // contains the handler
+PyObject* (*set_handler)(PyObject* capsule);  // for this thread and context; returns the previous one
 
-// function(*arguments, **named), whose arrays come from the pool. No signal comes between its end and the change back.
+// function(*arguments, **named), with arrays from the pool. No signal is handled between its end and the restored handler.
 PyObject* in_pool(PyObject*, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
     if (given < 1) return PyErr_Format(PyExc_TypeError, "in_pool: expected a function");
     PyObject* const before = pool::limit() != 0 ? set_handler(capsule) : Py_NewRef(Py_None);

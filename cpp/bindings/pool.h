@@ -1,4 +1,4 @@
-// The pool of cpp/core as where NumPy gets its arrays from, while a step runs.
+// Makes the memory pool of cpp/core/pool.h the allocator of NumPy's arrays while a step runs.
 #pragma once
 #include <pybind11/pybind11.h>
 

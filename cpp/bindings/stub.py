@@ -1,7 +1,7 @@
-"""Writes the kernels' part of python/lamella/_kernels/_compiled.pyi from cpp/table. The build runs it; so may you.
+"""Writes the kernels' part of python/lamella/_kernels/_compiled.pyi from cpp/table. The build runs it; you can run it, too.
 
-The stub is committed, so that type checkers and editors know the kernels without a build. What the module holds beside them
-stands above the mark in the stub and is written by hand.
+The stub is committed, so that type checkers and editors know the kernels without a build. The other contents of the module are
+above the mark in the stub; that part is written by hand.
 """
 
 import keyword
@@ -15,7 +15,7 @@ MARK = "# --- from cpp/table, by cpp/bindings/stub.py: what you write below this
 
 LONGEST = 128  # ruff's line-length in pyproject.toml
 
-# What a caster takes for each type of the table; a bundle is an alias of its own.
+# The Python type for each type of the table. A bundle has its own alias.
 TYPES = {
     "In": "_Floats",
     "Out": "_Floats",
@@ -44,13 +44,13 @@ def entries(macro: str) -> Iterator[tuple[str, str]]:
 
 
 def parameters(arguments: str) -> list[tuple[str, str]]:
-    """[(type, name)] of "(In x, Real alpha, Out y)", names as Python may have them."""
+    """[(type, name)] of "(In x, Real alpha, Out y)"; a name that is a keyword of Python gets an underscore."""
     pairs = (part.split() for part in arguments.strip("()").split(", "))
     return [(kind, f"{name}_" if keyword.iskeyword(name) else name) for kind, name in pairs]
 
 
 def kernel(name: str, arguments: str) -> str:
-    """Its line in the stub. Arguments have names for the reader; the module takes them by place."""
+    """The line of a kernel in the stub. Arguments have names for readers, but are positional in the module."""
     listed = [f"{parameter}: {TYPES.get(kind, f'_{kind}')}" for kind, parameter in parameters(arguments)]
     line = f"def {name}({', '.join([*listed, '/'])}) -> None: ...\n"
     if len(line.rstrip()) <= LONGEST:
@@ -59,7 +59,7 @@ def kernel(name: str, arguments: str) -> str:
 
 
 def bundle(name: str, fields: str) -> str:
-    """Its alias: a tuple of its fields, which stand in a comment."""
+    """The alias of a bundle: a tuple of its fields, whose names are in a comment."""
     kinds = ", ".join(TYPES[kind] for kind, _ in parameters(fields))
     names = ", ".join(field for _, field in parameters(fields))
     return f"# {names}\n_{name}: TypeAlias = tuple[{kinds}]\n"
@@ -71,11 +71,11 @@ def kernels() -> str:
 
 
 def stub(before: str) -> str:
-    """The whole stub; `before` is the one that it takes the part above the mark from."""
+    """The whole stub, with the part above the mark from the stub `before`."""
     return before[: before.index(MARK)] + MARK + kernels()
 
 
 if __name__ == "__main__":
     old = STUB.read_text()
-    if (new := stub(old)) != old:  # the sources may be read-only where nothing is to be written
+    if (new := stub(old)) != old:  # the sources may be read-only if nothing changes
         STUB.write_text(new)

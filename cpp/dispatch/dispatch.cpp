@@ -1,4 +1,4 @@
-// Picks one table, once, by what the CPU and its system can run. Built for the baseline.
+// Selects the first table that the CPU and its operating system can run. Built for the baseline.
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -18,7 +18,7 @@ namespace lamella {
 namespace {
 
 #if defined(__x86_64__)
-// Its registers are AVX's, which the system must save for the other flags already.
+// It uses the registers of AVX; the other flags already require that the operating system saves them.
 bool has_f16c() {
     unsigned a, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;

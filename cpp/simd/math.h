@@ -1,5 +1,5 @@
-// exp, log and related functions on Vec<T>. Ranges are reduced to a short interval and a Taylor or atanh series, long enough
-// for the type, finishes; tests/kernels/test_activations.py bounds the errors.
+// exp, log and related functions on Vec<T>. Arguments are reduced to a short interval; there a Taylor or atanh series with
+// enough terms for the type is evaluated. tests/kernels/test_activations.py bounds the errors.
 #pragma once
 #include "simd/vec.h"
 
@@ -12,7 +12,7 @@ struct Format;
 template <>
 struct Format<float> {
     static constexpr int kMantissa = 23, kBias = 127;
-    // 1.5 * 2^23: adding and subtracting it rounds to an integer, which also stands in the low bits of the sum.
+    // 1.5 * 2^23: adding and subtracting it rounds to an integer; the low bits of the sum are this integer, too.
     static constexpr float kRound = 12582912.0f;
     static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
     static constexpr float kExpMax = 88.72283f, kExpMin = -87.33654f;
@@ -64,7 +64,7 @@ LAMELLA_INLINE Vec<T> power_of_two(Bits<T> n) {
     return as_vec<T>((n + Format<T>::kBias) << Format<T>::kMantissa);
 }
 
-// 0 below the smallest normal number, inf above the largest, NaN stays.
+// 0 if the result is below the smallest normal number, inf if it is above the largest; NaN gives NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> exp(Vec<T> x) {
     using F = Format<T>;
@@ -78,7 +78,7 @@ LAMELLA_INLINE Vec<T> exp(Vec<T> x) {
     return x != x ? x : y;
 }
 
-// exp(x) - 1, exact to a few ulp near 0 too.
+// exp(x) - 1, with an error of a few ulp also near 0.
 template <class T>
 LAMELLA_INLINE Vec<T> expm1(Vec<T> x) {
     using F = Format<T>;
@@ -92,7 +92,7 @@ LAMELLA_INLINE Vec<T> expm1(Vec<T> x) {
     return x != x ? x : y;
 }
 
-// -inf at 0, NaN below; denormals count as 0.
+// log(0) is -inf, log of a negative number NaN; denormals count as 0.
 template <class T>
 LAMELLA_INLINE Vec<T> log(Vec<T> x) {
     using F = Format<T>;
@@ -118,7 +118,7 @@ LAMELLA_INLINE Vec<T> log(Vec<T> x) {
     return x != x ? x : y;
 }
 
-// log(1 + x) for x >= 0: the rounding of 1 + x is put back to first order.
+// log(1 + x) for x >= 0: the rounding error of 1 + x is corrected to first order.
 template <class T>
 LAMELLA_INLINE Vec<T> log1p(Vec<T> x) {
     const Vec<T> w = x + T(1);
@@ -126,7 +126,7 @@ LAMELLA_INLINE Vec<T> log1p(Vec<T> x) {
     return x == T(__builtin_inf()) ? x : y;
 }
 
-// x = r + n*ln2 where 2^n is a normal number: exp's parts without the care that its ends need. NaN stays in r.
+// x = r + n*ln2 if 2^n is a normal number: the parts of exp without the cases at its limits. NaN gives NaN in r.
 template <class T>
 struct Scaled {
     Vec<T> r;      // in [-ln2/2, ln2/2]
@@ -136,7 +136,7 @@ struct Scaled {
 template <class T>
 LAMELLA_INLINE Scaled<T> scale_by_ln2(Vec<T> x) {
     using F = Format<T>;
-    // The sum's low bits are n + bias; the shift moves all others out.
+    // The low bits of the sum are n + bias; the shift removes all other bits.
     constexpr T kRound = F::kRound + F::kBias;
     const Vec<T> shifted = x * T(1.4426950408889634) + kRound;
     const Vec<T> n = shifted - kRound;
@@ -145,7 +145,7 @@ LAMELLA_INLINE Scaled<T> scale_by_ln2(Vec<T> x) {
 
 template <class T>
 LAMELLA_INLINE Vec<T> tanh(Vec<T> x) {
-    // tanh |x| = e / (e + 2) with e = exp(2|x|) - 1; 1 to the last bit from 22 on.
+    // tanh |x| = e / (e + 2) with e = exp(2|x|) - 1; from 22 on all bits are those of 1.
     const Vec<T> inside = min<T>(broadcast<T>(T(22)), abs<T>(x));
     const Scaled<T> k = scale_by_ln2<T>(inside + inside);
     const Vec<T> e = expm1_series<T>(k.r) * k.scale + (k.scale - T(1));

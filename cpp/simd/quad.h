@@ -1,4 +1,4 @@
-// Four elements, whatever the width of the target's vectors: the channels of one pixel.
+// Four elements, the channels of one pixel, for any width of the target's vectors.
 #pragma once
 #include "simd/vec.h"
 
@@ -19,7 +19,7 @@ LAMELLA_INLINE Quad<T> load_quad(const T* p) {
     return *reinterpret_cast<const typename QuadTypes<T>::Loose*>(p);
 }
 
-// Bytes as numbers. By intrinsics: gcc 12 takes __builtin_convertvector of bytes apart lane by lane.
+// Converts bytes to numbers. With intrinsics, because gcc 12 compiles __builtin_convertvector of bytes lane by lane.
 template <class T>
 LAMELLA_INLINE Quad<T> load_quad(const std::uint8_t* p) {
     typedef std::int32_t Words __attribute__((vector_size(16)));

@@ -1,5 +1,5 @@
-// The vector type that every kernel is written on: the compiler's own vector extension, as wide as the target's
-// registers (LAMELLA_VECTOR_BYTES, from the build). Plain operators work on Vec<T>; what they do not cover is here.
+// The vector type of all kernels: the compiler's vector extension, as wide as the target's registers (LAMELLA_VECTOR_BYTES, set
+// by the build). Operators work on Vec<T>; other operations are here.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -36,7 +36,7 @@ struct VecTypes<double> {
     using Word = std::int64_t;
 };
 
-// Vec<T>: kLanes<T> elements. Bits<T>: the integers of the same width; a comparison gives Bits of 0 or -1.
+// Vec<T>: kLanes<T> elements. Bits<T>: integers of the same width; a comparison gives Bits with 0 or -1.
 template <class T>
 using Vec = typename VecTypes<T>::Vec;
 template <class T>
@@ -74,8 +74,8 @@ LAMELLA_INLINE Bits<T> lane_index() {
     return index;
 }
 
-// The first n < kLanes elements; the rest reads as 0 and is not touched in memory. By mask where there is one: memcpy
-// of a varying length is a call.
+// The first n < kLanes elements; the others are 0, and their memory is not read. Uses a mask if the target has them, because
+// memcpy of a variable length is a function call.
 template <class T>
 LAMELLA_INLINE Vec<T> load_part(const T* p, std::int64_t n) {
 #if LAMELLA_VECTOR_BYTES == 64
@@ -108,7 +108,7 @@ LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
 #endif
 }
 
-// v, a product, rounded on its own: without it the compiler contracts the product with a sum that follows.
+// v, a product, rounded separately: otherwise the compiler contracts the product with a sum that follows.
 template <class T>
 LAMELLA_INLINE Vec<T> uncontracted(Vec<T> v) {
 #if defined(__x86_64__)
@@ -119,8 +119,8 @@ LAMELLA_INLINE Vec<T> uncontracted(Vec<T> v) {
     return v;
 }
 
-// sum += a * b. For AVX2 as an instruction that gcc cannot take apart: its register allocation of a tile that fills all 16
-// registers otherwise comes and goes with unrelated code (gcc 12 kept the tile on the stack, at 52 to 92 % of the speed).
+// sum += a * b. For AVX2 this is an instruction that gcc cannot change: otherwise unrelated code changes its register
+// allocation of a tile that fills all 16 registers (gcc 12 kept the tile on the stack, at 52 to 92 % of the speed).
 template <class T>
 LAMELLA_INLINE void accumulate(Vec<T>& sum, Vec<T> a, Vec<T> b) {
 #if LAMELLA_VECTOR_BYTES == 32 && defined(__FMA__)
@@ -146,13 +146,13 @@ LAMELLA_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
     return a < b ? a : b;
 }
 
-// b where either is NaN.
+// b if a or b is NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
     return a > b ? a : b;
 }
 
-// NaN stays.
+// NaN gives NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> clamp(Vec<T> v, T low, T high) {
     return min<T>(broadcast<T>(high), max<T>(broadcast<T>(low), v));
@@ -177,8 +177,8 @@ LAMELLA_INLINE Vec<T> copy_sign(Vec<T> magnitude, Vec<T> sign) {
     return as_vec<T>((as_bits<T>(magnitude) & ~kSignBit<T>) | (as_bits<T>(sign) & kSignBit<T>));
 }
 
-// The vector extension has no square root. (maskz with all bits set is the plain instruction; gcc 12 warns at the plain
-// intrinsic.)
+// The vector extension has no square root. maskz with all bits set is the instruction without a mask; gcc 12 warns at the
+// intrinsic without a mask.
 template <class T>
 LAMELLA_INLINE Vec<T> sqrt(Vec<T> v) {
 #if LAMELLA_VECTOR_BYTES == 64
@@ -196,7 +196,7 @@ LAMELLA_INLINE Vec<T> sqrt(Vec<T> v) {
 #endif
 }
 
-// Neighbours first: the order depends on the width only.
+// Adds neighbours first: the order depends only on the width.
 template <class T>
 LAMELLA_INLINE T reduce_add(Vec<T> v) {
     T lane[kLanes<T>];
@@ -214,7 +214,8 @@ LAMELLA_INLINE T reduce_max(Vec<T> v) {
     return best;
 }
 
-// f(i, part): full vectors at i = begin, begin + kLanes ..., then the rest. part is 0 for a full vector, else its length.
+// Calls f(i, part) for full vectors at i = begin, begin + kLanes ..., then for the rest. part is 0 for a full vector, otherwise
+// the length of the rest.
 template <class T, class F>
 LAMELLA_INLINE void for_vectors(std::int64_t begin, std::int64_t end, const F& f) {
     std::int64_t i = begin;
@@ -233,12 +234,12 @@ LAMELLA_INLINE void store(T* p, Vec<T> v, std::int64_t part) {
     else store_part(p, v, part);
 }
 
-// Small integers as bytes: b[0..kLanes), or the first `part` of them.
+// Stores small integers as bytes: b[0..kLanes), or the first `part` of them.
 template <class T>
 LAMELLA_INLINE void store_bytes(std::uint8_t* p, Bits<T> b, std::int64_t part) {
     using Packed = typename VecTypes<T>::Packed;
     Packed packed;
-    // gcc 12 takes __builtin_convertvector apart lane by lane here, which costs max-pooling half its speed.
+    // gcc 12 compiles __builtin_convertvector lane by lane here, which makes max pooling half as fast.
 #if LAMELLA_VECTOR_BYTES == 64
     if constexpr (sizeof(T) == 4) {
         packed = reinterpret_cast<Packed>(_mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(b)));
@@ -273,11 +274,10 @@ LAMELLA_INLINE Bits<T> load_bytes(const std::uint8_t* p, std::int64_t part) {
     return __builtin_convertvector(packed, Bits<T>);
 }
 
-// 64-bit lanes, for integer work.
+// 64-bit lanes, for integers.
 typedef std::uint64_t Wide __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
 
-// Products of the low 32 bits. Written with operators, gcc 12 multiplies all 64 bits, which made
-// dropout take twice as long on AVX2.
+// Products of the low 32 bits. With operators gcc 12 multiplies all 64 bits, which made dropout take twice as long on AVX2.
 LAMELLA_INLINE Wide multiply_low_words(Wide a, Wide b) {
 #if LAMELLA_VECTOR_BYTES == 64
     return reinterpret_cast<Wide>(_mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
@@ -291,7 +291,7 @@ LAMELLA_INLINE Wide multiply_low_words(Wide a, Wide b) {
 #endif
 }
 
-// a[0], b[0], a[1], b[1] ...: V's worth from the lower halves of a and b (kHalf = 0) or from the upper ones (1).
+// a[0], b[0], a[1], b[1] ...: one V from the lower halves of a and b (kHalf = 0) or from the upper ones (1).
 template <int kHalf, class V>
 LAMELLA_INLINE V interleave(V a, V b) {
     constexpr int kCount = sizeof(V) / sizeof(a[0]), kFirst = kHalf * kCount / 2;
@@ -306,33 +306,32 @@ LAMELLA_INLINE V interleave(V a, V b) {
 #endif
 }
 
-// A square of kLanes x kLanes in registers, rows for columns: each round turns one bit of the row's number into one of
-// the lane's.
+// Transposes a square of kLanes x kLanes in registers: each round moves one bit of the row's index to the lane's index.
 template <class T>
 LAMELLA_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
     constexpr int kHalf = kLanes<T> / 2;
 #pragma GCC unroll 4
     for (int round = 1; round < kLanes<T>; round *= 2) {
-        Vec<T> turned[kLanes<T>];
+        Vec<T> mixed[kLanes<T>];
 #pragma GCC unroll 16
         for (int i = 0; i < kHalf; ++i) {
-            turned[2 * i] = interleave<0>(rows[i], rows[i + kHalf]);
-            turned[2 * i + 1] = interleave<1>(rows[i], rows[i + kHalf]);
+            mixed[2 * i] = interleave<0>(rows[i], rows[i + kHalf]);
+            mixed[2 * i + 1] = interleave<1>(rows[i], rows[i + kHalf]);
         }
 #pragma GCC unroll 16
-        for (int i = 0; i < kLanes<T>; ++i) rows[i] = turned[i];
+        for (int i = 0; i < kLanes<T>; ++i) rows[i] = mixed[i];
     }
 }
 
-// even[0], odd[0], even[1], odd[1] ... as pairs of 32-bit words. Through memory lane by lane, the vector loads that follow
-// would wait for the narrow stores.
+// Stores even[0], odd[0], even[1], odd[1] ... as pairs of 32-bit words. If single lanes were stored, the vector loads that
+// follow would wait for these narrow stores.
 LAMELLA_INLINE void store_interleaved(std::uint32_t* words, Wide even, Wide odd) {
     const Wide first = interleave<0>(even, odd), second = interleave<1>(even, odd);
     std::memcpy(words, &first, sizeof first);
     std::memcpy(words + sizeof first / sizeof *words, &second, sizeof second);
 }
 
-// kLanes words: float32 gets them less 2^31, so that they compare as signed; float64 as they are.
+// Loads kLanes words: minus 2^31 for float32, so that they compare as signed integers; unchanged for float64.
 template <class T>
 LAMELLA_INLINE Bits<T> load_words(const std::uint32_t* words) {
     Bits<T> b;

@@ -2,7 +2,7 @@
 // The object exports one function and no other code: everything else is in the anonymous namespace.
 #include "targets/names.h"
 
-// clang-format off: it takes the path for a division
+// clang-format off: it would format the path as a division
 #include LAMELLA_STRING(kernels/LAMELLA_FAMILY.h)
 // clang-format on
 #include "lamella/kernels.h"

@@ -1,4 +1,4 @@
-// How the functions are called that a target's objects export.
+// The names of the functions that a target's objects export.
 #pragma once
 
 #define LAMELLA_STRING_(a) #a

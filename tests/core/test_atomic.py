@@ -76,7 +76,7 @@ def test_a_scope_binds_and_restores_in_either_form():
     assert scope.run(lambda *a, **b: (held.x, held.y, a, b), 5, k=6) == (3, 4, (5,), {"k": 6})
     with scope:
         assert (held.x, held.y) == (3, 4)
-        with pytest.raises(RuntimeError, match="entered already"):
+        with pytest.raises(RuntimeError, match="its with block is already running"):
             scope.__enter__()
         assert scope.run(lambda: held.x) == 3
         held.x = 9

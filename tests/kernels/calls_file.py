@@ -91,7 +91,7 @@ class Recording:
                 original(*arguments)
             except ValueError as refusal:
                 # Which arrays are one and the same is not in the file.
-                if values is not None and "does not hold" in str(refusal) and ".data" not in str(refusal):
+                if values is not None and ": requires " in str(refusal) and ".data" not in str(refusal):
                     self.keep(name, REFUSED, kinds, values, before)
                 raise
             if values is not None:

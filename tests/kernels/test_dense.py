@@ -90,7 +90,7 @@ def test_nan_and_infinity_come_through(target):
 
 def test_shapes_that_do_not_fit_are_refused(target):
     x, w, bias, dy = arrays(4, 3, 5, np.float32)
-    with pytest.raises(ValueError, match=r"dense_forward: does not hold: x.shape\[1\] == w.shape\[0\]"):
+    with pytest.raises(ValueError, match=r"dense_forward: requires x.shape\[1\] == w.shape\[0\]"):
         _kernels.dense_forward(x, w[:2], bias, 0, dy)
     with pytest.raises(ValueError, match="bias.size"):
         _kernels.dense_forward(x, w, bias[:4], 0, dy)
@@ -98,7 +98,7 @@ def test_shapes_that_do_not_fit_are_refused(target):
     for at, wrong in enumerate((x[:, :2], w[:2], dy[:3], dy[:3], dy[:3], x[:3], w[:2], bias[:4])):
         arguments = [x, w, dy, dy, dy.copy(), x.copy(), w.copy(), bias.copy()]
         arguments[at] = wrong.copy()
-        with pytest.raises(ValueError, match="dense_backward: does not hold"):
+        with pytest.raises(ValueError, match="dense_backward: requires "):
             _kernels.dense_backward(*arguments)
     with pytest.raises(ValueError, match=r"same_shape\(y, dz\)"):
         _kernels.dense_backward(x, w, dy, dy, none, none, none, none)

@@ -48,7 +48,7 @@ def test_callers_at_once_and_more_threads_than_cpus_give_the_same_bits(backend, 
 def test_an_unknown_backend_is_refused():
     before = _kernels.thread_backend()
     assert before in _kernels.thread_backends()
-    with pytest.raises(ValueError, match="no threads of the name 'gang'"):
+    with pytest.raises(ValueError, match="there is no thread backend 'gang'"):
         _kernels.select_thread_backend("gang")
     assert _kernels.thread_backend() == before
 

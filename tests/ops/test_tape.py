@@ -324,7 +324,7 @@ def test_new_and_contiguous_arrays(x):
 def test_unaligned_arrays_are_copied_and_others_refused():
     x = np.frombuffer(b"\0" * 9, np.uint8)[1:].view(np.float64)
     assert contiguous(x) is not x and contiguous(x).flags.aligned
-    wanted = "empty_like: expected an array, and a tuple of at most 8 lengths if any"
+    wanted = "empty_like: expected an array, and optionally a tuple of at most 8 lengths"
     for arguments in ((), ([1.0],), (x, 3), (x, (1,) * 9), (x, (1,), 2)):
         with pytest.raises(TypeError, match=wanted):
             empty_like(*arguments)

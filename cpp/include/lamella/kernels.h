@@ -1,4 +1,4 @@
-// The kernels as a C++ program sees them: one table a target, filled from table/all.def.
+// The kernels for C++ programs: one table for each target, filled from cpp/table/all.def.
 //
 //   const lamella::Table& table = lamella::current();
 //   lamella::Status error = table.f32.relu_forward(x, 0, INFINITY, 0, y);
@@ -23,7 +23,7 @@ struct Kernels {
     using List = const ViewList<T>&;
     using InList = const ViewList<const T>&;
     using InBytesList = const ViewList<const std::uint8_t>&;
-// A bundle's name is an argument's type; its fields are there as the arguments of a function.
+// The name of a bundle is an argument's type; its fields are the arguments of a function type.
 #define BUNDLE(name, fields)              \
     using name = const lamella::name<T>&; \
     using name##Fields = void fields;
@@ -37,16 +37,16 @@ struct Table {
     Kernels<double> f64;
 };
 
-// The targets that this CPU and its system can run, best first.
+// The targets that this CPU and its operating system can run, best first.
 struct Targets {
     const char* names[8];
     int count;
 };
 LAMELLA_EXPORT Targets available_targets();
 
-// The table in use: the best one, or what LAMELLA_TARGET names. select() changes it; false if this machine cannot
-// run `target` or there is no such name.
-// current_or_null: nullptr if LAMELLA_TARGET names no target that runs here.
+// The table in use: the best one, or the one that LAMELLA_TARGET names. select() changes it, and returns false if this machine
+// cannot run `target` or there is no such name. current_or_null() returns nullptr if LAMELLA_TARGET is no target that can run
+// here.
 LAMELLA_EXPORT const Table& current();
 LAMELLA_EXPORT const Table* current_or_null();
 LAMELLA_EXPORT bool select(const char* target);

@@ -48,7 +48,7 @@ def offer_pool() -> None: ...
 def pool_counts() -> tuple[int, int, int, int, int]: ...
 
 # What lamella.ops.tape is made of; it says what these mean.
-class Held:
+class TensorBase:
     """What a Tensor holds, where ops read and write it."""
 
     value: NDArray[Any]
@@ -63,7 +63,7 @@ class Op:
         whose `value` is computed on.
     """
 
-    def __init__(self, forward: Callable[..., Any], tensor: type[Held], variable: type) -> None: ...
+    def __init__(self, forward: Callable[..., Any], tensor: type[TensorBase], variable: type) -> None: ...
     def __call__(self, *inputs: Any, **config: Any) -> Any: ...
 
 class Recorder:

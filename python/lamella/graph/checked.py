@@ -208,7 +208,7 @@ def _named(error: Exception, name: str, values: Sequence[object]) -> Exception |
         kind = TypeError if isinstance(error, TypeError) else ValueError
     if kind is None:
         return None
-    kernel = re.match(r"\w+: (argument '|does not hold: |requires )", text)
+    kernel = re.match(r"\w+: (argument '|requires )", text)
     if kernel:
         return kind(f"K.{name}: {_without_kernel(text[kernel.start(1) :], values)}")
     return None if re.match(rf"(K\.)?{name}\b", text) else kind(f"K.{name}: {text}")

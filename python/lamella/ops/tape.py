@@ -38,7 +38,7 @@ Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Found]
 BackwardOfSeveral: TypeAlias = Callable[[Gradients, tuple[bool, ...]], Gradients]
 
 
-class Tensor(_kernels.Held):
+class Tensor(_kernels.TensorBase):
     """An ndarray that was computed by an op on a tape. `ops.operators` defines its operators.
 
     Attributes:
