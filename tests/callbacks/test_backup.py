@@ -1,4 +1,4 @@
-"""BackupAndRestore: a fit that is cut anywhere and begun again ends with the bits of one that ran through."""
+"""BackupAndRestore: a fit that is interrupted anywhere and restarted ends with the same bits as one that is not interrupted."""
 
 import os
 import random
@@ -28,7 +28,7 @@ from lamella.utils import Sequence, set_random_seed
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(23, 4)).astype("f4")
 Y = (X[:, :1] * X[:, 1:2] + 0.1 * RNG.normal(size=(23, 1))).astype("f4")
-EPOCHS, BATCHES = 4, 5  # the last batch is a smaller one
+EPOCHS, BATCHES = 4, 5  # the last batch is smaller
 
 
 class Cut(Exception):
@@ -36,7 +36,7 @@ class Cut(Exception):
 
 
 class MeanTarget:
-    """A metric that gathers the epoch: a backup within it must hold what it has gathered."""
+    """A metric with state over an epoch. A backup within the epoch must contain this state."""
 
     stateful = True
     name = "mean_target"
@@ -62,7 +62,7 @@ def compiled(optimizer=None):
 
 
 def run(directory, save_freq="epoch", cut=None, seed=1, log=None, **arguments):
-    """One start of the script; `cut`: (hook, epoch, batch) at which it dies. Returns all that must not differ."""
+    """Run the script once, until it fails at `cut`: (hook, epoch, batch). Return everything that must not differ."""
     set_random_seed(seed)
     net = compiled()
     now = [0]
@@ -119,7 +119,7 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    """What the run gives that nothing cuts, and without a backup's help."""
+    """The results of a run that is not interrupted and has no backup."""
     return run(tmp_path_factory.mktemp("straight"))
 
 
@@ -128,31 +128,31 @@ CUTS += [(hook, e, None) for hook in ("test", "epoch") for e in range(EPOCHS)]
 
 
 @pytest.mark.parametrize("save_freq", ["epoch", 1, 3, 7])
-def test_wherever_it_is_cut_the_bits_are_those_of_a_run_through(tmp_path, straight, save_freq):
+def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, straight, save_freq):
     for i, cut in enumerate(CUTS):
         directory = tmp_path / str(i)
         directory.mkdir()
         with pytest.raises(Cut):
             run(directory, save_freq, cut)
         assert_same(run(directory, save_freq), straight)
-        assert not (directory / "backup").exists()  # it ended well
+        assert not (directory / "backup").exists()  # training has finished
 
 
-def test_cut_again_and_again(tmp_path, straight):
+def test_many_interruptions(tmp_path, straight):
     for cut in [("batch", 0, 1), ("batch", 0, 4), ("test", 1, None), ("batch", 3, 0), ("epoch", 3, None)]:
         with pytest.raises(Cut):
             run(tmp_path, 2, cut)
     assert_same(run(tmp_path, 2), straight)
 
 
-def test_another_seed_gives_other_bits_and_the_backup_brings_its_own(tmp_path, straight):
+def test_a_backup_restores_its_seed(tmp_path, straight):
     with pytest.raises(Cut):
         run(tmp_path, 3, ("batch", 2, 2))
     assert_same(run(tmp_path, 3, seed=99), straight)
     assert not np.array_equal(run(tmp_path, 3, seed=99)["weights"][0], straight["weights"][0])
 
 
-def test_lines_of_a_csv_file_come_once(tmp_path):
+def test_a_csv_file_has_each_line_once(tmp_path):
     run(tmp_path, log=tmp_path / "straight.csv")
     for cut in [("epoch", 1, None), ("batch", 3, 2)]:
         with pytest.raises(Cut):
@@ -168,13 +168,13 @@ def fit(directory, net=None, epochs=1, callbacks=(), **arguments):
     return net.fit(X, Y, epochs=epochs, verbose=0, callbacks=[*callbacks, backup], **arguments)
 
 
-def test_a_kept_backup_goes_on_with_more_epochs(tmp_path):
+def test_a_kept_backup_continues_with_more_epochs(tmp_path):
     assert fit(tmp_path, epochs=2).epoch == [0, 1]
-    assert fit(tmp_path, epochs=2).epoch == [0, 1]  # nothing was left to do; the History is whole
+    assert fit(tmp_path, epochs=2).epoch == [0, 1]  # no epoch was left, and the History is complete
     assert fit(tmp_path, epochs=3).epoch == [0, 1, 2]
 
 
-def test_a_stop_that_was_asked_for_holds(tmp_path):
+def test_a_requested_stop_stays(tmp_path):
     stop = LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", epoch == 1))
     assert fit(tmp_path, epochs=5, callbacks=[stop]).epoch == [0, 1]
     assert fit(tmp_path, epochs=5).epoch == [0, 1]
@@ -187,7 +187,7 @@ def test_a_stop_that_was_asked_for_holds(tmp_path):
         (lambda: other_model(), r"the state has weights of shapes \[\(4, 6\), .* but the model has \[\(4, 1\), \(1,\)\]"),
     ],
 )
-def test_a_backup_of_another_model_is_refused_and_nothing_set(tmp_path, make, text):
+def test_a_backup_of_another_model_raises_and_sets_nothing(tmp_path, make, text):
     fit(tmp_path)
     net = make()
     before = net.get_weights()
@@ -209,7 +209,7 @@ def test_other_batches_within_an_epoch_are_refused(tmp_path):
         fit(tmp_path, save_freq=2, batch_size=4)
 
 
-def test_damage_is_found_and_the_one_before_taken(tmp_path):
+def test_a_damaged_backup_is_replaced_by_the_previous_one(tmp_path):
     directory = tmp_path / "single"
     fit(directory)
     (path,) = directory.iterdir()
@@ -231,20 +231,20 @@ def test_damage_is_found_and_the_one_before_taken(tmp_path):
     assert not (tmp_path / "double").exists()
 
 
-def test_callbacks_that_are_gone_are_told_of(tmp_path):
+def test_missing_callbacks_warn(tmp_path):
     fit(tmp_path, epochs=1, callbacks=[ReduceLROnPlateau("loss")])
     with pytest.warns(RuntimeWarning, match="the backup holds the state of ReduceLROnPlateau 0, which this fit does not have"):
         fit(tmp_path, epochs=2)
 
 
-def test_the_directory_is_only_removed_when_it_is_empty(tmp_path):
+def test_the_directory_is_removed_only_if_empty(tmp_path):
     (tmp_path / "mine").write_text("kept")
     compiled().fit(X, Y, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
     assert os.listdir(tmp_path) == ["mine"]
 
 
 @pytest.mark.parametrize("save_freq", ["batch", 0, -1, 1.5, True])
-def test_another_save_freq(save_freq):
+def test_wrong_save_freq_raises(save_freq):
     with pytest.raises(ValueError, match=f'expected save_freq to be "epoch" or a number of batches, got {save_freq!r}'):
         BackupAndRestore("backup", save_freq)
 
@@ -259,8 +259,8 @@ def test_a_directory_that_cannot_be_made_is_an_error_before_training(tmp_path):
         BackupAndRestore("")
 
 
-def test_progress_of_a_cut_epoch_counts_all_its_batches(tmp_path, capsys):
-    """The bar's own state comes back with the rest."""
+def test_progress_of_an_interrupted_epoch_counts_all_batches(tmp_path, capsys):
+    """The state of the progress bar is restored, too."""
 
     def cut(batch, logs):
         if batch == 3:
@@ -278,7 +278,7 @@ def test_progress_of_a_cut_epoch_counts_all_its_batches(tmp_path, capsys):
     assert seen == [23]
 
 
-def test_history_comes_before_the_backup():
+def test_history_is_called_before_the_backup():
     from lamella.callbacks import CallbackList
 
     backup, history = BackupAndRestore("backup"), History()
@@ -286,7 +286,7 @@ def test_history_comes_before_the_backup():
 
 
 class Noisy(Sequence):
-    """Batches with noise that is keyed by their index, as threads need it."""
+    """Batches with noise that depends only on their index, as threads need."""
 
     def __len__(self):
         return 6
@@ -300,7 +300,7 @@ class Noisy(Sequence):
 
 
 class Careless(Noisy):
-    """The noise is from NumPy's global state, which worker processes seed anew for each batch."""
+    """The noise is drawn from NumPy's global state, which worker processes seed again for each batch."""
 
     def normal(self, index):
         return np.random
@@ -330,7 +330,7 @@ def run_generated(directory, make, workers, cut=None, steps=None, processes=Fals
 
 
 @pytest.mark.parametrize("make, steps", [(Noisy, None), (Noisy, 4), (cyclic, 5)])
-def test_workers_may_change_when_a_run_is_taken_up_again(tmp_path, make, steps):
+def test_a_resumed_run_may_have_other_workers(tmp_path, make, steps):
     straight = run_generated(tmp_path, make, 0, steps=steps)
     for before, after in [(0, 1), (1, 4), (4, 0)]:
         for cut in [(0, 2), (1, 3), (2, 0)]:
@@ -341,7 +341,7 @@ def test_workers_may_change_when_a_run_is_taken_up_again(tmp_path, make, steps):
             assert_same(run_generated(tmp_path, make, after, steps=steps), straight)
 
 
-def test_worker_processes_go_on_too(tmp_path):
+def test_a_run_with_worker_processes_is_resumed(tmp_path):
     straight = run_generated(tmp_path, Careless, 1, processes=True)
     with pytest.raises(Cut):
         run_generated(tmp_path, Careless, 2, (1, 3), processes=True)
@@ -349,7 +349,7 @@ def test_worker_processes_go_on_too(tmp_path):
 
 
 class Jitter(Layer):
-    """Draws from NumPy's and Python's global state, as users' own layers do."""
+    """Draws from NumPy's and Python's global state, as custom layers do."""
 
     def call(self, inputs, training=None):
         if not training:
@@ -358,7 +358,7 @@ class Jitter(Layer):
 
 
 @pytest.mark.parametrize("make", [Careless, None])
-def test_global_random_numbers_go_on(tmp_path, make):
+def test_global_random_states_are_restored(tmp_path, make):
     def run_once(cut=None):
         set_random_seed(1)
         net = models.Sequential([Dense(3, input_shape=(4,)), Jitter(), Dense(1)])
@@ -386,7 +386,7 @@ def test_global_random_numbers_go_on(tmp_path, make):
             np.testing.assert_array_equal(a, b)
 
 
-def test_metrics_that_gather_an_epoch_go_on_within_it(tmp_path):
+def test_state_of_metrics_within_an_epoch_is_restored(tmp_path):
     labels = (Y > 0).astype("f4")
 
     def run_once(cut=None):
@@ -411,8 +411,8 @@ def test_metrics_that_gather_an_epoch_go_on_within_it(tmp_path):
     assert 0 < straight["exact"][1] < 1 and straight["exact"] != straight["auc"]
 
 
-def test_stateful_layers_go_on_with_what_they_carried_over(tmp_path):
-    """Cut in the middle of an epoch; a fresh model, whose states are zeros, goes on to the bits of a run through."""
+def test_states_of_stateful_layers_are_restored(tmp_path):
+    """After an interruption within an epoch, a new model, whose states are zeros, ends with the bits of a complete run."""
 
     def made():
         set_random_seed(3)

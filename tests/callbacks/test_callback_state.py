@@ -1,4 +1,4 @@
-"""What callbacks remember travels in model files."""
+"""Model files contain the state of callbacks."""
 
 import warnings
 
@@ -57,7 +57,7 @@ KINDS = [*((".h5", None, n) for n in range(1, 7)), *((".safetensors", None, n) f
 
 
 @pytest.mark.parametrize(("suffix", "timeout", "epoch"), KINDS)
-def test_a_saved_model_goes_on_with_its_callbacks(tmp_path, suffix, timeout, epoch):
+def test_a_loaded_model_restores_the_state_of_callbacks(tmp_path, suffix, timeout, epoch):
     if suffix == ".safetensors":
         pytest.importorskip("safetensors")
 
@@ -82,7 +82,7 @@ def test_a_saved_model_goes_on_with_its_callbacks(tmp_path, suffix, timeout, epo
 
 @pytest.mark.parametrize("place", range(4))
 def test_the_place_of_the_checkpoint_in_the_list_does_not_matter(tmp_path, place):
-    """Those after it have not seen the epoch when the file is written; the resumed fit lets them see it first."""
+    """Callbacks after it have not seen the epoch when the file is written. The resumed fit first calls them for this epoch."""
 
     def callbacks(where):
         made = [plateau(patience=1, cooldown=0), EarlyStopping("loss", patience=50, min_delta=9.0, restore_best_weights=True)]
@@ -93,13 +93,13 @@ def test_the_place_of_the_checkpoint_in_the_list_does_not_matter(tmp_path, place
     straight = new_model()
     one = callbacks(tmp_path)
     lrs = fit(straight, one, 6).history["lr"]
-    assert len(set(lrs)) == 6  # a rate that is taken from the wrong moment would show
+    assert len(set(lrs)) == 6  # all differ, so a rate from the wrong epoch would be noticed
     again = tmp_path / "again"
     again.mkdir()
     for epoch in range(1, 6):
         model = load_model(tmp_path / f"e{epoch}.h5")
         two = callbacks(tmp_path)
-        # The second checkpoint would write over the first's files.
+        # The second checkpoint would overwrite the files of the first.
         two[place].filepath, path = str(again / "e{epoch}.h5"), two[place].filepath
         assert fit(model, two, 6, epoch).history["lr"] == lrs[epoch:]
         two[place].filepath = path
@@ -109,7 +109,7 @@ def test_the_place_of_the_checkpoint_in_the_list_does_not_matter(tmp_path, place
         )
 
 
-def test_the_best_of_a_checkpoint_is_of_the_file_that_it_wrote(tmp_path):
+def test_the_best_value_of_a_checkpoint_is_that_of_its_file(tmp_path):
     def checkpoint():
         return ModelCheckpoint(str(tmp_path / "best.h5"), "loss", save_best_only=True)
 
@@ -139,7 +139,7 @@ def test_a_failed_write_is_not_the_best(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_training_that_was_stopped_ends_at_once(tmp_path, place):
+def test_resuming_a_stopped_training_ends_at_once(tmp_path, place):
     def callbacks():
         made = [EarlyStopping("loss", patience=2, min_delta=9.0, restore_best_weights=True)]
         made.insert(place, ModelCheckpoint(str(tmp_path / "m.h5")))
@@ -155,14 +155,14 @@ def test_a_training_that_was_stopped_ends_at_once(tmp_path, place):
     ):
         assert fit(model, two, 9, 3).epoch == []
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), straight.get_weights()))
-    # Who leaves the callback out, or gives it other arguments, wants more.
+    # Without the callback, or with other arguments for it, training continues.
     for more in ([], [EarlyStopping("loss", patience=3, min_delta=9.0)]):
         model = load_model(tmp_path / "m.h5")
         with warnings.catch_warnings(action="error"):
             assert fit(model, more, 5, 3).epoch == [3, 4]
 
 
-def test_a_model_saved_after_it_was_stopped_begins_another_training(tmp_path):
+def test_a_model_saved_after_a_stop_begins_a_new_training(tmp_path):
     model = new_model()
     stop = EarlyStopping("loss", patience=2, min_delta=9.0)
     fit(model, [stop], 9)
@@ -177,7 +177,7 @@ def test_a_model_saved_after_it_was_stopped_begins_another_training(tmp_path):
     assert fit(load_model(tmp_path / "end.h5"), [EarlyStopping("loss", patience=2, min_delta=9.0)], 9, 3).epoch == [3, 4, 5]
 
 
-def test_who_begins_afresh(tmp_path):
+def test_cases_in_which_no_state_is_restored(tmp_path):
     """Other arguments, epoch 0, a second fit, a model compiled again, a model that was not loaded: as in Keras."""
     model = new_model()
     fit(model, [plateau(patience=9)], 5)
@@ -190,7 +190,7 @@ def test_who_begins_afresh(tmp_path):
     def loaded():
         return load_model(tmp_path / "m.h5")
 
-    assert waited(loaded(), plateau(patience=9), 5) == 5  # 4 epochs, and the one of this fit
+    assert waited(loaded(), plateau(patience=9), 5) == 5  # 4 epochs, and one of this fit
     assert waited(loaded(), plateau(patience=8), 5) == 0
     assert waited(loaded(), plateau(patience=9), 0) == 0
     assert waited(model, plateau(patience=9), 5) == 0
@@ -209,7 +209,7 @@ def test_who_begins_afresh(tmp_path):
         assert waited(loaded(), plateau(patience=9), 4) == 0
 
 
-def test_only_those_alike_are_given_anything_each_once(tmp_path):
+def test_only_equal_callbacks_get_a_state_each_once(tmp_path):
     model = new_model()
     fit(model, [plateau(patience=9), plateau(patience=9), plateau(patience=9, factor=np.float64(0.25))], 5)
     model.save(tmp_path / "m.h5")
@@ -220,7 +220,7 @@ def test_only_those_alike_are_given_anything_each_once(tmp_path):
     assert quarter.wait == 5
 
 
-def test_a_fit_that_does_not_begin_leaves_the_memory_for_the_next(tmp_path):
+def test_a_fit_that_fails_to_begin_keeps_the_state_for_the_next(tmp_path):
     model = new_model()
     fit(model, [plateau(patience=9)], 3)
     model.save(tmp_path / "m.h5")
@@ -232,7 +232,7 @@ def test_a_fit_that_does_not_begin_leaves_the_memory_for_the_next(tmp_path):
     assert callback.wait == 3
 
 
-def test_within_an_epoch_a_file_holds_what_was_known_before_it(tmp_path):
+def test_a_file_within_an_epoch_has_the_state_before_it(tmp_path):
     model = new_model()
 
     def at(batch, logs):
@@ -290,7 +290,7 @@ class Counts(Callback):
         self.seen.append(epoch)
 
 
-def test_a_callback_of_ones_own_has_its_state_in_the_file(tmp_path):
+def test_the_state_of_a_custom_callback_is_in_the_file(tmp_path):
     model = new_model()
     one = Counts("a")
     fit(model, [one], 2)
@@ -301,7 +301,7 @@ def test_a_callback_of_ones_own_has_its_state_in_the_file(tmp_path):
     assert (two.seen, three.seen) == ([0, 1, 2], [2])
 
 
-def test_a_state_that_is_no_data_is_told_of_and_left_out(tmp_path):
+def test_a_state_that_is_not_data_is_omitted_with_a_warning(tmp_path):
     model = new_model()
     odd = Counts("a")
     odd.seen = [{1, 2}]
@@ -322,11 +322,11 @@ def test_a_state_that_is_no_data_is_told_of_and_left_out(tmp_path):
         '{"callbacks": {"dict": {"epoch": 1, "stopped": false, "logs": {"dict": {}}, "callbacks": [{"dict": {"state": 1}}]}}}',
     ],
 )  # fmt: skip
-def test_a_state_that_somebody_else_wrote_is_checked(tmp_path, text):
+def test_a_state_from_an_unknown_source_is_checked(tmp_path, text):
     model = new_model()
     fit(model, [], 1)
     model.save(tmp_path / "m.h5")
-    with h5py.File(tmp_path / "m.h5", "r") as old, h5py.File(tmp_path / "n.h5", "w") as new:  # without our seal
+    with h5py.File(tmp_path / "m.h5", "r") as old, h5py.File(tmp_path / "n.h5", "w") as new:  # without a checksum
         for name in old:
             old.copy(name, new)
         for name, value in old.attrs.items():
@@ -337,7 +337,7 @@ def test_a_state_that_somebody_else_wrote_is_checked(tmp_path, text):
 
 
 class Limit(Callback):
-    """Stops after `count` epochs or batches of each fit, and remembers nothing."""
+    """Stops after `count` epochs or batches of each fit, and has no state to save."""
 
     def __init__(self, count, of="epochs"):
         super().__init__()
@@ -363,7 +363,7 @@ class Limit(Callback):
 @pytest.mark.parametrize("place", [0, 2])
 @pytest.mark.parametrize("limit", [(3, "epochs"), (15, "batches")])  # 5 batches an epoch
 @pytest.mark.parametrize("how", ["checkpoint", "save after"])
-def test_who_remembers_nothing_only_interrupts(tmp_path, limit, place, how):
+def test_a_stop_by_a_callback_without_state_only_interrupts(tmp_path, limit, place, how):
     def callbacks():
         return [plateau(), ModelCheckpoint(str(tmp_path / "m.h5"))]
 
@@ -384,7 +384,7 @@ def test_who_remembers_nothing_only_interrupts(tmp_path, limit, place, how):
 
 
 class Decay(Callback):
-    """Its argument is its state."""
+    """A callback whose argument is also its state."""
 
     state_names = ("rate",)
 
@@ -397,7 +397,7 @@ class Decay(Callback):
         self.rate *= self.factor
 
 
-def test_an_argument_that_changes_in_training_is_no_argument_to_know_a_callback_by(tmp_path):
+def test_an_argument_that_changes_in_training_does_not_identify_a_callback(tmp_path):
     model = new_model()
     fit(model, [Decay()], 3)
     model.save(tmp_path / "m.h5")

@@ -1,4 +1,4 @@
-"""CSVLogger: the file it writes, cell by cell."""
+"""CSVLogger: all cells of its file."""
 
 import csv
 
@@ -41,7 +41,7 @@ def test_a_line_for_each_epoch(tmp_path):
     assert [float(line[2]) for line in lines] == history["mean_absolute_error"]
 
 
-def test_val_columns_come_first_and_stay_blank_without_validation(tmp_path):
+def test_val_columns_exist_and_are_blank_without_validation(tmp_path):
     path = tmp_path / "log.csv"
     history = fit(CSVLogger(path), epochs=4, validation_data=(X, Y), validation_freq=2).history
     header, *lines = read(path)
@@ -50,7 +50,7 @@ def test_val_columns_come_first_and_stay_blank_without_validation(tmp_path):
     assert [float(line[3]) for line in lines[1::2]] == history["val_loss"]
 
 
-def test_a_name_that_comes_later_gets_a_column_and_a_missing_one_a_blank(tmp_path):
+def test_later_names_get_a_column_and_missing_values_are_blank(tmp_path):
     path = tmp_path / "log.csv"
     drive(CSVLogger(path), {"loss": 1.0, "b": 2}, {"loss": 0.5, "a": 3}, {"loss": 0.25, "b": 4, "a": 5})
     assert read(path) == [
@@ -64,7 +64,7 @@ def test_several_numbers_share_a_cell(tmp_path):
     assert read(path) == [["epoch", "array", "list", "scalar", "zero"], ["0", "[3, 4]", "[1, 2.5]", "0.5", "7"]]
 
 
-def test_append_goes_on_under_the_columns_of_the_file(tmp_path):
+def test_append_uses_the_columns_of_the_file(tmp_path):
     path = tmp_path / "log.csv"
     drive(CSVLogger(path, append=True), {"loss": 1.0, "acc": 0.5})
     drive(CSVLogger(path, append=True), {"acc": 0.75, "lr": 0.1, "loss": 0.5}, first=1)
@@ -81,21 +81,21 @@ def test_append_refuses_another_kind_of_file(tmp_path):
     assert path.read_text() == "dear diary\n"
 
 
-def test_lines_are_there_while_training_goes_on(tmp_path):
+def test_lines_are_written_during_training(tmp_path):
     path = tmp_path / "log.csv"
     seen = []
     fit(CSVLogger(path), LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(len(read(path)))), epochs=2)
     assert seen == [2, 3]
 
 
-def test_a_directory_that_is_not_there_is_an_error_before_training(tmp_path):
+def test_a_missing_directory_raises_before_training(tmp_path):
     steps = []
     with pytest.raises(FileNotFoundError, match="nowhere"):
         fit(CSVLogger(tmp_path / "nowhere" / "log.csv"), LambdaCallback(on_batch_end=lambda *a: steps.append(a)))
     assert steps == []
 
 
-def test_state_cuts_what_a_killed_run_wrote_after_it(tmp_path):
+def test_restoring_removes_lines_after_the_saved_state(tmp_path):
     path = tmp_path / "log.csv"
     first = CSVLogger(path)
     first.on_train_begin()

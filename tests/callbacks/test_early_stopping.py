@@ -1,4 +1,4 @@
-"""EarlyStopping against every case of the golden file, and the deviations decided for lamella."""
+"""EarlyStopping: every case of the golden file, and lamella's deviations."""
 
 import json
 import warnings
@@ -13,7 +13,7 @@ CASES = json.loads((Path(__file__).parents[1] / "golden" / "early_stopping.json"
 
 
 class FakeModel:
-    """One weight: the epoch it was trained in."""
+    """A model with one weight, which is the number of its last epoch."""
 
     def __init__(self, directions=None):
         self.weights = [np.array(-1)]
@@ -31,7 +31,7 @@ class FakeModel:
 
 
 def drive(callback, values, model=None, stop=True):
-    """The epochs of one fit; returns the epoch that asked to stop, or None."""
+    """Run the epochs of one fit, and return the epoch in which the callback stopped it, or None."""
     model = model or FakeModel()
     model.stop_training = False
     callback.set_model(model)
@@ -64,7 +64,7 @@ def test_stop_epoch_wait_and_best(case):
 
 
 def own_best(case, ran):
-    """Epoch to restore by the decided rule, the slow obvious way: the last improvement, or the run's best value."""
+    """The epoch to restore, computed slowly: the last improvement, or the best value of the run."""
     sign = -1 if direction(case) == "min" else 1
     best, found, beaten = case["args"]["baseline"], None, False
     best = -np.inf if best is None else sign * best
@@ -94,18 +94,18 @@ def test_weights_at_the_end(case):
         assert last == case["weights_epoch"]
         return
     if stopped is not None and case["error"] is None:
-        assert last == case["weights_epoch"]  # Keras restored too
+        assert last == case["weights_epoch"]  # Keras also restored
     assert last == own_best(case, ran) == callback.best_epoch
 
 
-def test_best_weights_come_back_when_the_epochs_run_out():
+def test_best_weights_are_restored_after_the_last_epoch():
     model = FakeModel()
     callback = EarlyStopping(patience=5, restore_best_weights=True)
     assert drive(callback, [0.5, 0.3, 0.4], model) is None
     assert int(model.weights[0]) == 1 and callback.best_epoch == 1 and callback.best == 0.3
 
 
-def test_best_weights_come_back_when_an_epoch_is_interrupted():
+def test_best_weights_are_restored_after_an_interrupt():
     model = FakeModel()
     callback = EarlyStopping(restore_best_weights=True)
     callback.set_model(model)
@@ -119,28 +119,28 @@ def test_best_weights_come_back_when_an_epoch_is_interrupted():
     assert int(model.weights[0]) == 0
 
 
-def test_each_fit_starts_afresh():
+def test_each_fit_starts_with_fresh_state():
     callback = EarlyStopping(patience=1, restore_best_weights=True)
     assert drive(callback, [0.1, 0.2]) == 1
     model = FakeModel()
-    # 0.9 is worse than the first fit's best, and still this fit's best.
+    # 0.9 is worse than the best value of the first fit, but the best of this fit.
     assert drive(callback, [0.9, 1.0], model) == 1
     assert callback.best == 0.9 and int(model.weights[0]) == 0
 
 
-def test_no_value_at_all_leaves_the_weights():
+def test_without_a_value_the_weights_are_not_changed():
     model = FakeModel()
     callback = EarlyStopping(restore_best_weights=True)
     drive(callback, [None, None], model)
     assert int(model.weights[0]) == 1 and callback.best_epoch is None
 
 
-def test_direction_comes_from_the_metric_object():
+def test_the_metric_object_decides_the_direction():
     model = FakeModel({"val_auc": "max"})
     callback = EarlyStopping(monitor="val_auc", restore_best_weights=True)
     assert drive(callback, [0.5, 0.7, 0.6], model) == 2
     assert callback.best == 0.7 and int(model.weights[0]) == 1
-    # A mode that is written down wins.
+    # An explicit mode has priority.
     assert drive(EarlyStopping(monitor="val_auc", mode="min"), [0.5, 0.7], FakeModel({"val_auc": "max"})) == 1
 
 

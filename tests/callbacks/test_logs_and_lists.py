@@ -1,4 +1,4 @@
-"""Logs with both spellings of accuracy, History, BaseLogger, CallbackList, the progress lines."""
+"""Logs with both names of accuracy, History, BaseLogger, CallbackList, and the progress lines."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from lamella.callbacks.logs import Logs
 from lamella.callbacks.progress import ProgressLine
 
 
-def test_one_entry_under_two_spellings():
+def test_an_entry_has_both_names_of_accuracy():
     logs = Logs({"acc": 0.5, "val_acc": 0.25, "out_acc": 0.125, "loss": 1.0})
     assert logs["accuracy"] == 0.5 and logs["val_accuracy"] == 0.25 and logs.get("out_accuracy") == 0.125
     assert "val_accuracy" in logs and "accuracy_val" not in logs and "val_loss_accuracy" not in logs
@@ -35,7 +35,7 @@ def test_history_keeps_each_key_once():
     assert history.epoch == [] and history.history == {}
 
 
-def test_base_logger_weighs_by_size_and_takes_stateful_as_they_are():
+def test_base_logger_weights_by_size_except_stateful_metrics():
     base = BaseLogger(stateful_metrics=["auc"])
     base.set_params({"metrics": ["loss", "auc", "val_loss"]})
     base.on_epoch_begin(0)
@@ -61,14 +61,14 @@ class BatchRecorder(Recorder):
         self.calls.append((self.name, "batch", batch, logs["size"]))
 
 
-def test_hooks_go_in_order_and_share_one_dict():
+def test_hooks_are_called_in_order_with_the_same_dict():
     calls = []
     callbacks = CallbackList([Recorder(calls, "a"), Recorder(calls, "b")])
     callbacks.on_epoch_end(2, Logs(loss=1.0))
     assert calls == [("a", 2, {"loss": 1.0}), ("b", 2, {"loss": 1.0, "a": 2})]
 
 
-def test_batch_hooks_go_to_those_who_have_one():
+def test_batch_hooks_are_called_only_where_defined():
     calls = []
     quiet, loud, late = Recorder(calls, "quiet"), BatchRecorder(calls, "loud"), Callback()
     late.on_train_batch_begin = lambda batch, logs=None: calls.append(("late", batch))
@@ -100,7 +100,7 @@ def test_a_slow_callback_is_named(monkeypatch):
 
 
 class Slow(Callback):
-    """Takes `seconds` of a clock in one hook."""
+    """Takes `seconds` of a fake clock in one hook."""
 
     def __init__(self, now, hook, seconds):
         super().__init__()
@@ -111,7 +111,7 @@ class Slower(Slow):
     pass
 
 
-def test_a_slow_hook_is_warned_of_once_by_the_name_that_its_writer_gave(monkeypatch):
+def test_a_slow_hook_warns_once_with_its_own_name(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("lamella.callbacks.base.perf_counter", lambda: now[0])
 
@@ -123,7 +123,7 @@ def test_a_slow_hook_is_warned_of_once_by_the_name_that_its_writer_gave(monkeypa
                 chosen.on_epoch_begin(epoch)
                 for batch in range(5):
                     chosen.call_batch("train", "begin", batch, Logs(size=1))
-                    now[0] += 0.2  # the batch itself
+                    now[0] += 0.2  # the time of the batch itself
                     chosen.call_batch("train", "end", batch, Logs(size=1))
         return [
             str(w.message).removesuffix(" is slow compared to the batch update (0.300000). Check your callbacks.")
@@ -156,7 +156,7 @@ def test_last_line_of_a_bar(capsys):
     assert capsys.readouterr().out.startswith("  30/1000 [......] - 0s ")
 
 
-def test_a_pipe_gets_a_line_every_ten_seconds(capsys, monkeypatch):
+def test_output_to_a_pipe_has_a_line_every_ten_seconds(capsys, monkeypatch):
     now = [100.0]
     monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
     bar = ProgressLine(60, width=6, title="Epoch 1/3")
@@ -227,7 +227,7 @@ class HBox:
 
 
 @pytest.mark.parametrize("widgets", [True, False])
-def test_a_notebook_gets_its_own_bar(tmp_path, widgets):
+def test_a_notebook_shows_the_bar_of_tqdm(tmp_path, widgets):
     """With stand-ins for IPython and ipywidgets, and tqdm's own notebook bar."""
     (tmp_path / "IPython").mkdir()
     (tmp_path / "IPython" / "__init__.py").write_text(
@@ -243,14 +243,14 @@ def test_a_notebook_gets_its_own_bar(tmp_path, widgets):
     )
     assert run.returncode == 0, run.stderr.decode()
     out = run.stdout.decode()
-    # Two epochs, one that a callback ends, and an evaluation: a line that stays for each.
+    # Two epochs, one that a callback ends, and an evaluation: each leaves a line.
     assert out.count("Epoch 1/2\n") == 2 and out.count("/step") == 4
     if not widgets:
-        assert "\r 6/10 [=================>............] - ETA: 0s - loss:" in out  # a line that is drawn over
+        assert "\r 6/10 [=================>............] - ETA: 0s - loss:" in out  # a line that is overwritten
         return
     assert "\r" not in out
     shown, texts = out.splitlines()[-2:]
-    # One bar for each, fed every 0.2 s, and closed at its end; the first and the last value are tqdm's own.
+    # One bar for each, updated every 0.2 s, and closed at its end. tqdm itself draws the first and the last value.
     epoch = ([0, 2, 6, 6], 10, "", False)
     assert shown == f"4 {[([0, 6, 6], 10, '', False), epoch, epoch, ([0, 10, 10], 10, '', False)]}"
     assert texts.startswith("'") and "ETA:" in texts.replace("\u2007", " ") and "loss:" in texts.replace("\u2007", " ")
@@ -266,9 +266,9 @@ def test_a_terminal_gets_a_drawn_bar(capsys, monkeypatch):
     assert out.split("\r")[-1].startswith("60/60 [==============================] - 0s ")
 
 
-def test_lines_of_a_drawn_bar_are_keras_own(capsys, monkeypatch):
+def test_lines_of_a_drawn_bar_are_those_of_keras(capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    # Some terminals give their width as 0.
+    # Some terminals report a width of 0.
     monkeypatch.setattr("tqdm.utils._screen_shape_wrapper", lambda: lambda file: (0, 0))
     now = [100.0]
     monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
@@ -289,7 +289,7 @@ def test_lines_of_a_drawn_bar_are_keras_own(capsys, monkeypatch):
     bar.update(5)
     bar.finish(20)
     assert "\r 5/20 [=====\r" in (out := capsys.readouterr().out).replace("\r            \r", "\r")
-    assert out.count("\r            \r") == 1  # the drawn line is wiped out before the one that stays
+    assert out.count("\r            \r") == 1  # the drawn line is erased before the final line
 
 
 def test_progbar_shows_means_over_units(capsys, monkeypatch):
@@ -304,7 +304,7 @@ def test_progbar_shows_means_over_units(capsys, monkeypatch):
         Progbar(10, title="mine")
 
 
-def test_progbar_away_from_a_terminal_writes_its_last_line(capsys):
+def test_progbar_without_a_terminal_writes_its_last_line(capsys):
     for verbose, start in ((1, "2/2 [=====] - 0s"), (2, " - 0s - n: 1.5000\n"), (0, "")):
         bar = Progbar(2, 5, verbose)
         for value in (1, 2):
@@ -324,7 +324,7 @@ def test_progbar_logger_counts_and_averages(capsys, monkeypatch):
     logger.on_train_batch_end(1, {"size": 2, "loss": 2.0})
     logger.on_train_batch_end(2, {"size": 1, "loss": 9.0})
     logger.on_epoch_end(0, Logs(val_loss=0.5, loss=3.0))
-    assert seen == [(2, {"loss": 1.0}), (4, {"loss": 1.5})]  # the last batch is left to the last line
+    assert seen == [(2, {"loss": 1.0}), (4, {"loss": 1.5})]  # the last batch is shown by the last line
     assert "Epoch 1/2 - 5/5 [" in (out := capsys.readouterr().out) and out.endswith(" - loss: 3.0000 - val_loss: 0.5000\n")
     with pytest.raises(ValueError, match="Unknown `count_mode`: batches"):
         ProgbarLogger("batches")

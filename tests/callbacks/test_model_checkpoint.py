@@ -1,4 +1,4 @@
-"""ModelCheckpoint: which epochs it saves, under which names, and what stays whole when it is killed."""
+"""ModelCheckpoint: the epochs that it saves, the names of the files, and complete files after a kill."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ X, Y = np.ones((6, 3), "f4"), np.ones((6, 1), "f4")
 
 
 class FakeModel:
-    """Notes what it was asked to save."""
+    """Records the calls of save."""
 
     def __init__(self, directions=None):
         self.saved = []
@@ -34,7 +34,7 @@ class FakeModel:
 
 
 def drive(callback, values, model=None):
-    """One fit; returns the 1-based epochs that were saved."""
+    """Run one fit, and return the saved epochs, counted from 1."""
     model = model or FakeModel()
     callback.set_model(model)
     callback.on_train_begin()
@@ -76,7 +76,7 @@ def test_the_best_only(tmp_path, monitor, mode, directions, values, saved):
     assert drive(callback, values, FakeModel(directions)) == saved
 
 
-def test_the_best_is_remembered_by_the_next_fit(tmp_path):
+def test_the_next_fit_keeps_the_best_value(tmp_path):
     callback = ModelCheckpoint(tmp_path / "w", save_best_only=True)
     assert drive(callback, [0.5, 0.4]) == [1, 2]
     assert drive(callback, [0.45, 0.4, 0.3]) == [3] and callback.best == 0.3
@@ -93,7 +93,7 @@ def test_accuracy_finds_acc_in_template_and_monitor(tmp_path):
     assert model.saved[0][1] == str(tmp_path / "0.50") and callback.best == 0.5
 
 
-def test_names_that_the_logs_lack(tmp_path):
+def test_names_that_are_not_in_the_logs(tmp_path):
     model = FakeModel()
     callback = ModelCheckpoint(tmp_path / "{epoch}-{val_loss:.2f}-{f1:03d}")
     callback.set_model(model)
@@ -122,7 +122,7 @@ def test_messages(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["nowhere/w.h5", "up/../../nowhere/w.h5", "nul\0.h5", "x" * 300, "."])
-def test_a_target_that_cannot_be_written_is_an_error_before_training(tmp_path, name):
+def test_a_path_that_cannot_be_written_raises_before_training(tmp_path, name):
     steps = []
     spy = LambdaCallback(on_batch_end=lambda *arguments: steps.append(arguments))
     with pytest.raises((OSError, ValueError), match="w.h5|NUL|xxx|director"):
@@ -181,32 +181,32 @@ for kill in range(kills):
             save(number)
             os.write(tell, b".")
     os.read(begun, 1)
-    time.sleep(random.uniform(0, 0.008))  # into one of the next saves
+    time.sleep(random.uniform(0, 0.008))  # until one of the next saves
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(begun), os.close(tell)
-    cut += len(os.listdir(os.path.dirname(path))) > 1  # it was in the middle of a file
+    cut += len(os.listdir(os.path.dirname(path))) > 1  # the process was killed while it wrote a file
     values = {float(v) for w in load_model(path).get_weights() for v in w.flat}
-    (number,) = values  # one save's weights, none of another's
+    (number,) = values  # all weights are from the same save
     assert number > last, (number, last)
     last = int(number)
 save(last + 1)
-assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]  # what the killed ones left is gone
+assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]  # files of killed processes are removed
 print(last, cut)
 """
 
 
-def test_killed_200_times_the_file_is_always_whole(tmp_path):
+def test_the_file_is_complete_after_200_kills(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path / "m.h5"), "200"], capture_output=True, text=True, timeout=120
     )
     assert run.returncode == 0, run.stderr
     saves, cut = map(int, run.stdout.split())
-    assert saves >= 200 and cut > 0  # saves were finished, and saves were cut short
+    assert saves >= 200 and cut > 0  # some saves were finished, and some were interrupted
 
 
-def test_the_best_by_a_metric_that_declares_its_direction(tmp_path):
-    """By its name alone val_auc would be minimized."""
+def test_save_best_uses_the_direction_of_the_metric(tmp_path):
+    """By its name, val_auc would be minimized."""
     net = Sequential([Dense(1, input_shape=(3,), activation="sigmoid")])
     net.compile("adam", "binary_crossentropy", metrics=[AUC()])
     checkpoint = ModelCheckpoint(tmp_path / "w", monitor="val_auc", save_best_only=True)

@@ -1,4 +1,4 @@
-"""monitor_op and min_delta: how callbacks compare a monitored value, which scripts read and set."""
+"""monitor_op and min_delta, which compare a monitored value, and which scripts read and set."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_monitor_op_compares_in_the_direction_of_the_mode(callback):
     assert callback(monitor="val_loss", mode="max").monitor_op is np.greater
 
 
-def test_monitor_op_of_the_plateau_counts_min_delta():
+def test_monitor_op_of_the_plateau_includes_min_delta():
     falling, rising = ReduceLROnPlateau(min_delta=0.5), ReduceLROnPlateau(min_delta=0.5, mode="max")
     assert [falling.monitor_op(value, 2.0) for value in (1.25, 1.5, 2.25)] == [True, False, False]
     assert [rising.monitor_op(value, 2.0) for value in (1.75, 2.5, 2.75)] == [False, False, True]
@@ -54,7 +54,7 @@ def test_min_delta_has_the_sign_of_the_mode():
     assert EarlyStopping(min_delta=-0.25).min_delta == 0.25
 
 
-def test_min_delta_that_a_script_sets_counts_with_its_sign():
+def test_min_delta_set_by_a_script_is_used_with_its_sign():
     stop = EarlyStopping(min_delta=0.25, patience=9)
     stop.min_delta = -0.5
     assert improvements(stop, [4.0, 3.5, 3.25, 3.0]) == [4.0, 4.0, 3.25, 3.25]
@@ -62,7 +62,7 @@ def test_min_delta_that_a_script_sets_counts_with_its_sign():
     assert improvements(stop, [4.0, 3.5, 3.25, 2.75]) == [4.0, 4.0, 4.0, 2.75]
 
 
-def test_min_delta_turns_once_with_the_metric_that_declares_its_direction():
+def test_min_delta_changes_its_sign_once_with_the_metrics_direction():
     stop, model = EarlyStopping(monitor="val_auc", min_delta=0.25, patience=9), FakeModel({"val_auc": "max"})
     assert stop.min_delta == -0.25
     for _ in range(2):
@@ -70,7 +70,7 @@ def test_min_delta_turns_once_with_the_metric_that_declares_its_direction():
         assert stop.min_delta == 0.25 and stop.monitor_op is np.greater
 
 
-def test_a_monitor_op_that_a_script_sets_decides():
+def test_a_monitor_op_set_by_a_script_is_used():
     stop = EarlyStopping(monitor="val_f1", patience=9)
     stop.monitor_op = np.greater
     assert improvements(stop, [0.25, 0.5, 0.125]) == [0.25, 0.5, 0.5]
@@ -79,7 +79,7 @@ def test_a_monitor_op_that_a_script_sets_decides():
 
 
 @pytest.mark.parametrize("op, best", [(np.less, [3.0, 2.0, 2.0, 1.0]), (np.greater, [3.0, 3.0, 4.0, 4.0])])
-def test_the_plateau_and_the_checkpoint_take_a_monitor_op(op, best, tmp_path):
+def test_the_plateau_and_the_checkpoint_use_a_set_monitor_op(op, best, tmp_path):
     for callback in (ReduceLROnPlateau("val_f1"), ModelCheckpoint(tmp_path / "m.h5", "val_f1", save_best_only=True)):
         callback.monitor_op = op
         assert improvements(callback, [3.0, 2.0, 4.0, 1.0]) == best

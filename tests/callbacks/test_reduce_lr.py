@@ -1,4 +1,4 @@
-"""ReduceLROnPlateau against every case of the golden file, and the deviations decided for lamella."""
+"""ReduceLROnPlateau: every case of the golden file, and lamella's deviations."""
 
 import json
 import warnings
@@ -16,7 +16,7 @@ CASES = json.loads((Path(__file__).parents[1] / "golden" / "reduce_lr_on_plateau
 
 
 def drive(callback, values, directions=None):
-    """One fit from lr = 0.1; returns (lr after each epoch, lr in its logs)."""
+    """Run one fit from lr = 0.1, and return (lr after each epoch, lr in its logs)."""
     model = SimpleNamespace(optimizer=SGD(lr=0.1), metric_direction=(directions or {}).get)
     callback.set_model(model)
     callback.on_train_begin()
@@ -32,20 +32,20 @@ def drive(callback, values, directions=None):
 
 
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
-def test_learning_rates_are_keras_own(case):
-    # Keras holds the rate in float32, lamella in float64.
+def test_learning_rates_are_those_of_keras(case):
+    # The rate is float32 in Keras, float64 in lamella.
     after, logged = drive(ReduceLROnPlateau(**case["args"]), case["values"])
     np.testing.assert_allclose(after, case["lr_after_epoch"], rtol=3e-6)
     np.testing.assert_allclose(logged, case["lr_in_logs"], rtol=3e-6)
 
 
-def test_each_fit_starts_afresh():
+def test_each_fit_starts_with_fresh_state():
     callback = ReduceLROnPlateau(patience=1, cooldown=5)
     first = drive(callback, [0.5, 0.6, 0.6])
     assert first == drive(callback, [0.5, 0.6, 0.6]) and first[0] == pytest.approx([0.1, 0.01, 0.01])
 
 
-def test_direction_comes_from_the_metric_object():
+def test_the_metric_object_decides_the_direction():
     assert drive(ReduceLROnPlateau("val_auc", patience=1), [0.5, 0.6, 0.7], {"val_auc": "max"})[0] == [0.1] * 3
     assert drive(ReduceLROnPlateau("val_auc", patience=3), [0.5, 0.6, 0.7])[0] == [0.1] * 3
     assert drive(ReduceLROnPlateau("val_auc", patience=1), [0.5, 0.6])[0] == pytest.approx([0.1, 0.01])
@@ -61,7 +61,7 @@ def test_accuracy_finds_acc():
     assert callback.best == 0.5
 
 
-def test_a_missing_value_warns_and_the_rate_is_logged_all_the_same():
+def test_a_missing_value_warns_and_the_rate_is_logged():
     callback = ReduceLROnPlateau()
     callback.set_model(SimpleNamespace(optimizer=SGD(lr=0.1)))
     callback.on_train_begin()

@@ -1,4 +1,4 @@
-"""RemoteMonitor against a server on this machine."""
+"""RemoteMonitor with a server on this machine."""
 
 import json
 import sys

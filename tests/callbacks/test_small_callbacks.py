@@ -34,7 +34,7 @@ def test_schedules_of_one_and_of_two_arguments():
     assert rates(lambda epoch: np.float32(0.5)) == [0.5] * 3
 
 
-def test_a_type_error_of_the_schedule_itself_comes_out():
+def test_a_type_error_of_the_schedule_itself_is_raised():
     calls = []
 
     def schedule(epoch, lr):
@@ -65,7 +65,7 @@ HOOKS = [name for name in dir(Callback) if name.startswith("on_")]
 
 
 class Everything(Callback):
-    """Records each hook that the loop calls; on_batch_* come through on_train_batch_*."""
+    """Records each hook that the loop calls. on_train_batch_* call on_batch_*."""
 
     def __init__(self, calls):
         super().__init__()
@@ -97,7 +97,7 @@ def test_lambda_callback_takes_every_hook():
     net = model()
     net.fit(X, Y, epochs=1, verbose=0, validation_split=0.5, callbacks=[LambdaCallback(**hooks)])
     net.predict(X, callbacks=[LambdaCallback(**hooks)])
-    # Set by hand, on_train_batch_begin stands in the place of the method that would call on_batch_begin.
+    # A user's on_train_batch_begin replaces the method that would call on_batch_begin.
     assert set(calls) == set(HOOKS) - {"on_batch_begin", "on_batch_end"}
     losses = []
     net.fit(
@@ -123,7 +123,7 @@ def test_terminate_on_nan_stops_at_that_batch(bad, capsys):
 
 @pytest.mark.parametrize("where", ["on_test_batch_end", "on_test_end", "on_epoch_end", "on_batch_end"])
 def test_a_stop_is_never_lost(where):
-    """Keras forgets it when validation, or predict in a later callback, runs after it was asked for."""
+    """Keras loses a requested stop when validation, or predict in a later callback, runs after the request."""
     net = model()
     stop = LambdaCallback(**{where: lambda *arguments: setattr(net, "stop_training", True)})
     look = LambdaCallback(on_epoch_end=lambda epoch, logs: (net.predict(X), net.evaluate(X, Y, verbose=0)))

@@ -1,4 +1,4 @@
-"""TensorBoard: the event files, read back by the library's own protocol buffers."""
+"""TensorBoard: the event files, read with the protocol buffers of tensorboard."""
 
 import struct
 import sys
@@ -23,7 +23,7 @@ def library():
 
 
 def events(log_dir):
-    """Every event of the directory's one file: a record is length, its checksum, the bytes, their checksum."""
+    """The events in the only file of a directory. A record is the length, its checksum, the bytes, their checksum."""
     from tensorboardX.proto.event_pb2 import Event
 
     (path,) = Path(log_dir).glob("events.out.tfevents.*")
@@ -117,7 +117,7 @@ def test_histograms_of_weights_outputs_and_gradients(tmp_path):
     for name, weight in zip(names, seen[2]):
         check(found[name][1][1], weight)
     check(found["dense_2_out"][1][1], net.predict(X))
-    # Of the loss mean((xw + b - y)^2), by hand: the slow and obvious way.
+    # The gradients of the loss mean((xw + b - y)^2), computed slowly.
     w1, b1, w2, b2 = [w.astype("f8") for w in seen[2]]
     hidden = np.tanh(X @ w1 + b1)
     dy = 2 * (hidden @ w2 + b2 - Y) / len(X)
@@ -147,7 +147,7 @@ def test_images_of_weights(tmp_path):
     }  # fmt: skip
 
 
-def test_shades_of_images():
+def test_grey_values_of_images():
     ((_, plain),) = images_of("w", np.array([[0.0, 1.0, 2.0]]))
     ((_, signed),) = images_of("w", np.array([[-1.0], [0.0], [0.5]]))
     assert plain.tolist() == [[0], [128], [255]] and signed.tolist() == [[0], [127], [190]]
@@ -178,7 +178,7 @@ def test_embeddings_with_labels(tmp_path):
         (dict(embeddings_freq=1, embeddings_data=X, embeddings_layer_names=["no"]), "No such layer: no"),
     ],
 )
-def test_what_does_not_fit_is_an_error_before_training(tmp_path, arguments, text):
+def test_wrong_arguments_raise_before_training(tmp_path, arguments, text):
     net = small()
     before = net.get_weights()
     with pytest.raises(ValueError, match=text):
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_an_error_before_training(tmp_path, arguments, text
     assert all(np.array_equal(a, b) for a, b in zip(before, net.get_weights()))
 
 
-def test_constructor_says_what_it_cannot_do():
+def test_wrong_constructor_arguments_raise_or_warn():
     for bad in ("epochs", 0, -3):
         with pytest.raises(ValueError, match=f"expected update_freq to be .* got {bad!r}"):
             TensorBoard(update_freq=bad)
@@ -204,7 +204,7 @@ def test_labels_are_counted(tmp_path):
         fit(labelled)
 
 
-def test_weights_that_are_no_numbers_are_a_warning(tmp_path):
+def test_weights_that_are_not_finite_warn(tmp_path):
     net = small()
     net.set_weights([np.full(w.shape, np.nan, "f4") for w in net.get_weights()])
     with warnings.catch_warnings(record=True) as caught:
