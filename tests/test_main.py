@@ -44,7 +44,7 @@ def test_the_report_says_what_runs_on_what():
     quota = _kernels.read_cpu_quota()
     assert said["control group's quota"] == (f"{quota} CPUs" if quota else "none")
     assert "omp" in said["OpenMP runtimes loaded"]
-    assert "_compiled" in said["libraries that use OpenMP"]
+    assert "liblamella" in said["libraries that use OpenMP"]
 
 
 def test_the_default_backend_is_the_first_of_those_listed():

@@ -84,7 +84,7 @@ def check_trains_alike(model, twin):
     [lambda: "adam", lambda: SGD(clipnorm=1.0), lambda: Adam(gradient_accumulation_steps=2)],
     ids=["adam", "sgd", "sums"],
 )
-def test_a_copy_trains_on_with_the_same_bits(copied, epochs, metrics, make, tmp_path):
+def test_a_copy_continues_training_with_the_same_bits(copied, epochs, metrics, make, tmp_path):
     model = network(make(), metrics)
     if epochs:
         train(model, epochs)

@@ -1,4 +1,4 @@
-"""Several calls as one step, and bounds on the gradients' norms: by hand-made numbers and against the plain rules."""
+"""Gradient accumulation and clipping, against numbers computed by hand and against the rules without them."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_every_third_call_steps_along_the_mean(name, bounds, dtype):
 
 @pytest.mark.parametrize("calls", [4, 5])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_state_taken_between_two_steps_goes_on_bit_for_bit(name, calls):
+def test_a_state_saved_between_two_steps_continues_bit_for_bit(name, calls):
     def run(opt, params, start, end):
         for i in range(start, end):
             opt.step(params, draw(i))
@@ -60,13 +60,13 @@ def test_a_state_taken_between_two_steps_goes_on_bit_for_bit(name, calls):
         second = make(name, gradient_accumulation_steps=3)
         second.bind(params)
         if put == "set_weights":
-            second.iterations = int(first.iterations)  # which Keras saves for some only
+            second.iterations = int(first.iterations)  # Keras does not save it for all optimizers
         getattr(second, put)(getattr(first, taken)())
         run(second, params, calls + 1, 12)
         assert all(p.tobytes() == w.tobytes() for p, w in zip(params, whole, strict=True))
 
 
-def test_sums_stand_behind_keras_s_weights():
+def test_sums_come_after_the_weights_of_keras():
     params = [np.zeros(2)]
     opt = optimizers.SGD(gradient_accumulation_steps=4)
     for g in (1.0, 2.0, 4.0):
@@ -75,12 +75,12 @@ def test_sums_stand_behind_keras_s_weights():
     assert opt.get_config()["gradient_accumulation_steps"] == 4
     opt.step(params, [np.full(2, 1.0)])
     assert params[0].tolist() == [-0.02, -0.02] and int(opt.weights[2]) == 0
-    # The next sum starts afresh.
+    # The next sum starts at zero.
     opt.step(params, [np.full(2, 5.0)])
     assert opt.get_weights()[3].tolist() == [5, 5]
 
 
-def test_one_is_every_step_and_other_numbers_are_refused():
+def test_accumulating_one_gradient_changes_nothing_and_bad_numbers_are_refused():
     p = [np.zeros(1)]
     opt = optimizers.SGD(lr=1.0, gradient_accumulation_steps=1)
     assert opt.step(p, [np.ones(1)]) and p[0].item() == -1.0
@@ -92,7 +92,7 @@ def test_one_is_every_step_and_other_numbers_are_refused():
         opt.gradient_accumulation_steps = 2
 
 
-def test_a_bad_gradient_while_adding_up_changes_nothing():
+def test_a_bad_gradient_during_accumulation_changes_nothing():
     params = draw(0)
     opt = optimizers.Adam(gradient_accumulation_steps=2)
     opt.step(params, draw(1))
@@ -118,7 +118,7 @@ def test_decay_counts_steps_not_calls():
     np.testing.assert_allclose(moved, [0, 1, 1, 1 + 1 / 1.5, 1 + 1 / 1.5, 1 + 1 / 1.5 + 0.5], rtol=1e-14)
 
 
-def test_fit_in_halves_is_fit_of_whole_batches_and_constraints_wait_for_the_step():
+def test_fit_in_halves_equals_fit_in_whole_batches_with_constraints():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(32, 5)), rng.normal(size=(32, 2))
 
@@ -140,14 +140,14 @@ def test_fit_in_halves_is_fit_of_whole_batches_and_constraints_wait_for_the_step
     np.testing.assert_allclose(np.linalg.norm(model.get_weights()[0], axis=0), 1.0, rtol=1e-6)
 
 
-def test_clipnorm_per_tensor_bounds_each_array_by_itself():
+def test_clipnorm_per_tensor_bounds_each_array_separately():
     p = [np.zeros(2), np.zeros(1), np.zeros(1)]
     g = [np.array([3.0, 4.0]), np.array([0.5]), np.array([-2.0])]
     opt = optimizers.SGD(lr=1.0, clipnorm_per_tensor=1.0)
     opt.step(p, g)
     np.testing.assert_allclose(np.concatenate(p), [-0.6, -0.8, -0.5, 1.0], rtol=1e-14)
     assert opt.get_config()["clipnorm_per_tensor"] == 1.0 and g[0].tolist() == [3.0, 4.0]
-    # The global norm first: 3, 4 and 12 become 0.6, 0.8 and 2.4; then each array's own, then each element.
+    # First the global norm: 3, 4 and 12 become 0.6, 0.8 and 2.4. Then the norm of each array, then each element.
     p = [np.zeros(2), np.zeros(1)]
     optimizers.SGD(lr=1.0, clipnorm=2.6, clipnorm_per_tensor=2.0, clipvalue=0.7).step(
         p, [np.array([3.0, 4.0]), np.array([12.0])]
@@ -175,7 +175,7 @@ def test_the_norm_is_the_same_for_any_number_of_threads_and_does_not_touch_the_g
 
 
 @pytest.mark.parametrize("name", ["clipnorm", "clipnorm_per_tensor", "clipvalue"])
-def test_bounds_that_are_none(name):
+def test_arguments_that_are_not_bounds_are_refused(name):
     for bad in (-1, "1", [1.0], float("nan")):
         with pytest.raises(ValueError, match=f"expected {name} to be a number >= 0"):
             optimizers.SGD(**{name: bad})

@@ -1,4 +1,4 @@
-"""An optimizer's state belongs to memory: views made anew go on with it, copies have their own, other arrays are refused."""
+"""An optimizer's state belongs to the memory of its parameters: new views use it, copies have their own, other arrays are refused."""
 
 import copy
 import pickle
@@ -68,7 +68,7 @@ COPIES = {
 @makers
 @dtypes
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_a_copy_trains_on_with_the_same_bits(make, dtype, copied, tmp_path):
+def test_a_copy_continues_training_with_the_same_bits(make, dtype, copied, tmp_path):
     optimizer, params = make(), start(dtype)
     trained(optimizer, params, range(5), dtype)
     before = optimizer.get_state()
@@ -78,11 +78,11 @@ def test_a_copy_trains_on_with_the_same_bits(make, dtype, copied, tmp_path):
         check_same(a.values(), b.values())
     others = [p.copy() for p in params]
     trained(twin, others, range(5, 9), dtype)
-    check_same(optimizer.get_state().values(), before.values())  # the original has not moved
+    check_same(optimizer.get_state().values(), before.values())  # the original has not changed
     trained(optimizer, params, range(5, 9), dtype)
     check_same(params, others)
     check_same(optimizer.get_weights(), twin.get_weights())
-    if (tmp_path / "optimizer.joblib").exists():  # nor has the file
+    if (tmp_path / "optimizer.joblib").exists():  # nor has the file changed
         check_same(by_joblib(optimizer, tmp_path).get_weights(), optimizer.get_weights())
 
 
@@ -108,7 +108,7 @@ def test_a_pickle_of_release_0_1_keeps_its_deferred_step(monkeypatch):
     check_same(pickle.loads(pickled).get_weights(), [np.int64(1), *moments])
 
 
-def test_a_copy_refuses_arrays_of_other_shapes_and_is_told_apart_where_two_fit():
+def test_a_copy_refuses_arrays_of_other_shapes_and_arrays_that_fit_two_states():
     optimizer = Adam()
     trained(optimizer, start(), range(2))
     twin = copy.copy(optimizer)
@@ -127,7 +127,7 @@ def test_a_copy_refuses_arrays_of_other_shapes_and_is_told_apart_where_two_fit()
 
 @makers
 @dtypes
-def test_views_made_in_each_step_go_on_with_the_state(make, dtype):
+def test_views_made_in_each_step_use_the_same_state(make, dtype):
     straight, optimizer = start(dtype), make()
     trained(optimizer, straight, range(7), dtype)
     flat = np.ones(17, dtype)
@@ -162,7 +162,7 @@ def test_views_of_torchs_memory():
     check_same([t.detach().numpy() for t in tensors], straight)
 
 
-def test_lists_that_are_filled_anew_are_looked_at():
+def test_a_list_with_new_arrays_is_checked_again():
     optimizer, params = Adam(), start()
     optimizer.step(params, gradients(0))
     params[1] = params[1].view()
@@ -175,7 +175,7 @@ def test_lists_that_are_filled_anew_are_looked_at():
         optimizer.step(params, gradients(2))
 
 
-def test_other_arrays_are_refused_by_name_without_the_advice_to_start_anew():
+def test_other_arrays_are_refused_by_name():
     optimizer, params = Adam(), start()
     optimizer.step(params, gradients(0))
     before = optimizer.get_weights()
@@ -192,10 +192,10 @@ def test_other_arrays_are_refused_by_name_without_the_advice_to_start_anew():
         check_same(optimizer.get_weights(), before)
 
 
-def test_memory_that_is_given_back_is_not_taken_for_another():
+def test_freed_memory_that_is_used_again_is_not_confused():
     optimizer = Adam()
     optimizer.step([np.ones(1000)], [np.ones(1000)])
-    for _ in range(20):  # the system would hand out the same address
+    for _ in range(20):  # the system may use the same address again
         with pytest.raises(ValueError, match="parameter 0 is another"):
             optimizer.step([np.ones(1000)], [np.ones(1000)])
 
@@ -203,11 +203,11 @@ def test_memory_that_is_given_back_is_not_taken_for_another():
 @makers
 @dtypes
 @pytest.mark.parametrize("way", ["state", "weights", "bound state", "bound weights"])
-def test_what_is_set_before_the_first_step_is_taken_up(make, dtype, way):
+def test_a_state_that_is_set_before_the_first_step_is_used(make, dtype, way):
     optimizer, straight = make(), start(dtype)
     trained(optimizer, straight, range(4), dtype)
     params = [p.copy() for p in straight]
-    # Keras's list of weights leaves the iterations of some out.
+    # Keras's weights do not contain the iterations of some optimizers.
     state, weights, iterations = optimizer.get_state(), optimizer.get_weights(), int(optimizer.iterations)
     trained(optimizer, straight, range(4, 8), dtype)
     again = make()
@@ -246,7 +246,7 @@ def test_lists_of_other_releases_before_the_first_step():
     weights = optimizer.get_weights()
     trained(optimizer, straight, range(3, 5))
     again = Nadam()
-    again.set_weights([weights[0], np.float64(0.9), *weights[1:]])  # Keras 2.3's product of momenta
+    again.set_weights([weights[0], np.float64(0.9), *weights[1:]])  # the product of momenta of Keras 2.3
     check_same(trained(again, params, range(3, 5)), straight)
     rms = RMSprop()
     rms.set_weights([np.int64(7), *start()])  # Keras 2.3 lists the iterations
@@ -254,7 +254,7 @@ def test_lists_of_other_releases_before_the_first_step():
     check_same(rms.get_weights(), start())
 
 
-def test_what_cannot_be_a_state_is_refused_before_the_first_step():
+def test_a_wrong_state_is_refused_before_the_first_step():
     for make, weights in [(Adam, [np.zeros(3)]), (Adam, [np.int64(1), np.zeros(3)]), (SGD, []), (SGD, [np.zeros(3)])]:
         optimizer = make()
         with pytest.raises(ValueError, match=r"does not match the number of weights of the optimizer \(0\)"):

@@ -1,4 +1,4 @@
-"""Every configuration of the golden file: parameters after each step, state after the last."""
+"""Each configuration of the golden file: the parameters after each step, and the state after the last one."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from lamella.core import registry
 GOLDEN = Path(__file__).parents[1] / "golden"
 SPECS = json.loads((GOLDEN / "optimizers.json").read_text())
 STEPS = 12
-# Relative to the largest element of the array: an element that passes through 0 keeps the rounding of its past.
+# Relative to the largest element of the array, because an element that crosses 0 keeps earlier rounding errors.
 TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
 
 
@@ -37,7 +37,7 @@ def run(name, dtype, arrays):
         yield opt, params, step
 
 
-def test_the_golden_file_holds_every_rule_of_keras():
+def test_the_golden_file_contains_every_rule_of_keras():
     ours = {cls.__name__ for cls in (optimizers.get(name).__class__ for name in registry.names("optimizers"))}
     assert ours - {"AdamW"} == {spec["cls"] for spec in SPECS.values()} and len(SPECS) == 12
 
@@ -52,8 +52,8 @@ def test_parameters_after_every_step(name, dtype, arrays):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_plain_sgd_has_keras_s_bits_on_every_target(dtype, arrays):
-    # One product and one sum, each rounded: there is no other way to be right.
+def test_plain_sgd_has_the_bits_of_keras_on_every_target(dtype, arrays):
+    # One product and one sum, each rounded: only one result is right.
     before = _kernels.target()
     try:
         for target in _kernels.targets():

@@ -1,4 +1,4 @@
-"""The gradient of an Embedding as rows: the same bits as the whole array, at the price of the rows that a batch took."""
+"""The gradient of an Embedding as rows: the bits are those of whole arrays, and only the rows of a batch are computed."""
 
 import copy
 
@@ -42,12 +42,12 @@ dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def drawn(seed, dtype):
-    """The gradient of a table, in one part or two, and one of an ordinary array."""
+    """The gradient of a table, in one or two parts, and the gradient of an ordinary array."""
     rng = np.random.default_rng(seed)
     parts = []
     for count in (9, 5)[: 1 + seed % 2]:
         dy = rng.normal(size=(count, COLUMNS)).astype(dtype)
-        dy[0] = 0  # a row that was taken may have no slope
+        dy[0] = 0  # a row that was taken may have gradient 0
         dy[1, 0] = -0.0
         parts.append((rng.integers(0, ROWS, count), dy))
     return RowsGradient((ROWS, COLUMNS), parts), rng.normal(size=(3,)).astype(dtype)
@@ -113,7 +113,7 @@ def test_each_rule_steps_to_the_bits_of_the_whole_gradient(name, dtype):
 
 
 @pytest.mark.parametrize("name", [*SPARSE, *DENSE])
-def test_only_rules_that_leave_zeros_alone_step_by_rows(name, monkeypatch):
+def test_only_rules_that_skip_zeros_step_on_rows(name, monkeypatch):
     made = []
     whole = RowsGradient.dense
     monkeypatch.setattr(RowsGradient, "dense", lambda self: made.append(self) or whole(self))
@@ -123,7 +123,7 @@ def test_only_rules_that_leave_zeros_alone_step_by_rows(name, monkeypatch):
     assert bool(made) == (name in DENSE)
 
 
-def test_moments_of_sgd_can_be_read_after_a_step_by_rows_and_a_copy():
+def test_moments_of_sgd_can_be_read_after_a_step_on_rows_and_a_copy():
     params, optimizer = start("float32"), rules.SGD(0.5)
     rows, plain = drawn(3, "float32")
     optimizer.step(params, [rows, plain])
@@ -131,7 +131,7 @@ def test_moments_of_sgd_can_be_read_after_a_step_by_rows_and_a_copy():
         np.testing.assert_array_equal(each.get_weights()[1], -0.5 * rows.dense())
 
 
-def test_a_rule_of_a_users_own_gets_whole_arrays():
+def test_a_custom_rule_gets_whole_arrays():
     seen = []
 
     class Calls(rules.SGD):
@@ -181,7 +181,7 @@ def shared_table():
     ],
     ids=["plain", "regularized", "constrained", "shared"],
 )
-def test_fit_reaches_the_weights_of_whole_gradients(make, optimizer, monkeypatch):
+def test_fit_gives_the_weights_of_whole_gradients(make, optimizer, monkeypatch):
     rng = np.random.default_rng(4)
     x, y = rng.integers(0, ROWS, (12, 2)), rng.normal(size=(12, 1))
     trained = []
@@ -197,7 +197,7 @@ def test_fit_reaches_the_weights_of_whole_gradients(make, optimizer, monkeypatch
     assert trained[0] == trained[1]
 
 
-def test_a_step_by_rows_leaves_other_rows_untouched():
+def test_a_step_on_rows_does_not_change_other_rows():
     model = embedding_model()
     model.compile(rules.Adagrad(0.1), "mse")
     table = model.layers[0].embeddings.value
@@ -207,7 +207,7 @@ def test_a_step_by_rows_leaves_other_rows_untouched():
     assert moved.nonzero()[0].tolist() == [1, 2, 3]
 
 
-def test_the_tape_gives_rows_only_where_they_are_asked_for_and_fewer_than_the_table_has():
+def test_the_tape_gives_rows_only_on_request_and_if_they_are_few():
     table = Variable(np.random.default_rng(0).normal(size=(6, 2)))
     for count, in_rows, kind in [(5, True, RowsGradient), (5, False, np.ndarray), (6, True, np.ndarray)]:
         tape = Tape([table])
@@ -219,8 +219,8 @@ def test_the_tape_gives_rows_only_where_they_are_asked_for_and_fewer_than_the_ta
         np.testing.assert_array_equal(whole[:, 0], 2.0 * np.bincount(np.arange(count) % 4, minlength=6))
 
 
-def test_a_table_that_is_computed_gets_its_gradient_as_an_array():
-    """Rows are for Variables: what lies before a computed table wants arrays."""
+def test_a_computed_table_gets_its_gradient_as_an_array():
+    """Only Variables get gradients in rows. A computed table passes its gradient on as an array."""
     weight = Variable(np.random.default_rng(0).normal(size=(6, 2)))
     tape = Tape([weight])
     with tape:

@@ -1,4 +1,4 @@
-"""get_updates and get_gradients: training functions that scripts make of K."""
+"""get_updates and get_gradients, with which scripts make training functions of K."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def twins():
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("bounds", [{}, {"clipnorm": 0.1, "clipvalue": 0.02}])
-def test_a_function_trains_as_fit_does(rule, bounds):
+def test_a_function_trains_like_fit(rule, bounds):
     model, twin = twins()
     model.compile(rule(**bounds), "mse")
     target, optimizer = K.placeholder((None, 2)), rule(**bounds)
@@ -39,7 +39,7 @@ def test_a_function_trains_as_fit_does(rule, bounds):
 
 
 @pytest.mark.parametrize("bounds", [{}, {"clipnorm": 0.1}, {"clipvalue": 0.02}, {"clipnorm_per_tensor": 0.05}])
-def test_gradients_are_bounded_as_in_a_step(bounds):
+def test_gradients_are_clipped_as_in_a_step(bounds):
     model, _ = twins()
     loss = K.mean(K.square(model.output - Y))
     raw = K.function([model.input], K.gradients(loss, model.trainable_weights))([X])
@@ -53,7 +53,7 @@ def test_gradients_are_bounded_as_in_a_step(bounds):
 
 
 def test_two_optimizers_and_a_models_own_updates():
-    """As scripts for adversarial networks do: each function trains its own weights, and moves the averages that it uses."""
+    """As in scripts for adversarial networks: each function trains its own weights, and updates the averages that it uses."""
     x = Input((4,))
     first = Model(x, BatchNormalization(momentum=0.5)(Dense(3)(x)))
     second = Dense(1)

@@ -1,4 +1,4 @@
-"""Optimizers under fit: the moments of plain SGD, and a training that was cut off between two steps of accumulation."""
+"""Optimizers in fit: the moments of plain SGD, and a training that was interrupted during gradient accumulation."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_moments_of_plain_sgd_are_the_last_step_after_evaluate_and_predict():
 
 
 class Stop(Callback):
-    """Ends the training in the n-th batch, as Ctrl-C does."""
+    """Ends the training in the n-th batch like Ctrl-C."""
 
     def __init__(self, batch):
         super().__init__()
@@ -60,7 +60,7 @@ class Stop(Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("batch", [2, 4])  # within the first and the second epoch of three batches
+@pytest.mark.parametrize("batch", [2, 4])  # in the first and in the second epoch of three batches
 @pytest.mark.parametrize(
     "make",
     [
@@ -71,7 +71,7 @@ class Stop(Callback):
     ],
     ids=["RMSprop", "Nadam", "AdamW", "SGD"],
 )
-def test_a_training_that_is_cut_off_goes_on_bit_for_bit(tmp_path, make, batch):
+def test_an_interrupted_training_continues_bit_for_bit(tmp_path, make, batch):
     fit = {"x": IMAGES, "y": LABELS, "batch_size": 4, "epochs": 3, "verbose": 0}
     straight = network(make())
     straight.fit(**fit)
@@ -80,7 +80,7 @@ def test_a_training_that_is_cut_off_goes_on_bit_for_bit(tmp_path, make, batch):
     count = Stop(100)
     resumed = network(make())
     resumed.fit(**fit, callbacks=[BackupAndRestore(tmp_path / "backup", save_freq=1), count])
-    assert 9 - batch <= 100 - count.left < 9  # taken up, not begun anew
+    assert 9 - batch <= 100 - count.left < 9  # resumed, not started again
     assert int(resumed.optimizer.iterations) == 9 // (resumed.optimizer.gradient_accumulation_steps or 1)
     for taken in ("get_weights", "get_state"):
         if taken == "get_weights":
@@ -90,8 +90,8 @@ def test_a_training_that_is_cut_off_goes_on_bit_for_bit(tmp_path, make, batch):
         assert all(np.array_equal(c, w) for c, w in zip(came, wanted, strict=True))
 
 
-def test_a_variable_as_learning_rate_gives_its_value_of_now():
-    """As in Keras 2.2.5, which makes a variable of its own of it; one that is assigned counts in each step."""
+def test_a_variable_as_learning_rate_gives_its_current_value():
+    """As in Keras 2.2.5, which makes its own variable with this value. An assigned variable is read in each step."""
     rate = K.variable(0.5, "float64")
     params, ones = [np.zeros(1)], [np.ones(1)]
     optimizer = SGD(lr=rate)

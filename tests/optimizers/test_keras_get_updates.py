@@ -1,4 +1,4 @@
-"""Optimizers as scripts of 2017 to 2019 write them: a get_updates of K's functions, copied from Keras and changed."""
+"""Optimizers as in scripts of 2017 to 2019: a get_updates with functions of K, copied from Keras and changed."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ class MyAdam(Optimizer):
 
 
 class Accumulating(Optimizer):
-    """SGD along the mean of `every` batches' gradients."""
+    """SGD with the mean of the gradients of `every` batches."""
 
     def __init__(self, lr=0.01, every=2, **kwargs):
         super().__init__(**kwargs)
@@ -133,7 +133,7 @@ def test_a_copied_rule_trains_as_ours(mine, ours, options):
     assert int(K.get_value(a.optimizer.iterations)) == 12
 
 
-def test_files_hold_its_state_and_training_goes_on(tmp_path):
+def test_files_contain_its_state_and_training_continues(tmp_path):
     model = fitted(Momentum(lr=0.1, momentum=0.9))
     path = str(tmp_path / "model.h5")
     model.save(path)
@@ -146,7 +146,7 @@ def test_files_hold_its_state_and_training_goes_on(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
-def test_weights_that_are_set_before_the_first_step_count():
+def test_weights_that_are_set_before_the_first_step_are_used():
     model, other = fitted(Momentum(lr=0.1, momentum=0.9)), net(Momentum(lr=0.1, momentum=0.9))
     other.set_weights(model.get_weights())
     other.optimizer.set_weights(model.optimizer.get_weights())
@@ -179,9 +179,9 @@ def test_gradients_that_a_rule_accumulates():
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-def test_a_rule_around_that_of_its_base():
+def test_a_rule_that_calls_the_rule_of_its_base():
     class Decayed(SGD):
-        """Weights shrink before SGD's own step."""
+        """Multiplies the weights by a factor before SGD's own step."""
 
         def get_updates(self, loss, params):
             updates = [K.update(p, p * 0.5) for p in params]
@@ -201,7 +201,7 @@ class HalvingAdam(Adam):
         return self.updates + [K.update(p, 0.5 * p) for p in params]
 
 
-def test_a_rule_around_that_of_its_base_keeps_the_state_of_both(tmp_path):
+def test_a_rule_that_calls_its_base_saves_the_state_of_both(tmp_path):
     model = fitted(HalvingAdam(0.1))
     path = tmp_path / "model.h5"
     model.save(path)
@@ -230,7 +230,7 @@ def test_callbacks_set_its_learning_rate():
     assert np.abs(model.get_weights()[0] - before[0]).max() > 1e-4
 
 
-def test_k_function_makes_its_steps():
+def test_k_function_makes_the_steps_of_a_custom_rule():
     x, y = Input((5,)), Input((2,))
     model = Model(x, Dense(2, kernel_constraint="non_neg")(x))
     loss = K.mean(K.square(model.output - y))
@@ -259,7 +259,7 @@ def test_an_error_in_the_rule_changes_nothing():
         np.testing.assert_array_equal(one, other)
 
 
-def test_configs_make_it_again():
+def test_a_config_makes_an_equal_optimizer():
     config = optimizers.serialize(Momentum(lr=0.25, clipnorm=1.0))
     assert config == {"class_name": "Momentum", "config": {"clipnorm": 1.0, "lr": 0.25, "momentum": 0.0, "decay": 0.0}}
     assert float(optimizers.deserialize(config, {"Momentum": Momentum}).lr) == 0.25

@@ -1,4 +1,4 @@
-"""Arguments, hyperparameters as Variables, and bad input to `step`: refused by name, nothing modified."""
+"""Arguments, hyperparameters as Variables, and wrong arrays in `step`: errors name the array, and nothing is modified."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_read_only_parameters_are_refused():
         SGD().step(params, grads)
 
 
-def test_read_only_later_on_is_refused_too():
+def test_parameters_that_become_read_only_later_are_refused():
     params, grads = pair()
     opt = Adam()
     opt.step(params, grads)
@@ -81,7 +81,7 @@ def test_read_only_later_on_is_refused_too():
     assert all(np.array_equal(p, b) for p, b in zip(params, before)) and int(opt.iterations) == 1
 
 
-def test_gradients_of_any_layout_give_the_step_of_a_clean_copy():
+def test_gradients_of_any_layout_give_the_step_of_a_contiguous_copy():
     shape = (4, 6)
     g = np.random.default_rng(1).normal(size=shape).astype("f4")
     unaligned = np.frombuffer(b"\0" + g.tobytes(), np.uint8)[1:].view("f4").reshape(shape)
@@ -146,7 +146,7 @@ def test_clipnorm_is_global_and_comes_before_clipvalue():
     np.testing.assert_allclose(np.concatenate(p), [-3.0, 0.0, -4.0], rtol=1e-14)
 
 
-def test_decay_counts_the_steps_before_and_only_if_the_constructor_had_it():
+def test_decay_counts_earlier_steps_only_if_the_constructor_had_it():
     p = [np.zeros(1)]
     opt = SGD(lr=1.0, decay=0.5)
     for wanted in (1.0, 1.0 + 1 / 1.5, 1.0 + 1 / 1.5 + 1 / 2.0):
@@ -244,7 +244,7 @@ def test_tensorflows_optimizers_are_refused_with_the_reason():
         optimizers.Lion
 
 
-def test_classes_of_users_are_found_in_any_case_of_their_own():
+def test_custom_classes_are_found_by_their_exact_name():
     class Mine(SGD):
         pass
 

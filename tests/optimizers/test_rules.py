@@ -1,4 +1,4 @@
-"""What each rule is made of: defaults, epsilon, decay, the state that is saved and how it reads."""
+"""Each rule: defaults, epsilon, decay, the saved state, and how it is restored."""
 
 import copy
 import inspect
@@ -11,7 +11,7 @@ from lamella.core import config
 from lamella.core.configurable import own_arguments
 from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 
-# Keras 2.2.5's signatures, in their order; AdamW is Adam with one argument more.
+# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument.
 ADAM = {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "amsgrad": False}
 SIGNATURES = {
     SGD: {"lr": 0.01, "momentum": 0.0, "decay": 0.0, "nesterov": False},
@@ -25,7 +25,7 @@ SIGNATURES = {
 }
 classes = pytest.mark.parametrize("cls", SIGNATURES)
 SHAPES = [(3, 2), (2,), ()]
-# Keras's names of the slots, in the order in which it saves them.
+# The names of the slots, in the order in which Keras saves them.
 SLOTS = {SGD: 1, RMSprop: 1, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Nadam: 2}
 WITHOUT_ITERATIONS = (RMSprop, Adagrad, Adadelta)
 
@@ -78,7 +78,7 @@ def test_epsilon_is_that_of_the_constructor(cls):
 
 
 @classes
-def test_decay_divides_the_rate_by_the_steps_before_and_is_not_written_back(cls):
+def test_decay_divides_the_rate_but_does_not_change_lr(cls):
     if "decay" not in SIGNATURES[cls]:
         return
     decayed, plain = cls(decay=0.5), cls()
@@ -93,7 +93,7 @@ def test_decay_divides_the_rate_by_the_steps_before_and_is_not_written_back(cls)
 
 
 @classes
-def test_the_order_of_what_is_saved(cls):
+def test_the_order_of_the_saved_arrays(cls):
     opt = cls()
     assert opt.get_weights() == []
     params = trained(opt, 2)
@@ -108,7 +108,7 @@ def test_the_order_of_what_is_saved(cls):
 
 
 @classes
-def test_a_list_of_keras_2_3_which_always_has_iterations(cls):
+def test_weights_of_keras_2_3_always_have_iterations(cls):
     params = draw(0)
     opt = cls()
     trained(opt, 3, params)
@@ -127,7 +127,7 @@ def test_a_list_of_keras_2_3_which_always_has_iterations(cls):
 
 
 @classes
-def test_a_state_by_name_is_whole(cls):
+def test_a_state_by_name_is_complete(cls):
     kwargs = {"decay": 0.5} if cls is not Nadam else {}
     params = draw(0)
     opt = cls(**kwargs)
@@ -154,7 +154,7 @@ def test_moments_of_plain_sgd_are_those_of_momentum_0():
     norm = np.sqrt(sum((g * g).sum() for g in grads))
     for m, g in zip(opt.get_weights()[1:], grads, strict=True):
         np.testing.assert_allclose(m, -0.1 * g / norm, rtol=1e-14)
-    # lr may change before they are read, and another list of gradients may take the place of the first.
+    # lr may change before they are read, and the list of gradients may be replaced.
     opt.lr = 7.0
     given = draw(3)
     opt.step(params, given)
@@ -193,7 +193,7 @@ def test_moments_that_were_set_stay_until_the_next_step():
     np.testing.assert_allclose(params[1] - before, 1.0, rtol=1e-14)
 
 
-def test_two_lists_have_moments_of_their_own():
+def test_two_lists_have_separate_moments():
     p, q = [np.zeros(2)], [np.zeros(3)]
     opt = SGD(lr=1.0)
     opt.bind(p), opt.bind(q)
@@ -212,7 +212,7 @@ def test_a_deep_copy_reads_its_own_moments():
     assert twin.get_weights()[1].tolist() == [-1.0, -1.0] == opt.get_weights()[1].tolist()
 
 
-def test_nadam_takes_up_its_schedule_from_iterations():
+def test_nadam_continues_its_schedule_from_iterations():
     def product(t):
         return np.prod([0.9 * (1 - 0.5 * 0.96 ** (0.004 * i)) for i in range(1, t + 1)])
 
@@ -226,7 +226,7 @@ def test_nadam_takes_up_its_schedule_from_iterations():
     mean = (1 - mu) * g / (1 - product(7)) + following * 0.1 * g / (1 - product(8))
     step = 0.002 * mean / (np.sqrt(0.001 * g * g / (1 - 0.999**7)) + 1e-7)
     np.testing.assert_allclose(-p[0], step, rtol=1e-13)
-    opt.iterations = 10**7  # the product has long been 0
+    opt.iterations = 10**7  # after so many steps the product is 0
     opt.step(p, [np.full(1, g)])
     assert np.isfinite(p[0]).all()
 
@@ -234,7 +234,7 @@ def test_nadam_takes_up_its_schedule_from_iterations():
 def test_adamw_by_hand():
     p = [np.array([2.0])]
     opt = AdamW(lr=0.1, weight_decay=0.5, decay=1.0, clipvalue=1.0)
-    # m = 0.1, v = 0.001, corrected both 1: a step of lr; and lr * 0.5 of the weight, which the clip does not see.
+    # m = 0.1, v = 0.001, both 1 after correction: a step of lr, and lr * 0.5 of the weight, which is not clipped.
     opt.step(p, [np.array([3.0])])
     np.testing.assert_allclose(p[0], 2.0 * (1 - 0.05) - 0.1, rtol=1e-5)
     opt.weight_decay = 0.0
@@ -248,7 +248,7 @@ def test_adamw_by_hand():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @classes
-def test_steps_alone_bring_a_bowl_down(cls, dtype):
+def test_steps_without_a_model_minimize_a_quadratic(cls, dtype):
     params = draw(5, dtype)
     opt = cls() if cls is Adadelta else cls(lr=0.05)
     start = sum(float((p * p).sum()) for p in params)
@@ -258,5 +258,5 @@ def test_steps_alone_bring_a_bowl_down(cls, dtype):
     assert [p.dtype for p in params] == [dtype] * 3
 
 
-def test_optimizers_is_exported_whole():
+def test_all_optimizers_are_exported():
     assert {cls.__name__ for cls in SIGNATURES} < set(optimizers.__all__)

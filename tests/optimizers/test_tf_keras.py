@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules of tf.keras, against recorded numbers."""
+"""Optimizers and learning rate schedules of tf.keras, against recorded numbers."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from lamella.optimizers import schedules, tf_keras
 GOLDEN = Path(__file__).parents[1] / "golden" / "tf_keras"
 CASES = json.loads(GOLDEN.with_suffix(".json").read_text())
 ARRAYS = dict(np.load(GOLDEN.with_suffix(".npz")))
-# What has no kernel.
+# Arguments without a kernel.
 REFUSED = [c for c in CASES["optimizers"] if (c["kw"].get("momentum", 0) and c["cls"] == "RMSprop") or c["kw"].get("centered")]
 MADE = [c for c in CASES["optimizers"] if c not in REFUSED and c["cls"] != "Ftrl"]
 
@@ -29,7 +29,7 @@ def test_five_steps_are_those_of_tf_keras(case):
         optimizer.step(weights, [gradient, 2 * gradient])
         for weight, recorded in zip(weights, wanted):
             np.testing.assert_allclose(weight, recorded, rtol=2e-5, atol=2e-6)
-    # The config is one of Keras 2: it makes both classes.
+    # The config is that of Keras 2, and can be read by both classes.
     again, plain = kind.from_config(optimizer.get_config()), kind.rule.from_config(optimizer.get_config())
     for other in (again, plain):
         assert other.get_config() == optimizer.get_config()
@@ -66,12 +66,12 @@ def test_each_rule_follows_a_schedule(kind):
         assert a[0].tobytes() == b[0].tobytes()
 
 
-def test_only_an_accumulator_that_begins_above_zero_is_in_the_config():
+def test_only_an_initial_accumulator_above_zero_is_in_the_config():
     assert "initial_accumulator_value" not in optimizers.Adagrad().get_config()
     assert optimizers.Adagrad(initial_accumulator_value=0.5).get_config()["initial_accumulator_value"] == 0.5
 
 
-def test_a_schedule_is_saved_and_goes_on(tmp_path):
+def test_a_schedule_is_saved_and_continues(tmp_path):
     x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
 
     def model():
@@ -90,7 +90,7 @@ def test_a_schedule_is_saved_and_goes_on(tmp_path):
     assert isinstance(again.optimizer.lr, schedules.ExponentialDecay)
 
 
-def test_a_number_ends_a_schedule_and_a_schedule_a_number():
+def test_a_number_replaces_a_schedule_and_the_reverse():
     optimizer = optimizers.SGD(schedules.InverseTimeDecay(0.1, 1, 1.0))
     optimizer.learning_rate = 0.5
     assert float(optimizer.lr) == 0.5 and optimizer.learning_rate is optimizer.lr

@@ -1,4 +1,4 @@
-"""Optimizers of users: an update in NumPy has the bounds, the accumulation, the state and the config of the others."""
+"""Custom optimizers: an update in NumPy gets clipping, accumulation, state and config like the others."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from lamella.optimizers import SGD, Optimizer
 
 
 class Momentum(Optimizer):
-    """SGD's rule, written down as a user would."""
+    """SGD's rule, as a user would write it."""
 
     slots = ("moments",)
 
@@ -34,7 +34,7 @@ def draw(seed, shapes=((3, 2), (2,), ())):
     "kwargs",
     [{}, {"clipnorm": 1.0, "clipvalue": 0.3}, {"clipnorm_per_tensor": 0.5}, {"gradient_accumulation_steps": 3}],
 )
-def test_a_rule_in_numpy_is_the_kernel_s(kwargs):
+def test_a_rule_in_numpy_equals_the_kernel(kwargs):
     mine, theirs = Momentum(lr=0.1, **kwargs), SGD(lr=0.1, momentum=0.9, **kwargs)
     p, q = draw(0), draw(0)
     for i in range(7):
@@ -59,7 +59,7 @@ def test_it_trains_a_model():
     assert losses[-1] < 1e-3 * losses[0] and int(model.optimizer.iterations) == 120
 
 
-def test_one_without_update_is_told_what_to_write():
+def test_an_optimizer_without_update_is_refused_with_advice():
     class Bare(Optimizer):
         pass
 
@@ -70,14 +70,14 @@ def test_one_without_update_is_told_what_to_write():
         Bare().step(p, [np.ones(2)])
 
 
-def test_a_config_of_keras_2_3_says_learning_rate():
+def test_a_config_of_keras_2_3_has_learning_rate():
     config = {"class_name": "Adam", "config": {"learning_rate": 0.25, "beta_1": 0.5, "amsgrad": True}}
     opt = optimizers.get(config)
     assert float(opt.lr) == 0.25 and float(opt.beta_1) == 0.5 and opt.amsgrad
     assert "learning_rate" in config["config"]
 
 
-def test_an_error_of_its_own_comes_out_as_it_is_after_one_call():
+def test_an_error_of_a_custom_update_is_raised_after_one_call():
     calls = []
 
     class Broken(Momentum):

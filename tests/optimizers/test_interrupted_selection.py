@@ -1,4 +1,4 @@
-"""Ctrl-C while an optimizer turns from one list of arrays to another: each list keeps its own state."""
+"""Ctrl-C while an optimizer selects the state of another list of arrays: each list keeps its own state."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ GRADS = {name: [rng.normal(size=shape).astype("float32") for shape in shapes] fo
 
 
 class Pair:
-    """Two lists of arrays of the same shapes with one optimizer, bound as a model binds its weights."""
+    """Two lists of arrays with the same shapes and one optimizer, bound in the same way as a model's weights."""
 
     def __init__(self, named):
         self.optimizer = Adam(0.1)
@@ -36,7 +36,7 @@ class Pair:
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_each_list_keeps_its_state_wherever_it_comes(named):
+def test_each_list_keeps_its_state_at_any_interrupt(named):
     quiet = Pair(named)
     before = quiet.contents()[1]
     for name in "abab":
@@ -55,7 +55,7 @@ def test_each_list_keeps_its_state_wherever_it_comes(named):
         assert pair.contents() == quiet.contents(), f"bytecode {n}"
 
 
-def test_a_state_that_was_given_is_converted_whole():
+def test_a_state_that_was_set_is_converted_completely_or_not():
     def given():
         optimizer = Adam(0.1)
         optimizer.set_weights([3, *(np.full(s, 0.5) for s in STARTS["a"] * 2), *[np.zeros(1)] * 2])
@@ -81,8 +81,8 @@ def test_a_state_that_was_given_is_converted_whole():
         assert contents(optimizer, params) == want, f"bytecode {n}"
 
 
-def test_a_model_takes_up_what_its_optimizer_was_given_wherever_it_comes():
-    """Between the binding of the weights and the model's hearing of it, too: the state is bound once."""
+def test_a_model_uses_the_state_of_its_optimizer_after_any_interrupt():
+    """The state is bound once, also if the interrupt comes after the binding and before the model knows of it."""
     x, y = rng.normal(size=(8, 3)).astype("float32"), rng.normal(size=(8, 2)).astype("float32")
     start = [rng.normal(size=(3, 2)).astype("float32"), np.zeros(2, "float32")]
 
