@@ -1,4 +1,4 @@
-"""Bad input to compile, fit, evaluate and predict: a clear error each, model and data untouched."""
+"""Bad input to compile, fit, evaluate and predict raises a clear error, and does not change the model or the data."""
 
 import hashlib
 
@@ -156,7 +156,7 @@ def test_arguments_of_fit(arguments, error, words):
     assert m.optimizer.get_weights() == []
 
 
-def test_nb_epoch_is_taken_with_a_warning():
+def test_nb_epoch_is_accepted_with_a_warning():
     with pytest.warns(UserWarning, match="`nb_epoch` argument in `fit` has been renamed"):
         assert model().fit(X, ONE_HOT, nb_epoch=2, verbose=0).epoch == [0, 1]
 
@@ -169,7 +169,7 @@ def test_compile_missing():
     assert m.predict(X).shape == (6, 3)
 
 
-def test_a_compiled_model_that_waits_for_its_shape_says_so():
+def test_a_compiled_model_without_a_shape_names_the_reason():
     m = Sequential([Dense(3)])
     m.compile("sgd", "mse")
     with pytest.raises(ValueError, match="This model has not yet been built"):
@@ -198,7 +198,7 @@ COMPILE = [
 
 
 @pytest.mark.parametrize("positional, named, error, words", COMPILE, ids=range(len(COMPILE)))
-def test_compile_refuses_and_leaves_the_model_compiled_as_it_was(positional, named, error, words):
+def test_a_refused_compile_does_not_change_the_model(positional, named, error, words):
     m = model()
     before, wanted = m.optimizer, m.evaluate(X, ONE_HOT, verbose=0)
     with pytest.raises(error, match=words):
@@ -224,7 +224,7 @@ def test_several_outputs():
         m.fit(X, [y, y], sample_weight=[None] * 3)
 
 
-def test_a_custom_loss_decides_on_its_own_what_targets_mean():
+def test_targets_of_a_custom_loss_are_not_checked():
     m = Sequential([Dense(1, input_shape=(3,))])
     m.compile("sgd", lambda y, p: (p - np.nan_to_num(y[:, :1])) ** 2)
     y = np.full((6, 2), np.nan)
@@ -248,7 +248,7 @@ def test_a_loss_or_metric_that_returns_nothing_is_named():
         m.test_on_batch(X, X[:, :1])
 
 
-def test_a_loss_without_gradient_is_refused():
+def test_a_loss_without_gradient_raises():
     m = Sequential([Dense(1, input_shape=(3,))])
     m.compile("sgd", lambda y, p: np.zeros(len(y), "f4"))
     before = m.get_weights()
@@ -271,16 +271,16 @@ class Raises(Callback):
 
 
 @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_batch_begin", "on_batch_end", "on_epoch_end"])
-def test_a_callback_that_raises_raises_out_of_fit(hook):
+def test_fit_raises_the_error_of_a_callback(hook):
     m, callback = model(), Raises(hook)
     with pytest.raises(KeyError, match="mine"):
         m.fit(X, ONE_HOT, verbose=0, callbacks=[callback])
     assert callback.ended == 1
-    m.fit(X, ONE_HOT, verbose=0)  # and the model can go on
+    m.fit(X, ONE_HOT, verbose=0)  # the model can still be trained
 
 
 def layouts(a):
-    """The same numbers in every layout that NumPy knows."""
+    """The same numbers in every memory layout of NumPy."""
     read_only = a.copy()
     read_only.flags.writeable = False
     unaligned = np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape)
@@ -349,8 +349,8 @@ def digest(*arrays):
     return [hashlib.sha256(np.ascontiguousarray(a).tobytes()).hexdigest() for a in arrays]
 
 
-def test_arrays_that_repeat_one_row_without_memory_for_it_train_as_copies_and_nothing_is_written_to():
-    """Stride 0: writing to one element would write to all."""
+def test_broadcast_arrays_train_as_copies_and_are_not_changed():
+    """With stride 0, a write to one element would change all of them."""
     x, y, w = (np.broadcast_to(a, (6, *a.shape)) for a in (X[0], ONE_HOT[0], np.float32(0.5)))
     assert x.strides[0] == 0
     before = digest(x, y, w)
@@ -406,7 +406,7 @@ def test_numbers_of_any_dtype_train_as_the_same_numbers_of_floatx(dtype):
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "predict_on_batch", "train_on_batch", "test_on_batch"])
-def test_masked_entries_and_numbers_alone_are_refused_by_name(method):
+def test_masked_arrays_and_single_numbers_raise_with_their_name(method):
     def call(x, y=ONE_HOT):
         getattr(model(), method)(*([x] if method.startswith("predict") else [x, y]))
 

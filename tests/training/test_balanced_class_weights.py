@@ -1,4 +1,4 @@
-"""class_weight as scripts pass it that took no look at Keras ignoring it: names, lists and arrays."""
+"""Forms of class_weight that scripts pass and Keras ignores: names, lists and arrays."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_sample_weights_multiply_balanced_ones():
     assert trained(LABELS, loss, "balanced", sample_weight=w) == trained(LABELS, loss, None, sample_weight=by_hand)
 
 
-def test_what_cannot_be_a_class_weight():
+def test_wrong_class_weights_raise():
     loss = "sparse_categorical_crossentropy"
     with pytest.raises(ValueError, match="must contain all classes in the data. The classes .2. exist"):
         trained(LABELS, loss, [1.0, 2.0])

@@ -1,4 +1,4 @@
-"""compile, argument by argument: each form with its numbers, each refusal with its text. Source: Keras 2.2.5."""
+"""All arguments of compile: each form with its numbers, each error with its text. Source: Keras 2.2.5."""
 
 import warnings
 
@@ -56,7 +56,7 @@ def test_an_unknown_optimizer():
         one(optimizer=3)
 
 
-def test_compiling_again_with_the_same_instance_keeps_its_count_and_zeroes_its_state():
+def test_recompiling_with_the_same_optimizer_keeps_iterations_and_resets_slots():
     optimizer = SGD(lr=0.1, momentum=0.9)
     model = one(optimizer=optimizer)
     model.train_on_batch(X, A)
@@ -65,7 +65,7 @@ def test_compiling_again_with_the_same_instance_keeps_its_count_and_zeroes_its_s
     w, b = model.get_weights()
     model.train_on_batch(X, A)
     residual = X @ w + b - A
-    # With the old momentum the step would be longer.
+    # With the old momentum the step would be larger.
     np.testing.assert_allclose(model.get_weights()[0], w - 0.1 * 2 * X.T @ residual / 6, rtol=1e-5)
     assert int(np.asarray(optimizer.iterations)) == 2
 
@@ -123,7 +123,7 @@ def test_losses_that_are_refused(loss, error, text):
         with pytest.raises(error) as raised:
             model.compile("sgd", loss)
     assert str(raised.value) == text
-    assert model.metrics_names == before and model.loss == "mse"  # as it was
+    assert model.metrics_names == before and model.loss == "mse"  # unchanged
 
 
 # loss_weights --------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_one_loss_weight_scales_the_step():
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_loss_weights_that_are_variables_count_as_they_are_now(by_name, tmp_path):
+def test_current_values_of_variables_are_used_as_loss_weights(by_name, tmp_path):
     a, b = K.variable(1.0), K.variable(0.0)
     model = two(optimizer=SGD(lr=0.1), loss_weights={"a": a, "b": b} if by_name else [a, b])
     for first, second in ((1.0, 0.0), (0.0, 1.0), (0.25, 2.0)):
@@ -335,8 +335,8 @@ def test_target_tensors_and_unknown_arguments():
         one(run_eagerly=True)
 
 
-def test_what_an_unbuilt_model_was_compiled_with_holds_at_its_first_fit():
-    # Keras forgets sample_weight_mode and weighted_metrics here.
+def test_compile_arguments_of_an_unbuilt_model_are_used_in_its_first_fit():
+    # Keras loses sample_weight_mode and weighted_metrics in this case.
     model = Sequential([Dense(2)])
     model.compile(SGD(lr=0.0), "mse", metrics=["mae"], sample_weight_mode="temporal", weighted_metrics=["mae"])
     x, y = RNG.normal(size=(5, 4, 3)), RNG.normal(size=(5, 4, 2))

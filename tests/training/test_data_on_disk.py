@@ -1,4 +1,4 @@
-"""Data read batch by batch trains to the same bits as in memory, in bounded memory; and validation from batches."""
+"""Training on data that is read in batches gives the same bits as on data in memory, with bounded memory; validation batches."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ W = RNG.random(50)
 
 
 class Csr:
-    """What is asked of a sparse matrix of scipy's."""
+    """The part of a sparse matrix of SciPy that lamella uses."""
 
     def __init__(self, filled):
         self.filled, self.shape, self.dtype, self.most = filled, filled.shape, filled.dtype, [0]
@@ -81,7 +81,7 @@ def classes():
 def assert_same(make, fit, there, here):
     a = make()
     logs = fit(a, *there).history
-    b = make()  # only now: the seed that shuffles is drawn at the first fit
+    b = make()  # made after the first fit, because the seed of shuffling is drawn at the first fit
     assert logs == fit(b, *here).history
     assert all(np.array_equal(v, w) for v, w in zip(a.get_weights(), b.get_weights()))
     return a
@@ -141,7 +141,7 @@ def test_every_form_of_a_sparse_matrix(form):
     assert np.array_equal(model.predict(scipy_sparse.csr_matrix(X).asformat(form)), model.predict(X))
 
 
-def test_tensorboard_looks_at_validation_data_of_any_kind(on_disk, tmp_path):
+def test_tensorboard_reads_validation_data_of_any_kind(on_disk, tmp_path):
     pytest.importorskip("tensorboardX")
     model, found = classes(), []
 
@@ -189,7 +189,7 @@ def test_a_sparse_matrix_is_filled_batch_by_batch():
     assert x.most == [8]
 
 
-def test_what_callbacks_see_of_a_split_reads_as_an_array(tmp_path):
+def test_callbacks_read_the_validation_split_as_an_array(tmp_path):
     seen, model = Callback(), classes()
     model.fit(mapped(str(tmp_path / "x"), X), Y, validation_split=0.2, callbacks=[seen], verbose=0)
     x = seen.validation_data[0]
@@ -212,7 +212,7 @@ def test_lengths_and_shapes_are_checked_before_anything_is_read(on_disk):
 
 @pytest.mark.parametrize("kind", ["memmap", "h5py", "matrix"])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_bad_values_are_told_with_their_place_in_the_data(tmp_path, kind, shuffle):
+def test_errors_of_bad_values_have_their_place_in_the_data(tmp_path, kind, shuffle):
     def put(name, array, place, value):
         array = array.astype("f8")
         array[place] = value
@@ -245,7 +245,7 @@ if kind == "memmap":
 elif kind == "float32":
     x = np.memmap(path, "f4", "w+", shape=(n, width // 4))
 else:
-    with h5py.File(path, "w") as file:  # chunks that were never written take no room
+    with h5py.File(path, "w") as file:  # chunks that were never written need no disk space
         file.create_dataset("x", (n, width), "u1", chunks=(64, width))
     x = HDF5Matrix(path, "x")
 y = np.zeros((n, 1), "f4")
@@ -266,7 +266,7 @@ print(after_fit - before, anonymous() - after_fit)
 
 
 @pytest.mark.parametrize("kind", ["memmap", "float32", "hdf5"])
-def test_a_big_file_takes_no_memory(tmp_path, kind):
+def test_a_large_file_is_not_read_into_memory(tmp_path, kind):
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, kind, str(tmp_path / "big")], capture_output=True, text=True, timeout=120
     )
@@ -305,7 +305,7 @@ def test_fit_on_arrays_validates_on_a_sequence_or_a_generator(workers):
         np.testing.assert_allclose(found["val_acc"], wanted["val_acc"], rtol=1e-6)
 
 
-def test_a_validation_generator_goes_on_where_it_stopped():
+def test_a_validation_generator_continues_in_the_next_epoch():
     model = classes()
     model.optimizer.lr = 0.0
     found = model.fit(X, Y, epochs=3, validation_data=forever(), validation_steps=2, verbose=0).history["val_loss"]
@@ -314,7 +314,7 @@ def test_a_validation_generator_goes_on_where_it_stopped():
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
-def test_a_validation_generator_that_has_ended():
+def test_an_exhausted_validation_generator():
     given = dict(epochs=2, validation_steps=5, verbose=0)
     gone = "validation_data: the generator gave no batch at all, expected 5"
     early = "validation_data: the generator ended after 3 of 5 batches; .* validation_steps \\* epochs batches"

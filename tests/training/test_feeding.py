@@ -1,4 +1,4 @@
-"""fit fed by workers: the same training for any number of them, and a clean end whatever happens."""
+"""fit with workers: the same training for any number of workers, and all workers end, also after errors."""
 
 import contextlib
 import gc
@@ -57,7 +57,7 @@ class Rows(Sequence):
 
 
 class Unpicklable(Rows):
-    """Has to be forked, and after each epoch anew."""
+    """A Sequence for which the workers must be forked, and again after each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -77,7 +77,7 @@ def open_files():
     """
     files = {}
     for descriptor in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+        with contextlib.suppress(FileNotFoundError):  # the descriptor of the listing itself
             files[descriptor] = os.readlink(f"/proc/self/fd/{descriptor}")
     of = list(files.values())
     return {descriptor: what for descriptor, what in files.items() if not (what.startswith("pipe:") and of.count(what) == 2)}
@@ -92,7 +92,7 @@ def nothing_stays():
     assert multiprocessing.active_children() == []
     deadline = time.monotonic() + 10
     while len(after := open_files()) > len(before[1]) and time.monotonic() < deadline:
-        gc.collect()  # a traceback may hold a pipe
+        gc.collect()  # a traceback may keep a pipe open
         time.sleep(0.05)
     assert len(after) <= len(before[1]), {d: what for d, what in after.items() if before[1].get(d) != what}
 
@@ -129,7 +129,7 @@ class Asked(Rows):
         return super().__getitem__(index)
 
 
-def test_shorter_epochs_go_on_where_the_last_one_stopped():
+def test_shorter_epochs_continue_in_the_sequence():
     plain, shuffled = Asked(), Asked()
     linear().fit(plain, steps_per_epoch=3, epochs=4, shuffle=False, verbose=0)
     assert plain.asked == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3] and plain.epochs == 4
@@ -138,13 +138,13 @@ def test_shorter_epochs_go_on_where_the_last_one_stopped():
     assert [sorted(p) for p in passes] == [list(range(8))] * 3 and passes[0] != passes[1] != passes[2]
 
 
-def test_longer_epochs_take_several_passes():
+def test_longer_epochs_have_several_passes():
     plain = Asked(4)
     linear().fit(plain, steps_per_epoch=6, epochs=2, shuffle=False, verbose=0)
     assert plain.asked == [0, 1, 2, 3] * 3 and plain.epochs == 2
 
 
-def test_a_later_epoch_has_the_order_it_would_have_had():
+def test_initial_epoch_does_not_change_the_order_of_an_epoch():
     whole, rest = Asked(), Asked()
     model = linear()
     model.fit(whole, steps_per_epoch=3, epochs=5, verbose=0)
@@ -167,7 +167,7 @@ def test_the_length_may_change_from_epoch_to_epoch():
     assert rows.asked == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 1]
 
 
-def test_a_validation_sequence_goes_on_too_and_hears_of_each_epoch():
+def test_a_validation_sequence_continues_and_gets_on_epoch_end():
     held = Asked()
     history = linear().fit(Rows(), epochs=6, validation_data=held, validation_steps=3, validation_freq=2, verbose=0).history
     assert held.asked == [0, 1, 2, 3, 4, 5, 6, 7, 0] and held.epochs == 3 and len(history["val_loss"]) == 3
@@ -178,7 +178,7 @@ def test_a_validation_sequence_goes_on_too_and_hears_of_each_epoch():
     assert resumed.asked == [3, 4, 5, 6, 7, 0]
 
 
-def test_a_validation_generator_gives_exactly_what_is_used():
+def test_a_validation_generator_is_asked_only_for_used_batches():
     drawn = []
 
     def counted():
@@ -210,11 +210,11 @@ def test_arrays_are_validated_in_batches_of_the_last_training_batch():
         model.fit(uneven(), steps_per_epoch=1, validation_data=(X, Y), validation_steps=1, verbose=0)
 
 
-# What could be taken for "no more" or "nothing" is an error of the item -------------------------------------
+# An item that looks like the end of the data, or like no data, is an error -------------------------------------
 
 
 class Hollow(Rows):
-    """At index 5 there is None, or an error that says elsewhere that something has ended."""
+    """The item at index 5 is None, or raises an error that usually means the end of an iteration."""
 
     def __init__(self, kind):
         super().__init__()
@@ -265,7 +265,7 @@ def test_an_item_of_a_generator_that_is_none_is_an_error(workers, use_multiproce
 
 
 @pytest.mark.parametrize("source", [iter([None] * 3), Hollow(None)])
-def test_a_first_item_of_none_is_an_error_of_a_model_that_waits_for_its_shape(source):
+def test_a_first_item_of_none_raises_for_a_model_without_a_shape(source):
     model = Sequential([Dense(1)])
     model.compile("sgd", "mse")
     if isinstance(source, Hollow):
@@ -305,7 +305,7 @@ def test_an_error_of_a_worker_ends_fit_with_its_traceback(workers, processes):
     model.fit(X, Y, verbose=0)
 
 
-def test_the_others_go_within_two_seconds_of_an_error():
+def test_the_other_workers_end_within_two_seconds_after_an_error():
     asked_at = []
 
     class Slow(Rows):
@@ -364,7 +364,7 @@ def test_a_validation_generator_that_ends_early():
     assert history.history["val_loss"] == [pytest.approx(model.evaluate(X[:9], Y[:9], verbose=0), rel=1e-6)]
 
 
-def test_waiting_for_batches_is_told_of_once(monkeypatch):
+def test_waiting_for_batches_warns_once(monkeypatch):
     import lamella.data.generated as generated
 
     now = [0.0]
@@ -392,7 +392,7 @@ def test_waiting_for_batches_is_told_of_once(monkeypatch):
 
 @pytest.fixture
 def interruptible():
-    """Ctrl-C as Python has it: a shell starts background jobs with SIGINT ignored, and Python then leaves it so."""
+    """Python's handler of Ctrl-C. A shell starts background jobs with SIGINT ignored, and Python does not change this."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -422,7 +422,7 @@ def test_ctrl_c_leaves_no_worker(processes, interruptible):
     thread.join()
 
 
-def test_models_side_by_side_train_as_alone():
+def test_models_trained_at_the_same_time_get_the_same_results():
     def trained():
         model = Sequential([Dense(1, input_shape=(3,), kernel_initializer="ones")])
         model.compile(SGD(lr=0.1), "mse")
@@ -437,7 +437,7 @@ def test_models_side_by_side_train_as_alone():
 
 def test_a_forked_worker_may_use_the_kernels():
     helper = linear()
-    helper.fit(np.tile(X, (2000, 1)), np.tile(Y, (2000, 1)), batch_size=4096, verbose=0)  # the kernels' threads exist
+    helper.fit(np.tile(X, (2000, 1)), np.tile(Y, (2000, 1)), batch_size=4096, verbose=0)  # starts the threads of the kernels
     expected = helper.predict(np.tile(X, (2000, 1)))
 
     def predicted():
@@ -448,7 +448,7 @@ def test_a_forked_worker_may_use_the_kernels():
     model = linear()
     model.set_weights([np.zeros((3, 1)), np.ones(1)])
     history = model.fit(predicted(), steps_per_epoch=2, workers=1, use_multiprocessing=True, verbose=0)
-    assert history.history["loss"] == [0.0]  # only where the child's numbers are the parent's
+    assert history.history["loss"] == [0.0]  # 0 only if the child computes the same numbers as the parent
 
 
 SCRIPT = """
@@ -459,7 +459,7 @@ from lamella.models import Sequential
 from lamella.data.sequence import Sequence
 from lamella.data.enqueuers import OrderedEnqueuer
 
-class Mine(Sequence):  # of the script itself, which has no `if __name__ == "__main__"`
+class Mine(Sequence):  # a class of the script itself, which has no `if __name__ == "__main__"`
     def __len__(self):
         return 4
     def __getitem__(self, index):

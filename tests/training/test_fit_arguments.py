@@ -1,4 +1,4 @@
-"""fit, evaluate, predict and their kin, argument by argument: what each form gives, and the text of each refusal."""
+"""All arguments of fit, evaluate, predict and related methods: the result of each form, and the text of each error."""
 
 import warnings
 
@@ -45,7 +45,7 @@ def both(model):
 
 
 class Frame:
-    """What is asked of a pandas DataFrame or Series."""
+    """The part of a pandas DataFrame or Series that lamella uses."""
 
     def __init__(self, values):
         self.values = values
@@ -107,7 +107,7 @@ def test_a_real_data_frame():
         assert model.evaluate(x, y, sample_weight=weights, verbose=0) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_columns_of_several_kinds_of_numbers():
+def test_columns_of_several_dtypes():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"a": X[:, 0], "b": [True, False] * 3, "c": pandas.array([1, 2, 3, 4, 5, 6], dtype="Int64")})
     plain = np.stack([X[:, 0], [1, 0] * 3, [1, 2, 3, 4, 5, 6]], axis=1)
@@ -129,7 +129,7 @@ NO_NUMBERS = [
 
 
 @pytest.mark.parametrize("cells, words", NO_NUMBERS)
-def test_a_column_of_no_numbers_is_named(cells, words):
+def test_a_column_that_is_not_numbers_is_named(cells, words):
     pandas = pytest.importorskip("pandas")
     column = pandas.Series(cells, dtype=None if isinstance(cells[2], complex) else object)
     frame = pandas.DataFrame({"a": X[:, 0], "b": column, "c": X[:, 1]})
@@ -161,14 +161,14 @@ def test_columns_of_dates_strings_and_categories_are_named():
             model.predict(frame.assign(b=wrong))
         with pytest.raises(TypeError, match=f"^target 'out', column 'b': .*{words}"):
             model.evaluate(X, frame.assign(b=wrong)["b"], verbose=0)
-    for c in (X[:, 2], [True, False] * 3):  # a missing number is NaN, in an input as in a target
+    for c in (X[:, 2], [True, False] * 3):  # a missing number is NaN, in inputs and in y
         missing = frame.assign(b=pandas.array([None, 1, 2, 3, 4, 5], dtype="Int64"), c=c)
         assert np.isnan(model.predict(missing)).ravel().tolist() == [True] + [False] * 5
         with pytest.raises(ValueError, match="target 'out': expected finite numbers, got nan at sample 0"):
             model.evaluate(X, missing["b"], verbose=0)
     codes = pandas.Series(colours).cat.codes
     np.testing.assert_array_equal(model.predict(frame.assign(b=codes)), model.predict(np.stack([X[:, 0], codes, X[:, 2]], 1)))
-    numbers = pandas.Categorical([3, 1, 3, 3, 1, 3])  # categories that are numbers are those
+    numbers = pandas.Categorical([3, 1, 3, 3, 1, 3])  # categories that are numbers are used as numbers
     np.testing.assert_array_equal(
         model.predict(frame.assign(b=numbers)), model.predict(np.stack([X[:, 0], [3, 1, 3, 3, 1, 3], X[:, 2]], 1))
     )
@@ -189,7 +189,7 @@ def objects(cells):
         (np.array([[1.0, 2.0, 3.0]] * 5 + [[1.0, 2.0, "b"]], dtype=object), "of which number 17 is 'b'"),
     ],
 )
-def test_arrays_of_objects_say_what_makes_numbers_of_them(array, words):
+def test_errors_of_object_arrays_say_how_to_convert_them(array, words):
     model = one()
     for call in (model.predict, model.predict_on_batch, lambda x: model.fit(x, Y, verbose=0), model.layers[0]):
         with pytest.raises(TypeError, match=f"got dtype object from an array of shape .*{words}"):
@@ -217,7 +217,7 @@ def test_targets_of_another_shape(y, text):
     assert str(raised.value) == text
 
 
-def test_more_texts_of_shapes():
+def test_more_errors_of_shapes():
     for x, y, text in [
         (X[:, :2], Y, "Error when checking input: expected out_input to have shape (3,) but got array with shape (2,)"),
         (X[:5], Y, "Input arrays should have the same number of samples as target arrays. Found 5 input samples and 6 target samples."),
@@ -228,14 +228,14 @@ def test_more_texts_of_shapes():
         assert str(raised.value) == text
 
 
-def test_a_loss_of_ones_own_takes_targets_of_any_shape():
+def test_a_custom_loss_accepts_targets_of_any_shape():
     model = one(lambda y, p: (p - y[:, 1:]) ** 2)
     targets = np.concatenate([np.full((6, 1), 9.0), Y], axis=1)
     assert model.evaluate(X, targets, verbose=0) == pytest.approx(squares(model).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
-def test_targets_that_are_no_finite_numbers(bad):
+def test_targets_that_are_not_finite_raise(bad):
     y = Y.copy()
     y[4] = bad
     for method in (one().fit, one().evaluate, one().train_on_batch):
@@ -268,7 +268,7 @@ class Sizes(Callback):
         self.seen.append(batch)
 
 
-def test_a_fixed_batch_size_is_taken_and_held_to():
+def test_a_fixed_batch_size_is_used_and_required():
     model, sizes = fixed(), Sizes()
     model.fit(X, Y, verbose=0, callbacks=[sizes])
     model.evaluate(X, Y, verbose=0, callbacks=[sizes], batch_size=2)
@@ -295,7 +295,7 @@ class Remembers(Layer):
     stateful = True
 
 
-def test_a_stateful_model_takes_whole_batches():
+def test_a_stateful_model_accepts_only_full_batches():
     model = Sequential([Remembers(input_shape=(3,)), Dense(1)])
     model.compile(SGD(lr=0.0), "mse")
     assert model.stateful and not one().stateful
@@ -307,7 +307,7 @@ def test_a_stateful_model_takes_whole_batches():
     with pytest.raises(ValueError) as raised:
         model.predict(X, batch_size=4)
     assert str(raised.value) == f"{text}. Batch size: 4."
-    assert len(model.predict(X, batch_size=8)) == len(model.predict(X, batch_size=3)) == 6  # one batch, or whole ones
+    assert len(model.predict(X, batch_size=8)) == len(model.predict(X, batch_size=3)) == 6  # one batch, or only full batches
     model.fit(X, Y, batch_size=3, verbose=0)
 
 
@@ -389,7 +389,7 @@ def test_class_weight_of_several_outputs(form):
     wanted = [first.mean(), (second * by_class).mean()]
     values = model.train_on_batch([X, X2], [Y, LABELS], class_weight=form)
     np.testing.assert_allclose(values, [sum(wanted), *wanted], rtol=1e-5)
-    # Both kinds of weights multiply, for that output alone.
+    # Both weights are multiplied, only for that output.
     values = model.train_on_batch([X, X2], [Y, LABELS], class_weight=form, sample_weight={"class": WEIGHTS})
     assert values[2] == pytest.approx((second * by_class * WEIGHTS).sum() / 4, rel=1e-5)
     assert values[1] == pytest.approx(first.mean(), rel=1e-5)
@@ -433,7 +433,7 @@ SEVERAL = [
 
 
 @pytest.mark.parametrize("labels", SEVERAL)
-def test_class_weight_of_several_labels_a_sample_is_refused(labels):
+def test_class_weight_with_several_labels_per_sample_raises(labels):
     model = Sequential([Dense(3, activation="sigmoid", input_shape=(3,))])
     model.compile(SGD(lr=0.1), "mse")
     x, y = np.tile(X[:2], (2, 1)), np.tile(np.array(labels), (2, 1))
@@ -455,7 +455,7 @@ def test_class_weight_of_several_labels_a_sample_is_refused(labels):
 @pytest.mark.parametrize("rows", [
     np.eye(3)[LABELS], 2 * np.eye(3)[LABELS] - 1, 0.85 * np.eye(3, dtype="f4")[LABELS] + np.float32(0.05), np.eye(3, dtype=bool)[LABELS],
 ])  # fmt: skip
-def test_class_weight_of_marks_and_of_shares(rows):
+def test_class_weight_of_signed_and_smoothed_rows(rows):
     model = Sequential([Dense(3, activation="softmax", input_shape=(3,))])
     model.compile(SGD(lr=0.0), "mse")
     each = ((model.predict(X) - rows) ** 2).mean(axis=1)
@@ -463,7 +463,7 @@ def test_class_weight_of_marks_and_of_shares(rows):
     assert model.train_on_batch(X, rows, class_weight=BY_CLASS) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_the_loss_that_the_refusal_names_weighs_each_label():
+def test_the_loss_that_the_error_recommends_weights_each_label():
     weights = np.array([1.0, 5.0, 1.0], "f4")
     y = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]], "f4")
     model = Sequential([Dense(3, activation="sigmoid", input_shape=(3,))])
@@ -495,7 +495,7 @@ def test_validation_data_of_another_length(data, count):
 
 
 @pytest.mark.parametrize("data", [{"x": X, "y": Y}, X, 3, "xy"])
-def test_validation_data_that_is_no_tuple(data):
+def test_validation_data_that_is_not_a_tuple_raises(data):
     with pytest.raises(ValueError, match="^When passing validation_data, it must contain 2"):
         one().fit(X, Y, validation_data=data)
 
@@ -547,14 +547,14 @@ def test_callbacks_that_are_refused(callbacks, shown):
             method(*arguments, callbacks=callbacks)
 
 
-def test_a_tuple_of_callbacks_will_do():
+def test_a_tuple_of_callbacks_is_accepted():
     sizes = Sizes()
     one().fit(X, Y, callbacks=(sizes,), verbose=0)
     assert sizes.seen == [6]
 
 
 @pytest.mark.parametrize("epochs", [1.0, "2", None, True])
-def test_epochs_that_are_no_integers(epochs):
+def test_epochs_that_are_not_integers_raise(epochs):
     for name in ("epochs", "initial_epoch"):
         with pytest.raises(TypeError, match=f"expected {name} to be an integer, got {epochs!r}"):
             one().fit(X, Y, **{name: epochs})
@@ -614,12 +614,12 @@ def test_classes_and_probabilities():
     assert caught[0].filename == __file__
 
 
-# Messages that were weak -----------------------------------------------------------------------------------
+# Messages that were unclear -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["momentum", "epsilon"])
 @pytest.mark.parametrize("value, error", [("a", TypeError), (None, TypeError), ([0.5], TypeError), (float("nan"), ValueError)])
-def test_batch_normalization_refuses_what_are_no_numbers(name, value, error):
+def test_batch_normalization_refuses_values_that_are_not_numbers(name, value, error):
     with pytest.raises(error) as raised:
         BatchNormalization(**{name: value})
     assert str(raised.value) == f"Layer batch_normalization_1, {name}: expected a finite number, got {value!r}"
@@ -658,7 +658,7 @@ def test_callbacks_get_verbose_as_a_number():
 
 
 @pytest.mark.parametrize("shuffle", ["rows", "yes", None, 2, np.ones(2)])
-def test_an_unknown_shuffle_is_refused_whatever_the_data_is(shuffle):
+def test_an_unknown_shuffle_raises_for_all_kinds_of_data(shuffle):
     model = one()
     for call in (
         lambda: model.fit(X, Y, shuffle=shuffle, verbose=0), lambda: model.fit(X, Y, steps_per_epoch=1, shuffle=shuffle, verbose=0),

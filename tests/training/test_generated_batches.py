@@ -28,7 +28,7 @@ def forever(size=4, weights=None):
 
 
 class Batches:
-    """A Sequence by duck type."""
+    """An object with the methods of a Sequence."""
 
     def __init__(self):
         self.asked, self.ended = [], 0
@@ -48,7 +48,7 @@ def same(a, b):
     return all(np.array_equal(p, q) for p, q in zip(a.get_weights(), b.get_weights()))
 
 
-def test_a_generator_gives_what_its_arrays_give():
+def test_a_generator_trains_as_its_arrays():
     weights = np.linspace(0.5, 2, 10)
     arrays, generated = linear(), linear()
     first = arrays.fit(X, Y, batch_size=4, epochs=3, shuffle=False, sample_weight=weights, verbose=0)
@@ -107,7 +107,7 @@ def test_bad_generators(source, arguments, words):
         linear().fit(source, verbose=0, **arguments)
 
 
-def test_an_error_of_the_generator_comes_out_as_it_is():
+def test_fit_raises_the_error_of_the_generator():
     def broken():
         yield X, Y
         raise KeyError("disk")

@@ -58,7 +58,7 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("method", SIGNATURES)
-def test_signatures_are_keras_and_then_our_own_arguments(method):
+def test_signatures_begin_with_the_arguments_of_keras(method):
     parameters = list(inspect.signature(getattr(Model, method)).parameters.values())[1:]
     shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
     assert " ".join(shown) == SIGNATURES[method]
@@ -73,7 +73,7 @@ def test_fit_generator_is_fit():
     assert all(np.array_equal(p, q) for p, q in zip(one.get_weights(), two.get_weights()))
 
 
-def test_no_stale_validation_values():
+def test_epochs_without_validation_have_no_old_values():
     history = linear().fit_generator(Batches(), epochs=5, validation_data=(X, Y), validation_freq=2, verbose=0)
     seen = []
 
@@ -125,7 +125,7 @@ def test_predict_generator_with_several_inputs_and_outputs():
         np.testing.assert_array_equal(one, two)
 
 
-def test_predictions_are_no_views_of_a_buffer_that_the_generator_uses_again():
+def test_predictions_are_not_views_of_a_reused_buffer():
     buffer = np.empty((2, 3, 1), "f4")
 
     def reusing():
@@ -213,7 +213,7 @@ def test_a_sequence_is_neither_shuffled_nor_ended_by_evaluate_and_predict():
         ("fit_generator", Batches(), dict(nonsense=1), TypeError, "nonsense"),
     ],
 )
-def test_what_cannot_be(method, source, arguments, error, words):
+def test_wrong_arguments_raise(method, source, arguments, error, words):
     with pytest.raises(error, match=words):
         getattr(linear(), method)(source, **arguments)
 

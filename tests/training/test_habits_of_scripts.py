@@ -1,4 +1,4 @@
-"""What scripts of 2017 to 2022 do as a habit, in either dialect."""
+"""Code that is common in scripts of 2017 to 2022, in both dialects."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def still(metric):
 
 @pytest.mark.parametrize("metric", ["acc", "accuracy"])
 @pytest.mark.parametrize("monitor", ["val_acc", "val_accuracy"])
-def test_callbacks_see_both_spellings_of_accuracy(dialect, metric, monitor, tmp_path):
+def test_callbacks_find_both_names_of_accuracy(dialect, metric, monitor, tmp_path):
     stop = EarlyStopping(monitor=monitor, patience=4)
     plateau = ReduceLROnPlateau(monitor=monitor, factor=0.5, patience=1, min_delta=0, verbose=0)
     path = str(tmp_path / ("w-{epoch:02d}-{" + monitor + ":.2f}.h5"))
@@ -40,7 +40,7 @@ def test_callbacks_see_both_spellings_of_accuracy(dialect, metric, monitor, tmp_
     history = model.fit(X, Y, epochs=9, validation_data=(X, Y), callbacks=[stop, plateau, best], verbose=0).history
     accuracy = model.evaluate(X, Y, verbose=0)[1]
     assert stop.stopped_epoch == 4 and len(history["loss"]) == 5
-    # lr of an epoch is that before its end: halved at the ends of epochs 2, 3, 4.
+    # The lr in the logs is that before the end of the epoch. It is halved at the ends of epochs 2, 3 and 4.
     np.testing.assert_allclose(history["lr"], 1e-12 * 0.5 ** np.array([0, 0, 1, 2, 3]), rtol=1e-5)
     assert [file.name for file in tmp_path.iterdir()] == [f"w-01-{accuracy:.2f}.h5"]
     assert best.best == pytest.approx(accuracy, abs=1e-6)
@@ -63,13 +63,13 @@ def test_a_generator_is_drawn_only_after_on_train_begin(validated):
     assert all(count == 1 for _, count in drawn)
 
 
-def test_padding_may_be_written_with_a_capital():
+def test_padding_may_be_written_in_capitals():
     model = Sequential([Conv2D(2, 3, padding="Same", input_shape=(5, 5, 1)), MaxPooling2D(2, padding="Valid")])
     assert model.layers[0].output_shape == (None, 5, 5, 2) and model.output_shape == (None, 2, 2, 2)
     assert model.predict(np.ones((1, 5, 5, 1))).shape == (1, 2, 2, 2)
 
 
-def test_a_learning_rate_that_is_assigned_counts_from_the_next_step(dialect):
+def test_an_assigned_learning_rate_is_used_from_the_next_step(dialect):
     model = Sequential([Dense(1, use_bias=False, kernel_initializer="zeros", input_shape=(3,))])
     model.compile(SGD(0.5), "mse")
     gradient = model.gradients_on_batch(X, Y)[0]
@@ -79,7 +79,7 @@ def test_a_learning_rate_that_is_assigned_counts_from_the_next_step(dialect):
     np.testing.assert_allclose(model.get_weights()[0], -0.25 * gradient, rtol=1e-6)
 
 
-def test_tables_of_pandas_are_taken_as_their_values():
+def test_tables_of_pandas_are_used_as_arrays():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(X, columns=["a", "b", "c"], index=np.arange(8)[::-1])
     model = still("acc")
@@ -103,7 +103,7 @@ def test_tensors_are_added_to_a_loss_that_begins_as_a_variable():
     np.testing.assert_allclose(gradient, 10 * X @ weights @ weights.T, rtol=1e-4, atol=1e-6)
 
 
-def test_a_callback_whose_constructor_passes_its_own_class_over():
+def test_a_callback_whose_constructor_skips_its_base_class():
     class OfACompetition(Callback):
         def __init__(self):
             super(Callback, self).__init__()

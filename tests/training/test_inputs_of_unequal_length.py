@@ -1,4 +1,4 @@
-"""predict goes by the first input, as in Keras 2.2.5; what fills it must be there."""
+"""predict uses the length of the first input, as in Keras 2.2.5. The other inputs must have at least this length."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def model():
     return made
 
 
-def test_what_is_beyond_the_first_input_is_left_out_with_a_warning(model):
+def test_samples_beyond_the_first_input_are_omitted_with_a_warning(model):
     message = "predict: input 'other' has 10 samples, but the first input has 4; the rest is ignored"
     with pytest.warns(UserWarning, match=message) as record:
         came = model.predict([A, B], batch_size=3)
@@ -27,7 +27,7 @@ def test_what_is_beyond_the_first_input_is_left_out_with_a_warning(model):
         np.testing.assert_array_equal(model.predict({"other": B, "one": A}), A + B[:4])
 
 
-def test_a_shorter_input_is_refused_and_training_takes_none(model):
+def test_a_shorter_input_raises_and_training_needs_equal_lengths(model):
     with pytest.raises(ValueError, match=r"All input arrays \(x\) should have the same number of samples"):
         model.predict([B, A])
     for method in (model.fit, model.evaluate, model.train_on_batch):

@@ -1,4 +1,4 @@
-"""Ctrl-C at any bytecode of a fit with workers: no thread, no process of it is left."""
+"""Ctrl-C at any bytecode of a fit with workers leaves no thread and no process."""
 
 import gc
 import multiprocessing
@@ -29,7 +29,7 @@ class Ones(Sequence):
 
 
 class Local:
-    """What does not pickle, so that the work is forked."""
+    """An object that cannot be pickled, so that the workers are forked."""
 
     def __init__(self):
         self.inner = lambda: None
@@ -48,9 +48,9 @@ def build_from_the_first_batch(source, **options):
 
 
 def left():
-    """Workers that are there."""
+    """The workers that exist."""
     gc.collect()
-    # Python's threading lists one that an interrupt kept from starting, too: it has no identity.
+    # Python's threading also lists a thread whose start was interrupted. It has no identity.
     threads = [t for t in threading.enumerate() if t.name.startswith("lamella-worker") and t.ident is not None]
     return [*threads, *multiprocessing.active_children()]
 
@@ -66,7 +66,7 @@ def cut_off(n, run):
     try:
         with Interrupt(n):
             run()
-    except RuntimeError as error:  # Python's threading, when it is cut off amid a lock
+    except RuntimeError as error:  # raised by Python's threading if it is interrupted while it handles a lock
         assert "lock" in str(error)
 
 
@@ -76,7 +76,7 @@ def forked():
     return source
 
 
-# What is raised while Python ends a thread or a process is printed; it is dropped by Python itself.
+# Python prints and drops errors that are raised while it ends a thread or a process.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("run", [fit, build_from_the_first_batch])
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_no_worker_is_left(run, source, options):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_no_thread_is_left_where_workers_are_made():
+def test_no_thread_is_left_if_the_start_of_workers_is_interrupted():
     def make():
         batches = GeneratedBatches(
             Ones(), None, lambda item: Data([item[0]], [item[1]], [None]), WorkerOptions(1, 2, False, None)

@@ -18,7 +18,7 @@ from lamella.optimizers import SGD
 
 @pytest.fixture
 def interruptible():
-    """Ctrl-C as Python has it: a shell starts background jobs with SIGINT ignored, and Python then leaves it so."""
+    """Python's handler of Ctrl-C. A shell starts background jobs with SIGINT ignored, and Python does not change this."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -48,7 +48,7 @@ class Snapshots(Callback):
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.03, 0.11])
-def test_ctrl_c_leaves_within_a_second_with_the_weights_of_a_completed_step(delay, interruptible):
+def test_ctrl_c_ends_fit_within_a_second_after_a_completed_step(delay, interruptible):
     m, x, y = problem()
     spy = Snapshots()
     pressed = []
@@ -68,13 +68,13 @@ def test_ctrl_c_leaves_within_a_second_with_the_weights_of_a_completed_step(dela
     assert spy.ended == 1
     now = m.get_weights()
     assert all(np.isfinite(w).all() for w in now)
-    # The interrupt may come between the step and the snapshot of it, so one further step is a completed one, too.
+    # The interrupt may be between a step and its snapshot, so one more step may be completed.
     if not all(np.array_equal(a, b) for a, b in zip(now, spy.after[-1])):
         assert int(m.optimizer.iterations) in (len(spy.after), len(spy.after) + 1)
     m.fit(x, y, epochs=1, verbose=0)
 
 
-def test_ctrl_c_brings_the_best_weights_back():
+def test_ctrl_c_restores_the_best_weights():
     m, x, y = problem(4)
 
     class Interrupt(Callback):
@@ -93,7 +93,7 @@ def test_ctrl_c_brings_the_best_weights_back():
 
 
 class Meet(Callback):
-    """Lets the test act while fit runs."""
+    """Lets the test run code while fit runs."""
 
     def __init__(self, act):
         super().__init__()
@@ -118,7 +118,7 @@ def in_a_thread(function):
     return caught
 
 
-def test_the_same_model_in_two_threads_is_refused():
+def test_training_the_same_model_in_two_threads_raises():
     m, x, y = problem(4)
     errors = []
     act = lambda: errors.extend(in_a_thread(lambda: m.fit(x, y, verbose=0)) + in_a_thread(lambda: m.train_on_batch(x, y)))
@@ -136,7 +136,7 @@ def test_predict_beside_fit_is_allowed():
     assert errors == []
 
 
-def test_different_models_train_side_by_side_as_alone():
+def test_models_trained_at_the_same_time_get_the_same_results():
     def trained(seed):
         m, x, y = problem(8)
         m.set_weights([np.full(w.shape, 0.01 * seed) for w in m.get_weights()])
@@ -192,8 +192,8 @@ model.fit(Rows(), epochs=10**9, workers=2, use_multiprocessing=True, verbose=0, 
 """
 
 
-def test_a_second_ctrl_c_ends_what_the_first_one_began_to_end(tmp_path):
-    """A callback that never comes back from on_train_end is left, and no process stays behind."""
+def test_a_second_ctrl_c_ends_the_end_of_training(tmp_path):
+    """It ends a callback that never returns from on_train_end, and no process remains."""
     script = tmp_path / "stubborn.py"
     script.write_text(STUBBORN)
     child = subprocess.Popen(
@@ -203,7 +203,7 @@ def test_a_second_ctrl_c_ends_what_the_first_one_began_to_end(tmp_path):
         pids = [int(child.stdout.readline().split()[1]) for _ in range(2)]
         assert child.stdout.readline() == "training\n"
         child.send_signal(signal.SIGINT)
-        assert any(line == "ending\n" for line in child.stdout)  # read no further than there
+        assert any(line == "ending\n" for line in child.stdout)  # reads only up to this line
         child.send_signal(signal.SIGINT)
         _, error = child.communicate(timeout=60)
     finally:

@@ -1,4 +1,4 @@
-"""F21: a loss that is NaN or infinite is told of once a fit, with the batch and the first layer at fault."""
+"""A loss that is NaN or infinite warns once in a fit, with the batch and the first layer that causes it."""
 
 import warnings
 
@@ -29,7 +29,7 @@ def small(*layers):
     return Sequential([Dense(4, input_shape=(3,), name="first"), *layers, Dense(1, name="last")])
 
 
-def test_a_fit_with_numbers_says_nothing():
+def test_a_finite_loss_does_not_warn():
     assert fit(small()) == []
 
 

@@ -1,4 +1,4 @@
-"""The numbers of fit, evaluate and the methods for one batch are np.float64, as Keras's are: floats with NumPy's methods."""
+"""The results of fit, evaluate and the methods for one batch are np.float64, as in Keras: floats with NumPy's methods."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ def pairs():
         yield X, Y
 
 
-def test_they_are_np_float64():
+def test_all_results_are_np_float64():
     model, spy = classifier(), Spy()
     history = model.fit(X, Y, batch_size=5, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[spy]).history
     assert sorted(history) == sorted([*COLUMNS, *[f"val_{name}" for name in COLUMNS]])
@@ -56,7 +56,7 @@ def test_they_are_np_float64():
         assert isinstance(values, list) and [type(v) for v in values] == [np.float64] * 3
 
 
-def test_one_number_is_one():
+def test_a_single_result_is_a_number():
     model = classifier(())
     for value in (model.evaluate(X, Y, verbose=0), model.train_on_batch(X, Y), model.test_on_batch(X, Y)):
         assert type(value) is np.float64 and isinstance(value, float)
@@ -70,7 +70,7 @@ def test_json_and_csv_write_them_as_numbers(tmp_path):
     assert [float(row["loss"]) for row in rows] == history["loss"]
 
 
-def test_a_history_that_goes_on_has_them_all():
+def test_a_resumed_history_has_np_float64():
     history = History()
     history.on_train_begin()
     for epoch, loss in enumerate([0.1, float("nan"), 1e-300]):
@@ -80,12 +80,12 @@ def test_a_history_that_goes_on_has_them_all():
     again.set_state(tree.from_bytes(bytes_, "x"))
     assert [np.float64(v).tobytes() for v in again.history["loss"]] == [v.tobytes() for v in history.history["loss"]]
     assert {type(v) for v in again.history["loss"]} == {np.float64} and again.history["lr"] == [3, 3, 3]
-    # One array for each number would make a file of a long training slow to write and to read.
+    # If each number were an array, the file of a long training would be slow to write and to read.
     assert tree.flatten(history.get_state())[1] == {}
 
 
 @pytest.mark.parametrize("answer, projected", [(None, True), (True, True), (False, False)])
-def test_only_an_optimizer_that_says_false_has_not_stepped(answer, projected):
+def test_an_optimizer_has_stepped_unless_it_returns_false(answer, projected):
     class Mine(SGD):
         def step(self, params, grads):
             super().step(params, grads)

@@ -30,7 +30,7 @@ def test_each_argument_has_its_line_of_help(method, options):
 
 @dataclass(frozen=True)
 class Colours:
-    """What is painted.
+    """The options of paint.
 
     Args:
         colour: Its name.
@@ -64,7 +64,7 @@ def test_a_new_field_is_a_new_argument():
     )
 
 
-def test_an_old_name_is_taken_with_a_warning_at_the_callers_line():
+def test_an_old_name_is_accepted_with_a_warning_at_the_callers_line():
     with pytest.warns(UserWarning, match="The `layers` argument in `paint` has been renamed `coats`.") as caught:
         assert Wall().paint("red", layers=3) == Colours("red", 3)
     assert caught[0].filename == __file__
@@ -80,7 +80,7 @@ def test_an_old_name_is_taken_with_a_warning_at_the_callers_line():
         (("red", "two"), {}, "coats: expected an integer"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused_in_the_methods_name(args, kwargs, message):
+def test_errors_of_arguments_name_the_method(args, kwargs, message):
     with pytest.raises(TypeError, match=f"^{message}$"):
         Wall().paint(*args, **kwargs)
 
@@ -90,6 +90,6 @@ def test_options_cannot_be_changed():
         FitOptions().epochs = 2
 
 
-def test_what_needs_no_model_is_checked_before_the_model_is_asked():
+def test_arguments_are_checked_before_the_model_is_used():
     with pytest.raises(TypeError, match="expected epochs to be an integer, got 1.5"):
         Sequential().fit([1.0], [1.0], epochs=1.5)

@@ -1,4 +1,4 @@
-"""A loss for some outputs trains what these need, and leaves the weights of the others as they are."""
+"""A loss for some outputs trains only the weights that these outputs need."""
 
 import pickle
 
@@ -36,7 +36,7 @@ BOTH = {"a/kernel:0", "a/bias:0", "h/kernel:0", "h/bias:0"}
 
 @pytest.mark.filterwarnings("ignore:Output .b. missing from loss dictionary")
 @pytest.mark.parametrize("loss", [{"a": "mse"}, ["mse", None]])
-def test_the_other_heads_weights_stay(loss):
+def test_weights_of_other_outputs_are_not_trained(loss):
     model = two_heads()
     model.compile("adam", loss)
     assert moved(model, lambda: model.fit(X, Y, epochs=2, verbose=0)) == BOTH
@@ -44,7 +44,7 @@ def test_the_other_heads_weights_stay(loss):
     assert [p.shape for p in model.predict(X)] == [(20, 1), (20, 2)]
 
 
-def test_it_trains_as_a_model_of_the_one_head():
+def test_training_is_that_of_a_model_with_one_output():
     model = two_heads()
     model.compile(Adam(0.01), ["mse", None])
     alone = Model(model.input, model.outputs[0])
@@ -58,7 +58,7 @@ def test_it_trains_as_a_model_of_the_one_head():
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_a_regularizer_reaches_is_trained():
+def test_weights_with_a_regularizer_are_trained():
     model = two_heads(kernel_regularizer="l2")
     model.compile("sgd", ["mse", None])
     before = model.get_layer("b").get_weights()[0]
@@ -66,7 +66,7 @@ def test_what_a_regularizer_reaches_is_trained():
     np.testing.assert_allclose(model.get_layer("b").get_weights()[0], before * (1 - 0.01 * 2 * 0.01), rtol=1e-6)
 
 
-def test_what_an_activity_regularizer_or_add_loss_reaches_is_trained():
+def test_weights_before_an_activity_regularizer_or_add_loss_are_trained():
     model = two_heads(activity_regularizer="l2")
     model.compile("sgd", ["mse", None])
     assert moved(model, lambda: model.train_on_batch(X, Y)) == BOTH | {"b/kernel:0", "b/bias:0"}
@@ -77,7 +77,7 @@ def test_what_an_activity_regularizer_or_add_loss_reaches_is_trained():
 
 
 class Scaled(Layer):
-    """A user's own head; adds a loss in a run only if `adds` says so."""
+    """A custom layer for an output. It adds a loss only if `adds` is set."""
 
     adds = False
 
@@ -94,7 +94,7 @@ class Scaled(Layer):
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_users_head_stays_unless_its_call_adds_a_loss(optimizer, nested):
+def test_a_custom_output_layer_is_trained_only_if_its_call_adds_a_loss(optimizer, nested):
     inputs = Input((5,))
     h, head = Dense(4, name="h")(inputs), Scaled(name="own")
     own = (Sequential([head], name="tail") if nested else head)(h)
@@ -115,7 +115,7 @@ def test_shared_layers_and_nested_models():
     assert moved(model, lambda: model.train_on_batch(X, Y)) == {"a/kernel:0", "a/bias:0", "shared/kernel:0", "shared/bias:0"}
 
 
-def test_a_model_goes_on_after_saving(tmp_path):
+def test_a_loaded_model_continues_training(tmp_path):
     model = two_heads()
     model.compile("adam", ["mse", None])
     model.fit(X, Y, epochs=2, shuffle=False, verbose=0)
@@ -127,7 +127,7 @@ def test_a_model_goes_on_after_saving(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_weight_that_a_loss_should_reach_and_does_not_is_named():
+def test_a_weight_without_a_gradient_is_named():
     class Unused(Layer):
         def build(self, input_shape):
             self.extra = self.add_weight("extra", (2,))

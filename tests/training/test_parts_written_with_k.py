@@ -1,4 +1,4 @@
-"""Activations, regularizers, constraints and initializers that users write with K train as the built-in ones do."""
+"""Activations, regularizers, constraints and initializers that users write with K train as the built-in ones."""
 
 import numpy as np
 import pytest
@@ -36,5 +36,5 @@ def test_a_part_written_with_k(argument):
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(losses, wanted_losses, rtol=1e-5)
-    # The part matters: without it the weights are others.
+    # Without the part the weights differ, so it has an effect.
     assert max(np.abs(a - b).max() for a, b in zip(plain, wanted, strict=True)) > 1e-4

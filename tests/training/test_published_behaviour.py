@@ -1,4 +1,4 @@
-"""What Keras 2.2.5 publishes about compile, fit, evaluate and predict, one test each, against plain NumPy."""
+"""The documented behaviour of compile, fit, evaluate and predict in Keras 2.2.5, compared with plain NumPy."""
 
 import warnings
 
@@ -36,7 +36,7 @@ def squares(model, x, y):
 
 
 class Spy(Callback):
-    """Keeps what every hook saw."""
+    """Records the arguments of every hook."""
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ class Spy(Callback):
         self.calls.append("test_end")
 
 
-def test_one_step_of_sgd_is_the_gradient_by_hand():
+def test_one_step_of_sgd_subtracts_the_gradient():
     x, y = points(4)
     model = linear(lr=0.1)
     w, b = model.get_weights()
@@ -97,7 +97,7 @@ def test_batches_cover_all_samples_and_the_last_may_be_small():
     assert [b["size"] for b in spy.batches] == [32, 1]
 
 
-def test_the_epoch_loss_is_the_mean_over_samples_while_weights_move():
+def test_the_epoch_loss_is_the_mean_over_samples_during_training():
     x, y = points(10)
     spy = Spy()
     model = linear()
@@ -107,7 +107,7 @@ def test_the_epoch_loss_is_the_mean_over_samples_while_weights_move():
     assert abs(history.history["loss"][0] - squares(model, x, y).mean()) > 1e-3
 
 
-def test_hooks_come_in_keras_order():
+def test_hooks_are_called_in_keras_order():
     spy = Spy()
     linear().fit(*points(4), batch_size=2, epochs=1, verbose=0, validation_data=points(2), callbacks=[spy])
     assert spy.calls == [
@@ -234,7 +234,7 @@ def test_class_weight_of_one_hot_targets():
     assert loss == pytest.approx(wanted, rel=1e-5)
 
 
-def test_class_weight_counts_in_the_split_but_not_in_validation_data():
+def test_class_weight_is_used_in_the_split_but_not_in_validation_data():
     x, labels = points(8)[0], np.array([0, 1, 2, 1, 0, 1, 2, 2])
     model, by_class = classifier(), {0: 1.0, 1: 0.5, 2: 4.0}
     each = cross_entropy(model, x, labels)
@@ -245,7 +245,7 @@ def test_class_weight_counts_in_the_split_but_not_in_validation_data():
     assert given.history["val_loss"] == [pytest.approx(each[4:].mean(), rel=1e-5)]
 
 
-def test_the_loss_holds_the_penalty_and_metrics_do_not():
+def test_the_loss_includes_penalties_and_metrics_do_not():
     model = Sequential([Dense(1, input_shape=(3,), kernel_regularizer=l2(0.5))])
     model.compile(SGD(lr=0.0), "mse", metrics=["mse"])
     x, y = points(6)
@@ -310,7 +310,7 @@ def test_weighted_metrics_have_a_prefix_and_use_the_weights():
         (1, "sigmoid", "mse", np.array([0, 1, 1, 0])),
         (3, "softmax", "categorical_crossentropy", np.eye(3)[[0, 1, 2, 0]]),
         (3, "softmax", "sparse_categorical_crossentropy", np.array([0, 1, 2, 0])),
-        # The trap that Keras 2 documents: element by element.
+        # As Keras 2 documents, binary accuracy compares element by element.
         (3, "softmax", "binary_crossentropy", np.eye(3)[[0, 1, 2, 0]]),
     ],
 )
@@ -345,7 +345,7 @@ def test_evaluate_is_exact_over_batches_and_scalar_without_metrics():
         assert model.evaluate(x, y, batch_size=size, verbose=0) == pytest.approx(squares(model, x, y).mean(), rel=1e-5)
 
 
-def test_predict_puts_batches_together_in_order():
+def test_predict_concatenates_batches_in_order():
     x, _ = points(10)
     model = linear()
     w, b = model.get_weights()
@@ -372,7 +372,7 @@ def test_shuffle_is_seeded_and_differs_from_epoch_to_epoch():
     assert orders(False) == (list(range(64)),) * 2
 
 
-def test_shuffle_batch_moves_whole_batches_and_leaves_the_rest_last():
+def test_shuffle_batch_shuffles_full_batches_and_keeps_the_rest_last():
     x = np.arange(34, dtype="f4")[:, None]
     model = Sequential([Dense(1, input_shape=(1,), use_bias=False, kernel_initializer="ones")])
     order = []
@@ -423,13 +423,13 @@ def test_stop_inside_an_epoch_skips_validation_and_ends_the_epoch():
     assert spy.calls[-2:] == ["epoch_end 0", "train_end"]
 
 
-def test_stop_training_of_an_earlier_fit_is_forgotten():
+def test_stop_training_of_an_earlier_fit_is_reset():
     model = linear()
     model.fit(*points(), epochs=3, verbose=0, callbacks=[StopAt(epoch=0)])
     assert model.fit(*points(), epochs=3, verbose=0).epoch == [0, 1, 2]
 
 
-def test_what_a_callback_writes_into_the_logs_is_history():
+def test_history_has_values_that_callbacks_add_to_the_logs():
     class Rate(Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs["lr"] = 0.5 + epoch
@@ -451,7 +451,7 @@ def test_callbacks_get_the_users_own_validation_arrays():
     assert len(spy.validation_data) == 3
 
 
-def test_recompiling_keeps_iterations_and_forgets_moments():
+def test_recompiling_keeps_iterations_and_resets_moments():
     x, y = points(4)
     opt = SGD(lr=0.1, momentum=0.9)
     model = Sequential([Dense(1, input_shape=(3,))])
@@ -575,7 +575,7 @@ def test_a_fixed_batch_size_must_be_kept():
         model.fit(*points(8), batch_size=5)
 
 
-def test_a_stop_asked_for_before_the_first_epoch_counts():
+def test_a_stop_before_the_first_epoch_ends_training():
     class Never(Callback):
         def on_train_begin(self, logs=None):
             self.model.stop_training = True
@@ -583,7 +583,7 @@ def test_a_stop_asked_for_before_the_first_epoch_counts():
     assert linear().fit(*points(), verbose=0, callbacks=[Never()]).epoch == []
 
 
-def test_an_optimizer_shared_by_two_models_keeps_their_states_apart():
+def test_an_optimizer_shared_by_two_models_has_a_state_for_each():
     x, y = points(4)
 
     def trained(shared):
@@ -671,7 +671,7 @@ def test_temporal_weights_and_sample_weights_of_sequences():
     assert model.evaluate(x, y, sample_weight=per_step, verbose=0) == pytest.approx(wanted, rel=1e-5)
 
 
-def test_a_loss_that_is_a_scalar_already():
+def test_a_loss_that_returns_a_scalar():
     from lamella.ops import mean
 
     def whole(y_true, y_pred):
@@ -685,7 +685,7 @@ def test_a_loss_that_is_a_scalar_already():
     assert model.train_on_batch(x, y, sample_weight=weights) == pytest.approx(value * 3 / 2, rel=1e-5)
 
 
-def test_a_model_that_has_penalties_only():
+def test_a_model_with_only_penalties():
     model = Sequential([Dense(2, input_shape=(3,), kernel_regularizer=l2(0.5), use_bias=False)])
     model.compile(SGD(lr=0.25), None)
     before = model.get_weights()[0]

@@ -1,4 +1,4 @@
-"""What belongs to a run, to the step, and to the process that takes it."""
+"""The state of a run, of a step, and of a process."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ def made(optimizer):
 
 
 class Averaging:
-    """The other process of two: it has seen the same weights, and other samples."""
+    """A communicator that stands for a second process with the same weights and other samples."""
 
     def __init__(self, model, x, y):
         self.model, self.x, self.y, self.calls = model, x, y, 0
@@ -35,7 +35,7 @@ class Averaging:
         return [(mine + theirs) / 2 for mine, theirs in zip(grads, self.model.gradients_on_batch(self.x, self.y))]
 
 
-def test_a_communicator_makes_two_halves_of_a_batch_one():
+def test_a_communicator_averages_two_halves_of_a_batch():
     whole, half = made(Adam(0.01)), made(Adam(0.01))
     steps = half.compiled_steps()
     steps.communicator = Averaging(half, X[8:], Y[8:])
@@ -47,7 +47,7 @@ def test_a_communicator_makes_two_halves_of_a_batch_one():
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
 
 
-def test_clipping_is_of_the_averaged_gradients():
+def test_averaged_gradients_are_clipped():
     class Doubled:
         def average(self, grads):
             return [2 * grad for grad in grads]
@@ -68,7 +68,7 @@ def test_a_communicator_stays_in_its_process():
         assert other.compiled_steps().communicator is None
 
 
-def test_a_fit_within_a_callback_leaves_the_outer_run_as_it_was():
+def test_a_fit_within_a_callback_does_not_change_the_outer_run():
     model, states = made("sgd"), []
 
     class Nested(Callback):
@@ -95,7 +95,7 @@ def test_each_fit_warns_once_of_a_loss_that_is_not_finite():
         assert caught[0].filename == __file__
 
 
-def test_the_state_of_the_last_fit_outlives_it():
+def test_the_state_of_the_last_fit_is_kept():
     model = made("sgd")
     model.fit(X, Y, verbose=0, callbacks=[EarlyStopping("loss")])
     kept = model.compiled_steps().session.current_state()
@@ -105,7 +105,7 @@ def test_the_state_of_the_last_fit_outlives_it():
     assert model.compiled_steps().session.current_state() is None
 
 
-def test_a_model_has_all_that_a_run_asks_for():
+def test_a_model_has_all_attributes_that_a_run_needs():
     model = made("sgd")
     for protocol, found in ((TrainableModel, model), (Optimizer, model.optimizer)):
         wanted = {name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""Numbers of steps as n / batch_size gives them in Python 3."""
+"""Numbers of steps that are floats, as n / batch_size in Python 3."""
 
 import warnings
 
@@ -37,7 +37,7 @@ def model():
 
 
 @pytest.mark.parametrize("steps", [2, 2.0, np.float64(2), 8 / 4])
-def test_a_whole_float_is_its_number(steps):
+def test_a_float_without_a_fraction_is_accepted(steps):
     counts = [Count(), Count(), Count()]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -53,7 +53,7 @@ def test_a_whole_float_is_its_number(steps):
     assert evaluated.drawn == predicted.drawn == 2
 
 
-def test_a_fraction_is_one_more_with_a_warning():
+def test_a_fraction_is_rounded_up_with_a_warning():
     count = Count()
     with pytest.warns(UserWarning, match="steps_per_epoch=2.5 is not a whole number of batches; 3 are taken") as record:
         model().fit_generator(Ones(), steps_per_epoch=10 / 4, verbose=0, callbacks=[count], workers=0)
@@ -75,6 +75,6 @@ def test_a_fraction_is_one_more_with_a_warning():
         (True, TypeError),
     ],
 )
-def test_what_is_no_number_of_steps(steps, error):
+def test_wrong_numbers_of_steps_raise(steps, error):
     with pytest.raises(error, match="expected steps_per_epoch to be"):
         model().fit_generator(Ones(), steps_per_epoch=steps, verbose=0, workers=0)

@@ -1,4 +1,4 @@
-"""One model in several threads, runs within runs, forks while it is used: each run's numbers are its own."""
+"""One model in several threads, nested runs, forks during a run: each run has its own results."""
 
 import copy
 import os
@@ -23,14 +23,14 @@ Y = (X > 0.5).astype("f4")
 
 
 def scoring(auc=None):
-    """The score is the input, so that the AUC of Y is 1 and that of 1 - Y is 0."""
+    """A model whose score is its input, so that the AUC of Y is 1 and that of 1 - Y is 0."""
     model = Sequential([Activation("linear", input_shape=(1,))])
     model.compile("sgd", "mse", metrics=[auc or AUC()])
     return model
 
 
 class Meet(Callback):
-    """At the end of each batch waits for the other thread."""
+    """Waits for the other thread at the end of each batch."""
 
     def __init__(self, barrier):
         super().__init__()
@@ -43,7 +43,7 @@ class Meet(Callback):
 
 
 def together(*functions):
-    """What each returns or raises, each in a thread of its own."""
+    """Call each function in its own thread, and return their results or errors."""
     found = [None] * len(functions)
 
     def run(i):
@@ -59,7 +59,7 @@ def together(*functions):
 
 
 class Pause:
-    """Stops a run in the middle of a batch's end, until the test lets it go on."""
+    """Pauses a run in the hook at the end of a batch, until the test lets it continue."""
 
     def __init__(self):
         self.reached, self.released = threading.Event(), threading.Event()
@@ -70,7 +70,7 @@ class Pause:
 
 
 def paused(call, hook):
-    """A thread in which `call(callback)` runs, once it has come to the callback's hook; and the pause."""
+    """A thread that runs `call(callback)` and has reached the callback's hook, and the pause."""
     pause = Pause()
     callback = LambdaCallback(**{hook: pause})
     thread = threading.Thread(target=call, args=(callback,))
@@ -82,7 +82,7 @@ def paused(call, hook):
 # numbers -------------------------------------------------------------------------------------------------
 
 
-def test_evaluations_side_by_side_have_numbers_of_their_own():
+def test_concurrent_evaluations_have_their_own_results():
     model, meet = scoring(), Meet(threading.Barrier(3))
     mixed = np.where(np.arange(40).reshape(-1, 1) % 2, Y, 1 - Y)
     wanted = [model.evaluate(X, y, verbose=0) for y in (Y, 1 - Y, mixed)]
@@ -92,7 +92,7 @@ def test_evaluations_side_by_side_have_numbers_of_their_own():
     assert found[0][1] > 0.99 and found[1][1] < 0.01
 
 
-def test_an_evaluation_beside_fit_leaves_both_their_numbers():
+def test_a_concurrent_evaluation_does_not_change_the_results_of_fit():
     model, meet = scoring(), Meet(threading.Barrier(2))
     fit = lambda: model.fit(X, Y, batch_size=10, verbose=0, shuffle=False, callbacks=[meet]).history["auc"]
     evaluate = lambda: model.evaluate(X, 1 - Y, batch_size=10, verbose=0, callbacks=[meet])[1]
@@ -100,7 +100,7 @@ def test_an_evaluation_beside_fit_leaves_both_their_numbers():
     assert trained[0] > 0.99 and evaluated < 0.01
 
 
-def test_the_state_within_an_epoch_is_of_the_training_not_of_an_evaluation_beside_it():
+def test_saved_metric_state_is_that_of_fit_during_an_evaluation():
     states = []
     keep = LambdaCallback(on_batch_end=lambda b, logs: states.append(model.get_training_state(within_epoch=True)["metrics"]))
     model = scoring()
@@ -118,7 +118,7 @@ def test_the_state_within_an_epoch_is_of_the_training_not_of_an_evaluation_besid
             np.testing.assert_array_equal(ours[0][name], wanted[0][name])
 
 
-def test_a_lone_run_fills_the_metric_that_the_user_holds():
+def test_a_single_run_updates_the_users_metric_object():
     auc = AUC()
     model = scoring(auc)
     assert model.evaluate(X, Y, verbose=0)[1] == auc.result()
@@ -145,7 +145,7 @@ def penalized(beside=lambda model: None):
     return model
 
 
-def test_predict_and_evaluate_beside_fit_add_nothing_to_its_penalties():
+def test_concurrent_predict_and_evaluate_do_not_change_fits_penalties():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(24, 3)).astype("f4"), rng.normal(size=(24, 1)).astype("f4")
 
@@ -170,7 +170,7 @@ def test_predict_and_evaluate_beside_fit_add_nothing_to_its_penalties():
     assert len(ends) == 12 and not any(isinstance(end, BaseException) for end in ends)
 
 
-def test_the_losses_of_a_run_are_those_of_its_thread():
+def test_each_thread_has_the_losses_of_its_own_run():
     model = penalized()
     layer = model.layers[1]
     model.predict_on_batch(np.ones((2, 3), "f4"))
@@ -196,7 +196,7 @@ HOOKS = ["on_train_begin", "on_epoch_begin", "on_batch_begin", "on_batch_end", "
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("generated", [False, True])
-def test_compile_within_fit_is_refused_and_nothing_has_changed(hook, generated):
+def test_compile_within_fit_raises_and_changes_nothing(hook, generated):
     model = problem()
     optimizer, weights = model.optimizer, model.get_weights()
     again = LambdaCallback(**{hook: lambda *_: model.compile(SGD(lr=0.5), "mae")})
@@ -212,7 +212,7 @@ def test_compile_within_fit_is_refused_and_nothing_has_changed(hook, generated):
     assert model.loss == "mae"
 
 
-def test_compile_when_training_ends_counts_in_the_next_fit():
+def test_compile_in_on_train_end_is_used_in_the_next_fit():
     model = problem()
     model.fit(X, Y, verbose=0, callbacks=[LambdaCallback(on_train_end=lambda logs: model.compile(SGD(lr=0.0), "mae"))])
     weights = model.get_weights()
@@ -221,7 +221,7 @@ def test_compile_when_training_ends_counts_in_the_next_fit():
     assert all(np.array_equal(a, b) for a, b in zip(weights, model.get_weights()))
 
 
-def test_compile_beside_fit_in_another_thread_is_refused():
+def test_compile_in_another_thread_during_fit_raises():
     model = problem()
     thread, pause = paused(lambda c: model.fit(X, Y, verbose=0, callbacks=[c]), "on_batch_end")
     with pytest.raises(RuntimeError, match="compile: model '.*' is being trained by another thread"):
@@ -231,11 +231,11 @@ def test_compile_beside_fit_in_another_thread_is_refused():
     model.compile("sgd", "mae")
 
 
-# who holds a model ---------------------------------------------------------------------------------------
+# locks of a model --------------------------------------------------------------------------------------
 
 
 def in_a_child(function):
-    """The exit status of a forked child that calls it: 0 unless it raised; a hang is ended by an alarm."""
+    """The exit status of a forked child that calls the function: 0 unless it raises. An alarm ends a hanging child."""
     child = os.fork()
     if child == 0:
         signal.alarm(60)
@@ -269,7 +269,7 @@ def test_a_child_forked_while_a_thread_trains_can_train(tmp_path):
         thread.join()
 
 
-def test_a_child_forked_while_a_thread_evaluates_fills_the_users_metric():
+def test_a_child_forked_during_an_evaluation_updates_the_users_metric():
     auc = AUC()
     model = scoring(auc)
     thread, pause = paused(lambda c: model.evaluate(X, 1 - Y, verbose=0, callbacks=[c]), "on_test_batch_end")
@@ -282,7 +282,7 @@ def test_a_child_forked_while_a_thread_evaluates_fills_the_users_metric():
     thread.join()
 
 
-def test_a_child_forked_while_a_thread_held_the_lock_does_not_wait_for_it():
+def test_a_child_forked_while_a_thread_has_the_lock_does_not_wait():
     model = problem()
     inside, leave = threading.Event(), threading.Event()
 
@@ -299,8 +299,8 @@ def test_a_child_forked_while_a_thread_held_the_lock_does_not_wait_for_it():
     thread.join()
 
 
-def test_an_interrupt_in_the_end_of_a_block_leaves_nothing_held(monkeypatch):
-    """The traceback that is kept, as a shell keeps the last one, keeps the frames alive, too."""
+def test_an_interrupt_at_the_end_of_a_block_does_not_lock_the_model(monkeypatch):
+    """The traceback is kept, as an interactive shell does, so its frames also stay alive."""
     model = problem()
     kept = []
     with monkeypatch.context() as patch:
@@ -315,7 +315,7 @@ def test_an_interrupt_in_the_end_of_a_block_leaves_nothing_held(monkeypatch):
     assert model.trained_by is None
 
 
-def test_a_copy_made_within_fit_is_free():
+def test_a_copy_made_within_fit_is_not_locked():
     model = problem()
     copies = []
     model.fit(X, Y, verbose=0, callbacks=[LambdaCallback(on_batch_end=lambda b, logs: copies.append(copy.deepcopy(model)))])
@@ -331,7 +331,7 @@ def double(x):
     return 2 * x
 
 
-def test_a_scope_is_open_in_its_thread_alone():
+def test_a_scope_is_open_only_in_its_thread():
     entered, left = threading.Event(), threading.Event()
 
     def inside():
@@ -351,7 +351,7 @@ def test_a_scope_is_open_in_its_thread_alone():
     assert registry.find("activations", "double") is None and registry.find("activations", "other") is None
 
 
-def test_scopes_lie_within_each_other_and_see_the_table():
+def test_nested_scopes_see_later_entries_of_the_table():
     table = registry.get_custom_objects()
     table["kept"] = double
     try:
@@ -368,10 +368,10 @@ def test_scopes_lie_within_each_other_and_see_the_table():
         table.clear()
 
 
-def test_threads_get_names_and_keys_of_their_own():
+def test_threads_get_different_names_and_keys():
     random.set_random_seed(3)
     count = 2000
     found = together(*[lambda: [(names.next_uid("thread_test"), random.next_seed("thread_test")) for _ in range(count)]] * 4)
     uids, keys = zip(*[pair for pairs in found for pair in pairs])
     assert sorted(uids) == list(range(1, 4 * count + 1))
-    assert len(set(keys)) > 4 * count - 20  # 31 bits: a few may meet
+    assert len(set(keys)) > 4 * count - 20  # with 31 bits, a few may be equal

@@ -1,4 +1,4 @@
-"""timeout=: what hands out batches and does not is left, with an error that says where."""
+"""timeout: a source that does not return a batch in time raises an error that says where it hangs."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def linear(**shape):
 
 
 class Pairs(Sequence):
-    """Four batches; work on number `at`, counted over all epochs, hangs."""
+    """A Sequence of four batches. Batch number `at`, counted over all epochs, hangs."""
 
     def __init__(self, hang, at=None):
         self.hang, self.at, self.epoch = hang, at, 0
@@ -51,12 +51,12 @@ def pairs(hang, at):
 
 @pytest.fixture
 def hang():
-    """Blocks whoever calls it until the test is over; then all workers must end."""
+    """A function that blocks until the test is over. Then all workers must end."""
     before, free = threading.active_count(), threading.Event()
     yield free.wait
     free.set()
     for thread in threading.enumerate():
-        # Not alive: another test interrupted its start, and the list keeps it as it is.
+        # A thread in the list may not be alive: another test interrupted its start.
         if thread.name.startswith("lamella-worker") and thread.is_alive():
             thread.join(NEVER)
     assert threading.active_count() == before
@@ -82,7 +82,7 @@ def block():
     signal.pause()
 
 
-def test_a_process_that_is_late_is_killed_within_two_seconds(monkeypatch):
+def test_a_late_process_is_killed_within_two_seconds(monkeypatch):
     pids, begin = [], Process._begin
 
     def noting(self, *arguments):
@@ -118,13 +118,13 @@ def test_every_method_that_takes_a_generator(method, hang):
 
 
 @pytest.mark.parametrize("method", CALLS)
-def test_the_batch_that_a_model_is_built_from_is_timed_too(method, hang):
+def test_the_batch_from_which_a_model_is_built_has_a_timeout(method, hang):
     with pytest.raises(TimeoutError, match="^the generator pairs: the first batch did not come within 0.1 seconds$"):
         CALLS[method](linear(), pairs(hang, 0), timeout=0.1)
     CALLS[method](linear(), pairs(hang, 4), timeout=NEVER)
 
 
-def test_validation_is_timed_too(hang):
+def test_validation_has_a_timeout(hang):
     model = linear(input_shape=(3,))
     text = "^validation_data, the generator pairs: batch 2 of 3 did not come within 0.1 seconds$"
     with pytest.raises(TimeoutError, match=text):
@@ -132,7 +132,7 @@ def test_validation_is_timed_too(hang):
     assert model.evaluate(X, Y, verbose=0) > 0
 
 
-def test_a_timeout_error_of_the_generator_is_its_own():
+def test_a_timeout_error_of_the_generator_is_not_changed():
     def raises():
         yield X, Y
         raise TimeoutError("the database")
@@ -155,7 +155,7 @@ def test_a_timeout_error_of_the_generator_is_its_own():
 )
 @pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize("built", [True, False])
-def test_what_cannot_be(timeout, workers, error, words, method, built):
+def test_wrong_timeouts_raise(timeout, workers, error, words, method, built):
     def never_drawn():
         raise AssertionError
         yield
@@ -173,7 +173,7 @@ def test_arrays_take_no_timeout():
             call(timeout=1)
 
 
-def test_progress_of_a_slow_generator_shows_each_batch_while_the_next_is_waited_for(capsys, monkeypatch):
+def test_progress_of_a_slow_generator_shows_each_finished_batch(capsys, monkeypatch):
     from lamella.callbacks import progress
 
     now, shown = [0.0], []
@@ -194,7 +194,7 @@ def test_progress_of_a_slow_generator_shows_each_batch_while_the_next_is_waited_
     assert "4/4" in capsys.readouterr().out
 
 
-def test_a_functional_model_has_it_too(hang):
+def test_a_functional_model_has_the_timeout(hang):
     base = linear(input_shape=(3,))
     model = Model(base.inputs, base.outputs)
     with pytest.raises(TimeoutError, match="batch 1 of 2"):

@@ -1,4 +1,4 @@
-"""get_training_state and the model's file: every optimizer goes on to the same bits."""
+"""get_training_state and the model's file: with every optimizer, training continues to the same bits."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def all_bits(net):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("accumulation", [None, 3])
 @pytest.mark.parametrize("way", ["state", "file"])
-def test_eight_steps_are_five_and_three(tmp_path, name, accumulation, way):
+def test_eight_steps_equal_five_and_three(tmp_path, name, accumulation, way):
     straight = model(name, accumulation)
     train(straight, range(8))
     set_random_seed(1)
@@ -76,7 +76,7 @@ def test_a_state_before_the_first_step():
     assert all_bits(net) == all_bits(other)
 
 
-def test_weights_of_other_shapes_are_refused_by_the_optimizer_too():
+def test_the_optimizer_also_refuses_weights_of_other_shapes():
     state = model("SGD").get_training_state()
     train(net := model("SGD"), range(1))
     state["optimizer"]["weights"] = net.optimizer.get_weights()[:-1]
@@ -88,7 +88,7 @@ def test_weights_of_other_shapes_are_refused_by_the_optimizer_too():
 
 @pytest.mark.parametrize("way", ["state", "file"])
 def test_models_that_share_an_optimizer_keep_their_own_state(tmp_path, way):
-    """The state of the optimizer is then the one of the model that stepped last, whoever is asked."""
+    """The state of the optimizer is that of the model that made the last step, in the states of both models."""
     shared = optimizers.Adam(lr=0.1)
     first, second = (Sequential([Dense(2, input_shape=(5,))]) for _ in range(2))
     for net in (first, second):
