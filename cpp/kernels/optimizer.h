@@ -1,4 +1,6 @@
 // Optimizers: lists of arrays, updated in place.
 #pragma once
 #include "kernels/optimizer/adam.inl.h"
+#include "kernels/optimizer/ftrl.inl.h"
 #include "kernels/optimizer/optimizer.inl.h"
+#include "kernels/optimizer/rmsprop.inl.h"

@@ -83,6 +83,10 @@ def calls(dtype):
     plain, moments = ([], 1.0, 0.0, 0.0, 0.0), (0.9, 0.99, 1e-7)
     yield "adagrad_update", (*lists[:3], 0.1, 1e-7, plain)
     yield "rmsprop_update", (*lists[:3], 0.1, 0.9, 1e-7, plain)
+    squares = [1 + array for array in lists[2]]  # above the square of each mean: a variance of 0 would divide by epsilon
+    yield "centered_rmsprop_update", (*lists[:2], squares, lists[3], 0.1, 0.9, 1e-7, plain)
+    yield "momentum_rmsprop_update", (*lists[:2], squares, *lists[3:], 0.1, 0.9, 0.8, 1e-7, plain)
+    yield "ftrl_update", (*lists[:4], 0.1, 0.5, 0.1, 0.2, 0.3, plain)
     yield "adadelta_update", (*lists[:4], 1.0, 0.95, 1e-7, ([], 1.0, 10.0, 0.0, 0.0))
     yield "adam_update", (*lists[:4], 0.1, 0.01, moments, (sums, 1.0, 10.0, 0.0, 0.0))
     yield "amsgrad_update", (*lists, 0.1, 0.0, moments, ([], 1.0, 0.0, 5.0, 0.0))

@@ -20,6 +20,13 @@ CASES = {
     "sgd with nesterov": (1, (0.1, 0.9, 1)),
     "adagrad": (1, (0.1, 1e-7)),
     "rmsprop": (1, (0.01, 0.9, 1e-7)),
+    "centered_rmsprop": (2, (0.01, 0.9, 1e-7)),
+    "momentum_rmsprop": (2, (0.01, 0.9, 0.8, 1e-7)),
+    "momentum_rmsprop with means": (3, (0.01, 0.9, 0.8, 1e-7)),
+    "ftrl": (2, (0.1, 0.5, 0.0, 0.0, 0.0)),
+    "ftrl with penalties": (2, (0.1, 0.5, 0.3, 0.2, 0.1)),
+    "ftrl with another power": (2, (0.5, 0.75, 0.3, 0.2, 0.1)),
+    "ftrl with power 0": (2, (0.5, 0.0, 0.3, 0.2, 0.1)),
     "adadelta": (2, (1.0, 0.95, 1e-7)),
     "adam": (2, (0.01, 0.0, MOMENTS)),
     "adam with weight decay": (2, (0.01, 0.05, MOMENTS)),
@@ -35,12 +42,16 @@ def kernel_of(name):
 
 
 def arguments(name, slots):
+    if name == "momentum_rmsprop":
+        return [*slots, []]
     return slots or [[]] if name.startswith("sgd") else slots
 
 
 def expected(name, p, g, slots, parameters):
     if name.startswith("sgd"):
         return oracle.sgd(p, g, slots[0] if slots else None, *parameters)
+    if name == "momentum_rmsprop":
+        return oracle.momentum_rmsprop(p, g, *slots, None, *parameters)
     return getattr(oracle, name.split()[0])(p, g, *slots, *parameters)
 
 

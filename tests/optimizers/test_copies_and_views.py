@@ -6,13 +6,15 @@ import pickle
 import numpy as np
 import pytest
 
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, Optimizer, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, Optimizer, RMSprop
 from lamella.optimizers.state import State
 
 MAKERS = {
     "SGD": SGD,
     "momentum": lambda: SGD(momentum=0.9, nesterov=True),
     "RMSprop": RMSprop,
+    "RMSprop with momentum": lambda: RMSprop(momentum=0.5, centered=True),
+    "Ftrl": Ftrl,
     "Adagrad": Adagrad,
     "Adadelta": Adadelta,
     "Adam": Adam,

@@ -32,6 +32,8 @@ DENSE = {
     "sgd that accumulates": lambda: rules.SGD(0.1, gradient_accumulation_steps=2),
     "adagrad without epsilon": lambda: rules.Adagrad(0.1, epsilon=0.0),
     "rmsprop": lambda: rules.RMSprop(),
+    "rmsprop with momentum": lambda: rules.RMSprop(momentum=0.5, centered=True),
+    "ftrl": lambda: rules.Ftrl(0.1),
     "adadelta": lambda: rules.Adadelta(),
     "adam": lambda: rules.Adam(),
     "adamw": lambda: rules.AdamW(),

@@ -7,11 +7,11 @@ from lamella import backend as K
 from lamella.constraints import NonNeg
 from lamella.layers import BatchNormalization, Dense, Input
 from lamella.models import Model, Sequential, clone_model
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop, clip_norm
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, RMSprop, clip_norm
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 4)).astype("float32"), RNG.normal(size=(8, 2)).astype("float32")
-RULES = [SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam, AdamW]
+RULES = [SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam, AdamW, Ftrl]
 
 
 def twins():

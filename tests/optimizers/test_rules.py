@@ -9,9 +9,9 @@ import pytest
 from lamella import optimizers
 from lamella.core import config
 from lamella.core.configurable import own_arguments
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, RMSprop
 
-# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument.
+# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras.
 ADAM = {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "amsgrad": False}
 SIGNATURES = {
     SGD: {"lr": 0.01, "momentum": 0.0, "decay": 0.0, "nesterov": False},
@@ -21,12 +21,22 @@ SIGNATURES = {
     Adam: ADAM,
     AdamW: {**ADAM, "weight_decay": 0.01},
     Adamax: {"lr": 0.002, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0},
+    Ftrl: {
+        "lr": 0.001,
+        "learning_rate_power": -0.5,
+        "initial_accumulator_value": 0.1,
+        "l1_regularization_strength": 0.0,
+        "l2_regularization_strength": 0.0,
+        "l2_shrinkage_regularization_strength": 0.0,
+        "beta": 0.0,
+        "decay": 0.0,
+    },
     Nadam: {"lr": 0.002, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "schedule_decay": 0.004},
 }
 classes = pytest.mark.parametrize("cls", SIGNATURES)
 SHAPES = [(3, 2), (2,), ()]
 # The names of the slots, in the order in which Keras saves them.
-SLOTS = {SGD: 1, RMSprop: 1, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Nadam: 2}
+SLOTS = {SGD: 1, RMSprop: 1, Ftrl: 2, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Nadam: 2}
 WITHOUT_ITERATIONS = (RMSprop, Adagrad, Adadelta)
 
 
@@ -57,6 +67,8 @@ def test_arguments_and_defaults(cls):
 def test_every_argument_survives_a_config(cls):
     other = {"lr": 0.25, "momentum": 0.5, "nesterov": True, "rho": 0.75, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.01}
     other |= {"decay": 0.125, "amsgrad": True, "weight_decay": 0.375, "schedule_decay": 0.0625}
+    other |= {"learning_rate_power": -0.25, "initial_accumulator_value": 0.5, "l1_regularization_strength": 0.125}
+    other |= {"l2_regularization_strength": 0.375, "l2_shrinkage_regularization_strength": 0.75, "beta": 0.625}
     given = {name: other[name] for name in SIGNATURES[cls]}
     given |= {"clipnorm": 1.0, "clipnorm_per_tensor": 2.0, "clipvalue": 3.0, "gradient_accumulation_steps": 4}
     assert cls(**given).get_config() == given

@@ -32,6 +32,27 @@ def rmsprop(p, g, a, lr, rho, eps):
     return p - lr * g / (np.sqrt(a) + eps)
 
 
+def centered_rmsprop(p, g, a, c, lr, rho, eps):
+    average(g, c, a, rho, rho)
+    return p - lr * g / (np.sqrt(np.maximum(a - c * c, 0)) + eps)
+
+
+def momentum_rmsprop(p, g, a, m, c, lr, rho, momentum, eps):
+    average(g, np.zeros_like(a) if c is None else c, a, rho, rho)
+    variance = a if c is None else np.maximum(a - c * c, 0)
+    m[...] = momentum * m + lr * g / np.sqrt(variance + eps)
+    return p - m
+
+
+def ftrl(p, g, a, z, lr, power, l1, l2, shrinkage):
+    n = a + g * g
+    z += g + 2 * shrinkage * p - (n**power - a**power) / lr * p
+    a[...] = n
+    y = np.asarray(n**power / lr + 2 * l2)
+    moved = (np.sign(z) * l1 - z) / np.where(y == 0, 1, y)
+    return np.where((np.abs(z) <= l1) | (y == 0), 0.0, moved)
+
+
 def adadelta(p, g, a, d, lr, rho, eps):
     a[...] = rho * a + (1 - rho) * g * g
     u = g * np.sqrt(d + eps) / np.sqrt(a + eps)

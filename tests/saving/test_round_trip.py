@@ -12,7 +12,7 @@ import pytest
 
 from lamella.layers import Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
 from lamella.models import Model, Sequential, load_model, save_model
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, RMSprop
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 6, 6, 1)).astype("float32")
@@ -51,6 +51,8 @@ def check_same(model, again):
         SGD(clipnorm_per_tensor=0.1),
         Adagrad(decay=0.1),
         RMSprop(decay=0.1),
+        RMSprop(momentum=0.5, centered=True),
+        Ftrl(0.1),
         Adadelta(decay=0.1),
         Adam(amsgrad=True, clipnorm=1.0),
         Adam(),

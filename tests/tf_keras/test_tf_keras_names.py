@@ -41,6 +41,7 @@ from tensorflow.keras.layers import *
 assert tf.keras is keras is plain is lamella.tf_keras
 assert Dense is lamella.layers.Dense is tf.keras.layers.Dense and GRU is not lamella.layers.GRU
 assert Model is lamella.Model is tf.keras.Model and K is lamella.backend and Conv2D is lamella.layers.Conv2D
+assert optimizers.Ftrl().get_config()["initial_accumulator_value"] == 0.1 and optimizers.get("ftrl").name == "Ftrl"
 assert tf.keras.__version__ == "2.10.0" and l2(l2=0.5).l2 == 0.5 and Adam is optimizers.Adam
 """)
 
@@ -73,7 +74,7 @@ for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeN
             "from tensorflow.keras.layers.experimental import preprocessing",
             "`tensorflow.keras.layers.experimental` does not exist",
         ),
-        ("from tensorflow.keras.optimizers import Ftrl", "Ftrl"),
+        ("from tensorflow.keras.optimizers import Lion", "Lion"),
         (
             "import lamella; lamella.install_as_keras()",
             "`keras` already resolves to the other dialect; a process can use only one",

@@ -444,6 +444,30 @@ def rmsprop_update(
     bounds: _Bounds,
     /,
 ) -> None: ...
+def centered_rmsprop_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    as_: list[_Floats],
+    cs: list[_Floats],
+    lr: float,
+    rho: float,
+    eps: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def momentum_rmsprop_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    as_: list[_Floats],
+    ms: list[_Floats],
+    cs: list[_Floats],
+    lr: float,
+    rho: float,
+    momentum: float,
+    eps: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
 def adadelta_update(
     ps: list[_Floats],
     gs: list[_Floats],
@@ -497,6 +521,19 @@ def nadam_update(
     lr_m: float,
     correction: float,
     moments: _Moments,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def ftrl_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    as_: list[_Floats],
+    zs: list[_Floats],
+    lr: float,
+    power: float,
+    l1: float,
+    l2: float,
+    shrinkage: float,
     bounds: _Bounds,
     /,
 ) -> None: ...

@@ -16,6 +16,7 @@ from lamella.optimizers.adam import Adam as Adam
 from lamella.optimizers.adam import AdamW as AdamW
 from lamella.optimizers.adamax import Adamax as Adamax
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.ftrl import Ftrl as Ftrl
 from lamella.optimizers.in_graphs import clip_norm as clip_norm
 from lamella.optimizers.nadam import Nadam as Nadam
 from lamella.optimizers.rmsprop import RMSprop as RMSprop

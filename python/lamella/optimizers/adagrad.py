@@ -9,7 +9,6 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.atomic import Call
-from lamella.core.configurable import Config
 from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.optimizers import rows
@@ -40,6 +39,7 @@ class Adagrad(Optimizer):
 
     slots = ("accumulators",)
     lists_iterations = False
+    added = ("initial_accumulator_value",)
 
     def __init__(
         self,
@@ -56,12 +56,6 @@ class Adagrad(Optimizer):
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
         self.initial_accumulator_value = bound("initial_accumulator_value", initial_accumulator_value) or 0.0
-
-    def get_config(self) -> Config:
-        config = super().get_config()
-        if not self.initial_accumulator_value:
-            del config["initial_accumulator_value"]  # Keras 2.2.5 does not have it
-        return config
 
     def _zeros(self, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> State:
         state = super()._zeros(shapes, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -262,6 +262,9 @@ class Optimizer(Stateful):
             found = self._rounded[key] = float(np.float32(value)) if single else value
         return found
 
+    # Arguments that Keras 2.2.5 does not have: a config has them only if they are set, so that Keras can read it.
+    added: ClassVar[tuple[str, ...]] = ()
+
     # Or a LearningRateSchedule. A number that is assigned to opt.lr replaces it.
     lr: Variable
 
@@ -295,7 +298,7 @@ class Optimizer(Stateful):
         return super().from_config(named)
 
     def get_config(self) -> Config:
-        config = super().get_config()
+        config = {name: value for name, value in super().get_config().items() if value or name not in self.added}
         for name in (*_BOUNDS, "gradient_accumulation_steps"):
             if getattr(self, name) is not None:
                 config[name] = getattr(self, name)

@@ -18,18 +18,26 @@ from lamella.optimizers.state import Bounds
 class RMSprop(Optimizer):
     """a = rho*a + (1-rho)*g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
+    With `centered`, the variance stands in the place of a: c = rho*c + (1-rho)*g, and a - c*c, which is not below 0. With a
+    momentum, epsilon is added inside of the root: m = momentum*m + lr * g / sqrt(a + epsilon);  p -= m. Both as tf.keras has them.
+
     Args:
         lr: Learning rate: a number or a LearningRateSchedule.
-        rho: Decay of the moving average.
+        rho: Decay of the moving averages.
         epsilon: Number >= 0; None is the current value of K.epsilon().
         decay: The learning rate of a step is lr / (1 + decay * iterations).
+        momentum: Number >= 0. It may be changed during training, unless it is 0 at first.
+        centered: Whether to divide by the root of the variance.
         **kwargs: The arguments of Optimizer.
 
-    Source: Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5: not centered, without momentum, epsilon outside the root.
+    Raises:
+        ValueError: The momentum is below 0. In a step: the optimizer was made without a momentum and has one now.
+
+    Source: Tieleman & Hinton 2012, lecture 6.5; Keras 2.2.5, which has neither momentum nor centered; tf.keras of TensorFlow 2.10.
     """
 
-    slots = ("accumulators",)
     lists_iterations = False
+    added = ("momentum", "centered")
 
     def __init__(
         self,
@@ -37,6 +45,9 @@ class RMSprop(Optimizer):
         rho: float = 0.9,
         epsilon: float | None = None,
         decay: float = 0.0,
+        *,
+        momentum: float = 0.0,
+        centered: bool = False,
         **kwargs: float | None,
     ) -> None:
         super().__init__(**kwargs)
@@ -45,7 +56,21 @@ class RMSprop(Optimizer):
         self.decay = self.number("decay", decay)
         self.epsilon = epsilon_or_default(epsilon)
         self.initial_decay = float(self.decay)
+        self.momentum = self.number("momentum", momentum)
+        if float(self.momentum) < 0:
+            raise ValueError(f"RMSprop: expected momentum to be a number >= 0, got {momentum!r}")
+        self.centered = bool(centered)
+        # The order in which tf.keras saves them.
+        moments, means = ("moments",) if float(self.momentum) else (), ("means",) if self.centered else ()
+        self.slots = ("accumulators", *moments, *means)
 
     def calls(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> list[Call]:
-        lr, rho = self.decayed(iterations), self.rounded(self.rho)
-        return [(_kernels.rmsprop_update, (params, grads, *self._state.slots, lr, rho, self.epsilon, bounds))]
+        lr, rho, epsilon, slots = self.decayed(iterations), self.rounded(self.rho), self.epsilon, self._state.slots
+        momentum = self.rounded(self.momentum)
+        if "moments" in self.slots:
+            means = slots[2] if self.centered else []
+            return [(_kernels.momentum_rmsprop_update, (params, grads, *slots[:2], means, lr, rho, momentum, epsilon, bounds))]
+        if momentum:
+            raise ValueError(f"RMSprop: it was made without a momentum, got {momentum!r}; make it with momentum={momentum!r}")
+        kernel = _kernels.centered_rmsprop_update if self.centered else _kernels.rmsprop_update
+        return [(kernel, (params, grads, *slots, lr, rho, epsilon, bounds))]

@@ -16,6 +16,7 @@ from lamella.optimizers.adagrad import Adagrad as _Adagrad
 from lamella.optimizers.adam import Adam as _Adam
 from lamella.optimizers.adamax import Adamax as _Adamax
 from lamella.optimizers.base import Optimizer
+from lamella.optimizers.ftrl import Ftrl as _Ftrl
 from lamella.optimizers.nadam import Nadam as _Nadam
 from lamella.optimizers.rmsprop import RMSprop as _RMSprop
 from lamella.optimizers.schedules import LearningRate
@@ -60,7 +61,8 @@ class _Named(Optimizer):
         rule: Any = self.rule
         names = dict.fromkeys((*own_arguments(rule, Optimizer), *self.keywords.values()))
         found = {name: getattr(self, name) for name in names}
-        return {name: plain(value) for name, value in found.items() if value is not None}
+        config = {name: plain(value) for name, value in found.items() if value is not None}
+        return {name: value for name, value in config.items() if value or name not in rule.added}
 
     @classmethod
     def from_config(cls: type[T], config: Config) -> T:
@@ -107,12 +109,8 @@ class RMSprop(_Named, _RMSprop):
         name: str = "RMSprop",
         **kwargs: Any,
     ) -> None:
-        if momentum or centered:
-            raise ValueError(
-                f"RMSprop: there is no kernel for momentum={momentum!r}, centered={centered!r}; expected 0.0 and False. "
-                "Adam has a momentum"
-            )
-        super().__init__(rho=rho, epsilon=epsilon, **self.translated(learning_rate, kwargs))
+        arguments = self.translated(learning_rate, kwargs)
+        super().__init__(rho=rho, epsilon=epsilon, momentum=momentum, centered=centered, **arguments)
         self.name = name
 
 
@@ -192,6 +190,35 @@ class Adamax(_Named, _Adamax):
         self.name = name
 
 
+class Ftrl(_Named, _Ftrl):
+    """See lamella.optimizers.Ftrl."""
+
+    rule = _Ftrl
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        learning_rate_power: float = -0.5,
+        initial_accumulator_value: float = 0.1,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        name: str = "Ftrl",
+        l2_shrinkage_regularization_strength: float = 0.0,
+        beta: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate_power=learning_rate_power,
+            initial_accumulator_value=initial_accumulator_value,
+            l1_regularization_strength=l1_regularization_strength,
+            l2_regularization_strength=l2_regularization_strength,
+            l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+            beta=beta,
+            **self.translated(learning_rate, kwargs),
+        )
+        self.name = name
+
+
 class Nadam(_Named, _Nadam):
     """See lamella.optimizers.Nadam. Here lr is 0.001."""
 
@@ -213,5 +240,5 @@ class Nadam(_Named, _Nadam):
 
 # The classes by name in lower case, for compile("adagrad").
 BY_NAME: dict[str, type[Optimizer]] = {
-    kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)
+    kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Ftrl, Nadam)
 }

@@ -95,3 +95,24 @@ model.compile(
 x = [rng.normal(size=(6, 2)).astype("float32") for _ in range(2)]
 (here / f"{name}_graph.json").write_text(model.to_json() + "\n")
 write("graph", model, x, [rng.normal(size=(6, n)).astype("float32") for n in (2, 4)])
+# Rules whose arrays stand in another order than those of Adam.
+kinds = [("", optimizers)] + ([("legacy_", optimizers.legacy)] if name == "tf_keras" else [])
+for prefix, rules in kinds:
+    write_chain(f"{prefix}ftrl", rules.Ftrl(0.1, l1_regularization_strength=0.01, beta=0.1, initial_accumulator_value=0.2))
+    write_chain(f"{prefix}centered_rmsprop", rules.RMSprop(0.01, momentum=0.5, centered=True, epsilon=1e-3))
+
+
+def upsampled():
+    stack = [
+        layers.Input((4, 3, 1), name="pixels"),
+        layers.UpSampling2D((2, 3), interpolation="bilinear", name="up"),
+        layers.Conv2D(2, 3, activation="tanh", name="conv"),
+        layers.Flatten(name="flat"),
+        layers.Dense(2, name="dense"),
+    ]
+    return keras.Sequential(stack, name="upsampled")
+
+
+model = upsampled()
+model.compile(optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
+write("upsampled", model, [rng.normal(size=(6, 4, 3, 1)).astype("float32")], [rng.normal(size=(6, 2)).astype("float32")])

@@ -3,6 +3,7 @@
 - Keras 2, and OptimizerV2 of tf.keras: iterations, then slot by slot (all m, all v).
 - tf-keras from 2.11 on: iterations, then parameter by parameter (m and v of the first, ...).
 - Keras 3: iterations, learning rate, then parameter by parameter.
+- RMSprop slot by slot in all of them, and Ftrl, which Keras 2 does not have, parameter by parameter.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ def arranged(
             rest.pop(0)
     # tf-keras has old and new optimizers. Only the configs of the new ones have jit_compile.
     by_parameter = release >= (3, 0) or (release >= (2, 11) and "jit_compile" in optimizer["config"])
+    name = str(optimizer["class_name"]).rpartition(">")[2].lower()
+    # A Ftrl of release 2.2 is of lamella, which writes slot by slot.
+    by_parameter = name != "rmsprop" and (by_parameter or (name == "ftrl" and release >= (2, 3)))
     if by_parameter and parameters and len(rest) % parameters == 0:
         each = len(rest) // parameters
         rest = [rest[i] for slot in range(each) for i in range(slot, each * parameters, each)]

@@ -60,8 +60,10 @@ def _optimizer(entry: Config) -> Config:
     config["clipnorm_per_tensor"] = config.pop("clipnorm", None)
     config["clipnorm"] = config.pop("global_clipnorm", None)
     # These change only how the optimizer runs, or the initial value of slots, which are read from the file.
-    for key in ("jit_compile", "is_legacy_optimizer", "initial_accumulator_value"):
+    for key in ("jit_compile", "is_legacy_optimizer"):
         config.pop(key, None)
+    if name.lower() == "adagrad":
+        config.pop("initial_accumulator_value", None)
     if not config.get("use_ema"):
         for key in ("use_ema", "ema_momentum", "ema_overwrite_frequency"):
             config.pop(key, None)

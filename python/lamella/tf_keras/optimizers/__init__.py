@@ -8,15 +8,10 @@ from lamella.optimizers.tf_keras import Adadelta as Adadelta
 from lamella.optimizers.tf_keras import Adagrad as Adagrad
 from lamella.optimizers.tf_keras import Adam as Adam
 from lamella.optimizers.tf_keras import Adamax as Adamax
+from lamella.optimizers.tf_keras import Ftrl as Ftrl
 from lamella.optimizers.tf_keras import Nadam as Nadam
 from lamella.optimizers.tf_keras import RMSprop as RMSprop
 from lamella.tf_keras import rest_of
 from lamella.tf_keras.optimizers import legacy as legacy
 
-_find, __dir__ = rest_of("optimizers", globals())
-
-
-def __getattr__(name: str) -> object:
-    if name == "Ftrl":
-        raise AttributeError("tf.keras.optimizers.Ftrl is not in lamella: there is no kernel for it; Adagrad is similar")
-    return _find(name)
+__getattr__, __dir__ = rest_of("optimizers", globals())
