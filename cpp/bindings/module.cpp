@@ -1,6 +1,7 @@
 // lamella._kernels._compiled: each line of the table (cpp/table) as a function, the selection of target and threads, and
 // the C++ parts of lamella.ops and lamella.core.
 #include "bindings/atomic.h"
+#include "bindings/files.h"
 #include "bindings/kernels.h"
 #include "bindings/ops.h"
 #include "bindings/pool.h"
@@ -61,6 +62,7 @@ PYBIND11_MODULE(_unguarded, module) {
     bind_ops(module);
     bind_atomic(module);
     bind_pool(module);
+    bind_files(module);
 }
 
 // In a sub-interpreter pybind11 would wait forever for a lock, and NumPy also supports only one interpreter.

@@ -18,9 +18,8 @@ class SampleDraws:
     """
 
     def __init__(self, seed: int, number: int) -> None:
-        self._bits = np.random.Philox(key=np.array([seed, number], np.uint64))
-        self._generator = np.random.Generator(self._bits)
-        self._start = self._bits.state
+        self._key = seed, number
+        self._generator: np.random.Generator | None = None
 
     def of(self, sample: int, use: int = 0) -> np.random.Generator:
         """The generator, set to the first random number of a sample. The same object is returned for all samples.
@@ -29,9 +28,12 @@ class SampleDraws:
             sample: The index of the sample.
             use: The purpose of the numbers. Each use has different numbers.
         """
+        if self._generator is None:  # a batch without random changes needs no generator
+            self._generator = np.random.Generator(np.random.Philox(key=np.array(self._key, np.uint64)))
+            self._start = self._generator.bit_generator.state
         # The first word of the counter counts from 0, so each sample and use has 2**64 blocks of numbers.
         self._start["state"]["counter"][1:3] = sample, use
-        self._bits.state = self._start
+        self._generator.bit_generator.state = self._start
         return self._generator
 
 

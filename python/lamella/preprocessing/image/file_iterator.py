@@ -109,16 +109,19 @@ class FileIterator(Iterator):
 
     def _images(self, samples: Array, read: list[int], skipped: list[str]) -> Iterates[Array]:
         """The images that can be read. Their samples are appended to `read`, and the errors of others to `skipped`."""
-        for sample in samples.tolist():
-            try:
-                image = self.reader(self.filepaths[sample])
-            except Exception as error:
-                if self.on_error == "raise" or not is_file_error(error):
-                    raise
-                skipped.append(_message(self.filepaths[sample], error))
-                continue
-            read.append(sample)
-            yield image
+        numbers = samples.tolist()
+        paths = [self.filepaths[sample] for sample in numbers]
+        for sample, path, image in zip(numbers, paths, self.reader.each(paths)):
+            if not isinstance(image, Exception):
+                read.append(sample)
+                yield image
+            elif self.on_error == "raise" or not is_file_error(image):
+                try:
+                    raise image
+                finally:
+                    del image  # the traceback refers to this frame
+            else:
+                skipped.append(_message(path, image))
 
     def _with_targets(self, batch: Array, samples: Array, draws: SampleDraws) -> Any:
         """x, (x, y) or (x, y, sample_weight)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import operator
 import os
@@ -22,6 +23,8 @@ KeepAspectRatio: TypeAlias = bool | Literal["pad"]
 PathOrFile: TypeAlias = str | os.PathLike[str] | IO[bytes]
 
 _MODES = {"grayscale": "L", "grayscale16": "I;16", "rgba": "RGBA", "rgb": "RGB"}
+# The modes with one byte for each channel, and the shape of the channels.
+_BYTE_MODES: dict[str, tuple[int, ...]] = {"L": (), "RGB": (3,), "RGBA": (4,)}
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 _READ_WHOLE_BYTES = 1 << 26  # photographs are smaller
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -83,7 +86,7 @@ def load_img(
         height, width = _height_and_width(target_size)
         least = (max(height, width),) * 2 if exif_orientation else (width, height)
     image = _decode(path, exif_orientation, least)
-    return _converted_and_resized(image, path, color_mode, target_size, interpolation, keep_aspect_ratio)
+    return converted_and_resized(image, path, color_mode, target_size, interpolation, keep_aspect_ratio)
 
 
 def _name(path: PathOrFile) -> object:
@@ -217,15 +220,21 @@ def _check_pixels(pixels: int) -> None:
         raise pillow.DecompressionBombError(f"{pixels} pixels, more than the limit of {pillow.MAX_IMAGE_PIXELS}")
 
 
-def convert(
-    pixels: Array, color_mode: ColorMode, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: KeepAspectRatio
-) -> Image:
-    """Decoded pixels, uint8 [H, W, 1] or [H, W, 3], as load_img would return them."""
+def image_of(pixels: Array) -> Image:
+    """A Pillow image of uint8 [H, W, 1] or [H, W, 3]."""
     image: Image = imported_pillow("load_img").fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    return _converted_and_resized(image, "", color_mode, target_size, interpolation, keep_aspect_ratio)
+    return image
 
 
-def _converted_and_resized(
+def pixels_of(image: Image) -> Array:
+    """The pixels as a read-only array [H, W] or [H, W, C]. For small images this is faster than np.asarray."""
+    channels = _BYTE_MODES.get(image.mode)
+    if channels is None:
+        return np.asarray(image)
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width, *channels)
+
+
+def converted_and_resized(
     image: Image,
     path: PathOrFile,
     color_mode: ColorMode,
@@ -233,6 +242,7 @@ def _converted_and_resized(
     interpolation: str,
     keep_aspect_ratio: KeepAspectRatio,
 ) -> Image:
+    """The decoded image in the mode and size that load_img returns."""
     image = _in_16_bits(image, path) if color_mode == "grayscale16" else _converted(image, _MODES[color_mode], path)
     if target_size is not None:
         image = _resized(image, target_size, interpolation, keep_aspect_ratio)
@@ -254,6 +264,7 @@ def is_file_error(error: Exception) -> bool:
     return isinstance(error, (OSError, ValueError, imported_pillow("load_img").DecompressionBombError))
 
 
+@functools.cache  # each image asks for it
 def imported_pillow(who: str) -> Any:  # Any: PIL.Image, which the types of this module cannot import
     try:
         from PIL import Image

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
+from lamella import _kernels
 from lamella.core.types import Array
-from lamella.preprocessing.image.files import img_to_array
+from lamella.preprocessing.image.jpeg import by_pillow, by_simplejpeg
 from lamella.preprocessing.image.loading import (
     ColorMode,
     KeepAspectRatio,
     check_interpolation,
-    check_pixels,
-    convert,
+    converted_and_resized,
+    image_of,
     load_img,
+    pixels_of,
 )
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+# How much one call reads before the files are decoded. Files that are larger than this are read one at a time.
+_CHUNK_FILES, _CHUNK_BYTES = 64, 1 << 20
+_END = b""  # read_files never returns empty contents
 
 
 class FileOptions(TypedDict, total=False):
@@ -61,7 +65,7 @@ def check_options(who: str, options: Mapping[str, Any]) -> None:
 
 
 class Reader:
-    """A function from the path of a file to its pixels: uint8 (uint16 for "grayscale16") [H, W, C], or [C, H, W].
+    """Reads files and returns their pixels: uint8 (uint16 for "grayscale16") [H, W, C], or [C, H, W].
 
     The pixels may be shared with the cache, so they must not be written.
 
@@ -112,13 +116,30 @@ class Reader:
         vars(self).update(state)
         self._set_unpickled()
 
-    def __call__(self, path: str) -> Array:
-        """The pixels of a file. The errors are those of load_img."""
-        cached = self._cache.get(path)
-        if cached is not None:
-            return cached
-        stored = np.asarray(self._image(path))
-        pixels = img_to_array(stored, self.data_format, stored.dtype)
+    def each(self, paths: Sequence[str]) -> Iterator[Array | Exception]:
+        """The pixels of each file, in order. For a file that cannot be read or decoded: the error that load_img raises."""
+        place = 0
+        while place < len(paths):
+            chunk = paths[place : place + _CHUNK_FILES]
+            known = [self._cache.get(path) for path in chunk]
+            unknown = [path for path, pixels in zip(chunk, known) if pixels is None]
+            contents = iter(_kernels.read_files(unknown, _CHUNK_BYTES) if unknown else ())
+            results: list[Array | Exception] = []
+            for path, pixels in zip(chunk, known):
+                if pixels is not None:
+                    results.append(pixels)
+                elif (data := next(contents, _END)) is not _END:
+                    results.append(self._pixels(path, data))
+                else:  # read_files has stopped early because the files are large
+                    break
+            yield from results
+            place += len(results)
+
+    def _pixels(self, path: str, data: bytes | None) -> Array | Exception:
+        try:
+            pixels = self._decoded(path, data)
+        except Exception as error:
+            return error
         if pixels.nbytes <= self._free_bytes:
             with self._lock:
                 if pixels.nbytes <= self._free_bytes and path not in self._cache:
@@ -126,45 +147,48 @@ class Reader:
                     self._free_bytes -= pixels.nbytes
         return pixels
 
-    def _image(self, path: str) -> Image | Array:
-        if self.decoder == "simplejpeg" and path.lower().endswith((".jpg", ".jpeg")) and not self.exif_orientation:
-            decoded = self._by_simplejpeg(path)
-            if decoded is not None:
-                return decoded
-        return load_img(
-            path,
-            color_mode=self.color_mode,
-            target_size=self.target_size,
-            interpolation=self.interpolation,
-            keep_aspect_ratio=self.keep_aspect_ratio,
-            exif_orientation=self.exif_orientation,
-            draft=self.draft,
+    def _decoded(self, path: str, data: bytes | None) -> Array:
+        stored = self._stored(path, data)
+        if stored.ndim == 2:
+            stored = stored[..., np.newaxis]
+        return stored.transpose(2, 0, 1) if self.data_format == "channels_first" else stored
+
+    def _stored(self, path: str, data: bytes | None) -> Array:
+        """The pixels [H, W] or [H, W, C]. `data` is None if read_files could not read the file."""
+        image = None
+        if not self.exif_orientation:
+            if self.decoder == "simplejpeg" and path.lower().endswith((".jpg", ".jpeg")):
+                pixels = by_simplejpeg(path, _whole(path) if data is None else data, self.target_size if self.draft else (0, 0))
+                if pixels is not None and pixels.shape == (*self.target_size, 3) and self.color_mode == "rgb":
+                    return pixels
+                image = None if pixels is None else image_of(pixels)
+            elif data is not None and not self.draft:
+                image = by_pillow(path, data)
+        if image is None:
+            return np.asarray(
+                load_img(
+                    path if data is None else _Named(path, data),
+                    color_mode=self.color_mode,
+                    target_size=self.target_size,
+                    interpolation=self.interpolation,
+                    keep_aspect_ratio=self.keep_aspect_ratio,
+                    exif_orientation=self.exif_orientation,
+                    draft=self.draft,
+                )
+            )
+        return pixels_of(
+            converted_and_resized(image, path, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
         )
 
-    def _by_simplejpeg(self, path: str) -> Image | Array | None:
-        """None for files that simplejpeg does not decode as Pillow does: CMYK, and files that are not JPEGs."""
-        import simplejpeg
 
-        with open(path, "rb") as file:
-            data = file.read()
-        if not data.startswith(b"\xff\xd8"):
-            return None
-        try:
-            height, width, color, _ = simplejpeg.decode_jpeg_header(data)
-            check_pixels(path, width * height)
-            if color not in ("YCbCr", "Gray", "RGB"):
-                return None
-            pixels: Array = simplejpeg.decode_jpeg(
-                data,
-                "GRAY" if color == "Gray" else "RGB",
-                min_height=self.target_size[0] if self.draft else 0,
-                min_width=self.target_size[1] if self.draft else 0,
-                # The exact methods, which Pillow uses.
-                fastdct=False,
-                fastupsample=False,
-            )
-        except ValueError as error:
-            raise OSError(f"{path}: cannot decode this image: {error}") from error
-        if self.color_mode == "rgb" and pixels.shape == (*self.target_size, 3):
-            return pixels
-        return convert(pixels, self.color_mode, self.target_size, self.interpolation, self.keep_aspect_ratio)
+class _Named(io.BytesIO):
+    """The contents of a file, with the name for error messages."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def _whole(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
