@@ -1,4 +1,4 @@
-"""One row for each way in which a layer's arguments change what it does: (class name, arguments, input shape[s])."""
+"""A row (class name, arguments, input shape[s]) for each way in which the arguments of a layer change its computation."""
 
 from lamella import backend as K
 from lamella import constraints, initializers, layers, regularizers
@@ -9,14 +9,14 @@ VOLUME = (5, 4, 6, 2)
 
 
 class Whole(tuple):
-    """The shape of an input that holds whole numbers from 0 to 4, which have no gradient."""
+    """The shape of an input of integers from 0 to 4, which have no gradient."""
 
 
 # Containers and inputs are tested with models.
 # Cells are tested in the layers that call them.
 NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells", "ConvLSTM2DCell"}
 
-# Layers that hold others, so are not self-contained.
+# Layers that have inner layers, so they are not self-contained.
 HOLDERS = {
     "RNN",
     "SimpleRNN",

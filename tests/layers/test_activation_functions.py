@@ -1,4 +1,4 @@
-"""Activations by name against NumPy, and through the Activation layer."""
+"""Activations by name, compared with NumPy, also in the Activation layer."""
 
 import numpy as np
 import pytest
@@ -52,13 +52,13 @@ def test_softmax_of_a_vector_is_refused():
         activations.softmax(np.zeros(3))
 
 
-def test_none_is_linear_and_unknown_is_named():
+def test_none_is_linear_and_an_unknown_name_raises():
     assert activations.get(None) is activations.linear
     with pytest.raises(ValueError, match="Unknown activation function: swoosh"):
         activations.get("swoosh")
 
 
-def test_a_function_of_ones_own():
+def test_a_custom_function():
     def double(x):
         return x + x
 

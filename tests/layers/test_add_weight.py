@@ -1,4 +1,4 @@
-"""add_weight in the orders of Keras 2 and Keras 1."""
+"""add_weight with the order of arguments of Keras 2 and of Keras 1."""
 
 import pytest
 

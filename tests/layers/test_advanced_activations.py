@@ -1,4 +1,4 @@
-"""Layers that are activations: formulas, edges, weights, messages."""
+"""Layers that are activations: formulas, boundary values, weights, messages."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from lamella.layers import ELU, LeakyReLU, Masking, PReLU, ReLU, Softmax, ThresholdedReLU
 from lamella.models import Sequential
 
-# Among them each threshold and bound that is used below.
+# They include each threshold and bound that is used below.
 X = np.array([[-3.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, 7.0]])
 
 
@@ -16,7 +16,7 @@ X = np.array([[-3.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, 7.0]])
         (LeakyReLU(), lambda x: np.where(x > 0, x, 0.3 * x)),
         (LeakyReLU(alpha=0), lambda x: np.maximum(x, 0)),
         (ELU(0.5), lambda x: np.where(x > 0, x, 0.5 * (np.exp(x) - 1))),
-        (ThresholdedReLU(), lambda x: np.where(x > 1, x, 0)),  # 1 itself counts as below
+        (ThresholdedReLU(), lambda x: np.where(x > 1, x, 0)),  # 1 itself is not above the threshold
         (ThresholdedReLU(-1), lambda x: np.where(x > -1, x, 0)),
         (ReLU(), lambda x: np.maximum(x, 0)),
         (ReLU(6), lambda x: np.clip(x, 0, 6)),
@@ -41,7 +41,7 @@ def test_prelu_has_an_alpha_for_each_place_that_is_not_shared():
     assert PReLU(shared_axes=1).get_config()["shared_axes"] == [1]
 
 
-def test_prelu_takes_unknown_sizes_on_shared_axes_only():
+def test_prelu_accepts_unknown_sizes_only_on_shared_axes():
     layer = PReLU(shared_axes=[1, 2])
     layer.build((None, None, None, 3))
     assert layer.alpha.shape == (1, 1, 3)
@@ -78,7 +78,7 @@ def test_masks_pass(layer):
     np.testing.assert_array_equal(model.compute_mask(x), [[True, False, True]])
 
 
-def test_configs_hold_numbers_of_python():
+def test_configs_have_numbers_of_python():
     config = ReLU(np.float32(6), np.float32(0.5), np.float64(0.25)).get_config()
     assert [type(config[name]) for name in ("max_value", "negative_slope", "threshold")] == [float] * 3
     assert type(LeakyReLU(np.float32(0.5)).get_config()["alpha"]) is float

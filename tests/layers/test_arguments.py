@@ -1,4 +1,4 @@
-"""Arguments of layers are resolved by their names, in one place for all layers."""
+"""Arguments of layers are resolved by their names, in the same place for all layers."""
 
 import inspect
 
@@ -54,7 +54,7 @@ def test_names_of_objects_become_objects(cls):
                 cls(**needed(cls) | {argument: "nonsense"})
 
 
-def test_windows_and_words_of_any_layer():
+def test_windows_and_keywords_of_all_layers():
     conv = Conv2D(4.0, 3, strides=2, padding="SAME", dilation_rate=[1, 1], data_format=None)
     assert (conv.filters, type(conv.filters)) == (4, int)
     assert (conv.kernel_size, conv.strides, conv.dilation_rate, conv.padding) == ((3, 3), (2, 2), (1, 1), "same")
@@ -72,7 +72,7 @@ def test_an_error_names_layer_and_argument():
         Conv2D(1, 1, strides=(1, 2, 3), name="b")
 
 
-def test_constructors_of_a_user_keep_what_they_store():
+def test_attributes_of_users_constructors_are_not_changed():
     class Custom(Dense):
         def __init__(self, gate_activation, **named):
             super().__init__(2, activation="tanh", **named)
@@ -83,7 +83,7 @@ def test_constructors_of_a_user_keep_what_they_store():
     assert layer.gate_activation == "sigmoid" and layer.seen is activations.tanh
 
 
-def test_what_the_kernel_does_not_fuse_is_called_after_it():
+def test_an_activation_that_is_not_fused_is_called_afterwards():
     assert Dense(1, activation="relu").split_activation() == ("relu", None)
     assert Dense(1).split_activation() == ("linear", None)
     assert Dense(1, activation="tanh").split_activation() == ("linear", activations.tanh)
@@ -94,13 +94,13 @@ def test_what_the_kernel_does_not_fuse_is_called_after_it():
         assert np.array_equal(y, activations.get(name)(x))
 
 
-def test_the_base_resolves_nothing():
+def test_the_base_class_resolves_nothing():
     assert Layer().resolve(["units"]) is None
     assert not isinstance(layers.InputLayer((2,)), KernelLayer)
 
 
 @pytest.mark.parametrize("name", ["SeparableConv1D", "SeparableConv2D", "DepthwiseConv2D"])
-def test_arguments_of_a_kernel_that_a_depthwise_layer_lacks_have_no_effect(name):
+def test_kernel_arguments_have_no_effect_on_a_depthwise_layer(name):
     cls = getattr(layers, name)
     sizes = {"kernel_size": 2} if name == "DepthwiseConv2D" else {"filters": 2, "kernel_size": 2}
     x = np.ones((1, 4, 3) if name == "SeparableConv1D" else (1, 4, 4, 3), "f4")

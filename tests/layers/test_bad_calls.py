@@ -1,4 +1,4 @@
-"""Calls that cannot be: the error names the layer, and neither weights nor state change."""
+"""Wrong calls: the error names the layer, and neither weights nor state change."""
 
 import numpy as np
 import pytest
@@ -86,7 +86,7 @@ def test_an_axis_out_of_range():
         Dot(axes=6, name="net")([x, x])
 
 
-def test_merges_of_unlike_shapes():
+def test_merges_of_different_shapes():
     x, other = Input((4, 3)), Input((4, 2))
     with pytest.raises(ValueError, match="Operands could not be broadcast together with shapes"):
         Add(name="net")([x, other])
@@ -106,7 +106,7 @@ def test_rows_beyond_the_vocabulary_change_nothing():
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_batch_of_another_size_leaves_a_stateful_layer_as_it_was():
+def test_a_batch_of_another_size_does_not_change_a_stateful_layer():
     x = Input(batch_shape=(2, 3, 4))
     layer = LSTM(2, stateful=True, name="net")
     model = Model(x, layer(x))
@@ -128,18 +128,18 @@ def test_states_of_the_wrong_shape_or_number():
         LSTM(2, name="net")(x, initial_state=[Input((2,))])
 
 
-def test_labels_of_ctc_that_are_no_numbers():
+def test_labels_of_ctc_that_are_not_integers():
     p = np.full((1, 4, 3), 1 / 3)
     with pytest.raises(ValueError, match="ctc"):
         K.ctc_batch_cost(np.array([[np.nan, 1.0]]), p, np.array([[4]]), np.array([[2]]))
 
 
-def test_a_lambda_that_returns_no_tensor():
+def test_a_lambda_that_does_not_return_a_tensor():
     with pytest.raises(TypeError, match="Layer net: expected its function to return a tensor or a list of tensors, got str"):
         Lambda(lambda x: "x", name="net")(np.ones((2, 3), "f4"))
 
 
-def test_a_model_that_is_code_is_not_saved_whole(tmp_path):
+def test_a_model_that_is_code_cannot_be_saved_as_a_whole(tmp_path):
     class Own(Model):
         def __init__(self):
             super().__init__(name="own")

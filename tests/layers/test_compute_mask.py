@@ -1,4 +1,4 @@
-"""compute_mask by hand: on arrays, and on symbolic tensors, which give the same numbers when they run."""
+"""Calls of compute_mask on arrays, and on symbolic tensors, which give the same numbers when they run."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_masking_in_a_graph():
 
 
 @pytest.mark.parametrize("layer", [Add(), Concatenate()])
-def test_merges_want_lists_of_one_length(layer):
+def test_merges_need_lists_of_equal_length(layer):
     assert layer.compute_mask([X, X], None) is None and layer.compute_mask([X, X], [None, None]) is None
     with pytest.raises(ValueError, match="`mask` should be a list."):
         layer.compute_mask([X, X], A)
@@ -60,7 +60,7 @@ def test_models():
     x = Input((3, 4))
     model = Model(x, Dense(2)(Masking()(x)))
     np.testing.assert_array_equal(model.compute_mask(X), A)
-    np.testing.assert_array_equal(model.compute_mask(X.astype("float64"), B), A)  # Masking makes its own
+    np.testing.assert_array_equal(model.compute_mask(X.astype("float64"), B), A)  # Masking ignores the given mask
     chain = Sequential([Dense(2, input_shape=(3, 4))])
     assert chain.compute_mask(X) is None
     np.testing.assert_array_equal(chain.compute_mask(X, B), B)
@@ -103,7 +103,7 @@ def test_models_on_symbolic_tensors():
 
 
 def test_masks_of_nested_models_as_nodes():
-    """A question about masks leaves the layers, their calls and the next default names as they were."""
+    """compute_mask does not change the layers, their calls and the next default names."""
     inner = Sequential([Masking(input_shape=(3, 4)), Dense(2)])
     u = Input((3, 4))
     head = Dense(1)

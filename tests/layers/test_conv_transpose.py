@@ -1,4 +1,4 @@
-"""Transposed convolutions: lengths, the loop over taps, what is refused."""
+"""Transposed convolutions: lengths, comparison with the loop over taps, errors."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_lengths_and_values(arguments, wanted, float64):
     np.testing.assert_allclose(first(np.moveaxis(x, -1, 1)), np.moveaxis(expected, -1, 1), rtol=1e-10, atol=1e-12)
 
 
-def test_it_goes_back_along_a_convolution(float64):
+def test_it_is_the_gradient_of_a_convolution(float64):
     """<conv(x), z> = <x, transpose(z)>."""
     x, z = RNG.normal(size=(2, 8, 10, 3)), RNG.normal(size=(2, 4, 5, 6))
     there, back = Conv2D(6, 3, strides=2, padding="same"), Conv2DTranspose(3, 3, strides=2, padding="same")
@@ -62,6 +62,6 @@ def test_configs():
         (lambda: Conv2DTranspose(2, 3)(Input((4, 4, None))), "channel dimension of the inputs should be defined"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused(make, message):
+def test_wrong_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()

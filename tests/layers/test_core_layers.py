@@ -28,7 +28,7 @@ def test_permute_counts_axes_from_1():
 
 
 @pytest.mark.parametrize("dims", [(0, 1), (1, 3), (1, 1), (-1, 1), (1.5,), ("a",), 2, None])
-def test_permute_wants_each_axis_once(dims):
+def test_permute_needs_each_axis_once(dims):
     with pytest.raises(ValueError, match="Layer mine: expected dims to hold each of 1, 2 ... once, got"):
         Permute(dims, name="mine")
 

@@ -55,7 +55,7 @@ def test_trainable_moves_weights():
     assert len(layer.weights) == 2
 
 
-def test_flatten_brings_channels_first_to_channels_last():
+def test_flatten_converts_channels_first_to_channels_last():
     x = RNG.normal(size=(2, 3, 4, 5)).astype("float32")
     np.testing.assert_array_equal(Flatten()(x), x.reshape(2, -1))
     first = Flatten(data_format="channels_first")(x)
@@ -78,7 +78,7 @@ def test_reshape():
         Reshape((-1, -1))
 
 
-def test_dropout_zeroes_its_share_and_scales_the_rest():
+def test_dropout_zeroes_a_fraction_and_scales_the_rest():
     x = np.ones((200, 500), np.float32)
     layer = Dropout(0.3)
     y = layer(x, training=True)
@@ -86,7 +86,7 @@ def test_dropout_zeroes_its_share_and_scales_the_rest():
     assert abs(dropped - 0.3) < 5 * np.sqrt(0.3 * 0.7 / x.size)
     np.testing.assert_allclose(y[y != 0], 1 / 0.7, rtol=1e-6)
     np.testing.assert_array_equal(layer(x), x)
-    assert not np.array_equal(layer(x, training=True), y)  # each call has its own mask
+    assert not np.array_equal(layer(x, training=True), y)  # each call draws a new mask
 
 
 def test_dropout_repeats_after_set_random_seed():
@@ -125,7 +125,7 @@ def test_add_and_concatenate():
     a, b = RNG.normal(size=(2, 3, 4)).astype("float32"), RNG.normal(size=(2, 1, 4)).astype("float32")
     np.testing.assert_array_equal(Add()([a, a, a]), a + a + a)
     np.testing.assert_array_equal(Add()([a, b]), a + b)
-    np.testing.assert_array_equal(Add()([a, b[:, 0]]), a + b)  # a missing axis is put in after the batch
+    np.testing.assert_array_equal(Add()([a, b[:, 0]]), a + b)  # a missing axis is inserted after the batch
     np.testing.assert_array_equal(Concatenate(axis=1)([a, b]), np.concatenate([a, b], 1))
     assert layers.add([Input((3, 4)), Input((1, 4))]).shape == (None, 3, 4)
     assert layers.concatenate([Input((3, 4)), Input((1, 4))], axis=1).shape == (None, 4, 4)
@@ -182,12 +182,12 @@ def test_unknown_keyword():
         Dense(4, colour=1)
 
 
-def test_a_wrong_dtype_is_refused_by_name():
+def test_the_error_of_a_wrong_dtype_names_it():
     with pytest.raises(TypeError, match="dense_1: expected numbers that convert to float32, got dtype <U1"):
         Dense(4)(np.array([["a"]]))
 
 
-def test_questions_about_calls():
+def test_attributes_of_calls():
     layer = Dense(4)
     with pytest.raises(AttributeError, match="Layer dense_1 is not connected, no input to return"):
         layer.input
@@ -207,7 +207,7 @@ def test_questions_about_calls():
 
 
 @pytest.mark.parametrize("dtype", ["foo", "complex64", "object", "S4", 3.5])
-def test_a_dtype_is_one_of_real_numbers(dtype):
+def test_a_dtype_must_be_of_real_numbers(dtype):
     with pytest.raises(TypeError, match="expected the name of a dtype of real numbers, got dtype="):
         Input((3,), dtype=dtype)
     with pytest.raises(TypeError, match="Layer d: expected the name of a dtype of real numbers, got dtype="):

@@ -1,4 +1,4 @@
-"""dtype= of a layer is the dtype of its weights and outputs; float16, for which there are no kernels, is refused by name."""
+"""The dtype of a layer is that of its weights and outputs. float16, which has no kernels, raises an error that names the layer."""
 
 import numpy as np
 import pytest

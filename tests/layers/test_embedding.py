@@ -1,4 +1,4 @@
-"""Embedding: rows of its table, their gradient, masks, lengths, and numbers that are no row."""
+"""Embedding: rows of its table, their gradient, masks, lengths, and indices that are not a row."""
 
 import re
 
@@ -30,7 +30,7 @@ def test_rows_of_the_table_for_numbers_of_any_dtype(dtype):
     assert layer.weights[0].name == "mine/embeddings:0"
 
 
-def test_fractions_are_cut_off():
+def test_fractions_are_truncated():
     np.testing.assert_array_equal(made()(np.array([[1.9, -0.9, 5.99]])), TABLE[[[1, 0, 5]]])
 
 
@@ -44,7 +44,7 @@ def test_the_initial_table_is_uniform():
 
 @pytest.mark.parametrize("wrong", [-1, 6, 1e12, -1e12, np.nan, np.inf])
 @pytest.mark.parametrize("training", [True, False])
-def test_a_number_that_is_no_row_is_refused_before_anything_changes(wrong, training):
+def test_an_index_that_is_not_a_row_raises_and_changes_nothing(wrong, training):
     model = Sequential([Embedding(6, 2, input_length=3, name="mine"), Flatten(), Dense(1)])
     model.compile("adam", "mse")
     x = np.zeros((4, 3))
@@ -85,7 +85,7 @@ def test_a_loss_does_not_count_masked_steps():
     model = Sequential([Embedding(3, 1, mask_zero=True, weights=[table], input_length=3)])
     model.compile("sgd", "mse")
     x = np.array([[2, 0, 1]])
-    # Steps 0 and 2 count, and the mean is over the batch: (4 + 1) / 2.
+    # Only steps 0 and 2 are counted, and the mean is over the batch: (4 + 1) / 2.
     assert model.evaluate(x, np.zeros((1, 3, 1)), verbose=0) == pytest.approx(2.5)
 
 
@@ -136,7 +136,7 @@ def test_text_is_learned():
     assert history["acc"][-1] == 1.0
 
 
-def test_numbers_that_float32_cannot_hold_are_refused():
+def test_indices_that_float32_cannot_represent_raise():
     layer = Embedding(2**24 + 2, 1, embeddings_initializer="zeros", name="mine")
     with pytest.raises(ValueError, match="Layer mine: float32 holds whole numbers up to 16777216 only, got 16777216; give the"):
         layer(np.array([[2**24 + 1]]))

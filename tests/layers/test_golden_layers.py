@@ -1,4 +1,4 @@
-"""Outputs, gradients, masks and losses of Keras's layers, as recorded from Keras: tests/golden/layers.json says how."""
+"""Outputs, gradients, masks and losses of layers are those that were recorded with Keras; tests/golden/layers.json says how."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "layers.json").read_text())["cases"]
 ARRAYS = np.load(GOLDEN / "layers.npz")
-# Cases of layers that are there; those of functions of K are tested with the backend.
+# The cases of layers. The cases of functions of K are tested with the backend.
 NAMES = [name for name, case in CASES.items() if "layer" in case and hasattr(layers, case["layer"])]
 
 
@@ -34,7 +34,7 @@ def make(case):
 
 
 def assert_close(found, wanted, what):
-    """To 1e-10 in float64 and 1e-5 in float32, of the largest magnitude."""
+    """Compare with a tolerance of 1e-10 in float64 and 1e-5 in float32, relative to the largest magnitude."""
     found = np.asarray(value_of(found))
     assert found.shape == wanted.shape, what
     assert found.dtype == wanted.dtype, what

@@ -1,4 +1,4 @@
-"""Layers that a user's layer holds: their weights are the holder's, whichever way it holds them."""
+"""Inner layers of a user's layer: their weights are weights of the outer layer, in whatever attribute they are stored."""
 
 import pickle
 
@@ -17,7 +17,7 @@ Y = RNG.normal(size=(16, 2)).astype("float32")
 
 
 class Holder(Layer):
-    """Two Dense layers; `way` says where they stand, and when they are made."""
+    """A layer with two Dense layers. `way` decides where they are stored, and when they are made."""
 
     def __init__(self, way="attributes", **kwargs):
         super().__init__(**kwargs)
@@ -54,7 +54,7 @@ def held(holder):
 
 
 @pytest.mark.parametrize("way", ["attributes", "list", "dict", "build"])
-def test_weights_of_held_layers_are_trained_counted_and_saved(way, tmp_path):
+def test_weights_of_inner_layers_are_trained_counted_and_saved(way, tmp_path):
     x = Input((4,))
     holder = Holder(way, name="holder")
     model = Model(x, holder(x))
@@ -87,7 +87,7 @@ def pickled(model):
         return pickle.loads(pickle.dumps(model))
 
 
-def test_layers_of_one_shape_start_apart():
+def test_inner_layers_of_one_shape_get_different_weights():
     class Pair(Layer):
         def build(self, input_shape):
             self.left, self.right = Dense(4), Dense(4)
@@ -103,7 +103,7 @@ def test_layers_of_one_shape_start_apart():
     assert len({kernel.tobytes() for kernel in kernels}) == 4
 
 
-def test_freezing_the_holder_freezes_what_it_holds():
+def test_freezing_a_layer_freezes_its_inner_layers():
     class Normed(Layer):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
@@ -131,7 +131,7 @@ def test_freezing_the_holder_freezes_what_it_holds():
     assert [w.name.split("/")[1] for w in layer.trainable_weights] == ["gamma:0", "beta:0"]
 
 
-def test_a_layer_held_twice_is_trained_once():
+def test_an_inner_layer_with_two_attributes_is_trained_once():
     class Tied(Layer):
         def __init__(self, inner, **kwargs):
             super().__init__(**kwargs)
@@ -156,7 +156,7 @@ def test_a_layer_held_twice_is_trained_once():
     np.testing.assert_allclose(dense.kernel.value, before - 0.01 * step, rtol=1e-5, atol=1e-6)
 
 
-def test_holders_in_holders_and_in_circles_and_models():
+def test_nested_and_circular_inner_layers_and_models():
     class Outer(Layer):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
@@ -172,10 +172,10 @@ def test_holders_in_holders_and_in_circles_and_models():
     model = Model(x, outer(x))
     assert [w.shape for w in model.trainable_weights] == [(4, 5), (5,), (5, 2), (2,), (2, 3), (3,)]
     model.compile("sgd", "mse")
-    assert not np.array_equal(model.run([X], training=True)[0], model.run([X])[0])  # the phase reaches the Dropout
+    assert not np.array_equal(model.run([X], training=True)[0], model.run([X])[0])  # the Dropout gets the learning phase
 
 
-def test_penalties_of_held_layers_count_once():
+def test_penalties_of_inner_layers_are_counted_once():
     class Penalized(Layer):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
@@ -228,7 +228,7 @@ def test_shapes_and_numbers_of_outputs_are_those_of_call():
     assert chained.predict(X).shape == (16, 1)
 
 
-def test_a_trial_moves_no_state_and_keeps_no_loss():
+def test_a_trial_changes_no_state_and_keeps_no_loss():
     class Stateful(Layer):
         def build(self, input_shape):
             self.count = self.add_weight("count", (), initializer="zeros", trainable=False)
@@ -244,7 +244,7 @@ def test_a_trial_moves_no_state_and_keeps_no_loss():
     assert float(layer.count) == 0 and layer.losses == []
 
 
-def test_a_shape_that_cannot_be_found_out_is_named_in_a_run():
+def test_an_unknown_shape_is_named_in_a_run():
     class Odd(Layer):
         def call(self, x):
             if not np.any(getattr(x, "value", x)):

@@ -1,4 +1,4 @@
-"""Convolution and pooling layers against slow loops, and channels_first against channels_last."""
+"""Convolution and pooling layers compared with slow loops, and channels_first compared with channels_last."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_conv2d(arguments, activation, float64):
     "arguments", [dict(), dict(pool_size=3, strides=2, padding="same"), dict(pool_size=(2, 3), strides=(1, 2))]
 )
 def test_pooling(arguments, float64):
-    x = RNG.normal(size=(2, 8, 7, 3)) - 5  # below zero, so that a padding zero would win
+    x = RNG.normal(size=(2, 8, 7, 3)) - 5  # below zero, so that a zero of the padding would be the maximum
     layer = MaxPooling2D(**arguments)
     size, strides, padding = layer.pool_size, layer.strides, layer.padding
     expected = windows(x, size, strides, padding, fill=-np.inf).max((3, 4))
@@ -102,7 +102,7 @@ def test_channels_first_into_vectors(layer):
     np.testing.assert_array_equal(first, layer()(x))
 
 
-def test_the_process_default_is_taken_at_construction():
+def test_the_default_data_format_is_read_in_the_constructor():
     from lamella.core import config
 
     config.set_image_data_format("channels_first")
@@ -138,7 +138,7 @@ def test_batch_normalization(shape, axis, float64):
     swapped = np.moveaxis(x, axis, -1)
     expected = np.moveaxis((swapped - stats[0]) / np.sqrt(stats[1] + 1e-3) * gamma + beta, -1, axis)
     np.testing.assert_allclose(layer(x), expected, rtol=1e-9, atol=1e-11)
-    np.testing.assert_array_equal(layer.moving_mean.value, stats[0])  # inference moves nothing
+    np.testing.assert_array_equal(layer.moving_mean.value, stats[0])  # inference does not change the statistics
 
 
 def test_batch_normalization_of_one_sample_is_finite():

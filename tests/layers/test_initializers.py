@@ -10,7 +10,7 @@ from lamella.core import registry
 from lamella.core.random import set_random_seed
 
 SHAPE = (300, 200)
-LIMIT = 0.87962566103423978  # standard deviation of a unit normal cut at two sigma
+LIMIT = 0.87962566103423978  # standard deviation of a unit normal that is truncated at two sigma
 
 
 @pytest.mark.parametrize("name", registry.names("initializers"))
@@ -86,7 +86,7 @@ def test_seeds():
     np.testing.assert_array_equal(free((5,)), first)
 
 
-def test_numpys_global_seed_counts_until_ours_is_set(monkeypatch):
+def test_numpys_global_seed_is_used_until_ours_is_set(monkeypatch):
     from lamella.core import random
 
     monkeypatch.setattr(random, "_seed", None)
@@ -115,7 +115,7 @@ def test_errors(make, message):
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg"])
 @pytest.mark.parametrize("distribution", ["normal", "uniform"])
 def test_variance_scaling_of_kernels(shape, mode, distribution):
-    """The variance is scale / n, n by hand: the window's size times the channels on that side."""
+    """The variance is scale / n, where n is the size of the window times the channels of that side."""
     window = math.prod(shape[:-2])
     n = {"fan_in": window * shape[-2], "fan_out": window * shape[-1], "fan_avg": window * (shape[-2] + shape[-1]) / 2}[mode]
     draws = initializers.VarianceScaling(3.0, mode, distribution, seed=4)(shape, dtype="float64")
@@ -134,16 +134,16 @@ def test_a_truncated_normal_is_drawn_again_beyond_two_sigma_not_clipped():
     draws = (initializers.TruncatedNormal(mean=1.0, stddev=3.0, seed=2)((200, 300), dtype="float64") - 1.0) / 3.0
     assert 1.99 < np.abs(draws).max() <= 2.0
     assert draws.std() == pytest.approx(LIMIT, rel=0.01) and abs(draws.mean()) < 0.02
-    assert np.count_nonzero(np.abs(draws) > 1.999) < 20  # clipping would put 4.6 % of them there
+    assert np.count_nonzero(np.abs(draws) > 1.999) < 20  # with clipping 4.6 % of the numbers would be there
 
 
 @pytest.mark.parametrize("scale", [0, -1.0])
-def test_scales_that_are_none(scale):
+def test_wrong_scales_raise(scale):
     with pytest.raises(ValueError, match=f"`scale` must be a positive float. Got: {scale}"):
         initializers.VarianceScaling(scale=scale)
 
 
-def test_modes_and_distributions_in_any_case_of_letters():
+def test_modes_and_distributions_ignore_case():
     made = initializers.VarianceScaling(mode="FAN_OUT", distribution="Uniform")
     assert made.get_config() == {"scale": 1.0, "mode": "fan_out", "distribution": "uniform", "seed": None}
 
@@ -200,7 +200,7 @@ def test_scaled_ones_by_name(name):
     assert initializers.get(name).get_config() == {**wanted, "seed": None}
 
 
-def test_get_takes_what_it_gives_and_deserialize_custom_objects():
+def test_get_returns_initializers_and_deserialize_custom_objects():
     made = initializers.RandomNormal(seed=1)
     assert initializers.get(made) is made and initializers.get(None) is None
 
@@ -216,8 +216,8 @@ def test_get_takes_what_it_gives_and_deserialize_custom_objects():
 
 
 @pytest.mark.parametrize("name", ["Orthogonal", "RandomNormal", "TruncatedNormal", "VarianceScaling"])
-def test_a_seed_leaves_numpys_global_numbers_alone(name):
-    """Keras's Orthogonal seeds them."""
+def test_a_seed_does_not_change_numpys_global_state(name):
+    """Keras's Orthogonal seeds this state."""
     np.random.seed(3)
     wanted = np.random.random(3)
     np.random.seed(3)

@@ -1,4 +1,4 @@
-"""Keras-1 argument names: understood, with the Keras-2 call in the warning."""
+"""Argument names of Keras 1 are accepted, with a warning that shows the call of Keras 2."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_new_call_does_not_warn(recwarn):
     assert not recwarn
 
 
-def test_both_names_of_an_argument_are_one_too_many():
+def test_both_names_of_an_argument_raise():
     for call in (
         lambda: Dense(output_dim=3, units=3),
         lambda: Dropout(rate=0.5, p=0.2),
@@ -86,7 +86,7 @@ TWO_AXES = [layers.Conv2D, layers.SeparableConv2D, layers.Conv2DTranspose, layer
 
 
 @pytest.mark.parametrize("cls", TWO_AXES, ids=lambda cls: cls.__name__)
-def test_two_numbers_of_a_kernel_by_position_are_not_mixed_with_keras_2(cls):
+def test_two_positional_kernel_sizes_with_keras_2_arguments_raise(cls):
     with pytest.warns(UserWarning, match="Update your"):
         assert cls(4, 3, 2).kernel_size == (3, 2)
     for keyword in ({"padding": "valid"}, {"strides": 1}, {"data_format": "channels_last"}):

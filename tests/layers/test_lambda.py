@@ -1,4 +1,4 @@
-"""Lambda: what the function gets and returns, shapes that are found, masks, training, and what no function may return."""
+"""Lambda: inputs and outputs of the function, shapes, masks, training, and refused results."""
 
 import pickle
 
@@ -44,7 +44,7 @@ def test_values_and_shapes(layer, formula, shape):
     assert layer.compute_output_shape((None, 3, 4)) == (None, *shape)
     found = Model(t, y).predict(X)
     np.testing.assert_allclose(found, formula(X), rtol=1e-5)
-    assert found.dtype == np.float32  # also beside an array of float64
+    assert found.dtype == np.float32  # also if the function uses a float64 array
 
 
 def test_several_inputs_and_outputs():
@@ -68,7 +68,7 @@ def test_a_first_layer_and_free_sizes():
     assert free.shape == (None, None, 2)
 
 
-def test_dtypes_of_what_it_returns():
+def test_dtypes_of_results():
     t = Input((3, 4))
     assert Lambda(lambda x: K.argmax(x, axis=-1))(t).dtype == "int64"
     assert Lambda(lambda x: K.greater(x, 0))(t).dtype == "bool"
@@ -118,7 +118,7 @@ def test_a_variable_of_the_function_is_read_and_not_trained():
     assert isinstance(t, np.ndarray) and t.shape == (2, 3)
 
 
-def test_masks_end_in_it_unless_it_makes_one():
+def test_a_lambda_drops_the_mask_unless_it_computes_one():
     x = np.array([[[1, 2], [0, 0], [3, 4]]], "float32")
 
     def mask_of(layer):
@@ -153,7 +153,7 @@ def test_inside_a_wrapper():
 
 
 @pytest.mark.parametrize("value, what", [(None, "NoneType"), (3.5, "float"), ("a", "str"), ([], "list"), ({}, "dict")])
-def test_what_is_no_tensor(value, what):
+def test_results_that_are_not_tensors_raise(value, what):
     layer = Lambda(lambda x: value, name="mine")
     message = f"Layer mine: expected its function to return a tensor or a list of tensors, got {what}"
     with pytest.raises(TypeError, match=message):
@@ -164,7 +164,7 @@ def test_what_is_no_tensor(value, what):
         Lambda(lambda x: np.array([None]), name="mine")(X)
 
 
-def test_a_symbolic_tensor_from_outside_is_refused_with_a_way_out():
+def test_a_symbolic_tensor_from_outside_raises_with_advice():
     a, b = Input((4,)), Input((4,))
     with pytest.raises(TypeError, match=r"Layer mine: its function uses the symbolic tensor .* Lambda\(function\)\(\[x, other"):
         Lambda(lambda x: x + b, name="mine")(a)
@@ -195,7 +195,7 @@ def test_an_output_shape_function_returns_a_shape():
         Lambda(double, output_shape=lambda s: 3, name="mine")(Input((4,)))
 
 
-def test_a_plain_function_stays_itself_in_copies_within_the_process():
+def test_copies_in_the_process_have_the_same_function():
     secret = np.ones(3)
     t = Input((4,))
     layer = Lambda(lambda x, held, pair: x * held.sum() + pair[1], arguments={"held": secret, "pair": (1, 2)})
@@ -207,7 +207,7 @@ def test_a_plain_function_stays_itself_in_copies_within_the_process():
         np.testing.assert_allclose(copy.predict(x), 3 * x + 2, rtol=1e-5)
 
 
-def test_pickles_hold_names():
+def test_pickles_contain_names_of_functions():
     model = Sequential([Lambda(double, input_shape=(4,))])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X[:, 0]), 2 * X[:, 0])
 

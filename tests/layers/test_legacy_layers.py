@@ -1,4 +1,4 @@
-"""MaxoutDense and Highway: formulas, order of the weights, deprecations. Numbers of Keras are in test_golden_layers.py."""
+"""MaxoutDense and Highway: formulas, order of the weights, deprecations. Keras's numbers are in test_golden_layers.py."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_inputs_of_another_size(make):
         layer(X[:, :3])
 
 
-def test_deprecations_are_said_where_the_layer_is_made():
+def test_deprecation_warnings_point_at_the_users_line():
     for kind, arguments in ((MaxoutDense, {"output_dim": 2}), (Highway, {})):
         message = f"The `{kind.__name__}` layer is deprecated and will be removed after 06/2017"
         with pytest.warns(UserWarning, match=message) as caught:

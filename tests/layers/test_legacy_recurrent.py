@@ -1,4 +1,4 @@
-"""Layers on the old bases Recurrent and ConvRecurrent2D, written as Keras 1 and early Keras 2 wanted them."""
+"""Custom layers with the old base classes Recurrent and ConvRecurrent2D of Keras 1 and early Keras 2."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ X = np.random.default_rng(0).normal(size=(4, 5, 3)).astype("float32")
 
 
 class Old(Recurrent):
-    """SimpleRNN without a bias."""
+    """SimpleRNN without bias, as a subclass of Recurrent."""
 
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)
@@ -45,7 +45,7 @@ class Old(Recurrent):
 
 
 def both(**arguments):
-    """An old layer and SimpleRNN, in models, with the same weights."""
+    """Models of an old layer and of SimpleRNN, with the same weights."""
     shape = {"batch_input_shape": (4, 5, 3)} if arguments.get("stateful") else {"input_shape": (5, 3)}
     old = Sequential([Masking(**shape), Old(6, **arguments)])
     new = Sequential([Masking(**shape), SimpleRNN(6, use_bias=False, **arguments)])
@@ -72,7 +72,7 @@ def test_outputs_and_training_are_those_of_simple_rnn(arguments):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_states_come_and_go():
+def test_states_are_passed_in_and_returned():
     t, h = Input((5, 3)), Input((6,))
     layer = Old(6, return_state=True)
     y, last = layer(t, initial_state=h)
@@ -110,7 +110,7 @@ def test_config():
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
-def test_the_base_alone_says_what_lacks():
+def test_the_base_class_names_missing_methods():
     layer = Recurrent(name="mine")
     layer.units = 3
     with pytest.raises(NotImplementedError, match="Recurrent 'mine' does not say what a step is"):
@@ -118,7 +118,7 @@ def test_the_base_alone_says_what_lacks():
 
 
 class Sums(ConvRecurrent2D):
-    """The state is the sum of the convolved images so far."""
+    """A layer whose state is the sum of the convolved images so far."""
 
     def build(self, input_shape):
         channels = input_shape[2] if self.data_format == "channels_first" else input_shape[-1]

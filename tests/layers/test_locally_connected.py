@@ -1,4 +1,4 @@
-"""LocallyConnected1D and 2D, and the functions of K beside them: formats, configs, and what they refuse."""
+"""LocallyConnected1D and 2D, and the functions of K for them: formats, configs and errors."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def with_numbers(layer, x):
     return layer.get_weights()
 
 
-def test_each_place_has_weights_of_its_own():
+def test_each_place_has_its_own_weights():
     layer, x = layers.LocallyConnected2D(4, (2, 3), strides=(2, 1)), draw((3, 6, 5, 2)).astype("float32")
     kernel, bias = with_numbers(layer, x)
     assert kernel.shape == (3 * 3, 2 * 3 * 2, 4) and bias.shape == (3, 3, 4)
@@ -34,8 +34,8 @@ def test_channels_first_reads_windows_and_bias_as_keras_does():
     np.testing.assert_allclose(layer(x), wanted, rtol=1e-5, atol=1e-5)
 
 
-def test_initializers_see_all_places():
-    """Keras counts a glorot fan over all of them."""
+def test_the_fan_of_initializers_includes_all_places():
+    """As in Keras, the fan of glorot is counted over all places."""
     layer = layers.LocallyConnected1D(50, 3)
     layer.build((None, 22, 4))
     (kernel, _) = layer.get_weights()
@@ -43,7 +43,7 @@ def test_initializers_see_all_places():
     assert 0.9 * limit < np.abs(kernel).max() <= limit
 
 
-def test_a_model_trains_and_comes_back_from_its_config():
+def test_a_model_trains_and_is_rebuilt_from_its_config():
     x = draw((64, 6, 2)).astype("float32")
     y = (x[:, :1] * x[:, :1]).sum(axis=(1, 2))[:, None]
     model = Sequential(
@@ -57,7 +57,7 @@ def test_a_model_trains_and_comes_back_from_its_config():
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
 
 
-def test_steps_are_channels_last_whatever_the_default():
+def test_steps_are_always_channels_last():
     config.set_image_data_format("channels_first")
     try:
         layer = layers.LocallyConnected1D(3, 2)
@@ -95,6 +95,6 @@ def test_functions_make_nodes():
         (lambda: K.separable_conv1d(np.ones((2, 4, 3)), np.ones((2, 3, 1)), np.ones((1, 3, 4)), padding="causal"), "Invalid padding: causal"),
     ],
 )  # fmt: skip
-def test_what_is_refused(make, message):
+def test_wrong_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()

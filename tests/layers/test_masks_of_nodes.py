@@ -1,4 +1,4 @@
-"""Masks as scripts that walk a graph ask for them: of nodes, layers and models."""
+"""Masks of nodes, layers and models, as scripts read them from a graph."""
 
 import copy
 
@@ -18,7 +18,7 @@ def value(x, mask):
     return K.function([x], [mask])([X])[0]
 
 
-def test_a_mask_goes_on_until_a_layer_that_ends_it():
+def test_a_mask_is_passed_on_until_a_layer_drops_it():
     x = Input((3, 4))
     masking, dense = Masking(), Dense(2)
     y = dense(masking(x))
@@ -55,7 +55,7 @@ def test_masks_of_several_inputs_and_calls():
         add.get_output_mask_at(2)
 
 
-def test_a_long_graph_is_no_deep_recursion():
+def test_a_long_graph_does_not_need_deep_recursion():
     x = y = Input((3, 4))
     y = Masking()(y)
     for _ in range(1500):
@@ -104,7 +104,7 @@ def test_a_sequential_is_its_own_model():
         assert model.model is model
 
 
-def test_inputs_are_checked_by_hand():
+def test_assert_input_compatibility():
     layer = Dense(1, name="d")
     layer.assert_input_compatibility(Input((3,)))
     layer.assert_input_compatibility(np.ones((2, 3)))

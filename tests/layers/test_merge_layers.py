@@ -1,4 +1,4 @@
-"""Subtract, Multiply, Average, Maximum, Minimum, Dot and their functions: values, gradients of equals, masks, messages."""
+"""Subtract, Multiply, Average, Maximum, Minimum, Dot and their functions: values, gradients of ties, masks, messages."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_shapes_that_do_not_fit(kind):
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in RULES.values()])
-def test_sizes_that_are_known_late_are_checked_late(kind):
+def test_unknown_sizes_are_checked_in_a_run(kind):
     inputs = [Input((None,)), Input((None,))]
     model = Model(inputs, kind(name="mine")(inputs))
     with pytest.raises(ValueError, match=r"mine: Operands could not be broadcast together with shapes \(3,\) \(4,\)"):
@@ -72,7 +72,7 @@ def test_sizes_that_are_known_late_are_checked_late(kind):
         kind(name="mine")([np.ones((2, 3)), np.ones((1, 3))])
 
 
-def test_concatenate_names_itself_for_sizes_that_are_known_late():
+def test_concatenate_names_itself_if_sizes_differ_in_a_run():
     inputs = [Input((None, 2)), Input((None, 2))]
     model = Model(inputs, layers.Concatenate(name="mine")(inputs))
     with pytest.raises(
@@ -81,13 +81,13 @@ def test_concatenate_names_itself_for_sizes_that_are_known_late():
         model.predict([np.ones((2, 3, 2)), np.ones((2, 4, 2))])
 
 
-def test_subtract_takes_two():
+def test_subtract_needs_two_inputs():
     with pytest.raises(ValueError, match="mine: A `Subtract` layer should be called on exactly 2 inputs"):
         Subtract(name="mine")([Input((3,))] * 3)
 
 
 @pytest.mark.parametrize("kind", [Maximum, Minimum])
-def test_of_equals_the_first_gets_the_gradient(kind):
+def test_the_first_of_equal_values_gets_the_gradient(kind):
     x = np.array([[1.0, 2.0, 2.0]])
     others = [np.array([[1.0, 2.0, 5.0]]), np.array([[1.0, 9.0, 2.0]])]
     better = np.max if kind is Maximum else np.min
@@ -100,7 +100,7 @@ def test_of_equals_the_first_gets_the_gradient(kind):
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in RULES.values()])
-def test_masks_of_all_inputs_hold_together(kind):
+def test_masks_of_all_inputs_are_combined(kind):
     x = np.array([[[1, 2], [0, 0], [3, 4]]], "float32")
     y = np.array([[[0, 0], [1, 1], [5, 6]]], "float32")
     inputs = [Input((3, 2)), Input((3, 2))]
@@ -136,7 +136,7 @@ def test_dot(axes, normalize, first, second, formula):
     np.testing.assert_allclose(Model(inputs, t).predict([x, y]), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_dot_passes_no_mask():
+def test_dot_drops_masks():
     inputs = [Input((3, 2)), Input((3, 2))]
     model = Model(inputs, Dense(1)(Dot(axes=2)([Masking()(t) for t in inputs])))
     assert model.compute_mask([np.ones((1, 3, 2)), np.ones((1, 3, 2))]) is None

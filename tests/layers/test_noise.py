@@ -1,4 +1,4 @@
-"""GaussianNoise, GaussianDropout, AlphaDropout: what the noise is, when there is none, and that it can be had again."""
+"""GaussianNoise, GaussianDropout, AlphaDropout: statistics of the noise, cases without noise, and reproducibility."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ X = np.random.default_rng(0).normal(size=(300, 400)).astype("float32")
 def test_gaussian_noise_has_mean_0_and_its_standard_deviation():
     noise = GaussianNoise(0.5)(X, training=True) - X
     assert noise.dtype == np.float32
-    # Of 120,000 draws: four standard errors of mean and standard deviation.
+    # The tolerances are four standard errors of mean and standard deviation for 120,000 draws.
     assert abs(noise.mean()) < 4 * 0.5 / np.sqrt(noise.size)
     assert noise.std() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(2 * noise.size))
     assert abs(np.corrcoef(noise.ravel()[:-1], noise.ravel()[1:])[0, 1]) < 4 / np.sqrt(noise.size)
@@ -34,7 +34,7 @@ def test_alpha_dropout_keeps_mean_and_variance_of_selu(rate):
     values = selu(x)
     y = AlphaDropout(rate)(x, training=True)
     assert y.mean() == pytest.approx(values.mean(), abs=0.02)
-    assert y.std() == pytest.approx(values.std(), abs=0.35 * rate)  # of selu's values, which are not the limits, about as much
+    assert y.std() == pytest.approx(values.std(), abs=0.35 * rate)  # approximate, because the values of selu are not the limits
     limit = -1.0507009873554805 * 1.6732632423543772
     a = ((1 - rate) * (1 + rate * limit**2)) ** -0.5
     dropped = np.isclose(y, a * limit * (1 - rate), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Padding, cropping and upsampling against NumPy, in both data formats, and what they refuse."""
+"""Padding, cropping and upsampling compared with NumPy, in both data formats, and their errors."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_upsampling(layer, x, factors):
         np.testing.assert_allclose(again(first(x)), first(wanted), rtol=1e-6, atol=1e-6)
 
 
-def test_configs_hold_the_full_form():
+def test_configs_have_the_full_form():
     assert ZeroPadding1D(2).get_config()["padding"] == (2, 2)
     assert "data_format" not in ZeroPadding1D().get_config() | Cropping1D().get_config() | UpSampling1D().get_config()
     assert ZeroPadding2D((1, 2)).get_config()["padding"] == ((1, 1), (2, 2))

@@ -1,4 +1,4 @@
-"""Regularizers and constraints against their formulas."""
+"""Regularizers and constraints compared with their formulas."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_defaults():
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
-def test_the_rate_is_the_share_of_the_way_to_the_allowed_norm(rate):
+def test_the_rate_moves_a_fraction_of_the_way_to_the_allowed_norm(rate):
     w = np.array([[3.0, 0.3, 0.03], [4.0, 0.4, 0.04]])  # norms 5, 0.5, 0.05
     got = constraints.MinMaxNorm(min_value=0.1, max_value=2.0, rate=rate)(w)
     wanted = np.array([5 + rate * (2 - 5), 0.5, 0.05 + rate * (0.1 - 0.05)])
@@ -136,7 +136,7 @@ def test_names_of_regularizers(name, config):
 
 
 @pytest.mark.parametrize("room", [constraints, regularizers])
-def test_ones_own(room):
+def test_custom_functions_and_objects(room):
     def mine(w):
         return w
 
@@ -148,7 +148,7 @@ def test_ones_own(room):
 
 
 @pytest.mark.parametrize("make", [regularizers.l1, regularizers.l2, regularizers.l1_l2, regularizers.L1L2])
-def test_a_variable_is_refused_where_later_values_would_not_count(make):
+def test_a_variable_raises_if_later_values_would_be_ignored(make):
     with pytest.raises(TypeError, match=r"^L1L2: l[12]: expected a number, got <Variable 'v:0'.*write a Regularizer whose"):
         make(K.variable(0.1, name="v"))
     for wrong, kind in [("0.1", TypeError), ([0.1], TypeError), (None, TypeError), (np.nan, ValueError), (np.inf, ValueError)]:
@@ -156,7 +156,7 @@ def test_a_variable_is_refused_where_later_values_would_not_count(make):
             make(wrong)
 
 
-def test_a_regularizer_of_ones_own_reads_a_variable_in_each_step():
+def test_a_custom_regularizer_reads_a_variable_in_each_step():
     class Moving(regularizers.Regularizer):
         strength = K.variable(0.0, "float64")
 

@@ -1,4 +1,4 @@
-"""What layers, nodes, tensors and models say of the graph that they stand in."""
+"""Attributes of layers, nodes, tensors and models that describe their graph."""
 
 import inspect
 import pickle
@@ -31,7 +31,7 @@ def test_own_graph_of_a_model_is_its_call_0():
     np.testing.assert_array_equal(copy.predict([X, X]), merged.predict([X, X]))
 
 
-def test_nodes_name_what_is_before_and_after_them():
+def test_nodes_have_their_inbound_and_outbound_layers():
     a, b = Input((3,), name="a"), Input((3,), name="b")
     dense = Dense(3, name="dense")
     first, second = dense(a), dense(b)
@@ -50,7 +50,7 @@ def test_nodes_name_what_is_before_and_after_them():
     assert source._inbound_nodes[0].input_tensors == [a] and source._outbound_nodes == [dense._inbound_nodes[0]]
 
 
-def test_what_others_made_of_a_model_goes_with_them():
+def test_a_pickle_of_a_model_has_no_layers_of_other_models():
     base = Sequential([Dense(2, input_dim=3)])
     outer = Model(base.input, Dense(4)(base.output))
     assert len(base.layers[0]._outbound_nodes) == 1
@@ -59,7 +59,7 @@ def test_what_others_made_of_a_model_goes_with_them():
     assert b"dense_2" not in pickle.dumps(base)
 
 
-def test_learning_phase_is_asked_of_the_nodes():
+def test_uses_learning_phase_is_that_of_the_nodes():
     x = Input((3,))
     drop = Dropout(0.5)
     free, fixed = drop(x), drop(x, training=False)
@@ -99,7 +99,7 @@ def test_updates_are_those_of_each_call():
     assert model.updates == []
 
 
-def test_losses_of_inputs_and_of_none():
+def test_losses_for_an_input_and_for_none():
     x = Input((3,))
     layer = Dense(2, kernel_regularizer="l2", activity_regularizer="l1")
     model = Model(x, layer(x))
@@ -110,13 +110,13 @@ def test_losses_of_inputs_and_of_none():
 
 
 @pytest.mark.filterwarnings("ignore:`Sequential.model` is deprecated")
-def test_every_member_of_a_model_can_be_looked_at():
+def test_every_attribute_of_a_model_can_be_read():
     for model in (Sequential(), Sequential([Dense(2)]), Sequential([Dense(2, input_dim=3)])):
         assert "fit" in dict(inspect.getmembers(model))
     assert not hasattr(Sequential([Dense(2, input_dim=3)]), "metrics_names")
 
 
-def test_functions_that_keras_makes_need_no_making():
+def test_make_function_methods_are_accepted():
     model = Sequential([Dense(2, input_dim=3)])
     model._make_predict_function()
     with pytest.raises(RuntimeError, match="You must compile"):

@@ -1,4 +1,4 @@
-"""SimpleRNN, GRU, LSTM and RNN over any cell, beyond the numbers of test_golden_layers.py."""
+"""SimpleRNN, GRU, LSTM and RNN over any cell: tests in addition to the numbers of test_golden_layers.py."""
 
 import json
 
@@ -40,7 +40,7 @@ def data(*shape, seed=0):
 
 
 class MinimalRNNCell(Layer):
-    """The cell of Keras's own guide."""
+    """The cell of Keras's guide."""
 
     def __init__(self, units, **kwargs):
         self.units = units
@@ -105,10 +105,10 @@ def test_a_mask_with_holes_repeats_outputs_and_keeps_states(kind):
 
 
 @kinds
-def test_a_mask_of_the_wrong_shape_is_refused_by_name(kind):
+def test_a_mask_of_the_wrong_shape_raises_with_the_layers_name(kind):
     with pytest.raises(ValueError, match=r"Layer net: mask should have `shape=\(samples, time\)`, got \(3, 4\)"):
         kind(2, name="net")(data(3, 5, 4), mask=np.ones((3, 4), bool))
-    with pytest.raises(ValueError, match="^Layer s: mask should"):  # whose name is in the message anyway
+    with pytest.raises(ValueError, match="^Layer s: mask should"):  # the layer's name is in the message
         kind(2, name="s")(data(3, 5, 4), mask=np.ones((3, 4), bool))
 
 
@@ -126,7 +126,7 @@ def test_backwards_is_forwards_of_the_reversed_input(kind):
 @pytest.mark.parametrize("implementation", [1, 2])
 @kinds
 def test_dropout_masks_are_the_same_at_each_step_and_new_in_each_call(kind, implementation):
-    """With the identity for kernels and no recurrence, what is dropped shows."""
+    """With identity kernels and without recurrence, the outputs show the masks."""
     arguments = dict(activation="linear", use_bias=False, kernel_initializer="ones", recurrent_initializer="zeros")
     if kind is not SimpleRNN:
         arguments |= dict(recurrent_activation="sigmoid", implementation=implementation)
@@ -151,8 +151,8 @@ def test_implementation_1_draws_a_mask_for_each_gate(cell):
 
 
 @pytest.mark.parametrize(("kind", "reset_after"), [(GRU, False), (GRU, True), (LSTM, False)])
-def test_dropout_of_either_implementation_meets_the_formula(kind, reset_after, float64):
-    """By hand with the same masks: the state is dropped only where it meets the weights."""
+def test_dropout_of_both_implementations_equals_the_formula(kind, reset_after, float64):
+    """The formula uses the same masks. The state is masked only where it is multiplied by weights."""
     more = {"reset_after": True} if reset_after else {}
 
     def sigmoid(v):
@@ -190,7 +190,7 @@ def test_dropout_of_either_implementation_meets_the_formula(kind, reset_after, f
             np.testing.assert_allclose(y[:, t], h, rtol=1e-12)
 
 
-def test_the_forget_gate_starts_open_and_identity_fills_each_gate():
+def test_the_forget_bias_is_1_and_identity_fills_each_gate():
     layer = LSTM(2, bias_initializer="zeros", recurrent_initializer=initializers.Identity(0.5))
     layer(data(1, 2, 3))
     _, recurrent, bias = layer.get_weights()
@@ -202,7 +202,7 @@ def test_the_forget_gate_starts_open_and_identity_fills_each_gate():
 # Cells of users --------------------------------------------------------------------------------------
 
 
-def test_a_cell_of_ones_own_trains_is_saved_and_stacked(tmp_path):
+def test_a_custom_cell_trains_is_saved_and_stacked(tmp_path):
     for cell in (MinimalRNNCell(3), [MinimalRNNCell(4), GRUCell(2), MinimalRNNCell(3)]):
         x = Input((5, 4))
         model = Model(x, RNN(cell, name="net")(x))
@@ -218,7 +218,7 @@ def test_a_cell_of_ones_own_trains_is_saved_and_stacked(tmp_path):
         np.testing.assert_array_equal(again.predict(data(6, 5, 4)), model.predict(data(6, 5, 4)))
 
 
-def test_a_cell_that_is_no_layer():
+def test_a_cell_that_is_not_a_layer():
     class Counting:
         state_size = 1
 
@@ -244,7 +244,7 @@ def test_constants_as_argument_and_in_the_list(tmp_path):
     again = Model.from_config(json.loads(json.dumps(model.get_config())), custom_objects=known)
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again.predict(inputs), model.predict(inputs))
-    # A state and a constant, flat.
+    # A state and a constant in a flat list.
     start = Input((3,))
     flat = layers.deserialize(layers.serialize(layer), known)
     second = Model([x, start, c], flat([x, start, c]))
@@ -295,7 +295,7 @@ def test_wrong_arguments(make, message):
 
 @kinds
 def test_initial_states_of_another_layer_and_of_a_file(kind, tmp_path):
-    """An encoder's last states start a decoder; the file says so by inbound tensors."""
+    """The last states of an encoder are the initial states of a decoder. In the file they are inbound tensors."""
     source, result = Input((5, 4)), Input((3, 2))
     _, *states = kind(3, return_state=True, dropout=0.3, name="encoder")(source)
     decoded = kind(3, return_sequences=True, name="decoder")(result, initial_state=states)
@@ -314,7 +314,7 @@ def test_initial_states_of_another_layer_and_of_a_file(kind, tmp_path):
     np.testing.assert_allclose(by_hand, model.predict(inputs), rtol=1e-6)
 
 
-def test_gradients_reach_initial_states():
+def test_initial_states_get_gradients():
     layer = SimpleRNN(3)
     x, h = data(2, 4, 5), data(2, 3)
     layer(x)
@@ -359,7 +359,7 @@ def stateful_model(kind, **arguments):
 
 
 @kinds
-def test_states_go_on_in_predict_evaluate_and_fit(kind):
+def test_states_continue_in_predict_evaluate_and_fit(kind):
     model = stateful_model(kind)
     layer, x, y = model.layers[0], data(2, 4, 5), data(2, 1)
     reference = kind(3, return_state=True)
@@ -380,7 +380,7 @@ def test_states_go_on_in_predict_evaluate_and_fit(kind):
 
 
 @kinds
-def test_states_stay_during_shapes_summary_and_functions(kind, capsys):
+def test_shapes_summary_and_functions_do_not_change_states(kind, capsys):
     model = stateful_model(kind)
     layer = model.layers[0]
     model.summary()
@@ -442,7 +442,7 @@ def test_the_state_of_the_batch_before_is_a_constant():
 
 
 @kinds
-def test_masks_reach_the_layer_and_the_loss(kind):
+def test_the_layer_and_the_loss_get_the_mask(kind):
     x = data(4, 5, 3)
     x[0, 2:] = x[1, :3] = 0
     model = Sequential([Masking(input_shape=(5, 3)), kind(2, return_sequences=True), Dense(1)])
@@ -452,7 +452,7 @@ def test_masks_reach_the_layer_and_the_loss(kind):
     mask = (x != 0).any(-1)
     want = ((found - y)[..., 0] ** 2 * mask).mean() / mask.mean()
     assert model.evaluate(x, y, verbose=0) == pytest.approx(want, rel=1e-5)
-    # The last output only: no mask is left for the loss.
+    # Only the last output: the loss gets no mask.
     last = Sequential([Masking(input_shape=(5, 3)), kind(2)])
     last.compile("sgd", "mse")
     want = ((last.predict(x) - data(4, 2)) ** 2).mean()
@@ -487,7 +487,7 @@ def test_shapes_masks_and_configs_of_return_state():
         assert "implementation" not in SimpleRNN(2, implementation=2).get_config()
 
 
-def test_losses_and_freezing_count_the_cell_as_the_layers_own():
+def test_losses_and_freezing_include_the_cell():
     layer = LSTM(2, kernel_regularizer="l2", name="net")
     layer(data(1, 2, 3))
     assert len(layer.losses) == len(layer.cell.losses) == 1

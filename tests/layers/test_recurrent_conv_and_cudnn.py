@@ -1,4 +1,4 @@
-"""ConvLSTM2D, CuDNNLSTM and CuDNNGRU, beyond the numbers of test_golden_layers.py."""
+"""ConvLSTM2D, CuDNNLSTM and CuDNNGRU: tests in addition to the numbers of test_golden_layers.py."""
 
 import json
 
@@ -16,7 +16,7 @@ from tests.layers.test_recurrent import data
 # cuDNN -----------------------------------------------------------------------------------------------
 
 
-def test_a_gate_of_cudnn_is_read_row_by_row_the_other_way():
+def test_the_kernel_of_a_cudnn_gate_is_transposed():
     kernel = data(3, 8)
     plain = plain_from_cudnn(kernel, 2)
     for gate in range(4):
@@ -60,7 +60,7 @@ def test_models_of_cudnn_layers(kind, tmp_path):
     assert set(model.layers[1].get_config()) == names | ({"unit_forget_bias"} if kind is CuDNNLSTM else set())
 
 
-def test_cudnn_layers_refuse_masks_and_what_they_do_not_have():
+def test_cudnn_layers_refuse_masks_and_missing_arguments():
     model = Sequential([Masking(input_shape=(5, 4)), CuDNNGRU(2, name="net")])
     with pytest.raises(ValueError, match="Layer net: Masking is not supported for CuDNN RNNs."):
         model.predict(data(2, 5, 4))
@@ -111,7 +111,7 @@ def test_models_of_convlstm_train_and_start_from_states(tmp_path):
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_the_cell_goes_through_its_convolutions(data_format):
+def test_the_cell_calls_its_convolution_methods(data_format):
     class Doubled(ConvLSTM2DCell):
         def input_conv(self, x, w, b=None, padding="valid"):
             return super().input_conv(2 * x, w, b, padding)
@@ -130,7 +130,7 @@ def test_the_cell_goes_through_its_convolutions(data_format):
     np.testing.assert_allclose(custom(x), plain(x), rtol=1e-5, atol=1e-7)
 
 
-def test_a_mask_leaves_steps_out():
+def test_a_mask_skips_steps():
     x, mask = data(2, 4, 5, 5, 1), np.array([[1, 0, 1, 0], [1, 1, 1, 1]], bool)
     layer = ConvLSTM2D(2, 3)
     y = layer(x, mask=mask)
@@ -138,7 +138,7 @@ def test_a_mask_leaves_steps_out():
     np.testing.assert_allclose(y[1:], layer(x[1:]), rtol=1e-5, atol=1e-7)
 
 
-def test_states_of_convlstm_and_what_it_refuses():
+def test_states_and_errors_of_convlstm():
     layer = ConvLSTM2D(2, 3, stateful=True, padding="same", batch_input_shape=(2, 3, 4, 4, 1), name="net")
     x = data(2, 3, 4, 4, 1)
     first, second = layer(x), layer(x)

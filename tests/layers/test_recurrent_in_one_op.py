@@ -1,4 +1,4 @@
-"""Recurrent layers by their op over all of time, and by the plain loop over steps: the same numbers."""
+"""The op over all steps of a recurrent layer gives the same numbers as the plain loop over steps."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def no_loop(*_, **__):
 
 
 def results(layer, arrays, mask, training):
-    """Outputs and states, and the gradients of a weighted sum of them to weights, inputs and initial states."""
+    """Outputs and states, and the gradients of a weighted sum of them with respect to weights, inputs and initial states."""
     first_step = Stream()
     first_step.set_state({"seed": 1, "step": 0, "epoch": 0})
     with Tape(layer.trainable_weights) as tape:
@@ -101,20 +101,20 @@ def test_every_activation_of_the_kernel(monkeypatch, float64, activation):
     both_ways(monkeypatch, layers.GRU(UNITS, recurrent_activation=activation, return_state=True))
 
 
-def test_rnn_over_a_cell_takes_the_op_too(monkeypatch):
+def test_rnn_over_a_cell_also_uses_the_op(monkeypatch):
     monkeypatch.setattr(rnn, "over_time", no_loop)
     assert layers.RNN(layers.GRUCell(3))(np.zeros((2, 4, 5), "float32")).shape == (2, 3)
 
 
 class Twice(layers.SimpleRNNCell):
-    """A cell of a script's own, with the weights of another."""
+    """A custom cell with the weights of SimpleRNNCell."""
 
     def call(self, inputs, states, training=None):
         y, states = super().call(inputs, states, training)
         return 2 * y, states
 
 
-def test_what_the_kernel_does_not_compute_takes_the_loop():
+def test_cells_without_a_kernel_use_the_loop():
     x = np.ones((2, 3, 4), "float32")
     layer = layers.LSTM(3, activation="softsign", weights=None)
     assert layer(x).shape == (2, 3)

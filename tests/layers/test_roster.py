@@ -1,4 +1,4 @@
-"""What every layer promises, on every row of the roster. Layers are found in the registry."""
+"""The contract of all layers, tested on every row of the roster. The layers are found in the registry."""
 
 import copy
 import inspect
@@ -21,7 +21,7 @@ rows = pytest.mark.parametrize("name, arguments, shape", ROSTER, ids=IDS)
 
 
 def make(name, arguments):
-    return registry.get("layers", name)(**copy.deepcopy(arguments))  # a cell among them belongs to one layer
+    return registry.get("layers", name)(**copy.deepcopy(arguments))  # a cell in the arguments can belong to only one layer
 
 
 def several(shape):
@@ -59,13 +59,13 @@ def test_every_registered_name_is_public(name):
 
 
 @rows
-def test_the_promise_to_be_self_contained_is_not_inherited(name, arguments, shape):
+def test_self_contained_is_not_inherited(name, arguments, shape):
     kind = registry.get("layers", name)
     assert kind.self_contained == (name not in HOLDERS)
     assert not type("Custom", (kind,), {}).self_contained
 
 
-def test_a_subclass_that_does_more_than_its_base_is_watched():
+def test_losses_and_inner_layers_of_a_subclass_are_used():
     class Custom(layers.Dense):
         def __init__(self, units, **named):
             super().__init__(units, **named)
@@ -80,7 +80,7 @@ def test_a_subclass_that_does_more_than_its_base_is_watched():
     model.compile("sgd", "mse")
     assert [w.name for w in model.weights] == ["custom/kernel:0", "custom/bias:0", "before/kernel:0", "before/bias:0"]
     ones = np.ones((2, 3), "float32")
-    # Three columns of three ones each, added up: 9, as wanted; the sum of squares of the inputs is left.
+    # The output is the sum of three columns of three ones, 9, which equals y. So the loss is the sum of squares of the inputs.
     assert model.train_on_batch(ones, np.full((2, 1), 9.0)) == 6.0
 
 
@@ -98,7 +98,7 @@ def test_config_round_trips_through_json(name, arguments, shape):
 
 
 @rows
-def test_the_output_has_the_shape_that_was_announced(name, arguments, shape):
+def test_the_output_has_the_computed_shape(name, arguments, shape):
     layer = make(name, arguments)
     inputs = data(shape)
     batch_shapes = [x.shape for x in inputs]
@@ -116,7 +116,7 @@ def test_a_copy_with_the_same_weights_computes_the_same(name, arguments, shape):
 
 
 @rows
-def test_a_file_holds_the_layer(name, arguments, shape, tmp_path):
+def test_a_layer_is_saved_and_loaded(name, arguments, shape, tmp_path):
     model = model_of(make(name, arguments), shape)
     model.save(tmp_path / "model.h5")
     again = load_model(tmp_path / "model.h5", compile=False)
@@ -142,7 +142,7 @@ def test_inputs_are_not_written_to(name, arguments, shape):
 
 @rows
 def test_gradient(name, arguments, shape, float64):
-    """One random direction in the space of weights and inputs: central difference against the tape."""
+    """Compare the tape with the central difference along a random direction in the space of weights and inputs."""
     model = model_of(make(name, arguments), shape)
     rng = np.random.default_rng(1)
     weights = [w.value + 0.1 * rng.normal(size=w.shape) for w in model.weights]
@@ -166,7 +166,7 @@ def test_gradient(name, arguments, shape, float64):
                 loss = sum_squares(y - target) + sum(p() for p in copy.penalties)
                 return tape.gradients(loss) if take_gradients else float(value_of(loss))
 
-        # The same step each time: in the next one dropout's mask would be another.
+        # The same step each time, because dropout's mask differs between steps.
         return first_step().run(step)
 
     gradients = objective(start, True)
@@ -184,7 +184,7 @@ OBJECTS = {
 
 
 @rows
-def test_every_initializer_regularizer_and_constraint_reaches_a_weight(name, arguments, shape):
+def test_every_initializer_regularizer_and_constraint_is_used(name, arguments, shape):
     parameters = inspect.signature(registry.get("layers", name)).parameters
     for argument in parameters:
         kind = argument.rpartition("_")[2]

@@ -1,4 +1,4 @@
-"""Convolution and pooling on one and three axes against the oracles, in both data formats; masks; what is refused."""
+"""Convolution and pooling on one and three axes compared with the oracles, in both data formats; masks; errors."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def first(x):
         (Conv3D(2, 2, dilation_rate=(3, 2, 1), bias_initializer="random_normal"), VOLUMES),
     ],
 )
-def test_convolution_is_the_loop_over_taps(layer, x, float64):
+def test_convolution_equals_the_loop_over_taps(layer, x, float64):
     y = layer(x)
     window = Window(layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding)
     _, strides, dilation, before = window.geometry(x.shape[1:-1])
@@ -73,7 +73,7 @@ def test_convolution_is_the_loop_over_taps(layer, x, float64):
         (AveragePooling3D(3, (1, 2, 2), "same"), VOLUMES),
     ],
 )
-def test_pooling_is_the_loop_over_windows(layer, x, float64):
+def test_pooling_equals_the_loop_over_windows(layer, x, float64):
     y = layer(x)
     size, strides, _, before = Window.over(layer.pool_size, layer.strides, None, layer.padding).geometry(x.shape[1:-1])
     pool = pool_oracle.max_pool if "Max" in type(layer).__name__ else pool_oracle.avg_pool
@@ -83,7 +83,7 @@ def test_pooling_is_the_loop_over_windows(layer, x, float64):
     np.testing.assert_allclose(again(first(x)), first(wanted), rtol=1e-12)
 
 
-def test_a_maximum_over_a_long_text_is_taken():
+def test_a_maximum_over_a_long_text():
     x = RNG.normal(size=(2, 398, 5)).astype("float32")
     np.testing.assert_array_equal(MaxPooling1D(398)(x), x.max(1, keepdims=True))
     with pytest.raises(ValueError, match="at most 256 places, or all of x"):
@@ -102,7 +102,7 @@ def test_global_pooling(axes, x, float64):
     np.testing.assert_array_equal(maximum(data_format="channels_first")(first(x)), x.max(between))
 
 
-def test_the_mean_over_steps_counts_those_that_the_mask_lets_through(float64):
+def test_the_mean_over_steps_ignores_masked_steps(float64):
     mask = np.arange(11) < np.array([[3], [11], [0]])
     wanted = [STEPS[0, :3].mean(0), STEPS[1].mean(0)]
     for layer, x in ((GlobalAveragePooling1D(), STEPS), (GlobalAveragePooling1D("channels_first"), first(STEPS))):
@@ -114,13 +114,13 @@ def test_the_mean_over_steps_counts_those_that_the_mask_lets_through(float64):
 
 @pytest.mark.parametrize("shape", [(2, 5), (1, 4), (2, 1), (4,), (2, 4, 1)])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_a_mask_of_another_shape_is_refused_by_name(shape, data_format):
+def test_a_mask_of_another_shape_raises_with_the_layers_name(shape, data_format):
     x = np.ones((2, 4, 3) if data_format == "channels_last" else (2, 3, 4), "float32")
     with pytest.raises(ValueError, match=r"Layer mine: expected a mask of shape \(2, 4\), \(samples, steps\), got"):
         GlobalAveragePooling1D(data_format, name="mine")(x, mask=np.ones(shape, bool))
 
 
-def test_the_mask_of_a_graph_reaches_the_mean():
+def test_the_mean_uses_the_mask_of_a_graph():
     x = np.ones((2, 4, 3), "float32")
     x[0, 2:] = 0
     x[1, 1] = 5
@@ -134,7 +134,7 @@ def test_the_mask_of_a_graph_reaches_the_mean():
 def test_a_text_classifier_of_windows_learns():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(200, 20, 4)).astype("float32")
-    x[:100, 7:10, 0] += 3  # a rise somewhere marks the first class
+    x[:100, 7:10, 0] += 3  # the first class has higher values somewhere
     y = (np.arange(200) < 100).astype("float32")
     model = Sequential(
         [Conv1D(8, 3, activation="relu", input_shape=(20, 4)), GlobalMaxPooling1D(), Dense(1, activation="sigmoid")]
@@ -144,7 +144,7 @@ def test_a_text_classifier_of_windows_learns():
     assert history.history["acc"][-1] > 0.9
 
 
-def test_configs_hold_sizes_as_tuples():
+def test_configs_have_sizes_as_tuples():
     config = Conv1D(2, 3).get_config()
     assert (config["kernel_size"], config["strides"], config["dilation_rate"]) == ((3,), (1,), (1,))
     assert config["data_format"] == "channels_last"
@@ -162,12 +162,12 @@ def test_configs_hold_sizes_as_tuples():
         (lambda: MaxPooling3D(3)(Input((5, 2, 4, 3))), "larger than the input"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused(make, message):
+def test_wrong_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_keras_1_calls_are_understood():
+def test_keras_1_calls_are_accepted():
     with pytest.warns(UserWarning, match=r"Update your `Conv1D` call to the Keras 2 API: `Conv1D\("):
         layer = Conv1D(nb_filter=4, filter_length=3, subsample_length=2, border_mode="same", input_dim=5, input_length=7)
     assert (layer.filters, layer.kernel_size, layer.strides, layer.padding) == (4, (3,), (2,), "same")

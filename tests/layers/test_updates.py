@@ -1,4 +1,4 @@
-"""State that layers move: once in each training step, and nowhere else."""
+"""The state of layers is updated once in each training step, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def model_with(layer):
 
 
 @by_each_way
-def test_state_moves_once_in_each_training_step(way):
+def test_state_is_updated_once_in_each_training_step(way):
     layer = RunningMean(way)
     model = model_with(layer)
     model.train_on_batch(X, Y)
@@ -73,7 +73,7 @@ def test_state_moves_once_in_each_training_step(way):
 
 
 @by_each_way
-def test_state_stays_outside_of_training(way):
+def test_state_does_not_change_outside_of_training(way):
     layer = RunningMean(way)
     model = model_with(layer)
     model.predict(X)
@@ -90,7 +90,7 @@ def test_state_stays_outside_of_training(way):
 
 @by_each_way
 @pytest.mark.parametrize("nested", [False, True])
-def test_state_of_frozen_layers_stays(way, nested):
+def test_state_of_frozen_layers_does_not_change(way, nested):
     layer = RunningMean(way)
     part = layer
     if nested:
@@ -109,7 +109,7 @@ def test_state_of_frozen_layers_stays(way, nested):
 
 @by_each_way
 @pytest.mark.parametrize("trainable", [False, True])
-def test_stateful_layers_move_in_predict_and_evaluate_too(way, trainable):
+def test_stateful_layers_are_also_updated_in_predict_and_evaluate(way, trainable):
     layer = RunningMean(way, stateful=True, trainable=trainable)
     model = model_with(layer)
     want = ZEROS
@@ -128,7 +128,7 @@ def test_stateful_layers_move_in_predict_and_evaluate_too(way, trainable):
     np.testing.assert_allclose(layer.mean.value, want, rtol=1e-6)
 
 
-def test_a_stateful_layer_opens_no_other_layer_in_predict():
+def test_a_stateful_layer_does_not_update_other_layers_in_predict():
     still, moving = RunningMean("update"), RunningMean("update", stateful=True)
     x = Input((3,))
     model = Model(x, still(moving(still(x))))
@@ -137,18 +137,18 @@ def test_a_stateful_layer_opens_no_other_layer_in_predict():
     np.testing.assert_allclose(moving.mean.value, X.mean(0) / 2, rtol=1e-6)
 
 
-def test_layer_called_twice_moves_twice_from_where_it_was():
+def test_a_layer_called_twice_is_updated_twice_from_the_same_state():
     x = Input((3,))
     count, mean = Count(), RunningMean("alone")
     model = Model(x, Dense(1)(mean(mean(count(count(x))))))
     model.compile("sgd", "mse")
     model.train_on_batch(X, Y)
     assert float(count.count) == 2.0
-    # Both calls see the mean of before the step.
+    # Both calls read the mean from before the step.
     np.testing.assert_allclose(mean.mean.value, X.mean(0) / 4 + X.mean(0) / 2, rtol=1e-6)
 
 
-def test_updates_see_the_state_of_before_the_step():
+def test_updates_read_the_state_before_the_step():
     class Swap(Layer):
         def build(self, input_shape):
             self.a = self.add_weight("a", (), initializer="zeros", trainable=False)
@@ -164,7 +164,7 @@ def test_updates_see_the_state_of_before_the_step():
     assert [float(layer.a), float(layer.b)] == [1.0, 0.0]
 
 
-def test_step_that_fails_moves_nothing():
+def test_a_step_that_fails_updates_nothing():
     def loss(y, p):
         raise ArithmeticError("no loss today")
 
@@ -177,11 +177,11 @@ def test_step_that_fails_moves_nothing():
         model.train_on_batch(X, Y)
     for a, b in zip(before, model.get_weights()):
         np.testing.assert_array_equal(a, b)
-    K.update(layer.mean, np.ones(3))  # outside of a run again
+    K.update(layer.mean, np.ones(3))  # outside of a run
     np.testing.assert_array_equal(layer.mean.value, np.ones(3))
 
 
-def test_call_by_hand_moves_state_in_the_training_phase():
+def test_a_direct_call_updates_state_in_the_training_phase():
     norm = BatchNormalization(momentum=0.5)
     norm(X)
     np.testing.assert_array_equal(norm.moving_mean.value, ZEROS)
@@ -196,7 +196,7 @@ def test_call_by_hand_moves_state_in_the_training_phase():
     np.testing.assert_allclose(norm.moving_mean.value, X.mean(0) * 0.75, rtol=1e-6)
 
 
-def test_drawing_in_the_training_phase_leaves_batch_normalization_alone():
+def test_predictions_in_the_training_phase_do_not_update_batch_norm():
     model = Sequential([Dense(4, input_dim=3), BatchNormalization(), Dense(2)])
     before = model.get_weights()
     draw = K.function([model.input, K.learning_phase()], [model.output])
@@ -206,7 +206,7 @@ def test_drawing_in_the_training_phase_leaves_batch_normalization_alone():
         np.testing.assert_array_equal(a, b)
 
 
-def test_batch_normalization_fixed_to_training_moves_in_fit_only():
+def test_batch_normalization_fixed_to_training_is_updated_only_in_fit():
     x = Input((3,))
     norm = BatchNormalization(momentum=0.5)
     model = Model(x, Dense(1)(norm(x, training=True)))
@@ -218,7 +218,7 @@ def test_batch_normalization_fixed_to_training_moves_in_fit_only():
     np.testing.assert_allclose(norm.moving_mean.value, X.mean(0) / 2, rtol=1e-6)
 
 
-def test_evaluate_within_a_step_leaves_its_updates_alone():
+def test_evaluate_within_a_step_does_not_change_its_updates():
     layer = RunningMean("update")
     model = model_with(layer)
     other = model_with(RunningMean("update"))

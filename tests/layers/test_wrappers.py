@@ -1,4 +1,4 @@
-"""TimeDistributed and Bidirectional, beyond the numbers of test_golden_layers.py."""
+"""TimeDistributed and Bidirectional: tests in addition to the numbers of test_golden_layers.py."""
 
 import json
 
@@ -36,7 +36,7 @@ def round_trip(model, tmp_path, **named):
 # TimeDistributed -------------------------------------------------------------------------------------
 
 
-def test_the_inner_layer_sees_each_step(tmp_path):
+def test_the_inner_layer_is_applied_to_each_step(tmp_path):
     model = Sequential([TimeDistributed(Conv2D(2, 3, activation="relu"), input_shape=(None, 6, 5, 1), name="each")])
     conv = model.layers[0].layer
     assert model.output_shape == (None, None, 4, 3, 2)
@@ -64,7 +64,7 @@ def test_a_model_inside_trains_step_by_step_or_at_once(tmp_path):
         )
 
 
-def test_a_fixed_batch_normalizes_each_step_on_its_own():
+def test_with_a_fixed_batch_size_each_step_is_normalized_separately():
     x = data(4, 5, 3) * np.arange(1, 6, dtype="float32")[:, None]
     at_once, by_step = (
         TimeDistributed(BatchNormalization(epsilon=1e-7)),
@@ -77,7 +77,7 @@ def test_a_fixed_batch_normalizes_each_step_on_its_own():
     assert (np.abs(flat.std(axis=0) - 1) > 0.1).any()
 
 
-def test_dropout_inside_acts_in_training_only():
+def test_an_inner_dropout_is_active_only_in_training():
     x = np.ones((8, 4, 6), "float32")
     layer = TimeDistributed(Dropout(0.5))
     assert layer.uses_learning_phase
@@ -98,7 +98,7 @@ def test_masks_of_inner_layers():
     lstm = words.layer
     np.testing.assert_allclose(summed.reshape(6, 2), lstm(x.reshape(6, 4, 5), mask=steps.reshape(6, 4)), rtol=1e-5, atol=1e-7)
     np.testing.assert_array_equal(model.layers[-1].get_output_mask_at(0).shape, (None, 3))
-    # A layer inside that makes masks of its own.
+    # An inner layer that computes its own masks.
     own = TimeDistributed(Masking())
     np.testing.assert_array_equal(own.compute_mask(x), steps)
     assert own.makes_masks and not TimeDistributed(Dense(2)).makes_masks
@@ -107,7 +107,7 @@ def test_masks_of_inner_layers():
         TimeDistributed(Conv2D(1, 1)).compute_mask(data(2, 3, 4, 4, 1), np.ones((2, 3), bool))
 
 
-def test_regularizers_of_the_inner_layer_count_once():
+def test_regularizers_of_the_inner_layer_are_counted_once():
     layer = TimeDistributed(Dense(2, activity_regularizer="l2", kernel_regularizer="l1"))
     x = Input((3, 4))
     model = Model(x, layer(x))
@@ -118,7 +118,7 @@ def test_regularizers_of_the_inner_layer_count_once():
     assert model.evaluate(values, np.zeros_like(y), verbose=0) == pytest.approx(want, rel=1e-5)
 
 
-def test_what_time_distributed_refuses():
+def test_errors_of_time_distributed():
     with pytest.raises(ValueError, match="TimeDistributed: expected a layer, got 3"):
         TimeDistributed(3)
     with pytest.raises(ValueError, match="Input 0 is incompatible with layer each: expected min_ndim=3, found ndim=2"):
@@ -127,7 +127,7 @@ def test_what_time_distributed_refuses():
         TimeDistributed(GRU(2, return_state=True, name="net"), name="each")(Input((3, 4, 5)))
 
 
-def test_a_wrapper_keeps_what_is_frozen():
+def test_a_wrapper_keeps_frozen_layers_frozen():
     inner = Dense(2, trainable=False)
     wrapped = TimeDistributed(inner)
     assert not wrapped.trainable and not inner.trainable
@@ -216,7 +216,7 @@ def test_initial_states_of_both_directions():
         decoder(target, initial_state=[*states, *states[:2]])
 
 
-def test_constants_and_cells_of_ones_own_in_both_directions():
+def test_constants_and_custom_cells_in_both_directions():
     x, c = Input((5, 4)), Input((2,))
     layer = Bidirectional(RNN(CellWithConstants(3)))
     model = Model([x, c], layer(x, constants=c))
@@ -235,7 +235,7 @@ def test_constants_and_cells_of_ones_own_in_both_directions():
     assert len({w.name for w in stacked.weights}) == 10
 
 
-def test_states_of_both_directions_go_on():
+def test_states_of_both_directions_continue():
     model = Sequential([Bidirectional(GRU(2, stateful=True), batch_input_shape=(3, 5, 4))])
     x = data(3, 5, 4)
     first, second = model.predict(x), model.predict(x)
@@ -261,7 +261,7 @@ def test_trainable_of_both_directions():
     assert not layer.forward_layer.trainable and not layer.backward_layer.trainable
 
 
-def test_what_bidirectional_refuses():
+def test_errors_of_bidirectional():
     with pytest.raises(ValueError, match='Merge mode should be one of {"sum", "mul", "ave", "concat", None}'):
         Bidirectional(LSTM(2), merge_mode="max")
     with pytest.raises(ValueError, match="Bidirectional: expected a recurrent layer, got <Dense"):
@@ -270,7 +270,7 @@ def test_what_bidirectional_refuses():
         Bidirectional(LSTM(2), name="both")(Input((3,)))
 
 
-def test_a_masked_sequence_under_a_text_like_stack():
+def test_a_masked_sequence_equals_a_shorter_one():
     x = data(6, 5, 4)
     x[:3, 3:] = 0
     model = Sequential(

@@ -1,4 +1,4 @@
-"""Wrong words and numbers in every constructor: the error names the layer, what was wanted and what came."""
+"""Wrong arguments of every constructor: the error names the layer, what was expected, and what was given."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from tests.layers.layer_roster import ROSTER
 pytestmark = pytest.mark.filterwarnings("ignore:The `.*` layer is deprecated")
 
 SIDES = (["sam", "", -1, 1.5, None, (1, 2, 3, 4)], "`padding` |`cropping` ")
-# argument: (values, what the message says of what was wanted)
+# argument: (wrong values, the message's text about the expected values)
 WRONG = {
     "padding": (["sam", "", 3, None], '"valid", "same"|one of'),
     "data_format": (["channels_middle", "tf", 3], '"channels_first", "channels_last"'),
@@ -44,7 +44,7 @@ WRONG = {
     "dtype": (["float12", "text"], "dtype of real numbers"),
 }
 
-# The same for arguments of one layer that others use otherwise.
+# The same for arguments that have another meaning in one layer.
 WRONG_HERE = {(f"ZeroPadding{axes}D", "padding"): SIDES for axes in (1, 2, 3)}
 
 
