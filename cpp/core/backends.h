@@ -1,10 +1,10 @@
-// The two ways in which run_parallel gets its threads. Both call the same chunks, so both give the same bits.
+// The two thread pools of run_parallel. Both run the same chunks, so both give the same bits.
 #pragma once
 #include "core/view.h"
 
 namespace lamella {
 
-// Work cut into chunks of `grain` items.
+// Work that is cut into chunks of `grain` items.
 struct Region {
     Int n, grain;
     void (*body)(const void* context, Int begin, Int end);
@@ -17,11 +17,11 @@ struct Region {
     }
 };
 
-// run: all chunks of the region, by at most so many threads, 2 or more, the caller among them. Returns the number of threads
-// that could be had: less than was asked for where the system gives no more. No exceptions.
+// run: runs all chunks of the region on at most `threads` threads, 2 or more, including the caller. Returns the number of
+// threads that it could use: less than `threads` if the system gives no more. Throws no exceptions.
 namespace openmp {
 int run(const Region& region, int threads);
-// OpenMP's own limit now (OMP_NUM_THREADS, threadpoolctl); 1 inside somebody's parallel region.
+// OpenMP's present limit (OMP_NUM_THREADS, threadpoolctl); 1 inside any parallel region of OpenMP.
 int max_threads();
 }  // namespace openmp
 

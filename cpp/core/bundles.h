@@ -1,5 +1,4 @@
-// Arguments that travel together, as kernels take them: the fields of cpp/table/bundles.def in their order. T: the element
-// type.
+// The bundles of arguments that kernels take: the fields of cpp/table/bundles.def in their order. T: the element type.
 #pragma once
 #include "core/view.h"
 

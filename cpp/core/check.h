@@ -1,4 +1,4 @@
-// Checks stand first in a kernel; the text of the failing condition is its error message.
+// Checks are the first lines of a kernel; the text of the condition that failed is the error message.
 #pragma once
 #include "core/view.h"
 

@@ -14,7 +14,7 @@ namespace {
 struct Quota {
     long long microseconds = 0, period = 0;
 
-    // CPUs' worth of time, rounded up; 0 if there is no limit.
+    // CPU time as a number of CPUs, rounded up; 0 if there is no limit.
     int cpus() const { return microseconds > 0 && period > 0 ? static_cast<int>((microseconds + period - 1) / period) : 0; }
 };
 
@@ -27,7 +27,7 @@ long long read_number(const std::string& path) {
     return number;
 }
 
-// Version 2 has one file, "max 100000" or "150000 100000"; version 1 has two, and -1 for no limit.
+// Version 2 has one file with "max 100000" or "150000 100000"; version 1 has two files, with -1 for no limit.
 Quota read_quota(const std::string& directory, bool version_2) {
     Quota quota;
     if (!version_2) return {read_number(directory + "/cpu.cfs_quota_us"), read_number(directory + "/cpu.cfs_period_us")};
@@ -38,8 +38,8 @@ Quota read_quota(const std::string& directory, bool version_2) {
     return quota;
 }
 
-// The least quota of the group at `path` and of all above it. A container may see its own group as the root and be told a
-// path that is the host's: what is not there does not limit.
+// The least quota of the group at `path` and of all its parents. A container may see its own group as the root and get a path
+// of the host: a group that does not exist here does not limit.
 int least_quota(const std::string& mount, std::string path, bool version_2) {
     int least = 0;
     for (;;) {
@@ -53,8 +53,7 @@ int least_quota(const std::string& mount, std::string path, bool version_2) {
 
 }  // namespace
 
-// Lines of /proc/self/cgroup: "0::/path" for version 2,
-// "4:cpu,cpuacct:/path" for version 1.
+// Lines of /proc/self/cgroup: "0::/path" for version 2, "4:cpu,cpuacct:/path" for version 1.
 int read_cpu_quota() {
     int least = 0;
     FILE* f = std::fopen("/proc/self/cgroup", "r");

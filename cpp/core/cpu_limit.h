@@ -4,9 +4,9 @@
 
 namespace lamella {
 
-// The least of affinity and the control group's quota, at least 1. Read from the system by the first call only.
+// The minimum of the CPU affinity and the control group's quota, at least 1. Only the first call reads it from the system.
 LAMELLA_EXPORT int cpu_limit();
-// CPUs' worth of time that the control group grants now, rounded up; 0 if there is no limit.
+// The control group's present quota of CPU time as a number of CPUs, rounded up; 0 if there is no limit.
 LAMELLA_EXPORT int read_cpu_quota();
 
 }  // namespace lamella

@@ -1,4 +1,4 @@
-// Flush-to-zero, a setting of each thread.
+// Flushing denormals to zero, a setting of each thread.
 #pragma once
 #include <cstdint>
 
@@ -8,7 +8,7 @@
 
 namespace lamella {
 
-// Sets flush-to-zero for the running thread and restores what was there.
+// Makes the running thread flush denormals to zero; the destructor restores the previous setting.
 class DenormalGuard {
 public:
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-// What liblamella shows to other modules of the process; everything else of it is hidden.
+// Marks the functions that liblamella exports; all other functions are hidden.
 #pragma once
 
 #define LAMELLA_EXPORT [[gnu::visibility("default")]]

@@ -1,4 +1,4 @@
-// OpenMP's threads, which the process shares with whoever else uses the same runtime.
+// OpenMP's threads, which lamella shares with the other users of the same runtime in the process.
 #include <omp.h>
 #include <pthread.h>
 
@@ -11,8 +11,8 @@
 namespace lamella::openmp {
 namespace {
 
-// So many threads that are all there at once, as each starts the next one and waits for it; nullptr if all could start, else
-// something else.
+// Starts `threads` threads that exist at the same time: each starts the next one and waits for it. Returns nullptr if all could
+// start, otherwise another pointer.
 void* start_each(void* threads) {
     const auto rest = reinterpret_cast<std::intptr_t>(threads) - 1;
     if (rest < 0) return nullptr;
@@ -28,8 +28,8 @@ void* start_each(void* threads) {
 int max_threads() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
 int run(const Region& region, int threads) {
-    // Where the system refuses a thread (limits of address space and of processes), libgomp ends the process: so threads are
-    // tried before. It keeps a pool for each thread that calls it.
+    // If the system refuses a thread (limits of address space and of processes), libgomp ends the process. So this first tries
+    // whether threads can start, for each calling thread, because libgomp has a pool for each.
     thread_local int tried = 1;
     const Int chunks = region.chunks();
     if (threads > tried) {
@@ -42,8 +42,8 @@ int run(const Region& region, int threads) {
 #pragma omp parallel num_threads(threads)
     {
         const DenormalGuard guard;
-        // Neighbouring chunks go to one thread, the same ones in every call: a kernel finds in its cache what the one before
-        // left there.
+        // A thread gets neighbouring chunks, the same in every call, so that a kernel finds data of the previous one in the
+        // cache.
         const Int t = omp_get_thread_num(), team = omp_get_num_threads();
         region.run(t * chunks / team, (t + 1) * chunks / team);
     }

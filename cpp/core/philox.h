@@ -1,5 +1,5 @@
-// Philox4x32-10: a counter-based generator (Salmon et al., SC'11). The same key and counter give the same four words
-// on any machine, so random numbers do not depend on threads, targets or order.
+// Philox4x32-10, a counter-based generator of random numbers (Salmon et al., SC'11). The same key and counter give the same
+// four words on any machine, so random numbers do not depend on threads, targets or order.
 #pragma once
 #include <cstdint>
 

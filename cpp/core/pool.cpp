@@ -14,34 +14,35 @@ namespace {
 
 constexpr std::size_t kLine = 64;
 const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));  // 4 KiB, on some Arm systems 16 or 64
-// A region is at least so large, and as large as all before it. Only addresses are taken: pages come when they are touched.
+// Minimum size of a region; it is also at least as large as all regions before it. A region only reserves addresses; the system
+// gives pages when they are touched.
 constexpr std::size_t kLeastRegion = std::size_t{256} << 20;
-constexpr std::size_t kMostBytes = std::size_t{1} << 47;  // of addresses that a process has
+constexpr std::size_t kMostBytes = std::size_t{1} << 47;  // the address space of a process
 
-// Free blocks are listed by size, eight lists to an octave.
+// Free blocks are in lists by size, eight lists for each power of two.
 constexpr int kStepBits = 3, kSteps = 1 << kStepBits;
 constexpr int kLists = 48 * kSteps, kWords = kLists / 64;
 
 struct Block;
 
-// Stands before each array.
+// The bytes before each array.
 struct alignas(16) Tag {  // keeps malloc's alignment
     Block* block;         // null: the array came from malloc
     std::size_t bytes;
 };
 
-// A region is cut into blocks; no two neighbours are free. A block begins with this, and its array follows. So arrays of
-// 2^n bytes, too, begin a line further in their page than the ones before.
+// The beginning of a block, before its array. A region is cut into blocks; no two neighbours are free. Because of these bytes
+// arrays of 2^n bytes, too, begin one cache line later in their page than the arrays before.
 struct alignas(kLine) Block {
     Block *previous, *next;  // in its list, while it is free
-    std::size_t bytes;       // this included
+    std::size_t bytes;       // including this struct
     Block* before;           // the neighbour; null: the region begins here
     char* region_end;
     union {
-        std::size_t touched;     // of a free block: so many of its first bytes may have been touched
-        std::size_t generation;  // of one in use
+        std::size_t touched;     // of a free block: the number of its first bytes that may have been touched
+        std::size_t generation;  // of a block in use
     };
-    Tag tag;  // its block is null while this is free
+    Tag tag;  // tag.block is null while the block is free
 
     char* begin() { return reinterpret_cast<char*>(this); }
     Block* after() { return begin() + bytes == region_end ? nullptr : reinterpret_cast<Block*>(begin() + bytes); }
@@ -49,14 +50,14 @@ struct alignas(kLine) Block {
 };
 static_assert(sizeof(Block) == kLine && offsetof(Block, tag) + sizeof(Tag) == kLine);
 
-// Nothing here is ever destroyed: arrays may be released as late as the process exits.
+// Nothing here is ever destroyed: arrays may be released while the process exits.
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 Block* lists[kLists];
 std::uint64_t is_listed[kWords];  // a bit for each list: whether it holds a block
 std::size_t generation, mapped;
 Counts now;
-// A fork waits until no other thread is at work here, so that the child finds everything in order. Where that cannot be had
-// (no memory), nothing is pooled.
+// A fork waits until no other thread uses the pool, so that the pool of the child is consistent. If that cannot be registered
+// (no memory), the pool keeps nothing.
 Int most_free = pthread_atfork([] { pthread_mutex_lock(&mutex); }, [] { pthread_mutex_unlock(&mutex); },
                                [] { pthread_mutex_unlock(&mutex); }) == 0
                     ? kNoLimit
@@ -73,13 +74,13 @@ Tag& tag_of(void* array) { return static_cast<Tag*>(array)[-1]; }
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
-// The list of blocks of this size: the leading bit and the three after it.
+// The list for blocks of this size, from the leading bit and the three bits after it.
 int list_of(std::size_t bytes) {
     const int shift = 63 - __builtin_clzll(bytes) - kStepBits;
     return shift * kSteps + static_cast<int>(bytes >> shift) - kSteps;
 }
 
-// `touched` is set.
+// block->touched must be set.
 void enlist(Block* block) {
     const int list = list_of(block->bytes);
     block->tag.block = nullptr;
@@ -99,7 +100,7 @@ void delist(Block* block) {
     now.free -= static_cast<Int>(block->touched);
 }
 
-// The smallest of the list that has so many bytes, of equal ones the first in memory.
+// The smallest block of the list with at least `bytes` bytes; of equal blocks the first in memory.
 Block* best_of(int list, std::size_t bytes) {
     Block* best = nullptr;
     for (Block* block = lists[list]; block != nullptr; block = block->next) {
@@ -119,14 +120,14 @@ Block* find_free(std::size_t bytes) {
     return nullptr;
 }
 
-// What madvise should do with the pages of a free block.
+// Calls madvise for the touched pages of a free block.
 void advise(Block* block, int advice) {
     const auto first = round_up(reinterpret_cast<std::uintptr_t>(block + 1), page);
     const auto end = reinterpret_cast<std::uintptr_t>(block->begin() + block->touched) / page * page;
     if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
 }
 
-// Gives the pages of a free block back, and the region if it is all of it.
+// Returns the pages of a free block to the system, or the whole region if it is one free block.
 void clean(Block* block) {
     if (block->before == nullptr && block->after() == nullptr) {
         delist(block);
@@ -158,7 +159,7 @@ bool add_region(std::size_t bytes) {
     };
     std::size_t size = round_up(std::max({bytes, kLeastRegion, mapped}), page);
     void* memory = map(size);
-    if (memory == MAP_FAILED) {  // a limit of addresses, perhaps: what is needed may be had
+    if (memory == MAP_FAILED) {  // perhaps a limit of the address space, which allows a smaller region
         size = round_up(bytes, page);
         memory = map(size);
     }
@@ -174,7 +175,7 @@ bool add_region(std::size_t bytes) {
     return true;
 }
 
-// Leaves `bytes` to the block; the rest becomes a free one, if it can serve an array.
+// Shortens the block to `bytes`; the rest becomes a free block if it is large enough for an array.
 void cut(Block* block, std::size_t bytes) {
     const std::size_t rest = block->bytes - bytes;
     if (rest < kLine + kLeastBytes) return;
@@ -189,7 +190,7 @@ void cut(Block* block, std::size_t bytes) {
     enlist(other);
 }
 
-// The block takes in the one after it. Both are in no list.
+// Joins the block with the one after it. Neither may be in a list.
 void join(Block* block, Block* after) {
     if (after->touched > 0) block->touched = block->bytes + after->touched;
     block->bytes += after->bytes;

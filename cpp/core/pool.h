@@ -1,5 +1,5 @@
-// Memory for the arrays of a step. What was released is handed out again, still mapped and perhaps in cache:
-// malloc gives large ones back to the system, and each step would pay for their page faults anew.
+// Memory for the arrays of a step. Released memory is used again; it is still mapped, and perhaps in the cache. malloc returns
+// large blocks to the system, so each step would have their page faults again.
 #pragma once
 #include <cstddef>
 
@@ -7,36 +7,36 @@
 
 namespace lamella::pool {
 
-// Smaller arrays come from malloc, which keeps what is freed. Larger ones, and only they, come from the pool and are counted.
+// Bytes. Smaller arrays come from malloc, which keeps freed memory. Only larger ones come from the pool and are counted.
 constexpr std::size_t kLeastBytes = 32 << 10;
 
-// As malloc, calloc, realloc and free; each takes only what one of these returned. Any thread may call them, with or without
-// locks of its own. A large array begins at a multiple of 64 bytes; the starts are spread over a page, as kernels that walk
-// several arrays side by side are slower where addresses are equal modulo 4 KiB.
+// Like malloc, calloc, realloc and free; they take only memory that one of them returned. Any thread may call them. A large
+// array begins at a multiple of 64 bytes. The starts differ modulo the page size, because kernels that read several arrays in
+// parallel are slower if the addresses are equal modulo 4 KiB.
 LAMELLA_EXPORT void* allocate(std::size_t bytes);
 LAMELLA_EXPORT void* allocate_zeros(std::size_t bytes);
 LAMELLA_EXPORT void* reallocate(void* memory, std::size_t bytes);
 LAMELLA_EXPORT void release(void* memory);
 
-// Free bytes that are kept at most; where there would be more, all go back to the system.
-// kNoLimit: twice the most that was in use at one time since the last empty().
+// The most free bytes that are kept; if there would be more, all are returned to the system.
+// kNoLimit: twice the most bytes that were in use at one time since the last empty().
 constexpr Int kNoLimit = -1;
 LAMELLA_EXPORT void set_limit(Int bytes);
 LAMELLA_EXPORT Int limit();
 
-// Gives what is free back to the system, and what is in use as soon as it is released. Returns the bytes of the former.
+// Returns free memory to the system, and memory in use as soon as it is released. The result is the number of free bytes.
 LAMELLA_EXPORT Int empty();
 
-// Lets the system take the pages of what is free when it needs memory. Those that it has not taken by then serve the next
-// arrays without a page fault. Nothing else changes: they count as free, and as memory of the process.
+// Lets the system take the pages of free memory when it needs them. The next arrays use the pages that it has not taken without
+// a page fault. Nothing else changes: the pages count as free, and as memory of the process.
 LAMELLA_EXPORT void offer();
 
 struct Counts {
     Int in_use;       // bytes of arrays
-    Int free;         // bytes that are kept for the next ones
+    Int free;         // bytes that are kept for the next arrays
     Int most_in_use;  // the largest in_use since the last empty()
-    Int arrays;       // handed out since the process began
-    Int fresh;        // of these, the ones whose memory came from the system, or a part of it
+    Int arrays;       // number of arrays since the process began
+    Int fresh;        // number of those whose memory, or a part of it, came from the system
 };
 LAMELLA_EXPORT Counts counts();
 

@@ -1,5 +1,5 @@
-// Threads of our own: one team for the process, the caller is its member 0. A member that the system does not let run delays
-// nobody: the others take its chunks, and the caller waits only for chunks that somebody has begun.
+// lamella's own threads: one team for the process; the caller is member 0. A member that the system does not schedule delays
+// nobody: the others take its chunks, and the caller waits only for chunks that a member has begun.
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,40 +17,40 @@
 namespace lamella::team {
 namespace {
 
-// No machine that we know has more CPUs.
+// More than the CPUs of any known machine.
 constexpr int kMostMembers = 1024;
-// Chunks are counted in 32 bits. More than that many, at 20 us each, would take a day.
+// Chunks are counted in 32 bits. More chunks, at 20 us each, would take half a day.
 constexpr Int kMostChunks = Int{1} << 31;
-// An idle thread spins for so long before it sleeps: it bridges the gaps between the kernels of a training step, and leaves
-// the CPU to others in all longer ones.
+// An idle thread spins for this time before it sleeps: longer than the gaps between the kernels of a training step. In longer
+// gaps other programs can use the CPU.
 constexpr std::int64_t kSpin = 30'000;  // ns
-// A thread that slept and was called within this time of its last work spins so long from then on, as a wake-up costs some
-// 5 us. The first time that no call comes within it, the spins are short again.
+// A thread that slept and was called within this time after its last work then spins for this time, because a wake-up costs
+// about 5 us. When no call comes within this time, it spins for kSpin again.
 constexpr std::int64_t kLongSpin = 150'000;  // ns
 
 // A futex is a word of 32 bits.
 using Word = std::atomic<std::uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free);
 
-// What a member's `call` says.
+// The values of a member's `call`.
 enum : std::uint32_t { kIdle, kAsleep, kCalled };
-// In `open`: the caller sleeps. The lower bits count the chunks that are not done.
+// A bit of `open`: the caller sleeps. The lower bits count the chunks that are not done.
 constexpr std::uint32_t kCallerSleeps = std::uint32_t{1} << 31;
 
-// Two cache lines, as the CPU fetches them in pairs.
+// Aligned to two cache lines, because CPUs fetch them in pairs.
 struct alignas(128) Member {
-    // Chunks of its own that nobody has claimed: the first in the lower half, the end in the upper. The member claims from the
-    // front, the others from the back, so that in a quiet run it gets the same chunks in every call and finds its data in
-    // its cache.
+    // The chunks of this member that nobody has claimed: the first one in the lower half, the end in the upper half. The member
+    // claims from the front, the others from the back. So on an idle machine it gets the same chunks in every call and finds
+    // its data in its cache.
     std::atomic<std::uint64_t> unclaimed;
     Word call;
 };
 
-// Never destroyed: threads may be at work while the process exits.
+// Never destroyed: threads may work while the process exits.
 Member members[kMostMembers];
-alignas(128) std::atomic<bool> taken;  // by a caller
-std::atomic<int> size;                 // members there are, the caller not counted
-Region region;                         // written while no chunk is open
+alignas(128) std::atomic<bool> taken;  // a caller uses the team
+std::atomic<int> size;                 // number of members without the caller
+Region region;                         // written only while no chunk is open
 alignas(128) Word open;
 
 void sleep_while(Word& word, std::uint32_t value) { syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
@@ -71,11 +71,11 @@ void pause() {
 #endif
 }
 
-// Whether `ready` held within `time`.
+// Spins until ready() is true; false if it was not true within `time`.
 template <class F>
 bool spin_until(const F& ready, std::int64_t time) {
     if (ready()) return true;
-    // With more threads than CPUs, who spins keeps others from their work.
+    // With more threads than CPUs a spinning thread would take CPU time from the others.
     if (size.load(std::memory_order_relaxed) >= cpu_limit()) return false;
     const std::int64_t end = now() + time;
     do {
@@ -87,8 +87,8 @@ bool spin_until(const F& ready, std::int64_t time) {
     return false;
 }
 
-// One chunk of the member's, or -1 if all are claimed. Who gets one sees the region that it is of, even if it was called for
-// an earlier one: the region cannot end before the chunk is done.
+// Claims one chunk of the member; -1 if all are claimed. A thread that claims a chunk sees the region of this chunk, even if it
+// was called for an earlier region: the region cannot end before the chunk is done.
 template <class Take>
 Int claim(Member& of, const Take& take) {
     std::uint64_t before = of.unclaimed.load(std::memory_order_relaxed);
@@ -113,7 +113,7 @@ void do_chunk(Int chunk) {
     if (open.fetch_sub(1, std::memory_order_acq_rel) == kCallerSleeps + 1) wake_one(open);
 }
 
-// Its own chunks, then what the others have not begun.
+// Runs the member's own chunks, then chunks that the others have not begun.
 void work(int self) {
     for (Int c; (c = claim(members[self], first_one)) >= 0;) do_chunk(c);
     const int all = size.load(std::memory_order_relaxed) + 1;
@@ -138,18 +138,19 @@ void* live(void* number) {
             }
             spin = spin == kSpin && now() - asleep < kLongSpin - kSpin ? kLongSpin : kSpin;
         }
-        // Before the work: a call that comes during it is another one.
+        // Reset before the work: a call during the work is a new one.
         call.exchange(kIdle, std::memory_order_acquire);
         work(self);
     }
     return nullptr;
 }
 
-// Starts threads until there are so many, or the system gives no more. The caller has taken the team.
+// Starts threads until there are `wanted`, or the system gives no more; returns their number. The caller must have taken the
+// team.
 int grow(int wanted) {
     int there = size.load(std::memory_order_relaxed);
     if (there >= wanted) return there;
-    // Signals are for the program's threads; those that a fault in this one raises must come here.
+    // The program's threads handle signals, except those for faults, which the thread with the fault must get.
     sigset_t blocked, before;
     sigfillset(&blocked);
     for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT}) sigdelset(&blocked, fault);
@@ -179,7 +180,7 @@ void wait_for_all() {
 
 int run(const Region& wanted, int threads) {
     const Int chunks = wanted.chunks();
-    // Another thread of the program has the team, or this one has it and is in one of its chunks.
+    // Another thread of the program uses the team, or this thread uses it and is inside a chunk.
     if (chunks >= kMostChunks || taken.exchange(true, std::memory_order_acquire)) {
         wanted.run(0, chunks);
         return threads;

@@ -1,4 +1,4 @@
-// What a kernel is handed: plain structs without functions, so that no code of theirs can leak between targets.
+// The arguments of kernels: structs without functions, so that targets share no code of them.
 #pragma once
 #include <cstdint>
 
@@ -9,14 +9,14 @@ namespace lamella {
 using Int = std::int64_t;
 using Real = double;
 
-// nullptr: done. Else the condition on the arguments that does not hold, as written in the kernel; nothing was
-// written then. kOutOfMemory is told apart by its address.
+// nullptr: success. Otherwise the condition on the arguments that failed, as written in the kernel; then nothing was written.
+// kOutOfMemory is recognized by its address.
 using Status = const char*;
 LAMELLA_EXPORT extern const char kOutOfMemory[];
 
 constexpr int kMaxRank = 8;
 
-// A C-contiguous array. size is the product of the first `rank` entries of shape; the rest of shape is 1.
+// A C-contiguous array. size is the product of the first `rank` entries of shape; the other entries are 1.
 template <class T>
 struct View {
     T* data;

@@ -1,4 +1,4 @@
-// A window that moves over 1 to 3 axes, as kernels take it.
+// A window that moves along 1 to 3 axes: an argument of kernels.
 #pragma once
 #include "core/view.h"
 
@@ -6,8 +6,9 @@ namespace lamella {
 
 constexpr int kMaxAxes = 3;
 
-// Places of the window, its step, the distance of its places, and the padding before the first place; the padding after the
-// last one follows from the number of windows. On fewer than three axes the entries stand last, and before them 1, 1, 1 and 0.
+// For each axis the number of elements of the window, its step, the distance between its elements, and the padding before the
+// first element of the array; the padding after the last one follows from the number of windows. With fewer than three axes
+// their entries are last; the entries before them are 1, 1, 1 and 0.
 struct Window {
     Int axes;
     Int size[kMaxAxes], stride[kMaxAxes], dilation[kMaxAxes], before[kMaxAxes];
