@@ -1,4 +1,4 @@
-"""K against NumPy: values, shapes, gradients through the tape, state."""
+"""K against NumPy: values, shapes, gradients on a tape, state."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_values(got, expected):
     np.testing.assert_allclose(got(), expected, rtol=1e-9, atol=1e-12)
 
 
-def test_gradients_flow_through_k():
+def test_functions_of_k_have_gradients():
     w = Variable(P)
     with Tape([w]) as tape:
         loss = K.mean(K.logsumexp(K.dot(w, X[0]) ** 2, axis=1)) + 0.5 * K.sum(K.square(w))
@@ -185,7 +185,7 @@ CONSTANTS = {
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_functions_without_a_gradient_are_constants_on_a_tape(name):
-    """TensorFlow's gradient of these is None: beside another path only that one counts, alone they are an error in training."""
+    """In TensorFlow their gradient is None. Only other paths to the loss count; without another path training raises an error."""
     step = CONSTANTS[name]
     w = Variable(P)
     with Tape([w]) as tape:
@@ -265,7 +265,7 @@ def test_functions_of_a_graph():
         K.gradients(batch, [batch])
 
 
-def test_numpy_on_a_tape_is_refused_and_a_stopped_gradient_is_constant():
+def test_numpy_functions_on_a_tape_are_refused():
     with Tape([w := Variable(P)]) as tape:
         with pytest.raises(TypeError, match="is recorded on a tape"):
             np.mean(np.asarray(w * 2))
@@ -281,7 +281,7 @@ def fit(loss):
     return model.fit(x, x[:, :1] * x[:, 1:2], epochs=3, verbose=0).history["loss"]
 
 
-def test_a_loss_written_with_k_trains_as_the_built_in_one():
+def test_a_custom_loss_trains_like_the_built_in_one():
     def mine(y, p):
         return K.mean(K.square(p - y), axis=-1)
 
@@ -305,5 +305,5 @@ def test_bias_of_the_shape_of_a_sample_is_reshaped_for_channels_first(space):
     np.testing.assert_array_equal(K.bias_add(np.zeros((2, *space, 5)), bias, "channels_last")[1], bias)
 
 
-def test_scripts_that_ask_take_the_branch_of_tensorflow():
+def test_the_backend_is_named_tensorflow():
     assert K.backend() == "tensorflow" and K.__name__ == "lamella.backend"

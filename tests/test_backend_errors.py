@@ -1,4 +1,4 @@
-"""Arguments of K's functions that do not fit: an error that names the function, never a number."""
+"""Wrong arguments of K's functions raise an error that names the function, and never give a number."""
 
 import re
 
@@ -78,14 +78,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "words"), WRONG, ids=[f"{i}-{case[0]}" for i, case in enumerate(WRONG)])
-def test_the_error_names_the_function_and_what_came(name, arguments, words):
+def test_the_error_names_the_function_and_the_argument(name, arguments, words):
     with pytest.raises((ValueError, TypeError), match=words) as caught:
         getattr(K, name)(*arguments)
     assert name in str(caught.value)
     assert not re.search(rf"K\.(?!{name}\b)\w+: ", str(caught.value))
 
 
-def test_an_error_of_another_kind_is_left_as_it_is():
+def test_an_error_of_another_class_does_not_change():
     class Mine(ValueError):
         pass
 
@@ -99,18 +99,18 @@ def test_an_error_of_another_kind_is_left_as_it_is():
 @pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
 @pytest.mark.parametrize("name", ["var", "std", "l2_normalize"])
-def test_gradients_of_what_is_made_of_several_ops(name, axis, keepdims):
+def test_gradients_of_functions_made_of_several_ops(name, axis, keepdims):
     x = np.random.default_rng(4).normal(size=(3, 4, 2))
     more = {} if name == "l2_normalize" else {"keepdims": keepdims}
     check(lambda a: getattr(K, name)(a, axis=axis, **more), x)
 
 
-def test_identity_is_the_value_and_has_the_gradient_one():
+def test_identity_returns_its_argument_with_gradient_one():
     check(lambda a: K.identity(a), A)
     np.testing.assert_array_equal(K.identity(A), A)
 
 
-def test_focal_loss_follows_the_trajectory_worked_out_by_hand():
+def test_focal_loss_trains_as_computed_by_hand():
     """Lin et al., 1708.02002, eq. 5: -alpha_t (1 - p_t)^gamma log(p_t), for a sigmoid, with SGD."""
     gamma, alpha, rate = 2.0, 0.25, 0.5
     draw = np.random.default_rng(8)

@@ -1,8 +1,8 @@
-"""A row for each function of K: sample arguments, and what NumPy says of them.
+"""A row for each function of K: sample arguments, and the result by NumPy.
 
-`T` marks the arguments that are tensors, and whether a gradient flows to them; the sweep puts an array, a Variable, a tape's
-tensor, a symbolic tensor or a list in their places. A row without an oracle is of a function that computes nothing from a
-tensor; `SETTINGS` lists those that take no tensor at all.
+`T` marks arguments that are tensors, and whether they get a gradient. tests/backend/test_sweep.py replaces them by arrays,
+Variables, Tensors of a tape, symbolic tensors and lists. A row without an oracle is for a function that computes nothing from a
+tensor. `SETTINGS` lists the functions without tensors.
 """
 
 from collections.abc import Callable
@@ -32,15 +32,15 @@ class T:
 @dataclass
 class Row:
     arguments: tuple[Any, ...]
-    oracle: Callable[..., Any]  # of the same arguments, as arrays
+    oracle: Callable[..., Any]  # takes the same arguments, as arrays
     named: dict[str, Any] = field(default_factory=dict)
     symbolic: bool = True  # makes a node of a graph
-    gradient: bool = True  # flows to each T that has one
-    integers: bool = True  # the oracle holds for them, too
+    gradient: bool = True  # each T with a gradient gets it
+    integers: bool = True  # the oracle is also right for integers
 
 
 def some(*shape: int) -> np.ndarray:
-    """Away from 0 and from each other, so that no kink is near."""
+    """Values with a distance from 0 and from each other, where the functions are differentiable."""
     size = int(np.prod(shape))
     return (DRAW.permutation(size).reshape(shape) + 1.37) / size - 0.5
 
@@ -97,7 +97,7 @@ CONSTANT = {"gradient": False}
 VALUE = {"symbolic": False, "gradient": False}
 
 ROWS: dict[str, list[Row]] = {
-    # element by element
+    # elementwise
     "abs": [one_argument(np.abs)],
     "clip": [
         Row((T(X), -0.2, 0.3), np.clip),
@@ -260,7 +260,7 @@ ROWS: dict[str, list[Row]] = {
     "shape": [one_argument(lambda x: np.array(x.shape), **CONSTANT)],
 }  # fmt: skip
 
-# What takes no tensor, or a Variable alone; tests/test_backend.py has their values.
+# Functions that take no tensor, or only a Variable. tests/test_backend.py checks their values.
 SETTINGS = {
     "arange", "backend", "batch_set_value", "Function", "cast_to_floatx", "clear_session", "constant", "ctc_batch_cost", "ctc_decode", "ctc_label_dense_to_sparse", "epsilon", "eye", "floatx", "function",
     "get_session", "get_uid", "gradients", "image_data_format", "image_dim_ordering", "is_keras_tensor", "is_placeholder", "is_sparse", "is_tensor", "learning_phase",

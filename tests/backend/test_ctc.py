@@ -1,4 +1,4 @@
-"""CTC: the loss and the search against all paths, one by one."""
+"""CTC: the loss and the beam search against a loop over all paths."""
 
 import itertools
 
@@ -26,7 +26,7 @@ def spelled(path):
 
 
 def probabilities(row, steps):
-    """{labels: probability}, over all paths."""
+    """{labels: probability}, summed over all paths."""
     q = (row + K.epsilon()) / (row + K.epsilon()).sum(-1, keepdims=True)
     found = {}
     for path in itertools.product(range(C), repeat=steps):
@@ -45,7 +45,7 @@ def test_the_cost_sums_over_all_paths(dtype):
     np.testing.assert_allclose(got[:-1, 0], wanted[:-1], rtol=1e-6 if dtype == "float32" else 1e-12)
 
 
-def test_no_steps_spell_nothing_and_no_sample_costs_nothing():
+def test_no_steps_give_no_labels_and_an_empty_batch_has_no_costs():
     got = K.ctc_batch_cost(np.zeros((2, 1)), P[:2], [[0], [0]], [[0], [1]])
     np.testing.assert_array_equal(got, [[0.0], [np.inf]])
     assert K.ctc_batch_cost(np.zeros((0, 3)), np.zeros((0, 4, 3)), np.zeros((0, 1)), np.zeros((0, 1))).shape == (0, 1)
@@ -65,7 +65,7 @@ def test_blanks_at_the_end_of_labels_do_not_count():
 
 def test_the_gradient_of_the_cost():
     check(lambda p: K.ctc_batch_cost(LABELS[:4], p, STEPS[:4, None], LENGTHS[:4, None]), P[:4])
-    # A row that cannot be spelled has none.
+    # A row with too few steps for its labels has no gradient.
     sums = ops.ctc_loss(P, labels=LABELS, steps=STEPS, lengths=LENGTHS, epsilon=1e-7)
     assert np.isinf(sums[-1])
 
@@ -92,7 +92,7 @@ def test_a_long_sequence_does_not_underflow():
         (LABELS, P, np.full((5, 1), np.nan), LENGTHS[:, None], "whole numbers in input_length, got NaN"),
     ],
 )
-def test_what_the_cost_refuses(labels, p, steps, lengths, message):
+def test_wrong_arguments_of_the_cost_are_refused(labels, p, steps, lengths, message):
     with pytest.raises(ValueError, match="K.ctc_batch_cost: .*" + message):
         K.ctc_batch_cost(labels, p, steps, lengths)
 
@@ -106,7 +106,7 @@ def test_greedy_decoding():
     np.testing.assert_allclose(scores, -np.log([[0.8]]) * [[5], [3], [5]], rtol=1e-6)
 
 
-def test_a_wide_beam_finds_the_best_of_all():
+def test_a_wide_beam_finds_the_best_of_all_paths():
     found, scores = K.ctc_decode(P, STEPS, greedy=False, beam_width=200, top_paths=3)
     for n in range(N):
         best = sorted(probabilities(P[n], STEPS[n]).items(), key=lambda entry: -entry[1])[:3]
@@ -118,8 +118,8 @@ def test_a_wide_beam_finds_the_best_of_all():
     assert len(narrow) == 1 and narrow[0].shape[0] == N
 
 
-def test_a_beam_merges_repeats_where_asked():
-    # Blanks between: 1 1 is the best.
+def test_a_beam_merges_repeats_on_request():
+    # With a blank between, 1 1 is the best.
     p = np.eye(3)[[1, 2, 1]][None] * 0.9 + 0.03
     assert K.ctc_decode(p, [3], greedy=False)[0][0].tolist() == [[1, 1]]
     assert K.ctc_decode(p, [3], greedy=False, merge_repeated=True)[0][0].tolist() == [[1]]
@@ -134,7 +134,7 @@ def test_a_beam_merges_repeats_where_asked():
         ((P[:1, :1], [1], False, 9, 6), "at least top_paths=6 label sequences for 1 steps, found 4"),
     ],
 )
-def test_what_decoding_refuses(arguments, message):
+def test_wrong_arguments_of_decoding_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         K.ctc_decode(*arguments)
 
@@ -150,8 +150,8 @@ def test_labels_as_a_sparse_tensor():
         K.ctc_label_dense_to_sparse(Input((3,)), LENGTHS)
 
 
-def test_a_model_learns_by_the_cost():
-    """As image_ocr does: the cost is an output, and the loss is that output."""
+def test_a_model_trains_with_the_cost():
+    """As in the script image_ocr: the cost is an output, and the loss is this output."""
     x, labels = Input((6, 3)), Input((2,))
     steps, lengths = Input((1,), dtype="int64"), Input((1,), dtype="int64")
     p = Activation("softmax")(Dense(4)(x))

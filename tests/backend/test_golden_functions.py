@@ -1,4 +1,4 @@
-"""Functions of K, as recorded from Keras: tests/golden/layers.json says how."""
+"""Functions of K against results recorded from Keras; tests/golden/layers.json describes them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = json.loads((GOLDEN / "layers.json").read_text())["cases"]
 ARRAYS = np.load(GOLDEN / "layers.npz")
 NAMES = [name for name, case in CASES.items() if "function" in case and hasattr(K, case["function"])]
-# Looser, of the largest magnitude: the recorded costs differ by 4e-9 from the sum over all paths, which test_ctc.py computes.
+# Larger tolerances, relative to the largest value: the recorded costs differ by 4e-9 from the sum over all paths in test_ctc.py.
 LOOSER = {"K.ctc_batch_cost/labels": 1e-8}
 
 
@@ -28,7 +28,7 @@ def flat(values):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_as_keras(name):
+def test_functions_equal_the_recorded_ones_of_keras(name):
     case = CASES[name]
     config.set_floatx(case["dtype"])
     data = {f"x{i}": ARRAYS[f"{name}/x{i}"] for i in range(case["inputs"])}

@@ -1,4 +1,4 @@
-"""K.gradients in a Lambda's function and in a layer's call, of values that arise there."""
+"""K.gradients of values that are computed in a Lambda's function or in a layer's call."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_a_lambda_differentiates_what_it_computes():
     np.testing.assert_allclose(K.function([x], K.gradients(model.output, x))([X])[0], 6 * X, rtol=1e-5)
 
 
-def test_training_goes_through_the_gradient():
+def test_training_differentiates_the_gradient():
     """y = 3 (x w)^2; d sum(y) / d w = 6 sum(x^2) w."""
     model = Sequential([Dense(4, use_bias=False, kernel_initializer="identity", input_shape=(4,)), Lambda(slope_of_cubes)])
     model.compile(SGD(lr=0.5), lambda y_true, y_pred: K.sum(y_pred, axis=-1))
@@ -39,7 +39,7 @@ def test_training_goes_through_the_gradient():
 
 
 class Descent(Layer):
-    """x after one step down a quadratic bowl whose matrix is a weight; the step's size is differentiated, too."""
+    """x after one step of gradient descent for a quadratic form whose matrix is a weight. The step size has a gradient too."""
 
     def build(self, input_shape):
         self.bowl = self.add_weight("bowl", (input_shape[-1], input_shape[-1]), initializer="identity")
@@ -53,7 +53,7 @@ class Descent(Layer):
         return inputs - self.size * K.gradients(self.energy(inputs), [inputs])[0]
 
 
-def test_a_layer_learns_by_gradients_that_its_call_computes():
+def test_a_layer_trains_with_gradients_that_its_call_computes():
     model = Sequential([Descent(input_shape=(4,))])
     np.testing.assert_allclose(model.predict(X), 0 * X, atol=1e-6)
     bowl, size = RNG.normal(size=(4, 4)).astype("f4"), np.array([0.1], "f4")
@@ -75,7 +75,7 @@ def test_a_layer_learns_by_gradients_that_its_call_computes():
     assert losses[-1] < losses[0]
 
 
-def test_by_its_own_weights():
+def test_gradients_for_the_weights_of_the_layer():
     class Sensitivity(Descent):
         def call(self, inputs):
             (slope,) = K.gradients(self.energy(inputs), [self.bowl])
@@ -86,7 +86,7 @@ def test_by_its_own_weights():
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-4)
 
 
-def test_what_it_does_not_depend_on_is_none():
+def test_a_variable_without_influence_has_no_gradient():
     seen = []
 
     def function(x):
@@ -97,14 +97,14 @@ def test_what_it_does_not_depend_on_is_none():
     assert seen[-1] is None
 
 
-def test_inside_a_wrapper():
+def test_gradients_inside_a_wrapped_layer():
     x = Input((2, 4))
     model = Model(x, TimeDistributed(Lambda(slope_of_cubes))(x))
     value = RNG.normal(size=(3, 2, 4)).astype("f4")
     np.testing.assert_allclose(model.predict(value), 3 * value**2, rtol=1e-5)
 
 
-def test_a_lambda_differentiates_by_what_it_made_and_by_its_input():
+def test_a_lambda_differentiates_for_its_values_and_its_input():
     def slopes(x):
         h = x * x
         return K.gradients(K.sum(h * h), [h, x])
@@ -115,7 +115,7 @@ def test_a_lambda_differentiates_by_what_it_made_and_by_its_input():
 
 
 class AddsDrawsAndCounts(Layer):
-    """Adds a loss, draws and counts before it asks for gradients; its shape is known without a call."""
+    """Adds a loss, an update and a draw before it computes gradients. Its shape is known without a call."""
 
     def build(self, input_shape):
         self.w = self.add_weight("w", (4,), initializer="ones")
@@ -133,7 +133,7 @@ class AddsDrawsAndCounts(Layer):
         return input_shape
 
 
-def test_the_call_that_finds_out_leaves_no_trace():
+def test_the_first_call_of_two_leaves_nothing():
     models = []
     for known in (False, True):
         set_random_seed(5)
@@ -148,7 +148,7 @@ def test_the_call_that_finds_out_leaves_no_trace():
     assert layer.count.numpy() == 1
 
 
-def test_a_layer_called_twice_within_a_layer_draws_twice():
+def test_a_layer_called_twice_inside_a_layer_draws_twice():
     noise = Lambda(lambda x: x + K.random_normal((3, 4)))
 
     class CallsTwice(Layer):
@@ -182,7 +182,7 @@ def test_the_switches_of_max_pooling_in_a_what_where_autoencoder(output_shape):
         model.get_config()
 
 
-def test_values_outside_of_a_layer_are_refused_with_a_way_out():
+def test_values_outside_of_a_layer_are_refused_with_advice():
     with pytest.raises(
         TypeError, match="K.gradients: expected a tensor of a graph.*compute them under a lamella.ops.tape.Tape"
     ):

@@ -1,4 +1,4 @@
-"""Gradients of gradients and training through them, against central differences in float64."""
+"""Gradients of gradients, and training with gradients in the loss, against central differences in float64."""
 
 import functools
 
@@ -58,7 +58,7 @@ def step(x_t, states, weight):
     return h, [h]
 
 
-# An op, its arrays and its configuration: the gradient of each has a gradient.
+# Ops whose gradients have gradients, with their arrays and configuration.
 CASES = {
     "add": (ops.add, (a(3, 4), a(4), a(3, 1)), {}),
     "subtract": (ops.subtract, (a(3, 4), a(4)), {}),
@@ -170,7 +170,7 @@ CASES = {
     "simple_rnn": (ops.simple_rnn, (a(3, 4, 2), a(2, 2), a(2, 2), a(2), a(3, 2)), {"mask": HOLES, "input_dropout": positive(1, 3, 2)}),
     "loop over time": (loop, (a(2, 3, 2), a(2, 2)), {}),
 }  # fmt: skip
-# Where no gradient comes: statistics that were given.
+# Inputs without a gradient: given statistics.
 FIXED = {"batch_norm_inference": (3, 4)}
 STEP, TOLERANCE = 1e-6, 2e-6
 
@@ -178,7 +178,7 @@ STEP, TOLERANCE = 1e-6, 2e-6
 @pytest.mark.parametrize("order", [2, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_the_gradient_of_each_op_has_gradients(name, order):
-    """A projection of the gradients of order - 1, which all tapes agree on, along a direction through all inputs."""
+    """The derivative of a projection of the gradients of order - 1, in a random direction in the space of all inputs."""
     op, arrays, config = CASES[name]
     places = [i for i, x in enumerate(arrays) if x is not None and i not in FIXED.get(name, ())]
     rng = np.random.default_rng(1)
@@ -194,7 +194,7 @@ def test_the_gradient_of_each_op_has_gradients(name, order):
         return total
 
     def loss(tape, sources, levels):
-        """The op's projection, or one of the gradients of `loss` one level below."""
+        """A projection of the op's result, or of the gradients of `loss` with order - 1."""
         if levels == 1:
             given = [sources.get(i, x) for i, x in enumerate(arrays)]
             made = op(*given, **config)
@@ -233,7 +233,7 @@ def test_gradients_on_a_tape_are_those_of_the_tape():
 
 
 def hessian_of(f, x, step=1e-4):
-    """By differences of values."""
+    """The gradient by central differences."""
     result = np.zeros((x.size, x.size))
     for i in range(x.size):
         for j in range(x.size):
@@ -269,7 +269,7 @@ def test_third_gradients():
 
 
 def penalized():
-    """A critic, and the model of its score and gradient penalty."""
+    """A critic, and a model with its score and gradient penalty as outputs."""
     x, mixed = Input((6, 6, 1), name="x"), Input((6, 6, 1), name="mixed")
     image = Input((6, 6, 1))
     h = layers.Conv2D(3, 3, strides=2, padding="same")(image)
@@ -302,7 +302,7 @@ def test_a_gradient_penalty_trains_the_critic_by_its_exact_gradient():
     assert moved == pytest.approx(slope, rel=1e-6)
 
 
-def test_a_penalty_that_is_added_as_a_loss_falls():
+def test_training_reduces_a_penalty_that_is_added_as_a_loss():
     critic, model, (_, mixed) = penalized()
     model = Model(model.inputs, model.outputs[0])
     (slope,) = K.gradients(critic(mixed), mixed)
@@ -313,7 +313,7 @@ def test_a_penalty_that_is_added_as_a_loss_falls():
     assert losses[-1] < 0.2 * losses[0]
 
 
-def test_gradients_by_weights_of_gradients_by_inputs():
+def test_weight_gradients_of_input_gradients():
     x = Input((3,))
     layer = Dense(1, activation="sigmoid")
     (slope,) = K.gradients(layer(x), x)
@@ -331,7 +331,7 @@ def test_gradients_by_weights_of_gradients_by_inputs():
     assert float((K.function([x], [found])([value])[0] * direction).sum()) == pytest.approx(slope_of_values, rel=1e-6)
 
 
-def test_gradients_by_inputs_of_gradients_by_weights():
+def test_input_gradients_of_weight_gradients():
     x = Input((3,))
     layer = Dense(1, activation="sigmoid")
     (slope,) = K.gradients(layer(x), layer.kernel)
@@ -342,7 +342,7 @@ def test_gradients_by_inputs_of_gradients_by_weights():
     assert float((K.function([x], [found])([value])[0] * direction).sum()) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_gradients_by_an_inner_tensor_go_on_to_the_inputs():
+def test_gradients_for_an_inner_tensor_continue_to_the_inputs():
     x = Input((3,))
     inner = Dense(4, activation="tanh")(x)
     (slope,) = K.gradients(Dense(1, activation="sigmoid")(inner), inner)
@@ -353,7 +353,7 @@ def test_gradients_by_an_inner_tensor_go_on_to_the_inputs():
     assert float((K.function([x], [found])([value])[0] * direction).sum()) == pytest.approx(wanted, rel=1e-6)
 
 
-def test_a_tensor_within_the_gradients_is_refused():
+def test_a_tensor_inside_of_other_gradients_is_refused():
     x = Input((3,))
     inner = Dense(4, activation="tanh")(x)
     (slope,) = K.gradients(Dense(1)(inner), x)
@@ -369,7 +369,7 @@ def test_an_op_without_a_rule_is_named():
         K.function([x], [twice])([a(1, 4)])
 
 
-def test_gradients_by_what_is_not_trained_are_refused_in_training():
+def test_gradients_for_untrained_variables_are_refused_in_training():
     x = Input((3,))
     scale = K.variable(2.0)
     (slope,) = K.gradients(x * scale, scale)
@@ -379,7 +379,7 @@ def test_gradients_by_what_is_not_trained_are_refused_in_training():
         model.train_on_batch(a(2, 3), a(2, 1))
 
 
-def test_a_tape_notes_calls_only_while_it_is_asked_to():
+def test_a_tape_records_calls_only_on_request():
     w = Variable(np.ones(3))
     tape = Tape([w])
     with tape:

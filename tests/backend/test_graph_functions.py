@@ -1,4 +1,4 @@
-"""K.placeholder, K.function with updates, K.shape of a symbolic tensor, branches of functions, inputs that hold a value."""
+"""K.placeholder, K.function with updates, K.shape of symbolic tensors, functions as branches, inputs with a value."""
 
 import json
 import pickle
@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 3)).astype("float32")
 
 
-def test_a_placeholder_is_no_tensor_of_keras():
+def test_a_placeholder_is_not_a_tensor_of_keras():
     p = K.placeholder((None, 3), name="p")
     assert p.shape == (None, 3) and p.dtype == "float32" and p.name == "p"
     assert K.placeholder(ndim=2).shape == (None, None) and K.placeholder((), dtype="int32").dtype == "int32"
@@ -48,14 +48,14 @@ def test_functions_of_placeholders_and_variables():
     assert run([X, 1.0])[0] == pytest.approx((X**2).sum(), rel=1e-5)
 
 
-def test_updates_come_after_the_outputs():
+def test_updates_are_made_after_the_outputs():
     p = K.placeholder((None, 3))
     count, mean, last = K.variable(0.0), K.variable(np.zeros(3)), K.variable(np.zeros(3))
     updates = [
         K.update_add(count, K.sum(K.ones_like(p[:, 0]))),
         K.moving_average_update(mean, K.mean(p, axis=0), 0.9),
         (last, mean),
-        K.update(K.variable(1.0), 2.0),  # made at once: nothing is left to do
+        K.update(K.variable(1.0), 2.0),  # made at once, so nothing remains to do
     ]
     run = K.function([p], [count + 0 * K.sum(p), K.sum(p)], updates=updates, name="train")
     assert run.name == "train" and run([X])[0] == 0.0 and float(count) == 6.0
@@ -77,7 +77,7 @@ def test_a_models_own_updates():
     loss = K.sum(K.square(model.output))
     K.function([x, K.learning_phase()], [loss, *K.gradients(loss, x)])([X, 1])
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights()))
-    # Gradients compute the layers again: the averages move once all the same.
+    # Gradients compute the layers again, but the averages are updated once.
     K.function([x, K.learning_phase()], K.gradients(loss, x), updates=model.updates)([X, 1])
     np.testing.assert_allclose(model.get_weights()[2], 0.75 * X.mean(0), rtol=1e-4, atol=1e-6)
 
@@ -94,13 +94,13 @@ def test_inputs_of_any_kind_and_outputs_of_several_models():
     np.testing.assert_allclose(b, second.predict(X), rtol=1e-6)
 
 
-def test_values_given_once():
+def test_feed_dict_gives_values_for_all_calls():
     p, q = K.placeholder((None, 3)), K.placeholder(())
     for more in ({"feed_dict": {q: 3.0}}, {"givens": [(q, 3.0)]}):
         np.testing.assert_allclose(K.function([p], [p * q], **more)([X])[0], 3 * X, rtol=1e-6)
 
 
-def test_what_a_function_refuses():
+def test_wrong_arguments_of_function_are_refused():
     x, y = Input((3,)), Input((3,))
     total = K.sum(x)
     for arguments in ((x, [total]), ([x], total), ([x], [total], {1: 2})):
@@ -129,7 +129,7 @@ def test_what_a_function_refuses():
     assert variable.value.tolist() == [1, 2]
 
 
-def test_an_input_that_stands_for_other_tensors():
+def test_an_input_made_of_another_tensor():
     base = K.variable(X[:2])
     p = K.placeholder((None, 3))
     x = Input(tensor=K.concatenate([base, p], axis=0))
@@ -144,7 +144,7 @@ def test_an_input_that_stands_for_other_tensors():
     assert [layer.name for layer in clone_model(model).layers] == [layer.name for layer in model.layers]
 
 
-def test_an_input_that_holds_a_variable_or_an_array():
+def test_an_input_made_of_a_variable_or_an_array():
     image = K.variable(X)
     x = Input(tensor=image)
     model = Model(x, Dense(2)(x))
@@ -166,7 +166,7 @@ def test_a_tensor_that_needs_values_has_none():
         K.eval(K.placeholder((2,)) * 2)
 
 
-def test_sizes_of_a_run():
+def test_shape_gives_the_sizes_of_each_run():
     x = Input((None, 3))
     sizes = K.shape(x)
     assert sizes.shape == (3,) and sizes.dtype == "int32"
@@ -185,7 +185,7 @@ def test_sizes_of_a_run():
     np.testing.assert_array_equal(nested.predict(values), got[1])
 
 
-def test_shapes_in_the_words_of_tensorflow():
+def test_shapes_have_the_methods_of_tensorflow():
     x = Input((None, 3))
     shape = x.get_shape()
     assert shape.as_list() == [None, None, 3] and shape.ndims == 3 and shape[2] == 3 and not shape.is_fully_defined()
@@ -198,12 +198,12 @@ def test_shapes_in_the_words_of_tensorflow():
     assert y.shape == (None, 5, 3)
 
 
-def test_sizes_in_the_words_of_tensorflow_1():
+def test_sizes_have_the_attribute_of_tensorflow_1():
     x = Input((4, 3))
     for shape in (x.shape, x.get_shape()):
         assert shape[2].value == 3 and type(shape[2].value) is int and int(shape[-1]) == 3 and shape[1].value * 2 == 8
         assert shape[0] is None and shape[1:].as_list() == [4, 3] and shape[1:] == (4, 3) and repr(shape) == "(None, 4, 3)"
-    # Everything that iterates, and Keras's own words, have plain ints.
+    # Iteration, and functions of Keras, give plain ints.
     assert [type(size) for size in x.shape[1:]] == [int, int] and json.dumps([x.shape, x.shape[1]]) == "[[null, 4, 3], 4]"
     for shape in (K.int_shape(x), x._keras_shape):
         assert shape == (None, 4, 3) and type(shape) is tuple and type(shape[1]) is int
@@ -241,8 +241,8 @@ def test_branches_that_are_functions():
     np.testing.assert_allclose(K.function([x], [chosen])([-np.abs(X)])[0], np.abs(X))
 
 
-def test_the_steps_of_a_deep_dream():
-    """Normalized gradients of a layer's activity by the input, climbed by hand."""
+def test_the_steps_of_deep_dream():
+    """Gradient ascent of a layer's activity by normalized gradients for the input, computed by hand."""
     model = Sequential([Dense(8, activation="tanh", input_shape=(3,)), Dropout(0.5), Dense(2)])
     activity = model.layers[0].output
     loss = K.variable(0.0)

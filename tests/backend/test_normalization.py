@@ -30,7 +30,7 @@ def test_a_batch_is_normalized_by_its_own_statistics(axes, scaled):
         check(lambda x: K.normalize_batch_in_training(x, gamma, beta, axes, 0.1)[2], X)
 
 
-def test_of_symbolic_tensors():
+def test_normalization_of_symbolic_tensors():
     x = Input((4, 5, 2))
     y, mean, variance = K.normalize_batch_in_training(x, None, None, [0, 1, 2])
     assert (y.shape, mean.shape, variance.shape) == ((None, 4, 5, 2), (2,), (2,))

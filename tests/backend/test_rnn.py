@@ -84,7 +84,7 @@ def test_no_states():
     assert states == []
 
 
-def test_a_layer_of_ones_own_trains_through_it():
+def test_a_custom_layer_trains_with_rnn():
     class Sum(Layer):
         def build(self, input_shape):
             self.scale = self.add_weight("scale", (4,), initializer="ones")
@@ -116,6 +116,6 @@ def test_a_layer_of_ones_own_trains_through_it():
         ((lambda x, s: (x, []), X, [START]), "K.rnn: expected the step to return 1 states, got 0"),
     ],
 )
-def test_what_does_not_fit(arguments, message):
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         K.rnn(*arguments)

@@ -1,6 +1,6 @@
-"""Every function of K, with arrays, Variables, tape tensors, symbolic tensors and lists, and with what fits nowhere.
+"""Every function of K, with arrays, Variables, Tensors of a tape, symbolic tensors and lists, and with wrong arguments.
 
-Each call gives the numbers that NumPy gives, or a TypeError or ValueError that names the function.
+Each call gives the numbers of NumPy, or raises a TypeError or ValueError that names the function.
 """
 
 import inspect
@@ -24,7 +24,7 @@ FUNCTIONS = sorted(
 )  # fmt: skip
 
 
-# Tensors that may be left out, by their places.
+# Tensors that may be None: (function, position of the argument).
 MAY_BE_NONE = {("clip", 1), ("clip", 2), ("foldl", 1), ("batch_normalization", 3), ("batch_normalization", 4)}
 
 
@@ -40,7 +40,7 @@ def test_each_function_has_a_row():
 
 
 def replaced(value, new):
-    """`value` with new(t) in the place of each T, in order."""
+    """`value` with new(t) in place of each T, in order."""
     if isinstance(value, T):
         return new(value)
     if isinstance(value, (list, tuple)):
@@ -86,7 +86,7 @@ def test_values(name, row, kind, float64):
 def test_nodes_of_a_graph(name, row, float64):
     marked = tensors(row.arguments)
     sizes = {t.value.shape[:1] for t in marked}
-    # A batch that all tensors share is left free, where the numbers do not hang on it.
+    # The inputs have the shapes of the arguments, the batch included.
     inputs = [Input(batch_shape=t.value.shape, dtype=t.value.dtype.name) for t in marked]
     places = iter(inputs)
     y = getattr(K, name)(*replaced(row.arguments, lambda t: next(places)), **row.named)
@@ -99,7 +99,7 @@ def test_nodes_of_a_graph(name, row, float64):
 
 @pytest.mark.parametrize(("name", "row"), CASES)
 def test_gradients_on_a_tape(name, row, float64):
-    """Where they must flow they are right; elsewhere the values still are."""
+    """Gradients are right for functions that have them. For the others the values are right."""
     marked = tensors(row.arguments)
     wanted = [t for t in marked if t.gradient]
 
@@ -129,7 +129,7 @@ def clear(error, name):
 
 @pytest.mark.parametrize("wrong", NO_TENSORS)
 @pytest.mark.parametrize(("name", "row"), CASES)
-def test_what_is_no_tensor(name, row, wrong):
+def test_arguments_that_are_not_tensors_are_refused(name, row, wrong):
     for place in range(len(tensors(row.arguments))):
         count = iter(range(99))
         arguments = replaced(row.arguments, lambda t: NO_TENSORS[wrong] if next(count) == place else t.value)
@@ -146,7 +146,7 @@ def test_what_is_no_tensor(name, row, wrong):
 @pytest.mark.parametrize("dtype", ["int64", "float16"])
 @pytest.mark.parametrize(("name", "row"), [case for case in CASES if case.values[1].integers])
 def test_dtypes_without_kernels(name, row, dtype):
-    """Right numbers, or an error that says what to do."""
+    """Right numbers, or an error with advice."""
     arguments = replaced(row.arguments, lambda t: (4 * np.abs(t.value)).astype(dtype) if t.gradient else t.value)
     try:
         got = getattr(K, name)(*arguments, **row.named)
@@ -164,7 +164,7 @@ def test_dtypes_without_kernels(name, row, dtype):
 
 @pytest.mark.parametrize("shape", [(), (7,), (0, 4), (2, 1, 3, 1, 2)])
 @pytest.mark.parametrize(("name", "row"), CASES)
-def test_shapes_that_may_not_fit(name, row, shape):
+def test_shapes_that_do_not_fit_are_refused_by_name(name, row, shape):
     for place in range(len(tensors(row.arguments))):
         count = iter(range(99))
         arguments = replaced(row.arguments, lambda t: np.ones(shape, t.value.dtype) if next(count) == place else t.value)
@@ -200,7 +200,7 @@ SETTING_ARGUMENTS = {
 
 @pytest.mark.parametrize("word", ["sam", "", 3, 2.5, b"valid", ["same"]])
 @pytest.mark.parametrize(("name", "parameter"), worded())
-def test_wrong_words(name, parameter, word):
+def test_wrong_names_are_refused(name, parameter, word):
     arguments = SETTING_ARGUMENTS[name] if name in SETTINGS else replaced(ROWS[name][0].arguments, lambda t: t.value)
     named = {} if name in SETTINGS else dict(ROWS[name][0].named)
     signature = inspect.signature(getattr(K, name))

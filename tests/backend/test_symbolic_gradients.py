@@ -1,4 +1,4 @@
-"""K.gradients of tensors of a graph, against differences of what the model predicts."""
+"""K.gradients of tensors of a graph, against differences of the model's predictions."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def image_model():
     return model, RNG.normal(size=(2, 7, 7, 2))
 
 
-def test_by_the_models_input():
+def test_gradients_for_the_input_of_the_model():
     model, x = image_model()
     (g,) = K.gradients(K.sum(model.output[:, 1]), model.input)
     assert g.shape == (None, 7, 7, 2)
@@ -54,14 +54,14 @@ def test_by_the_models_input():
     assert (found * direction).sum() == pytest.approx(slope(lambda v: model.predict(v)[:, 1].sum(), x, direction), rel=1e-5)
 
 
-def test_a_loss_that_is_no_scalar_is_summed():
+def test_a_loss_that_is_not_a_scalar_is_summed():
     model, x = image_model()
     a, b = K.gradients(model.output[:, 1], model.input), K.gradients(K.sum(model.output[:, 1]), model.input)
     first, second = K.function([model.input], [a[0], b[0]])([x])
     np.testing.assert_array_equal(first, second)
 
 
-def test_by_an_inner_tensor():
+def test_gradients_for_an_inner_tensor():
     model, x = image_model()
     conv = model.get_layer("conv").output
     weights = K.mean(K.gradients(model.output[:, 1], conv)[0], axis=(1, 2))
@@ -74,7 +74,7 @@ def test_by_an_inner_tensor():
     assert found[0, 2] == pytest.approx(slope(lambda v: rest.predict(v)[:, 1].sum(), values, direction), rel=1e-5)
 
 
-def test_by_weights_and_several_at_once():
+def test_gradients_for_weights_and_for_several_variables():
     x, y = Input((3,)), Input((3,))
     layer = Dense(2, activation="tanh")
     out = layer(x) * layer(y)
@@ -101,7 +101,7 @@ def test_by_weights_and_several_at_once():
         assert (g * direction).sum() == pytest.approx(slope(by(name), start, direction), rel=1e-5)
 
 
-def test_what_the_loss_does_not_depend_on_is_none():
+def test_a_variable_on_which_the_loss_does_not_depend_gives_none():
     x, y = Input((3,)), Input((3,))
     other = Dense(1)
     other.build((None, 3))
@@ -112,7 +112,7 @@ def test_what_the_loss_does_not_depend_on_is_none():
     assert K.gradients(loss, y) == [None]
 
 
-def test_the_learning_phase_counts():
+def test_gradients_depend_on_the_learning_phase():
     x = Input((50,))
     y = Dropout(0.5)(x)
     (g,) = K.gradients(y, x)
@@ -144,7 +144,7 @@ def test_noise_is_drawn_once_for_values_and_gradients(name):
     factors = []
     for _ in range(2):
         values, found, second = run([value, 1])
-        if name != "alpha":  # which adds, too
+        if name != "alpha":  # which also adds
             factors.append(values / value)
             np.testing.assert_allclose(found, values * factors[-1], rtol=1e-12)
             np.testing.assert_allclose(second, 2 * found, rtol=1e-12)
@@ -176,12 +176,12 @@ def test_recurrent_dropout_is_drawn_once():
     np.testing.assert_array_equal(twice, 2 * values)
 
 
-def test_training_goes_by_the_values_that_dropout_gave():
-    """d loss / d w of one step, where the loss holds a gradient through the same dropout as the output."""
+def test_training_uses_the_values_that_dropout_drew():
+    """d loss / d w in one step. The loss contains a gradient that uses the same dropout mask as the output."""
     x = Input((30,))
     scale = Dense(30, use_bias=False, kernel_initializer="identity")
     y = Dropout(0.5)(scale(x))
-    (slope,) = K.gradients(K.sum(K.square(y)), x)  # 2 d^2 x, of factors d
+    (slope,) = K.gradients(K.sum(K.square(y)), x)  # 2 d^2 x, where d are the factors of dropout
     model = Model(x, [y, slope])
     out, found = model.run([np.ones((2, 30))], training=True)
     np.testing.assert_allclose(found, 2 * out**2, rtol=1e-12)
@@ -196,7 +196,7 @@ def test_masks_reach_the_layers():
     np.testing.assert_allclose(K.function([x], [g])([values])[0], 2 * values)
 
 
-def test_it_cannot_be_saved():
+def test_a_result_of_gradients_cannot_be_saved():
     x = Input((3,))
     (g,) = K.gradients(K.square(Dense(1)(x)), x)
     model = Model(x, g)
@@ -204,7 +204,7 @@ def test_it_cannot_be_saved():
         model.get_config()
 
 
-def test_by_a_tensor_and_what_stands_before_it():
+def test_gradients_for_a_tensor_and_for_tensors_before_it():
     x = Input((4,))
     layer = Dense(3)
     h = layer(x)

@@ -1,4 +1,4 @@
-"""Commits and scopes: done whole or not at all, and undone however a block ends."""
+"""Commits are made completely or not at all. Scopes are undone at the end of a block in any case."""
 
 import signal
 import sys
@@ -18,7 +18,7 @@ class Held:
 
 
 def interrupt_at(number, function):
-    """Whether function() was interrupted, at the number-th opcode of what it runs in Python."""
+    """Whether function() was interrupted, at the opcode with this number among those that it runs in Python."""
     seen = 0
 
     def trace(frame, event, _):
@@ -48,7 +48,7 @@ def test_calls_are_made_in_order_and_their_results_returned():
     assert commit([]) == []
 
 
-def test_where_a_call_fails_what_undoes_them_is_called():
+def test_if_a_call_fails_the_undo_calls_are_made():
     a, table = np.zeros(3), {}
     with pytest.raises(ValueError, match="invalid literal"):
         commit([write(a, 5.0), (setitem, (table, "b", 1)), (int, ("q",)), (setitem, (table, "c", 1))], [write(a, 7.0)])
@@ -56,12 +56,12 @@ def test_where_a_call_fails_what_undoes_them_is_called():
 
 
 @pytest.mark.parametrize("calls", [(), [max], [(max,)], [(max, [1, 2])]])
-def test_what_is_no_list_of_calls_is_refused(calls):
+def test_wrong_lists_of_calls_are_refused(calls):
     with pytest.raises(TypeError, match="commit: expected"):
         commit(calls)
 
 
-def test_an_undo_that_fails_hides_neither_the_error_nor_the_rest(monkeypatch):
+def test_a_failed_undo_call_does_not_hide_the_error_or_stop_the_others(monkeypatch):
     unraisable, table = [], {}
     monkeypatch.setattr(sys, "unraisablehook", lambda what: unraisable.append(what.exc_type))
     with pytest.raises(ZeroDivisionError):
@@ -69,7 +69,7 @@ def test_an_undo_that_fails_hides_neither_the_error_nor_the_rest(monkeypatch):
     assert unraisable == [ValueError] and table == {"a": 1}
 
 
-def test_a_scope_binds_and_restores_in_either_form():
+def test_a_scope_sets_and_restores_in_both_forms():
     held = Held()
     held.x, held.y = 1, 2
     scope = Scope((held, "x", 3), (held, "y", 4))
@@ -87,7 +87,7 @@ def test_a_scope_binds_and_restores_in_either_form():
         assert (held.x, held.y) == (1, 2)
 
 
-def test_a_scope_that_cannot_bind_all_binds_none():
+def test_a_scope_that_cannot_set_all_values_sets_none():
     held = Held()
     held.x = 1
     with pytest.raises(AttributeError):
@@ -97,7 +97,7 @@ def test_a_scope_that_cannot_bind_all_binds_none():
         Scope((held, "x"))
 
 
-def test_run_restores_wherever_an_interrupt_comes():
+def test_run_restores_after_an_interrupt_at_any_place():
     held = Held()
     held.x = 1
 
@@ -114,7 +114,7 @@ def test_run_restores_wherever_an_interrupt_comes():
     assert 20 < number < 99
 
 
-def test_a_scope_of_a_context_variable_is_undone_whole():
+def test_a_scope_of_a_context_variable_is_completely_undone():
     number = ContextVar("number", default=1)
     held = Held()
     held.x = "before"
@@ -133,7 +133,7 @@ def test_a_scope_of_a_context_variable_is_undone_whole():
 
 
 def in_a_thread(variable):
-    """The value in a thread that begins now."""
+    """The value in a new thread."""
     seen = []
     thread = threading.Thread(target=lambda: seen.append(variable.get()))
     thread.start()
@@ -142,7 +142,7 @@ def in_a_thread(variable):
 
 
 def test_no_signal_leaves_a_scope_of_custom_objects_open():
-    """Real signals: CPython handles them after calls and at jumps back, not between any two bytecodes."""
+    """With real signals, which CPython handles only after calls and at backward jumps, not between any two bytecodes."""
     random = np.random.default_rng(0)
 
     def within():

@@ -29,7 +29,7 @@ def test_variable_of_a_scalar():
     assert len({v, Variable(0.25)}) == 2  # identity
 
 
-def test_variable_copies_what_it_gets():
+def test_variable_copies_its_value():
     source = np.zeros(2, np.float32)
     Variable(source).value[0] = 1
     assert source[0] == 0
@@ -87,7 +87,7 @@ def layouts(x):
 
 
 @pytest.mark.parametrize("kind", layouts(np.zeros((1, 1), np.float32)))
-def test_as_array_cleans_every_layout(kind):
+def test_as_array_accepts_every_layout(kind):
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
     y = as_array(layouts(x)[kind], np.float32, "x")
     assert type(y) is np.ndarray and y.flags.c_contiguous and y.flags.aligned and y.dtype == np.dtype("=f4")
@@ -112,7 +112,7 @@ def test_as_array_refuses_by_name(bad):
      ("GlobalAveragePooling2D", "global_average_pooling2d"), ("ReLU", "re_lu"), ("BatchNormalization", "batch_normalization"),
      ("_Hidden", "private__hidden")],
 )  # fmt: skip
-def test_snake_case_spells_as_keras(name, spelled):
+def test_snake_case_gives_the_names_of_keras(name, spelled):
     assert names.snake_case(name) == spelled
 
 
@@ -124,7 +124,7 @@ def test_seeds_repeat_and_differ_by_owner():
     assert first == again and len(set(first)) == 5
     set_random_seed(8)
     assert next_seed("dropout") != first[0]
-    # What one kind of owner takes does not move another kind's keys.
+    # The keys of one kind of owner do not change the keys of another kind.
     set_random_seed(7)
     assert next_seed("initializer") == first[2]
 

@@ -1,4 +1,4 @@
-"""What a room describes, it takes: each registered name by itself and as {"class_name", "config"}."""
+"""Each room accepts its own descriptions: each registered name, alone and as {"class_name": ..., "config": ...}."""
 
 import inspect
 
@@ -29,7 +29,7 @@ def needs_arguments(found):
 
 
 @pytest.mark.parametrize("room, name", NAMES)
-def test_what_is_described_is_taken(room, name):
+def test_a_description_makes_the_same_object(room, name):
     get, serialize = ROOMS[room].get, ROOMS[room].serialize
     found = registry.get(room, name)
     if isinstance(found, type) and needs_arguments(found):
@@ -63,7 +63,7 @@ def test_a_loss_with_a_config():
 
 
 @pytest.mark.parametrize("bad", [{}, {"class_name": "mse"}, 3, ["mse"]])
-def test_what_describes_nothing_is_refused(bad):
+def test_wrong_descriptions_are_refused(bad):
     for room in ROOMS.values():
         with pytest.raises(ValueError, match="Improper config format|Could not interpret"):
             room.get(bad)

@@ -1,4 +1,4 @@
-"""Arguments of constructors that are true or false."""
+"""Boolean arguments of constructors."""
 
 import inspect
 
@@ -13,7 +13,7 @@ ROOMS = (layers, optimizers, callbacks, initializers, regularizers, constraints,
 
 
 def flags_of(cls):
-    """The own constructor's arguments whose default is True or False."""
+    """The arguments of the class's own constructor whose default is True or False."""
     parameters = inspect.signature(vars(cls)["__init__"]).parameters.values() if "__init__" in vars(cls) else ()
     return [p.name for p in parameters if type(p.default) is bool]
 
@@ -25,7 +25,7 @@ CLASSES = {
 FLAGS = [(cls, flag) for cls in sorted(CLASSES, key=lambda cls: cls.__qualname__) for flag in flags_of(cls)]
 
 
-def test_flags_were_found():
+def test_the_flags_are_known():
     found = {(cls.__name__, flag) for cls, flag in FLAGS}
     assert len(found) > 15
     assert found >= {
@@ -40,13 +40,13 @@ def test_flags_were_found():
 
 @pytest.mark.parametrize(("cls", "flag"), FLAGS, ids=lambda value: getattr(value, "__name__", value))
 @pytest.mark.parametrize("wrong", ["yes", "False", "", 2, 0.5, [True]])
-def test_what_is_neither_true_nor_false_is_named(cls, flag, wrong):
+def test_a_value_that_is_not_a_flag_is_refused_by_name(cls, flag, wrong):
     with pytest.raises(TypeError) as caught:
         cls(**{flag: wrong})
     assert str(caught.value) == f"{cls.__name__}: expected {flag} to be True or False, got {wrong!r}"
 
 
-def test_the_name_of_the_layer_is_told():
+def test_the_error_names_the_layer():
     with pytest.raises(TypeError, match="^Dense 'head': expected use_bias to be True or False, got 'yes'$"):
         layers.Dense(3, name="head", use_bias="yes")
     with pytest.raises(TypeError, match="^Dense: expected use_bias to be True or False, got 'no'$"):
@@ -55,7 +55,7 @@ def test_the_name_of_the_layer_is_told():
         layers.Dense(3, name="head", trainable="no")
 
 
-def test_a_class_of_the_users_own_hands_its_arguments_on():
+def test_a_custom_class_passes_its_arguments_on():
     class Mine(layers.Dense):
         def __init__(self, units, anything=True, **kwargs):
             super().__init__(units, **kwargs)
@@ -66,7 +66,7 @@ def test_a_class_of_the_users_own_hands_its_arguments_on():
         Mine(2, use_bias="yes")
 
 
-def test_a_class_of_the_users_own_checks_what_it_annotates():
+def test_a_custom_class_checks_its_annotated_arguments():
     class Mine(layers.Dense):
         def __init__(self, units, turned: bool = False, **kwargs):
             super().__init__(units, **kwargs)
@@ -78,12 +78,12 @@ def test_a_class_of_the_users_own_checks_what_it_annotates():
 
 
 @pytest.mark.parametrize("value", [True, 1, np.True_, np.int64(1), False, 0, np.False_, None])
-def test_what_is_true_or_false_is_taken(value):
+def test_true_and_false_values_are_accepted(value):
     layer = layers.Dense(3, input_shape=(2,), use_bias=value)
     assert len(models.Sequential([layer]).get_weights()) == 1 + bool(value)
     assert optimizers.SGD(nesterov=value).nesterov is bool(value)
 
 
-def test_signatures_are_still_those_that_were_written():
+def test_signatures_do_not_change():
     assert list(inspect.signature(layers.Dense).parameters)[:3] == ["units", "activation", "use_bias"]
     assert lamella.layers.Dense(3, use_bias=False).get_config()["use_bias"] is False

@@ -1,4 +1,4 @@
-"""Ctrl-C at any bytecode while a file is written, fetched or unpacked: it is the old one or the new one, nothing else is left."""
+"""Ctrl-C at any bytecode while a file is written, downloaded or unpacked: the file is the old or the new one, and nothing else remains."""
 
 import contextlib
 import io
@@ -14,12 +14,12 @@ OLD, NEW = b"old", bytes(range(256)) * 40
 
 
 def at_each_bytecode(run, most=150):
-    """Yields after each interrupt, at most that often, of a run."""
+    """Yields after each interrupt of a run, at most this number of times."""
     with Interrupt() as interrupt:
         run()
     yield
     for n in range(1, interrupt.seen + 1, -(-interrupt.seen // most)):
-        # Python's own modules may make another error of an interrupt, or drop it where they are the last to hold something.
+        # Modules of Python may raise another error for an interrupt, or drop it while they delete an object.
         with contextlib.suppress(ValueError, OSError), Interrupt(n):
             run()
         yield
@@ -43,13 +43,13 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_look_at_the_target_leaves_nothing(tmp_path):
+def test_a_check_of_the_path_leaves_nothing(tmp_path):
     for _ in at_each_bytecode(lambda: check_target(tmp_path / "file"), 10_000):
         assert names(tmp_path) == set()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_download_is_there_or_not(tmp_path, capsys):
+def test_a_download_is_complete_or_missing(tmp_path, capsys):
     (tmp_path / "source").write_bytes(NEW)
     cache = tmp_path / "cache"
 
@@ -57,7 +57,7 @@ def test_a_download_is_there_or_not(tmp_path, capsys):
         get_file("file", (tmp_path / "source").as_uri(), cache_dir=cache, cache_subdir=".")
 
     for _ in at_each_bytecode(run):
-        # The lock is empty; whoever comes next takes it over.
+        # The lock file is empty; the next process uses it.
         there = names(cache) - {".file.lock"} if cache.exists() else set()
         assert there <= {"file"}
         if there:

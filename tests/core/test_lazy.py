@@ -1,4 +1,4 @@
-"""A room's one list of names: what it brings, when its modules load, and that each line is right."""
+"""The list of names of a room: which names it gives, when their modules are loaded, and whether each line is right."""
 
 import importlib
 import py_compile
@@ -15,7 +15,7 @@ ROOMS = ["lamella", "lamella.callbacks", "lamella.layers", "lamella.models", "la
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """The name of a package with a list; its modules say in `loaded` that they were loaded."""
+    """The name of a package with a list. Its modules append their names to `loaded` when they are loaded."""
     (tmp_path / "lamella_room").mkdir()
     (tmp_path / "lamella_room" / "__init__.py").write_text(
         "from typing import TYPE_CHECKING\n"
@@ -41,7 +41,7 @@ def room(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def test_a_module_loads_with_the_first_use_of_its_names(room):
+def test_a_module_is_loaded_at_the_first_use_of_its_names(room):
     package = importlib.import_module(room)
     assert package.loaded == []
     assert package.Circle is package.Disc is sys.modules["lamella_room.shapes"].Circle
@@ -54,7 +54,7 @@ def test_all_and_dir_follow_from_the_list(room):
     package = importlib.import_module(room)
     assert package.__all__ == ["Circle", "Disc", "words", "area"]
     assert {"Circle", "Disc", "words", "area", "loaded"} <= set(dir(package))
-    assert "hidden" not in dir(package)  # written for type checkers, but not made public
+    assert "hidden" not in dir(package)  # imported for type checkers, but not public
     assert package.loaded == []
     names = {}
     exec(f"from {room} import *", names)
@@ -69,7 +69,7 @@ def test_a_name_that_is_not_listed(room):
         exec(f"from {room} import Mapping")
 
 
-def test_a_room_without_its_source_says_what_it_wants(tmp_path, monkeypatch):
+def test_a_room_without_its_source_is_refused_with_advice(tmp_path, monkeypatch):
     source = tmp_path / "room_of_byte_code" / "__init__.py"
     source.parent.mkdir()
     source.write_text("from lamella.core import lazy\nlazy.attach(__name__)\n")
@@ -84,7 +84,7 @@ def test_a_room_without_its_source_says_what_it_wants(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_each_line_of_a_list_is_right(room):
-    """No name is the name of another module of the room, either: that module would take its place when it is loaded."""
+    """Also, no name may be that of another module of the room, because loading that module would replace it."""
     package = importlib.import_module(room)
     names = lazy.listed(room)
     assert names and set(names) <= set(package.__all__)
@@ -97,8 +97,8 @@ def test_each_line_of_a_list_is_right(room):
         assert home == room or name not in modules, name
 
 
-def test_every_layer_that_has_a_name_is_found_by_it():
-    """What is registered when everything is loaded stands in a list, so that a model file finds it where nothing is."""
+def test_every_registered_layer_is_listed():
+    """Everything that is registered when all modules are loaded is also listed, so that a model file finds it when none is."""
     listed = {*lazy.listed("lamella.layers"), *lazy.listed("lamella.models")}
     ours = {name for name in registry.names("layers") if registry.find("layers", name).__module__.startswith("lamella.")}
     assert {"Conv2D", "Convolution2D", "GRUCell", "Sequential", "Function"} <= ours <= listed
@@ -110,7 +110,7 @@ from lamella.core import registry
 assert "lamella.layers" not in sys.modules
 found = registry.find("layers", "Deconv2D")
 assert found.__qualname__ == "Conv2DTranspose" and found.__module__ == "lamella.layers.conv.conv_transpose"
-assert registry.find("layers", "add") is None  # listed, but a function and no layer
+assert registry.find("layers", "add") is None  # listed, but a function and not a layer
 assert "lamella.layers.recurrent" not in sys.modules and "lamella.models.model" not in sys.modules
 assert registry.find("layers", "Sequential").__module__ == "lamella.models.sequential"
 
@@ -131,6 +131,6 @@ print("done")
 """
 
 
-def test_a_process_loads_the_layers_that_it_names():
+def test_a_process_loads_only_the_layers_that_it_names():
     done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("done\n", "")

@@ -1,4 +1,4 @@
-"""The memory of the arrays of steps: what is handed out, counted, bounded and given back."""
+"""The pool of memory for the arrays of steps: what it gives, counts, limits and returns to the system."""
 
 import copy
 import gc
@@ -87,7 +87,7 @@ def test_in_pool_passes_arguments_on():
 
 
 @pytest.mark.parametrize("rows", [1, 8, 63, 64, 65, 1000])
-def test_pooled_arrays_resize_as_others(rows):
+def test_pooled_arrays_can_be_resized(rows):
     array = made(fill=0)
     array[...] = np.arange(array.size).reshape(LARGE)
     kept = array.ravel()[: rows * 1024].copy()
@@ -99,7 +99,7 @@ def test_pooled_arrays_resize_as_others(rows):
     assert small[:100].tolist() == list(range(100)) and not small[100:].any()
 
 
-def test_copies_and_pickles_are_arrays_of_numpy():
+def test_copies_and_pickles_do_not_use_the_pool():
     array = made(fill=3)
     before = config.pool_counts()
     twins = [copy.deepcopy(array), array.copy(), pickle.loads(pickle.dumps(array)), np.array(array)]
@@ -107,7 +107,7 @@ def test_copies_and_pickles_are_arrays_of_numpy():
     assert all(np.array_equal(twin, array) for twin in twins)
 
 
-def test_memory_is_not_reused_while_any_view_is_held():
+def test_memory_is_not_reused_while_a_view_exists():
     array = made(fill=1)
     address = array.ctypes.data
     row, transposed, bytes_of_it = array[3], array.T, memoryview(array)
@@ -122,10 +122,10 @@ def test_memory_is_not_reused_while_any_view_is_held():
     assert made().ctypes.data == address
 
 
-# --- counts, limit, giving back ---------------------------------------------------------------------------------
+# --- counts, limit, return to the system ------------------------------------------------------------------------
 
 
-def test_released_memory_is_free_and_comes_back():
+def test_released_memory_is_free_and_used_again():
     array = made()
     used = config.pool_counts().in_use
     del array
@@ -139,7 +139,7 @@ def test_released_memory_is_free_and_comes_back():
     assert config.pool_counts().free == 0
 
 
-def test_emptying_gives_back_what_is_in_use_when_it_is_released():
+def test_after_empty_pool_memory_in_use_is_returned_on_release():
     array = made(fill=5)
     assert config.empty_pool() == 0
     assert np.all(array == 5)
@@ -147,7 +147,7 @@ def test_emptying_gives_back_what_is_in_use_when_it_is_released():
     assert config.pool_counts().free == 0
 
 
-def test_the_limit_bounds_what_is_free():
+def test_the_limit_bounds_the_free_memory():
     assert config.pool_limit() is None
     config.set_pool_limit(600 << 10)
     assert config.pool_limit() == 600 << 10
@@ -189,15 +189,15 @@ def test_fit_offers_its_memory_to_the_system():
     model = trained()
     free = config.pool_counts().free
     assert free > 1 << 20
-    # Blocks keep the pages of their own heads.
+    # The pages of the blocks' headers are kept.
     assert 0.9 * free < lazily_free() - before <= free
     model.fit(X, Y, batch_size=32, epochs=1, verbose=0)
-    assert config.pool_counts().free == free  # the same blocks served again
+    assert config.pool_counts().free == free  # the same blocks were used again
     model.train_on_batch(X, Y)
-    assert lazily_free() - before < 0.9 * free  # what was written to is no longer offered
+    assert lazily_free() - before < 0.9 * free  # memory that was written to is no longer offered
 
 
-def test_clear_session_gives_memory_back():
+def test_clear_session_returns_memory():
     model = trained()
     model.train_on_batch(X, Y)
     assert config.pool_counts().free > 0
@@ -206,7 +206,7 @@ def test_clear_session_gives_memory_back():
 
 
 @pytest.mark.parametrize("train", [True, False])
-def test_the_end_of_a_model_gives_memory_back(train):
+def test_deleting_a_model_returns_memory(train):
     model = trained()
     if train:
         model.train_on_batch(X, Y)
@@ -227,7 +227,7 @@ def test_the_pool_does_not_change_the_bits_of_a_training():
     assert all(np.array_equal(a, b) for a, b in zip(pooled, plain, strict=True))
 
 
-def test_a_second_step_takes_no_new_memory():
+def test_a_second_step_needs_no_new_memory():
     model = trained()
     for _ in range(2):
         model.train_on_batch(X, Y)
@@ -241,7 +241,7 @@ def test_a_second_step_takes_no_new_memory():
 
 
 class Keeping(Dense):
-    """Keeps what it is called on, and what it returns, in many forms."""
+    """Keeps its inputs and outputs in many forms."""
 
     kept: ClassVar[list] = []
 
@@ -278,7 +278,7 @@ def test_arrays_that_are_kept_never_change():
     assert all(np.array_equal(array, values) for array, values in kept)
 
 
-def test_threads_predict_and_train_beside_each_other():
+def test_threads_predict_and_train_at_the_same_time():
     models = [trained() for _ in range(3)]
     wanted = [model.predict(X) for model in models]
     right = []
@@ -297,7 +297,7 @@ def test_threads_predict_and_train_beside_each_other():
     assert right == [True] * 3
 
 
-def test_a_forked_child_has_a_pool_of_its_own():
+def test_a_forked_child_has_its_own_pool():
     model = trained()
     model.train_on_batch(X, Y)
     held = made(fill=7)

@@ -1,4 +1,4 @@
-"""Streams: what a training draws depends on its seed and its step, and on nothing that happened before."""
+"""Streams: the draws of a training depend only on its seed and its step, and not on earlier draws."""
 
 import hashlib
 import random
@@ -28,7 +28,7 @@ def test_keys_of_a_step_follow_from_seed_step_and_number():
     assert other.run(draw_key) == (seed, 1 << 20)
 
 
-def test_a_step_that_raises_is_over_and_begins_anew():
+def test_a_step_that_raises_is_repeated_from_its_start():
     def failing():
         draw_key()
         raise KeyError
@@ -40,19 +40,19 @@ def test_a_step_that_raises_is_over_and_begins_anew():
     assert stream.run(draw_key) == (stream.seed, 0)
 
 
-def test_random_arrays_within_a_step_follow_from_it_too():
+def test_random_arrays_in_a_step_depend_only_on_the_step():
     drawn = []
     for _ in range(2):
         stream = Stream()
         stream.set_state({"seed": 3, "step": 7, "epoch": 0})
-        generator().random(5)  # what other draws did does not matter
+        generator().random(5)  # other draws have no effect
         drawn.append(stream.run(lambda: [next_seed("random"), next_seed("random"), *generator(None, "noise").random(2)]))
     assert drawn[0] == drawn[1] and drawn[0][0] != drawn[0][1]
 
 
-def test_a_step_is_one_threads_own_and_steps_nest():
+def test_steps_belong_to_a_thread_and_can_be_nested():
     outer, inner = Stream(), Stream()
-    inner.begin_epoch()  # has a seed of its own before the other's step
+    inner.begin_epoch()  # gets its own seed before the step of the other
     seen = []
 
     def step():
@@ -68,14 +68,14 @@ def test_a_step_is_one_threads_own_and_steps_nest():
     assert first == (outer.seed, 0) and seen[0][0] not in (outer.seed, inner.seed)
 
 
-def test_outside_of_steps_each_draw_is_new_and_seeded():
+def test_draws_outside_of_steps_are_new_and_seeded():
     set_random_seed(4)
     first = [draw_key(), draw_key()]
     set_random_seed(4)
     assert first == [draw_key(), draw_key()] and first[0] != first[1]
 
 
-def test_set_random_seed_begins_a_stream_anew():
+def test_set_random_seed_restarts_a_stream():
     stream = Stream()
     set_random_seed(4)
     first = stream.run(draw_key)
@@ -83,7 +83,7 @@ def test_set_random_seed_begins_a_stream_anew():
     assert stream.run(draw_key) == first
 
 
-def test_an_epochs_order_is_the_same_however_often_it_is_made():
+def test_the_order_of_an_epoch_is_repeatable():
     stream = Stream()
     stream.begin_epoch()
     first = stream.order().permutation(50).tolist()
@@ -96,7 +96,7 @@ def test_an_epochs_order_is_the_same_however_often_it_is_made():
 
 
 @pytest.mark.parametrize("state", [{}, {"seed": 1, "step": -1, "epoch": 0}, {"seed": 1.0, "step": 1, "epoch": 0}])
-def test_another_state_is_refused(state):
+def test_a_wrong_state_is_refused(state):
     with pytest.raises(ValueError, match="random state: expected seed, step and epoch"):
         Stream().set_state(state)
 
@@ -119,8 +119,8 @@ def test_two_fits_shuffle_and_drop_differently_and_repeat_after_seeding():
     assert first == run() and sorted(first[:4]) != sorted(first[4:])
 
 
-def test_no_interrupt_leaves_a_seed_set_in_part():
-    """All generators are of the seed before, or of the new one."""
+def test_no_interrupt_leaves_a_partly_set_seed():
+    """All generators have the old seed, or all have the new one."""
 
     def state():
         drawn = random.getstate(), np.random.get_state()[1].tobytes(), next_seed("initializer"), next_seed("dropout")
@@ -128,7 +128,7 @@ def test_no_interrupt_leaves_a_seed_set_in_part():
 
     def seeded(seed):
         set_random_seed(seed)
-        random.gauss(0, 1)  # leaves a second number for the next call
+        random.gauss(0, 1)  # keeps a second number for the next call
         return seed
 
     before, after = [(seeded(1), state())[1], (seeded(1), set_random_seed(2), state())[2]]
@@ -141,7 +141,7 @@ def test_no_interrupt_leaves_a_seed_set_in_part():
         assert state() in (before, after), f"bytecode {n}"
 
 
-def test_seeding_python_is_what_python_does():
+def test_the_seed_of_python_equals_random_seed():
     set_random_seed(5)
     ours = [random.random(), random.gauss(0, 1), random.getstate()]
     random.gauss(0, 1)

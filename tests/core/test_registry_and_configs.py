@@ -1,4 +1,4 @@
-"""Names become objects through the registry only; configs follow from constructors."""
+"""Names become objects only by the registry. Configs follow from constructors."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_round_trip_of_nested_objects():
     assert deserialize("tests", json.loads(json.dumps(config))).width == 3
 
 
-def test_a_name_means_a_class_with_defaults_a_factory_result_or_a_function():
+def test_a_name_makes_an_object_of_a_class_or_factory_or_a_function():
     assert isinstance(deserialize("tests", "big_box"), Box)
     assert deserialize("tests", "f", {"f": len}) is len
     with pytest.raises(TypeError):
@@ -51,7 +51,7 @@ def test_unknown_names_are_named():
         deserialize("tests", {"config": {}})
 
 
-def test_the_same_name_twice_is_refused():
+def test_a_name_that_is_already_taken_is_refused():
     with pytest.raises(ValueError, match="already taken"):
         registry.register("tests", "box")(type("Other", (), {}))
 
@@ -72,7 +72,7 @@ def test_an_argument_that_was_not_stored_is_named():
         Forgetful(1).get_config()
 
 
-def test_arguments_pass_on_only_through_kwargs():
+def test_arguments_are_passed_on_only_by_kwargs():
     class Lid(Box):
         def __init__(self, color, **kwargs):
             super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""An unknown name says which one was meant, or that lamella does not have that part of Keras yet."""
+"""The error for an unknown name suggests a similar one, or explains why lamella does not have this name of Keras."""
 
 import pytest
 
@@ -26,18 +26,18 @@ NEAR = [
 
 
 @pytest.mark.parametrize("get, name, message", NEAR, ids=[name for _, name, _ in NEAR])
-def test_the_nearest_name_is_suggested(get, name, message):
+def test_the_most_similar_name_is_suggested(get, name, message):
     with pytest.raises(ValueError) as caught:
         get(name)
     assert message in str(caught.value)
 
 
-def test_a_layers_own_argument_suggests_too():
+def test_an_argument_of_a_layer_suggests_a_name_too():
     with pytest.raises(ValueError, match=r"rleu \(did you mean 'relu'\?\)"):
         Dense(2, activation="rleu")
 
 
-def test_nothing_is_suggested_where_nothing_is_near():
+def test_no_name_is_suggested_if_none_is_similar():
     with pytest.raises(ValueError) as caught:
         losses.get("q" * 7)
     assert str(caught.value).endswith("Unknown loss function: qqqqqqq")
@@ -46,7 +46,7 @@ def test_nothing_is_suggested_where_nothing_is_near():
     assert str(caught.value).endswith("mse")
 
 
-def test_names_of_keras_that_are_refused_say_why():
+def test_refused_names_of_keras_are_explained():
     with pytest.raises(
         ValueError, match=r"Unknown optimizer: TFOptimizer \(keras.optimizers.TFOptimizer .* it wraps an optimizer"
     ):

@@ -1,4 +1,4 @@
-"""Warnings point at the line of the user's program, at whatever depth of the package they are given."""
+"""Warnings name the line of the user's program, from any depth of calls in the package."""
 
 import warnings
 

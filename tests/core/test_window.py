@@ -1,4 +1,4 @@
-"""Windows on one to three axes: how many there are, and the zeros before the first place."""
+"""Windows on one to three axes: their number, and the zeros before the first place."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from lamella.core.window import Window, layout, place
 
 
 def windows(size, k, stride, dilation, padding):
-    """(first places of the windows, zeros before), counted one by one."""
+    """(first places of the windows, number of zeros before), found by a loop."""
     reach = (k - 1) * dilation + 1
     if padding == "same":
         count = -(-size // stride)
@@ -47,7 +47,7 @@ def test_layouts_name_the_axes():
     assert [layout(axes) for axes in (1, 2, 3)] == ["[N, T, C]", "[N, H, W, C]", "[N, D, H, W, C]"]
 
 
-def test_what_kernels_take_for_arrays_of_a_shape():
+def test_place_gives_the_geometry_for_kernels():
     geometry, counts = place((8, 5, 6, 3), [2, 3], (1, 2), None, "same", "conv")
     assert (geometry, counts) == (((2, 3), (1, 2), (1, 1), (0, 0)), (5, 3))
     assert place((1, 5, 6, 9), (2, 3), [1, 2], None, "same", "conv")[0] is geometry  # not computed again

@@ -60,8 +60,10 @@ def test_the_recipe_for_an_op_builds_and_passes_its_tests(tmp_path):
     # One target: compiling all of them takes minutes and shows nothing more here.
     run(tmp_path, *configure, f"-DPython_EXECUTABLE={sys.executable}", "-DLAMELLA_TARGETS=sse4;neon")
     run(tmp_path, "cmake", "--build", "build", "--target", "_compiled", "--parallel", "2")
-    (module,) = (tmp_path / "build").glob("_compiled*.so")
-    shutil.copy(module, tmp_path / "python" / "lamella" / "_kernels")
+    for name, folder in (("_compiled*.so", "_kernels"), ("liblamella.so", "lib")):
+        (built,) = (tmp_path / "build").glob(name)
+        (tmp_path / "python" / "lamella" / folder).mkdir(exist_ok=True)
+        shutil.copy(built, tmp_path / "python" / "lamella" / folder)
     run(tmp_path, sys.executable, "-c", USE)
     (command,) = re.findall(r"^pytest (.*)$", recipe(), flags=re.M)
     run(tmp_path, sys.executable, "-m", "pytest", *command.split())

@@ -1,4 +1,4 @@
-"""The gradient check that fits any op: one random projection of y, one random direction through all inputs."""
+"""The gradient check for any op: one random projection of y, and one random direction in the space of all inputs."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from lamella import ops
 from lamella.ops.tape import Tape, Tensor, value_of
 
 STEP = 1e-6
-# Central differences in float64 err by about STEP**2 and by rounding / STEP.
+# The errors of central differences in float64 are about STEP**2 and (rounding error) / STEP.
 TOLERANCE = 1e-7
 
 

@@ -14,13 +14,13 @@ def a(*shape, seed=0, low=-2.0, high=2.0):
 
 
 def p(*shape, seed=0):
-    """Probabilities of rows."""
+    """Rows of probabilities."""
     x = a(*shape, seed=seed, low=0.1, high=1.0)
     return x / x.sum(axis=-1, keepdims=True)
 
 
 def apart(*shape, seed=0):
-    """Values at least 0.1 from each other, so that no maximum changes hands within a step."""
+    """Values with differences of at least 0.1, so that the position of a maximum does not change within a step."""
     x = np.random.default_rng(seed).permutation(int(np.prod(shape))) * 0.1
     return x.reshape(shape) - x.mean()
 
@@ -32,7 +32,7 @@ VOLUMES = {"size": (2, 2, 3), "strides": (2, 1, 1), "padding": "same"}
 TOUCHING = {"size": (2, 2), "strides": (2, 2), "padding": "valid"}
 CONV = {"strides": (2, 1), "dilation": (1, 2), "padding": "same"}
 
-# op: [(arrays, configuration), ...]. An op that is not here is checked with one array.
+# op: [(arrays, configuration), ...]. An op that is not listed is checked with one array.
 CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "absolute_error": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
     "add": [((a(3, 4), a(4, seed=1)), {}), ((a(2, 1), a(1, 3, seed=1), a(2, 3, seed=2)), {}), ((a(3),), {})],
@@ -184,7 +184,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(3, 4, 2),), {"axis": (2, 0)}),
         ((np.array([[2.0, 0.0, 3.0]]),), {"axis": 1, "keepdims": True}),
     ],
-    "places_of_maxima": [],  # numbers of places
+    "places_of_maxima": [],  # it returns indices
     "repeat": [((a(3, 4),), {"count": 3, "axis": 0}), ((a(3, 4),), {"count": 2, "axis": -1})],
     "simple_rnn": [],  # above
     "take": [
@@ -204,7 +204,7 @@ def test_gradient(name, case):
     arrays, config = CASES[name][case]
     op = getattr(ops, name)
     if "labels" in config and inspect.signature(op).parameters["labels"].kind is not inspect.Parameter.KEYWORD_ONLY:
-        # Whole numbers: no source.
+        # Whole numbers get no gradient.
         labels = config["labels"]
         rest = {k: v for k, v in config.items() if k != "labels"}
         check(lambda x: op(x, labels, **rest), *arrays)

@@ -1,4 +1,4 @@
-"""What ops promise beside gradients: layouts, dtypes, messages, fused losses, operators."""
+"""Properties of ops other than gradients: layouts, dtypes, messages, fused losses, operators."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from lamella.ops.arrays import moving_average, total
 from lamella.ops.tape import Tape, Tensor
 
 
-def test_strided_reversed_fortran_and_read_only_inputs_give_the_same_as_a_clean_copy():
+def test_inputs_of_any_layout_give_the_result_of_a_contiguous_copy():
     clean = np.random.default_rng(0).normal(size=(4, 6, 6, 3))
     frozen = clean.copy()
     frozen.flags.writeable = False
@@ -26,17 +26,17 @@ def test_strided_reversed_fortran_and_read_only_inputs_give_the_same_as_a_clean_
             np.testing.assert_array_equal(call(x), call(clean))
 
 
-def test_a_softmax_in_the_loss_gives_kerass_value_and_the_logits_gradient():
+def test_a_loss_of_softmax_has_the_value_of_keras_and_the_gradient_of_logits():
     z = np.array([[40.0, 0.0, 0.0]])
     y = np.array([[0.0, 1.0, 0.0]])
     with Tape() as tape:
         x = tape.watch(z)
         loss = ops.sum(ops.categorical_crossentropy(ops.softmax(x), y))
-    np.testing.assert_allclose(loss.value, -np.log(1e-7), rtol=1e-9)  # clipped, as evaluation without a tape says
-    np.testing.assert_allclose(tape.gradients(loss)[0], [[1, -1, 0]], atol=1e-9)  # and not cut off
+    np.testing.assert_allclose(loss.value, -np.log(1e-7), rtol=1e-9)  # clipped, as without a tape
+    np.testing.assert_allclose(tape.gradients(loss)[0], [[1, -1, 0]], atol=1e-9)  # not 0, although p is clipped
 
 
-def test_a_softmax_over_another_axis_carries_no_logits():
+def test_a_softmax_over_another_axis_keeps_no_logits():
     with Tape() as tape:
         x = tape.watch(np.ones((2, 3, 4)))
         assert ops.softmax(x, axis=1).logits is None
@@ -66,12 +66,12 @@ def test_shapes_that_do_not_fit_are_named():
         ops.softmax(np.ones((2, 3)), axis=2)
 
 
-def test_integers_where_kernels_want_floats_are_named():
+def test_integers_for_kernels_of_floats_are_refused_by_name():
     with pytest.raises(TypeError, match=r"expected .* float32, got int64"):
         ops.tanh(np.arange(3))
 
 
-def test_float32_stays_float32_beside_python_numbers():
+def test_float32_with_python_numbers_stays_float32():
     x = np.ones((2, 3), np.float32)
     with Tape([v := Variable(x)]):
         for y in (v * 2, 2.5 / (v + 1), 1 - v, v**2, -v, abs(v), ops.multiply(v, 3.0), ops.add(v, 1), v[0]):
@@ -89,7 +89,7 @@ def test_operators_of_tensors_and_variables():
     np.testing.assert_allclose(tape.gradients(loss)[0], 3 - 0.5 + 4 * x + 1)
 
 
-def test_statistics_of_a_batch_come_out():
+def test_batch_norm_returns_the_statistics_of_the_batch():
     x = np.random.default_rng(0).normal(size=(4, 5, 3))
     out: dict[str, np.ndarray] = {}
     ops.batch_norm(x, None, None, epsilon=1e-3, statistics=out)
@@ -97,7 +97,7 @@ def test_statistics_of_a_batch_come_out():
     np.testing.assert_allclose(out["variance"], x.var(axis=(0, 1)))
 
 
-def test_nothing_has_no_mean_and_sums_to_zero():
+def test_an_empty_array_has_mean_nan_and_sum_zero():
     assert np.isnan(ops.mean(np.empty(0))) and ops.sum(np.empty(0)) == 0
     assert ops.softmax(np.empty((0, 3))).shape == (0, 3)
     assert ops.squared_error(np.empty((0, 3)), np.empty((0, 3))).shape == (0,)
@@ -118,7 +118,7 @@ def test_the_same_key_gives_the_same_mask_in_both_dtypes():
     assert (rows == rows[:, :1]).all()
 
 
-def test_a_tape_records_anew_in_each_block():
+def test_each_block_of_a_tape_starts_empty():
     v = Variable(np.array([3.0]))
     tape = Tape([v])
     for factor in (2.0, 5.0):
@@ -128,7 +128,7 @@ def test_a_tape_records_anew_in_each_block():
     with pytest.raises(KeyError), tape:
         v * v
         raise KeyError
-    assert tape.nodes == []  # what a failed step computed is let go
+    assert tape.nodes == []  # the results of a failed step are freed
     with tape, pytest.raises(RuntimeError, match="a tape is already recording"):
         tape.__enter__()
 
@@ -151,7 +151,7 @@ def test_moving_average_keeps_dtype_and_its_argument(dtype):
 
 
 @pytest.mark.parametrize("op", [ops.maximum, ops.minimum])
-def test_of_equals_the_first_argument_gets_the_gradient(op):
+def test_the_first_of_equal_arguments_gets_the_gradient(op):
     with Tape() as tape:
         a, b = tape.watch(np.array([1.0, 2.0])), tape.watch(np.array([1.0, 2.0]))
         first, second = tape.gradients(ops.sum(op(a, b)))
@@ -160,7 +160,7 @@ def test_of_equals_the_first_argument_gets_the_gradient(op):
 
 @pytest.mark.parametrize("name", ["abs", "cos", "exp", "log", "negative", "sign", "sin", "sqrt", "square"])
 def test_an_op_of_a_scalar_array_is_an_array(name):
-    """A NumPy number is none: kernels refuse it."""
+    """A NumPy number is not an array, and kernels refuse it."""
     with Tape() as tape:
         y = getattr(ops, name)(tape.watch(np.array(0.5)))
         assert type(y.value) is np.ndarray and y.shape == ()
@@ -168,7 +168,7 @@ def test_an_op_of_a_scalar_array_is_an_array(name):
     assert type(ops.clip(np.array(0.5), low=0.0, high=0.25)) is np.ndarray
 
 
-def test_equal_maxima_of_all_places_share_the_gradient_and_of_a_window_the_first_has_it():
+def test_equal_maxima_share_the_gradient_globally_but_not_in_windows():
     x = np.array([3.0, 3.0, 0.0, 3.0]).reshape(1, 4, 1)
     with Tape() as tape:
         (shared,) = tape.gradients(ops.sum(ops.multiply(ops.global_max_pool(tape.watch(x)), 6.0)))

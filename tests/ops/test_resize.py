@@ -1,4 +1,4 @@
-"""ops.resize against the loop over places."""
+"""ops.resize against a loop over places."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_resize_and_its_gradient(shape, factors, interpolation, dtype, tolerance
     np.testing.assert_allclose(dx, back(dy), rtol=10 * tolerance, atol=10 * tolerance)
 
 
-def test_what_cannot_be_resized_is_refused():
+def test_wrong_arguments_of_resize_are_refused():
     x = np.ones((1, 2, 2, 1))
     for factors in ((2,), (2, 0), (2, 2, 2)):
         with pytest.raises(ValueError, match="resize: expected 2 factors of at least 1"):

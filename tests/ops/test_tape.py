@@ -1,4 +1,4 @@
-"""Ops on their way to the tape and back: what `differentiable` makes of a function."""
+"""The tape, and the ops that `differentiable` makes of functions."""
 
 import copy
 import gc
@@ -37,7 +37,7 @@ def forget():
     seen.clear(), needs.clear()
 
 
-def test_outside_a_tape_an_op_is_its_function():
+def test_outside_of_a_tape_an_op_returns_an_array():
     y = scaled_sum(Variable([1.0, 2.0]), [3.0, 4.0], None, np.float64(5), factor=2.0)
     np.testing.assert_array_equal(y, [2 * (1 + 6 + 20), 2 * (2 + 8 + 20)])
     assert type(y) is np.ndarray and needs == []
@@ -57,7 +57,7 @@ def test_gradients_of_many_inputs(count):
     assert needs == [(True, True, True), (*[True] * count, False)]
 
 
-def test_what_the_tape_has_no_use_for_stays_an_array():
+def test_results_that_do_not_depend_on_a_source_are_arrays():
     with Tape([v := Variable([1.0])]) as tape:
         assert type(scaled_sum(np.ones(1), Variable([2.0]))) is np.ndarray
         y = scaled_sum(v)
@@ -66,7 +66,7 @@ def test_what_the_tape_has_no_use_for_stays_an_array():
     np.testing.assert_array_equal(tape.gradients(y)[0], [1.0])
 
 
-def test_a_closure_is_freed_once_it_was_used():
+def test_a_closure_is_freed_after_its_use():
     freed = []
 
     @differentiable
@@ -87,7 +87,7 @@ def test_a_closure_is_freed_once_it_was_used():
     assert freed == [-2.0, 2.0, -1.0, 1.0]
 
 
-def test_an_error_leaves_no_trace():
+def test_an_error_leaves_nothing_on_the_tape():
     @differentiable
     def op(x):
         raise KeyError("forward")
@@ -119,7 +119,7 @@ def test_an_error_leaves_no_trace():
     assert (sys.getrefcount(v.value), sys.getrefcount(v)) == before
 
 
-def test_references_are_given_back():
+def test_reference_counts_are_restored():
     v, x, factor = Variable([1.0]), np.ones(1), 12345.0
     counted = (v, v.value, x, factor, scaled_sum)
 
@@ -151,10 +151,10 @@ def test_a_tensor_of_an_earlier_step_is_refused():
     with tape:
         y = scaled_sum(v, old.value)
     np.testing.assert_array_equal(tape.gradients(y)[0], [1.0])
-    np.testing.assert_array_equal(scaled_sum(old), [1.0])  # its value is still good
+    np.testing.assert_array_equal(scaled_sum(old), [1.0])  # its value can still be used
 
 
-def test_gradients_within_the_block_begin_it_anew():
+def test_gradients_inside_the_block_start_a_new_one():
     with Tape([v := Variable([1.0, 2.0])]) as tape:
         for factor in (2.0, 3.0):
             y = scaled_sum(v, v, factor=factor)
@@ -188,7 +188,7 @@ def test_watched_arrays_belong_to_the_block():
     assert [g.item() for g in tape.gradients(y)] == [1.0]
 
 
-def test_a_block_that_failed_has_no_gradients_and_holds_nothing():
+def test_a_failed_block_has_no_gradients_and_keeps_nothing():
     freed = []
 
     @differentiable
@@ -206,10 +206,10 @@ def test_a_block_that_failed_has_no_gradients_and_holds_nothing():
     with Tape([v]) as tape:
         y = op(v)
     del tape
-    assert freed == [1, 1] and y.value == 2.0  # a Tensor that is kept keeps no closure
+    assert freed == [1, 1] and y.value == 2.0  # a Tensor that still exists keeps no closure
 
 
-def test_a_closure_may_return_any_sequence_and_touch_it_later():
+def test_a_closure_may_return_any_sequence_and_change_it_later():
     found = []
 
     class Clears(np.ndarray):
@@ -237,7 +237,7 @@ def test_a_closure_may_return_any_sequence_and_touch_it_later():
         assert tape.gradients(y)[0] == (1.0 if short and short[0] is not None else None)
 
 
-def test_indices_that_nobody_gave_do_no_harm():
+def test_wrong_indices_of_tensors_do_not_crash():
     tape = Tape()
     for index, error in ((10**7, IndexError), (-2, None)):
         with tape:
@@ -252,7 +252,7 @@ def test_indices_that_nobody_gave_do_no_harm():
 
 
 def test_numbers_as_gradients():
-    """NumPy makes numbers of sums of 0-d arrays."""
+    """The sum of two 0-d arrays is a number in NumPy."""
     for op in (ops.relu, ops.tanh, ops.elu, ops.softplus):
         with Tape([v := Variable(np.float32(0.5))]) as tape:
             y = op(v)
@@ -261,7 +261,7 @@ def test_numbers_as_gradients():
         assert float(tape.gradients(y)[0]) == pytest.approx(2 * float(y.value) ** 0.5 * slope, rel=2e-2)
 
 
-def test_each_thread_has_a_tape_of_its_own():
+def test_each_thread_has_its_own_tape():
     v, found = Variable([2.0]), []
 
     def other():
@@ -280,7 +280,7 @@ def test_each_thread_has_a_tape_of_its_own():
     np.testing.assert_array_equal(tape.gradients(y)[0], [3.0])
 
 
-def test_an_op_looks_and_travels_like_its_function():
+def test_an_op_has_the_attributes_of_its_function_and_pickles():
     assert ops.relu.__name__ == "relu" and ops.relu.__module__ == "lamella.ops.activations"
     assert ops.relu.__doc__.startswith("Where x > threshold")
     assert list(inspect.signature(ops.relu).parameters) == ["x", "alpha", "max_value", "threshold"]
@@ -339,7 +339,7 @@ def test_unaligned_arrays_are_copied_and_others_refused():
 
 @differentiable
 def quotient_and_rest(x, d):
-    """(x // d, x % d), with x's slope at both so that the way back is seen."""
+    """(x // d, x % d). Both pass gradients to x, so that the test sees whether backward was called."""
 
     def backward(dys, need):
         given.append(dys)
@@ -352,7 +352,7 @@ def quotient_and_rest(x, d):
 given = []
 
 
-def test_an_op_of_several_results_hands_all_gradients_on_at_once():
+def test_an_op_of_several_results_gets_all_gradients_at_once():
     given.clear()
     x = np.array([7.0, 8.0, 11.0])
     plain = quotient_and_rest(x, 3.0)
@@ -369,7 +369,7 @@ def test_an_op_of_several_results_hands_all_gradients_on_at_once():
 
 
 @pytest.mark.parametrize("used", [0, 1])
-def test_a_result_without_use_has_no_gradient(used):
+def test_an_unused_result_has_no_gradient(used):
     given.clear()
     with Tape() as tape:
         results = quotient_and_rest(tape.watch(np.array([7.0])), 3.0)
@@ -379,7 +379,7 @@ def test_a_result_without_use_has_no_gradient(used):
     assert [dy is None for dy in given[0]] == [used == 1, used == 0]
 
 
-def test_the_closure_of_results_without_use_is_not_called():
+def test_the_closure_of_unused_results_is_not_called():
     given.clear()
     with Tape() as tape:
         x = tape.watch(np.array([7.0]))

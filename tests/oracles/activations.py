@@ -31,7 +31,7 @@ def softplus(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
-# name: (f, slope) of those without parameters.
+# name: (f, slope) of the activations without parameters.
 PLAIN = {
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
     "sigmoid": (sigmoid, lambda x: sigmoid(x) * sigmoid(-x)),

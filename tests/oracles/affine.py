@@ -1,14 +1,14 @@
-"""Images moved by a matrix, pixel by pixel, as scipy.ndimage.affine_transform defines it; and what follows in a batch."""
+"""Affine transformations of images, pixel by pixel, as defined by scipy.ndimage.affine_transform, and the steps after it."""
 
 import math
 
 import numpy as np
 
-MARGIN = 12  # SciPy extends an image by so many pixels before it looks for the spline of a "nearest" fill
+MARGIN = 12  # SciPy extends an image by this number of pixels before it computes the spline of a "nearest" fill
 
 
 def place_inside(v, n, fill, margin):
-    """A place of an axis of n pixels that may lie outside by a margin, or None for the constant."""
+    """The coordinate on an axis of n pixels, which may be outside by a margin, or None for the constant."""
     if 0 <= v <= n - 1:
         return v
     if fill == "constant":
@@ -24,7 +24,7 @@ def place_inside(v, n, fill, margin):
 
 
 def pixel(i, n, fill):
-    """The pixel that stands at i, maybe outside."""
+    """The pixel at index i, which may be outside."""
     if fill == "nearest" or n == 1:
         return min(max(i, 0), n - 1)
     if fill == "reflect":
@@ -35,7 +35,7 @@ def pixel(i, n, fill):
 
 
 def coefficients(line, fill):
-    """c of which (c[i-1] + 4 c[i] + c[i+1]) / 6 is the line; outside, c repeats as the line does."""
+    """c with (c[i-1] + 4 c[i] + c[i+1]) / 6 equal to the line. Outside, c is continued in the same way as the line."""
     n = len(line)
     if n == 1:
         return line
@@ -47,7 +47,7 @@ def coefficients(line, fill):
 
 
 def weights(v, order):
-    """[(pixel, weight)] of a place."""
+    """[(pixel, weight)] for a coordinate."""
     if order == 0:
         return [(math.floor(v + 0.5), 1.0)]
     i = math.floor(v)
@@ -59,7 +59,7 @@ def weights(v, order):
 
 
 def transform(x, matrix, order, fill, cval, shape):
-    """x [H, W, C] at matrix[:, :2] @ (p, q) + matrix[:, 2], for the pixels of [P, Q]; in float64."""
+    """x [H, W, C] at matrix[:, :2] @ (p, q) + matrix[:, 2] for each pixel (p, q) of [P, Q], in float64."""
     samples, margin = np.asarray(x, np.float64), 0
     if order == 3:
         margin = MARGIN if fill == "nearest" else 0
@@ -80,7 +80,7 @@ def transform(x, matrix, order, fill, cval, shape):
 
 
 def recolour(y, shift=None, flips=(False, False), factor=None, white=np.inf):
-    """The colours of one image, and its rows and columns in reverse."""
+    """The changes of one image's colours, and its flips."""
     if shift is not None:
         y = np.clip(y + shift, y.min(), y.max())
     y = y[:: -1 if flips[0] else 1, :: -1 if flips[1] else 1]
@@ -90,7 +90,7 @@ def recolour(y, shift=None, flips=(False, False), factor=None, white=np.inf):
 
 
 def standardize(y, rescale=1.0, center=False, scale=False, mean=None, deviation=None):
-    """The numbers of one image, in Keras's order."""
+    """The standardization of one image, in the order of Keras."""
     y = y * rescale
     if center or scale:
         less, over = y.mean() if center else 0.0, y.std() + 1e-6 if scale else 1.0

@@ -1,4 +1,4 @@
-"""Convolution on any number of axes by its definition: a loop over the taps of the filter, in float64 whatever comes in."""
+"""Convolution on any number of axes by its definition: a loop over the taps of the filter, always in float64."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def _taps(x, size, lengths, strides, dilation, before):
-    """The zero-padded x, and for each tap the points of it that the outputs read."""
+    """The zero-padded x, and for each tap the points that the outputs read."""
     axes = range(len(size))
     least = [(lengths[i] - 1) * strides[i] + (size[i] - 1) * dilation[i] + 1 for i in axes]
     padded = np.zeros((x.shape[0], *(max(least[i], before[i] + x.shape[1 + i]) for i in axes), x.shape[-1]))
@@ -45,7 +45,7 @@ def backward(x, w, dy, strides, dilation, before):
 
 
 def convolve(x, w, strides, dilation, before):
-    """Only the windows inside x, after zeros before it."""
+    """Only the windows inside of x, after adding zeros before it."""
     sizes = zip(x.shape[1:-1], w.shape[:-2], strides, dilation, before)
     lengths = [(b + n - (k - 1) * d - 1) // s + 1 for n, k, s, d, b in sizes]
     return forward(x, w, np.zeros(0), 0, (x.shape[0], *lengths, w.shape[-1]), strides, dilation, before)

@@ -1,4 +1,4 @@
-"""Dense layer, in float64 whatever comes in."""
+"""The dense layer by its definition, always in float64."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Depthwise convolution by its definition: an ordinary convolution whose weights between other channels are 0."""
+"""Depthwise convolution by its definition: a convolution whose weights between different channels are 0."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Philox4x32-10 (Salmon et al., SC'11) on Python's integers, and dropout's mask from it."""
+"""Philox4x32-10 (Salmon et al., SC'11) with Python's integers, and the mask of dropout."""
 
 import numpy as np
 

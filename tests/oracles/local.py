@@ -4,14 +4,14 @@ import numpy as np
 
 
 def places(x, size, strides):
-    """(place, its slices of x) for each, row by row."""
+    """(place, slices of its window in x) for each place, row by row."""
     counts = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], size, strides)]
     for p in np.ndindex(*counts):
         yield p, (slice(None), *(slice(i * s, i * s + k) for i, s, k in zip(p, strides, size)))
 
 
 def local_conv(x, kernel, size, strides, channels_first=False):
-    """x channels last; the rows of a place's kernel in the order [window, C], or [C, window] with channels_first."""
+    """x has the channels last. The rows of a place's kernel are in the order [window, C], or [C, window] with channels_first."""
     seen = list(places(x, size, strides))
     y = np.zeros((len(x), *(n + 1 for n in seen[-1][0]), kernel.shape[-1]))
     for number, (p, window) in enumerate(seen):
@@ -22,7 +22,7 @@ def local_conv(x, kernel, size, strides, channels_first=False):
 
 
 def backward(x, kernel, dy, size, strides, channels_first=False):
-    """The gradients to x and to the kernel."""
+    """The gradients of x and of the kernel."""
     dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
     for number, (p, window) in enumerate(places(x, size, strides)):
         rows, to = x[window].astype(np.float64), dy[(slice(None), *p)].astype(np.float64)

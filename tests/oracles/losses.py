@@ -1,4 +1,4 @@
-"""Losses of rows by definition, in float64: the loss, and its gradient to the prediction."""
+"""Losses of rows by definition, in float64: the loss and the gradient of the prediction."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def sigmoid_crossentropy(z, y):
     return loss.mean(axis=-1), (sigmoid(z) - y) / z.shape[-1]
 
 
-# The same with the gradient to the target, too.
+# The same, also with the gradient of the target.
 
 
 def percentage_error(p, y, eps):
@@ -81,7 +81,7 @@ def logarithmic_error(p, y, eps):
 
 def logcosh(p, y):
     x = np.abs(p - y)
-    small = np.minimum(x, 5e-3)  # there the digits of the other formula cancel
+    small = np.minimum(x, 5e-3)  # the other formula loses digits by cancellation there
     loss = np.where(x < 5e-3, small**2 / 2 - small**4 / 12 + small**6 / 45, x + np.log1p(np.exp(-2 * x)) - np.log(2))
     return loss.mean(axis=-1), np.tanh(p - y) / p.shape[-1], -np.tanh(p - y) / p.shape[-1]
 

@@ -1,10 +1,10 @@
-"""One step of each optimizer on one array, float64: Keras 2.2.5's formulas. Slots are changed in place; p comes back."""
+"""One step of each optimizer on one array in float64, by the formulas of Keras 2.2.5. Slots are changed in place; p is returned."""
 
 import numpy as np
 
 
 def read(gs, sums, scale, norm, norm_each, clip):
-    """What an update reads as the gradients: the bounds one after the other, 0 for none; sums may be empty."""
+    """The gradients that an update uses: clipped by the bounds in this order, where 0 is no bound; sums may be empty."""
     read = [scale * (g + s) for g, s in zip(gs, sums or [0.0] * len(gs), strict=True)]
     total = np.sqrt(sum((d * d).sum() for d in read))
     if norm and total >= norm:

@@ -1,4 +1,4 @@
-"""Pooling on any number of axes by its definition: a loop over windows. Each gives the result and a function for the way back."""
+"""Pooling on any number of axes by its definition: a loop over windows. Each function returns the result and its backward."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def windows(x_shape, y_shape, size, strides, before):
-    """(place in y without channels, slices of x that the window covers, first place of the window) of each window."""
+    """For each window: (place in y without channels, slices of the window in x, first place of the window)."""
     for n, *place in itertools.product(*map(range, y_shape[:-1])):
         first = [p * s - b for p, s, b in zip(place, strides, before)]
         covered = [slice(max(f, 0), min(f + k, length)) for f, k, length in zip(first, size, x_shape[1:-1])]
@@ -51,7 +51,7 @@ def avg_pool(x, y_shape, size, strides, before):
 
 
 def pooled(x, size, strides, reduce):
-    """reduce(places, axis=) over the windows inside x."""
+    """reduce(places, axis=) over the windows inside of x."""
     lengths = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], size, strides)]
     y = np.zeros((x.shape[0], *lengths, x.shape[-1]))
     for to, covered, _ in windows(x.shape, y.shape, size, strides, (0,) * len(size)):

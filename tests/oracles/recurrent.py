@@ -1,4 +1,4 @@
-"""Recurrent layers step by step, in float64, with the way back written out. Formulas: Keras 2.2.5, keras/layers/recurrent.py.
+"""Recurrent layers step by step, in float64, with their backward. Formulas: Keras 2.2.5, keras/layers/recurrent.py.
 
 x [N, T, F]; states [N, U]; mask [N, T] or None; drop_x [G, N, F] and drop_h [G, N, U], G 1 or the number of gates, or None.
 """
@@ -15,7 +15,7 @@ FUNCTIONS = {
 
 
 class Gates:
-    """What the cells share: each gate's product of the inputs, or of the state, with that gate's columns."""
+    """Base of the cells: for each gate the product of the inputs, or of the state, with the columns of the gate."""
 
     def __init__(self, count, kernel, recurrent_kernel, bias, drop_x, drop_h):
         self.count, self.units = count, len(recurrent_kernel)
@@ -68,7 +68,7 @@ def lstm_step(gates, act, rec):
 
 def gru_step(gates, act, rec, reset_after):
     def forward(x, h):
-        # The recurrent bias of reset_after is added where the state is multiplied.
+        # With reset_after the recurrent bias is added to the product with the state.
         def recurrent(k):
             bias = gates.bias[1, gates.of(k)] if reset_after and gates.bias is not None else 0.0
             return gates.state(h, k) + bias
@@ -140,7 +140,7 @@ def run(kind, x, kernel, recurrent_kernel, bias, states, mask=None, drop_x=None,
 
     def all_backward(doutputs, *dstates):
         dx, dstates = np.zeros_like(x), [np.asarray(d, np.float64) for d in dstates]
-        doutput = np.zeros_like(dstates[0])  # to the output that masked steps repeat
+        doutput = np.zeros_like(dstates[0])  # of the output that masked steps repeat
         for i, (t, computed, backward) in reversed(list(enumerate(way_back))):
             place = i - length + len(outputs)
             if place >= 0:

@@ -1,4 +1,4 @@
-"""Resizing by its definition: place by place, each a mean of the places of x around it, weighted."""
+"""Resizing by its definition: each place is a weighted mean of the places of x around it."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def neighbours(place, size, factor, interpolation):
-    """[(place of x, weight)] along one axis."""
+    """[(place of x, weight)] for each place along one axis."""
     at, low = place / factor, place // factor
     if interpolation == "nearest":
         return [(low, 1.0)]
@@ -14,7 +14,7 @@ def neighbours(place, size, factor, interpolation):
 
 
 def resize(x, factors, interpolation):
-    """The result, and a function for the way back."""
+    """The result and its backward."""
     sizes = x.shape[1:-1]
     y = np.zeros((x.shape[0], *(n * f for n, f in zip(sizes, factors)), x.shape[-1]))
     terms = []
