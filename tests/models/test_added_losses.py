@@ -1,4 +1,4 @@
-"""Model.add_loss of a symbolic tensor: part of the total loss in each step, beside or instead of compile's losses."""
+"""Model.add_loss of a symbolic tensor: it is part of the total loss in each step, with or without losses of compile."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def by_hand(w):
     return loss, [X.T @ dcode, dcode.sum(0), code.T @ de, de.sum(0)]
 
 
-def test_it_is_the_loss_where_compile_names_none():
+def test_it_is_the_only_loss_if_compile_has_none():
     model = autoencoder()
     loss, gradients = by_hand(before := model.get_weights())
     assert model.evaluate(X, None, verbose=0) == pytest.approx(loss, rel=1e-5)
@@ -68,7 +68,7 @@ def test_several_of_them_and_a_target_as_an_input():
     model.compile("sgd")
     wanted = ((model.predict([X, Y]) - Y) ** 2).mean() + 0.25 + 2 * model.predict([X, Y]).sum()
     assert model.evaluate([X, Y], None, verbose=0, batch_size=12) == pytest.approx(wanted, rel=1e-4)
-    assert [layer.name for layer in model.layers] == [v.name for v in Model([x, target], y).layers]  # nothing is added
+    assert [layer.name for layer in model.layers] == [v.name for v in Model([x, target], y).layers]  # no layer is added
 
 
 def test_a_compiled_model_keeps_the_one_it_has():
@@ -78,7 +78,7 @@ def test_a_compiled_model_keeps_the_one_it_has():
     assert model.evaluate(X, None, verbose=0) == pytest.approx(loss + 3, rel=1e-5)
 
 
-def test_in_a_model_within_a_model():
+def test_an_added_loss_of_a_nested_model():
     x = Input((5,))
     y = Dense(2, name="inner")(x)
     inner = Model(x, y)
@@ -90,7 +90,7 @@ def test_in_a_model_within_a_model():
     first = X @ w + b
     second = (first[:, :1] + X) @ w + b
     wanted = ((outer.predict(X) - 1) ** 2).mean() + (first**2).sum() + (second**2).sum()
-    for _ in range(2):  # each run's values are its own
+    for _ in range(2):  # each run computes new values
         assert outer.evaluate(X, np.ones((12, 1)), verbose=0, batch_size=12) == pytest.approx(wanted, rel=1e-4)
     inner.compile("sgd")
     assert inner.evaluate(X, None, verbose=0, batch_size=12) == pytest.approx((first**2).sum(), rel=1e-4)
@@ -98,7 +98,7 @@ def test_in_a_model_within_a_model():
         inner.add_loss(K.sum(y))
 
 
-def test_where_masks_are_made():
+def test_a_model_with_masks():
     x = Input((3, 2))
     masked = Masking()(x)
     y = Dense(2)(masked)
@@ -123,7 +123,7 @@ def test_a_sequential_keeps_it_as_it_grows():
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_what_it_refuses():
+def test_wrong_losses_raise():
     x = Input((5,))
     y = Dense(2, name="y")(x)
     model = Model(x, y, name="m")
@@ -135,7 +135,7 @@ def test_what_it_refuses():
         model.compile("sgd")  # nothing was added
 
 
-def test_no_file_holds_it(tmp_path):
+def test_files_do_not_contain_it(tmp_path):
     model = autoencoder(loss="mse")
     model.fit(X, X, verbose=0)
     model.save(tmp_path / "m.h5")
@@ -146,7 +146,7 @@ def test_no_file_holds_it(tmp_path):
     )
 
 
-def test_the_same_bits_as_a_layer_that_adds_it():
+def test_same_bits_as_a_layer_that_adds_the_loss():
     class Adds(Layer):
         def call(self, inputs):
             self.add_loss(K.mean(K.square(inputs)))

@@ -1,4 +1,4 @@
-"""get_config, from_config, to_json: everything comes back, and nothing is executed."""
+"""get_config, from_config, to_json: everything is restored, and no code is executed."""
 
 import json
 
@@ -40,7 +40,7 @@ def test_functional_round_trip_with_shared_and_nested_models():
     check_equal(model, Model.from_config(model.get_config()), [A, B])
 
 
-def test_the_layout_is_keras():
+def test_the_layout_is_that_of_keras():
     a = Input((2,), name="a")
     d = Dense(1, name="d")
     config = Model(a, d(a), name="m").get_config()
@@ -61,7 +61,7 @@ def test_the_layout_is_keras():
         "name", "trainable", "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
         "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
     ]  # fmt: skip
-    # Keras counts a model's own graph as its call 0, so the first call of a nested one is 1.
+    # In Keras a model's own graph is its call 0, so the first call of a nested model is 1.
     inner = Sequential([Dense(2, input_dim=2)], name="inner")
     assert Model(a, inner(a)).get_config()["output_layers"] == [["inner", 1, 0]]
 
@@ -91,7 +91,7 @@ def test_sequential_round_trips():
     model = Sequential(chain, name="s")
     again = model_from_json(model.to_json())
     check_equal(model, again, [RNG.normal(size=(2, 5, 5, 1)).astype("float32")])
-    # Keras before 2.2 wrote the bare list.
+    # Keras before 2.2 wrote only the list.
     assert len(Sequential.from_config(model.get_config()["layers"]).layers) == 3
     waiting = Sequential([Dense(3)])
     assert not model_from_json(waiting.to_json()).built
@@ -110,7 +110,7 @@ class Twice(Dense):
 
 
 class Handmade(Layer):
-    """As Keras's guide writes layers."""
+    """A custom layer as in Keras's guide."""
 
     def __init__(self, output_dim, **kwargs):
         self.output_dim = output_dim
@@ -134,7 +134,7 @@ class Handmade(Layer):
         return dict(list(base_config.items()) + list(config.items()))
 
 
-def test_layers_of_ones_own():
+def test_custom_layers():
     model = Sequential([Twice(4, factor=3, input_dim=8), Handmade(2)])
     np.testing.assert_allclose(model.run([A])[0], A @ model.get_weights()[0] @ model.get_weights()[2], rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="^Unknown layer: Twice"):
@@ -162,7 +162,7 @@ def test_bad_descriptions(text, error, message):
         model_from_json(text)
 
 
-def test_a_call_that_cannot_be_made_is_named():
+def test_a_wrong_call_is_named():
     config = rich().get_config()
     config["layers"] = [entry for entry in config["layers"] if entry["name"] != "a"]
     with pytest.raises(ValueError, match="no layer is called 'a'"):
@@ -170,7 +170,7 @@ def test_a_call_that_cannot_be_made_is_named():
 
 
 def test_keras_2_2_file():
-    """A description as Keras 2.2.4 wrote it, keys in its order and with its extras."""
+    """A description that Keras 2.2.4 wrote, with its order of keys and its additional keys."""
     text = """{"class_name": "Sequential", "config": {"name": "sequential_1", "layers": [{"class_name": "Dense",
     "config": {"name": "dense_1", "trainable": true, "batch_input_shape": [null, 8], "dtype": "float32", "units": 4,
     "activation": "relu", "use_bias": true, "kernel_initializer": {"class_name": "VarianceScaling", "config":

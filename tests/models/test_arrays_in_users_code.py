@@ -1,4 +1,4 @@
-"""What users write in a Lambda, a layer, a loss or a metric finds tensors as TensorFlow has them, with and without a tape."""
+"""Users' code in a Lambda, layer, loss or metric gets arrays that behave as TensorFlow's tensors, with and without a tape."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ class Doubled(Layer):
         return x
 
 
-def test_assignment_with_an_operator_leaves_the_input_to_other_layers():
+def test_augmented_assignment_does_not_change_the_input_of_other_layers():
     x = Input((3,))
     model = Model(x, [Activation("linear")(x), Lambda(added)(x), Doubled()(x)])
     given = X.copy()
@@ -52,7 +52,7 @@ def test_a_sum_that_begins_with_zeros_of_a_tensors_shape_trains():
 @pytest.mark.parametrize(
     "size", [lambda x: x.shape.as_list()[-1], lambda x: x.get_shape()[-1], lambda x: x.get_shape().as_list()[1]]
 )
-def test_shapes_answer_as_those_of_tensorflow(size):
+def test_shapes_behave_as_those_of_tensorflow(size):
     class Halved(Layer):
         def call(self, x):
             return x / size(x)
@@ -72,7 +72,7 @@ def test_shapes_answer_as_those_of_tensorflow(size):
     assert size(model.output) == 3
 
 
-def test_a_loss_and_a_metric_leave_y_as_it_is():
+def test_a_loss_and_a_metric_do_not_change_y():
     def loss(y_true, y_pred):
         y_true -= 1
         return K.mean(K.square(y_true - y_pred), axis=-1)
@@ -90,7 +90,7 @@ def test_a_loss_and_a_metric_leave_y_as_it_is():
     np.testing.assert_array_equal(y, X)
 
 
-def test_in_the_dialect_of_tf_metrics_find_such_tensors():
+def test_in_the_dialect_of_tf_metrics_get_such_tensors():
     def metric(y_true, y_pred):
         y_true += y_pred.shape.as_list()[-1]
         return K.mean(y_true)

@@ -1,4 +1,4 @@
-"""A description alone, without a file of weights, has bounds: memory, trials, calls; and layers are called in linear time."""
+"""Limits of a description without weights: memory, trials and calls. Layers are called in linear time."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_states_beyond_two_gib_are_refused():
     assert model_from_json(text_of(stateful(5))).stateful
 
 
-def test_the_users_own_limit_counts_and_ends_with_the_model():
+def test_the_users_limit_is_used_only_for_this_model():
     config.set_max_file_bytes(4 * 21)
     try:
         assert model_from_json(text_of(dense(3))).count_params() == 15
@@ -66,10 +66,10 @@ def test_the_users_own_limit_counts_and_ends_with_the_model():
             model_from_json(text_of(dense(6)))
     finally:
         config.set_max_file_bytes(None)
-    assert Sequential([Dense(30, input_dim=40)]).count_params() == 1230  # what a program makes has no limit
+    assert Sequential([Dense(30, input_dim=40)]).count_params() == 1230  # a model that a program makes has no limit
 
 
-def test_initializers_run_and_give_the_same_numbers_as_in_the_program():
+def test_initializers_give_the_same_numbers_as_in_the_program():
     from lamella.utils import set_random_seed
 
     model = Sequential([Dense(3, input_dim=4, kernel_initializer="orthogonal")], name="m")
@@ -82,7 +82,7 @@ def test_initializers_run_and_give_the_same_numbers_as_in_the_program():
     np.testing.assert_allclose(expected[0].T @ expected[0], np.eye(3), atol=1e-6)
 
 
-def test_functions_are_not_tried_out(monkeypatch):
+def test_reading_a_description_runs_no_trial(monkeypatch):
     x = Input((4,), name="x")
     described = json.loads(Model(x, K.tile(x, (1, 3)), name="m").to_json())
     monkeypatch.setattr(trial, "_outputs", lambda *arguments: pytest.fail("tried"))
@@ -95,7 +95,7 @@ def test_functions_are_not_tried_out(monkeypatch):
 
 
 def nested(levels):
-    """A model that calls the one inside it twice, and so on: two to the power of `levels` calls of the innermost layer."""
+    """Nested models, each of which calls the next inner one twice: 2 ** levels calls of the innermost layer."""
     config = dense(1, 1)["config"]
     inner = {
         "class_name": "Sequential",
@@ -118,7 +118,7 @@ def nested(levels):
     return json.dumps(inner)
 
 
-def test_models_in_models_are_called_a_bounded_number_of_times():
+def test_the_number_of_calls_of_nested_models_is_bounded():
     assert model_from_json(nested(5)).output_shape == (None, 1)
     with pytest.raises(ValueError, match="the description calls layers inside models more than 131072 times"):
         model_from_json(nested(30))
@@ -148,7 +148,7 @@ def test_layers_listed_in_any_order_are_called_once_each(monkeypatch):
         assert [layer.name for layer in model.layers] == ["x", *called]
 
 
-def test_calls_that_wait_for_each_other_are_named():
+def test_circular_calls_are_named():
     described = json.loads(chain(3, 1))
     described["config"]["layers"][1]["inbound_nodes"] = [[["a2", 0, 0, {}]]]
     with pytest.raises(ValueError, match=r"Model 'm': the inputs of a0 are never made: \[\['a2', 0, 0, \{\}\]\]"):

@@ -1,4 +1,4 @@
-"""clone_model: the same architecture with weights of its own; and Sequential.pop."""
+"""clone_model: the same architecture with new weights; and Sequential.pop."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def listed(value):
 
 
 def same(clone, model, x=X):
-    """Whether the clone, with the model's weights, computes what the model does, and shares no array with it."""
+    """Check that the clone, with the model's weights, computes the same as the model, and shares no array with it."""
     assert [w.shape for w in clone.weights] == [w.shape for w in model.weights]
     assert not {id(w) for w in clone.weights} & {id(w) for w in model.weights}
     assert not any(a is b for a in clone.layers for b in model.layers if not isinstance(a, type(Input((1,))._keras_history[0])))
@@ -27,7 +27,7 @@ def same(clone, model, x=X):
 
 
 class Doubled(Layer):
-    """A custom layer, whose name nobody registers."""
+    """A custom layer that is not registered."""
 
     def __init__(self, factor=2.0, **kwargs):
         super().__init__(**kwargs)
@@ -41,7 +41,7 @@ class Doubled(Layer):
         return inputs * self.factor * self.w
 
 
-def test_a_sequential_stays_one():
+def test_the_clone_of_a_sequential_is_a_sequential():
     model = Sequential([Dense(3, input_dim=4, name="a"), BatchNormalization(), Doubled(3.0), Dropout(0.5)], name="stack")
     model.compile("sgd", "mse")
     model.train_on_batch(X, np.ones((6, 3)))
@@ -51,14 +51,14 @@ def test_a_sequential_stays_one():
     same(clone, model)
 
 
-def test_a_sequential_that_got_its_shape_from_data_is_cloned_built():
+def test_a_sequential_built_from_data_is_cloned_built():
     model = Sequential([Dense(3), Dense(2)])
     assert not clone_model(model).built
     model.predict(X)
     same(clone_model(model), model)
 
 
-def test_shared_layers_several_ends_and_arguments_of_calls():
+def test_shared_layers_several_outputs_and_arguments_of_calls():
     a, b = Input((4,), name="a"), Input((4,), name="b")
     shared = Dense(5, activation="tanh", name="shared")
     left, right = shared(a), shared(b)
@@ -70,11 +70,11 @@ def test_shared_layers_several_ends_and_arguments_of_calls():
     assert clone.get_layer("shared").get_output_at(1).shape == (None, 5)
     clone.set_weights(model.get_weights())
     np.testing.assert_array_equal(clone.predict([X, X])[1], model.predict([X, X])[1])
-    # training=True went with the call: half of what goes through it is dropped in predict, too.
+    # training=True is part of the call, so half of the values are dropped also in predict.
     assert not np.array_equal(clone.predict([X, X])[0], clone.predict([X, X])[0])
 
 
-def test_nested_models_and_what_is_frozen():
+def test_nested_models_and_frozen_layers():
     inside = Sequential([Doubled(input_shape=(4,)), BatchNormalization()], name="inside")
     inside.trainable = False
     x = Input((4,))
@@ -89,7 +89,7 @@ def test_nested_models_and_what_is_frozen():
     same(clone, model)
 
 
-def test_training_a_clone_leaves_the_model_alone():
+def test_training_a_clone_does_not_change_the_model():
     x = Input((4,))
     h = BatchNormalization()(Dense(3)(x))
     model = Model(x, h)
@@ -100,7 +100,7 @@ def test_training_a_clone_leaves_the_model_alone():
     assert all(np.array_equal(a, b) for a, b in zip(kept, model.get_weights()))
 
 
-def test_masks_go_through_a_clone():
+def test_a_clone_passes_masks_on():
     x = Input((3, 2))
     model = Model(x, Activation("tanh")(Masking(0.0)(x)))
     clone = clone_model(model)
@@ -143,7 +143,7 @@ def test_on_other_inputs():
         ("x", "expected tensors as inputs, got str"),
     ],
 )
-def test_what_a_sequential_cannot_be_cloned_on(tensors, message):
+def test_inputs_on_which_a_sequential_cannot_be_cloned(tensors, message):
     with pytest.raises(ValueError, match=message):
         clone_model(Sequential([Dense(2, input_dim=4)]), tensors)
 
@@ -192,7 +192,7 @@ def test_pop_of_a_compiled_model():
     assert model.output_shape == (None, 1)
 
 
-def test_the_coordinates_of_the_ends_of_a_graph():
+def test_coordinates_of_inputs_and_outputs():
     x = Input((4,), name="x")
     first, second = Dense(3, name="first"), Dense(3, name="second")
     first(x)

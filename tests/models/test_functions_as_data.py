@@ -1,4 +1,4 @@
-"""Functions in graphs, saved and read: names of a closed list and plain arguments; nothing else travels or is executed."""
+"""Functions in graphs are saved as names of a closed list with plain arguments. Nothing else is saved or executed."""
 
 import json
 import subprocess
@@ -101,7 +101,7 @@ def test_a_process_that_has_not_seen_the_backend_reads_it():
         (lambda x: K.cast(x, np.float64), "<class 'numpy.float64'>"),
     ],
 )
-def test_what_does_not_travel_says_so(make, named, tmp_path):
+def test_functions_that_cannot_be_saved_raise(make, named, tmp_path):
     x = Input((4,))
     model = Model(x, Dense(1)(make(x)) if "float64" not in named else make(x))
     for save in (model.get_config, model.to_json, lambda: model.save(tmp_path / "m.h5")):
@@ -118,7 +118,7 @@ def test_what_does_not_travel_says_so(make, named, tmp_path):
 
 
 def described(**changes):
-    """A model of one function with its config changed."""
+    """A model of one function, with a changed config."""
     x = Input((4,), name="x")
     config = Model(x, K.mean(x, axis=-1), name="m").get_config()
     config["layers"][1]["config"].update(changes)
@@ -134,7 +134,7 @@ X0 = {"tensor": 0}
         ({"function": "os.system"}, "Unknown function: os.system"),
         ({"function": "__import__"}, "Unknown function: __import__"),
         ({"function": "__class__"}, "Unknown function: __class__"),
-        ({"function": "eval"}, "Unknown function: eval"),  # K.eval is none of them
+        ({"function": "eval"}, "Unknown function: eval"),  # K.eval is not in the list
         ({"function": "set_value"}, "Unknown function: set_value"),
         ({"function": "Dense"}, "Unknown function: Dense"),
         ({"function": "relu.__globals__"}, "Unknown function: relu.__globals__"),
@@ -169,12 +169,12 @@ X0 = {"tensor": 0}
         ({"shapes": [{"inputs": [[[None, -4], "int8"]], "outputs": []}]}, "expected shapes and dtypes"),
     ],
 )
-def test_what_a_stranger_may_write(changes, message):
+def test_changed_descriptions_raise(changes, message):
     with pytest.raises(ValueError, match=message):
         model_from_config(described(**changes))
 
 
-def test_custom_objects_are_no_functions():
+def test_custom_objects_are_not_functions():
     called = []
     evil = {"evil": lambda x: called.append(x), "mean": lambda x, axis: called.append(x)}
     with pytest.raises(ValueError, match="Unknown function: evil"):
@@ -194,8 +194,8 @@ def test_a_call_cannot_be_given_more_arguments():
         model_from_config(config)
 
 
-def test_a_file_computes_nothing_while_it_is_read(tmp_path, monkeypatch):
-    """Nor does what it describes fill the memory: shapes are in the file, too."""
+def test_reading_a_file_computes_nothing(tmp_path, monkeypatch):
+    """It does not allocate the described arrays either, because the file also has their shapes."""
     pytest.importorskip("h5py")
     x = Input((4,), name="x")
     model = Model(x, Dense(1)(K.tile(x, [1, 3])), name="m")
@@ -206,7 +206,7 @@ def test_a_file_computes_nothing_while_it_is_read(tmp_path, monkeypatch):
     tile = next(entry["config"] for entry in config["layers"] if entry["class_name"] == "Function")
     tile["arguments"][1] = [1, 10**12]
     monkeypatch.setattr(model, "get_config", lambda: config)
-    # The file says what the function makes, which the layer above has no weights for; or it does not say.
+    # The file has an output shape for which the file has too few weights for the next layer; then it has no shape.
     tile["shapes"][0]["outputs"] = [[[None, 4 * 10**12], "float32"]]
     model.save(path)
     with pytest.raises(ValueError, match="Layer dense_1, weight 'kernel': the description asks for 4000000000000 more"):

@@ -25,7 +25,7 @@ LOCAL = RNG.normal(size=(9, 6, 2)).astype("f4")
 
 DRAWS = [K.random_normal, K.random_uniform, K.random_binomial, K.truncated_normal]
 
-# What to do with a, b [5, 4], images [5, 6, 6, 3] and labels [5, 2]; on arrays it is the oracle.
+# Functions of a, b [5, 4], images [5, 6, 6, 3] and labels [5, 2]. Called on arrays they are the oracle.
 CASES = {
     "add": lambda a, b, i, n: a * 2 + 1,
     "from the right": lambda a, b, i, n: 1 - a,
@@ -91,7 +91,7 @@ CASES = {
     "argmax": lambda a, b, i, n: K.argmax(a),
     "round": lambda a, b, i, n: K.round(a),
     "composed": lambda a, b, i, n: K.exp(-K.square(a - K.mean(a, 0, True))) / K.sum(K.exp(b), axis=1, keepdims=True),
-    # The rest, so that each function of the list is here.
+    # The other functions, so that each function of the list has a case.
     "all": lambda a, b, i, n: K.all(a > -1, axis=1),
     "any": lambda a, b, i, n: K.any(a > 1, axis=-1, keepdims=True),
     "argmin": lambda a, b, i, n: K.argmin(i, axis=1),
@@ -155,12 +155,12 @@ def test_a_graph_computes_what_the_function_does(name):
     assert K.dtype(y) == str(got.dtype)
 
 
-# They hold a Variable or a function, which are no data: see test_functions_as_data.
+# They have a Variable or a function, which cannot be saved as data: see test_functions_as_data.
 HOLDING = {"dot with a variable", "variable first", "variable compared", "gather", "conv2d", "map_fn", "folds", "rnn"}
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in HOLDING])
-def test_and_saved_as_data_it_does_the_same(name):
+def test_a_graph_from_its_config_computes_the_same(name):
     ends = inputs()
     model = Model(ends, CASES[name](*ends))
     again = model_from_json(model.to_json())
@@ -168,13 +168,13 @@ def test_and_saved_as_data_it_does_the_same(name):
     np.testing.assert_array_equal(again.run(DATA)[0], model.run(DATA)[0])
 
 
-# Without losses and accuracies, of which tests/losses/test_losses_in_graphs.py has a case each.
-# add_scaled is for a Lambda of InceptionResNetV2, and no function of K.
+# Without losses and accuracies, which have their cases in tests/losses/test_losses_in_graphs.py.
+# add_scaled is for a Lambda of InceptionResNetV2. It is not a function of K.
 OWN = {name for name in registry.names("functions") if "." not in name} - {"add_scaled"}
 
 
 def test_every_function_is_in_a_case():
-    used = {"dropout", *(draw.__name__ for draw in DRAWS)}  # below, as they draw
+    used = {"dropout", *(draw.__name__ for draw in DRAWS)}  # tested below, because they draw random numbers
     for case in CASES.values():
         ends = inputs()
         used |= {layer.function for layer in Model(ends, case(*ends)).layers if isinstance(layer, Function)}
@@ -202,7 +202,7 @@ def test_free_sizes_stay_free():
     x = Input((None, None, 8))
     assert K.int_shape(x[:, :5]) == (None, None, None, 8)  # there may be fewer than 5
     assert K.int_shape(x[:, 3]) == (None, None, 8)
-    assert K.int_shape(K.pool2d(x, (3, 3), (16, 16))) == (None, None, None, 8)  # of small images one window or none is left
+    assert K.int_shape(K.pool2d(x, (3, 3), (16, 16))) == (None, None, None, 8)  # small images have one window or none
     assert K.int_shape(K.conv2d(x, K.zeros((11, 11, 8, 2)))) == (None, None, None, 2)
     assert K.int_shape(K.reshape(Input((6,)), (-1, 5))) == (None, 5)
     assert K.int_shape(K.concatenate([x, x * 2], axis=1)) == (None, None, None, 8)
@@ -215,7 +215,7 @@ def test_free_sizes_stay_free():
         shapes_of(lambda xs: xs[0], [((None, 2**26 + 1), "float32")], "huge")
 
 
-def test_a_trial_leaves_random_numbers_alone():
+def test_a_trial_does_not_change_random_numbers():
     def draws(use):
         set_random_seed(3)
         if use:
@@ -233,7 +233,7 @@ def by_graph(x, y):
 
 
 class Between(Layer):
-    """The same by hand."""
+    """The same as a custom layer."""
 
     def call(self, inputs):
         h, g = inputs
@@ -250,7 +250,7 @@ def by_layer(x, y):
     return [a, b], Dense(1, name="out")(Between()([h, g]))
 
 
-def test_training_goes_as_with_a_layer_written_by_hand():
+def test_training_equals_that_with_a_custom_layer():
     histories, weights = [], []
     target = (A[:, :1] * B[:, 1:2]).astype("f4")
     for build in (by_graph, by_layer):
@@ -284,7 +284,7 @@ def test_gradients_through_a_graph(float64):
         assert (gradient * direction).sum() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-6)
 
 
-def test_names_count_for_each_function_and_the_summary_shows_them():
+def test_names_are_numbered_for_each_function():
     x = Input((4,), name="x")
     y = K.mean(x, axis=1, keepdims=True)
     z = K.mean(x * 2 + y, axis=1)
@@ -368,13 +368,13 @@ def test_copies_of_a_model_and_functions_of_its_graph():
     np.testing.assert_allclose(K.function([x], [y, x[:, 1]])([A])[1], A[:, 1])
 
 
-def test_masks_end_at_a_function():
+def test_functions_drop_masks():
     x = Input((5, 3))
     model = Model(x, Masking()(x) * 1.0)
     model.compile("sgd", "mse")
     data = np.zeros((2, 5, 3), "f4")
     data[0] = 1
-    assert model.evaluate(data, np.zeros((2, 5, 3)), verbose=0) == pytest.approx(0.5)  # masked rows count
+    assert model.evaluate(data, np.zeros((2, 5, 3)), verbose=0) == pytest.approx(0.5)  # masked rows are counted
 
 
 VALUES = {
@@ -392,7 +392,7 @@ def test_a_symbolic_tensor_has_no_value(name):
         VALUES[name](Input((4,)))
 
 
-def test_what_is_no_argument_of_a_graph():
+def test_wrong_arguments_in_a_graph_raise():
     x = Input((4,))
     with pytest.raises(TypeError, match="operand 'Symbolic' does not support ufuncs"):
         np.sin(x)
@@ -419,10 +419,10 @@ def test_a_function_of_k_is_the_activation_of_its_name():
 
 def test_every_function_of_the_room_is_k_or_an_operator():
     operators = {"add", "subtract", "multiply", "divide", "power", "matmul", "getitem"}
-    # What K.zeros and K.ctc_decode make nodes of.
+    # The functions of the nodes of K.zeros and K.ctc_decode.
     listed = OWN - {"full", "ctc_paths"}
     assert operators <= listed and all(hasattr(getattr(K, name), "__wrapped__") for name in listed - operators)
-    # All of these files work on values alone, so that a function which is added there is added here.
+    # These files only have functions on values, so that new functions there are listed here.
     for module in (K.elementwise, K.reductions, K.shapes, K.products, K.neural):
         assert set(module.__all__) <= listed
 
@@ -437,7 +437,7 @@ def test_a_layer_and_a_function_of_one_name():
 @pytest.mark.parametrize("function", registry.names("functions"))
 def test_functions_of_k_pickle(function):
     found = getattr(K, function, None)
-    if found is not None:  # the others are what Python's operators do
+    if found is not None:  # the others are functions of Python's operators
         assert pickle.loads(pickle.dumps(found)) is found
 
 
@@ -450,7 +450,7 @@ def test_functions_of_k_pickle(function):
     ],
 )  # fmt: skip
 def test_fractions_of_integers_are_of_floatx(function):
-    """NumPy makes float64 of them, which no layer of float32 takes."""
+    """NumPy's result is float64, which a float32 layer does not accept."""
     x = Input((2,), dtype="int32")
     y = function(x)
     numbers = np.array([[1, 4], [9, 2]], np.int32)
@@ -471,7 +471,7 @@ def test_a_free_axis_may_be_shorter_than_a_slice():
     assert Model(x, x[:, -2:]).predict(np.ones((2, 1, 3))).shape == (2, 1, 3)
 
 
-def test_a_function_that_leaves_nothing():
+def test_a_function_with_an_empty_result():
     with pytest.raises(ValueError, match=r"shape \(None, None, 3\): nothing is left of what was tried"):
         Input((None, 3))[:, 2000:]
 
@@ -485,7 +485,7 @@ def test_a_free_size_in_a_shape():
 
 
 @pytest.mark.parametrize("draw", DRAWS)
-def test_random_numbers_of_a_runs_size(draw):
+def test_random_numbers_of_the_batch_size_of_a_run(draw):
     x = Input((4,))
     noise = draw((K.shape(x)[0], 3), 0.5)
     assert noise.shape == (None, 3) and noise.dtype == "float32"

@@ -34,8 +34,8 @@ def test_several_inputs_and_outputs_and_a_shared_layer():
     assert model.count_params() == 36 + 27 + 15
 
 
-def test_layers_stand_in_keras_order():
-    # Farthest from the outputs first; within a distance, in the order in which a walk from the outputs meets them.
+def test_layers_are_in_keras_order():
+    # The layers farthest from the outputs are first. Layers of the same distance are in the order of a walk from the outputs.
     assert [layer.name for layer in two_towers().layers] == ["a", "b", "shared", "joined", "first", "side", "second"]
 
 
@@ -62,7 +62,7 @@ def test_get_layer():
         model.get_layer()
 
 
-def test_a_model_on_the_inside_of_another_shares_its_layers():
+def test_a_model_on_inner_tensors_of_another_shares_its_layers():
     model = two_towers()
     features = Model(model.inputs, model.get_layer("joined").output)
     w = model.get_layer("first").get_weights()
@@ -123,7 +123,7 @@ def test_training_and_inference():
 
 
 class Probe(Layer):
-    """Adds a loss of its own and reads the learning phase."""
+    """A layer that adds a loss and reads the learning phase."""
 
     def call(self, inputs):
         self.add_loss(inputs[0, 0])
@@ -150,7 +150,7 @@ def test_losses_from_call_and_activity_regularizers_are_of_the_last_run():
     assert probe.phase == 0
 
 
-def test_losses_of_calls_on_arrays_do_not_pile_up():
+def test_losses_of_calls_on_arrays_do_not_accumulate():
     layer = Dense(4, activity_regularizer="l2")
     model = Sequential([Dense(4, input_dim=8, activity_regularizer="l2")])
     for x in (A, B):
@@ -166,7 +166,7 @@ def test_slots_are_reused_along_a_chain():
     assert [step[2:] for step in model._plan.steps] == [(0, 0)] * 3
 
 
-def test_an_input_that_is_also_an_output_and_one_that_nothing_reads():
+def test_an_input_that_is_also_an_output_and_an_unused_input():
     a, b = Input((8,)), Input((8,))
     y = Dense(2)(a)
     model = Model([a, b], [y, a])
@@ -208,7 +208,7 @@ def test_messages():
         Dense(2).add_loss(y)
 
 
-def test_a_model_may_start_in_the_middle_but_then_has_no_config():
+def test_a_model_on_an_inner_tensor_has_no_config():
     a = Input((8,))
     middle = Dense(4)(a)
     y = Dense(2)(middle)
@@ -219,14 +219,14 @@ def test_a_model_may_start_in_the_middle_but_then_has_no_config():
         model.get_config()
 
 
-def test_looking_inside():
+def test_attributes_of_layers_and_tensors():
     x = Input((8,))
     shared = Dense(2, name="shared")
     first, second = shared(x), shared(Activation("tanh", name="squashed")(x))
     model = Model(x, add([first, second], name="sum"))
     model.compile("sgd", "mse")
     found = model.activations_on_batch(A)
-    # "shared" is called twice: which output is meant?
+    # "shared" is called twice, so its output is ambiguous.
     assert set(found) == {model.layers[0].name, "squashed", "sum"}
     np.testing.assert_allclose(found["squashed"], np.tanh(A), rtol=1e-5)
     np.testing.assert_array_equal(found["sum"], model.predict(A))

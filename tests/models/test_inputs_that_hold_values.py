@@ -1,4 +1,4 @@
-"""Input(tensor=) of an array or a Variable: fit, evaluate and predict take no values for it. Source: Keras 2.2.5."""
+"""Input(tensor=) of an array or a Variable: fit, evaluate and predict need no values for it. Source: Keras 2.2.5."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def beside(held):
 
 
 @pytest.mark.parametrize("kind", HELD)
-def test_a_model_that_is_fed_nothing(kind):
+def test_a_model_that_needs_no_input(kind):
     model = alone(HELD[kind]())
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(model.predict_on_batch(None), X @ kernel + bias, rtol=1e-5, atol=1e-6)
@@ -50,7 +50,7 @@ def test_a_model_that_is_fed_nothing(kind):
 
 
 @pytest.mark.parametrize("kind", HELD)
-def test_one_input_that_is_fed_and_one_that_is_not(kind):
+def test_one_input_with_and_one_without_a_tensor(kind):
     model = beside(HELD[kind]())
     w = {layer.name: layer.get_weights() for layer in model.layers}
     want = X @ w["of_held"][0] + OTHER @ w["of_fed"][0]
@@ -65,7 +65,7 @@ def test_one_input_that_is_fed_and_one_that_is_not(kind):
     assert set(model.activations_on_batch(OTHER)) >= {"of_held", "of_fed"}
 
 
-def test_a_variable_counts_as_it_is_now():
+def test_the_current_value_of_a_variable_is_used():
     image = K.variable(X)
     model = alone(image)
     before = model.predict_on_batch(None)
@@ -103,7 +103,7 @@ def test_a_sequential_on_a_tensor():
     np.testing.assert_allclose(model.predict(None, steps=1), X @ model.get_weights()[0], rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_not_wanted_is_refused():
+def test_values_for_an_input_with_a_tensor_raise():
     model = alone(X)
     with pytest.raises(ValueError, match="expected no data, but got"):
         model.predict(X)

@@ -1,4 +1,4 @@
-"""Two layers that a graph runs as one: BatchNormalization and the relu behind it. Nobody can tell but by the time."""
+"""BatchNormalization and the relu after it, which a graph runs as one op, give the same results as separate layers."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_a_frozen_layer_keeps_its_statistics():
     np.testing.assert_array_equal(before, model.layers[1].get_weights())
 
 
-def test_what_changes_after_the_first_batch_counts():
+def test_changes_after_the_first_batch_have_an_effect():
     model = network(RELUS["relu6"])
     x = np.random.default_rng(1).normal(size=(5, 3, 4)).astype("float32")
     model.train_on_batch(x, np.zeros((5, 2)))
@@ -67,7 +67,7 @@ def test_what_changes_after_the_first_batch_counts():
     np.testing.assert_array_equal(model.predict(x), K.function([model.layers[3].input], [model.output])([inner])[0])
 
 
-def test_only_an_output_that_nobody_else_reads_is_passed_over():
+def test_layers_are_joined_only_if_nothing_else_reads_the_output():
     x = layers.Input((4,))
     normed = layers.BatchNormalization()(x)
     active = layers.ReLU()(normed)
@@ -79,7 +79,7 @@ def test_only_an_output_that_nobody_else_reads_is_passed_over():
     assert counts == {"alone": 1, "an output": 2, "read twice": 3}
 
 
-def test_a_call_of_its_own_or_a_penalty_is_called(monkeypatch):
+def test_an_overridden_call_or_a_penalty_prevents_joining(monkeypatch):
     class Doubled(layers.ReLU):
         def call(self, inputs):
             return 2 * super().call(inputs)

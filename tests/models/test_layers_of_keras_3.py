@@ -1,4 +1,4 @@
-"""Layers as Keras 3 describes them become those of Keras 2."""
+"""Layers in descriptions of Keras 3 are converted to those of Keras 2."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ import pytest
 from lamella.models import model_from_json
 
 LAYERS = json.loads((Path(__file__).parents[1] / "golden" / "keras3_layers.json").read_text())["layers"]
-# Arguments that have another name, or another value, than in the file.
+# Arguments whose name or value differs from the file.
 OTHER = {"LeakyReLU": {"alpha": 0.2}}
 
 
 def described(name, layer):
-    """A functional model of one layer, as Keras 3.15 writes it."""
+    """The description of a functional model of one layer by Keras 3.15."""
     ends = [f"input_{i}" for i in range(len(layer["inputs"]))]
     entries = [
         {
@@ -39,7 +39,7 @@ def described(name, layer):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_it_is_read(name):
+def test_a_layer_is_read(name):
     layer = LAYERS[name]
     model = model_from_json(described(name, layer))
     config = model.layers[-1].get_config()

@@ -1,4 +1,4 @@
-"""The learning phase: that of the run, that of a frozen model, and the one that K.set_learning_phase fixes."""
+"""The learning phase: of the run, of a frozen model, and the one that K.set_learning_phase fixes."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_the_outermost_model_frozen_moves_nothing(nested):
+def test_a_frozen_outermost_model_updates_nothing(nested):
     x = Input((4,))
     inner = normed()
     model = Model(x, inner(x)) if nested else inner
@@ -53,11 +53,11 @@ def test_the_outermost_model_frozen_moves_nothing(nested):
     before, predicted = model.get_weights(), model.predict(X)
     loss = model.fit(X, Y, epochs=2, verbose=0).history["loss"]
     assert same(before, model.get_weights())
-    # Its batches are normalized by the moving statistics.
+    # Its batches are normalized with the moving statistics.
     np.testing.assert_allclose(loss, np.square(predicted).mean(), rtol=1e-6)
 
 
-def test_a_model_thawed_again_moves_its_statistics():
+def test_a_model_that_is_trainable_again_updates_its_statistics():
     model = normed()
     norm = model.layers[1]
     model.trainable = False
@@ -71,7 +71,7 @@ def test_a_model_thawed_again_moves_its_statistics():
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_the_legacy_rule_normalizes_a_frozen_models_batches_and_moves_nothing(nested):
+def test_the_legacy_rule_uses_batch_statistics_and_updates_nothing(nested):
     config.set_legacy_frozen_batch_norm(True)
     inner = Sequential([BatchNormalization(input_shape=(4,))])
     x = Input((4,))
@@ -85,7 +85,7 @@ def test_the_legacy_rule_normalizes_a_frozen_models_batches_and_moves_nothing(ne
     assert same(before, model.get_weights())
 
 
-def test_phase_0_holds_in_fit():
+def test_phase_0_is_used_in_fit():
     K.set_learning_phase(0)
     x = Input((4,))
     drop, norm = Dropout(0.5), BatchNormalization()
@@ -96,10 +96,10 @@ def test_phase_0_holds_in_fit():
     assert model.train_on_batch(X, X) == pytest.approx(want, rel=1e-6)
     assert same(stats, [norm.moving_mean.value, norm.moving_variance.value])
     np.testing.assert_allclose(model.get_weights()[0], norm.gamma.value)
-    assert not np.array_equal(norm.gamma.value, np.ones(4))  # it trains all the same
+    assert not np.array_equal(norm.gamma.value, np.ones(4))  # it is trained
 
 
-def test_phase_1_holds_in_predict_and_evaluate():
+def test_phase_1_is_used_in_predict_and_evaluate():
     K.set_learning_phase(1)
     assert K.learning_phase() == 1
     x = Input((4,))
@@ -118,7 +118,7 @@ def test_phase_1_holds_in_predict_and_evaluate():
     np.testing.assert_allclose(asked.predict(X), X * 2 + 1)
 
 
-def test_models_of_before_and_after_are_free():
+def test_models_made_before_and_after_have_no_fixed_phase():
     x = Input((4,))
     before = Model(x, Phase()(x))
     K.set_learning_phase(1)
@@ -155,7 +155,7 @@ def test_masks_do_not_hide_the_fixed_phase():
     assert (kept.predict(steps) == 0).any()
 
 
-def test_an_argument_of_the_call_goes_first():
+def test_an_argument_of_the_call_has_priority():
     K.set_learning_phase(1)
     x = Input((4,))
     model = Model(x, Dropout(0.5)(x, training=False))
@@ -169,7 +169,7 @@ def test_functions_of_the_graph_keep_the_phase():
     np.testing.assert_array_equal(model.predict(X), X * 2)
 
 
-def test_sequential_that_waits_takes_the_phase_of_when_it_is_built():
+def test_an_unbuilt_sequential_uses_the_phase_when_it_is_built():
     model = Sequential([Dense(3), Dropout(0.5)])
     K.set_learning_phase(1)
     model.build((None, 4))

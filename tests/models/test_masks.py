@@ -1,4 +1,4 @@
-"""Masks: from the layers that make them, through the graph, to losses and metrics. Source: Keras 2.2.5."""
+"""Masks: layers make them, the graph passes them on, and losses and metrics use them. Source: Keras 2.2.5."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from lamella.optimizers import SGD
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 5, 3)).astype("f4")
 X[1, 3:] = X[2, 1:] = X[3, 0, :] = 0.0
-X[0, 0, 1] = 0.0  # one zero of three masks nothing
+X[0, 0, 1] = 0.0  # one zero among three numbers does not mask the step
 MASK = np.ones((4, 5), bool)
 MASK[1, 3:] = MASK[2, 1:] = MASK[3, 0] = False
 Y = RNG.normal(size=(4, 5, 2)).astype("f4")
@@ -18,7 +18,7 @@ WEIGHTS = np.array([1.0, 0.0, 2.0, 0.5])
 
 
 class Seen(Layer):
-    """Keeps the mask that its call got."""
+    """A layer that records the mask of its call."""
 
     supports_masking = True
     came = None
@@ -45,7 +45,7 @@ def masked_mean(rows, weights=None, mask=MASK):
     return score.mean()
 
 
-def test_masking_zeroes_whole_steps_and_says_so():
+def test_masking_zeroes_whole_steps_and_returns_the_mask():
     layer = Masking()
     np.testing.assert_array_equal(layer(X), np.where(MASK[..., None], X, 0))
     np.testing.assert_array_equal(layer.compute_mask(X), MASK)
@@ -56,7 +56,7 @@ def test_masking_zeroes_whole_steps_and_says_so():
         Masking("a")
 
 
-def test_the_loss_counts_what_is_not_masked():
+def test_the_loss_ignores_masked_steps():
     m = model(metrics=["mae", lambda y, p: np.abs(p - y).max(-1)], weighted_metrics=["mae"])
     p = m.predict(X)
     squared, error = ((p - Y) ** 2).mean(-1), np.abs(p - Y).mean(-1)
@@ -81,7 +81,7 @@ def test_masked_steps_get_no_gradient():
     w, b = m.get_weights()
     residual = (np.where(MASK[..., None], X, 0) @ w + b - Y) * MASK[..., None]
     m.train_on_batch(X, Y)
-    # Two columns are averaged, MASK.sum() steps count.
+    # Two columns are averaged, and MASK.sum() steps are counted.
     step = 2 * residual / 2 / MASK.sum()
     np.testing.assert_allclose(m.get_weights()[0], w - np.einsum("nti,nto->io", X, step), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(m.get_weights()[1], b - step.sum((0, 1)), rtol=1e-4, atol=1e-6)
@@ -93,7 +93,7 @@ def test_masked_steps_get_no_gradient():
     assert all(np.array_equal(a, c) for a, c in zip(again, m.get_weights()))
 
 
-def test_layers_that_know_masks_hand_them_on_and_get_them():
+def test_layers_that_support_masks_get_them_and_pass_them_on():
     seen = Seen()
     m = model(Dense(3), Dropout(0.5), BatchNormalization(), seen)
     m.predict(X)
@@ -109,7 +109,7 @@ class Blind(Layer):
         return inputs
 
 
-def test_a_layer_that_knows_no_masks_refuses_one():
+def test_a_layer_that_does_not_support_masks_raises():
     with pytest.raises(TypeError, match=r"Layer flatten_1 does not support masking, but was passed an input_mask: \[\["):
         Sequential([Masking(input_shape=(5, 3)), Flatten()]).predict(X)
     with pytest.raises(TypeError, match="Layer blind_1 does not support masking"):
@@ -120,7 +120,7 @@ def test_a_layer_that_knows_no_masks_refuses_one():
 
 
 class Drops(Layer):
-    """Ends a mask, as a layer that returns one vector for all steps does."""
+    """A layer that drops the mask, as layers that return one vector for all steps."""
 
     def call(self, inputs, mask=None):
         kept = mask[..., None].astype(inputs.dtype)
@@ -133,7 +133,7 @@ class Drops(Layer):
         return (input_shape[0], input_shape[2])
 
 
-def test_a_layer_may_use_a_mask_and_end_it():
+def test_a_layer_may_use_a_mask_and_drop_it():
     m = model(Drops())
     w, b = m.get_weights()
     y = RNG.normal(size=(4, 2))
@@ -157,10 +157,10 @@ def test_merges_combine_masks():
     np.testing.assert_array_equal(seen[3].came, np.concatenate([MASK, np.ones((4, 5), bool)], axis=1))
 
 
-def test_masks_go_into_models_within_models_and_out_of_them():
+def test_nested_models_get_masks_and_return_them():
     within = Seen()
     inner_in = Input((5, 3))
-    passes = Model(inner_in, within(Dense(3)(inner_in)))  # makes no mask of its own
+    passes = Model(inner_in, within(Dense(3)(inner_in)))  # does not compute a mask
     makes = Sequential([Masking(input_shape=(5, 3))])
     outside = Seen()
     m = Sequential([makes, passes, outside, Dense(2)])

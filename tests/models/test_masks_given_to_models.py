@@ -16,7 +16,7 @@ def numbers(*shape, scale=1.0):
 
 
 X = numbers(3, 4, 2)
-# Keras 3.15 with TensorFlow, of these layers in one model.
+# Results of Keras 3.15 with TensorFlow for these layers in one model.
 WITH_MASK = [
     [0.5507802367210388, 0.4989864230155945],
     [0.48415958881378174, 0.41513344645500183],
@@ -34,14 +34,14 @@ def core():
 
 
 def nested():
-    """LSTM in a model in a model, then a SimpleRNN."""
+    """An LSTM in a model within a model, then a SimpleRNN."""
     x = Input((4, 2))
     model = Model(x, SimpleRNN(2)(core()(x)), name="inner")
     model.set_weights([numbers(*w.shape, scale=0.5) for w in model.get_weights()])
     return model
 
 
-def test_a_mask_goes_through_models_in_models_on_arrays():
+def test_nested_models_pass_a_mask_on_for_arrays():
     model = nested()
     np.testing.assert_allclose(model(X), WITHOUT, rtol=1e-5)
     np.testing.assert_allclose(model(X, mask=HOLES), WITH_MASK, rtol=1e-5)
@@ -52,7 +52,7 @@ def test_a_mask_goes_through_models_in_models_on_arrays():
     np.testing.assert_allclose(model(X, mask=HOLES, training=False), WITH_MASK, rtol=1e-5)
 
 
-def test_a_mask_of_the_graph_goes_into_the_model():
+def test_a_model_gets_a_mask_of_the_graph():
     inner = nested()
     x, mask = Input((4, 2)), Input((4,), dtype="bool")
     outer = Model([x, mask], inner(x, mask=mask))
@@ -64,7 +64,7 @@ def test_a_mask_of_the_graph_goes_into_the_model():
 
 
 def test_a_model_with_a_mask_trains_like_its_layers():
-    """Weights after steps of SGD are those of the same layers without a model around them."""
+    """The weights after steps of SGD are those of the same layers without the inner model."""
     flat, inner = nested(), nested()
     x, mask = Input((4, 2)), Input((4,), dtype="bool")
     lstm, rnn = flat.layers[1].layers[0], flat.layers[2]
@@ -89,8 +89,8 @@ def test_files_and_clones_keep_the_mask(tmp_path):
         np.testing.assert_allclose(made.predict([X, HOLES]), WITH_MASK, rtol=1e-5)
 
 
-def test_the_masks_of_outputs_follow_from_the_masks_that_came():
-    """As in Keras 2.2.5: compute_mask does not see the argument."""
+def test_the_masks_of_outputs_are_computed_from_the_inputs_masks():
+    """As in Keras 2.2.5, compute_mask does not get the argument."""
     inner = core()
     weights = inner.get_weights()
     x, mask = Input((4, 2)), Input((4,), dtype="bool")
@@ -100,7 +100,7 @@ def test_the_masks_of_outputs_follow_from_the_masks_that_came():
     h = LSTM(3, return_sequences=True, recurrent_activation="sigmoid", weights=weights)(padded, mask=HOLES)
     expected = end(h, mask=np.array([[1, 1, 1, 0]] * 3, bool))
     np.testing.assert_allclose(model.predict([padded, HOLES]), expected, rtol=1e-5)
-    # Without a mask that came, layers within the model make the output's.
+    # Without a mask of the input, layers within the model make the mask of the output.
     words = Sequential([Embedding(5, 2, mask_zero=True, input_length=4), Dense(2)])
     seen = Lambda(lambda v, mask=None: K.cast(mask, "float32"), output_shape=(4,))
     i = Input((4,), dtype="int32")
@@ -109,8 +109,8 @@ def test_the_masks_of_outputs_follow_from_the_masks_that_came():
     np.testing.assert_array_equal(made.predict([ids, HOLES]), np.where(ids > 0, 1.0, 0.0))
 
 
-def test_losses_inside_count_once():
-    """Finding the output's mask is a run of its own, which adds nothing."""
+def test_inner_losses_are_counted_once():
+    """The output's mask is computed in a separate run, which adds no losses."""
     x, mask = Input((4, 2)), Input((4,), dtype="bool")
     inner = Sequential([Masking(input_shape=(4, 2)), Dense(2, activity_regularizer=lambda v: 0.1 * K.mean(v * v))])
     model = Model([x, mask], inner(x, mask=mask))
@@ -139,7 +139,7 @@ class Plain(Model):
         return self.end(inputs)
 
 
-def test_a_model_with_its_own_call_gets_the_mask_if_it_takes_one():
+def test_a_model_with_its_own_call_gets_the_mask_if_call_has_one():
     own = Own()
     own.build((None, 4, 2))
     x, mask = Input((4, 2)), Input((4,), dtype="bool")
@@ -152,7 +152,7 @@ def test_a_model_with_its_own_call_gets_the_mask_if_it_takes_one():
         plain(x, mask=mask)
 
 
-def test_masks_that_do_not_fit_are_refused_by_name():
+def test_masks_that_do_not_fit_raise_with_the_models_name():
     model = nested()
     with pytest.raises(ValueError, match="Model inner: call expects 1 masks, got 2"):
         model(X, mask=[HOLES, HOLES])

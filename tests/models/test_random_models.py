@@ -1,4 +1,4 @@
-"""Random models: models inside models, shared layers, masks through all of it; run, cloned, described, saved and trained."""
+"""Random models with nested models, shared layers and masks, which are run, cloned, described, saved and trained."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ STEPS, SIZE = 4, 3
 
 
 def random_layer(rng, depth):
-    """A layer from [N, STEPS, SIZE] to the same; a model on some way down."""
+    """A layer from [N, STEPS, SIZE] to the same shape, or a model down to a limited depth."""
     kind = rng.integers(9 if depth else 6)
     if kind == 0:
         return Masking(0.0)
@@ -59,11 +59,11 @@ def random_model(rng, depth, inputs, outputs):
         elif choice == 1 and a is not b:
             tensors.append(Dense(SIZE)(Concatenate()([a, b])))
         elif choice == 2 and layers:
-            tensors.append(layers[rng.integers(len(layers))](a))  # a shared one
+            tensors.append(layers[rng.integers(len(layers))](a))  # a shared layer
         else:
             layers.append(random_layer(rng, depth))
             tensors.append(layers[-1](a))
-    # What is left over is joined, so that each input counts.
+    # Unused tensors are joined, so that each input has an effect.
     top = Add()([*ends, *tensors[inputs:]]) if len(tensors) > 1 else tensors[0]
     return Model(ends, [Dense(SIZE)(top) for _ in range(outputs)])
 
@@ -147,8 +147,8 @@ def all_layers(model):
             yield from all_layers(layer)
 
 
-def test_what_was_drawn_covers_what_the_file_says():
-    """Nested, shared, frozen and masked models are among them."""
+def test_the_random_models_cover_all_features():
+    """Some are nested, shared, frozen or masked."""
     found = set()
     for seed in range(16):
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Sequential: adding, popping, waiting for data; and the summary's text."""
+"""Sequential: add, pop, deferred build from data; and the text of the summary."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_add_and_pop():
     assert full.shape == (5, 3)
 
 
-def test_it_waits_for_the_shape_of_the_data():
+def test_it_is_built_with_the_shape_of_the_data():
     model = Sequential([Dense(4), Dense(3)])
     assert not model.built and model.weights == []
     with pytest.raises(ValueError, match="This model has not yet been built"):
@@ -111,7 +111,7 @@ def test_summary_of_a_graph_names_connections():
     a, b = Input((8,), name="a"), Input((8,), name="b")
     shared, inner = Dense(4, name="shared"), Sequential([Dense(4, input_dim=4)], name="inner")
     model = Model([a, b], Add(name="sum")([inner(shared(a)), shared(b)]), name="m")
-    # Keras's order: b is as far from the output as the farther call of `shared` is.
+    # Keras's order: b is as far from the output as the farther call of `shared`.
     rows = [line for line in lines_of(model) if line[0] not in "_="]
     assert rows == [
         'Model: "m"',

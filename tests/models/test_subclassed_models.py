@@ -1,4 +1,4 @@
-"""Models whose class has layers as attributes and a `call` of its own."""
+"""Subclasses of Model with layers as attributes and their own `call`."""
 
 import copy
 import pickle
@@ -29,7 +29,7 @@ class Own(Model):
 
 
 class Pair(Model):
-    """Two inputs, two outputs, layers in a list, an argument `training`."""
+    """A model with two inputs, two outputs, layers in a list, and an argument `training`."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ class Pair(Model):
 
 
 def graph_of(own):
-    """The same model as a graph, with the weights of `own`."""
+    """The same model as a functional model, with the weights of `own`."""
     x = Input((4,))
     h = BatchNormalization()(Dense(5, activation="tanh", kernel_regularizer=l2(0.1))(x))
     model = Model(x, Dense(2)(h - K.mean(h, axis=-1, keepdims=True)))
@@ -56,7 +56,7 @@ def built(cls=Own, shape=(None, 4)):
     return model
 
 
-def test_it_trains_as_the_same_graph_does():
+def test_it_trains_as_the_same_functional_model():
     own = built()
     graph = graph_of(own)
     for model in (own, graph):
@@ -102,7 +102,7 @@ def test_several_inputs_and_outputs_and_the_phase():
     assert ((values == 0) | np.isclose(values, 2 * dropped, rtol=1e-4, atol=1e-5)).all() and (values == 0).any()
 
 
-def test_weights_go_to_a_file_and_back(tmp_path):
+def test_weights_are_saved_and_loaded(tmp_path):
     model = built()
     for name in ("w.h5", "w.safetensors"):
         if name.endswith("safetensors"):
@@ -116,7 +116,7 @@ def test_weights_go_to_a_file_and_back(tmp_path):
         np.testing.assert_array_equal(other.predict(X), model.predict(X))
 
 
-def test_a_model_of_its_own_inside_another():
+def test_a_subclassed_model_inside_another():
     own = Own(name="own")
     x = Input((4,))
     outer = Model(x, Dense(2)(own(x)))
@@ -137,7 +137,7 @@ def test_a_model_of_its_own_inside_another():
         clone_model(outer)
 
 
-def test_a_frozen_one_inside_keeps_its_averages():
+def test_a_frozen_inner_model_keeps_its_averages():
     own = built()
     own.trainable = False
     x = Input((4,))
@@ -176,13 +176,13 @@ COUNTED = np.array([[[3.0], [2.0], [4.0]], [[1.0], [1.0], [4.0]]], "float32")
 
 @pytest.mark.parametrize("says", [False, True])
 def test_masks_inside_and_of_the_outputs(says):
-    """Layers hand masks on within the model; the losses get what its own compute_mask says, as in Keras 2.2.5."""
+    """Layers pass masks on within the model. The losses get the result of its compute_mask, as in Keras 2.2.5."""
     model = Masked(says)
     model.compile("sgd", "mse", sample_weight_mode=None)
     np.testing.assert_array_equal(model.predict(STEPS), COUNTED)
     squares = (COUNTED[..., 0] - 1) ** 2
     kept = STEPS[..., 0] != 0
-    # Keras divides by the share of what counts.
+    # Keras divides by the fraction of unmasked steps.
     want = np.mean(squares * kept / kept.mean()) if says else squares.mean()
     got = model.evaluate(STEPS, np.ones_like(STEPS), verbose=0)
     np.testing.assert_allclose(got, want, rtol=1e-5)
@@ -218,14 +218,14 @@ class Metrics(Copies):
         return super().call(inputs)
 
 
-def test_the_call_sees_no_phase():
+def test_the_call_does_not_get_the_phase():
     model = Metrics()
     model.compile("sgd", "mse", metrics=["mae"])
     assert [len(model.fit(X, Y, epochs=2, verbose=0).history[k]) for k in ("loss", "mean_absolute_error")] == [2, 2]
     assert model.layers == [model.dense]
 
 
-def test_what_is_refused():
+def test_unsupported_methods_and_wrong_calls_raise():
     class Forgets(Model):
         def __init__(self):
             self.dense = Dense(2)
@@ -283,7 +283,7 @@ def test_summary_names_its_layers(capsys):
 
 
 class Weighs(Model):
-    """Multiplies by the mask that comes, if one comes."""
+    """Multiplies by the mask if there is one."""
 
     def __init__(self):
         super().__init__()
@@ -294,7 +294,7 @@ class Weighs(Model):
         return y if mask is None else y * K.expand_dims(K.cast(mask, "float32"), -1)
 
 
-def test_a_mask_that_comes_from_outside_reaches_its_call():
+def test_its_call_gets_a_mask_from_outside():
     model = Weighs()
     x = Input((3, 1))
     outer = Model(x, model(Masking(0.0)(x + 0.0)))

@@ -1,4 +1,4 @@
-"""Symbolic tensors as arguments of a layer's call: masks, and what a user's layer takes beside its inputs."""
+"""Symbolic tensors as arguments of a layer's call: masks, and additional arguments of custom layers."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_a_recurrent_layer_uses_the_mask_that_is_given(make):
     assert np.abs(expected - layer(X)).max() > 1e-3
 
 
-def test_a_mask_made_of_the_input_itself_counts():
+def test_a_mask_computed_from_the_input_is_used():
     x = Input((5, 3))
     padded = np.where(HOLES[..., None], X, 0)
     layer = LSTM(4)
@@ -54,19 +54,19 @@ def test_a_mask_made_of_the_input_itself_counts():
         np.testing.assert_allclose(Model(x, layer(x, mask=mask)).predict(padded), layer(X, mask=HOLES), rtol=1e-6)
 
 
-def test_the_given_mask_goes_before_the_one_that_comes():
+def test_a_given_mask_precedes_the_mask_of_the_input():
     x, mask = Input((5, 3)), Input((5,), dtype="bool")
     layer = LSTM(4)
     model = Model([x, mask], layer(Masking()(x), mask=mask))
     padded = X.copy()
     padded[:, 4] = 0
     np.testing.assert_array_equal(model.predict([padded, HOLES]), layer(padded, mask=HOLES))
-    # An array goes before it, too.
+    # So does an array.
     fixed = Model(x, layer(Masking()(x), mask=HOLES))
     np.testing.assert_array_equal(fixed.predict(padded), layer(padded, mask=HOLES))
 
 
-def test_initial_states_and_a_mask_go_together():
+def test_initial_states_with_a_mask():
     x, h, mask = Input((5, 3)), Input((4,)), Input((5,), dtype="bool")
     layer = GRU(4)
     model = Model([x, h, mask], layer(x, initial_state=h, mask=mask))
@@ -84,7 +84,7 @@ def test_layers_whose_call_has_a_mask_get_it():
     np.testing.assert_array_equal(outer.predict([X, HOLES]), inside(X))
 
 
-def test_tensors_in_lists_of_a_users_layer_train_what_is_before_them():
+def test_tensors_in_list_arguments_of_custom_layers_get_gradients():
     x, other = Input((3,)), Input((3,))
     by, term = Dense(3, name="by"), Dense(3, name="term")
     model = Model([x, other], Weighted(name="end")(x, by=by(other), terms=[term(other), other]))
@@ -125,7 +125,7 @@ def test_a_model_of_such_calls_inside_another():
     np.testing.assert_array_equal(outer.predict([X, HOLES]), inner.predict([X, HOLES]))
 
 
-def test_a_tensor_from_elsewhere_disconnects_the_graph():
+def test_a_tensor_of_another_graph_raises():
     x, mask = Input((5, 3)), Input((5,), dtype="bool", name="far")
     with pytest.raises(ValueError, match="Graph disconnected.*far"):
         Model(x, LSTM(2)(x, mask=mask))
@@ -133,7 +133,7 @@ def test_a_tensor_from_elsewhere_disconnects_the_graph():
         LSTM(2, name="net")(X, mask=mask)
 
 
-def test_gradients_and_functions_of_k_go_through_the_argument():
+def test_gradients_and_functions_of_k_with_the_argument():
     x, other = Input((3,)), Input((3,))
     y = Weighted()(x, by=other)
     slope = K.function([x, other], K.gradients(K.sum(y), [other]))

@@ -1,4 +1,4 @@
-"""Models as YAML: the same data as JSON; what YAML can do beyond data is refused."""
+"""Models as YAML: the same data as JSON. YAML that is more than data is refused."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def network():
     return Model(x, Add(name="null")([y, K.tanh(y) * 1e-7]), name="yes")
 
 
-def test_yaml_says_what_json_says():
+def test_yaml_has_the_same_data_as_json():
     yaml = pytest.importorskip("yaml")
     for model in (network(), Sequential([Dense(2, input_dim=3, bias_initializer="ones")], name="s")):
         text = model.to_yaml()
@@ -32,7 +32,7 @@ def test_yaml_says_what_json_says():
     assert model.to_yaml(default_flow_style=True).startswith("{backend: tensorflow, class_name: Sequential, config: {")
 
 
-# As Keras 2 writes it: PyYAML's own dumper, with tuples, and aliases of what the layers share.
+# YAML of Keras 2, from PyYAML's own dumper, with tuples, and aliases for shared values.
 KERAS = """
 backend: tensorflow
 class_name: Sequential
@@ -57,7 +57,7 @@ keras_version: 2.2.5
 """
 
 
-def test_what_keras_2_wrote_is_read():
+def test_yaml_of_keras_2_is_read():
     pytest.importorskip("yaml")
     model = model_from_yaml(KERAS)
     assert model.output_shape == (None, 4, 4, 2) and [layer.kernel_size for layer in model.layers] == [(3, 3), (3, 3)]
@@ -92,7 +92,7 @@ def bomb(levels):
         ("a: '" + "x" * 2**24 + "'", "more than the limit of 16777216"),
     ],
 )
-def test_what_is_more_than_a_description_is_refused(text, message, tmp_path, monkeypatch):
+def test_yaml_that_is_more_than_a_description_is_refused(text, message, tmp_path, monkeypatch):
     pytest.importorskip("yaml")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=f"^model_from_yaml: .*{message}|{message}"):
@@ -100,7 +100,7 @@ def test_what_is_more_than_a_description_is_refused(text, message, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_custom_objects_and_the_loader_that_others_use_stay_apart():
+def test_the_global_loader_of_pyyaml_is_not_changed():
     yaml = pytest.importorskip("yaml")
 
     class Doubled(Dense):
@@ -114,7 +114,7 @@ def test_custom_objects_and_the_loader_that_others_use_stay_apart():
         yaml.safe_load("!!python/tuple [1]")
 
 
-def test_without_the_library_the_extra_is_named():
+def test_without_pyyaml_the_error_names_the_extra():
     code = """
 import sys
 sys.modules["yaml"] = None
