@@ -46,26 +46,6 @@ std::atomic<int> to_be_had{INT_MAX};  // the system gave no more
 // that fails (no memory), a child could not be told from its parent: both run serially.
 std::atomic<bool> serial{pthread_atfork(nullptr, nullptr, [] { serial = true; }) != 0};
 
-class Scratch {
-public:
-    ~Scratch() { std::free(data_); }
-
-    void* at_least(Int bytes) {
-        if (bytes > bytes_ || data_ == nullptr) {
-            const Int rounded = bytes / 4096 * 4096 + 4096;
-            std::free(data_);
-            data_ = std::aligned_alloc(64, static_cast<std::size_t>(rounded));
-            bytes_ = data_ != nullptr ? rounded : 0;
-        }
-        return data_;
-    }
-
-private:
-    void* data_ = nullptr;
-    Int bytes_ = 0;
-};
-thread_local Scratch of_call, of_thread;
-
 }  // namespace
 
 int num_threads() {
@@ -110,9 +90,5 @@ void run_parallel(Int n, Int grain, void (*body)(const void*, Int, Int), const v
     const int had = backend.load()->run(region, static_cast<int>(threads));
     if (had < threads) to_be_had = had;
 }
-
-void* call_scratch(Int bytes) { return of_call.at_least(bytes); }
-
-void* thread_scratch(Int bytes) { return of_thread.at_least(bytes); }
 
 }  // namespace lamella

@@ -36,10 +36,4 @@ LAMELLA_EXPORT ThreadBackends thread_backends();
 LAMELLA_EXPORT const char* thread_backend();
 LAMELLA_EXPORT bool select_thread_backend(const char* name);
 
-// Two buffers of each thread, 64-byte aligned, of undefined content, valid until the thread's next call of the same
-// function; nullptr if there is no memory. They grow to the largest size asked for and are kept. A kernel takes
-// call_scratch before its parallel_for, for what all chunks share, and thread_scratch inside a chunk.
-void* call_scratch(Int bytes);
-void* thread_scratch(Int bytes);
-
 }  // namespace lamella

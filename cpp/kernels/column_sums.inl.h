@@ -90,8 +90,9 @@ Status sum_over_rows(const T* x, Int rows, Int columns, T* out) {
         return nullptr;
     }
     const Int chunks = (rows + grain - 1) / grain;
-    T* const partial = static_cast<T*>(call_scratch(chunks * columns * Int{sizeof(T)}));
-    if (partial == nullptr) return kOutOfMemory;
+    T* partial;
+    const Workspace own(part(partial, chunks * columns));
+    if (!own) return kOutOfMemory;
     parallel_for(rows, grain, [&](Int begin, Int end) {
         sum_some_rows(x + begin * columns, (end - begin) * columns, columns, partial + begin / grain * columns);
     });

@@ -1,10 +1,11 @@
-// Names that every family uses: the table's argument types, checks, threads, vectors.
+// Names that every family uses: the table's argument types, checks, threads, workspaces, vectors.
 #pragma once
 #include "core/bundles.h"
 #include "core/check.h"
 #include "core/parallel.h"
 #include "core/view.h"
 #include "core/window.h"
+#include "core/workspace.h"
 #include "simd/math.h"
 #include "simd/vec.h"
 
@@ -30,40 +31,14 @@ LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
 LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }
 
-// What a kernel carves out of one scratch buffer.
-class Arena {
-public:
-    explicit Arena(void* memory) : at_(static_cast<char*>(memory)) {}
-
-    template <class E>
-    E* take(Int count) {
-        E* const taken = reinterpret_cast<E*>(at_);
-        at_ += bytes<E>(count);
-        return taken;
-    }
-
-    template <class E>
-    static Int bytes(Int count) {
-        return (count * Int(sizeof(E)) + 63) / 64 * 64;
-    }
-
-private:
-    char* at_;
-};
-
-// f(arena, begin, end) for chunks of `grain` of n items; the arena has so many bytes of the thread's scratch.
+// parallel_for with chunks that may fail: f(begin, end) returns a Status. nullptr, or the Status of a chunk that failed.
 template <class F>
-LAMELLA_INLINE Status in_chunks(Int n, Int grain, Int bytes, const F& f) {
-    Int failed = 0;
+LAMELLA_INLINE Status in_chunks(Int n, Int grain, const F& f) {
+    Status failed = nullptr;
     parallel_for(n, grain, [&](Int begin, Int end) {
-        void* const memory = thread_scratch(bytes);
-        if (memory == nullptr) {
-            __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-            return;
-        }
-        f(Arena(memory), begin, end);
+        if (const Status error = f(begin, end)) __atomic_store_n(&failed, error, __ATOMIC_RELAXED);
     });
-    return failed != 0 ? kOutOfMemory : nullptr;
+    return failed;
 }
 
 template <class T>

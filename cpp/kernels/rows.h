@@ -17,11 +17,15 @@ LAMELLA_INLINE Rows rows_of(const V& x) {
     return n;
 }
 
-// f(r) for each row. Rows are cut by their length.
+// Rows of a chunk, by their length.
+LAMELLA_INLINE Int grain_of(Rows n) {
+    return n.columns < kChunkElements ? kChunkElements / (n.columns > 1 ? n.columns : 1) : 1;
+}
+
+// f(r) for each row.
 template <class F>
 LAMELLA_INLINE void for_rows(Rows n, const F& f) {
-    const Int grain = n.columns < kChunkElements ? kChunkElements / (n.columns > 1 ? n.columns : 1) : 1;
-    parallel_for(n.rows, grain, [&](Int begin, Int end) {
+    parallel_for(n.rows, grain_of(n), [&](Int begin, Int end) {
         for (Int r = begin; r < end; ++r) f(r);
     });
 }

@@ -20,7 +20,7 @@ def directory_of(path):
 
 
 OBJECTS = sorted(Path(BUILD).glob("CMakeFiles/target_*.dir/**/family.cpp.o")) if BUILD else []
-# What an object may import: its workspace, its threads, and C's memory functions.
+# What an object may import: its workspaces, its threads, and C's memory functions.
 WANTED = {"memcpy", "memset", "memmove", "_GLOBAL_OFFSET_TABLE_"}
 
 

@@ -1,9 +1,10 @@
 // Checks the kernels without Python: every target of this machine replays the calls in the file that the argument names. It
-// also checks the thread pools and the memory pool; without a file only these.
+// also checks the thread pools, their workspaces and the memory pool; without a file only these.
 // It prints the failed checks and "N passed, N failed". The exit status is 0 if none failed.
 #include "calls.h"
 #include "pool.h"
 #include "threads.h"
+#include "workspace.h"
 
 int main(int arguments, char** argument) {
     checks::Count check;
@@ -20,6 +21,8 @@ int main(int arguments, char** argument) {
     }
     check.target = "threads";
     checks::check_backends(check);
+    check.target = "workspace";
+    checks::check_workspace(check);
     check.target = "pool";
     checks::check_pool(check);
     std::printf("%d passed, %d failed\n", check.passed, check.failed);

@@ -70,7 +70,7 @@ def measured(name, pooled, environment=()):
 @pytest.mark.parametrize("name", ["mlp", "cnn", "added"])
 def test_steps_make_no_page_faults(name):
     faults, steps, of_next_fit, _ = measured(name, True, STRICT)
-    steady = faults[steps:]  # the first epoch fills the pool and the scratch of the threads
+    steady = faults[steps:]  # the first epoch fills the pool and the workspaces of the threads
     print(faults, of_next_fit)
     assert sum(steady) <= 16  # a few are the interpreter's own
     assert sorted(steady)[len(steady) // 2] == 0

@@ -22,8 +22,9 @@ Status sum_all_of(In<T> x, Out<T> y, const F& f) {
         return nullptr;
     }
     const Int chunks = (x.size + kChunkElements - 1) / kChunkElements;
-    double* const partial = static_cast<double*>(call_scratch(chunks * Int{sizeof(double)}));
-    if (partial == nullptr) return kOutOfMemory;
+    double* partial;
+    const Workspace own(part(partial, chunks));
+    if (!own) return kOutOfMemory;
     parallel_for(x.size, kChunkElements, [&](Int begin, Int end) {
         partial[begin / kChunkElements] = static_cast<double>(sum_of(x.data + begin, end - begin, f));
     });

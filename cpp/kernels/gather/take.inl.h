@@ -52,9 +52,9 @@ Status take_backward(In<T> dy, Labels rows, Out<T> dx) {
     LAMELLA_REQUIRE(all_within(rows, dx.shape[0]));
     const Int table = dx.shape[0], columns = dx.shape[1];
     if (dx.size == 0) return nullptr;
-    Int* const starts = static_cast<Int*>(call_scratch((table + 1 + rows.size) * Int{sizeof(Int)}));
-    if (starts == nullptr) return kOutOfMemory;
-    Int* const places = starts + table + 1;
+    Int *starts, *places;
+    const Workspace own(part(starts, table + 1), part(places, rows.size));
+    if (!own) return kOutOfMemory;
     for (Int r = 0; r <= table; ++r) starts[r] = 0;
     for (Int i = 0; i < rows.size; ++i) ++starts[rows.data[i]];
     for (Int r = 0; r < table; ++r) starts[r + 1] += starts[r];

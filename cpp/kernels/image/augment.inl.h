@@ -24,7 +24,7 @@ struct Source {
     LAMELLA_INLINE Int border() const { return order == kCubic ? spline_border(fill) : 0; }
     LAMELLA_INLINE Int samples() const { return (rows + 2 * border()) * (columns + 2 * border()) * channels; }
     // A quad reads one element past the last one.
-    LAMELLA_INLINE Int scratch_bytes() const { return order == kCubic ? (samples() + 1) * Int{sizeof(double)} : 0; }
+    LAMELLA_INLINE Int coefficients() const { return samples() + 1; }
 };
 
 // Row p of y, a block at a time; `read(block, to)` interpolates.
@@ -151,24 +151,19 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
     LAMELLA_REQUIRE(fits_statistics(given.deviation.size, shape));
     if (y.size == 0) return nullptr;
     LAMELLA_REQUIRE(images_fit(x, shape.channels));
-    Standard<T> standard;
-    if (!prepare(given, shape, standard)) return kOutOfMemory;
-    Int failed = 0;
-    for_images(x.count, shape.size(), [&](Int n) {
+    const Standard<T> standard(given, shape);
+    if (!standard.own) return kOutOfMemory;
+    return for_images(x.count, shape.size(), [&](Int n) -> Status {
         const View<const U>& image = x.items[n];
         const bool upside_down = flips.size != 0 && flips.data[2 * n] != 0;
         const bool mirrored = flips.size != 0 && flips.data[2 * n + 1] != 0;
         const Source<U> source{image.data, image.shape[0], image.shape[1], shape.channels, matrices.data + 6 * n,
                                order,      fill,           cval,           mirrored};
-        double* coefficients = nullptr;
-        if (order == kCubic && !source.in_place(shape)) {
-            coefficients = static_cast<double*>(thread_scratch(source.scratch_bytes()));
-            if (coefficients == nullptr) {
-                __atomic_store_n(&failed, 1, __ATOMIC_RELAXED);
-                return;
-            }
-            find_coefficients(source.data, source.rows, source.columns, source.channels, fill, coefficients);
-        }
+        const bool spline = order == kCubic && !source.in_place(shape);
+        double* coefficients;
+        const Workspace own(part(coefficients, spline ? source.coefficients() : 0));
+        if (!own) return kOutOfMemory;
+        if (spline) find_coefficients(source.data, source.rows, source.columns, source.channels, fill, coefficients);
         const T infinity = T(__builtin_inf());
         Colours<T> colours{shifts.size != 0 && shifts.data[n] != 0,
                            brightness.size != 0 && brightness.data[n] != 1,
@@ -195,8 +190,8 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
             for (Int p = 0; p < shape.rows; ++p) finish_row(p);
         }
         finish_by_sample(standard, shape, to);
+        return nullptr;
     });
-    return failed != 0 ? kOutOfMemory : nullptr;
 }
 
 template <class T>

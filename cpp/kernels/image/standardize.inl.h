@@ -20,35 +20,30 @@ LAMELLA_INLINE bool fits_statistics(Int size, const ImageShape& y) {
 template <class T>
 struct Standard {
     T rescale;
-    bool center, scale;
-    const T *mean, *inverse;  // rows of Q * C elements; nullptr if absent
-    Int stride;               // elements from one row's to the next one's, 0 if all have the same
+    bool center, scale, by_data, whole;
+    Int size;           // of both
+    T *mean, *inverse;  // of the data set, and 1 / deviation: for a row of Q * C elements, or for each row of the whole image
+    Workspace own;
+
+    LAMELLA_INLINE Standard(const Standardization<T>& given, const ImageShape& y)
+        : rescale(static_cast<T>(given.rescale)),
+          center(given.center != 0),
+          scale(given.scale != 0),
+          by_data(given.mean.size != 0 || given.deviation.size != 0),
+          whole(given.mean.size == y.size() || given.deviation.size == y.size()),
+          size(by_data ? (whole ? y.size() : y.line()) : 0),
+          own(part(mean, size), part(inverse, size)) {
+        if (!own) return;
+        In<T> means = given.mean, deviations = given.deviation;
+        for (Int i = 0; i < size; ++i) {
+            const Int channel = i % y.channels;
+            mean[i] = means.size == 0 ? T(0) : means.data[means.size == y.channels ? channel : i];
+            inverse[i] = deviations.size == 0 ? T(1) : T(1) / deviations.data[deviations.size == y.channels ? channel : i];
+        }
+    }
 
     LAMELLA_INLINE bool by_sample() const { return center || scale; }
-    LAMELLA_INLINE bool by_data() const { return mean != nullptr; }
 };
-
-// Writes mean and 1 / deviation for whole rows to call_scratch. false: no memory.
-template <class T>
-LAMELLA_INLINE bool prepare(const Standardization<T>& given, const ImageShape& y, Standard<T>& to) {
-    In<T> mean = given.mean, deviation = given.deviation;
-    to = {static_cast<T>(given.rescale), given.center != 0, given.scale != 0, nullptr, nullptr, 0};
-    if (mean.size == 0 && deviation.size == 0) return true;
-    const bool whole = mean.size == y.size() || deviation.size == y.size();
-    const Int size = whole ? y.size() : y.line();
-    T* const means = static_cast<T*>(call_scratch(2 * size * Int{sizeof(T)}));
-    if (means == nullptr) return false;
-    T* const inverses = means + size;
-    for (Int i = 0; i < size; ++i) {
-        const Int channel = i % y.channels;
-        means[i] = mean.size == 0 ? T(0) : mean.data[mean.size == y.channels ? channel : i];
-        inverses[i] = deviation.size == 0 ? T(1) : T(1) / deviation.data[deviation.size == y.channels ? channel : i];
-    }
-    to.mean = means;
-    to.inverse = inverses;
-    to.stride = whole ? y.line() : 0;
-    return true;
-}
 
 template <class T>
 LAMELLA_INLINE void rescale_row(const Standard<T>& to, Int n, const T* from, T* y) {
@@ -58,8 +53,9 @@ LAMELLA_INLINE void rescale_row(const Standard<T>& to, Int n, const T* from, T* 
 
 template <class T>
 LAMELLA_INLINE void standardize_row(const Standard<T>& to, Int p, Int n, T* y) {
-    if (!to.by_data()) return;
-    const T *const mean = to.mean + p * to.stride, *const inverse = to.inverse + p * to.stride;
+    if (!to.by_data) return;
+    const Int row = to.whole ? p * n : 0;
+    const T *const mean = to.mean + row, *const inverse = to.inverse + row;
     for_vectors<T>(0, n, [&](Int i, Int part) {
         store(y + i, (load(y + i, part) - load(mean + i, part)) * load(inverse + i, part), part);
     });
@@ -100,10 +96,15 @@ LAMELLA_INLINE void finish_by_sample(const Standard<T>& to, const ImageShape& sh
     for (Int p = 0; p < shape.rows; ++p) standardize_row(to, p, shape.line(), y + p * shape.line());
 }
 
-// f(n) for images of a batch, each by one thread.
+// f(n) for images of a batch, each by one thread; f returns a Status.
 template <class F>
-LAMELLA_INLINE void for_images(Int images, Int size, const F& f) {
-    for_rows({images, size}, f);
+LAMELLA_INLINE Status for_images(Int images, Int size, const F& f) {
+    return in_chunks(images, grain_of({images, size}), [&](Int begin, Int end) -> Status {
+        for (Int n = begin; n < end; ++n) {
+            if (const Status error = f(n)) return error;
+        }
+        return nullptr;
+    });
 }
 
 template <class T>
@@ -113,9 +114,9 @@ Status standardize_images(In<T> x, const Standardization<T>& standard, Out<T> y)
     LAMELLA_REQUIRE(fits_statistics(standard.mean.size, shape));
     LAMELLA_REQUIRE(fits_statistics(standard.deviation.size, shape));
     if (y.size == 0) return nullptr;
-    Standard<T> to;
-    if (!prepare(standard, shape, to)) return kOutOfMemory;
-    for_images(y.shape[0], shape.size(), [&](Int n) {
+    const Standard<T> to(standard, shape);
+    if (!to.own) return kOutOfMemory;
+    return for_images(y.shape[0], shape.size(), [&](Int n) -> Status {
         const Int line = shape.line();
         for (Int p = 0; p < shape.rows; ++p) {
             const Int at = n * shape.size() + p * line;
@@ -123,8 +124,8 @@ Status standardize_images(In<T> x, const Standardization<T>& standard, Out<T> y)
             if (!to.by_sample()) standardize_row(to, p, line, y.data + at);
         }
         finish_by_sample(to, shape, y.data + n * shape.size());
+        return nullptr;
     });
-    return nullptr;
 }
 
 }  // namespace

@@ -15,16 +15,10 @@ namespace lamella {
 namespace {
 
 template <class T>
-Int convolve_bytes(Int tap_count, Int in, Int out) {
-    return larger(direct_bytes<T>(tap_count, in, out), winograd_bytes<T>(in, out));
-}
-
-// Needs convolve_bytes of `arena`.
-template <class T>
-Status convolve(const Convolution<T>& v, const Arena& arena) {
+Status convolve(const Convolution<T>& v) {
     if (v.images * v.slices * v.rows * v.columns * v.out == 0) return nullptr;
     const bool pays = is_3x3(v) && winograd_pays<T>(v.in, v.out, v.images, v.rows, v.columns);
-    return pays ? convolve_winograd(v, arena) : convolve_direct(v, arena);
+    return pays ? convolve_winograd(v) : convolve_direct(v);
 }
 
 // Sizes on three axes: slices, rows, columns.
@@ -80,10 +74,9 @@ Status conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T
     const Geometry g = geometry_of(x, y, window);
     if (g.is_dense()) return affine(x.data, w.data, bias, relu != 0, y.data, x.size / g.in, g.in, g.out);
     const Int count = g.taps(), r = window.size[1], s = window.size[2];
-    void* const scratch = call_scratch(Arena::bytes<Tap<T>>(count) + convolve_bytes<T>(count, g.in, g.out));
-    if (scratch == nullptr) return kOutOfMemory;
-    Arena arena(scratch);
-    Tap<T>* const taps = arena.take<Tap<T>>(count);
+    Tap<T>* taps;
+    const Workspace own(part(taps, count));
+    if (!own) return kOutOfMemory;
     for (Int t = 0; t < count; ++t) {
         taps[t] = {g.offset(0, t / s / r), g.offset(1, t / s % r), g.offset(2, t % s), w.data + t * g.in * g.out};
     }
@@ -110,8 +103,7 @@ Status conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T
                         g.y[2],
                         g.out,
                         bias.size > 0 ? bias.data : nullptr,
-                        relu != 0},
-                       arena);
+                        relu != 0});
 }
 
 // The taps of dx places `phase` + i*stride: tap (h, k, l) brings dy point (i + tap.slice, ...), if that is whole.
@@ -139,10 +131,9 @@ Status conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
     LAMELLA_REQUIRE(w.size > 0);
     const Geometry g = geometry_of(dx, dy, window);
     if (g.is_dense()) return affine_backward_input(dy.data, w.data, dx.data, dx.size / g.in, g.in, g.out);
-    void* const scratch = call_scratch(Arena::bytes<Tap<T>>(g.taps()) + convolve_bytes<T>(g.taps(), g.out, g.in));
-    if (scratch == nullptr) return kOutOfMemory;
-    Arena arena(scratch);
-    Tap<T>* const taps = arena.take<Tap<T>>(g.taps());
+    Tap<T>* taps;
+    const Workspace own(part(taps, g.taps()));
+    if (!own) return kOutOfMemory;
     const Int sd = window.stride[0], sh = window.stride[1], sw = window.stride[2];
     const Int row = g.x[2] * g.in, slice = g.x[1] * row, volume = g.x[0] * slice;
     Int phase[kMaxAxes];
@@ -161,10 +152,9 @@ Status conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
                     }
                     continue;
                 }
-                const Status error = convolve<T>(
-                    {dy.data, g.images, g.y[0],     g.y[1],   g.y[2],    g.out,  1,    1,       1,    taps,    count, true,
-                     first,   volume,   sd * slice, sh * row, sw * g.in, slices, rows, columns, g.in, nullptr, false},
-                    arena);
+                const Status error = convolve<T>({dy.data,   g.images, g.y[0], g.y[1],  g.y[2], g.out,   1,          1,
+                                                  1,         taps,     count,  true,    first,  volume,  sd * slice, sh * row,
+                                                  sw * g.in, slices,   rows,   columns, g.in,   nullptr, false});
                 if (error != nullptr) return error;
             }
         }
@@ -212,28 +202,16 @@ struct WeightSums {
     T *sum, *bias_sum;
     T *buffer, *panels, *tiles, *bias_part;
     Run* runs;
+    Workspace own;
+
+    WeightSums(const WeightProduct<T>& v, bool thin, T* sum_, T* bias_sum_)
+        : sum(sum_),
+          bias_sum(bias_sum_),
+          own(part(buffer, v.patch_size()),
+              part(panels, v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0),
+              part(tiles, v.packs_tiles() ? kGroupRows * v.unit_points() : 0), part(runs, v.block_rows),
+              part(bias_part, v.biased ? v.out : 0)) {}
 };
-
-template <class T>
-Int weight_sums_bytes(const WeightProduct<T>& v, bool thin) {
-    const Int panels_size = v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0;
-    const Int tiles_size = v.packs_tiles() ? kGroupRows * v.unit_points() : 0;
-    return Arena::bytes<T>(v.patch_size()) + Arena::bytes<T>(panels_size) + Arena::bytes<T>(tiles_size) +
-           Arena::bytes<Run>(v.block_rows) + Arena::bytes<T>(v.biased ? v.out : 0);
-}
-
-template <class T>
-WeightSums<T> take_weight_sums(const WeightProduct<T>& v, bool thin, T* sum, T* bias_sum, Arena& own) {
-    WeightSums<T> s{};
-    s.sum = sum;
-    s.bias_sum = bias_sum;
-    s.buffer = own.take<T>(v.patch_size());
-    s.panels = own.take<T>(v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0);
-    s.tiles = own.take<T>(v.packs_tiles() ? kGroupRows * v.unit_points() : 0);
-    s.runs = own.take<Run>(v.block_rows);
-    s.bias_part = own.take<T>(v.biased ? v.out : 0);
-    return s;
-}
 
 // The product of rows i0 to i1 of dweights with all panels; the points of A lie in the patch, in runs.
 template <class T>
@@ -338,13 +316,10 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
     const Int parts = smaller(smaller(kMaxParts, units), smaller(by_memory, by_work));
 
     const Int window_count = v.total / v.window_size;
-    void* const scratch = call_scratch(Arena::bytes<Int>(window_count) + Arena::bytes<T>((parts - 1) * size) +
-                                       Arena::bytes<T>(parts * bias_size));
-    if (scratch == nullptr) return kOutOfMemory;
-    Arena arena(scratch);
-    Int* const windows = arena.take<Int>(window_count);
-    T* const copies = arena.take<T>((parts - 1) * size);
-    T* const bias_sums = arena.take<T>(parts * bias_size);
+    Int* windows;
+    T *copies, *bias_sums;
+    const Workspace shared(part(windows, window_count), part(copies, (parts - 1) * size), part(bias_sums, parts * bias_size));
+    if (!shared) return kOutOfMemory;
     const Int r = g.window.size[1], s = g.window.size[2];
     for (Int i = 0; i < window_count; ++i) {
         const Int tap = i * v.window_size / g.in;
@@ -354,10 +329,12 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
     }
     v.windows = windows;
 
-    const Status failed = in_chunks(parts, 1, weight_sums_bytes(v, thin), [&](Arena own, Int part, Int) {
+    const Status failed = in_chunks(parts, 1, [&](Int part, Int) -> Status {
         T* const sum = part == 0 ? dweights : copies + (part - 1) * size;
-        const WeightSums<T> sums = take_weight_sums(v, thin, sum, bias_sums + part * bias_size, own);
+        const WeightSums<T> sums(v, thin, sum, bias_sums + part * bias_size);
+        if (!sums.own) return kOutOfMemory;
         add_units(v, sums, thin, part * units / parts, (part + 1) * units / parts);
+        return nullptr;
     });
     if (failed != nullptr) return failed;
     parallel_for(size, kChunkElements, [&](Int begin, Int end) {

@@ -133,22 +133,16 @@ LAMELLA_INLINE Int rows_at_once(Int rows, Int row_step, Int patch_row_bytes) {
 
 // The k of an output point as runs in its patch, cut into blocks of equal depth. Taps that lie side by side share a run.
 struct Plan {
-    Run* runs;
+    Run* runs;       // at most one for each tap and each block
     Int* block_end;  // one past the block's last run
     Int blocks, block_depth;
 };
 
+// plan: with memory for `most_blocks` blocks.
 template <class T>
-Int plan_bytes(Int tap_count, Int in) {
-    const Int blocks = ceil_divide(tap_count * in, kBlockDepth<T>);
-    return Arena::bytes<Run>(tap_count + blocks) + Arena::bytes<Int>(blocks);
-}
-
-template <class T>
-Plan plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Arena* arena) {
-    const Int most_blocks = ceil_divide(v.terms(), kBlockDepth<T>);
-    Plan plan{arena->take<Run>(v.tap_count + most_blocks), arena->take<Int>(most_blocks), 0,
-              ceil_divide(v.terms(), most_blocks)};
+void plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Int most_blocks, Plan& plan) {
+    plan.blocks = 0;
+    plan.block_depth = ceil_divide(v.terms(), most_blocks);
     const Int row_size = (box.right - box.left) * v.in;
     Int count = 0, filled = 0;
     for (Int t = 0; t < v.tap_count; ++t) {
@@ -167,12 +161,6 @@ Plan plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Arena* a
             }
         }
     }
-    return plan;
-}
-
-template <class T>
-Int direct_bytes(Int tap_count, Int in, Int out) {
-    return plan_bytes<T>(tap_count, in) + Arena::bytes<T>(ceil_divide(out, kTileColumns<T>) * kTileColumns<T> * tap_count * in);
 }
 
 // Columns j on of tap t's matrix as a panel [k][NR].
@@ -196,9 +184,8 @@ void pack_taps(const Convolution<T>& v, T* packed) {
     });
 }
 
-// Needs direct_bytes of `arena`.
 template <class T>
-Status convolve_direct(const Convolution<T>& v, Arena arena) {
+Status convolve_direct(const Convolution<T>& v) {
     const Extent extent = v.extent();
     const Box reached = reach(v);
     const Int patch_row = (reached.right - reached.left) * v.in, patch_slices = reached.back - reached.front;
@@ -207,17 +194,23 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
     const Int patch_rows = (block_rows - 1) * v.row_step + reached.bottom - reached.top;
     const Int slice_size = patch_slice(extent, reached, (v.slices - 1) * v.slice_step, (v.rows - 1) * v.row_step, patch_rows);
     const Int patch_size = patch_slices * patch_rows * patch_row;
-    const Plan plan = plan_runs(v, reached, slice_size, &arena);
-    T* const packed = arena.take<T>(v.panels() * kTileColumns<T> * v.terms());
+    const Int most_blocks = ceil_divide(v.terms(), kBlockDepth<T>);
+    Plan plan;
+    T* packed;
+    const Workspace shared(part(plan.runs, v.tap_count + most_blocks), part(plan.block_end, most_blocks),
+                           part(packed, v.panels() * kTileColumns<T> * v.terms()));
+    if (!shared) return kOutOfMemory;
+    plan_runs(v, reached, slice_size, most_blocks, plan);
     pack_taps(v, packed);
 
     const Int flops = 2 * points * v.out * v.terms();
     const bool thin = kThinPays && v.in == 1 && is_3x3(v);
-    const Int grain = larger(1, kChunkFlops / flops), bytes = Arena::bytes<T>(patch_size) + 2 * Arena::bytes<T*>(points);
-    return in_chunks(v.images * v.slices * row_blocks, grain, bytes, [&](Arena own, Int begin, Int end) {
-        T* const buffer = own.take<T>(patch_size);
-        const T** const a = own.take<const T*>(points);
-        T** const c = own.take<T*>(points);
+    const Int grain = larger(1, kChunkFlops / flops);
+    return in_chunks(v.images * v.slices * row_blocks, grain, [&](Int begin, Int end) -> Status {
+        T *buffer, **c;
+        const T** a;
+        const Workspace own(part(buffer, patch_size), part(a, points), part(c, points));
+        if (!own) return kOutOfMemory;
         for (Int unit = begin; unit < end; ++unit) {
             const Int image = unit / row_blocks / v.slices, o = unit / row_blocks % v.slices;
             const Int p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
@@ -255,6 +248,7 @@ Status convolve_direct(const Convolution<T>& v, Arena arena) {
                 }
             }
         }
+        return nullptr;
     });
 }
 

@@ -297,11 +297,10 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
     const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
     const Int grain = larger(1, kChunkFlops / flops);
-    const Int bytes = Arena::bytes<T>(depth * kTileColumns<T>) + Arena::bytes<T>(tiles_size) + Arena::bytes<T>(strip_size);
-    return in_chunks(row_groups * column_groups, grain, bytes, [&](Arena own, Int begin, Int end) {
-        T* const panel = own.take<T>(depth * kTileColumns<T>);
-        T* const tiles = own.take<T>(tiles_size);
-        T* const strip = own.take<T>(strip_size);
+    return in_chunks(row_groups * column_groups, grain, [&](Int begin, Int end) -> Status {
+        T *panel, *tiles, *strip;
+        const Workspace own(part(panel, depth * kTileColumns<T>), part(tiles, tiles_size), part(strip, strip_size));
+        if (!own) return kOutOfMemory;
         for (Int task = begin; task < end; ++task) {
             const Int i0 = task / column_groups * group_rows, count = smaller(group_rows, p.m - i0);
             const T* rows[kMostGroupRows];
@@ -334,6 +333,7 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
                 }
             }
         }
+        return nullptr;
     });
 }
 

@@ -101,34 +101,36 @@ Status local_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int chann
     const bool in_place = runs.row_step == 1 && (g.images <= kTileRows || (g.images < 8 * kTileRows && !aliased));
     const Int panel_size = g.terms() * kTileColumns<T>, distance = g.places() * g.filters;
     const Int grain = larger(1, kChunkFlops / larger(1, g.flops()));
-    return in_chunks(
-        g.places(), grain, Arena::bytes<T>(panel_size) + Arena::bytes<Run>(runs.count), [&](Arena own, Int begin, Int end) {
-            T* const panel = own.take<T>(panel_size);
-            Run* const seen = own.take<Run>(runs.count);
-            for (Int run = 0; run < runs.count; ++run) seen[run] = {runs.at(run), runs.terms};
-            for (Int place = begin; place < end; ++place) {
-                const T* const weights = w.data + place * g.terms() * g.filters;
-                for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
-                    const Int columns = smaller(kTileColumns<T>, g.filters - j);
-                    const bool packed = !in_place || columns < kTileColumns<T>;
-                    for (Int run = 0; packed && run < runs.count; ++run) {
-                        pack_panel(weights + runs.row(run) * g.filters + j, runs.row_step * g.filters, runs.terms, columns,
-                                   panel + run * runs.terms * kTileColumns<T>);
-                    }
-                    const Epilogue<T> epilogue{bias.size > 0 ? bias.data + place * g.filters + j : nullptr, false, false};
-                    for_row_groups(g.images, [&](Int first, Int count) {
-                        const T* rows[kMostGroupRows];
-                        T* c[kMostGroupRows];
-                        for (Int i = 0; i < count; ++i) {
-                            rows[i] = x.data + (first + i) * g.image() + g.start(place);
-                            c[i] = y.data + (first + i) * distance + place * g.filters;
-                        }
-                        multiply<T, 1>({rows, c, j, count}, 1, seen, runs.count, packed ? panel : weights + j,
-                                       packed ? kTileColumns<T> : g.filters, columns, epilogue);
-                    });
+    return in_chunks(g.places(), grain, [&](Int begin, Int end) -> Status {
+        T* panel;
+        Run* seen;
+        const Workspace own(part(panel, panel_size), part(seen, runs.count));
+        if (!own) return kOutOfMemory;
+        for (Int run = 0; run < runs.count; ++run) seen[run] = {runs.at(run), runs.terms};
+        for (Int place = begin; place < end; ++place) {
+            const T* const weights = w.data + place * g.terms() * g.filters;
+            for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
+                const Int columns = smaller(kTileColumns<T>, g.filters - j);
+                const bool packed = !in_place || columns < kTileColumns<T>;
+                for (Int run = 0; packed && run < runs.count; ++run) {
+                    pack_panel(weights + runs.row(run) * g.filters + j, runs.row_step * g.filters, runs.terms, columns,
+                               panel + run * runs.terms * kTileColumns<T>);
                 }
+                const Epilogue<T> epilogue{bias.size > 0 ? bias.data + place * g.filters + j : nullptr, false, false};
+                for_row_groups(g.images, [&](Int first, Int count) {
+                    const T* rows[kMostGroupRows];
+                    T* c[kMostGroupRows];
+                    for (Int i = 0; i < count; ++i) {
+                        rows[i] = x.data + (first + i) * g.image() + g.start(place);
+                        c[i] = y.data + (first + i) * distance + place * g.filters;
+                    }
+                    multiply<T, 1>({rows, c, j, count}, 1, seen, runs.count, packed ? panel : weights + j,
+                                   packed ? kTileColumns<T> : g.filters, columns, epilogue);
+                });
             }
-        });
+        }
+        return nullptr;
+    });
 }
 
 // Rows of dx one by one: each row of a window is a product that is added to one of them, place by place.
@@ -139,38 +141,40 @@ Status local_conv_backward_input(In<T> dy, In<T> w, Window window, Int channels_
     const LocalRuns runs(g, channels_first != 0, false);
     const Int panel_size = g.filters * kTileColumns<T>, distance = g.places() * g.filters, width = g.x[1] * g.channels;
     const Int row_flops = g.flops() * g.places() / g.x[0] + g.images * width;
-    return in_chunks(
-        g.x[0], larger(1, kChunkFlops / row_flops), Arena::bytes<T>(panel_size), [&](Arena own, Int begin, Int end) {
-            T* const panel = own.take<T>(panel_size);
-            const Run seen{0, g.filters};
-            for (Int h = begin; h < end; ++h) {
-                for (Int n = 0; n < g.images; ++n) clear(dx.data + n * g.image() + h * width, width);
-                // Rows of places whose windows hold row h.
-                const Int first_row = h < g.size[0] ? 0 : (h - g.size[0]) / g.stride[0] + 1;
-                const Int last_row = smaller(g.y[0] - 1, h / g.stride[0]);
-                for (Int place = first_row * g.y[1]; place < (last_row + 1) * g.y[1]; ++place) {
-                    const Int window_row = h - place / g.y[1] * g.stride[0];
-                    const Int column = place % g.y[1] * g.stride[1] * g.channels;
-                    for (Int run = window_row * runs.in_row; run < (window_row + 1) * runs.in_row; ++run) {
-                        const T* const weights = w.data + (place * g.terms() + runs.row(run)) * g.filters;
-                        for (Int j = 0; j < runs.terms; j += kTileColumns<T>) {
-                            const Int columns = smaller(kTileColumns<T>, runs.terms - j), ldb = runs.row_step * g.filters;
-                            pack_panel_transposed(weights + j * ldb, ldb, g.filters, columns, panel);
-                            for_row_groups(g.images, [&](Int first, Int count) {
-                                const T* rows[kMostGroupRows];
-                                T* c[kMostGroupRows];
-                                for (Int i = 0; i < count; ++i) {
-                                    rows[i] = dy.data + (first + i) * distance + place * g.filters;
-                                    c[i] = dx.data + (first + i) * g.image() + h * width + column + runs.at_in_row(run);
-                                }
-                                multiply<T, 1>({rows, c, j, count}, 1, &seen, 1, panel, kTileColumns<T>, columns,
-                                               {nullptr, true, false});
-                            });
-                        }
+    return in_chunks(g.x[0], larger(1, kChunkFlops / row_flops), [&](Int begin, Int end) -> Status {
+        T* panel;
+        const Workspace own(part(panel, panel_size));
+        if (!own) return kOutOfMemory;
+        const Run seen{0, g.filters};
+        for (Int h = begin; h < end; ++h) {
+            for (Int n = 0; n < g.images; ++n) clear(dx.data + n * g.image() + h * width, width);
+            // Rows of places whose windows hold row h.
+            const Int first_row = h < g.size[0] ? 0 : (h - g.size[0]) / g.stride[0] + 1;
+            const Int last_row = smaller(g.y[0] - 1, h / g.stride[0]);
+            for (Int place = first_row * g.y[1]; place < (last_row + 1) * g.y[1]; ++place) {
+                const Int window_row = h - place / g.y[1] * g.stride[0];
+                const Int column = place % g.y[1] * g.stride[1] * g.channels;
+                for (Int run = window_row * runs.in_row; run < (window_row + 1) * runs.in_row; ++run) {
+                    const T* const weights = w.data + (place * g.terms() + runs.row(run)) * g.filters;
+                    for (Int j = 0; j < runs.terms; j += kTileColumns<T>) {
+                        const Int columns = smaller(kTileColumns<T>, runs.terms - j), ldb = runs.row_step * g.filters;
+                        pack_panel_transposed(weights + j * ldb, ldb, g.filters, columns, panel);
+                        for_row_groups(g.images, [&](Int first, Int count) {
+                            const T* rows[kMostGroupRows];
+                            T* c[kMostGroupRows];
+                            for (Int i = 0; i < count; ++i) {
+                                rows[i] = dy.data + (first + i) * distance + place * g.filters;
+                                c[i] = dx.data + (first + i) * g.image() + h * width + column + runs.at_in_row(run);
+                            }
+                            multiply<T, 1>({rows, c, j, count}, 1, &seen, 1, panel, kTileColumns<T>, columns,
+                                           {nullptr, true, false});
+                        });
                     }
                 }
             }
-        });
+        }
+        return nullptr;
+    });
 }
 
 // dw of a place is a product over the images, which are summed in blocks, in order.
@@ -192,38 +196,39 @@ Status local_conv_backward_weights(In<T> x, In<T> dy, Window window, Int channel
     const Int tiles_size = ceil_divide(smaller(kMostGroupRows, runs.terms), kTileRows) * tile_size;
     const Int panels_size = ceil_divide(g.filters, kTileColumns<T>) * kTileColumns<T> * depth;
     const Int grain = larger(1, kChunkFlops / g.flops());
-    return in_chunks(
-        g.places(), grain, Arena::bytes<T>(tiles_size) + Arena::bytes<T>(panels_size), [&](Arena own, Int begin, Int end) {
-            T* const tiles = own.take<T>(tiles_size);
-            T* const panels = own.take<T>(panels_size);
-            for (Int place = begin; place < end; ++place) {
-                T* const gradient = dw.data + place * g.terms() * g.filters;
-                for (Int n = 0; n < g.images; n += depth) {
-                    const Run images{0, smaller(depth, g.images - n)};
-                    for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
-                        pack_panel(dy.data + n * distance + place * g.filters + j, distance, images.k,
-                                   smaller(kTileColumns<T>, g.filters - j), panels + j * images.k);
-                    }
-                    for (Int run = 0; run < runs.count; ++run) {
-                        const T* const seen = x.data + n * g.image() + g.start(place) + runs.at(run);
-                        for_row_groups(runs.terms, [&](Int first, Int count) {
-                            pack_rows(seen + first, g.image(), images.k, count, tiles, tile_size);
-                            const T* rows[kMostGroupRows];
-                            T* c[kMostGroupRows];
-                            for (Int i = 0; i < count; ++i) {
-                                rows[i] = tiles + i / kTileRows * tile_size + i % kTileRows;
-                                c[i] = gradient + (runs.row(run) + (first + i) * runs.row_step) * g.filters;
-                            }
-                            for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
-                                multiply<T, kTileRows>({rows, c, j, count}, kTileRows, &images, 1, panels + j * images.k,
-                                                       kTileColumns<T>, smaller(kTileColumns<T>, g.filters - j),
-                                                       {nullptr, n > 0, false});
-                            }
-                        });
-                    }
+    return in_chunks(g.places(), grain, [&](Int begin, Int end) -> Status {
+        T *tiles, *panels;
+        const Workspace own(part(tiles, tiles_size), part(panels, panels_size));
+        if (!own) return kOutOfMemory;
+        for (Int place = begin; place < end; ++place) {
+            T* const gradient = dw.data + place * g.terms() * g.filters;
+            for (Int n = 0; n < g.images; n += depth) {
+                const Run images{0, smaller(depth, g.images - n)};
+                for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
+                    pack_panel(dy.data + n * distance + place * g.filters + j, distance, images.k,
+                               smaller(kTileColumns<T>, g.filters - j), panels + j * images.k);
+                }
+                for (Int run = 0; run < runs.count; ++run) {
+                    const T* const seen = x.data + n * g.image() + g.start(place) + runs.at(run);
+                    for_row_groups(runs.terms, [&](Int first, Int count) {
+                        pack_rows(seen + first, g.image(), images.k, count, tiles, tile_size);
+                        const T* rows[kMostGroupRows];
+                        T* c[kMostGroupRows];
+                        for (Int i = 0; i < count; ++i) {
+                            rows[i] = tiles + i / kTileRows * tile_size + i % kTileRows;
+                            c[i] = gradient + (runs.row(run) + (first + i) * runs.row_step) * g.filters;
+                        }
+                        for (Int j = 0; j < g.filters; j += kTileColumns<T>) {
+                            multiply<T, kTileRows>({rows, c, j, count}, kTileRows, &images, 1, panels + j * images.k,
+                                                   kTileColumns<T>, smaller(kTileColumns<T>, g.filters - j),
+                                                   {nullptr, n > 0, false});
+                        }
+                    });
                 }
             }
-        });
+        }
+        return nullptr;
+    });
 }
 
 }  // namespace

@@ -28,11 +28,6 @@ Int filter_size(Int in, Int out) {
     return point_size<T>(in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
 }
 
-template <class T>
-Int winograd_bytes(Int in, Int out) {
-    return Arena::bytes<T>(kWinogradPoints * filter_size<T>(in, out));
-}
-
 // For float32, and enough channels and tiles that the transforms are small beside the products: each costs as much as
 // some 16 channels of them. At least half of the tiles' outputs must exist.
 template <class T>
@@ -107,8 +102,10 @@ template <class T>
 Status transform_filters(const Convolution<T>& v, T* filters) {
     const Int panel_size = v.in * kTileColumns<T>, size = filter_size<T>(v.in, v.out);
     const Int grain = larger(1, kChunkElements / (kWinogradPoints * panel_size));
-    return in_chunks(v.panels(), grain, Arena::bytes<T>(9 * panel_size), [&](Arena own, Int begin, Int end) {
-        T* const taps = own.take<T>(9 * panel_size);
+    return in_chunks(v.panels(), grain, [&](Int begin, Int end) -> Status {
+        T* taps;
+        const Workspace own(part(taps, 9 * panel_size));
+        if (!own) return kOutOfMemory;
         for (Int panel = begin; panel < end; ++panel) {
             const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
             for (Int t = 0; t < 9; ++t) pack_tap(v, t, j, columns, taps + t * panel_size);
@@ -120,6 +117,7 @@ Status transform_filters(const Convolution<T>& v, T* filters) {
                     [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); }, transform_filter<T>);
             }
         }
+        return nullptr;
     });
 }
 
@@ -173,11 +171,12 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
     });
 }
 
-// Needs winograd_bytes of `arena`.
 template <class T>
-Status convolve_winograd(const Convolution<T>& v, Arena arena) {
+Status convolve_winograd(const Convolution<T>& v) {
     const Int u_size = filter_size<T>(v.in, v.out);
-    T* const filters = arena.take<T>(kWinogradPoints * u_size);
+    T* filters;
+    const Workspace shared(part(filters, kWinogradPoints * u_size));
+    if (!shared) return kOutOfMemory;
     if (const Status error = transform_filters(v, filters)) return error;
 
     const Tiling tiling{ceil_divide(v.rows, kWinogradOut), ceil_divide(v.columns, kWinogradOut)};
@@ -188,14 +187,12 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
     const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
     const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out);
     const Int corner_size = kWinogradPoints * v.in;
-    const Int bytes = Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * m_size) +
-                      Arena::bytes<T>(corner_size) + 2 * Arena::bytes<T*>(block);
-    return in_chunks(tiles, block, bytes, [&](Arena own, Int begin, Int end) {
-        T* const inputs = own.take<T>(kWinogradPoints * v_size);
-        T* const products = own.take<T>(kWinogradPoints * m_size);
-        T* const corner = own.take<T>(corner_size);
-        const T** const a = own.take<const T*>(block);
-        T** const c = own.take<T*>(block);
+    return in_chunks(tiles, block, [&](Int begin, Int end) -> Status {
+        T *inputs, *products, *corner, **c;
+        const T** a;
+        const Workspace own(part(inputs, kWinogradPoints * v_size), part(products, kWinogradPoints * m_size),
+                            part(corner, corner_size), part(a, block), part(c, block));
+        if (!own) return kOutOfMemory;
         for (Int tile = begin; tile < end; ++tile) {
             const Place at = tiling.place(tile);
             const T* const image = v.x + at.n * v.height * v.width * v.in;
@@ -218,6 +215,7 @@ Status convolve_winograd(const Convolution<T>& v, Arena arena) {
         for (Int tile = begin; tile < end; ++tile) {
             finish_tile(v, products + (tile - begin) * out, m_size, tiling.place(tile));
         }
+        return nullptr;
     });
 }
 
@@ -273,30 +271,26 @@ struct WeightGradient {
     Int padded() const { return panels() * kTileColumns<T>; }
     Int sum_size() const { return point_size<T>(in * padded()); }  // of dU[e]
     Int tile_bytes() const { return kWinogradPoints * (in + padded()) * Int(sizeof(T)); }
+    Int corner_size() const { return kWinogradPoints * larger(in, out); }
 };
 
 // V [e][tile][c] and Z [e][panel][tile][NR] of up to `most` tiles. The tiles of V[e] are an odd number of lines apart, too: a
 // product's tile reads a few channels of each.
 template <class T>
 struct TransformedTiles {
-    Int tile_size, v_size, panel_size, z_size, corner_size;
+    Int tile_size, v_size, panel_size, z_size;
     T *inputs, *gradients;
+    Workspace own;
 
     TransformedTiles(const WeightGradient<T>& g, Int most)
         : tile_size(point_size<T>(g.in)),
           v_size(point_size<T>(most * tile_size)),
           panel_size(most * kTileColumns<T>),
           z_size(point_size<T>(g.panels() * panel_size)),
-          corner_size(kWinogradPoints * larger(g.in, g.out)) {}
-
-    Int bytes() const { return Arena::bytes<T>(kWinogradPoints * v_size) + Arena::bytes<T>(kWinogradPoints * z_size); }
-    void take(Arena* arena) {
-        inputs = arena->take<T>(kWinogradPoints * v_size);
-        gradients = arena->take<T>(kWinogradPoints * z_size);
-    }
+          own(part(inputs, kWinogradPoints * v_size), part(gradients, kWinogradPoints * z_size)) {}
 };
 
-// Tile `tile` of the images becomes the i-th of `to`. corner: to.corner_size values of scratch.
+// Tile `tile` of the images becomes the i-th of `to`. corner: memory for g.corner_size() values.
 template <class T>
 void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
     const Place at = g.tiling().place(tile);
@@ -333,12 +327,11 @@ void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from,
 // For a small dU: each slice of the tiles sums into its own dU, block by block.
 template <class T>
 Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums) {
-    const TransformedTiles<T> sizes(g, block);
-    const Int bytes = sizes.bytes() + Arena::bytes<T>(sizes.corner_size);
-    return in_chunks(slices, 1, bytes, [&](Arena own, Int slice, Int) {
-        TransformedTiles<T> transformed = sizes;
-        transformed.take(&own);
-        T* const corner = own.take<T>(transformed.corner_size);
+    return in_chunks(slices, 1, [&](Int slice, Int) -> Status {
+        const TransformedTiles<T> transformed(g, block);
+        T* corner;
+        const Workspace own(part(corner, g.corner_size()));
+        if (!transformed.own || !own) return kOutOfMemory;
         const Int first = slice * g.tiles() / slices, end = (slice + 1) * g.tiles() / slices;
         for (Int begin = first; begin < end; begin += block) {
             const Int count = smaller(block, end - begin);
@@ -349,19 +342,25 @@ Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums)
                 }
             }
         }
+        return nullptr;
     });
 }
 
 // For a large dU there is one only: all threads transform a block's tiles, then all threads multiply, each its points.
 template <class T>
-Status sum_by_points(const WeightGradient<T>& g, Int block, const TransformedTiles<T>& transformed, T* sum) {
-    const Int groups = ceil_divide(g.in, kPointRows), corner_size = transformed.corner_size;
+Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
+    const TransformedTiles<T> transformed(g, block);
+    if (!transformed.own) return kOutOfMemory;
+    const Int groups = ceil_divide(g.in, kPointRows);
     const Int grain = larger(1, kChunkElements / (kWinogradPoints * (g.in + g.padded())));
     for (Int begin = 0; begin < g.tiles(); begin += block) {
         const Int count = smaller(block, g.tiles() - begin);
-        const Status failed = in_chunks(count, grain, Arena::bytes<T>(corner_size), [&](Arena own, Int i, Int end) {
-            T* const corner = own.take<T>(corner_size);
+        const Status failed = in_chunks(count, grain, [&](Int i, Int end) -> Status {
+            T* corner;
+            const Workspace own(part(corner, g.corner_size()));
+            if (!own) return kOutOfMemory;
             for (; i < end; ++i) transform_both(g, begin + i, transformed, i, corner);
+            return nullptr;
         });
         if (failed != nullptr) return failed;
         const Int flops = 2 * count * smaller(kPointRows, g.in) * g.padded();
@@ -377,7 +376,7 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, const TransformedTil
 // Which way, and how the tiles are cut, follows from the shape alone.
 template <class T>
 Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
-    const Int tiles = g.tiles(), sum_bytes = Arena::bytes<T>(kWinogradPoints * g.sum_size());
+    const Int tiles = g.tiles(), sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
     constexpr Int kMostSlices = 8, kSliceBytes = 8 << 20;
     const bool by_slices = kMostSlices * sum_bytes <= kSliceBytes;
     // By slices, V and Z of a block fit into L2 if they can. By points, a block's V and Z pass through L3 once, as does all
@@ -388,13 +387,10 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
     const Int block = by_slices ? most : ceil_divide(tiles, ceil_divide(tiles, most));
     Int slices = 1;
     while (by_slices && 2 * slices <= kMostSlices && 2 * slices * block <= tiles) slices *= 2;
-    TransformedTiles<T> transformed(g, by_slices ? 0 : block);
-    void* const scratch = call_scratch(slices * sum_bytes + transformed.bytes());
-    if (scratch == nullptr) return kOutOfMemory;
-    Arena arena(scratch);
-    T* const sums = arena.take<T>(slices * kWinogradPoints * g.sum_size());
-    if (!by_slices) transformed.take(&arena);
-    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums) : sum_by_points(g, block, transformed, sums);
+    T* sums;
+    const Workspace own(part(sums, slices * sums_size));
+    if (!own) return kOutOfMemory;
+    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums) : sum_by_points(g, block, sums);
     if (failed != nullptr) return failed;
 
     const Int padded = g.padded(), size = g.sum_size();

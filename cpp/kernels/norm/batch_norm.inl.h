@@ -9,7 +9,7 @@ namespace {
 // Per-column values that a pass reads: backward needs the mean, three factors of dx, and slope and offset of the forward pass.
 constexpr Int kParameters = 6;
 
-// Rows joined to whole vectors, and the scratch of a call: sums of columns, per-column values as joined rows, and what each
+// Rows joined to whole vectors, and the workspace of a call: sums of columns, per-column values as joined rows, and what each
 // chunk sums up.
 template <class T>
 struct Normalized {
@@ -17,17 +17,16 @@ struct Normalized {
     double* totals;  // [2, columns]
     T* parameter;    // [kParameters, width]
     T* partial;      // [chunks, 2, width]
+    Workspace own;
 
-    explicit Normalized(In<T> x) : columns(x.shape[1]), elements(x.size) {
-        width = joined_width<T>(columns);
-        rows = (elements + width - 1) / width;
-        grain = row_grain(rows, width);
-        chunks = (rows + grain - 1) / grain;
-        const Int sums = 2 * columns * Int{sizeof(double)};
-        totals = static_cast<double*>(call_scratch(sums + (kParameters + 2 * chunks) * width * Int{sizeof(T)}));
-        parameter = reinterpret_cast<T*>(totals + 2 * columns);
-        partial = parameter + kParameters * width;
-    }
+    explicit Normalized(In<T> x)
+        : columns(x.shape[1]),
+          width(joined_width<T>(columns)),
+          rows(ceil_divide(x.size, width)),
+          elements(x.size),
+          grain(row_grain(rows, width)),
+          chunks(ceil_divide(rows, grain)),
+          own(part(totals, 2 * columns), part(parameter, kParameters * width), part(partial, chunks * 2 * width)) {}
 
     // parameter[k][i] = value(i % columns)
     template <class F>
@@ -127,7 +126,7 @@ Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Followe
         return nullptr;
     }
     const Normalized<T> n(x);
-    if (n.totals == nullptr) return kOutOfMemory;
+    if (!n.own) return kOutOfMemory;
     const Int samples = rows < 16 ? rows : 16;
     n.set(0, [&](Int c) {
         T sum = 0;
@@ -169,7 +168,7 @@ Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> 
     LAMELLA_REQUIRE(beta.size == 0 || beta.size == x.shape[1]);
     if (x.size == 0) return nullptr;
     const Normalized<T> n(x);
-    if (n.totals == nullptr) return kOutOfMemory;
+    if (!n.own) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
     n.set_line(1, gamma, beta, var.data, eps);
     normalize(n, x.data, Nothing<T>(), y.data);
@@ -194,7 +193,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
         return nullptr;
     }
     const Normalized<T> n(x);
-    if (n.totals == nullptr) return kOutOfMemory;
+    if (!n.own) return kOutOfMemory;
     n.set(0, [&](Int c) { return mean.data[c]; });
     if constexpr (Follower::kReadsLine) n.set_line(4, gamma, beta, var.data, eps);
     const T *forward_slope = n.parameter + 4 * n.width, *forward_offset = forward_slope + n.width;

@@ -66,15 +66,13 @@ Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const
     const View<T>* const items[kLists] = {lists.items...};
 
     const Int pieces = (row_length(gs) + kChunkElements - 1) / kChunkElements + gs.count;
-    constexpr Int kWord = 8;
-    static_assert(sizeof(Int) == kWord && sizeof(double) == kWord);
-    char* const scratch = static_cast<char*>(call_scratch((gs.count + 1 + gs.count + pieces) * kWord));
-    if (scratch == nullptr) return kOutOfMemory;
-    Int* const start = reinterpret_cast<Int*>(scratch);
-    double* const scale = reinterpret_cast<double*>(scratch + (gs.count + 1) * kWord);
+    Int* start;
+    double *scale, *sums;
+    const Workspace own(part(start, gs.count + 1), part(scale, gs.count), part(sums, pieces));
+    if (!own) return kOutOfMemory;
     start[0] = 0;
     for (Int k = 0; k < gs.count; ++k) start[k + 1] = start[k] + length_in_row(gs.items[k].size);
-    find_scales(gs, bounds, start, scale, scale + gs.count, pieces);
+    find_scales(gs, bounds, start, scale, sums, pieces);
 
     for_pieces(gs, start, [&](Int k, Int begin, Int end, Int) {
         const Gradient<T> g = gradient_of(gs, bounds, k, scale[k]);

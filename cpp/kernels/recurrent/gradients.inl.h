@@ -33,8 +33,8 @@ struct Factor {
     T* gradient;    // [columns, ...)
 };
 
-// Rows k0 ... k1 of [x * mask, h * mask, 1] as tiles of `tile_size` for the multiply kernel. joined: kRowsJoined rows of
-// scratch.
+// Rows k0 ... k1 of [x * mask, h * mask, 1] as tiles of `tile_size` for the multiply kernel. joined: memory
+// for kRowsJoined rows.
 constexpr Int kRowsJoined = 32;
 
 template <class T>
@@ -76,9 +76,9 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
     constexpr Int kPackedBytes = 1 << 22;
     const Int panels = ceil_divide(width, kTileColumns<T>), panels_size = panels * kTileColumns<T> * depth;
     const Int some_blocks = smaller(blocks, larger(1, kPackedBytes / larger(1, (block_size + panels_size) * Int(sizeof(T)))));
-    T* const packed = static_cast<T*>(call_scratch(Arena::bytes<T>(some_blocks * (block_size + panels_size))));
-    if (packed == nullptr) return kOutOfMemory;
-    T* const packed_panels = packed + some_blocks * block_size;
+    T *packed, *packed_panels;
+    const Workspace shared(part(packed, some_blocks * block_size), part(packed_panels, some_blocks * panels_size));
+    if (!shared) return kOutOfMemory;
 
     const Int row_groups = ceil_divide(columns, kMostGroupRows), group_tiles = ceil_divide(tiles, row_groups);
     const bool serial = 2 * columns * panels * kTileColumns<T> * rows <= kChunkFlops;
@@ -89,14 +89,17 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
         const Int count = smaller(some_blocks, blocks - from);
         const Int joined_size = kRowsJoined * row_distance<T>(columns);
         const Int grain = larger(1, kChunkElements / larger(1, block_size));
-        const Status failed = in_chunks(count, grain, Arena::bytes<T>(joined_size), [&](Arena own, Int begin, Int end) {
-            T* const joined = own.take<T>(joined_size);
+        const Status failed = in_chunks(count, grain, [&](Int begin, Int end) -> Status {
+            T* joined;
+            const Workspace own(part(joined, joined_size));
+            if (!own) return kOutOfMemory;
             for (Int block = begin; block < end; ++block) {
                 const Int k0 = (from + block) * depth;
                 pack_factors(factors, dbias != nullptr, s, k0, smaller(k0 + depth, rows), columns, joined,
                              packed + block * block_size, tile_size);
                 pack_panels(dz + k0 * ldz, ldz, smaller(depth, rows - k0), width, packed_panels + block * panels_size);
             }
+            return nullptr;
         });
         if (failed != nullptr) return failed;
         const Int flops = 2 * group_tiles * kTileRows * group_panels * kTileColumns<T> * larger(1, count * depth);

@@ -6,28 +6,6 @@
 namespace lamella {
 namespace {
 
-// A GRU's recurrent kernel as its steps multiply with it. Reset after: `first` is all of it, and `last` nothing. Else `first`
-// has the gates z and r, `last` the third, which waits for r.
-template <class T>
-struct GruWeights {
-    bool after;
-    Recurrent<T> first, last;
-    T *first_panels, *last_panels;  // nullptr if there is no memory
-};
-
-template <class T>
-GruWeights<T> pack_gru(In<T> recurrent_kernel, In<T> masks, Int sequences, bool after, bool transposed) {
-    GruWeights<T> weights{after, some_gates<T>(recurrent_kernel, masks, sequences, 3, 0, after ? 3 : 2),
-                          some_gates<T>(recurrent_kernel, masks, sequences, 3, 2, 1), nullptr, nullptr};
-    const Int first_bytes = weights.first.bytes(transposed);
-    char* const scratch = static_cast<char*>(call_scratch(first_bytes + weights.last.bytes(transposed)));
-    if (scratch == nullptr) return weights;
-    weights.first_panels = pack(weights.first, transposed, reinterpret_cast<T*>(scratch));
-    weights.last_panels = reinterpret_cast<T*>(scratch + first_bytes);
-    if (!after) pack(weights.last, transposed, weights.last_panels);
-    return weights;
-}
-
 // h = z h + (1-z) n, n = act(read).
 template <class T, class Read>
 LAMELLA_INLINE void gru_update(T* gates, T* h, Int u, Int activation, const Read& read) {
@@ -53,18 +31,21 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
     const Steps s(n, t, layer, 2 * t * u * columns);
     if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
 
-    const GruWeights<T> weights = pack_gru(layer.recurrent_kernel, layer.recurrent_dropout, n, after, false);
-    if (weights.first_panels == nullptr) return kOutOfMemory;
+    // Reset before the product, the third gate waits for r.
+    const Recurrent<T> gates_at_once(layer, n, 3, 0, after ? 3 : 2, false), last_gate(layer, n, 3, 2, after ? 0 : 1, false);
+    if (!gates_at_once.own || !last_gate.own) return kOutOfMemory;
     const T* const recurrent_bias = after && bias.size > 0 ? bias.data + columns : nullptr;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_chunks(s, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-        const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), reset = take_rows<T>(own, u);
-        const Matrix<T> sums = take_rows<T>(own, columns);
+    return for_chunks(s, [&](Int first, Int rows) -> Status {
+        Matrix<T> h_now, dropped, reset, sums;
+        const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(dropped, u), rows_of_chunk(reset, u),
+                            rows_of_chunk(sums, columns));
+        if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
-            step_forward<T>(weights.first, weights.first_panels, h_now, first, rows, recurrent_bias, dropped, sums);
+            step_forward<T>(gates_at_once, h_now, first, rows, recurrent_bias, dropped, sums);
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.row(first, rows, step) + r;
                 if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
@@ -85,7 +66,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
                 });
             }
             if (!after) {
-                step_forward<T>(weights.last, weights.last_panels, reset, first, rows, nullptr, dropped, sums.from(2 * u));
+                step_forward<T>(last_gate, reset, first, rows, nullptr, dropped, sums.from(2 * u));
             }
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.row(first, rows, step) + r;
@@ -102,6 +83,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
             }
         }
         write_states<T>(h_now, first, rows, u, h);
+        return nullptr;
     });
 }
 
@@ -120,75 +102,80 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     LAMELLA_REQUIRE(dinner.size == 0 || dinner.data != doutputs.data);
     LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == (reset_after != 0 ? 2 : 1) * columns);
     const Steps s(n, t, layer, 2 * t * u * columns);
-    const GruWeights<T> weights = pack_gru(layer.recurrent_kernel, layer.recurrent_dropout, n, after, true);
-    if (weights.first_panels == nullptr) return kOutOfMemory;
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
-    const Int bytes = 3 * rows_bytes<T>(u) + rows_bytes<T>(columns);
-    const Status failed = for_chunks(s, bytes, [&](Int first, Int rows, Arena own) {
-        const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dreset = take_rows<T>(own, u);
-        const Matrix<T> dz = take_rows<T>(own, columns);  // to what the recurrent kernel's products give
-        const Starts starts = find_starts(s, first, rows);
-        read_states<T>(dh, first, rows, u, dh_now);
-        for (Int step = t - 1; step >= 0; --step) {
-            for (Int r = 0; r < rows; ++r) {
-                const Int at = s.row(first, rows, step) + r;
-                T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
-                const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
-                if (step > 0) {
-                    const Int next = at - rows;
-                    prefetch_row(gates.data + next * columns, columns);
-                    prefetch_row(previous.data + next * u, u);
-                    prefetch_row(inner.data + next * u, u);
-                }
-                clear(dreset.at(r), u);
-                add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
-                if (s.masked(first + r, step)) {
-                    clear(to, columns);
-                    clear(sums, columns);
-                    if (after) clear(dinner.data + at * u, u);
-                    continue;
-                }
-                const T* const q = inner.data + at * u;
-                T* const dq = after ? dinner.data + at * u : nullptr;
-                for_vectors<T>(0, u, [=](Int i, Int part) {
-                    const Vec<T> update = load(z + i, part), reset = load(z + u + i, part), now = load(z + 2 * u + i, part),
-                                 whole = load(d + i, part);
-                    const Vec<T> d_now = whole * (T(1) - update) * slope.at(now);
-                    store(to + i, whole * (load(before + i, part) - now) * gate_slope.at(update), part);
-                    store(d + i, whole * update, part);
-                    if (after) {
-                        store(to + u + i, d_now * load(q + i, part) * gate_slope.at(reset), part);
-                        store(to + 2 * u + i, d_now * reset, part);
-                        store(dq + i, d_now * reset, part);
-                        store(sums + 2 * u + i, d_now, part);
-                    } else {
-                        store(to + 2 * u + i, d_now, part);
-                    }
-                });
-                if (after) copy(to, sums, 2 * u);
-            }
-            if (!after) {
-                step_backward<T>(weights.last, weights.last_panels, dz.from(2 * u), first, rows, product, dreset);
+    {  // the packed weights are not needed for the products over all steps
+        const Recurrent<T> gates_at_once(layer, n, 3, 0, after ? 3 : 2, true), last_gate(layer, n, 3, 2, after ? 0 : 1, true);
+        if (!gates_at_once.own || !last_gate.own) return kOutOfMemory;
+        const Status failed = for_chunks(s, [&](Int first, Int rows) -> Status {
+            Matrix<T> dh_now, product, dreset;
+            Matrix<T> dz;  // to what the recurrent kernel's products give
+            const Workspace own(rows_of_chunk(dh_now, u), rows_of_chunk(product, u), rows_of_chunk(dreset, u),
+                                rows_of_chunk(dz, columns));
+            if (!own) return kOutOfMemory;
+            const Starts starts = find_starts(s, first, rows);
+            read_states<T>(dh, first, rows, u, dh_now);
+            for (Int step = t - 1; step >= 0; --step) {
                 for (Int r = 0; r < rows; ++r) {
                     const Int at = s.row(first, rows, step) + r;
-                    if (s.masked(first + r, step)) continue;
                     T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
                     const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
-                    const T* const dr = dreset.at(r);
+                    if (step > 0) {
+                        const Int next = at - rows;
+                        prefetch_row(gates.data + next * columns, columns);
+                        prefetch_row(previous.data + next * u, u);
+                        prefetch_row(inner.data + next * u, u);
+                    }
+                    clear(dreset.at(r), u);
+                    add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
+                    if (s.masked(first + r, step)) {
+                        clear(to, columns);
+                        clear(sums, columns);
+                        if (after) clear(dinner.data + at * u, u);
+                        continue;
+                    }
+                    const T* const q = inner.data + at * u;
+                    T* const dq = after ? dinner.data + at * u : nullptr;
                     for_vectors<T>(0, u, [=](Int i, Int part) {
-                        const Vec<T> reset = load(z + u + i, part), d_reset = load(dr + i, part);
-                        store(to + u + i, d_reset * load(before + i, part) * gate_slope.at(reset), part);
-                        store(d + i, load(d + i, part) + d_reset * reset, part);
+                        const Vec<T> update = load(z + i, part), reset = load(z + u + i, part), now = load(z + 2 * u + i, part),
+                                     whole = load(d + i, part);
+                        const Vec<T> d_now = whole * (T(1) - update) * slope.at(now);
+                        store(to + i, whole * (load(before + i, part) - now) * gate_slope.at(update), part);
+                        store(d + i, whole * update, part);
+                        if (after) {
+                            store(to + u + i, d_now * load(q + i, part) * gate_slope.at(reset), part);
+                            store(to + 2 * u + i, d_now * reset, part);
+                            store(dq + i, d_now * reset, part);
+                            store(sums + 2 * u + i, d_now, part);
+                        } else {
+                            store(to + 2 * u + i, d_now, part);
+                        }
                     });
-                    copy(to, sums, columns);
+                    if (after) copy(to, sums, 2 * u);
                 }
+                if (!after) {
+                    step_backward<T>(last_gate, dz.from(2 * u), first, rows, product, dreset);
+                    for (Int r = 0; r < rows; ++r) {
+                        const Int at = s.row(first, rows, step) + r;
+                        if (s.masked(first + r, step)) continue;
+                        T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
+                        const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
+                        const T* const dr = dreset.at(r);
+                        for_vectors<T>(0, u, [=](Int i, Int part) {
+                            const Vec<T> reset = load(z + u + i, part), d_reset = load(dr + i, part);
+                            store(to + u + i, d_reset * load(before + i, part) * gate_slope.at(reset), part);
+                            store(d + i, load(d + i, part) + d_reset * reset, part);
+                        });
+                        copy(to, sums, columns);
+                    }
+                }
+                step_backward<T>(gates_at_once, dz, first, rows, product, dh_now);
             }
-            step_backward<T>(weights.first, weights.first_panels, dz, first, rows, product, dh_now);
-        }
-        write_states<T>(dh_now, first, rows, u, gradients.dh0);
-    });
-    if (failed != nullptr) return failed;
+            write_states<T>(dh_now, first, rows, u, gradients.dh0);
+            return nullptr;
+        });
+        if (failed != nullptr) return failed;
+    }
     const WeightGradients<T> all{layer, gradients, x.shape[2], u, 3, s};
     T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     T* const db_last = db == nullptr ? nullptr : db + 2 * u;

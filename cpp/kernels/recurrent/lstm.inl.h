@@ -34,20 +34,20 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     const Steps s(n, t, layer, 2 * t * u * columns);
     if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
 
-    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 4, 0, 4);
-    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
-    if (scratch == nullptr) return kOutOfMemory;
-    const T* const panels = pack(recurrent, false, scratch);
+    const Recurrent<T> recurrent(layer, n, 4, 0, 4, false);
+    if (!recurrent.own) return kOutOfMemory;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_chunks(s, 3 * rows_bytes<T>(u) + rows_bytes<T>(columns), [&](Int first, Int rows, Arena own) {
-        const Matrix<T> h_now = take_rows<T>(own, u), c_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u);
-        const Matrix<T> sums = take_rows<T>(own, columns);
+    return for_chunks(s, [&](Int first, Int rows) -> Status {
+        Matrix<T> h_now, c_now, dropped, sums;
+        const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(c_now, u), rows_of_chunk(dropped, u),
+                            rows_of_chunk(sums, columns));
+        if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         read_states<T>(c0, first, rows, u, c_now);
         for (Int step = 0; step < t; ++step) {
-            step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
+            step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.row(first, rows, step) + r;
                 if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
@@ -61,11 +61,12 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
         }
         write_states<T>(h_now, first, rows, u, h);
         write_states<T>(c_now, first, rows, u, c);
+        return nullptr;
     });
 }
 
 // The same back. z: the gates; c: the state before; dh, dc: the gradients to the states after, in turn to c and what of h's
-// does not go through the gates, which is nothing; dz: that to the gates' sums; a: u elements of scratch.
+// does not go through the gates, which is nothing; dz: that to the gates' sums; a: memory for u elements.
 template <class T>
 LAMELLA_INLINE void lstm_step_back(const T* z, const T* c, T* dh, T* dc, T* dz, T* a, Int u, Int activation,
                                    const Slope<T>& slope, const Slope<T>& gate_slope) {
@@ -97,42 +98,44 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
     LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == columns);
     LAMELLA_REQUIRE(dc0.size == n * u && (dc.size == 0 || dc.size == n * u));
     const Steps s(n, t, layer, 2 * t * u * columns);
-    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 4, 0, 4);
-    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
-    if (scratch == nullptr) return kOutOfMemory;
-    const T* const panels = pack(recurrent, true, scratch);
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
-    const Int bytes = 4 * rows_bytes<T>(u) + rows_bytes<T>(columns);
-    const Status failed = for_chunks(s, bytes, [&](Int first, Int rows, Arena own) {
-        const Matrix<T> dh_now = take_rows<T>(own, u), dc_now = take_rows<T>(own, u), product = take_rows<T>(own, u);
-        const Matrix<T> activated = take_rows<T>(own, u), dz = take_rows<T>(own, columns);
-        const Starts starts = find_starts(s, first, rows);
-        read_states<T>(dh, first, rows, u, dh_now);
-        read_states<T>(dc, first, rows, u, dc_now);
-        for (Int step = t - 1; step >= 0; --step) {
-            for (Int r = 0; r < rows; ++r) {
-                const Int at = s.row(first, rows, step) + r;
-                if (step > 0) {
-                    const Int next = at - rows;
-                    prefetch_row(gates.data + next * columns, columns);
-                    prefetch_row(cells.data + next * u, u);
+    {  // the packed weights are not needed for the products over all steps
+        const Recurrent<T> recurrent(layer, n, 4, 0, 4, true);
+        if (!recurrent.own) return kOutOfMemory;
+        const Status failed = for_chunks(s, [&](Int first, Int rows) -> Status {
+            Matrix<T> dh_now, dc_now, product, activated, dz;
+            const Workspace own(rows_of_chunk(dh_now, u), rows_of_chunk(dc_now, u), rows_of_chunk(product, u),
+                                rows_of_chunk(activated, u), rows_of_chunk(dz, columns));
+            if (!own) return kOutOfMemory;
+            const Starts starts = find_starts(s, first, rows);
+            read_states<T>(dh, first, rows, u, dh_now);
+            read_states<T>(dc, first, rows, u, dc_now);
+            for (Int step = t - 1; step >= 0; --step) {
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.row(first, rows, step) + r;
+                    if (step > 0) {
+                        const Int next = at - rows;
+                        prefetch_row(gates.data + next * columns, columns);
+                        prefetch_row(cells.data + next * u, u);
+                    }
+                    add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
+                    if (s.masked(first + r, step)) {
+                        clear(dz.at(r), columns);
+                    } else {
+                        lstm_step_back(gates.data + at * columns, cells.data + at * u, dh_now.at(r), dc_now.at(r), dz.at(r),
+                                       activated.at(r), u, activation, slope, gate_slope);
+                    }
+                    copy(dz.at(r), dgates.data + at * columns, columns);
                 }
-                add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
-                if (s.masked(first + r, step)) {
-                    clear(dz.at(r), columns);
-                } else {
-                    lstm_step_back(gates.data + at * columns, cells.data + at * u, dh_now.at(r), dc_now.at(r), dz.at(r),
-                                   activated.at(r), u, activation, slope, gate_slope);
-                }
-                copy(dz.at(r), dgates.data + at * columns, columns);
+                step_backward<T>(recurrent, dz, first, rows, product, dh_now);
             }
-            step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
-        }
-        write_states<T>(dh_now, first, rows, u, gradients.dh0);
-        write_states<T>(dc_now, first, rows, u, dc0);
-    });
-    if (failed != nullptr) return failed;
+            write_states<T>(dh_now, first, rows, u, gradients.dh0);
+            write_states<T>(dc_now, first, rows, u, dc0);
+            return nullptr;
+        });
+        if (failed != nullptr) return failed;
+    }
     const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 4, s};
     T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 4, x.data, previous.data, dgates.data, columns, db)) return error;

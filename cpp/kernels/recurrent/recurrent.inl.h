@@ -107,13 +107,13 @@ struct Steps {
     }
 };
 
-// f(first, rows, arena) for each chunk; the arena has `bytes`.
+// f(first, rows) for each chunk; f returns a Status.
 template <class F>
-Status for_chunks(const Steps& s, Int bytes, const F& f) {
-    return in_chunks(s.sequences, s.grain, bytes, [&](Arena arena, Int begin, Int end) { f(begin, end - begin, arena); });
+Status for_chunks(const Steps& s, const F& f) {
+    return in_chunks(s.sequences, s.grain, [&](Int begin, Int end) { return f(begin, end - begin); });
 }
 
-// Rows of a chunk's scratch, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not
+// Rows of a chunk's workspace, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not
 // alias.
 template <class T>
 struct Matrix {
@@ -131,16 +131,12 @@ LAMELLA_INLINE Int row_distance(Int columns) {
 }
 
 template <class T>
-LAMELLA_INLINE Int rows_bytes(Int columns) {
-    return Arena::bytes<T>(kMostSequences * row_distance<T>(columns));
+LAMELLA_INLINE Part<T> rows_of_chunk(Matrix<T>& rows, Int columns) {
+    rows.distance = row_distance<T>(columns);
+    return part(rows.data, kMostSequences * rows.distance);
 }
 
-template <class T>
-LAMELLA_INLINE Matrix<T> take_rows(Arena& arena, Int columns) {
-    return {arena.take<T>(kMostSequences * row_distance<T>(columns)), row_distance<T>(columns)};
-}
-
-// States of a chunk [N, U] to its scratch, zeros if absent, and back.
+// States of a chunk [N, U] to its rows, zeros if absent, and back.
 template <class T>
 LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, Matrix<T> rows) {
     for (Int r = 0; r < count; ++r) {
@@ -246,19 +242,17 @@ Status project(In<T> x, const RecurrentLayer<T>& layer, const T* bias, const Ste
     In<T> kernel = layer.kernel, masks = layer.input_dropout;
     const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
     const Int groups = group_count<T>(masks), width = columns / groups;
+    const bool drops = masks.size > 0;
+    T* dropped;
+    const Workspace own(part(dropped, drops ? rows * features : 0));
+    if (!own) return kOutOfMemory;
     for (Int group = 0; group < groups; ++group) {
-        const T* a = x.data;
-        if (masks.size > 0) {
-            T* const dropped = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
-            if (dropped == nullptr) return kOutOfMemory;
-            drop(x.data, masks.data + group * s.sequences * features, s, features, false, dropped);
-            a = dropped;
-        }
+        if (drops) drop(x.data, masks.data + group * s.sequences * features, s, features, false, dropped);
         const Int from = group * width;
         const Product<T> product{rows,
                                  width,
                                  features,
-                                 a,
+                                 drops ? dropped : x.data,
                                  features,
                                  1,
                                  kernel.data + from,
@@ -281,18 +275,18 @@ Status project_backward(const T* dz, const RecurrentLayer<T>& layer, const Steps
     In<T> kernel = layer.kernel, masks = layer.input_dropout;
     const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
     const Int groups = group_count<T>(masks), width = columns / groups;
+    const bool drops = masks.size > 0;
+    T* dropped;
+    const Workspace own(part(dropped, drops ? rows * features : 0));
+    if (!own) return kOutOfMemory;
+    T* const to = drops ? dropped : dx;
     for (Int group = 0; group < groups; ++group) {
-        T* to = dx;
-        if (masks.size > 0) {
-            to = static_cast<T*>(call_scratch(Arena::bytes<T>(rows * features)));
-            if (to == nullptr) return kOutOfMemory;
-        }
         const Int from = group * width;
         const Product<T> product{rows, features, width, dz + from, columns, 1,       kernel.data + from,
                                  1,    columns,  to,    features,  1,       nullptr, false};
         const auto input = [&](Int row) { return s.input_of(row); };
         if (const Status error = multiply_matrices<T>(product, [](Int row) { return row; }, input)) return error;
-        if (masks.size > 0) drop(to, masks.data + group * s.sequences * features, s, features, group > 0, dx);
+        if (drops) drop(to, masks.data + group * s.sequences * features, s, features, group > 0, dx);
     }
     return nullptr;
 }
@@ -319,50 +313,52 @@ void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const
     }
 }
 
-// Some gates' columns of a recurrent kernel. With a dropout mask for each gate, each is a product of its own.
+// `count` gates of all `gates` of a recurrent kernel, from `first` on, packed as a step multiplies with them; `transposed` on
+// the way back. With a dropout mask for each gate, each is a product of its own.
 template <class T>
 struct Recurrent {
-    const T* weights;  // the first of the columns
-    Int ldw;           // columns of the whole recurrent kernel
     Int units, sequences;
-    Int groups, width;  // columns of a group
-    const T* masks;     // [groups, sequences, units] or nullptr
+    bool each;                        // gate has a mask of its own
+    Int groups, width;                // columns of a group
+    const T* masks;                   // [groups, sequences, units] or nullptr
+    Int depth, columns, panels_size;  // of a group's panels
+    T* panels;
+    Workspace own;
 
-    LAMELLA_INLINE Int panels_size(bool transposed) const {
-        const Int columns = transposed ? units : width, depth = transposed ? width : units;
-        return ceil_divide(columns, kTileColumns<T>) * kTileColumns<T> * depth;
+    Recurrent(const RecurrentLayer<T>& layer, Int sequences_, Int gates, Int first, Int count, bool transposed)
+        : units(layer.recurrent_kernel.shape[0]),
+          sequences(sequences_),
+          each(layer.recurrent_dropout.size > 0 && layer.recurrent_dropout.shape[0] == gates),
+          groups(each ? count : 1),
+          width(each ? units : count * units),
+          masks(layer.recurrent_dropout.size == 0 ? nullptr
+                                                  : layer.recurrent_dropout.data + (each ? first * sequences * units : 0)),
+          depth(transposed ? width : units),
+          columns(transposed ? units : width),
+          panels_size(ceil_divide(columns, kTileColumns<T>) * kTileColumns<T> * depth),
+          own(part(panels, groups * panels_size)) {
+        if (own) pack(layer.recurrent_kernel.data + first * units, gates * units, transposed);
     }
-    LAMELLA_INLINE Int bytes(bool transposed) const { return Arena::bytes<T>(groups * panels_size(transposed)); }
-};
 
-// Gates first, first + 1 ... of all `gates` of a recurrent kernel.
-template <class T>
-LAMELLA_INLINE Recurrent<T> some_gates(In<T> recurrent_kernel, In<T> masks, Int sequences, Int gates, Int first, Int count) {
-    const Int u = recurrent_kernel.shape[0], each = masks.size > 0 && masks.shape[0] == gates;
-    const T* const own = masks.size == 0 ? nullptr : masks.data + (each ? first * sequences * u : 0);
-    return {recurrent_kernel.data + first * u, gates * u, u, sequences, each ? count : 1, each ? u : count * u, own};
-}
-
-template <class T>
-T* pack(const Recurrent<T>& recurrent, bool transposed, T* panels) {
-    const Int u = recurrent.units, width = recurrent.width, ldw = recurrent.ldw;
-    for (Int group = 0; group < recurrent.groups; ++group) {
-        T* const own = panels + group * recurrent.panels_size(transposed);
-        const T* const w = recurrent.weights + group * width;
-        const Int depth = transposed ? width : u, columns = transposed ? u : width;
-        for (Int j = 0; j < columns; j += kTileColumns<T>) {
-            const Int some = smaller(kTileColumns<T>, columns - j);
-            if (transposed) pack_panel_transposed(w + j * ldw, ldw, depth, some, own + j * depth);
-            else pack_panel(w + j, ldw, depth, some, own + j * depth);
+private:
+    // weights: the first gate's; ldw: columns of the whole recurrent kernel.
+    void pack(const T* weights, Int ldw, bool transposed) {
+        for (Int group = 0; group < groups; ++group) {
+            T* const to = panels + group * panels_size;
+            const T* const w = weights + group * width;
+            for (Int j = 0; j < columns; j += kTileColumns<T>) {
+                const Int some = smaller(kTileColumns<T>, columns - j);
+                if (transposed) pack_panel_transposed(w + j * ldw, ldw, depth, some, to + j * depth);
+                else pack_panel(w + j, ldw, depth, some, to + j * depth);
+            }
         }
     }
-    return panels;
-}
+};
 
 // sums [rows, groups*width] = (h * mask of the group) weights + bias for sequences from `first` on; dropped: as h.
 template <class T>
-void step_forward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> h, Int first, Int rows, const T* bias,
-                  Matrix<T> dropped, Matrix<T> sums) {
+void step_forward(const Recurrent<T>& recurrent, Matrix<T> h, Int first, Int rows, const T* bias, Matrix<T> dropped,
+                  Matrix<T> sums) {
     const Int u = recurrent.units, width = recurrent.width;
     for (Int group = 0; group < recurrent.groups; ++group) {
         if (recurrent.masks != nullptr) {
@@ -373,19 +369,18 @@ void step_forward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> h, I
                 });
             }
         }
-        multiply_panels(recurrent.masks != nullptr ? dropped : h, panels + group * recurrent.panels_size(false), u, width,
+        multiply_panels(recurrent.masks != nullptr ? dropped : h, recurrent.panels + group * recurrent.panels_size, u, width,
                         bias == nullptr ? nullptr : bias + group * width, false, sums.from(group * width), rows);
     }
 }
 
 // dh [rows, units] += (dz weights^T) * mask; product: as dh.
 template <class T>
-void step_backward(const Recurrent<T>& recurrent, const T* panels, Matrix<T> dz, Int first, Int rows, Matrix<T> product,
-                   Matrix<T> dh) {
+void step_backward(const Recurrent<T>& recurrent, Matrix<T> dz, Int first, Int rows, Matrix<T> product, Matrix<T> dh) {
     const Int u = recurrent.units, width = recurrent.width;
     const bool drops = recurrent.masks != nullptr;
     for (Int group = 0; group < recurrent.groups; ++group) {
-        multiply_panels<T>(dz.from(group * width), panels + group * recurrent.panels_size(true), width, u, nullptr, !drops,
+        multiply_panels<T>(dz.from(group * width), recurrent.panels + group * recurrent.panels_size, width, u, nullptr, !drops,
                            drops ? product : dh, rows);
         if (!drops) continue;
         const T* const masks = recurrent.masks + (group * recurrent.sequences + first) * u;

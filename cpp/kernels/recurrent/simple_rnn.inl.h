@@ -17,18 +17,18 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     const Steps s(n, t, layer, 2 * t * u * u);
     if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, states.data)) return error;
-    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 1, 0, 1);
-    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(false)));
-    if (scratch == nullptr) return kOutOfMemory;
-    const T* const panels = pack(recurrent, false, scratch);
+    const Recurrent<T> recurrent(layer, n, 1, 0, 1, false);
+    if (!recurrent.own) return kOutOfMemory;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
     if (t == 0) clear(outputs.data, outputs.size);
-    return for_chunks(s, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
-        const Matrix<T> h_now = take_rows<T>(own, u), dropped = take_rows<T>(own, u), sums = take_rows<T>(own, u);
+    return for_chunks(s, [&](Int first, Int rows) -> Status {
+        Matrix<T> h_now, dropped, sums;
+        const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(dropped, u), rows_of_chunk(sums, u));
+        if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
-            step_forward<T>(recurrent, panels, h_now, first, rows, nullptr, dropped, sums);
+            step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
             for (Int r = 0; r < rows; ++r) {
                 const Int at = s.row(first, rows, step) + r;
                 if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
@@ -42,6 +42,7 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
             }
         }
         write_states<T>(h_now, first, rows, u, h);
+        return nullptr;
     });
 }
 
@@ -56,38 +57,41 @@ Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activati
     LAMELLA_REQUIRE(dstates.size == 0 || dstates.data != doutputs.data);
     LAMELLA_REQUIRE(gradients.dbias.size == 0 || gradients.dbias.size == u);
     const Steps s(n, t, layer, 2 * t * u * u);
-    const Recurrent<T> recurrent = some_gates<T>(layer.recurrent_kernel, layer.recurrent_dropout, n, 1, 0, 1);
-    T* const scratch = static_cast<T*>(call_scratch(recurrent.bytes(true)));
-    if (scratch == nullptr) return kOutOfMemory;
-    const T* const panels = pack(recurrent, true, scratch);
     const Slope<T> slope = slope_of<T>(activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
-    const Status failed = for_chunks(s, 3 * rows_bytes<T>(u), [&](Int first, Int rows, Arena own) {
-        const Matrix<T> dh_now = take_rows<T>(own, u), product = take_rows<T>(own, u), dz = take_rows<T>(own, u);
-        const Starts starts = find_starts(s, first, rows);
-        read_states<T>(dh, first, rows, u, dh_now);
-        for (Int step = t - 1; step >= 0; --step) {
-            for (Int r = 0; r < rows; ++r) {
-                const Int at = s.row(first, rows, step) + r;
-                T *const d = dh_now.at(r), *const to = dz.at(r);
-                if (step > 0) prefetch_row(states.data + (at - rows) * u, u);
-                add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
-                if (s.masked(first + r, step)) {
-                    clear(to, u);
-                } else {
-                    const T* const state = states.data + at * u;
-                    for_vectors<T>(0, u, [=](Int i, Int part) {
-                        store(to + i, load(d + i, part) * slope.at(load(state + i, part)), part);
-                        store(d + i, Vec<T>{}, part);
-                    });
+    {  // the packed weights are not needed for the products over all steps
+        const Recurrent<T> recurrent(layer, n, 1, 0, 1, true);
+        if (!recurrent.own) return kOutOfMemory;
+        const Status failed = for_chunks(s, [&](Int first, Int rows) -> Status {
+            Matrix<T> dh_now, product, dz;
+            const Workspace own(rows_of_chunk(dh_now, u), rows_of_chunk(product, u), rows_of_chunk(dz, u));
+            if (!own) return kOutOfMemory;
+            const Starts starts = find_starts(s, first, rows);
+            read_states<T>(dh, first, rows, u, dh_now);
+            for (Int step = t - 1; step >= 0; --step) {
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.row(first, rows, step) + r;
+                    T *const d = dh_now.at(r), *const to = dz.at(r);
+                    if (step > 0) prefetch_row(states.data + (at - rows) * u, u);
+                    add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
+                    if (s.masked(first + r, step)) {
+                        clear(to, u);
+                    } else {
+                        const T* const state = states.data + at * u;
+                        for_vectors<T>(0, u, [=](Int i, Int part) {
+                            store(to + i, load(d + i, part) * slope.at(load(state + i, part)), part);
+                            store(d + i, Vec<T>{}, part);
+                        });
+                    }
+                    copy(to, dstates.data + at * u, u);
                 }
-                copy(to, dstates.data + at * u, u);
+                step_backward<T>(recurrent, dz, first, rows, product, dh_now);
             }
-            step_backward<T>(recurrent, panels, dz, first, rows, product, dh_now);
-        }
-        write_states<T>(dh_now, first, rows, u, gradients.dh0);
-    });
-    if (failed != nullptr) return failed;
+            write_states<T>(dh_now, first, rows, u, gradients.dh0);
+            return nullptr;
+        });
+        if (failed != nullptr) return failed;
+    }
     const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 1, s};
     T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 1, x.data, previous.data, dstates.data, u, db)) return error;

@@ -81,12 +81,10 @@ struct Source {
     // A channel is written as a whole vector, whose rest the next one covers: so much may lie behind the last.
     Int phase_size() const { return copied() ? ceil_divide(columns, phases) * width() + kLanes<T> : 0; }
     Int row_size() const { return length > 0 ? vectors() * vector_step() : phases * phase_size(); }
-    Int ring_bytes() const {
-        return Arena::bytes<T>(ring_slices * ring_rows * row_size()) + Arena::bytes<Int>(ring_slices * ring_rows) +
-               (length > 0 ? Arena::bytes<T>(repeated_size()) : 0);
-    }
+    Int ring() const { return ring_slices * ring_rows; }  // rows of it
+    Int ring_size() const { return ring() * row_size(); }
     // A row of `length` whose channels are repeated, on its way into vectors.
-    Int repeated_size() const { return multiplier > 1 ? columns * width() + kLanes<T> : 0; }
+    Int repeated_size() const { return length > 0 && multiplier > 1 ? columns * width() + kLanes<T> : 0; }
     // Of the `length` columns those that the array has: [edge_before, edge_behind).
     Int edge_before() const { return smaller(larger(-first, 0), length); }
     Int edge_behind() const { return larger(edge_before(), smaller(columns - first, length)); }
@@ -100,16 +98,12 @@ struct Source {
 template <class T>
 class SourceRows {
 public:
-    SourceRows(const Source<T>& source, Arena& arena) : source_(source) {
-        if (!source.copied()) return;
-        const Int count = source.ring_slices * source.ring_rows;
-        ring_ = arena.take<T>(count * source.row_size());
-        holds_ = arena.take<Int>(count);
-        for (Int i = 0; i < count; ++i) holds_[i] = -1;
-        if (source.length > 0) {
-            repeated_ = arena.take<T>(source.repeated_size());
-            for (Int v = 0; v < count * source.vectors(); ++v) clear_edges(ring_ + v * source.vector_step());
-        }
+    // ring, holds, repeated: memory for source.ring_size(), source.ring() and source.repeated_size() elements.
+    SourceRows(const Source<T>& source, T* ring, Int* holds, T* repeated)
+        : source_(source), ring_(ring), repeated_(repeated), holds_(holds) {
+        for (Int i = 0; i < source.ring(); ++i) holds_[i] = -1;
+        if (source.length == 0) return;
+        for (Int v = 0; v < source.ring() * source.vectors(); ++v) clear_edges(ring_ + v * source.vector_step());
     }
 
     const T* begin() const { return source_.copied() ? ring_ : source_.data; }
@@ -175,9 +169,8 @@ private:
     }
 
     const Source<T>& source_;
-    T* ring_ = nullptr;
-    T* repeated_ = nullptr;
-    Int* holds_ = nullptr;
+    T *ring_, *repeated_;
+    Int* holds_;
 };
 
 // Rows and columns of the window, and how far apart the weights of two places of it stand.
