@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/dlpack.h"
 #include "bindings/overlap.h"
 #include "lamella/kernels.h"
 
@@ -68,11 +69,38 @@ bool has_type(const py::array& array) {
     return type.byteorder() != '>' && type.kind() == kKind && type.itemsize() == sizeof(T);
 }
 
+// The array of another library, if DLPack's table describes it and a kernel can take it as it is. What is read-only in that
+// library is not told: its caller knows.
+template <class Element>
+View<Element> view_of_tensor(py::handle object, const Argument& argument) {
+    using T = std::remove_const_t<Element>;
+    const dlpack::Functions* const functions = dlpack::functions_of(Py_TYPE(object.ptr()));
+    if (functions == nullptr) refuse(argument, std::string("an array of ") + kTypeName<T>, object);
+    dlpack::Tensor tensor;
+    if (functions->describe(object.ptr(), &tensor) != 0) throw py::error_already_set();
+    View<Element> view;
+    view.data = reinterpret_cast<Element*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
+    view.rank = tensor.ndim;
+    view.size = 1;
+    const bool fits = tensor.device == dlpack::kCpu && !std::is_same_v<T, Int> && !std::is_same_v<T, std::uint8_t> &&
+                      tensor.code == dlpack::kFloat && tensor.bits == 8 * sizeof(T) && tensor.lanes == 1 &&
+                      tensor.ndim <= kMaxRank && dlpack::c_contiguous(tensor) &&
+                      reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
+    for (Int i = 0; fits && i < kMaxRank; ++i) {
+        view.shape[i] = i < view.rank ? tensor.shape[i] : 1;
+        view.size *= view.shape[i];
+    }
+    if (!fits || (view.size > 0 && tensor.data == nullptr)) {
+        refuse(argument, std::string("a C-contiguous array of ") + kTypeName<T> + " in the CPU's memory", object);
+    }
+    return view;
+}
+
 template <class Element>
 View<Element> view_of(py::handle object, const Argument& argument) {
     using T = std::remove_const_t<Element>;
     constexpr bool kWritten = !std::is_const_v<Element>;
-    if (!py::isinstance<py::array>(object)) refuse(argument, std::string("an array of ") + kTypeName<T>, object);
+    if (!py::isinstance<py::array>(object)) return view_of_tensor<Element>(object, argument);
     const auto array = py::reinterpret_borrow<py::array>(object);
     constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
                             (kWritten ? py::detail::npy_api::NPY_ARRAY_WRITEABLE_ : 0);
@@ -214,7 +242,13 @@ private:
 // The element type of an array, or of the first array of a list: 'f', 'd', or 0 for another type or no array.
 inline char element_of(py::handle object) {
     if (PyList_Check(object.ptr())) return PyList_GET_SIZE(object.ptr()) > 0 ? element_of(PyList_GET_ITEM(object.ptr(), 0)) : 0;
-    if (!py::isinstance<py::array>(object)) return 0;
+    if (!py::isinstance<py::array>(object)) {
+        const dlpack::Functions* const functions = dlpack::functions_of(Py_TYPE(object.ptr()));
+        if (functions == nullptr) return 0;
+        dlpack::Tensor tensor;
+        if (functions->describe(object.ptr(), &tensor) != 0) throw py::error_already_set();
+        return tensor.code != dlpack::kFloat ? 0 : tensor.bits == 32 ? 'f' : tensor.bits == 64 ? 'd' : 0;
+    }
     const auto array = py::reinterpret_borrow<py::array>(object);
     return has_type<float>(array) ? 'f' : has_type<double>(array) ? 'd' : 0;
 }

@@ -112,9 +112,53 @@ void bind(py::module_& module, const char* name, const char* signature, Status (
     add(module, new Own{{method, parameters_of(signature), {!std::is_same_v<A, B>...}, Own::call_one}, f32, f64});
 }
 
+// Adds the views of one call's lists, [written, read, written...], and says whether they agree in number, shapes and type.
+template <class T>
+bool lists_agree(py::handle lists, std::vector<Span>& found) {
+    static const std::vector<Parameter> names = {{"lists", false}};
+    const Argument argument{"lists_fit", &names, 0};
+    const Py_ssize_t count = PyList_GET_SIZE(lists.ptr());
+    std::vector<View<T>> first;
+    for (Py_ssize_t k = 0; k < count; ++k) {
+        const py::handle list = PyList_GET_ITEM(lists.ptr(), k);
+        if (!PyList_Check(list.ptr())) return false;
+        const Py_ssize_t size = PyList_GET_SIZE(list.ptr());
+        if (k > 0 && size == 0) continue;  // a list that the kernel does without
+        if (k > 0 && static_cast<std::size_t>(size) != first.size()) return false;
+        for (Py_ssize_t i = 0; i < size; ++i) {
+            const View<T> view = view_of<T>(PyList_GET_ITEM(list.ptr(), i), argument);
+            if (k == 0) first.push_back(view);
+            bool same = view.rank == first[i].rank;
+            for (Int axis = 0; same && axis < view.rank; ++axis) same = view.shape[axis] == first[i].shape[axis];
+            if (!same) return false;
+            add_span(found, view, 0, static_cast<int>(i));
+            if (view.size > 0 && k == 1) found.back().written = false;
+        }
+    }
+    return true;
+}
+
+// Whether several calls of kernels would take their lists. It looks at all of them before the first call writes.
+bool lists_fit(const py::list& calls) {
+    std::vector<Span> found;
+    try {
+        for (const py::handle lists : calls) {
+            if (!PyList_Check(lists.ptr()) || PyList_GET_SIZE(lists.ptr()) == 0) return false;
+            const bool agree = element_of(lists) == 'd' ? lists_agree<double>(lists, found) : lists_agree<float>(lists, found);
+            if (!agree) return false;
+        }
+    } catch (const py::type_error&) {
+        return false;
+    } catch (const py::error_already_set&) {  // a library does not describe its array
+        return false;
+    }
+    return !any_overlap(found);
+}
+
 }  // namespace
 
 void bind_kernels(py::module_& module) {
+    module.def("lists_fit", lists_fit, py::arg("calls"));
 #define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
 #include "table/all.def"
 

@@ -4,3 +4,4 @@
 #include "kernels/optimizer/ftrl.inl.h"
 #include "kernels/optimizer/optimizer.inl.h"
 #include "kernels/optimizer/rmsprop.inl.h"
+#include "kernels/optimizer/torch_rules.inl.h"

@@ -34,6 +34,20 @@ CASES = {
     "amsgrad with weight decay": (3, (0.01, 0.05, MOMENTS)),
     "adamax": (2, (0.02, MOMENTS)),
     "nadam": (2, (0.02, 0.01, 1.5, MOMENTS)),
+    # With l2 an eps that keeps what is left of g + l2*p, where the two cancel, from being divided by its own size.
+    "torch_adam": (2, (0.01, 0.7, 0.0, 1.0, MOMENTS)),
+    "torch_adam from its other end": (2, (0.01, 0.7, 0.0, 1.0, (0.3, 0.9, 1e-7))),
+    "torch_adam with weight decay": (2, (0.01, 0.7, 0.05, 1.0, (0.9, 0.999, 1e-2))),
+    "torch_adam with decoupled weight decay": (2, (0.01, 0.7, 0.0, 0.95, MOMENTS)),
+    "torch_adam with amsgrad": (3, (0.01, 0.7, 0.05, 0.95, (0.9, 0.999, 1e-2))),
+    "torch_sgd": (0, (0.1, 0.0, 1.0, 0, 0.05)),
+    "torch_sgd with momentum": (1, (0.1, 0.9, 0.7, 0, 0.0)),
+    "torch_sgd with nesterov": (1, (0.1, 0.9, 1.0, 1, 0.05)),
+    "torch_adagrad": (1, (0.1, 1e-2, 0.05)),
+    "torch_rmsprop": (1, (0.01, 0.9, 1e-7, 0.0, 0.0)),
+    "torch_rmsprop centred": (2, (0.01, 0.4, 1e-3, 0.0, 0.05)),
+    "torch_rmsprop with momentum": (2, (0.01, 0.9, 1e-2, 0.8, 0.05)),
+    "torch_rmsprop centred, with momentum": (3, (0.01, 0.9, 1e-3, 0.8, 0.0)),
 }
 
 
@@ -42,16 +56,27 @@ def kernel_of(name):
 
 
 def arguments(name, slots):
+    """The lists that the kernel takes: what a rule does without is empty."""
+    if name.startswith(("sgd", "torch_sgd")):
+        return slots or [[]]
     if name == "momentum_rmsprop":
         return [*slots, []]
-    return slots or [[]] if name.startswith("sgd") else slots
+    if name.split()[0] == "torch_adam":
+        return slots if "amsgrad" in name else [*slots, []]
+    if name.startswith("torch_rmsprop"):
+        means = [slots[1]] if "centred" in name else [[]]
+        return [slots[0], *means, slots[-1] if "momentum" in name else []]
+    return slots
 
 
 def expected(name, p, g, slots, parameters):
-    if name.startswith("sgd"):
-        return oracle.sgd(p, g, slots[0] if slots else None, *parameters)
+    if name.startswith(("sgd", "torch_sgd")):
+        return getattr(oracle, name.split()[0])(p, g, slots[0] if slots else None, *parameters)
     if name == "momentum_rmsprop":
         return oracle.momentum_rmsprop(p, g, *slots, None, *parameters)
+    if name.startswith("torch_rmsprop"):
+        mean, m = slots[1] if "centred" in name else None, slots[-1] if "momentum" in name else None
+        return oracle.torch_rmsprop(p, g, slots[0], mean, m, *parameters)
     return getattr(oracle, name.split()[0])(p, g, *slots, *parameters)
 
 

@@ -85,6 +85,43 @@ def adamax(p, g, m, u, lr, moments):
     return p - lr * m / (u + eps)
 
 
+def torch_adam(p, g, m, v, *rest):
+    """torch.optim.Adam's and AdamW's rule; the maxima of v with amsgrad."""
+    *maxima, rate, root, l2, kept, moments = rest
+    beta1, beta2, eps = moments
+    average(g + l2 * p, m, v, beta1, beta2)
+    for h in maxima:
+        h[...] = np.maximum(h, v)
+    return kept * p - rate * m / (np.sqrt(maxima[0] if maxima else v) / root + eps)
+
+
+def torch_sgd(p, g, m, lr, momentum, take, nesterov, l2):
+    d = g + l2 * p
+    if m is None:
+        return p - lr * d
+    m[...] = momentum * m + take * d
+    return p - lr * (d + momentum * m if nesterov else m)
+
+
+def torch_adagrad(p, g, a, lr, eps, l2):
+    d = g + l2 * p
+    a += d * d
+    return p - lr * d / (np.sqrt(a) + eps)
+
+
+def torch_rmsprop(p, g, a, mean, m, lr, alpha, eps, momentum, l2):
+    d = g + l2 * p
+    a[...] = alpha * a + (1 - alpha) * d * d
+    variance = a
+    if mean is not None:
+        mean[...] = alpha * mean + (1 - alpha) * d
+        variance = a - mean * mean
+    step = d / (np.sqrt(variance) + eps)
+    if m is not None:
+        m[...] = step = momentum * m + step
+    return p - lr * step
+
+
 def nadam(p, g, m, v, lr_g, lr_m, correction, moments):
     beta1, beta2, eps = moments
     average(g, m, v, beta1, beta2)

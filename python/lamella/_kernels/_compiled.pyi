@@ -34,6 +34,7 @@ def read_cpu_quota() -> int:
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+def lists_fit(calls: list[list[list[Any]]]) -> bool: ...
 def contiguous(x: NDArray[Any], /) -> NDArray[Any]: ...
 def empty_like(x: NDArray[Any], shape: tuple[int, ...] = ..., /) -> NDArray[Any]: ...
 
@@ -540,6 +541,56 @@ def ftrl_update(
     l1: float,
     l2: float,
     shrinkage: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def torch_adam_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[_Floats],
+    vs: list[_Floats],
+    hs: list[_Floats],
+    rate: float,
+    root: float,
+    l2: float,
+    kept: float,
+    moments: _Moments,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def torch_sgd_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[_Floats],
+    lr: float,
+    momentum: float,
+    take: float,
+    nesterov: int,
+    l2: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def torch_adagrad_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    as_: list[_Floats],
+    lr: float,
+    eps: float,
+    l2: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def torch_rmsprop_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    as_: list[_Floats],
+    means: list[_Floats],
+    ms: list[_Floats],
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+    l2: float,
     bounds: _Bounds,
     /,
 ) -> None: ...

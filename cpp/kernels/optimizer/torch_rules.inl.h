@@ -1,0 +1,167 @@
+// The rules of torch.optim, with its order of operations. Where torch rounds, these round: it runs a rule as a chain of
+// operations on whole tensors, each of which stores its result, and its kernels contract a product with the sum after it. So
+// the bits are those of torch's single-tensor float32 and float64 paths wherever the target has a fused multiply-add and no
+// number is below the normal range.
+#pragma once
+#include "kernels/optimizer/gradients.h"
+
+namespace lamella {
+namespace {
+
+// What all of them begin with: g + l2 * p. Without l2 g as it is, also beside an infinite p.
+template <class T>
+struct Decayed {
+    T l2;
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> d, Vec<T> p) const { return l2 != 0 ? d + l2 * p : d; }
+};
+
+// torch.lerp(x, d, weight). From 1/2 on it starts at the other end.
+template <class T>
+struct Lerp {
+    T weight;
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const {
+        return weight < T(0.5) && weight > T(-0.5) ? x + weight * (d - x) : d + (weight - 1) * (d - x);
+    }
+};
+
+// x.mul_(keep).addcmul_(d, d, value=take).
+template <class T>
+struct MeanSquare {
+    T keep, take;
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const {
+        return uncontracted<T>(keep * x) + uncontracted<T>(take * d) * d;
+    }
+};
+
+template <class T>
+Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real rate, Real root, Real l2, Real kept,
+                         const Moments<T>& moments, const Bounds<T>& bounds) {
+    const Decayed<T> decayed{T(l2)};
+    const Lerp<T> first{T(1 - moments.beta1)};
+    const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
+    const T step = T(-rate), divisor = T(root), epsilon = T(moments.eps), keep = T(kept);
+    const auto move = [=](Vec<T>& p, Vec<T> m, Vec<T> v) {
+        const Vec<T> from = keep != 1 ? uncontracted<T>(keep * p) : p;
+        p = from + step * m / (sqrt<T>(v) / divisor + epsilon);
+    };
+    if (hs.count == 0) {
+        return for_gradients<T>(
+            gs, bounds,
+            [=](Vec<T> g, Vec<T>(&x)[3]) {
+                auto& [p, m, v] = x;
+                const Vec<T> d = decayed(g, p);
+                m = first(m, d);
+                v = second(v, d);
+                move(p, m, v);
+            },
+            ps, ms, vs);
+    }
+    return for_gradients<T>(
+        gs, bounds,
+        [=](Vec<T> g, Vec<T>(&x)[4]) {
+            auto& [p, m, v, h] = x;
+            const Vec<T> d = decayed(g, p);
+            m = first(m, d);
+            v = second(v, d);
+            h = h != h ? h : max<T>(h, v);  // NaN stays
+            move(p, m, h);
+        },
+        ps, ms, vs, hs);
+}
+
+template <class T>
+Status torch_sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Real take, Int nesterov, Real l2,
+                        const Bounds<T>& bounds) {
+    const Decayed<T> decayed{T(l2)};
+    const T step = T(-lr), mu = T(momentum), share = T(take);
+    if (ms.count == 0) {
+        return for_gradients<T>(gs, bounds, [=](Vec<T> g, Vec<T>(&x)[1]) { x[0] = x[0] + step * decayed(g, x[0]); }, ps);
+    }
+    return for_gradients<T>(
+        gs, bounds,
+        [=](Vec<T> g, Vec<T>(&x)[2]) {
+            auto& [p, m] = x;
+            const Vec<T> d = decayed(g, p);
+            m = uncontracted<T>(mu * m) + share * d;
+            p = p + step * (nesterov ? d + mu * m : m);
+        },
+        ps, ms);
+}
+
+template <class T>
+Status torch_adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real eps, Real l2, const Bounds<T>& bounds) {
+    const Decayed<T> decayed{T(l2)};
+    const T step = T(-lr), epsilon = T(eps);
+    return for_gradients<T>(
+        gs, bounds,
+        [=](Vec<T> g, Vec<T>(&x)[2]) {
+            auto& [p, a] = x;
+            const Vec<T> d = decayed(g, p);
+            a = a + d * d;
+            p = p + step * d / (sqrt<T>(a) + epsilon);
+        },
+        ps, as);
+}
+
+// The empty ones of the lists `means` and `ms` choose one of four loops; move(p, d, root) is the end of a step.
+template <class T>
+Status torch_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> means, List<T> ms, Real lr, Real alpha, Real eps,
+                            Real momentum, Real l2, const Bounds<T>& bounds) {
+    const Decayed<T> decayed{T(l2)};
+    const MeanSquare<T> square{T(alpha), T(1 - alpha)};
+    const Lerp<T> average{T(1 - alpha)};
+    const T step = T(-lr), epsilon = T(eps), mu = T(momentum);
+    const auto root_of = [=](Vec<T> a) { return sqrt<T>(a) + epsilon; };
+    const auto centred = [=](Vec<T> a, Vec<T> mean) { return sqrt<T>(a - mean * mean) + epsilon; };
+    const auto push = [=](Vec<T>& p, Vec<T>& m, Vec<T> d, Vec<T> root) {
+        m = uncontracted<T>(mu * m) + d / root;
+        p = p + step * m;
+    };
+    if (means.count == 0 && ms.count == 0) {
+        return for_gradients<T>(
+            gs, bounds,
+            [=](Vec<T> g, Vec<T>(&x)[2]) {
+                auto& [p, a] = x;
+                const Vec<T> d = decayed(g, p);
+                a = square(a, d);
+                p = p + step * d / root_of(a);
+            },
+            ps, as);
+    }
+    if (ms.count == 0) {
+        return for_gradients<T>(
+            gs, bounds,
+            [=](Vec<T> g, Vec<T>(&x)[3]) {
+                auto& [p, a, mean] = x;
+                const Vec<T> d = decayed(g, p);
+                a = square(a, d);
+                mean = average(mean, d);
+                p = p + step * d / centred(a, mean);
+            },
+            ps, as, means);
+    }
+    if (means.count == 0) {
+        return for_gradients<T>(
+            gs, bounds,
+            [=](Vec<T> g, Vec<T>(&x)[3]) {
+                auto& [p, a, m] = x;
+                const Vec<T> d = decayed(g, p);
+                a = square(a, d);
+                push(p, m, d, root_of(a));
+            },
+            ps, as, ms);
+    }
+    return for_gradients<T>(
+        gs, bounds,
+        [=](Vec<T> g, Vec<T>(&x)[4]) {
+            auto& [p, a, mean, m] = x;
+            const Vec<T> d = decayed(g, p);
+            a = square(a, d);
+            mean = average(mean, d);
+            push(p, m, d, centred(a, mean));
+        },
+        ps, as, means, ms);
+}
+
+}  // namespace
+}  // namespace lamella

@@ -1,0 +1,23 @@
+"""Optimizers for PyTorch on the CPU: torch.optim's classes, stepping by lamella's kernels.
+
+    from lamella.torch import AdamW
+    optimizer = AdamW(model.parameters(), lr=1e-3)
+
+Each class is a subclass of torch.optim's class of the same name, with its arguments, defaults, parameter groups, hooks and state:
+learning rate schedulers, closures, GradScaler and state_dict work as there, and a state_dict of either loads into the other. A step
+is one call of a kernel for all tensors of a parameter group, whatever `foreach` and `fused` say.
+"""
+
+from __future__ import annotations
+
+try:
+    from torch.autograd.graph import increment_version as _increment_version  # noqa: F401 - an old torch lacks it
+except ImportError as error:
+    raise ImportError(f"lamella.torch needs PyTorch 2.4 or later: pip install torch ({error})") from error
+
+from lamella.torch.adagrad import Adagrad
+from lamella.torch.adam import Adam, AdamW
+from lamella.torch.rmsprop import RMSprop
+from lamella.torch.sgd import SGD
+
+__all__ = ["Adagrad", "Adam", "AdamW", "RMSprop", "SGD"]

@@ -1,0 +1,33 @@
+"""Adagrad of torch.optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lamella import _kernels
+from lamella.torch.rule import Call, Rule
+
+
+class Adagrad(Rule, torch.optim.Adagrad):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.Adagrad with its arguments; differentiable must be False, foreach and fused choose nothing.
+
+    State: step and sum. Gradients are dense only. Bits as Adam's.
+
+    Raises:
+        ValueError: In the step, for differentiable=True and a hyperparameter that is not finite.
+
+    Source: torch 2.13, `_single_tensor_adagrad`.
+    """
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("sum",)
+
+    def start(self, name: str) -> float:
+        return float(self.defaults["initial_accumulator_value"])
+
+    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
+        lr, decay, eps, l2 = (float(group[name]) for name in ("lr", "lr_decay", "eps", "weight_decay"))
+        self.finite(lr=lr, lr_decay=decay, eps=eps, weight_decay=l2)
+        return _kernels.torch_adagrad_update, (lr / (1 + steps * decay), eps, l2, bounds)

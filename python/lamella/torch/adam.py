@@ -1,0 +1,45 @@
+"""Adam and AdamW of torch.optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lamella import _kernels
+from lamella.torch.rule import Call, Rule
+
+
+class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.Adam with its arguments; capturable and differentiable must be False, foreach and fused choose nothing.
+
+    State: step, exp_avg, exp_avg_sq, and max_exp_avg_sq with amsgrad.
+
+    The bits are those of torch's single-tensor path in exp_avg and exp_avg_sq. The parameters' differ in the last place now and
+    then, since torch's square root on the CPU is not always the nearest number; and numbers below the normal range are 0 here.
+
+    Raises:
+        ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.
+
+    Source: torch 2.13, `_single_tensor_adam`.
+    """
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else ""
+
+    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
+        lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
+        beta1, beta2 = map(float, group["betas"])
+        self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
+        t = steps + 1
+        root = (1 - beta2**t) ** 0.5
+        decoupled = group.get("decoupled_weight_decay", isinstance(self, torch.optim.AdamW))
+        l2, kept = (0.0, 1 - lr * decay) if decoupled else (decay, 1.0)
+        return _kernels.torch_adam_update, (lr / (1 - beta1**t), root, l2, kept, (beta1, beta2, eps), bounds)
+
+
+class AdamW(Adam, torch.optim.AdamW):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.AdamW with its arguments: p *= 1 - lr * weight_decay before Adam's step. Else as Adam.
+
+    Source: torch 2.13.
+    """

@@ -1,0 +1,31 @@
+"""RMSprop of torch.optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lamella import _kernels
+from lamella.torch.rule import Call, Rule
+
+
+class RMSprop(Rule, torch.optim.RMSprop):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.RMSprop with its arguments, centred or not, with or without momentum; capturable and differentiable must be
+    False, foreach chooses nothing.
+
+    State: step, square_avg, momentum_buffer with a momentum, grad_avg if centred. Bits as Adam's.
+
+    Raises:
+        ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.
+
+    Source: torch 2.13, `_single_tensor_rmsprop`.
+    """
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "square_avg", "grad_avg" if group["centered"] else "", "momentum_buffer" if group["momentum"] > 0 else ""
+
+    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
+        lr, alpha, eps, momentum, l2 = (float(group[name]) for name in ("lr", "alpha", "eps", "momentum", "weight_decay"))
+        self.finite(lr=lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=l2)
+        return _kernels.torch_rmsprop_update, (lr, alpha, eps, momentum, l2, bounds)

@@ -1,0 +1,257 @@
+"""What the optimizers share: a step in place by kernels, around which all is torch.optim's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf, isfinite
+from operator import is_
+from typing import Any, TypeAlias
+
+import torch
+from torch.autograd import _profiler_enabled
+from torch.autograd.graph import increment_version
+from torch.optim import Optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+from lamella import _kernels
+from lamella.core.types import Array
+from lamella.torch.bucket import Bucket
+from lamella.torch.tensors import check_grad, check_param, refuse_overlaps
+
+# A kernel with its arguments but for the lists of tensors: kernel(params, grads, *slots, *numbers).
+Call: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
+# A parameter group, tensors of it and their gradients.
+Work: TypeAlias = tuple[dict[str, Any], Bucket, list[Any]]
+
+
+class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
+    """Mixed in before a class of torch.optim, whose constructor and state it keeps.
+
+    A subclass says which tensors of its state the kernel moves (`slots`) and which kernel call makes a step (`call`).
+    """
+
+    # GradScaler leaves the gradients scaled, and sets grad_scale and found_inf before it calls step.
+    _step_supports_amp_scaling = True
+    counted = True  # whether the state has "step"
+    # For each parameter group its buckets, for the gradients that were there; and the state that they were made from.
+    _plans: dict[int, tuple[list[Any], list[Bucket]]] | None = None
+    _seen: tuple[Any, list[Any]] | None = None
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The names in the state of the tensors that the kernel moves, in its order; "" for one that it does without.
+
+        Args:
+            group: A parameter group.
+        """
+        raise NotImplementedError
+
+    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
+        """The kernel of a step, and its arguments after the lists of parameters and gradients.
+
+        Args:
+            group: The parameter group.
+            steps: The number of steps made before this one.
+            fresh: Whether the slots have just been made.
+            bounds: How the kernel reads the gradients.
+        """
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step of every parameter that has a gradient.
+
+        Args:
+            closure: Computes the loss, and the gradients, anew; it is called once.
+
+        Returns:
+            What the closure returned, or None.
+
+        Raises:
+            TypeError, ValueError or RuntimeError: Naming the parameter at fault; nothing is changed then.
+        """
+        hooks = _global_optimizer_pre_hooks or _global_optimizer_post_hooks
+        if hooks or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _profiler_enabled():
+            return self._hooked(self) if closure is None else self._hooked(self, closure)
+        return self._step(closure)
+
+    # Optimizer.__init__ wraps a step that does not say so, and then each step pays for a record of the profiler.
+    step.hooked = True  # type: ignore[attr-defined]
+
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        found_inf, scale = getattr(self, "found_inf", None), getattr(self, "grad_scale", None)
+        if found_inf is not None and found_inf.item():
+            return loss
+        work = self._work()
+        # One kernel refuses before it writes; of several the last must not refuse after the first has written.
+        if (len(work) > 1 or scale is not None) and not (
+            all(bucket.plain for _, bucket, _ in work)
+            and _kernels.lists_fit([[bucket.params, grads, *bucket.slots()] for _, bucket, grads in work])
+        ):
+            self._check(work)
+        if scale is not None:
+            with torch.no_grad():  # as torch's fused steps do, which leave the gradients unscaled
+                torch._foreach_div_([g for _, _, grads in work for g in grads], float(scale))
+        for group, bucket, grads in work:
+            self._launch(group, bucket, grads)
+        return loss
+
+    _hooked = staticmethod(Optimizer.profile_hook_step(_step))
+
+    def _work(self) -> list[Work]:
+        """What is to be done: for each call of a kernel the group, the tensors and their gradients."""
+        state = self.state
+        if self._plans is None or self._seen is None or self._seen[0] is not state or not self._same_states(self._seen[1]):
+            self._plans = {}
+        work: list[Work] = []
+        for i, group in enumerate(self.param_groups):
+            params: list[Any] = group["params"]
+            grads = [p.grad for p in params]
+            kinds = set(map(type, grads))
+            if type(None) in kinds:
+                params = [p for p, g in zip(params, grads) if g is not None]
+                grads = [g for g in grads if g is not None]
+            if not params:
+                continue
+            held, buckets = self._plans.get(i, ([], []))
+            if len(held) != len(params) or not all(map(is_, held, params)):
+                buckets = self._plan(i, group, params)
+            if len(buckets) == 1:
+                work.append((group, buckets[0], grads))
+            else:
+                of = dict(zip(map(id, params), grads))
+                work += [(group, bucket, [of[id(p)] for p in bucket.params]) for bucket in buckets]
+        if any(bucket.steps() is None for _, bucket, _ in work):
+            self._plans = {}  # somebody wrote other counts into the state
+            return self._work()
+        return work
+
+    def _same_states(self, values: list[Any]) -> bool:
+        """Whether nobody has replaced a parameter's state since `values` were noted."""
+        return len(values) == len(self.state) and all(map(is_, self.state.values(), values))
+
+    def _plan(self, i: int, group: dict[str, Any], params: list[Any]) -> list[Bucket]:
+        """The buckets of group i for these of its parameters, with a state for each; they are kept in `_plans`."""
+        who = type(self).__name__
+        for name in ("capturable", "differentiable"):
+            if group.get(name):
+                raise ValueError(f"{who}: {name}=True is not supported: steps are made on the CPU, outside of autograd's graph")
+        slots = tuple(filter(None, self.slots(group)))
+        places = {id(p): f"parameter {k} of group {i}" for k, p in enumerate(group["params"])}
+        for p in params:
+            check_param(who, places[id(p)], p)
+            self._check_state(places[id(p)], p, self.state.get(p, {}), slots)
+        sorted_in: dict[tuple[Any, ...], list[Any]] = {}
+        for p in params:
+            state = self.state[p] if slots or self.counted else {}
+            fresh = self._complete(group, p, state, slots)
+            steps = float(state["step"]) if self.counted else 0.0
+            sorted_in.setdefault((p.dtype, state["step"].dtype if self.counted else None, fresh, steps), []).append(p)
+        buckets = [
+            Bucket(
+                some,
+                [self.state[p] if slots or self.counted else {} for p in some],
+                self.slots(group),
+                [places[id(p)] for p in some],
+                counted=self.counted,
+                fresh=key[2],
+            )
+            for key, some in sorted_in.items()
+        ]
+        assert self._plans is not None
+        self._plans[i] = list(params), buckets
+        self._seen = self.state, list(self.state.values())
+        return buckets
+
+    def _check_state(self, place: str, p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> None:
+        """Raises ValueError or TypeError for a state that is of another parameter."""
+        who = type(self).__name__
+        for name in slots:
+            slot = state.get(name)
+            if slot is None:
+                continue
+            if not isinstance(slot, torch.Tensor) or slot.shape != p.shape:
+                came = tuple(slot.shape) if isinstance(slot, torch.Tensor) else type(slot).__name__
+                raise ValueError(f"{who}: expected the state {name!r} of {place} of shape {tuple(p.shape)}, got {came}")
+            if slot.dtype is not p.dtype or slot.device.type != "cpu":
+                raise TypeError(
+                    f"{who}: expected the state {name!r} of {place} to be {p.dtype} on the CPU, got {slot.dtype} on {slot.device}"
+                )
+
+    def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
+        """Make what is missing in a state, in the parameter's memory order. Returns whether a slot was."""
+        fresh = False
+        if self.counted:
+            step = state.get("step")
+            if not isinstance(step, torch.Tensor) or step.dtype not in (torch.float32, torch.float64) or step.ndim:
+                wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
+                state["step"] = torch.tensor(float(step or 0), dtype=torch.float64 if wide else torch.float32)
+            if not 0 <= float(state["step"]) < inf:
+                raise ValueError(
+                    f"{type(self).__name__}: expected a number of steps >= 0 in the state, got {float(state['step'])}"
+                )
+        for name in slots:
+            slot = state.get(name)
+            if slot is None:
+                state[name], fresh = torch.full_like(p.detach(), self.start(name), memory_format=torch.preserve_format), True
+            elif slot.stride() != p.stride() or slot.requires_grad:
+                state[name] = torch.empty_like(p.detach(), memory_format=torch.preserve_format).copy_(slot.detach())
+        return fresh
+
+    def start(self, name: str) -> float:
+        """The initial value of a slot.
+
+        Args:
+            name: One of `slots`.
+        """
+        return 0.0
+
+    def _check(self, work: list[Work]) -> None:
+        """Raises TypeError, ValueError or RuntimeError for what is wrong with the tensors, by name of the parameter."""
+        who = type(self).__name__
+        spans = []
+        for group, bucket, grads in work:
+            slots = tuple(filter(None, self.slots(group)))
+            for p, g, state, place in zip(bucket.params, grads, bucket.states, bucket.places):
+                check_param(who, place, p)
+                self._check_state(place, p, state, slots)
+                check_grad(who, place, p, g)
+            spans += bucket.spans(grads)
+        refuse_overlaps(who, spans)
+
+    def _launch(self, group: dict[str, Any], bucket: Bucket, grads: list[Any]) -> None:
+        steps = bucket.steps()
+        assert steps is not None
+        no_sums: list[Array] = []
+        bounds = no_sums, -1.0 if group["maximize"] else 1.0, 0.0, 0.0, 0.0
+        slots = bucket.slots()
+        kernel, numbers = self.call(group, steps, bucket.fresh, bounds)
+        try:
+            if not bucket.plain:
+                raise TypeError
+            kernel(bucket.params, grads, *slots, *numbers)
+        except (TypeError, ValueError, RuntimeError):
+            # The kernels refuse before they write. Say what is at fault, or straighten the layout of a gradient.
+            self._check([(group, bucket, grads)])
+            params, grads, slots = bucket.flat(grads)
+            kernel(params, grads, *slots, *numbers)
+        bucket.count()
+        increment_version(bucket.params)
+        if bucket.fresh:
+            bucket.fresh = False
+            self._plans = None  # so that parameters which have come later join the others
+
+    def finite(self, **numbers: float) -> None:
+        """Refuse hyperparameters that are not finite.
+
+        Args:
+            **numbers: Hyperparameters by name.
+
+        Raises:
+            ValueError: Naming the first that is not.
+        """
+        for name, number in numbers.items():
+            if not isfinite(number):
+                raise ValueError(f"{type(self).__name__}: expected a finite {name}, got {number}")

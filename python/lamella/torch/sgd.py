@@ -1,0 +1,35 @@
+"""SGD of torch.optim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lamella import _kernels
+from lamella.torch.rule import Call, Rule
+
+
+class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.SGD with its arguments; differentiable must be False, foreach and fused choose nothing.
+
+    State: momentum_buffer, with a momentum. The first step sets it to the gradient, without dampening. The bits are those of
+    torch's single-tensor path, but that numbers below the normal range are 0.
+
+    Raises:
+        ValueError: In the step, for differentiable=True and a hyperparameter that is not finite.
+
+    Source: torch 2.13, `_single_tensor_sgd`.
+    """
+
+    counted = False
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer" if group["momentum"] else "",)
+
+    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
+        lr, momentum, decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
+        dampening = float(group["dampening"])
+        self.finite(lr=lr, momentum=momentum, weight_decay=decay, dampening=dampening)
+        take = 1.0 if fresh else 1 - dampening
+        return _kernels.torch_sgd_update, (lr, momentum, take, int(group["nesterov"]), decay, bounds)

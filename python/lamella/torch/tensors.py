@@ -1,0 +1,135 @@
+"""Which tensors a step takes, and how their memory reaches a kernel."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import torch
+
+from lamella.core.types import Array
+
+# Any stands for a tensor here: mypy does not read torch.
+_DTYPES = (torch.float32, torch.float64)
+
+
+def check_param(who: str, place: str, p: Any) -> None:
+    """Refuse a parameter that no kernel can update in place.
+
+    Args:
+        who: The optimizer, for messages.
+        place: The parameter, for messages.
+        p: A tensor.
+
+    Raises:
+        TypeError: It is not a plain dense CPU tensor of float32 or float64.
+        ValueError: Its elements do not fill their memory without gaps and overlaps.
+    """
+    if torch.nn.parameter.is_lazy(p):
+        raise TypeError(f"{who}: {place} has no shape yet; call the model once before the optimizer is made")
+    if type(p).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+        raise TypeError(f"{who}: expected {place} to be a plain tensor, got {type(p).__name__}")
+    if p.layout is not torch.strided or p.device.type != "cpu":
+        raise TypeError(f"{who}: expected {place} to be a dense tensor on the CPU, got {p.layout} on {p.device}")
+    if p.dtype not in _DTYPES:
+        raise TypeError(f"{who}: expected {place} to be float32 or float64, got {p.dtype}")
+    if not dense(p):
+        raise ValueError(
+            f"{who}: expected {place} to be contiguous, in any memory format, got shape {tuple(p.shape)} with strides {p.stride()}"
+        )
+
+
+def check_grad(who: str, place: str, p: Any, g: Any) -> None:
+    """Refuse a gradient that does not fit its parameter.
+
+    Args:
+        who: The optimizer, for messages.
+        place: The parameter, for messages.
+        p: The parameter.
+        g: Its gradient.
+
+    Raises:
+        RuntimeError: It is sparse, as torch.optim raises it.
+        TypeError: It is not a plain CPU tensor of the parameter's dtype.
+        ValueError: It has another shape.
+    """
+    if type(g).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
+        raise TypeError(f"{who}: expected the gradient of {place} to be a plain tensor, got {type(g).__name__}")
+    if g.layout is not torch.strided:
+        raise RuntimeError(f"{who} does not support sparse gradients; got one of {g.layout} for {place}")
+    if g.device.type != "cpu" or g.dtype is not p.dtype:
+        raise TypeError(f"{who}: expected the gradient of {place} to be {p.dtype} on the CPU, got {g.dtype} on {g.device}")
+    if g.shape != p.shape:
+        raise ValueError(f"{who}: expected the gradient of {place} of shape {tuple(p.shape)}, got {tuple(g.shape)}")
+
+
+def dense(t: Any) -> bool:
+    """Whether the elements of a strided tensor fill their memory without gaps and overlaps.
+
+    Args:
+        t: A tensor.
+    """
+    if t.is_contiguous():
+        return True
+    step = 1
+    for stride, size in sorted((stride, size) for size, stride in zip(t.shape, t.stride()) if size != 1):
+        if stride != step:
+            return False
+        step *= size
+    return True
+
+
+def flat(t: Any) -> Array:
+    """The memory of a dense tensor as a 1-D array, in the order of addresses.
+
+    Args:
+        t: A dense CPU tensor.
+    """
+    straight = t.detach() if t.is_contiguous() else t.detach().as_strided((t.numel(),), (1,))
+    array: Array = straight.reshape(-1).numpy()
+    return array
+
+
+def flat_like(t: Any, p: Any) -> Array:
+    """`t` in the memory order of `p`, a copy where its own is another.
+
+    Args:
+        t: A CPU tensor of the shape of `p`.
+        p: A dense CPU tensor.
+    """
+    if t.is_neg() or t.stride() != p.stride():
+        t = torch.empty_like(p, memory_format=torch.preserve_format).copy_(t.detach())
+    return flat(t)
+
+
+# First byte, the one after the last, whether it is written, and what it is in messages.
+Span: TypeAlias = tuple[int, int, bool, str]
+
+
+def refuse_overlaps(who: str, spans: list[Span]) -> None:
+    """Refuse memory that is written and used elsewhere, too.
+
+    Args:
+        who: The optimizer, for messages.
+        spans: All memory of a step.
+
+    Raises:
+        ValueError: Naming two owners of the memory.
+    """
+    end, written_end, last, written_last = 0, 0, "", ""
+    for begin, stop, written, noun in sorted(span for span in spans if span[0] < span[1]):
+        if begin < (end if written else written_end):
+            raise ValueError(f"{who}: {last if written else written_last} and {noun} share memory")
+        if stop > end:
+            end, last = stop, noun
+        if written and stop > written_end:
+            written_end, written_last = stop, noun
+
+
+def span(t: Any) -> tuple[int, int]:
+    """The addresses of a dense tensor: its first byte, and the one after its last.
+
+    Args:
+        t: A dense CPU tensor.
+    """
+    begin = int(t.data_ptr())
+    return begin, begin + t.numel() * t.element_size()
