@@ -16,6 +16,9 @@ class Whole(tuple):
 # Cells are tested in the layers that call them.
 NOT_HERE = {"InputLayer", "Model", "Sequential", "SimpleRNNCell", "GRUCell", "LSTMCell", "StackedRNNCells", "ConvLSTM2DCell"}
 
+# Arguments that Keras 2.2.5 does not have: a config has them only if they are set.
+ONLY_IF_SET = {"half_pixel_centers"}
+
 # Layers that have inner layers, so they are not self-contained.
 HOLDERS = {
     "RNN",
@@ -81,6 +84,7 @@ ROSTER = [
     ("UpSampling1D", dict(size=3), STEPS),
     ("UpSampling2D", dict(), IMAGE),
     ("UpSampling2D", dict(size=(2, 3), data_format="channels_first", interpolation="bilinear"), IMAGE),
+    ("UpSampling2D", dict(size=(3, 2), interpolation="bilinear", half_pixel_centers=True), IMAGE),
     ("UpSampling3D", dict(size=(1, 3, 2)), (2, 3, 2, 2)),
     ("UpSampling3D", dict(data_format="channels_first"), (2, 2, 1, 2)),
     ("ZeroPadding1D", dict(padding=(0, 3)), STEPS),

@@ -151,6 +151,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "resize": [
         ((a(2, 3, 4, 2),), {"factors": (2, 1)}),
         ((a(2, 3, 4, 2),), {"factors": (3, 2), "interpolation": "bilinear"}),
+        ((a(2, 3, 4, 2),), {"factors": (3, 2), "interpolation": "bilinear_half_pixel"}),
         ((a(1, 2, 3, 1, 2),), {"factors": (2, 2, 3)}),
     ],
     "reshape": [((a(3, 4),), {"shape": (2, -1)})],

@@ -10,6 +10,10 @@ def neighbours(place, size, factor, interpolation):
     at, low = place / factor, place // factor
     if interpolation == "nearest":
         return [(low, 1.0)]
+    if interpolation == "bilinear_half_pixel":
+        at = (place + 0.5) / factor - 0.5
+        low = int(np.floor(at))
+        return [(max(low, 0), 1.0 - (at - low)), (min(low + 1, size - 1), at - low)]
     return [(low, 1.0 - (at - low)), (min(low + 1, size - 1), at - low)]
 
 

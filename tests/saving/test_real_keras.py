@@ -83,7 +83,8 @@ def test_there_are_files_of_each_generation():
     assert ALL == [
         "keras_2.2.5_adam", "keras_2.2.5_graph", "keras_2.2.5_nadam", "keras_2.2.5_rmsprop",
         "keras_2.3.1_adam", "keras_2.3.1_graph", "keras_2.3.1_nadam", "keras_2.3.1_rmsprop",
-        "keras_adam", "keras_centered_rmsprop", "keras_ftrl", "keras_graph", "keras_rmsprop",
+        "keras_adam", "keras_centered_rmsprop", "keras_ftrl", "keras_graph", "keras_rmsprop", "keras_upsampled",
         "tf_keras_adam", "tf_keras_centered_rmsprop", "tf_keras_ftrl", "tf_keras_graph",
         "tf_keras_legacy_adam", "tf_keras_legacy_centered_rmsprop", "tf_keras_legacy_ftrl", "tf_keras_rmsprop",
+        "tf_keras_upsampled",
     ]  # fmt: skip

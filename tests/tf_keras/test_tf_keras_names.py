@@ -150,7 +150,7 @@ def test_positions_after_the_dropouts_are_those_of_tf_keras():
     [
         (lambda: tf_keras.layers.GRU(3, time_major=True), ValueError, "expected time_major=False, got True"),
         (lambda: tf_keras.layers.LSTM(3, *[None] * 40), TypeError, "LSTM: expected at most"),
-        (lambda: tf_keras.layers.UpSampling2D(interpolation="bilinear"), ValueError, "between the centres of pixels"),
+        (lambda: tf_keras.layers.UpSampling2D(interpolation="bicubic"), ValueError, 'should be one of "nearest" or "bilinear"'),
         (lambda: tf_keras.Input((3,), ragged=True), ValueError, "expected ragged=False, got True"),
         (
             lambda: tf_keras.callbacks.TensorBoard(profile_batch="10,20"),

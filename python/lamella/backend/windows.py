@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella import ops
-from lamella.core.config import normalize_data_format
+from lamella.core.config import dialect, normalize_data_format
 from lamella.core.shapes import normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
@@ -386,7 +386,6 @@ def _pooled(
     return to_first(y) if first else y
 
 
-@in_graphs
 def resize_images(x: Value, height_factor: int, width_factor: int, data_format: str, interpolation: str = "nearest") -> Value:
     """Images with height_factor times as many rows and width_factor times as many columns.
 
@@ -395,12 +394,22 @@ def resize_images(x: Value, height_factor: int, width_factor: int, data_format: 
         height_factor: Positive integer.
         width_factor: Positive integer.
         data_format: "channels_last" | "channels_first".
-        interpolation: "nearest" | "bilinear", as in `ops.resize`.
+        interpolation: "nearest" | "bilinear", as in `ops.resize`. In the dialect of tf.keras "bilinear" reads at half-pixel
+            centres.
 
     Raises:
         ValueError: The data format or interpolation is unknown, or a factor is not a positive integer.
     """
+    if interpolation == "bilinear" and dialect() == "tf":
+        interpolation = "bilinear_half_pixel"  # before a node of a graph keeps it
+    return _resize_images(x, height_factor, width_factor, data_format, interpolation)
+
+
+def _images(x: Value, height_factor: int, width_factor: int, data_format: str, interpolation: str) -> Value:
     return _resized(x, (height_factor, width_factor), data_format, interpolation)
+
+
+_resize_images = in_graphs(_images, "resize_images")
 
 
 @in_graphs

@@ -70,20 +70,12 @@ class GRU(layers.GRU):
 
 
 class UpSampling2D(layers.UpSampling2D, self_contained=True):
-    """See lamella.layers.UpSampling2D.
-
-    Raises:
-        ValueError: The interpolation is not "nearest". TensorFlow 2 reads images at places half a pixel away from those of Keras 2.
-    """
+    """See lamella.layers.UpSampling2D. interpolation="bilinear" reads at half-pixel centres, as TensorFlow 2 does."""
 
     def __init__(
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
     ) -> None:
-        if interpolation != "nearest":
-            raise ValueError(
-                f"UpSampling2D: expected interpolation='nearest', got {interpolation!r}: TensorFlow 2 interpolates between the "
-                "centres of pixels, which lamella does not; lamella.layers.UpSampling2D interpolates as Keras 2.2.5"
-            )
+        kwargs.setdefault("half_pixel_centers", interpolation == "bilinear")
         super().__init__(size=size, data_format=data_format, interpolation=interpolation, **kwargs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.core.configurable import Config
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
@@ -21,12 +22,14 @@ class _UpSampling(KernelLayer, self_contained=True):
     size: Any
     data_format: Any = "channels_last"
     interpolation: str = "nearest"
+    half_pixel_centers = False
 
     def call(self, inputs: Value) -> Value:
+        interpolation = "bilinear_half_pixel" if self.half_pixel_centers else self.interpolation
         factors = (self.size,) if self.rank == 1 else self.size
         if self.data_format == "channels_first":
-            return to_first(resize(to_last(inputs), factors=factors, interpolation=self.interpolation))
-        return resize(inputs, factors=factors, interpolation=self.interpolation)
+            return to_first(resize(to_last(inputs), factors=factors, interpolation=interpolation))
+        return resize(inputs, factors=factors, interpolation=interpolation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         factors = (self.size,) if self.rank == 1 else self.size
@@ -61,9 +64,10 @@ class UpSampling2D(_UpSampling, self_contained=True):
     Args:
         size: One number, or (rows, columns).
         interpolation: "nearest" repeats each point; "bilinear" is that of `ops.resize`, TensorFlow 1's.
+        half_pixel_centers: Whether "bilinear" reads at half-pixel centres, as tf.keras does. Files of tf.keras and Keras 3 set it.
 
     Raises:
-        ValueError: Another interpolation.
+        ValueError: The interpolation is unknown, or half_pixel_centers=True without "bilinear".
     """
 
     rank = 2
@@ -74,18 +78,31 @@ class UpSampling2D(_UpSampling, self_contained=True):
         size: int | Sequence[int] = (2, 2),
         data_format: str | None = None,
         interpolation: str = "nearest",
+        *,
+        half_pixel_centers: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.size = size
         self.data_format = data_format
         self.interpolation = interpolation
+        self.half_pixel_centers = half_pixel_centers
+
+    def get_config(self) -> Config:
+        config = super().get_config()
+        if not config["half_pixel_centers"]:
+            del config["half_pixel_centers"]  # Keras 2.2.5 does not have it
+        return config
 
     def resolve(self, names: Sequence[str]) -> None:
         super().resolve(names)
         if "interpolation" in names and self.interpolation not in ("nearest", "bilinear"):
             raise ValueError(
                 f'Layer {self.name}: interpolation should be one of "nearest" or "bilinear". Received: {self.interpolation!r}'
+            )
+        if self.half_pixel_centers and self.interpolation != "bilinear":
+            raise ValueError(
+                f'Layer {self.name}: half_pixel_centers=True needs interpolation="bilinear", got {self.interpolation!r}'
             )
 
 

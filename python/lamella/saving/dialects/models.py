@@ -75,6 +75,8 @@ def _layer(entry: Config, first_node: int) -> Config:
         config.pop("backward_layer", None)
         if name == "LeakyReLU" and "negative_slope" in config:
             config["alpha"] = config.pop("negative_slope")
+        if name == "UpSampling2D" and config.get("interpolation") == "bilinear":
+            config["half_pixel_centers"] = True
         if name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
             config["axis"] = config["axis"][0]
     described: Config = {"class_name": name, "config": config}
