@@ -1,4 +1,4 @@
-"""Damage is an error that names the file, or it changes nothing; the model that was to be loaded into stays as it was."""
+"""A damaged file raises an error that names it, or the damage has no effect. The model for the weights is not changed."""
 
 import io
 import json
@@ -19,13 +19,13 @@ from lamella.layers import BatchNormalization, Dense
 from lamella.models import Sequential, load_model
 from lamella.saving import ModelFileError
 
-# More of them in the longer checks.
+# The longer checks use more.
 FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
 CHECKSUM = 79  # bytes of the checksum at the end
 
 
 def network():
-    names.reset_uids()  # it may be made between two tests
+    names.reset_uids()  # the fixture may be made between two tests
     model = Sequential([Dense(3, input_dim=4), BatchNormalization(), Dense(2)])
     model.compile("adam", "mse")
     model.train_on_batch(np.ones((2, 4)), np.ones((2, 2)))
@@ -61,7 +61,7 @@ def test_truncated_at_every_percent(path, checked, whole):
     check_equal(model.get_weights(), before)
 
 
-def test_flipped_bits_of_our_own_files_are_found(path, checked):
+def test_flipped_bits_of_lamellas_files_are_found(path, checked):
     expected = load_model(io.BytesIO(checked)).get_weights()
     rng = np.random.default_rng(0)
     found = 0
@@ -71,7 +71,7 @@ def test_flipped_bits_of_our_own_files_are_found(path, checked):
         path.write_bytes(damaged)
         try:
             check_equal(load_model(path).get_weights(), expected)
-            # Only a flip of the mark of the checksum makes it a file without a checksum, and the rest is whole then.
+            # Only a flip in the mark of the checksum makes it a file without a checksum; the rest is then undamaged.
             assert bit // 8 >= len(checked) - CHECKSUM
         except ModelFileError as error:
             assert str(error) == f"{path}: the file is damaged: its checksum does not fit"
@@ -79,7 +79,7 @@ def test_flipped_bits_of_our_own_files_are_found(path, checked):
     assert found > 0.96 * max(300, FLIPS)
 
 
-def test_a_file_that_another_program_has_changed_is_none_of_ours(path, checked):
+def test_a_file_changed_by_another_program_needs_no_checksum(path, checked):
     path.write_bytes(checked)
     with h5py.File(path, "r+") as file:
         del file["optimizer_weights"]
@@ -88,7 +88,7 @@ def test_a_file_that_another_program_has_changed_is_none_of_ours(path, checked):
 
 
 def endless(data):
-    """The file with the free space of its heap of strings said to be 0 bytes: HDF5 goes round and round in it."""
+    """The file with 0 bytes as the declared free space of its heap of strings, in which HDF5 loops without end."""
     damaged = bytearray(data)
     start = damaged.find(b"GCOL")
     at = start + 16
@@ -106,7 +106,7 @@ READER = """
 import json, resource, sys
 from pathlib import Path
 from lamella.models import load_model
-load_model(sys.argv[1], compile=False)  # so that all modules are there
+load_model(sys.argv[1], compile=False)  # so that all modules are loaded
 here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (here + 2**28, here + 2**28))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -120,14 +120,14 @@ for line in sys.stdin:
 
 
 class Reader:
-    """A process that reads files, one after the other, until one of them ends it or holds it up."""
+    """A process that reads files one by one, until a file crashes it or makes it hang."""
 
     def __init__(self, sound):
         self.command = [sys.executable, "-c", READER, str(sound)]
         self.process = None
 
     def read(self, path, seconds):
-        """What it printed; None if it died, or said nothing in time."""
+        """Its output; None if it died, or printed nothing in time."""
         if self.process is None:
             self.process = subprocess.Popen(self.command, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL, text=True)
         self.process.stdin.write(f"{path}\n")
@@ -146,7 +146,7 @@ class Reader:
             self.process = None
 
 
-def test_flipped_bits_of_other_files_do_not_take_us_along(path, checked, tmp_path):
+def test_flipped_bits_of_other_files_do_not_crash_the_process(path, checked, tmp_path):
     model = network()
     before = model.get_weights()
     arrays = [[list(w.shape), w.dtype.name] for w in before]
@@ -160,13 +160,13 @@ def test_flipped_bits_of_other_files_do_not_take_us_along(path, checked, tmp_pat
             damaged = bytearray(data)
             damaged[bit // 8] ^= 1 << bit % 8
             path.write_bytes(damaged)
-            # A process for each file is slow, so most are read by one; what that one does not survive, load_model must.
+            # A process for each file would be slow, so one process reads most files. load_model must survive a file that kills it.
             answer = reader.read(path, seconds=10) if i >= 4 else None
             if answer is None:
                 try:
                     loaded = load_model(path, compile=False, timeout=20)
                     answer = [[list(w.shape), w.dtype.name] for w in loaded.get_weights()]
-                except ValueError as error:  # ModelFileError, or a description that is JSON and no model
+                except ValueError as error:  # ModelFileError, or a description that is JSON but not a model
                     answer = str(error)
             assert answer == arrays or (isinstance(answer, str) and answer)
     finally:
@@ -174,7 +174,7 @@ def test_flipped_bits_of_other_files_do_not_take_us_along(path, checked, tmp_pat
     check_equal(model.get_weights(), before)
 
 
-def test_the_reader_of_this_test_outlives_a_file(path, checked):
+def test_the_reading_process_of_this_test_survives_a_file(path, checked):
     sound = path.with_name("sound.h5")
     sound.write_bytes(checked)
     path.write_bytes(endless(checked[:-CHECKSUM]))
@@ -188,7 +188,7 @@ def test_the_reader_of_this_test_outlives_a_file(path, checked):
         reader.close()
 
 
-def test_a_file_that_hdf5_never_returns_from(path, checked):
+def test_a_file_in_which_hdf5_loops_without_end(path, checked):
     path.write_bytes(endless(checked[:-CHECKSUM]))
     model = network()
     before = model.get_weights()
@@ -196,13 +196,13 @@ def test_a_file_that_hdf5_never_returns_from(path, checked):
         with pytest.raises(ModelFileError, match="m.h5: HDF5 had not read it after 1.0 s: the file is damaged"):
             load(path, timeout=1.0)
     check_equal(model.get_weights(), before)
-    # With our checksum the library is not even asked.
+    # A wrong checksum is found before HDF5 is called.
     path.write_bytes(endless(checked))
     with pytest.raises(ModelFileError, match="its checksum does not fit"):
         load_model(path)
 
 
-def test_reading_apart_gives_the_same(path, checked):
+def test_isolated_reading_gives_the_same(path, checked):
     path.write_bytes(checked[:-CHECKSUM])
     here, apart = load_model(path), load_model(path, timeout=60)
     check_equal(here.get_weights(), apart.get_weights())
@@ -215,7 +215,7 @@ def test_reading_apart_gives_the_same(path, checked):
         load_model(path, timeout=60)
 
 
-def test_timeouts_that_are_none(path, checked):
+def test_wrong_timeouts_raise(path, checked):
     path.write_bytes(checked)
     for bad in (0, -1.0):
         with pytest.raises(ValueError, match=f"expected timeout to be a number of seconds above 0, or None, got {bad}"):
@@ -250,7 +250,7 @@ def test_timeouts_that_are_none(path, checked):
         (lambda f: replaced(f, h5py.Empty("f")), "expected numbers"),
     ],
 )  # fmt: skip
-def test_layouts_that_are_none(path, checked, change, message):
+def test_wrong_layouts_raise(path, checked, change, message):
     path.write_bytes(checked)
     with h5py.File(path, "r+") as file:
         change(file)

@@ -1,4 +1,4 @@
-"""Formats are a folder: a file that is put there is a format, and nothing else knows its name."""
+"""Each file in the folder of formats is a format, and its name is written nowhere else."""
 
 import re
 import sys
@@ -49,7 +49,7 @@ def test_each_module_is_a_format_and_no_two_share_a_suffix():
     "name, wanted",
     [("m.h5", ".h5"), ("m", ".h5"), ("m.H5", ".h5"), ("m.02-0.35", ".h5"), ("m.odd", ".h5"), ("m.SafeTensors", ".safetensors")],
 )
-def test_a_name_asks_for_a_format(name, wanted):
+def test_the_suffix_of_a_name_chooses_the_format(name, wanted):
     assert wanted in formats.of(name).suffixes
     assert (formats.known(name) is None) == (name == "m.odd")
 

@@ -1,4 +1,4 @@
-"""The HDF5 layout of Keras 2, read and written; each trap that is known of it is a test here or in test_weight_files."""
+"""The HDF5 layout of Keras 2, read and written. Each known pitfall has a test here or in test_weight_files."""
 
 import io
 import json
@@ -64,7 +64,7 @@ def test_the_whole_file(path):
         assert len(names) == 3
 
 
-def test_a_file_of_weights_has_the_same_at_its_root(path):
+def test_a_file_of_weights_has_the_same_layout_at_its_root(path):
     model = trained()
     model.save_weights(path)
     with h5py.File(path) as file:
@@ -84,21 +84,21 @@ def test_long_lists_of_names_are_split_and_both_forms_are_read(path):
         assert "layer_names2" not in attributes and all(p.nbytes <= 64512 for p in pieces)
         assert [n.decode() for piece in pieces for n in piece] == [*names, "last"]
     check_equal(load_model(path, compile=False).get_weights(), model.get_weights())
-    assert len(json.dumps(model.get_config())) > 64512  # a description, too, may be longer than an object's header
+    assert len(json.dumps(model.get_config())) > 64512  # a description may also be longer than an object's header
 
 
 def attrs_of(attributes):
     return list(attributes.keys())
 
 
-def test_a_name_that_no_attribute_can_hold(path):
+def test_a_name_too_long_for_an_attribute_raises(path):
     with pytest.raises(ValueError, match="names of more than 64512 bytes cannot be written to HDF5: yyy"):
         Sequential([Dense(1, input_dim=1, name="y" * 65000)]).save(path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("name", ["a//b", "/a", "a/", ".", "a/../b", "nul\0"])
-def test_a_name_that_is_no_path_of_groups(path, name):
+def test_a_name_that_is_not_a_path_of_groups_raises(path, name):
     with pytest.raises(ValueError, match="cannot be written to HDF5: no empty part"):
         Sequential([Dense(1, input_dim=1, name=name)]).save(path)
     assert not path.exists()
@@ -110,7 +110,7 @@ def test_names_with_slashes_and_other_letters(path):
     check_equal(load_model(path, compile=False).get_weights(), model.get_weights())
 
 
-def test_the_order_is_the_attributes_not_that_of_the_groups(path):
+def test_the_attribute_and_not_the_groups_give_the_order(path):
     model = Sequential([Dense(2, input_dim=2, name="z"), Dense(2, name="y"), Dense(2, name="x")])
     model.save_weights(path)
     with h5py.File(path) as file:
@@ -121,7 +121,7 @@ def test_the_order_is_the_attributes_not_that_of_the_groups(path):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "variable bytes", "str"])
-def test_names_as_any_h5py_wrote_them_and_without_colons(path, kind):
+def test_names_of_all_h5py_versions_and_without_colons(path, kind):
     model = Sequential([Dense(2, input_dim=3, name="a"), Dense(3, name="b")])
     with h5py.File(path, "w") as file:
 
@@ -155,7 +155,7 @@ def test_files_of_keras_1_are_refused(path, version):
             load(path)
 
 
-def test_kernels_from_theano_are_turned(path):
+def test_kernels_from_theano_are_rotated(path):
     inner = Sequential([Conv2D(2, 3, input_shape=(5, 5, 2)), BatchNormalization()])
     model = Sequential([Conv2D(2, (2, 3), input_shape=(6, 7, 1), name="c"), inner, Flatten(), Dense(2)])
     model.save(path)
@@ -184,7 +184,7 @@ def input_layer(shape, name, dtype="float32"):
 
 
 def test_a_sequential_starts_with_an_input_layer_in_the_file(path):
-    """Keras 3 does not understand the batch_input_shape of another first layer; Keras 2 takes both."""
+    """Keras 3 does not read the batch_input_shape of another first layer. Keras 2 reads both."""
     inner = Sequential([Dense(2, input_shape=(3,), dtype="float64", name="i")], name="inner")
     x = Input((3,), name="x")
     for model, layer in [
@@ -205,7 +205,7 @@ def test_a_sequential_starts_with_an_input_layer_in_the_file(path):
     assert json.loads(inner.to_json())["config"]["layers"][0]["class_name"] == "Dense"
 
 
-def test_an_input_layer_inside_a_graph_and_none_where_no_shape_is_known(path):
+def test_an_input_layer_in_a_graph_and_none_without_a_shape(path):
     x = Input((3,))
     inner = Sequential([Dense(2, input_shape=(3,), name="i")], name="inner")
     Model(x, inner(x)).save(path)
@@ -241,7 +241,7 @@ def test_a_nested_model_has_the_trainable_weights_of_all_layers_first(path, froz
     again = load_model(path, compile=False)
     check_equal(again.get_weights(), model.get_weights())
     assert [w.name for w in again.weights] == [w.name for w in model.weights]
-    # get_weights of a model goes layer by layer, where a nested model is one layer, whatever is frozen.
+    # get_weights of a model has the weights of each layer in turn. A nested model is one layer, also if parts are frozen.
     assert [w.name for w in inner.weights] == [f"{n}:0" for n in names]
     for layer in (inner, *inner.layers):
         layer.trainable = True
@@ -249,7 +249,7 @@ def test_a_nested_model_has_the_trainable_weights_of_all_layers_first(path, froz
     assert [w.shape for w in inner.get_weights()] == [(2, 2), (2,), (2,), (2,), (2,), (2,), (2, 2), (2,)]
 
 
-def test_kernels_lie_the_same_way_in_either_data_format(path):
+def test_kernels_have_the_same_layout_in_both_data_formats(path):
     def build(data_format, shape):
         return Sequential(
             [
@@ -266,7 +266,7 @@ def test_kernels_lie_the_same_way_in_either_data_format(path):
     first = build("channels_first", (2, 5, 6))
     first.load_weights(path)
     x = RNG.normal(size=(4, 5, 6, 2)).astype("float32")
-    # Dense rows are in the order height, width, channel, whatever the format.
+    # Dense rows are in the order height, width, channel in both formats.
     np.testing.assert_allclose(first.predict(x.transpose(0, 3, 1, 2)), last.predict(x), rtol=1e-5, atol=1e-6)
 
 
@@ -314,7 +314,7 @@ def test_iterations_that_keras_2_2_does_not_save(path):
     model = trained(RMSprop(decay=0.1))
     arrays = model.optimizer.get_weights()
     assert len(arrays) == 4
-    # Ours has them apart; a file of Keras 2.3 has them first; one of Keras 2.2 not at all, and decay starts again.
+    # Lamella stores iterations separately, Keras 2.3 stores them first, and Keras 2.2 does not store them, so decay restarts.
     model.save(path)
     assert int(load_model(path).optimizer.iterations) == 2
     for version, change, iterations in [("2.3.0", lambda a: [np.int64(2), *a], 2), ("2.2.5", lambda a: a, 0)]:
@@ -323,7 +323,7 @@ def test_iterations_that_keras_2_2_does_not_save(path):
         assert int(again.optimizer.iterations) == iterations
 
 
-def test_nadam_of_keras_2_3_has_the_product_of_its_momenta_second(path):
+def test_the_second_array_of_nadam_in_keras_2_3_is_the_momentum_product(path):
     model = trained(Nadam())
     again = edited(model, path, "2.3.1", lambda a: [a[0], np.float32(0.4), *a[1:]])
     check_equal(again.optimizer.get_weights(), model.optimizer.get_weights())
@@ -332,7 +332,7 @@ def test_nadam_of_keras_2_3_has_the_product_of_its_momenta_second(path):
 @pytest.mark.parametrize(
     "version, change", [("2.2.5", lambda a: a[:-1]), ("2.2.5", lambda a: a[:1] + a[2:]), ("9.9", lambda a: a[:3]), ("2.2.5", lambda a: a[1:])]
 )  # fmt: skip
-def test_an_order_that_is_not_known_means_a_fresh_optimizer(path, version, change):
+def test_an_unknown_order_gives_a_new_optimizer_state(path, version, change):
     model = trained(Adam(amsgrad=True))
     model.save(path)
     with pytest.warns(UserWarning, match="^Error in loading the saved optimizer state. As a result, your model is starting"):
@@ -357,7 +357,7 @@ def edited_later(model, path, change):
     return load_model(again)
 
 
-def test_a_sequential_of_keras_before_2_2_is_a_bare_list(path):
+def test_a_sequential_of_keras_before_2_2_is_only_a_list(path):
     model = trained()
     model.save(path)
     with h5py.File(path, "r+") as file:
@@ -373,7 +373,7 @@ def test_a_sequential_of_keras_before_2_2_is_a_bare_list(path):
     check_equal(again.optimizer.get_weights(), model.optimizer.get_weights())
 
 
-def test_what_later_releases_say_and_we_cannot_do(path):
+def test_unsupported_training_of_later_releases_is_not_compiled(path):
     model = trained()
     model.save(path)
     with h5py.File(path, "r+") as file:

@@ -76,7 +76,7 @@ def test_a_function_of_custom_objects_keeps_its_name(tmp_path):
     with pytest.raises(ValueError, match=r"Layer lambda_1: Unknown function in Lambda layer: triple. Pass it: custom_objects="):
         load_model(tmp_path / "m.h5")
     loaded = load_model(tmp_path / "m.h5", custom_objects={"triple": triple})
-    loaded.save(tmp_path / "again.h5")  # triple is not registered any more
+    loaded.save(tmp_path / "again.h5")  # `triple` is no longer registered
     copy = Model.from_config(loaded.get_config()) if type(loaded) is Model else Sequential.from_config(loaded.get_config())
     assert copy.layers[1].function is triple
     again = load_model(tmp_path / "again.h5", custom_objects={"triple": triple})
@@ -97,7 +97,7 @@ def triple_shape(shape):
         (lambda: Lambda(K.bias_add, arguments={"bias": K.variable(np.ones(4))}), "the argument 'bias', .* cannot be saved"),
     ],
 )
-def test_what_has_no_name_is_refused_with_a_way_out(layer, shown, save, tmp_path):
+def test_functions_without_a_name_raise_with_advice(layer, shown, save, tmp_path):
     model = model_with(layer())
     with pytest.raises(NotImplementedError, match=f"Layer lambda_1: {shown}.*save_weights"):
         save(model, tmp_path / "m.h5")
@@ -117,7 +117,7 @@ def test_an_output_shape_function_without_a_name_becomes_the_shape(tmp_path):
 
 
 def keras_file(path, layer_config):
-    """A file in which the Lambda is as Keras wrote it, with code that would be noticed if it ran."""
+    """A file with a Lambda as Keras writes it, whose code would leave a trace if it ran."""
     model = model_with(Lambda(K.square, name="lambda_3"))
     model.save(path)
     with h5py.File(path, "r+") as file:
@@ -140,7 +140,7 @@ MARSHALLED = {
 }
 
 
-def test_marshalled_code_is_refused_and_a_function_fills_in_by_the_layers_name(tmp_path, monkeypatch):
+def test_marshalled_code_raises_unless_a_function_is_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = keras_file(tmp_path / "old.h5", MARSHALLED)
     with pytest.raises(ValueError, match=r"Layer lambda_3: its function .* custom_objects=\{'lambda_3': function\}"):
@@ -157,7 +157,7 @@ def test_marshalled_code_is_refused_and_a_function_fills_in_by_the_layers_name(t
     loaded.save(tmp_path / "new.h5")
     again = load_model(tmp_path / "new.h5", custom_objects={"lambda_3": triple})
     np.testing.assert_array_equal(again.predict(X), loaded.predict(X))
-    # The weights alone need no function.
+    # Only the weights can be loaded without a function.
     other = model_with(Lambda(lambda x: 2 * x))
     other.load_weights(tmp_path / "old.h5")
     np.testing.assert_array_equal(other.get_weights()[0], kernel)
@@ -178,7 +178,7 @@ def test_functions_as_later_versions_write_them(config, tmp_path):
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
 
 
-def test_a_class_is_no_function_and_an_unknown_kind_is_named(tmp_path):
+def test_a_class_is_not_a_function_and_an_unknown_type_is_named(tmp_path):
     keras_file(tmp_path / "m.h5", MARSHALLED)
     with pytest.raises(ValueError, match="Layer lambda_3: its function stands in the description as marshalled code"):
         load_model(tmp_path / "m.h5", custom_objects={"lambda_3": Dense})
@@ -187,7 +187,7 @@ def test_a_class_is_no_function_and_an_unknown_kind_is_named(tmp_path):
         load_model(tmp_path / "n.h5")
 
 
-def test_a_call_of_several_outputs_needs_a_shape_that_the_file_says(tmp_path):
+def test_a_call_with_several_outputs_needs_a_shape_in_the_file(tmp_path):
     def both(x):
         return [x, 2 * x]
 

@@ -1,4 +1,4 @@
-"""Files whose bytes are right and whose meaning is not: a model comes of them, or a ValueError, and never anything else."""
+"""Files with valid bytes and changed contents: loading returns a model or raises ValueError, and nothing else."""
 
 import copy
 import gzip
@@ -21,10 +21,10 @@ from lamella.models import Model, Sequential, load_model, model_from_json, model
 from lamella.saving.formats import safetensors as safetensors_file
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "h5"
-# More of them in the longer checks.
+# The longer checks use more.
 MUTATIONS = int(os.environ.get("LAMELLA_MUTATIONS", "48"))
 
-# What stands in the place of something else.
+# Values that replace other values.
 VALUES = [
     None, True, False, -1, 0, 1, 3, 2**31, 2**63, 10**400, 0.5, -1e308, float("nan"), float("inf"), "", "x", "Dense", "Model",
     "relu", "mean", "float32", "a/b", "é", "conv", [], [None], [1, 2, 3], [[["x", 0, 0, {}]]], ["x", 1, 1], {}, {"tensor": 7},
@@ -67,7 +67,7 @@ def mutated(rng, tree):
                 node[key] = copy.deepcopy(VALUES[rng.integers(len(VALUES))])
             case 2:
                 del node[key]
-            case 3:  # what stands elsewhere
+            case 3:  # a value from another place
                 other, place = places[rng.integers(len(places))]
                 node[key] = copy.deepcopy(other[place])
             case 4:
@@ -80,7 +80,7 @@ def mutated(rng, tree):
 
 
 def outcomes(read, mutations=MUTATIONS):
-    """Calls read(a generator of random numbers) for each mutation; [models, refusals]."""
+    """Call read(a random generator) for each mutation, and return the numbers of models and of errors."""
     counts = [0, 0]
     for seed in range(mutations):
         rng = np.random.default_rng(seed)
@@ -97,7 +97,7 @@ def outcomes(read, mutations=MUTATIONS):
 
 
 def check(counts):
-    # Neither are all changes harmless, nor is everything refused.
+    # Some changes have no effect, and some raise.
     assert min(counts) > 0.04 * sum(counts)
 
 
@@ -128,7 +128,7 @@ def change_h5(rng, file):
                 name = ["model_config", "training_config", "lamella_state"][rng.integers(3)]
                 if isinstance(file.attrs.get(name), str):
                     file.attrs[name] = json.dumps(mutated(rng, json.loads(file.attrs[name])))
-            case 3:  # an attribute is gone, or another's value
+            case 3:  # an attribute is removed, or has the value of another
                 owner = members(file, h5py.Group)
                 owner = owner[rng.integers(len(owner))]
                 if len(owner.attrs):
@@ -149,13 +149,13 @@ def change_h5(rng, file):
                             h5py.Empty("f"),
                         ]
                         owner.attrs[name] = values[rng.integers(len(values))]
-            case 4:  # a group or an array is gone, or is another
+            case 4:  # a group or an array is removed, or replaced by another
                 owner = members(file, h5py.Group)
                 owner = owner[rng.integers(len(owner))]
                 if len(owner):
                     del owner[list(owner)[rng.integers(len(owner))]]
             case 5 | 6:
-                # A change before this one may have left a dataset without a value.
+                # An earlier change may have made a dataset without a value.
                 arrays = [array for array in members(file, h5py.Dataset) if array.shape is not None]
                 if arrays:
                     name = arrays[rng.integers(len(arrays))].name

@@ -1,4 +1,4 @@
-"""Weights of nested models come back where they were, whatever is frozen now or was frozen when they were saved."""
+"""Weights of nested models are restored at their places, for any layers that are frozen now or were frozen when saved."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ X = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
 
 
 def net(frozen=(), names=("a", "norm", "c", "d", "b"), prefix=""):
-    """Four Dense layers of the same shapes and a normalization, three levels deep, between two more Dense layers."""
+    """Four Dense layers of the same shapes and a normalization, nested three levels deep, between two other Dense layers."""
     a, norm, c, d, b = (prefix + name for name in names)
     deep = Sequential([Dense(3, input_dim=3, activation="tanh", name=c), Dense(3, activation="tanh", name=d)], name="deep")
     x = Input((3,), name="x")
@@ -45,7 +45,7 @@ def freeze(model, names):
 
 
 def fill(model):
-    """Weights that are all different, and statistics that are valid."""
+    """Set weights that all differ, and valid statistics."""
     rng = np.random.default_rng(1)
     model.set_weights([rng.uniform(0.1, 1.0, size=w.shape) for w in model.get_weights()])
     return model
@@ -69,7 +69,7 @@ PAIRS = [pair for pair in itertools.product(FROZEN, FROZEN) if pair[0] != pair[1
 
 
 @pytest.mark.parametrize("then, now", PAIRS, ids=lambda names: "-".join(names) or "none")
-def test_each_weight_comes_back_where_it_was(tmp_path, then, now):
+def test_each_weight_is_restored_at_its_place(tmp_path, then, now):
     source = fill(net(then))
     target = net(now)
     target.set_weights(source.get_weights())
@@ -88,7 +88,7 @@ def test_each_weight_comes_back_where_it_was(tmp_path, then, now):
 
 
 @pytest.mark.parametrize("frozen", FROZEN, ids=lambda names: "-".join(names) or "none")
-def test_get_weights_is_keras_order_of_a_model_that_is_not_frozen(frozen):
+def test_get_weights_has_keras_order_of_a_model_without_frozen_layers(frozen):
     model = net(frozen)
     assert [w.name for w in model._by_layer()] == [
         "first/kernel:0", "first/bias:0",
@@ -105,7 +105,7 @@ def test_get_weights_is_keras_order_of_a_model_that_is_not_frozen(frozen):
 
 @pytest.mark.parametrize("frozen", FROZEN, ids=lambda names: "-".join(names) or "none")
 @pytest.mark.parametrize("suffix", [".h5", ".safetensors"])
-def test_a_whole_model_trains_on_as_it_would_have(tmp_path, frozen, suffix):
+def test_a_loaded_model_continues_training_with_the_same_bits(tmp_path, frozen, suffix):
     if suffix == ".safetensors":
         pytest.importorskip("safetensors")
     model = fill(net(frozen))
@@ -123,12 +123,12 @@ def test_a_whole_model_trains_on_as_it_would_have(tmp_path, frozen, suffix):
     check_same(model, again)
 
 
-def test_what_is_frozen_after_compile_does_not_move_the_optimizers_state(tmp_path):
+def test_freezing_after_compile_does_not_move_the_optimizers_state(tmp_path):
     y = np.random.default_rng(2).normal(size=(6, 2))
     model = fill(net(("a",)))
     model.compile("adam", "mse")
     model.train_on_batch(X, y)
-    freeze(model, ("b",))  # as many weights of the same shapes; the next compile would take them up
+    freeze(model, ("b",))  # the same number of weights and the same shapes, which the next compile would use
     model.save(tmp_path / "m.h5")
     again = load_model(tmp_path / "m.h5")
     for m in (model, again):
@@ -145,7 +145,7 @@ def test_what_is_frozen_after_compile_does_not_move_the_optimizers_state(tmp_pat
 
 
 @pytest.mark.parametrize("trained", [["x"], [10**6], [-1], [0, 0], {"a": 1}, "ab", [True]])
-def test_places_of_trained_weights_that_are_none_are_refused(tmp_path, trained):
+def test_wrong_places_of_trained_weights_raise(tmp_path, trained):
     import json
 
     model = Sequential([Dense(2, input_dim=2, name="p"), Dense(2, name="q")])
@@ -160,7 +160,7 @@ def test_places_of_trained_weights_that_are_none_are_refused(tmp_path, trained):
         load_model(tmp_path / "m.h5")
 
 
-def test_a_training_that_is_taken_up_with_other_layers_frozen():
+def test_resuming_with_other_frozen_layers():
     source, target = fill(net(("a", "c"))), net(("d",))
     for model in (source, target):
         model.compile("sgd", "mse")
@@ -169,14 +169,14 @@ def test_a_training_that_is_taken_up_with_other_layers_frozen():
 
 
 def as_keras_writes(path):
-    """Without what lamella adds."""
+    """Remove the attributes that only lamella writes."""
     with h5py.File(path, "r+") as file:
         del file["base"].attrs["lamella_order"]
 
 
 @pytest.mark.parametrize("then, now", PAIRS[::3], ids=lambda names: "-".join(names) or "none")
 @pytest.mark.parametrize("by_name", [False, True])
-def test_of_a_file_of_keras_the_names_tell(tmp_path, then, now, by_name):
+def test_in_a_file_of_keras_the_names_show_the_order(tmp_path, then, now, by_name):
     source, target = fill(net(then)), net(now)
     source.save_weights(tmp_path / "w.h5")
     as_keras_writes(tmp_path / "w.h5")
@@ -185,7 +185,7 @@ def test_of_a_file_of_keras_the_names_tell(tmp_path, then, now, by_name):
 
 
 @pytest.mark.parametrize("release", ["keras_2.2.5", "keras_2.3.1", "tf_keras", "keras"])
-def test_files_that_real_keras_wrote_with_a_frozen_layer_are_read_into_a_free_model(release):
+def test_files_of_real_keras_with_a_frozen_layer_are_read(release):
     data = gzip.decompress((GOLDEN / f"{release}_graph.h5.gz").read_bytes())
     model = load_model(io.BytesIO(data), compile=False)
     inner = model.get_layer("inner")
@@ -219,26 +219,26 @@ def renamed(path, rename):
         group.attrs["weight_names"] = np.asarray([rename(name).encode() for name in names])
 
 
-def test_numbers_of_names_may_be_others_where_they_rise_alike(tmp_path):
-    """A model that is made twice in a process has dense_1, dense_2 ..., then dense_6, dense_7 ..."""
+def test_numbers_in_names_may_differ_if_their_order_is_the_same(tmp_path):
+    """A model that is made twice in a process has dense_1, dense_2, ..., then dense_6, dense_7, ..."""
     source = fill(net(names=("dense_1", "norm_1", "dense_2", "dense_3", "dense_10")))
     source.save_weights(tmp_path / "w.h5")
     as_keras_writes(tmp_path / "w.h5")
     target = net(names=("dense_11", "norm_7", "dense_12", "dense_13", "dense_104"))
     target.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(source.predict(X), target.predict(X))
-    # tf.keras has no number for the first, and scopes.
+    # In tf.keras the first name has no number, and names have scopes.
     renamed(tmp_path / "w.h5", lambda name: "base/" + name.replace("dense_1/", "dense/"))
     target = net(names=("dense_11", "norm_7", "dense_12", "dense_13", "dense_104"))
     target.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(source.predict(X), target.predict(X))
 
 
-def test_names_and_order_that_do_not_tell_are_refused(tmp_path):
+def test_ambiguous_names_and_order_raise(tmp_path):
     source = fill(net(("dense_1",), names=("dense_1", "norm_1", "dense_2", "dense_3", "dense_10")))
     source.save_weights(tmp_path / "w.h5")
     as_keras_writes(tmp_path / "w.h5")
-    # dense_1 stands behind the others: frozen, or made first and used last?
+    # dense_1 is after the others: it was frozen, or it was made first and used last.
     target = net(names=("dense_11", "norm_7", "dense_12", "dense_13", "dense_104"))
     before = target.get_weights()
     message = r'(named "base"): the order of the weights inside depends on which were frozen when the file was written'
@@ -249,13 +249,13 @@ def test_names_and_order_that_do_not_tell_are_refused(tmp_path):
         target.load_weights(tmp_path / "w.h5", skip_mismatch=True)
     np.testing.assert_array_equal(target.get_weights()[2], before[2])
     np.testing.assert_array_equal(target.get_weights()[0], source.get_weights()[0])
-    # Other names altogether.
+    # Completely different names.
     for by_name in (False, True):
         with pytest.raises(ValueError, match="do not show it"):
             net(prefix="my_", names=("q", "w", "e", "r", "t")).load_weights(tmp_path / "w.h5", by_name=by_name)
 
 
-def test_shapes_tell_where_names_do_not(tmp_path):
+def test_shapes_show_the_order_if_names_do_not(tmp_path):
     def build(names, frozen=()):
         inner = Sequential([Dense(4, input_dim=3, name=names[0]), Dense(2, name=names[1])], name="base")
         x = Input((3,))
@@ -271,8 +271,8 @@ def test_shapes_tell_where_names_do_not(tmp_path):
     np.testing.assert_array_equal(source.predict(X), target.predict(X))
 
 
-def test_by_place_and_by_name_are_never_mixed_up_in_silence(tmp_path):
-    """The same names in another place: lamella's own files say both, and the user says which counts."""
+def test_a_conflict_of_places_and_names_raises(tmp_path):
+    """The same names at other places: lamella's files have both, and the user chooses which one is used."""
     source = fill(net())
     source.save_weights(tmp_path / "w.h5")
     target = net(names=("b", "norm", "c", "d", "a"))
@@ -283,7 +283,7 @@ def test_by_place_and_by_name_are_never_mixed_up_in_silence(tmp_path):
     for name in ours:
         for a, b in zip(ours[name], theirs[name], strict=True):
             np.testing.assert_array_equal(a, b)
-    # Names of its own: by place, as the layers of the outermost model.
+    # With other names the places are used, as for the layers of the outermost model.
     target = net(names=("u", "norm", "v", "w", "z"))
     target.load_weights(tmp_path / "w.h5")
     np.testing.assert_array_equal(source.predict(X), target.predict(X))
@@ -312,28 +312,28 @@ def test_two_inner_layers_of_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("order", ["[1]", '{"order": 3}', '{"order": [1, 2]}', "nonsense"])
-def test_an_order_that_is_none_is_refused_by_name(tmp_path, order):
+def test_a_wrong_order_raises_with_the_layers_name(tmp_path, order):
     net().save_weights(tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "r+") as file:
         file["base"].attrs["lamella_order"] = order
     with pytest.raises(ModelFileError, match="lamella_order"):
         net().load_weights(tmp_path / "w.h5")
-    with h5py.File(tmp_path / "w.h5", "r+") as file:  # of other weights: the names tell
+    with h5py.File(tmp_path / "w.h5", "r+") as file:  # an order of other weights: the names show the places
         file["base"].attrs["lamella_order"] = '{"order": ["a/kernel:0"]}'
     net().load_weights(tmp_path / "w.h5")
 
 
-def test_a_frozen_model_inside_is_still_frozen_when_it_is_read(tmp_path):
+def test_a_frozen_inner_model_is_frozen_after_loading(tmp_path):
     model = net(("base",))
     again = Model.from_config(model.get_config())
     assert not again.get_layer("base").trainable and again.trainable
     assert [w.name for w in again.trainable_weights] == [w.name for w in model.trainable_weights]
-    # Keras loses it of the outermost model, and scripts rely on it: a frozen discriminator that is saved and trained again.
+    # Keras does not save it for the outermost model. Scripts rely on this: they save a frozen discriminator and train it again.
     model.trainable = False
     assert Model.from_config(model.get_config()).trainable
 
 
-def test_a_layer_that_lists_its_weights_itself():
+def test_a_layer_that_overrides_its_list_of_weights():
     class Wrapper(Dense):
         @property
         def trainable_weights(self):
@@ -347,7 +347,7 @@ def test_a_layer_that_lists_its_weights_itself():
     assert [w.shape for w in model.get_weights()] == [(2,), (3, 2)]
 
 
-def test_by_name_tells_of_layers_that_keep_their_weights(tmp_path):
+def test_by_name_warns_of_layers_that_keep_their_weights(tmp_path):
     for name in ("w.h5", "w.safetensors"):
         if name.endswith("safetensors"):
             pytest.importorskip("safetensors")

@@ -1,4 +1,4 @@
-"""overwrite=False asks, and never hangs."""
+"""overwrite=False asks the user, and never hangs."""
 
 import subprocess
 import sys

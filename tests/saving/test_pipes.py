@@ -1,4 +1,4 @@
-"""A named pipe is read to its end, or until the time is over."""
+"""A named pipe is read to its end, or up to the time limit."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ def pipe(tmp_path):
 
 def write_to(pipe, data):
     def write():
-        with contextlib.suppress(BrokenPipeError):  # of a reader that has had enough
+        with contextlib.suppress(BrokenPipeError):  # the reader has stopped reading
             pipe.write_bytes(data)
 
     thread = threading.Thread(target=write, daemon=True)
@@ -31,7 +31,7 @@ def write_to(pipe, data):
 
 
 @pytest.mark.parametrize("timeout", [None, 60])
-def test_a_model_comes_through_a_pipe(tmp_path, pipe, timeout):
+def test_a_model_is_loaded_from_a_pipe(tmp_path, pipe, timeout):
     model = Sequential([Dense(2, input_shape=(300,)), Dense(200)])
     model.compile("sgd", loss="mse")
     model.save(tmp_path / "real.h5")

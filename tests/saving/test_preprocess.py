@@ -1,4 +1,4 @@
-"""preprocess_weights_for_loading, as converters call it, layer by layer."""
+"""preprocess_weights_for_loading, which converters call for each layer."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_kernels_of_convolutions():
     same(preprocess_weights_for_loading(first, [kernel.transpose(3, 2, 0, 1), bias], "1"), [kernel, bias])
 
 
-def test_models_layer_by_layer_and_cudnn_inside():
+def test_layers_of_models_and_inner_cudnn_layers():
     twin = built(CuDNNLSTM(2), 3, 4)
     inner = Sequential([Dense(4, input_shape=(3, 4)), LSTM(2), Dense(3)])
     inner.layers[0].trainable = False

@@ -1,4 +1,4 @@
-"""Files that real Keras wrote: tests/golden/h5, made by the scripts there. They predict and train on as they did."""
+"""Files of tests/golden/h5 that real Keras wrote, with the scripts there. Loaded models predict and continue training as before."""
 
 import gzip
 import io
@@ -10,9 +10,11 @@ import pytest
 from lamella.models import load_model, model_from_json
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "h5"
-# Those of whole models; test_weights_h5 reads the others.
+# The files of whole models. test_weights_h5 reads the others.
 ALL = sorted(path.name.removesuffix(".h5.gz") for path in GOLDEN.glob("*.h5.gz") if ".weights" not in path.name)
-KERAS2 = [case for case in ALL if case.startswith("keras_2")]  # by make_keras2.py there: their saving code, no arithmetic
+KERAS2 = [
+    case for case in ALL if case.startswith("keras_2")
+]  # written by make_keras2.py there, with Keras's code for saving, without arithmetic
 CASES = [case for case in ALL if case not in KERAS2]
 STEPS = 3  # taken before the file was written
 
@@ -27,7 +29,7 @@ def arrays(case, prefix):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_predicts_and_trains_on_as_it_did(case, recwarn):
+def test_a_loaded_model_predicts_and_trains_as_before(case, recwarn):
     model = load(case)
     assert not recwarn.list
     assert int(model.optimizer.iterations) == STEPS
@@ -39,13 +41,13 @@ def test_it_predicts_and_trains_on_as_it_did(case, recwarn):
     model.train_on_batch(x, y)
     after = arrays(case, "after")
     for ours, theirs, start in zip(model.trainable_weights, after, before, strict=True):
-        # The step itself is compared, not the weights that it hardly moves. Their RMSprop has epsilon under the root,
-        # which is nearly 1% where gradients are small.
+        # The step itself is compared, because it changes the weights only a little. Their RMSprop has epsilon under the root,
+        # which makes a difference of nearly 1% for small gradients.
         np.testing.assert_allclose(ours.numpy() - start, theirs - start, rtol=1e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["tf_keras", "keras"])
-def test_their_descriptions_are_read_too(name):
+def test_descriptions_of_real_keras_are_read(name):
     model = model_from_json((GOLDEN / f"{name}_graph.json").read_text())
     file = load(f"{name}_graph")
     assert model.to_json() == file.to_json()
@@ -55,16 +57,16 @@ def test_their_descriptions_are_read_too(name):
 
 
 @pytest.mark.parametrize("case", KERAS2)
-def test_what_keras_2_saved_is_what_we_load(case, recwarn):
+def test_loaded_weights_are_those_that_keras_2_saved(case, recwarn):
     model = load(case)
     assert not recwarn.list
-    # Keras lists a frozen layer's weights behind the others of a nested model, in get_weights as in the file.
+    # Keras lists the weights of a frozen layer after the others of a nested model, in get_weights and in the file.
     weights = [w.numpy() for layer in model.layers for w in layer.weights]
     for ours, theirs in zip(weights, arrays(case, "weights"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     state = arrays(case, "state")
     counted = state[0].shape == ()
-    # Keras 2.2.5 saves no iterations for RMSprop; 2.3 has Nadam's product of momenta second.
+    # Keras 2.2.5 saves no iterations for RMSprop. In 2.3 the second array of Nadam is the product of momenta.
     assert int(model.optimizer.iterations) == (7 if counted else 0)
     if counted and "rmsprop" in case:
         state = state[1:]

@@ -1,4 +1,4 @@
-"""Weights of CuDNNLSTM and CuDNNGRU into plain layers and back, in files of either layout of Keras."""
+"""Weights of CuDNNLSTM and CuDNNGRU are converted to plain layers and back, in both layouts of Keras's files."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ def wrapped(layer, inside):
 @pytest.mark.parametrize("inside", ["alone", "bidirectional", "model", "time"])
 @pytest.mark.parametrize("target", [0, 1], ids=["plain", "cudnn"])
 @pytest.mark.parametrize("pair", PAIRS)
-def test_weights_of_the_twin_are_converted(pair, target, inside, tmp_path):
+def test_weights_of_the_corresponding_layer_are_converted(pair, target, inside, tmp_path):
     made = PAIRS[pair]
     source, model = wrapped(made[1 - target](), inside), wrapped(made[target](), inside)
     x = X if inside != "time" else np.stack([X, 2 * X, X - 1], 1)
@@ -45,7 +45,7 @@ def test_weights_of_the_twin_are_converted(pair, target, inside, tmp_path):
 
 
 def test_a_file_of_keras_does_not_say_the_order_of_the_directions(tmp_path):
-    """Names of other layers, and no order: forward's stand first."""
+    """The layers have other names and the file has no order, so the weights of the forward layer are first."""
     source, model = wrapped(PAIRS["gru"][1](), "bidirectional"), wrapped(PAIRS["gru"][0](), "bidirectional")
     source.save_weights(tmp_path / "weights.h5")
     with h5py.File(tmp_path / "weights.h5", "r+") as file:
@@ -93,7 +93,7 @@ def test_a_whole_model_keeps_its_class(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:load_weights.by_name=True")
-def test_skip_mismatch_leaves_a_twin_that_does_not_fit(tmp_path):
+def test_skip_mismatch_skips_a_corresponding_layer_that_does_not_fit(tmp_path):
     source, model = wrapped(CuDNNGRU(3, name="net"), "alone"), wrapped(GRU(3, name="net"), "alone")
     source.save_weights(tmp_path / "weights.h5")
     before = model.layers[0].get_weights()
@@ -103,7 +103,7 @@ def test_skip_mismatch_leaves_a_twin_that_does_not_fit(tmp_path):
 
 
 def later(config):
-    """A description as later releases of Keras write it: what they added, where nothing is different."""
+    """A description of later releases of Keras, with added keys that change nothing."""
     if isinstance(config, list):
         return [later(v) for v in config]
     if not isinstance(config, dict):
@@ -139,7 +139,7 @@ def unpacked(name, tmp_path):
 @pytest.mark.filterwarnings("ignore:No training configuration found")
 @pytest.mark.parametrize("name", ["keras", "tf_keras"])
 def test_models_of_real_keras_compute_the_same(name, tmp_path):
-    """Stacked cells, both directions, each step, initial states, maps: whole, and by their weights alone."""
+    """Stacked cells, Bidirectional, TimeDistributed, initial states, ConvLSTM2D: whole models, and only their weights."""
     arrays = np.load(GOLDEN / f"{name}.npz")
     x = [arrays["x0"], arrays["x1"]]
     model = load_model(unpacked(f"{name}.h5", tmp_path))

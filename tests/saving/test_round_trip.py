@@ -1,4 +1,4 @@
-"""A model saved and loaded is the same model: bits, bytes, and how it trains on."""
+"""A loaded model is the same as the saved one: its bits, the bytes of its file, and its further training."""
 
 import io
 import os
@@ -59,11 +59,11 @@ def check_same(model, again):
         AdamW(decay=0.1),
         Adamax(),
         Nadam(),
-        Adam(gradient_accumulation_steps=3),  # 10 batches: one waits for a step
+        Adam(gradient_accumulation_steps=3),  # 10 batches, so the gradients of one wait for a step
     ],
     ids=lambda opt: type(opt).__name__,
 )
-def test_a_loaded_model_trains_on_bit_for_bit(tmp_path, optimizer):
+def test_a_loaded_model_continues_training_with_the_same_bits(tmp_path, optimizer):
     model = network(optimizer)
     model.fit(X, Y, epochs=2, **FIT)
     model.save(tmp_path / "m.h5")
@@ -74,7 +74,7 @@ def test_a_loaded_model_trains_on_bit_for_bit(tmp_path, optimizer):
     check_same(model, again)
 
 
-def test_three_epochs_are_two_and_one_in_a_new_process(tmp_path):
+def test_three_epochs_equal_two_and_one_in_a_new_process(tmp_path):
     straight = network()
     straight.fit(X, Y, epochs=3, **FIT)
     from lamella.core import names
@@ -127,7 +127,7 @@ def test_predictions_and_graphs(tmp_path):
 
 @pytest.mark.parametrize("kind", ["str", "bytes", "Path", "stream", "h5py.File", "h5py.Group"])
 @pytest.mark.parametrize("weights_only", [False, True])
-def test_what_can_be_written_to(tmp_path, kind, weights_only):
+def test_kinds_of_targets(tmp_path, kind, weights_only):
     model = network()
     path = tmp_path / "m.hdf5"
     save = model.save_weights if weights_only else model.save
@@ -167,7 +167,7 @@ def test_a_model_that_never_trained_and_one_that_is_not_compiled(tmp_path):
 
 
 def test_compiled_again_and_saved_before_a_step(tmp_path):
-    """The optimizer keeps its iterations and starts new sums, in this process and from the file."""
+    """The optimizer keeps its iterations and resets its slots, in this process and after loading."""
     model = network(SGD(0.05, momentum=0.9, decay=0.1))
     model.fit(X, Y, **FIT)
     model.compile(model.optimizer, "categorical_crossentropy", metrics=["acc"])
@@ -176,7 +176,7 @@ def test_compiled_again_and_saved_before_a_step(tmp_path):
         assert "optimizer_weights" not in file
     again = load_model(tmp_path / "m.h5")
     assert int(again.optimizer.iterations) == 5
-    # Their random streams differ, as both start now: no dropout in what is compared.
+    # Their random streams differ, because both start now, so the compared models have no dropout.
     inputs = {"x": np.zeros_like(X), "y": Y}
     for m in (model, again):
         m.layers[3].rate = 0.0
@@ -186,7 +186,7 @@ def test_compiled_again_and_saved_before_a_step(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
-def test_the_state_of_the_optimizer_that_does_not_fit(tmp_path):
+def test_an_optimizer_state_that_does_not_fit_raises(tmp_path):
     path = tmp_path / "m.h5"
     model = network()
     model.fit(X, Y, **FIT)
@@ -224,7 +224,7 @@ def test_custom_objects(tmp_path):
             load_model(tmp_path / "m.h5", {k: v for k, v in custom.items() if k != name})
 
 
-def test_loading_does_not_run_initializers_and_does_not_move_their_stream(tmp_path):
+def test_loading_runs_no_initializers_and_draws_no_numbers(tmp_path):
     from lamella.core.random import next_seed, set_random_seed
 
     network().save(tmp_path / "m.h5")
@@ -238,7 +238,7 @@ def test_loading_does_not_run_initializers_and_does_not_move_their_stream(tmp_pa
 @pytest.mark.parametrize("suffix", [".h5", ".safetensors"])
 @pytest.mark.parametrize("way", ["set_weights", "set_state"])
 @pytest.mark.parametrize("optimizer", [Adam, lambda: SGD(momentum=0.9), RMSprop])
-def test_weights_that_the_optimizer_was_given_before_the_first_step(optimizer, way, suffix, tmp_path):
+def test_optimizer_weights_set_before_the_first_step(optimizer, way, suffix, tmp_path):
     if suffix == ".safetensors":
         pytest.importorskip("safetensors")
     source = network(optimizer())
@@ -266,7 +266,7 @@ def test_weights_that_the_optimizer_was_given_before_the_first_step(optimizer, w
             np.testing.assert_array_equal(a, b)
 
 
-def test_weights_of_another_model_that_the_optimizer_was_given_are_refused(tmp_path):
+def test_optimizer_weights_of_another_model_raise(tmp_path):
     model = network("adam")
     model.optimizer.set_weights([np.int64(1), np.zeros(3), np.zeros(3), np.zeros(1)])
     with pytest.raises(ValueError, match="Adam: the state belongs to the arrays given first, which were 1, got 6"):

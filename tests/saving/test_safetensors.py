@@ -1,4 +1,4 @@
-"""Models as safetensors: the same as HDF5 in all but the layout."""
+"""Models as safetensors: only the layout differs from HDF5."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def check_equal(left, right):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_same_model_comes_back_and_trains_on(library, path, tmp_path):
+def test_a_loaded_model_is_the_same_and_continues_training(library, path, tmp_path):
     model = network()
     model.save(path)
     again = load_model(path)
@@ -86,11 +86,11 @@ def test_damage_is_always_found(library, path):
             model.load_weights(path)
         except ModelFileError as error:
             assert str(error).startswith(f"{path}: ")
-        # The header's spaces and the like mean nothing: what loads in spite of a flip is what was saved.
+        # Some bytes of the header, such as spaces, have no meaning. A file that loads in spite of a flip has the saved values.
         check_equal(model.get_weights(), before)
 
 
-def test_files_of_others_are_refused(library, path):
+def test_files_of_other_programs_raise(library, path):
     library.save_file({"x": np.ones(3)}, path, {"format": "np"})
     with pytest.raises(ModelFileError, match=r"its metadata has no key 'lamella', only \['format'\]"):
         load_model(path)

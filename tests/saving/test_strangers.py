@@ -1,4 +1,4 @@
-"""Files made to do harm: each is refused at once, without running anything, opening anything, or filling the memory."""
+"""Harmful files: each raises at once, without running code, opening other files, or filling the memory."""
 
 import json
 import struct
@@ -20,8 +20,8 @@ LOADER = """
 import json, resource, sys
 from lamella.core import keras_names, registry
 from lamella.models import load_model
-load_model(sys.argv[1])  # so that all modules are there
-registry.names("layers")  # those of layers that a file may name, too
+load_model(sys.argv[1])  # so that all modules are loaded
+registry.names("layers")  # also the modules of all layers that a file may name
 keras_names.modules()  # read once in a process, for the message of an unknown name
 events = None
 def hook(name, arguments):
@@ -205,16 +205,16 @@ def outcomes(tmp_path_factory):
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_it_is_refused(outcomes, attack):
+def test_a_harmful_file_raises(outcomes, attack):
     error, events, kilobytes = outcomes[attack]
     assert error is not None and ATTACKS[attack][1] in error
-    # One file is opened, and it is the one that was asked for. h5py reads the position of that open file.
+    # Only the given file is opened. h5py reads the position of that open file.
     index = list(ATTACKS).index(attack)
     assert [event for event in events if event[0] != "open" or not event[1].endswith(f"/{index}.h5'")] == []
     assert kilobytes < 100_000
 
 
-def test_the_users_own_limit(tmp_path):
+def test_the_users_limit_is_used(tmp_path):
     path = tmp_path / "m.h5"
     Sequential([Dense(100, input_dim=100)]).save(path)
     config.set_max_file_bytes(40_000)
@@ -230,7 +230,7 @@ def test_the_users_own_limit(tmp_path):
             config.set_max_file_bytes(bad)
 
 
-def test_compression_that_is_part_of_hdf5_is_read(tmp_path):
+def test_compression_of_hdf5_itself_is_read(tmp_path):
     path = tmp_path / "m.h5"
     model = Sequential([Dense(30, input_dim=40, name="d")])
     model.save(path)
@@ -249,7 +249,7 @@ def repeated(path, strings):
         names = np.array([b"%09d" % i for i in range(strings)], dtype=object)
         file.attrs.create("layer_names", names, dtype=h5py.string_dtype("ascii"))
     data = bytearray(path.read_bytes())
-    # Each reference: length, address of a heap, number in it.
+    # A reference is the length, the address of a heap, and the index in it.
     heaps = []
     at = data.find(b"GCOL")
     while at >= 0:
@@ -261,7 +261,7 @@ def repeated(path, strings):
     path.write_bytes(data)
 
 
-def test_names_that_refer_to_one_long_string_are_not_unpacked_here(tmp_path):
+def test_names_that_refer_to_one_long_string_do_not_fill_the_memory(tmp_path):
     path, good = tmp_path / "w.h5", tmp_path / "good.h5"
     repeated(path, 1000)
     model = Sequential([Dense(3, input_dim=4, name="d"), Lambda(K.square)])  # which loads the functions of K

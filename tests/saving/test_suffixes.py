@@ -1,4 +1,4 @@
-"""A file's name says its format; a name of a format that is not written is refused, never HDF5 in disguise."""
+"""The suffix of a file's name chooses its format. A format that lamella cannot write raises; it is never written as HDF5."""
 
 import os
 import warnings
@@ -31,7 +31,7 @@ def test_formats_that_are_not_written_are_refused(tmp_path, method, suffix):
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.hdf5", "m.keras2", "m", "m.H5", "m.02-0.35", "weights.05"])
-def test_names_that_mean_hdf5(tmp_path, name):
+def test_names_for_hdf5(tmp_path, name):
     model = made()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Trees of plain data to bytes and back."""
+"""Trees of plain data are converted to bytes and back."""
 
 import io
 import json
@@ -35,7 +35,7 @@ def assert_same(a, b):
         assert a == b
 
 
-def test_there_and_back():
+def test_round_trip():
     assert_same(from_bytes(to_bytes(TREE), "x"), TREE)
     assert_same(from_bytes(to_bytes(Logs(a=(1, 2))), "x"), {"a": [1, 2]})
     assert np.isnan(from_bytes(to_bytes({"nan": float("nan")}), "x")["nan"])
@@ -67,7 +67,7 @@ def test_every_truncation_and_every_changed_byte_is_found():
             from_bytes(one, "where")
 
 
-def test_what_is_whole_but_no_tree_is_refused():
+def test_undamaged_bytes_that_are_not_a_tree_raise():
     pickled = io.BytesIO()
     np.savez(pickled, tree=np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(ModelFileError, match="allow_pickle=False"):

@@ -1,4 +1,4 @@
-"""save_weights and load_weights: by place, by name, and what does not fit. Texts: Keras 2.2.5."""
+"""save_weights and load_weights: by place, by name, and errors, with the messages of Keras 2.2.5."""
 
 import h5py
 import numpy as np
@@ -24,7 +24,7 @@ def path(tmp_path):
     return tmp_path / "w.h5"
 
 
-def test_by_place_counts_layers_with_weights_only(path):
+def test_by_place_uses_only_layers_with_weights(path):
     model = Sequential([Dense(3, input_dim=4, name="a"), Dropout(0.5), Dense(2, name="b")])
     model.save_weights(path)
     other = Sequential([Dense(3, input_dim=4, name="x"), Dense(2, name="y"), Dropout(0.1)])
@@ -32,7 +32,7 @@ def test_by_place_counts_layers_with_weights_only(path):
     check_equal(other.get_weights(), model.get_weights())
 
 
-def test_a_whole_model_serves_as_a_file_of_weights(path):
+def test_the_file_of_a_whole_model_is_read_as_weights(path):
     model = chain(3, 2)
     model.save(path)
     other = chain(3, 2)
@@ -110,7 +110,7 @@ def test_skip_mismatch_warns_of_each(path):
     ],
     ids=["layers", "number", "shape", "number by name", "shape by name", "batch norm without gamma"],
 )
-def test_what_does_not_fit_is_listed_and_nothing_is_set(path, model, by_name, message):
+def test_mismatches_are_listed_and_nothing_is_set(path, model, by_name, message):
     chain(3, 2, names=["a", "b"]).save_weights(path)
     built = model()
     before = built.get_weights()
@@ -132,7 +132,7 @@ def test_reshape(path):
         smaller.load_weights(path, reshape=True)
 
 
-def test_the_models_dtype_wins(path, float64):
+def test_weights_get_the_models_dtype(path, float64):
     wide = chain(3)
     wide.save_weights(path)
     from lamella.core import config
@@ -150,7 +150,7 @@ def test_a_model_without_weights_yet(path):
         Sequential([Dense(3)]).load_weights(path)
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.h5"):
         chain(3).load_weights(tmp_path / "nowhere.h5")
 

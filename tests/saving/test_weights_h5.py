@@ -1,4 +1,4 @@
-"""Keras 3's .weights.h5: what real Keras wrote, and what fits or does not by names and places."""
+""".weights.h5 of Keras 3: files of real Keras, and matches and mismatches by names and by places."""
 
 import gzip
 import io
@@ -63,7 +63,7 @@ def test_files_of_real_keras_predict_the_same(golden, path, timeout):
         np.testing.assert_allclose(ours, golden[f"predicted{i}"], rtol=1e-5, atol=1e-6)
 
 
-def test_a_frozen_layer_changes_nothing(golden, path):
+def test_a_frozen_layer_has_no_effect(golden, path):
     model = places(layers, Sequential, Model)
     for layer in model.layers:
         layer.trainable = False
@@ -71,7 +71,7 @@ def test_a_frozen_layer_changes_nothing(golden, path):
     np.testing.assert_allclose(model.predict([golden["x0"], golden["x1"]])[0], golden["predicted0"], rtol=1e-5, atol=1e-6)
 
 
-def test_an_open_file_is_read_too(golden, path):
+def test_an_open_file_is_read(golden, path):
     one, other = (places(layers, Sequential, Model) for _ in range(2))
     one.load_weights(path)
     with h5py.File(path) as file:
@@ -79,7 +79,7 @@ def test_an_open_file_is_read_too(golden, path):
     check_equal(other.get_weights(), one.get_weights())
 
 
-def test_classes_have_the_names_that_keras_3_gives_them():
+def test_classes_have_the_names_of_keras_3():
     names = {
         "Conv2D": "conv2d", "MaxPooling2D": "max_pooling2d", "GlobalAveragePooling1D": "global_average_pooling1d", "ReLU": "re_lu",
         "BatchNormalization": "batch_normalization", "LSTM": "lstm", "GRUCell": "gru_cell", "Conv2DTranspose": "conv2d_transpose",
@@ -89,16 +89,16 @@ def test_classes_have_the_names_that_keras_3_gives_them():
     assert {name: snake_case(name) for name in names} == names
 
 
-def test_places_count_where_names_are_others(path):
+def test_places_are_used_if_names_differ(path):
     first, second = dense("dense", 3, 3), dense("dense_1", 3, 3)
     write(path, {"layers/dense": first, "layers/dropout": ("dropout", []), "layers/dense_1": second})
-    # The name dense_1 is on both sides, in another place; the library made it.
+    # The default name dense_1 is in the file and in the model, at different places.
     model = Sequential([Dense(3, input_dim=3, name="dense_1"), Dense(3, name="dense_2"), Dropout(0.5)])
     model.load_weights(path)
     check_equal(model.get_weights(), arrays_of(first, second))
 
 
-def test_names_count_where_places_are_others(path):
+def test_names_are_used_if_places_differ(path):
     class Own(Dense):
         pass
 
@@ -137,7 +137,7 @@ def test_names_that_contradict_the_places_are_refused(path, names):
         (lambda: [Dense(3, input_dim=4, name="x"), Dense(5, name="y")], 'Layer #1 (named "y"), weight y/kernel:0 has shape (3, 5), but the saved weight has shape (3, 2).\nIn the file: b (3, 2) (2,)\nIn the model: y (3, 5) (5,)'),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_listed_and_nothing_is_set(path, model, message):
+def test_mismatches_are_listed_and_nothing_is_set(path, model, message):
     write(path, {"layers/dense": dense("a", 4, 3), "layers/dense_1": dense("b", 3, 2)})
     built = Sequential(model())
     before = built.get_weights()
@@ -164,7 +164,7 @@ def test_skip_mismatch_warns_of_each(path):
         check_equal(model.get_weights(), parts[0][1] + before[2:])
 
 
-def test_by_name_takes_what_has_the_name_and_warns_of_the_rest(path):
+def test_by_name_loads_equal_names_and_warns_of_the_rest(path):
     first, second = dense("a", 4, 3), dense("b", 3, 2)
     write(path, {"layers/dense": first, "layers/dense_1": second})
     model = Sequential([Dense(3, input_dim=3, name="q"), Dense(2, name="b")])
@@ -240,7 +240,7 @@ def test_contradiction_inside_a_nested_model(path):
     check_equal(layer_by_layer(model), expected)
 
 
-def test_a_layer_in_two_models_lies_in_the_first(path):
+def test_a_layer_in_two_models_is_stored_in_the_first(path):
     def models():
         shared = Dense(3, name="shared")
         left = Sequential([Dense(3, input_dim=3, name="l"), shared], name="left")
@@ -274,7 +274,7 @@ def test_a_layer_in_two_models_lies_in_the_first(path):
 
 
 class Block(Layer):
-    """Keras 3 goes through attributes by name, the private ones last, and into lists, tuples and dicts."""
+    """Keras 3 visits the attributes by name, the private ones last, and also lists, tuples and dicts."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -290,7 +290,7 @@ class Block(Layer):
         return self.many[2]["a"](self.many[1][0](self.many[0](x))) + self.own
 
 
-def test_layers_that_a_users_layer_holds(path):
+def test_inner_layers_of_a_custom_layer(path):
     at = ["first", "many/dense", "many/container/dense", "many/container_1/dense", "second", "_hidden"]
     parts = {f"layers/block/{place}": dense("d" * (i + 1), 3, 3) for i, place in enumerate(at)}
     write(path, {"layers/block": ("b", [np.arange(3, dtype="f4")]), **parts})
@@ -303,7 +303,7 @@ def test_layers_that_a_users_layer_holds(path):
     np.testing.assert_array_equal(block.own.numpy(), [0, 1, 2])
 
 
-def test_state_of_the_training_and_of_random_streams_is_left_out(path):
+def test_state_of_training_and_random_streams_is_ignored(path):
     first = dense("a", 3, 3)
     state = {"optimizer": ("adam", [np.ones(2)]), "metrics/mean": ("", [np.ones(())]), "_loss_tracker": ("", [np.ones(())])}
     write(path, {"layers/dense": first, "layers/dropout/seed_generator": ("", [np.ones(2, "u4")]), **state})
@@ -312,7 +312,7 @@ def test_state_of_the_training_and_of_random_streams_is_left_out(path):
     check_equal(model.get_weights(), first[1])
 
 
-def test_how_keras_2_13_calls_layers(path):
+def test_names_of_layers_in_keras_2_13(path):
     first = dense("a", 3, 3)
     write(path, {"_layer_checkpoint_dependencies/dense": first})
     model = Sequential([Dense(3, input_dim=3)])
@@ -326,7 +326,7 @@ def test_weights_of_the_model_itself_are_refused(path):
         Sequential([Dense(3, input_dim=3)]).load_weights(path)
 
 
-def test_it_is_no_model(golden, path):
+def test_a_file_of_weights_is_not_a_model(golden, path):
     with pytest.raises(ValueError, match="m.weights.h5 holds weights only; use load_weights on a model"):
         load_model(path)
 
@@ -372,7 +372,7 @@ def bomb(file):
         (lambda file: file["layers/dense"].create_group("x/vars/0"), "is no array"),
     ],
 )
-def test_layouts_that_are_none(path, change, message):
+def test_wrong_layouts_raise(path, change, message):
     write(path, {"layers/dense": dense("a", 3, 3)})
     with h5py.File(path, "r+") as file:
         change(file)
@@ -384,7 +384,7 @@ def test_layouts_that_are_none(path, change, message):
     check_equal(model.get_weights(), before)
 
 
-def test_the_users_own_limit(path):
+def test_the_users_limit_is_used(path):
     write(path, {"layers/dense": dense("a", 100, 100)})
     config.set_max_file_bytes(40_000)
     try:

@@ -1,4 +1,4 @@
-"""A file is the old one or the new one, whatever happens: kill -9, a full disk, a directory that is not there."""
+"""A file is always the complete old one or the complete new one: after kill -9, a full disk, a missing directory."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from lamella.core.files import check_target, replace_file
 from lamella.layers import Dense
 from lamella.models import Sequential, load_model
 
-# 200 of them in the longer checks.
+# The longer checks use 200.
 KILLS = int(os.environ.get("LAMELLA_KILLS", "20"))
 
 SAVER = """
@@ -40,7 +40,7 @@ for kill in range(kills):
             if i == 1:
                 os.write(save, b".")
     os.read(saved, 1)
-    time.sleep(random.uniform(0.0, 0.03))  # somewhere in the midst of another save, which takes some milliseconds
+    time.sleep(random.uniform(0.0, 0.03))  # during another save, which takes some milliseconds
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     values = {float(v) for w in load_model(path).get_weights() for v in np.unique(w)}
@@ -60,9 +60,9 @@ def test_kill_while_saving(tmp_path):
     assert strays(tmp_path) == []
 
 
-def test_strays_are_removed_unless_someone_still_writes_them(tmp_path):
+def test_stray_files_are_removed_unless_a_process_writes_them(tmp_path):
     path = tmp_path / "m.h5"
-    # What a process leaves that is killed between writing and renaming.
+    # The file of a process that was killed between writing and renaming.
     code = """
 import os, signal, sys
 from lamella.core import files
@@ -73,7 +73,7 @@ files.replace_file(sys.argv[1], b"half")
     assert done.returncode == -signal.SIGKILL
     assert len(strays(tmp_path)) == 1 and not path.exists()
     replace_file(tmp_path / "other.h5", b"x")
-    assert len(strays(tmp_path)) == 1  # of another file: not ours to judge
+    assert len(strays(tmp_path)) == 1  # it belongs to another file, so it is kept
     replace_file(path, b"whole")
     assert strays(tmp_path) == [] and path.read_bytes() == b"whole"
 
@@ -120,7 +120,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     "name, error",
     [("nowhere/m.h5", FileNotFoundError), ("n" * 300, OSError), ("file/m.h5", NotADirectoryError), ("", IsADirectoryError)],
 )
-def test_places_that_cannot_be_written_to(tmp_path, name, error):
+def test_paths_that_cannot_be_written_raise(tmp_path, name, error):
     (tmp_path / "file").write_bytes(b"")
     for call in (check_target, lambda path: replace_file(path, b"x")):
         with pytest.raises(error) as caught:
@@ -143,7 +143,7 @@ def test_a_read_only_directory(tmp_path):
             call(tmp_path / "m.h5")
 
 
-def test_check_target_leaves_things_as_they_are(tmp_path):
+def test_check_target_changes_nothing(tmp_path):
     check_target(tmp_path / "new")
     assert os.listdir(tmp_path) == []
     (tmp_path / "old").write_bytes(b"old")
@@ -168,7 +168,7 @@ def test_links_are_followed_and_permissions_kept(tmp_path):
     assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o640
 
 
-def test_what_is_no_file_is_written_to_directly():
+def test_a_device_is_written_to_directly():
     replace_file(os.devnull, b"x")
     assert os.path.exists(os.devnull) and not os.path.isfile(os.devnull)
 
