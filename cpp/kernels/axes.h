@@ -1,11 +1,11 @@
-// Windows on arrays [N, ..., C] of one to three axes between, taken as three: those that are not there count 1.
+// Windows on arrays [N, ..., C] with one to three axes between N and C, treated as three: missing axes have size 1.
 #pragma once
 #include "kernels/common.h"
 
 namespace lamella {
 namespace {
 
-// Axes that are not there hold what leaves an axis as it is.
+// The entries of missing axes must be those of a window that changes nothing.
 LAMELLA_INLINE bool is_window(const Window& window) {
     if (window.axes < 1 || window.axes > kMaxAxes) return false;
     for (Int i = 0; i < kMaxAxes - window.axes; ++i) {
@@ -14,14 +14,14 @@ LAMELLA_INLINE bool is_window(const Window& window) {
     return true;
 }
 
-// Sizes between N and C.
+// The sizes of the axes between N and C.
 template <class V>
 LAMELLA_INLINE void sizes_on_axes(const V& x, Int (&sizes)[kMaxAxes]) {
     const Int missing = kMaxAxes - (x.rank - 2);
     for (Int i = 0; i < kMaxAxes; ++i) sizes[i] = i < missing ? 1 : x.shape[1 + i - missing];
 }
 
-// Steps beyond this are refused, so that no product of sizes overflows.
+// Larger steps are refused, so that no product of sizes overflows.
 constexpr Int kMaxStep = 1 << 20;
 
 LAMELLA_INLINE bool steps_fit(const Int (&steps)[kMaxAxes], Int least) {

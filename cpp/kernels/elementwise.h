@@ -1,4 +1,4 @@
-// Elements and rows, each on its own; sums.
+// Functions of elements and of rows; sums.
 #pragma once
 #include "kernels/elementwise/activation.inl.h"
 #include "kernels/elementwise/dropout.inl.h"

@@ -1,3 +1,3 @@
-// Rows of a table.
+// Reading rows of a table.
 #pragma once
 #include "kernels/gather/take.inl.h"

@@ -1,3 +1,3 @@
-// Images into batches.
+// Batches of images.
 #pragma once
 #include "kernels/image/augment.inl.h"

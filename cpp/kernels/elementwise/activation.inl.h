@@ -1,12 +1,12 @@
-// Elementwise activations. x, y, dy, dx: any shape, all the same; outputs may be the inputs.
+// Elementwise activations. x, y, dy, dx have the same shape; outputs may be the inputs.
 #pragma once
 #include "kernels/common.h"
 
 namespace lamella {
 namespace {
 
-// y[i] = f(x[i]) on vectors. Here and elsewhere the innermost lambda captures by value: by reference, each store might
-// have changed the pointers and numbers, and they would be loaded again for the next vector.
+// y[i] = f(x[i]) on vectors. Here and elsewhere the innermost lambda captures by value. With captures by reference the compiler
+// assumes that each store may change the pointers and numbers, and loads them again for the next vector.
 template <class T, class F>
 LAMELLA_INLINE void map(const T* x, T* y, Int n, const F& f) {
     parallel_for(n, kChunkElements, [=](Int begin, Int end) {
@@ -22,7 +22,7 @@ LAMELLA_INLINE void map(const T* a, const T* b, T* y, Int n, const F& f) {
     });
 }
 
-// With a max_value nothing below 0 passes, whatever the threshold: Keras 2.2.5 clips to [0, max_value].
+// With a max_value negative values become 0 for any threshold: Keras 2.2.5 clips to [0, max_value].
 template <class T>
 T relu_bottom(Real max_value) {
     return max_value < __builtin_inf() ? T(0) : T(-__builtin_inf());
@@ -33,7 +33,7 @@ Status relu_forward(In<T> x, Real alpha, Real max_value, Real threshold, Out<T> 
     LAMELLA_REQUIRE(same_shape(x, y));
     const T slope = T(alpha), top = T(max_value), from = T(threshold), bottom = relu_bottom<T>(max_value);
     map(x.data, y.data, x.size, [=](Vec<T> v) {
-        // Without a slope -inf becomes 0, and NaN stays; -inf * 0 would be NaN.
+        // With slope 0 -inf gives 0, and NaN gives NaN; -inf * 0 would be NaN.
         const Vec<T> below = slope == 0 ? (v == v ? Vec<T>{} : v) : (v - from) * slope;
         const Vec<T> clipped = max<T>(broadcast<T>(bottom), min<T>(broadcast<T>(top), v));
         return v > from ? clipped : below;

@@ -1,5 +1,5 @@
-// Dropout. The words of Philox4x32-10 (core/philox.h states it) are made for a block of counters at once: one counter a
-// 64-bit lane, whose 32 x 32 bit products fit.
+// Dropout. The words of Philox4x32-10 (core/philox.h) are computed for a block of counters at once: one counter in each 64-bit
+// lane, which has room for products of 32 x 32 bits.
 #pragma once
 #include "kernels/common.h"
 
@@ -7,7 +7,7 @@ namespace lamella {
 namespace {
 
 constexpr int kRounds = 10;
-// Two vectors of counters: each round waits for the one before, so one vector alone leaves the multiplier idle.
+// Two vectors of counters: each round waits for the previous one, so with one vector the multiplier would be idle at times.
 constexpr int kVectors = 2;
 constexpr int kCounters = LAMELLA_VECTOR_BYTES / 8;
 constexpr int kBlockWords = 4 * kCounters * kVectors;
@@ -32,7 +32,7 @@ LAMELLA_INLINE void philox_block(const KeySchedule& key, std::uint64_t offset, s
     const Wide m0 = Wide{} + std::uint64_t{0xD2511F53u}, m1 = Wide{} + std::uint64_t{0xCD9E8D57u};
     Wide lane{};
     for (int i = 0; i < kCounters; ++i) lane[i] = static_cast<std::uint64_t>(i);
-    // Only the low halves of c0 .. c3 count until the end.
+    // Only the low halves of c0 .. c3 are used until the end.
     Wide c0[kVectors], c1[kVectors], c2[kVectors], c3[kVectors];
     for (int v = 0; v < kVectors; ++v) {
         c0[v] = lane + (first + static_cast<std::uint64_t>(v * kCounters));
@@ -64,7 +64,7 @@ Status dropout(In<T> x, Real rate, Int seed, Int offset, Out<T> y) {
     LAMELLA_REQUIRE(rate >= 0 && rate < 1);
     using Word = typename VecTypes<T>::Word;
     static_assert(kChunkElements % kBlockWords == 0 && kBlockWords % kLanes<T> == 0, "blocks fill chunks");
-    // Words are compared as signed integers of T's width: float32 flips the sign bit, float64 has room.
+    // Words are compared as signed integers with T's width: for float32 the sign bit is inverted, float64 has enough bits.
     const auto word_at_rate = static_cast<std::uint32_t>(rate * 4294967296.0);
     const Word threshold = sizeof(T) == 4 ? static_cast<Word>(word_at_rate ^ 1u << 31) : static_cast<Word>(word_at_rate);
     const KeySchedule key(static_cast<std::uint64_t>(seed));

@@ -5,7 +5,7 @@
 namespace lamella {
 namespace {
 
-// p = softmax(z), which may be one place. Returns the largest of z; *sum is that of exp(z - largest).
+// p = softmax(z); p may be z. Returns the largest element of z; *sum is the sum of exp(z - largest).
 template <class T>
 LAMELLA_INLINE T softmax_row(const T* z, T* p, Int n, T* sum) {
     const T largest = max_over(z, n);

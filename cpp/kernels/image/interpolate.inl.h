@@ -1,4 +1,4 @@
-// A block of pixels of y from the samples around their places.
+// A block of pixels of y, interpolated from the samples around their positions in x.
 #pragma once
 #include "kernels/image/places.inl.h"
 #include "simd/quad.h"
@@ -6,12 +6,12 @@
 namespace lamella {
 namespace {
 
-// Samples [rows, columns, channels] at which pixels are read: those of the image, or its spline's coefficients.
+// Samples [rows, columns, channels] from which pixels are interpolated: the image, or the coefficients of its spline.
 template <class U>
 struct Samples {
     const U* data;
     Int size, channels;
-    Int row, column;  // elements to the next row, the next column; 0 where there is none
+    Int row, column;  // elements to the next row, to the next column; 0 if there is no next one
 };
 
 template <class T>
@@ -36,7 +36,7 @@ LAMELLA_INLINE V between(V a, V b, V weight) {
     return a + weight * (b - a);
 }
 
-// Element c of pixel k: four samples, first along the row.
+// Element c of pixel k from four samples, first along the row.
 template <class T, class U>
 LAMELLA_INLINE T linear_element(const Samples<U>& x, const Block<T>& block, int k, Int c) {
     const U* const from = x.data + block.offset[k] + c;
@@ -52,8 +52,8 @@ LAMELLA_INLINE void take_linear(const Samples<U>& x, const Block<T>& block, T* t
     }
 }
 
-// Three or four channels at once. Where a quad is one element longer than a pixel, the next pixel is stored over it, and the
-// last samples of the image are read one by one.
+// Three or four channels at once. With three, a quad is one element longer than a pixel: the next pixel overwrites this
+// element, and the last samples of the image are read one by one.
 template <int kChannels, class T, class U>
 LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block, T* to) {
     const Int last = x.size - x.row - kChannels - 4;
@@ -71,7 +71,7 @@ LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block
     }
 }
 
-// The cubic B-spline at the four coefficients around a place.
+// The weights of the cubic B-spline for the four coefficients around a position.
 LAMELLA_INLINE void cubic_weights(double t, double* w) {
     const double u = 1 - t;
     w[0] = u * u * u / 6;
@@ -80,7 +80,8 @@ LAMELLA_INLINE void cubic_weights(double t, double* w) {
     w[3] = t * t * t / 6;
 }
 
-// 4 x 4 coefficients. Three or four channels at once, or one by one; a quad reads past the last pixel, where there is room.
+// From 4 x 4 coefficients; three or four channels at once, otherwise one by one. A quad reads one element after the last pixel,
+// which the array of coefficients has.
 template <int kChannels, class T>
 LAMELLA_INLINE void take_cubic(const Samples<double>& x, const Block<double>& block, T* to) {
     for (int k = 0; k < block.count; ++k) {

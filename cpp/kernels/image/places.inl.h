@@ -1,24 +1,24 @@
-// Where in an image the pixels of a row of y lie: as pixels and weights, for a block of them at a time.
+// The positions in an image of the pixels of a row of y, as pixel indices and weights, for a block of pixels at a time.
 #pragma once
 #include "kernels/common.h"
 
 namespace lamella {
 namespace {
 
-// The orders of interpolation and the fill modes, by the numbers that the table gives them.
+// The orders of interpolation and the fill modes, with the numbers of cpp/table/image.def.
 enum Order : Int { kNearestPixel = 0, kLinear = 1, kCubic = 3 };
 enum Fill : Int { kFillNearest, kFillConstant, kFillReflect, kFillWrap };
 
-constexpr int kBlock = 128;  // pixels: all that is kept of a block stays in L1
+constexpr int kBlock = 128;  // pixels; the data of a block stays in L1
 
-// SciPy extends an image by so many pixels before it finds the coefficients of its spline, where the fill mode is nearest.
+// For the fill mode nearest SciPy extends an image by this number of pixels before it computes the coefficients of the spline.
 constexpr Int kNearestMargin = 12;
 
 // One axis of the image.
 struct ImageAxis {
     Int size;
     const double* matrix;  // place = matrix[0] p + matrix[1] q + matrix[2]
-    Int before;            // pixels that the samples have before the image's first one: what the cubic spline reads
+    Int before;            // pixels before the first pixel of the image, which the cubic spline reads
 };
 
 template <class T>
@@ -27,8 +27,8 @@ struct Places {
     T weight[kBlock];  // of the next pixel, from 0 to 1
 };
 
-// place[k] of pixel (p, q + k * step). Rounded after each operation, as SciPy does it: where two pixels are equally near, or on
-// the border of a constant fill, the last bit decides.
+// place[k] is the position of pixel (p, q + k * step). It is rounded after each operation, as in SciPy: the last bit matters if
+// two pixels are equally near, and at the border of a constant fill.
 LAMELLA_INLINE void find_places(const double* matrix, Int p, Int q, Int step, double* place) {
     const Vec<double> row = uncontracted<double>(broadcast<double>(matrix[0]) * double(p)) + matrix[2];
     const Vec<double> lanes = __builtin_convertvector(lane_index<double>(), Vec<double>) * double(step);
@@ -38,7 +38,8 @@ LAMELLA_INLINE void find_places(const double* matrix, Int p, Int q, Int step, do
     }
 }
 
-// Places outside of [0, n - 1] to places inside, or less than one pixel outside where the pixels mirror.
+// Maps positions outside of [0, n - 1] to positions inside, or less than one pixel outside, where the first and last pixels are
+// repeated.
 LAMELLA_INLINE void reflect_places(double n, double* place) {
     const double period = 2 * n;
     for (int k = 0; k < kBlock; ++k) {
@@ -51,7 +52,7 @@ LAMELLA_INLINE void reflect_places(double n, double* place) {
     }
 }
 
-// SciPy's "wrap": the last pixel is the first of the next period, so the period is one less than the size.
+// SciPy's "wrap": the last pixel is the first pixel of the next period, so the period is the size minus one.
 LAMELLA_INLINE void wrap_places(double n, double* place) {
     const double period = n - 1;
     for (int k = 0; k < kBlock; ++k) {
@@ -61,13 +62,13 @@ LAMELLA_INLINE void wrap_places(double n, double* place) {
     }
 }
 
-// Whether all of the block lies in the image: places are in order, as rounding keeps it.
+// Whether the whole block is in the image. The first and last positions are enough, because rounding keeps positions in order.
 LAMELLA_INLINE bool all_inside(Int size, const double* place, int count) {
     const double last = double(size - 1), a = place[0], b = place[count - 1];
     return a >= 0 && a <= last && b >= 0 && b <= last;
 }
 
-// Places to pixels and weights. Any place, and NaN, gives a pixel from which the interpolation reads samples only.
+// Converts positions to pixel indices and weights. For any position, also NaN, the interpolation reads only existing samples.
 template <class T>
 LAMELLA_INLINE void split_places(const ImageAxis& axis, Int order, Int fill, const double* place, Places<T>& to) {
     const double n = double(axis.size);
@@ -75,7 +76,7 @@ LAMELLA_INLINE void split_places(const ImageAxis& axis, Int order, Int fill, con
     const double bias = order == kNearestPixel ? 0.5 : 0, before = double(axis.before);
     const double low = -beyond, high = n - 1 + beyond;
     const double top =
-        order == kLinear ? (n > 2 ? n - 2 : 0) : high + before;  // the last pixel is the next of the one before it
+        order == kLinear ? (n > 2 ? n - 2 : 0) : high + before;  // the last pixel has weight 1 beside the one before it
     for (int k = 0; k < kBlock; ++k) {
         double v = place[k] + bias;
         v = v > low ? v : low;
@@ -86,7 +87,7 @@ LAMELLA_INLINE void split_places(const ImageAxis& axis, Int order, Int fill, con
     }
 }
 
-// The block's pixels along an axis, all kBlock of them. outside: set where y gets the constant.
+// The pixel indices of a whole block along an axis. outside: set to true where y gets the constant.
 template <class T>
 LAMELLA_INLINE void find_pixels(const ImageAxis& axis, Int order, Int fill, Int p, Int q, Int step, int count, Places<T>& to,
                                 bool* outside, bool& any_outside) {

@@ -1,4 +1,4 @@
-// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. From logits:
+// Cross-entropies of rows. p (prediction), y (target), dp [R, C]; loss, dloss [R]; labels [R]. Those of logits are in
 // softmax_crossentropy.inl.h.
 #pragma once
 #include "kernels/loss/row_loss.h"
@@ -99,7 +99,7 @@ Status sparse_categorical_crossentropy_forward(In<T> p, Labels y, Real eps, Out<
     return nullptr;
 }
 
-// Within the clip: 1/sum(q), less 1/q at the label.
+// Within the clip: 1/sum(q), minus 1/q at the label.
 template <class T>
 Status sparse_categorical_crossentropy_backward(In<T> p, Labels y, In<T> dloss, Real eps, Out<T> dp) {
     const Rows n = rows_of(p);

@@ -5,7 +5,7 @@
 namespace lamella {
 namespace {
 
-// max(1 - y p, 0), the mean of a row. p and y may change places, which gives the gradient to y.
+// The mean of max(1 - y p, 0) over a row. Exchanging p and y gives the gradient of y.
 template <class T>
 Status hinge_forward(In<T> p, In<T> y, Out<T> loss) {
     return mean_loss<T>(p, y, loss, [](Vec<T> a, Vec<T> b) { return max<T>(Vec<T>{}, T(1) - a * b); });
@@ -30,7 +30,7 @@ Status squared_hinge_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp) {
                                  [](Vec<T> a, Vec<T> b) { return max<T>(Vec<T>{}, T(1) - a * b) * b * T(-2); });
 }
 
-// max over c of (1 - y) p, and how far it comes short: wrong - sum(y p) + 1.
+// *wrong = max over c of (1 - y) p; returns wrong - sum(y p) + 1.
 template <class T>
 LAMELLA_INLINE T hinge_margin(const T* p, const T* y, Int n, T* wrong) {
     *wrong = max_over<T>(n, [=](Int i, Int part) { return (T(1) - load(y + i, part)) * load(p + i, part); });
@@ -51,8 +51,8 @@ Status categorical_hinge_forward(In<T> p, In<T> y, Out<T> loss) {
     return nullptr;
 }
 
-// Of a margin above 0, d to p is (1 - y) / ties where (1 - y) p is the largest, less y everywhere; to y the same with -p, p.
-// The largest share, as in TensorFlow.
+// If the margin is above 0, the gradient of p is (1 - y) / ties where (1 - y) p is the largest, minus y everywhere; the
+// gradient of y is the same with -p and p. Equal maxima share the gradient, as in TensorFlow.
 template <class T, class F>
 Status categorical_hinge_gradient(In<T> p, In<T> y, In<T> dloss, Out<T> dx, const F& slope) {
     const Rows n = rows_of(p);

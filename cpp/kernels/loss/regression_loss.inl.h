@@ -1,4 +1,4 @@
-// Losses of numbers, the mean of a row. p (prediction), y (target), dp [R, C]; loss, dloss [R]. Formulas: Keras 2.2.5.
+// Regression losses, the mean over a row. p (prediction), y (target), dp [R, C]; loss, dloss [R]. Formulas: Keras 2.2.5.
 #pragma once
 #include "kernels/loss/row_loss.h"
 
@@ -41,7 +41,7 @@ Status percentage_error_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out<T>
         p, y, dloss, dp, [=](Vec<T> a, Vec<T> b) { return sign<T>(a - b) / max<T>(broadcast<T>(low), abs<T>(b)) * T(100); });
 }
 
-// The denominator moves with y where it is not clipped.
+// The denominator depends on y where it is not clipped.
 template <class T>
 Status percentage_error_backward_target(In<T> p, In<T> y, In<T> dloss, Real eps, Out<T> dy) {
     const T low = T(eps);
@@ -52,7 +52,7 @@ Status percentage_error_backward_target(In<T> p, In<T> y, In<T> dloss, Real eps,
     });
 }
 
-// (log(max(p, eps) + 1) - log(max(y, eps) + 1))^2; the other way round for the gradient to y.
+// (log(max(p, eps) + 1) - log(max(y, eps) + 1))^2. Exchanging p and y gives the gradient of y.
 template <class T>
 Status logarithmic_error_forward(In<T> p, In<T> y, Real eps, Out<T> loss) {
     const T low = T(eps);
@@ -73,8 +73,8 @@ Status logarithmic_error_backward(In<T> p, In<T> y, In<T> dloss, Real eps, Out<T
     });
 }
 
-// log cosh x = log(1 + m^2 / (2 (m + 1))) with m = exp(|x|) - 1 keeps its digits near 0; from 20 on it is |x| - log 2 to
-// the last bit of a double, and m^2 would overflow a float at 44.
+// log cosh x = log(1 + m^2 / (2 (m + 1))) with m = exp(|x|) - 1 has no cancellation near 0. From 20 on it equals |x| - log 2 in
+// all bits of a double; m^2 would overflow a float at 44.
 template <class T>
 Status logcosh_forward(In<T> p, In<T> y, Out<T> loss) {
     return mean_loss<T>(p, y, loss, [](Vec<T> a, Vec<T> b) {

@@ -1,4 +1,4 @@
-// Losses that add up over the elements of a row. p (prediction), y (target), dp [R, C]; loss, dloss [R].
+// Losses that are sums over the elements of a row. p (prediction), y (target), dp [R, C]; loss, dloss [R].
 #pragma once
 #include "kernels/elementwise/activation.inl.h"
 #include "kernels/rows.h"
@@ -13,7 +13,7 @@ Status row_loss(In<T> p, In<T> y, Out<T> loss, bool mean, const F& f) {
     LAMELLA_REQUIRE(same_shape(p, y));
     LAMELLA_REQUIRE(loss.size == n.rows);
     LAMELLA_REQUIRE(n.columns > 0 || n.rows == 0);
-    if (n.columns == 1) {  // one element a row: whole vectors of rows
+    if (n.columns == 1) {  // one element in each row: vectors of rows
         map(p.data, y.data, loss.data, n.rows, f);
         return nullptr;
     }
@@ -31,7 +31,7 @@ Status mean_loss(In<T> p, In<T> y, Out<T> loss, const F& f) {
     return row_loss<T>(p, y, loss, true, f);
 }
 
-// dp[r, c] = dloss[r] * slope(p, y), divided by C for a mean. For the gradient to y hand y's slope and dy.
+// dp[r, c] = dloss[r] * slope(p, y), divided by C for a mean. For the gradient of y pass y's slope and dy.
 template <class T, class F>
 Status row_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, bool mean, const F& slope) {
     const Rows n = rows_of(p);
@@ -63,13 +63,13 @@ Status mean_loss_backward(In<T> p, In<T> y, In<T> dloss, Out<T> dp, const F& slo
     return row_loss_backward<T>(p, y, dloss, dp, true, slope);
 }
 
-// x where `inside`, a comparison, holds, 0 elsewhere: the gradient that passes a clip.
+// x where the comparison `inside` is true, 0 elsewhere: the gradient of a clip.
 template <class T>
 LAMELLA_INLINE Vec<T> only_where(Bits<T> inside, Vec<T> x) {
     return inside ? x : Vec<T>{};
 }
 
-// -1, 0 or 1; NaN stays.
+// -1, 0 or 1; NaN gives NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> sign(Vec<T> x) {
     const Vec<T> one = copy_sign<T>(broadcast<T>(T(1)), x);

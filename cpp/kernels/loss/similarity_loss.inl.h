@@ -1,4 +1,4 @@
-// How far two rows are apart as distributions or as directions. p (prediction), y (target), dp [R, C]; loss, dloss [R].
+// Distances of two rows as distributions or as directions. p (prediction), y (target), dp [R, C]; loss, dloss [R].
 // Formulas: Keras 2.2.5.
 #pragma once
 #include "kernels/loss/row_loss.h"
@@ -38,7 +38,7 @@ struct Cosine {
     double a, b;          // 1 / norm of p, 1 / norm of y
 };
 
-// 1e-12 is where Keras's l2_normalize stops dividing.
+// Keras's l2_normalize divides by the root of at least 1e-12.
 constexpr double kSmallestSquares = 1e-12;
 
 template <class T>
@@ -53,7 +53,7 @@ LAMELLA_INLINE Cosine cosine_of(const T* p, const T* y, Int n) {
     return {dot(p, y), squares, inverse_norm(squares), inverse_norm(dot(y, y))};
 }
 
-// -sum(p y) / (|p| |y|). p and y may change places, which gives the gradient to y.
+// -sum(p y) / (|p| |y|). Exchanging p and y gives the gradient of y.
 template <class T>
 Status cosine_forward(In<T> p, In<T> y, Out<T> loss) {
     const Rows n = rows_of(p);

@@ -1,11 +1,11 @@
-// softmax fused with its cross-entropy, from logits. z, p, y [R, C]; labels, loss, dloss [R].
+// softmax and cross-entropy of logits, fused. z, p, y [R, C]; labels, loss, dloss [R].
 #pragma once
 #include "kernels/elementwise/softmax.inl.h"
 
 namespace lamella {
 namespace {
 
-// -sum(y log p) = sum(y) log(sum exp(z - largest)) - sum(y (z - largest)); where y is 0 nothing is added, z = -inf or not.
+// -sum(y log p) = sum(y) log(sum exp(z - largest)) - sum(y (z - largest)); where y is 0 nothing is added, even if z is -inf.
 template <class T>
 Status softmax_crossentropy_forward(In<T> z, In<T> y, Out<T> p, Out<T> loss) {
     const Rows n = rows_of(z);

@@ -1,12 +1,12 @@
-// What the machine can do at most, for bench/: the ceilings that the other kernels are measured against.
+// The limits of the machine, with which bench/ compares the other kernels.
 #pragma once
 #include "kernels/common.h"
 
 namespace lamella {
 namespace {
 
-// A multiply-add takes 4 or 5 cycles and two start in each (four on wide Arm cores); without FMA the multiply and the
-// add wait for each other: 12 chains keep two pipes busy, 24 four, and leave registers for the two constants.
+// A multiply-add takes 4 or 5 cycles, and two start in each cycle (four on wide Arm cores); without FMA the add waits for the
+// multiply. 12 chains keep two pipelines busy, 24 keep four busy, and both leave registers for the two constants.
 constexpr int kMeasureChains = kRegisters == 32 ? 24 : 12;
 constexpr Int kMeasureRound = 384;  // multiply-adds: a whole number of vectors for every chain, width and type
 
@@ -18,7 +18,7 @@ Status measure_fma(Int rounds, Out<T> sums) {
     parallel_for(sums.size, 1, [&](Int begin, Int end) {
         for (Int i = begin; i < end; ++i) {
             Vec<T> chain[kMeasureChains];
-            // Equal chains would be computed once; x/2 + 1 stays between 1 and 2.
+            // The compiler would compute equal chains only once; x/2 + 1 stays between 1 and 2.
             for (int c = 0; c < kMeasureChains; ++c) chain[c] = broadcast<T>(T(1) + T(c) / kMeasureChains);
             const Vec<T> half = broadcast<T>(T(0.5)), one = broadcast<T>(T(1));
             for (Int step = 0; step < rounds * kSteps; ++step) {

@@ -13,17 +13,18 @@ Status affine(const T* x, const T* w, In<T> bias, bool relu, T* y, Int m, Int k,
     return multiply_matrices<T>({m, n, k, x, k, 1, w, n, 1, y, n, 1, bias.size > 0 ? bias.data : nullptr, relu});
 }
 
-// dx = dy w^T: dy [m, n], w [k, n]; or dx^T = w dy^T. One factor is read transposed, by each group of rows anew, and dx^T is
-// stored transposed: what moves fewer elements is done.
+// dx = dy w^T: dy [m, n], w [k, n]; or dx^T = w dy^T. Each group of rows reads one factor transposed, and dx^T is stored
+// transposed: the product that moves fewer elements is computed.
 template <class T>
 Status affine_backward_input(const T* dy, const T* w, T* dx, Int m, Int k, Int n) {
-    const Int plain = k * n * ceil_divide(m, kMostGroupRows), turned = m * n * ceil_divide(k, kMostGroupRows) + m * k;
-    if (turned < plain) return multiply_matrices<T>({k, m, n, w, n, 1, dy, 1, n, dx, 1, k, nullptr, false});
+    const Int plain = k * n * ceil_divide(m, kMostGroupRows), transposed = m * n * ceil_divide(k, kMostGroupRows) + m * k;
+    if (transposed < plain) return multiply_matrices<T>({k, m, n, w, n, 1, dy, 1, n, dx, 1, k, nullptr, false});
     return multiply_matrices<T>({m, k, n, dy, n, 1, w, 1, n, dx, k, 1, nullptr, false});
 }
 
-// dw = x^T dy: x [m, k], dy [m, n]. Where dy's columns leave a quarter of a tile's width empty, dw^T = dy^T x is stored
-// transposed, as x fills that width: 1.3 to 4 times as fast on AVX2. With less empty, cut tiles of rows cost as much.
+// dw = x^T dy: x [m, k], dy [m, n]. If dy's columns leave a quarter of a tile's width empty, dw^T = dy^T x is computed and
+// stored transposed, because x fills that width: 1.3 to 4 times as fast on AVX2. If less is empty, incomplete tiles of rows
+// cost as much.
 template <class T>
 Status affine_backward_weights(const T* x, const T* dy, T* dw, Int m, Int k, Int n) {
     const bool narrow = 4 * n <= 3 * tile_columns<T>(n) && n < k;

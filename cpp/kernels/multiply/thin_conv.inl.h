@@ -1,6 +1,7 @@
-// 3x3 windows of stride 1 over one channel. The general tile loads its two vectors of weights anew for every six points;
-// here the nine taps' weights stay in registers over a block of rows, and neighbouring points share what they read. On the
-// way back so do the weights' gradients, and dy is read once for them and for the bias's.
+// 3x3 windows of stride 1 over one channel. The general tile loads its two vectors of weights again for every six points; here
+// the weights of the nine taps stay in registers over a block of rows, and neighbouring points share the values that they read.
+// In the backward pass the gradients of the weights stay in registers, and dy is read once for them and for the bias's
+// gradient.
 #pragma once
 #include "kernels/multiply/gemm.inl.h"
 
@@ -10,14 +11,14 @@ namespace {
 // Forward, 16 registers: 9x1 weights + 4x1 sums + 1 broadcast = 14. 32 registers: 9x2 + 6x2 + 1 = 31.
 constexpr int kThinVectors = kRegisters == 32 ? 2 : 1;
 constexpr int kThinPoints = kRegisters == 32 ? 6 : 4;
-// Without fused multiply-add the products take registers, too, and the general tile is the faster one.
+// Without fused multiply-add the products need registers, too, and the general tile is faster.
 #if defined(__FMA__) || defined(__aarch64__)
 constexpr bool kThinPays = true;
 #else
 constexpr bool kThinPays = false;
 #endif
 
-// x: rows of one channel, row_size apart, two more rows and columns than points. Values of point (p, q) start at
+// x: rows of one channel, row_size apart; two more rows and columns than points. The values of point (p, q) begin at
 // y + p*y_row + q*y_column.
 template <class T>
 struct ThinBlock {
@@ -51,7 +52,7 @@ LAMELLA_INLINE void thin_tile(const T* x, Int row_size, const Vec<T> (&w)[9][NV]
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) {
             Vec<T> sum = sums[point][v] + load(bias + v * kLanes<T>);
-            if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
             store(y + point * y_column + v * kLanes<T>, sum, v == NV - 1 ? part : 0);
         }
     }
@@ -80,7 +81,7 @@ template <class T, int NV>
     }
 }
 
-// packed: the weights' panels [panel][9][NR].  bias: of `out` values, or nullptr.
+// packed: the panels of the weights [panel][9][NR].  bias: `out` values, or nullptr.
 template <class T>
 void convolve_thin(ThinBlock<T> block, const T* packed, Int out, const T* bias, bool relu) {
     constexpr Int kMost = kThinVectors * kLanes<T>;
@@ -94,8 +95,8 @@ void convolve_thin(ThinBlock<T> block, const T* packed, Int out, const T* bias, 
     }
 }
 
-// Gradients of NV vectors of the weights' columns over a block of points, of which dy [points][out] holds the ones behind
-// each other. Added to dweights [9][out] and dbias [out], which may be nullptr.
+// Gradients of NV vectors of the weights' columns over a block of points; dy [points][out] has the points one after the other.
+// They are added to dweights [9][out] and to dbias [out], which may be nullptr.
 template <class T, int NV>
 [[gnu::noinline]] void thin_gradients(const T* x, Int row_size, const T* dy, Int rows, Int columns, Int out, Int part,
                                       T* dweights, T* dbias) {
@@ -130,7 +131,7 @@ template <class T, int NV>
     }
 }
 
-// x and row_size as in ThinBlock.
+// x and row_size have the meaning of ThinBlock.
 template <class T>
 void add_thin_gradients(const T* x, Int row_size, const T* dy, Int rows, Int columns, Int out, T* dweights, T* dbias) {
     constexpr Int kMost = kThinVectors * kLanes<T>;

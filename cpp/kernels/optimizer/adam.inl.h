@@ -1,11 +1,11 @@
-// Adam and its kin: steps along a moving average m of the gradients. In place; each call updates all arrays of its lists.
+// Adam and related rules: steps along a moving average m of the gradients. In place; each call updates all arrays of its lists.
 #pragma once
 #include "kernels/optimizer/gradients.h"
 
 namespace lamella {
 namespace {
 
-// x -> keep * x + (1 - keep) * d, the weight of d folded in double.
+// x -> keep * x + (1 - keep) * d; 1 - keep is computed in double.
 template <class T>
 struct MovingAverage {
     T keep, take;

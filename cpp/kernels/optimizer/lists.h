@@ -1,4 +1,4 @@
-// Lists of arrays as one piece of work, for the optimizers.
+// Divides the work on lists of arrays, for the optimizers.
 #pragma once
 #include "kernels/common.h"
 
@@ -14,8 +14,8 @@ bool same_shapes(const A& a, const B& b) {
     return true;
 }
 
-// The arrays stand in one row, each on a multiple of 64 elements, and the row is cut: one parallel region, whatever the
-// number of arrays, and cuts on cache lines.
+// The arrays are treated as one row, in which each begins at a multiple of 64 elements, and the row is cut into chunks: one
+// parallel region for any number of arrays, with cuts at cache lines.
 LAMELLA_INLINE Int length_in_row(Int size) { return (size + 63) / 64 * 64; }
 
 template <class L>
@@ -25,8 +25,8 @@ Int row_length(const L& xs) {
     return length;
 }
 
-// f(k, begin, end, piece) on pieces of array k; start[count + 1] says where in the row each array begins. Pieces are
-// numbered upwards, with gaps: by the chunks and arrays before, of which a next piece has one more at least.
+// Calls f(k, begin, end, piece) for pieces of array k; start [count + 1] has the position of each array in the row. The number
+// of a piece is the number of chunks and arrays before it, so numbers increase, with gaps.
 template <class L, class F>
 void for_pieces(const L& xs, const Int* start, const F& f) {
     parallel_for(start[xs.count], kChunkElements, [&](Int begin, Int end) {

@@ -1,5 +1,4 @@
-// Optimizer steps with one rate for all: SGD and the rules that divide by a root of squares. In place; each call updates all
-// arrays of its lists.
+// SGD, Adagrad, RMSprop and Adadelta, and the accumulation of gradients. In place; each call updates all arrays of its lists.
 #pragma once
 #include "kernels/optimizer/gradients.h"
 
@@ -17,7 +16,7 @@ Status sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, 
     LAMELLA_REQUIRE(ms.count > 0 || ps.count == 0 || momentum == 0);
     const T rate = T(lr), mu = T(momentum);
     if (ms.count == 0) {
-        // The bits of the rule below with momentum 0, which adds the rounded v.
+        // The same bits as the rule below with momentum 0, which adds the rounded v.
         return for_gradients<T>(gs, bounds, [=](Vec<T> d, Vec<T>(&x)[1]) { x[0] -= uncontracted<T>(rate * d); }, ps);
     }
     return for_gradients<T>(
@@ -65,7 +64,7 @@ Status adadelta_update(List<T> ps, InList<T> gs, List<T> as, List<T> ds, Real lr
         [=](Vec<T> d, Vec<T>(&x)[3]) {
             auto& [p, a, moved] = x;
             a = keep * a + take * (d * d);
-            // The quotient of the two roots as the root of the quotient: one root, one division.
+            // The root of the quotient instead of the quotient of two roots: one root, one division.
             const Vec<T> u = d * sqrt<T>((moved + epsilon) / (a + epsilon));
             moved = keep * moved + take * (u * u);
             p -= rate * u;

@@ -1,20 +1,20 @@
-// Sums of a depthwise convolution for a few points side by side, a line of memory of their channels at a time: each vector of
-// weights is loaded once for all of them. Points are x_step apart in the source and y_step in y, of `width` channels each.
+// Sums of a depthwise convolution for a few neighbouring points, one cache line of their channels at a time: each vector of
+// weights is loaded once for all points. Points have `width` channels; they are x_step apart in the source and y_step in y.
 #pragma once
 #include "kernels/window/depthwise_taps.inl.h"
 
 namespace lamella {
 namespace {
 
-// 64 bytes before AVX-512 are two vectors at least. A line that is used whole need not stay in L1: where points are 4 KiB apart
-// all of a tile's lines fall into few of its sets. Of 16 registers 11: 4x2 sums, 2 weights, 1 of the source.
+// A step is 64 bytes, at least two vectors before AVX-512. A cache line that is used as a whole need not stay in L1: if points
+// are 4 KiB apart, the lines of a tile are in few sets of L1. 11 of 16 registers: 4x2 sums, 2 weights, 1 of the source.
 constexpr int kDepthwiseVectors = LAMELLA_VECTOR_BYTES == 64 ? 1 : 2;
 constexpr int kDepthwisePoints = 8 / kDepthwiseVectors;
 template <class T>
 constexpr Int kDepthwiseStep = kDepthwiseVectors * kLanes<T>;
 
-// Weights and bias, or their gradients, of so many steps of channels: [step][tap][channel of the step]; the bias is the last
-// tap.
+// The layout of weights and bias, or their gradients, in steps of channels: [step][tap][channel of the step]; the bias is the
+// last tap.
 template <class T>
 struct WeightBlocks {
     Int places, width, step;
@@ -24,8 +24,8 @@ struct WeightBlocks {
     Int at(Int place, Int channel) const { return channel / step * block() + place * step + channel % step; }
 };
 
-// What the next row of points will be the first to use, fetched while this one is worked on: `ratio` elements from `at` on for
-// each of its own. A tile walks along some forty places of memory in step, too many for the prefetcher of the hardware.
+// Memory that the next row of points uses first, prefetched during this row: `ratio` elements from `at` on for each element of
+// this row. A tile reads along about forty streams of memory, too many for the hardware's prefetcher.
 template <class T>
 struct Ahead {
     const T* at;
@@ -50,24 +50,24 @@ struct Points {
     Int x_step;
     const Tap* taps;
     Int tap_count;
-    Int width, block;  // block: of the weights
+    Int width, block;  // block: size of a block of the weights
     Ahead<T> source_ahead, result_ahead;
 };
 
 template <class T>
 struct Outputs {
     const T* w;
-    Int bias;  // where it stands in a block, or 0
+    Int bias;  // its offset in a block, or 0
     bool relu;
     T* y;
     Int y_step;
 
     Outputs moved(Int points) const { return {w, bias, relu, y + points * y_step, y_step}; }
-    // The same with `points` neighbours taken for one.
+    // The same with `points` neighbours joined to one point.
     Outputs joined(Int points) const { return {w, bias, relu, y, points * y_step}; }
 };
 
-// Gradients of the weights and the bias, added to what dw holds.
+// Gradients of the weights and the bias, added to dw.
 template <class T>
 struct WeightSums {
     const T* dy;
@@ -79,7 +79,8 @@ struct WeightSums {
     WeightSums joined(Int points) const { return {dy, points * dy_step, dw, bias}; }
 };
 
-// w, or dw, of the block of channel c begins at `at`; `part` of the last vector's lanes count, 0 is all.
+// The block of channel c begins at `at` in w or dw. `part` is the number of lanes of the last vector that are used; 0 means
+// all.
 template <class T, int NP, int NV>
 LAMELLA_INLINE void work_at(const Points<T>& p, const Outputs<T>& out, Int at, Int c, Int part) {
     const T* const w = out.w + at;
@@ -102,7 +103,7 @@ LAMELLA_INLINE void work_at(const Points<T>& p, const Outputs<T>& out, Int at, I
 #pragma GCC unroll 8
         for (int i = 0; i < NP; ++i) {
             Vec<T> sum = sums[i][v] + bias;
-            if (out.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            if (out.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
             store(out.y + i * out.y_step + c + v * kLanes<T>, sum, part);
         }
     }
@@ -139,7 +140,7 @@ LAMELLA_INLINE void work_at(const Points<T>& p, const WeightSums<T>& into, Int a
     }
 }
 
-// By value: what is stored could otherwise be a part of the arguments, for all that the compiler knows.
+// Arguments are passed by value: otherwise the compiler must assume that a store changes them.
 template <class T, int NP, class Result>
 [[gnu::noinline]] void work_on(Points<T> p, Result result) {
     constexpr bool kWrites = __is_same(Result, Outputs<T>);
@@ -164,7 +165,7 @@ LAMELLA_INLINE void work_on_next(Points<T>& p, Result& result, Int& count) {
     count -= NP;
 }
 
-// `count` points side by side.
+// `count` neighbouring points.
 template <class T, class Result>
 void work_along(Points<T> p, Result result, Int count) {
     while (count >= kDepthwisePoints) work_on_next<T, kDepthwisePoints>(p, result, count);

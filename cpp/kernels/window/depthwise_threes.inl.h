@@ -1,19 +1,19 @@
-// A depthwise convolution along rows of three taps, 3x3 above all: a vector of channels walks along a whole row of points with
-// its weights, or their gradients, in registers. What it reads are copies of rows by vectors, with zeros for what lies beyond
-// the edges, so that all points are alike.
+// A depthwise convolution with rows of three taps, mostly 3x3: for a vector of channels a whole row of points is computed with
+// its weights, or their gradients, in registers. It reads copies of rows, vector by vector, with zeros outside of the edges, so
+// that all points are computed in the same way.
 #pragma once
 #include "kernels/window/depthwise_sums.inl.h"
 
 namespace lamella {
 namespace {
 
-// Of 16 registers 13: 3x3 weights, 3 sums, 1 of the source. On the way back 14: 3x3 sums, 3 of dy, 1 of the source, the bias.
+// 13 of 16 registers: 3x3 weights, 3 sums, 1 of the source. Backward 14: 3x3 sums, 3 of dy, 1 of the source, the bias.
 constexpr int kMostTapRows = 3;
-// Points unrolled. Maps halved from 224 down to 7 columns are whole numbers of seven.
+// Number of unrolled points. 224 columns halved down to 7 are multiples of seven.
 constexpr int kThreesPoints = 4, kSevenPoints = 7;
 
-// `count` points of a row. What the first point reads of row i of taps begins at x[i], the weights of row i of a vector's block
-// at w + i*w_step, the bias at the block's end. Vectors are x_step apart in x.
+// `count` points of a row. The source of the first point for row i of taps begins at x[i]. In the block of a vector the weights
+// of row i begin at w + i*w_step, and the bias is at its end. Vectors are x_step apart in x.
 template <class T>
 struct Threes {
     const T* x[kMostTapRows];
@@ -21,11 +21,11 @@ struct Threes {
     const T *x_next, *result_next;
 
     Int vectors() const { return ceil_divide(width, kLanes<T>); }
-    // How many lanes of a vector count; 0 is all.
+    // The number of lanes of a vector that are used; 0 means all.
     Int part(Int v) const { return width - v * kLanes<T> < kLanes<T> ? width - v * kLanes<T> : 0; }
 };
 
-// What a vector reads of each row, and its weights or their gradients.
+// The source of a vector in each row, and its weights or their gradients.
 template <class T, int kRows>
 struct TapWeights {
     const T* x[kRows];
@@ -48,8 +48,8 @@ struct TapWeights {
     }
 };
 
-// Of the rows that come next, as much as kPoints points of a vector take: kSource vectors of each point are read, kResult
-// written or read.
+// Prefetches a part of the next rows: the memory that kPoints points of a vector need. For each point kSource vectors are read,
+// and kResult vectors are written or read.
 template <bool kWrites, int kSource, int kResult, int kPoints, class T>
 LAMELLA_INLINE void fetch(const Threes<T>& p, Int point) {
     constexpr Int kLine = 64 / Int{sizeof(T)}, kVectors = kPoints * kLanes<T>;
@@ -61,8 +61,8 @@ LAMELLA_INLINE void fetch(const Threes<T>& p, Int point) {
     }
 }
 
-// use(value, row, tap, point) for each of kPoints points from `first` on whose window has the column, counted from the first
-// one's, at this tap.
+// Calls use(value, row, tap, point) for each of kPoints points from `first` on whose window has this column at this tap.
+// Columns are counted from the first column of the first point's window.
 template <class T, int kRows, int kStride, int kPoints, class Use>
 LAMELLA_INLINE void for_uses(const TapWeights<T, kRows>& taps, Int first, int column, const Use& use) {
 #pragma GCC unroll 3
@@ -77,7 +77,7 @@ LAMELLA_INLINE void for_uses(const TapWeights<T, kRows>& taps, Int first, int co
     }
 }
 
-// y of kPoints points from `first` on. Three sums are in work at a time: those whose windows a column belongs to.
+// y of kPoints points from `first` on. Three sums are computed at a time: those of the windows that contain a column.
 template <class T, int kRows, int kStride, int kPoints>
 LAMELLA_INLINE void sum_points(const TapWeights<T, kRows>& taps, const Outputs<T>& out, const T* bias, Int first, T* y,
                                Int part) {
@@ -90,7 +90,7 @@ LAMELLA_INLINE void sum_points(const TapWeights<T, kRows>& taps, const Outputs<T
         });
         const int point = (column - 2) / kStride;
         if (column < 2 || column - 2 != point * kStride) continue;
-        if (out.relu) sums[point] = sums[point] < T(0) ? Vec<T>{} : sums[point];  // NaN stays
+        if (out.relu) sums[point] = sums[point] < T(0) ? Vec<T>{} : sums[point];  // NaN gives NaN
         if (__builtin_expect(part == 0, 1)) store(y + (first + point) * out.y_step, sums[point]);
         else store_part(y + (first + point) * out.y_step, sums[point], part);
     }
@@ -103,14 +103,14 @@ LAMELLA_INLINE void sum_vector(const Threes<T>& p, const Outputs<T>& out, Int v)
     taps.load_from(p, v, block);
     T* const y = out.y + v * kLanes<T>;
     const Int part = p.part(v);
-    // The last tile computes some points of the one before again.
+    // The last tile computes some points of the previous tile again.
     for (Int i = 0; i < p.count; i += kPoints) {
         fetch<true, kStride, 1, kPoints>(p, v * p.count + i);
         sum_points<T, kRows, kStride, kPoints>(taps, out, block + p.bias, smaller(i, p.count - kPoints), y, part);
     }
 }
 
-// Here and below by value, as in work_on.
+// Here and below arguments are passed by value, as in work_on.
 template <class T, int kRows, int kStride, int kPoints>
 [[gnu::noinline]] void sum_rows(Threes<T> p, Outputs<T> out) {
     for (Int v = 0; v < p.vectors(); ++v) sum_vector<T, kRows, kStride, kPoints>(p, out, v);
@@ -123,7 +123,7 @@ void sum_some(const Threes<T>& p, const Outputs<T>& out) {
     else sum_rows<T, kRows, kStride, 1>(p, out);
 }
 
-// dw of kPoints points from `first` on; dy of three of them is in work at a time.
+// Adds the gradients of kPoints points from `first` on to dw; dy of three points is used at a time.
 template <class T, int kRows, int kStride, int kPoints>
 LAMELLA_INLINE void add_points(TapWeights<T, kRows>& taps, Vec<T>& bias, Int first, const T* from, Int dy_step, Int part) {
     Vec<T> dy[kPoints];
@@ -169,7 +169,7 @@ template <class T, int kRows, int kStride>
     }
 }
 
-// dx of stride 2: of kPairs pairs of columns the first takes the outer taps and the second the one in the middle.
+// dx for stride 2: in each of kPairs pairs of columns the first column uses the outer taps and the second the middle tap.
 template <class T, int kRows, int kPairs>
 LAMELLA_INLINE void spread_points(const TapWeights<T, kRows>& taps, Int first, T* dx, Int dx_step, Int part, Int begin,
                                   Int end) {
@@ -194,7 +194,7 @@ LAMELLA_INLINE void spread_points(const TapWeights<T, kRows>& taps, Int first, T
     }
 }
 
-// The columns of dx are [begin, end) of p.count pairs.
+// The columns of dx are [begin, end) of the columns of p.count pairs.
 template <class T, int kRows>
 [[gnu::noinline]] void spread_rows(Threes<T> p, Outputs<T> out, Int begin, Int end) {
     TapWeights<T, kRows> taps;

@@ -1,4 +1,4 @@
-// Pooling over all places. x, dx [N, S, C]; y, dy, argmax [N, C].
+// Pooling over all positions. x, dx [N, S, C]; y, dy, argmax [N, C].
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/rows.h"
@@ -52,15 +52,15 @@ Status global_max_pool_forward(In<T> x, Out<T> y, OutLabels argmax) {
     if (y.size == 0) return nullptr;
     LAMELLA_REQUIRE(global_pooling_fits(x, y));
     const Int places = x.shape[1], channels = x.shape[2];
-    LAMELLA_REQUIRE(places < Int{1} << 31);  // a place is an integer of T's width
+    LAMELLA_REQUIRE(places < Int{1} << 31);  // a position is an integer with T's width
     using Word = typename VecTypes<T>::Word;
-    constexpr int kBlock = 4;  // each vector waits for its own last comparison
+    constexpr int kBlock = 4;  // each vector waits for its previous comparison, so four are compared in turn
     constexpr Int kStep = kBlock * kLanes<T>;
     for_rows({x.shape[0], places * channels}, [&](Int n) {
         const T* const from = x.data + n * places * channels;
         T* const to = y.data + n * channels;
         Int* const place = argmax.data + n * channels;
-        // The largest of `vectors` vectors from channel c on.
+        // The maxima of `vectors` vectors of channels, from channel c on.
         const auto largest = [=](Int c, Int part, auto vectors) {
             constexpr int kVectors = decltype(vectors)::value;
             Vec<T> best[kVectors];
@@ -69,7 +69,7 @@ Status global_max_pool_forward(In<T> x, Out<T> y, OutLabels argmax) {
             for (Int s = 1; s < places; ++s) {
                 for (int v = 0; v < kVectors; ++v) {
                     const Vec<T> value = load(from + s * channels + c + v * kLanes<T>, part);
-                    // the first NaN wins and stays
+                    // The first NaN is the maximum.
                     const Bits<T> wins = (value > best[v]) | ((value != value) & (best[v] == best[v]));
                     best[v] = wins ? value : best[v];
                     where[v] = wins ? Bits<T>{} + static_cast<Word>(s) : where[v];

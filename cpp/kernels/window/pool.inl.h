@@ -1,6 +1,6 @@
-// Pooling on one to three axes. x, dx [N, D, H, W, C]; y, dy, argmax [N, O, P, Q, C]; of images D and O are 1, of sequences H
-// and P, too. No two chunks write to one place: backward goes by windows where these do not overlap, and else gathers, each
-// place of dx adding up the windows over it.
+// Pooling on one to three axes. x, dx [N, D, H, W, C]; y, dy, argmax [N, O, P, Q, C]; for images D and O are 1, for sequences
+// also H and P. No two chunks write the same element. If windows do not overlap, backward writes window by window; otherwise
+// each position of dx sums the gradients of the windows that cover it.
 #pragma once
 #include "kernels/axes.h"
 #include "kernels/rows.h"
@@ -8,13 +8,13 @@
 namespace lamella {
 namespace {
 
-constexpr Int kMaxWindow = 256;  // a place in the window is a byte
+constexpr Int kMaxWindow = 256;  // the index in a window is stored as a byte
 
-// Along one axis: n places, m windows of k, the first one beginning `pad` before the first place.
+// One axis: n positions, m windows of k positions; the first window begins `pad` before the first position.
 struct Axis {
     Int n, m, k, stride, pad;
 
-    // Every window covers a place, and nothing overflows.
+    // Every window covers a position, and nothing overflows.
     LAMELLA_INLINE bool fits() const {
         constexpr Int kLargest = Int{1} << 31;
         return n > 0 && m > 0 && k >= 1 && k < kLargest && stride >= 1 && stride < kLargest && pad >= 0 && pad < k &&
@@ -26,15 +26,15 @@ struct Range {
     Int begin, end;
 };
 
-// Places of the window that lie in the image.
+// The positions of a window that are in the image.
 LAMELLA_INLINE Range inside(const Axis& a, Int window) {
     const Int first = window * a.stride - a.pad;
     return {first < 0 ? -first : 0, a.n - first < a.k ? a.n - first : a.k};
 }
 
-// Windows that cover a place.
+// The windows that cover a position.
 LAMELLA_INLINE Range covering(const Axis& a, Int place) {
-    const Int from = place + a.pad - a.k;  // the first window begins after it
+    const Int from = place + a.pad - a.k;  // the first window begins after this position
     const Int last = (place + a.pad) / a.stride;
     return {from < 0 ? 0 : from / a.stride + 1, last < a.m ? last + 1 : a.m};
 }
@@ -47,7 +47,7 @@ struct Axes {
     bool few_places() const {
         return slices.k <= kMaxWindow && rows.k <= kMaxWindow && columns.k <= kMaxWindow && places() <= kMaxWindow;
     }
-    bool apart() const { return slices.k <= slices.stride && rows.k <= rows.stride && columns.k <= columns.stride; }
+    bool disjoint() const { return slices.k <= slices.stride && rows.k <= rows.stride && columns.k <= columns.stride; }
 };
 
 template <class A, class B>
@@ -69,13 +69,14 @@ LAMELLA_INLINE Axes axes_of(const A& x, const B& y, const Window& window) {
 
 LAMELLA_INLINE bool axes_fit(const Axes& at) { return at.slices.fits() && at.rows.fits() && at.columns.fits(); }
 
-// f(n, o, p) for the rows of the slices of images; `work` elements are touched in each.
+// Calls f(n, o, p) for the rows of the slices of images; each touches `work` elements.
 template <class F>
 LAMELLA_INLINE void for_image_rows(Int images, Int slices, Int rows, Int work, const F& f) {
     for_rows({images * slices * rows, work}, [&](Int r) { f(r / rows / slices, r / rows % slices, r % rows); });
 }
 
-// The places of a window that lie in the image: how far from the window's first one, and their number in C order.
+// The positions of a window that are in the image: their offsets from the window's first position, and their indices in C
+// order.
 template <class T>
 struct Taps {
     Int count = 0;
@@ -95,7 +96,8 @@ struct Taps {
     }
 };
 
-// f(window's first place in the image, which may lie outside; place in y; taps) for the windows of row p of slice o of image n.
+// Calls f(offset of the window's first position in x, which may be outside; offset in y; taps) for the windows of row p of
+// slice o of image n.
 template <class T, class F>
 LAMELLA_INLINE void for_windows(const Axes& at, Int channels, Int n, Int o, Int p, const F& f) {
     const Axis &a = at.slices, &b = at.rows, &c = at.columns;
@@ -131,7 +133,7 @@ Status max_pool_forward(In<T> x, Window window, Out<T> y, Bytes argmax) {
                 Bits<T> where = Bits<T>{} + tap->place[0];
                 for (Int t = 1; t < tap->count; ++t) {
                     const Vec<T> v = load(first + tap->offset[t] + c, part);
-                    const Bits<T> wins = (v > best) | ((v != v) & (best == best));  // the first NaN wins and stays
+                    const Bits<T> wins = (v > best) | ((v != v) & (best == best));  // the first NaN is the maximum
                     best = wins ? v : best;
                     where = wins ? Bits<T>{} + tap->place[t] : where;
                 }
@@ -143,8 +145,8 @@ Status max_pool_forward(In<T> x, Window window, Out<T> y, Bytes argmax) {
     return nullptr;
 }
 
-// Where no two windows overlap each window writes to its own places. Chunks are rows of windows, and each clears first what
-// lies between it and the next, in the slices and the rows.
+// If no two windows overlap, each window writes to its own positions. Chunks are rows of windows. If there are gaps, each chunk
+// first clears its slices and rows up to those of the next chunk.
 template <class T, class F>
 LAMELLA_INLINE void spread_windows(Out<T> dx, const Axes& at, const F& spread) {
     const Int channels = dx.shape[dx.rank - 1], row = at.columns.n * channels;
@@ -163,8 +165,8 @@ LAMELLA_INLINE void spread_windows(Out<T> dx, const Axes& at, const F& spread) {
     });
 }
 
-// The windows over a place of dx: so many on each axis, the place in y of the first, and the number of the place in it. Both
-// move by their steps from one window to the next.
+// The windows that cover a position of dx: their number on each axis, the offset of the first one in y (`from`), and the index
+// of the position in that window (`here`), each with its steps from one window to the next on each axis.
 struct Covering {
     Int slices, rows, columns;
     Int first[kMaxAxes];
@@ -172,7 +174,7 @@ struct Covering {
     Int here, slice_here, row_here, column_here;
 };
 
-// f(first channel of a place of dx, the windows over it) for all places.
+// Calls f(first channel of a position of dx, the windows that cover it) for all positions.
 template <class T, class F>
 LAMELLA_INLINE void for_covered_places(Out<T> dx, const Axes& at, const F& f) {
     const Axis &a = at.slices, &b = at.rows, &c = at.columns;
@@ -209,7 +211,7 @@ Status max_pool_backward(In<T> dy, InBytes argmax, Window window, Out<T> dx) {
     LAMELLA_REQUIRE(axes_fit(at));
     LAMELLA_REQUIRE(at.few_places());
     const Int channels = dx.shape[dx.rank - 1];
-    if (at.apart()) {
+    if (at.disjoint()) {
         spread_windows<T>(dx, at, [&](Int into, Int from, const Taps<T>& taps) {
             const T* const d = dy.data + from;
             const std::uint8_t* const place = argmax.data + from;
@@ -226,7 +228,8 @@ Status max_pool_backward(In<T> dy, InBytes argmax, Window window, Out<T> dx) {
         return nullptr;
     }
     for_covered_places(dx, at, [&](T* to, const Covering& w) {
-        // Listed once for all channels: where each window's maximum stands in dy, and the byte that says that this place won.
+        // Listed once for all channels: the offset of each window in dy, and its byte in argmax if this position is the
+        // maximum.
         Int from[kMaxWindow], count = 0;
         typename VecTypes<T>::Word here[kMaxWindow];
         for (Int o = 0; o < w.slices; ++o) {
@@ -255,7 +258,7 @@ LAMELLA_INLINE T one_over(Range slices, Range rows, Range columns) {
     return T(1) / T((slices.end - slices.begin) * (rows.end - rows.begin) * (columns.end - columns.begin));
 }
 
-// Whether one of these windows reaches over an end.
+// Whether one of these windows is partly outside.
 LAMELLA_INLINE bool is_cut(const Axis& a, Int first, Int count) {
     return first * a.stride < a.pad || (first + count - 1) * a.stride - a.pad + a.k > a.n;
 }
@@ -315,7 +318,7 @@ Status avg_pool_backward(In<T> dy, Window window, Out<T> dx) {
     const Axes at = axes_of(dx, dy, window);
     LAMELLA_REQUIRE(axes_fit(at));
     const Int channels = dx.shape[dx.rank - 1];
-    if (at.apart() && at.few_places()) {
+    if (at.disjoint() && at.few_places()) {
         spread_windows<T>(dx, at, [&](Int into, Int from, const Taps<T>& taps) {
             const T* const d = dy.data + from;
             T* const to = dx.data + into;
