@@ -1,10 +1,10 @@
 """Writes the kernel calls of these tests into a file, which tests/cpp/calls.h replays without Python.
 
-A test here compares a kernel with its oracle; the same call, its arguments and its results, is then checked under sanitizers
-and on other machines, so a kernel's cases stand once. `LAMELLA_CALLS=FILE pytest tests/kernels` writes the file.
+A test of this folder compares a kernel with its oracle. The same call, with its arguments and results, is then checked with
+sanitizers and on other machines, so each case is written once. `LAMELLA_CALLS=FILE pytest tests/kernels` writes the file.
 The format, in the machine's byte order, without padding: for each call
     kernel's name (uint8 length, text), element ('f' or 'd'), outcome (see below), its arguments in the table's order, 'E';
-    bundles are spread into their fields;
+    a bundle is written as its fields;
     Int: int64. Real: float64. Window: int64 axes, then sizes, strides, dilations and zeros before, 3 int64 each.
     An array: int64 rank, shape; its contents before the call if the kernel reads it, and after it if the kernel writes it.
     A list: int64 count, its arrays.
@@ -22,15 +22,15 @@ from lamella import _kernels
 from tests.kernels.cases import MEASURES, arrays
 from tests.kernels.signatures import fields, spread
 
-# How a call ended. Its results are compared; the kernel refused it; it only has to run.
+# How a call ended: its results are compared, the kernel refused it, or it only has to run.
 COMPARED, REFUSED, RUN = b"C", b"R", b"M"
 READ = ("In", "InBytes", "Labels", "Reals", "InList", "InBytesList")
 CHANGED = ("List",)  # read and written in place
-# Of calls that differ in values only (other draws, special values), this many are kept; of the large calls of a kernel, too.
+# Limit of the calls that differ only in their values (other draws, special values), and of the large calls of a kernel.
 ALIKE = 2
-# Calls with more bytes are there for the threads, in float64 only where the kernel has no shorter one.
+# Calls with more bytes test threads. In float64 they are written only if the kernel has no shorter call.
 LARGE = 1 << 18
-# Calls with more bytes than this would be most of the time under a sanitizer. They run in Python only.
+# Calls with more bytes would take most of the time with a sanitizer. They are not written.
 TOO_LARGE = 1 << 22
 FLOATS = ("In", "Out", "InPlace", "InList", "List")
 
@@ -39,7 +39,7 @@ _without_results = False
 
 @contextmanager
 def results_not_compared() -> Iterator[None]:
-    """For calls whose results the kernel's contract leaves open: replays only run them."""
+    """A block for calls whose results the kernel's contract does not define. They are replayed without a comparison."""
     global _without_results
     _without_results = True
     try:
@@ -49,7 +49,7 @@ def results_not_compared() -> Iterator[None]:
 
 
 class Recording:
-    """Within `with`, the functions of `_kernels` also write their calls into the file at `path`."""
+    """A `with` block in which the functions of `_kernels` also write their calls into the file at `path`."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -69,7 +69,7 @@ class Recording:
         self.file.close()
 
     def complete(self):
-        """Whether each kernel of the table was compared in float32 and float64; a measure has only to run."""
+        """Check that each kernel of the table was compared in float32 and float64; a measure only has to run."""
         found = {(name, element) for name, element, outcome, _ in self.counts if outcome == COMPARED or name in MEASURES}
         wanted = {(name, element) for name in set(self.originals) - MEASURES for element in (b"f", b"d")}
         missing = (wanted | {(name, b"f") for name in MEASURES}) - found
@@ -80,17 +80,22 @@ class Recording:
 
         def call(*arguments, **named):
             if named:
-                original(*arguments, **named)  # raises: kernels take no names
+                original(*arguments, **named)  # raises an error, because kernels take no keyword arguments
             values = None
             try:
                 values = spread(name, arguments)
                 before = [packed_before(kind, value) for kind, value in zip(kinds, values, strict=True)]
-            except (TypeError, ValueError, AttributeError, struct.error):  # not what the table says: the caster refuses it
+            except (
+                TypeError,
+                ValueError,
+                AttributeError,
+                struct.error,
+            ):  # an argument of a wrong type, which the caster refuses
                 values = None
             try:
                 original(*arguments)
             except ValueError as refusal:
-                # Which arrays are one and the same is not in the file.
+                # The file does not record which arrays share memory.
                 if values is not None and ": requires " in str(refusal) and ".data" not in str(refusal):
                     self.keep(name, REFUSED, kinds, values, before)
                 raise
@@ -124,7 +129,7 @@ class Recording:
 
 
 def packed_before(kind, value):
-    """The argument as the file has it; None for what is only written, of which the file has the contents after the call."""
+    """The bytes of an argument in the file; None for an array that is only written, whose contents after the call are stored."""
     if kind == "Int":
         return struct.pack("=q", value)
     if kind == "Real":

@@ -1,8 +1,8 @@
-"""The roster: a row for each kernel of the table. The tests of threads, targets and overlap read it; a new kernel adds its row."""
+"""The roster: a row for each kernel of the table, for the tests of threads, targets and overlap. A new kernel needs a row."""
 
 import numpy as np
 
-ROWS, COLUMNS = 3001, 37  # some seven chunks, none of them whole
+ROWS, COLUMNS = 3001, 37  # about seven chunks; vectors and chunks end with a rest
 IMAGES = (3, 33, 31, 40)
 POOL = ((3, 2), (2, 2), (1, 1), (1, 0))
 POOLED = (3, 17, 15, 40)
@@ -13,7 +13,7 @@ def draw(rng, shape, dtype):
 
 
 def calls(dtype):
-    """(name, arguments) for each kernel: what it writes stands among its arguments."""
+    """(name, arguments) for each kernel. The arrays that it writes are among its arguments."""
     rng = np.random.default_rng(0)
 
     def a(*shape):
@@ -121,7 +121,7 @@ def calls(dtype):
 
 
 def image_batches(a, rng):
-    """Images into batches: turned, with every change of colours."""
+    """Kernels of images: rotated images with all changes of colours."""
     matrices = np.array([[[0.9, -0.3, 4], [0.2, 1.1, -3]], [[1, 0, 0], [0, 1, 0]], [[0.7, 0, 9.5], [0.1, -0.8, 40]]] * 2)
     flips = rng.integers(0, 2, (6, 2)).astype(np.uint8)
     shifts, brightness = rng.uniform(-0.1, 0.1, 6), rng.uniform(0.5, 1.5, 6)
@@ -136,7 +136,7 @@ def image_batches(a, rng):
 
 
 def recurrent(a, mask):
-    """The layers over time: a(*shape) draws; mask [N, T]."""
+    """The recurrent kernels. a(*shape) draws an array; mask: [N, T]."""
     (n, t), features, units = mask.shape, 13, 37
 
     def layer(gates):
@@ -166,7 +166,7 @@ def recurrent(a, mask):
     yield "simple_rnn_backward", (x, simple, 2, *steps(3), *states(1), *steps(1), gradients(*simple[:2], units))
 
 
-# The benchmark's ceilings: they time the machine, or write nothing, so their results are not compared.
+# The kernels that measure the machine for the benchmark. Their results are times, or they write nothing, so they are not compared.
 MEASURES = {"measure_fma", "measure_region", "measure_stream"}
 
 
@@ -177,7 +177,7 @@ def copied(argument):
 
 
 def arrays(arguments):
-    """Those of arguments, of lists and of bundles, in their order."""
+    """The arrays among the arguments, also those in lists and bundles, in order."""
     if isinstance(arguments, (list, tuple)):
         return [a for x in arguments for a in arrays(x)]
     return [arguments] if isinstance(arguments, np.ndarray) else []

@@ -1,4 +1,4 @@
-"""Every kernel test runs on every target of this machine."""
+"""Fixtures of the kernel tests: each test runs on every target of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ import pytest
 from lamella import _kernels
 from tests.kernels.calls_file import Recording
 
-# Where the tests' calls are written to. The file is the same whatever target runs them: the best one does.
+# The path of the file of calls. It does not depend on the target, so only the best target runs then.
 CALLS = os.environ.get("LAMELLA_CALLS")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def recorded_calls() -> Iterator[None]:
-    """With LAMELLA_CALLS=FILE: writes the file of calls; every kernel of the table is in it, or the run fails."""
+    """With LAMELLA_CALLS=FILE: writes the file of calls. The run fails if a kernel of the table is missing in it."""
     if not CALLS:
         yield
         return
@@ -34,7 +34,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(params=_kernels.thread_backends())
 def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Where threads come from during the test."""
+    """The thread backend in use during the test."""
     before = _kernels.thread_backend()
     _kernels.select_thread_backend(request.param)
     yield request.param
@@ -43,7 +43,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def threads() -> Iterator[None]:
-    """For tests that set the number of threads: restores it."""
+    """Restores the number of threads after a test that sets it."""
     before = _kernels.num_threads()
     yield
     _kernels.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""Arrays with a guard zone on either side, at any alignment of whole elements."""
+"""Arrays with a guard zone on both sides, at any alignment of whole elements."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ MARK = {"f": 12345.0, "u": 213, "i": 123456789}
 
 
 class Guarded:
-    """`array` of a shape, filled with NaN (or 0); `intact()` tells whether the zones around it still hold their mark."""
+    """An `array`, filled with NaN, or 0 for integers. `intact()` tells whether the guard zones around it are unchanged."""
 
     def __init__(self, shape, dtype, shift=0):
         dtype = np.dtype(dtype)
@@ -23,7 +23,7 @@ class Guarded:
 
 
 def surrounded(values, dtype, shift=0):
-    """`values` in the middle of NaNs, which a kernel that reads too far would carry into its result."""
+    """An array with `values` and NaNs around it, which would appear in the results of a kernel that reads outside of it."""
     guarded = Guarded(np.shape(values), dtype, shift)
     guarded.array[...] = values
     guarded.buffer[: guarded.begin] = guarded.buffer[guarded.end :] = np.nan

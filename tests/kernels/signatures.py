@@ -1,4 +1,4 @@
-"""The kernels' arguments as the table has them, read from the module."""
+"""The types and names of the kernels' arguments in the table, read from the module."""
 
 from lamella import _kernels
 
@@ -12,22 +12,22 @@ _PARAMETERS = {name: _signature(getattr(_kernels, name).__doc__) for name in _ke
 
 
 def parameters(name):
-    """[(type, name)] as the table has them: a kernel's docstring is its line there."""
+    """[(type, name)] of a kernel, read from its docstring, which is its line in the table."""
     return _PARAMETERS[name]
 
 
 def fields(name):
-    """`parameters` with a bundle's fields in its place."""
+    """`parameters` with the fields of a bundle in place of the bundle."""
     return [field for kind, own in parameters(name) for field in BUNDLES.get(kind, [(kind, own)])]
 
 
 def spread(name, arguments):
-    """The values of `fields` in a call's arguments."""
+    """The values of `fields` in the arguments of a call."""
     return [x for (kind, _), a in zip(parameters(name), arguments, strict=True) for x in (a if kind in BUNDLES else [a])]
 
 
 def gathered(name, values):
-    """A call's arguments from the values of `fields`."""
+    """The arguments of a call, made of the values of `fields`."""
     values = iter(values)
     kinds = [kind for kind, _ in parameters(name)]
     return [tuple(next(values) for _ in BUNDLES[kind]) if kind in BUNDLES else next(values) for kind in kinds]

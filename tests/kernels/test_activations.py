@@ -1,4 +1,4 @@
-"""Elementwise kernels against their definitions: every short length and alignment, in place, wide ranges, special values."""
+"""Elementwise kernels against their definitions: all short lengths and alignments, in place, wide ranges, special values."""
 
 import numpy as np
 import pytest
@@ -112,7 +112,7 @@ def test_infinities_and_nan(target, name, dtype):
     np.testing.assert_allclose(y.reshape(9, 4), np.tile(np.array([*SPECIAL[name], np.nan]), (9, 1)), rtol=1e-6)
 
 
-def test_denormals_are_zero_inside_and_alive_outside(target):
+def test_denormals_are_flushed_only_inside_of_kernels(target):
     tiny = np.float32(1e-40)
     x, y = np.full(20, tiny), np.empty(20, np.float32)
     _kernels.tanh_forward(x, y)

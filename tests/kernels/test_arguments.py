@@ -1,4 +1,4 @@
-"""What is not an argument of a kernel is refused by the argument's name."""
+"""Arguments of wrong types are refused by an error that names the argument."""
 
 import re
 
@@ -30,17 +30,17 @@ SGD = ([X], [Y], [], 0.1, 0.0)
         ),
     ],
 )
-def test_other_arguments_are_refused_by_name(name, arguments, message):
+def test_wrong_arguments_are_refused_by_name(name, arguments, message):
     with pytest.raises(TypeError, match="^" + re.escape(message)):
         getattr(_kernels, name)(*arguments)
 
 
-def test_a_name_of_an_argument_is_refused():
+def test_keyword_arguments_are_refused():
     with pytest.raises(TypeError, match=r"tanh_forward\(\) takes no keyword arguments"):
         _kernels.tanh_forward(X, y=Y)
 
 
-def test_numbers_of_numpy_and_ints_are_numbers():
+def test_numbers_of_numpy_and_ints_are_accepted():
     for alpha, ceiling in ((np.float32(0.5), 3), (np.int64(0), np.float64("inf")), (True, np.array(2.0))):
         _kernels.relu_forward(X, alpha, ceiling, 0, Y)
         np.testing.assert_array_equal(Y, np.where(X < 0, np.float32(alpha) * X, X))
@@ -50,7 +50,7 @@ def test_numbers_of_numpy_and_ints_are_numbers():
     np.testing.assert_array_equal(y, 2 * x)
 
 
-def test_an_error_of_a_users_number_is_that_of_the_argument():
+def test_an_error_of_a_custom_number_is_raised_with_the_argument():
     class Number:
         def __float__(self):
             raise RuntimeError("none")

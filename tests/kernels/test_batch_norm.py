@@ -1,4 +1,4 @@
-"""Batch normalization against its definition, few and many channels, values far from 0."""
+"""Batch normalization against its definition: few and many channels, values far from 0."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_forward_backward_and_inference(target, dtype, shape):
     wanted, wanted_mean, wanted_variance = oracle.forward(wide, gamma, beta, EPS)
     close(mean.array, wanted_mean, 8 + shape[0] ** 0.5)
     close(variance.array, wanted_variance, 16 + shape[0] ** 0.5)
-    # Two rows that nearly agree have a variance near EPS: what is lost in x - mean is blown up thirty times.
+    # Two nearly equal rows have a variance near EPS, so the rounding error of x - mean is multiplied by thirty.
     loose = 30 if shape[0] < 4 else 1
     close(y.array, wanted, (32 + shape[0] ** 0.5) * loose)
     _kernels.batch_norm_backward(x, dy, gamma, mean.array, variance.array, EPS, dx.array, dgamma.array, dbeta.array)
@@ -42,8 +42,8 @@ def test_forward_backward_and_inference(target, dtype, shape):
 
 @pytest.mark.parametrize("top", [np.inf, 0.5, 0.0])
 @dtypes
-def test_with_a_relu_bits_are_those_of_two_kernels(target, dtype, top):
-    """NaN, too, and absent gamma and beta; rows joined, whole vectors and a rest."""
+def test_the_fused_relu_has_the_bits_of_two_kernels(target, dtype, top):
+    """Also with NaN and without gamma and beta, for few columns, whole vectors of columns, and a rest."""
     for rows, columns in ((1, 3), (37, 5), (40, 16), (700, 33), (300, 130)):
         rng = np.random.default_rng(columns)
         x, dy = rng.normal(size=(2, rows, columns)).astype(dtype)
@@ -102,7 +102,7 @@ def test_one_row_and_constant_columns_are_finite(target):
         assert np.isfinite(dx).all()
 
 
-def test_nan_reaches_its_own_channel_only(target):
+def test_nan_stays_in_its_channel(target):
     x = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
     x[7, 2] = np.nan
     y, mean, variance = np.empty_like(x), *np.empty((2, 5), np.float32)

@@ -13,7 +13,7 @@ def head(name, outcome):
     return struct.pack("=B", len(name)) + name.encode() + b"f" + outcome
 
 
-def test_a_call_stands_with_its_results(tmp_path):
+def test_a_call_is_written_with_its_results(tmp_path):
     x = np.array([[-1, 2, 9]], np.float32)
     y = np.empty_like(x)
     original = _kernels.relu_forward
@@ -31,7 +31,7 @@ def test_a_call_stands_with_its_results(tmp_path):
     assert (tmp_path / "calls").read_bytes() == 2 * call
 
 
-def test_what_changes_in_place_stands_before_and_after(tmp_path):
+def test_arrays_changed_in_place_are_written_before_and_after(tmp_path):
     p, g = np.array([1, 2], np.float32), np.array([10, 20], np.float32)
     with Recording(tmp_path / "calls"):
         _kernels.sgd_update([p], [g], [], 0.1, 0.0, 0, ([], 1.0, 0.0, 0.0, 0.0))
@@ -42,7 +42,7 @@ def test_what_changes_in_place_stands_before_and_after(tmp_path):
     assert (tmp_path / "calls").read_bytes() == wanted
 
 
-def test_a_refused_call_stands_as_refused(tmp_path):
+def test_a_refused_call_is_written_as_refused(tmp_path):
     x, y = np.zeros(3, np.float32), np.zeros(4, np.float32)
     with Recording(tmp_path / "calls"):
         with pytest.raises(ValueError, match=": requires "):

@@ -24,12 +24,12 @@ CASES = [
     (1, (40, 33), 24, 20, (3, 3), (1, 1), (1, 1), "same"),
     (3, (8, 8), 130, 70, (3, 3), (1, 1), (1, 1), "same"),
     (2, (6, 5), 300, 9, (2, 2), (1, 1), (1, 1), "valid"),
-    # Winograd's tiles: whole, cut, with and without a border, channel tails.
+    # Winograd's tiles: whole and partial ones, with and without a border, and channels with a rest.
     (4, (16, 16), 16, 16, (3, 3), (1, 1), (1, 1), "same"),
     (3, (15, 17), 19, 21, (3, 3), (1, 1), (1, 1), "same"),
     (5, (13, 22), 17, 33, (3, 3), (1, 1), (1, 1), "valid"),
     (4, (15, 15), 64, 40, (3, 3), (1, 1), (1, 1), "valid"),
-    # Its weights' gradient is too large for slices: point by point, in several blocks of tiles.
+    # The gradient of the weights is too large for slices, so it is computed point by point, in several blocks of tiles.
     (2, (33, 30), 70, 130, (3, 3), (1, 1), (1, 1), "same"),
     # One axis.
     (3, (9,), 5, 4, (3,), (1,), (1,), "valid"),
@@ -38,7 +38,7 @@ CASES = [
     (3, (6,), 3, 4, (3,), (2,), (2,), "full"),
     (1, (700,), 1, 8, (9,), (2,), (1,), "same"),
     (2, (12,), 6, 7, (1,), (1,), (1,), "valid"),
-    # Three axes: windows inside and over each border, strides with phases that no tap reaches, slices as images.
+    # Three axes: windows inside and over each border, strides with places that no tap reaches, slices treated as images.
     (2, (4, 5, 6), 3, 4, (2, 3, 2), (1, 1, 1), (1, 1, 1), "valid"),
     (2, (5, 6, 7), 5, 17, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     (1, (7, 6, 5), 4, 33, (3, 2, 3), (2, 1, 2), (1, 1, 1), "same"),
@@ -73,14 +73,14 @@ def run(x, w, bias, dy, geometry, relu):
 
 
 def close(got, wanted, dtype):
-    """Errors beside the largest value, as sums over many terms have them."""
+    """Compares with a tolerance relative to the largest value, because the results are sums of many terms."""
     assert got.shape == wanted.shape
     assert np.abs(got - wanted).max() <= EPSILON[dtype] * max(1, np.abs(wanted).max())
 
 
 @cache
 def wanted(case, dtype):
-    """What the oracle gives for those arrays, which all targets share: y with bias and ReLU, y without, dx, dw, dbias."""
+    """The results of the oracle, computed once for all targets: y with bias and ReLU, y without, dx, dw, dbias."""
     x, w, bias, dy, geometry = arrays(case, dtype)
     spans = geometry[1:]
     ys = [oracle.forward(x, w, b, relu, dy.shape, *spans) for b, relu in ((bias, 1), (bias[:0], 0))]
@@ -122,7 +122,7 @@ def test_random_geometries_against_the_oracle(target, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("filters", [1, 8, 16, 17, 32, 33])
 def test_every_number_of_taps_of_one_channel(target, dtype, filters):
-    """Rows of the weight gradient, in tiles whose height depends on the filters' vectors."""
+    """The rows of the weight gradient are cut into tiles whose height depends on the number of vectors of filters."""
     for taps in range(1, 20):
         x, w, bias, dy, geometry = arrays((2, (2, taps + 4), 1, filters, (1, taps), (1, 1), (1, 1), "valid"), dtype)
         _, wanted_dw, wanted_dbias = oracle.backward(x, w, dy, *geometry[1:])
@@ -134,7 +134,7 @@ def test_every_number_of_taps_of_one_channel(target, dtype, filters):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("filters", [1, 2, 4, 5, 8, 9, 16, 17, 31, 32, 33, 64, 65, 130])
 def test_three_by_three_over_one_channel(target, dtype, filters):
-    """Every number of points side by side, up to more than two tiles; dx of one filter is such a convolution, too."""
+    """All numbers of points in a row up to more than two tiles. dx of one filter is also such a convolution."""
     for columns in range(1, 15):
         for padding in ("same", "valid"):
             size = (3, columns) if padding == "same" else (5, columns + 2)
@@ -200,7 +200,7 @@ def test_arguments_that_do_not_fit_are_refused(target):
     "window",
     [3, (1, 2), ((3, 3), (1, 1), (1, 1), (0,)), ((), (), (), ()), ((1,) * 4,) * 4, [(3, 3)] * 4, ((3, 3), (1, 1), (1, 1), 0)],
 )
-def test_what_is_no_window_is_refused_by_name(window):
+def test_wrong_windows_are_refused_by_name(window):
     x, w, bias, dy, _ = arrays(CASES[0], np.float32)
     with pytest.raises(
         TypeError, match="conv_forward: argument 'window': expected a window: .sizes, strides, dilations, before."

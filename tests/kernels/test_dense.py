@@ -6,12 +6,12 @@ import pytest
 from lamella import _kernels
 from tests.oracles import dense as oracle
 
-# Tails of the 6-row tile and of panels of up to 64 columns; depths beyond one block; the empty sum; more than one group of rows.
+# Rests of the 6-row tile and of panels of up to 64 columns, depths of more than one block, an empty sum, several groups of rows.
 SIZES = [(m, k, n) for m in (1, 5, 6, 7, 13) for k in (1, 3, 17) for n in (1, 2, 15, 16, 17, 31, 33, 63, 64, 65)]
 SIZES += [(5, 0, 4), (2, 1100, 3), (300, 64, 130), (50, 600, 70), (32, 30, 64), (1, 784, 10), (49, 33, 129)]
-# A dw narrower than a tile is stored transposed: depths beyond one block, odd widths of x, several groups of columns.
+# A dw that is narrower than a tile is stored transposed: depths of more than one block, odd widths of x, several groups of columns.
 SIZES += [(128, 512, 10), (129, 515, 9), (600, 67, 5), (7, 131, 63), (33, 1030, 1), (40, 18, 17)]
-# Rounding errors grow with the square root of the terms of a sum of order 1.
+# Rounding errors of a sum of order 1 grow with the square root of the number of terms.
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
 
 
@@ -60,7 +60,7 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, size):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("relu", [0, 1])
-def test_each_gradient_alone_has_the_bits_of_all_together(target, dtype, relu):
+def test_each_gradient_has_the_same_bits_alone(target, dtype, relu):
     x, w, bias, dy = arrays(33, 17, 31, dtype)
     y, *together = run(x, w, bias, dy, relu)
     none = bias[:0]
@@ -80,7 +80,7 @@ def test_no_rows_and_no_columns_give_zeros(target, relu):
             assert not dbias.any()
 
 
-def test_nan_and_infinity_come_through(target):
+def test_nan_and_infinity_are_propagated(target):
     x, w, bias, _ = arrays(7, 20, 18, np.float32)
     x[3, 4], x[5, 6] = np.nan, np.inf
     y = np.empty((7, 18), np.float32)

@@ -11,7 +11,7 @@ from tests.oracles import depthwise as oracle
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 # images, sizes, channels, multiplier, window, strides, dilation, padding
 CASES = [
-    # Threes of taps: inside, over one edge or both, more and fewer points than a tile.
+    # Windows with 3 taps in a row: inside, over one or both edges, more and fewer points than a tile.
     (2, (5, 6), 8, 1, (3, 3), (1, 1), (1, 1), "same"),
     (1, (9, 19), 16, 1, (3, 3), (1, 1), (1, 1), "same"),
     (2, (4, 17), 70, 1, (3, 3), (1, 1), (1, 1), "valid"),
@@ -25,21 +25,21 @@ CASES = [
     (1, (11, 12), 65, 1, (3, 4), (3, 2), (2, 3), "same"),
     (1, (3, 4), 64, 1, (5, 5), (1, 1), (1, 1), "same"),
     (2, (7, 7), 64, 1, (2, 2), (4, 5), (1, 1), "valid"),
-    # Few channels: points joined, rest, edges, columns copied by phases.
+    # Few channels: several points in one vector, a rest, edges, and strides, for which columns are copied.
     (2, (6, 40), 1, 1, (3, 3), (1, 1), (1, 1), "same"),
     (1, (5, 33), 3, 1, (3, 3), (1, 1), (1, 1), "same"),
     (1, (9, 40), 3, 1, (3, 3), (2, 2), (1, 1), "same"),
     (1, (9, 41), 5, 1, (3, 2), (2, 3), (2, 1), "valid"),
     (1, (9, 41), 7, 1, (3, 3), (5, 6), (1, 1), "same"),
     (1, (3, 7), 3, 1, (5, 9), (1, 1), (1, 1), "same"),
-    # Several filters a channel.
+    # Several filters for each channel.
     (2, (6, 7), 3, 2, (3, 3), (1, 1), (1, 1), "same"),
     (1, (7, 20), 32, 2, (3, 3), (1, 1), (1, 1), "same"),
     (1, (9, 11), 33, 2, (3, 3), (2, 2), (1, 1), "same"),
     (1, (9, 30), 2, 3, (2, 3), (3, 2), (1, 1), "same"),
     (2, (6, 7), 1, 17, (3, 3), (1, 1), (1, 2), "valid"),
     (1, (6, 7), 4, 40, (3, 1), (2, 1), (1, 1), "valid"),
-    # One axis and three.
+    # One axis, and three axes.
     (3, (9,), 5, 2, (3,), (1,), (1,), "valid"),
     (2, (20,), 17, 1, (4,), (3,), (1,), "same"),
     (2, (15,), 64, 1, (3,), (1,), (1,), "causal"),
@@ -107,8 +107,8 @@ def test_random_geometries(target, dtype):
 
 
 @dtypes
-def test_windows_beyond_the_edges_see_zeros(target, dtype):
-    """More padding than any of Keras's makes: whole windows of it, before and after."""
+def test_windows_outside_of_the_array_read_zeros(target, dtype):
+    """More padding than in Keras: whole windows of zeros before and after."""
     for channels in (3, 64):
         x, w = np.ones((1, 3, 4, channels), dtype), np.ones((3, 3, channels, 1), dtype)
         y, dx = np.empty((1, 12, 13, channels), dtype), np.empty_like(x)

@@ -1,4 +1,4 @@
-"""dropout's mask against Philox on Python's integers: the same for both dtypes, any target and any cut."""
+"""The mask of dropout against Philox with Python's integers. It is the same for both dtypes, all targets and all cuts of the work."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from tests.oracles import dropout as oracle
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-def test_the_oracle_meets_the_published_vectors():
-    # Random123's known answers for philox4x32-10.
+def test_the_oracle_gives_the_published_numbers():
+    # The known answers of Random123 for philox4x32-10.
     assert oracle.philox(0, 0, 0) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
     ones = 2**64 - 1
     assert oracle.philox(ones, ones, ones) == [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]
@@ -32,14 +32,14 @@ def test_every_length(target, dtype):
         assert y.intact() and (y.array[~kept[:n]] == 0).all()
 
 
-def test_infinity_and_nan_are_dropped_like_anything_else(target):
+def test_infinity_and_nan_are_dropped_like_other_values(target):
     x = np.array([np.inf, np.nan] * 50)
     y = np.empty_like(x)
     _kernels.dropout(x, 0.5, 1, 2, y)
     assert (y[~oracle.kept(100, 0.5, 1, 2)] == 0).all()
 
 
-def test_rate_zero_keeps_all_and_the_share_is_right(target):
+def test_rate_zero_keeps_all_and_the_fraction_is_right(target):
     x = np.ones(200_000, np.float32)
     _kernels.dropout(x, 0.0, 3, 4, x)
     assert (x == 1).all()

@@ -1,4 +1,4 @@
-"""Images into batches: each pixel against the slow definition, on every target, beside the ends of memory."""
+"""The kernels of images: each pixel against the slow definition, on every target, with guard zones around the arrays."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 fills = pytest.mark.parametrize("fill", FILLS)
 orders = pytest.mark.parametrize("order", ORDERS)
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
-# Turned and sheared, so far that most of y lies outside; moved by more than two images; enlarged; the same row again and again.
+# Rotated and sheared, so that most of y is outside of x; moved by more than two images; enlarged; with one row repeated.
 MATRICES = [
     [[0.8, -0.55, 2.3], [0.61, 0.9, -3.7]],
     [[1, 0, -11.25], [0, 1, 17.5]],
@@ -24,7 +24,7 @@ MATRICES = [
 
 
 def augment(x, matrices, out, order=1, fill="nearest", cval=0.0, **named):
-    """The kernel with what is not named left out."""
+    """The kernel, without the options that are not given."""
     nothing, empty = np.zeros(0), np.zeros(0, out.dtype)
     shifts, brightness = (np.asarray(named.get(name, nothing), np.float64) for name in ("shifts", "brightness"))
     flips = np.asarray(named.get("flips", []), np.uint8)
@@ -38,7 +38,7 @@ def augment(x, matrices, out, order=1, fill="nearest", cval=0.0, **named):
 
 
 def image(rng, shape, dtype, shift=0):
-    """Bytes, or numbers of the same range; beside it bytes or NaNs that must not be read into the result."""
+    """Bytes, or numbers in the same range. The bytes or NaNs around them must not appear in the result."""
     values = rng.integers(0, 256, shape)
     if dtype != np.uint8:
         return surrounded(values / 2, dtype, shift)
@@ -91,7 +91,7 @@ def test_rows_of_every_length(target, columns):
 
 @orders
 @dtypes
-def test_no_matrix_moves_nothing(target, dtype, order):
+def test_without_a_matrix_pixels_keep_their_places(target, dtype, order):
     rng = np.random.default_rng(4)
     for kind in (np.uint8, dtype):
         x = [image(rng, (5, 11, 3), kind, shift) for shift in range(4)]
@@ -114,7 +114,7 @@ def test_places_far_outside_and_ties(target, fill):
     ):
         y = augment([x], [matrix], np.empty((1, 11, 21, 1)), 0, fill, 99.0)
         np.testing.assert_array_equal(y[0], affine.transform(x, matrix, 0, fill, 99.0, (11, 21)))
-    # Places that no integer holds give some pixel of the image.
+    # Coordinates too large for an integer give a pixel of the image.
     for order in ORDERS:
         with results_not_compared():
             y = augment([x], [[[1e30, 0, -1e300], [1e300, 1e300, 1e308]]], np.empty((1, 3, 3, 1)), order, fill, 7.0)
@@ -177,7 +177,7 @@ def test_colours_and_standardization(target, how, dtype):
         coloured = affine.recolour(moved, white=how.get("white", np.inf), **mine)
         wanted = affine.standardize(coloured, **numbers)
         close(y.array[n], wanted, 40)
-        # In two steps, the second one in place: the same.
+        # Two steps, the second one in place, give the same.
         half = augment(
             x[n : n + 1],
             MATRICES[n : n + 1],
@@ -194,7 +194,7 @@ def test_colours_and_standardization(target, how, dtype):
         assert half.tobytes() == apart.tobytes() == y.array[n].tobytes()
 
 
-def test_a_colour_above_white_is_not_darkened_by_more_light(target):
+def test_brightness_does_not_darken_values_above_white(target):
     x = np.array([[[100.0], [250.0], [300.0]]])
     y = augment([x], [IDENTITY], np.empty((1, 1, 3, 1)), brightness=[1.5], white=255.0)
     assert y.ravel().tolist() == [150.0, 255.0, 300.0]

@@ -1,4 +1,4 @@
-"""What loading the kernels does to the process."""
+"""The effects of loading the kernels on the process."""
 
 import os
 import subprocess
@@ -17,13 +17,13 @@ def settings(**chosen: str) -> str:
     return done.stderr
 
 
-def test_threads_spin_briefly_and_the_environment_stays_as_it_was() -> None:
+def test_threads_spin_briefly_and_the_environment_does_not_change() -> None:
     if "GOMP_SPINCOUNT" not in (shown := settings()):
         pytest.skip("the OpenMP runtime here is not libgomp")
     assert "GOMP_SPINCOUNT = '10000'" in shown
 
 
-def test_the_users_choice_goes_first() -> None:
+def test_a_setting_of_the_user_is_not_changed() -> None:
     assert "GOMP_SPINCOUNT = '10000'" not in settings(OMP_WAIT_POLICY="passive")
     if "GOMP_SPINCOUNT" in (shown := settings(GOMP_SPINCOUNT="77")):
         assert "GOMP_SPINCOUNT = '77'" in shown

@@ -1,4 +1,4 @@
-"""local_conv_forward, _backward_input, _backward_weights against the oracle, on one axis and two."""
+"""local_conv_forward, _backward_input, _backward_weights against the oracle, on one and two axes."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ CASES = [
     (3, (4, 4), 33, 16, (2, 2), (1, 1)),
     (1, (3, 5), 2, 32, (3, 5), (1, 1)),  # one place
     (5, (7, 2), 8, 9, (3, 2), (1, 1)),  # windows as wide as x
-    (4, (5, 6), 4, 33, (1, 1), (4, 5)),  # windows apart
+    (4, (5, 6), 4, 33, (1, 1), (4, 5)),  # windows with gaps between them
     (50, (3, 4), 7, 16, (2, 2), (1, 1)),  # weights are copied
     (49, (3, 3), 16, 128, (2, 3), (1, 1)),
     (3, (9,), 5, 7, (3,), (1,)),
@@ -65,7 +65,7 @@ def test_against_the_oracle(target, dtype, case):
 
 @dtypes
 def test_every_number_of_filters_channels_and_images(target, dtype):
-    """1 to two vectors of AVX-512 and one more, and some sizes around its tiles of 64 floats."""
+    """All sizes from 1 to two vectors of AVX-512 and one more, and some sizes near its tiles of 64 floats."""
     for n in [*range(1, 34), 63, 64, 65, 129]:
         check((2, (3, 4), 2, n, (2, 2), (1, 1)), dtype)
         check((2, (4,), n, 3, (3,), (1,)), dtype)
@@ -83,7 +83,7 @@ def test_random_geometries(target, dtype):
 
 @dtypes
 def test_more_images_than_a_block(target, dtype):
-    """dw is summed in blocks of kBlockDepth images: 256 of float32 on AVX2; and rows go in groups of 252."""
+    """dw is summed in blocks of kBlockDepth images, 256 in float32 on AVX2. Rows are processed in groups of 252."""
     check((1030, (2, 3), 2, 3, (2, 2), (1, 1)), dtype)
     check((3, (2,), 300, 5, (1,), (1,)), dtype)  # 300 entries in a run
 

@@ -1,4 +1,4 @@
-"""softmax and the losses against their definitions: rows of every short length, extremes, labels out of range."""
+"""softmax and the losses against their definitions: rows of all short lengths, extreme values, labels out of range."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def draws(rows, columns, dtype):
     rng = np.random.default_rng(rows * 100 + columns)
     z = surrounded(rng.normal(scale=3, size=(rows, columns)), dtype, 1)
     p = rng.uniform(0, 1, (rows, columns))
-    p[rng.uniform(size=p.shape) < 0.1] = 0  # beyond the clip
+    p[rng.uniform(size=p.shape) < 0.1] = 0  # outside of the clipped range
     p[:, 0] = np.maximum(p[:, 0], 0.2)
     y = surrounded(rng.uniform(0, 1, (rows, columns)), dtype, 2)
     d = surrounded(rng.normal(size=rows), dtype)
@@ -36,7 +36,7 @@ def test_softmax(target, dtype, shape):
     assert y.intact() and dx.intact()
 
 
-# name: (oracle, what it predicts from, target, parameters)
+# name: (oracle, how predictions are drawn, how targets are drawn, parameters)
 LOSSES = {
     "squared_error": (oracle.squared_error, "z", "y", ()),
     "absolute_error": (oracle.absolute_error, "z", "y", ()),
@@ -54,7 +54,7 @@ def signs(y):
     return np.where(y > 0.5, 1, -1)
 
 
-# name: (oracle, parameters, where the gradient to the target comes from, targets, ulps)
+# name: (oracle, parameters, how the gradient of the target is computed, targets, ulps)
 WITH_TARGETS = {
     "percentage_error": (oracle.percentage_error, (EPS,), "kernel", as_it_is, 64),
     "logarithmic_error": (oracle.logarithmic_error, (EPS,), "swapped", as_it_is, 64),
@@ -64,7 +64,7 @@ WITH_TARGETS = {
     "squared_hinge": (oracle.squared_hinge, (), "swapped", signs, 64),
     "categorical_hinge": (oracle.categorical_hinge, (), "kernel", lambda y: y > 0.8, 64),
     "kl_divergence": (oracle.kl_divergence, (EPS,), "kernel", as_it_is, 64),
-    # Two terms of size 1/|p|, 1/|y| cancel: in a row of one, to nothing.
+    # Two terms of size 1/|p| and 1/|y| cancel; in a row with one element the result is 0.
     "cosine": (oracle.cosine, (), "swapped", lambda y: np.maximum(y, 0.2), 256),
 }
 FUSED = {
@@ -91,7 +91,7 @@ def test_loss_and_gradient(target, dtype, name):
         getattr(_kernels, f"{name}_forward")(given, t, *parameters, loss.array)
         getattr(_kernels, f"{name}_backward")(given, t, d, *parameters, dp.array)
         if shape[0]:
-            # The clip at EPS, rounded to dtype, may part from the oracle's by one unit.
+            # The clip at EPS, rounded to dtype, may differ from the oracle's by one unit.
             value, gradient = definition(exact(given), exact(t), *parameters)
             close(loss.array, value, 32)
             close(dp.array, exact(d)[:, None] * gradient, 64)
@@ -137,7 +137,7 @@ def test_logcosh_keeps_its_digits_near_zero_and_does_not_overflow(target, dtype)
 
 
 @dtypes
-def test_cosine_of_a_row_shorter_than_its_floor(target, dtype):
+def test_cosine_of_a_row_shorter_than_the_bound(target, dtype):
     _, p, y, d, _ = draws(9, 7, dtype)
     p *= 1e-7
     loss, dp = np.empty(9, dtype), np.empty((9, 7), dtype)

@@ -1,4 +1,4 @@
-"""One step of each optimizer over lists of odd arrays, against the formula array by array."""
+"""One step of each optimizer on lists of arrays of different sizes, against the formula for each array."""
 
 import functools
 
@@ -82,7 +82,7 @@ def expected(name, p, g, slots, parameters):
 
 @functools.cache
 def draw(seed, dtype):
-    """Read-only: the tests share them."""
+    """Arrays that several tests use, so they are read-only."""
     rng = np.random.default_rng(seed)
     arrays = [np.asarray(rng.normal(size=shape), dtype) for shape in SHAPES]
     for a in arrays:
@@ -90,7 +90,7 @@ def draw(seed, dtype):
     return arrays
 
 
-# The norm of all arrays is near 260, that of the longest 200.
+# The norm of all arrays together is near 260, and that of the longest array near 200.
 @pytest.mark.parametrize(
     "summed, scale, norm, norm_each, clip",
     [
@@ -149,14 +149,14 @@ def test_sgd_without_moments_gives_the_bits_of_momentum_0(target, dtype):
     _kernels.sgd_update(with_moments, gs, moments, 0.0137, 0.0, 0, bounds)
     _kernels.sgd_update(without, gs, [], 0.0137, 0.0, 0, bounds)
     assert all(np.array_equal(a, b) for a, b in zip(with_moments, without, strict=True))
-    # Moments made afterwards, on zeros.
+    # The moments, computed afterwards from zeros.
     late = [np.zeros(shape, dtype) for shape in SHAPES]
     _kernels.sgd_update(late, gs, [], 0.0137, 0.0, 0, bounds)
     assert all(np.array_equal(a, b) for a, b in zip(late, moments, strict=True))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nan_stays_in_its_place_under_a_clip(target, name):
+def test_nan_stays_in_its_element_with_clipping(target, name):
     count, parameters = CASES[name]
     p, slots = np.zeros(40), [np.zeros(40) for _ in range(count)]
     g = np.ones(40)
@@ -166,7 +166,7 @@ def test_nan_stays_in_its_place_under_a_clip(target, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradients_below_the_normal_range_leave_finite_steps(target, name):
+def test_subnormal_gradients_give_finite_steps(target, name):
     count, parameters = CASES[name]
     p, slots = np.ones(40, "f4"), [np.zeros(40, "f4") for _ in range(count)]
     for size in (1e-42, 1e-20, 0.0):
@@ -177,7 +177,7 @@ def test_gradients_below_the_normal_range_leave_finite_steps(target, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_lists_that_do_not_agree_are_refused(target, name):
+def test_lists_that_do_not_fit_are_refused(target, name):
     count, parameters = CASES[name]
     p, g, slots = [np.ones(4), np.ones(3)], [np.ones(4), np.ones(3)], [[np.zeros(4), np.zeros(3)] for _ in range(count)]
     for gs in ([np.ones(4)], [np.ones(3), np.ones(4)], [np.ones(4), np.ones(3), np.ones(1)], [np.ones((2, 2)), np.ones(3)]):
@@ -192,6 +192,6 @@ def test_lists_that_do_not_agree_are_refused(target, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_arrays_are_a_step_too(target, name):
+def test_a_step_with_no_arrays_is_accepted(target, name):
     count, parameters = CASES[name]
     kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, ([], 1.0, 1.0, 1.0, 0.0))

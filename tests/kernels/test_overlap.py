@@ -1,4 +1,4 @@
-"""What a kernel writes may share memory with nothing else of the call, but an input where the table says InPlace."""
+"""An array that a kernel writes must not share memory with other arguments, except with an input if the table says InPlace."""
 
 import re
 
@@ -9,7 +9,7 @@ from lamella import _kernels
 from tests.kernels.cases import arrays, calls, copied, everything
 from tests.kernels.signatures import fields, gathered, spread
 
-# (kernel, output): inputs that it may not be; InPlace is for the others.
+# (kernel, output that is InPlace): inputs that it must still not be.
 REFUSED = {
     ("gru_backward", "dinner"): ("previous", "doutputs"),
     ("simple_rnn_backward", "dstates"): ("previous", "doutputs"),
@@ -17,7 +17,7 @@ REFUSED = {
 
 
 def call(name, values):
-    """The kernel, with the values of its `fields`."""
+    """Call the kernel with the values of its `fields`."""
     getattr(_kernels, name)(*gathered(name, values))
 
 
@@ -25,14 +25,14 @@ def written(kind):
     return kind in ("Out", "InPlace", "Bytes", "OutLabels", "List")
 
 
-# measure_fma and measure_region know one array at most.
+# measure_fma and measure_region have at most one array.
 CALLS = [
     (name, spread(name, arguments)) for name, arguments in calls(np.float32) if name not in ("measure_fma", "measure_region")
 ]
 
 
 def sharing_an_item(y, x, *, y_first):
-    """Arrays like y and x of which the one ends with the first bytes of the other."""
+    """Arrays like y and x, where the last bytes of one are the first bytes of the other."""
     first, second = (y, x) if y_first else (x, y)
     start = (first.nbytes - 1) // 8 * 8
     room = np.zeros(start + second.nbytes + first.nbytes, np.uint8)
@@ -42,7 +42,7 @@ def sharing_an_item(y, x, *, y_first):
 
 @pytest.mark.parametrize("y_first", [True, False])
 @pytest.mark.parametrize("name, arguments", CALLS, ids=lambda x: x if isinstance(x, str) else "")
-def test_outputs_that_meet_other_arrays_in_part_are_refused_by_name(name, arguments, y_first):
+def test_outputs_that_partly_overlap_are_refused_by_name(name, arguments, y_first):
     kinds = fields(name)
     met = 0
     for i, (kind, out) in enumerate(kinds):
@@ -66,7 +66,7 @@ def test_outputs_that_meet_other_arrays_in_part_are_refused_by_name(name, argume
 
 
 @pytest.mark.parametrize("name, arguments", CALLS, ids=lambda x: x if isinstance(x, str) else "")
-def test_an_output_is_an_input_only_where_the_table_says_so(name, arguments):
+def test_an_output_may_be_an_input_only_if_in_place(name, arguments):
     kinds = fields(name)
     for i, (kind, _) in enumerate(kinds):
         for j, (other_kind, _) in enumerate(kinds):
@@ -89,7 +89,7 @@ def test_an_output_is_an_input_only_where_the_table_says_so(name, arguments):
 
 
 def test_each_place_of_long_lists_is_checked():
-    """Lists so long that arrays are put in order first: the same gradient twice is fine, everything else is refused."""
+    """In long lists the arrays are sorted first. The same gradient may be given twice; other overlaps are refused."""
     row = np.zeros(4 * 100, np.float32)
 
     def lists():
@@ -113,7 +113,7 @@ def test_each_place_of_long_lists_is_checked():
         assert set(re.findall(r"array (\d+) of argument '(\w+)'", str(raised.value))) == both
 
 
-def test_arrays_side_by_side_and_absent_ones_are_apart():
+def test_adjacent_and_empty_arrays_do_not_overlap():
     room = np.zeros(12, np.float32)
     _kernels.tanh_forward(room[:6], room[6:])
     _kernels.tanh_forward(room[6:], room[:6])

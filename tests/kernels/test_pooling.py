@@ -1,4 +1,4 @@
-"""Pooling against a loop over windows: odd shapes, windows that overlap, touch, leave gaps and reach over the edge."""
+"""Pooling against a loop over windows: odd shapes; windows that overlap, touch, have gaps, or extend over the edge."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def draws(case, dtype):
     x_shape, places, *_ = case
     y_shape = (x_shape[0], *places, x_shape[-1])
     rng = np.random.default_rng(len(case[0]) + x_shape[1])
-    # Small integers: many equals, of which the first must win.
+    # Small integers have many equal maxima, of which the first must be chosen.
     return rng.integers(-3, 3, x_shape).astype(np.float64), rng.normal(size=y_shape).astype(dtype), y_shape
 
 
@@ -107,7 +107,7 @@ def test_global_pools(target, dtype, channels):
 
 
 @dtypes
-def test_nan_wins_a_maximum_and_minus_infinity_may(target, dtype):
+def test_nan_is_the_maximum_and_minus_infinity_may_be(target, dtype):
     x = np.zeros((1, 4, 4, 9), dtype)
     x[0, 1, 0], x[0, 2:, 2:] = np.nan, -np.inf
     y, argmax = np.empty((1, 2, 2, 9), dtype), np.empty((1, 2, 2, 9), np.uint8)

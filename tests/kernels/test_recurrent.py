@@ -1,4 +1,4 @@
-"""The recurrent kernels, through their ops, against the oracle."""
+"""The recurrent kernels, called by their ops, against the oracle."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from tests.oracles import recurrent as oracle
 
 GATES = {"lstm": 4, "gru": 3, "gru_after": 3, "simple_rnn": 1}
 STATES = {"lstm": 2, "gru": 1, "gru_after": 1, "simple_rnn": 1}
-# Errors of a step pass through the steps after it.
+# The error of a step increases the errors of later steps.
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
 
 
@@ -38,7 +38,7 @@ def draw(kind, n, t, features, units, dtype, seed=0, **options):
 
 
 def run(kind, inputs, dys, **options):
-    """Results, then gradients, of the op."""
+    """The results of the op, then its gradients."""
     with Tape() as tape:
         sources = [None if a is None else tape.watch(a) for a in inputs]
         results = op_of(kind)(*sources, **options)
@@ -67,7 +67,7 @@ def meet(kind, inputs, dys, dtype, **options):
 
 
 def masks(n, t, seed=0):
-    """Holes anywhere: at the start, within, at the end; one sequence of which nothing is computed."""
+    """A mask with masked steps at the start, inside and at the end, and one sequence with all steps masked."""
     mask = np.random.default_rng(seed).random((n, t)) < 0.6
     mask[:1] = False
     return mask
@@ -93,14 +93,14 @@ def test_every_size_against_the_oracle(target, kind, dtype):
         meet(kind, *draw(kind, 3, 2, 4, units, dtype), dtype)
     for n in range(2 * lanes + 2):
         meet(kind, *draw(kind, n, 2, 3, 5, dtype), dtype)
-    # One chunk and several, depths beyond one block, no step, one step, no features.
+    # One chunk and several chunks, depths of more than one block, no step, one step, no features.
     for n, t, features, units in [(37, 5, 7, 67), (33, 40, 1, 65), (2, 3, 300, 270), (4, 0, 3, 5), (4, 1, 3, 5), (4, 3, 0, 5)]:
         meet(kind, *draw(kind, n, t, features, units, dtype), dtype)
 
 
 @kinds
 def test_gradients_of_more_steps_than_are_packed_at_once(target, kind):
-    # [x, h, 1] has 8.6 MB: several packs, and two groups of rows.
+    # [x, h, 1] has 8.6 MB, so that it is packed in several parts and two groups of rows.
     meet(kind, *draw(kind, 61, 131, 241, 29, np.float32), np.float32)
 
 
@@ -118,7 +118,7 @@ def test_masks_and_direction(target, kind, dtype, return_sequences, go_backwards
 
 @kinds
 @dtypes
-def test_dropout_of_all_gates_together_and_of_each(target, kind, dtype):
+def test_dropout_with_one_mask_and_with_one_for_each_gate(target, kind, dtype):
     for n, t, features, units in [(3, 4, 5, 6), (34, 6, 19, 33)]:
         inputs, dys = draw(kind, n, t, features, units, dtype)
         for groups in {1, GATES[kind]}:
@@ -148,7 +148,7 @@ def test_without_bias_and_without_states(target, kind):
 
 
 @kinds
-def test_a_gradient_alone_has_the_bits_of_all_together(target, kind):
+def test_one_gradient_has_the_same_bits_as_with_all(target, kind):
     inputs, dys = draw(kind, 5, 4, 3, 7, np.float32)
     for used in range(len(dys)):
         some = [dy if i == used else None for i, dy in enumerate(dys)]
@@ -183,7 +183,7 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, kind, dtype, si
 
 
 @kinds
-def test_nan_reaches_its_sequence_only(target, kind):
+def test_nan_stays_in_its_sequence(target, kind):
     inputs, dys = draw(kind, 20, 5, 3, 18, np.float32)
     inputs[0][7, 2, 1] = np.nan
     outputs = op_of(kind)(*inputs)[0]

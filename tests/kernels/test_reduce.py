@@ -1,4 +1,4 @@
-"""Sums against float64."""
+"""Sums against those in float64."""
 
 import numpy as np
 import pytest

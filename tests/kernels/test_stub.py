@@ -1,4 +1,4 @@
-"""The stub of the compiled module says of each name what the module says, and the other way round."""
+"""The stub and the compiled module have the same names and signatures."""
 
 import ast
 import importlib.util
@@ -17,7 +17,7 @@ BODY = ast.parse(STUB.read_text()).body
 FUNCTIONS = {node.name: node for node in BODY if isinstance(node, ast.FunctionDef)}
 CLASSES = {node.name: node for node in BODY if isinstance(node, ast.ClassDef)}
 VALUES = {node.target.id for node in BODY if isinstance(node, ast.AnnAssign) and not node.target.id.startswith("_")}
-# What Python adds to each class, and what C calls and no Python does.
+# Members that Python adds to each class, and members that only C code calls.
 GIVEN = {"__doc__", "__module__", "__new__", "__getattribute__", "__dictoffset__", "__vectorcalloffset__", "__weaklistoffset__"}
 SLOTS = {"__dict__", "__get__", "__repr__", "__reduce__"}
 
@@ -30,7 +30,7 @@ def generator():
 
 
 def kinds(function, bound):
-    """[(name, kind, has a default)] of a function of the stub, without `self`."""
+    """[(name, kind, whether it has a default)] of a function of the stub, without `self`."""
     a = function.args
     plain = [*((p.arg, "POSITIONAL_ONLY") for p in a.posonlyargs), *((p.arg, "POSITIONAL_OR_KEYWORD") for p in a.args)]
     defaults = [False] * (len(plain) - len(a.defaults)) + [True] * len(a.defaults)
@@ -42,32 +42,32 @@ def kinds(function, bound):
 
 
 def kinds_in_module(function):
-    """The same of what is built: pybind11 writes its signature into the docstring, CPython's functions have one."""
+    """The same of a built function. pybind11 writes the signature into the docstring; CPython's functions have one."""
     written = re.match(r"(\w+)\((.*)\) -> ([\w\[\], ]+)\n", function.__doc__ or "")
     if written is None:
         return [(p.name, p.kind.name, p.default is not p.empty) for p in inspect.signature(function).parameters.values()]
     return [(name, "POSITIONAL_OR_KEYWORD", False) for name in re.findall(r"(\w+): ", written[2])]
 
 
-def test_the_stub_lists_what_the_module_holds():
+def test_the_stub_lists_all_names_of_the_module():
     held = {name for name in vars(_compiled) if not name.startswith("_")}
     assert held == {*FUNCTIONS, *CLASSES, *VALUES}
     assert held <= set(dir(_kernels))
     assert {name for name in held if isinstance(getattr(_compiled, name), type)} == set(CLASSES)
 
 
-def test_the_stub_is_what_the_table_gives():
-    """A build brings it up to date; so does `python cpp/bindings/stub.py`."""
+def test_the_stub_is_up_to_date_with_the_table():
+    """A build and `python cpp/bindings/stub.py` update it."""
     assert STUB.read_text() == generator().stub(STUB.read_text())
 
 
-def test_kernels_of_the_stub_are_those_of_the_module():
+def test_the_stub_has_the_kernels_of_the_module():
     stub = generator()
     listed = [name for name in FUNCTIONS if name in _compiled.KERNELS]
     assert tuple(listed) == _compiled.KERNELS
     text = STUB.read_text()
     for name in _compiled.KERNELS:
-        # The module was built from this text; what it converts its arguments to follows from it.
+        # The module was built from this text, which decides how arguments are converted.
         assert stub.kernel(name, getattr(_compiled, name).__doc__) in text, name
     for name, fields in _compiled.BUNDLES.items():
         assert stub.bundle(name, fields) in text, name
@@ -94,7 +94,7 @@ def test_classes_have_the_members_of_the_module(name):
             signature = inspect.signature(built)
             given = [(p.name, p.kind.name, p.default is not p.empty) for p in signature.parameters.values()]
             assert kinds(node, bound=True) == given
-        elif method != "__call__":  # CPython knows any call slot as (*args, **kwargs)
+        elif method != "__call__":  # for CPython each call slot has the signature (*args, **kwargs)
             assert kinds(node, bound=True) == kinds_in_module(getattr(built, method))[1:], method
 
 

@@ -1,4 +1,4 @@
-"""Rows of a table against NumPy: all widths, tables of one row, rows that are taken often or never, indices outside."""
+"""Taking rows against NumPy: all widths, tables with one row, rows that are taken often or never, indices out of range."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ SIZES = [*((7, columns, 12) for columns in range(1, 70, 3)), (1, 5, 9), (300, 12
 def draws(size, dtype):
     table, columns, taken = size
     rng = np.random.default_rng(table + columns)
-    # Numbers in eighths: sums are exact in any order.
+    # Multiples of 1/8, so that sums are exact in any order.
     x, dy = (rng.integers(-64, 64, (n, columns)).astype(dtype) / 8 for n in (table, taken))
     return x, dy, (rng.integers(0, table, taken) ** 2) % table
 

@@ -1,4 +1,4 @@
-"""Every kernel gives the same bits for any number of threads of either kind, and the same numbers on any target."""
+"""Every kernel gives the same bits for any number of threads of both backends, and the same numbers on all targets."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,7 +24,7 @@ def test_one_and_two_threads_give_the_same_bits(target, backend, threads, dtype)
         assert results[0] != everything(arguments), f"{name} wrote nothing"
 
 
-def test_callers_at_once_and_more_threads_than_cpus_give_the_same_bits(backend, threads):
+def test_concurrent_callers_and_many_threads_give_the_same_bits(backend, threads):
     all_calls = [(name, arguments) for name, arguments in calls(np.float32) if name not in MEASURES][::5]
     _kernels.set_num_threads(1)
     wanted = {}
@@ -53,13 +53,13 @@ def test_an_unknown_backend_is_refused():
     assert _kernels.thread_backend() == before
 
 
-def test_a_kernel_has_one_row():
+def test_each_kernel_has_one_row():
     assert sorted(name for name, _ in calls(np.float32)) == sorted(_kernels.KERNELS)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_targets_agree(target, dtype):
-    """What a kernel computes on this target and on the plainest one is the same up to rounding."""
+def test_all_targets_give_the_same_numbers(target, dtype):
+    """The results on this target and on the simplest one are equal up to rounding."""
     eps = np.finfo(dtype).eps
     for name, arguments in calls(dtype):
         if name in MEASURES:
