@@ -184,6 +184,6 @@ def test_the_switches_of_max_pooling_in_a_what_where_autoencoder(output_shape):
 
 def test_values_outside_of_a_layer_are_refused_with_advice():
     with pytest.raises(
-        TypeError, match="K.gradients: expected a tensor of a graph.*compute them under a lamella.ops.tape.Tape"
+        TypeError, match="K.gradients: expected a tensor of a graph.*compute them inside a lamella.ops.tape.Tape"
     ):
         K.gradients(np.ones(3), np.ones(3))

@@ -1,4 +1,4 @@
-"""K.gradients inside of a layer's call, of values that arise there."""
+"""K.gradients of values that are computed in a layer's call."""
 
 from __future__ import annotations
 
@@ -16,29 +16,36 @@ from lamella.ops.tape import Tape, Tensor, recording, value_of
 
 
 class GradientsOfValues(TypeError):
-    """Gradients of values were asked for, and nobody had noted how they were made."""
+    """The error of K.gradients for values whose computation was not recorded."""
 
 
 class Asking:
-    """What a layer remembers of its call."""
+    """Base of Layer.
 
-    # Whether it asked for gradients of values, so that a tape has to note what it computes.
+    Attributes:
+        asks_gradients: Whether its call computes gradients of values, so that a tape must record the call.
+    """
+
     asks_gradients = False
 
 
 def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list[Value | None]:
-    """d sum(loss) / d each of `wanted`, tensors of a layer's call or its weights; None where loss does not depend on it.
+    """d sum(loss) / d variable for each of `wanted`; None for one on which the loss does not depend.
+
+    Args:
+        loss: A tensor that is computed in a layer's call.
+        wanted: Tensors of this call, or weights of the layer.
 
     Raises:
-        GradientsOfValues: Outside of a call that is noted.
-        NotImplementedError: For a Variable that is not the layer's, and for an op on the way that has no rule.
+        GradientsOfValues: The call is not recorded, or loss is not a tensor.
+        NotImplementedError: A Variable is not a weight of the layer, or an op between them and the loss has no rule.
     """
     tape = recording()
     if tape is None or tape.calls is None or not isinstance(loss, (Tensor, np.ndarray)):
         raise GradientsOfValues(
-            f"K.gradients: expected a tensor of a graph, and tensors or Variables that it is made of, "
+            f"K.gradients: expected a tensor of a graph, and tensors or Variables from which it is computed, "
             f"got {type(loss).__name__} and {[type(v).__name__ for v in wanted]}; "
-            "to differentiate values compute them under a lamella.ops.tape.Tape, whose watch() takes arrays"
+            "to differentiate values, compute them inside a lamella.ops.tape.Tape, whose watch() takes arrays"
         )
     read = {id(x) for call in tape.calls for x in call[1]}
     for variable in wanted:
@@ -48,23 +55,32 @@ def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list
 
 
 def not_on_tape(variable: Variable) -> NotImplementedError:
-    """The error of gradients by a Variable of which the tape that records keeps nothing."""
+    """The error of K.gradients for a Variable that the recording tape does not watch."""
     return NotImplementedError(
-        f"K.gradients: gradients by '{variable.name}' stand on no tape: it is not among what is trained or differentiated by"
+        f"K.gradients: no tape records the gradient of '{variable.name}', because it is neither a trained weight nor one of the "
+        "variables of the computed gradients"
     )
 
 
 def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
-    """call(inputs, **named), noted on a tape if it asks for gradients of values.
+    """call(inputs, **named), recorded on a tape if it computes gradients of values.
 
-    The first time it is then called twice. What the first of these calls added and noted is removed, and both draw the same.
+    Such a call is made twice the first time. The losses and updates of the first of these two are removed, and both draw the
+    same random numbers.
+
+    Args:
+        layer: The layer.
+        call: Its call.
+        inputs: The first argument of the call.
+        **named: The other arguments of the call.
     """
     if layer.asks_gradients:
-        return _noted(layer, call, inputs, **named)
+        return _recorded(layer, call, inputs, **named)
     return drawing(_tried, layer, call, inputs, named)
 
 
 def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[str, Any]) -> Value:
+    """The call; if it computes gradients of values, its effects are undone, and it is made again with a tape."""
     noted, losses, draws = pending.updates, layer.call_losses.values, drawn()
     updates, count, position = None if noted is None else dict(noted), len(losses), draws.position
     try:
@@ -78,11 +94,12 @@ def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[st
     draws.position = position
     for member in layer.members():
         if member is not layer:
-            member.call_losses.run = None  # so its next call forgets what it added
-    return _noted(layer, call, inputs, **named)
+            member.call_losses.run = None  # so that its next call removes the losses that it added
+    return _recorded(layer, call, inputs, **named)
 
 
-def _noted(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
+def _recorded(layer: Any, call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
+    """The call, recorded on the tape that records, or on a new one for the weights of the layer."""
     tape = recording()
     if tape is not None:
         outer = tape
