@@ -30,7 +30,7 @@ WRONG = [
     ("batch_dot", (A, A, (1,)), r"expected axes to be a number or a pair, got \(1,\)"),
     ("batch_dot", (A, A, (0, 1)), "batches first"),
     ("dot", (A, A), r"cannot sum the last axis of \(3, 4\) with the last but one of \(3, 4\)"),
-    ("dot", (A, np.zeros(4)), "the last but one of .4,."),
+    ("dot", (A, np.zeros(3)), "the last but one of .3,."),
     ("dot", (A, np.zeros(())), "the last but one of .."),
     ("reshape", (A, (5, 2)), "size 12"),
     ("squeeze", (A, 0), "expected axis 0 of .* to have size 1"),

@@ -174,7 +174,7 @@ ROWS: dict[str, list[Row]] = {
     "transpose": [one_argument(np.transpose, some(3, 3))],
     # products
     "batch_dot": [Row((T(X), T(some(3, 5, 2))), lambda x, y: np.einsum("nik,nkj->nij", x, y), {})],
-    "dot": [Row((T(X), T(some(5, 2))), np.dot)],
+    "dot": [Row((T(X), T(some(5, 2))), np.dot), Row((T(X), T(some(5))), np.dot)],
     # neural
     "bias_add": [Row((T(X), T(some(5))), np.add), Row((T(X), T(some(4, 5))), np.add)],
     "binary_crossentropy": [Row((T(Y, False), T(P)), lambda y, p: -(y * np.log(p) + (1 - y) * np.log(1 - p)))],

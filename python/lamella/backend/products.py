@@ -19,14 +19,16 @@ def dot(x: Value, y: Value) -> Value:
 
     Args:
         x: [..., K].
-        y: [K, M] or [..., K, M].
+        y: [K], [K, M] or [..., K, M]. Of one axis as in Theano, whose K.dot the first attention layers use; TensorFlow refuses it.
 
     Returns:
         [x's other axes, y's other axes].
 
     Raises:
-        ValueError: y has one axis, or the summed axes differ.
+        ValueError: x or y has no axes, or the summed axes differ.
     """
+    if x.shape and len(y.shape) == 1 and x.shape[-1] == y.shape[0]:
+        return ops.reshape(ops.dense(x, packed(ops.reshape(y, shape=(-1, 1))), None, activation="linear"), shape=x.shape[:-1])
     if not x.shape or len(y.shape) < 2 or x.shape[-1] != y.shape[-2]:
         raise ValueError(f"K.dot: cannot sum the last axis of {tuple(x.shape)} with the last but one of {tuple(y.shape)}")
     if len(y.shape) == 2:
