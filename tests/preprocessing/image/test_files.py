@@ -4,6 +4,7 @@ import gc
 import io
 import os
 import stat
+import subprocess
 import sys
 import warnings
 
@@ -512,17 +513,36 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         save_img(tmp_path / "absent" / "a.png", PIXELS[..., :3], file_format="bmp")
 
 
+def test_a_killed_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / "kept.png"
+    save_img(path, PIXELS, scale=False)
+    before = path.read_bytes()
+    code = (
+        "import os, sys, numpy as np; from lamella.preprocessing.image import save_img; "
+        "os.replace = lambda *_: os._exit(9); save_img(sys.argv[1], np.zeros((4, 4, 3)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == 9
+    assert path.read_bytes() == before and len(os.listdir(tmp_path)) == 2
+    # The next one removes what the killed process left.
+    save_img(path, PIXELS[::-1], scale=False)
+    assert path.read_bytes() != before and os.listdir(tmp_path) == ["kept.png"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and permissions of POSIX")
 def test_links_permissions_and_devices(tmp_path):
     target, link = tmp_path / "target.png", tmp_path / "link.png"
     target.write_bytes(b"")
+    target.chmod(0o604)
     link.symlink_to(target)
     mask = os.umask(0o027)
     try:
         save_img(link, PIXELS, scale=False)
+        save_img(tmp_path / "new.png", PIXELS, scale=False)
     finally:
         os.umask(mask)
-    assert link.is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o640
+    # A replaced file keeps its permissions.
+    assert link.is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o604
+    assert stat.S_IMODE((tmp_path / "new.png").stat().st_mode) == 0o640
     np.testing.assert_array_equal(img_to_array(load_img(target, color_mode="rgba")), PIXELS)
     save_img(os.devnull, PIXELS, file_format="png")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
-import secrets
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lamella.core import config
 from lamella.core.checks import as_array
+from lamella.core.files import replace_file
 from lamella.core.warn import warn
 from lamella.preprocessing.image.loading import PathOrFile, imported_pillow
 from lamella.preprocessing.image.pixels import stretched
@@ -89,7 +90,7 @@ def save_img(
     scale: bool = True,
     **kwargs: Any,
 ) -> None:
-    """Write the pixels in x to a file. The file is complete, or it is not written at all.
+    """Write the pixels in x to a file. At any time, also after an interrupt, the file is the complete old or new one.
 
     Args:
         path: Path of the file; or a file that is open for writing, which needs a file_format.
@@ -104,28 +105,43 @@ def save_img(
 
     Source: keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
     """
+    if isinstance(path, (str, os.PathLike)):
+        replace_file(path, encoded_img(path, x, data_format, file_format, scale, **kwargs))
+    else:
+        _encode(path, x, data_format, file_format, scale, **kwargs)
+
+
+def encoded_img(
+    path: str | os.PathLike[str],
+    x: ArrayLike,
+    data_format: str | None = None,
+    file_format: str | None = None,
+    scale: bool = True,
+    **kwargs: Any,
+) -> memoryview:
+    """The bytes that save_img writes to `path`. The arguments and errors are those of save_img."""
+    file = _Unwritten()
+    file.name = os.fspath(path)
+    _encode(file, x, data_format, file_format, scale, **kwargs)
+    return file.getbuffer()
+
+
+class _Unwritten(io.BytesIO):
+    """The contents of a file that is not written yet. Pillow takes the format from the extension of its name."""
+
+    name: str
+
+
+def _encode(
+    file: IO[bytes], x: ArrayLike, data_format: str | None, file_format: str | None, scale: bool, **kwargs: Any
+) -> None:
     image = array_to_img(x, data_format, scale)
     if file_format is not None and file_format.lower() in ("jpg", "jpeg"):
         file_format = "jpeg"
         if image.mode == "RGBA":
             warn("The JPG format does not support RGBA images, converting to RGB.")
             image = image.convert("RGB")
-    if not isinstance(path, (str, os.PathLike)):
-        image.save(path, format=file_format, **kwargs)
-        return
-    final = os.path.realpath(path)  # replaces the file behind a link, not the link
-    if os.path.exists(final) and not os.path.isfile(final):
-        image.save(final, format=file_format, **kwargs)  # a device or a pipe cannot be replaced by another file
-        return
-    directory, name = os.path.split(final)
-    temporary = os.path.join(directory, f".{secrets.token_hex(4)}-{name}")  # Pillow takes the format from the extension
-    try:
-        image.save(temporary, format=file_format, **kwargs)
-        os.replace(temporary, final)
-    except BaseException:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
+    image.save(file, format=file_format, **kwargs)
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -6,8 +6,9 @@ import os
 import secrets
 from typing import Protocol
 
+from lamella.core.files import Removing
 from lamella.core.types import Array
-from lamella.preprocessing.image.files import save_img
+from lamella.preprocessing.image.files import encoded_img
 
 
 class _SavingIterator(Protocol):
@@ -22,4 +23,10 @@ def save_batch(batch: Array, samples: Array, iterator: _SavingIterator) -> None:
     for image, sample in zip(batch, samples):
         name = f"{iterator.save_prefix}_{sample}_{secrets.token_hex(4)}.{iterator.save_format}"
         path = os.path.join(str(iterator.save_to_dir), name)
-        save_img(path, image, data_format=iterator.data_format, file_format=iterator.save_format)
+        data = encoded_img(path, image, data_format=iterator.data_format, file_format=iterator.save_format)
+        # Not replace_file: it lists the directory, which takes longer with each file, and flushes each file to the disk.
+        temporary = os.path.join(str(iterator.save_to_dir), f".{name}")
+        with Removing(temporary), Removing(temporary):
+            with open(temporary, "xb") as file:
+                file.write(data)
+            os.rename(temporary, path)
