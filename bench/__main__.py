@@ -103,7 +103,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--images",
         default="",
         metavar="DIR",
-        help="folder: a folder with a folder of images for each class, read at 32x32 pixels",
+        help="folder, folder_training: a folder with a folder of images for each class, read at 32x32 pixels",
     )
     parser.add_argument("--without-torch", action="store_true", help="leave torch out even if it is installed")
     options = parser.parse_args(arguments)

@@ -45,13 +45,13 @@ def cases(plan: Plan) -> Iterator[Case]:
                     yield Case(name, "images/s", contenders(plan.images or folder, size, arguments, plan))
 
 
-def write_images(folder: Path, size: int) -> None:
-    """Write a few batches in two classes: smooth colors with some noise, similar to photographs."""
+def write_images(folder: Path, size: int, classes: int = 2) -> None:
+    """Write a few batches in `classes` classes: smooth colors with some noise, similar to photographs."""
     rng = np.random.default_rng(0)
     for number in range(WRITTEN * BATCH):
         small = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
         pixels = np.asarray(small) + rng.normal(0, 4, (size, size, 3))
-        path = folder / "ab"[number % 2] / f"{number:03}.jpg"
+        path = folder / f"class{number % classes}" / f"{number:03}.jpg"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=90)
 
@@ -60,15 +60,15 @@ def contenders(folder: str, size: int, arguments: dict[str, Any], plan: Plan) ->
     """All read the same files in the same order. Random changes differ, so only the values of plain images are compared."""
     threads = plan.threads
     passes: list[tuple[str, Role, Pass]] = [("lamella, Pillow", "ours", lamella(folder, size, arguments, threads))]
-    if _installed("simplejpeg"):
+    if installed("simplejpeg"):
         passes.append(("lamella, simplejpeg", "ours", lamella(folder, size, arguments, threads, decoder="simplejpeg")))
-    if _installed("keras_preprocessing") and threads == 1:
+    if installed("keras_preprocessing") and threads == 1:
         passes.append(("keras-preprocessing", "peer", keras_preprocessing(folder, size, arguments)))
     if plan.torch and not arguments:
         from bench.peers import torch_folder
 
         passes.append(("torch DataLoader", "peer", torch_folder.batches(folder, size, BATCH, threads)))
-    if _installed("tensorflow") and _installed("keras") and not arguments:
+    if installed("tensorflow") and installed("keras") and not arguments:
         from bench.peers import keras_folder
 
         passes.append(("Keras 3 dataset", "peer", keras_folder.batches(folder, size, BATCH, threads)))
@@ -80,7 +80,7 @@ def contenders(folder: str, size: int, arguments: dict[str, Any], plan: Plan) ->
     ]
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 

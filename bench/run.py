@@ -26,6 +26,7 @@ SUITES = {
     "embedding": "bench.embedding",
     "augmentation": "bench.augmentation",
     "folder": "bench.folder",
+    "folder_training": "bench.folder_training",
     "steps": "bench.steps",
     "blocks": "bench.blocks",
     "models": "bench.models",

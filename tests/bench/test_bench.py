@@ -248,7 +248,9 @@ def bench(*arguments):
     return subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240)
 
 
-@pytest.mark.parametrize("suite", ["machine", "gemm", "recurrent", "embedding", "augmentation", "folder", "steps"])
+@pytest.mark.parametrize(
+    "suite", ["machine", "gemm", "recurrent", "embedding", "augmentation", "folder", "folder_training", "steps"]
+)
 def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
     path = tmp_path / "out.json"
     done = bench(suite, "--quick", "--rounds", "2", "--without-torch", "--json", str(path))
