@@ -3,6 +3,7 @@
 import os
 import shutil
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -307,3 +308,20 @@ def test_a_broken_file_ends_the_training_with_its_path(root):
     for workers in ({"workers": 0}, {"workers": 2}):
         with pytest.raises(OSError, match="cats/truncated.jpg: image file is truncated"):
             classifier().fit_generator(read(root, batch_size=2), verbose=0, **workers)
+
+
+def test_memory_of_a_listing_grows_with_the_number_of_names(tmp_path):
+    made, sizes = 0, []
+    (tmp_path / "a").mkdir()
+    for count in (2000, 4000, 8000):
+        for i in range(made, count):
+            (tmp_path / "a" / f"{i:06}.jpg").touch()
+        made = count
+        tracemalloc.start()
+        iterator = DirectoryIterator(tmp_path, None)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        assert iterator.samples == count and iterator.filenames[count - 1] == os.path.join("a", f"{count - 1:06}.jpg")
+    # Two strings and a number for each name, beside what does not grow.
+    assert (sizes[2] - sizes[1]) / 4000 < 600
+    assert 1.8 < (sizes[2] - sizes[1]) / (sizes[1] - sizes[0]) < 2.2
