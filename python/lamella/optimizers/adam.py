@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lamella import _kernels
 from lamella.core.atomic import Call
@@ -73,6 +74,25 @@ class Adam(Optimizer):
             lr: The learning rate of the step, after decay.
         """
         return 0.0
+
+    def set_state(self, state: Mapping[str, ArrayLike]) -> None:
+        """As the base's; the state of an Adam without amsgrad continues in one with it, and the other way round.
+
+        The largest v so far begins with the v of the state.
+        """
+        if any(name.startswith("vhats_") for name in state):
+            state = {name: self._maxima(name, array, state) for name, array in state.items()}
+        super().set_state(state)
+
+    def _maxima(self, name: str, array: ArrayLike, state: Mapping[str, ArrayLike]) -> ArrayLike:
+        """The array of a name for this optimizer, which has maxima or the placeholders that Keras saves instead."""
+        v = state.get(name.replace("vhats_", "vs_"))
+        if not name.startswith("vhats_") or v is None:
+            return array
+        of_adam = np.shape(array) == (1,) and not np.any(array)
+        if self.amsgrad:
+            return v if of_adam else array
+        return array if of_adam else np.zeros(1)
 
     def _listed(self, state: State) -> list[Variable]:
         listed = super()._listed(state)

@@ -27,6 +27,8 @@ def bound(name: str, value: float | None) -> float | None:
         return None
     if isinstance(value, str) or np.ndim(value) != 0 or not value >= 0:
         raise ValueError(f"expected {name} to be a number >= 0, got {value!r}")
+    if value == np.inf:
+        raise ValueError(f"expected {name} to be finite, got {value!r}")
     return float(value)
 
 

@@ -14,7 +14,7 @@ from lamella.core.graphs import GraphUpdate
 from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.optimizers import arrays, by_updates, in_graphs
+from lamella.optimizers import arrays, by_updates, in_graphs, memory
 from lamella.optimizers.arguments import bound, steps
 from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
 from lamella.optimizers.state import Bounds
@@ -77,6 +77,8 @@ class Optimizer(Stateful):
         if isinstance(value, LearningRateSchedule) or isinstance(current, LearningRateSchedule):
             object.__setattr__(self, name, self.rate(value))
         elif isinstance(current, Variable) and not isinstance(value, Variable):
+            if isinstance(value, (float, np.floating)) and not np.isfinite(value):
+                raise ValueError(f"{type(self).__name__}: expected a finite {name}, got {value!r}")
             current.assign(value)
         else:
             object.__setattr__(self, name, value)
@@ -120,7 +122,9 @@ class Optimizer(Stateful):
 
         Args:
             params: Arrays, all float32 or all float64, C-contiguous and writable. The state belongs to the memory of the arrays
-                of the first call; later calls may pass other views of this memory (see `bind`).
+                of the first call; later calls may pass other views of this memory (see `bind`). Other objects whose memory NumPy
+                can use in place are accepted too, by DLPack, `__array_interface__` or the buffer protocol: CPU tensors of
+                torch, array.array, ctypes arrays.
             grads: One gradient for each parameter, of the same shape and dtype. They are only read. A RowsGradient stands for
                 a gradient that is zero except for a few rows.
 
@@ -155,8 +159,11 @@ class Optimizer(Stateful):
         Raises:
             TypeError, ValueError: As in `step`.
         """
+        given = params
         if params is not self._params:
+            params = memory.arrays_over(type(self).__name__, "parameter", params)
             self.select_state(params)
+        grads = memory.arrays_over(type(self).__name__, "gradient", grads)
         if type(grads) is not list:
             grads = list(grads)
         if RowsGradient in map(type, grads) and not self._steps_by_rows():
@@ -164,13 +171,16 @@ class Optimizer(Stateful):
         try:
             if arrays.may_alias(grads, self._roots):
                 grads = self._clean(params, grads)
-            return self._step(params, grads, then, projections)
+            stepped = self._step(params, grads, then, projections)
         except (TypeError, ValueError, AttributeError):
             # Kernels check before they write. `_clean` names the array at fault, or copies gradients of another layout.
             clean = self._clean(params, grads)
             if type(params) is list and all(c is g for c, g in zip(clean, grads)):
                 raise  # the arrays are in order, so the error is from a custom update
-            return self._step(list(params), clean, then, projections)
+            stepped = self._step(list(params), clean, then, projections)
+        if given is not params:
+            memory.note_change(given)
+        return stepped
 
     def get_gradients(self, loss: Any, params: Any) -> list[Any]:
         """The clipped gradients of a symbolic loss for Variables, as symbolic tensors.

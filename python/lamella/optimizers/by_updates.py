@@ -21,7 +21,7 @@ from lamella.core.types import Array
 from lamella.core.updates import Made, Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.optimizers import in_graphs
+from lamella.optimizers import in_graphs, memory
 from lamella.optimizers.state import Bounds, State, assign, share
 from lamella.optimizers.stateful import Stateful
 
@@ -104,8 +104,11 @@ class ByUpdates(Stateful):
         return state
 
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+        given, who = params, type(self).__name__
         if params is not self._params:
+            params = memory.arrays_over(who, "parameter", params)
             self.select_state(params)
+        grads = memory.arrays_over(who, "gradient", grads)
         rule: Any = self
         bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
         read = rule.read(rule._clean(params, dense(list(grads))), bounds)
@@ -116,6 +119,8 @@ class ByUpdates(Stateful):
                 rule.step_and(params, list(change.tensors))
             else:
                 change.apply(list(change.tensors))
+        if given is not params:
+            memory.note_change(given)
         return True
 
     def get_gradients(self, loss: Any, params: Any) -> list[Any]:

@@ -1,0 +1,145 @@
+"""Parameters and gradients of other libraries: memory shown by DLPack, __array_interface__ or the buffer protocol, in place."""
+
+import array
+import ctypes
+import mmap
+
+import numpy as np
+import pytest
+
+from lamella.optimizers import SGD, Adam
+
+START, STEPS = [1.0, 2.0, 3.0, 4.0], 4
+
+
+class ByInterface:
+    """An object with memory that only says where it lies."""
+
+    def __init__(self, values, writable=True, strides=None):
+        self.kept = np.array(values, "f4")
+        self.__array_interface__ = {**self.kept.__array_interface__, "data": (self.kept.ctypes.data, not writable)}
+        if strides:
+            self.__array_interface__ |= {"strides": strides, "shape": (2,)}
+
+
+class ByDlpack:
+    """An object that speaks DLPack and, as torch's tensors, shows its memory only when detached."""
+
+    def __init__(self, values, attached=True):
+        self.kept, self.attached = np.asarray(values, "f4"), attached
+
+    def detach(self):
+        return ByDlpack(self.kept, attached=False)
+
+    def __dlpack__(self, **options):
+        if self.attached:
+            raise BufferError("detach it first")
+        return self.kept.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.kept.__dlpack_device__()
+
+
+class OnAnotherDevice(ByDlpack):
+    def detach(self):
+        return self
+
+    def __dlpack__(self, **options):
+        raise BufferError("its memory is on a GPU")
+
+
+def floats(values):
+    return (ctypes.c_float * len(values))(*values)
+
+
+def mapped(values):
+    memory = mmap.mmap(-1, 4096)
+    memory[:16] = np.array(values, "f4").tobytes()
+    return memoryview(memory)[:16].cast("f")
+
+
+MAKERS = {
+    "array.array": lambda values: array.array("f", values),
+    "ctypes": floats,
+    "memoryview": mapped,
+    "array interface": ByInterface,
+    "DLPack": ByDlpack,
+}
+makers = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+def values_of(x):
+    return np.array(x.kept if hasattr(x, "kept") else x)
+
+
+def gradient(step):
+    return np.random.default_rng(step).normal(size=4).astype("f4")
+
+
+@makers
+def test_steps_in_place_have_the_bits_of_steps_on_arrays(make):
+    p, q, ours, theirs = make(START), np.array(START, "f4"), Adam(clipnorm=1.0), Adam(clipnorm=1.0)
+    for step in range(STEPS):
+        ours.step([p], [make(gradient(step))])
+        theirs.step([q], [gradient(step)])
+    np.testing.assert_array_equal(values_of(p), q)
+    for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_objects_made_in_each_step_over_the_same_memory_use_the_same_state():
+    kept, straight = np.array(START, "f4"), np.array(START, "f4")
+    ours, theirs = Adam(), Adam()
+    for step in range(STEPS):
+        ours.step([ByDlpack(kept)], [gradient(step)])
+        theirs.step([straight], [gradient(step)])
+    np.testing.assert_array_equal(kept, straight)
+
+
+def test_memory_that_no_step_can_use_is_refused_and_nothing_changes():
+    good = np.ones(4, "f4")
+    for bad, error, words in (
+        (ByInterface(START, writable=False), ValueError, "parameter 1 is read-only"),
+        (ByInterface(START, strides=(8,)), ValueError, "parameter 1 to be C-contiguous"),
+        (array.array("i", [1, 2, 3]), TypeError, "parameter 1 to be native float32 or float64, got dtype\\('int32'\\)"),
+        (array.array("d", START), TypeError, "one dtype for all, got float32 and float64"),
+        (bytearray(16), TypeError, "parameter 1 to be native float32"),
+        (OnAnotherDevice(START), TypeError, "parameter 1: expected memory of the CPU .* on a GPU"),
+        (np.float32(1), TypeError, "parameter 1 to be a NumPy array, got float32"),
+        ("text", TypeError, "parameter 1 to be a NumPy array, got str"),
+        (ByDlpack(good), ValueError, "parameter 0 and parameter 1 share memory"),
+        (memoryview(good)[1:], ValueError, "parameter 0 and parameter 1 share memory"),
+    ):
+        optimizer = Adam()
+        with pytest.raises(error, match=words):
+            optimizer.step([good, bad], [np.ones(4, "f4"), np.ones(4, "f4")])
+        assert (good == 1).all() and int(optimizer.iterations) == 0
+
+
+def test_gradients_that_do_not_fit_are_refused_and_nothing_changes():
+    good = np.ones(4, "f4")
+    for bad, error, words in (
+        (array.array("d", START), TypeError, "gradient 0 of dtype float32, got float64"),
+        (array.array("f", START[:3]), ValueError, r"gradient 0 of shape \(4,\), got \(3,\)"),
+        (OnAnotherDevice(START), TypeError, "gradient 0: expected memory of the CPU"),
+        (ByDlpack(good), ValueError, "gradient 0 overlaps the memory of parameter 0"),
+        (memoryview(good), ValueError, "gradient 0 overlaps the memory of parameter 0"),
+    ):
+        optimizer = SGD()
+        with pytest.raises(error, match=words):
+            optimizer.step([good], [bad])
+        assert (good == 1).all() and int(optimizer.iterations) == 0
+
+
+def test_tensors_of_torch_are_stepped_in_place_and_autograd_sees_it():
+    torch = pytest.importorskip("torch")
+    w, straight = torch.ones(4, requires_grad=True), np.ones(4, "f4")
+    ours, theirs = Adam(lr=0.1), Adam(lr=0.1)
+    for step in range(STEPS):
+        w.grad = torch.from_numpy(gradient(step))
+        loss = (w * w).sum()
+        ours.step([w], [w.grad])
+        theirs.step([straight], [gradient(step)])
+    np.testing.assert_array_equal(w.detach().numpy(), straight)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
