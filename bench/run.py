@@ -18,6 +18,7 @@ from lamella import _kernels
 SUITES = {
     "machine": "bench.machine",
     "optimizers": "bench.kernels.optimizers",
+    "torch": "bench.torch_steps",
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
     "depthwise": "bench.kernels.depthwise",

@@ -271,6 +271,23 @@ def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
         assert all({"lamella", "numpy", "FMA peak"} <= set(r["contenders"]) for r in run["results"])
 
 
+def test_the_suite_of_torch_times_steps_that_are_right(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "out.json"
+    done = bench("torch", "--quick", "--rounds", "2", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(path.read_text())["runs"]
+    for result in run["results"]:
+        assert {"lamella.torch", "torch fused", "torch foreach"} == set(result["contenders"])
+        assert all(contender["error"] < 1e-4 for contender in result["contenders"].values())
+
+
+def test_the_suite_of_torch_is_empty_without_it():
+    done = bench("torch", "--quick", "--rounds", "2", "--without-torch")
+    assert done.returncode == 0, done.stderr
+    assert "torch is not a peer in this run" in done.stdout
+
+
 def test_command_line_refuses_what_it_does_not_know():
     assert bench("--help").returncode == 0
     wrong = ["everything", "gemm --rounds 0", "gemm --targets z80", "models --cpu-time", "recurrent --cpu-time --threads 2"]
