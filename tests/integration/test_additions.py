@@ -1,4 +1,4 @@
-"""ARCHITECTURE's table "Where things go", tried in a copy of the project: what it names is all that a new thing touches.
+"""ARCHITECTURE's table "Where things go", tested in a copy of the project: an addition changes only the files that it names.
 
 A loss, an activation, a layer, an optimizer, a file format and an argument of fit are added by the files that their rows name; the
 rosters of the tests then take them up. `test_recipe.py` does the same for a kernel and an op, which are compiled.

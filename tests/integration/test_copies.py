@@ -1,4 +1,4 @@
-"""Copies of models: by copy, pickle and their kin, at any moment. Each trains on with the bits of the original."""
+"""Copies of models by copy, pickle and related functions, at any moment, continue training with the bits of the original."""
 
 import copy
 import pickle
@@ -65,7 +65,7 @@ def check_same(left, right):
 
 
 def check_trains_alike(model, twin):
-    """And neither moves the other."""
+    """Check that both train to the same bits, and that training one does not change the other."""
     before = state(model)
     check_same(state(twin), before)
     trained = train(twin)
@@ -108,7 +108,7 @@ def test_a_copy_made_in_the_middle_of_a_fit(copied, tmp_path):
 
 
 @kinds
-def test_a_model_that_waits_for_its_shape_and_one_that_is_not_compiled(copied, tmp_path):
+def test_an_unbuilt_model_and_one_that_is_not_compiled(copied, tmp_path):
     model = Sequential([Dense(3, activation="tanh"), Dense(1, activation="sigmoid")])
     model.compile("adam", "mse")
     twin = copied(model, tmp_path)
@@ -161,7 +161,7 @@ def test_one_optimizer_of_two_models_that_are_copied_together():
         check_same(model.get_weights(), twin.get_weights())
 
 
-def test_what_is_set_before_the_first_step_of_a_model():
+def test_optimizer_weights_set_before_the_first_step():
     source = network()
     train(source)
     model = copy.copy(source)
@@ -176,7 +176,7 @@ def test_what_is_set_before_the_first_step_of_a_model():
         model.train_on_batch(X, Y)
 
 
-def test_bad_gradients_are_called_by_the_weights_name():
+def test_errors_of_gradients_name_the_weight():
     model = network()
     model.train_on_batch(X, Y)
     optimizer, weights = model.optimizer, [w.value for w in model.trainable_weights]

@@ -21,7 +21,7 @@ def run(*arguments, cwd=ROOT):
 
 
 def report(output):
-    """The "name:   value" lines that close an example."""
+    """The lines "name:   value" at the end of an example's output."""
     return dict(re.findall(r"^([a-z ]+): +(.+)$", output, re.MULTILINE))
 
 
@@ -29,7 +29,7 @@ def test_digits():
     pytest.importorskip("sklearn")
     lines = report(run("examples/digits.py"))
     assert float(lines["validation accuracy"]) >= 0.98
-    print(f"\ndigits: {lines['seconds']} s")  # .ci/run asserts it, where nothing else runs
+    print(f"\ndigits: {lines['seconds']} s")  # .ci/run asserts the time, because nothing else runs there
     assert lines["images"] == "1437 to train on, 360 to validate on"
     stopped, best = map(int, re.findall(r"\d+", lines["epochs"]))
     assert 1 <= best <= stopped <= 40
@@ -71,7 +71,7 @@ def test_transfer():
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Two classes of 16x16 JPEGs, told apart by their color."""
+    """Two classes of 16x16 JPEGs that differ in colour."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for part, count in [("train", 40), ("test", 10)]:
@@ -94,14 +94,14 @@ def test_image_folder(tree):
     assert float(lines["seconds per epoch"].split()[0]) > 0
 
 
-def test_image_folder_repeats_itself_and_obeys_its_options(tree):
+def test_image_folder_is_reproducible_and_has_options(tree):
     options = ("--epochs", 1, "--limit", 7, "--seed", 3, "--size", 12, 14)
     first, second = (report(run("examples/image_folder.py", tree, *options)) for _ in range(2))
     assert first["images"] == "14 to train on, 14 to test on, (12, 14, 3) each"
     assert (first["test loss"], first["test accuracy"]) == (second["test loss"], second["test accuracy"])
 
 
-def test_image_folder_says_what_it_misses(tree, tmp_path):
+def test_image_folder_names_what_is_missing(tree, tmp_path):
     for arguments, message in [
         ([tmp_path], f"{tmp_path}/train is not there"),
         ([tree / "train"], "is not there: expected"),
@@ -123,7 +123,7 @@ def test_readme_code(number, tmp_path):
 
 @pytest.mark.parametrize("name", ["callback", "format", "layer", "optimizer"])
 def test_code_of_the_recipes(name, tmp_path):
-    """The blocks of a page, one after the other, end with assertions."""
+    """Run the code blocks of a page in order. The last one has assertions."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/recipes/{name}.md").read_text(), re.DOTALL | re.MULTILINE)
     assert len(blocks) == 2 and "\nassert " in blocks[-1]
     script = tmp_path / "recipe.py"
@@ -135,14 +135,14 @@ def test_the_page_on_keras_scripts_runs_a_script_as_it_is(tmp_path):
     page = (ROOT / "docs/keras_scripts.md").read_text()
     (command,) = re.findall(r"^python -c (.*)$", page, re.MULTILINE)
     code = shlex.split(command)[0]
-    # In the place of the published script, whose training takes an hour.
+    # It replaces the published script, whose training takes an hour.
     (tmp_path / "addition_rnn.py").write_text("from keras.models import Sequential\nprint(__name__, Sequential.__module__)\n")
     assert run("-c", code, cwd=tmp_path) == "__main__ lamella.models.sequential\n"
     (tmp_path / "mine.py").write_text(re.search(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[1] + "import keras\n")
     run("mine.py", cwd=tmp_path)
 
 
-def test_documents_name_only_what_is_there():
+def test_documents_name_only_existing_things():
     for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/keras_scripts.md"):
         for path in re.findall(r"`([\w./-]+/[\w./-]*)`", (ROOT / name).read_text()):
             assert any((ROOT / base / path).exists() for base in ("", "python/lamella")), f"{name}: {path}"

@@ -1,4 +1,4 @@
-"""A script ends with its own status, whatever its daemon threads do; a sub-interpreter is refused."""
+"""A script ends with its own status, also if daemon threads are running. A sub-interpreter raises."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 TRIES = int(os.environ.get("LAMELLA_EXITS", "4"))
 
-# The main thread ends while the other is in kernels, waits for the lock after one, or is in a function of the user's own
+# The main thread ends while the other is in a kernel, or waits for the lock after one, or is in a function of the user
 # that C++ called.
 SCRIPT = """
 import random, sys, threading, time
@@ -62,7 +62,7 @@ except ImportError:
 code = '''
 import sys, warnings
 sys.path[:] = {path!r}
-warnings.simplefilter("ignore")  # NumPy's own about sub-interpreters
+warnings.simplefilter("ignore")  # NumPy warns about sub-interpreters
 try:
     import lamella._kernels
 except ImportError as error:
@@ -72,7 +72,7 @@ interpreters.run_string(interpreters.create(), code)
 """
 
 
-# NumPy refuses by itself where it is loaded already, or in an interpreter with a lock of its own.
+# NumPy itself raises if it is already loaded, or in an interpreter with its own lock.
 @pytest.mark.parametrize(
     ("first", "words"),
     [("", "sub-interpreter" if sys.version_info < (3, 13) else ""), ("import lamella._kernels", "")],

@@ -1,6 +1,6 @@
-"""Long trainings and many of them keep to the memory, threads and files that the first steps took.
+"""Long trainings and many trainings need no more memory, threads and files than the first steps.
 
-LAMELLA_STEPS sets how long: 400 steps and 20 fits unless given, 10,000 and 200 in the longer checks.
+LAMELLA_STEPS sets the number of steps: by default 400 steps and 20 fits, in the longer checks 10,000 and 200.
 """
 
 import json
@@ -55,7 +55,7 @@ count = int(sys.argv[2])
 LONG = (
     PREAMBLE
     + """
-# A queue of two, as what happens to be in it counts.
+# A queue of two, because the batches in the queue are part of the memory.
 model.fit_generator(
     endless(), steps_per_epoch=count, epochs=1, verbose=0, workers=workers, max_queue_size=2, callbacks=[Watch()]
 )
@@ -70,7 +70,7 @@ seen = []
 for i in range(count):
     model.fit_generator(Batches(20), epochs=1, verbose=0, workers=workers, max_queue_size=2)
     seen.append(now())
-# What the allocator keeps for threads comes and goes by some MB, so a middle fit stands for each half.
+# The memory that the allocator keeps for threads varies by some MB, so the median fit of each half is compared.
 middle = lambda half: sorted(half, key=lambda state: state["KiB"])[len(half) // 2]
 print(json.dumps([middle(seen[5 : count // 2]), middle(seen[count // 2 :])]))
 """

@@ -1,4 +1,4 @@
-"""F32: a server that trains or predicts, then forks, as gunicorn does with a preloaded model."""
+"""A server that trains or predicts, and then forks, as gunicorn does with a preloaded model."""
 
 import os
 import pickle
@@ -9,7 +9,7 @@ from lamella.layers import Dense, Dropout
 from lamella.models import Sequential
 from lamella.utils import set_random_seed
 
-# Large enough that the kernels' threads are at work.
+# Large enough that the kernels use their threads.
 X = np.random.default_rng(0).normal(size=(4096, 64)).astype("f4")
 Y = X[:, :1]
 
@@ -20,7 +20,7 @@ def trained_on(model):
 
 
 def in_a_fork(work):
-    """What `work` returns in a child of this process."""
+    """The result of `work` in a forked child."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,4 +1,4 @@
-"""What Keras 2's guides on the functional API and on layers of one's own build: small, and with numbers."""
+"""The models of Keras 2's guides on the functional API and on custom layers, in a small form, with numbers."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ class Scaled(Layer):
 
 
 class SumAndDot(Layer):
-    """Of two inputs (a + b) W and the rows' dot products."""
+    """A layer of two inputs a and b that returns (a + b) W and the dot products of the rows."""
 
     def build(self, input_shape):
         assert isinstance(input_shape, list)
@@ -57,7 +57,7 @@ class SumAndDot(Layer):
         return [(batch, 2), (batch, 1)]
 
 
-def test_a_layer_of_ones_own_learns_and_is_read_from_a_file(tmp_path):
+def test_a_custom_layer_learns_and_is_loaded(tmp_path):
     x = RNG.normal(size=(64, 4)).astype("f4")
     y = x @ RNG.normal(size=(4, 3)).astype("f4")
     model = Sequential([Scaled(3, factor=2.0, input_shape=(4,), name="own")])
@@ -114,7 +114,7 @@ def test_a_shared_lstm_reads_two_tweets():
     with pytest.raises(AttributeError, match="has multiple inbound nodes"):
         shared.output
     assert shared.output_shape == (None, 4)
-    # The gradient of a shared weight is the sum of what each call gives.
+    # The gradient of a shared weight is the sum of the gradients of all calls.
     x, z = RNG.normal(size=(2, 6, 5, 3)).astype("f4")
     y = RNG.integers(0, 2, (6, 1))
     model.compile("sgd", "binary_crossentropy")
@@ -161,7 +161,7 @@ def bars(n, size=8):
     return images + 0.1 * RNG.normal(size=images.shape), kinds
 
 
-def test_a_shared_vision_model_tells_whether_two_images_are_alike():
+def test_a_shared_vision_model_compares_two_images():
     inner = vision()
     a, b = Input((8, 8, 1)), Input((8, 8, 1))
     h = Dense(16, activation="relu")(concatenate([inner(a), inner(b)]))
@@ -193,8 +193,8 @@ def question_answering(frames=None):
 
 
 @pytest.mark.parametrize("frames", [None, 3], ids=["image", "video"])
-def test_answers_to_questions_about_what_is_seen(frames):
-    """The question's last word turns the answer round."""
+def test_answers_to_questions_about_images_and_videos(frames):
+    """The last word of the question reverses the answer."""
     n = 256
     x, kind = bars(n)
     if frames:

@@ -1,6 +1,6 @@
-"""Ctrl-C at any bytecode: everything is of the last finished step, the thread can train, and the rest gives the same bits.
+"""Ctrl-C at any bytecode: all state is that of the last finished step, training is possible, and continues to the same bits.
 
-LAMELLA_INTERRUPTS says how many; a few dozen by default.
+LAMELLA_INTERRUPTS is the number of interrupts; a few dozen by default.
 """
 
 import os
@@ -28,7 +28,7 @@ X, Y = rng.normal(size=(BATCH * STEPS, 6)).astype("float32"), rng.integers(0, 2,
 
 
 class Counting(Layer):
-    """Counts the rows that it was trained on."""
+    """A layer that counts the rows on which it was trained."""
 
     def build(self, input_shape):
         self.rows = self.add_weight("rows", (1,), initializer="zeros", trainable=False)
@@ -40,7 +40,7 @@ class Counting(Layer):
 
 
 class Plain(Optimizer):
-    """An update in NumPy, of one slot."""
+    """An optimizer with one slot that is updated in NumPy."""
 
     slots = ("sums",)
 
@@ -51,7 +51,7 @@ class Plain(Optimizer):
 
 
 class Listing(Metric):
-    """Writes in place: the mean of each batch into a list, their sum into an array."""
+    """A metric that changes its state in place: a list of the means of batches, and an array with their sum."""
 
     def __init__(self, name=None):
         super().__init__(name)
@@ -70,7 +70,7 @@ class Listing(Metric):
 
 
 class AsInKeras2(Layer):
-    """A metric as scripts for Keras 2.2 write it: a layer that is called, whose state is a K.variable."""
+    """A metric as in scripts for Keras 2.2: a layer whose state is a K.variable."""
 
     stateful = True
 
@@ -115,10 +115,10 @@ def made(optimizer):
 
 
 def state_of(model):
-    """All that a step changes, the count of steps first."""
+    """Everything that a step changes. The number of steps is first."""
     steps = model.prepared_steps
     state = {f"weight {i}": w for i, w in enumerate(model.get_weights())}
-    # Without a step there are no slots, or slots of zeros.
+    # Before the first step there are no slots, or slots of zeros.
     state |= {name: a for name, a in model.optimizer.get_state().items() if np.any(a)}
     return (steps.stream.step if steps is not None else 0), state
 
@@ -165,7 +165,7 @@ def case(request):
 
 
 def interrupted(model, n):
-    """Bytecodes of the training, which is cut off at the n-th."""
+    """The number of bytecodes of the training, which is interrupted at the n-th."""
     with Interrupt(n) as interrupt:
         train(model)
     return interrupt.seen
@@ -194,7 +194,7 @@ def test_any_bytecode(case):
     assert len(set(reached)) > 1
 
 
-# Python drops what is raised in the callback of a weak reference; the training then goes on.
+# Python drops an error that is raised in the callback of a weak reference. The training then continues.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_real_signals(case):
     optimizer, states = case
@@ -228,8 +228,8 @@ def one_by_one(model, batches):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_metrics_of_batches_by_hand_are_of_the_finished_steps():
-    """Steps that a script makes itself: what the metrics gathered is of the steps that were made, and no batch counts twice."""
+def test_metrics_of_single_batches_are_of_the_finished_steps():
+    """With train_on_batch, the state of metrics is that of the finished steps, and no batch is counted twice."""
     quiet = made("adam")
     states, numbers = [with_metrics(quiet)], []
     for i in range(STEPS):
@@ -252,7 +252,7 @@ def test_metrics_of_batches_by_hand_are_of_the_finished_steps():
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_evaluation_by_hand_counts_a_batch_once():
+def test_evaluation_of_single_batches_counts_each_once():
     def scored(model):
         return [model.test_on_batch(X[i * BATCH : (i + 1) * BATCH], Y[i * BATCH : (i + 1) * BATCH]) for i in range(2)]
 
@@ -284,10 +284,10 @@ def backed_up(model, directory):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_backup_goes_on_to_the_same_bits(tmp_path):
-    """Shuffled, with metrics that keep a state: whatever was cut off, the fit that takes it up ends as if nothing had been.
+def test_a_backup_continues_to_the_same_bits(tmp_path):
+    """With shuffling and stateful metrics, after an interrupt anywhere, the resumed fit ends as if it had not been interrupted.
 
-    A model of a new process takes it up, and the one that was cut off.
+    A new model, as in a new process, resumes it, and the interrupted model, too.
     """
     quiet = made("adam")
     history = backed_up(quiet, tmp_path / "quiet")
@@ -300,10 +300,10 @@ def test_a_backup_goes_on_to_the_same_bits(tmp_path):
         try:
             with Interrupt(int(n)):
                 backed_up(model, directory)
-        except ValueError as error:  # Python's zipfile, when it is cut off while NumPy writes
+        except ValueError as error:  # raised by Python's zipfile if it is interrupted while NumPy writes
             assert isinstance(error.__context__, KeyboardInterrupt)
         runs = [(made("adam"), copy)]
-        # The model itself goes on from a backup only: there is none yet before the first one, and none after the end.
+        # Only a fit with a backup continues. There is no backup before the first one, and none after the end.
         if (directory / "training.npz").exists():
             runs.append((model, directory))
         if directory.exists():

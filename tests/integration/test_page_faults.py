@@ -1,4 +1,4 @@
-"""In the steady state a step makes no page faults, and the pool behind that takes no more memory than malloc did."""
+"""In the steady state a step makes no page faults, and the pool for this needs no more memory than malloc."""
 
 import json
 import os
@@ -28,7 +28,7 @@ elif name == "cnn":
     model = Sequential([Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)), Conv2D(64, 3, activation="relu"),
                         MaxPooling2D(), Dropout(0.25), Flatten(), Dense(128, activation="relu"), Dropout(0.5),
                         Dense(10, activation="softmax")])
-else:  # gradients that are added up, sums that NumPy makes
+else:  # accumulated gradients, sums of NumPy
     count = batch * 6
     x = Input((784,))
     first = Dense(512, activation="relu")(x)
@@ -54,7 +54,7 @@ print(json.dumps([steps, count // batch, again, peak]))
 """
 
 
-# malloc by its rules at the start, which large blocks that were freed change: it maps arrays from 128 KiB on for each use.
+# malloc's rules at the start: it maps each array of 128 KiB or more for each use. Freed large blocks would change these rules.
 STRICT = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
@@ -72,14 +72,14 @@ def test_steps_make_no_page_faults(name):
     faults, steps, of_next_fit, _ = measured(name, True, STRICT)
     steady = faults[steps:]  # the first epoch fills the pool and the workspaces of the threads
     print(faults, of_next_fit)
-    assert sum(steady) <= 16  # a few are the interpreter's own
+    assert sum(steady) <= 16  # the interpreter itself makes a few
     assert sorted(steady)[len(steady) // 2] == 0
-    # What fit itself makes, such as the order of the samples, comes from malloc.
+    # Arrays of fit itself, such as the order of the samples, are allocated by malloc.
     assert of_next_fit <= 64
 
 
 def test_without_the_pool_these_steps_make_faults():
-    """The test above would notice."""
+    """So the test above would fail without the pool."""
     faults, steps, of_next_fit, _ = measured("mlp", False, STRICT)
     assert min(faults[steps:]) > 500
     assert of_next_fit > 500 * steps

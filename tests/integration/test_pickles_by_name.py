@@ -1,4 +1,4 @@
-"""Pickles of models that hold local classes and functions: names in the pickle, looked up when it is loaded."""
+"""Pickles of models with local classes and functions contain their names, which are looked up when loading."""
 
 import copy
 import functools
@@ -26,7 +26,7 @@ X, Y = RNG.normal(size=(12, 3)).astype("float32"), RNG.normal(size=(12, 2)).asty
 
 
 def locals_of_a_function():
-    """Classes and functions that no module holds."""
+    """Local classes and functions, which are not attributes of a module."""
 
     class Halving(SGD):
         """lr halves with each step."""
@@ -73,7 +73,7 @@ def locals_of_a_function():
             return np.clip(w, -0.4, 0.4)
 
     class Duck:
-        """A constraint of no base class."""
+        """A constraint without a base class."""
 
         bound = 0.3
 
@@ -149,7 +149,7 @@ models = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 
 @models
 @pytest.mark.parametrize("way", [pickled, by_joblib])
-def test_a_model_of_local_things_trains_on(make, way, tmp_path):
+def test_a_model_with_local_code_continues_training(make, way, tmp_path):
     model = make(LOCAL)
     train(model)
     with CustomObjectScope(LOCAL):
@@ -158,13 +158,13 @@ def test_a_model_of_local_things_trains_on(make, way, tmp_path):
 
 
 @models
-def test_a_local_name_that_is_not_known_is_named(make):
+def test_an_unknown_local_name_is_named(make):
     data = pickle.dumps(make(LOCAL))
     with pytest.raises(ValueError, match=r"^Unknown (class|function): \w+\.") as caught:
         pickle.loads(data)
     name = re.match(r"Unknown \w+: (\w+)", str(caught.value))[1]
     assert name in LOCAL
-    assert str(caught.value).endswith(f"load it inside CustomObjectScope({{'{name}': {name}}})")
+    assert str(caught.value).endswith(f"load the pickle inside CustomObjectScope({{'{name}': {name}}})")
 
 
 @models
@@ -184,14 +184,14 @@ def test_cloudpickle_stores_local_code_itself(make, tmp_path):
     check_trains_alike(model, twin)
 
 
-def test_cloudpickle_carries_local_code_to_another_process(tmp_path):
+def test_cloudpickle_takes_local_code_to_another_process(tmp_path):
     cloudpickle = pytest.importorskip("cloudpickle")
     own = locals_of_a_function()
     model = compiled(
         [own["Scale"](), Dense(3, activation=lambda x: x * 2)], own["Halving"](0.1), own["loss"], [own["Largest"]()]
     )
     train(model)
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the child knows nothing of this file
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the child cannot import this file
     try:
         pickled = cloudpickle.dumps((model, X, Y))
     finally:
@@ -209,7 +209,7 @@ def test_cloudpickle_carries_local_code_to_another_process(tmp_path):
         (lambda: compiled([Dense(3, activation=lambda x: x * 2, name="mine")]), "Dense 'mine': activation"),
     ],
 )
-def test_a_lambda_is_refused_by_name(make, who):
+def test_the_error_of_a_lambda_names_it(make, who):
     model = make()
     with pytest.raises(pickle.PicklingError, match=f"^{who} is a lambda, .* define it with def, or use cloudpickle"):
         pickle.dumps(model)
@@ -218,7 +218,7 @@ def test_a_lambda_is_refused_by_name(make, who):
 
 
 def test_names_are_those_of_custom_objects_only():
-    """A local function that is called as one of lamella's is another function."""
+    """A local function with the name of one of lamella's functions is another function."""
 
     def mse(y_true, y_pred):
         return K.mean(K.abs(y_true - y_pred), axis=-1)
@@ -226,7 +226,7 @@ def test_names_are_those_of_custom_objects_only():
     data = pickle.dumps(compiled(loss=mse))
     with pytest.raises(ValueError, match="Unknown function: mse"):
         pickle.loads(data)
-    with CustomObjectScope({"mse": SGD}), pytest.raises(ValueError, match="holds the function 'mse', but the custom object"):
+    with CustomObjectScope({"mse": SGD}), pytest.raises(ValueError, match="contains the function 'mse', but the custom object"):
         pickle.loads(data)
     get_custom_objects()["mse"] = mse
     try:
@@ -235,7 +235,7 @@ def test_names_are_those_of_custom_objects_only():
         del get_custom_objects()["mse"]
 
 
-def test_what_a_module_holds_needs_no_scope():
+def test_attributes_of_modules_need_no_scope():
     model = compiled([ModuleScale()], loss=module_loss)
     twin = pickle.loads(pickle.dumps(model))
     assert twin.loss is module_loss and type(twin.layers[1]) is ModuleScale
@@ -251,7 +251,7 @@ def module_loss(y_true, y_pred):
     return K.mean(K.square(y_true - y_pred), axis=-1)
 
 
-def test_what_is_held_twice_is_loaded_once():
+def test_a_shared_object_is_loaded_once():
     duck = LOCAL["Duck"]()
     held = ModuleScale()
     held.ducks = [duck, {"again": duck}, duck]
@@ -278,7 +278,7 @@ def test_each_protocol(protocol):
     check_trains_alike(model, twin)
 
 
-def test_work_that_holds_local_code_is_no_pickle_for_a_worker():
-    """A fresh process does not know the names: such work is forked."""
+def test_work_with_local_code_is_not_pickled_for_a_worker():
+    """A new process does not know the names, so such work is forked."""
     with pytest.raises((pickle.PicklingError, AttributeError)):
         Pickled(compiled(loss=LOCAL["loss"]))

@@ -31,7 +31,7 @@ def put(root, file, where, line, block):
     at = next((i for i, text in enumerate(lines) if line in text), None)
     assert at is not None, f"CONTRIBUTING.md: there is no line with {line!r} in {file}"
     at += where == "below"
-    # Functions stand apart from each other by an empty line.
+    # Functions are separated by an empty line.
     lines[at:at] = [block + ("\n" if "\n}\n" in block else "")]
     path.write_text("".join(lines))
 
@@ -39,7 +39,7 @@ def put(root, file, where, line, block):
 def test_each_block_of_code_has_its_place():
     blocks = re.findall(r"```(?:python|cpp)\n(.*?)```", recipe(), flags=re.S)
     assert [block for *_, block in steps()] == blocks
-    assert len(blocks) == 5  # oracle, table, kernels, row, op
+    assert len(blocks) == 5  # the oracle, the table, the kernels, the row, the op
     for file, _, line, _ in steps():
         assert line in (ROOT / file).read_text(), f"CONTRIBUTING.md: there is no line with {line!r} in {file}"
 
@@ -57,7 +57,7 @@ def test_the_recipe_for_an_op_builds_and_passes_its_tests(tmp_path):
     for step in steps():
         put(tmp_path, *step)
     configure = ["cmake", "-S", ".", "-B", "build", "-G", "Ninja", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
-    # One target: compiling all of them takes minutes and shows nothing more here.
+    # Only one target, because all of them would take minutes to compile and show nothing more.
     run(tmp_path, *configure, f"-DPython_EXECUTABLE={sys.executable}", "-DLAMELLA_TARGETS=sse4;neon")
     run(tmp_path, "cmake", "--build", "build", "--target", "_compiled", "--parallel", "2")
     for name, folder in (("_compiled*.so", "_kernels"), ("liblamella.so", "lib")):

@@ -1,4 +1,4 @@
-"""Training that a kill -9 ended goes on, in a new process, to the bits of a training that nothing ended."""
+"""Training that kill -9 ended continues in a new process, to the bits of a training that was not interrupted."""
 
 import signal
 import subprocess
@@ -65,7 +65,7 @@ class Batches(Sequence):
 
 
 def with_checkpoint(model, order, workers, initial_epoch, kill=()):
-    # A checkpoint after each epoch, before or after the callbacks that have a memory.
+    # A checkpoint after each epoch, before or after the callbacks with state.
     plateau = ReduceLROnPlateau(factor=0.7, patience=1, min_delta=0.01)
     stop = EarlyStopping(patience=50, min_delta=0.02, restore_best_weights=True)
     checkpoint = ModelCheckpoint(os.path.join(directory, "model.h5"))
@@ -99,7 +99,7 @@ elif mode.startswith("backup"):
     history = fit(model, callbacks)
     assert history.history["lr"][-1] < history.history["lr"][0]
 else:
-    # Twice the rate of before: a function of the present rate, which the file must hold.
+    # The schedule depends on the current rate, so the file must contain the rate.
     schedule = LearningRateScheduler(lambda epoch, lr: lr * 0.9)
     path = os.path.join(directory, "model.h5")
     if mode == "file straight":
@@ -111,7 +111,7 @@ else:
         model.save(path)
         fit(model, [schedule, Kill(6, 3)], initial_epoch=5)
     else:
-        np.random.seed(99)  # another process, with another history of draws
+        np.random.seed(99)  # another process has drawn other numbers before
         model = load_model(path)
         history = fit(model, [schedule], initial_epoch=5)
 report(model, history)
@@ -123,7 +123,7 @@ def start(mode, directory):
 
 
 @pytest.mark.parametrize("kind", ["backup epoch", "backup batches", "file"])
-def test_ten_epochs_are_five_a_kill_and_five(tmp_path, kind):
+def test_ten_epochs_equal_five_a_kill_and_five(tmp_path, kind):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     straight = start(f"{kind} straight", tmp_path / "a")
@@ -136,7 +136,7 @@ def test_ten_epochs_are_five_a_kill_and_five(tmp_path, kind):
     assert resumed.stdout == straight.stdout
 
 
-def test_so_they_are_with_a_model_file_wherever_the_checkpoint_stands_and_for_any_workers(tmp_path):
+def test_resuming_from_a_model_file_with_any_callback_order_and_workers(tmp_path):
     """With shuffling, dropout, ReduceLROnPlateau and EarlyStopping: weights, rates, wait and best."""
     straight = start("checkpoint last 1 straight", tmp_path)
     assert straight.returncode == 0, straight.stderr

@@ -1,4 +1,4 @@
-"""The same seed gives the same weights to the last bit, whatever the number of threads."""
+"""The same seed gives the same bits of weights for any number of threads."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lamella.utils import set_random_seed
 
 
 def trained_weights(threads: int) -> list[np.ndarray]:
-    """After two epochs of a network with a layer of each kind, large enough that every kernel goes parallel."""
+    """Weights after two epochs of a network with a layer of each kind, large enough that every kernel uses several threads."""
     config.set_num_threads(threads)
     set_random_seed(7)
     draw = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Worker processes have the settings of the process that hires them: a script's Sequence computes there what it does here."""
+"""Worker processes have the settings of their parent process, so a script's Sequence computes the same in both."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from lamella.data.workers.pool import Item, WorkerPool
 MODULE = """
 import os
 
-import keras  # lamella's alias, where the module is imported
+import keras  # lamella's alias
 import numpy as np
 from keras import backend as K
 from keras.layers import Dense
@@ -87,7 +87,7 @@ def test_a_fresh_process_has_alias_settings_and_custom_objects(tmp_path):
 
 
 class Found(Sequence):
-    """What an activation's name means where the batch is made."""
+    """A Sequence whose batches are the object that a name of an activation means in the worker."""
 
     def __len__(self):
         return 2
@@ -97,7 +97,7 @@ class Found(Sequence):
 
 
 @pytest.mark.parametrize("workers, use_multiprocessing", [(0, False), (2, False), (1, True)])
-def test_workers_know_the_objects_of_the_scope_that_hired_them(workers, use_multiprocessing):
+def test_workers_know_the_custom_objects_of_their_scope(workers, use_multiprocessing):
     with registry.custom_object_scope({"worker_settings_test": np.tanh}):
         pool = WorkerPool(Found(), WorkerOptions(workers, 2, use_multiprocessing))
         try:
@@ -107,7 +107,7 @@ def test_workers_know_the_objects_of_the_scope_that_hired_them(workers, use_mult
     assert found == [np.tanh] * 2 and registry.find("activations", "worker_settings_test") is None
 
 
-def test_a_custom_object_that_does_not_pickle_travels_by_a_fork():
+def test_workers_are_forked_for_a_custom_object_that_cannot_be_pickled():
     with registry.custom_object_scope({"worker_settings_test": lambda x: 3 * x}):
         pool = WorkerPool(Named(), WorkerOptions(1, 2, True))
         try:
