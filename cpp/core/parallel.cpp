@@ -39,11 +39,11 @@ const Backend* first_choice() {
 
 std::atomic<const Backend*> backend{first_choice()};
 std::atomic<int> chosen{0};           // by set_num_threads; 0: not chosen
-std::atomic<int> openmp_then{0};      // OpenMP's own limit at that time
-std::atomic<int> to_be_had{INT_MAX};  // the system gave no more
-// No thread survives a fork, and neither backend can start afresh in the child: libgomp, which another library may have used
-// before we did, would wait for its old threads for ever. So every child is marked, from the time when this is loaded. Where
-// that fails (no memory), a child could not be told from its parent: both run serially.
+std::atomic<int> openmp_then{0};      // OpenMP's limit at that time
+std::atomic<int> available{INT_MAX};  // the most threads that the system gave
+// No thread survives a fork, and no backend can start again in the child: libgomp, which another library may have used before,
+// would wait for its old threads forever. So every child of a fork after this is loaded is marked. If the handler cannot be
+// registered (no memory), a child would not be recognized: parent and child run serially.
 std::atomic<bool> serial{pthread_atfork(nullptr, nullptr, [] { serial = true; }) != 0};
 
 }  // namespace
@@ -52,13 +52,13 @@ int num_threads() {
     if (serial || backend == nullptr) return 1;
     const int openmp = openmp::max_threads(), wanted = chosen;
     const int allowed = wanted == 0 ? std::min(cpu_limit(), openmp) : openmp == openmp_then ? wanted : std::min(wanted, openmp);
-    return std::min<int>(allowed, to_be_had);
+    return std::min<int>(allowed, available);
 }
 
 void set_num_threads(int n) {
     openmp_then = openmp::max_threads();
     chosen = n;
-    to_be_had = INT_MAX;
+    available = INT_MAX;
 }
 
 ThreadBackends thread_backends() {
@@ -88,7 +88,7 @@ void run_parallel(Int n, Int grain, void (*body)(const void*, Int, Int), const v
         return;
     }
     const int had = backend.load()->run(region, static_cast<int>(threads));
-    if (had < threads) to_be_had = had;
+    if (had < threads) available = had;
 }
 
 }  // namespace lamella

@@ -1,6 +1,6 @@
-// Sums over the rows of x [R, C]: bias gradients, statistics, averages. Rows shorter than a few vectors are joined: k rows
-// side by side are one row of k*C, whose vectors are full; the last joined row may be short. Sums of a joined row are
-// folded at the end.
+// Sums over the rows of x [R, C]: bias gradients, statistics, averages. Rows shorter than a few vectors are joined: k rows are
+// treated as one row of k*C elements, whose vectors are full; the last joined row may be shorter. At the end the k sums of each
+// column are added (folded).
 #pragma once
 #include "kernels/common.h"
 
@@ -9,7 +9,7 @@ namespace {
 
 constexpr Int kMaxJoined = 1024;
 
-// k*C, at most kMaxJoined: whole vectors, and four of them or more, for 1 <= C < 64; C itself from there on.
+// For 1 <= C < 64 k*C, at most kMaxJoined: a whole number of vectors, at least four. For larger C it is C.
 template <class T>
 LAMELLA_INLINE Int joined_width(Int columns) {
     if (columns >= 64) return columns;
@@ -18,8 +18,8 @@ LAMELLA_INLINE Int joined_width(Int columns) {
     return columns * k;
 }
 
-// out[s][i] = sum over the rows of what f adds to sum[s] for column i; out is [kSums, width]. f(at, i, part, sum) is given
-// the places at = row * width + i. Rows are added in order.
+// out[s][i] = sum over the rows of the values that f adds to sum[s] for column i; out is [kSums, width]. f(at, i, part, sum)
+// gets the offsets at = row * width + i. Rows are added in order.
 template <class T, int kSums, class F>
 LAMELLA_INLINE void sum_joined(Int elements, Int width, T* out, const F& f) {
     constexpr int kBlock = 4;
@@ -73,7 +73,7 @@ LAMELLA_INLINE void sum_some_rows(const T* x, Int elements, Int columns, T* out)
     fold_joined(joined, width, columns, out);
 }
 
-// A cut of rows into at most kMaxRowChunks chunks, so that what they leave behind stays small beside them.
+// Rows are cut into at most kMaxRowChunks chunks, so that the partial sums are small compared with the rows.
 constexpr Int kMaxRowChunks = 64;
 LAMELLA_INLINE Int row_grain(Int rows, Int columns) {
     const Int by_work = (kChunkElements + columns - 1) / columns, by_count = (rows + kMaxRowChunks - 1) / kMaxRowChunks;

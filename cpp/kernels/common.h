@@ -51,7 +51,7 @@ void clear(T* to, Int count) {
     for_vectors<T>(0, count, [&](Int i, Int part) { store(to + i, Vec<T>{}, part); });
 }
 
-// Labels and places are checked before they are used as indices.
+// Labels and indices are checked before they are used.
 LAMELLA_INLINE bool all_within(Labels y, Int end) {
     for (Int i = 0; i < y.size; ++i) {
         if (y.data[i] < 0 || y.data[i] >= end) return false;

@@ -1,4 +1,4 @@
-// Arrays as rows of their last axis, each row worked on by itself.
+// Arrays as rows of their last axis; each row is processed separately.
 #pragma once
 #include "kernels/common.h"
 
@@ -9,7 +9,7 @@ struct Rows {
     Int rows, columns;
 };
 
-// [..., C] as [R, C]; a scalar is one row of one.
+// [..., C] as [R, C]; a scalar is one row of one element.
 template <class V>
 LAMELLA_INLINE Rows rows_of(const V& x) {
     Rows n{1, x.rank > 0 ? x.shape[x.rank - 1] : 1};
@@ -17,12 +17,12 @@ LAMELLA_INLINE Rows rows_of(const V& x) {
     return n;
 }
 
-// Rows of a chunk, by their length.
+// The number of rows in a chunk, depending on their length.
 LAMELLA_INLINE Int grain_of(Rows n) {
     return n.columns < kChunkElements ? kChunkElements / (n.columns > 1 ? n.columns : 1) : 1;
 }
 
-// f(r) for each row.
+// Calls f(r) for each row.
 template <class F>
 LAMELLA_INLINE void for_rows(Rows n, const F& f) {
     parallel_for(n.rows, grain_of(n), [&](Int begin, Int end) {
@@ -30,7 +30,7 @@ LAMELLA_INLINE void for_rows(Rows n, const F& f) {
     });
 }
 
-// Sum of f(i, part) over 0 <= i < n; what f gives in the lanes past the end is left out.
+// Sum of f(i, part) over 0 <= i < n; the lanes of f after the end are ignored.
 template <class T, class F>
 LAMELLA_INLINE T sum_over(Int n, const F& f) {
     Vec<T> sum{};
@@ -40,7 +40,7 @@ LAMELLA_INLINE T sum_over(Int n, const F& f) {
     return reduce_add<T>(sum);
 }
 
-// The same for long runs: four sums at a time hide the latency of addition.
+// The same for large n: four sums at a time hide the latency of addition.
 template <class T, class F>
 LAMELLA_INLINE T sum_long(Int n, const F& f) {
     constexpr Int kStep = 4 * kLanes<T>;
@@ -54,7 +54,7 @@ LAMELLA_INLINE T sum_long(Int n, const F& f) {
     return reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
 }
 
-// Largest f(i, part) over 0 <= i < n; -inf of none.
+// Largest f(i, part) over 0 <= i < n; -inf if n is 0.
 template <class T, class F>
 LAMELLA_INLINE T max_over(Int n, const F& f) {
     Vec<T> best = broadcast<T>(T(-__builtin_inf()));

@@ -1,4 +1,4 @@
-// Sums. Chunks are summed on vectors, then added up in order in double, so that long sums keep their digits.
+// Sums. Chunks are summed on vectors; their sums are added in order in double, so that long sums stay accurate.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/elementwise/activation.inl.h"
@@ -61,7 +61,7 @@ Status sum_rows(In<T> x, Out<T> y) {
         map(x.data, y.data, n.rows, [](Vec<T> v) { return v; });
         return nullptr;
     }
-    // Rows shorter than a vector: plain sums of neighbouring rows overlap in the pipeline.
+    // Rows shorter than a vector: scalar sums, because the CPU computes those of neighbouring rows in parallel.
     for_rows(n, [&](Int r) {
         T sum = 0;
         for (Int c = 0; c < n.columns; ++c) sum += x.data[r * n.columns + c];

@@ -1,4 +1,4 @@
-// Rows of a table by their numbers. x, dx [R, C]; rows [N]; y, dy [N, C].
+// Rows of a table by their indices. x, dx [R, C]; rows [N]; y, dy [N, C].
 #pragma once
 #include "kernels/rows.h"
 
@@ -26,7 +26,7 @@ Status take_forward(In<T> x, Labels rows, Out<T> y) {
 // dy[places[first]] + ... + dy[places[last - 1]], in this order, where first < last.
 template <class T>
 LAMELLA_INLINE void sum_rows_at(const T* dy, Int columns, const Int* places, Int first, Int last, T* to) {
-    constexpr int kBlock = 4;  // two lines of memory of each row at a time; one addition need not wait for the one before
+    constexpr int kBlock = 4;  // two cache lines of each row (AVX2); independent additions need not wait for each other
     constexpr Int kStep = kBlock * kLanes<T>;
     const Int blocks = columns / kStep * kStep;
     for (Int c = 0; c < blocks; c += kStep) {
@@ -45,7 +45,7 @@ LAMELLA_INLINE void sum_rows_at(const T* dy, Int columns, const Int* places, Int
     });
 }
 
-// The places of each row are listed first, in order, so that a row is written once and by one thread.
+// First the positions of each row in `rows` are listed in order, so that a row of dx is written once and by one thread.
 template <class T>
 Status take_backward(In<T> dy, Labels rows, Out<T> dx) {
     LAMELLA_REQUIRE(rows_fit(dx, rows, dy));
@@ -58,7 +58,7 @@ Status take_backward(In<T> dy, Labels rows, Out<T> dx) {
     for (Int r = 0; r <= table; ++r) starts[r] = 0;
     for (Int i = 0; i < rows.size; ++i) ++starts[rows.data[i]];
     for (Int r = 0; r < table; ++r) starts[r + 1] += starts[r];
-    // starts[r] is where the places of row r end; it moves to where they begin.
+    // starts[r] is the end of the places of row r; this loop moves it to their beginning.
     for (Int i = rows.size - 1; i >= 0; --i) places[--starts[rows.data[i]]] = i;
     for_rows({table, columns}, [&](Int r) {
         T* to = dx.data + r * columns;

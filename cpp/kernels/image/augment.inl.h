@@ -1,4 +1,5 @@
-// Images moved by a matrix each, with new colours, into a batch: each image by one thread, row by row, while a row is in L1.
+// Writes images into a batch, each moved by its matrix and with changed colours: each image by one thread, row by row, while a
+// row is in L1.
 #pragma once
 #include "kernels/image/interpolate.inl.h"
 #include "kernels/image/spline.inl.h"
@@ -7,7 +8,7 @@
 namespace lamella {
 namespace {
 
-// One image x [h, w, c] and where y reads it.
+// One image x [h, w, c], and the positions at which y reads it.
 template <class U>
 struct Source {
     const U* data;
@@ -23,7 +24,7 @@ struct Source {
     }
     LAMELLA_INLINE Int border() const { return order == kCubic ? spline_border(fill) : 0; }
     LAMELLA_INLINE Int samples() const { return (rows + 2 * border()) * (columns + 2 * border()) * channels; }
-    // A quad reads one element past the last one.
+    // A quad reads one element after the last one.
     LAMELLA_INLINE Int coefficients() const { return samples() + 1; }
 };
 
@@ -87,7 +88,7 @@ LAMELLA_INLINE void image_row(const Source<U>& source, const double* coefficient
     }
 }
 
-// What happens to the colours of one image before it is rescaled.
+// The changes of the colours of one image before it is rescaled.
 template <class T>
 struct Colours {
     bool shifted, brightened;
@@ -101,13 +102,13 @@ LAMELLA_INLINE void colour_row(const Colours<T>& colours, Int n, T* y) {
     for_vectors<T>(0, n, [&](Int i, Int part) {
         Vec<T> v = load(y + i, part);
         if (colours.shifted) v = clamp<T>(v + colours.shift, colours.low, colours.high);
-        // A v above `white` stays where the factor would make it brighter.
+        // A v above `white` does not increase.
         if (colours.brightened) v = min<T>(v * colours.factor, max<T>(v, broadcast<T>(colours.white)));
         store(y + i, v, part);
     });
 }
 
-// The least and the greatest of n numbers, and of those before.
+// Extends colours.low and colours.high by the smallest and the largest of n values.
 template <class T>
 LAMELLA_INLINE void widen(Colours<T>& colours, Int n, const T* y) {
     const T high = max_over(y, n), low = -max_over<T>(n, [=](Int i, Int part) { return -load(y + i, part); });
@@ -117,7 +118,7 @@ LAMELLA_INLINE void widen(Colours<T>& colours, Int n, const T* y) {
 
 template <class U>
 LAMELLA_INLINE bool images_fit(const ViewList<const U>& x, Int channels) {
-    // Elements have 32-bit offsets, those of the coefficients with their border included.
+    // Elements have 32-bit offsets, also those of the coefficients with their border.
     constexpr Int kMost = Int{1} << 31, kBorders = 2 * (kNearestMargin + 2);
     for (Int n = 0; n < x.count; ++n) {
         const View<const U>& image = x.items[n];
@@ -182,7 +183,7 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
         };
         for (Int p = 0; p < shape.rows; ++p) {
             image_row(source, coefficients, upside_down ? shape.rows - 1 - p : p, shape, to + p * line);
-            // A shift of the colours is bounded by what the whole image holds, so it waits for the last row.
+            // A shift of the colours is clipped to the values of the whole image, so it comes after the last row.
             if (colours.shifted) widen(colours, line, to + p * line);
             else finish_row(p);
         }

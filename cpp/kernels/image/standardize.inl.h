@@ -1,5 +1,5 @@
-// The numbers of an image as a network wants them: rescaled, centred and scaled by the image itself, then by the data set.
-// y [N, P, Q, C]; mean, deviation: absent, [C] or [P, Q, C].
+// Standardizes the values of images: rescaled, centred and scaled by the statistics of the image, then by those of the data
+// set. y [N, P, Q, C]; mean, deviation: absent, [C] or [P, Q, C].
 #pragma once
 #include "kernels/rows.h"
 
@@ -61,7 +61,7 @@ LAMELLA_INLINE void standardize_row(const Standard<T>& to, Int p, Int n, T* y) {
     });
 }
 
-// By the image's own mean and deviation; rows are summed in T, their sums in float64.
+// Standardizes by the image's own mean and deviation; rows are summed in T, their sums in float64.
 template <class T>
 LAMELLA_INLINE void standardize_by_sample(const Standard<T>& to, const ImageShape& shape, T* y) {
     const Int n = shape.line();
@@ -88,7 +88,7 @@ LAMELLA_INLINE void standardize_by_sample(const Standard<T>& to, const ImageShap
     for_vectors<T>(0, shape.size(), [&](Int i, Int part) { store(y + i, (load(y + i, part) - less) * factor, part); });
 }
 
-// What is left of an image whose rows are rescaled.
+// The remaining steps for an image whose rows are rescaled.
 template <class T>
 LAMELLA_INLINE void finish_by_sample(const Standard<T>& to, const ImageShape& shape, T* y) {
     if (!to.by_sample()) return;

@@ -1,9 +1,9 @@
-// Convolution on one to three axes. x [N, D, H, W, C], w [U, R, S, C, K], y [N, O, P, Q, K]; of images D, U and O are 1, of
-// sequences H, R and P, too.
+// Convolution on one to three axes. x [N, D, H, W, C], w [U, R, S, C, K], y [N, O, P, Q, K]; for images D, U and O are 1, for
+// sequences also H, R and P.
 //
-// Forward and the gradient of the input are one function, convolve, over a list of taps; a stride s in the latter falls
-// apart into s phases an axis, each a convolution of stride 1 with some of the taps. The gradient of the weights is a product
-// over the output points.
+// Forward and the gradient of the input use one function, convolve, with a list of taps. With stride s the gradient of the
+// input consists of s phases on each axis; each is a convolution of stride 1 with some of the taps. The gradient of the weights
+// is a product over the output points.
 #pragma once
 #include "kernels/axes.h"
 #include "kernels/column_sums.inl.h"
@@ -30,7 +30,7 @@ struct Geometry {
     Int taps() const { return window.size[0] * window.size[1] * window.size[2]; }
     Int places() const { return x[0] * x[1] * x[2]; }
     Int points() const { return y[0] * y[1] * y[2]; }
-    // A window of one place that moves by 1 over no padding is a dense layer at each point.
+    // A window of one element with stride 1 and no padding is a dense layer at each point.
     bool is_dense() const {
         bool dense = true;
         for (int i = 0; i < kMaxAxes; ++i) {
@@ -38,11 +38,11 @@ struct Geometry {
         }
         return dense;
     }
-    // What one tap adds to a place's number on an axis.
+    // The offset of a tap from the window's origin on an axis.
     Int offset(int axis, Int place) const { return place * window.dilation[axis] - window.before[axis]; }
 };
 
-// Where windows do not move along the slices, these are as many images, for which there are faster ways.
+// If windows do not move along the slices, the slices are treated as images, for which there are faster algorithms.
 template <class A, class B>
 LAMELLA_INLINE Geometry geometry_of(const A& x, const B& y, const Window& window) {
     Geometry g{window, x.shape[0], x.shape[x.rank - 1], y.shape[y.rank - 1], {}, {}};
@@ -106,7 +106,8 @@ Status conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T
                         relu != 0});
 }
 
-// The taps of dx places `phase` + i*stride: tap (h, k, l) brings dy point (i + tap.slice, ...), if that is whole.
+// The taps for the positions `phase` + i*stride of dx: tap (h, k, l) reads the dy point (i + tap.slice, ...), if this is an
+// integer.
 template <class T>
 Int phase_taps(const Geometry& g, const T* w, const Int (&phase)[kMaxAxes], Tap<T>* taps) {
     const Window& at = g.window;
@@ -163,8 +164,8 @@ Status conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
 }
 
 // The gradient of the weights as a product, dweights = sum over output points of x^T dy: the k of the product are the output
-// points. A unit is some output rows of one image; its patch of x and its panel of dy stay in L1. A window is what lies side by
-// side in the patch: `window_size` rows of A and of dweights.
+// points. A unit is some output rows of one image; its patch of x and its panel of dy stay in L1. A window is contiguous in the
+// patch: `window_size` rows of A and of dweights.
 template <class T>
 struct WeightProduct {
     const T* x;
@@ -173,14 +174,14 @@ struct WeightProduct {
     Int slices, rows, columns, out;
     Int slice_step, row_step, column_step;
     Int pad_left;
-    Box reached;  // by the windows of one output row
+    Box reached;  // the box that the windows of one output row read
     Int block_rows, row_blocks;
     Int slice_size;
     Int window_size, total;  // rows of dweights
-    const Int* windows;      // where each starts in the patch
+    const Int* windows;      // the offset of each window in the patch
     bool biased;
 
-    // Points of a patch that lie this far apart evict each other from L1, so tiles of A are copied out if enough panels
+    // Points of a patch with this distance or a larger one evict each other from L1, so tiles of A are copied if enough panels
     // use them.
     bool packs_tiles() const { return point_step() * Int(sizeof(T)) >= 1024 && panels() >= 4; }
     // A dy as wide as a tile is a panel already.
@@ -196,7 +197,7 @@ struct WeightProduct {
 // A group of tiles stays in L1 beside one panel.
 constexpr Int kGroupRows = 4 * kTileRows;
 
-// What one part of the units sums into, and its buffers.
+// The sums of one part of the units, and its buffers.
 template <class T>
 struct WeightSums {
     T *sum, *bias_sum;
@@ -213,7 +214,7 @@ struct WeightSums {
               part(bias_part, v.biased ? v.out : 0)) {}
 };
 
-// The product of rows i0 to i1 of dweights with all panels; the points of A lie in the patch, in runs.
+// Rows i0 to i1 of dweights: the product with all panels. The points of A are in the patch, in runs.
 template <class T>
 LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
                                       const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
@@ -231,7 +232,7 @@ LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSum
     }
 }
 
-// The same after a copy of these rows of A into tiles: they lie side by side in one window.
+// The same after a copy of these rows of A into tiles; the rows are contiguous in one window.
 template <class T>
 LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
                                       const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
@@ -255,7 +256,8 @@ LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSum
     }
 }
 
-// One unit of `block` output rows, by the tile: weights, then the bias, now that these points are in the cache.
+// Adds one unit of `block` output rows, tile by tile: first the weights, then the bias, because these points are then in the
+// cache.
 template <class T>
 LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
                              Int block, bool first) {
@@ -280,13 +282,13 @@ LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, 
     });
 }
 
-// Units begin to end, into sums of their own.
+// Adds the units from begin to end to their own sums.
 template <class T>
 void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int begin, Int end) {
     if (v.biased) clear(s.bias_sum, v.out);
     if (thin) clear(s.sum, v.total * v.out);
     for (Int unit = begin; unit < end; ++unit) {
-        const Int slice = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;  // slice: of all volumes
+        const Int slice = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;  // slice: among those of all volumes
         const Int n = slice / v.slices, o = slice % v.slices, block = smaller(v.block_rows, v.rows - p0);
         const Box& r = v.reached;
         const Box box{r.front + o * v.slice_step,
@@ -306,7 +308,7 @@ void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int
     }
 }
 
-// The units are cut into parts by shape alone; each part sums into its own copy, and the copies add up in order.
+// Only the shape determines how the units are cut into parts. Each part has its own sums, which are added in order.
 template <class T>
 Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dweights, T* dbias) {
     const Int size = v.total * v.out, bias_size = v.biased ? v.out : 0, units = g.images * v.slices * v.row_blocks;
@@ -375,7 +377,7 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
     const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
                                g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},
                               extent.width);
-    constexpr Int kPoints = kBlockDepth<T> / 2;  // of a unit
+    constexpr Int kPoints = kBlockDepth<T> / 2;  // points of a unit
     const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);
     const Int window_size = window.dilation[2] == 1 ? window.size[2] * in : in;
     WeightProduct<T> product{x.data,

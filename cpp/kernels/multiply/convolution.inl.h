@@ -1,20 +1,20 @@
-// Sliding windows over volumes without im2col; an image is a volume of one slice, a sequence one of one row. The input is read
-// through a zero-padded copy of some of its rows (a patch): with the channels last the taps of one filter row lie side by side,
-// so a row of A is a pointer into the patch.
+// Sliding windows over volumes without im2col; an image is a volume of one slice, a sequence a volume of one row. The input is
+// read through a zero-padded copy of some of its rows (a patch). Because channels are last, the taps of one filter row are
+// contiguous, so a row of A is a pointer into the patch.
 #pragma once
 #include "kernels/multiply/thin_conv.inl.h"
 
 namespace lamella {
 namespace {
 
-// Sizes of what is read.
+// Sizes of the input.
 struct Extent {
     Int depth, height, width, in;
 
     Int size() const { return depth * height * width * in; }
 };
 
-// Slices, rows and columns of a volume, which may lie outside it.
+// Slices, rows and columns of a volume; they may be outside of it.
 struct Box {
     Int front, back, top, bottom, left, right;
 
@@ -23,7 +23,7 @@ struct Box {
     }
 };
 
-// A box of a volume with zeros where it lies outside: point (h, i, j) at
+// A box of a volume, with zeros outside of the volume: point (h, i, j) is at
 // data + (h - box.front)*slice_size + (i - box.top)*row_size + (j - box.left)*C.
 template <class T>
 struct Patch {
@@ -31,15 +31,15 @@ struct Patch {
     Int row_size;
 };
 
-// A box that stays within the columns is widened to all of them: then most patches need no copy, and all of a call's
-// patches have one row size.
+// A box whose columns are all inside is widened to all columns: then most patches need no copy, and all patches of a call have
+// the same row size.
 LAMELLA_INLINE Box widen(Box box, Int width) {
     if (box.left >= 0 && box.right <= width) box.left = 0, box.right = width;
     return box;
 }
 
-// The distance of slices in all patches of a call, whose boxes are `first` moved by up to `slices` and `rows` steps: that of
-// the volume, where no box needs a copy, else that of a copy of `patch_rows` rows.
+// The distance of slices in all patches of a call; their boxes are `first`, moved by up to `slices` and `rows` steps. If no box
+// needs a copy it is the distance in the volume, otherwise the distance in a copy of `patch_rows` rows.
 LAMELLA_INLINE Int patch_slice(const Extent& x, const Box& first, Int slices, Int rows, Int patch_rows) {
     const Box last{first.front + slices, first.back + slices, first.top + rows, first.bottom + rows, first.left, first.right};
     return (first.within(x) && last.within(x) ? x.height : patch_rows) * (first.right - first.left) * x.in;
@@ -68,7 +68,7 @@ Patch<T> patch_of(const T* volume, const Extent& x, const Box& box, Int slice_si
     return {buffer, row_size};
 }
 
-// One filter position: its place in the input relative to an output point's origin, and its matrix.
+// One filter position: its position in the input relative to an output point's origin, and its matrix.
 template <class T>
 struct Tap {
     Int slice, row, column;
@@ -77,7 +77,7 @@ struct Tap {
 
 // Output point (o, p, q) sums over the taps the input point (o*slice_step + tap.slice, p*row_step + tap.row,
 // q*column_step + tap.column) times the tap's [in][out] matrix ([out][in] if transposed). Values of output point (n, o, p, q)
-// start at y + n*y_image + o*y_slice + p*y_row + q*y_column.
+// begin at y + n*y_image + o*y_slice + p*y_row + q*y_column.
 template <class T>
 struct Convolution {
     const T* x;
@@ -97,7 +97,7 @@ struct Convolution {
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
 };
 
-// Images, and three taps by three side by side, stride 1.
+// Whether the input is images, and the taps are 3 x 3 neighbours with stride 1.
 template <class T>
 bool is_3x3(const Convolution<T>& v) {
     if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1 || v.depth != 1 || v.slices != 1) return false;
@@ -108,7 +108,7 @@ bool is_3x3(const Convolution<T>& v) {
     return true;
 }
 
-// What one output row reads: the box of output row 0 of slice 0.
+// The box of the input that output row 0 of slice 0 reads.
 template <class T>
 Box reach(const Convolution<T>& v) {
     Box box{v.taps[0].slice, v.taps[0].slice + 1, v.taps[0].row, v.taps[0].row + 1, v.taps[0].column, v.taps[0].column + 1};
@@ -124,21 +124,21 @@ Box reach(const Convolution<T>& v) {
     return widen(box, v.width);
 }
 
-// Output rows done at once: their patch fills half of a 512 KiB L2 together with what it is multiplied by. patch_row_bytes:
-// in all its slices.
+// The number of output rows computed at once: their patch, and the weights multiplied with it, fill half of a 512 KiB L2.
+// patch_row_bytes: bytes of a row of the patch in all its slices.
 LAMELLA_INLINE Int rows_at_once(Int rows, Int row_step, Int patch_row_bytes) {
     constexpr Int kPatchBytes = 128 * 1024;
     return larger(1, smaller(rows, kPatchBytes / larger(1, row_step * patch_row_bytes)));
 }
 
-// The k of an output point as runs in its patch, cut into blocks of equal depth. Taps that lie side by side share a run.
+// The k of an output point as runs in its patch, cut into blocks of equal depth. Contiguous taps share a run.
 struct Plan {
     Run* runs;       // at most one for each tap and each block
     Int* block_end;  // one past the block's last run
     Int blocks, block_depth;
 };
 
-// plan: with memory for `most_blocks` blocks.
+// plan must have memory for `most_blocks` blocks.
 template <class T>
 void plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Int most_blocks, Plan& plan) {
     plan.blocks = 0;
@@ -163,14 +163,14 @@ void plan_runs(const Convolution<T>& v, const Box& box, Int slice_size, Int most
     }
 }
 
-// Columns j on of tap t's matrix as a panel [k][NR].
+// Packs the columns of tap t's matrix from j on as a panel [k][NR].
 template <class T>
 void pack_tap(const Convolution<T>& v, Int t, Int j, Int columns, T* panel) {
     if (v.transposed) pack_panel_transposed(v.taps[t].w + j * v.in, v.in, v.in, columns, panel);
     else pack_panel(v.taps[t].w + j, v.out, v.in, columns, panel);
 }
 
-// All taps' matrices as panels [panel][k][NR].
+// Packs the matrices of all taps as panels [panel][k][NR].
 template <class T>
 void pack_taps(const Convolution<T>& v, T* packed) {
     const Int panel_size = v.terms() * kTileColumns<T>;

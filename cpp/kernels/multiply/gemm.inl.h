@@ -1,9 +1,9 @@
-// The one multiply kernel. A tile of C, MR rows by NR columns, stays in registers over the whole sum
+// The micro-kernel of all matrix products. A tile of C, MR rows by NR columns, stays in registers during the whole sum
 //
-//   C[r][j] (+)= sum over runs, k:  A_r[run.a + k*step] * B[k][j]        k counts on through the runs in B
+//   C[r][j] (+)= sum over runs, k:  A_r[run.a + k*step] * B[k][j]        in B k continues from run to run
 //
 // and is then stored with its epilogue. Rows of A and of C are pointers, so that dense layers, convolution forward and
-// both of its backward passes are the same code: batch-reduce GEMM (arXiv 1906.06440) over indirect rows (1907.02129).
+// both of its backward passes are the same code: batch-reduce GEMM (arXiv 1906.06440) with indirect rows (1907.02129).
 // Layout names: m, n, k are the sizes of C = A B; a panel is NR columns of B, [k][NR], zero-padded.
 #pragma once
 #include "kernels/common.h"
@@ -16,12 +16,12 @@ constexpr int kTileRows = 6;
 constexpr int kTileVectors = kRegisters == 32 ? 4 : 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors * kLanes<T>;
-// A narrow tile of a weight gradient is taller, 9x2 accumulators + 2 of B + 1, and reads dy less often: 4-5 % on 3 channels.
-// The rows of other products begin anywhere, and nine such pointers do not fit beside the rest.
+// A narrow tile of a weight gradient has more rows, 9x2 accumulators + 2 of B + 1, and reads dy less often: 4-5 % faster with 3
+// channels. The rows of other products begin at any address, and there are no registers for nine pointers.
 constexpr int kTallTileRows = 9;
 
-// Steps of k. Before AVX-512 a panel of B fills half of a 32 KiB L1. With it a panel streams from L2, 256 bytes for 24
-// multiplications, and a longer sum spares C's way in and out.
+// Steps of k in a block. Before AVX-512 a panel of B fills half of a 32 KiB L1. With AVX-512 a panel is read from L2, 256 bytes
+// for 24 multiplications, and with a longer sum C is loaded and stored less often.
 template <class T>
 constexpr Int kBlockDepth = (LAMELLA_VECTOR_BYTES == 64 ? 65536 : 16384) / (kTileColumns<T> * Int(sizeof(T)));
 
@@ -32,12 +32,13 @@ struct Run {
 
 template <class T>
 struct Epilogue {
-    const T* bias;    // for the tile's first column on, or nullptr
-    bool accumulate;  // add to what C holds
-    bool relu;        // at last
+    const T* bias;    // from the tile's first column on, or nullptr
+    bool accumulate;  // add to C
+    bool relu;        // after the bias
 };
 
-// A tile whose columns end inside it, from its copy `sums` of `width` columns: rare, so one function for all sizes.
+// Stores a tile with fewer columns than its width, from its copy `sums` of `width` columns: rare, so one function for all
+// sizes.
 template <class T>
 [[gnu::noinline]] void store_cut_tile(const T* sums, Int width, Int rows, T* const* c, Int column, Int columns,
                                       const Epilogue<T>& epilogue) {
@@ -70,14 +71,15 @@ LAMELLA_INLINE void store_tile(Vec<T> (&acc)[MR][NV], T* const* c, Int column, I
             Vec<T> sum = acc[r][v];
             if (epilogue.accumulate) sum += load(c[r] + column + j);
             sum += bias;
-            if (epilogue.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN stays
+            if (epilogue.relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
             store(c[r] + column + j, sum);
         }
     }
 }
 
-// `tiles` tiles one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`; kLdb: that in B from k to
-// k+1, or 0 if it is `ldb`. Left to the compiler, which of them it takes for constants changes with code elsewhere.
+// `tiles` tiles, one below the other. kStep: the distance in A from k to k+1, or 0 if it is `step`; kLdb: the distance in B
+// from k to k+1, or 0 if it is `ldb`. Without these parameters unrelated code changes which of them the compiler treats as
+// constants.
 template <class T, int MR, int NV, int kStep, int kLdb>
 [[gnu::noinline]] void multiply_tiles(const T* const* rows, Int step, const Run* runs, Int run_count, const T* panel, Int ldb,
                                       T* const* c, Int column, Int columns, const Epilogue<T>& epilogue, Int tiles) {
@@ -107,12 +109,12 @@ template <class T, int MR, int NV, int kStep, int kLdb>
     }
 }
 
-// Rows of C = rows of A times one panel.
+// Rows of C that are rows of A times one panel.
 template <class T>
 struct Strip {
     const T* const* rows;  // of A
     T* const* c;           // rows of C
-    Int column;            // of C, where the panel begins
+    Int column;            // the column of C at which the panel begins
     Int count;             // rows
 };
 
@@ -139,7 +141,7 @@ LAMELLA_INLINE void multiply_strip(const Strip<T>& strip, Int step, const Run* r
     }
 }
 
-// The columns of the narrowest tile that holds so many.
+// The width of the narrowest tile with at least `columns` columns.
 template <class T>
 LAMELLA_INLINE Int tile_columns(Int columns) {
     if (columns <= kLanes<T>) return kLanes<T>;
@@ -169,7 +171,7 @@ LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, I
     }
 }
 
-// panel[k][0..NR) = b[k*ldb + 0..columns), zeros after.
+// panel[k][0..NR) = b[k*ldb + 0..columns), then zeros.
 template <class T>
 void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
     if (columns == kTileColumns<T>) {
@@ -185,7 +187,7 @@ void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
     }
 }
 
-// panel[k][j] = b[j*ldb + k]: B is read transposed, in squares of one vector's length.
+// panel[k][j] = b[j*ldb + k]: B is read transposed, in squares with the length of a vector.
 template <class T>
 void pack_panel_transposed(const T* b, Int ldb, Int depth, Int columns, T* panel) {
     constexpr Int kSquare = kLanes<T>;
@@ -207,8 +209,8 @@ void pack_panel_transposed(const T* b, Int ldb, Int depth, Int columns, T* panel
     }
 }
 
-// tile[k][0..kTileRows) = a[k*step + 0..rows) for each tile of kTileRows, tile_size apart: rows that lie side by side in A,
-// out of reach of cache aliasing. Eight tiles at a time read whole cache lines.
+// tile[k][0..kTileRows) = a[k*step + 0..rows) for each tile of kTileRows; tiles are tile_size apart. Copies rows that are side
+// by side in A, so that they do not alias in the cache. Eight tiles at a time read whole cache lines.
 template <class T>
 void pack_rows(const T* a, Int step, Int depth, Int rows, T* tiles, Int tile_size) {
     constexpr Int kTilesAtOnce = 8;
@@ -230,11 +232,11 @@ void pack_rows(const T* a, Int step, Int depth, Int rows, T* tiles, Int tile_siz
     }
 }
 
-// A block of A, this many rows x kBlockDepth, fills half of a 512 KiB L2 and serves a group of panels.
+// A block of A with this number of rows and depth kBlockDepth fills half of a 512 KiB L2; a group of panels uses it.
 constexpr Int kMostGroupRows = 42 * kTileRows;
 
-// C = A B + bias, then relu. Element (i, k) of A stands at a[i*a_row + k*a_step], one of the two being 1; likewise (k, j)
-// of B at b[k*b_row + j*b_column] and (i, j) of C at c[i*c_row + j*c_column]. If c_row is 1 there is neither bias nor relu.
+// C = A B + bias, then relu. Element (i, k) of A is a[i*a_row + k*a_step], where a_row or a_step is 1; in the same way (k, j)
+// of B is b[k*b_row + j*b_column] and (i, j) of C is c[i*c_row + j*c_column]. If c_row is 1 there is neither bias nor relu.
 template <class T>
 struct Product {
     Int m, n, k;
@@ -248,9 +250,9 @@ struct Product {
     bool relu;
 };
 
-// c[j*ldc + r] (+)= strip[r][j], in squares of one vector's length.
+// c[j*ldc + r] (+)= strip[r][j], in squares with the length of a vector.
 template <class T>
-void store_turned(const T* strip, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
+void store_transposed(const T* strip, Int rows, Int columns, T* c, Int ldc, bool accumulate) {
     constexpr Int kSquare = kLanes<T>;
     const Int whole_rows = rows / kSquare * kSquare, whole_columns = columns / kSquare * kSquare;
     for (Int j0 = 0; j0 < whole_columns; j0 += kSquare) {
@@ -274,28 +276,29 @@ void store_turned(const T* strip, Int rows, Int columns, T* c, Int ldc, bool acc
     }
 }
 
-// a_at(i), c_at(i): which rows of A, if these are not packed, and of C a row of the product stands for.
+// a_at(i), c_at(i): the row of A, if rows are not packed, and the row of C that belong to row i of the product.
 template <class T, class A, class C>
 Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     if (p.m == 0 || p.n == 0) return nullptr;
     constexpr Int kGroupPanels = 8;
     const Int panels = ceil_divide(p.n, kTileColumns<T>);
     const Int row_groups = ceil_divide(p.m, kMostGroupRows);
-    const bool packs_a = p.a_step != 1, turned = p.c_column != 1;
+    const bool packs_a = p.a_step != 1, transposed = p.c_column != 1;
     const Int group_rows = ceil_divide(ceil_divide(p.m, row_groups), kTileRows) * kTileRows;
-    // Each group of columns copies A's tiles anew, so there are as few as give eight tasks; one, where no second thread gets
-    // any.
+    // Each group of columns copies A's tiles again, so there are only as many groups as give eight tasks; one group if the work
+    // is too small for a second thread.
     const Int most_panels = packs_a ? ceil_divide(panels * row_groups, 8) : panels / 8;
     const bool serial = 2 * group_rows * row_groups * panels * kTileColumns<T> * p.k <= kChunkFlops;
     const Int group_panels = serial ? panels : smaller(kGroupPanels, larger(1, most_panels));
     const Int column_groups = ceil_divide(panels, group_panels);
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
-    // Few uses do not pay for a copy of a panel, unless its rows fall into few sets of L1 and evict each other.
+    // A copy of a panel that is used only a few times is too expensive, unless the panel's rows are in few sets of L1 and evict
+    // each other.
     const bool aliased = p.b_row * Int(sizeof(T)) % 512 == 0 && depth > 64;
     const bool in_place = p.b_column == 1 && (p.m <= kTileRows || (p.m < 8 * kTileRows && !aliased));
     const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
     const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
-    const Int strip_size = turned ? group_rows * kTileColumns<T> : 0;
+    const Int strip_size = transposed ? group_rows * kTileColumns<T> : 0;
     const Int grain = larger(1, kChunkFlops / flops);
     return in_chunks(row_groups * column_groups, grain, [&](Int begin, Int end) -> Status {
         T *panel, *tiles, *strip;
@@ -307,7 +310,7 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
             T* c[kMostGroupRows];
             for (Int i = 0; i < count; ++i) {
                 rows[i] = packs_a ? tiles + i / kTileRows * tile_size + i % kTileRows : p.a + a_at(i0 + i) * p.a_row;
-                c[i] = turned ? strip + i * kTileColumns<T> : p.c + c_at(i0 + i) * p.c_row;
+                c[i] = transposed ? strip + i * kTileColumns<T> : p.c + c_at(i0 + i) * p.c_row;
             }
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
@@ -323,13 +326,13 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
                     const Int ldb = packed ? kTileColumns<T> : p.b_row;
 
                     const bool end_of_sum = k1 == p.k;
-                    const Epilogue<T> epilogue{end_of_sum && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !turned,
+                    const Epilogue<T> epilogue{end_of_sum && p.bias != nullptr ? p.bias + j : nullptr, k0 > 0 && !transposed,
                                                end_of_sum && p.relu};
-                    const Strip<T> result{rows, c, turned ? 0 : j, count};
+                    const Strip<T> result{rows, c, transposed ? 0 : j, count};
                     const Run run{packs_a ? 0 : k0, k1 - k0};
                     if (packs_a) multiply<T, kTileRows>(result, kTileRows, &run, 1, b, ldb, columns, epilogue);
                     else multiply<T, 1>(result, 1, &run, 1, b, ldb, columns, epilogue);
-                    if (turned) store_turned(strip, count, columns, p.c + i0 + j * p.c_column, p.c_column, k0 > 0);
+                    if (transposed) store_transposed(strip, count, columns, p.c + i0 + j * p.c_column, p.c_column, k0 > 0);
                 }
             }
         }

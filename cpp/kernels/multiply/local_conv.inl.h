@@ -1,8 +1,8 @@
-// Convolution whose weights differ from place to place. x [N, H, W, C], w [P*Q, R*S*C, F], y [N, P, Q, F]; of sequences
-// [N, H, C] W, S and Q are 1. Windows lie inside of x.
+// Convolution with different weights at each position (place). x [N, H, W, C], w [P*Q, R*S*C, F], y [N, P, Q, F]; for sequences
+// [N, H, C] W, S and Q are 1. Windows are inside of x.
 //
-// Each place is a product of its own over the images. Its weights are read once for all images, and most of the time goes into
-// reading them where the images are few.
+// Each place is one product over the images. Its weights are read once for all images; with few images reading them takes most
+// of the time.
 #pragma once
 #include "kernels/axes.h"
 #include "kernels/column_sums.inl.h"
@@ -20,7 +20,7 @@ struct LocalGeometry {
     Int places() const { return y[0] * y[1]; }
     Int terms() const { return size[0] * size[1] * channels; }
     Int flops() const { return 2 * images * terms() * filters; }  // of a place, in each pass
-    // Of an image, where a place's window begins.
+    // The offset in an image at which the window of a place begins.
     Int start(Int place) const { return (place / y[1] * stride[0] * x[1] + place % y[1] * stride[1]) * channels; }
 };
 
@@ -37,12 +37,12 @@ LAMELLA_INLINE LocalGeometry local_geometry(const A& x, const B& y, const Window
     return g;
 }
 
-// What a window sees as runs of `terms` entries side by side in x. The n-th entry of run r has row(r) + n * row_step of the
-// place's weights, whose order is [window, C], or with channels_first [C, window].
+// The elements of a window as runs of `terms` contiguous elements of x. The n-th element of run r is multiplied by row
+// row(r) + n * row_step of the place's weights, whose order is [window, C], or with channels_first [C, window].
 struct LocalRuns {
     Int count, terms, row_step;
     Int in_row;   // runs of a row of the window
-    Int columns;  // entries of x from row to row
+    Int columns;  // elements of x from one row to the next
     Int channels;
 
     // joined: the rows of a window as wide as x are one run.
@@ -60,7 +60,7 @@ struct LocalRuns {
         }
     }
 
-    // From the window's first entry, and from the first of its row.
+    // The offset of a run from the window's first element, and from the first element of its row.
     Int at(Int run) const { return run / in_row * columns + at_in_row(run); }
     Int at_in_row(Int run) const { return run % in_row * channels; }
     Int row(Int run) const { return row_step == 1 ? run * terms : run; }
@@ -84,7 +84,7 @@ LAMELLA_INLINE bool lies_inside(const Window& window, const Int* x, const Int* y
     const LocalGeometry g = local_geometry(x, y, window);                          \
     LAMELLA_REQUIRE(w.shape[0] == g.places() && w.shape[1] == g.terms() && w.shape[2] == g.filters)
 
-// Groups of rows of a product, for which the pointers are on the stack: f(first, count).
+// Calls f(first, count) for groups of rows of a product, because the pointers to the rows are on the stack.
 template <class F>
 LAMELLA_INLINE void for_row_groups(Int rows, const F& f) {
     for (Int first = 0; first < rows; first += kMostGroupRows) f(first, smaller(kMostGroupRows, rows - first));
@@ -96,7 +96,7 @@ Status local_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int chann
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == g.places() * g.filters);
     if (y.size == 0) return nullptr;
     const LocalRuns runs(g, channels_first != 0, true);
-    // As in multiply_matrices: few images do not pay for a copy of the weights, unless their rows alias in L1.
+    // As in multiply_matrices: with few images a copy of the weights is too expensive, unless their rows alias in L1.
     const bool aliased = g.filters * Int(sizeof(T)) % 512 == 0 && g.terms() > 64;
     const bool in_place = runs.row_step == 1 && (g.images <= kTileRows || (g.images < 8 * kTileRows && !aliased));
     const Int panel_size = g.terms() * kTileColumns<T>, distance = g.places() * g.filters;
@@ -133,7 +133,7 @@ Status local_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int chann
     });
 }
 
-// Rows of dx one by one: each row of a window is a product that is added to one of them, place by place.
+// Rows of dx one by one: each row of a window is a product that is added to a row of dx, place by place.
 template <class T>
 Status local_conv_backward_input(In<T> dy, In<T> w, Window window, Int channels_first, Out<T> dx) {
     LAMELLA_REQUIRE_LOCAL(dx, w, dy);
@@ -148,7 +148,7 @@ Status local_conv_backward_input(In<T> dy, In<T> w, Window window, Int channels_
         const Run seen{0, g.filters};
         for (Int h = begin; h < end; ++h) {
             for (Int n = 0; n < g.images; ++n) clear(dx.data + n * g.image() + h * width, width);
-            // Rows of places whose windows hold row h.
+            // The rows of places whose windows contain row h.
             const Int first_row = h < g.size[0] ? 0 : (h - g.size[0]) / g.stride[0] + 1;
             const Int last_row = smaller(g.y[0] - 1, h / g.stride[0]);
             for (Int place = first_row * g.y[1]; place < (last_row + 1) * g.y[1]; ++place) {

@@ -1,10 +1,10 @@
-// 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36 products give 16 outputs
-// where the direct way takes 144. Per block of tiles, all in L2:
+// 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36 products give 16 outputs; the
+// direct method needs 144. For each block of tiles, all in L2:
 //
 //   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   4x4 outputs = A^T M A + bias
 //
-// with U[e] = G g G^T made once per call; e counts the 36 points of a transformed tile. Largest error over largest output is
-// some 1e-5 in float32 and is why doubles, which exist to be exact, go the direct way.
+// with U[e] = G g G^T, computed once per call; e is one of the 36 points of a transformed tile. The largest error divided by
+// the largest output is about 1e-5 in float32. float64, which is used for accuracy, therefore uses the direct method.
 #pragma once
 #include "kernels/multiply/convolution.inl.h"
 
@@ -13,23 +13,23 @@ namespace {
 
 constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradPoints = kWinogradIn * kWinogradIn;
 
-// From one point's matrix of `count` values to the next one's: an odd number of cache lines, so that the same element of 36
-// points lies in 36 sets of L1. Sizes are powers of two as a rule; multiples of 4 KiB apart, all 36 would share one set,
-// which holds 8 to 12 lines.
+// The distance from one point's matrix of `count` values to the next: an odd number of cache lines, so that the same element of
+// 36 points is in 36 sets of L1. Sizes are usually powers of two; at distances that are multiples of 4 KiB all 36 would be in
+// one set, which has 8 to 12 lines.
 template <class T>
 LAMELLA_INLINE Int point_size(Int count) {
     constexpr Int kLine = 64 / sizeof(T);
     return (ceil_divide(count, kLine) | 1) * kLine;
 }
 
-// Of U, as panels [panel][c][NR].
+// The size of U[e] as panels [panel][c][NR].
 template <class T>
 Int filter_size(Int in, Int out) {
     return point_size<T>(in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
 }
 
-// For float32, and enough channels and tiles that the transforms are small beside the products: each costs as much as
-// some 16 channels of them. At least half of the tiles' outputs must exist.
+// True for float32 if there are enough channels and tiles: a transform costs as much as the products of about 16 channels. At
+// least half of the tiles' outputs must exist.
 template <class T>
 bool winograd_pays(Int in, Int out, Int images, Int rows, Int columns) {
     const Int tiles = images * ceil_divide(rows, kWinogradOut) * ceil_divide(columns, kWinogradOut);
@@ -37,7 +37,7 @@ bool winograd_pays(Int in, Int out, Int images, Int rows, Int columns) {
            2 * images * rows * columns >= tiles * kWinogradOut * kWinogradOut;
 }
 
-// x -> B^T x, over six vectors.
+// x -> B^T x, for six vectors.
 template <class T>
 LAMELLA_INLINE void transform_input(const Vec<T>* x, Vec<T>* y) {
     const Vec<T> even = x[4] - T(4) * x[2], odd = x[3] - T(4) * x[1];
@@ -72,10 +72,11 @@ LAMELLA_INLINE void transform_output(const Vec<T>* x, Vec<T>* y) {
     y[3] = difference1 + T(8) * difference2 + x[5];
 }
 
-// Lines of a square transformed at once. All six hold 36 vectors: too many for 16 registers.
+// The number of lines of a square that are transformed at once. All six have 36 vectors: too many for 16 registers.
 constexpr int kUnrolledLines = kRegisters == 32 ? 6 : 1;
 
-// What read(i, j) gives, kFrom x kFrom vectors, becomes kTo x kTo: the columns, then the rows; write(i, j, vector) takes them.
+// Transforms the kFrom x kFrom vectors read(i, j) to kTo x kTo vectors, first the columns, then the rows; write(i, j, vector)
+// stores them.
 template <class T, int kFrom, int kTo, class Read, class Write, class F>
 LAMELLA_INLINE void transform_square(const Read& read, const Write& write, const F& line) {
     Vec<T> half[kTo][kFrom];
@@ -134,7 +135,7 @@ struct Tiling {
     }
 };
 
-// size x size points of an image, zeros where it has none.
+// size x size points of an image, with zeros outside of it.
 template <class T>
 Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top, Int left, Int size, T* buffer) {
     if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
@@ -143,7 +144,7 @@ Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top,
     return patch_of(image, {1, height, width, channels}, {0, 1, top, top + size, left, left + size}, 0, buffer);
 }
 
-// V[e] of one tile: `size` values between one e and the next.
+// V[e] of one tile, with `size` values from one e to the next.
 template <class T>
 void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
     for_vectors<T>(0, in, [&](Int c, Int part) {
@@ -153,7 +154,7 @@ void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
     });
 }
 
-// The outputs of one tile, as far as they exist.
+// The outputs of one tile that exist.
 template <class T>
 void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at) {
     const Int rows = smaller(kWinogradOut, v.rows - at.p), columns = smaller(kWinogradOut, v.columns - at.q);
@@ -181,7 +182,7 @@ Status convolve_winograd(const Convolution<T>& v) {
 
     const Tiling tiling{ceil_divide(v.rows, kWinogradOut), ceil_divide(v.columns, kWinogradOut)};
     const Int tiles = v.images * tiling.rows * tiling.columns, out = v.panels() * kTileColumns<T>;
-    // V and M of a block fill most of a 512 KiB L2; but each block reads all of U, so it must not be small either.
+    // V and M of a block fill most of a 512 KiB L2. Each block reads all of U, so blocks must not be too small.
     constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 4 * kTileRows;
     const Int most = larger(kLeastTiles, kBlockBytes / (kWinogradPoints * (v.in + out) * Int(sizeof(T))));
     const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
@@ -240,8 +241,8 @@ LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
     y[2] = (sum2 - sum1) * T(1.0 / 6) + x[5];
 }
 
-// Z[e] = A dy A^T of one tile, as its row in panels [e][panel][tile][NR]: `size` values between one e and the next,
-// `panel_size` between panels.
+// Z[e] = A dy A^T of one tile, as its row in panels [e][panel][tile][NR]: `size` values from one e to the next, `panel_size`
+// from one panel to the next.
 template <class T>
 void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
     for (Int k = 0; k < ceil_divide(out, kTileColumns<T>) * kTileColumns<T>; k += kLanes<T>) {
@@ -269,13 +270,13 @@ struct WeightGradient {
     Int tiles() const { return images * tiling().rows * tiling().columns; }
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
     Int padded() const { return panels() * kTileColumns<T>; }
-    Int sum_size() const { return point_size<T>(in * padded()); }  // of dU[e]
+    Int sum_size() const { return point_size<T>(in * padded()); }  // size of dU[e]
     Int tile_bytes() const { return kWinogradPoints * (in + padded()) * Int(sizeof(T)); }
     Int corner_size() const { return kWinogradPoints * larger(in, out); }
 };
 
-// V [e][tile][c] and Z [e][panel][tile][NR] of up to `most` tiles. The tiles of V[e] are an odd number of lines apart, too: a
-// product's tile reads a few channels of each.
+// V [e][tile][c] and Z [e][panel][tile][NR] of up to `most` tiles. The distance of the tiles of V[e] is also an odd number of
+// lines, because a tile of the product reads a few channels of each.
 template <class T>
 struct TransformedTiles {
     Int tile_size, v_size, panel_size, z_size;
@@ -290,7 +291,7 @@ struct TransformedTiles {
           own(part(inputs, kWinogradPoints * v_size), part(gradients, kWinogradPoints * z_size)) {}
 };
 
-// Tile `tile` of the images becomes the i-th of `to`. corner: memory for g.corner_size() values.
+// Transforms tile `tile` of the images to the i-th of `to`. corner: memory for g.corner_size() values.
 template <class T>
 void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
     const Place at = g.tiling().place(tile);
@@ -302,10 +303,10 @@ void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles
         to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
 }
 
-// Rows of dU[e] done at once.
+// The number of rows of dU[e] computed at once.
 constexpr Int kPointRows = 11 * kTileRows;
 
-// Rows c0 on of dU[e], kPointRows at most, (+)= V[e]^T Z[e] over the first `count` tiles.
+// At most kPointRows rows of dU[e] from c0 on (+)= V[e]^T Z[e] over the first `count` tiles.
 template <class T>
 void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int count, Int e, Int c0, bool accumulate,
                     T* sum) {
@@ -324,7 +325,7 @@ void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from,
     }
 }
 
-// For a small dU: each slice of the tiles sums into its own dU, block by block.
+// For a small dU: each slice of the tiles has its own dU, to which its blocks are added.
 template <class T>
 Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums) {
     return in_chunks(slices, 1, [&](Int slice, Int) -> Status {
@@ -346,7 +347,7 @@ Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums)
     });
 }
 
-// For a large dU there is one only: all threads transform a block's tiles, then all threads multiply, each its points.
+// For a large dU there is only one: all threads transform the tiles of a block, then all threads multiply, each its own points.
 template <class T>
 Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
     const TransformedTiles<T> transformed(g, block);
@@ -373,14 +374,14 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
     return nullptr;
 }
 
-// Which way, and how the tiles are cut, follows from the shape alone.
+// Only the shape determines which of the two is used and how the tiles are cut.
 template <class T>
 Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
     const Int tiles = g.tiles(), sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
     constexpr Int kMostSlices = 8, kSliceBytes = 8 << 20;
     const bool by_slices = kMostSlices * sum_bytes <= kSliceBytes;
-    // By slices, V and Z of a block fit into L2 if they can. By points, a block's V and Z pass through L3 once, as does all
-    // of dU: as large as dU they cost no more than it.
+    // By slices, V and Z of a block fit into L2 if possible. By points, V and Z of a block pass through L3 once, and all of dU,
+    // too: if they are as large as dU, they do not cost more than dU.
     constexpr Int kSlicedBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128, kMostBytes = 32 << 20;
     const Int most = by_slices ? smaller(larger(kLeastTiles, kSlicedBytes / g.tile_bytes()), kMostTiles)
                                : larger(1, smaller(sum_bytes, kMostBytes) / g.tile_bytes());

@@ -1,4 +1,4 @@
-// Batch normalization over the rows of x [R, C]; everything else [C]. gamma, beta may be absent (size 0): 1 and 0.
+// Batch normalization over the rows of x [R, C]; all other arrays are [C]. gamma and beta may be absent (size 0): then 1 and 0.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/rows.h"
@@ -36,14 +36,14 @@ struct Normalized {
         for (Int i = columns; i < width; ++i) to[i] = to[i - columns];
     }
 
-    // Parameters k and k + 1: slope and offset of y = (x - mean) * slope + offset. One place has the formula, so that all
-    // kernels round alike.
+    // Parameters k and k + 1: slope and offset of y = (x - mean) * slope + offset. The formula is only here, so that all
+    // kernels round in the same way.
     void set_line(int k, In<T> gamma, In<T> beta, const T* var, Real eps) const {
         set(k, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var[c] + eps)); });
         set(k + 1, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
     }
 
-    // totals[s][c] = sum over the rows of what f adds to sum[s]; f(at, i, part, sum) as in sum_joined.
+    // totals[s][c] = sum over the rows of the values that f adds to sum[s]; f(at, i, part, sum) as in sum_joined.
     template <class F>
     void sum(const F& f) const {
         parallel_for(rows, grain, [&](Int begin, Int end) {
@@ -63,7 +63,7 @@ struct Normalized {
         }
     }
 
-    // f(at, i, part) for all vectors.
+    // Calls f(at, i, part) for all vectors.
     template <class F>
     void each(const F& f) const {
         parallel_for(rows, grain, [&](Int begin, Int end) {
@@ -75,9 +75,9 @@ struct Normalized {
     }
 };
 
-// What follows the normalization: nothing, or relu with an upper bound, as in relu_forward and relu_backward. after(v) is its
-// value. before(d, ...) is the gradient to v, where d is the one to that value and v = centred * slope + offset; kReadsLine
-// says whether it reads slope and offset.
+// The function that follows the normalization: none, or relu with an upper bound, as in relu_forward and relu_backward.
+// after(v) is its value. before(d, ...) is the gradient of v = centred * slope + offset, where d is the gradient of the value;
+// kReadsLine says whether it reads slope and offset.
 template <class T>
 struct Nothing {
     static constexpr bool kReadsLine = false;
@@ -91,7 +91,7 @@ struct Relu {
     T top;
 
     LAMELLA_INLINE Vec<T> after(Vec<T> v) const {
-        return v > T(0) ? min<T>(broadcast<T>(top), v) : v == v ? Vec<T>{} : v;  // NaN stays
+        return v > T(0) ? min<T>(broadcast<T>(top), v) : v == v ? Vec<T>{} : v;  // NaN gives NaN
     }
     LAMELLA_INLINE Vec<T> before(Vec<T> d, Vec<T> centred, const T* slope, const T* offset, Int i, Int part) const {
         const Vec<T> v = centred * load(slope + i, part) + load(offset + i, part);
@@ -100,7 +100,7 @@ struct Relu {
     }
 };
 
-// y = (x - mean) * slope + offset and what follows, with joined rows of these three in parameters 0, 1, 2.
+// y = follower.after((x - mean) * slope + offset), with joined rows of mean, slope and offset in parameters 0, 1, 2.
 template <class T, class Follower>
 void normalize(const Normalized<T>& n, const T* x, const Follower& follower, T* y) {
     const T *mean = n.parameter, *slope = mean + n.width, *offset = slope + n.width;
@@ -110,8 +110,8 @@ void normalize(const Normalized<T>& n, const T* x, const Follower& follower, T* 
     });
 }
 
-// Sums are taken of x - shift and its square, shift the mean of a few rows spread over x: without it the variance of
-// values far from 0 would drown in its own rounding.
+// x - shift and its square are summed, where shift is the mean of a few rows distributed over x: without it rounding would make
+// the variance of values far from 0 inaccurate.
 template <class T, class Follower>
 Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Follower& follower, Out<T> y, Out<T> mean,
                        Out<T> var) {

@@ -1,4 +1,4 @@
-// How optimizers read gradients, and the one loop that all of their rules run in.
+// How optimizers read gradients, and the loop of all rules.
 #pragma once
 #include "kernels/optimizer/lists.h"
 #include "kernels/rows.h"
@@ -16,7 +16,7 @@ struct Gradient {
         const Vec<T> d = load(g + i, part);
         return sum == nullptr ? d : d + load(sum + i, part);
     }
-    // NaN stays.
+    // NaN gives NaN.
     LAMELLA_INLINE Vec<T> operator()(Int i, Int part) const { return clamp<T>(unscaled(i, part) * scale, -limit, limit); }
 };
 
@@ -56,8 +56,8 @@ void find_scales(InList<T> gs, const Bounds<T>& bounds, const Int* start, double
     }
 }
 
-// rule(d, x): one vector of a step. d is the gradient as the bounds read it, x[0], x[1] ... stand for the lists in their order
-// and are written back.
+// rule(d, x) computes one vector of a step. d is the gradient after the bounds. x[0], x[1] ... are vectors of the lists in
+// their order; they are stored afterwards.
 template <class T, class F, class... Lists>
 Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const Lists&... lists) {
     LAMELLA_REQUIRE((same_shapes(gs, lists) && ...));

@@ -1,13 +1,13 @@
-// The gradients of recurrent layers that are products over all steps: to the inputs, and to the weights.
+// The gradients of recurrent layers that are products over all steps: those of the inputs and of the weights.
 //
-// [x, h, 1]^T dz is the gradients to kernel, recurrent kernel and bias as one product: dz, the larger factor, is read once.
+// [x, h, 1]^T dz gives the gradients of kernel, recurrent kernel and bias as one product: dz, the larger factor, is read once.
 #pragma once
 #include "kernels/recurrent/recurrent.inl.h"
 
 namespace lamella {
 namespace {
 
-// All panels of B, one after the other; rows of B are read whole.
+// Packs all panels of B, one after the other; whole rows of B are read.
 template <class T>
 void pack_panels(const T* b, Int ldb, Int depth, Int columns, T* panels) {
     const Int whole = columns / kTileColumns<T>, panel_size = depth * kTileColumns<T>;
@@ -23,18 +23,17 @@ void pack_panels(const T* b, Int ldb, Int depth, Int columns, T* panels) {
     if (done < columns) pack_panel(b + done, ldb, depth, columns - done, panels + whole * panel_size);
 }
 
-// What dz is multiplied with: x, or h before the step.
+// A factor of dz: x, or h before the step.
 template <class T>
 struct Factor {
     const T* rows;  // [N*T, columns]
-    bool inputs;    // in the order of x, not of the chunks
+    bool inputs;    // rows are in the order of x, not of the chunks
     Int columns;    // 0 if it is absent
-    const T* mask;  // [N, columns]: dropout of the sequences' rows; or nullptr
+    const T* mask;  // [N, columns]: the dropout mask of each sequence, or nullptr
     T* gradient;    // [columns, ...)
 };
 
-// Rows k0 ... k1 of [x * mask, h * mask, 1] as tiles of `tile_size` for the multiply kernel. joined: memory
-// for kRowsJoined rows.
+// Rows k0 ... k1 of [x * mask, h * mask, 1] as tiles of `tile_size` for the micro-kernel. joined: memory for kRowsJoined rows.
 constexpr Int kRowsJoined = 32;
 
 template <class T>
@@ -63,16 +62,16 @@ void pack_factors(const Factor<T> (&factors)[2], bool one, const Steps& s, Int k
     }
 }
 
-// The factors' gradients [columns, width) = factor^T dz, dbias [width] = sum of dz's rows; dbias may be nullptr. dz [N*T,
-// width) with rows ldz apart; those of the gradients are ldw apart. Sums go through all k in blocks, in order.
+// The factors' gradients [columns, width) = factor^T dz, dbias [width] = sum of dz's rows; dbias may be nullptr. Rows of dz
+// [N*T, width) are ldz apart, those of the gradients ldw. All k are summed in blocks, in order.
 template <class T>
 Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, Int ldz, Int width, const Steps& s, Int ldw) {
     const Int columns = factors[0].columns + factors[1].columns + (dbias != nullptr), rows = s.sequences * s.steps;
     if (columns == 0) return nullptr;
     const Int blocks = larger(1, ceil_divide(rows, kBlockDepth<T>)), depth = ceil_divide(rows, blocks);
     const Int tiles = ceil_divide(columns, kTileRows), tile_size = depth * kTileRows, block_size = tiles * tile_size;
-    // So many blocks of both are packed at once as stay in L3. A block of dz is read whole, as its rows lie one behind the
-    // other: tasks that pack columns of their own wait for memory.
+    // As many blocks of both are packed at once as stay in L3. A block of dz is read as a whole, because its rows are
+    // contiguous: tasks that pack only their own columns would wait for memory.
     constexpr Int kPackedBytes = 1 << 22;
     const Int panels = ceil_divide(width, kTileColumns<T>), panels_size = panels * kTileColumns<T> * depth;
     const Int some_blocks = smaller(blocks, larger(1, kPackedBytes / larger(1, (block_size + panels_size) * Int(sizeof(T)))));
@@ -136,8 +135,8 @@ Status multiply_factors(const Factor<T> (&factors)[2], T* dbias, const T* dz, In
     return nullptr;
 }
 
-// What a layer's backward pass gives: the gradients to kernel [F, gates*U] and recurrent kernel [U, gates*U], either of which
-// may be absent.
+// Results of a layer's backward pass: the gradients of kernel [F, gates*U] and recurrent kernel [U, gates*U]; each may be
+// absent.
 template <class T>
 struct WeightGradients {
     const RecurrentLayer<T>& layer;
@@ -145,8 +144,8 @@ struct WeightGradients {
     Int features, units, gates;
     Steps steps;
 
-    // Those of gates first, first + 1 ... and dbias [count*U] from dz, the gradient to these gates' sums. x [N*T, F] and h
-    // [N*T, U] are what the weights were multiplied with; any of x, h and dbias may be nullptr.
+    // The gradients of `count` gates from `first` on, and dbias [count*U], from dz, the gradient of these gates' sums. x [N*T,
+    // F] and h [N*T, U] are the other factors of the products with the weights; x, h and dbias may be nullptr.
     Status multiply(Int first, Int count, const T* x, const T* h, const T* dz, Int ldz, T* dbias) const {
         const bool each = group_count<T>(layer.input_dropout) > 1, each_h = group_count<T>(layer.recurrent_dropout) > 1;
         const Int groups = each || each_h ? count : 1, width = count / groups * units;

@@ -1,5 +1,5 @@
-// GRU over all of time. Gates z, r, n: h' = z h + (1-z) n with n = act(x K + b + (r h) R), or, reset after the product,
-// act(x K + b + r q) with q = h R + b'.
+// GRU over all time steps. Gates z, r, n: h' = z h + (1-z) n with n = act(x K + b + (r h) R), or, with reset after the product,
+// n = act(x K + b + r q) with q = h R + b'.
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
 
@@ -31,7 +31,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
     const Steps s(n, t, layer, 2 * t * u * columns);
     if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
 
-    // Reset before the product, the third gate waits for r.
+    // With reset before the product, the third gate needs r first.
     const Recurrent<T> gates_at_once(layer, n, 3, 0, after ? 3 : 2, false), last_gate(layer, n, 3, 2, after ? 0 : 1, false);
     if (!gates_at_once.own || !last_gate.own) return kOutOfMemory;
     const T* const recurrent_bias = after && bias.size > 0 ? bias.data + columns : nullptr;
@@ -59,7 +59,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
                 }
                 activate<T>(recurrent_activation, 2 * u, z,
                             [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
-                // What the third gate multiplies: r h, or q, which r multiplies.
+                // r h, the factor of the third gate's product, or q, which is multiplied by r.
                 for_vectors<T>(0, u, [=](Int i, Int part) {
                     const Vec<T> q = after ? load(sum + 2 * u + i, part) : load(z + u + i, part) * load(before + i, part);
                     store(to + i, q, part);
@@ -109,7 +109,7 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
         if (!gates_at_once.own || !last_gate.own) return kOutOfMemory;
         const Status failed = for_chunks(s, [&](Int first, Int rows) -> Status {
             Matrix<T> dh_now, product, dreset;
-            Matrix<T> dz;  // to what the recurrent kernel's products give
+            Matrix<T> dz;  // the gradient of the products with the recurrent kernel
             const Workspace own(rows_of_chunk(dh_now, u), rows_of_chunk(product, u), rows_of_chunk(dreset, u),
                                 rows_of_chunk(dz, columns));
             if (!own) return kOutOfMemory;

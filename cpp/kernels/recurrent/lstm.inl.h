@@ -1,11 +1,11 @@
-// LSTM over all of time. Gates i, f, g, o: c' = f c + i g, h' = o act(c').
+// LSTM over all time steps. Gates i, f, g, o: c' = f c + i g, h' = o act(c').
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
 
 namespace lamella {
 namespace {
 
-// One sequence's step. z: its gates' sums of the inputs, in turn the gates; sum: those of h.
+// The step of one sequence. z: the gates' sums of the inputs, which are replaced by the gates; sum: the gates' sums of h.
 template <class T>
 LAMELLA_INLINE void lstm_step(T* z, const T* sum, T* h, T* c, Int u, Int activation, Int recurrent_activation) {
     const auto summed = [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); };
@@ -65,8 +65,9 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     });
 }
 
-// The same back. z: the gates; c: the state before; dh, dc: the gradients to the states after, in turn to c and what of h's
-// does not go through the gates, which is nothing; dz: that to the gates' sums; a: memory for u elements.
+// The backward step. z: the gates; c: the state before the step; dh, dc: the gradients of the states after the step. They are
+// replaced: dc by the gradient of c, dh by the part of h's gradient that does not come from the gates, which is 0. dz: the
+// gradient of the gates' sums; a: memory for u elements.
 template <class T>
 LAMELLA_INLINE void lstm_step_back(const T* z, const T* c, T* dh, T* dc, T* dz, T* a, Int u, Int activation,
                                    const Slope<T>& slope, const Slope<T>& gate_slope) {

@@ -1,8 +1,8 @@
-// What the recurrent kernels share: N sequences of T steps, F features, U units. A gate is U columns of the kernel
+// The common parts of the recurrent kernels: N sequences of T steps, F features, U units. A gate is U columns of the kernel
 // [F, gates*U] and of the recurrent kernel [U, gates*U].
 //
-// The inputs of all steps are multiplied first, as one product. Then each chunk of sequences goes through all its steps alone:
-// nothing of a step depends on another sequence, so threads meet once a call, not once a step.
+// First the inputs of all steps are multiplied, as one product. Then each chunk of sequences runs through all its steps
+// independently: no step depends on another sequence, so threads synchronize once a call, not once a step.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/elementwise/activation.inl.h"
@@ -11,9 +11,9 @@
 namespace lamella {
 namespace {
 
-// --- what a step computes element by element ---
+// --- elementwise functions of a step ---
 
-// As the table numbers them.
+// The numbers of cpp/table/recurrent.def.
 enum Function : Int { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid, kFunctions };
 
 LAMELLA_INLINE bool is_function(Int function) { return function >= 0 && function < kFunctions; }
@@ -38,7 +38,7 @@ LAMELLA_INLINE void activate(Int function, Int n, T* y, const Read& read) {
     }
 }
 
-// The slope of a function where its value is y: a + b*y + c*y*y, and 0 where y <= low or y >= high.
+// The derivative of a function from its value y: a + b*y + c*y*y, and 0 where y <= low or y >= high.
 template <class T>
 struct Slope {
     T a, b, c, low, high;
@@ -48,7 +48,7 @@ struct Slope {
 
 template <class T>
 LAMELLA_INLINE Slope<T> slope_of(Int function) {
-    const T none = T(__builtin_nan(""));  // compares as false
+    const T none = T(__builtin_nan(""));  // comparisons with it are false
     switch (function) {
         case kRelu:
             return {1, 0, 0, 0, none};
@@ -65,19 +65,20 @@ LAMELLA_INLINE Slope<T> slope_of(Int function) {
 
 // --- order of the steps, masks, chunks ---
 
-// Sequences of a chunk, at most: tiles of 6 + 6 + 4 rows. Each step of a chunk reads all recurrent weights, 8 operations for
-// each of their bytes, which L2 and L3 keep up with.
+// The most sequences of a chunk: tiles of 6 + 6 + 4 rows. Each step of a chunk reads all recurrent weights, one byte for 8
+// operations, for which L2 and L3 are fast enough.
 constexpr Int kMostSequences = 16;
 
-// x, mask and outputs have the order [sequences, steps]. What only the kernels read, gates and states, has the order in which
-// a chunk computes: [chunks][steps][sequences of the chunk], so that a step's rows are side by side.
+// x, mask and outputs have the order [sequences, steps]. Gates and states, which only the kernels read, have the order of the
+// computation: [chunks][steps][sequences of the chunk], so that the rows of a step are side by side.
 struct Steps {
     Int sequences, steps;
     const std::uint8_t* mask;  // [sequences, steps] or nullptr: all are computed
     bool backwards;            // from the last input to the first
     Int grain;                 // sequences of a chunk; the last one may have fewer
 
-    // Chunks of equal size, an even number of them if more than one and not so little work that one thread does it.
+    // Chunks of equal size. Their number is even if there is more than one, except if the work is so small that one thread does
+    // it.
     template <class T>
     LAMELLA_INLINE Steps(Int sequences_, Int steps_, const RecurrentLayer<T>& layer, Int flops_of_one)
         : sequences(sequences_),
@@ -89,13 +90,14 @@ struct Steps {
         grain = larger(1, ceil_divide(sequences, larger(1, serial ? chunks : even)));
     }
 
-    // Where the input of a sequence's step stands.
+    // The index of the input of a sequence's step.
     LAMELLA_INLINE Int at(Int sequence, Int step) const { return sequence * steps + (backwards ? steps - 1 - step : step); }
     LAMELLA_INLINE bool masked(Int sequence, Int step) const { return mask != nullptr && mask[at(sequence, step)] == 0; }
 
-    // Where the chunk of `count` sequences from `first` on has the first row of a step; those of its other sequences follow.
+    // The index of the first row of a step in the chunk of `count` sequences from `first` on; the rows of its other sequences
+    // follow.
     LAMELLA_INLINE Int row(Int first, Int count, Int step) const { return first * steps + step * count; }
-    // And back: whose row that is, and where its input stands.
+    // The inverse: the sequence of a row, and the index of its input.
     LAMELLA_INLINE Int sequence_of(Int row) const {
         const Int first = row / (grain * steps) * grain, count = smaller(grain, sequences - first);
         return first + (row - first * steps) % count;
@@ -107,14 +109,14 @@ struct Steps {
     }
 };
 
-// f(first, rows) for each chunk; f returns a Status.
+// Calls f(first, rows) for each chunk; f returns a Status.
 template <class F>
 Status for_chunks(const Steps& s, const F& f) {
     return in_chunks(s.sequences, s.grain, [&](Int begin, Int end) { return f(begin, end - begin); });
 }
 
-// Rows of a chunk's workspace, one a sequence: a line of cache more than fits lies between them, so that those of a tile do not
-// alias.
+// Rows of a chunk's workspace, one for each sequence. Between rows there is an additional cache line, so that the rows of a
+// tile do not alias.
 template <class T>
 struct Matrix {
     T* data;
@@ -136,7 +138,7 @@ LAMELLA_INLINE Part<T> rows_of_chunk(Matrix<T>& rows, Int columns) {
     return part(rows.data, kMostSequences * rows.distance);
 }
 
-// States of a chunk [N, U] to its rows, zeros if absent, and back.
+// Copies the states [N, U] of a chunk to its rows, zeros if they are absent, and back.
 template <class T>
 LAMELLA_INLINE void read_states(In<T> states, Int first, Int count, Int units, Matrix<T> rows) {
     for (Int r = 0; r < count; ++r) {
@@ -150,7 +152,7 @@ LAMELLA_INLINE void write_states(Matrix<T> rows, Int first, Int count, Int units
     for (Int r = 0; r < count; ++r) copy(rows.at(r), states.data + (first + r) * units, units);
 }
 
-// Asks for a row of the step before while this one is computed.
+// Prefetches a row of the previous step while this step is computed.
 template <class T>
 LAMELLA_INLINE void prefetch_row(const T* row, Int columns) {
     for (Int i = 0; i < columns; i += 64 / Int(sizeof(T))) __builtin_prefetch(row + i, 0, 2);
@@ -171,13 +173,13 @@ LAMELLA_INLINE Starts find_starts(const Steps& s, Int first, Int count) {
     return starts;
 }
 
-// outputs [N, kept, U], the last `kept` steps; or their gradients, of which none are kept if they are absent.
+// outputs [N, kept, U], the last `kept` steps, or their gradients; kept is 0 if they are absent.
 template <class A>
 struct Outputs {
     A* data;
     Int kept, units, steps;
 
-    // Where the output of a step stands; nullptr if it is none of the last ones.
+    // The output of a step; nullptr if it is not one of the last steps.
     LAMELLA_INLINE A* at(Int sequence, Int step) const {
         const Int place = step - (steps - kept);
         return place < 0 || kept == 0 ? nullptr : data + (sequence * kept + place) * units;
@@ -222,7 +224,7 @@ void drop(const T* x, const T* mask, const Steps& s, Int columns, bool accumulat
     });
 }
 
-// Masks [groups, N, columns]: one for all gates, one for each, or none.
+// Masks [groups, N, columns]: one for all gates, one for each gate, or none.
 template <class T>
 LAMELLA_INLINE bool are_masks(In<T> masks, Int gates, Int sequences, Int columns) {
     return masks.size == 0 || (masks.rank == 3 && (masks.shape[0] == 1 || masks.shape[0] == gates) &&
@@ -313,15 +315,15 @@ void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const
     }
 }
 
-// `count` gates of all `gates` of a recurrent kernel, from `first` on, packed as a step multiplies with them; `transposed` on
-// the way back. With a dropout mask for each gate, each is a product of its own.
+// `count` of the `gates` gates of a recurrent kernel, from `first` on, packed for the products of a step; `transposed` in the
+// backward pass. With a dropout mask for each gate, each gate is a separate product.
 template <class T>
 struct Recurrent {
     Int units, sequences;
     bool each;                        // gate has a mask of its own
     Int groups, width;                // columns of a group
     const T* masks;                   // [groups, sequences, units] or nullptr
-    Int depth, columns, panels_size;  // of a group's panels
+    Int depth, columns, panels_size;  // sizes of a group's panels
     T* panels;
     Workspace own;
 
@@ -341,7 +343,7 @@ struct Recurrent {
     }
 
 private:
-    // weights: the first gate's; ldw: columns of the whole recurrent kernel.
+    // weights: those of the first gate; ldw: columns of the whole recurrent kernel.
     void pack(const T* weights, Int ldw, bool transposed) {
         for (Int group = 0; group < groups; ++group) {
             T* const to = panels + group * panels_size;
@@ -355,7 +357,8 @@ private:
     }
 };
 
-// sums [rows, groups*width] = (h * mask of the group) weights + bias for sequences from `first` on; dropped: as h.
+// sums [rows, groups*width] = (h * mask of the group) weights + bias for sequences from `first` on; dropped: memory with h's
+// shape.
 template <class T>
 void step_forward(const Recurrent<T>& recurrent, Matrix<T> h, Int first, Int rows, const T* bias, Matrix<T> dropped,
                   Matrix<T> sums) {
@@ -374,7 +377,7 @@ void step_forward(const Recurrent<T>& recurrent, Matrix<T> h, Int first, Int row
     }
 }
 
-// dh [rows, units] += (dz weights^T) * mask; product: as dh.
+// dh [rows, units] += (dz weights^T) * mask; product: memory with dh's shape.
 template <class T>
 void step_backward(const Recurrent<T>& recurrent, Matrix<T> dz, Int first, Int rows, Matrix<T> product, Matrix<T> dh) {
     const Int u = recurrent.units, width = recurrent.width;
@@ -393,9 +396,9 @@ void step_backward(const Recurrent<T>& recurrent, Matrix<T> dz, Int first, Int r
     }
 }
 
-// --- the checks and the gradients that all three have in common ---
+// --- the common checks and gradients of the three layers ---
 
-// x [N, T, F] and what goes with it.
+// Checks x [N, T, F] and the layer.
 template <class T>
 Status check_recurrent(In<T> x, const RecurrentLayer<T>& layer, Int gates, Int activation, Int recurrent_activation) {
     In<T> kernel = layer.kernel, recurrent_kernel = layer.recurrent_kernel;

@@ -1,4 +1,4 @@
-// Simple recurrent layer over all of time: h' = act(x kernel + bias + h recurrent_kernel).
+// Simple recurrent layer over all time steps: h' = act(x kernel + bias + h recurrent_kernel).
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
 

@@ -1,9 +1,9 @@
-// Depthwise convolution on one to three axes: x [N, D, H, W, C], w [U, R, S, C, M], y [N, O, P, Q, C*M]; of images D, U and O
-// are 1, of sequences H, R and P, too. Channels are the vectors' axis. Where they are few and fill no vector, neighbours along
-// a row are joined to one point with as many times the channels, and weights stand repeated.
+// Depthwise convolution on one to three axes: x [N, D, H, W, C], w [U, R, S, C, M], y [N, O, P, Q, C*M]; for images D, U and O
+// are 1, for sequences also H, R and P. Vectors are along the channels. If there are few channels, which fill no vector,
+// neighbours along a row are joined to one point with several times the channels, and the weights are repeated.
 //
-// The order of a sum's taps depends on the geometry alone. Weights' gradients are summed point by point within chunks of rows,
-// then chunk by chunk.
+// The order of a sum's taps depends only on the geometry. Gradients of the weights are summed point by point within chunks of
+// rows, then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/window/depthwise_threes.inl.h"
@@ -11,7 +11,8 @@
 namespace lamella {
 namespace {
 
-// Points joined to one, and strides up to which columns are copied side by side so that they can be.
+// The number of points that are joined to one. With strides up to kMostPhases columns are copied side by side to make that
+// possible.
 constexpr Int kMostPhases = 4;
 template <class T>
 LAMELLA_INLINE Int points_joined(Int width, Int stride) {
@@ -19,10 +20,11 @@ LAMELLA_INLINE Int points_joined(Int width, Int stride) {
     return narrow && stride <= kMostPhases ? joined_width<T>(width) / width : 1;
 }
 
-// Rows of a chunk at least, unless a map has fewer. The rows that two chunks share are copied for both: two of a 3x3 window.
+// The least rows of a chunk, unless a map has fewer. Rows that two chunks share are copied for both: two rows with a 3x3
+// window.
 constexpr Int kLeastRows = 8;
 
-// Elements that are fetched ahead for each element of y, at most: what a stride of 2 on both axes reads.
+// The most elements that are prefetched for each element of y: those that a stride of 2 on both axes reads.
 constexpr Int kMostAhead = 4;
 
 struct DepthwiseShape {
@@ -33,7 +35,7 @@ struct DepthwiseShape {
     Int width() const { return channels * multiplier; }
     Int places() const { return window.size[0] * window.size[1] * window.size[2]; }
     WindowAxis axis(int i) const { return {window.size[i], window.stride[i], window.dilation[i], window.before[i]}; }
-    // Rows of a chunk; points: the points on each axis.
+    // The number of rows in a chunk; points: the points on each axis.
     Int grain(const Int (&points)[kMaxAxes]) const {
         return larger(smaller(kLeastRows, larger(1, points[1])), 2 * kChunkElements / larger(1, points[2] * width()));
     }
@@ -43,7 +45,7 @@ struct DepthwiseShape {
         return points_joined<T>(width(), window.stride[2]);
     }
 
-    // Rows of three taps that read neighbours, of steps that depthwise_threes.inl.h knows.
+    // Whether rows have three taps that read neighbours, with a stride that depthwise_threes.inl.h supports.
     template <class T>
     bool in_threes() const {
         return window.size[0] * window.size[1] <= kMostTapRows && window.size[2] == 3 && window.dilation[2] == 1 &&
@@ -59,7 +61,7 @@ struct DepthwiseShape {
         return {window.size[1], window.size[2], blocks<T>().step};
     }
 
-    // The rows of x behind the last one that row r of points reads.
+    // The rows of x after the last one that row r of points reads.
     template <class T>
     Ahead<T> x_ahead(const T* data, Int r) const {
         const Int slice = r / y[1] % y[0] * window.stride[0] - window.before[0] + (window.size[0] - 1) * window.dilation[0];
@@ -69,7 +71,7 @@ struct DepthwiseShape {
                 multiplier > 1 ? 0 : smaller(window.stride[1] * window.stride[2], kMostAhead)};
     }
 
-    // The row of dy behind the last one that row r of x stems from.
+    // The row of dy after the last one that depends on row r of x.
     Int dy_reached(Int r) const {
         const Int slice = (r / x[1] % x[0] + window.before[0]) / window.stride[0];
         const Int row = (r % x[1] + window.before[1]) / window.stride[1];
@@ -92,7 +94,7 @@ struct DepthwiseShape {
         return source;
     }
 
-    // Of stride 2, columns of x are worked on in pairs: an even place of the padded row and the one behind it.
+    // For stride 2 columns of x are processed in pairs: an even position of the padded row and the next one.
     Int pairs() const { return (window.before[2] + x[2] - 1) / 2 - window.before[2] / 2 + 1; }
 
     template <class T>
@@ -128,8 +130,8 @@ LAMELLA_INLINE DepthwiseShape depthwise_shape(const A& x, const B& y, const Wind
     LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                                          \
     LAMELLA_REQUIRE(steps_fit(window.before, 0))
 
-// w [places, width] and bias [width] or nullptr, for joined points repeated, in blocks; `backward`: the columns of a row of
-// three places in the order in which they meet dx.
+// Copies w [places, width] and bias [width] or nullptr to blocks, repeated for joined points; `backward`: the three columns of
+// a row are in the order of the backward pass.
 template <class T>
 void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, bool backward, T* to) {
     const bool whole = width == blocks.width;
@@ -149,7 +151,7 @@ void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& bl
     }
 }
 
-// Points along a row: the first reads the source where `column` says, each next one `advance` places on.
+// Points along a row: the first one reads the source at `column`, each next one `advance` columns later.
 template <class T>
 struct Span {
     Line column;
@@ -178,12 +180,12 @@ Threes<T> list_threes(SourceRows<T>& rows, const Source<T>& source, Int image, c
     return p;
 }
 
-// All points of a span; slice and row are inside the source.
+// Computes all points of a span; slice and row must be inside the source.
 template <class T, class Result>
 void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row,
                   const Span<T>& span, const WeightShape& w, const WeightBlocks<T>& blocks, Tap* taps, const Result& result) {
     const Line& column = span.column;
-    // A window that lies above or below the source has no rows.
+    // A window above or below the source has no rows.
     if (source.length > 0 && slice.count > 0 && row.count > 0) {
         const Threes<T> threes = list_threes(rows, source, image, slice, row, span, w, blocks);
         return work_on_threes(threes, span.advance, result);
@@ -191,7 +193,7 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
     const Int width = source.width(), joined = blocks.width / width, block = blocks.block();
     const Int x_step = (source.phases == 1 ? span.advance : 1) * width * joined;
     const auto list = [&](const Line& at) { return list_taps(rows, source, image, slice, row, at, w, taps); };
-    Int begin = 0, end = span.count;  // points whose windows lie inside
+    Int begin = 0, end = span.count;  // points whose windows are inside
     if (column.count > 0) {
         const Int room = source.columns - 1 - column.most();
         begin = column.least() < 0 ? smaller(ceil_divide(-column.least(), span.advance), span.count) : 0;
@@ -260,9 +262,9 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     });
 }
 
-// dx is summed by phases of its columns, `phases` of them, one after the other in a row of their own where it is not the
-// array's: dx[c] = sum over m of the row's c*M + m. A function of its own, at the begin of a cache line: its loop is so short
-// that a call took a quarter longer where the code before it moved it (EPYC, AVX-512).
+// Copies a row of sums to dx. The row has its columns by phases, one phase after the other; dx[c] = sum over m of the row's
+// c*M + m. This is a separate function at the beginning of a cache line: its loop is so short that a call took a quarter longer
+// when code before it moved it (EPYC, AVX-512).
 template <class T>
 [[gnu::noinline, gnu::aligned(64)]] void gather_phases(const T* from, Int phases, Int phase_size, Int columns, Int channels,
                                                        Int multiplier, T* dx) {
@@ -341,7 +343,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const Int width = shape.width(), places = shape.places();
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
     const Int all = dy.size > 0 ? shape.images * slices * rows : 0;
-    // What a chunk leaves behind, read and written again, is at most a fourth of what it reads.
+    // The sums of a chunk, which are read and written again, are at most a fourth of the data that it reads.
     const WeightBlocks<T> blocks = shape.blocks<T>();
     const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
     const Int grain = larger(larger(shape.grain(shape.y), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));

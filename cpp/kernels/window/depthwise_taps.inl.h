@@ -1,12 +1,12 @@
-// What the sums of a depthwise convolution read. A channel here is one of the output, c*M + m: where M > 1, rows of the input
-// are copied with each channel M times, and all that follows knows of one kind of channel only.
+// The data that the sums of a depthwise convolution read. A channel here is a channel of the output, c*M + m: if M > 1, rows of
+// the input are copied with each channel repeated M times, so that the other code has only one kind of channel.
 #pragma once
 #include "kernels/axes.h"
 
 namespace lamella {
 namespace {
 
-// Along one axis: a sum reads the source at first + u*step with the window's place tap + u*tap_step, for 0 <= u < count.
+// Along one axis: a sum reads the source at first + u*step with the window's element tap + u*tap_step, for 0 <= u < count.
 struct Line {
     Int first, step, tap, tap_step, count;
 
@@ -15,7 +15,7 @@ struct Line {
     Int most() const { return step > 0 ? place(count - 1) : place(0); }
 
     Line moved(Int by) const { return {first + by, step, tap, tap_step, count}; }
-    // Without what lies outside [0, n).
+    // The part inside [0, n).
     Line inside(Int n) const {
         Line line = *this;
         while (line.count > 0 && (line.first < 0 || line.first >= n)) {
@@ -37,13 +37,13 @@ LAMELLA_INLINE Int greatest_common_divisor(Int a, Int b) {
     return a;
 }
 
-// The windows of a convolution along one axis, as seen from a place of its output and of its input.
+// The windows of a convolution along one axis, for a position of its output or of its input.
 struct WindowAxis {
     Int size, stride, dilation, before;
 
     Line of_output(Int i) const { return {i * stride - before, dilation, 0, 1, size}; }
 
-    // Window q covers place i with its place j if q*stride = i + before - j*dilation.
+    // Window q covers position i with its element j if q*stride = i + before - j*dilation.
     Line of_input(Int i) const {
         const Int tap_step = stride / greatest_common_divisor(stride, dilation);
         Int tap = 0;
@@ -54,14 +54,14 @@ struct WindowAxis {
     }
 };
 
-// A tap of a list: how far from the source's begin the first point reads, and from the weights' begin.
+// A tap: the offset at which the first point reads the source, and the offset of its weights.
 struct Tap {
     Int x, w;
 };
 
-// The array that is read, [images, slices, rows, columns, channels]: in place, or row by row in a ring of copies, in which
-// each channel stands `multiplier` times. A copy is [phase][column], with columns a multiple of `phases` apart side by side, or
-// [vector][column][lane] of the columns from `first` on, `length` of them, with zeros where the array has none.
+// The array that is read, [images, slices, rows, columns, channels]: in place, or row by row in a ring buffer of copies, in
+// which each channel is repeated `multiplier` times. A copy is [phase][column], where columns whose distance is a multiple of
+// `phases` are side by side, or [vector][column][lane] of `length` columns from `first` on, with zeros outside of the array.
 template <class T>
 struct Source {
     const T* data;
@@ -73,28 +73,28 @@ struct Source {
     bool copied() const { return ring_slices > 0; }
     Int width() const { return channels * multiplier; }
     Int vectors() const { return ceil_divide(width(), kLanes<T>); }
-    // An odd number of lines: neighbouring vectors, which a copy writes in turn, fall into different sets of L1.
+    // An odd number of cache lines: a copy writes neighbouring vectors in turn, and they are in different sets of L1.
     Int vector_step() const {
         constexpr Int kLine = 64 / Int{sizeof(T)};
         return (ceil_divide(length * kLanes<T>, kLine) | 1) * kLine;
     }
-    // A channel is written as a whole vector, whose rest the next one covers: so much may lie behind the last.
+    // A channel is written as a whole vector, and the next channel overwrites the rest: so a vector may follow the last one.
     Int phase_size() const { return copied() ? ceil_divide(columns, phases) * width() + kLanes<T> : 0; }
     Int row_size() const { return length > 0 ? vectors() * vector_step() : phases * phase_size(); }
     Int ring() const { return ring_slices * ring_rows; }  // rows of it
     Int ring_size() const { return ring() * row_size(); }
-    // A row of `length` whose channels are repeated, on its way into vectors.
+    // The size of a row with repeated channels, before it is copied into vectors.
     Int repeated_size() const { return length > 0 && multiplier > 1 ? columns * width() + kLanes<T> : 0; }
-    // Of the `length` columns those that the array has: [edge_before, edge_behind).
+    // Of the `length` columns those in the array are [edge_before, edge_behind).
     Int edge_before() const { return smaller(larger(-first, 0), length); }
     Int edge_behind() const { return larger(edge_before(), smaller(columns - first, length)); }
-    // In a row, counted from its begin; a place before it only if there is one phase.
+    // The offset of a column in a row; a column before the row is allowed only if there is one phase.
     Int offset(Int place) const {
         return phases == 1 ? place * width() : place % phases * phase_size() + place / phases * width();
     }
 };
 
-// The source's rows as one chunk reads them: in place, or copied to the ring with their first use.
+// The rows of the source for one chunk: in place, or copied to the ring at their first use.
 template <class T>
 class SourceRows {
 public:
@@ -108,7 +108,7 @@ public:
 
     const T* begin() const { return source_.copied() ? ring_ : source_.data; }
 
-    // The offset of a row from begin(). A copy stays until a row as far on as the ring is long.
+    // The offset of a row from begin(). A copy is overwritten by the row that is the length of the ring later.
     Int row(Int image, Int slice, Int row) {
         const Int number = (image * source_.slices + slice) * source_.rows + row;
         if (!source_.copied()) return number * source_.columns * source_.channels;
@@ -136,7 +136,7 @@ private:
         }
     }
 
-    // Each element `times` times. A vector's rest is written, too.
+    // Writes each element `times` times. The rest of a vector is written, too.
     static void repeat(const T* from, Int count, Int times, T* to) {
         for (Int i = 0; i < count; ++i, to += times) {
             const Vec<T> value = broadcast<T>(from[i]);
@@ -162,7 +162,7 @@ private:
         }
     }
 
-    // What no copy writes.
+    // Clears the columns that no copy writes.
     void clear_edges(T* vector) const {
         clear(vector, source_.edge_before() * kLanes<T>);
         clear(vector + source_.edge_behind() * kLanes<T>, (source_.length - source_.edge_behind()) * kLanes<T>);
@@ -173,12 +173,12 @@ private:
     Int* holds_;
 };
 
-// Rows and columns of the window, and how far apart the weights of two places of it stand.
+// Rows and columns of the window, and the distance of the weights of two neighbouring elements.
 struct WeightShape {
     Int rows, columns, step;
 };
 
-// The taps of one point; returns how many.
+// Lists the taps of one point; returns their number.
 template <class T>
 Int list_taps(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row, const Line& column,
               const WeightShape& w, Tap* taps) {
