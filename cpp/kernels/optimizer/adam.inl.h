@@ -5,14 +5,6 @@
 namespace lamella {
 namespace {
 
-// x -> keep * x + (1 - keep) * d; 1 - keep is computed in double.
-template <class T>
-struct MovingAverage {
-    T keep, take;
-    explicit MovingAverage(Real beta) : keep(T(beta)), take(T(1 - beta)) {}
-    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const { return keep * x + take * d; }
-};
-
 template <class T>
 Status adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, Real lr, Real shrink, const Moments<T>& moments,
                    const Bounds<T>& bounds) {

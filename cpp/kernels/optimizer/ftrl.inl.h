@@ -7,7 +7,8 @@
 namespace lamella {
 namespace {
 
-// How a^power grows when g*g is added to a: the growth without the cancellation of n^power - a^power.
+// The increase (`by`) of a^power when g*g is added to a, without the cancellation of n^power - a^power, and the new value
+// (`to`).
 template <class T>
 struct Growth {
     Vec<T> by, to;
@@ -39,7 +40,7 @@ Status ftrl_update(List<T> ps, InList<T> gs, List<T> as, List<T> zs, Real lr, Re
         z += d + shrink * p - growth.by * inverse * p;
         const Vec<T> y = growth.to * inverse + flat;
         const Vec<T> moved = (copy_sign<T>(broadcast<T>(sparse), z) - z) / y;
-        // NaN stays. y is 0 where there were no gradients above the square root of the normal range.
+        // NaN gives NaN. y is 0 where there were no gradients above the square root of the normal range.
         p = (abs<T>(z) <= sparse) | (y == T(0)) ? Vec<T>{} : moved;
     };
     if (power == 0.5) {

@@ -26,8 +26,16 @@ LAMELLA_INLINE Gradient<T> gradient_of(InList<T> gs, const Bounds<T>& bounds, In
     return {gs.items[k].data, sum, T(scale), bounds.clip > 0 ? T(bounds.clip) : T(__builtin_inf())};
 }
 
-// scale[k]: s for array k. Squares are summed piece by piece, and the pieces in their order, in double: the threads'
-// number does not show. `sums` has room for a number for each piece.
+// x -> keep * x + (1 - keep) * d; 1 - keep is computed in double.
+template <class T>
+struct MovingAverage {
+    T keep, take;
+    explicit MovingAverage(Real beta) : keep(T(beta)), take(T(1 - beta)) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const { return keep * x + take * d; }
+};
+
+// scale[k]: s for array k. Squares are summed piece by piece, and then the sums of the pieces in order, in double: they do not
+// depend on the number of threads. `sums` has memory for one number for each piece.
 template <class T>
 void find_scales(InList<T> gs, const Bounds<T>& bounds, const Int* start, double* scale, double* sums, Int pieces) {
     for (Int k = 0; k < gs.count; ++k) scale[k] = bounds.scale;

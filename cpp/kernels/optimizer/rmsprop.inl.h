@@ -1,18 +1,10 @@
-// RMSprop with a momentum or by the variance, as TensorFlow has it: epsilon stands outside of the root, and inside of it with a
+// RMSprop with a momentum or with the variance, as in TensorFlow: epsilon is outside of the root, but inside of it with a
 // momentum. In place; each call updates all arrays of its lists.
 #pragma once
 #include "kernels/optimizer/gradients.h"
 
 namespace lamella {
 namespace {
-
-// The moving averages of the gradients and of their squares.
-template <class T>
-struct Averages {
-    T keep, take;
-    explicit Averages(Real rho) : keep(T(rho)), take(T(1 - rho)) {}
-    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const { return keep * x + take * d; }
-};
 
 // Rounding can make the variance of equal gradients negative, whose root is NaN.
 template <class T>
@@ -23,7 +15,7 @@ LAMELLA_INLINE Vec<T> variance(Vec<T> squares, Vec<T> mean) {
 template <class T>
 Status centered_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> cs, Real lr, Real rho, Real eps,
                                const Bounds<T>& bounds) {
-    const Averages<T> average(rho);
+    const MovingAverage<T> average(rho);
     const T rate = T(lr), epsilon = T(eps);
     return for_gradients<T>(
         gs, bounds,
@@ -39,7 +31,7 @@ Status centered_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> cs,
 template <class T>
 Status momentum_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> ms, List<T> cs, Real lr, Real rho, Real momentum,
                                Real eps, const Bounds<T>& bounds) {
-    const Averages<T> average(rho);
+    const MovingAverage<T> average(rho);
     const T rate = T(lr), mu = T(momentum), epsilon = T(eps);
     if (cs.count == 0) {
         return for_gradients<T>(
