@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "targets": {"targets", "kernels", "lamella", "table"},
     "dispatch": {"lamella", "targets.def", "core"},
     "bindings": {"bindings", "lamella", "table", "core"},
-    "include": {"core", "table"},
+    "include": {"lamella", "core", "table"},
 }
 ids = pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(CPP)))
 
@@ -96,3 +96,22 @@ def test_every_kernel_is_defined_in_its_family():
         defined = "\n".join(path.read_text() for path in (CPP / "kernels" / name).iterdir())
         for kernel in re.findall(r"^KERNEL\((\w+),", (CPP / "table" / f"{name}.def").read_text(), flags=re.M):
             assert re.search(rf"\bStatus {kernel}\(", defined), kernel
+
+
+def included(path, family, seen):
+    """The headers and lines of the table that `path` includes when it is compiled for `family`, directly or not."""
+    for header in re.findall(r'#include (?:"([^"]+)"|LAMELLA_STRING\(([^)]+)\))', code(path)):
+        name = (header[0] or header[1]).replace("LAMELLA_FAMILY", family)
+        file = CPP / "include" / name if name.startswith("lamella/") else CPP / name
+        if file not in seen:
+            seen.add(file)
+            included(file, family, seen)
+    return seen
+
+
+def test_a_family_includes_no_lines_of_other_families():
+    """Else a new kernel would compile the objects of all families again."""
+    for folder in (path for path in (CPP / "kernels").iterdir() if path.is_dir()):
+        family = folder.name
+        table = {path.name for path in included(CPP / "targets" / "family.cpp", family, set()) if path.suffix == ".def"}
+        assert table == {"bundles.def", f"{family}.def"}

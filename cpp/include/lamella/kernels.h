@@ -3,31 +3,23 @@
 //   const lamella::Table& table = lamella::current();
 //   lamella::Status error = table.f32.relu_forward(x, 0, INFINITY, 0, y);
 #pragma once
-#include "core/bundles.h"
 #include "core/parallel.h"
-#include "core/view.h"
-#include "core/window.h"
+#include "lamella/arguments.h"
 
 namespace lamella {
 
 template <class T>
-struct Kernels {
-    using In = const View<const T>&;
-    using Out = const View<T>&;
-    using InPlace = const View<T>&;
-    using Bytes = const View<std::uint8_t>&;
-    using InBytes = const View<const std::uint8_t>&;
-    using Labels = const View<const Int>&;
-    using Reals = const View<const Real>&;
-    using OutLabels = const View<Int>&;
-    using List = const ViewList<T>&;
-    using InList = const ViewList<const T>&;
-    using InBytesList = const ViewList<const std::uint8_t>&;
-// The name of a bundle is an argument's type; its fields are the arguments of a function type.
-#define BUNDLE(name, fields)              \
-    using name = const lamella::name<T>&; \
-    using name##Fields = void fields;
+struct Kernels;
+
 #define KERNEL(name, arguments) Status(*name) arguments;
+template <>
+struct Kernels<float> : ArgumentTypes<float> {
+#include "table/all.def"
+};
+
+#define KERNEL(name, arguments) Status(*name) arguments;
+template <>
+struct Kernels<double> : ArgumentTypes<double> {
 #include "table/all.def"
 };
 
