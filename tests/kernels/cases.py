@@ -94,6 +94,7 @@ def calls(dtype):
     yield "nadam_update", (*lists[:4], 0.1, 0.1, 1.5, moments, plain)
     yield "torch_adam_update", (*lists, 0.1, 0.7, 0.01, 0.99, moments, (sums, 1.0, 10.0, 0.0, 0.0))
     yield "torch_sgd_update", (*lists[:3], 0.1, 0.9, 0.8, 1, 0.01, plain)
+    yield "lion_update", (*lists[:3], 0.1, 0.9, 0.9, 0.99, plain)
     yield "torch_adagrad_update", (*lists[:3], 0.1, 1e-7, 0.01, plain)
     means = [mean / 100 for mean in lists[3]]  # the mean of squares is above the square of the mean
     yield "torch_rmsprop_update", (*lists[:3], means, lists[4], 0.1, 0.9, 1e-7, 0.8, 0.01, plain)

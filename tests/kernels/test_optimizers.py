@@ -43,6 +43,8 @@ CASES = {
     "torch_sgd": (0, (0.1, 0.0, 1.0, 0, 0.05)),
     "torch_sgd with momentum": (1, (0.1, 0.9, 0.7, 0, 0.0)),
     "torch_sgd with nesterov": (1, (0.1, 0.9, 1.0, 1, 0.05)),
+    "lion": (1, (0.01, 1.0, 0.9, 0.99)),
+    "lion with weight decay": (1, (0.01, 0.95, 0.8, 0.99)),
     "torch_adagrad": (1, (0.1, 1e-2, 0.05)),
     "torch_rmsprop": (1, (0.01, 0.9, 1e-7, 0.0, 0.0)),
     "torch_rmsprop centred": (2, (0.01, 0.4, 1e-3, 0.0, 0.05)),

@@ -95,6 +95,12 @@ def torch_adam(p, g, m, v, *rest):
     return kept * p - rate * m / (np.sqrt(maxima[0] if maxima else v) / root + eps)
 
 
+def lion(p, g, m, lr, kept, beta1, beta2):
+    sign = np.sign(beta1 * m + (1 - beta1) * g)
+    m[...] = beta2 * m + (1 - beta2) * g
+    return kept * p - lr * sign
+
+
 def torch_sgd(p, g, m, lr, momentum, take, nesterov, l2):
     d = g + l2 * p
     if m is None:

@@ -406,6 +406,49 @@ def test_adam_goes_on_as_amsgrad():
     assert own["step"].item() == 4 and torch.equal(own["max_exp_avg_sq"], own["exp_avg_sq"])
 
 
+@pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3, "lr": 0.01, "betas": (0.8, 0.95)}, {"maximize": True}])
+def test_lion_has_the_bits_of_its_algorithm_in_torch(options):
+    mine = parameters(shapes=[(7,), (33, 5)])
+    theirs = twins(mine)
+    optimizer = ours.Lion(mine, **options)
+    group = optimizer.param_groups[0]
+    averages = [torch.zeros_like(p) for p in theirs]
+    for _ in range(20):
+        give_gradients(mine, theirs)
+        optimizer.step()
+        with torch.no_grad():
+            for p, m in zip(theirs, averages, strict=True):
+                g, (beta1, beta2) = -p.grad if group["maximize"] else p.grad, group["betas"]
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_((m * beta1).add_(g, alpha=1 - beta1).sign_(), alpha=-group["lr"])
+                m.mul_(beta2).add_(g, alpha=1 - beta2)
+    for p, q, m in zip(mine, theirs, averages, strict=True):
+        same(p, q)
+        same(optimizer.state[p]["exp_avg"], m)
+    again = ours.Lion(twins(mine))
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    give_gradients(mine, again.param_groups[0]["params"])
+    optimizer.step()
+    again.step()
+    for p, q in zip(mine, again.param_groups[0]["params"], strict=True):
+        assert torch.equal(p, q)
+
+
+def test_lion_refuses_arguments_by_name():
+    w = torch.nn.Parameter(torch.ones(2))
+    for options, words in (
+        ({"lr": -1.0}, "Lion: expected lr >= 0, got -1.0"),
+        ({"lr": float("nan")}, "Lion: expected lr >= 0, got nan"),
+        ({"weight_decay": -0.5}, "Lion: expected weight_decay >= 0, got -0.5"),
+        ({"betas": (0.9, 1.0)}, r"Lion: expected betas in \[0, 1\), got 1.0 at index 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ours.Lion([w], **options)
+    w.grad = torch.ones(2)
+    refused(ours.Lion([w], capturable=True), [w], ValueError, "Lion: capturable=True")
+    refused(ours.Lion([w], lr=float("inf")), [w], ValueError, "Lion: expected a finite lr, got inf")
+
+
 def test_an_optimizer_and_its_tensors_are_freed():
     w = torch.nn.Parameter(torch.ones(1000))
     w.grad = torch.ones(1000)

@@ -103,6 +103,22 @@ Status torch_adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real 
         ps, as);
 }
 
+template <class T>
+Status lion_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real kept, Real beta1, Real beta2, const Bounds<T>& bounds) {
+    const T step = T(-lr), keep = T(kept), near = T(beta1), near_share = T(1 - beta1), far = T(beta2), far_share = T(1 - beta2);
+    return for_gradients<T>(
+        gs, bounds,
+        [=](Vec<T> d, Vec<T>(&x)[2]) {
+            auto& [p, m] = x;
+            const Vec<T> c = uncontracted<T>(near * m) + near_share * d;
+            const Vec<T> one = broadcast<T>(1);
+            const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN stay
+            p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * sign;
+            m = uncontracted<T>(far * m) + far_share * d;
+        },
+        ps, ms);
+}
+
 // The empty ones of the lists `means` and `ms` choose one of four loops; move(p, d, root) is the end of a step.
 template <class T>
 Status torch_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> means, List<T> ms, Real lr, Real alpha, Real eps,

@@ -570,6 +570,17 @@ def torch_sgd_update(
     bounds: _Bounds,
     /,
 ) -> None: ...
+def lion_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[_Floats],
+    lr: float,
+    kept: float,
+    beta1: float,
+    beta2: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
 def torch_adagrad_update(
     ps: list[_Floats],
     gs: list[_Floats],

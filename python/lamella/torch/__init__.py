@@ -3,9 +3,9 @@
     from lamella.torch import AdamW
     optimizer = AdamW(model.parameters(), lr=1e-3)
 
-Each class is a subclass of torch.optim's class of the same name, with its arguments, defaults, parameter groups, hooks and state:
-learning rate schedulers, closures, GradScaler and state_dict work as there, and a state_dict of either loads into the other. A step
-is one call of a kernel for all tensors of a parameter group, whatever `foreach` and `fused` say.
+Each class but Lion, which torch does not have, is a subclass of torch.optim's class of the same name, with its arguments, defaults,
+parameter groups, hooks and state: learning rate schedulers, closures, GradScaler and state_dict work as there, and a state_dict of
+either loads into the other. A step is one kernel call for all tensors of a parameter group, whatever `foreach` and `fused` are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ except ImportError as error:
 
 from lamella.torch.adagrad import Adagrad
 from lamella.torch.adam import Adam, AdamW
+from lamella.torch.lion import Lion
 from lamella.torch.rmsprop import RMSprop
 from lamella.torch.sgd import SGD
 
-__all__ = ["Adagrad", "Adam", "AdamW", "RMSprop", "SGD"]
+__all__ = ["Adagrad", "Adam", "AdamW", "Lion", "RMSprop", "SGD"]
