@@ -4,14 +4,14 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "arguments/overlap.h"
+#include "arguments/signature.h"
 #include "bindings/dlpack.h"
-#include "bindings/overlap.h"
 #include "lamella/kernels.h"
 
 namespace lamella {
@@ -113,13 +113,6 @@ View<Element> view_of(py::handle object, const Argument& argument) {
     view.rank = array.ndim();
     for (Int i = 0; i < kMaxRank; ++i) view.shape[i] = i < view.rank ? array.shape(i) : 1;
     return view;
-}
-
-template <class Element>
-void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter, int place) {
-    if (view.size == 0) return;  // absent
-    const auto begin = reinterpret_cast<std::uintptr_t>(view.data);
-    spans.push_back({begin, begin + view.size * sizeof(Element), parameter, place, !std::is_const_v<Element>});
 }
 
 // Caster<A> reads an argument of the kernel's type A from Python: `get` returns the argument, `add_to` adds its memory to the
@@ -251,33 +244,6 @@ inline char element_of(py::handle object) {
     }
     const auto array = py::reinterpret_borrow<py::array>(object);
     return has_type<float>(array) ? 'f' : has_type<double>(array) ? 'd' : 0;
-}
-
-// The fields of each bundle, by its name.
-inline const std::map<std::string, std::string>& bundles() {
-    static const std::map<std::string, std::string> all = {
-#define BUNDLE(name, fields) {#name, #fields},
-#include "table/all.def"
-    };
-    return all;
-}
-
-// "(In x, Real alpha, Out y)" -> x, alpha, y; a bundle is replaced by its fields.
-inline std::vector<Parameter> parameters_of(const std::string& signature) {
-    std::vector<Parameter> parameters;
-    std::size_t start = 1;
-    for (std::size_t end = signature.find_first_of(",)"); end != std::string::npos;
-         start = end + 1, end = signature.find_first_of(",)", start)) {
-        const std::size_t name = signature.find_last_of(' ', end) + 1;
-        const std::string type = signature.substr(start, name - 1 - start);
-        const auto fields = bundles().find(type.substr(type.find_last_of(' ') + 1));
-        if (fields == bundles().end()) {
-            parameters.push_back({signature.substr(name, end - name), type.find("InPlace") != std::string::npos});
-        } else {
-            for (const Parameter& field : parameters_of(fields->second)) parameters.push_back(field);
-        }
-    }
-    return parameters;
 }
 
 }  // namespace lamella

@@ -42,7 +42,8 @@ struct Call {
         spans.clear();
         int i = 0;
         (casters.add_to(spans, places.first[i++]), ...);
-        refuse_overlaps(bound.method.ml_name, bound.parameters, spans);
+        const std::string overlap = lamella::overlap(bound.parameters, spans);
+        if (!overlap.empty()) throw py::value_error(std::string(bound.method.ml_name) + ": " + overlap);
         status = without_gil([&] { return kernel(casters.get()...); });
     }
 };

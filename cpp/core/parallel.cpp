@@ -46,7 +46,25 @@ std::atomic<int> available{INT_MAX};  // the most threads that the system gave
 // registered (no memory), a child would not be recognized: parent and child run serially.
 std::atomic<bool> serial{pthread_atfork(nullptr, nullptr, [] { serial = true; }) != 0};
 
+std::atomic<HostThreads> host_threads{nullptr};
+std::atomic<void*> host_context{nullptr};
+thread_local bool on_host_thread = false;
+
+// A range of chunks on a thread of the host. A kernel that is called inside runs serially, as in the other regions.
+void run_on_host(void* work, Int first, Int last) {
+    const DenormalGuard guard;
+    const bool before = on_host_thread;
+    on_host_thread = true;
+    static_cast<const Region*>(work)->run(first, last);
+    on_host_thread = before;
+}
+
 }  // namespace
+
+void set_host_threads(HostThreads threads, void* context) {
+    host_context = context;
+    host_threads = threads;
+}
 
 int num_threads() {
     if (serial || backend == nullptr) return 1;
@@ -82,6 +100,11 @@ void run_parallel(Int n, Int grain, void (*body)(const void*, Int, Int), const v
     const DenormalGuard guard;
     const Region region{n, grain, body, context};
     const Int chunks = region.chunks();
+    const HostThreads host = host_threads.load(std::memory_order_acquire);
+    if (host != nullptr && chunks > 1 && chosen != 1 && !on_host_thread && !serial) {
+        host(host_context, chunks, run_on_host, const_cast<Region*>(&region));
+        return;
+    }
     const Int threads = chunks > 1 ? std::min<Int>(num_threads(), chunks) : 1;
     if (threads <= 1) {
         region.run(0, chunks);

@@ -36,4 +36,10 @@ LAMELLA_EXPORT ThreadBackends thread_backends();
 LAMELLA_EXPORT const char* thread_backend();
 LAMELLA_EXPORT bool select_thread_backend(const char* name);
 
+// Threads of the program that lamella is a part of. It calls run(work, first, last) for ranges of chunks that together are
+// [0, chunks), on threads of its choice, and returns after the last of these calls. set_host_threads(nullptr, nullptr):
+// lamella's own threads again. To be set while no kernel runs.
+using HostThreads = void (*)(void* context, Int chunks, void (*run)(void* work, Int first, Int last), void* work);
+void set_host_threads(HostThreads threads, void* context);
+
 }  // namespace lamella

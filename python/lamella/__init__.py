@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lamella import tf_keras as tf_keras
     from lamella import utils as utils
     from lamella import wrappers as wrappers
+    from lamella.embedding import get_include as get_include
     from lamella.keras_alias import install_as_keras as install_as_keras
     from lamella.layers import Input as Input
     from lamella.models import Model as Model

@@ -1,4 +1,7 @@
-"""python -m lamella prints the machine and the versions, for a bug report. python -m lamella preview DIR shows augmented images."""
+"""python -m lamella prints the machine and the versions, for a bug report. python -m lamella preview DIR shows augmented images.
+
+python -m lamella --includes | --libs | --cmakedir | --version: for the build of a C or C++ program.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,41 @@ import argparse
 import os
 import platform
 import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 import lamella
 from lamella import _kernels
+from lamella.embedding import get_cmake_dir, get_include, get_library
 
 # The names of the OpenMP runtimes of GNU, Intel and LLVM.
 RUNTIME = re.compile(rb"lib(?:gomp|iomp5|omp)\b")
 
 
+def libs() -> str:
+    """What a compiler needs to link with liblamella, and the program to find it when it runs."""
+    directory = shlex.quote(get_library())
+    return f"-L{directory} -Wl,-rpath,{directory} -llamella"
+
+
+# What each option prints.
+FACTS: dict[str, Callable[[], str]] = {
+    "--version": lambda: lamella.__version__,
+    "--includes": lambda: f"-I{shlex.quote(get_include())}",
+    "--libs": libs,
+    "--cmakedir": get_cmake_dir,
+}
+
+
 def main() -> None:
     """Run the command."""
+    if len(sys.argv) == 2 and sys.argv[1] in FACTS:
+        print(FACTS[sys.argv[1]]())
+        return
     if sys.argv[1:]:
         preview(sys.argv[1:])
         return

@@ -15,7 +15,9 @@ MAY_INCLUDE = {
     "kernels": {"kernels", "simd", "core"},
     "targets": {"targets", "kernels", "lamella", "table"},
     "dispatch": {"lamella", "targets.def", "core"},
-    "bindings": {"bindings", "lamella", "table", "core"},
+    "arguments": {"arguments", "lamella", "table", "core"},
+    "bindings": {"bindings", "arguments", "lamella", "table", "core"},
+    "capi": {"capi", "arguments", "lamella", "table", "core"},
     "include": {"lamella", "core", "table"},
 }
 ids = pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(CPP)))

@@ -62,9 +62,9 @@ def reader(path: Path) -> Callable[[str], str] | None:
         return None if path.name == "CHANGELOG.md" else str  # it names files of earlier versions
     if path.suffix in (".py", ".pyi"):
         return prose_of_python
-    if path.suffix in (".h", ".cpp", ".def"):
+    if path.suffix in (".h", ".c", ".cpp", ".def"):
         return prose_of_cpp
-    if path.suffix in (".toml", ".yaml", ".yml") or path.name in ("CMakeLists.txt", "run", ".clang-format"):
+    if path.suffix in (".toml", ".yaml", ".yml", ".cmake") or path.name in ("CMakeLists.txt", "run", ".clang-format"):
         return prose_of_settings
     return None
 

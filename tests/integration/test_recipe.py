@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("cpp", "python", "tests", "bench", "docs", "examples", ".ci")
+PARTS = ("cmake", "cpp", "python", "tests", "bench", "docs", "examples", ".ci")
 STEP = re.compile(
     r"[Ii]n\s`(?P<file>[^`]+)`[^`]*?,\s(?P<where>above|below)\s`(?P<line>[^`]+)`[^`]*?```\w+\n(?P<block>.*?)```", re.S
 )
@@ -60,10 +60,7 @@ def test_the_recipe_for_an_op_builds_and_passes_its_tests(tmp_path):
     # Only one target, because all of them would take minutes to compile and show nothing more.
     run(tmp_path, *configure, f"-DPython_EXECUTABLE={sys.executable}", "-DLAMELLA_TARGETS=sse4;neon")
     run(tmp_path, "cmake", "--build", "build", "--target", "_compiled", "--parallel", "2")
-    for name, folder in (("_compiled*.so", "_kernels"), ("liblamella.so", "lib")):
-        (built,) = (tmp_path / "build").glob(name)
-        (tmp_path / "python" / "lamella" / folder).mkdir(exist_ok=True)
-        shutil.copy(built, tmp_path / "python" / "lamella" / folder)
+    run(tmp_path, "cmake", "--install", "build", "--prefix", "python")
     run(tmp_path, sys.executable, "-c", USE)
     (command,) = re.findall(r"^pytest (.*)$", recipe(), flags=re.M)
     run(tmp_path, sys.executable, "-m", "pytest", *command.split())

@@ -1,19 +1,15 @@
 // An array that a kernel writes must not overlap its other arguments; the table says which arrays may be written in place.
 #pragma once
-#include <pybind11/pybind11.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
-namespace lamella {
+#include "arguments/signature.h"
+#include "core/view.h"
 
-// One name of a kernel's signature. in_place: it may be exactly the memory of an input.
-struct Parameter {
-    std::string name;
-    bool in_place;
-};
+namespace lamella {
 
 // The memory of one array. place: its index in its list, or -1 for an array that is not in a list.
 struct Span {
@@ -24,6 +20,14 @@ struct Span {
     bool overlaps(const Span& other) const { return begin < other.end && other.begin < end; }
     bool equals(const Span& other) const { return begin == other.begin && end == other.end; }
 };
+
+// The memory of an array, unless it is absent.
+template <class Element>
+void add_span(std::vector<Span>& spans, const View<Element>& view, int parameter, int place) {
+    if (view.size == 0) return;  // absent
+    const auto begin = reinterpret_cast<std::uintptr_t>(view.data);
+    spans.push_back({begin, begin + view.size * sizeof(Element), parameter, place, !std::is_const_v<Element>});
+}
 
 // Whether a written array may overlap another one: one pass in the order of addresses.
 inline bool any_overlap(std::vector<Span>& spans) {
@@ -37,11 +41,11 @@ inline bool any_overlap(std::vector<Span>& spans) {
     return false;
 }
 
-// Raises ValueError that names both arguments.
-inline void refuse_overlaps(const char* kernel, const std::vector<Parameter>& parameters, std::vector<Span>& spans) {
+// The error message, with the names of both arguments; empty if nothing overlaps.
+inline std::string overlap(const std::vector<Parameter>& parameters, std::vector<Span>& spans) {
     // Up to this number comparing all pairs takes less time than sorting; an optimizer's lists have hundreds of arrays.
     constexpr std::size_t kFew = 16;
-    if (spans.size() > kFew && !any_overlap(spans)) return;
+    if (spans.size() > kFew && !any_overlap(spans)) return {};
     const auto name_of = [&](const Span& span) {
         const std::string name = "argument '" + parameters[span.parameter].name + "'";
         return span.place < 0 ? name : "array " + std::to_string(span.place) + " of " + name;
@@ -51,10 +55,11 @@ inline void refuse_overlaps(const char* kernel, const std::vector<Parameter>& pa
         const bool in_place = parameters[out.parameter].in_place;
         for (const Span& other : spans) {
             if (&other == &out || !out.overlaps(other) || (in_place && !other.written && out.equals(other))) continue;
-            throw pybind11::value_error(std::string(kernel) + ": " + name_of(out) + ": expected memory of its own" +
-                                        (in_place ? " or exactly that of an input" : "") + ", got some of " + name_of(other));
+            return name_of(out) + ": expected memory of its own" + (in_place ? " or exactly that of an input" : "") +
+                   ", got some of " + name_of(other);
         }
     }
+    return {};
 }
 
 }  // namespace lamella

@@ -1,0 +1,12 @@
+// The error that lamella_last_error returns.
+#pragma once
+#include <string>
+
+#include "lamella/lamella.h"
+
+namespace lamella::capi {
+
+// Keeps the message for this thread, and returns the status. An empty message: "out of memory".
+lamella_status failed(lamella_status status, const std::string& message) noexcept;
+
+}  // namespace lamella::capi
