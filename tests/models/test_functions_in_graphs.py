@@ -421,7 +421,9 @@ def test_every_function_of_the_room_is_k_or_an_operator():
     operators = {"add", "subtract", "multiply", "divide", "power", "matmul", "getitem"}
     # The functions of the nodes of K.zeros and K.ctc_decode.
     listed = OWN - {"full", "ctc_paths"}
-    assert operators <= listed and all(hasattr(getattr(K, name), "__wrapped__") for name in listed - operators)
+    # K.resize_images chooses the interpolation of the dialect before it makes a node.
+    made = listed - operators - {"resize_images"}
+    assert operators <= listed and all(hasattr(getattr(K, name), "__wrapped__") for name in made)
     # These files only have functions on values, so that new functions there are listed here.
     for module in (K.elementwise, K.reductions, K.shapes, K.products, K.neural):
         assert set(module.__all__) <= listed
