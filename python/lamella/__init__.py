@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamella import config as config
     from lamella import constraints as constraints
     from lamella import datasets as datasets
+    from lamella import functional as functional
     from lamella import initializers as initializers
     from lamella import layers as layers
     from lamella import losses as losses

@@ -112,10 +112,10 @@ def test_image_folder_names_what_is_missing(tree, tmp_path):
         assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_readme_code(number, tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     script = tmp_path / "block.py"
     script.write_text(blocks[number])
     run(script, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Optimizers for PyTorch on the CPU: torch.optim's classes, stepping by lamella's kernels.
+"""Optimizers and layers for PyTorch on the CPU: torch.optim's classes, stepping by lamella's kernels.
 
     from lamella.torch import AdamW
     optimizer = AdamW(model.parameters(), lr=1e-3)
@@ -6,6 +6,10 @@
 Each class but Lion, which torch does not have, is a subclass of torch.optim's class of the same name, with its arguments, defaults,
 parameter groups, hooks and state: learning rate schedulers, closures, GradScaler and state_dict work as there, and a state_dict of
 either loads into the other. A step is one kernel call for all tensors of a parameter group, whatever `foreach` and `fused` are.
+
+    lamella.torch.replace(model)
+
+lets the Conv2d and Linear layers of a model run on lamella's kernels; `lamella.torch.functional` has the functions behind that.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ except ImportError as error:
 
 from lamella.torch.adagrad import Adagrad
 from lamella.torch.adam import Adam, AdamW
+from lamella.torch.functional import replace
 from lamella.torch.lion import Lion
 from lamella.torch.rmsprop import RMSprop
 from lamella.torch.sgd import SGD
 
-__all__ = ["Adagrad", "Adam", "AdamW", "Lion", "RMSprop", "SGD"]
+__all__ = ["Adagrad", "Adam", "AdamW", "Lion", "RMSprop", "SGD", "replace"]

@@ -1,0 +1,309 @@
+"""Recurrent layers over all time steps, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.core.types import Array
+from lamella.functional.arguments import or_absent, result, results
+from lamella.ops.arrays import absent, empty_like
+from lamella.ops.recurrent import FUNCTIONS
+
+
+class Saved(NamedTuple):
+    """What a forward function keeps for the backward one, which may be called once: it overwrites `gates` and `inner`.
+
+    Attributes:
+        gates: The gates of all steps.
+        previous: h before each step.
+        inner: LSTM: c before each step. GRU: the reset state.
+        activation: The kernel's number of the activation.
+        recurrent_activation: The kernel's number of the gates' activation.
+        reset_after: GRU: whether the reset gate applies after the product.
+    """
+
+    gates: Array
+    previous: Array
+    inner: Array
+    activation: int
+    recurrent_activation: int
+    reset_after: bool
+
+
+def lstm(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    h0: Array | None = None,
+    c0: Array | None = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    out: Array | None = None,
+) -> tuple[Array, Array, Array, Saved]:
+    """LSTM: i, f, o = rec(x K + h R + b), g = act(x K + h R + b), c' = f c + i g, h' = o act(c').
+
+    Args:
+        x: float32 or float64 [N, T, F].
+        kernel: K, [F, 4 units], gates in the order i, f, g, o.
+        recurrent_kernel: R, [units, 4 units].
+        bias: b, [4 units] or None.
+        h0: h before the first step, [N, units]; None is zeros.
+        c0: c before the first step, [N, units]; None is zeros.
+        activation: "linear", "relu", "tanh", "sigmoid" or "hard_sigmoid".
+        recurrent_activation: Likewise, for the gates.
+        out: The array for the outputs; a new one if None.
+
+    Returns:
+        (outputs [N, T, units], h [N, units], c [N, units], saved), the last for `lstm_backward`.
+
+    Raises:
+        ValueError: Shapes do not fit, or an activation has another name.
+        TypeError: The dtypes differ, or an array is not C-contiguous.
+    """
+    n, steps, units = _sizes("lstm", x, kernel, recurrent_kernel, 4)
+    outputs = result("lstm", "out", out, x, (n, steps, units))
+    h, c = empty_like(x, (n, units)), empty_like(x, (n, units))
+    saved = Saved(
+        empty_like(x, (n, steps, 4 * units)),
+        empty_like(x, (n, steps, units)),
+        empty_like(x, (n, steps, units)),
+        _number("lstm", "activation", activation),
+        _number("lstm", "recurrent_activation", recurrent_activation),
+        False,
+    )
+    _kernels.lstm_forward(
+        x,
+        _layer(kernel, recurrent_kernel),
+        saved.activation,
+        saved.recurrent_activation,
+        or_absent(bias, x),
+        _state(h0, x, units),
+        _state(c0, x, units),
+        saved.gates,
+        saved.previous,
+        saved.inner,
+        outputs,
+        h,
+        c,
+    )
+    return outputs, h, c, saved
+
+
+def lstm_backward(
+    doutputs: Array | None,
+    dh: Array | None,
+    dc: Array | None,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    saved: Saved,
+    *,
+    need: Sequence[bool] = (True, True, True, True),
+    out: Sequence[Array | None] | None = None,
+) -> tuple[Array | None, ...]:
+    """The gradients of `lstm`. It uses up `saved`.
+
+    Args:
+        doutputs: The gradient of the outputs, [N, T, units]; None is zeros.
+        dh: The gradient of the last h, [N, units]; None is zeros.
+        dc: The gradient of the last c, [N, units]; None is zeros.
+        x: As in `lstm`.
+        kernel: As in `lstm`.
+        recurrent_kernel: As in `lstm`.
+        saved: As `lstm` returned it.
+        need: Which of dx, dkernel, drecurrent and dbias are computed.
+        out: Arrays for them, or None for each that is to be new.
+
+    Returns:
+        (dx, dkernel, drecurrent, dbias, dh0, dc0), None for what is not needed.
+
+    Raises:
+        ValueError, TypeError: As `lstm`.
+    """
+    n, _, units = _sizes("lstm_backward", x, kernel, recurrent_kernel, 4)
+    made = _gradients("lstm_backward", x, kernel, recurrent_kernel, (4 * units,), need, out)
+    dh0, dc0 = empty_like(x, (n, units)), empty_like(x, (n, units))
+    _kernels.lstm_backward(
+        x,
+        _layer(kernel, recurrent_kernel),
+        saved.activation,
+        saved.recurrent_activation,
+        saved.gates,
+        saved.previous,
+        saved.inner,
+        or_absent(doutputs, x),
+        or_absent(dh, x),
+        or_absent(dc, x),
+        saved.gates,
+        _bundle(made, dh0),
+        dc0,
+    )
+    return *made, dh0, dc0
+
+
+def gru(
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias: Array | None = None,
+    h0: Array | None = None,
+    *,
+    activation: str = "tanh",
+    recurrent_activation: str = "sigmoid",
+    reset_after: bool = True,
+    out: Array | None = None,
+) -> tuple[Array, Array, Saved]:
+    """GRU: z, r = rec(x K + h R + b), n = act(x K + b + r (h R + b')), h' = z h + (1-z) n.
+
+    Args:
+        x: float32 or float64 [N, T, F].
+        kernel: K, [F, 3 units], gates in the order z, r, n.
+        recurrent_kernel: R, [units, 3 units].
+        bias: None, or with reset_after [2, 3 units]: b, then b', which z and r add, too; else [3 units].
+        h0: h before the first step, [N, units]; None is zeros.
+        activation: As in `lstm`.
+        recurrent_activation: As in `lstm`.
+        reset_after: As PyTorch, cuDNN and tf.keras. False: n = act(x K + b + (r h) R), as Keras 2.2.5.
+        out: The array for the outputs; a new one if None.
+
+    Returns:
+        (outputs [N, T, units], h [N, units], saved), the last for `gru_backward`.
+
+    Raises:
+        ValueError, TypeError: As `lstm`.
+    """
+    n, steps, units = _sizes("gru", x, kernel, recurrent_kernel, 3)
+    outputs = result("gru", "out", out, x, (n, steps, units))
+    h = empty_like(x, (n, units))
+    saved = Saved(
+        empty_like(x, (n, steps, 3 * units)),
+        empty_like(x, (n, steps, units)),
+        empty_like(x, (n, steps, units)),
+        _number("gru", "activation", activation),
+        _number("gru", "recurrent_activation", recurrent_activation),
+        reset_after,
+    )
+    _kernels.gru_forward(
+        x,
+        _layer(kernel, recurrent_kernel),
+        saved.activation,
+        saved.recurrent_activation,
+        reset_after,
+        or_absent(bias, x),
+        _state(h0, x, units),
+        saved.gates,
+        saved.previous,
+        saved.inner,
+        outputs,
+        h,
+    )
+    return outputs, h, saved
+
+
+def gru_backward(
+    doutputs: Array | None,
+    dh: Array | None,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    saved: Saved,
+    *,
+    need: Sequence[bool] = (True, True, True, True),
+    out: Sequence[Array | None] | None = None,
+) -> tuple[Array | None, ...]:
+    """The gradients of `gru`. It uses up `saved`.
+
+    Args:
+        doutputs: The gradient of the outputs, [N, T, units]; None is zeros.
+        dh: The gradient of the last h, [N, units]; None is zeros.
+        x: As in `gru`.
+        kernel: As in `gru`.
+        recurrent_kernel: As in `gru`.
+        saved: As `gru` returned it.
+        need: Which of dx, dkernel, drecurrent and dbias are computed.
+        out: Arrays for them, or None for each that is to be new.
+
+    Returns:
+        (dx, dkernel, drecurrent, dbias, dh0), None for what is not needed.
+
+    Raises:
+        ValueError, TypeError: As `lstm`.
+    """
+    n, _, units = _sizes("gru_backward", x, kernel, recurrent_kernel, 3)
+    bias_shape = (2, 3 * units) if saved.reset_after else (3 * units,)
+    made = _gradients("gru_backward", x, kernel, recurrent_kernel, bias_shape, need, out)
+    dh0 = empty_like(x, (n, units))
+    _kernels.gru_backward(
+        x,
+        _layer(kernel, recurrent_kernel),
+        saved.activation,
+        saved.recurrent_activation,
+        saved.reset_after,
+        saved.gates,
+        saved.previous,
+        saved.inner,
+        or_absent(doutputs, x),
+        or_absent(dh, x),
+        saved.gates,
+        saved.inner if saved.reset_after else absent(x.dtype),
+        _bundle(made, dh0),
+    )
+    return *made, dh0
+
+
+def _sizes(who: str, x: Array, kernel: Array, recurrent_kernel: Array, gates: int) -> tuple[int, int, int]:
+    """(N, T, units).
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+    units = recurrent_kernel.shape[0] if recurrent_kernel.ndim else 0
+    wanted = (x.shape[-1] if x.ndim else 0, gates * units), (units, gates * units)
+    if x.ndim != 3 or (kernel.shape, recurrent_kernel.shape) != wanted:
+        raise ValueError(
+            f"{who}: expected x [N, T, F], kernel [F, {gates} units] and recurrent_kernel [units, {gates} units], "
+            f"got shapes {x.shape}, {kernel.shape} and {recurrent_kernel.shape}"
+        )
+    return x.shape[0], x.shape[1], units
+
+
+def _layer(kernel: Array, recurrent_kernel: Array) -> tuple[Array, Array, Array, Array, Array, int]:
+    """The bundle RecurrentLayer of cpp/table/bundles.def without a mask and dropout."""
+    none = absent(kernel.dtype)
+    return kernel, recurrent_kernel, absent(np.dtype(np.uint8)), none, none, 0
+
+
+def _bundle(made: list[Array | None], dh0: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """The bundle RecurrentGradients."""
+    dx, dkernel, drecurrent, dbias = (or_absent(each, dh0) for each in made)
+    return dx, dkernel, drecurrent, dbias, dh0
+
+
+def _state(state: Array | None, x: Array, units: int) -> Array:
+    return np.zeros((x.shape[0], units), x.dtype) if state is None else state
+
+
+def _number(who: str, name: str, activation: str) -> int:
+    if activation not in FUNCTIONS:
+        raise ValueError(f"{who}: expected one of {sorted(FUNCTIONS)} for {name}, got {activation!r}")
+    return FUNCTIONS[activation]
+
+
+def _gradients(
+    who: str,
+    x: Array,
+    kernel: Array,
+    recurrent_kernel: Array,
+    bias_shape: tuple[int, ...],
+    need: Sequence[bool],
+    out: Sequence[Array | None] | None,
+) -> list[Array | None]:
+    names = ("dx", "dkernel", "drecurrent", "dbias")
+    shapes = x.shape, kernel.shape, recurrent_kernel.shape, bias_shape
+    return results(who, names, need, out, (x, kernel, recurrent_kernel, kernel), shapes)

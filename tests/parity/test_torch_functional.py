@@ -1,0 +1,193 @@
+"""lamella.torch.functional and replace: torch's own numbers, gradients by torch.autograd.gradcheck, and what is refused."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lamella.torch import functional as F  # noqa: E402 - after the skip
+from lamella.torch import replace  # noqa: E402
+
+# weight, stride, padding, dilation, groups
+CONVOLUTIONS = [
+    ((4, 3, 3, 3), 1, 0, 1, 1),
+    ((4, 3, 3, 3), 2, 1, 1, 1),
+    ((4, 3, 3, 2), (2, 1), (2, 0), (1, 2), 1),
+    ((5, 3, 1, 1), 1, "valid", 1, 1),
+    ((4, 3, 2, 3), 1, "same", 1, 1),
+    ((4, 3, 3, 3), (1, 1), "same", 2, 1),
+    ((3, 1, 3, 3), 1, 1, 1, 3),
+    ((6, 1, 3, 3), 2, 1, 1, 3),
+]
+CLOSE = {torch.float32: {"rtol": 1e-4, "atol": 1e-5}, torch.float64: {"rtol": 1e-11, "atol": 1e-12}}
+
+
+def drawn(*shape, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed + len(shape))
+    return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+
+
+def same(ours, theirs, arguments, dtype, **keywords):
+    """Results and gradients of two functions of the same arguments."""
+    results = []
+    for function in (ours, theirs):
+        leaves = [
+            a.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+            if torch.is_tensor(a) and a.is_floating_point()
+            else a
+            for a in arguments
+        ]
+        y = function(*leaves, **keywords)
+        y.backward(torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape))
+        results.append([y.detach(), *(leaf.grad for leaf in leaves if torch.is_tensor(leaf) and leaf.is_floating_point())])
+    for got, want in zip(*results, strict=True):
+        assert got.dtype == want.dtype == dtype and got.shape == want.shape
+        torch.testing.assert_close(got, want, **CLOSE[dtype])
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch, of its own speed
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("weight, stride, padding, dilation, groups", CONVOLUTIONS)
+def test_conv2d(weight, stride, padding, dilation, groups, memory_format, dtype):
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    x = drawn(2, 3, 9, 8, dtype=dtype).detach().to(memory_format=memory_format)
+    arguments = x, drawn(*weight, dtype=dtype, seed=1), drawn(weight[0], dtype=dtype, seed=2)
+    same(F.conv2d, torch.nn.functional.conv2d, arguments, dtype, **how)
+    same(F.conv2d, torch.nn.functional.conv2d, (*arguments[:2], None), dtype, **how)
+    assert F.conv2d(*arguments, **how).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_an_image_without_a_batch():
+    same(F.conv2d, torch.nn.functional.conv2d, (drawn(3, 6, 6), drawn(4, 3, 3, 3), drawn(4)), torch.float64, padding=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 4, 3), (3,), (0, 3)])
+def test_linear(shape, dtype):
+    arguments = drawn(*shape, dtype=dtype), drawn(7, 3, dtype=dtype, seed=1), drawn(7, dtype=dtype, seed=2)
+    same(F.linear, torch.nn.functional.linear, arguments, dtype)
+    same(F.linear, torch.nn.functional.linear, (*arguments[:2], None), dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(6, 4), (3, 4, 5), (2, 4, 3, 2)])
+def test_cross_entropy(shape, reduction, dtype):
+    logits, labels = (
+        drawn(*shape, dtype=dtype),
+        torch.arange(shape[0] * int(np.prod(shape[2:]))).reshape(shape[0], *shape[2:]) % 4,
+    )
+    labels.view(-1)[1] = -100
+    same(F.cross_entropy, torch.nn.functional.cross_entropy, (logits, labels), dtype, reduction=reduction)
+    labels.view(-1)[1] = 3
+    same(F.cross_entropy, torch.nn.functional.cross_entropy, (logits, labels), dtype, reduction=reduction, ignore_index=3)
+    soft = torch.softmax(drawn(*shape, dtype=dtype, seed=3).detach(), 1)
+    ours = lambda z: F.cross_entropy(z, soft, reduction=reduction)
+    same(ours, lambda z: torch.nn.functional.cross_entropy(z, soft, reduction=reduction), (logits,), dtype)
+
+
+def test_gradcheck():
+    assert torch.autograd.gradcheck(lambda *a: F.conv2d(*a, 2, 1), (drawn(2, 2, 5, 4), drawn(3, 2, 3, 3, seed=1), drawn(3)))
+    assert torch.autograd.gradcheck(
+        lambda *a: F.conv2d(*a, 1, 1, 1, 2), (drawn(2, 2, 4, 4), drawn(4, 1, 3, 3, seed=1), drawn(4))
+    )
+    assert torch.autograd.gradcheck(F.linear, (drawn(3, 4), drawn(2, 4, seed=1), drawn(2)))
+    assert torch.autograd.gradcheck(lambda z: F.cross_entropy(z, torch.tensor([0, 2, -100])), (drawn(3, 4),))
+
+
+@pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True)])
+def test_gradients_that_nobody_asks_for(needs):
+    for function, arguments in [
+        (F.conv2d, (drawn(1, 2, 4, 4), drawn(3, 2, 3, 3), drawn(3))),
+        (F.linear, (drawn(2, 4), drawn(3, 4), drawn(3))),
+    ]:
+        leaves = [a.detach().requires_grad_(need) for a, need in zip(arguments, needs, strict=True)]
+        function(*leaves).sum().backward()
+        assert [leaf.grad is not None for leaf in leaves] == list(needs)
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(8, 8, 3, groups=8, bias=False), torch.nn.BatchNorm2d(8),
+        )  # fmt: skip
+        self.head = torch.nn.Linear(8 * 9, 5)
+
+    def forward(self, x):
+        return self.head(self.features(x).flatten(1))
+
+
+def trained(net, loss=torch.nn.functional.cross_entropy):
+    x, labels = drawn(16, 3, 10, 10, dtype=torch.float32).detach(), torch.arange(16) % 5
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        value = loss(net(x), labels)
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+
+
+def test_a_model_trains_the_same_after_replace():
+    torch.manual_seed(0)
+    theirs = Net()
+    ours = Net()
+    ours.load_state_dict(theirs.state_dict())
+    keys = list(ours.state_dict())
+    assert replace(ours) is ours
+    assert [type(m).__module__ for m in (ours.features[0], ours.features[3], ours.head)] == ["lamella.torch.functional"] * 3
+    assert isinstance(ours.head, torch.nn.Linear) and list(ours.state_dict()) == keys
+    wanted = trained(theirs)
+    np.testing.assert_allclose(trained(ours, F.cross_entropy), wanted, rtol=1e-3)
+    assert wanted[-1] < 0.5 * wanted[0]
+    again = Net()
+    again.load_state_dict(ours.state_dict())
+    x = drawn(2, 3, 10, 10, dtype=torch.float32).detach()
+    torch.testing.assert_close(again.eval()(x), ours.eval()(x), rtol=1e-4, atol=1e-5)
+
+
+def test_what_replace_leaves_alone():
+    class Own(torch.nn.Linear):
+        pass
+
+    layers = [
+        Own(2, 2), torch.nn.Linear(2, 2, dtype=torch.bfloat16), torch.nn.Linear(2, 2, device="meta"), torch.nn.Conv2d(4, 4, 3, groups=2),
+        torch.nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), torch.nn.Conv1d(2, 2, 1),
+    ]  # fmt: skip
+    kinds = [type(layer) for layer in layers]
+    replace(torch.nn.ModuleList(layers))
+    assert [type(layer) for layer in layers] == kinds
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: F.conv2d(drawn(1, 4, 5, 5), drawn(4, 2, 3, 3), groups=2), ValueError, "conv2d: expected groups to be 1 or the number of channels, 4, got 2"),
+        (lambda: F.conv2d(drawn(1, 4, 5, 5), drawn(4, 3, 3, 3)), ValueError, r"conv2d: expected input \[N, C, H, W\] and weight \[K, C // 1, kH, kW\], got shapes"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), stride=2, padding="same"), ValueError, "conv2d: expected stride 1 with padding 'same', got 2"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3).float()), TypeError, "conv2d: expected weight of torch.float64, as the input, got torch.float32"),
+        (lambda: F.conv2d(drawn(1, 2, 2, 2), drawn(4, 2, 3, 3)), ValueError, "conv: no window of"),
+        (lambda: F.linear(drawn(2, 3), drawn(4, 2)), ValueError, r"linear: expected input \[..., K\] and weight \[N, K\], got shapes \(2, 3\) and \(4, 2\)"),
+        (lambda: F.linear(drawn(2, 3).half(), drawn(4, 3).half()), TypeError, "linear: expected input to be a dense float32 or float64 tensor on the CPU, got torch.float16"),
+        (lambda: F.linear(drawn(2, 3).to("meta"), drawn(4, 3)), TypeError, "linear: expected input to be .* on meta"),
+        (lambda: F.cross_entropy(drawn(2, 3), torch.tensor([0, 1]), label_smoothing=0.1), ValueError, "cross_entropy: expected weight=None and label_smoothing=0"),
+        (lambda: F.cross_entropy(drawn(2, 3), torch.tensor([0, 1]), reduction="max"), ValueError, "cross_entropy: expected reduction 'mean', 'sum' or 'none', got 'max'"),
+        (lambda: F.cross_entropy(drawn(2, 3), torch.tensor([0, 3])), ValueError, "sparse_softmax_crossentropy_forward"),
+        (lambda: F.cross_entropy(drawn(2, 3), torch.tensor([[0], [1]])), ValueError, r"cross_entropy: expected target of shape \(2,\), got \(2, 1\)"),
+        (lambda: F.cross_entropy(drawn(2, 3), drawn(2, 3)), ValueError, "cross_entropy: expected a target without a gradient"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_gradients_of_gradients_are_refused():
+    x = drawn(2, 3)
+    (g,) = torch.autograd.grad(F.linear(x, drawn(4, 3)).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        g.sum().backward()
