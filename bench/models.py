@@ -32,6 +32,7 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
         sides.append(("torch contiguous", TorchTrainer, (False,)))
         if any(isinstance(layer, Conv) for layer in net.layers):
             sides.append(("torch channels_last", TorchTrainer, (True,)))
+            sides.append(("torch, replaced", TorchTrainer, (True, True)))
     contenders = []
     for name, make, options in sides:
         side = open_sides.enter_context(Remote(make, net, plan.threads, "float32", *options))
@@ -40,7 +41,7 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
 
 
 def contender(name: str, side: Remote, net: Net, wanted: list[float]) -> Contender:
-    role: Role = "ours" if name == "lamella" else "peer"
+    role: Role = "ours" if name in ("lamella", "torch, replaced") else "peer"
     return Contender(
         name,
         role,

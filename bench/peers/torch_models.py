@@ -7,14 +7,23 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+import lamella.torch
 from bench import nets
+from lamella import config
 
 
 class TorchTrainer:
-    """Trains a net. channels_last: images and weights have that memory format, otherwise contiguous (NCHW)."""
+    """Trains a net.
 
-    def __init__(self, net: nets.Net, threads: int, dtype: str, channels_last: bool) -> None:
+    channels_last: images and weights have that memory format, otherwise contiguous (NCHW). replaced: lamella.torch.replace lets
+    its Conv2d and Linear layers run on lamella's kernels.
+    """
+
+    def __init__(self, net: nets.Net, threads: int, dtype: str, channels_last: bool, replaced: bool = False) -> None:
         torch.set_num_threads(threads)
+        self.replaced = replaced
+        if replaced:
+            config.set_num_threads(threads)
         torch.manual_seed(3)
         torch.set_default_dtype(getattr(torch, dtype))
         self.net, self.channels_last = net, channels_last
@@ -49,7 +58,7 @@ class TorchTrainer:
         model = build(self.net, dropout=dropout)
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return model
+        return lamella.torch.replace(model) if self.replaced else model
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella import _kernels
+from lamella import _kernels, embedding
 
 ROOT = Path(__file__).parents[2]
 TESTS = """
@@ -112,6 +112,8 @@ def test_an_addition_touches_what_the_table_names(tmp_path):
         shutil.copy(path, tmp_path)
     if not list((tmp_path / PACKAGE / "_kernels").glob("_compiled*.so")):
         shutil.copy(_kernels._compiled.__file__, tmp_path / PACKAGE / "_kernels")
+        for name, directory in (("lib", embedding.get_library()), ("include", embedding.get_include())):
+            shutil.copytree(directory, tmp_path / PACKAGE / name)
     for file, above, text in ADDITIONS:
         put(tmp_path / file, above, text)
     for file, page in FILES.items():
