@@ -773,7 +773,7 @@ LAMELLA_API lamella_status lamella_standardize_images_f64(const lamella_f64* x, 
         const lamella_f64* y);
 
 // --- optimizers: lists of arrays with equal shapes, all updated in one call. g is a gradient to which `bounds` was applied.
-// Formulas: Keras 2.2.5.
+// Formulas: Keras 2.2.5; centered_rmsprop, momentum_rmsprop and ftrl: TensorFlow 2; torch_*: torch 2.13.
 // sums = first ? gs : sums + gs.
 // Writes sums.
 LAMELLA_API lamella_status lamella_accumulate_gradients_f32(const lamella_f32_list* sums, const lamella_f32_list* gs,

@@ -52,8 +52,11 @@ def windows(
 
 
 def check_channels_last(who: str, name: str, array: Array, axes: int, channels: int | None = None) -> None:
-    """Raises:
-    ValueError: The array is not [N, ..., C] with this number of axes for the places, and these channels."""
+    """Check an array's shape.
+
+    Raises:
+        ValueError: It is not [N, ..., C] with this number of axes for the places, and these channels.
+    """
     if not 1 <= axes <= 3 or array.ndim != axes + 2 or (channels is not None and array.shape[-1] != channels):
         wanted = "C" if channels is None else str(channels)
         raise ValueError(f"{who}: expected {name} [N, {axes} axes, {wanted}], 1 to 3 axes, got shape {array.shape}")

@@ -9,9 +9,7 @@ from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import Geometry
 from lamella.functional.arguments import Padding, PerAxis, check_channels_last, per_axis, result, windows
-
-# The kernel stores the place of a maximum in its window as one byte.
-LARGEST_MAX_WINDOW = 256
+from lamella.ops.pooling import LARGEST_MAX_WINDOW
 
 
 def max_pool(

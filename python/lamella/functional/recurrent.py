@@ -65,18 +65,13 @@ def lstm(
     Raises:
         ValueError: Shapes do not fit, or an activation has another name.
         TypeError: The dtypes differ, or an array is not C-contiguous.
+
+    Source: Keras 2.2.5.
     """
     n, steps, units = _sizes("lstm", x, kernel, recurrent_kernel, 4)
     outputs = result("lstm", "out", out, x, (n, steps, units))
     h, c = empty_like(x, (n, units)), empty_like(x, (n, units))
-    saved = Saved(
-        empty_like(x, (n, steps, 4 * units)),
-        empty_like(x, (n, steps, units)),
-        empty_like(x, (n, steps, units)),
-        _number("lstm", "activation", activation),
-        _number("lstm", "recurrent_activation", recurrent_activation),
-        False,
-    )
+    saved = _saved("lstm", x, 4, units, activation, recurrent_activation)
     _kernels.lstm_forward(
         x,
         _layer(kernel, recurrent_kernel),
@@ -177,18 +172,13 @@ def gru(
 
     Raises:
         ValueError, TypeError: As `lstm`.
+
+    Source: Keras 2.2.5; reset_after: tf.keras and cuDNN.
     """
     n, steps, units = _sizes("gru", x, kernel, recurrent_kernel, 3)
     outputs = result("gru", "out", out, x, (n, steps, units))
     h = empty_like(x, (n, units))
-    saved = Saved(
-        empty_like(x, (n, steps, 3 * units)),
-        empty_like(x, (n, steps, units)),
-        empty_like(x, (n, steps, units)),
-        _number("gru", "activation", activation),
-        _number("gru", "recurrent_activation", recurrent_activation),
-        reset_after,
-    )
+    saved = _saved("gru", x, 3, units, activation, recurrent_activation, reset_after)
     _kernels.gru_forward(
         x,
         _layer(kernel, recurrent_kernel),
@@ -289,10 +279,19 @@ def _state(state: Array | None, x: Array, units: int) -> Array:
     return np.zeros((x.shape[0], units), x.dtype) if state is None else state
 
 
-def _number(who: str, name: str, activation: str) -> int:
-    if activation not in FUNCTIONS:
-        raise ValueError(f"{who}: expected one of {sorted(FUNCTIONS)} for {name}, got {activation!r}")
-    return FUNCTIONS[activation]
+def _saved(
+    who: str, x: Array, gates: int, units: int, activation: str, recurrent_activation: str, reset_after: bool = False
+) -> Saved:
+    """New arrays for what backward reads, and the kernel's numbers of the activations.
+
+    Raises:
+        ValueError: An activation has another name.
+    """
+    for name, given in (("activation", activation), ("recurrent_activation", recurrent_activation)):
+        if given not in FUNCTIONS:
+            raise ValueError(f"{who}: expected one of {sorted(FUNCTIONS)} for {name}, got {given!r}")
+    all_gates, previous, inner = (empty_like(x, (*x.shape[:2], n * units)) for n in (gates, 1, 1))
+    return Saved(all_gates, previous, inner, FUNCTIONS[activation], FUNCTIONS[recurrent_activation], reset_after)
 
 
 def _gradients(
