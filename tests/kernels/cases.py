@@ -92,6 +92,8 @@ def calls(dtype):
     yield "amsgrad_update", (*lists, 0.1, 0.0, moments, ([], 1.0, 0.0, 5.0, 0.0))
     yield "adamax_update", (*lists[:4], 0.1, moments, plain)
     yield "nadam_update", (*lists[:4], 0.1, 0.1, 1.5, moments, plain)
+    yield "lamb_update", (*lists[:3], squares, 0.1, 2.0, 3.0, 0.05, moments, (sums, 1.0, 10.0, 0.0, 0.0))
+    yield "average_update", (*lists[:2], 0.9)
     yield "torch_adam_update", (*lists, 0.1, 0.7, 0.01, 0.99, moments, (sums, 1.0, 10.0, 0.0, 0.0))
     yield "torch_sgd_update", (*lists[:3], 0.1, 0.9, 0.8, 1, 0.01, plain)
     yield "lion_update", (*lists[:3], 0.1, 0.9, 0.9, 0.99, plain)

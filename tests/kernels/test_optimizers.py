@@ -34,6 +34,8 @@ CASES = {
     "amsgrad with weight decay": (3, (0.01, 0.05, MOMENTS)),
     "adamax": (2, (0.02, MOMENTS)),
     "nadam": (2, (0.02, 0.01, 1.5, MOMENTS)),
+    "lamb": (2, (0.01, 5.0, 300.0, 0.0, MOMENTS)),
+    "lamb with weight decay": (2, (0.01, 5.0, 300.0, 0.3, MOMENTS)),
     # With l2 an eps that keeps what is left of g + l2*p, where the two cancel, from being divided by its own size.
     "torch_adam": (2, (0.01, 0.7, 0.0, 1.0, MOMENTS)),
     "torch_adam from its other end": (2, (0.01, 0.7, 0.0, 1.0, (0.3, 0.9, 1e-7))),
@@ -139,6 +141,22 @@ def test_sums_of_gradients(target, dtype):
     assert all(guarded.intact() for guarded in kept)
     with pytest.raises(ValueError, match="same_shapes"):
         _kernels.accumulate_gradients(sums, second[1:], 0)
+
+
+@dtypes
+def test_moving_averages_of_arrays(target, dtype):
+    kept = [Guarded(shape, dtype, i % 4) for i, shape in enumerate(SHAPES)]
+    averages, wide = [guarded.array for guarded in kept], [a.astype(np.float64) for a in draw(0, dtype)]
+    for average, start in zip(averages, draw(0, dtype), strict=True):
+        average[...] = start
+    for step, keep in ((1, 0.9), (2, 0.0), (3, 0.999)):
+        _kernels.average_update(averages, draw(step, dtype), keep)
+        wide = [keep * w + (1 - keep) * x.astype(np.float64) for w, x in zip(wide, draw(step, dtype), strict=True)]
+    for a, w in zip(averages, wide, strict=True):
+        close(a, w, 4)
+    assert all(guarded.intact() for guarded in kept)
+    with pytest.raises(ValueError, match="same_shapes"):
+        _kernels.average_update(averages, draw(1, dtype)[1:], 0.5)
 
 
 @dtypes

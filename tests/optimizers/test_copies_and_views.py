@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, Optimizer, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, Optimizer, RMSprop
 from lamella.optimizers.state import State
 
 MAKERS = {
@@ -21,6 +21,8 @@ MAKERS = {
     "AMSGrad": lambda: Adam(amsgrad=True, decay=0.1),
     "AdamW": AdamW,
     "Adamax": Adamax,
+    "Lamb": lambda: Lamb(weight_decay=0.1),
+    "Lion": Lion,
     "Nadam": Nadam,
     "accumulating": lambda: Adam(gradient_accumulation_steps=2),
     "Nadam accumulating": lambda: Nadam(gradient_accumulation_steps=3),

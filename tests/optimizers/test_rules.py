@@ -9,9 +9,10 @@ import pytest
 from lamella import optimizers
 from lamella.core import config
 from lamella.core.configurable import own_arguments
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
 
-# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras.
+# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras, Lamb and Lion are those of
+# their papers.
 ADAM = {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "amsgrad": False}
 SIGNATURES = {
     SGD: {"lr": 0.01, "momentum": 0.0, "decay": 0.0, "nesterov": False},
@@ -31,12 +32,14 @@ SIGNATURES = {
         "beta": 0.0,
         "decay": 0.0,
     },
+    Lamb: {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "weight_decay": 0.0},
+    Lion: {"lr": 0.0001, "beta_1": 0.9, "beta_2": 0.99, "decay": 0.0, "weight_decay": 0.0},
     Nadam: {"lr": 0.002, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "schedule_decay": 0.004},
 }
 classes = pytest.mark.parametrize("cls", SIGNATURES)
 SHAPES = [(3, 2), (2,), ()]
 # The names of the slots, in the order in which Keras saves them.
-SLOTS = {SGD: 1, RMSprop: 1, Ftrl: 2, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Nadam: 2}
+SLOTS = {SGD: 1, RMSprop: 1, Ftrl: 2, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Lamb: 2, Lion: 1, Nadam: 2}
 WITHOUT_ITERATIONS = (RMSprop, Adagrad, Adadelta)
 
 
@@ -258,11 +261,51 @@ def test_adamw_by_hand():
     assert all(a.tobytes() == b.tobytes() for a, b in zip(q, r, strict=True))
 
 
+def test_lion_by_hand():
+    p = [np.array([2.0, -1.0, 0.5])]
+    opt = Lion(lr=0.5, weight_decay=0.1, decay=1.0)
+    opt.step(p, [np.array([3.0, -4.0, 0.0])])
+    np.testing.assert_allclose(p[0], [2.0 * 0.95 - 0.5, -0.95 + 0.5, 0.5 * 0.95], rtol=1e-14)
+    np.testing.assert_allclose(opt.state_of("ms")[0], [0.03, -0.04, 0.0], rtol=1e-13)
+    # lr is halved by its decay; 0.9 * 0.03 outweighs 0.1 * -0.2, and 0.9 * -0.04 does not outweigh 0.1 * 0.4.
+    before = p[0].copy()
+    opt.step(p, [np.array([-0.2, 0.4, 0.0])])
+    np.testing.assert_allclose(p[0], before * 0.975 - 0.25 * np.array([1.0, 1.0, 0.0]), rtol=1e-14)
+    with pytest.raises(ValueError, match="Lion: expected weight_decay to be a number >= 0, got -0.5"):
+        Lion(weight_decay=-0.5)
+
+
+def test_lamb_by_hand():
+    p = [np.array([3.0, 4.0]), np.zeros(2)]
+    opt = Lamb(lr=0.1, weight_decay=0.5, epsilon=0.0)
+    # The corrected moments are g and g*g: u = sign(g) + 0.5 p, and |p| = 5. At 0 the norms' quotient is 1.
+    opt.step(p, [np.array([2.0, -7.0]), np.array([5.0, -5.0])])
+    u = np.array([2.5, 1.0])
+    np.testing.assert_allclose(p[0], np.array([3.0, 4.0]) - 0.1 * 5 / np.sqrt(7.25) * u, rtol=1e-13)
+    np.testing.assert_allclose(p[1], [-0.1, 0.1], rtol=1e-13)
+    with pytest.raises(ValueError, match="Lamb: expected weight_decay to be a number >= 0, got -1"):
+        Lamb(weight_decay=-1)
+
+
+def test_the_state_of_adam_goes_on_in_lamb():
+    params = draw(0)
+    adam, lamb = Adam(), Lamb()
+    trained(adam, 3, params)
+    lamb.set_state(adam.get_state())
+    lamb.step(params, draw(7))
+    m, v, g = adam.get_weights()[1:4], adam.get_weights()[4:7], draw(7)
+    for got, wanted in zip(
+        lamb.get_weights()[1:7], [0.9 * a + 0.1 * b for a, b in zip(m, g)] + [0.999 * a + 0.001 * b * b for a, b in zip(v, g)]
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    assert int(lamb.iterations) == 4
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @classes
 def test_steps_without_a_model_minimize_a_quadratic(cls, dtype):
     params = draw(5, dtype)
-    opt = cls() if cls is Adadelta else cls(lr=0.05)
+    opt = cls() if cls is Adadelta else cls(lr=0.01 if cls is Lion else 0.05)
     start = sum(float((p * p).sum()) for p in params)
     for _ in range(300):
         opt.step(params, [np.asarray(2 * p, dtype) for p in params])

@@ -101,6 +101,14 @@ def lion(p, g, m, lr, kept, beta1, beta2):
     return kept * p - lr * sign
 
 
+def lamb(p, g, m, v, lr, correction1, correction2, decay, moments):
+    beta1, beta2, eps = moments
+    average(g, m, v, beta1, beta2)
+    u = correction1 * m / (np.sqrt(correction2 * v) + eps) + decay * p
+    norm, step = np.sqrt((p * p).sum()), np.sqrt((u * u).sum())
+    return p - lr * (norm / step if norm > 0 and step > 0 else 1.0) * u
+
+
 def torch_sgd(p, g, m, lr, momentum, take, nesterov, l2):
     d = g + l2 * p
     if m is None:

@@ -864,6 +864,19 @@ LAMELLA_API lamella_status lamella_ftrl_update_f32(const lamella_f32_list* ps, c
 LAMELLA_API lamella_status lamella_ftrl_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
         const lamella_f64_list* as, const lamella_f64_list* zs, double lr, double power, double l1, double l2, double shrinkage,
         const lamella_bounds_f64* bounds);
+// m and v as in adam_update; u = correction1*m / (sqrt(correction2*v) + eps) + decay*p; p -= lr * |p|/|u| * u, with the norms of
+// each array; the quotient is 1 where it is not a number above 0. The squares are summed in an order that depends only on shapes.
+// Writes ps, ms, vs.
+LAMELLA_API lamella_status lamella_lamb_update_f32(const lamella_f32_list* ps, const lamella_f32_list* gs,
+        const lamella_f32_list* ms, const lamella_f32_list* vs, double lr, double correction1, double correction2, double decay,
+        const lamella_moments_f32* moments, const lamella_bounds_f32* bounds);
+LAMELLA_API lamella_status lamella_lamb_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
+        const lamella_f64_list* ms, const lamella_f64_list* vs, double lr, double correction1, double correction2, double decay,
+        const lamella_moments_f64* moments, const lamella_bounds_f64* bounds);
+// a = keep*a + (1-keep)*x.
+// Writes as_.
+LAMELLA_API lamella_status lamella_average_update_f32(const lamella_f32_list* as, const lamella_f32_list* xs, double keep);
+LAMELLA_API lamella_status lamella_average_update_f64(const lamella_f64_list* as, const lamella_f64_list* xs, double keep);
 // The rules of torch.optim, with d = g + l2*p, and torch's roundings (cpp/kernels/optimizer/torch_rules.inl.h).
 // m += (1-b1)*(d-m); v = b2*v + (1-b2)*d*d; p = kept*p - rate * m / (sqrt(v)/root + eps). hs: as AMSGrad's, or empty. rate and
 // root hold the bias corrections: lr / (1-b1^t) and sqrt(1-b2^t).

@@ -544,6 +544,20 @@ def ftrl_update(
     bounds: _Bounds,
     /,
 ) -> None: ...
+def lamb_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[_Floats],
+    vs: list[_Floats],
+    lr: float,
+    correction1: float,
+    correction2: float,
+    decay: float,
+    moments: _Moments,
+    bounds: _Bounds,
+    /,
+) -> None: ...
+def average_update(as_: list[_Floats], xs: list[_Floats], keep: float, /) -> None: ...
 def torch_adam_update(
     ps: list[_Floats],
     gs: list[_Floats],

@@ -15,9 +15,12 @@ from lamella.optimizers.adagrad import Adagrad as Adagrad
 from lamella.optimizers.adam import Adam as Adam
 from lamella.optimizers.adam import AdamW as AdamW
 from lamella.optimizers.adamax import Adamax as Adamax
+from lamella.optimizers.average import WeightAverage as WeightAverage
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.ftrl import Ftrl as Ftrl
 from lamella.optimizers.in_graphs import clip_norm as clip_norm
+from lamella.optimizers.lamb import Lamb as Lamb
+from lamella.optimizers.lion import Lion as Lion
 from lamella.optimizers.nadam import Nadam as Nadam
 from lamella.optimizers.rmsprop import RMSprop as RMSprop
 from lamella.optimizers.sgd import SGD as SGD
@@ -27,7 +30,7 @@ for _name in registry.names("optimizers"):
     globals()[_name] = registry.get("optimizers", _name)
 
 __all__ = [name for name in registry.names("optimizers") if not name.islower()]
-__all__ += ["Optimizer", "clip_norm", "deserialize", "get", "serialize"]
+__all__ += ["Optimizer", "WeightAverage", "clip_norm", "deserialize", "get", "serialize"]
 
 
 def serialize(optimizer: Optimizer) -> Config:

@@ -13,7 +13,7 @@ from lamella.core.atomic import Call
 from lamella.core.registry import register
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.optimizers.arguments import epsilon_or_default
+from lamella.optimizers.arguments import epsilon_or_default, weight_decay_of
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.schedules import LearningRate
 from lamella.optimizers.state import Bounds, State, shared
@@ -142,9 +142,7 @@ class AdamW(Adam):
         **kwargs: float | None,
     ) -> None:
         super().__init__(lr, beta_1, beta_2, epsilon, decay, amsgrad, **kwargs)
-        self.weight_decay = self.number("weight_decay", weight_decay)
-        if float(self.weight_decay) < 0:
-            raise ValueError(f"AdamW: expected weight_decay to be a number >= 0, got {weight_decay!r}")
+        self.weight_decay = weight_decay_of(self, weight_decay)
 
     def shrinkage(self, lr: float) -> float:
         return lr * float(self.weight_decay)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from lamella.core import config
+from lamella.core.variable import Variable
+
+if TYPE_CHECKING:
+    from lamella.optimizers.base import Optimizer
 
 
 def epsilon_or_default(epsilon: float | None) -> float:
@@ -30,6 +36,23 @@ def bound(name: str, value: float | None) -> float | None:
     if value == np.inf:
         raise ValueError(f"expected {name} to be finite, got {value!r}")
     return float(value)
+
+
+def weight_decay_of(optimizer: Optimizer, value: float) -> Variable:
+    """weight_decay as a hyperparameter of an optimizer.
+
+    Args:
+        optimizer: The optimizer, for messages.
+        value: A number, or a Variable, whose current value is used.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is below 0, NaN or infinite.
+    """
+    number = optimizer.number("weight_decay", value)
+    if float(number) < 0:
+        raise ValueError(f"{type(optimizer).__name__}: expected weight_decay to be a number >= 0, got {value!r}")
+    return number
 
 
 def steps(value: object) -> int | None:
