@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +52,29 @@ def test_a_loaded_model_is_the_same_and_continues_training(library, path, tmp_pa
     assert model.fit(X, Y, verbose=0).history == again.fit(X, Y, verbose=0).history
     check_equal(model.get_weights(), again.get_weights())
     check_equal(model.optimizer.get_weights(), again.optimizer.get_weights())
+
+
+def test_the_timeout_limits_the_reading(library, path):
+    model = network()
+    model.save(path)
+    check_equal(load_model(path, timeout=60).get_weights(), model.get_weights())
+    for load in (load_model, model.load_weights):
+        with pytest.raises(ModelFileError, match="it was not read within 1e-09 s"):
+            load(path, timeout=1e-9)
+
+
+def test_the_timeout_limits_the_checksum(library, path, monkeypatch):
+    model = network()
+    model.save(path)
+    now = iter(range(1000))  # a second for each look at the clock
+    monkeypatch.setattr(safetensors_file, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    arrays = len(model.get_weights()) + len(model.optimizer.get_weights())
+    looks = 2 + arrays  # at the start, after the one block, after each array
+    with path.open("rb") as file, pytest.raises(ModelFileError, match=f"not read within {looks - 2} s"):
+        safetensors_file.read(file, "m", looks - 2)
+    now = iter(range(1000))
+    with path.open("rb") as file:
+        assert len(safetensors_file.read(file, "m", looks - 1).layers) == 4
 
 
 def test_weights_alone(library, path):
@@ -105,6 +129,7 @@ def test_files_of_other_programs_raise(library, path):
 def test_without_the_library_the_extra_is_named(tmp_path):
     code = """
 import sys
+from types import SimpleNamespace
 sys.modules["safetensors"] = None
 from lamella.layers import Dense
 from lamella.models import Sequential, load_model

@@ -76,7 +76,7 @@ def listing(directory):
 def test_a_file_is_fetched_once(server, cache, hashes, capsys):
     for _ in range(2):
         path = get_file("a.bin", f"{server.url}/data.bin", **hashes)
-    assert path == str(cache / "datasets" / "a.bin") and open(path, "rb").read() == DATA
+    assert path == str(cache / "datasets" / "a.bin") and Path(path).read_bytes() == DATA
     assert server.asked == ["/data.bin"] and listing(cache) == ["datasets", "datasets/a.bin"]
     out = capsys.readouterr().out
     assert out.startswith(f"Downloading data from {server.url}/data.bin\n128000/128000 [====")
@@ -86,7 +86,7 @@ def test_a_cached_file_of_another_hash_is_fetched_anew(server, cache, capsys):
     (cache / "models").mkdir(parents=True)
     (cache / "models" / "a.bin").write_bytes(b"old")
     path = get_file("a.bin", f"{server.url}/data.bin", file_hash=SHA, cache_subdir="models")
-    assert open(path, "rb").read() == DATA
+    assert Path(path).read_bytes() == DATA
     assert "because the auto file hash does not match the original value of" in capsys.readouterr().out
 
 
@@ -94,7 +94,7 @@ def test_without_a_hash_a_cached_file_counts_and_a_download_warns(server, cache)
     with pytest.warns(UserWarning, match="the download from http://127.*data.bin is not checked"):
         get_file("a.bin", f"{server.url}/data.bin")
     (cache / "datasets" / "a.bin").write_bytes(b"mine")
-    assert open(get_file("a.bin", f"{server.url}/data.bin"), "rb").read() == b"mine"
+    assert Path(get_file("a.bin", f"{server.url}/data.bin")).read_bytes() == b"mine"
 
 
 def test_file_urls_cache_dir_and_absolute_names(tmp_path, cache):
@@ -102,7 +102,7 @@ def test_file_urls_cache_dir_and_absolute_names(tmp_path, cache):
     source.write_bytes(DATA)
     assert get_file("x", source.as_uri(), cache_dir=str(tmp_path / "own"), cache_subdir="s") == str(tmp_path / "own/s/x")
     path = get_file(str(tmp_path / "elsewhere"), source.as_uri(), file_hash=SHA)
-    assert path == str(tmp_path / "elsewhere") and open(path, "rb").read() == DATA
+    assert path == str(tmp_path / "elsewhere") and Path(path).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
@@ -509,7 +509,7 @@ def test_decode_predictions_without_the_file_says_where_it_belongs(class_index, 
 def test_a_busy_server_is_asked_again(server, cache, pauses, code):
     server.busy, server.busy_with = 3, code
     path = get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA)
-    assert open(path, "rb").read() == DATA
+    assert Path(path).read_bytes() == DATA
     assert server.asked == ["/data.bin"] * 4 and pauses == [1.0, 2.0, 4.0]
 
 
@@ -572,7 +572,7 @@ def test_processes_at_once_download_once(server, tmp_path):
 def test_the_lock_of_a_dead_process_blocks_nobody(server, cache):
     (cache / "datasets").mkdir(parents=True)
     (cache / "datasets" / ".data.bin.lock").touch()
-    assert open(get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA), "rb").read() == DATA
+    assert Path(get_file("data.bin", f"{server.url}/data.bin", file_hash=SHA)).read_bytes() == DATA
     assert os.listdir(cache / "datasets") == ["data.bin"]
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 
 import numpy as np
 
 from lamella import ops
 from lamella.backend.elementwise import sqrt, square
 from lamella.core.config import floatx
-from lamella.core.types import Array, Value
+from lamella.core.types import Array, Axes, Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.tape import array_of
 
 __all__ = [
     "all", "any", "argmax", "argmin", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var",
 ]  # fmt: skip
-
-Axes = int | Sequence[int] | None
 
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:

@@ -89,6 +89,11 @@ class Variable(PickledByName):
         """Subtract `delta`, in place."""
         self.assign(self.value - np.asarray(delta))
 
+    def apply_constraint(self) -> None:
+        """Replace the value by what the constraint makes of it. Only for a Variable that has a constraint."""
+        assert self.constraint is not None
+        self.value[...] = self.constraint(self.value)
+
     def numpy(self) -> NDArray[Any]:
         """A copy of the value."""
         return self.value.copy()

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.config import epsilon
 from lamella.core.registry import register
+from lamella.core.types import Floats
 from lamella.metrics.confusion import decisions, ratio
 from lamella.metrics.streaming import Metric, scores_of
-
-Floats = NDArray[np.float64]
 
 _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
     "interpolation": lambda y: (y[:-1] + y[1:]) / 2,

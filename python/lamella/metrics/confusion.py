@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.registry import register
+from lamella.core.types import Floats
 from lamella.metrics.streaming import Metric, scores_of
 
-Floats = NDArray[np.float64]
 Thresholds = float | Sequence[float] | None
 
 

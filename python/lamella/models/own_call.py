@@ -119,13 +119,7 @@ class OwnCall(Trainable, Network, self_contained=True):
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         if self._is_graph_network:
             return super().call_in_plan(frozen=frozen)
-        return self._call_frozen_graph if frozen else self._call_graph
-
-    def _call_graph(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
-        return self._call(inputs, mask, training, frozen=not self.trainable)
-
-    def _call_frozen_graph(self, inputs: Value, mask: Any = None, training: bool | None = None) -> Value:
-        return self._call(inputs, mask, training, frozen=True)
+        return super().call_frozen if frozen else super().call
 
     def _planned(self, *, frozen: bool, masked: bool = False) -> Plan:
         plan = super()._planned(frozen=frozen, masked=masked)

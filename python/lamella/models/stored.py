@@ -143,8 +143,9 @@ def load_model(
         filepath: A path as str, bytes or Path; or a file open for reading bytes; or an h5py.File or h5py.Group.
         custom_objects: Custom classes and functions by name.
         compile: Whether to compile the model and restore the optimizer's state.
-        timeout: Limit in seconds, with which HDF5 reads the file in an isolated process. Files of lamella have a checksum, but
-            other files may be damaged, or made so that HDF5 crashes or never returns. Not in Keras.
+        timeout: Limit in seconds. HDF5 then reads the file in an isolated process: files of lamella have a checksum, but other
+            files may be damaged, or made so that HDF5 crashes or never returns. For a .safetensors file the limit is checked
+            while the file is read. Not in Keras.
 
     Raises:
         ModelFileError: The file is damaged.

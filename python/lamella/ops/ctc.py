@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella.core.types import Array
-from lamella.ops.ctc_paths import Floats, Integers, log_probabilities
+from lamella.core.types import Array, Floats
+from lamella.ops.ctc_paths import Integers, log_probabilities
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 

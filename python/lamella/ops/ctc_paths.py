@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lamella.core.types import Array
+from lamella.core.types import Array, Floats
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 

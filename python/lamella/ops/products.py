@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lamella.core.shapes import count
-from lamella.core.types import Array
+from lamella.core.types import Array, Axes
 from lamella.ops.arrays import axis_of
 from lamella.ops.math import divide, matmul, maximum, sqrt, square
-from lamella.ops.reduce import Axes, sum
+from lamella.ops.reduce import sum
 from lamella.ops.shape import reshape, transpose
 from lamella.ops.tape import Tensor
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 
 from lamella import _kernels
-from lamella.core.types import Array
+from lamella.core.types import Array, Axes
 from lamella.ops.arrays import contiguous, empty_like
 from lamella.ops.tape import Backward, Gradients, differentiable
-
-Axes: TypeAlias = int | Sequence[int] | None
 
 
 def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamella.core.types import Array
+from lamella.core.types import Array, Axes
 from lamella.ops.arrays import axis_of
-from lamella.ops.reduce import Axes
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 

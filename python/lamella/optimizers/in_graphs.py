@@ -21,7 +21,7 @@ class Step(GraphUpdate):
     def __init__(self, optimizer: Optimizer, params: Sequence[Variable], gradients: Sequence[Any]) -> None:
         self.optimizer, self.tensors = optimizer, list(gradients)
         self._params = [variable.value for variable in params]
-        self._projections: list[Call] = [(_project, (v,)) for v in params if v.constraint is not None]
+        self._projections: list[Call] = [(v.apply_constraint, ()) for v in params if v.constraint is not None]
 
     def apply(self, values: list[Array]) -> None:
         if self.optimizer.commits:
@@ -29,11 +29,6 @@ class Step(GraphUpdate):
             return
         self.optimizer.step(self._params, values)
         commit(self._projections)
-
-
-def _project(variable: Variable) -> None:
-    assert variable.constraint is not None
-    variable.value[...] = variable.constraint(variable.value)
 
 
 def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list[Any]]:

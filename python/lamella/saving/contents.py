@@ -14,6 +14,9 @@ from lamella.saving.dialects import Dialect, dialect_of
 
 Named = tuple[str, NDArray[Any]]
 
+# The attributes of Contents that are text: JSON, or a string.
+TEXTS = ("keras_version", "backend", "model_config", "training_config", "state")
+
 
 @dataclass
 class Entry:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lamella.core.types import Array, Arrays
 from lamella.saving.dialects.theano import KERNELS
 from lamella.saving.recurrent_weights import of_one
 
 # Any: the class Layer belongs to a room above.
 Layer = Any
-Arrays = list[NDArray[Any]]
 
 # The indices of each gate's arrays in Keras 1, in the order of Keras 2: z, r, h of a GRU and i, f, c, o of an LSTM.
 _GATES = {"GRU": (0, 3, 6), "LSTM": (0, 6, 3, 9), "ConvLSTM2D": (0, 6, 3, 9)}
@@ -95,7 +95,7 @@ def _of_keras_1(kind: str, layer: Layer, arrays: Arrays) -> Arrays:
     return arrays
 
 
-def _kernel(kernel: NDArray[Any], shape: tuple[int, ...], turned: bool, reshape: bool) -> NDArray[Any]:
+def _kernel(kernel: Array, shape: tuple[int, ...], turned: bool, reshape: bool) -> Array:
     if turned:
         kernel = kernel[tuple(slice(None, None, -1) for _ in kernel.shape[:-2])]
     if kernel.shape == shape:

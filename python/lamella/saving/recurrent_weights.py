@@ -9,20 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.cudnn_layout import cudnn_from_plain, plain_from_cudnn
+from lamella.core.types import Array, Arrays
 from lamella.core.variable import Variable
 from lamella.saving.inside import parts
 
 # Any: the class Layer belongs to a room above.
 Layer = Any
-Arrays = Sequence[NDArray[Any]]
 
 _GATES = {"LSTM": 4, "CuDNNLSTM": 4, "GRU": 3, "CuDNNGRU": 3}
 
 
-def converted(layer: Layer, variables: Sequence[Variable], arrays: Arrays) -> list[NDArray[Any]]:
+def converted(layer: Layer, variables: Sequence[Variable], arrays: Sequence[Array]) -> Arrays:
     """Convert `arrays`, one for each of the `variables` of the layer and the layers inside, to the layer's own kind.
 
     Raises:
@@ -46,7 +45,7 @@ def _kind(layer: Layer) -> str | None:
     return next((cls.__name__ for cls in type(layer).__mro__ if cls.__name__ in _GATES), None)
 
 
-def of_one(layer: Layer, arrays: Arrays) -> Arrays:
+def of_one(layer: Layer, arrays: Sequence[Array]) -> Sequence[Array]:
     """The same as `converted`, for a layer without layers inside and only its arrays."""
     kind = _kind(layer)
     # cuDNN layers always have a bias. Without a bias there is nothing to convert.
@@ -62,7 +61,7 @@ def of_one(layer: Layer, arrays: Arrays) -> Arrays:
     return _lstm(kind, arrays, units) if _GATES[kind] == 4 else _gru(layer, kind, arrays, units)
 
 
-def _lstm(target: str, arrays: Arrays, units: int) -> Arrays:
+def _lstm(target: str, arrays: Sequence[Array], units: int) -> Sequence[Array]:
     kernel, recurrent, bias = arrays
     source = "CuDNNLSTM" if bias.size == 8 * units else "LSTM"
     if source == target:
@@ -72,7 +71,7 @@ def _lstm(target: str, arrays: Arrays, units: int) -> Arrays:
     return [cudnn_from_plain(kernel, units), cudnn_from_plain(recurrent, units), np.tile(0.5 * bias, 2)]
 
 
-def _gru(layer: Layer, kind: str, arrays: Arrays, units: int) -> Arrays:
+def _gru(layer: Layer, kind: str, arrays: Sequence[Array], units: int) -> Sequence[Array]:
     kernel, recurrent, bias = arrays
     target = kind if kind == "CuDNNGRU" else f"GRU(reset_after={bool(layer.reset_after)})"
     source = "GRU(reset_after=True)" if bias.ndim == 2 else "CuDNNGRU" if bias.size == 6 * units else "GRU(reset_after=False)"

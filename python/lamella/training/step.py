@@ -142,7 +142,7 @@ class Steps(PickledByName):
 
     def _update(self, grads: list[Array], then: list[Call]) -> None:
         """Commit the new weights, slots, constraints, the states of layers and metrics, and the count of steps together."""
-        projections = [(_project, (variable,)) for variable in self._constrained]
+        projections = [(variable.apply_constraint, ()) for variable in self._constrained]
         if self.optimizer.commits:
             self.optimizer.step_and(self._params, grads, then, projections)
             return
@@ -250,8 +250,3 @@ class Steps(PickledByName):
                 "Discrepancy between trainable weights and collected trainable weights, did you set `model.trainable` "
                 "without calling `model.compile` after ?"
             )
-
-
-def _project(variable: Variable) -> None:
-    assert variable.constraint is not None
-    variable.value[...] = variable.constraint(variable.value)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from lamella.core.configurable import Config
 from lamella.core.release import KERAS_VERSION
+from lamella.core.types import Array, Arrays
 from lamella.saving.dialects import models, optimizers, training
-
-Arrays = list[NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Dialect:
         return training.in_keras_2(config, outputs)
 
     def optimizer_arrays(
-        self, arrays: Sequence[NDArray[Any]], optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
+        self, arrays: Sequence[Array], optimizer: Config, wanted: Sequence[Array], parameters: int
     ) -> tuple[Arrays, int | None]:
         """The optimizer's arrays of the file in the order of ours, and the iterations; see `dialects/optimizers.py`."""
         return optimizers.arranged(arrays, self.release, optimizer, wanted, parameters)

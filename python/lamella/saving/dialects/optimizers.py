@@ -9,18 +9,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lamella.core.configurable import Config
-
-Arrays = list[NDArray[Any]]
+from lamella.core.types import Array, Arrays
 
 
 def arranged(
-    arrays: Sequence[NDArray[Any]], release: tuple[int, int], optimizer: Config, wanted: Sequence[NDArray[Any]], parameters: int
+    arrays: Sequence[Array], release: tuple[int, int], optimizer: Config, wanted: Sequence[Array], parameters: int
 ) -> tuple[Arrays, int | None]:
     """The arrays for the optimizer's `set_weights`, and the iterations, or None if the file does not have them.
 
@@ -63,5 +60,5 @@ def arranged(
     return rest, steps
 
 
-def _is_count(array: NDArray[Any]) -> bool:
+def _is_count(array: Array) -> bool:
     return array.shape == () and array.dtype.kind in "iu"

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lamella.core.shapes import as_shape, count
-from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.contents import TEXTS, Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
 from lamella.saving.guards.text import parse_json
 
@@ -93,15 +93,12 @@ def _send(contents: Contents, out: BinaryIO) -> None:
         "layers": [[entry.name, described(entry.weights), entry.order, entry.place] for entry in contents.layers],
         "optimizer_weights": described(contents.optimizer_weights),
         "state_arrays": described(contents.state_arrays),
-        "texts": {name: getattr(contents, name) for name in _TEXTS},
+        "texts": {name: getattr(contents, name) for name in TEXTS},
     }
     out.write(json.dumps(header).encode() + b"\n")
     for array in arrays:
         out.write(np.asarray(array, array.dtype.newbyteorder("<")).tobytes())
     out.flush()
-
-
-_TEXTS = ("keras_version", "backend", "model_config", "training_config", "state")
 
 
 def _received(out: BinaryIO, path: str) -> Contents:
@@ -116,7 +113,7 @@ def _received(out: BinaryIO, path: str) -> Contents:
     ]
     optimizer_weights = arrays(header["optimizer_weights"])
     state_arrays = arrays(header["state_arrays"])
-    texts = {name: header["texts"][name] for name in _TEXTS}
+    texts = {name: header["texts"][name] for name in TEXTS}
     return Contents(layers, optimizer_weights=optimizer_weights, state_arrays=state_arrays, **texts)
 
 
