@@ -108,6 +108,7 @@ class Output(PickledByName):
         mode: sample_weight_mode: None or "temporal".
         metrics: Its metrics, in the order of their columns.
         rule: How the losses of single samples become one number, see `row_shares`.
+        loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
     """
 
     index: int
@@ -124,10 +125,9 @@ class Output(PickledByName):
         loss: Any = self.loss
         self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
         self.users = not of_lamella(self.rows)
+        self.loss_name = self._loss_name()
 
-    @property
-    def loss_name(self) -> str | None:
-        """The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes."""
+    def _loss_name(self) -> str | None:
         name: str = getattr(self.loss, "__name__", "")
         return name if registry.find("losses", name) is getattr(type(self.loss), "function", self.loss) else None
 

@@ -34,13 +34,10 @@ class ExpectedTarget(Protocol):
         name: Name of the output.
         shape: Shape of the output, the batch axis included.
         mode: None, or "temporal" for weights [N, T].
+        loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
     """
 
     name: str
     shape: Shape
     mode: str | None
-
-    @property
-    def loss_name(self) -> str | None:
-        """The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes."""
-        ...
+    loss_name: str | None
