@@ -11,9 +11,16 @@
 
 namespace lamella {
 
-#define TARGET(name, supported) extern "C" const Table* lamella_table_##name();
+// A line of targets.def becomes BUILT(name, supported) if the build has this target: CMake defines LAMELLA_WITH_<name>, 1 or 0.
+#define TARGET(name, supported) CHOOSE(LAMELLA_WITH_##name, name, supported)
+#define CHOOSE(with, name, supported) CHOSEN(with, name, supported)
+#define CHOSEN(with, name, supported) IF_##with(name, supported)
+#define IF_0(name, supported)
+#define IF_1(name, supported) BUILT(name, supported)
+
+#define BUILT(name, supported) extern "C" const Table* lamella_table_##name();
 #include "targets.def"
-#undef TARGET
+#undef BUILT
 
 namespace {
 
@@ -26,20 +33,20 @@ bool has_f16c() {
 #endif
 
 const Table* find(const char* target) {
-#define TARGET(name, supported) \
+#define BUILT(name, supported) \
     if (std::strcmp(target, #name) == 0) return (supported) ? lamella_table_##name() : nullptr;
 #include "targets.def"
-#undef TARGET
+#undef BUILT
     return nullptr;
 }
 
 const Table* first_choice() {
     const char* wanted = std::getenv("LAMELLA_TARGET");
     if (wanted != nullptr && *wanted != '\0') return find(wanted);
-#define TARGET(name, supported) \
+#define BUILT(name, supported) \
     if (supported) return lamella_table_##name();
 #include "targets.def"
-#undef TARGET
+#undef BUILT
     return nullptr;
 }
 
@@ -52,10 +59,10 @@ std::atomic<const Table*>& chosen() {
 
 Targets available_targets() {
     Targets targets{{}, 0};
-#define TARGET(name, supported) \
+#define BUILT(name, supported) \
     if (supported) targets.names[targets.count++] = #name;
 #include "targets.def"
-#undef TARGET
+#undef BUILT
     return targets;
 }
 

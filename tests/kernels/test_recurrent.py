@@ -1,6 +1,8 @@
 """The recurrent kernels, called by their ops, against the oracle."""
 
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,14 @@ import pytest
 from lamella import _kernels, ops
 from lamella.ops.tape import Tape, value_of
 from tests.oracles import recurrent as oracle
+
+# The size of a vector of each target.
+VECTOR_BYTES = {
+    name: int(size)
+    for name, size in re.findall(
+        r"^ *lamella_target\((\w+) (\d+)", (Path(__file__).parents[2] / "CMakeLists.txt").read_text(), re.M
+    )
+}
 
 GATES = {"lstm": 4, "gru": 3, "gru_after": 3, "simple_rnn": 1}
 STATES = {"lstm": 2, "gru": 1, "gru_after": 1, "simple_rnn": 1}
@@ -88,7 +98,7 @@ dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @kinds
 @dtypes
 def test_every_size_against_the_oracle(target, kind, dtype):
-    lanes = {"sse4": 4, "neon": 4, "avx2": 8, "avx512": 16}[target] * 4 // np.dtype(dtype).itemsize
+    lanes = VECTOR_BYTES[target] // np.dtype(dtype).itemsize
     for units in range(1, 2 * lanes + 2):
         meet(kind, *draw(kind, 3, 2, 4, units, dtype), dtype)
     for n in range(2 * lanes + 2):
