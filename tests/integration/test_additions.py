@@ -1,7 +1,8 @@
 """ARCHITECTURE's table "Where things go", tested in a copy of the project: an addition changes only the files that it names.
 
-A loss, an activation, a layer, an optimizer, a file format and an argument of fit are added by the files that their rows name; the
-rosters of the tests then take them up. `test_recipe.py` does the same for a kernel and an op, which are compiled.
+A loss, two metrics, an activation, a layer, an optimizer, a callback, a file format and an argument of fit are added by the files
+that their rows name; the rosters of the tests then take them up. `test_recipe.py` does the same for a kernel and an op, which are
+compiled.
 """
 
 import os
@@ -18,7 +19,8 @@ from lamella import _kernels, embedding
 ROOT = Path(__file__).parents[2]
 TESTS = """
 tests/architecture tests/core/test_lazy.py tests/core/test_flags.py tests/layers/test_activation_functions.py
-tests/layers/test_roster.py tests/losses tests/optimizers/test_rules.py tests/saving/test_suffixes.py tests/saving/test_formats.py
+tests/layers/test_roster.py tests/losses tests/metrics tests/optimizers/test_rules.py tests/saving/test_suffixes.py
+tests/saving/test_formats.py tests/callbacks/test_small_callbacks.py
 tests/test_import.py tests/test_keras_names.py tests/test_public_surface.py tests/training/test_options.py
 """.split()
 
@@ -45,10 +47,55 @@ def cube(x: Value) -> Value:
 
 
 """
+METRIC = """@register("metrics")
+@accepts_symbolic("metrics")
+def within_one(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    \"\"\"Share of |y - p| <= 1 in each row.
+
+    Args:
+        y_true: The values that the model should output, [..., C].
+        y_pred: The model's outputs, [..., C].
+
+    Returns:
+        One value for each row, [...].
+    \"\"\"
+    y, p = _arrays(y_true, y_pred)
+    return _floats(np.abs(y - p) <= 1).mean(axis=-1, dtype=floatx())
+
+
+"""
+COUNTING_METRIC = """@register("metrics")
+class LargestError(Metric):
+    \"\"\"The largest |y - p| of all samples of an epoch.\"\"\"
+
+    direction = "min"
+
+    def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, dtype)
+        self.reset_states()
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        self._largest = max(self._largest, float(np.abs(np.subtract(y_true, y_pred)).max()))
+
+    def result(self) -> float:
+        return self._largest
+
+    def reset_states(self) -> None:
+        self._largest = 0.0
+
+
+"""
 PACKAGE = "python/lamella"
 # (file, the line above which something is put, what is put there)
 ADDITIONS = [
     (f"{PACKAGE}/losses/functions.py", "mse = MSE =", LOSS),
+    (f"{PACKAGE}/metrics/accuracies.py", "def _in_top_k", METRIC),
+    (f"{PACKAGE}/metrics/means.py", "MeanSquaredError = ", COUNTING_METRIC),
+    (
+        f"{PACKAGE}/callbacks/__init__.py",
+        "    from lamella.callbacks.terminate",
+        "    from lamella.callbacks.stop_below import StopBelow as StopBelow\n",
+    ),
     (f"{PACKAGE}/activations.py", "# Each op of ops/activations.py", ACTIVATION),
     ("tests/layers/test_activation_functions.py", '    "exponential":', '    "cube": lambda x: x**3,\n'),
     (
@@ -75,6 +122,7 @@ FILES = {
     "layers/core/channel_scale.py": "layer.md",
     "optimizers/sign_descent.py": "optimizer.md",
     "saving/formats/trees.py": "format.md",
+    "callbacks/stop_below.py": "callback.md",
 }
 USE = """
 import io
@@ -84,9 +132,13 @@ assert losses.get("fourth_power") is losses.fourth_power is metrics.fourth_power
 assert {"fourth_power"} <= {*losses.__all__} & {*metrics.__all__} and "SignDescent" in optimizers.__all__
 assert "ChannelScale" in layers.__all__ and type(optimizers.get("SignDescent")) is optimizers.SignDescent
 model = models.Sequential([layers.ChannelScale(input_shape=(3,)), layers.Dense(1, activation="cube")])
-model.compile("SignDescent", "fourth_power", metrics=["fourth_power"])
+model.compile("SignDescent", "fourth_power", metrics=["fourth_power", "within_one", "LargestError"])
 seen = callbacks.LambdaCallback()
-log = model.fit(np.ones((4, 3)), np.ones(4), mood="merry", verbose=0, callbacks=[seen]).history
+stop = callbacks.StopBelow(value=1e9)
+log = model.fit(np.ones((4, 3)), np.ones(4), epochs=3, mood="merry", verbose=0, callbacks=[seen, stop]).history
+assert {"within_one", "LargestError"} <= {*metrics.__all__} and "StopBelow" in callbacks.__all__
+error = log["largest_error"][0]
+assert len(log["loss"]) == 1 and log["within_one"] == [float(error <= 1)] and abs(error**4 - log["loss"][0]) <= 1e-5 * error**4
 assert log["loss"] == log["fourth_power"] and seen.params["mood"] == "merry"
 model.save("m.tree")
 assert open("m.tree", "rb").read(4) != b"\\x89HDF"
