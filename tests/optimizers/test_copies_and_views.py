@@ -196,6 +196,72 @@ def test_other_arrays_are_refused_by_name():
         check_same(optimizer.get_weights(), before)
 
 
+@makers
+@dtypes
+def test_a_moved_state_goes_on_by_place(make, dtype):
+    straight, optimizer = start(dtype), make()
+    trained(optimizer, straight, range(7), dtype)
+    params, optimizer = start(dtype), make()
+    trained(optimizer, params, range(4), dtype)
+    others = [p.copy() for p in params]
+    with pytest.raises(ValueError, match=r"move_state\(params\) lets this one go on with them"):
+        optimizer.step(others, gradients(4, dtype))
+    optimizer.move_state(others)
+    trained(optimizer, others, range(4, 7), dtype)
+    check_same(others, straight)
+    # The arrays before have no state any more, and steps on them are not zeroed in silence.
+    with pytest.raises(ValueError, match="parameter 0 is another array"):
+        optimizer.step(params, gradients(7, dtype))
+
+
+def test_a_moved_state_follows_a_change_of_precision():
+    optimizer, params = Adam(), trained(Adam(), start(), range(2))
+    trained(optimizer, params, range(2))
+    optimizer.move_state([p.astype("float32") for p in params])
+    assert {w.dtype.name for w in optimizer.get_weights()[1:]} == {"float32"} and int(optimizer.iterations) == 2
+
+
+def test_a_state_is_not_moved_to_arrays_that_do_not_fit():
+    optimizer, params = Adam(), start()
+    with pytest.raises(ValueError, match="Adam.move_state: there is no state yet"):
+        optimizer.move_state(params)
+    optimizer.step(params, gradients(0))
+    before = optimizer.get_weights()
+    frozen = start()
+    frozen[2].flags.writeable = False
+    for others, error, words in [
+        (params[:2], ValueError, "which were 3, got 2"),
+        ([params[1], params[0], params[2]], ValueError, r"expected parameter 0 of shape \(3, 4\), got \(4,\)"),
+        (frozen, ValueError, "parameter 2 is read-only"),
+        ([], ValueError, "at least one parameter array"),
+        ([None, *params[1:]], TypeError, "parameter 0 to be a NumPy array"),
+    ]:
+        with pytest.raises(error, match=f"Adam: .*{words}"):
+            optimizer.move_state(others)
+    optimizer.step(params, gradients(1))
+    assert int(optimizer.iterations) == 2 and not np.array_equal(optimizer.get_weights()[1], before[1])
+    others = start()
+    optimizer.bind(others)
+    with pytest.raises(ValueError, match="Adam.move_state: these arrays already have a state of their own"):
+        optimizer.move_state(params)
+
+
+def test_views_of_torch_whose_memory_is_replaced_are_refused_until_the_state_is_moved():
+    torch = pytest.importorskip("torch")
+    tensors, straight = [torch.ones(3), torch.ones(2, 2)], [np.ones(3, "f4"), np.ones((2, 2), "f4")]
+    views = lambda: [t.detach().numpy() for t in tensors]
+    ours, theirs, grads = Adam(), Adam(), [np.full(3, 0.5, "f4"), np.full((2, 2), -2.0, "f4")]
+    for step in range(4):
+        if step == 2:
+            tensors[1] = tensors[1].clone()
+            with pytest.raises(ValueError, match="parameter 1 is another array"):
+                ours.step(views(), grads)
+            ours.move_state(views())
+        ours.step(views(), grads)
+        theirs.step(straight, grads)
+    check_same(views(), straight)
+
+
 def test_freed_memory_that_is_used_again_is_not_confused():
     optimizer = Adam()
     optimizer.step([np.ones(1000)], [np.ones(1000)])

@@ -1,9 +1,13 @@
 """Arguments, hyperparameters as Variables, and wrong arrays in `step`: errors name the array, and nothing is modified."""
 
+import pickle
+
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella import optimizers
+from lamella.core.variable import Variable
 from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lamb, Lion, Nadam, RMSprop
 
 CLASSES = [SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Lamb, Lion, Nadam]
@@ -172,6 +176,25 @@ def test_numbers_are_variables_and_take_plain_assignment():
     sgd.lr = 2.0
     sgd.step(p, [np.ones(1)])
     assert p[0].item() == -2.0
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), np.float32("nan")])
+@pytest.mark.parametrize("cls", CLASSES)
+def test_no_hyperparameter_becomes_infinite(cls, number):
+    opt = cls()
+    for name, kept in [(name, value) for name, value in vars(opt).items() if isinstance(value, Variable)]:
+        if name == "iterations":
+            continue
+        before = float(kept)
+        for setter in (kept.assign, lambda x: K.set_value(kept, x), lambda x: setattr(opt, name, x), kept.assign_add):
+            with pytest.raises(ValueError, match=f"expected a finite {name}, got "):
+                setter(number)
+            assert float(kept) == before
+    K.set_value(opt.lr, 0.5)
+    twin = pickle.loads(pickle.dumps(opt))
+    with pytest.raises(ValueError, match="expected a finite lr"):
+        K.set_value(twin.lr, number)
+    assert float(opt.lr) == float(twin.lr) == 0.5
 
 
 def test_unknown_keywords():

@@ -397,13 +397,15 @@ def test_adam_goes_on_as_amsgrad():
         give_gradients(mine)
         a.step()
     b = ours.Adam(mine, amsgrad=True)
-    state = a.state_dict()
+    state, before = a.state_dict(), a.state[mine[0]]["exp_avg_sq"].clone()
     state["param_groups"][0]["amsgrad"] = True
     b.load_state_dict(state)
-    give_gradients(mine)
+    mine[0].grad = torch.tensor([0.0, 0.0, 9.0, 9.0, 9.0])
     b.step()
     own = b.state[mine[0]]
-    assert own["step"].item() == 4 and torch.equal(own["max_exp_avg_sq"], own["exp_avg_sq"])
+    # The largest v so far is at least the one before: it has become smaller where the gradient is 0.
+    assert own["step"].item() == 4 and torch.equal(own["max_exp_avg_sq"], torch.maximum(before, own["exp_avg_sq"]))
+    assert (own["exp_avg_sq"][:2] < before[:2]).all()
 
 
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3, "lr": 0.01, "betas": (0.8, 0.95)}, {"maximize": True}])
@@ -550,6 +552,101 @@ def test_a_state_of_another_model_is_refused(name):
     source.step()
     optimizer.load_state_dict(source.state_dict())
     refused(optimizer, w, ValueError, r"of parameter 0 of group 0 of shape \(4,\), got \(5,\)")
+
+
+DEEPSPEED = [
+    ({}, "AdamW", {"weight_decay": 0}),
+    ({"weight_decay": 0.1, "lr": 0.01, "eps": 1e-6}, "AdamW", {"weight_decay": 0.1, "lr": 0.01, "eps": 1e-6}),
+    ({"weight_decay": 0.1, "adamw_mode": False, "betas": (0.8, 0.9)}, "Adam", {"weight_decay": 0.1, "betas": (0.8, 0.9)}),
+    ({"amsgrad": True, "fp32_optimizer_states": False}, "AdamW", {"weight_decay": 0, "amsgrad": True}),
+]
+
+
+@dtypes
+@pytest.mark.parametrize("arguments, name, options", DEEPSPEED)
+def test_the_class_of_deepspeed_has_the_bits_of_torch(monkeypatch, arguments, name, options, dtype):
+    nearest_root(monkeypatch)
+    mine = parameters(dtype)
+    theirs = twins(mine)
+    a = ours.DeepSpeedCPUAdam(mine, **arguments)
+    b = getattr(torch.optim, name)(theirs, foreach=False, **options)
+    for _ in range(20):
+        give_gradients(mine, theirs)
+        a.step()
+        b.step()
+    for p, q in zip(mine, theirs, strict=True):
+        same(p, q)
+    # A state_dict of either loads into the other.
+    saved = a.state_dict()
+    assert all(type(own["step"]) is int and own["step"] == 20 for own in saved["state"].values())
+    assert set(saved["param_groups"][0]) - {"params"} == {"lr", "betas", "eps", "weight_decay", "bias_correction", "amsgrad"}
+    c, d = getattr(torch.optim, name)(twins(mine), foreach=False, **options), ours.DeepSpeedCPUAdam(twins(theirs), **arguments)
+    c.load_state_dict({**copy.deepcopy(saved), "param_groups": copy.deepcopy(b.state_dict()["param_groups"])})
+    d.load_state_dict(copy.deepcopy(b.state_dict()))
+    lists = [optimizer.param_groups[0]["params"] for optimizer in (a, b, c, d)]
+    give_gradients(*lists)
+    for optimizer in (a, b, c, d):
+        optimizer.step()
+    for p, q, r, s in zip(*lists, strict=True):
+        same(p, q)
+        same(p, r)
+        same(p, s)
+
+
+def test_the_class_of_deepspeed_without_bias_correction():
+    w, g = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64)), torch.tensor([0.5, 3.0], dtype=torch.float64)
+    optimizer = ours.DeepSpeedCPUAdam([w], 0.1, False, (0.9, 0.99), 1e-3, 0.5)
+    p, m, v = w.detach().clone(), torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    for _ in range(3):
+        w.grad = g.clone()
+        optimizer.step()
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        p = p * (1 - 0.1 * 0.5) - 0.1 * m / (v.sqrt() + 1e-3)
+    torch.testing.assert_close(w.detach(), p, rtol=1e-13, atol=0)
+    for options, words in (
+        ({"lr": -1.0}, "expected lr >= 0, got -1.0"),
+        ({"eps": float("nan")}, "expected eps >= 0, got nan"),
+        ({"weight_decay": -0.5}, "expected weight_decay >= 0, got -0.5"),
+        ({"betas": (0.9, 1.0)}, r"expected betas in \[0, 1\), got 1.0 at index 1"),
+    ):
+        with pytest.raises(ValueError, match=f"DeepSpeedCPUAdam: {words}"):
+            ours.DeepSpeedCPUAdam([w], **options)
+    w.grad = g.clone()
+    refused(ours.DeepSpeedCPUAdam([w], lr=float("inf")), [w], ValueError, "DeepSpeedCPUAdam: expected a finite lr, got inf")
+
+
+@names
+def test_steps_in_backward_are_the_ordinary_steps_and_free_gradients(name):
+    model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.Tanh(), torch.nn.Linear(5, 5), torch.nn.Linear(5, 2))
+    model[2].weight = model[3].weight = torch.nn.Parameter(torch.randn(5, 5))  # used twice
+    model[3].bias = torch.nn.Parameter(torch.zeros(5), requires_grad=False)
+    twin = copy.deepcopy(model)
+    steps = ours.StepInBackward(model.parameters(), lambda params: getattr(ours, name)(params, lr=0.01))
+    whole = getattr(ours, name)([p for p in twin.parameters() if p.requires_grad], lr=0.01)
+    x, alive = torch.randn(8, 6), []
+    for p in model.parameters():  # runs after the hook of the step
+        if p.requires_grad:
+            p.register_post_accumulate_grad_hook(lambda _: alive.append(sum(q.grad is not None for q in model.parameters())))
+    for _ in range(3):
+        model(x).square().sum().backward()
+        twin(x).square().sum().backward()
+        whole.step()
+        whole.zero_grad()
+    assert len(steps.optimizers) == 4 and alive == [0] * 12
+    assert all(p.grad is None and torch.equal(p, q) for p, q in zip(model.parameters(), twin.parameters(), strict=True))
+    before = [p.detach().clone() for p in model.parameters()]
+    steps.remove()
+    model(x).square().sum().backward()
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+    assert all((p.grad is not None) == p.requires_grad for p in model.parameters())
+
+
+def test_steps_in_backward_refuse_what_they_cannot_step():
+    w = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+    with pytest.raises(ValueError, match="StepInBackward: expected at least one parameter that requires a gradient"):
+        ours.StepInBackward([w], ours.Adam)
+    with pytest.raises(TypeError, match="StepInBackward: expected make to return an optimizer, got list"):
+        ours.StepInBackward([torch.nn.Parameter(torch.ones(2))], list)
 
 
 def test_a_hook_after_each_gradient_may_step_and_free_it():

@@ -5,12 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lamella.core import config
 from lamella.core.variable import Variable
 
 if TYPE_CHECKING:
     from lamella.optimizers.base import Optimizer
+
+
+class Hyperparameter(Variable):
+    """A number that steps read, which stays finite however it is set: opt.lr = x, K.set_value(opt.lr, x), opt.lr.assign(x)."""
+
+    __slots__ = ()
+
+    def assign(self, new: ArrayLike) -> None:
+        """Write a number.
+
+        Args:
+            new: The number.
+
+        Raises:
+            ValueError: It is NaN or infinite, or an array. The old number stays.
+        """
+        if not np.all(np.isfinite(np.asarray(new, self.value.dtype))):
+            raise ValueError(f"expected a finite {self.name.removesuffix(':0')}, got {new!r}")
+        super().assign(new)
 
 
 def epsilon_or_default(epsilon: float | None) -> float:

@@ -15,7 +15,7 @@ from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.optimizers import arrays, by_updates, in_graphs, memory
-from lamella.optimizers.arguments import bound, steps
+from lamella.optimizers.arguments import Hyperparameter, bound, steps
 from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
 from lamella.optimizers.state import Bounds
 from lamella.optimizers.stateful import Stateful
@@ -115,7 +115,7 @@ class Optimizer(Stateful):
             raise TypeError(f"{type(self).__name__}: expected a number for {name}, got {value!r}")
         if not np.isfinite(value):
             raise ValueError(f"{type(self).__name__}: expected a finite {name}, got {value!r}")
-        return Variable(np.float64(value), f"{name}:0", trainable=False)
+        return Hyperparameter(np.float64(value), f"{name}:0", trainable=False)
 
     def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         """Update `params` in place by one step along `grads`.
@@ -293,7 +293,7 @@ class Optimizer(Stateful):
     def rate_of(self, iterations: int) -> float:
         """The learning rate of a step before `decay`: the number lr, or the value of the schedule."""
         rate: Any = self.lr
-        lr: float = rate.value.item() if type(rate) is Variable else rate(iterations)
+        lr: float = rate.value.item() if isinstance(rate, Variable) else rate(iterations)
         return lr
 
     def decayed(self, iterations: int) -> float:

@@ -14,7 +14,7 @@ from lamella.core.atomic import Call, commit
 from lamella.core.configurable import Configurable
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.optimizers import arrays
+from lamella.optimizers import arrays, memory
 from lamella.optimizers.state import State, assign, shared, wrong_number
 
 S = TypeVar("S", bound="Stateful")
@@ -190,6 +190,34 @@ class Stateful(Configurable):
             arrays.check_params(who, params)
         self._select(params, state, places)
 
+    def move_state(self, params: Sequence[Any]) -> None:
+        """Let the current state go on with other arrays, found by their places in the list.
+
+        A step finds the state by the memory of the parameters, and refuses other arrays, because they may be those of another
+        model: nothing but the program knows. After this call the state belongs to `params`, and no longer to the arrays before.
+
+        Args:
+            params: As many arrays as before, in the same order, with the same shapes. float64 and float32 may change.
+
+        Raises:
+            TypeError, ValueError: There is no state yet, an array is not accepted, or the arrays have a state of their own.
+                Nothing is changed.
+        """
+        who, state = type(self).__name__, self._state
+        params = list(memory.arrays_over(who, "parameter", params))
+        arrays.check_params(who, params)
+        if state is _NONE:
+            raise ValueError(f"{who}.move_state: there is no state yet; it is made by the first step")
+        if not state.fits(params):
+            raise self._wrong_arrays(state, params)
+        places = arrays.places(params)
+        if self._states.get(places, state) is not state:
+            raise ValueError(f"{who}.move_state: these arrays already have a state of their own")
+        self._apply_deferred(state)
+        left = [key for key, owned in self._states.items() if owned is state and key != places]
+        state.names = []
+        self._select(params, state, places, [(self._states.pop, (key,)) for key in left])
+
     def _select(
         self, params: Sequence[Array], state: State, places: arrays.Places | None = None, then: Sequence[Call] = ()
     ) -> None:
@@ -249,7 +277,8 @@ class Stateful(Configurable):
         i = next((i for i, (a, b) in enumerate(zip(bound, arrays.places(params))) if a != b), 0)
         return ValueError(
             f"{who}, and {arrays.called(names, i)} is another array; step on those arrays or on views of them. For other arrays "
-            "make another optimizer; set_state(get_state()) copies the state to it"
+            "make another optimizer; set_state(get_state()) copies the state to it, "
+            "and move_state(params) lets this one go on with them"
         )
 
     def _apply_deferred(self, state: State) -> None:

@@ -3,9 +3,13 @@
     from lamella.torch import AdamW
     optimizer = AdamW(model.parameters(), lr=1e-3)
 
-Each class but Lion, which torch does not have, is a subclass of torch.optim's class of the same name, with its arguments, defaults,
-parameter groups, hooks and state: learning rate schedulers, closures, GradScaler and state_dict work as there, and a state_dict of
-either loads into the other. A step is one kernel call for all tensors of a parameter group, whatever `foreach` and `fused` are.
+Each class but Lion and DeepSpeedCPUAdam, which torch does not have, is a subclass of torch.optim's class of the same name, with its
+arguments, defaults, parameter groups, hooks and state: learning rate schedulers, closures, GradScaler and state_dict work as there,
+and a state_dict of either loads into the other. A step is one kernel call for all tensors of a parameter group, whatever `foreach`
+and `fused` are.
+
+DeepSpeedCPUAdam has the arguments of DeepSpeed's class. StepInBackward steps each parameter in the backward pass and frees its
+gradient.
 
     lamella.torch.replace(model)
 
@@ -21,9 +25,11 @@ except ImportError as error:
 
 from lamella.torch.adagrad import Adagrad
 from lamella.torch.adam import Adam, AdamW
+from lamella.torch.deepspeed import DeepSpeedCPUAdam
 from lamella.torch.functional import replace
+from lamella.torch.in_backward import StepInBackward
 from lamella.torch.lion import Lion
 from lamella.torch.rmsprop import RMSprop
 from lamella.torch.sgd import SGD
 
-__all__ = ["Adagrad", "Adam", "AdamW", "Lion", "RMSprop", "SGD", "replace"]
+__all__ = ["Adagrad", "Adam", "AdamW", "DeepSpeedCPUAdam", "Lion", "RMSprop", "SGD", "StepInBackward", "replace"]

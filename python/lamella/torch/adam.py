@@ -27,6 +27,13 @@ class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else ""
 
+    def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
+        v = state.get("exp_avg_sq")
+        if v is not None and "max_exp_avg_sq" in slots and "max_exp_avg_sq" not in state:
+            # A state without amsgrad goes on with it. The largest v so far is at least the last one; torch raises KeyError.
+            state["max_exp_avg_sq"] = v.detach().clone(memory_format=torch.preserve_format)
+        return super()._complete(group, p, state, slots)
+
     def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
         lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
         beta1, beta2 = map(float, group["betas"])

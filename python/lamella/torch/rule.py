@@ -225,7 +225,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         steps = bucket.steps()
         assert steps is not None
         no_sums: list[Array] = []
-        bounds = no_sums, -1.0 if group["maximize"] else 1.0, 0.0, 0.0, 0.0
+        bounds = no_sums, -1.0 if group.get("maximize") else 1.0, 0.0, 0.0, 0.0
         slots = bucket.slots()
         kernel, numbers = self.call(group, steps, bucket.fresh, bounds)
         try:
