@@ -43,7 +43,7 @@ inline bool any_overlap(std::vector<Span>& spans) {
 
 // The error message, with the names of both arguments; empty if nothing overlaps.
 inline std::string overlap(const std::vector<Parameter>& parameters, std::vector<Span>& spans) {
-    // Up to this number comparing all pairs takes less time than sorting; an optimizer's lists have hundreds of arrays.
+    // Up to this number of arrays it is faster to compare all pairs than to sort. An optimizer's lists have hundreds.
     constexpr std::size_t kFew = 16;
     if (spans.size() > kFew && !any_overlap(spans)) return {};
     const auto name_of = [&](const Span& span) {

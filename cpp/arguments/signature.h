@@ -1,4 +1,4 @@
-// The names of a kernel's arguments, from its line of the table, for the messages of those who call it.
+// The names of a kernel's arguments, from its line of the table, for error messages.
 #pragma once
 #include <map>
 #include <string>

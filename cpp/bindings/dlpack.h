@@ -1,5 +1,6 @@
-// Arrays of other libraries, read by DLPack's table of C functions: a type hands it out once, and then a description of an
-// array's memory costs some 20 ns and no reference. torch has it since 2.10. Source: dlpack.h 1.3, "DLPackExchangeAPI".
+// Arrays of other libraries, read by DLPack's table of C functions. A type gives this table once; after that, the
+// description of an array's memory takes about 20 ns and counts no reference. torch has the table since 2.10.
+// Source: dlpack.h 1.3, "DLPackExchangeAPI".
 #pragma once
 #include <pybind11/pybind11.h>
 
@@ -33,7 +34,7 @@ struct Functions {
 
 // nullptr for a type that has no such table.
 inline const Functions* functions_of(PyTypeObject* type) {
-    // A type that is here is never freed: its address stays its own. Guarded by the GIL.
+    // A type in this map is never freed, so no other type gets its address. The GIL protects the map.
     static std::unordered_map<PyTypeObject*, const Functions*>& known =
         *new std::unordered_map<PyTypeObject*, const Functions*>;
     const auto found = known.find(type);

@@ -1,4 +1,4 @@
-// A kernel's call from C: each argument is checked and read from the struct that stands for it, without a copy of an array.
+// The call of a kernel from C: each argument is checked and read from its C struct. No array is copied.
 #pragma once
 #include <cstddef>
 #include <new>
@@ -38,7 +38,7 @@ struct Arrays<Int> {
     using One = lamella_i64;
 };
 
-// The structs of C are laid out as those that kernels take, so that a pointer to one is a pointer to the other.
+// The C structs have the same layout as the structs of the kernels, so a pointer to one is a pointer to the other.
 template <class T>
 constexpr bool kSameLayout =
     sizeof(typename Arrays<T>::One) == sizeof(View<T>) && offsetof(typename Arrays<T>::One, data) == offsetof(View<T>, data) &&
@@ -56,7 +56,7 @@ struct Signature {
     Signature(const char* kernel, const char* text) : name(kernel), parameters(parameters_of(text)) {}
 };
 
-// Which argument of which function, and of a list which array; -1 if none.
+// An argument of a function, and the index of an array in a list; -1 if it is not a list.
 struct Where {
     const Signature* signature;
     int parameter;
@@ -72,7 +72,7 @@ struct Where {
     }
 };
 
-// Whether the numbers of the struct go together.
+// Whether the numbers of the struct are consistent.
 template <class T>
 bool is_array(const View<T>& view, const Where& where) {
     if (view.rank < 0 || view.rank > kMaxRank)
@@ -95,7 +95,7 @@ bool is_array(const View<T>& view, const Where& where) {
     return true;
 }
 
-// Reader<A>: reads an argument of the kernel's type A. `read` returns false after it has kept the error.
+// Reader<A>: reads an argument of the kernel's type A. `read` returns false after it has stored the error.
 template <class A>
 struct Reader {
     static constexpr int kParameters = 1;
@@ -166,7 +166,7 @@ struct Reader<Window> {
     Window get() const { return window; }
 };
 
-// The members of a struct that has N of them.
+// The members of a struct with N members.
 template <std::size_t N, class Struct>
 auto members_of(const Struct& given) {
     static_assert(N == 3 || N == 5 || N == 6, "a line for this number of members is missing here");
@@ -212,7 +212,7 @@ private:
     struct Reader<const name<T>&> : BundleReader<name<T>, typename Kernels<T>::name##Fields> {};
 #include "table/all.def"
 
-// Kept, so that a call allocates nothing.
+// Kept between calls, so that a call allocates no memory.
 inline thread_local std::vector<Span> spans;
 
 template <class T, class... A, class... Given>
@@ -236,7 +236,7 @@ lamella_status call(const Signature& signature, Status (*Kernels<T>::*kernel)(A.
             std::apply([&](const auto&... reader) { return (table->*kernels.*kernel)(reader.get()...); }, readers);
         if (status == nullptr) return LAMELLA_OK;
         if (status == kOutOfMemory) return failed(LAMELLA_OUT_OF_MEMORY, std::string(signature.name) + ": out of memory");
-        return failed(LAMELLA_INVALID, std::string(signature.name) + ": does not hold: " + status);
+        return failed(LAMELLA_INVALID, std::string(signature.name) + ": requires " + status);
     } catch (const std::bad_alloc&) {
         return failed(LAMELLA_OUT_OF_MEMORY, {});
     }

@@ -1,4 +1,4 @@
-// What lamella.h declares beside the kernels.
+// The functions of lamella.h that are not kernels.
 #include <algorithm>
 #include <cstring>
 
@@ -56,7 +56,7 @@ lamella_status lamella_select_target(const char* name) {
 int lamella_num_threads(void) { return lamella::num_threads(); }
 
 lamella_status lamella_set_num_threads(int n) {
-    // As lamella.config.set_num_threads: more are never of use.
+    // The limits of lamella.config.set_num_threads.
     if (n < 1 || n > 1024) return failed(LAMELLA_INVALID, "lamella_set_num_threads: expected 1 to 1024 threads");
     lamella::set_num_threads(n);
     return LAMELLA_OK;

@@ -6,7 +6,7 @@
 
 namespace lamella::capi {
 
-// Keeps the message for this thread, and returns the status. An empty message: "out of memory".
+// Stores the message for this thread, and returns the status. An empty message means "out of memory".
 lamella_status failed(lamella_status status, const std::string& message) noexcept;
 
 }  // namespace lamella::capi

@@ -1,5 +1,5 @@
-// The workspace of a thread: arrays that are held at the same time share no memory, at whatever depth, whoever takes them; and
-// the same memory serves the next call.
+// The workspace of a thread: arrays that are in use at the same time share no memory, at any depth of nesting, and the next
+// call uses the same memory again.
 #pragma once
 #include <sched.h>
 
@@ -30,7 +30,7 @@ inline bool reads(const Int* data, Int count, Int value) {
     return true;
 }
 
-// Arrays of one workspace: aligned, apart, and all theirs.
+// Arrays of one workspace are aligned and do not overlap.
 inline void check_parts(Count& check) {
     for (const Int n : {0, 1, 7, 8, 9, 511, 513, 100'000}) {
         Int *numbers, *more;
@@ -48,7 +48,7 @@ inline void check_parts(Count& check) {
     }
 }
 
-// Takes workspaces of growing size, one within the other, each with its own contents. They grow while all outer ones are held.
+// Makes workspaces of growing size, each inside the one before, with its own contents, while all outer ones are in use.
 inline bool nests(int depth, Int count, Int value) {
     if (depth == 0) return true;
     Int* data;
@@ -59,7 +59,7 @@ inline bool nests(int depth, Int count, Int value) {
 }
 
 inline void check_nesting(Count& check) {
-    // A block that grows while an outer one is held; then the outer one, which grows while none is.
+    // A block grows while an outer block is in use; then the outer block grows while no block is in use.
     Int *outer, *inner;
     for (const Int size : {1, 5000, 1'000'000}) {
         const Workspace held(part(outer, 100));
@@ -71,10 +71,10 @@ inline void check_nesting(Count& check) {
         check(reads(outer, 100, size), "an inner workspace of " + std::to_string(size) + " numbers leaves the outer one alone");
     }
     for (const int depth : {1, 2, 3, 9}) check(nests(depth, 50, 3), "depths: " + std::to_string(depth));
-    // Deeper than before, with sizes that shrink: the blocks of a depth do for smaller requests.
+    // Deeper than before, with smaller sizes: the blocks of a level are large enough for smaller requests.
     check(nests(12, 1, 5), "depths: 12");
 
-    // Two that follow each other have the same memory; one within the other never does.
+    // Two workspaces one after the other have the same memory; one inside the other has its own memory.
     const Int before = allocated();
     const Int *first, *second, *within;
     {
@@ -93,7 +93,7 @@ inline void check_nesting(Count& check) {
     check(within != second, "other memory for one within it");
     check(nests(9, 50, 3) && allocated() == before, "nothing is allocated in a second call");
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they end the process instead
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they end the process if there is no memory
     {
         Int *held, *none;
         const Workspace own(part(held, 100));
@@ -106,7 +106,7 @@ inline void check_nesting(Count& check) {
 #endif
 }
 
-// Memory goes back to the system when its thread ends.
+// The memory of a thread is freed when the thread ends.
 inline void check_end_of_thread(Count& check) {
     const Int before = lamella::workspace_counts().bytes;
     Int within = 0;
@@ -118,7 +118,7 @@ inline void check_end_of_thread(Count& check) {
     check(lamella::workspace_counts().bytes == before, "bytes of a thread go back at its end");
 }
 
-// Each chunk with a workspace of its own, and one within it, beside what the caller holds and all chunks write to.
+// Each chunk has its own workspace, and one inside it; the caller has one to which all chunks write.
 inline bool chunks_have_their_own(Int chunks) {
     Int* shared;
     const Workspace own(part(shared, chunks));
@@ -127,9 +127,9 @@ inline bool chunks_have_their_own(Int chunks) {
         Int* data;
         const Workspace of_chunk(part(data, 300));
         write(data, 300, chunk * 1000);
-        sched_yield();  // others write to theirs
+        sched_yield();  // other chunks write to their workspaces
         if (!nests(2, 200, -chunk)) right = false;
-        // A kernel within a chunk has chunks, too.
+        // A kernel in a chunk also has chunks.
         lamella::parallel_for(3, 1, [&](Int i, Int) {
             if (!nests(1, 400, chunk + i)) right = false;
         });
@@ -139,8 +139,8 @@ inline bool chunks_have_their_own(Int chunks) {
     return right && reads(shared, chunks, 0);
 }
 
-// A kernel that takes workspaces for the call and in its chunks, called in the chunks of another: with the bits of a call
-// alone.
+// A kernel that uses workspaces for the call and in its chunks is called in the chunks of another one. The bits are those of a
+// single call.
 inline bool kernels_call_kernels() {
     const Int images = 3, rows = 9, columns = 8, in = 5, out = 7;
     std::vector<float> x(static_cast<std::size_t>(images * rows * columns * in)), w(static_cast<std::size_t>(9 * in * out));
@@ -185,7 +185,7 @@ inline void check_workspace(Count& check) {
             for (const Int chunks : {1, 2, 64}) check(chunks_have_their_own(chunks), what + ": chunks have their own");
             check(kernels_call_kernels(), what + ": kernels call kernels");
         }
-        // One thread takes the same chunks each time.
+        // With one thread, each call has the same chunks.
         lamella::set_num_threads(1);
         const Int first = allocated();
         check(chunks_have_their_own(64) && kernels_call_kernels() && allocated() == first,

@@ -19,8 +19,8 @@ from lamella import _kernels, embedding
 ROOT = Path(__file__).parents[2]
 TESTS = """
 tests/architecture tests/core/test_lazy.py tests/core/test_flags.py tests/layers/test_activation_functions.py
-tests/layers/test_roster.py tests/losses tests/metrics tests/optimizers/test_rules.py tests/saving/test_suffixes.py
-tests/saving/test_formats.py tests/callbacks/test_small_callbacks.py
+tests/layers/test_roster.py tests/losses tests/metrics tests/optimizers tests/callbacks tests/saving/test_suffixes.py
+tests/saving/test_formats.py
 tests/test_import.py tests/test_keras_names.py tests/test_public_surface.py tests/training/test_options.py
 """.split()
 

@@ -1,21 +1,21 @@
-// The rules of torch.optim, with its order of operations. Where torch rounds, these round: it runs a rule as a chain of
-// operations on whole tensors, each of which stores its result, and its kernels contract a product with the sum after it. So
-// the bits are those of torch's single-tensor float32 and float64 paths wherever the target has a fused multiply-add and no
-// number is below the normal range.
+// The rules of torch.optim, with its order of operations and its roundings: torch computes a rule as a sequence of operations
+// on whole tensors, which store their results, and its kernels contract a product with the sum after it. So the bits are those
+// of torch's single-tensor float32 and float64 paths if the target has a fused multiply-add and no number is below the normal
+// range.
 #pragma once
 #include "kernels/optimizer/gradients.h"
 
 namespace lamella {
 namespace {
 
-// What all of them begin with: g + l2 * p. Without l2 g as it is, also beside an infinite p.
+// The first step of all rules: g + l2 * p. With l2 = 0 it is g, also if p is infinite.
 template <class T>
 struct Decayed {
     T l2;
     LAMELLA_INLINE Vec<T> operator()(Vec<T> d, Vec<T> p) const { return l2 != 0 ? d + l2 * p : d; }
 };
 
-// torch.lerp(x, d, weight). From 1/2 on it starts at the other end.
+// torch.lerp(x, d, weight). For weights from 1/2 on torch starts at d.
 template <class T>
 struct Lerp {
     T weight;
@@ -63,7 +63,7 @@ Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<
             const Vec<T> d = decayed(g, p);
             m = first(m, d);
             v = second(v, d);
-            h = h != h ? h : max<T>(h, v);  // NaN stays
+            h = h != h ? h : max<T>(h, v);  // a NaN remains
             move(p, m, h);
         },
         ps, ms, vs, hs);
@@ -112,14 +112,14 @@ Status lion_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real kept, Rea
             auto& [p, m] = x;
             const Vec<T> c = uncontracted<T>(near * m) + near_share * d;
             const Vec<T> one = broadcast<T>(1);
-            const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN stay
+            const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN remain
             p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * sign;
             m = uncontracted<T>(far * m) + far_share * d;
         },
         ps, ms);
 }
 
-// The empty ones of the lists `means` and `ms` choose one of four loops; move(p, d, root) is the end of a step.
+// `means` and `ms` may be empty lists, which gives four loops. `push` is the end of a step with a momentum.
 template <class T>
 Status torch_rmsprop_update(List<T> ps, InList<T> gs, List<T> as, List<T> means, List<T> ms, Real lr, Real alpha, Real eps,
                             Real momentum, Real l2, const Bounds<T>& bounds) {

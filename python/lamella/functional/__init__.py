@@ -1,11 +1,11 @@
-"""Layers for trainers of other kinds: functions of plain arrays, forward and backward, without a tape and without a model.
+"""Layers for other trainers: functions of plain arrays, forward and backward, without a tape and without a model.
 
     y = functional.conv(x, w, bias, padding=1, relu=True)
     dx, dw, dbias = functional.conv_backward(dy, x, w, padding=1, y=y)
 
 Arrays are C-contiguous, all float32 or all float64, channels last. Each result can be written to an array of the caller's (`out=`),
-and gradients that are not needed are not computed (`need=`). Nothing is recorded: what a backward function needs of the forward
-one, the caller keeps. The results do not depend on the number of threads.
+and gradients that are not needed are not computed (`need=`). Nothing is recorded: the caller keeps what the
+forward function returns for the backward function. The results do not depend on the number of threads.
 """
 
 from __future__ import annotations

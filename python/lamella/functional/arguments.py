@@ -21,7 +21,7 @@ def per_axis(who: str, name: str, value: PerAxis, axes: int) -> tuple[int, ...]:
     """One number for each axis.
 
     Raises:
-        ValueError: There is another number of numbers.
+        ValueError: `value` has another length.
     """
     numbers = (value,) * axes if isinstance(value, int) else tuple(value)
     if len(numbers) != axes:
@@ -55,7 +55,7 @@ def check_channels_last(who: str, name: str, array: Array, axes: int, channels: 
     """Check an array's shape.
 
     Raises:
-        ValueError: It is not [N, ..., C] with this number of axes for the places, and these channels.
+        ValueError: It is not [N, ..., C] with this number of spatial axes and of channels.
     """
     if not 1 <= axes <= 3 or array.ndim != axes + 2 or (channels is not None and array.shape[-1] != channels):
         wanted = "C" if channels is None else str(channels)
@@ -90,7 +90,7 @@ def flattened(who: str, name: str, array: Array, shape: tuple[int, ...]) -> Arra
     """A view of the array in this shape.
 
     Raises:
-        TypeError: The array is not C-contiguous, so that a view is not to be had.
+        TypeError: The array is not C-contiguous, so there is no view in this shape.
     """
     if not array.flags.c_contiguous:
         raise TypeError(f"{who}: expected {name} to be C-contiguous, got strides {array.strides} for shape {array.shape}")
@@ -105,7 +105,7 @@ def results(
     likes: Sequence[Array],
     shapes: Sequence[tuple[int, ...]],
 ) -> list[Array | None]:
-    """For each gradient that is needed `result`, for the others None.
+    """The `result` of each gradient that is needed; None for the others.
 
     Raises:
         ValueError: `need` or `out` has another length, or an array another shape.
@@ -122,5 +122,5 @@ def results(
 
 
 def past_relu(y: Array | None, dy: Array) -> Array:
-    """The gradient before a fused relu whose output is y; dy itself without one."""
+    """The gradient before a fused relu with the output y; dy itself if y is None."""
     return dy if y is None else relu_gradient(y, dy)

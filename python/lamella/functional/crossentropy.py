@@ -57,7 +57,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, *, out: Array | None = 
         out: The array for the loss; a new one if None.
 
     Returns:
-        (loss [...], p [..., C]); `softmax_cross_entropy_backward` wants p.
+        (loss [...], p [..., C]); `softmax_cross_entropy_backward` needs p.
 
     Raises:
         ValueError: Shapes do not fit, or a label is outside of [0, C).

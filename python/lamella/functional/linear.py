@@ -46,9 +46,9 @@ def dense_backward(
         dy: The gradient of y, [M, N].
         x: As in `dense`.
         w: As in `dense`.
-        y: What `dense` returned with relu=True; None without.
+        y: What `dense` returned with relu=True; None without relu.
         need: Which of dx, dw and dbias are computed.
-        out: Arrays for them, or None for each that is to be new.
+        out: Arrays for them, or None for each that is to be a new array.
 
     Returns:
         (dx [M, K], dw [K, N], dbias [N]), None for what is not needed.
@@ -78,7 +78,7 @@ def conv(
     """Convolution (cross-correlation) of sequences, images or volumes, channels last: y = x * w + bias, then relu.
 
     Args:
-        x: float32 or float64 [N, ..., C] with 1 to 3 axes for the places.
+        x: float32 or float64 [N, ..., C] with 1 to 3 spatial axes.
         w: [..., C, K] with the same number of axes.
         bias: [K] or None.
         strides: One number, or one for each axis.
@@ -118,9 +118,9 @@ def conv_backward(
         strides: As in `conv`.
         padding: As in `conv`.
         dilation: As in `conv`.
-        y: What `conv` returned with relu=True; None without.
+        y: What `conv` returned with relu=True; None without relu.
         need: Which of dx, dw and dbias are computed.
-        out: Arrays for them, or None for each that is to be new.
+        out: Arrays for them, or None for each that is to be a new array.
 
     Returns:
         (dx, dw, dbias [K]), None for what is not needed.
@@ -146,7 +146,7 @@ def depthwise_conv(
     """Depthwise convolution, channels last: y[..., c*M + m] = sum over the window of x[..., c] w[..., c, m], + bias, then relu.
 
     Args:
-        x: float32 or float64 [N, ..., C] with 1 to 3 axes for the places.
+        x: float32 or float64 [N, ..., C] with 1 to 3 spatial axes.
         w: [..., C, M] with the same number of axes.
         bias: [C*M] or None.
         strides: As in `conv`.

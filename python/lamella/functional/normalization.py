@@ -56,7 +56,7 @@ def batch_norm_backward(
         mean: As `batch_norm` returned it.
         variance: As `batch_norm` returned it.
         epsilon: As in `batch_norm`.
-        out: Arrays for dx, dgamma and dbeta, or None for each that is to be new.
+        out: Arrays for dx, dgamma and dbeta, or None for each that is to be a new array.
 
     Returns:
         (dx [..., C], dgamma [C], dbeta [C]).

@@ -15,17 +15,17 @@ from lamella.ops.pooling import LARGEST_MAX_WINDOW
 def max_pool(
     x: Array, size: PerAxis, *, strides: PerAxis | None = None, padding: Padding = "valid", out: Array | None = None
 ) -> tuple[Array, Array]:
-    """The maximum of each window. Padding never wins; of equal numbers the first does.
+    """The maximum of each window, without its padding; of equal numbers the first one counts.
 
     Args:
-        x: float32 or float64 [N, ..., C] with 1 to 3 axes for the places.
-        size: The window's size, one number or one for each axis; at most 256 places.
+        x: float32 or float64 [N, ..., C] with 1 to 3 spatial axes.
+        size: The window's size, one number or one for each axis; at most 256 positions.
         strides: One number, or one for each axis; None is the size.
         padding: "valid" or "same" as in Keras, or the number of zeros on both ends as in PyTorch.
         out: The array for y; a new one if None.
 
     Returns:
-        (y [N, ..., C], argmax: uint8 [N, ..., C], the maximum's place in its window, which `max_pool_backward` wants).
+        (y [N, ..., C], argmax: uint8 [N, ..., C], the position of the maximum in its window, which `max_pool_backward` needs).
 
     Raises:
         ValueError: Shapes do not fit, no window fits, or the window is too large.
@@ -62,11 +62,11 @@ def max_pool_backward(
         out: The array for dx; a new one if None.
 
     Returns:
-        dx in this shape.
+        dx, an array of `shape`.
 
     Raises:
         ValueError: Shapes do not fit.
-        TypeError: The dtypes are others.
+        TypeError: The dtypes do not fit.
     """
     geometry, _ = _windows("max_pool_backward", dy, tuple(shape), size, strides, padding)
     dx = result("max_pool_backward", "out", out, dy, tuple(shape))
@@ -80,7 +80,7 @@ def avg_pool(
     """The mean of each window. Padding is not counted, as in Keras (PyTorch: count_include_pad=False).
 
     Args:
-        x: float32 or float64 [N, ..., C] with 1 to 3 axes for the places.
+        x: float32 or float64 [N, ..., C] with 1 to 3 spatial axes.
         size: The window's size, one number or one for each axis.
         strides: One number, or one for each axis; None is the size.
         padding: As in `max_pool`.
@@ -119,7 +119,7 @@ def avg_pool_backward(
         out: The array for dx; a new one if None.
 
     Returns:
-        dx in this shape.
+        dx, an array of `shape`.
 
     Raises:
         ValueError: Shapes do not fit.

@@ -15,7 +15,7 @@ from lamella.ops.recurrent import FUNCTIONS
 
 
 class Saved(NamedTuple):
-    """What a forward function keeps for the backward one, which may be called once: it overwrites `gates` and `inner`.
+    """What a forward function stores for the backward function, which may be called only once: it overwrites `gates` and `inner`.
 
     Attributes:
         gates: The gates of all steps.
@@ -56,7 +56,7 @@ def lstm(
         h0: h before the first step, [N, units]; None is zeros.
         c0: c before the first step, [N, units]; None is zeros.
         activation: "linear", "relu", "tanh", "sigmoid" or "hard_sigmoid".
-        recurrent_activation: Likewise, for the gates.
+        recurrent_activation: The same for the gates.
         out: The array for the outputs; a new one if None.
 
     Returns:
@@ -102,7 +102,7 @@ def lstm_backward(
     need: Sequence[bool] = (True, True, True, True),
     out: Sequence[Array | None] | None = None,
 ) -> tuple[Array | None, ...]:
-    """The gradients of `lstm`. It uses up `saved`.
+    """The gradients of `lstm`. `saved` cannot be used again.
 
     Args:
         doutputs: The gradient of the outputs, [N, T, units]; None is zeros.
@@ -113,7 +113,7 @@ def lstm_backward(
         recurrent_kernel: As in `lstm`.
         saved: As `lstm` returned it.
         need: Which of dx, dkernel, drecurrent and dbias are computed.
-        out: Arrays for them, or None for each that is to be new.
+        out: Arrays for them, or None for each that is to be a new array.
 
     Returns:
         (dx, dkernel, drecurrent, dbias, dh0, dc0), None for what is not needed.
@@ -207,7 +207,7 @@ def gru_backward(
     need: Sequence[bool] = (True, True, True, True),
     out: Sequence[Array | None] | None = None,
 ) -> tuple[Array | None, ...]:
-    """The gradients of `gru`. It uses up `saved`.
+    """The gradients of `gru`. `saved` cannot be used again.
 
     Args:
         doutputs: The gradient of the outputs, [N, T, units]; None is zeros.
@@ -217,7 +217,7 @@ def gru_backward(
         recurrent_kernel: As in `gru`.
         saved: As `gru` returned it.
         need: Which of dx, dkernel, drecurrent and dbias are computed.
-        out: Arrays for them, or None for each that is to be new.
+        out: Arrays for them, or None for each that is to be a new array.
 
     Returns:
         (dx, dkernel, drecurrent, dbias, dh0), None for what is not needed.

@@ -19,7 +19,7 @@ from lamella.optimizers.state import Bounds, State
 
 @register("optimizers", "ftrl")
 class Ftrl(Optimizer):
-    """The weights that the sum z of all gradients so far asks for; those whose z is small are exactly 0.
+    """The weights follow from the sum z of all gradients so far; a weight whose z is small is exactly 0.
 
     With power = -learning_rate_power, n = a + g*g and l2 = l2_regularization_strength + beta / (2*lr):
 
@@ -28,7 +28,7 @@ class Ftrl(Optimizer):
 
     Args:
         lr: Learning rate above 0: a number or a LearningRateSchedule. The paper's alpha.
-        learning_rate_power: Number <= 0: -0.5 is the paper's rule, 0 a rate that does not fall with the gradients.
+        learning_rate_power: Number <= 0: -0.5 is the paper's rule, 0 a learning rate that does not depend on the gradients.
         initial_accumulator_value: The initial value of a, >= 0.
         l1_regularization_strength: Number >= 0; the paper's lambda_1.
         l2_regularization_strength: Number >= 0; half of the paper's lambda_2.

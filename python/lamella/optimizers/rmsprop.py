@@ -18,8 +18,12 @@ from lamella.optimizers.state import Bounds
 class RMSprop(Optimizer):
     """a = rho*a + (1-rho)*g*g;  p -= lr * g / (sqrt(a) + epsilon).
 
-    With `centered`, the variance stands in the place of a: c = rho*c + (1-rho)*g, and a - c*c, which is not below 0. With a
-    momentum, epsilon is added inside of the root: m = momentum*m + lr * g / sqrt(a + epsilon);  p -= m. Both as tf.keras has them.
+    With `centered`, the rule divides by the variance a - c*c, at least 0, where c = rho*c + (1-rho)*g, instead of a.
+    With a momentum: m = momentum*m + lr * g / sqrt(a + epsilon);  p -= m.
+
+    These are two forms: epsilon is outside of the root without a momentum, and inside with one. A small a gives different steps
+    (a = 0: lr*g / epsilon, and lr*g / sqrt(epsilon)). tf.keras has both: without a momentum it uses the formula of Keras, with
+    one TensorFlow's ApplyRMSProp. So momentum=0 is not the limit of small momenta, here and in tf.keras.
 
     Args:
         lr: Learning rate: a number or a LearningRateSchedule.

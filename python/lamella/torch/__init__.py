@@ -3,17 +3,17 @@
     from lamella.torch import AdamW
     optimizer = AdamW(model.parameters(), lr=1e-3)
 
-Each class but Lion and DeepSpeedCPUAdam, which torch does not have, is a subclass of torch.optim's class of the same name, with its
-arguments, defaults, parameter groups, hooks and state: learning rate schedulers, closures, GradScaler and state_dict work as there,
-and a state_dict of either loads into the other. A step is one kernel call for all tensors of a parameter group, whatever `foreach`
-and `fused` are.
+Each class is a subclass of torch.optim's class of the same name, except Lion and DeepSpeedCPUAdam, which torch does not have.
+Arguments, defaults, parameter groups, hooks and state are torch's: learning rate schedulers, closures, GradScaler and state_dict
+work as in torch, and each class loads the state_dict of the other. A step is one kernel call for all tensors of a parameter group,
+for any values of `foreach` and `fused`.
 
 DeepSpeedCPUAdam has the arguments of DeepSpeed's class. StepInBackward steps each parameter in the backward pass and frees its
 gradient.
 
     lamella.torch.replace(model)
 
-lets the Conv2d and Linear layers of a model run on lamella's kernels; `lamella.torch.functional` has the functions behind that.
+makes the Conv2d and Linear layers of a model use lamella's kernels; `lamella.torch.functional` has the functions that they call.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from lamella.torch.rule import Call, Rule
 
 
 class Adagrad(Rule, torch.optim.Adagrad):  # type: ignore[misc]  # mypy does not read torch
-    """torch.optim.Adagrad with its arguments; differentiable must be False, foreach and fused choose nothing.
+    """torch.optim.Adagrad with its arguments; differentiable must be False, foreach and fused have no effect.
 
-    State: step and sum. Gradients are dense only. Bits as Adam's.
+    State: step and sum. Gradients must be dense. The bits are those of torch with the exceptions of Adam.
 
     Raises:
         ValueError: In the step, for differentiable=True and a hyperparameter that is not finite.

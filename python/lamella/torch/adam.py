@@ -11,12 +11,12 @@ from lamella.torch.rule import Call, Rule
 
 
 class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch
-    """torch.optim.Adam with its arguments; capturable and differentiable must be False, foreach and fused choose nothing.
+    """torch.optim.Adam with its arguments; capturable and differentiable must be False, foreach and fused have no effect.
 
     State: step, exp_avg, exp_avg_sq, and max_exp_avg_sq with amsgrad.
 
-    The bits are those of torch's single-tensor path in exp_avg and exp_avg_sq. The parameters' differ in the last place now and
-    then, since torch's square root on the CPU is not always the nearest number; and numbers below the normal range are 0 here.
+    exp_avg and exp_avg_sq have the bits of torch's single-tensor path. Some parameters differ in the last place, because torch's
+    square root on the CPU is not always the nearest number. Numbers below the normal range are 0 here.
 
     Raises:
         ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.
@@ -46,7 +46,7 @@ class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read 
 
 
 class AdamW(Adam, torch.optim.AdamW):  # type: ignore[misc]  # mypy does not read torch
-    """torch.optim.AdamW with its arguments: p *= 1 - lr * weight_decay before Adam's step. Else as Adam.
+    """torch.optim.AdamW with its arguments: p *= 1 - lr * weight_decay before Adam's step. Otherwise the same as Adam.
 
     Source: torch 2.13.
     """

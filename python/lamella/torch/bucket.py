@@ -17,15 +17,15 @@ _STEP = itemgetter("step")
 class Bucket:
     """Parameters of one dtype which have made the same number of steps, with their state.
 
-    The counts of steps stand in one array, of which each state["step"] is a view: a step adds 1 to all of them at once.
+    One array holds the counts of steps, and each state["step"] is a view of it: a step adds 1 to all of them at once.
 
     Args:
         params: The parameters.
         states: Their dicts of state.
-        slots: The names of the tensors in these dicts that the kernel moves, in its order; "" for one that it does without.
-        places: The parameters in messages.
+        slots: The names of the tensors in these dicts that the kernel updates, in its order; "" for one that it does not use.
+        places: What messages call the parameters.
         counted: Whether the states count steps.
-        fresh: Whether `slots` have just been made.
+        fresh: Whether the tensors of `slots` are new.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Bucket:
                 state["step"] = step
 
     def steps(self) -> float | None:
-        """The number of steps that all have made; None if they differ or if somebody put in other tensors."""
+        """The number of steps that all have made; None if they differ, or if a state has another tensor now."""
         if not self._steps:
             return 0.0
         if not all(map(is_, map(_STEP, self.states), self._steps)):
@@ -64,11 +64,11 @@ class Bucket:
             np.add(self._counts, 1, out=self._counts)
 
     def slots(self) -> list[list[Any]]:
-        """For each slot its tensors; none for one that the kernel does without."""
+        """The tensors of each slot; an empty list for one that this step does not use."""
         return [[*map(get, self.states)] if get else [] for get in self._getters]
 
     def spans(self, grads: list[Any]) -> list[Span]:
-        """The memory of parameters, slots and gradients. A gradient that is not contiguous is copied, so it has none.
+        """The memory of parameters, slots and gradients. A gradient that is not contiguous is left out, because it is copied.
 
         Args:
             grads: A gradient for each parameter.

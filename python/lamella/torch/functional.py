@@ -1,7 +1,7 @@
 """torch.nn.functional's conv2d, linear and cross_entropy on lamella's kernels, for tensors on the CPU, with their gradients.
 
     from lamella.torch import replace
-    replace(model)      # its Conv2d and Linear layers run on lamella's kernels; parameters and state_dict stay
+    replace(model)      # its Conv2d and Linear layers use lamella's kernels; parameters and state_dict do not change
 
 Images in channels_last memory are read and written without a copy; others are copied once. Gradients of gradients are not computed.
 """
@@ -103,7 +103,7 @@ def cross_entropy(
         input: Logits, float32 or float64 [N, C] or [N, C, ...] on the CPU.
         target: Labels, whole numbers [N] or [N, ...], or probabilities in the shape of `input`.
         weight: Must be None.
-        ignore_index: Rows with this label count for nothing.
+        ignore_index: Rows with this label are not counted.
         reduction: "mean" over the rows that count, "sum" or "none".
         label_smoothing: Must be 0.
 
@@ -112,11 +112,11 @@ def cross_entropy(
 
     Raises:
         TypeError: A tensor is not on the CPU, or is neither float32 nor float64.
-        ValueError: Shapes do not fit, a label is outside of [0, C), or an argument is none of these.
+        ValueError: Shapes do not fit, a label is outside of [0, C), or an argument has another value.
     """
     _check("cross_entropy", input=input)
     if weight is not None or label_smoothing:
-        raise ValueError("cross_entropy: expected weight=None and label_smoothing=0: lamella has no kernel for others")
+        raise ValueError("cross_entropy: expected weight=None and label_smoothing=0: lamella has no kernel for other values")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
     if input.ndim < 2:
@@ -137,9 +137,10 @@ def cross_entropy(
 
 
 def replace(module: Module) -> Module:
-    """Let the Conv2d and Linear layers of a model run on lamella's kernels: only their class changes, to a subclass of it.
+    """Make the Conv2d and Linear layers of a model use lamella's kernels. Only their class changes, to a subclass of it.
 
-    Layers that the kernels do not take stay as they are: subclasses, other groups, padding modes but zeros, dtypes, devices.
+    Layers that the kernels cannot compute do not change: subclasses, other groups, padding modes except zeros, other dtypes and
+    devices.
 
     Args:
         module: A torch.nn.Module; it is changed.
@@ -233,8 +234,8 @@ class _Conv2d(Function):  # type: ignore[misc]  # mypy does not read torch
 
 
 class _Linear(Function):  # type: ignore[misc]  # mypy does not read torch
-    # The products are those of a dense layer with the kernel `weight` from N to K whose gradient is x, so that nothing is
-    # transposed: its dx is x weight^T.
+    # x weight^T is the dx of a dense layer from N to K with the kernel `weight`, whose output has the gradient x. So no matrix
+    # is transposed.
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
         ctx.save_for_backward(x, weight)

@@ -1,4 +1,4 @@
-"""Lion: a step of one size for every weight, along the sign of a moving average."""
+"""Lion: the step of each weight has the same size and the sign of a moving average."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from lamella.torch.rule import Call, Rule
 class Lion(Rule):
     """p *= 1 - lr * weight_decay;  p -= lr * sign(beta1*m + (1-beta1)*g);  m = beta2*m + (1-beta2)*g.
 
-    State: exp_avg, half of Adam's. Steps are larger than Adam's, so lr is 3 to 10 times smaller, and weight_decay as many times
-    larger. A sum of exactly 0 moves nothing.
+    State: exp_avg, half as much memory as Adam's. Steps are larger than Adam's, so lr is 3 to 10 times smaller, and weight_decay
+    larger by the same factor. If the average is exactly 0, the weight does not change.
 
     Args:
         params: Parameters, or groups of them, as in torch.optim.
@@ -21,7 +21,7 @@ class Lion(Rule):
         betas: Decay within the sign, and decay of the average; both in [0, 1).
         weight_decay: Decoupled weight decay, >= 0.
         maximize: Whether steps go up.
-        foreach, fused: Accepted as in torch.optim; they choose nothing.
+        foreach, fused: Accepted as in torch.optim; they have no effect.
         capturable, differentiable: Must be False.
 
     Raises:

@@ -12,9 +12,10 @@ from lamella.torch.rule import Call, Rule
 
 class RMSprop(Rule, torch.optim.RMSprop):  # type: ignore[misc]  # mypy does not read torch
     """torch.optim.RMSprop with its arguments, centred or not, with or without momentum; capturable and differentiable must be
-    False, foreach chooses nothing.
+    False, foreach has no effect.
 
-    State: step, square_avg, momentum_buffer with a momentum, grad_avg if centred. Bits as Adam's.
+    State: step, square_avg, momentum_buffer with a momentum, grad_avg if centred. The bits are those of torch with the
+    exceptions of Adam.
 
     Raises:
         ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.

@@ -1,4 +1,4 @@
-"""What the optimizers share: a step in place by kernels, around which all is torch.optim's."""
+"""What the optimizers share: a step by kernels, in place. Everything around it is torch.optim's."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from lamella.core.types import Array
 from lamella.torch.bucket import Bucket
 from lamella.torch.tensors import check_grad, check_param, refuse_overlaps
 
-# A kernel with its arguments but for the lists of tensors: kernel(params, grads, *slots, *numbers).
+# A kernel and its arguments without the lists of tensors: kernel(params, grads, *slots, *numbers).
 Call: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
 # A parameter group, tensors of it and their gradients.
 Work: TypeAlias = tuple[dict[str, Any], Bucket, list[Any]]
 
 
 class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
-    """Mixed in before a class of torch.optim, whose constructor and state it keeps.
+    """A mixin before a class of torch.optim, which provides constructor and state.
 
-    A subclass says which tensors of its state the kernel moves (`slots`) and which kernel call makes a step (`call`).
+    A subclass says which tensors of its state the kernel updates (`slots`) and which kernel call makes a step (`call`).
     """
 
     # GradScaler leaves the gradients scaled, and sets grad_scale and found_inf before it calls step.
     _step_supports_amp_scaling = True
     counted = True  # whether the state has "step"
-    # For each parameter group its buckets, for the gradients that were there; and the state that they were made from.
+    # The buckets of each parameter group, for the parameters that had a gradient; and the state that they were made from.
     _plans: dict[int, tuple[list[Any], list[Bucket]]] | None = None
     _seen: tuple[Any, list[Any]] | None = None
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """The names in the state of the tensors that the kernel moves, in its order; "" for one that it does without.
+        """The names of the tensors in the state that the kernel updates, in its order; "" for one that this step does not use.
 
         Args:
             group: A parameter group.
@@ -51,7 +51,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         Args:
             group: The parameter group.
             steps: The number of steps made before this one.
-            fresh: Whether the slots have just been made.
+            fresh: Whether the slots are new.
             bounds: How the kernel reads the gradients.
         """
         raise NotImplementedError
@@ -60,20 +60,20 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         """One step of every parameter that has a gradient.
 
         Args:
-            closure: Computes the loss, and the gradients, anew; it is called once.
+            closure: Function that computes the loss and the gradients; it is called once.
 
         Returns:
             What the closure returned, or None.
 
         Raises:
-            TypeError, ValueError or RuntimeError: Naming the parameter at fault; nothing is changed then.
+            TypeError, ValueError or RuntimeError: The message names the parameter that is wrong; nothing has changed.
         """
         hooks = _global_optimizer_pre_hooks or _global_optimizer_post_hooks
         if hooks or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or _profiler_enabled():
             return self._hooked(self) if closure is None else self._hooked(self, closure)
         return self._step(closure)
 
-    # Optimizer.__init__ wraps a step that does not say so, and then each step pays for a record of the profiler.
+    # Without this attribute Optimizer.__init__ wraps `step`, and each step takes time for a record of the profiler.
     step.hooked = True  # type: ignore[attr-defined]
 
     def _step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -85,7 +85,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         if found_inf is not None and found_inf.item():
             return loss
         work = self._work()
-        # One kernel refuses before it writes; of several the last must not refuse after the first has written.
+        # A kernel checks its arguments before it writes. With several kernels, all are checked before the first one writes.
         if (len(work) > 1 or scale is not None) and not (
             all(bucket.plain for _, bucket, _ in work)
             and _kernels.lists_fit([[bucket.params, grads, *bucket.slots()] for _, bucket, grads in work])
@@ -101,7 +101,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     _hooked = staticmethod(Optimizer.profile_hook_step(_step))
 
     def _work(self) -> list[Work]:
-        """What is to be done: for each call of a kernel the group, the tensors and their gradients."""
+        """The kernel calls of a step: for each one the group, the tensors and their gradients."""
         state = self.state
         if self._plans is None or self._seen is None or self._seen[0] is not state or not self._same_states(self._seen[1]):
             self._plans = {}
@@ -124,16 +124,16 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 of = dict(zip(map(id, params), grads))
                 work += [(group, bucket, [of[id(p)] for p in bucket.params]) for bucket in buckets]
         if any(bucket.steps() is None for _, bucket, _ in work):
-            self._plans = {}  # somebody wrote other counts into the state
+            self._plans = {}  # the user wrote other counts into the state
             return self._work()
         return work
 
     def _same_states(self, values: list[Any]) -> bool:
-        """Whether nobody has replaced a parameter's state since `values` were noted."""
+        """Whether each parameter still has the state that it had when `values` was stored."""
         return len(values) == len(self.state) and all(map(is_, self.state.values(), values))
 
     def _plan(self, i: int, group: dict[str, Any], params: list[Any]) -> list[Bucket]:
-        """The buckets of group i for these of its parameters, with a state for each; they are kept in `_plans`."""
+        """The buckets of group i for these parameters, each with a state; they are stored in `_plans`."""
         who = type(self).__name__
         for name in ("capturable", "differentiable"):
             if group.get(name):
@@ -166,7 +166,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         return buckets
 
     def _check_state(self, place: str, p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> None:
-        """Raises ValueError or TypeError for a state that is of another parameter."""
+        """Raises ValueError or TypeError for a state that does not fit the parameter."""
         who = type(self).__name__
         for name in slots:
             slot = state.get(name)
@@ -181,7 +181,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 )
 
     def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
-        """Make what is missing in a state, in the parameter's memory order. Returns whether a slot was."""
+        """Create what is missing in a state, in the parameter's memory order. Returns whether a slot was missing."""
         fresh = False
         if self.counted:
             step = state.get("step")
@@ -209,7 +209,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         return 0.0
 
     def _check(self, work: list[Work]) -> None:
-        """Raises TypeError, ValueError or RuntimeError for what is wrong with the tensors, by name of the parameter."""
+        """Raises TypeError, ValueError or RuntimeError if a tensor is wrong. The message names the parameter."""
         who = type(self).__name__
         spans = []
         for group, bucket, grads in work:
@@ -233,7 +233,8 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 raise TypeError
             kernel(bucket.params, grads, *slots, *numbers)
         except (TypeError, ValueError, RuntimeError):
-            # The kernels refuse before they write. Say what is at fault, or straighten the layout of a gradient.
+            # The kernels check before they write. Raise an error that names the tensor, or copy the gradients to the layout of
+            # the parameters.
             self._check([(group, bucket, grads)])
             params, grads, slots = bucket.flat(grads)
             kernel(params, grads, *slots, *numbers)
@@ -241,7 +242,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         increment_version(bucket.params)
         if bucket.fresh:
             bucket.fresh = False
-            self._plans = None  # so that parameters which have come later join the others
+            self._plans = None  # so that parameters that came later join the others
 
     def finite(self, **numbers: float) -> None:
         """Refuse hyperparameters that are not finite.
@@ -250,7 +251,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
             **numbers: Hyperparameters by name.
 
         Raises:
-            ValueError: Naming the first that is not.
+            ValueError: The message names the first one that is not finite.
         """
         for name, number in numbers.items():
             if not isfinite(number):

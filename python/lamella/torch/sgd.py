@@ -11,10 +11,10 @@ from lamella.torch.rule import Call, Rule
 
 
 class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # mypy does not read torch
-    """torch.optim.SGD with its arguments; differentiable must be False, foreach and fused choose nothing.
+    """torch.optim.SGD with its arguments; differentiable must be False, foreach and fused have no effect.
 
     State: momentum_buffer, with a momentum. The first step sets it to the gradient, without dampening. The bits are those of
-    torch's single-tensor path, but that numbers below the normal range are 0.
+    torch's single-tensor path, except that numbers below the normal range are 0.
 
     Raises:
         ValueError: In the step, for differentiable=True and a hyperparameter that is not finite.

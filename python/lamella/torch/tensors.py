@@ -1,4 +1,4 @@
-"""Which tensors a step takes, and how their memory reaches a kernel."""
+"""Checks of the tensors of a step, and their memory as arrays for kernels."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def flat(t: Any) -> Array:
 
 
 def flat_like(t: Any, p: Any) -> Array:
-    """`t` in the memory order of `p`, a copy where its own is another.
+    """`t` in the memory order of `p`; a copy if `t` has another order.
 
     Args:
         t: A CPU tensor of the shape of `p`.
@@ -101,19 +101,19 @@ def flat_like(t: Any, p: Any) -> Array:
     return flat(t)
 
 
-# First byte, the one after the last, whether it is written, and what it is in messages.
+# The first byte, the byte after the last, whether it is written, and what messages call it.
 Span: TypeAlias = tuple[int, int, bool, str]
 
 
 def refuse_overlaps(who: str, spans: list[Span]) -> None:
-    """Refuse memory that is written and used elsewhere, too.
+    """Refuse memory that is written and also used by another tensor.
 
     Args:
         who: The optimizer, for messages.
-        spans: All memory of a step.
+        spans: All the memory that a step uses.
 
     Raises:
-        ValueError: Naming two owners of the memory.
+        ValueError: The message names both tensors.
     """
     end, written_end, last, written_last = 0, 0, "", ""
     for begin, stop, written, noun in sorted(span for span in spans if span[0] < span[1]):
@@ -126,7 +126,7 @@ def refuse_overlaps(who: str, spans: list[Span]) -> None:
 
 
 def span(t: Any) -> tuple[int, int]:
-    """The addresses of a dense tensor: its first byte, and the one after its last.
+    """The addresses of a dense tensor: of its first byte, and of the byte after its last.
 
     Args:
         t: A dense CPU tensor.
