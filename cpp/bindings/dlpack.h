@@ -34,11 +34,19 @@ struct Functions {
 
 // nullptr for a type that has no such table.
 inline const Functions* functions_of(PyTypeObject* type) {
+    // The arrays of a list mostly have one type.
+    static PyTypeObject* last = nullptr;
+    static const Functions* last_functions = nullptr;
+    if (type == last) return last_functions;
     // A type in this map is never freed, so no other type gets its address. The GIL protects the map.
     static std::unordered_map<PyTypeObject*, const Functions*>& known =
         *new std::unordered_map<PyTypeObject*, const Functions*>;
     const auto found = known.find(type);
-    if (found != known.end()) return found->second;
+    if (found != known.end()) {
+        last = type;
+        last_functions = found->second;
+        return last_functions;
+    }
     PyObject* const capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
     const void* pointer = nullptr;
     if (capsule != nullptr && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {

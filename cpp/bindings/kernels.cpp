@@ -15,7 +15,8 @@ struct Bound {
     std::vector<Parameter> parameters;
     std::vector<bool> by_element;  // for each argument: whether its type depends on the element type
     // Only this function is compiled again for each list of types.
-    Status (*call)(const Bound&, bool is_double, PyObject* const* arguments);
+    // checked: of a Plan, or nullptr.
+    Status (*call)(const Bound&, bool is_double, PyObject* const* arguments, CheckedLists* checked);
 };
 
 // For each argument the index of its first name in the signature.
@@ -37,22 +38,27 @@ template <class... A>
 struct Call {
     Status status;
 
-    Call(const Bound& bound, Status (*kernel)(A...), const Caster<A>&... casters) {
+    Call(const Bound& bound, Status (*kernel)(A...), CheckedLists* checked, const Caster<A>&... casters) {
         constexpr Places<A...> places;
         spans.clear();
         int i = 0;
         (casters.add_to(spans, places.first[i++]), ...);
-        const std::string overlap = lamella::overlap(bound.parameters, spans);
+        const std::string overlap =
+            checked != nullptr ? checked->overlap(bound.parameters, spans) : lamella::overlap(bound.parameters, spans);
         if (!overlap.empty()) throw py::value_error(std::string(bound.method.ml_name) + ": " + overlap);
         status = without_gil([&] { return kernel(casters.get()...); });
     }
 };
 
 template <class... A, std::size_t... I>
-Status call(const Bound& bound, Status (*kernel)(A...), PyObject* const* arguments, std::index_sequence<I...>) {
+Status call(const Bound& bound, Status (*kernel)(A...), PyObject* const* arguments, CheckedLists* checked,
+            std::index_sequence<I...>) {
     constexpr Places<A...> places;
     const char* const name = bound.method.ml_name;
-    return Call<A...>{bound, kernel, Caster<A>(arguments[I], Argument{name, &bound.parameters, places.first[I]})...}.status;
+    if (checked != nullptr) checked->begin(reinterpret_cast<const void*>(kernel));
+    return Call<A...>{bound, kernel, checked,
+                      Caster<A>(arguments[I], Argument{name, &bound.parameters, places.first[I], checked})...}
+        .status;
 }
 
 // A bound kernel with its entries in the tables of both element types.
@@ -63,16 +69,15 @@ struct BoundAs<Status(A...), Status(B...)> : Bound {
     Status (*Kernels<float>::*f32)(A...);
     Status (*Kernels<double>::*f64)(B...);
 
-    static Status call_one(const Bound& bound, bool is_double, PyObject* const* arguments) {
+    static Status call_one(const Bound& bound, bool is_double, PyObject* const* arguments, CheckedLists* checked) {
         constexpr std::index_sequence_for<A...> all;
         const auto& own = static_cast<const BoundAs&>(bound);
-        return is_double ? lamella::call(bound, current().f64.*own.f64, arguments, all)
-                         : lamella::call(bound, current().f32.*own.f32, arguments, all);
+        return is_double ? lamella::call(bound, current().f64.*own.f64, arguments, checked, all)
+                         : lamella::call(bound, current().f32.*own.f32, arguments, checked, all);
     }
 };
 
-PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-    const Bound& bound = *static_cast<const Bound*>(PyCapsule_GetPointer(self, nullptr));
+PyObject* run_bound(const Bound& bound, PyObject* const* arguments, Py_ssize_t count, CheckedLists* checked) {
     const char* const name = bound.method.ml_name;
     const auto wanted = static_cast<Py_ssize_t>(bound.by_element.size());
     if (count != wanted) {
@@ -83,7 +88,7 @@ PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         char element = 0;
         for (Py_ssize_t i = 0; i < count && element == 0; ++i) element = bound.by_element[i] ? element_of(arguments[i]) : 0;
         // If the element is neither float32 nor float64, the float32 caster raises the error.
-        const Status status = bound.call(bound, element == 'd', arguments);
+        const Status status = bound.call(bound, element == 'd', arguments, checked);
         if (status == nullptr) Py_RETURN_NONE;
         if (status == kOutOfMemory) PyErr_SetString(PyExc_MemoryError, name);
         else PyErr_Format(PyExc_ValueError, "%s: requires %s", name, status);
@@ -95,6 +100,65 @@ PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
         PyErr_NoMemory();
     }
     return nullptr;
+}
+
+PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+    return run_bound(*static_cast<const Bound*>(PyCapsule_GetPointer(self, nullptr)), arguments, count, nullptr);
+}
+
+// plan(kernel, *arguments) is kernel(*arguments), and remembers what it has checked.
+struct Plan {
+    PyObject_HEAD
+    CheckedLists* lists;
+    bool busy;  // a call is using `lists`; another thread may come in while the kernel runs without the GIL
+};
+
+PyObject* new_plan(PyTypeObject* type, PyObject* arguments, PyObject* names) {
+    if (PyTuple_GET_SIZE(arguments) > 0 || (names != nullptr && PyDict_GET_SIZE(names) > 0)) {
+        return PyErr_Format(PyExc_TypeError, "Plan: expected no arguments, got %R", arguments);
+    }
+    CheckedLists* const lists = new (std::nothrow) CheckedLists;
+    if (lists == nullptr) return PyErr_NoMemory();
+    PyObject* const self = type->tp_alloc(type, 0);
+    if (self == nullptr) delete lists;
+    else reinterpret_cast<Plan*>(self)->lists = lists;
+    return self;
+}
+
+void free_plan(PyObject* self) {
+    PyTypeObject* const type = Py_TYPE(self);
+    delete reinterpret_cast<Plan*>(self)->lists;
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyObject* call_plan(PyObject* self, PyObject* arguments, PyObject* names) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(arguments);
+    PyObject* const kernel = count > 0 ? PyTuple_GET_ITEM(arguments, 0) : nullptr;
+    if (kernel == nullptr || !PyCFunction_Check(kernel) || PyCFunction_GET_FUNCTION(kernel) != fast(run) ||
+        (names != nullptr && PyDict_GET_SIZE(names) > 0)) {
+        return PyErr_Format(PyExc_TypeError, "Plan: expected a kernel and its arguments, got %R", arguments);
+    }
+    const Bound& bound = *static_cast<const Bound*>(PyCapsule_GetPointer(PyCFunction_GET_SELF(kernel), nullptr));
+    PyObject* const* const given = &PyTuple_GET_ITEM(arguments, 0) + 1;
+    Plan& plan = *reinterpret_cast<Plan*>(self);
+    if (plan.busy) return run_bound(bound, given, count - 1, nullptr);
+    plan.busy = true;
+    PyObject* const result = run_bound(bound, given, count - 1, plan.lists);
+    plan.busy = false;
+    return result;
+}
+
+py::object make_plan_type() {
+    static PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>("Plan()\n--\n\n")},
+        {Py_tp_new, reinterpret_cast<void*>(new_plan)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_plan)},
+        {Py_tp_call, reinterpret_cast<void*>(call_plan)},
+        {},
+    };
+    static PyType_Spec spec{"lamella._kernels.Plan", sizeof(Plan), 0, Py_TPFLAGS_DEFAULT, slots};
+    return make_type(&spec);
 }
 
 void add(py::module_& module, Bound* bound) {
@@ -160,6 +224,7 @@ bool lists_fit(const py::list& calls) {
 
 void bind_kernels(py::module_& module) {
     module.def("lists_fit", lists_fit, py::arg("calls"));
+    module.attr("Plan") = make_plan_type();
 #define KERNEL(name, arguments) bind(module, #name, #arguments, &Kernels<float>::name, &Kernels<double>::name);
 #include "table/all.def"
 

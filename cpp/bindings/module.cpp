@@ -3,6 +3,7 @@
 #include "bindings/atomic.h"
 #include "bindings/files.h"
 #include "bindings/kernels.h"
+#include "bindings/lists.h"
 #include "bindings/ops.h"
 #include "bindings/pool.h"
 #include "core/cpu_limit.h"
@@ -59,6 +60,7 @@ PYBIND11_MODULE(_unguarded, module) {
     module.def("num_threads", &num_threads);
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     bind_kernels(module);
+    bind_lists(module);
     bind_ops(module);
     bind_atomic(module);
     bind_pool(module);

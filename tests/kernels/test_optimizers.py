@@ -215,3 +215,19 @@ def test_lists_that_do_not_fit_are_refused(target, name):
 def test_a_step_with_no_arrays_is_accepted(target, name):
     count, parameters = CASES[name]
     kernel_of(name)([], [], *arguments(name, [[] for _ in range(count)]), *parameters, ([], 1.0, 1.0, 1.0, 0.0))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_torch_adam_divides_by_the_correction_with_one_rounding(target, dtype):
+    # beta1 = beta2 = 1 keep m and v, so p = 0 + step * m / (sqrt(v) / root + eps), and each operation rounds once.
+    rng, limits = np.random.default_rng(3), np.finfo(dtype)
+    spread = np.exp(rng.uniform(np.log(limits.tiny), np.log(limits.max), 200_000))
+    v = np.array([0, limits.tiny, limits.max, np.inf, np.nan, 1, *spread, *rng.uniform(1, 4, 200_000)], dtype)
+    m, g = np.full_like(v, 0.75), np.zeros_like(v)
+    for root in (1.0, 0.5, 0.0316227766, 0.7, 0.99999994, *rng.uniform(0.001, 1, 12)):
+        p = np.zeros_like(v)
+        with np.errstate(all="ignore"):
+            expected = dtype(-0.01) * m / (np.sqrt(v) / dtype(root) + dtype(1e-8))
+            expected[np.abs(expected) < limits.tiny] = 0
+        _kernels.torch_adam_update([p], [g], [m], [v], [], 0.01, root, 0.0, 1.0, (1.0, 1.0, 1e-8), ([], 1.0, 0.0, 0.0, 0.0))
+        np.testing.assert_array_equal(p, expected)

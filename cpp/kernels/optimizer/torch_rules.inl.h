@@ -33,16 +33,36 @@ struct MeanSquare {
     }
 };
 
+// x / divisor with the bits of a division, and without the divider, of which a root and another division of the step already
+// need all the time. Markstein 1990: if `inverse` is the nearest number to 1 / divisor, the remainder of the product corrects
+// it to the nearest number to the quotient. The remainder must not be below the normal range: x is 0 or at least 2^-64 here, as
+// the root of a number of the normal range, and the divisor is at most 1.
+template <class T>
+struct DividedBy {
+    T divisor, inverse;
+    explicit DividedBy(T divisor) : divisor(divisor), inverse(1 / divisor) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x) const {
+#if defined(__FMA__) || defined(__aarch64__)
+        const Vec<T> quotient = uncontracted<T>(x * inverse);
+        const Vec<T> rest = uncontracted<T>(x - quotient * divisor);
+        return rest == rest ? quotient + rest * inverse : quotient;  // the rest of an infinite x is NaN
+#else
+        return x / divisor;  // a product and a sum would round twice
+#endif
+    }
+};
+
 template <class T>
 Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real rate, Real root, Real l2, Real kept,
                          const Moments<T>& moments, const Bounds<T>& bounds) {
     const Decayed<T> decayed{T(l2)};
     const Lerp<T> first{T(1 - moments.beta1)};
     const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
-    const T step = T(-rate), divisor = T(root), epsilon = T(moments.eps), keep = T(kept);
+    const T step = T(-rate), epsilon = T(moments.eps), keep = T(kept);
+    const DividedBy<T> corrected{T(root)};
     const auto move = [=](Vec<T>& p, Vec<T> m, Vec<T> v) {
         const Vec<T> from = keep != 1 ? uncontracted<T>(keep * p) : p;
-        p = from + step * m / (sqrt<T>(v) / divisor + epsilon);
+        p = from + step * m / (corrected(sqrt<T>(v)) + epsilon);
     };
     if (hs.count == 0) {
         return for_gradients<T>(

@@ -34,6 +34,30 @@ def read_cpu_quota() -> int:
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+
+class Plan:
+    """plan(kernel, *arguments) is kernel(*arguments). It remembers the memory of the lists' arrays and that nothing written
+    overlaps; the next call with the same memory checks only that it is the same. It keeps no array alive.
+    """
+
+    def __call__(self, kernel: Callable[..., None], /, *arguments: Any) -> None: ...
+
+# Of lists of parameters and dicts of state; for many small arrays and for one.
+def gradients(params: list[Any], /) -> list[Any] | None:
+    """Their .grad; None if one of them has none."""
+
+def identical(objects: list[Any] | dict[Any, Any], others: list[Any], /) -> bool:
+    """Whether the items of a list, or the values of a dict, are the objects of `others`."""
+
+def have(dicts: list[dict[str, Any]], key: str, values: list[Any], /) -> bool:
+    """Whether dicts[i][key] is values[i] for each i."""
+
+def common_count(counts: _Floats, /) -> float | None:
+    """The number that all elements are, or None."""
+
+def count_up(counts: _Floats, /) -> None:
+    """Add 1 to each element."""
+
 def lists_fit(calls: list[list[list[Any]]]) -> bool: ...
 def contiguous(x: NDArray[Any], /) -> NDArray[Any]: ...
 def empty_like(x: NDArray[Any], shape: tuple[int, ...] = ..., /) -> NDArray[Any]: ...

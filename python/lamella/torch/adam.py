@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import torch
@@ -36,8 +37,10 @@ class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read 
 
     def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
         lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
-        beta1, beta2 = map(float, group["betas"])
-        self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
+        beta1, beta2 = group["betas"]
+        beta1, beta2 = float(beta1), float(beta2)
+        if not isfinite(lr + decay + eps + beta1 + beta2):
+            self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
         t = steps + 1
         root = (1 - beta2**t) ** 0.5
         decoupled = group.get("decoupled_weight_decay", isinstance(self, torch.optim.AdamW))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import is_, itemgetter
 from typing import Any
 
-import numpy as np
 import torch
 
+from lamella import _kernels
 from lamella.torch.tensors import Span, flat, flat_like, span
-
-_STEP = itemgetter("step")
 
 
 class Bucket:
@@ -39,7 +36,9 @@ class Bucket:
         fresh: bool,
     ) -> None:
         self.params, self.states, self.places, self.fresh = params, states, places, fresh
-        self._getters = [itemgetter(name) if name else None for name in slots]
+        self._names = slots
+        self._slots: list[list[Any]] = [[] for _ in slots]
+        self.plan = _kernels.Plan()
         self.plain = all(p.is_contiguous() and p.ndim <= 8 for p in params)
         self._steps: list[Any] = []
         if counted:
@@ -53,19 +52,21 @@ class Bucket:
         """The number of steps that all have made; None if they differ, or if a state has another tensor now."""
         if not self._steps:
             return 0.0
-        if not all(map(is_, map(_STEP, self.states), self._steps)):
+        if not _kernels.have(self.states, "step", self._steps):
             return None
-        first: float = self._counts.item(0)
-        return first if len(self._steps) == 1 or (self._counts == first).all() else None
+        return _kernels.common_count(self._counts)
 
     def count(self) -> None:
         """Add 1 to the number of steps."""
         if self._steps:
-            np.add(self._counts, 1, out=self._counts)
+            _kernels.count_up(self._counts)
 
     def slots(self) -> list[list[Any]]:
         """The tensors of each slot; an empty list for one that this step does not use."""
-        return [[*map(get, self.states)] if get else [] for get in self._getters]
+        for i, name in enumerate(self._names):
+            if name and not _kernels.have(self.states, name, self._slots[i]):
+                self._slots[i] = [state[name] for state in self.states]
+        return self._slots
 
     def spans(self, grads: list[Any]) -> list[Span]:
         """The memory of parameters, slots and gradients. A gradient that is not contiguous is left out, because it is copied.
@@ -76,7 +77,7 @@ class Bucket:
         found: list[Span] = []
         for p, g, state, place in zip(self.params, grads, self.states, self.places):
             found.append((*span(p), True, place))
-            found += [(*span(get(state)), True, f"the state of {place}") for get in self._getters if get]
+            found += [(*span(state[name]), True, f"the state of {place}") for name in self._names if name]
             if g.is_contiguous():
                 found.append((*span(g), False, f"the gradient of {place}"))
         return found

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, isfinite
-from operator import is_
 from typing import Any, TypeAlias
 
 import torch
 from torch.autograd import _profiler_enabled
-from torch.autograd.graph import increment_version
 from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.torch.bucket import Bucket
-from lamella.torch.tensors import check_grad, check_param, refuse_overlaps
+from lamella.torch.tensors import check_grad, check_memory, check_param, refuse_overlaps
+
+# torch.autograd.graph.increment_version without its test for a single tensor.
+_increment_version = torch._C._increment_version
+_NONE: tuple[list[Any], list[Bucket]] = [], []
 
 # A kernel and its arguments without the lists of tensors: kernel(params, grads, *slots, *numbers).
 Call: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
@@ -108,29 +110,29 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         work: list[Work] = []
         for i, group in enumerate(self.param_groups):
             params: list[Any] = group["params"]
-            grads = [p.grad for p in params]
-            kinds = set(map(type, grads))
-            if type(None) in kinds:
-                params = [p for p, g in zip(params, grads) if g is not None]
-                grads = [g for g in grads if g is not None]
+            grads = _kernels.gradients(params)
+            if grads is None:
+                params = [p for p in params if p.grad is not None]
+                grads = [p.grad for p in params]
             if not params:
                 continue
-            held, buckets = self._plans.get(i, ([], []))
-            if len(held) != len(params) or not all(map(is_, held, params)):
+            held, buckets = self._plans.get(i, _NONE)
+            if not _kernels.identical(params, held):
                 buckets = self._plan(i, group, params)
             if len(buckets) == 1:
                 work.append((group, buckets[0], grads))
             else:
                 of = dict(zip(map(id, params), grads))
                 work += [(group, bucket, [of[id(p)] for p in bucket.params]) for bucket in buckets]
-        if any(bucket.steps() is None for _, bucket, _ in work):
-            self._plans = {}  # the user wrote other counts into the state
-            return self._work()
+        for _, bucket, _ in work:
+            if bucket.steps() is None:
+                self._plans = {}  # the user wrote other counts into the state
+                return self._work()
         return work
 
     def _same_states(self, values: list[Any]) -> bool:
         """Whether each parameter still has the state that it had when `values` was stored."""
-        return len(values) == len(self.state) and all(map(is_, self.state.values(), values))
+        return _kernels.identical(self.state, values)
 
     def _plan(self, i: int, group: dict[str, Any], params: list[Any]) -> list[Bucket]:
         """The buckets of group i for these parameters, each with a state; they are stored in `_plans`."""
@@ -179,6 +181,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 raise TypeError(
                     f"{who}: expected the state {name!r} of {place} to be {p.dtype} on the CPU, got {slot.dtype} on {slot.device}"
                 )
+            check_memory(who, f"the state {name!r} of {place}", slot)
 
     def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
         """Create what is missing in a state, in the parameter's memory order. Returns whether a slot was missing."""
@@ -231,7 +234,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         try:
             if not bucket.plain:
                 raise TypeError
-            kernel(bucket.params, grads, *slots, *numbers)
+            bucket.plan(kernel, bucket.params, grads, *slots, *numbers)
         except (TypeError, ValueError, RuntimeError):
             # The kernels check before they write. Raise an error that names the tensor, or copy the gradients to the layout of
             # the parameters.
@@ -239,7 +242,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
             params, grads, slots = bucket.flat(grads)
             kernel(params, grads, *slots, *numbers)
         bucket.count()
-        increment_version(bucket.params)
+        _increment_version(bucket.params)
         if bucket.fresh:
             bucket.fresh = False
             self._plans = None  # so that parameters that came later join the others

@@ -22,7 +22,7 @@ def check_param(who: str, place: str, p: Any) -> None:
 
     Raises:
         TypeError: It is not a plain dense CPU tensor of float32 or float64.
-        ValueError: Its elements do not fill their memory without gaps and overlaps.
+        ValueError: Its elements do not fill their memory without gaps and overlaps, or its memory is gone.
     """
     if torch.nn.parameter.is_lazy(p):
         raise TypeError(f"{who}: {place} has no shape yet; call the model once before the optimizer is made")
@@ -36,6 +36,22 @@ def check_param(who: str, place: str, p: Any) -> None:
         raise ValueError(
             f"{who}: expected {place} to be contiguous, in any memory format, got shape {tuple(p.shape)} with strides {p.stride()}"
         )
+    check_memory(who, place, p)
+
+
+def check_memory(who: str, place: str, t: Any) -> None:
+    """Refuse a tensor whose memory has been given back, as FSDP does between steps: NumPy would put new memory in its place.
+
+    Args:
+        who: The optimizer, for messages.
+        place: What the tensor is, for messages.
+        t: A dense CPU tensor.
+
+    Raises:
+        ValueError: It has elements but no memory.
+    """
+    if t.numel() and not t.data_ptr():
+        raise ValueError(f"{who}: expected {place} to have memory for {t.numel()} elements, got none: its storage was resized")
 
 
 def check_grad(who: str, place: str, p: Any, g: Any) -> None:
@@ -50,7 +66,7 @@ def check_grad(who: str, place: str, p: Any, g: Any) -> None:
     Raises:
         RuntimeError: It is sparse, as torch.optim raises it.
         TypeError: It is not a plain CPU tensor of the parameter's dtype.
-        ValueError: It has another shape.
+        ValueError: It has another shape, or its memory is gone.
     """
     if type(g).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
         raise TypeError(f"{who}: expected the gradient of {place} to be a plain tensor, got {type(g).__name__}")
@@ -60,6 +76,7 @@ def check_grad(who: str, place: str, p: Any, g: Any) -> None:
         raise TypeError(f"{who}: expected the gradient of {place} to be {p.dtype} on the CPU, got {g.dtype} on {g.device}")
     if g.shape != p.shape:
         raise ValueError(f"{who}: expected the gradient of {place} of shape {tuple(p.shape)}, got {tuple(g.shape)}")
+    check_memory(who, f"the gradient of {place}", g)
 
 
 def dense(t: Any) -> bool:
