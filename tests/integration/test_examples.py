@@ -69,6 +69,18 @@ def test_transfer():
     assert 0.3 < head < whole and whole > 0.6  # 0.2 is chance
 
 
+def test_torch_mlp():
+    pytest.importorskip("sklearn")
+    pytest.importorskip("torch")
+    lines = report(run("examples/torch_mlp.py", "--images", 800, "--epochs", 6, "--units", 64))
+    assert lines["images"].startswith("800 of 784 pixels")
+    first, last = map(float, lines["losses"].split())
+    assert last < 0.5 * first
+    assert float(lines["difference"]) < 1e-3  # the roundings of the two grow apart with the steps
+    assert float(lines["test accuracy"]) > 0.7
+    assert float(lines["torch epoch"].split()[0]) > 0 and float(lines["lamella epoch"].split()[0]) > 0
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """Two classes of 16x16 JPEGs that differ in colour."""

@@ -193,3 +193,19 @@ def test_a_name_has_the_defaults_of_the_dialect(name, lr):
 def test_what_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_adamw_and_lion_have_the_keywords_of_tf_keras():
+    given = {"learning_rate": 0.5, "weight_decay": 0.25, "beta_1": 0.5, "global_clipnorm": 2.0}
+    for name in ("AdamW", "Lion"):
+        kind = getattr(tf_keras, name)
+        optimizer = kind(**given)
+        assert (float(optimizer.lr), float(optimizer.weight_decay), optimizer.clipnorm) == (0.5, 0.25, 2.0)
+        plain = kind.rule.from_config(optimizer.get_config())
+        assert plain.get_config() == optimizer.get_config() == kind.from_config(optimizer.get_config()).get_config()
+        left, right = [ARRAYS["w0"].copy()], [ARRAYS["w0"].copy()]
+        for gradient in ARRAYS["grads"]:
+            optimizer.step(left, [gradient])
+            plain.step(right, [gradient])
+        np.testing.assert_array_equal(left[0], right[0])
+    assert float(tf_keras.AdamW().weight_decay) == 0.004 and float(tf_keras.Lion().lr) == 0.001

@@ -74,7 +74,7 @@ for room, some in (("layers", {"Input", "GRU", "Dense"}), ("initializers", {"HeN
             "from tensorflow.keras.layers.experimental import preprocessing",
             "`tensorflow.keras.layers.experimental` does not exist",
         ),
-        ("from tensorflow.keras.optimizers import Lion", "Lion"),
+        ("from tensorflow.keras.optimizers import Muon", "Muon"),
         (
             "import lamella; lamella.install_as_keras()",
             "`keras` already resolves to the other dialect; a process can use only one",

@@ -2,7 +2,7 @@
 
 Their configs are those of the classes of Keras 2.2.5 that they derive from, so files with them load without the names of tf.keras.
 
-Source: tf.keras of TensorFlow 2.0 to 2.10 (`tf.keras.optimizers.legacy` later).
+Source: tf.keras of TensorFlow 2.0 to 2.10 (`tf.keras.optimizers.legacy` later); AdamW and Lion: TensorFlow 2.13.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from lamella.core.configurable import Config, own_arguments, plain
 from lamella.optimizers.adadelta import Adadelta as _Adadelta
 from lamella.optimizers.adagrad import Adagrad as _Adagrad
 from lamella.optimizers.adam import Adam as _Adam
+from lamella.optimizers.adam import AdamW as _AdamW
 from lamella.optimizers.adamax import Adamax as _Adamax
 from lamella.optimizers.base import Optimizer
 from lamella.optimizers.ftrl import Ftrl as _Ftrl
+from lamella.optimizers.lion import Lion as _Lion
 from lamella.optimizers.nadam import Nadam as _Nadam
 from lamella.optimizers.rmsprop import RMSprop as _RMSprop
 from lamella.optimizers.schedules import LearningRate
@@ -172,6 +174,46 @@ class Adam(_Named, _Adam):
         self.name = name
 
 
+class AdamW(_Named, _AdamW):
+    """See lamella.optimizers.AdamW. Here weight_decay is 0.004."""
+
+    rule = _AdamW
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        amsgrad: bool = False,
+        name: str = "AdamW",
+        **kwargs: Any,
+    ) -> None:
+        arguments = self.translated(learning_rate, kwargs)
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, weight_decay=weight_decay, **arguments)
+        self.name = name
+
+
+class Lion(_Named, _Lion):
+    """See lamella.optimizers.Lion. Here lr is 0.001, and None means no weight decay."""
+
+    rule = _Lion
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        name: str = "Lion",
+        **kwargs: Any,
+    ) -> None:
+        arguments = self.translated(learning_rate, kwargs)
+        super().__init__(beta_1=beta_1, beta_2=beta_2, weight_decay=weight_decay or 0.0, **arguments)
+        self.name = name
+
+
 class Adamax(_Named, _Adamax):
     """See lamella.optimizers.Adamax. Here lr is 0.001."""
 
@@ -240,5 +282,5 @@ class Nadam(_Named, _Nadam):
 
 # The classes by name in lower case, for compile("adagrad").
 BY_NAME: dict[str, type[Optimizer]] = {
-    kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Ftrl, Nadam)
+    kind.__name__.lower(): kind for kind in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Ftrl, Lion, Nadam)
 }
