@@ -143,3 +143,25 @@ def test_tensors_of_torch_are_stepped_in_place_and_autograd_sees_it():
     np.testing.assert_array_equal(w.detach().numpy(), straight)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+def test_steps_on_foreign_memory_compare_it_without_copies(monkeypatch):
+    # NumPy's `base` of such an array is not an array, so who owns the memory is unknown.
+    memory = [bytearray(np.full(5, i + 1.0, np.float32).tobytes()) for i in range(40)]
+    arrays = [np.ctypeslib.as_array((ctypes.c_float * 5).from_buffer(m)) for m in memory]
+    params, grads = arrays[:20], arrays[20:]
+    own = [np.array(a) for a in arrays]
+    ours, theirs = Adam(), Adam()
+    monkeypatch.setattr(ours, "_clean", None)  # it compares each gradient with each array
+    for _ in range(3):
+        ours.step(params, grads)
+        theirs.step(own[:20], own[20:])
+    assert all(np.array_equal(a, b) for a, b in zip(arrays, own, strict=True))
+
+
+def test_foreign_gradients_over_a_parameter_are_refused():
+    memory = bytearray(np.ones(10, np.float32).tobytes())
+    arrays = [np.ctypeslib.as_array((ctypes.c_float * 10).from_buffer(memory)) for _ in range(2)]
+    with pytest.raises(ValueError, match="gradient 0 overlaps the memory of parameter 0"):
+        Adam().step(arrays[:1], arrays[1:])
+    assert np.array_equal(arrays[0], np.ones(10))

@@ -23,6 +23,7 @@ from lamella.optimizers.stateful import Stateful
 Rule = TypeVar("Rule", bound="Optimizer")
 
 _LARGEST = float(np.finfo(np.float32).max)
+_KERNELS = frozenset(getattr(_kernels, name) for name in _kernels.KERNELS)
 _BOUNDS = ("clipnorm", "clipnorm_per_tensor", "clipvalue")
 
 
@@ -169,7 +170,7 @@ class Optimizer(Stateful):
         if RowsGradient in map(type, grads) and not self._steps_by_rows():
             grads = dense(grads)
         try:
-            if arrays.may_alias(grads, self._roots):
+            if arrays.may_alias(grads, self._roots) and not self._apart(params, grads):
                 grads = self._clean(params, grads)
             stepped = self._step(params, grads, then, projections)
         except (TypeError, ValueError, AttributeError):
@@ -329,6 +330,8 @@ class Optimizer(Stateful):
         arguments = params, grads, number, (state.sums, 1.0 / every, *clips)
         written_in_python = type(self).update is not Optimizer.update
         calls: list[Call] = [(self.update, arguments)] if written_in_python else self.calls(*arguments)
+        if not written_in_python and calls[0][0] in _KERNELS:
+            calls = [(state.plan, (calls[0][0], *calls[0][1])), *calls[1:]]
         calls = [*calls, *projections, write(iterations, number + 1), *then]
         if every > 1:
             calls.append(write(accumulated, 0))
@@ -341,6 +344,11 @@ class Optimizer(Stateful):
         changed = [*params, *(array for slot in state.slots for array in slot), *state.sums]
         changed += [self.iterations.value, state.accumulated.value]
         return [*(write(array, array.copy()) for array in changed), (setattr, (state, "deferred", state.deferred))]
+
+    def _apart(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+        """Whether the gradients certainly share no memory with the parameters and their state, and a kernel can read them."""
+        state = self._state
+        return _kernels.lists_fit([[list(params), list(grads), *state.slots, state.sums]])
 
     def _clean(self, params: Sequence[Array], grads: Sequence[Array]) -> list[Array]:
         return arrays.clean_grads(type(self).__name__, params, grads, [*self._state.slots, self._state.sums], self._state.names)

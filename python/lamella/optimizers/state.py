@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lamella._kernels import Plan
 from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
 from lamella.core.variable import Variable, owned
@@ -34,6 +35,7 @@ class State:
             reads them.
         placeholders: Arrays that Keras saves with the slots, and that no kernel reads.
         variables: The Variables that a user's get_updates makes, in this order.
+        plan: What the kernels have checked of the arrays in the last step.
     """
 
     shapes: list[tuple[int, ...]]
@@ -46,6 +48,7 @@ class State:
     deferred: tuple[list[Array | RowsGradient], float, Bounds] | None = None
     placeholders: list[Array] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
 
     @classmethod
     def zeros(cls, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any], slots: int, *, accumulates: bool) -> State:
@@ -70,10 +73,12 @@ class State:
 
     def __getstate__(self) -> dict[str, Any]:
         deferred = self.deferred and (dense(self.deferred[0]), *self.deferred[1:])
-        return vars(self) | {"params": None, "deferred": deferred}  # the parameters belong to the model, which copies them
+        kept = {name: value for name, value in vars(self).items() if name != "plan"}
+        return kept | {"params": None, "deferred": deferred}  # the parameters belong to the model, which copies them
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update({"deferred" if name == "late" else name: value for name, value in state.items()})  # pickles of 0.1
+        self.plan = Plan()
         self.slots = [[owned(array) for array in slot] for slot in self.slots]
         self.sums = [owned(array) for array in self.sums]
         self.placeholders = [owned(array) for array in self.placeholders]
