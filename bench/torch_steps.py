@@ -1,4 +1,4 @@
-"""One Adam step of lamella.torch beside torch.optim's, fused and foreach, over the same torch tensors."""
+"""One Adam step of lamella.torch beside torch.optim's, fused and foreach, and DeepSpeed's, over the same torch tensors."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def case(size: str) -> Case:
     import torch
 
     import lamella.torch
+    from bench.peers import deepspeed_peer
 
     arrays = [(0.1 * numbers(shape, i), numbers(shape, 1000 + i)) for i, shape in enumerate(ALL[size])]
     tensors = [torch.nn.Parameter(torch.from_numpy(p)) for p, _ in arrays]
@@ -47,6 +48,9 @@ def case(size: str) -> Case:
         contender("torch fused", "peer", torch.optim.Adam(tensors, lr=1e-3, fused=True)),
         contender("torch foreach", "peer", torch.optim.Adam(tensors, lr=1e-3, foreach=True)),
     ]
+    deepspeed = deepspeed_peer.adam(tensors)
+    if deepspeed is not None:
+        contenders.append(contender("DeepSpeedCPUAdam", "peer", deepspeed))
     if total >= STREAMED:
         contenders.append(stream(total))
     return Case(f"Adam {size}", "us", contenders)

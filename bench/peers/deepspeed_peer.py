@@ -1,0 +1,27 @@
+"""DeepSpeed's CPUAdam, which compiles itself when it is first made: it needs ninja, a C++ compiler and torch."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def adam(tensors: Sequence[Any]) -> Any:
+    """DeepSpeedCPUAdam with Adam's formula over the tensors; None where DeepSpeed is not installed, which is said on stderr.
+
+    Args:
+        tensors: CPU tensors that have gradients.
+    """
+    if importlib.util.find_spec("deepspeed") is None:
+        print("deepspeed is not a peer in this run: it is not installed (pip install deepspeed ninja)", file=sys.stderr)
+        return None
+    # Without this it looks for accelerators first.
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    with contextlib.redirect_stdout(sys.stderr):  # its build and its settings
+        from deepspeed.ops.adam import DeepSpeedCPUAdam
+
+        return DeepSpeedCPUAdam(tensors, lr=1e-3)
