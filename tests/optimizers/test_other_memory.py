@@ -131,6 +131,23 @@ def test_gradients_that_do_not_fit_are_refused_and_nothing_changes():
         assert (good == 1).all() and int(optimizer.iterations) == 0
 
 
+def test_tensors_of_torch_whose_memory_was_freed_are_refused():
+    torch = pytest.importorskip("torch")
+    for freed in ("parameter", "gradient"):
+        for steps in (0, 1):
+            tensors = {"kept": torch.ones(3), "parameter": torch.ones(100_000), "gradient": torch.ones(100_000)}
+            params, grads = [tensors["kept"], tensors["parameter"]], [torch.ones(3), tensors["gradient"]]
+            optimizer = SGD(lr=0.5)
+            for _ in range(steps):
+                optimizer.step(params, grads)
+            tensors[freed].untyped_storage().resize_(0)
+            with pytest.raises(
+                TypeError, match=f"SGD: {freed} 1: expected memory of the CPU .*, got Tensor: its memory was freed"
+            ):
+                optimizer.step(params, grads)
+            assert tensors["kept"].tolist() == [1 - 0.5 * steps] * 3 and int(optimizer.iterations) == steps
+
+
 def test_tensors_of_torch_are_stepped_in_place_and_autograd_sees_it():
     torch = pytest.importorskip("torch")
     w, straight = torch.ones(4, requires_grad=True), np.ones(4, "f4")

@@ -43,7 +43,11 @@ def _array_over(place: str, x: Any) -> Any:
         if hasattr(type(x), "__dlpack__"):
             # torch refuses to show the memory of a tensor that requires a gradient.
             detach = getattr(x, "detach", None)
-            return np.from_dlpack(detach() if callable(detach) else x)
+            array = np.from_dlpack(detach() if callable(detach) else x)
+            # For a null pointer, which a tensor with a freed storage has, NumPy makes new memory.
+            if array.size and array.flags.owndata:
+                raise BufferError("its memory was freed")
+            return array
         if hasattr(x, "__array_interface__"):
             return np.asarray(x)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
