@@ -5,7 +5,7 @@ import pytest
 
 from lamella import backend as K
 from lamella import optimizers
-from lamella.callbacks import BackupAndRestore, Callback
+from lamella.callbacks import BackupAndRestore, Callback, LambdaCallback
 from lamella.core import names
 from lamella.core.random import set_random_seed
 from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
@@ -105,3 +105,27 @@ def test_a_variable_as_learning_rate_gives_its_current_value():
     K.set_value(rate, 1.0)
     optimizer.step(params, ones)
     assert params[0][0] == -1.75
+
+
+def test_averages_of_weights_in_fit_follow_each_step():
+    model = network(optimizers.Adam(lr=0.01))
+    weights = [w.value for w in model.trainable_weights]
+    average, wanted = optimizers.WeightAverage(weights, 0.8), [w.astype("f8") for w in weights]
+    steps = []
+
+    def update(batch, logs):
+        average.update(weights)
+        steps.append(batch)
+        wanted[:] = [0.8 * a + 0.2 * w.numpy() for a, w in zip(wanted, model.trainable_weights, strict=True)]
+
+    model.fit(IMAGES, LABELS, batch_size=4, epochs=3, verbose=0, callbacks=[LambdaCallback(on_batch_end=update)])
+    assert len(steps) == 9
+    for a, w in zip(average.averages, wanted, strict=True):
+        np.testing.assert_allclose(a, w, rtol=0, atol=1e-6)
+    before = model.predict(IMAGES)
+    average.swap(weights)
+    for w, a in zip(model.trainable_weights, wanted, strict=True):
+        np.testing.assert_allclose(w.numpy(), a, rtol=0, atol=1e-6)
+    assert np.abs(model.predict(IMAGES) - before).max() > 1e-4
+    average.swap(weights)
+    np.testing.assert_array_equal(model.predict(IMAGES), before)

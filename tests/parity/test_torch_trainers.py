@@ -1,4 +1,5 @@
-"""lamella.torch's optimizers in PyTorch Lightning and in Hugging Face's Trainer. Each is skipped where it is not installed."""
+"""lamella.torch's optimizers in PyTorch Lightning, in Hugging Face's Trainer and in place of DeepSpeed's. Each is skipped where it is not
+installed."""
 
 import logging
 import os
@@ -122,3 +123,47 @@ def test_the_trainer_of_hugging_face_trains_as_with_torchs_optimizer(name, tmp_p
     assert len(losses) == 7
     for p, q in zip(weights, others, strict=True):
         np.testing.assert_allclose(p, q, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "adamw_mode": False, "bias_correction": False}]
+)
+def test_the_class_of_deepspeed_is_replaced_in_place(options, monkeypatch):
+    monkeypatch.setitem(os.environ, "DS_ACCELERATOR", "cpu")
+    adam = pytest.importorskip(
+        "deepspeed.ops.adam", reason="needs DeepSpeed, which compiles its class: ninja and a C++ compiler"
+    )
+    torch.manual_seed(2)
+    start = [torch.randn(1000), torch.randn(33, 5)]
+    lists = [[torch.nn.Parameter(t.clone()) for t in start] for _ in range(4)]
+
+    def step(optimizers, params):
+        for group in zip(*params, strict=True):
+            g = torch.randn_like(group[0])
+            for p in group:
+                p.grad = g.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+
+    # It computes 1 - beta2 from a float32, 4.7e-5 off for 0.999, so its steps of at most 0.01 are off by 2.3e-7.
+    near = {"rtol": 1e-5, "atol": 23 * 4e-7}
+    theirs, mine = adam.DeepSpeedCPUAdam(lists[0], lr=0.01, **options), ours.DeepSpeedCPUAdam(lists[1], lr=0.01, **options)
+    for _ in range(20):
+        step([theirs, mine], lists[:2])
+    for p, q in zip(*lists[:2], strict=True):
+        torch.testing.assert_close(p, q, **near)
+    # Each goes on with the other's state.
+    for source, target in ((0, 2), (1, 3)):
+        for p, q in zip(lists[source], lists[target], strict=True):
+            q.data.copy_(p.data)
+    by_mine = ours.DeepSpeedCPUAdam(lists[2], **options)
+    by_theirs = adam.DeepSpeedCPUAdam(lists[3], **options)
+    by_mine.load_state_dict(theirs.state_dict())
+    by_theirs.load_state_dict(mine.state_dict())
+    optimizers = [theirs, mine, by_mine, by_theirs]
+    for _ in range(3):
+        step(optimizers, lists)
+    for p, *others in zip(*lists, strict=True):
+        for q in others:
+            torch.testing.assert_close(p, q, **near)
+    assert all(type(own["step"]) is int and own["step"] == 23 for own in by_theirs.state_dict()["state"].values())

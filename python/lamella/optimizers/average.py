@@ -26,6 +26,13 @@ class WeightAverage:
         average.swap(params)  # evaluate with the averages
         average.swap(params)  # train on
 
+    In `fit`, where Keras 3 has use_ema, a callback updates the averages:
+
+        weights = [w.value for w in model.trainable_weights]
+        average = WeightAverage(weights)
+        model.fit(x, y, callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: average.update(weights))])
+        average.copy_to(weights)
+
     Args:
         params: The weights: all float32 or all float64, C-contiguous. The averages begin as copies of them.
         momentum: What an update keeps of the average, in [0, 1].
