@@ -115,6 +115,7 @@ def test_the_number_of_threads_is_checked():
         config.set_num_threads(before)
 
 
+@pytest.mark.skipif("openmp" not in _kernels.thread_backends(), reason="compiled without OpenMP")
 def test_threadpoolctl_limits_the_kernels():
     threadpoolctl = pytest.importorskip("threadpoolctl")
     before = config.num_threads()

@@ -26,6 +26,7 @@ def lines(**environment: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in done.stdout.splitlines())
 
 
+@pytest.mark.skipif("openmp" not in _kernels.thread_backends(), reason="compiled without OpenMP")
 def test_the_report_says_what_runs_on_what():
     said = lines(LAMELLA_TARGET=_kernels.targets()[-1], LAMELLA_THREADS="openmp", OMP_NUM_THREADS="1")
     assert list(said) == [

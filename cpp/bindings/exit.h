@@ -11,11 +11,15 @@ namespace lamella {
 // and a noexcept function would abort the process. So such a thread sleeps until the process ends, as in CPython 3.14.
 template <class F>
 auto or_sleep_at_exit(const F& f) {
+#if defined(__GLIBCXX__)
     try {
         return f();
     } catch (abi::__forced_unwind&) {
         for (;;) ::pause();
     }
+#else  // other C++ libraries run no destructors in pthread_exit
+    return f();
+#endif
 }
 
 // f() without the lock. py::gil_scoped_release cannot be used: it takes the lock again in a destructor, which is noexcept.

@@ -20,8 +20,10 @@ struct Region {
 // run: runs all chunks of the region on at most `threads` threads, 2 or more, including the caller. Returns the number of
 // threads that it could use: less than `threads` if the system gives no more. Throws no exceptions.
 namespace openmp {
+// Only where lamella is compiled with OpenMP.
 int run(const Region& region, int threads);
-// OpenMP's present limit (OMP_NUM_THREADS, threadpoolctl); 1 inside any parallel region of OpenMP.
+// OpenMP's present limit (OMP_NUM_THREADS, threadpoolctl); 1 inside any parallel region of OpenMP. Without OpenMP it is
+// OMP_NUM_THREADS alone.
 int max_threads();
 }  // namespace openmp
 

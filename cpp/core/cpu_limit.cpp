@@ -51,6 +51,15 @@ int least_quota(const std::string& mount, std::string path, bool version_2) {
     }
 }
 
+// The CPUs that the system's scheduler may give to this process; not every system has such a set.
+int affinity() {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 }  // namespace
 
 // Lines of /proc/self/cgroup: "0::/path" for version 2, "4:cpu,cpuacct:/path" for version 1.
@@ -77,9 +86,7 @@ int read_cpu_quota() {
 
 int cpu_limit() {
     static const int limit = [] {
-        cpu_set_t set;
-        int cpus =
-            sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+        int cpus = affinity();
         const int quota = read_cpu_quota();
         if (quota > 0) cpus = std::min(cpus, quota);
         return std::max(cpus, 1);

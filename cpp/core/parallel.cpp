@@ -23,7 +23,11 @@ struct Backend {
     int (*run)(const Region& region, int threads);
 };
 // The first is the default; ARCHITECTURE.md says why.
+#if LAMELLA_OPENMP
 constexpr Backend kBackends[] = {{"team", team::run}, {"openmp", openmp::run}};
+#else
+constexpr Backend kBackends[] = {{"team", team::run}};
+#endif
 
 const Backend* find(const char* name) {
     for (const Backend& backend : kBackends) {

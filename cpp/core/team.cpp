@@ -1,11 +1,8 @@
 // lamella's own threads: one team for the process; the caller is member 0. A member that the system does not schedule delays
 // nobody: the others take its chunks, and the caller waits only for chunks that a member has begun.
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +10,7 @@
 #include "core/backends.h"
 #include "core/cpu_limit.h"
 #include "core/denormals.h"
+#include "core/sleep.h"
 
 namespace lamella::team {
 namespace {
@@ -27,10 +25,6 @@ constexpr std::int64_t kSpin = 30'000;  // ns
 // A thread that slept and was called within this time after its last work then spins for this time, because a wake-up costs
 // about 5 us. When no call comes within this time, it spins for kSpin again.
 constexpr std::int64_t kLongSpin = 150'000;  // ns
-
-// A futex is a word of 32 bits.
-using Word = std::atomic<std::uint32_t>;
-static_assert(sizeof(Word) == 4 && Word::is_always_lock_free);
 
 // The values of a member's `call`.
 enum : std::uint32_t { kIdle, kAsleep, kCalled };
@@ -52,10 +46,6 @@ alignas(128) std::atomic<bool> taken;  // a caller uses the team
 std::atomic<int> size;                 // number of members without the caller
 Region region;                         // written only while no chunk is open
 alignas(128) Word open;
-
-void sleep_while(Word& word, std::uint32_t value) { syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0); }
-
-void wake_one(Word& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
 
 std::int64_t now() {
     timespec time;
@@ -110,7 +100,7 @@ Claim last_one(std::uint64_t first, std::uint64_t end) { return {end - 1, (end -
 
 void do_chunk(Int chunk) {
     region.run(chunk, chunk + 1);
-    if (open.fetch_sub(1, std::memory_order_acq_rel) == kCallerSleeps + 1) wake_one(open);
+    if (open.fetch_sub(1, std::memory_order_acq_rel) == kCallerSleeps + 1) wake(open);
 }
 
 // Runs the member's own chunks, then chunks that the others have not begun.
@@ -123,7 +113,16 @@ void work(int self) {
     }
 }
 
+void name_this_thread() {
+#if defined(__APPLE__)
+    pthread_setname_np("lamella");
+#else
+    pthread_setname_np(pthread_self(), "lamella");
+#endif
+}
+
 void* live(void* number) {
+    name_this_thread();
     const DenormalGuard guard;
     const int self = static_cast<int>(reinterpret_cast<std::intptr_t>(number));
     Word& call = members[self].call;
@@ -158,7 +157,6 @@ int grow(int wanted) {
     for (; there < wanted; ++there) {
         pthread_t thread;
         if (pthread_create(&thread, nullptr, live, reinterpret_cast<void*>(std::intptr_t{there} + 1)) != 0) break;
-        pthread_setname_np(thread, "lamella");
         pthread_detach(thread);
         size.store(there + 1, std::memory_order_relaxed);
     }
@@ -195,7 +193,7 @@ int run(const Region& wanted, int threads) {
         members[i].unclaimed.store(end << 32 | first, std::memory_order_release);
     }
     for (int i = 1; i < used; ++i) {
-        if (members[i].call.exchange(kCalled, std::memory_order_acq_rel) == kAsleep) wake_one(members[i].call);
+        if (members[i].call.exchange(kCalled, std::memory_order_acq_rel) == kAsleep) wake(members[i].call);
     }
     work(0);
     wait_for_all();

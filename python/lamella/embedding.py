@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import lamella
@@ -22,7 +23,7 @@ def get_library() -> str:
     Raises:
         FileNotFoundError: This copy of lamella was not installed by its build, so it has no library.
     """
-    return str(_find("lib", "liblamella.so"))
+    return str(_find("lib", "liblamella.dylib" if sys.platform == "darwin" else "liblamella.so"))
 
 
 def get_cmake_dir() -> str:

@@ -57,6 +57,7 @@ THREADS = {
     "pool.cpp": {"<pthread.h>"},
     "openmp.cpp": {"<omp.h>", "#pragma omp", "<pthread.h>"},
     "team.cpp": {"<pthread.h>"},
+    "sleep.cpp": {"<pthread.h>"},
 }
 
 
