@@ -1,6 +1,7 @@
 """lamella.torch's optimizers in PyTorch Lightning, in Hugging Face's Trainer and in place of DeepSpeed's. Each is skipped where it is not
 installed."""
 
+import copy
 import logging
 import os
 
@@ -158,8 +159,8 @@ def test_the_class_of_deepspeed_is_replaced_in_place(options, monkeypatch):
             q.data.copy_(p.data)
     by_mine = ours.DeepSpeedCPUAdam(lists[2], **options)
     by_theirs = adam.DeepSpeedCPUAdam(lists[3], **options)
-    by_mine.load_state_dict(theirs.state_dict())
-    by_theirs.load_state_dict(mine.state_dict())
+    by_mine.load_state_dict(copy.deepcopy(theirs.state_dict()))  # loading shares tensors
+    by_theirs.load_state_dict(copy.deepcopy(mine.state_dict()))
     optimizers = [theirs, mine, by_mine, by_theirs]
     for _ in range(3):
         step(optimizers, lists)
