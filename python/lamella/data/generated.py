@@ -148,7 +148,7 @@ class GeneratedBatches(Batches):
         return number if self.argument == "validation_steps" else None
 
     def _count(self, skipped: tuple[str, ...]) -> None:
-        """Count samples that were skipped, and warn about each of them once."""
+        """Count samples whose files were skipped, and warn about each of them once."""
         self.skipped = (self.skipped or 0) + len(skipped)
         new = [line for line in skipped if line not in self._skipped]
         self._skipped.update(new)

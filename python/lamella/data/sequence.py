@@ -71,11 +71,11 @@ def within_pass(number: int | None, function: Callable[..., Any], *arguments: An
 
 
 class ReducedItem(tuple[Any, ...]):
-    """(x, y) or (x, y, sample_weight), without the samples that could not be read.
+    """(x, y) or (x, y, sample_weight), of which some samples could not be read, and are omitted or blank.
 
     Attributes:
         samples: Number of samples that are left. A batch without any is skipped.
-        skipped: For each missing sample a line that begins with the path of its file and says the reason.
+        skipped: For each of these samples a line that begins with the path of its file and says the reason.
     """
 
     samples: int

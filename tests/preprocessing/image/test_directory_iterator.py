@@ -105,8 +105,13 @@ def test_wrong_arguments(root):
         read(root, class_mode="other")
     with pytest.raises(ValueError, match="Invalid color mode: hsv"):
         read(root, color_mode="hsv")
-    with pytest.raises(ValueError, match='DirectoryIterator: expected on_error to be "raise" or "skip", got \'blank\''):
-        read(root, on_error="blank")
+    with pytest.raises(ValueError, match='DirectoryIterator: expected on_error to be "raise", "skip" or "blank", got .x.'):
+        read(root, on_error="x")
+    for size in ((8,), 8, (8, 0), (8, 4.5), None, (2, 3, 4), "ab"):
+        with pytest.raises(
+            ValueError, match=r"DirectoryIterator: expected target_size to be \(height, width\), two positive int"
+        ):
+            read(root, target_size=size)
     with pytest.raises(ValueError, match="Invalid interpolation method cubic specified"):
         read(root, interpolation="cubic", on_error="skip")
     with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
@@ -230,6 +235,34 @@ def test_a_file_that_cannot_be_read_is_skipped_if_requested(root, name):
     assert item.samples == 9 and len(item.skipped) == 1 and f"cats/{name}" in item.skipped[0]
 
 
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_file_that_cannot_be_read_is_blank_if_requested(root, name):
+    BROKEN[name](root / "cats" / name)
+    place = sorted(os.listdir(root / "cats")).index(name) + 2  # after two birds
+    item = read(root, on_error="blank", class_mode="sparse")[0]
+    assert item.samples == len(item[0]) == 10 and len(item.skipped) == 1 and f"cats/{name}" in item.skipped[0]
+    np.testing.assert_array_equal(item[1], [0, 0, 1, 1, 1, 1, 2, 2, 2, 2])
+    np.testing.assert_array_equal(item[0][place], np.zeros((4, 6, 3)))
+    np.testing.assert_array_equal(np.delete(item[0], place, 0), read(root, on_error="skip", class_mode="sparse")[0][0])
+
+
+@pytest.mark.parametrize(("on_error", "rows"), [("skip", 9), ("blank", 10)])
+def test_images_alone_warn_of_files_that_cannot_be_read(root, on_error, rows):
+    BROKEN["empty.jpg"](root / "cats" / "empty.jpg")
+    with pytest.warns(UserWarning, match=f"DirectoryIterator, on_error='{on_error}': .*cats/empty.jpg"):
+        x = read(root, on_error=on_error, class_mode=None)[0]
+    assert len(x) == rows
+
+
+def test_blank_images_have_the_mode_of_the_others(root):
+    BROKEN["empty.jpg"](root / "cats" / "empty.jpg")
+    for options in ({"color_mode": "grayscale16"}, {"color_mode": "rgba", "data_format": "channels_first"}):
+        good = read(root, on_error="skip", **options)[0]
+        x = read(root, on_error="blank", **options)[0]
+        assert x[0].dtype == good[0].dtype and x[0].shape == (10, *good[0].shape[1:])
+        assert [image.any() for image in x[0]].count(False) == [image.any() for image in good[0]].count(False) + 1
+
+
 def odd_files(folder):
     """Write unusual files that can be read. Return, by name, the first pixel of an image of (200, 100, 50)."""
     color = Image.new("RGB", (6, 4), (200, 100, 50))
@@ -274,6 +307,15 @@ def classifier():
     model = lamella.Sequential([lamella.layers.Flatten(input_shape=(4, 6, 3)), lamella.layers.Dense(3, activation="softmax")])
     model.compile("sgd", "categorical_crossentropy")
     return model
+
+
+def test_logs_of_the_epoch_count_blank_images(root):
+    BROKEN["empty.jpg"](root / "cats" / "empty.jpg")
+    sizes = []
+    after = lamella.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: sizes.append(logs["size"]))
+    with pytest.warns(UserWarning, match="cats/empty.jpg"):
+        history = classifier().fit_generator(read(root, on_error="blank", batch_size=5), verbose=0, callbacks=[after])
+    assert history.history["skipped"] == [1] and sizes == [5, 5]
 
 
 @pytest.mark.parametrize("workers", [{"workers": 0}, {"workers": 2}, {"workers": 1, "use_multiprocessing": True}])

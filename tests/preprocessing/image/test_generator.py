@@ -253,6 +253,54 @@ def test_wrong_arguments(arguments, message):
         ImageDataGenerator(**arguments)
 
 
+SINGLE_NUMBERS = ["rotation_range", "shear_range", "channel_shift_range", "cval", "zca_epsilon", "rescale"]
+
+
+@pytest.mark.parametrize("name", [*SINGLE_NUMBERS, "width_shift_range", "height_shift_range"])
+def test_arguments_that_are_not_numbers_raise(name):
+    for wrong in ("0.5", [[1, 2]], {}):
+        with pytest.raises(TypeError, match=f"ImageDataGenerator: expected {name} to be a number"):
+            ImageDataGenerator(**{name: wrong})
+    with pytest.raises(ValueError, match=f"ImageDataGenerator: expected {name} to be finite, got nan"):
+        ImageDataGenerator(**{name: float("nan")})
+    assert getattr(ImageDataGenerator(**{name: np.float32(0.5)}), name) == 0.5
+
+
+def test_ranges_of_wrong_numbers_raise():
+    for name in ("zoom_range", "brightness_range"):
+        with pytest.raises(TypeError, match=f"ImageDataGenerator: expected {name} to be a number or a sequence of numbers"):
+            ImageDataGenerator(**{name: ["a", 1.0]})
+    with pytest.raises(ValueError, match="ImageDataGenerator: expected brightness_range to be finite"):
+        ImageDataGenerator(brightness_range=(0.0, np.inf))
+    np.testing.assert_array_equal(ImageDataGenerator(width_shift_range=np.array([1, 2])).width_shift_range, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("function", "got"),
+    [
+        (lambda x: x[0], r"got an array of shape \(4, 3\)"),  # without the check it would be repeated for each row
+        (lambda x: x[:, :2], r"got an array of shape \(4, 2, 3\)"),
+        (lambda x: x.mean(), r"got an array of shape \(\)"),
+        (lambda x: None, "got the type NoneType"),
+        (lambda x: "image", "got the type str"),
+    ],
+)
+def test_a_preprocessing_function_must_return_an_image(function, got):
+    generator = ImageDataGenerator(preprocessing_function=function)
+    wanted = rf"ImageDataGenerator: expected preprocessing_function to return an image of shape \(4, 4, 3\), {got}"
+    with pytest.raises(ValueError, match=wanted):
+        generator.flow(np.ones((2, 4, 4, 3)))[0]
+    with pytest.raises(ValueError, match=wanted):
+        generator.standardize(np.ones((4, 4, 3)))
+
+
+def test_a_preprocessing_function_may_return_one_channel():
+    x = np.arange(96.0).reshape(2, 4, 4, 3)
+    grey = ImageDataGenerator(preprocessing_function=lambda x: x.mean(axis=-1, keepdims=True))
+    got = grey.flow(x, shuffle=False)[0]
+    np.testing.assert_array_equal(got, np.repeat(x.mean(-1, keepdims=True), 3, -1))
+
+
 @pytest.mark.parametrize(
     ("given", "set_too"),
     [

@@ -88,7 +88,7 @@ class Augmentation(Normalization):
         changed = np.moveaxis(batch, 3, 1) if first else batch
         if function is not None:
             for image in changed:
-                image[...] = function(image)
+                image[...] = self.preprocessed(image)
             standardize_batch(batch, batch, standardization)
         if first:
             out[...] = changed

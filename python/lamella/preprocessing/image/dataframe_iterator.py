@@ -49,8 +49,8 @@ class DataFrameIterator(FileIterator):
 
     Raises:
         TypeError: File names or classes are not strings, or weights or values are not numbers.
-        ValueError: The number of classes for "binary" is not 2, or a value is NaN. With on_error="skip" rows with NaN are
-            omitted, with a warning.
+        ValueError: The number of classes for "binary" is not 2, or a value is NaN. With another on_error than "raise" rows
+            with NaN are omitted, with a warning.
 
     Source: keras-preprocessing 1.1.0, which passes NaN to the training.
     """

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from lamella.core import config
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.data.sequence import ReducedItem
 from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
 from lamella.preprocessing.image.draws import SampleDraws
@@ -75,8 +76,7 @@ class FileIterator(Iterator):
                 f"{type(self).__name__}: MixUp and CutMix need values of y that can be mixed, got class_mode={class_mode!r}"
             )
         self.image_data_generator = image_data_generator
-        height, width = target_size
-        self.target_size = height, width
+        self.target_size = _two_sizes(type(self).__name__, target_size)
         self.color_mode: ColorMode = color_mode
         self.class_mode = class_mode
         self.data_format = checked_format(data_format)
@@ -103,12 +103,17 @@ class FileIterator(Iterator):
         item = self._with_targets(batch, samples, draws)
         if self.save_to_dir is not None:
             save_batch(batch, samples, self)
-        if self.on_error == "skip" and isinstance(item, tuple):
+        if self.on_error != "raise" and isinstance(item, tuple):
             return ReducedItem.of(item, len(samples), tuple(skipped))
+        if skipped:  # x alone, for predict, which has no logs
+            warn(f"{type(self).__name__}, on_error={self.on_error!r}: {'; '.join(skipped)}")
         return item
 
     def _images(self, samples: Array, read: list[int], skipped: list[str]) -> Iterates[Array]:
-        """The images that can be read. Their samples are appended to `read`, and the errors of others to `skipped`."""
+        """The images that can be read, and blank ones for the others if requested.
+
+        Their samples are appended to `read`, and the errors of files that cannot be read to `skipped`.
+        """
         numbers = samples.tolist()
         paths = [self.filepaths[sample] for sample in numbers]
         for sample, path, image in zip(numbers, paths, self.reader.each(paths)):
@@ -122,6 +127,9 @@ class FileIterator(Iterator):
                     del image  # the traceback refers to this frame
             else:
                 skipped.append(_message(path, image))
+                if self.on_error == "blank":
+                    read.append(sample)
+                    yield np.zeros(self.image_shape, np.uint16 if self.color_mode == "grayscale16" else np.uint8)
 
     def _with_targets(self, batch: Array, samples: Array, draws: SampleDraws) -> Any:
         """x, (x, y) or (x, y, sample_weight)."""
@@ -140,6 +148,14 @@ class FileIterator(Iterator):
         for row, j in zip(one_hot, samples):
             row[self.labels[j]] = 1
         return one_hot
+
+
+def _two_sizes(who: str, target_size: Sequence[int]) -> tuple[int, int]:
+    """target_size as (height, width)."""
+    if np.shape(target_size) != (2,) or not all(isinstance(size, (int, np.integer)) and size > 0 for size in target_size):
+        raise ValueError(f"{who}: expected target_size to be (height, width), two positive integers, got {target_size!r}")
+    height, width = target_size
+    return int(height), int(width)
 
 
 def _split(subset: str | None, generator: Augments | None) -> tuple[float, float] | None:

@@ -18,6 +18,7 @@ from lamella.preprocessing.image.batch import FILL_MODES, ORDERS
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
 from lamella.preprocessing.image.formats import checked_format
+from lamella.preprocessing.image.generator_numbers import check_numbers
 from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 from lamella.preprocessing.image.transforms import ShiftRange
@@ -55,7 +56,7 @@ class ImageDataGenerator(Augmentation):
         horizontal_flip: Whether half of the images are flipped left to right.
         vertical_flip: Whether half of the images are flipped top to bottom.
         rescale: A factor. None or 0: no factor.
-        preprocessing_function: A function from one image to another of the same shape.
+        preprocessing_function: A function from one image to another of the same shape, or with 1 channel.
         data_format: "channels_last" or "channels_first". None means image_data_format().
         validation_split: The fraction of the samples (of each class) in subset="validation", which are the first ones.
         dtype: Dtype of the batches. None means floatx().
@@ -156,6 +157,7 @@ class ImageDataGenerator(Augmentation):
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean = self.std = self.principal_components = None
+        check_numbers(vars(self))
         self._apply_implied_options()
 
     def _apply_implied_options(self) -> None:

@@ -45,9 +45,23 @@ class Normalization(RandomTransforms):
 
         Deviation: integers become floats; in Keras they raise an error.
         """
-        if self.preprocessing_function is not None:
-            x = np.asarray(self.preprocessing_function(x))
-        return self.normalize(x)
+        return self.normalize(x if self.preprocessing_function is None else self.preprocessed(x))
+
+    def preprocessed(self, x: Array) -> Array:
+        """The result of preprocessing_function for x, an image.
+
+        Raises:
+            ValueError: It is not an array of numbers of the image's rank whose axes have the image's sizes or 1, for example one
+                grey channel. An array of a lower rank would be repeated along the wrong axes.
+        """
+        assert self.preprocessing_function is not None
+        y = np.asarray(self.preprocessing_function(x))
+        got = f"an array of shape {y.shape}" if y.dtype.kind in "biuf" else f"the type {type(y.tolist()).__name__}"
+        if y.dtype.kind not in "biuf" or y.ndim != x.ndim or any(n not in (1, size) for n, size in zip(y.shape, x.shape)):
+            raise ValueError(
+                f"{type(self).__name__}: expected preprocessing_function to return an image of shape {x.shape}, got {got}"
+            )
+        return y
 
     def normalize(self, x: Array) -> Array:
         """The steps of `standardize` after preprocessing_function."""

@@ -32,7 +32,8 @@ class FileOptions(TypedDict, total=False):
 
     Attributes:
         on_error: "raise", the default: a file that cannot be read ends the training with an error that names its path. "skip":
-            its sample is omitted from the batch and counted as `skipped` in the epoch's logs.
+            its sample is omitted from the batch and counted as `skipped` in the epoch's logs. "blank": it is counted too, and its
+            sample stays in the batch as an image of zeros, so that batches have their size and predictions their order.
         keep_aspect_ratio: See load_img; False by default.
         exif_orientation: See load_img; False by default.
         draft: See load_img; False by default.
@@ -42,7 +43,7 @@ class FileOptions(TypedDict, total=False):
             cache.
     """
 
-    on_error: Literal["raise", "skip"]
+    on_error: Literal["raise", "skip", "blank"]
     keep_aspect_ratio: KeepAspectRatio
     exif_orientation: bool
     draft: bool
@@ -55,10 +56,11 @@ def check_options(who: str, options: Mapping[str, Any]) -> None:
     unknown = set(options) - set(FileOptions.__annotations__)
     if unknown:
         raise TypeError(f"{who} got an unexpected keyword argument {min(unknown)!r}")
-    for name, allowed in (("on_error", ("raise", "skip")), ("decoder", ("pillow", "simplejpeg"))):
+    for name, allowed in (("on_error", ("raise", "skip", "blank")), ("decoder", ("pillow", "simplejpeg"))):
         given = options.get(name, allowed[0])
         if given not in allowed:
-            raise ValueError(f'{who}: expected {name} to be "{allowed[0]}" or "{allowed[1]}", got {given!r}')
+            quoted = [f'"{value}"' for value in allowed]
+            raise ValueError(f"{who}: expected {name} to be {', '.join(quoted[:-1])} or {quoted[-1]}, got {given!r}")
     size = options.get("cache_bytes", 0)
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
         raise ValueError(f"{who}: expected cache_bytes to be a number of bytes, got {size!r}")
