@@ -108,15 +108,21 @@ LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
 #endif
 }
 
-// v, a product, rounded separately: otherwise the compiler contracts the product with a sum that follows.
+// v in a register: otherwise gcc makes a load part of each instruction that uses its value.
 template <class T>
-LAMELLA_INLINE Vec<T> uncontracted(Vec<T> v) {
+LAMELLA_INLINE Vec<T> in_register(Vec<T> v) {
 #if defined(__x86_64__)
     asm("" : "+v"(v));
 #else
     asm("" : "+w"(v));
 #endif
     return v;
+}
+
+// v, a product, rounded separately: otherwise the compiler contracts the product with a sum that follows.
+template <class T>
+LAMELLA_INLINE Vec<T> uncontracted(Vec<T> v) {
+    return in_register<T>(v);
 }
 
 // sum += a * b. For AVX2 this is an instruction that gcc cannot change: otherwise unrelated code changes its register

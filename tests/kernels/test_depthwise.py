@@ -96,6 +96,17 @@ def test_every_number_of_channels(target, dtype):
 
 
 @dtypes
+def test_every_size_of_an_image_whose_channels_fill_vectors(target, dtype):
+    """With AVX-512 bands of one to four rows are computed at once: every split of the rows, and rows of few points."""
+    for rows in range(1, 10):
+        for columns in range(1, 10):
+            for strides in ((1, 1), (2, 2)):
+                for padding in ("same", "valid", "full"):
+                    if padding != "valid" or min(rows, columns) >= 3:
+                        check((2, (rows, columns), 32, 1, (3, 3), strides, (1, 1), padding), dtype)
+
+
+@dtypes
 def test_random_geometries(target, dtype):
     draw = np.random.default_rng(1)
     for axes in [1] * 20 + [2] * 60 + [3] * 20:

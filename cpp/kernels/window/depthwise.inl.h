@@ -6,6 +6,7 @@
 // rows, then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
+#include "kernels/window/depthwise_bands.inl.h"
 #include "kernels/window/depthwise_threes.inl.h"
 
 namespace lamella {
@@ -50,6 +51,27 @@ struct DepthwiseShape {
     bool in_threes() const {
         return window.size[0] * window.size[1] <= kMostTapRows && window.size[2] == 3 && window.dilation[2] == 1 &&
                window.stride[2] <= 2 && joined<T>() == 1;
+    }
+
+    // Whether depthwise_bands.inl.h is used: for 3x3 windows on images whose channels fill vectors. With more channels than
+    // here points are so far apart that their lines are in few sets of L1: on EPYC (AVX-512) 256 to 1024 channels took up to
+    // twice the time of depthwise_threes.inl.h.
+    template <class T>
+    bool in_bands() const {
+        const Int most = (window.stride[1] == 2 ? 512 : 256) / Int{sizeof(T)};
+        return kHasBands && multiplier == 1 && channels <= most && channels % kLanes<T> == 0 && x[0] == 1 && y[0] == 1 &&
+               window.size[0] == 1 && window.before[0] == 0 && window.size[1] == 3 && window.size[2] == 3 &&
+               window.dilation[1] == 1 && window.dilation[2] == 1 && window.stride[1] == window.stride[2] &&
+               window.stride[1] <= 2;
+    }
+    template <class T>
+    Bands<T> bands_of_y(const T* data, const T* zeros) const {
+        return {data, zeros, x[1], x[2], window.before[1], window.before[2], y[1], y[2], channels, window.stride[1]};
+    }
+    // For stride 1: dx is the convolution of dy with the flipped weights.
+    template <class T>
+    Bands<T> bands_of_dx(const T* data, const T* zeros) const {
+        return {data, zeros, y[1], y[2], 2 - window.before[1], 2 - window.before[2], x[1], x[2], channels, 1};
     }
 
     template <class T>
@@ -234,11 +256,17 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     if (y.size == 0) return nullptr;
     const DepthwiseShape shape = depthwise_shape(x, y, window);
     const WeightBlocks<T> blocks = shape.blocks<T>();
-    T* weights;
-    const Workspace shared(part(weights, blocks.size()));
+    const bool in_bands = shape.in_bands<T>();
+    T *weights, *zeros;
+    const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.x[2] * shape.channels : 0));
     if (!shared) return kOutOfMemory;
     const Int width = shape.width(), places = shape.places(), offset = bias.size > 0 ? places * blocks.step : 0;
     fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, false, weights);
+    if (in_bands) {
+        clear(zeros, shape.x[2] * width);
+        return sum_in_bands(shape.bands_of_y(x.data, zeros), shape.images, larger(1, shape.grain(shape.y) / kBandRows), weights,
+                            blocks.block(), offset, false, relu != 0, y.data);
+    }
     const Source<T> source = shape.source_x(x.data);
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
     return in_chunks(shape.images * slices * rows, shape.grain(shape.y), [&](Int begin, Int end) -> Status {
@@ -286,10 +314,16 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
     const Int phases = window.stride[2];
     const WeightBlocks<T> blocks = shape.blocks<T>();
-    T* weights;
-    const Workspace shared(part(weights, blocks.size()));
+    const bool in_bands = shape.in_bands<T>() && phases == 1;
+    T *weights, *zeros;
+    const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.y[2] * width : 0));
     if (!shared) return kOutOfMemory;
     fill_blocks<T>(w.data, nullptr, width, blocks, shape.in_threes<T>() && phases == 1, weights);
+    if (in_bands) {
+        clear(zeros, shape.y[2] * width);
+        return sum_in_bands(shape.bands_of_dx(dy.data, zeros), shape.images, larger(1, shape.grain(shape.x) / kBandRows),
+                            weights, blocks.block(), 0, true, false, dx.data);
+    }
     const Source<T> source = shape.source_dy(dy.data);
     const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
     const bool direct = shape.multiplier == 1 && (joined == 1 || phases == 1);
@@ -347,12 +381,30 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const WeightBlocks<T> blocks = shape.blocks<T>();
     const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
     const Int grain = larger(larger(shape.grain(shape.y), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
-    const Int chunks = ceil_divide(all, grain);
-    T *partial, *totals;
-    const Workspace shared(part(partial, chunks * sums), part(totals, sums));
+    const bool in_bands = shape.in_bands<T>();
+    const Bands<T> bands = shape.bands_of_y(x.data, static_cast<const T*>(nullptr));
+    const Int items = in_bands ? ceil_divide(all, larger(1, rows)) * bands.in_image() : all;
+    const Int item_grain = in_bands ? ceil_divide(grain, kBandRows) : grain;
+    const Int chunks = ceil_divide(items, item_grain);
+    T *partial, *totals, *zeros;
+    const Workspace shared(part(partial, chunks * sums), part(totals, sums),
+                           part(zeros, in_bands ? shape.x[2] * shape.channels : 0));
     if (!shared) return kOutOfMemory;
+    const auto add_bands = [&](Int begin, Int end) -> Status {
+        T* const dw = partial + begin / item_grain * sums;
+        clear(dw, sums);
+        Bands<T> of_y = bands;
+        of_y.zeros = zeros;
+        of_y.for_each(begin, end, dy.data, [&](auto count, const Band<T>& band, Int at) {
+            const T* const from = dy.data + at;
+            if (band.stride == 1) add_band<T, count.value, 1>(band, from, blocks.block(), places * blocks.step, dw);
+            else add_band<T, count.value, 2>(band, from, blocks.block(), places * blocks.step, dw);
+        });
+        return nullptr;
+    };
     const Source<T> source = shape.source_x(x.data);
-    const Status failed = in_chunks(all, grain, [&](Int begin, Int end) -> Status {
+    if (in_bands) clear(zeros, shape.x[2] * shape.channels);
+    const auto add_rows = [&](Int begin, Int end) -> Status {
         Tap* taps;
         T *ring, *repeated;
         Int* holds;
@@ -372,7 +424,8 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
             work_on_span(read, source, r / rows / slices, slice, row, span, shape.weights<T>(), blocks, taps, into);
         }
         return nullptr;
-    });
+    };
+    const Status failed = in_bands ? in_chunks(items, item_grain, add_bands) : in_chunks(items, item_grain, add_rows);
     if (failed != nullptr) return failed;
     sum_some_rows(partial, chunks * sums, sums, totals);
     for (Int place = 0; place <= places; ++place) {

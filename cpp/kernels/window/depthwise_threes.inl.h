@@ -211,11 +211,6 @@ template <class T, int kRows>
     }
 }
 
-template <int kValue>
-struct Number {
-    static constexpr int value = kValue;
-};
-
 template <class F>
 LAMELLA_INLINE void with_rows(Int rows, const F& f) {
     if (rows == 3) f(Number<3>());
