@@ -17,7 +17,7 @@ struct Gradient {
         return sum == nullptr ? d : d + load(sum + i, part);
     }
     // NaN gives NaN.
-    LAMELLA_INLINE Vec<T> operator()(Int i, Int part) const { return clamp<T>(unscaled(i, part) * scale, -limit, limit); }
+    LAMELLA_INLINE Vec<T> bounded(Vec<T> d) const { return clamp<T>(d * scale, -limit, limit); }
 };
 
 template <class T>
@@ -64,6 +64,16 @@ void find_scales(InList<T> gs, const Bounds<T>& bounds, const Int* start, double
     }
 }
 
+// One vector of the gradient and of each list.
+template <class T, int kLists>
+struct Loaded {
+    Vec<T> d, x[kLists];
+    LAMELLA_INLINE void load(T* const* at, const Gradient<T>& g, Int i, Int part) {
+        d = g.unscaled(i, part);
+        for (int s = 0; s < kLists; ++s) x[s] = lamella::load(at[s] + i, part);
+    }
+};
+
 // rule(d, x) computes one vector of a step. d is the gradient after the bounds. x[0], x[1] ... are vectors of the lists in
 // their order; they are stored afterwards.
 template <class T, class F, class... Lists>
@@ -86,12 +96,29 @@ Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const
         const Gradient<T> g = gradient_of(gs, bounds, k, scale[k]);
         T* at[kLists];
         for (int s = 0; s < kLists; ++s) at[s] = items[s][k].data;
-        for_vectors<T>(begin, end, [=](Int i, Int part) {
-            Vec<T> x[kLists];
-            for (int s = 0; s < kLists; ++s) x[s] = load(at[s] + i, part);
-            rule(g(i, part), x);
-            for (int s = 0; s < kLists; ++s) store(at[s] + i, x[s], part);
-        });
+        // The next vectors are loaded before these are stored. A CPU compares the last 12 bits of addresses first: a load right
+        // after the store of another array at the same place of its page waits for that store. With arrays of NumPy, which
+        // begin 16 bytes after a page does, and slots of torch, which begin 64 bytes after one, each vector waited.
+        const auto step = [=](Loaded<T, kLists> now, Int i, Int part) __attribute__((always_inline)) {
+            rule(g.bounded(now.d), now.x);
+            for (int s = 0; s < kLists; ++s) store(at[s] + i, now.x[s], part);
+        };
+        Loaded<T, kLists> next;
+        Int i = begin;
+        if (i + kLanes<T> <= end) {
+            next.load(at, g, i, 0);
+            for (; i + 2 * kLanes<T> <= end; i += kLanes<T>) {
+                const Loaded<T, kLists> now = next;
+                next.load(at, g, i + kLanes<T>, 0);
+                step(now, i, 0);
+            }
+            step(next, i, 0);
+            i += kLanes<T>;
+        }
+        if (i < end) {
+            next.load(at, g, i, end - i);
+            step(next, i, end - i);
+        }
     });
     return nullptr;
 }
