@@ -9,8 +9,10 @@ import pytest
 
 import lamella
 from lamella import _kernels
+from lamella.embedding import get_include
 
 MODULES = [str(path) for folder in _kernels.__path__ for path in Path(folder).glob("_compiled*.so")]
+HEADER = Path(get_include(), "lamella", "lamella.h")
 LIBRARIES = [str(path) for folder in lamella.__path__ for path in Path(folder).glob("lib/liblamella*")]
 
 
@@ -36,6 +38,32 @@ def test_the_library_shows_its_own_names_only(path):
     names = [line.split()[2] for line in read("nm", "--dynamic", "--defined-only", path).splitlines()]
     assert "_ZN7lamella7currentEv" in names
     assert [name for name in names if not re.match(r"lamella_|_ZN7lamella\d", name)] == []
+    declared = re.findall(r"^LAMELLA_API [^(]*?(lamella_\w+)\(", HEADER.read_text(), flags=re.M)
+    assert sorted(name for name in names if name.startswith("lamella_")) == sorted(declared)
+    # Its names of C++ are for the Python module alone.
+    used = {line.split()[-1] for line in read("nm", "--dynamic", "--undefined-only", *MODULES).splitlines()}
+    assert [name for name in names if name.startswith("_ZN") and name not in used] == []
+
+
+@pytest.mark.parametrize("path", MODULES + LIBRARIES)
+def test_it_needs_only_what_every_linux_has_and_openmp(path):
+    dynamic = read("readelf", "--dynamic", "--wide", path)
+    # libgomp: also under the name that auditwheel gives to the copy in a wheel.
+    allowed = (
+        r"liblamella\.so|libgomp(-\w+)?\.so\.1[.\d]*|libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib(c|m|pthread)\.so\.\d|ld-linux.*"
+    )
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+    assert [name for name in needed if not re.fullmatch(allowed, name)] == []
+    # No directory of the machine that built it.
+    runpaths = ":".join(re.findall(r"\((?:RUNPATH|RPATH)\).*\[(.*)\]", dynamic))
+    assert [directory for directory in runpaths.split(":") if directory and not directory.startswith("$ORIGIN")] == []
+
+
+@pytest.mark.parametrize("path", MODULES + LIBRARIES)
+def test_it_is_stripped(path):
+    sections = re.findall(r"^ +\[ *\d+\] (\.\S+)", read("readelf", "--sections", "--wide", path), flags=re.M)
+    assert ".text" in sections
+    assert [name for name in sections if name in (".symtab", ".strtab") or name.startswith(".debug")] == []
 
 
 @pytest.mark.parametrize("path", MODULES + LIBRARIES)

@@ -62,7 +62,7 @@ def reader(path: Path) -> Callable[[str], str] | None:
         return None if path.name == "CHANGELOG.md" else str  # it names files of earlier versions
     if path.suffix in (".py", ".pyi"):
         return prose_of_python
-    if path.suffix in (".h", ".c", ".cpp", ".def"):
+    if path.suffix in (".h", ".c", ".cpp", ".def", ".rs"):
         return prose_of_cpp
     if path.suffix in (".toml", ".yaml", ".yml", ".cmake") or path.name in ("CMakeLists.txt", "run", ".clang-format"):
         return prose_of_settings
@@ -97,4 +97,4 @@ def test_a_path_that_is_not_there_is_found():
 
 def test_no_kind_of_source_is_left_out():
     kinds = {path.suffix for path in files() if path.parent != ROOT and reader(path) is None}
-    assert kinds <= {".txt", ".json", ".npz", ".gz", ".xz", ".map", ".typed", ".so"}
+    assert kinds <= {".txt", ".json", ".npz", ".gz", ".xz", ".map", ".typed", ".so", ".lock"}
