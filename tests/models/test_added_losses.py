@@ -166,3 +166,80 @@ def test_same_bits_as_a_layer_that_adds_the_loss():
         weights.append(model.get_weights())
     for a, b in zip(*weights):
         np.testing.assert_array_equal(a, b)
+
+
+# Losses of weights -----------------------------------------------------------------------------------------------------------
+
+
+class Penalized(Layer):
+    """Adds a loss of its weight in build(), as layers of Keras 2 do."""
+
+    def __init__(self, loss, **kwargs):
+        self.loss = loss
+        super().__init__(**kwargs)
+
+    def build(self, input_shape):
+        self.w = self.add_weight(name="w", shape=(3,), initializer="ones")
+        self.add_loss(self.loss(self.w))
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return inputs * self.w
+
+
+def test_a_function_of_weights_is_a_loss_in_build_and_of_a_model():
+    def squares(w):
+        return lambda: K.sum(K.square(w))
+
+    inside = Sequential([Penalized(squares, input_shape=(3,))])
+    outside = Sequential([Penalized(lambda w: [], input_shape=(3,))])
+    outside.add_loss(squares(outside.layers[0].w))
+    for model in (inside, outside):
+        model.compile(lamella.optimizers.SGD(0.1), "mse")
+        model.fit(np.zeros((4, 3)), np.zeros((4, 3)), verbose=0)
+        np.testing.assert_allclose(model.get_weights()[0], 0.8, rtol=1e-6)  # 1 - 0.1 * 2
+
+
+def test_a_value_outside_of_a_call_raises():
+    wanted = "add_loss outside of call.. expects a tensor of the graph, a function, a Variable or a number, got the value 3.0"
+    with pytest.raises(TypeError, match="Layer p: " + wanted):  # else it would be 3 forever, without a gradient
+        Sequential([Penalized(lambda w: K.sum(K.square(w)), input_shape=(3,), name="p")])
+    model = Sequential([Penalized(lambda w: [], input_shape=(3,))])
+    w = model.layers[0].w
+    for value in (K.sum(w), K.sum(w) + K.sum(w) - 3.0):
+        with pytest.raises(TypeError, match=wanted):
+            model.add_loss(value)
+    assert sum(model.losses) == 0
+
+
+def test_variables_and_numbers_are_losses_outside_of_a_call():
+    scale = K.variable(2.0)
+    model = Sequential([Penalized(lambda w: [scale, 0.25], input_shape=(3,))])
+    model.compile("sgd", "mse")
+    x = np.zeros((4, 3))
+    assert model.evaluate(x, x, verbose=0) == pytest.approx(2.25)
+    K.set_value(scale, 5.0)
+    assert model.evaluate(x, x, verbose=0) == pytest.approx(5.25)
+    model.add_loss(1)
+    model.compile("sgd", "mse")
+    assert model.evaluate(x, x, verbose=0) == pytest.approx(6.25)
+
+
+@pytest.mark.parametrize("place", ["build", "function", "call"])
+def test_a_trained_variable_as_a_loss_has_a_gradient(place):
+    class Lowers(Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(name="w", shape=(), initializer="ones")
+            if place != "call":
+                self.add_loss(self.w if place == "build" else lambda: self.w)
+            super().build(input_shape)
+
+        def call(self, inputs):
+            if place == "call":
+                self.add_loss(self.w)
+            return inputs
+
+    model = Sequential([Lowers(input_shape=(3,))])
+    model.compile(SGD(0.25), "mse")
+    model.fit(np.zeros((4, 3)), np.zeros((4, 3)), epochs=2, verbose=0)
+    assert K.get_value(model.layers[0].w) == pytest.approx(0.5)

@@ -31,6 +31,7 @@ from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import shapes_of
 from lamella.graph.weights import Weighted
+from lamella.ops.reduce import sum as sum_of
 from lamella.ops.tape import Tensor, value_of
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -66,6 +67,12 @@ class Update(NamedTuple):
 
     variable: Variable
     inputs: list[Symbolic]  # of the call
+
+
+def _evaluated(loss: Any) -> Value:
+    """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records."""
+    value = loss() if callable(loss) else loss
+    return sum_of(value) if isinstance(value, Variable) else value
 
 
 def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
@@ -251,20 +258,28 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         """Add losses.
 
         Args:
-            losses: A loss or a list of losses. A loss is a scalar that was computed inside call(), or a function without
-                arguments that each step evaluates.
+            losses: A loss or a list of losses. In call() a loss is a scalar. Outside of it, for example in build(), it is a
+                function without arguments that each step evaluates, a Variable, or a constant number.
             inputs: Ignored; Keras has it.
 
         Raises:
-            TypeError: A loss is something else.
+            TypeError: A loss is something else. A value that is computed outside of call() would never change: in Keras
+                K.sum(w) is a tensor there, in lamella pass `lambda: K.sum(w)`.
         """
+        outside = pending.updates is None
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
             if isinstance(loss, Symbolic):
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
-            if callable(loss):
-                self._penalties.append(loss)
+            if callable(loss) or (outside and (isinstance(loss, Variable) or type(loss) in (int, float))):
+                self._penalties.append(functools.partial(_evaluated, loss=loss))
+            elif not outside or isinstance(loss, Tensor):
+                self.call_losses.values.append(_evaluated(loss))
             else:
-                self.call_losses.values.append(loss)
+                raise TypeError(
+                    f"Layer {self.name}: add_loss outside of call() expects a tensor of the graph, a function, a Variable or a "
+                    f"number, got the value {loss}, which would not change with the weights; pass a function instead, for example "
+                    "add_loss(lambda: K.sum(K.square(w)))"
+                )
 
     def forget_losses(self) -> None:
         """Remove the losses that call() added in the last run."""
@@ -375,7 +390,7 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         assert self.activity_regularizer is not None
         for y in outputs if isinstance(outputs, list) else [outputs]:
             penalty = self.activity_regularizer(y)
-            self.add_loss(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
+            self.call_losses.values.append(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         """The function that a plan calls. `frozen`: a model that contains the layer is frozen."""
