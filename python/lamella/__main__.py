@@ -69,6 +69,8 @@ def preview(arguments: list[str]) -> None:
     command.add_argument("--zoom", type=float, default=0.0, metavar="FRACTION")
     command.add_argument("--flip", action="store_true", help="mirror half of the images")
     given = parser.parse_args(arguments)
+    if not os.path.isdir(given.folder):
+        parser.error(f"expected DIR to be a folder, got {given.folder!r}")
     generator = lamella.preprocessing.image.ImageDataGenerator(
         rotation_range=given.rotation,
         width_shift_range=given.shift,

@@ -136,6 +136,12 @@ def test_padding_to_length_0():
     [
         (lambda: sequence.pad_sequences(3), ValueError, "`sequences` must be iterable."),
         (lambda: sequence.pad_sequences([[1], 2]), ValueError, "list of iterables. Found non-iterable: 2"),
+        (
+            lambda: sequence.pad_sequences([[1]], maxlen=-1),
+            ValueError,
+            "pad_sequences: expected maxlen to be .* >= 0 or None, got -1",
+        ),
+        (lambda: sequence.pad_sequences([[1]], maxlen=1.5), ValueError, "expected maxlen to be a whole number .* got 1.5"),
         (lambda: sequence.pad_sequences([[1]], padding="left"), ValueError, 'Padding type "left" not understood'),
         (lambda: sequence.pad_sequences([[1]], truncating="x"), ValueError, 'Truncating type "x" not understood'),
         (lambda: sequence.pad_sequences([["a"]], value="b"), ValueError, "You should set `dtype=object`"),

@@ -70,7 +70,9 @@ class Function:
     Args:
         inputs: Any symbolic tensors: Inputs, placeholders, or outputs of layers. If K.learning_phase() is among them, the
             function takes a 0 or 1 at its position.
-        outputs: Symbolic tensors, also of several models, Variables and arrays. Their common parts are computed once.
+        outputs: Symbolic tensors, also of several models, Variables and arrays. Their common parts are computed once. Functions
+            of K that get only Variables and arrays compute at once: `K.sum(v)` of a Variable is an array here, the same in each
+            call, unlike in Keras. To read v in each call, give v itself, or compute with a placeholder or an Input.
         updates: Changes of state that are made after the outputs: pairs (Variable, new value), results of K.update or
             optimizer.get_updates, and model.updates. No other state changes.
         name: A name; it has no effect.

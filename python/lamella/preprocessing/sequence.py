@@ -49,6 +49,8 @@ def pad_sequences(
     """
     if not hasattr(sequences, "__len__"):
         raise ValueError("`sequences` must be iterable.")
+    if maxlen is not None and (not isinstance(maxlen, (int, np.integer)) or maxlen < 0):
+        raise ValueError(f"pad_sequences: expected maxlen to be a whole number >= 0 or None, got {maxlen!r}")
     for one in sequences:
         if not hasattr(one, "__len__"):
             raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {one}")

@@ -182,6 +182,11 @@ def test_values_of_several_types_raise(root):
         read(table, root, class_mode="multi_output", y_col=["age"])
 
 
+def test_a_table_must_be_a_dataframe(root):
+    with pytest.raises(TypeError, match="DataFrameIterator: expected a pandas.DataFrame, got list"):
+        read([["00.png", "cats"]], root)
+
+
 def test_a_table_without_rows(root, capsys):
     iterator = read(frame()[:0], root, class_mode="sparse")
     assert iterator.samples == len(iterator) == 0 and iterator.class_indices == {}

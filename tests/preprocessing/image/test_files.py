@@ -74,6 +74,9 @@ def test_target_size_is_height_and_width(png):
     for wrong in (3, (3,), (3, 4, 5), "ab", (3.5, 4)):
         with pytest.raises(ValueError, match=r"load_img: expected target_size to be \(height, width\), two integers, got "):
             load_img(png, target_size=wrong)
+    for wrong, keep in (((0, 4), True), ((4, 0), "pad"), ((4, -1), False)):
+        with pytest.raises(ValueError, match=r"load_img: expected target_size to be \(height, width\), both positive, got "):
+            load_img(png, target_size=wrong, keep_aspect_ratio=keep)
 
 
 @pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"])

@@ -73,3 +73,6 @@ def test_the_command_writes_a_sheet_of_a_folder(tmp_path, capsys, inside):
     with pytest.raises(SystemExit):
         program.preview(["paint"])
     assert "invalid choice: 'paint'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        program.preview(["preview", str(tmp_path / "nowhere")])
+    assert "expected DIR to be a folder, got " in capsys.readouterr().err

@@ -96,6 +96,8 @@ class DataFrameIterator(FileIterator):
             dtype,
             **options,
         )
+        if not (hasattr(dataframe, "columns") and hasattr(dataframe, "iloc")):
+            raise TypeError(f"DataFrameIterator: expected a pandas.DataFrame, got {type(dataframe).__name__}")
         self.directory = "" if directory is None else os.fspath(directory)
         self._check_columns(dataframe, x_col, y_col, weight_col, classes)
         rows = dataframe

@@ -139,6 +139,8 @@ def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
         height, width = map(operator.index, target_size)
     except (TypeError, ValueError):
         raise ValueError(f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}") from None
+    if height < 1 or width < 1:
+        raise ValueError(f"load_img: expected target_size to be (height, width), both positive, got {target_size!r}")
     return height, width
 
 
