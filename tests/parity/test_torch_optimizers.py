@@ -293,6 +293,31 @@ def test_channels_last_weights_and_gradients_of_other_layouts(monkeypatch, name,
 
 
 @names
+def test_large_tensors_have_states_like_torchs(monkeypatch, name):
+    nearest_root(monkeypatch)
+    mine = parameters(shapes=[(1100, 1000)]) + parameters(torch.float64, [(600, 1000)])
+    theirs = twins(mine)
+    a, b = getattr(ours, name)(mine), getattr(torch.optim, name)(theirs, foreach=False)
+    for turn in range(3):
+        if turn == 2:
+            a = copy.deepcopy(a)
+            mine = a.param_groups[0]["params"]
+        give_gradients(mine[:1], theirs[:1])
+        give_gradients(mine[1:], theirs[1:])
+        a.step()
+        b.step()
+    for p, q in zip(mine, theirs, strict=True):
+        same(p, q)
+    states_equal(a, b)
+    saved = io.BytesIO()
+    torch.save(a.state_dict(), saved)
+    saved.seek(0)
+    again = getattr(ours, name)(twins(mine))
+    again.load_state_dict(torch.load(saved, weights_only=True))
+    states_equal(again, b)
+
+
+@names
 def test_autograd_sees_that_weights_have_changed(name):
     w = torch.nn.Parameter(torch.ones(3))
     optimizer = getattr(ours, name)([w], lr=0.1)

@@ -14,7 +14,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.torch.bucket import Bucket
-from lamella.torch.tensors import check_grad, check_memory, check_param, refuse_overlaps
+from lamella.torch.tensors import check_grad, check_memory, check_param, filled_like, refuse_overlaps
 
 # torch.autograd.graph.increment_version without its test for a single tensor.
 _increment_version = torch._C._increment_version
@@ -198,7 +198,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         for name in slots:
             slot = state.get(name)
             if slot is None:
-                state[name], fresh = torch.full_like(p.detach(), self.start(name), memory_format=torch.preserve_format), True
+                state[name], fresh = filled_like(p, self.start(name)), True
             elif slot.stride() != p.stride() or slot.requires_grad:
                 state[name] = torch.empty_like(p.detach(), memory_format=torch.preserve_format).copy_(slot.detach())
         return fresh
