@@ -264,6 +264,11 @@ def test_bad_updates_name_what_came():
         layer.add_update((layer.mean, np.zeros(2)))
     with pytest.raises(TypeError, match="K.update: expected a Variable, got list"):
         K.update([1.0], 2.0)
+    for change in (K.update_add, K.update_sub):
+        with pytest.raises(TypeError, match=rf"K\.{change.__name__}: expected a Variable, got list"):
+            change([1.0], 2.0)
+    with pytest.raises(TypeError, match=r"K\.moving_average_update: expected a Variable, got ndarray"):
+        K.moving_average_update(np.ones(2), np.ones(2), 0.9)
     with pytest.raises(ValueError, match=r"update of 'running/mean:0': expected shape \(3,\), got \(\)"):
         K.update(layer.mean, 2.0)
     np.testing.assert_array_equal(layer.mean.value, ZEROS)

@@ -74,7 +74,8 @@ class Function:
             of K that get only Variables and arrays compute at once: `K.sum(v)` of a Variable is an array here, the same in each
             call, unlike in Keras. To read v in each call, give v itself, or compute with a placeholder or an Input.
         updates: Changes of state that are made after the outputs: pairs (Variable, new value), results of K.update or
-            optimizer.get_updates, and model.updates. No other state changes.
+            optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant, also
+            `v * 2` of a Variable v; K.update of such a value has changed v already, and the calls do not repeat it.
         name: A name; it has no effect.
         feed_dict: Values for further symbolic tensors, the same in each call. `givens` is another name for it.
         fetches: Further tensors to compute, such as results of K.print_tensor.

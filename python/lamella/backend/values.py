@@ -122,8 +122,7 @@ def update(x: Variable, new_x: Value) -> Any:
         TypeError: x is not a Variable.
         ValueError: The shapes differ.
     """
-    if not isinstance(x, Variable):
-        raise TypeError(f"K.update: expected a Variable, got {type(x).__name__}")
+    _check_variable("update", x)
     if isinstance(new_x, Symbolic):
         return Assignment(x, new_x)
     new = as_array(eval(new_x), x.dtype, f"K.update of '{x.name}'")
@@ -134,12 +133,14 @@ def update(x: Variable, new_x: Value) -> Any:
 @checked
 def update_add(x: Variable, increment: Value) -> Any:
     """Set x to x + increment, see `update`."""
+    _check_variable("update_add", x)
     return update(x, increment.connect("add", x, increment) if isinstance(increment, Symbolic) else latest(x) + eval(increment))
 
 
 @checked
 def update_sub(x: Variable, decrement: Value) -> Any:
     """Set x to x - decrement, see `update`."""
+    _check_variable("update_sub", x)
     if isinstance(decrement, Symbolic):
         return update(x, decrement.connect("subtract", x, decrement))
     return update(x, latest(x) - eval(decrement))
@@ -148,10 +149,16 @@ def update_sub(x: Variable, decrement: Value) -> Any:
 @checked
 def moving_average_update(x: Variable, value: Value, momentum: float) -> Any:
     """Set x to momentum * x + (1 - momentum) * value, see `update`."""
+    _check_variable("moving_average_update", x)
     if isinstance(value, Symbolic):
         moved = value.connect("multiply", value.connect("subtract", value, x), 1.0 - momentum)
         return update(x, value.connect("add", x, moved))
     return update(x, latest(x) * momentum + eval(value) * (1.0 - momentum))
+
+
+def _check_variable(who: str, x: object) -> None:
+    if not isinstance(x, Variable):
+        raise TypeError(f"K.{who}: expected a Variable, got {type(x).__name__}")
 
 
 @checked
