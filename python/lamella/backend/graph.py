@@ -72,7 +72,7 @@ class Function:
             function takes a 0 or 1 at its position.
         outputs: Symbolic tensors, also of several models, Variables and arrays. Their common parts are computed once. Functions
             of K that get only Variables and arrays compute at once: `K.sum(v)` of a Variable is an array here, the same in each
-            call, unlike in Keras. To read v in each call, give v itself, or compute with a placeholder or an Input.
+            call, unlike in Keras. To compute with v in each call, give `K.sum(Input(tensor=v))`.
         updates: Changes of state that are made after the outputs: pairs (Variable, new value), results of K.update or
             optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant, also
             `v * 2` of a Variable v; K.update of such a value has changed v already, and the calls do not repeat it.
