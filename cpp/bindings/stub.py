@@ -28,6 +28,7 @@ TYPES = {
     "List": "list[_Floats]",
     "InList": "list[_Floats]",
     "InBytesList": "list[NDArray[np.uint8]]",
+    "BytesList": "list[NDArray[np.uint8]]",
     "Int": "int",
     "Real": "float",
     "Window": "_Window",
@@ -62,7 +63,10 @@ def bundle(name: str, fields: str) -> str:
     """The alias of a bundle: a tuple of its fields, whose names are in a comment."""
     kinds = ", ".join(TYPES[kind] for kind, _ in parameters(fields))
     names = ", ".join(field for _, field in parameters(fields))
-    return f"# {names}\n_{name}: TypeAlias = tuple[{kinds}]\n"
+    line = f"_{name}: TypeAlias = tuple[{kinds}]\n"
+    if len(line.rstrip()) > LONGEST:
+        line = f"_{name}: TypeAlias = tuple[\n    {kinds}\n]\n"
+    return f"# {names}\n{line}"
 
 
 def kernels() -> str:

@@ -169,16 +169,19 @@ struct Reader<Window> {
 // The members of a struct with N members.
 template <std::size_t N, class Struct>
 auto members_of(const Struct& given) {
-    static_assert(N == 3 || N == 5 || N == 6, "a line for this number of members is missing here");
+    static_assert(N == 3 || N == 5 || N == 6 || N == 9, "a line for this number of members is missing here");
     if constexpr (N == 3) {
         const auto& [a, b, c] = given;
         return std::make_tuple(a, b, c);
     } else if constexpr (N == 5) {
         const auto& [a, b, c, d, e] = given;
         return std::make_tuple(a, b, c, d, e);
-    } else {
+    } else if constexpr (N == 6) {
         const auto& [a, b, c, d, e, f] = given;
         return std::make_tuple(a, b, c, d, e, f);
+    } else {
+        const auto& [a, b, c, d, e, f, g, h, i] = given;
+        return std::make_tuple(a, b, c, d, e, f, g, h, i);
     }
 }
 

@@ -37,11 +37,12 @@ TYPES = {
     "List": "const lamella_{}_list*",
     "InList": "const lamella_{}_list*",
     "InBytesList": "const lamella_u8_list*",
+    "BytesList": "const lamella_u8_list*",
     "Int": "int64_t",
     "Real": "double",
     "Window": "const lamella_window*",
 }
-WRITTEN = {"Out", "InPlace", "Bytes", "OutLabels", "List"}
+WRITTEN = {"Out", "InPlace", "Bytes", "OutLabels", "List", "BytesList"}
 
 
 def snake(name: str) -> str:

@@ -35,4 +35,12 @@ struct Moments {
     Real beta1, beta2, eps;
 };
 
+template <class T>
+struct Narrow {
+    const ViewList<std::uint8_t>&params, &grads, &copies;
+    Int bits, zero;
+    Real scale;
+    Int stochastic, seed, offset;
+};
+
 }  // namespace lamella

@@ -23,6 +23,7 @@ using InList = const ViewList<const T>&;
 using Bytes = const View<std::uint8_t>&;
 using InBytes = const View<const std::uint8_t>&;
 using InBytesList = const ViewList<const std::uint8_t>&;
+using BytesList = const ViewList<std::uint8_t>&;
 using Labels = const View<const Int>&;
 using Reals = const View<const Real>&;
 using OutLabels = const View<Int>&;

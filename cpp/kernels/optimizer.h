@@ -3,6 +3,7 @@
 #include "kernels/optimizer/adam.inl.h"
 #include "kernels/optimizer/ftrl.inl.h"
 #include "kernels/optimizer/lamb.inl.h"
+#include "kernels/optimizer/narrow.inl.h"
 #include "kernels/optimizer/optimizer.inl.h"
 #include "kernels/optimizer/rmsprop.inl.h"
 #include "kernels/optimizer/torch_rules.inl.h"

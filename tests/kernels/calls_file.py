@@ -25,7 +25,7 @@ from tests.kernels.signatures import fields, spread
 # How a call ended: its results are compared, the kernel refused it, or it only has to run.
 COMPARED, REFUSED, RUN = b"C", b"R", b"M"
 READ = ("In", "InBytes", "Labels", "Reals", "InList", "InBytesList")
-CHANGED = ("List",)  # read and written in place
+CHANGED = ("List", "BytesList")  # read and written in place
 # Limit of the calls that differ only in their values (other draws, special values), and of the large calls of a kernel.
 ALIKE = 2
 # Calls with more bytes test threads. In float64 they are written only if the kernel has no shorter call.

@@ -100,6 +100,8 @@ def calls(dtype):
     yield "torch_adagrad_update", (*lists[:3], 0.1, 1e-7, 0.01, plain)
     means = [mean / 100 for mean in lists[3]]  # the mean of squares is above the square of the mean
     yield "torch_rmsprop_update", (*lists[:3], means, lists[4], 0.1, 0.9, 1e-7, 0.8, 0.01, plain)
+    yield from narrow(a, rng, dtype)
+    yield "gradient_norm", (lists[1], [], a(1))
     window = ((3, 3), (2, 1), (1, 2), (1, 1))
     images, weights, maps = (3, 33, 31, 7), (3, 3, 7, 12), (3, 17, 29, 12)
     yield "conv_forward", (a(*images), a(*weights), a(12), window, 1, a(*maps))
@@ -121,6 +123,31 @@ def calls(dtype):
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)
+
+
+def narrow(a, rng, dtype):
+    """Kernels on slots of few bits. Slots are exact in any order of operations: their bytes are the same on all targets."""
+    sizes = (70_001, 3, 35, 40_000)
+
+    def halves():
+        return [np.asarray(rng.integers(-8, 9, n) / 8, np.float32).view(np.uint16)[1::2].copy().view(np.uint8) for n in sizes]
+
+    def dyadic():
+        return [np.asarray(rng.integers(-16, 17, n) / 16, dtype) for n in sizes]
+
+    def ones():  # in blocks of a scale of 1 each, with the code of 1
+        return [np.concatenate([np.ones(-(-n // 256), np.float32).view(np.uint8), np.full(n, 127, np.uint8)]) for n in sizes]
+
+    ps = [[a(n) for n in sizes] for _ in range(3)]
+    plain, squares = (0.5, 0.5, 1e-3), [np.abs(x.view(np.int8)).view(np.uint8) for x in halves()]
+    for square in squares:  # positive
+        square[1::2] &= 127
+    yield (
+        "narrow_adam_update",
+        (ps[0], dyadic(), halves(), squares, 0.1, 0.7, 0.0, 0.99, plain, ([], [], halves(), 16, 1, 0.5, 1, 7, 9)),
+    )
+    yield "narrow_sgd_update", (ps[1], dyadic(), halves(), 0.1, 0.5, 1.0, 1, 0.0, ([], [], halves(), 16, 0, 2.0, 0, 0, 0))
+    yield "narrow_lion_update", (ps[2], dyadic(), ones(), 0.1, 0.9, 0.5, 0.75, ([], [], [], 8, 1, 1.0, 1, 3, 4))
 
 
 def image_batches(a, rng):

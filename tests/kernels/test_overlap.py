@@ -22,7 +22,7 @@ def call(name, values):
 
 
 def written(kind):
-    return kind in ("Out", "InPlace", "Bytes", "OutLabels", "List")
+    return kind in ("Out", "InPlace", "Bytes", "OutLabels", "List", "BytesList")
 
 
 # measure_fma and measure_region have at most one array.

@@ -19,6 +19,7 @@ struct ArgumentTypes {
     using List = const ViewList<T>&;
     using InList = const ViewList<const T>&;
     using InBytesList = const ViewList<const std::uint8_t>&;
+    using BytesList = const ViewList<std::uint8_t>&;
 // The name of a bundle is an argument's type; its fields are the arguments of a function type.
 #define BUNDLE(name, fields)              \
     using name = const lamella::name<T>&; \

@@ -221,6 +221,40 @@ typedef struct {
     double beta2;
     double eps;
 } lamella_moments_f64;
+// Narrow: how a narrow optimizer stores its arrays, and what it does in the same pass. Arrays of bfloat16 are given as bytes, of
+// twice the size.
+//   params, grads: the parameters and gradients if they are bfloat16, and then ps and gs are empty. Otherwise these are empty.
+//   copies: empty, or for each parameter of type T bfloat16, which becomes its new value, rounded to nearest.
+//   bits: of each number of a slot. 32: bytes of T. 16: bfloat16. 8: for each 256 elements the largest magnitude, as float32; after
+//     all of these the codes of the elements (cpp/kernels/optimizer/storage.h). A slot of n elements has
+//     4 * ceil(n / 256) + n bytes.
+//   zero: 1 means that the gradients become 0.
+//   scale: the gradients are multiplied by it first.
+//   stochastic: 1 means that numbers are rounded at random, up or down, with the value as the mean; 0: to nearest. The random
+//     numbers are Philox4x32-10's of key seed and counter (2*offset, i/4) for slots, (2*offset + 1, i/4) for parameters, where i
+//     counts the elements of all arrays; each array begins at a multiple of 256.
+typedef struct {
+    const lamella_u8_list* params;
+    const lamella_u8_list* grads;
+    const lamella_u8_list* copies;
+    int64_t bits;
+    int64_t zero;
+    double scale;
+    int64_t stochastic;
+    int64_t seed;
+    int64_t offset;
+} lamella_narrow_f32;
+typedef struct {
+    const lamella_u8_list* params;
+    const lamella_u8_list* grads;
+    const lamella_u8_list* copies;
+    int64_t bits;
+    int64_t zero;
+    double scale;
+    int64_t stochastic;
+    int64_t seed;
+    int64_t offset;
+} lamella_narrow_f64;
 
 // --- elementwise activations: x, y, dy, dx have the same shape ------------------------
 // relu: where x > threshold, x clipped to [0, max_value], or x itself if max_value is infinite; alpha*(x-threshold) elsewhere.
@@ -916,6 +950,34 @@ LAMELLA_API lamella_status lamella_torch_rmsprop_update_f32(const lamella_f32_li
 LAMELLA_API lamella_status lamella_torch_rmsprop_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
         const lamella_f64_list* as, const lamella_f64_list* means, const lamella_f64_list* ms, double lr, double alpha,
         double eps, double momentum, double l2, const lamella_bounds_f64* bounds);
+// The same rules as torch_adam_update, torch_sgd_update and lion_update for arrays that are stored with fewer bits, see Narrow in
+// table/bundles.def. The slots are bytes. They are decoded, changed in type T and encoded, block by block.
+// Writes ps, gs, ms, vs, narrow.
+LAMELLA_API lamella_status lamella_narrow_adam_update_f32(const lamella_f32_list* ps, const lamella_f32_list* gs,
+        const lamella_u8_list* ms, const lamella_u8_list* vs, double rate, double root, double l2, double kept,
+        const lamella_moments_f32* moments, const lamella_narrow_f32* narrow);
+LAMELLA_API lamella_status lamella_narrow_adam_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
+        const lamella_u8_list* ms, const lamella_u8_list* vs, double rate, double root, double l2, double kept,
+        const lamella_moments_f64* moments, const lamella_narrow_f64* narrow);
+// Writes ps, gs, ms, narrow.
+LAMELLA_API lamella_status lamella_narrow_sgd_update_f32(const lamella_f32_list* ps, const lamella_f32_list* gs,
+        const lamella_u8_list* ms, double lr, double momentum, double take, int64_t nesterov, double l2,
+        const lamella_narrow_f32* narrow);
+LAMELLA_API lamella_status lamella_narrow_sgd_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
+        const lamella_u8_list* ms, double lr, double momentum, double take, int64_t nesterov, double l2,
+        const lamella_narrow_f64* narrow);
+// Writes ps, gs, ms, narrow.
+LAMELLA_API lamella_status lamella_narrow_lion_update_f32(const lamella_f32_list* ps, const lamella_f32_list* gs,
+        const lamella_u8_list* ms, double lr, double kept, double beta1, double beta2, const lamella_narrow_f32* narrow);
+LAMELLA_API lamella_status lamella_narrow_lion_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
+        const lamella_u8_list* ms, double lr, double kept, double beta1, double beta2, const lamella_narrow_f64* narrow);
+// norm [1] = the norm of all gs, or of all of bfloat16_gs (bytes); one of the lists is empty. Squares are summed in an order
+// that depends only on the shapes.
+// Writes norm.
+LAMELLA_API lamella_status lamella_gradient_norm_f32(const lamella_f32_list* gs, const lamella_u8_list* bfloat16_gs,
+        const lamella_f32* norm);
+LAMELLA_API lamella_status lamella_gradient_norm_f64(const lamella_f64_list* gs, const lamella_u8_list* bfloat16_gs,
+        const lamella_f64* norm);
 
 // --- measure: the machine's limits, for bench/ ------------------------------------------------------------
 // For each element of sums, in parallel: 384*rounds multiply-adds in registers (768*rounds flops).

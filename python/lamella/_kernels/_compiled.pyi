@@ -163,6 +163,10 @@ _Standardization: TypeAlias = tuple[float, int, int, _Floats, _Floats]
 _Bounds: TypeAlias = tuple[list[_Floats], float, float, float, float]
 # beta1, beta2, eps
 _Moments: TypeAlias = tuple[float, float, float]
+# params, grads, copies, bits, zero, scale, stochastic, seed, offset
+_Narrow: TypeAlias = tuple[
+    list[NDArray[np.uint8]], list[NDArray[np.uint8]], list[NDArray[np.uint8]], int, int, float, int, int, int
+]
 
 def relu_forward(x: _Floats, alpha: float, max_value: float, threshold: float, y: _Floats, /) -> None: ...
 def relu_backward(x: _Floats, dy: _Floats, alpha: float, max_value: float, threshold: float, dx: _Floats, /) -> None: ...
@@ -643,6 +647,43 @@ def torch_rmsprop_update(
     bounds: _Bounds,
     /,
 ) -> None: ...
+def narrow_adam_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[NDArray[np.uint8]],
+    vs: list[NDArray[np.uint8]],
+    rate: float,
+    root: float,
+    l2: float,
+    kept: float,
+    moments: _Moments,
+    narrow: _Narrow,
+    /,
+) -> None: ...
+def narrow_sgd_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[NDArray[np.uint8]],
+    lr: float,
+    momentum: float,
+    take: float,
+    nesterov: int,
+    l2: float,
+    narrow: _Narrow,
+    /,
+) -> None: ...
+def narrow_lion_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    ms: list[NDArray[np.uint8]],
+    lr: float,
+    kept: float,
+    beta1: float,
+    beta2: float,
+    narrow: _Narrow,
+    /,
+) -> None: ...
+def gradient_norm(gs: list[_Floats], bfloat16_gs: list[NDArray[np.uint8]], norm: _Floats, /) -> None: ...
 def measure_fma(rounds: int, sums: _Floats, /) -> None: ...
 def measure_stream(a: _Floats, b: _Floats, c: _Floats, g: _Floats, /) -> None: ...
 def measure_region(regions: int, chunks: int, /) -> None: ...

@@ -22,6 +22,9 @@ from lamella.optimizers.in_graphs import clip_norm as clip_norm
 from lamella.optimizers.lamb import Lamb as Lamb
 from lamella.optimizers.lion import Lion as Lion
 from lamella.optimizers.nadam import Nadam as Nadam
+from lamella.optimizers.narrow import NarrowAdamW as NarrowAdamW
+from lamella.optimizers.narrow import NarrowLion as NarrowLion
+from lamella.optimizers.narrow import NarrowSGD as NarrowSGD
 from lamella.optimizers.rmsprop import RMSprop as RMSprop
 from lamella.optimizers.sgd import SGD as SGD
 
@@ -30,7 +33,17 @@ for _name in registry.names("optimizers"):
     globals()[_name] = registry.get("optimizers", _name)
 
 __all__ = [name for name in registry.names("optimizers") if not name.islower()]
-__all__ += ["Optimizer", "WeightAverage", "clip_norm", "deserialize", "get", "serialize"]
+__all__ += [
+    "NarrowAdamW",
+    "NarrowLion",
+    "NarrowSGD",
+    "Optimizer",
+    "WeightAverage",
+    "clip_norm",
+    "deserialize",
+    "get",
+    "serialize",
+]
 
 
 def serialize(optimizer: Optimizer) -> Config:
