@@ -16,7 +16,10 @@ from lamella.core.window import Geometry
 
 @dataclass(frozen=True)
 class Layer:
-    """images x size x size x channels -> filters; `padding` zeros on each side. first: dx is not needed."""
+    """images x size x size x channels -> filters; `padding` zeros on each side. first: dx is not needed.
+
+    axes: 1 for sequences of `size` elements, 3 for volumes of size x size x size.
+    """
 
     name: str
     images: int
@@ -28,6 +31,7 @@ class Layer:
     dilation: int = 1
     padding: int = 0
     first: bool = False
+    axes: int = 2
 
     @property
     def out(self) -> int:
@@ -36,13 +40,13 @@ class Layer:
     @property
     def flops(self) -> float:
         """Flops of one pass; products with padding count, as they do for the peers."""
-        return 2.0 * self.images * self.out**2 * self.window**2 * self.channels * self.filters
+        return 2.0 * self.images * (self.out * self.window) ** self.axes * self.channels * self.filters
 
     @property
     def geometry(self) -> Geometry:
         """The window argument of the kernels."""
         numbers = self.window, self.stride, self.dilation, self.padding
-        size, strides, dilation, before = ((n, n) for n in numbers)
+        size, strides, dilation, before = ((n,) * self.axes for n in numbers)
         return size, strides, dilation, before
 
 
@@ -64,6 +68,10 @@ LAYERS = [
     Layer("dilation 2", 32, 16, 128, 128, dilation=2, padding=2),
     Layer("1x1", 32, 16, 256, 64, window=1),
     Layer("1x1 stride 2", 32, 16, 256, 512, window=1, stride=2),
+    Layer("5x5", 32, 16, 128, 128, window=5, padding=2),
+    Layer("sequence", 32, 256, 128, 128, padding=1, axes=1),
+    Layer("sequence, window 5", 32, 256, 128, 128, window=5, padding=2, axes=1),
+    Layer("volume", 4, 16, 64, 64, padding=1, axes=3),
 ]
 PASSES = ("forward", "dx", "dw")
 
@@ -76,10 +84,10 @@ def cases(plan: Plan) -> Iterator[Case]:
 
 
 def case(layer: Layer, direction: str, plan: Plan) -> Case:
-    x = numbers((layer.images, layer.size, layer.size, layer.channels), 1)
-    w = numbers((layer.window, layer.window, layer.channels, layer.filters), 2)
+    x = numbers((layer.images, *[layer.size] * layer.axes, layer.channels), 1)
+    w = numbers((*[layer.window] * layer.axes, layer.channels, layer.filters), 2)
     bias = numbers((layer.filters,), 3)
-    dy = numbers((layer.images, layer.out, layer.out, layer.filters), 4)
+    dy = numbers((layer.images, *[layer.out] * layer.axes, layer.filters), 4)
     out = {"forward": np.empty_like(dy), "dx": np.empty_like(x), "dw": np.empty_like(w)}[direction]
     dbias = np.empty_like(bias)
     wanted = reference(layer, x, w, bias, dy, direction)
@@ -104,19 +112,19 @@ def case(layer: Layer, direction: str, plan: Plan) -> Case:
 def reference(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, direction: str) -> Reference:
     """Tap by tap, in float64."""
     pad, step, wide = layer.padding, layer.stride, dy.astype(np.float64)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    padded = np.pad(x.astype(np.float64), ((0, 0), *[(pad, pad)] * layer.axes, (0, 0)))
     y = np.zeros(dy.shape) + bias
     dx, dw = np.zeros_like(padded), np.zeros(w.shape)
     reach = (layer.out - 1) * step + 1
-    for i in range(layer.window):
-        for j in range(layer.window):
-            top, left = i * layer.dilation, j * layer.dilation
-            seen = np.s_[:, top : top + reach : step, left : left + reach : step]
-            if direction == "forward":
-                y += padded[seen] @ w[i, j].astype(np.float64)
-            elif direction == "dx":
-                dx[seen] += wide @ w[i, j].T.astype(np.float64)
-            else:
-                dw[i, j] = np.tensordot(padded[seen], wide, axes=([0, 1, 2], [0, 1, 2]))
-    inside = dx[:, pad : pad + layer.size, pad : pad + layer.size]
+    points = list(range(layer.axes + 1))
+    for place in np.ndindex(w.shape[:-2]):
+        begins = [i * layer.dilation for i in place]
+        seen = (slice(None), *(slice(begin, begin + reach, step) for begin in begins))
+        if direction == "forward":
+            y += padded[seen] @ w[place].astype(np.float64)
+        elif direction == "dx":
+            dx[seen] += wide @ w[place].T.astype(np.float64)
+        else:
+            dw[place] = np.tensordot(padded[seen], wide, axes=(points, points))
+    inside = dx[(slice(None), *[slice(pad, pad + layer.size)] * layer.axes)]
     return {"forward": y, "dx": inside, "dw": dw}[direction]

@@ -34,7 +34,7 @@ def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> lis
 
 
 def convolve(layer: Layer, x: Array, w: Array, bias: Array, dy: Array, wanted: Reference, direction: str) -> list[Contender]:
-    """torch.conv2d, and autograd's function for its gradients, in both memory formats. Arrays have lamella's layout."""
+    """torch's convolution, and autograd's function for its gradients, in both memory formats. Arrays have lamella's layout."""
     steps = Steps(layer.stride, layer.padding, layer.dilation, 1)
     return [
         _convolve(name, steps, [x, dy], w, bias, wanted, direction, memory_format, layer.flops)
@@ -56,7 +56,7 @@ def depthwise(
 
 
 class Steps(NamedTuple):
-    """How windows move, the same on both axes."""
+    """How windows move, the same on all axes."""
 
     stride: int
     padding: int
@@ -75,23 +75,33 @@ def _convolve(
     memory_format: torch.memory_format,
     amount: float,
 ) -> Contender:
-    x, dy = (torch.from_numpy(a).permute(0, 3, 1, 2).clone(memory_format=memory_format) for a in images)
-    weights = torch.from_numpy(w).permute(3, 2, 0, 1).clone(memory_format=memory_format)
+    axes = w.ndim - 2
+    stride, padding, dilation = [steps.stride] * axes, [steps.padding] * axes, [steps.dilation] * axes
+    if axes == 1:
+        # torch has no memory format for sequences: they are images of one row, as inside of torch.conv1d.
+        images, w = [a[:, None] for a in images], w[None]
+        stride, padding, dilation = [1, *stride], [0, *padding], [1, *dilation]
+        wanted = wanted[None] if direction == "dw" else wanted[:, None]
+    rank = w.ndim
+    if rank == 5 and memory_format is torch.channels_last:
+        memory_format = torch.channels_last_3d
+    inner = range(1, rank - 1)
+    x, dy = (torch.from_numpy(a).permute(0, rank - 1, *inner).clone(memory_format=memory_format) for a in images)
+    weights = torch.from_numpy(w).permute(rank - 1, rank - 2, *range(rank - 2)).clone(memory_format=memory_format)
     biases = torch.from_numpy(bias)
-    stride, padding, dilation = [steps.stride] * 2, [steps.padding] * 2, [steps.dilation] * 2
     mask = [direction == "dx", direction == "dw", direction == "dw"]
 
     def run() -> torch.Tensor:
         if direction == "forward":
-            return torch.conv2d(x, weights, biases, stride, padding, dilation, steps.groups)
+            return torch.convolution(x, weights, biases, stride, padding, dilation, False, [0] * len(stride), steps.groups)
         dx, dw, _ = torch.ops.aten.convolution_backward(
-            dy, x, weights, [bias.size], stride, padding, dilation, False, [0, 0], steps.groups, mask
+            dy, x, weights, [bias.size], stride, padding, dilation, False, [0] * len(stride), steps.groups, mask
         )
         result: torch.Tensor = dx if direction == "dx" else dw
         return result
 
     def error() -> float:
-        order = (2, 3, 1, 0) if direction == "dw" else (0, 2, 3, 1)
+        order = (*range(2, rank), 1, 0) if direction == "dw" else (0, *range(2, rank), 1)
         return distance(run().permute(order).numpy(), wanted)
 
     return Contender(name, "peer", run, amount, error)

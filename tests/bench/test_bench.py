@@ -201,6 +201,7 @@ def test_the_161_arrays_are_a_resnet50():
 def test_our_kernels_meet_the_references_on_every_pass():
     plan = Plan()
     small = [conv.Layer("a", 2, 9, 3, 5, padding=1), conv.Layer("b", 2, 9, 3, 5, window=3, stride=2, dilation=2)]
+    small += [conv.Layer("c", 2, 9, 3, 5, padding=1, axes=1), conv.Layer("d", 2, 5, 3, 5, stride=2, padding=1, axes=3)]
     cases = [conv.case(layer, way, plan) for layer in small for way in conv.PASSES]
     cases += [gemm.case((7, 5, 11), way, plan) for way in gemm.PASSES]
     cases += [optimizers.case(rule, "1e3", plan) for rule in optimizers.RULES]
