@@ -25,7 +25,8 @@ _Storage = tuple[list[_Bytes], list[_Bytes], list[_Bytes], int, int, float, int,
 class Narrow:
     """Base of NarrowAdamW, NarrowLion and NarrowSGD, which step on arrays without a model.
 
-    The state belongs to the places of the parameters in the list: views made anew, and other memory, go on with it.
+    The state belongs to the places of the parameters in the list: views made anew, and other memory, go on with it. Slots of few
+    bits save memory; a step on them takes longer, because numbers are decoded, rounded at random and encoded.
 
     Args:
         lr: Learning rate, a number >= 0. It may be changed between steps, as `lr`.
