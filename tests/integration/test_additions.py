@@ -90,7 +90,7 @@ PACKAGE = "python/lamella"
 ADDITIONS = [
     (f"{PACKAGE}/losses/functions.py", "mse = MSE =", LOSS),
     (f"{PACKAGE}/metrics/accuracies.py", "def _in_top_k", METRIC),
-    (f"{PACKAGE}/metrics/means.py", "MeanSquaredError = ", COUNTING_METRIC),
+    (f"{PACKAGE}/metrics/means.py", "class _TopK(", COUNTING_METRIC),
     (
         f"{PACKAGE}/callbacks/__init__.py",
         "    from lamella.callbacks.terminate",

@@ -12,6 +12,7 @@ from lamella.backend.graph import *  # noqa: F403
 from lamella.backend.neural import *  # noqa: F403
 from lamella.backend.normalization import *  # noqa: F403
 from lamella.backend.operators import *  # noqa: F403 - it has no names, but registers functions for graphs
+from lamella.backend.pooling import *  # noqa: F403
 from lamella.backend.products import *  # noqa: F403
 from lamella.backend.random import *  # noqa: F403
 from lamella.backend.recurrent import *  # noqa: F403

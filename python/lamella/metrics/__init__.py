@@ -16,7 +16,9 @@ from lamella.losses.functions import FUNCTIONS
 from lamella.metrics.accuracies import *  # noqa: F403
 from lamella.metrics.auc import *  # noqa: F403
 from lamella.metrics.confusion import *  # noqa: F403
+from lamella.metrics.iou import *  # noqa: F403
 from lamella.metrics.means import *  # noqa: F403
+from lamella.metrics.of_losses import *  # noqa: F403
 from lamella.metrics.streaming import Metric as Metric
 
 for _name, _loss in FUNCTIONS.items():

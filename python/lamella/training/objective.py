@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,13 @@ from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
-from lamella.core.user_array import for_user, from_user, of_lamella
-from lamella.core.variable import Variable
+from lamella.core.user_array import for_user, from_user
 from lamella.ops.arrays import total as total_of
-from lamella.ops.tape import Tensor, value_of
+from lamella.ops.tape import Tensor
 from lamella.training import resolve
-from lamella.training.gathered import moves, twin_of
+from lamella.training.output import Metric, Output
+from lamella.training.shares import Rule, row_shares
 
-Rule = Literal["weights", "rows", "sum"]
 # A Tensor, and the factor of each of its elements in the total loss.
 LossTerm = tuple[Tensor, Array]
 # A list of Tensors or ndarrays. If layers make masks, it is a subclass of list that has them as `masks`.
@@ -30,106 +29,6 @@ Outputs = Any
 
 # Entries of a batch's logs that are not columns. A metric of such a name would replace them.
 _OF_BATCHES = ("batch", "size")
-
-
-@dataclass
-class Metric(PickledByName):
-    """A metric and its column of the logs.
-
-    Attributes:
-        name: Name of the column.
-        function: The metric function or object.
-        weighted: Whether sample weights apply.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    weighted: bool
-
-    @property
-    def stateful(self) -> bool:
-        """Whether the metric keeps a state over the epoch, so that its last value counts instead of the mean over batches."""
-        return bool(getattr(self.function, "stateful", False))
-
-    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None, then: list[Call]) -> float:
-        """The value for one batch.
-
-        Args:
-            target: y of the batch.
-            output: The model's output.
-            weights: Sample weights, or None.
-            mask: Mask of the output, or None.
-            then: A list to which the calls are added that change the metric's own state.
-        """
-        weights = weights if self.weighted else None
-        stateful = self.stateful
-        function = twin_of(self.function) if stateful else self.function
-        if hasattr(function, "update_state"):
-            number = self._streamed(function, target, output, weights, mask)
-        else:
-            if not of_lamella(function):
-                target, output = for_user(target), for_user(output)
-            values: Any = value_of(function(target, output))
-            if values is None:
-                raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-            if not stateful and (weights is not None or (mask is not None and values.ndim)):
-                number = float((values * row_shares(weights, values, mask)).sum())
-            else:
-                number = float(values) if values.ndim == 0 else total_of(values) / values.size
-        if stateful:
-            then += moves(self.function, function)
-        return number
-
-    def _streamed(
-        self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
-    ) -> float:
-        """The result of a streaming metric after this batch. Masked elements have weight 0."""
-        if mask is not None:
-            kept = mask.astype(np.float64)
-            weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
-        value: Any = np.asarray(function(target, output, weights))
-        if value.size != 1:
-            raise ValueError(
-                f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold"
-            )
-        return float(value.reshape(()))
-
-
-@dataclass
-class Output(PickledByName):
-    """One output that is trained.
-
-    Attributes:
-        index: Its place among the model's outputs.
-        name: Its name.
-        shape: Its shape.
-        loss: Its loss function or object.
-        weight: Factor of the loss in the total.
-        mode: sample_weight_mode: None or "temporal".
-        metrics: Its metrics, in the order of their columns.
-        rule: How the losses of single samples become one number, see `row_shares`.
-        loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
-    """
-
-    index: int
-    name: str
-    shape: Shape
-    loss: Callable[..., Any]
-    weight: float | Variable
-    mode: str | None
-    metrics: list[Metric] = field(default_factory=list)
-    rule: Rule = "weights"
-
-    def __post_init__(self) -> None:
-        # Calling a loss object gives one number; its `call` gives a number for each sample.
-        loss: Any = self.loss
-        self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
-        self.users = not of_lamella(self.rows)
-        self.loss_name = self._loss_name()
-
-    def _loss_name(self) -> str | None:
-        name: str = getattr(self.loss, "__name__", "")
-        return name if registry.find("losses", name) is getattr(type(self.loss), "function", self.loss) else None
 
 
 class Objective(PickledByName):
@@ -354,53 +253,6 @@ def _streamed(metric: Callable[..., Any], name: str) -> Callable[..., Any]:
     wrapper = registry.get("metrics", "MeanMetricWrapper")
     streamed: Callable[..., Any] = metric if hasattr(metric, "update_state") else wrapper(metric, name)
     return streamed
-
-
-def row_shares(weights: Array | None, losses: Array, mask: Array | None = None, rule: Rule = "weights") -> Array:
-    """The factor of each element of `losses` in their weighted mean.
-
-    The mean of Keras 2.2.5 is sum(w * l) / count_nonzero(w); the divisor is neither sum(w) nor N. If the losses have more axes
-    than the weights, they are averaged over the additional axes first. If they have fewer, they are repeated. A mask multiplies
-    the losses by mask / (mean(mask) + 1e-7) first, so masked losses count nothing.
-
-    Args:
-        weights: Sample weights [N] or [N, T], or None for equal weights.
-        losses: Losses of samples, float32 or float64 [N, ...].
-        mask: Mask of the losses' shape, or None.
-        rule: "weights" is the mean above. "rows", of tf.keras 2.11, is sum(w * l) / N, where N does not count masked losses.
-            "sum" is sum(w * l).
-
-    Returns:
-        An array of the shape and dtype of `losses`.
-
-    Raises:
-        ValueError: The mask has another shape than the losses.
-
-    Source: Keras 2.2.5. If all weights are 0 the mean is 0 here; Keras divides by zero, and all weights become NaN.
-    """
-    if mask is not None and losses.ndim:
-        if mask.shape != losses.shape:
-            raise ValueError(f"expected a mask of the losses' shape {losses.shape}, got {mask.shape}")
-        if rule == "sum":
-            scale = mask
-        elif rule == "rows":
-            scale = mask * (mask.size / (np.count_nonzero(mask) or 1))
-        else:
-            scale = mask / (mask.mean() + 1e-7)
-        return np.asarray(row_shares(weights, losses, rule=rule) * scale, losses.dtype)
-    if rule == "sum":
-        return np.asarray(row_shares(weights, losses, rule="rows") * losses.size, losses.dtype)
-    if weights is None:
-        return np.full(losses.shape, 1 / (losses.size or 1), losses.dtype)
-    counted = np.count_nonzero(weights) if rule == "weights" else weights.size
-    shares = weights / losses.dtype.type(counted or 1)
-    if losses.ndim > weights.ndim:
-        extra = losses.shape[weights.ndim :]
-        shares = shares.reshape(*weights.shape, *[1] * len(extra)) / losses.dtype.type(np.prod(extra))
-        shares = np.broadcast_to(shares, losses.shape)
-    elif losses.ndim < weights.ndim:
-        shares = shares.sum(axis=tuple(range(weights.ndim - losses.ndim)))
-    return np.asarray(shares, losses.dtype)
 
 
 def _number(value: Value) -> float:

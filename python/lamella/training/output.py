@@ -1,0 +1,121 @@
+"""An output that is trained: its loss, and its metrics with their columns of the logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lamella.core import registry
+from lamella.core.atomic import Call
+from lamella.core.pickling import PickledByName
+from lamella.core.shapes import Shape
+from lamella.core.types import Array
+from lamella.core.user_array import for_user, of_lamella
+from lamella.core.variable import Variable
+from lamella.ops.arrays import total as total_of
+from lamella.ops.tape import value_of
+from lamella.training.gathered import moves, twin_of
+from lamella.training.shares import Rule, row_shares
+
+
+@dataclass
+class Metric(PickledByName):
+    """A metric and its column of the logs.
+
+    Attributes:
+        name: Name of the column.
+        function: The metric function or object.
+        weighted: Whether sample weights apply.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    weighted: bool
+
+    @property
+    def stateful(self) -> bool:
+        """Whether the metric keeps a state over the epoch, so that its last value counts instead of the mean over batches."""
+        return bool(getattr(self.function, "stateful", False))
+
+    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None, then: list[Call]) -> float:
+        """The value for one batch.
+
+        Args:
+            target: y of the batch.
+            output: The model's output.
+            weights: Sample weights, or None.
+            mask: Mask of the output, or None.
+            then: A list to which the calls are added that change the metric's own state.
+        """
+        weights = weights if self.weighted else None
+        stateful = self.stateful
+        function = twin_of(self.function) if stateful else self.function
+        if hasattr(function, "update_state"):
+            number = self._streamed(function, target, output, weights, mask)
+        else:
+            if not of_lamella(function):
+                target, output = for_user(target), for_user(output)
+            values: Any = value_of(function(target, output))
+            if values is None:
+                raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
+            if not stateful and (weights is not None or (mask is not None and values.ndim)):
+                number = float((values * row_shares(weights, values, mask)).sum())
+            else:
+                number = float(values) if values.ndim == 0 else total_of(values) / values.size
+        if stateful:
+            then += moves(self.function, function)
+        return number
+
+    def _streamed(
+        self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
+    ) -> float:
+        """The result of a streaming metric after this batch. Masked elements have weight 0."""
+        if mask is not None:
+            kept = mask.astype(np.float64)
+            weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
+        value: Any = np.asarray(function(target, output, weights))
+        if value.size != 1:
+            raise ValueError(
+                f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold"
+            )
+        return float(value.reshape(()))
+
+
+@dataclass
+class Output(PickledByName):
+    """One output that is trained.
+
+    Attributes:
+        index: Its place among the model's outputs.
+        name: Its name.
+        shape: Its shape.
+        loss: Its loss function or object.
+        weight: Factor of the loss in the total.
+        mode: sample_weight_mode: None or "temporal".
+        metrics: Its metrics, in the order of their columns.
+        rule: How the losses of single samples become one number, see `row_shares`.
+        loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
+    """
+
+    index: int
+    name: str
+    shape: Shape
+    loss: Callable[..., Any]
+    weight: float | Variable
+    mode: str | None
+    metrics: list[Metric] = field(default_factory=list)
+    rule: Rule = "weights"
+
+    def __post_init__(self) -> None:
+        # Calling a loss object gives one number; its `call` gives a number for each sample.
+        loss: Any = self.loss
+        self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
+        self.users = not of_lamella(self.rows)
+        self.loss_name = self._loss_name()
+
+    def _loss_name(self) -> str | None:
+        name: str = getattr(self.loss, "__name__", "")
+        return name if registry.find("losses", name) is getattr(type(self.loss), "function", self.loss) else None
