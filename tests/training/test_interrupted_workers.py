@@ -70,6 +70,19 @@ def cut_off(n, run):
         assert "lock" in str(error)
 
 
+def test_an_interrupt_keeps_no_lock_of_threading():
+    def start():
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+
+    with Interrupt() as interrupt:
+        start()
+    for n in range(1, interrupt.seen + 1):
+        cut_off(n, start)
+        assert not threading._active_limbo_lock._is_owned(), n
+
+
 def forked():
     source = Ones()
     source.local = Local()
