@@ -6,18 +6,21 @@ run sets on the model (`history`, `stop_training`), because `Model.__setattr__` 
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType, FrameType
 
 import numpy as np
 import pytest
 
+import lamella
 from lamella.callbacks import EarlyStopping
 from lamella.layers import BatchNormalization, Dense, Input
 from lamella.models import Model, Sequential
 from lamella.training.step import Steps
 from lamella.utils import Sequence
-from tests.architecture.test_imports import MAY_IMPORT, PACKAGE
+from tests.architecture.test_imports import MAY_IMPORT
 
+PACKAGE = Path(lamella.__file__).parent  # the package that runs, which may be an installed one
 X, Y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
 FIRST_STEP = Steps.train.__code__
 # `takes` makes the method that users call: it converts their arguments to FitOptions and calls the model's method.
