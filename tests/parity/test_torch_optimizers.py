@@ -415,13 +415,14 @@ def test_copies_go_on_alone(name, copied):
     states_equal(a, b)
 
 
-def test_adam_goes_on_as_amsgrad():
+@pytest.mark.parametrize("kind", [ours.Adam, ours.DeepSpeedCPUAdam])
+def test_adam_goes_on_as_amsgrad(kind):
     mine = parameters(shapes=[(5,)])
-    a = ours.Adam(mine)
+    a = kind(mine)
     for _ in range(3):
         give_gradients(mine)
         a.step()
-    b = ours.Adam(mine, amsgrad=True)
+    b = kind(mine, amsgrad=True)
     state, before = a.state_dict(), a.state[mine[0]]["exp_avg_sq"].clone()
     state["param_groups"][0]["amsgrad"] = True
     b.load_state_dict(state)

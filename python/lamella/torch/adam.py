@@ -11,22 +11,19 @@ from lamella import _kernels
 from lamella.torch.rule import Call, Rule
 
 
-class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch
-    """torch.optim.Adam with its arguments; capturable and differentiable must be False, foreach and fused have no effect.
-
-    State: step, exp_avg, exp_avg_sq, and max_exp_avg_sq with amsgrad.
-
-    exp_avg and exp_avg_sq have the bits of torch's single-tensor path. Some parameters differ in the last place, because torch's
-    square root on the CPU is not always the nearest number. Numbers below the normal range are 0 here.
-
-    Raises:
-        ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.
-
-    Source: torch 2.13, `_single_tensor_adam`.
-    """
+class AdamRule(Rule):
+    """The rule of Adam and AdamW, which is the same in torch and in DeepSpeed. State: see Adam."""
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else ""
+
+    def decoupled(self, group: dict[str, Any]) -> bool:
+        """Whether weight decay is AdamW's.
+
+        Args:
+            group: A parameter group.
+        """
+        raise NotImplementedError
 
     def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
         v = state.get("exp_avg_sq")
@@ -43,9 +40,27 @@ class Adam(Rule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read 
             self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
         t = steps + 1
         root = (1 - beta2**t) ** 0.5
-        decoupled = group.get("decoupled_weight_decay", isinstance(self, torch.optim.AdamW))
-        l2, kept = (0.0, 1 - lr * decay) if decoupled else (decay, 1.0)
+        l2, kept = (0.0, 1 - lr * decay) if self.decoupled(group) else (decay, 1.0)
         return _kernels.torch_adam_update, (lr / (1 - beta1**t), root, l2, kept, (beta1, beta2, eps), bounds)
+
+
+class Adam(AdamRule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch
+    """torch.optim.Adam with its arguments; capturable and differentiable must be False, foreach and fused have no effect.
+
+    State: step, exp_avg, exp_avg_sq, and max_exp_avg_sq with amsgrad.
+
+    exp_avg and exp_avg_sq have the bits of torch's single-tensor path. Some parameters differ in the last place, because torch's
+    square root on the CPU is not always the nearest number. Numbers below the normal range are 0 here.
+
+    Raises:
+        ValueError: In the step, for capturable=True, differentiable=True and a hyperparameter that is not finite.
+
+    Source: torch 2.13, `_single_tensor_adam`.
+    """
+
+    def decoupled(self, group: dict[str, Any]) -> bool:
+        # An older torch has no such entry in a group.
+        return bool(group.get("decoupled_weight_decay", isinstance(self, torch.optim.AdamW)))
 
 
 class AdamW(Adam, torch.optim.AdamW):  # type: ignore[misc]  # mypy does not read torch

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.adam import AdamRule
+from lamella.torch.rule import Call
 
 
-class DeepSpeedCPUAdam(Rule):
+class DeepSpeedCPUAdam(AdamRule):
     """Adam or AdamW with the arguments of deepspeed.ops.adam.DeepSpeedCPUAdam. Nothing is compiled when it is made.
 
     Steps have torch's roundings, as those of `lamella.torch.Adam`. State: step, exp_avg, exp_avg_sq; `state_dict` has the step
@@ -76,16 +76,11 @@ class DeepSpeedCPUAdam(Rule):
         found["state"] = {i: {**own, "step": int(own["step"])} if "step" in own else own for i, own in states.items()}
         return found
 
-    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else ""
+    def decoupled(self, group: dict[str, Any]) -> bool:
+        return self.adam_w_mode
 
     def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
-        beta1, beta2 = map(float, group["betas"])
-        self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
-        rate, root = lr, 1.0
-        if group["bias_correction"]:
-            t = steps + 1
-            rate, root = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
-        l2, kept = (0.0, 1 - lr * decay) if self.adam_w_mode else (decay, 1.0)
-        return _kernels.torch_adam_update, (rate, root, l2, kept, (beta1, beta2, eps), bounds)
+        kernel, (rate, root, *others) = super().call(group, steps, fresh, bounds)
+        if not group["bias_correction"]:
+            rate, root = float(group["lr"]), 1.0
+        return kernel, (rate, root, *others)
