@@ -72,10 +72,14 @@ def test_target_size_is_height_and_width(png):
     assert img_to_array(image).shape == (3, 11, 3)
     assert load_img(png, target_size=[np.int64(2), np.int64(4)]).size == (4, 2)
     for wrong in (3, (3,), (3, 4, 5), "ab", (3.5, 4)):
-        with pytest.raises(ValueError, match=r"load_img: expected target_size to be \(height, width\), two integers, got "):
+        with pytest.raises(
+            ValueError, match=r"load_img: expected target_size to be \(height, width\), two positive integers, got "
+        ):
             load_img(png, target_size=wrong)
     for wrong, keep in (((0, 4), True), ((4, 0), "pad"), ((4, -1), False)):
-        with pytest.raises(ValueError, match=r"load_img: expected target_size to be \(height, width\), both positive, got "):
+        with pytest.raises(
+            ValueError, match=r"load_img: expected target_size to be \(height, width\), two positive integers, got "
+        ):
             load_img(png, target_size=wrong, keep_aspect_ratio=keep)
 
 

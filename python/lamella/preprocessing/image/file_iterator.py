@@ -17,7 +17,7 @@ from lamella.preprocessing.image.augment import Augments, fill, mix, validation_
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
-from lamella.preprocessing.image.loading import ColorMode, is_file_error
+from lamella.preprocessing.image.loading import ColorMode, height_and_width, is_file_error
 from lamella.preprocessing.image.reading import FileOptions, Reader, check_options
 from lamella.preprocessing.image.saved import save_batch
 
@@ -76,7 +76,7 @@ class FileIterator(Iterator):
                 f"{type(self).__name__}: MixUp and CutMix need values of y that can be mixed, got class_mode={class_mode!r}"
             )
         self.image_data_generator = image_data_generator
-        self.target_size = _two_sizes(type(self).__name__, target_size)
+        self.target_size = height_and_width(type(self).__name__, target_size)
         self.color_mode: ColorMode = color_mode
         self.class_mode = class_mode
         self.data_format = checked_format(data_format)
@@ -148,14 +148,6 @@ class FileIterator(Iterator):
         for row, j in zip(one_hot, samples):
             row[self.labels[j]] = 1
         return one_hot
-
-
-def _two_sizes(who: str, target_size: Sequence[int]) -> tuple[int, int]:
-    """target_size as (height, width)."""
-    if np.shape(target_size) != (2,) or not all(isinstance(size, (int, np.integer)) and size > 0 for size in target_size):
-        raise ValueError(f"{who}: expected target_size to be (height, width), two positive integers, got {target_size!r}")
-    height, width = target_size
-    return int(height), int(width)
 
 
 def _split(subset: str | None, generator: Augments | None) -> tuple[float, float] | None:

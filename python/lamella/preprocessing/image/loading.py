@@ -83,7 +83,7 @@ def load_img(
     least = None
     if draft and target_size is not None:
         # After the rotation, either side may be the height.
-        height, width = _height_and_width(target_size)
+        height, width = height_and_width("load_img", target_size)
         least = (max(height, width),) * 2 if exif_orientation else (width, height)
     image = _decode(path, exif_orientation, least)
     return converted_and_resized(image, path, color_mode, target_size, interpolation, keep_aspect_ratio)
@@ -134,18 +134,27 @@ def _read_whole(path: PathOrFile) -> PathOrFile:
         return path if os.fstat(file.fileno()).st_size > _READ_WHOLE_BYTES else io.BytesIO(file.read())
 
 
-def _height_and_width(target_size: Sequence[int]) -> tuple[int, int]:
+def height_and_width(who: str, target_size: Sequence[int]) -> tuple[int, int]:
+    """target_size as two integers of Python.
+
+    Args:
+        who: The function or class, for messages.
+        target_size: (height, width).
+
+    Raises:
+        ValueError: It is not two positive integers.
+    """
     try:
         height, width = map(operator.index, target_size)
     except (TypeError, ValueError):
-        raise ValueError(f"load_img: expected target_size to be (height, width), two integers, got {target_size!r}") from None
+        height = width = 0
     if height < 1 or width < 1:
-        raise ValueError(f"load_img: expected target_size to be (height, width), both positive, got {target_size!r}")
+        raise ValueError(f"{who}: expected target_size to be (height, width), two positive integers, got {target_size!r}")
     return height, width
 
 
 def _resized(image: Image, target_size: Sequence[int], interpolation: str, keep_aspect_ratio: KeepAspectRatio) -> Image:
-    height, width = _height_and_width(target_size)
+    height, width = height_and_width("load_img", target_size)
     if image.size == (width, height):
         return image
     if keep_aspect_ratio not in (True, False, "pad"):
