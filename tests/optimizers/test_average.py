@@ -98,7 +98,7 @@ def test_what_does_not_fit_is_refused_and_nothing_changes():
         (weights(0, "float32"), ValueError, r"parameter 0 of shape \(3, 4\) and dtype float64, got \(3, 4\) and float32"),
         ([params[0][:, ::-1], *params[1:]], ValueError, "parameter 0 to be C-contiguous"),
         ([params[0], None, params[2]], TypeError, "parameter 1 to be a NumPy array, got NoneType"),
-        (average.averages, ValueError, "parameter 0 is the memory of its own average"),
+        (average.averages, ValueError, r"average (\d) and parameter \1 share memory"),
         ([], ValueError, "at least one parameter"),
     ):
         for call in (average.update, average.swap, average.copy_to):
@@ -106,6 +106,11 @@ def test_what_does_not_fit_is_refused_and_nothing_changes():
                 call(bad)
     for name, kept in average.get_state().items():
         np.testing.assert_array_equal(kept, before[name])
+    average = WeightAverage([np.zeros(4), np.ones(4)])
+    for call in (average.update, average.swap, average.copy_to):
+        with pytest.raises(ValueError, match="WeightAverage: average (0 and parameter 1|1 and parameter 0) share memory"):
+            call(average.averages[::-1])
+    assert [a[0] for a in average.averages] == [0.0, 1.0] and average.updates == 0
     for momentum in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=r"expected momentum in \[0, 1\]"):
             WeightAverage(params, momentum)

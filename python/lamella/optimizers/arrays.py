@@ -63,7 +63,7 @@ def check_params(who: str, params: Sequence[Array], names: Sequence[str] | None 
                 f"{who}: expected {called(names, i)} to be C-contiguous and aligned, as steps are made in place; got shape "
                 f"{p.shape} with strides {p.strides}: step on np.ascontiguousarray(p) and copy back"
             )
-    _refuse_overlap(who, [(called(names, i), p) for i, p in enumerate(params)])
+    refuse_overlap(who, [(called(names, i), p) for i, p in enumerate(params)])
 
 
 def clean_grads(
@@ -144,8 +144,16 @@ def may_alias(grads: Sequence[Array], owners: frozenset[int]) -> bool:
     return False
 
 
-def _refuse_overlap(who: str, named: Iterable[tuple[str, Array]]) -> None:
-    """Raise ValueError if two of the C-contiguous arrays share memory."""
+def refuse_overlap(who: str, named: Iterable[tuple[str, Array]]) -> None:
+    """Check that no two arrays share memory.
+
+    Args:
+        who: The optimizer, for messages.
+        named: C-contiguous arrays, each with what messages call it.
+
+    Raises:
+        ValueError: Two of them share memory.
+    """
     spans = sorted((a.__array_interface__["data"][0], a.nbytes, noun) for noun, a in named if a.size)
     for (first, size, noun), (second, _, other) in itertools.pairwise(spans):
         if second < first + size:

@@ -24,7 +24,7 @@ class WeightAverage:
         average.update(params)
         ...
         average.swap(params)  # evaluate with the averages
-        average.swap(params)  # train on
+        average.swap(params)  # continue to train
 
     In `fit`, where Keras 3 has use_ema, a callback updates the averages:
 
@@ -35,9 +35,9 @@ class WeightAverage:
 
     Args:
         params: The weights: all float32 or all float64, C-contiguous. The averages begin as copies of them.
-        momentum: What an update keeps of the average, in [0, 1].
-        warmup: Whether update number n keeps at most (1 + n) / (10 + n), so that the weights before the first steps are
-            soon forgotten.
+        momentum: The factor of the old average in an update, in [0, 1].
+        warmup: Whether update number n keeps at most (1 + n) / (10 + n), so that the weights before the first steps
+            soon have little effect.
 
     Raises:
         TypeError, ValueError: An array is not accepted as a parameter of an optimizer, or momentum is outside of [0, 1].
@@ -62,10 +62,11 @@ class WeightAverage:
         """Move the averages towards the weights.
 
         Args:
-            params: The weights, in the order of the constructor's; they may lie anywhere.
+            params: The weights, in the order of the constructor's. They may be other arrays than those.
 
         Raises:
-            TypeError, ValueError: An array is not accepted, or has another shape or dtype. No average is changed.
+            TypeError, ValueError: An array is not accepted, has another shape or dtype, or shares memory with an average. No
+                average is changed.
         """
         keep = self.momentum
         if self.warmup:
@@ -87,7 +88,7 @@ class WeightAverage:
         memory.note_change(params)
 
     def swap(self, params: Sequence[Any]) -> None:
-        """Exchange the values of weights and averages. A second call takes it back.
+        """Exchange the values of weights and averages. A second call restores both.
 
         Args:
             params: As in `update`.
@@ -140,6 +141,8 @@ class WeightAverage:
                     f"WeightAverage: expected parameter {i} of shape {average.shape} and dtype {average.dtype}, "
                     f"got {p.shape} and {p.dtype}"
                 )
-            if np.may_share_memory(p, average):
-                raise ValueError(f"WeightAverage: parameter {i} is the memory of its own average; pass the weights")
+        named = [
+            (f"{noun} {i}", a) for noun, some in (("average", self._averages), ("parameter", found)) for i, a in enumerate(some)
+        ]
+        arrays.refuse_overlap("WeightAverage", named)
         return found

@@ -170,7 +170,7 @@ class Optimizer(Stateful):
         if RowsGradient in map(type, grads) and not self._steps_by_rows():
             grads = dense(grads)
         try:
-            if arrays.may_alias(grads, self._roots) and not self._apart(params, grads):
+            if arrays.may_alias(grads, self._roots) and not self._isolated(params, grads):
                 grads = self._clean(params, grads)
             stepped = self._step(params, grads, then, projections)
         except (TypeError, ValueError, AttributeError):
@@ -345,7 +345,7 @@ class Optimizer(Stateful):
         changed += [self.iterations.value, state.accumulated.value]
         return [*(write(array, array.copy()) for array in changed), (setattr, (state, "deferred", state.deferred))]
 
-    def _apart(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+    def _isolated(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
         """Whether the gradients certainly share no memory with the parameters and their state, and a kernel can read them."""
         state = self._state
         return _kernels.lists_fit([[list(params), list(grads), *state.slots, state.sums]])

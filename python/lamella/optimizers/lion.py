@@ -1,4 +1,4 @@
-"""Lion: a step of one size for every weight, along the sign of a moving average."""
+"""Lion: the step of each weight has the same size and the sign of a moving average."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from lamella.optimizers.state import Bounds
 class Lion(Optimizer):
     """p -= lr_d * (sign(beta_1*m + (1-beta_1)*g) + weight_decay * p);  m = beta_2*m + (1-beta_2)*g.
 
-    lr_d = lr / (1 + decay * iterations). One slot, half of Adam's. Steps are larger than Adam's, so lr should be 3 to 10 times
-    smaller, and weight_decay as many times larger. A sum of exactly 0 moves nothing. `clipnorm` changes only the share of a
-    gradient in m, not the size of a step.
+    lr_d = lr / (1 + decay * iterations). It has one slot, Adam has two. Steps are larger than Adam's, so lr should be 3 to 10
+    times smaller, and weight_decay larger by the same factor. sign(0) is 0. `clipnorm` changes the contribution of a gradient to
+    the sum and to m, not the size of a step.
 
     Args:
         lr: Learning rate: a number or a LearningRateSchedule.

@@ -93,11 +93,7 @@ class SGD(_Named, _SGD):
 
 
 class RMSprop(_Named, _RMSprop):
-    """See lamella.optimizers.RMSprop.
-
-    Raises:
-        ValueError: momentum is not 0, or centered is True. There are no kernels for them.
-    """
+    """See lamella.optimizers.RMSprop."""
 
     rule = _RMSprop
 

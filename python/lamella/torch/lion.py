@@ -13,7 +13,7 @@ class Lion(Rule):
     """p *= 1 - lr * weight_decay;  p -= lr * sign(beta1*m + (1-beta1)*g);  m = beta2*m + (1-beta2)*g.
 
     State: exp_avg, half as much memory as Adam's. Steps are larger than Adam's, so lr is 3 to 10 times smaller, and weight_decay
-    larger by the same factor. If the average is exactly 0, the weight does not change.
+    larger by the same factor. sign(0) is 0.
 
     Args:
         params: Parameters, or groups of them, as in torch.optim.
