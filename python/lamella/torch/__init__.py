@@ -3,10 +3,10 @@
     from lamella.torch import AdamW
     optimizer = AdamW(model.parameters(), lr=1e-3)
 
-Each class is a subclass of torch.optim's class of the same name, except Lion and DeepSpeedCPUAdam, which torch does not have.
+Each optimizer is a subclass of torch.optim's class of the same name, except Lion and DeepSpeedCPUAdam, which torch does not have.
 Arguments, defaults, parameter groups, hooks and state are torch's: learning rate schedulers, closures, GradScaler and state_dict
-work as in torch, and each class loads the state_dict of the other. A step is one kernel call for all tensors of a parameter group,
-for any values of `foreach` and `fused`.
+work as in torch. lamella's class loads a state_dict of torch's class, and torch's class one of lamella's. A step is one kernel
+call for all tensors of a parameter group, for any values of `foreach` and `fused`.
 
 DeepSpeedCPUAdam has the arguments of DeepSpeed's class. StepInBackward steps each parameter in the backward pass and frees its
 gradient.

@@ -10,11 +10,12 @@ from lamella.torch.rule import Call
 
 
 class DeepSpeedCPUAdam(AdamRule):
-    """Adam or AdamW with the arguments of deepspeed.ops.adam.DeepSpeedCPUAdam. Nothing is compiled when it is made.
+    """Adam or AdamW with the arguments of deepspeed.ops.adam.DeepSpeedCPUAdam. The constructor compiles nothing.
 
-    Steps have torch's roundings, as those of `lamella.torch.Adam`. State: step, exp_avg, exp_avg_sq; `state_dict` has the step
-    as an int, as DeepSpeed does, and a state_dict of either class, or of torch.optim.Adam, loads into the other. It steps
-    outside of ZeRO: step_subgroup and rollback_subgroup, which only ZeRO's engine calls, are left out.
+    Steps have torch's roundings, like those of `lamella.torch.Adam`. State: step, exp_avg, exp_avg_sq, and max_exp_avg_sq with
+    amsgrad. `state_dict` has the step as an int, as in DeepSpeed. A state_dict of this class loads into DeepSpeed's class, and one
+    of that class or of torch.optim.Adam loads into this one. It steps outside of ZeRO: step_subgroup and rollback_subgroup, which
+    only ZeRO's engine calls, are left out.
 
     Args:
         model_params: Parameters, or groups of them, as in torch.optim.

@@ -9,10 +9,10 @@ from torch.optim import Optimizer
 
 
 class StepInBackward:
-    """Steps each parameter when backward has its gradient, and frees the gradient at once.
+    """Steps each parameter as soon as backward has computed its gradient, and frees the gradient at once.
 
-    So no more than a few gradients exist at a time: a model needs the memory of its gradients no longer. Weights, states and
-    numbers are those of one optimizer that steps after backward. There is no optimizer.step() and no zero_grad() to call.
+    So only a few gradients exist at a time, and a model needs no memory for all of them. Weights and states are those of one
+    optimizer that steps after backward. The program calls neither step() nor zero_grad().
 
         from lamella.torch import AdamW, StepInBackward
         steps = StepInBackward(model.parameters(), lambda params: AdamW(params, lr=1e-3))
@@ -28,7 +28,7 @@ class StepInBackward:
 
     Raises:
         ValueError: No parameter requires a gradient.
-        TypeError: `make` returns something else.
+        TypeError: `make` returns something that is not an optimizer of torch.
 
     Source: torch's Tensor.register_post_accumulate_grad_hook.
     """
@@ -47,7 +47,7 @@ class StepInBackward:
         ]
 
     def remove(self) -> None:
-        """Take the hooks away: backward leaves gradients again. The optimizers keep their states."""
+        """Remove the hooks, so that backward stores gradients again. The optimizers keep their states."""
         for hook in self._hooks:
             hook.remove()
 

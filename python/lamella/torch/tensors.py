@@ -23,7 +23,7 @@ def check_param(who: str, place: str, p: Any) -> None:
 
     Raises:
         TypeError: It is not a plain dense CPU tensor of float32 or float64.
-        ValueError: Its elements do not fill their memory without gaps and overlaps, or its memory is gone.
+        ValueError: Its elements do not fill their memory without gaps and overlaps, or its memory was freed.
     """
     if torch.nn.parameter.is_lazy(p):
         raise TypeError(f"{who}: {place} has no shape yet; call the model once before the optimizer is made")
@@ -41,7 +41,7 @@ def check_param(who: str, place: str, p: Any) -> None:
 
 
 def check_memory(who: str, place: str, t: Any) -> None:
-    """Refuse a tensor whose memory has been given back, as FSDP does between steps: NumPy would put new memory in its place.
+    """Refuse a tensor whose memory was freed, as FSDP does between steps. NumPy would use new memory instead of it.
 
     Args:
         who: The optimizer, for messages.
@@ -67,7 +67,7 @@ def check_grad(who: str, place: str, p: Any, g: Any) -> None:
     Raises:
         RuntimeError: It is sparse, as torch.optim raises it.
         TypeError: It is not a plain CPU tensor of the parameter's dtype.
-        ValueError: It has another shape, or its memory is gone.
+        ValueError: It has another shape, or its memory was freed.
     """
     if type(g).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__:
         raise TypeError(f"{who}: expected the gradient of {place} to be a plain tensor, got {type(g).__name__}")
