@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamella import ops
-from lamella.backend.windows import Numbers, _padding
+from lamella.backend.windows import Numbers, checked_padding
 from lamella.core.config import dialect, normalize_data_format
 from lamella.core.shapes import normalize_tuple
 from lamella.core.types import Value
@@ -58,7 +58,7 @@ def _pooled(
         to_last(x) if first else x,
         size=normalize_tuple(size, axes, "pool_size"),
         strides=normalize_tuple(strides, axes, "strides"),
-        padding=_padding(padding),
+        padding=checked_padding(padding),
     )
     return to_first(y) if first else y
 

@@ -87,7 +87,7 @@ def _convolved(
         None,
         strides=normalize_tuple(strides, axes, "strides"),
         dilation=normalize_tuple(dilation, axes, "dilation_rate"),
-        padding=_padding(padding, paddings),
+        padding=checked_padding(padding, paddings),
         activation="linear",
     )
     return to_first(y) if first else y
@@ -142,7 +142,7 @@ def _transposed(
     who = f"K.conv{axes}d_transpose"
     if len(kernel.shape) != axes + 2 or len(x.shape) != axes + 2:
         raise ValueError(f"{who}: expected {axes + 2} axes, got x {tuple(x.shape)} and a kernel {tuple(kernel.shape)}")
-    strides, padding = normalize_tuple(moves[0], axes, "strides"), _padding(moves[1])
+    strides, padding = normalize_tuple(moves[0], axes, "strides"), checked_padding(moves[1])
     dilation = normalize_tuple(moves[2], axes, "dilation_rate")
     first = normalize_data_format(data_format) == "channels_first"
     x = to_last(x) if first else x
@@ -241,7 +241,7 @@ def _depthwise(
         None,
         strides=normalize_tuple(strides, axes, "strides"),
         dilation=normalize_tuple(dilation, axes, "dilation_rate"),
-        padding=_padding(padding),
+        padding=checked_padding(padding),
     )
     for pointwise in kernels[1:]:
         y = ops.conv(y, packed(pointwise), None)
@@ -329,7 +329,12 @@ def _local(
     return to_first(y) if first else y
 
 
-def _padding(given: str, allowed: tuple[str, ...] = ("valid", "same")) -> str:
+def checked_padding(given: str, allowed: tuple[str, ...] = ("valid", "same")) -> str:
+    """The padding in lower case.
+
+    Raises:
+        ValueError: It is not one of `allowed`. The message is that of K in Keras 2.2.5; layers have another one.
+    """
     padding = given.lower() if isinstance(given, str) else given
     if padding not in allowed:
         raise ValueError(f"Invalid padding: {given}")

@@ -55,6 +55,15 @@ def _linear(call: Call, dy: Value) -> list[Value | None]:
 
 
 def adjoint_of(op: Any, inputs: Sequence[Value], config: dict[str, Any], place: int, dy: Value) -> Value:
+    """The gradient of one input of an op that is linear in this input.
+
+    Args:
+        op: The op.
+        inputs: Its positional arguments.
+        config: Its keyword arguments.
+        place: The position of the input.
+        dy: The gradient of the op's result.
+    """
     x = array_of(inputs[place])
     others = [other for i, other in enumerate(inputs) if i != place]
     return _adjoint(dy, *others, linear=op, place=place, like=(x.shape, x.dtype), config=config)

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from lamella.core.types import Value
+from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
 from lamella.ops import math, time_steps
-from lamella.ops.tape import Tape, Tensor
+from lamella.ops.tape import Tape, Tensor, value_of
 
 T = TypeVar("T")
 
@@ -41,6 +41,13 @@ Rule: TypeAlias = Callable[[Call, Any], Sequence[Value | None]]
 
 # The rule of each op. The other files of this folder fill it, each with the ops of its family.
 RULES: dict[Any, Rule] = {}
+
+
+def constant_slope(call: Call) -> Array:
+    """dx of a piecewise linear op with one input, for a dy of ones. Its own gradient is 0, so an array is enough."""
+    op_backward = call.op.__wrapped__(value_of(call.inputs[0]), **call.config)[1]
+    slope: Array = op_backward(np.ones(call.y.shape, call.y.dtype), (True,))[0]
+    return slope
 
 
 def watch(tape: Tape, x: Value) -> Tensor:
@@ -116,7 +123,16 @@ def key_of(x: Value) -> tuple[str, int] | None:
 def backpropagate(
     calls: Sequence[tuple[Any, tuple[Value, ...], dict[str, Any], Any]], slopes: dict[Any, Value], sources: Sequence[Value]
 ) -> list[Any]:
-    """The gradients of `sources`. slopes: the gradients of results of `calls`, by their keys."""
+    """The gradients of `sources`; None for one on which no result depends.
+
+    Args:
+        calls: Op, inputs, keyword arguments and result of each call, in the order of the calls.
+        slopes: The gradients of results, by their keys (`key_of`). Gradients are added to it.
+        sources: Tensors or Variables.
+
+    Raises:
+        NotImplementedError: An op between the sources and the results has no rule.
+    """
     wanted = {key_of(source) for source in sources}
     dependent = set(wanted)
     relevant = []
