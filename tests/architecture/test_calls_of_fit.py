@@ -24,7 +24,7 @@ PACKAGE = Path(lamella.__file__).parent  # the package that runs, which may be a
 X, Y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
 FIRST_STEP = Steps.train.__code__
 # `takes` makes the method that users call: it converts their arguments to FitOptions and calls the model's method.
-DOOR = ("training: with_fields", "models: fit")
+ENTRY = ("training: with_fields", "models: fit")
 
 
 def room_of(code: CodeType) -> str | None:
@@ -110,9 +110,9 @@ RUNS = {
         generated(), steps_per_epoch=2, validation_data=generated(), validation_steps=1, verbose=0
     ),
 }
-# EarlyStopping asks its model whether less is better.
-ASKED = ("callbacks: declared_direction", "models: metric_direction")
-EXPECTED = {"fit": [DOOR], "fit with options": [DOOR, ASKED], "fit of a Sequence": [DOOR], "fit_generator": []}
+# EarlyStopping asks its model whether a smaller value is better.
+DIRECTION = ("callbacks: declared_direction", "models: metric_direction")
+EXPECTED = {"fit": [ENTRY], "fit with options": [ENTRY, DIRECTION], "fit of a Sequence": [ENTRY], "fit_generator": []}
 
 
 @pytest.mark.parametrize("kind", [sequential, of_graph, Own])
@@ -133,4 +133,4 @@ def test_a_call_of_a_higher_room_is_found():
     model = Sequential([Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse")
     found = calls_up(lambda: model.fit(Asking(), verbose=0))
-    assert DOOR in found and any(called == "graph: count_params" for _, called in found[1:]), found
+    assert ENTRY in found and any(called == "graph: count_params" for _, called in found[1:]), found

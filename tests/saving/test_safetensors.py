@@ -66,15 +66,15 @@ def test_the_timeout_limits_the_reading(library, path):
 def test_the_timeout_limits_the_checksum(library, path, monkeypatch):
     model = network()
     model.save(path)
-    now = iter(range(1000))  # a second for each look at the clock
+    now = iter(range(1000))  # each call returns one second more
     monkeypatch.setattr(safetensors_file, "time", SimpleNamespace(monotonic=lambda: next(now)))
     arrays = len(model.get_weights()) + len(model.optimizer.get_weights())
-    looks = 2 + arrays  # at the start, after the one block, after each array
-    with path.open("rb") as file, pytest.raises(ModelFileError, match=f"not read within {looks - 2} s"):
-        safetensors_file.read(file, "m", looks - 2)
+    calls = 2 + arrays  # at the start, after the one block, after each array
+    with path.open("rb") as file, pytest.raises(ModelFileError, match=f"not read within {calls - 2} s"):
+        safetensors_file.read(file, "m", calls - 2)
     now = iter(range(1000))
     with path.open("rb") as file:
-        assert len(safetensors_file.read(file, "m", looks - 1).layers) == 4
+        assert len(safetensors_file.read(file, "m", calls - 1).layers) == 4
 
 
 def test_weights_alone(library, path):
@@ -129,7 +129,6 @@ def test_files_of_other_programs_raise(library, path):
 def test_without_the_library_the_extra_is_named(tmp_path):
     code = """
 import sys
-from types import SimpleNamespace
 sys.modules["safetensors"] = None
 from lamella.layers import Dense
 from lamella.models import Sequential, load_model
