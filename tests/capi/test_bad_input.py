@@ -10,7 +10,7 @@ from tests.capi.library import HEADER, INVALID, LIBRARY, OK, PROTOTYPES, TEXT, A
 from tests.kernels.cases import MEASURES, calls, copied, everything
 
 HUGE = 2**62
-# The arguments that a kernel writes, by its name; above its functions stands "// Writes y, dx; in place: dx."
+# The arguments that a kernel writes, by its name. The header has a line above its functions: "// Writes y, dx; in place: dx."
 WRITTEN = {
     name: names.split(", ")
     for names, name in re.findall(
