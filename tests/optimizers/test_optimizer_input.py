@@ -235,6 +235,16 @@ def test_get_by_name_config_and_instance():
         optimizers.get(3)
 
 
+def test_weights_that_are_not_numbers_are_refused_and_nothing_changes():
+    opt = SGD(momentum=0.9)
+    opt.step([np.ones(2), np.ones(())], [np.ones(2), np.ones(())])
+    before = opt.get_weights()
+    with pytest.raises(ValueError, match="could not convert string to float"):
+        opt.set_weights([np.int64(5), np.zeros(2), "x"])
+    for a, b in zip(opt.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_set_weights_refuses_other_lists():
     params, grads = pair()
     opt = Adam()

@@ -114,17 +114,18 @@ class WeightAverage:
             state: Arrays by name.
 
         Raises:
-            ValueError: Names or shapes differ. Nothing is set.
+            ValueError: Names or shapes differ, or an array is not of numbers. Nothing is set.
         """
         wanted = self.get_state()
         if set(wanted) != set(state):
             raise ValueError(f"WeightAverage: expected a state of {[*wanted]}, got {[*state]}")
+        new = {name: np.asarray(state[name], array.dtype) for name, array in wanted.items()}
         for name, array in wanted.items():
-            if np.shape(state[name]) != array.shape:
-                raise ValueError(f"WeightAverage: expected {name!r} of shape {array.shape}, got {np.shape(state[name])}")
-        self.updates = int(np.asarray(state["updates:0"]))
+            if new[name].shape != array.shape:
+                raise ValueError(f"WeightAverage: expected {name!r} of shape {array.shape}, got {new[name].shape}")
+        self.updates = int(new["updates:0"])
         for i, average in enumerate(self._averages):
-            average[...] = state[f"averages_{i}:0"]
+            average[...] = new[f"averages_{i}:0"]
 
     def _checked(self, params: Sequence[Any]) -> list[Array]:
         found = list(memory.arrays_over("WeightAverage", "parameter", list(params)))

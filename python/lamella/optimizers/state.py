@@ -102,7 +102,7 @@ def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
     """Write `weights` into `variables`.
 
     Raises:
-        ValueError: Numbers or shapes differ. Nothing is written.
+        ValueError: Numbers or shapes differ, or a weight is not of numbers. Nothing is written.
     """
     if len(weights) != len(variables):
         raise wrong_number(len(weights), len(variables))
@@ -110,6 +110,7 @@ def assign(variables: Sequence[Variable], weights: Sequence[ArrayLike]) -> None:
     for variable, array in zip(variables, new):
         if variable.shape != array.shape:
             raise ValueError(f"Optimizer weight shape {variable.shape} not compatible with provided weight shape {array.shape}")
+    new = [array.astype(variable.dtype) for variable, array in zip(variables, new)]
     for variable, array in zip(variables, new):
         variable.value[...] = array
 
