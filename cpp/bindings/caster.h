@@ -134,9 +134,14 @@ private:
     };
 #include "table/all.def"
 
-// The element type of an array, or of the first array of a list: 'f', 'd', or 0 for another type or no array.
+// The element type of an array, or of the first array of a list: 'f', 'd', or 0 for another type or no array. A list in a list
+// is no argument of a kernel.
 inline char element_of(py::handle object) {
-    if (PyList_Check(object.ptr())) return PyList_GET_SIZE(object.ptr()) > 0 ? element_of(PyList_GET_ITEM(object.ptr(), 0)) : 0;
+    if (PyList_Check(object.ptr())) {
+        if (PyList_GET_SIZE(object.ptr()) == 0) return 0;
+        object = PyList_GET_ITEM(object.ptr(), 0);
+        if (PyList_Check(object.ptr())) return 0;
+    }
     if (!py::isinstance<py::array>(object)) {
         const dlpack::Functions* const functions = dlpack::functions_of(Py_TYPE(object.ptr()));
         if (functions == nullptr) return 0;

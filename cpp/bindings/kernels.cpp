@@ -110,7 +110,7 @@ PyObject* run(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
 struct Plan {
     PyObject_HEAD
     CheckedLists* lists;
-    bool busy;  // a call is using `lists`; another thread may come in while the kernel runs without the GIL
+    bool busy;  // a call uses `lists`; the kernel runs without the GIL, so another thread may call the plan meanwhile
 };
 
 PyObject* new_plan(PyTypeObject* type, PyObject* arguments, PyObject* names) {
@@ -209,7 +209,8 @@ bool lists_fit(const py::list& calls) {
     try {
         for (const py::handle lists : calls) {
             if (!PyList_Check(lists.ptr()) || PyList_GET_SIZE(lists.ptr()) == 0) return false;
-            const bool agree = element_of(lists) == 'd' ? lists_agree<double>(lists, found) : lists_agree<float>(lists, found);
+            const bool is_double = element_of(PyList_GET_ITEM(lists.ptr(), 0)) == 'd';
+            const bool agree = is_double ? lists_agree<double>(lists, found) : lists_agree<float>(lists, found);
             if (!agree) return false;
         }
     } catch (const py::type_error&) {

@@ -222,6 +222,14 @@ def test_threads_can_share_a_plan():
     assert all(equal(ours, alone) for ours in of_threads)
 
 
+def test_a_list_that_contains_itself_is_refused():
+    endless = []
+    endless.append(endless)
+    for step in (call, _kernels.Plan()):
+        with pytest.raises(TypeError, match="adam_update: argument 'ps': expected an array of float32, got list"):
+            adam(step, endless, [], [], [])
+
+
 def test_a_plan_calls_kernels_only():
     plan = _kernels.Plan()
     for arguments in ((), (len, []), (print,), (_kernels.commit, [])):
