@@ -1,8 +1,9 @@
-// What is known about the lists of a kernel's call from the last call: the view of each array, and that nothing which the
-// kernel writes overlaps anything else. It refers to no object and keeps no memory alive. Each call asks each array for its
-// memory again; only what differs from the last call is checked further.
+// The record that a Plan keeps of the lists of its last call: the view of each array, and that no array which the kernel writes
+// overlaps another one. It refers to no object and keeps no memory alive. Each call asks each array for its memory again, and
+// checks further only what differs from the last call.
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -11,35 +12,35 @@
 
 namespace lamella {
 
-// Whether view_of would return the same view of this array as before.
+// Whether view_of would return the same view of this array as before. It writes no view: that takes 13 instead of 19 us for 4
+// lists of 161 arrays of 64 numbers (Adam in float32, AVX-512, loaded).
 template <class Element>
 bool still(const View<Element>& view, py::handle object) {
     using T = std::remove_const_t<Element>;
     if (py::isinstance<py::array>(object)) {
         const auto* const array = py::detail::array_proxy(object.ptr());
-        constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
-                                (std::is_const_v<Element> ? 0 : py::detail::npy_api::NPY_ARRAY_WRITEABLE_);
+        constexpr int kNeeded = kNeededFlags<Element>;
         bool same = reinterpret_cast<const void*>(array->data) == view.data && array->nd == view.rank &&
                     (array->flags & kNeeded) == kNeeded;
         for (Int i = 0; same && i < view.rank; ++i) same = array->dimensions[i] == view.shape[i];
         return same && has_type<T>(py::reinterpret_borrow<py::array>(object));
     }
     const dlpack::Functions* const functions = dlpack::functions_of(Py_TYPE(object.ptr()));
-    if (functions == nullptr || std::is_same_v<T, Int> || std::is_same_v<T, std::uint8_t>) return false;
+    if (functions == nullptr) return false;
     dlpack::Tensor tensor;
     if (functions->describe(object.ptr(), &tensor) != 0) {
         PyErr_Clear();  // view_of raises it again
         return false;
     }
     const void* const data = static_cast<const char*>(tensor.data) + tensor.byte_offset;
-    bool same = data == view.data && tensor.ndim == view.rank && tensor.device == dlpack::kCpu &&
-                tensor.code == dlpack::kFloat && tensor.bits == 8 * sizeof(T) && tensor.lanes == 1;
+    bool same = data == view.data && tensor.ndim == view.rank;
     for (Int i = 0; same && i < view.rank; ++i) same = tensor.shape[i] == view.shape[i];
-    return same && dlpack::c_contiguous(tensor);
+    return same && is_tensor_of<T>(tensor);
 }
 
-// Objects of long lists are not in the cache, and each is read through a chain of pointers: start to load those that follow. A
-// tensor of torch has a pointer to its description after its head; the word is only a hint, and may be anything.
+// Objects of long lists are not in the cache, and each is read through a chain of pointers: start to load the next ones. A
+// tensor of torch has a pointer to its description after its head. A word of another type may be any number: a prefetch of a
+// wrong address does nothing.
 inline void fetch_ahead(PyObject* list, std::size_t i, std::size_t count) {
     constexpr std::size_t kObject = 12, kBehind = 6;
     if (i + kObject >= count) return;
@@ -74,7 +75,8 @@ public:
         const auto count = static_cast<std::size_t>(PyList_GET_SIZE(from.ptr()));
         const bool written = !std::is_const_v<Element>;
         if (list.memory.size() != count) {
-            list.memory.assign(count, {nullptr, 0, -1, {}});
+            list.memory.resize(count);
+            std::fill_n(reinterpret_cast<View<Element>*>(list.memory.data()), count, View<Element>{nullptr, 0, -1, {}});
             known_ = false;
         }
         list.parameter = argument.index;
@@ -102,7 +104,8 @@ public:
         const bool only_lists = others.empty();
         for (const List& list : lists_) {
             for (std::size_t i = 0; i < list.memory.size(); ++i) {
-                if (list.memory[i].size > 0) others.push_back(list.span(i));
+                const Span span = list.span(i);
+                if (span.begin < span.end) others.push_back(span);
             }
         }
         std::string message = lamella::overlap(parameters, others);
@@ -121,16 +124,19 @@ private:
         int parameter = 0;
         bool written = false;
         std::size_t element = 0;
-        std::vector<View<char>> memory;  // of View<Element>; all Views have one layout
+        std::vector<View<char>> memory;  // holds objects of type View<Element>, which has the same layout
         std::vector<int> changed;        // of a list that is read
 
         Span span(std::size_t i) const {
-            const auto begin = reinterpret_cast<std::uintptr_t>(memory[i].data);
-            return {begin, begin + memory[i].size * element, parameter, static_cast<int>(i), written};
+            View<char> view;
+            std::memcpy(&view, &memory[i], sizeof view);  // the compiler may assume that views of other types are elsewhere
+            const auto begin = reinterpret_cast<std::uintptr_t>(view.data);
+            return {begin, begin + view.size * element, parameter, static_cast<int>(i), written};
         }
     };
 
-    // Whether an array that is read, and has not been compared yet, overlaps a written one. Those do not overlap each other.
+    // Whether an array that is read, and has not been compared yet, overlaps a written one. Written arrays do not overlap each
+    // other, so the last one that begins before the end of the array is enough.
     bool changed_overlap() const {
         for (const List& list : lists_) {
             for (const int i : list.changed) {

@@ -17,7 +17,7 @@ auto or_sleep_at_exit(const F& f) {
     } catch (abi::__forced_unwind&) {
         for (;;) ::pause();
     }
-#else  // other C++ libraries run no destructors in pthread_exit
+#else  // __forced_unwind is libstdc++'s; pthread_exit of macOS runs no destructors
     return f();
 #endif
 }

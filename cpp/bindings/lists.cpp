@@ -1,5 +1,5 @@
-// What a step of lamella.torch asks of each parameter and its state, for all of them in one call: in Python it takes as long as
-// the kernel if there are many small tensors, or one. No frame here has destructors: see cpp/bindings/exit.h.
+// What a step of lamella.torch asks of each parameter and its state, for all of them in one call. In Python this takes as long
+// as the kernel, for many small tensors and for a single one. No frame here has destructors: see cpp/bindings/exit.h.
 #include "bindings/lists.h"
 
 #include <pybind11/numpy.h>
@@ -18,8 +18,9 @@ PyObject* gradients(PyObject*, PyObject* params) {
     if (found == nullptr) return nullptr;
     for (Py_ssize_t i = 0; i < count; ++i) {
         // An attribute written in Python can shorten the list.
-        PyObject* const param = i < PyList_GET_SIZE(params) ? PyList_GET_ITEM(params, i) : Py_None;
+        PyObject* const param = Py_NewRef(i < PyList_GET_SIZE(params) ? PyList_GET_ITEM(params, i) : Py_None);
         PyObject* const gradient = param != Py_None ? PyObject_GetAttr(param, name) : Py_NewRef(Py_None);
+        Py_DECREF(param);
         if (gradient == nullptr || gradient == Py_None) {
             Py_DECREF(found);
             return gradient;

@@ -16,7 +16,7 @@ namespace py = pybind11;
 
 class CheckedLists;
 
-// The position of an argument, for messages; and what is known about the lists of the call from the one before, if it is kept.
+// The position of an argument, for messages. checked: the record of the last call, if a Plan makes the call.
 struct Argument {
     const char* kernel;
     const std::vector<Parameter>* parameters;
@@ -68,8 +68,20 @@ bool has_type(const py::array& array) {
     return type.byteorder() != '>' && type.kind() == kKind && type.itemsize() == sizeof(T);
 }
 
-// The array of another library, if DLPack's table describes it and a kernel can take it as it is. What is read-only in that
-// library is not told: its caller knows.
+// The flags of NumPy that an argument must have.
+template <class Element>
+constexpr int kNeededFlags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                             (std::is_const_v<Element> ? 0 : py::detail::npy_api::NPY_ARRAY_WRITEABLE_);
+
+// Whether the tensor is of numbers of type T in the CPU's memory, without gaps. Only float and double are taken from tensors.
+template <class T>
+bool is_tensor_of(const dlpack::Tensor& tensor) {
+    return !std::is_same_v<T, Int> && !std::is_same_v<T, std::uint8_t> && tensor.device == dlpack::kCpu &&
+           tensor.code == dlpack::kFloat && tensor.bits == 8 * sizeof(T) && tensor.lanes == 1 && dlpack::c_contiguous(tensor);
+}
+
+// The array of another library, if DLPack's table describes it and a kernel can take it as it is. DLPack does not say whether
+// it is read-only: the caller must know.
 template <class Element>
 View<Element> view_of_tensor(py::handle object, const Argument& argument) {
     using T = std::remove_const_t<Element>;
@@ -81,10 +93,8 @@ View<Element> view_of_tensor(py::handle object, const Argument& argument) {
     view.data = reinterpret_cast<Element*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
     view.rank = tensor.ndim;
     view.size = 1;
-    const bool fits = tensor.device == dlpack::kCpu && !std::is_same_v<T, Int> && !std::is_same_v<T, std::uint8_t> &&
-                      tensor.code == dlpack::kFloat && tensor.bits == 8 * sizeof(T) && tensor.lanes == 1 &&
-                      tensor.ndim <= kMaxRank && dlpack::c_contiguous(tensor) &&
-                      reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
+    const bool fits =
+        is_tensor_of<T>(tensor) && tensor.ndim <= kMaxRank && reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
     for (Int i = 0; fits && i < kMaxRank; ++i) {
         view.shape[i] = i < view.rank ? tensor.shape[i] : 1;
         view.size *= view.shape[i];
@@ -101,8 +111,7 @@ View<Element> view_of(py::handle object, const Argument& argument) {
     constexpr bool kWritten = !std::is_const_v<Element>;
     if (!py::isinstance<py::array>(object)) return view_of_tensor<Element>(object, argument);
     const auto array = py::reinterpret_borrow<py::array>(object);
-    constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
-                            (kWritten ? py::detail::npy_api::NPY_ARRAY_WRITEABLE_ : 0);
+    constexpr int kNeeded = kNeededFlags<Element>;
     if ((array.flags() & kNeeded) != kNeeded || !has_type<T>(array) || array.ndim() > kMaxRank) {
         refuse(argument, std::string(kWritten ? "a writable" : "a") + " C-contiguous array of " + kTypeName<T>, object);
     }
