@@ -24,8 +24,8 @@ void wake(Word& word) { syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr
 namespace lamella {
 namespace {
 
-// Words share the variables, so a wake-up may reach a thread of another word, which then sleeps on. 64: a wake-up on a machine
-// with few cores reaches one thread. Never destroyed: threads may sleep while the process exits.
+// Words share the variables, so a wake-up may reach a thread of another word, which then sleeps again. With 64 variables, a
+// wake-up reaches one thread on a machine with few cores. Never destroyed: threads may sleep while the process exits.
 constexpr std::size_t kPlaces = 64;
 struct alignas(128) Place {
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -45,7 +45,7 @@ void sleep_while(Word& word, std::uint32_t value) {
     pthread_mutex_unlock(&place.mutex);
 }
 
-// With the mutex, so that no thread can miss the wake-up between its test of the word and its sleep.
+// Holds the mutex, so that no thread can miss the wake-up between its test of the word and its sleep.
 void wake(Word& word) {
     Place& place = place_of(word);
     pthread_mutex_lock(&place.mutex);

@@ -9,7 +9,7 @@ namespace lamella::openmp {
 int max_threads() {
     static const int limit = [] {
         const char* const wanted = std::getenv("OMP_NUM_THREADS");
-        // As OpenMP reads it: the first number of a list counts; what is no positive number does not limit.
+        // As OpenMP reads it: the first number of a list counts; a text without a positive number sets no limit.
         const long number = wanted != nullptr ? std::strtol(wanted, nullptr, 10) : 0;
         return number > 0 && number < INT_MAX ? static_cast<int>(number) : INT_MAX;
     }();
