@@ -11,13 +11,13 @@ from typing import Any
 
 
 def adam(tensors: Sequence[Any]) -> Any:
-    """DeepSpeedCPUAdam with Adam's formula over the tensors; None where DeepSpeed is not installed, which is said on stderr.
+    """DeepSpeedCPUAdam with Adam's formula over the tensors; without deepspeed or ninja None, and a line on stderr says so.
 
     Args:
         tensors: CPU tensors that have gradients.
     """
-    if importlib.util.find_spec("deepspeed") is None:
-        print("deepspeed is not a peer in this run: it is not installed (pip install deepspeed ninja)", file=sys.stderr)
+    if importlib.util.find_spec("deepspeed") is None or importlib.util.find_spec("ninja") is None:
+        print("deepspeed is not a peer in this run: pip install deepspeed ninja", file=sys.stderr)
         return None
     # Without this it looks for accelerators first.
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
