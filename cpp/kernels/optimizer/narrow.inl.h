@@ -140,48 +140,21 @@ Status for_narrow(List<T> ps, List<T> gs, const ViewList<std::uint8_t>* const (&
 template <class T>
 Status narrow_adam_update(List<T> ps, List<T> gs, BytesList ms, BytesList vs, Real rate, Real root, Real l2, Real kept,
                           const Moments<T>& moments, const Narrow<T>& narrow) {
-    const Decayed<T> decayed{T(l2)};
-    const Lerp<T> first{T(1 - moments.beta1)};
-    const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
-    const T step = T(-rate), divisor = T(root), epsilon = T(moments.eps), keep = T(kept);
-    return for_narrow<2>(ps, gs, {&ms, &vs}, narrow, [=](Vec<T> g, Vec<T>(&x)[3]) {
-        auto& [p, m, v] = x;
-        const Vec<T> d = decayed(g, p);
-        m = first(m, d);
-        v = second(v, d);
-        p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * m / (sqrt<T>(v) / divisor + epsilon);
-    });
+    return for_narrow<2>(ps, gs, {&ms, &vs}, narrow, adam_rule<T>(rate, root, l2, kept, moments));
 }
 
 template <class T>
 Status narrow_sgd_update(List<T> ps, List<T> gs, BytesList ms, Real lr, Real momentum, Real take, Int nesterov, Real l2,
                          const Narrow<T>& narrow) {
-    const Decayed<T> decayed{T(l2)};
-    const T step = T(-lr), mu = T(momentum), share = T(take);
-    if (ms.count == 0) {
-        return for_narrow<0>(ps, gs, {nullptr, nullptr}, narrow,
-                             [=](Vec<T> g, Vec<T>(&x)[1]) { x[0] = x[0] + step * decayed(g, x[0]); });
-    }
-    return for_narrow<1>(ps, gs, {&ms, nullptr}, narrow, [=](Vec<T> g, Vec<T>(&x)[2]) {
-        auto& [p, m] = x;
-        const Vec<T> d = decayed(g, p);
-        m = uncontracted<T>(mu * m) + share * d;
-        p = p + step * (nesterov ? d + mu * m : m);
-    });
+    const auto rule = sgd_rule<T>(lr, momentum, take, nesterov, l2);
+    if (ms.count == 0) return for_narrow<0>(ps, gs, {nullptr, nullptr}, narrow, rule);
+    return for_narrow<1>(ps, gs, {&ms, nullptr}, narrow, rule);
 }
 
 template <class T>
 Status narrow_lion_update(List<T> ps, List<T> gs, BytesList ms, Real lr, Real kept, Real beta1, Real beta2,
                           const Narrow<T>& narrow) {
-    const T step = T(-lr), keep = T(kept), near = T(beta1), near_share = T(1 - beta1), far = T(beta2), far_share = T(1 - beta2);
-    return for_narrow<1>(ps, gs, {&ms, nullptr}, narrow, [=](Vec<T> d, Vec<T>(&x)[2]) {
-        auto& [p, m] = x;
-        const Vec<T> c = uncontracted<T>(near * m) + near_share * d;
-        const Vec<T> one = broadcast<T>(1);
-        const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN remain
-        p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * sign;
-        m = uncontracted<T>(far * m) + far_share * d;
-    });
+    return for_narrow<1>(ps, gs, {&ms, nullptr}, narrow, lion_rule<T>(lr, kept, beta1, beta2));
 }
 
 template <class T>

@@ -52,60 +52,72 @@ struct DividedBy {
     }
 };
 
+// A rule changes one vector of each list, x[0] of the parameters and then those of the slots, by the gradient g. for_gradients
+// and for_narrow call it; how many lists they have chooses among the forms of a rule.
+
+// x: p, m, v, and with AMSGrad h.
 template <class T>
-Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real rate, Real root, Real l2, Real kept,
-                         const Moments<T>& moments, const Bounds<T>& bounds) {
+auto adam_rule(Real rate, Real root, Real l2, Real kept, const Moments<T>& moments) {
     const Decayed<T> decayed{T(l2)};
     const Lerp<T> first{T(1 - moments.beta1)};
     const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
     const T step = T(-rate), epsilon = T(moments.eps), keep = T(kept);
     const DividedBy<T> corrected{T(root)};
-    const auto move = [=](Vec<T>& p, Vec<T> m, Vec<T> v) {
+    return [=](Vec<T> g, auto& x) {
+        constexpr int kLast = sizeof(x) / sizeof(x[0]) - 1;
+        Vec<T>&p = x[0], &m = x[1], &v = x[2], &below = x[kLast];
+        const Vec<T> d = decayed(g, p);
+        m = first(m, d);
+        v = second(v, d);
+        if constexpr (kLast == 3) below = below != below ? below : max<T>(below, v);  // a NaN remains
         const Vec<T> from = keep != 1 ? uncontracted<T>(keep * p) : p;
-        p = from + step * m / (corrected(sqrt<T>(v)) + epsilon);
+        p = from + step * m / (corrected(sqrt<T>(below)) + epsilon);
     };
-    if (hs.count == 0) {
-        return for_gradients<T>(
-            gs, bounds,
-            [=](Vec<T> g, Vec<T>(&x)[3]) {
-                auto& [p, m, v] = x;
-                const Vec<T> d = decayed(g, p);
-                m = first(m, d);
-                v = second(v, d);
-                move(p, m, v);
-            },
-            ps, ms, vs);
-    }
-    return for_gradients<T>(
-        gs, bounds,
-        [=](Vec<T> g, Vec<T>(&x)[4]) {
-            auto& [p, m, v, h] = x;
-            const Vec<T> d = decayed(g, p);
-            m = first(m, d);
-            v = second(v, d);
-            h = h != h ? h : max<T>(h, v);  // a NaN remains
-            move(p, m, h);
-        },
-        ps, ms, vs, hs);
+}
+
+// x: p, and with momentum m.
+template <class T>
+auto sgd_rule(Real lr, Real momentum, Real take, Int nesterov, Real l2) {
+    const Decayed<T> decayed{T(l2)};
+    const T step = T(-lr), mu = T(momentum), share = T(take);
+    return [=](Vec<T> g, auto& x) {
+        const Vec<T> d = decayed(g, x[0]);
+        if constexpr (sizeof(x) == sizeof(x[0])) {
+            x[0] = x[0] + step * d;
+        } else {
+            x[1] = uncontracted<T>(mu * x[1]) + share * d;
+            x[0] = x[0] + step * (nesterov ? d + mu * x[1] : x[1]);
+        }
+    };
+}
+
+// x: p, m.
+template <class T>
+auto lion_rule(Real lr, Real kept, Real beta1, Real beta2) {
+    const T step = T(-lr), keep = T(kept), near = T(beta1), near_share = T(1 - beta1), far = T(beta2), far_share = T(1 - beta2);
+    return [=](Vec<T> d, Vec<T>(&x)[2]) {
+        auto& [p, m] = x;
+        const Vec<T> c = uncontracted<T>(near * m) + near_share * d;
+        const Vec<T> one = broadcast<T>(1);
+        const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN remain
+        p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * sign;
+        m = uncontracted<T>(far * m) + far_share * d;
+    };
+}
+
+template <class T>
+Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real rate, Real root, Real l2, Real kept,
+                         const Moments<T>& moments, const Bounds<T>& bounds) {
+    const auto rule = adam_rule<T>(rate, root, l2, kept, moments);
+    if (hs.count == 0) return for_gradients<T>(gs, bounds, rule, ps, ms, vs);
+    return for_gradients<T>(gs, bounds, rule, ps, ms, vs, hs);
 }
 
 template <class T>
 Status torch_sgd_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real momentum, Real take, Int nesterov, Real l2,
                         const Bounds<T>& bounds) {
-    const Decayed<T> decayed{T(l2)};
-    const T step = T(-lr), mu = T(momentum), share = T(take);
-    if (ms.count == 0) {
-        return for_gradients<T>(gs, bounds, [=](Vec<T> g, Vec<T>(&x)[1]) { x[0] = x[0] + step * decayed(g, x[0]); }, ps);
-    }
-    return for_gradients<T>(
-        gs, bounds,
-        [=](Vec<T> g, Vec<T>(&x)[2]) {
-            auto& [p, m] = x;
-            const Vec<T> d = decayed(g, p);
-            m = uncontracted<T>(mu * m) + share * d;
-            p = p + step * (nesterov ? d + mu * m : m);
-        },
-        ps, ms);
+    const auto rule = sgd_rule<T>(lr, momentum, take, nesterov, l2);
+    return ms.count == 0 ? for_gradients<T>(gs, bounds, rule, ps) : for_gradients<T>(gs, bounds, rule, ps, ms);
 }
 
 template <class T>
@@ -125,18 +137,7 @@ Status torch_adagrad_update(List<T> ps, InList<T> gs, List<T> as, Real lr, Real 
 
 template <class T>
 Status lion_update(List<T> ps, InList<T> gs, List<T> ms, Real lr, Real kept, Real beta1, Real beta2, const Bounds<T>& bounds) {
-    const T step = T(-lr), keep = T(kept), near = T(beta1), near_share = T(1 - beta1), far = T(beta2), far_share = T(1 - beta2);
-    return for_gradients<T>(
-        gs, bounds,
-        [=](Vec<T> d, Vec<T>(&x)[2]) {
-            auto& [p, m] = x;
-            const Vec<T> c = uncontracted<T>(near * m) + near_share * d;
-            const Vec<T> one = broadcast<T>(1);
-            const Vec<T> sign = c > 0 ? one : c < 0 ? -one : c;  // 0 and NaN remain
-            p = (keep != 1 ? uncontracted<T>(keep * p) : p) + step * sign;
-            m = uncontracted<T>(far * m) + far_share * d;
-        },
-        ps, ms);
+    return for_gradients<T>(gs, bounds, lion_rule<T>(lr, kept, beta1, beta2), ps, ms);
 }
 
 // `means` and `ms` may be empty lists, which gives four loops. `push` is the end of a step with a momentum.
