@@ -382,28 +382,21 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
     const Int grain = larger(larger(shape.grain(shape.y), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
     const bool in_bands = shape.in_bands<T>();
-    const Bands<T> bands = shape.bands_of_y(x.data, static_cast<const T*>(nullptr));
-    const Int items = in_bands ? ceil_divide(all, larger(1, rows)) * bands.in_image() : all;
+    const Int items = in_bands && all > 0 ? shape.images * band_count(rows) : all;
     const Int item_grain = in_bands ? ceil_divide(grain, kBandRows) : grain;
-    const Int chunks = ceil_divide(items, item_grain);
+    const Int chunks = ceil_divide(items, item_grain), zero_count = in_bands ? shape.x[2] * width : 0;
     T *partial, *totals, *zeros;
-    const Workspace shared(part(partial, chunks * sums), part(totals, sums),
-                           part(zeros, in_bands ? shape.x[2] * shape.channels : 0));
+    const Workspace shared(part(partial, chunks * sums), part(totals, sums), part(zeros, zero_count));
     if (!shared) return kOutOfMemory;
+    clear(zeros, zero_count);
+    const Bands<T> bands = shape.bands_of_y(x.data, zeros);
     const auto add_bands = [&](Int begin, Int end) -> Status {
         T* const dw = partial + begin / item_grain * sums;
         clear(dw, sums);
-        Bands<T> of_y = bands;
-        of_y.zeros = zeros;
-        of_y.for_each(begin, end, dy.data, [&](auto count, const Band<T>& band, Int at) {
-            const T* const from = dy.data + at;
-            if (band.stride == 1) add_band<T, count.value, 1>(band, from, blocks.block(), places * blocks.step, dw);
-            else add_band<T, count.value, 2>(band, from, blocks.block(), places * blocks.step, dw);
-        });
+        add_in_bands(bands, begin, end, dy.data, blocks.block(), places * blocks.step, dw);
         return nullptr;
     };
     const Source<T> source = shape.source_x(x.data);
-    if (in_bands) clear(zeros, shape.x[2] * shape.channels);
     const auto add_rows = [&](Int begin, Int end) -> Status {
         Tap* taps;
         T *ring, *repeated;
@@ -412,7 +405,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
                             part(repeated, source.repeated_size()));
         if (!own) return kOutOfMemory;
         SourceRows<T> read(source, ring, holds, repeated);
-        T* const dw = partial + begin / grain * sums;
+        T* const dw = partial + begin / item_grain * sums;
         clear(dw, sums);
         for (Int r = begin; r < end; ++r) {
             const Line slice = shape.axis(0).of_output(r / rows % slices).inside(source.slices);

@@ -318,8 +318,11 @@ template <class T, int kRows, int kStride>
     }
 }
 
-// The maps that are read and written: images of `rows` x `columns` points, of which a window reads those from `before` points
-// before its stride on. A map of points is cut into as few bands as possible, whose numbers of rows differ by at most one.
+// A map of points is cut into as few bands as possible, whose numbers of rows differ by at most one.
+LAMELLA_INLINE Int band_count(Int rows) { return ceil_divide(rows, kBandRows); }
+
+// Images of `rows` x `columns` points. The windows of the first row and column begin `before` rows and columns before the
+// source.
 template <class T>
 struct Bands {
     const T* source;
@@ -327,15 +330,15 @@ struct Bands {
     Int source_rows, source_columns, before_rows, before_columns;
     Int rows, columns, width, stride;
 
-    Int in_image() const { return ceil_divide(rows, kBandRows); }
     Int source_row() const { return source_columns * width; }
-    Int first(Int band) const { return rows * band / in_image(); }
+    Int first(Int band) const { return rows * band / band_count(rows); }
 
     // Calls f(number of rows, as a type; band; offset of the points) for the bands [begin, end) of all images.
     template <class F>
     LAMELLA_INLINE void for_each(Int begin, Int end, const T* result, const F& f) const {
         for (Int b = begin; b < end; ++b) {
-            const Int image = b / in_image(), row = first(b % in_image()), count = first(b % in_image() + 1) - row;
+            const Int in_image = band_count(rows), image = b / in_image;
+            const Int row = first(b % in_image), count = first(b % in_image + 1) - row;
             const Int at = (image * rows + row) * columns * width;
             const Band<T> band = this->band(image, row, count, result + at);
             if (count == 4) f(Number<4>(), band, at);
@@ -369,12 +372,21 @@ private:
 template <class T>
 Status sum_in_bands(const Bands<T>& bands, Int images, Int grain, const T* w, Int block, Int bias, bool flipped, bool relu,
                     T* y) {
-    return in_chunks(images * bands.in_image(), grain, [&](Int begin, Int end) -> Status {
+    return in_chunks(images * band_count(bands.rows), grain, [&](Int begin, Int end) -> Status {
         bands.for_each(begin, end, y, [&](auto rows, const Band<T>& band, Int at) {
             if (band.stride == 1) sum_band<T, rows.value, 1>(band, w, block, bias, flipped, y + at, relu);
             else sum_band<T, rows.value, 2>(band, w, block, bias, flipped, y + at, relu);
         });
         return nullptr;
+    });
+}
+
+// Adds the gradients of the bands [begin, end) to dw, blocks of weights. bias: the offset of the bias in a block.
+template <class T>
+void add_in_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, Int block, Int bias, T* dw) {
+    bands.for_each(begin, end, dy, [&](auto rows, const Band<T>& band, Int at) {
+        if (band.stride == 1) add_band<T, rows.value, 1>(band, dy + at, block, bias, dw);
+        else add_band<T, rows.value, 2>(band, dy + at, block, bias, dw);
     });
 }
 
