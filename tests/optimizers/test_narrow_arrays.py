@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from lamella.optimizers import narrow
-from lamella.optimizers.narrow import NarrowAdamW, NarrowLion, NarrowSGD
+from lamella.optimizers import NarrowAdamW, NarrowLion, NarrowSGD, narrow
 from tests.oracles import storage
 
 RULES = [NarrowAdamW, NarrowLion, NarrowSGD]

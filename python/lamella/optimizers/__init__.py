@@ -22,9 +22,9 @@ from lamella.optimizers.in_graphs import clip_norm as clip_norm
 from lamella.optimizers.lamb import Lamb as Lamb
 from lamella.optimizers.lion import Lion as Lion
 from lamella.optimizers.nadam import Nadam as Nadam
-from lamella.optimizers.narrow import NarrowAdamW as NarrowAdamW
-from lamella.optimizers.narrow import NarrowLion as NarrowLion
-from lamella.optimizers.narrow import NarrowSGD as NarrowSGD
+from lamella.optimizers.narrow_rules import NarrowAdamW as NarrowAdamW
+from lamella.optimizers.narrow_rules import NarrowLion as NarrowLion
+from lamella.optimizers.narrow_rules import NarrowSGD as NarrowSGD
 from lamella.optimizers.rmsprop import RMSprop as RMSprop
 from lamella.optimizers.sgd import SGD as SGD
 

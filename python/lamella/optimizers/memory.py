@@ -58,6 +58,23 @@ def _array_over(place: str, x: Any) -> Any:
         return x
 
 
+def bfloat16_as_bits(x: Any) -> Any:
+    """A CPU tensor of torch.bfloat16 or an array of ml_dtypes' bfloat16 as uint16 over the same memory: NumPy has no such dtype.
+
+    Args:
+        x: Any object.
+
+    Returns:
+        An array of uint16, or `x` if it is neither.
+    """
+    if isinstance(x, np.ndarray):
+        return x.view(np.uint16) if x.dtype.name == "bfloat16" else x
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(x, torch.Tensor) or x.dtype is not torch.bfloat16:
+        return x
+    return x.detach().view(torch.int16).numpy().view(np.uint16)
+
+
 def note_change(params: Sequence[Any]) -> None:
     """Tell torch's autograd that tensors were changed in place, if torch is loaded and there are any.
 

@@ -1,9 +1,8 @@
-"""Optimizers with a state of few bits, parameters of bfloat16, and clipping, clearing and copies in the pass of the step."""
+"""The base of optimizers with slots of few bits, parameters of bfloat16, and clipping, clearing and copies in one pass."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -17,9 +16,9 @@ from lamella.optimizers.arguments import bound
 
 _BITS = {"float32": 32, "bfloat16": 16, "8bit": 8}
 _BLOCK = 256  # elements of a scale, kBlock of cpp/kernels/optimizer/storage.h
-_Bytes = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 # The fields of Narrow in cpp/table/bundles.def.
-_Storage = tuple[list[_Bytes], list[_Bytes], list[_Bytes], int, int, float, int, int, int]
+Storage = tuple[list[Bytes], list[Bytes], list[Bytes], int, int, float, int, int, int]
 
 
 class Narrow:
@@ -39,7 +38,7 @@ class Narrow:
         seed: Of the random numbers, which do not depend on threads or targets.
 
     Raises:
-        ValueError: An argument is none of these.
+        ValueError: An argument is out of range.
 
     Source: block-wise scales as in Dettmers et al. 2022 (arXiv 2110.02861), with another code; Philox4x32-10 for the rounding.
     """
@@ -54,7 +53,7 @@ class Narrow:
         self.lr = lr
         self.state, self.clipnorm, self.stochastic, self.seed = state, bound("clipnorm", clipnorm), bool(stochastic), int(seed)
         self.iterations = 0
-        self._slots: list[list[_Bytes]] | None = None
+        self._slots: list[list[Bytes]] | None = None
 
     def step(
         self,
@@ -82,7 +81,7 @@ class Narrow:
             TypeError, ValueError: An array or number is not accepted. The message names it, and nothing is modified.
         """
         who = type(self).__name__
-        self._check_numbers()
+        self.check_numbers()
         if not math.isfinite(scale):
             raise ValueError(f"{who}: expected a finite scale, got {scale!r}")
         ps, gs = self._arrays("parameter", params, True), self._arrays("gradient", grads, bool(zero))
@@ -105,7 +104,7 @@ class Narrow:
         wide = [[] if _narrow(arrays) else arrays for arrays in (ps, gs)]
         narrow = [_bytes(arrays) if _narrow(arrays) else [] for arrays in (ps, gs)]
         storage = *narrow, _bytes(to), _BITS[self.state], int(zero), scale, int(self.stochastic), self.seed, self.iterations
-        self._call(wide[0], wide[1], slots, cast(_Storage, storage))
+        self.call(wide[0], wide[1], slots, cast(Storage, storage))
         self._slots = slots
         self.iterations += 1
         memory.note_change([*params, *(grads if zero else ()), *(copies or ())])
@@ -142,22 +141,22 @@ class Narrow:
         self.iterations = int(np.asarray(state["iterations"]))
         self._slots = slots if count else None
 
-    def _call(self, params: list[Array], grads: list[Array], slots: list[list[_Bytes]], storage: _Storage) -> None:
+    def call(self, params: list[Array], grads: list[Array], slots: list[list[Bytes]], storage: Storage) -> None:
         raise NotImplementedError
 
-    def _numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float]:
         """The hyperparameters, by name."""
         return {"lr": self.lr}
 
-    def _check_numbers(self) -> None:
-        for name, number in self._numbers().items():
+    def check_numbers(self) -> None:
+        for name, number in self.numbers().items():
             if not (math.isfinite(number) and number >= 0):
                 raise ValueError(f"{type(self).__name__}: expected {name} to be a finite number >= 0, got {number!r}")
 
     def _arrays(self, noun: str, objects: Sequence[Any], written: bool) -> list[Array]:
         """The arrays, with those of bfloat16 as uint16."""
         who = type(self).__name__
-        arrays = [_bits_of(x) for x in memory.arrays_over(who, noun, [_tensor_bits(x) for x in objects])]
+        arrays = list(memory.arrays_over(who, noun, [memory.bfloat16_as_bits(x) for x in objects]))
         for i, x in enumerate(arrays):
             if not isinstance(x, np.ndarray) or x.dtype not in (np.dtype(np.float32), np.dtype(np.uint16)):
                 came = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
@@ -176,7 +175,7 @@ class Narrow:
             if x.shape != p.shape:
                 raise ValueError(f"{who}: expected {noun} {i} of shape {p.shape}, got {x.shape}")
 
-    def _slots_for(self, params: list[Array]) -> list[list[_Bytes]]:
+    def _slots_for(self, params: list[Array]) -> list[list[Bytes]]:
         sizes = [self._bytes_of(p.size) for p in params]
         if self._slots is None:
             return [[np.zeros(size, np.uint8) for size in sizes] for _ in self.slots]
@@ -197,131 +196,9 @@ class Narrow:
         return abs(scale) * float(norm[0])
 
 
-class NarrowAdamW(Narrow):
-    """AdamW of torch: p -= lr * weight_decay * p, then p -= lr * m' / (sqrt(v') + epsilon) with the corrected m' and v'.
-
-    Args:
-        lr: Learning rate.
-        beta_1: Decay of m.
-        beta_2: Decay of v.
-        epsilon: Added to the corrected root.
-        weight_decay: Decoupled; 0 for Adam.
-        **options: The keywords of Narrow.
-
-    Raises:
-        ValueError: An argument is out of range. AMSGrad is not offered: maxima of rounded numbers would only grow.
-
-    Source: Loshchilov & Hutter 2019, with torch's order of operations.
-    """
-
-    slots = ("ms", "vs")
-
-    def __init__(
-        self,
-        lr: float = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        weight_decay: float = 0.01,
-        **options: Any,
-    ) -> None:
-        super().__init__(lr, **options)
-        self.beta_1, self.beta_2, self.epsilon, self.weight_decay = beta_1, beta_2, epsilon, weight_decay
-        self._check_numbers()
-
-    def _numbers(self) -> dict[str, float]:
-        for name in ("beta_1", "beta_2"):
-            if not getattr(self, name) < 1:
-                raise ValueError(f"{type(self).__name__}: expected {name} below 1, got {getattr(self, name)!r}")
-        names = ("lr", "beta_1", "beta_2", "epsilon", "weight_decay")
-        return {name: getattr(self, name) for name in names}
-
-    def _call(self, params: list[Array], grads: list[Array], slots: list[list[_Bytes]], storage: _Storage) -> None:
-        t = self.iterations + 1
-        rate, root = self.lr / (1 - self.beta_1**t), math.sqrt(1 - self.beta_2**t)
-        numbers = rate, root, 0.0, 1 - self.lr * self.weight_decay
-        moments = self.beta_1, self.beta_2, self.epsilon
-        _kernels.narrow_adam_update(params, grads, slots[0], slots[1], *numbers, moments, storage)
-
-
-class NarrowLion(Narrow):
-    """Lion: p = (1 - lr*weight_decay)*p - lr * sign(beta_1*m + (1-beta_1)*g);  m = beta_2*m + (1-beta_2)*g.
-
-    Args:
-        lr: Learning rate.
-        beta_1: Decay within the sign.
-        beta_2: Decay of m.
-        weight_decay: Decoupled.
-        **options: The keywords of Narrow.
-
-    Raises:
-        ValueError: An argument is out of range.
-
-    Source: Chen et al. 2023 (arXiv 2302.06675), Algorithm 2.
-    """
-
-    def __init__(
-        self, lr: float = 0.0001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float = 0.0, **options: Any
-    ) -> None:
-        super().__init__(lr, **options)
-        self.beta_1, self.beta_2, self.weight_decay = beta_1, beta_2, weight_decay
-        self._check_numbers()
-
-    def _numbers(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("lr", "beta_1", "beta_2", "weight_decay")}
-
-    def _call(self, params: list[Array], grads: list[Array], slots: list[list[_Bytes]], storage: _Storage) -> None:
-        kept = 1 - self.lr * self.weight_decay
-        _kernels.narrow_lion_update(params, grads, slots[0], self.lr, kept, self.beta_1, self.beta_2, storage)
-
-
-class NarrowSGD(Narrow):
-    """SGD of torch: m = momentum*m + g + weight_decay*p;  p -= lr*m, or with nesterov p -= lr * (g + weight_decay*p + momentum*m).
-
-    Args:
-        lr: Learning rate.
-        momentum: Factor of m. m is kept also for momentum 0.
-        nesterov: Whether to use Nesterov momentum.
-        weight_decay: Added to the gradient.
-        **options: The keywords of Narrow.
-
-    Raises:
-        ValueError: An argument is out of range.
-
-    Source: torch.optim.SGD.
-    """
-
-    def __init__(
-        self, lr: float = 0.01, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, **options: Any
-    ) -> None:
-        super().__init__(lr, **options)
-        self.momentum, self.nesterov, self.weight_decay = momentum, bool(nesterov), weight_decay
-        self._check_numbers()
-
-    def _numbers(self) -> dict[str, float]:
-        return {name: getattr(self, name) for name in ("lr", "momentum", "weight_decay")}
-
-    def _call(self, params: list[Array], grads: list[Array], slots: list[list[_Bytes]], storage: _Storage) -> None:
-        numbers = self.lr, self.momentum, 1.0, int(self.nesterov), self.weight_decay
-        _kernels.narrow_sgd_update(params, grads, slots[0], *numbers, storage)
-
-
-def _tensor_bits(x: Any) -> Any:
-    """A tensor of torch.bfloat16, which NumPy does not read, as one of int16 over the same memory."""
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(x, torch.Tensor) or x.dtype is not torch.bfloat16:
-        return x
-    return x.detach().view(torch.int16).numpy().view(np.uint16)
-
-
-def _bits_of(x: Any) -> Any:
-    """An array of the bfloat16 of ml_dtypes as uint16."""
-    return x.view(np.uint16) if isinstance(x, np.ndarray) and x.dtype.name == "bfloat16" else x
-
-
 def _narrow(arrays: list[Array]) -> bool:
     return bool(arrays) and arrays[0].dtype.itemsize == 2
 
 
-def _bytes(arrays: list[Array]) -> list[_Bytes]:
+def _bytes(arrays: list[Array]) -> list[Bytes]:
     return [x.reshape(-1).view(np.uint8) for x in arrays]
