@@ -16,9 +16,10 @@ def adam(tensors: Sequence[Any]) -> Any:
     Args:
         tensors: CPU tensors that have gradients.
     """
-    if importlib.util.find_spec("deepspeed") is None or importlib.util.find_spec("ninja") is None:
-        print("deepspeed is not a peer in this run: pip install deepspeed ninja", file=sys.stderr)
-        return None
+    for module, name in (("deepspeed", "it"), ("ninja", "ninja")):
+        if importlib.util.find_spec(module) is None:
+            print(f"deepspeed is not a peer in this run: {name} is not installed", file=sys.stderr)
+            return None
     # Without this it looks for accelerators first.
     os.environ.setdefault("DS_ACCELERATOR", "cpu")
     with contextlib.redirect_stdout(sys.stderr):  # its build and its settings
