@@ -189,12 +189,13 @@ def test_fit_offers_its_memory_to_the_system():
     model = trained()
     free = config.pool_counts().free
     assert free > 1 << 20
-    # The pages of the blocks' headers are kept.
-    assert 0.9 * free < lazily_free() - before <= free
+    # The pages of the blocks' headers are kept, and Linux counts offered pages in batches: up to 31 pages on each
+    # CPU are offered and not yet counted.
+    assert 0.8 * free < lazily_free() - before <= free
     model.fit(X, Y, batch_size=32, epochs=1, verbose=0)
     assert config.pool_counts().free == free  # the same blocks were used again
     model.train_on_batch(X, Y)
-    assert lazily_free() - before < 0.9 * free  # memory that was written to is no longer offered
+    assert lazily_free() - before < 0.5 * free  # memory that was written to is no longer offered
 
 
 def test_clear_session_returns_memory():
