@@ -125,6 +125,7 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
                         prefetch_row(gates.data + next * columns, columns);
                         prefetch_row(previous.data + next * u, u);
                         prefetch_row(inner.data + next * u, u);
+                        prefetch_output_gradient(dys, first + r, step - 1);
                     }
                     clear(dreset.at(r), u);
                     add_output_gradient(dys, first + r, step, step >= starts.step[r], d);

@@ -119,6 +119,7 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
                         const Int next = at - rows;
                         prefetch_row(gates.data + next * columns, columns);
                         prefetch_row(cells.data + next * u, u);
+                        prefetch_output_gradient(dys, first + r, step - 1);
                     }
                     add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
                     if (s.masked(first + r, step)) {

@@ -206,6 +206,12 @@ LAMELLA_INLINE void add_output_gradient(const Outputs<const T>& dys, Int sequenc
     for_vectors<T>(0, dys.units, [=](Int i, Int part) { store(dh + i, load(dh + i, part) + load(dy + i, part), part); });
 }
 
+// Prefetches the gradient of a step's output. The rows of a chunk are [steps, units] apart, which hardware does not prefetch.
+template <class T>
+LAMELLA_INLINE void prefetch_output_gradient(const Outputs<const T>& dys, Int sequence, Int step) {
+    if (const T* const dy = dys.at(sequence, step)) prefetch_row(dy, dys.units);
+}
+
 // --- dropout: masks that are the same at all steps, 0 or 1/(1-rate) ---
 
 // y [N, T, C] (+)= x * mask, mask [N, C].

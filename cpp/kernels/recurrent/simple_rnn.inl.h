@@ -72,7 +72,10 @@ Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activati
                 for (Int r = 0; r < rows; ++r) {
                     const Int at = s.row(first, rows, step) + r;
                     T *const d = dh_now.at(r), *const to = dz.at(r);
-                    if (step > 0) prefetch_row(states.data + (at - rows) * u, u);
+                    if (step > 0) {
+                        prefetch_row(states.data + (at - rows) * u, u);
+                        prefetch_output_gradient(dys, first + r, step - 1);
+                    }
                     add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
                     if (s.masked(first + r, step)) {
                         clear(to, u);
