@@ -16,7 +16,7 @@ from lamella.core.variable import Variable
 from lamella.graph.checked import as_tensor, checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.input import Placeholder
-from lamella.graph.layer import Update
+from lamella.graph.losses_and_updates import Update
 from lamella.graph.run import run_graph
 from lamella.graph.symbolic import Symbolic, readers
 from lamella.ops.tape import Tensor, value_of

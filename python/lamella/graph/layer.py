@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,25 +14,21 @@ from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
-from lamella.core.phase import current, phase
+from lamella.core.phase import current
 from lamella.core.registry import custom_object_scope
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
-from lamella.core.updates import Updates, call_of, note
+from lamella.core.updates import call_of
 from lamella.core.updates import current as pending
-from lamella.core.variable import Variable
-from lamella.core.warn import warn
-from lamella.graph.arguments import fill, placed, symbols
-from lamella.graph.calls import CallHistory
+from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
 from lamella.graph.inner_gradients import Asking, call_asking
 from lamella.graph.input_spec import InputSpec, check_inputs
+from lamella.graph.layer_trials import output_shapes
+from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
-from lamella.graph.trial import shapes_of
-from lamella.graph.weights import Weighted
-from lamella.ops.reduce import sum as sum_of
-from lamella.ops.tape import Tensor, value_of
+from lamella.ops.tape import Tensor
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
 
@@ -62,25 +58,7 @@ def _number_dtype(dtype: str | None, who: str) -> str | None:
     return found.name
 
 
-class Update(NamedTuple):
-    """A call of a layer that updates a variable in each training step."""
-
-    variable: Variable
-    inputs: list[Symbolic]  # of the call
-
-
-def _evaluated(loss: Any) -> Value:
-    """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records."""
-    value = loss() if callable(loss) else loss
-    return sum_of(value) if isinstance(value, Variable) else value
-
-
-def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
-    listed = list(given) if isinstance(given, (list, tuple)) else [given]
-    return [id(x) for x in inputs] == [id(x) for x in listed]
-
-
-class Layer(Weighted, CallHistory, Configurable, Asking):
+class Layer(LossesAndUpdates, Configurable, Asking):
     """Base class of all layers.
 
     A layer stores each constructor argument under its own name. It makes its weights in `build(input_shape)`, and computes the
@@ -106,11 +84,9 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
 
     input_spec: InputSpec | list[InputSpec] | None = None
     supports_masking = False
-    stateful = False
     built = False
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
-    activity_regularizer: Callable[..., Value] | None = None
 
     def __init_subclass__(cls, *, self_contained: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -155,8 +131,8 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         self._trainable_weights = []
         self._non_trainable_weights = []
         self._inbound_nodes: list[Node] = []
-        self._penalties: list[Callable[[], Value]] = []
-        self.call_losses = RunLosses()  # the losses that call() passed to add_loss
+        self._penalties = []
+        self.call_losses = RunLosses()
 
     def resolve(self, names: Sequence[str]) -> None:
         """Resolve the arguments of these names, after the constructor of each self-contained class. Here it does nothing."""
@@ -231,127 +207,9 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         with custom_object_scope({type(layer).__name__: type(layer) for layer in self.members()[1:]}):
             return type(self).from_config(self.get_config())
 
-    # Penalties -------------------------------------------------------------------------------------------
-
-    @property
-    def penalties(self) -> list[Callable[[], Value]]:
-        """Functions that return scalars to add to the loss. They must be called inside the tape."""
-        found = [functools.partial(w.regularizer, w) for w in self.weights if w.regularizer] + self._penalties
-        if not self.self_contained and not self._lists_itself():
-            # The regularizers of weights of layers inside are included: these weights are this layer's too.
-            known = {id(w) for w in self.weights}
-            for layer in self.members()[1:]:
-                more = layer.penalties if layer._lists_itself() else layer._penalties
-                found += [p for p in more if not (isinstance(p, functools.partial) and p.args and id(p.args[0]) in known)]
-        return found
-
     def members(self) -> list[Layer]:
         """This layer and the layers inside it, each once."""
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
-
-    @property
-    def losses(self) -> list[Value]:
-        """The current values of the penalties."""
-        return [penalty() for penalty in self.penalties] + self.call_losses.values
-
-    def add_loss(self, losses: Any, inputs: object = None) -> None:
-        """Add losses.
-
-        Args:
-            losses: A loss or a list of losses. In call() a loss is a scalar. Outside of it, for example in build(), it is a
-                function without arguments that each step evaluates, a Variable, or a constant number.
-            inputs: Ignored; Keras has it.
-
-        Raises:
-            TypeError: A loss is something else. A value that is computed outside of call() would never change: in Keras
-                K.sum(w) is a tensor there, in lamella pass `lambda: K.sum(w)`.
-        """
-        outside = pending.updates is None
-        for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
-            if isinstance(loss, Symbolic):
-                raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
-            if callable(loss) or (outside and (isinstance(loss, Variable) or type(loss) in (int, float))):
-                self._penalties.append(functools.partial(_evaluated, loss=loss))
-            elif not outside or isinstance(loss, Tensor):
-                self.call_losses.values.append(_evaluated(loss))
-            else:
-                raise TypeError(
-                    f"Layer {self.name}: add_loss outside of call() expects a tensor of the graph, a function, a Variable or a "
-                    f"number, got the value {loss}, which would not change with the weights; pass a function instead, for example "
-                    "add_loss(lambda: K.sum(K.square(w)))"
-                )
-
-    def forget_losses(self) -> None:
-        """Remove the losses that call() added in the last run."""
-        self.call_losses.values.clear()
-
-    def add_update(self, updates: Any, inputs: object = None) -> None:
-        """Update Variables at the end of the training step. For a stateful layer also after each batch of evaluate and predict.
-
-        The state of a frozen layer does not change, unless the layer is stateful. Outside of a run the update is immediate.
-
-        Args:
-            updates: A pair (variable, new value), the result of K.update or a related function, or a list of these.
-            inputs: Ignored; Keras has it.
-
-        Raises:
-            TypeError: An update is of another kind.
-            ValueError: A new value does not have its variable's shape.
-        """
-        if not (self.trainable or self.stateful):
-            return
-        for update in updates if isinstance(updates, list) else [updates]:
-            new = value_of(update[1]) if isinstance(update, tuple) and len(update) == 2 else None
-            if new is not None and isinstance(update[0], Variable):
-                # Copied, because the Variable may change before its value is written.
-                note(update[0], new.copy() if isinstance(update[1], Variable) else new)
-            elif not isinstance(update, (np.ndarray, Variable, Tensor)):  # K.update has recorded these already
-                raise TypeError(
-                    f"Layer {self.name}: add_update expects (variable, new value) or what K.update returns, got {update!r}"
-                )
-
-    @property
-    def updates(self) -> list[Update]:
-        """The updates that the calls of this layer in graphs make. Empty if the layer is frozen and not stateful.
-
-        fit applies them. If the layer is not self-contained, it is called on small arrays to find them.
-        """
-        return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
-
-    def updates_of(self, node: Node) -> list[Update]:
-        """The updates of one call."""
-        if not (self.trainable or self.stateful):
-            return []
-        return [Update(variable, node.inputs) for variable in self.moved_by(node)]
-
-    def moved_by(self, node: Node) -> list[Variable]:
-        """The Variables that a call updates in training, found by a trial on ones."""
-        if self.self_contained or not node.inputs:
-            return []
-        ones = [np.ones([1 if d is None else d for d in x.shape], x.dtype) for x in node.reads]
-        count = len(node.inputs)
-        arguments = fill(placed(node.arguments, node.beside), ones[count:])
-        outer, pending.updates = pending.updates, Updates()
-        noted = pending.updates
-        try:
-            with phase(True if node.phase is None else node.phase):
-                call_asking(self, self.call, ones[0] if node.single else ones[:count], **arguments)
-        finally:
-            pending.updates = outer
-            for layer in self.members():
-                layer.forget_losses()
-        return list(noted)
-
-    def get_updates_for(self, inputs: Any) -> list[Update]:
-        """The updates of the calls on these symbolic inputs. For None an empty list: each update depends on inputs."""
-        return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
-
-    def get_losses_for(self, inputs: Any) -> list[Value]:
-        """For None the current values of the penalties; for a call's symbolic inputs the losses added in the last run."""
-        if inputs is None:
-            return [penalty() for penalty in self.penalties]
-        called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
-        return list(self.call_losses.values) if called else []
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -384,13 +242,6 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         if self.activity_regularizer is not None:
             self.add_activity_losses(outputs)
         return outputs
-
-    def add_activity_losses(self, outputs: Value) -> None:
-        """Add the activity regularizer's penalties. In the dialect of tf.keras they are divided by the batch size."""
-        assert self.activity_regularizer is not None
-        for y in outputs if isinstance(outputs, list) else [outputs]:
-            penalty = self.activity_regularizer(y)
-            self.call_losses.values.append(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         """The function that a plan calls. `frozen`: a model that contains the layer is frozen."""
@@ -434,7 +285,7 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
         beside = symbols(arguments) if arguments else []
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        tried = self._tried(tensors, single, arguments, beside) if not self.self_contained else None
+        tried = output_shapes(self, tensors, single, arguments, beside) if not self.self_contained else None
         shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
@@ -455,53 +306,6 @@ class Layer(Weighted, CallHistory, Configurable, Asking):
     def knows_its_shape(self) -> bool:
         """Whether the class defines the shape of its output; otherwise a trial call finds it."""
         return self.self_contained or type(self).compute_output_shape is not Layer.compute_output_shape
-
-    def _tried(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any], beside: list[Symbolic]) -> Any:
-        """The output's shape, or a list of them where `call` returns a list, found by calling the layer on small arrays.
-
-        It is called only where it does not say the shape, or holds layers that are not built yet, which it builds.
-
-        Returns:
-            None where compute_output_shape answers: it is there, or the trial failed, and the shape is taken to be the input's,
-            as in Keras 2.2.5; a run that finds another one says so.
-        """
-        unbuilt = [layer for layer in self.members()[1:] if not layer.built]
-        if self.knows_its_shape and not unbuilt:
-            return None
-        listed = False
-        given, count = placed(arguments, beside), len(tensors)
-        every = [*tensors, *beside]
-
-        def call(inputs: list[Value]) -> Value:
-            nonlocal listed
-            own = inputs[0] if single else inputs[:count]
-            y = call_asking(self, self.call, own, **fill(given, inputs[count:]))
-            listed = isinstance(y, (list, tuple))
-            return list(y) if listed else y
-
-        outer, pending.updates = pending.updates, Updates()
-        try:
-            with phase(False):
-                if unbuilt:
-                    # Before the trials, whose random numbers are the same each time: initial weights must differ.
-                    call([np.zeros([1 if d is None else d for d in x.shape], x.dtype) for x in every])
-                if self.knows_its_shape:
-                    return None
-                specs = shapes_of(call, [(x.shape, x.dtype) for x in every], f"Layer {self.name}")
-        except Exception as error:  # of a user's code, which may be right for other values than zeros
-            waiting = [layer.name for layer in unbuilt if not layer.built]
-            if waiting:
-                warn(
-                    f"Layer {self.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
-                    f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()"
-                )
-            return None
-        finally:
-            pending.updates = outer
-            for layer in self.members():
-                layer.forget_losses()
-        shapes = [shape for shape, _ in specs]
-        return shapes if listed else shapes[0]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}'>"

@@ -23,7 +23,8 @@ from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.input import Input, value_held
-from lamella.graph.layer import Layer, Update, takes_mask
+from lamella.graph.layer import Layer, takes_mask
+from lamella.graph.losses_and_updates import Update
 from lamella.graph.masked_plan import MaskedPlan, Outputs, plan_kind
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses

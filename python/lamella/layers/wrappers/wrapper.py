@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from lamella.core.configurable import Config, deserialize
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
-from lamella.graph.layer import Layer, Update, takes_mask, takes_training
+from lamella.graph.layer import Layer, takes_mask, takes_training
+from lamella.graph.losses_and_updates import Update
 
 
 class Wrapper(Layer):

@@ -1,0 +1,102 @@
+"""Calls of a layer on small arrays, which find what its class does not declare: shapes of outputs, and the Variables it updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lamella.core.phase import phase
+from lamella.core.types import Value
+from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
+from lamella.core.variable import Variable
+from lamella.core.warn import warn
+from lamella.graph.arguments import fill, placed
+from lamella.graph.inner_gradients import call_asking
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.trial import shapes_of
+
+# Any for a layer: Layer imports this file.
+
+
+def output_shapes(layer: Any, tensors: list[Symbolic], single: bool, arguments: dict[str, Any], beside: list[Symbolic]) -> Any:
+    """The shape of the layer's output, or a list of shapes if `call` returns a list.
+
+    The layer is called only if compute_output_shape does not give the shape, or if it contains layers that are not built: the
+    call builds them.
+
+    Args:
+        layer: The layer.
+        tensors: The inputs of the call.
+        single: Whether the call gets one tensor instead of a list.
+        arguments: The other arguments of the call.
+        beside: The symbolic tensors among these arguments.
+
+    Returns:
+        None if compute_output_shape gives the shape. This is also the answer if the trial fails: then the shape is assumed to be
+        that of the input, as in Keras 2.2.5, and a run that finds another shape raises an error.
+    """
+    unbuilt = [inner for inner in layer.members()[1:] if not inner.built]
+    if layer.knows_its_shape and not unbuilt:
+        return None
+    listed = False
+    given, count = placed(arguments, beside), len(tensors)
+    every = [*tensors, *beside]
+
+    def call(inputs: list[Value]) -> Value:
+        nonlocal listed
+        own = inputs[0] if single else inputs[:count]
+        y = call_asking(layer, layer.call, own, **fill(given, inputs[count:]))
+        listed = isinstance(y, (list, tuple))
+        return list(y) if listed else y
+
+    outer, pending.updates = pending.updates, Updates()
+    try:
+        with phase(False):
+            if unbuilt:
+                # Before the trials, whose random numbers are the same each time: initial weights must differ.
+                call([_filled(np.zeros, x) for x in every])
+            if layer.knows_its_shape:
+                return None
+            specs = shapes_of(call, [(x.shape, x.dtype) for x in every], f"Layer {layer.name}")
+    except Exception as error:  # of a user's code, which may be right for other values than zeros
+        waiting = [inner.name for inner in unbuilt if not inner.built]
+        if waiting:
+            warn(
+                f"Layer {layer.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
+                f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()"
+            )
+        return None
+    finally:
+        _end(layer, outer)
+    shapes = [shape for shape, _ in specs]
+    return shapes if listed else shapes[0]
+
+
+def moved_variables(layer: Any, node: Node) -> list[Variable]:
+    """The Variables that the layer updates in this call when it is trained, found by a call on ones."""
+    ones = [_filled(np.ones, x) for x in node.reads]
+    count = len(node.inputs)
+    arguments = fill(placed(node.arguments, node.beside), ones[count:])
+    outer, pending.updates = pending.updates, Updates()
+    noted = pending.updates
+    try:
+        with phase(True if node.phase is None else node.phase):
+            call_asking(layer, layer.call, ones[0] if node.single else ones[:count], **arguments)
+    finally:
+        _end(layer, outer)
+    return list(noted)
+
+
+def _filled(make: Callable[..., Value], x: Symbolic) -> Value:
+    """An array of x's shape, with size 1 for each unknown size."""
+    return make([1 if d is None else d for d in x.shape], x.dtype)
+
+
+def _end(layer: Any, outer: Updates | None) -> None:
+    """Restore the updates that were collected before the trial, and remove the losses of the trial."""
+    pending.updates = outer
+    for member in layer.members():
+        member.forget_losses()

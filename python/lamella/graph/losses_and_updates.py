@@ -1,0 +1,164 @@
+"""LossesAndUpdates: what a layer adds to a training step, beside its output. Source: Keras 2.2.5 keras/engine/base_layer.py."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lamella.core import config
+from lamella.core.types import Value
+from lamella.core.updates import current as pending
+from lamella.core.updates import note
+from lamella.core.variable import Variable
+from lamella.graph.calls import CallHistory
+from lamella.graph.layer_trials import moved_variables
+from lamella.graph.run_losses import RunLosses
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.weights import Weighted
+from lamella.ops.reduce import sum as sum_of
+from lamella.ops.tape import Tensor, value_of
+
+
+class Update(NamedTuple):
+    """A call of a layer that updates a variable in each training step."""
+
+    variable: Variable
+    inputs: list[Symbolic]  # of the call
+
+
+class LossesAndUpdates(Weighted, CallHistory):
+    """Base of Layer: penalties of weights, losses that `call` adds, and updates of Variables that are not trained."""
+
+    stateful = False
+    activity_regularizer: Callable[..., Value] | None = None
+    call_losses: RunLosses  # the losses that call() passed to add_loss
+    _penalties: list[Callable[[], Value]]
+
+    def members(self) -> Sequence[LossesAndUpdates]:
+        """This layer and the layers inside it, each once."""
+        raise NotImplementedError
+
+    @property
+    def penalties(self) -> list[Callable[[], Value]]:
+        """Functions that return scalars to add to the loss. They must be called inside the tape."""
+        found = [functools.partial(w.regularizer, w) for w in self.weights if w.regularizer] + self._penalties
+        if not self.self_contained and not self._lists_itself():
+            # The regularizers of weights of layers inside are included: these weights are this layer's too.
+            known = {id(w) for w in self.weights}
+            for layer in self.members()[1:]:
+                more = layer.penalties if layer._lists_itself() else layer._penalties
+                found += [p for p in more if not (isinstance(p, functools.partial) and p.args and id(p.args[0]) in known)]
+        return found
+
+    @property
+    def losses(self) -> list[Value]:
+        """The current values of the penalties."""
+        return [penalty() for penalty in self.penalties] + self.call_losses.values
+
+    def add_loss(self, losses: Any, inputs: object = None) -> None:
+        """Add losses.
+
+        Args:
+            losses: A loss or a list of losses. In call() a loss is a scalar. Outside of it, for example in build(), it is a
+                function without arguments that each step evaluates, a Variable, or a constant number.
+            inputs: Ignored; Keras has it.
+
+        Raises:
+            TypeError: A loss is something else. A value that is computed outside of call() would never change: in Keras
+                K.sum(w) is a tensor there, in lamella pass `lambda: K.sum(w)`.
+        """
+        outside = pending.updates is None
+        for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+            if isinstance(loss, Symbolic):
+                raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
+            if callable(loss) or (outside and (isinstance(loss, Variable) or type(loss) in (int, float))):
+                self._penalties.append(functools.partial(_evaluated, loss=loss))
+            elif not outside or isinstance(loss, Tensor):
+                self.call_losses.values.append(_evaluated(loss))
+            else:
+                raise TypeError(
+                    f"Layer {self.name}: add_loss outside of call() expects a tensor of the graph, a function, a Variable or a "
+                    f"number, got the value {loss}, which would not change with the weights; pass a function instead, for example "
+                    "add_loss(lambda: K.sum(K.square(w)))"
+                )
+
+    def forget_losses(self) -> None:
+        """Remove the losses that call() added in the last run."""
+        self.call_losses.values.clear()
+
+    def add_activity_losses(self, outputs: Value) -> None:
+        """Add the activity regularizer's penalties. In the dialect of tf.keras they are divided by the batch size."""
+        assert self.activity_regularizer is not None
+        for y in outputs if isinstance(outputs, list) else [outputs]:
+            penalty = self.activity_regularizer(y)
+            self.call_losses.values.append(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
+
+    def add_update(self, updates: Any, inputs: object = None) -> None:
+        """Update Variables at the end of the training step. For a stateful layer also after each batch of evaluate and predict.
+
+        The state of a frozen layer does not change, unless the layer is stateful. Outside of a run the update is immediate.
+
+        Args:
+            updates: A pair (variable, new value), the result of K.update or a related function, or a list of these.
+            inputs: Ignored; Keras has it.
+
+        Raises:
+            TypeError: An update is of another kind.
+            ValueError: A new value does not have its variable's shape.
+        """
+        if not (self.trainable or self.stateful):
+            return
+        for update in updates if isinstance(updates, list) else [updates]:
+            new = value_of(update[1]) if isinstance(update, tuple) and len(update) == 2 else None
+            if new is not None and isinstance(update[0], Variable):
+                # Copied, because the Variable may change before its value is written.
+                note(update[0], new.copy() if isinstance(update[1], Variable) else new)
+            elif not isinstance(update, (np.ndarray, Variable, Tensor)):  # K.update has recorded these already
+                raise TypeError(
+                    f"Layer {self.name}: add_update expects (variable, new value) or what K.update returns, got {update!r}"
+                )
+
+    @property
+    def updates(self) -> list[Update]:
+        """The updates that the calls of this layer in graphs make. Empty if the layer is frozen and not stateful.
+
+        fit applies them. If the layer is not self-contained, it is called on small arrays to find them.
+        """
+        return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
+
+    def updates_of(self, node: Node) -> list[Update]:
+        """The updates of one call."""
+        if not (self.trainable or self.stateful):
+            return []
+        return [Update(variable, node.inputs) for variable in self.moved_by(node)]
+
+    def moved_by(self, node: Node) -> list[Variable]:
+        """The Variables that a call updates in training, found by a trial on ones."""
+        if self.self_contained or not node.inputs:
+            return []
+        return moved_variables(self, node)
+
+    def get_updates_for(self, inputs: Any) -> list[Update]:
+        """The updates of the calls on these symbolic inputs. For None an empty list: each update depends on inputs."""
+        return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
+
+    def get_losses_for(self, inputs: Any) -> list[Value]:
+        """For None the current values of the penalties; for a call's symbolic inputs the losses added in the last run."""
+        if inputs is None:
+            return [penalty() for penalty in self.penalties]
+        called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
+        return list(self.call_losses.values) if called else []
+
+
+def _evaluated(loss: Any) -> Value:
+    """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records."""
+    value = loss() if callable(loss) else loss
+    return sum_of(value) if isinstance(value, Variable) else value
+
+
+def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
+    return [id(x) for x in inputs] == [id(x) for x in listed]
