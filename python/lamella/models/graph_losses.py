@@ -1,0 +1,134 @@
+"""GraphLosses: the losses of a model that do not come from `compile`, and the weights on which its losses can depend."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamella.core.types import Value
+from lamella.core.variable import Variable
+from lamella.graph.layer import Layer
+from lamella.graph.masked_plan import Outputs
+from lamella.graph.run_losses import RunLosses
+from lamella.graph.symbolic import Symbolic
+from lamella.graph.trace import trace, walk
+from lamella.graph.weights import unique
+from lamella.models.layer_graph import LayerGraph
+
+
+class GraphLosses(LayerGraph):
+    """Base of Network: penalties of weights, losses that layers add in `call`, and tensors of `add_loss`."""
+
+    # Symbolic tensors of add_loss, and their values in the last run.
+    _loss_tensors: tuple[Symbolic, ...] = ()
+    _loss_values: RunLosses
+
+    def add_loss(self, losses: Any, inputs: object = None) -> None:
+        """Add losses, before compile. They are evaluated in each step.
+
+        As in Keras 2, they are not saved, and weights on which only they depend are not trained: these are not weights of the
+        model.
+
+        Args:
+            losses: A loss or a list of losses. A loss is a scalar tensor of the graph, such as K.mean(...), or a function
+                without arguments.
+            inputs: Ignored; Keras has it.
+
+        Raises:
+            ValueError: A tensor is not a scalar, or depends on more than the model's inputs.
+            RuntimeError: The model was already called as a layer of another model.
+        """
+        listed = losses if isinstance(losses, (list, tuple)) else [losses]
+        tensors = [loss for loss in listed if isinstance(loss, Symbolic)]
+        for loss in tensors:
+            if loss.shape != ():
+                raise ValueError(f"{self.name}: add_loss expects a scalar, such as K.mean(x) is, got {loss!r}")
+        if tensors and len(self._inbound_nodes) > self.first_node:
+            raise RuntimeError(f"{self.name}: add_loss of a tensor comes before the model is called as a part of another")
+        trace(self.inputs, [*self.outputs, *tensors])
+        super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
+        if tensors:
+            if not self._loss_tensors:
+                self._loss_values = RunLosses()  # never replaced: a compiled model refers to it
+            self._loss_tensors += tuple(tensors)
+            self._plans, self._plan = {}, None
+
+    def _without_losses(self, values: list[Value]) -> list[Value]:
+        """The values of the outputs. The values of add_loss's tensors, which follow them, are stored for `penalties`."""
+        count = len(self.outputs)
+        self._loss_values.values += values[count:]
+        del values[count:]
+        if isinstance(values, Outputs):
+            del values.masks[count:]
+        return values
+
+    @property
+    def penalties(self) -> list[Callable[[], Value]]:
+        """Functions that give the penalties: regularizers, tensors of add_loss, and losses that layers added in the last run."""
+        fixed = [penalty for layer in self.layers for penalty in layer.penalties]
+        return fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
+
+    def _collected(self, *, nested: bool) -> list[RunLosses]:
+        """The lists of losses that a run fills: of custom layers, of layers with an activity regularizer, and of the tensors of
+        add_loss.
+        """
+        own = [self._loss_values] if self._loss_tensors else []
+        return own + _losses_of_calls(self.layers, nested=nested)
+
+    def forget_losses(self) -> None:
+        for losses in self._loss_lists:
+            losses.values.clear()
+
+    def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
+        """The trainable variables on which the loss of some outputs can depend.
+
+        Variables of layers that only other outputs use are not among them, unless a regularizer or add_loss may use them.
+
+        Args:
+            outputs: Indices of the outputs that have a loss.
+        """
+        if len(outputs) == len(self.outputs):
+            return self.trainable_variables
+        wanted, apart = self._behind(outputs)
+        wanted |= {
+            id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None or _losses_of_calls([layer])
+        }
+        return [v for v in self.trainable_variables if id(v) in wanted]
+
+    def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
+        """Those of `variables_behind` that get a gradient only if a layer calls add_loss in its `call`.
+
+        Args:
+            outputs: Indices of the outputs that have a loss.
+        """
+        if len(outputs) == len(self.outputs):
+            return []
+        wanted, apart = self._behind(outputs)
+        return [
+            v
+            for v in unique([v for layer in apart if _losses_of_calls([layer]) for v in layer.trainable_weights])
+            if id(v) not in wanted and v.regularizer is None
+        ]
+
+    def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
+        """The ids of the trainable weights of layers on which these outputs and the tensors of add_loss depend; other layers."""
+        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
+        read = [inner for layer in reached for inner in layer.layers_read]
+        wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
+        return wanted, [layer for layer in self.layers if layer not in reached]
+
+
+def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[RunLosses]:
+    """The lists of losses that calls of these layers may fill. `nested`: also those of models among them."""
+    found: list[RunLosses] = []
+    for layer in (member for outer in layers for member in outer.members()):
+        if isinstance(layer, GraphLosses):
+            found += layer._collected(nested=True) if nested else []
+        elif layer.activity_regularizer is not None or not layer.self_contained:
+            found.append(layer.call_losses)
+    return found
+
+
+def _total(losses: RunLosses) -> Value:
+    return sum(losses.values)
