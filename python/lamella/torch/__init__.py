@@ -8,6 +8,9 @@ Arguments, defaults, parameter groups, hooks and state are torch's: learning rat
 work as in torch. lamella's class loads a state_dict of torch's class, and torch's class one of lamella's. A step is one kernel
 call for all tensors of a parameter group, for any values of `foreach` and `fused`.
 
+NarrowAdamW, NarrowLion and NarrowSGD store their state with 32, 16 or 8 bits for each number and take parameters of bfloat16. They
+clip and clear gradients and make copies of bfloat16 in the pass of the step.
+
 DeepSpeedCPUAdam has the arguments of DeepSpeed's class. StepInBackward steps each parameter in the backward pass and frees its
 gradient.
 
@@ -29,7 +32,21 @@ from lamella.torch.deepspeed import DeepSpeedCPUAdam
 from lamella.torch.functional import replace
 from lamella.torch.in_backward import StepInBackward
 from lamella.torch.lion import Lion
+from lamella.torch.narrow_rules import NarrowAdamW, NarrowLion, NarrowSGD
 from lamella.torch.rmsprop import RMSprop
 from lamella.torch.sgd import SGD
 
-__all__ = ["Adagrad", "Adam", "AdamW", "DeepSpeedCPUAdam", "Lion", "RMSprop", "SGD", "StepInBackward", "replace"]
+__all__ = [
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "DeepSpeedCPUAdam",
+    "Lion",
+    "NarrowAdamW",
+    "NarrowLion",
+    "NarrowSGD",
+    "RMSprop",
+    "SGD",
+    "StepInBackward",
+    "replace",
+]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lamella import _kernels
-from lamella.torch.tensors import Span, flat, flat_like, span
+from lamella.torch.tensors import Span, flat, ordered_like, span
 
 
 class Bucket:
@@ -89,4 +89,4 @@ class Bucket:
             grads: A gradient for each parameter.
         """
         slots = [[*map(flat, slot)] for slot in self.slots()]
-        return [*map(flat, self.params)], [flat_like(g, p) for g, p in zip(grads, self.params)], slots
+        return [*map(flat, self.params)], [flat(ordered_like(g, p)) for g, p in zip(grads, self.params)], slots

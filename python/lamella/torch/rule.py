@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf, isfinite
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch.autograd import _profiler_enabled
@@ -35,6 +35,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     # GradScaler leaves the gradients scaled, and sets grad_scale and found_inf before it calls step.
     _step_supports_amp_scaling = True
     counted = True  # whether the state has "step"
+    dtypes: ClassVar[tuple[Any, ...]] = (torch.float32, torch.float64)
     # The buckets of each parameter group, for the parameters that had a gradient; and the state that they were made from.
     _plans: dict[int, tuple[list[Any], list[Bucket]]] | None = None
     _seen: tuple[Any, list[Any]] | None = None
@@ -143,8 +144,8 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         slots = tuple(filter(None, self.slots(group)))
         places = {id(p): f"parameter {k} of group {i}" for k, p in enumerate(group["params"])}
         for p in params:
-            check_param(who, places[id(p)], p)
-            self._check_state(places[id(p)], p, self.state.get(p, {}), slots)
+            check_param(who, places[id(p)], p, self.dtypes)
+            self._check_state(group, places[id(p)], p, self.state.get(p, {}))
         sorted_in: dict[tuple[Any, ...], list[Any]] = {}
         for p in params:
             state = self.state[p] if slots or self.counted else {}
@@ -167,10 +168,10 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         self._seen = self.state, list(self.state.values())
         return buckets
 
-    def _check_state(self, place: str, p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> None:
+    def _check_state(self, group: dict[str, Any], place: str, p: Any, state: dict[str, Any]) -> None:
         """Raises ValueError or TypeError for a state that does not fit the parameter."""
         who = type(self).__name__
-        for name in slots:
+        for name in filter(None, self.slots(group)):
             slot = state.get(name)
             if slot is None:
                 continue
@@ -198,10 +199,14 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         for name in slots:
             slot = state.get(name)
             if slot is None:
-                state[name], fresh = filled_like(p, self.start(name)), True
-            elif slot.stride() != p.stride() or slot.requires_grad:
-                state[name] = torch.empty_like(p.detach(), memory_format=torch.preserve_format).copy_(slot.detach())
+                state[name], fresh = self._new_slot(group, p, name), True
+            elif slot.shape == p.shape and (slot.stride() != p.stride() or slot.requires_grad):
+                state[name] = torch.empty_like(p.detach(), dtype=slot.dtype, memory_format=torch.preserve_format)
+                state[name].copy_(slot.detach())
         return fresh
+
+    def _new_slot(self, group: dict[str, Any], p: Any, name: str) -> Any:
+        return filled_like(p, self.start(name))
 
     def start(self, name: str) -> float:
         """The initial value of a slot.
@@ -216,10 +221,9 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         who = type(self).__name__
         spans = []
         for group, bucket, grads in work:
-            slots = tuple(filter(None, self.slots(group)))
             for p, g, state, place in zip(bucket.params, grads, bucket.states, bucket.places):
-                check_param(who, place, p)
-                self._check_state(place, p, state, slots)
+                check_param(who, place, p, self.dtypes)
+                self._check_state(group, place, p, state)
                 check_grad(who, place, p, g)
             spans += bucket.spans(grads)
         refuse_overlaps(who, spans)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lamella.core.types import Array
 
@@ -13,16 +14,17 @@ from lamella.core.types import Array
 _DTYPES = (torch.float32, torch.float64)
 
 
-def check_param(who: str, place: str, p: Any) -> None:
+def check_param(who: str, place: str, p: Any, dtypes: tuple[Any, ...] = _DTYPES) -> None:
     """Refuse a parameter that no kernel can update in place.
 
     Args:
         who: The optimizer, for messages.
         place: The parameter, for messages.
         p: A tensor.
+        dtypes: The dtypes that the optimizer takes.
 
     Raises:
-        TypeError: It is not a plain dense CPU tensor of float32 or float64.
+        TypeError: It is not a plain dense CPU tensor of one of the dtypes.
         ValueError: Its elements do not fill their memory without gaps and overlaps, or its memory was freed.
     """
     if torch.nn.parameter.is_lazy(p):
@@ -31,8 +33,9 @@ def check_param(who: str, place: str, p: Any) -> None:
         raise TypeError(f"{who}: expected {place} to be a plain tensor, got {type(p).__name__}")
     if p.layout is not torch.strided or p.device.type != "cpu":
         raise TypeError(f"{who}: expected {place} to be a dense tensor on the CPU, got {p.layout} on {p.device}")
-    if p.dtype not in _DTYPES:
-        raise TypeError(f"{who}: expected {place} to be float32 or float64, got {p.dtype}")
+    if p.dtype not in dtypes:
+        wanted = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
+        raise TypeError(f"{who}: expected {place} to be {wanted}, got {p.dtype}")
     if not dense(p):
         raise ValueError(
             f"{who}: expected {place} to be contiguous, in any memory format, got shape {tuple(p.shape)} with strides {p.stride()}"
@@ -120,12 +123,25 @@ def flat(t: Any) -> Array:
     Args:
         t: A dense CPU tensor.
     """
-    straight = t.detach() if t.is_contiguous() else t.detach().as_strided((t.numel(),), (1,))
-    array: Array = straight.reshape(-1).numpy()
+    array: Array = _straight(t).numpy()
     return array
 
 
-def flat_like(t: Any, p: Any) -> Array:
+def flat_bytes(t: Any) -> NDArray[np.uint8]:
+    """The bytes of a dense tensor of any dtype, in the order of addresses.
+
+    Args:
+        t: A dense CPU tensor.
+    """
+    array: NDArray[np.uint8] = _straight(t).view(torch.uint8).numpy()
+    return array
+
+
+def _straight(t: Any) -> Any:
+    return (t.detach() if t.is_contiguous() else t.detach().as_strided((t.numel(),), (1,))).reshape(-1)
+
+
+def ordered_like(t: Any, p: Any) -> Any:
     """`t` in the memory order of `p`; a copy if `t` has another order.
 
     Args:
@@ -133,8 +149,8 @@ def flat_like(t: Any, p: Any) -> Array:
         p: A dense CPU tensor.
     """
     if t.is_neg() or t.stride() != p.stride():
-        t = torch.empty_like(p, memory_format=torch.preserve_format).copy_(t.detach())
-    return flat(t)
+        return torch.empty_like(p, memory_format=torch.preserve_format).copy_(t.detach())
+    return t
 
 
 # The first byte, the byte after the last, whether it is written, and what messages call it.
