@@ -2,6 +2,7 @@
 // the C++ parts of lamella.ops and lamella.core.
 #include "bindings/atomic.h"
 #include "bindings/files.h"
+#include "bindings/jpeg.h"
 #include "bindings/kernels.h"
 #include "bindings/lists.h"
 #include "bindings/ops.h"
@@ -65,6 +66,7 @@ PYBIND11_MODULE(_unguarded, module) {
     bind_atomic(module);
     bind_pool(module);
     bind_files(module);
+    bind_jpeg(module);
 }
 
 // In a sub-interpreter pybind11 would wait forever for a lock, and NumPy also supports only one interpreter.

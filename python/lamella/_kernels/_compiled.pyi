@@ -78,6 +78,12 @@ def read_files(paths: list[str], most: int) -> list[bytes | None]:
     which `most` bytes are reached, so the list may be shorter than `paths`.
     """
 
+def jpeg_frames(contents: list[bytes | None]) -> list[tuple[int, int, int] | None]:
+    """Width, height and number of channels of JPEG files, from their headers.
+
+    An entry is None for all but usual files: 8 bits, 1 or 3 channels, one frame, no bytes between the segments.
+    """
+
 # What lamella.ops.tape is made of; it says what these mean.
 class TensorBase:
     """What a Tensor holds, where ops read and write it."""

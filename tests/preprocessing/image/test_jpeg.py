@@ -9,7 +9,7 @@ from PIL import Image
 
 from lamella import _kernels
 from lamella.preprocessing.image import DataFrameIterator, DirectoryIterator, load_img
-from lamella.preprocessing.image.jpeg import Frame, by_pillow, frame_of
+from lamella.preprocessing.image.jpeg import PillowDecoder
 
 FORMS = {
     "baseline": {},
@@ -27,6 +27,17 @@ def jpeg(mode="RGB", size=(24, 40), **arguments):
     file = io.BytesIO()
     Image.fromarray(colors).resize(size[::-1], Image.Resampling.BICUBIC).convert(mode).save(file, "JPEG", **arguments)
     return file.getvalue()
+
+
+def frame_of(data):
+    (frame,) = _kernels.jpeg_frames([data])
+    return frame
+
+
+def decoded(data, decoder=None):
+    """The image, or None, as the decoder of usual files returns it."""
+    frame = frame_of(data)
+    return None if frame is None else (decoder or PillowDecoder())("x.jpg", data, frame)
 
 
 def test_reads_only_whole_regular_files(tmp_path):
@@ -58,8 +69,8 @@ def test_reading_stops_where_the_bytes_are_reached(tmp_path):
 
 def test_headers_say_size_and_channels():
     for form in FORMS.values():
-        assert frame_of(jpeg(**form)) == Frame(40, 24, 3)
-        assert frame_of(jpeg("L", **form)) == Frame(40, 24, 1)
+        assert frame_of(jpeg(**form)) == (40, 24, 3)
+        assert frame_of(jpeg("L", **form)) == (40, 24, 1)
         assert frame_of(jpeg("CMYK", **form)) is None
     data = jpeg()
     start = data.index(b"\xff\xc0")
@@ -68,10 +79,19 @@ def test_headers_say_size_and_channels():
         b"", b"\xff\xd8", data[1:], data.replace(frame, frame[:4] + b"\x0c" + frame[5:]),  # 12 bits
         data.replace(frame, frame * 2), data.replace(frame, b""), data.replace(frame, b"\0" + frame),
         data.replace(frame, b"\xff\xc9" + frame[2:]),  # arithmetic codes
-        data.replace(frame, frame[:5] + b"\0\0" + frame[7:]),  # no rows
+        data.replace(frame, frame[:5] + b"\0\0" + frame[7:]), data.replace(frame, frame[:7] + b"\0\0" + frame[9:]),  # no pixels
+        data.replace(frame, frame[:9] + b"\x02" + frame[10:]),  # two channels
+        data.replace(frame, frame[:2] + b"\0\x07" + frame[4:]), data.replace(frame, b"\xff\xfe\0\x01" + frame),  # lengths
     ):  # fmt: skip
         assert frame_of(other) is None
-        assert by_pillow("x.jpg", other) is None
+    # Of a file that is cut within its header, no byte after its end is read.
+    scan = data.index(b"\xff\xda")
+    for end in range(len(data)):
+        assert frame_of(data[:end]) == (None if end < scan + 4 else (40, 24, 3))
+    assert _kernels.jpeg_frames([None, data, b"", jpeg("L")]) == [None, (40, 24, 3), None, (40, 24, 1)]
+    assert _kernels.jpeg_frames([]) == []
+    with pytest.raises(TypeError):
+        _kernels.jpeg_frames(data)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # which only load_img reads
@@ -79,20 +99,20 @@ def test_headers_say_size_and_channels():
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_damaged_files_decode_as_load_img_decodes_them(form, mode):
     whole = jpeg(mode, **FORMS[form])
-    assert by_pillow("x.jpg", whole) is not None
+    assert decoded(whole) is not None
     rng = np.random.default_rng(1)
-    decoded = 0
+    count, decoder = 0, PillowDecoder()
     for trial in range(150):
         data = bytearray(whole)
         for _ in range(trial % 4):
             data[rng.integers(len(data))] = rng.integers(256)
         if trial % 5 == 0:
             data = data[: rng.integers(len(data))]
-        image = by_pillow("x.jpg", bytes(data))
+        image = decoded(bytes(data), decoder)
         if image is not None:  # so load_img decodes it, too
             np.testing.assert_array_equal(np.asarray(image.convert("RGB")), np.asarray(load_img(io.BytesIO(bytes(data)))))
-            decoded += 1
-    assert decoded > 30
+            count += 1
+    assert count > 30
 
 
 @pytest.mark.parametrize("mode", ["rgb", "rgba", "grayscale", "grayscale16"])
@@ -134,3 +154,11 @@ def test_many_files_come_in_pieces_and_in_order(tmp_path, monkeypatch):
     iterator = DataFrameIterator(table, tmp_path, None, class_mode=None, shuffle=False, target_size=(4, 4))
     with pytest.raises(OSError, match=r"5\.jpg"):
         iterator[0]
+
+
+def test_one_decoder_decodes_images_of_any_size_and_mode():
+    decoder = PillowDecoder()
+    files = [jpeg(mode, size) for mode in ("RGB", "L") for size in ((24, 40), (40, 24), (24, 40))]
+    for data in [*files, *files[::-1]]:
+        assert decoded(data[:-100], decoder) is None
+        np.testing.assert_array_equal(np.asarray(decoded(data, decoder)), np.asarray(Image.open(io.BytesIO(data))))

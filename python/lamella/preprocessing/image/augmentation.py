@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.preprocessing.image.affine import affine_matrix
+from lamella.preprocessing.image.affine import IDENTITY, affine_matrix
 from lamella.preprocessing.image.batch import UNCHANGED, Standardization, augment_batch, standardize_batch
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.mixing import erase, mix
@@ -62,6 +62,11 @@ class Augmentation(Normalization):
         batch = np.empty_like(np.moveaxis(out, 1, 3), order="C") if first else out
         shape = out.shape[1:]
         rows, columns = images[0].shape[self.row_axis - 1], images[0].shape[self.col_axis - 1]
+        matrices = np.empty((len(images), 2, 3))
+        matrices[:] = IDENTITY
+        for matrix, parameters in zip(matrices, drawn):
+            if parameters:
+                matrix[:] = affine_matrix(rows, columns, **{name: parameters[name] for name in _AFFINE if name in parameters})
         shifts = [p.get("channel_shift_intensity") for p in drawn]
         factors = [p.get("brightness") for p in drawn]
         function = self.preprocessing_function
@@ -74,7 +79,7 @@ class Augmentation(Normalization):
         )
         augment_batch(
             [np.moveaxis(image, 0, 2) for image in images] if first else images,
-            np.array([affine_matrix(rows, columns, **{name: p[name] for name in _AFFINE if name in p}) for p in drawn]),
+            matrices,
             batch,
             order=self.interpolation_order,
             fill_mode=self.fill_mode,

@@ -90,7 +90,7 @@ def augment_batch(
         raise ValueError(f"augment_batch: expected an interpolation order of {ORDERS}, got {order!r}")
     if fill_mode not in FILL_MODES:
         raise ValueError(f"augment_batch: expected a fill mode of {FILL_MODES}, got {fill_mode!r}")
-    same = np.uint8 if all(image.dtype == np.uint8 for image in images) else out.dtype
+    same = np.uint8 if {image.dtype for image in images} == {np.dtype(np.uint8)} else out.dtype
     call = _kernels.augment_bytes if same == np.uint8 else _kernels.augment_images
     call(
         [np.ascontiguousarray(image, same) for image in images],

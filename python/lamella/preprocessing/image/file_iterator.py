@@ -145,6 +145,9 @@ class FileIterator(Iterator):
         if self.class_mode in ("binary", "sparse"):
             return np.array([self.labels[j] for j in samples], self.dtype)
         one_hot = np.zeros((len(samples), len(self.class_indices)), self.dtype)
+        if isinstance(self.labels, np.ndarray):
+            one_hot[np.arange(len(samples)), self.labels[samples]] = 1
+            return one_hot
         for row, j in zip(one_hot, samples):
             row[self.labels[j]] = 1
         return one_hot

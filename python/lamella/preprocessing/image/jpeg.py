@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from lamella.core.types import Array
 from lamella.preprocessing.image.loading import check_pixels, imported_pillow
@@ -11,109 +10,70 @@ from lamella.preprocessing.image.loading import check_pixels, imported_pillow
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_START = b"\xff\xd8\xff"
-# The frames that Pillow can decode: baseline, extended and progressive, with Huffman codes.
-_FRAMES = (0xC0, 0xC1, 0xC2)
-_TABLES_AND_TEXTS = {0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)}
-_SCAN = 0xDA
-_BITS = 8
+_START = b"\xff\xd8"
 _MODES = {1: "L", 3: "RGB"}
+# Width, height and number of channels: an entry of _kernels.jpeg_frames that is not None.
+Frame: TypeAlias = tuple[int, int, int]
 
 
-class Frame(NamedTuple):
-    """Size and number of channels, from the header of a JPEG file.
+class PillowDecoder:
+    """Decodes usual JPEG files as load_img does, without the time of PIL.Image.open, which is longer than that of the decoder.
 
-    Attributes:
-        channels: 1 or 3.
+    The images of one size share their memory: each call overwrites the image that the last one returned.
     """
 
-    width: int
-    height: int
-    channels: int
+    def __init__(self) -> None:
+        self._image: Image | None = None
 
+    def __call__(self, path: str, data: bytes, frame: Frame) -> Image | None:
+        """The same image as load_img returns. None if the file cannot be decoded: load_img must decide.
 
-def frame_of(data: bytes) -> Frame | None:
-    """The header of a usual JPEG file: 8 bits, 1 or 3 channels, one frame, no bytes between the segments.
-
-    None for all other files. Pillow's own code must read their headers.
-
-    Source: ITU-T T.81, annex B.
-    """
-    if not data.startswith(_START):
-        return None
-    frame = None
-    place = 2
-    while place + 4 <= len(data):
-        if data[place] != 0xFF:
+        Raises:
+            PIL.Image.DecompressionBombError: As load_img.
+        """
+        width, height, channels = frame
+        check_pixels(path, width * height)
+        mode = _MODES[channels]
+        image = self._image
+        try:
+            if image is None or image.size != (width, height) or image.mode != mode:
+                self._image = image = None  # two images may need too much memory
+                self._image = image = imported_pillow("load_img").new(mode, (width, height))
+            # Pillow's JpegImagePlugin uses the same decoder with the same arguments.
+            image.frombytes(data, "jpeg", mode, "")
+        except (ValueError, OSError):
             return None
-        marker = data[place + 1]
-        if marker == _SCAN:
-            return frame
-        (length,) = struct.unpack_from(">H", data, place + 2)
-        if marker in _FRAMES:
-            if frame is not None or length < 8 or place + 10 > len(data):
-                return None
-            bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 4)
-            if bits != _BITS or not height or not width or channels not in _MODES:
-                return None
-            frame = Frame(width, height, channels)
-        elif marker not in _TABLES_AND_TEXTS:
-            return None
-        place += 2 + length
-    return None
+        return image
 
 
-def by_pillow(path: str, data: bytes) -> Image | None:
-    """The same image as load_img returns, without the time of PIL.Image.open, which is as long as the decoding of a small image.
-
-    None if load_img must decide: the file is not a usual JPEG file, or it cannot be decoded.
-
-    Raises:
-        PIL.Image.DecompressionBombError: As load_img.
-    """
-    frame = frame_of(data)
-    if frame is None:
-        return None
-    check_pixels(path, frame.width * frame.height)
-    mode = _MODES[frame.channels]
-    try:
-        # Pillow's JpegImagePlugin uses the same decoder with the same arguments.
-        image: Image = imported_pillow("load_img").frombytes(mode, (frame.width, frame.height), data, "jpeg", mode, "")
-    except (ValueError, OSError):
-        return None
-    return image
-
-
-def by_simplejpeg(path: str, data: bytes, least: tuple[int, int] = (0, 0)) -> Array | None:
+def by_simplejpeg(path: str, data: bytes, frame: Frame | None, least: tuple[int, int] = (0, 0)) -> Array | None:
     """The pixels: uint8 [H, W, C], C = 1 or 3.
 
     None for files that simplejpeg does not decode as Pillow does: CMYK, and files that are not JPEGs.
 
     Args:
+        frame: The entry of _kernels.jpeg_frames. With None, simplejpeg reads the header.
         least: The smallest (height, width) to which the decoder may scale the image. With (0, 0) it does not scale.
 
     Raises:
         OSError: The file cannot be decoded. The message names the path.
         PIL.Image.DecompressionBombError: As load_img.
     """
-    import simplejpeg
+    from simplejpeg import decode_jpeg, decode_jpeg_header
 
-    if not data.startswith(_START[:2]):
+    if not data.startswith(_START):
         return None
     try:
-        height, width, color, _ = simplejpeg.decode_jpeg_header(data)
+        if frame is not None:
+            width, height, channels = frame
+        else:
+            height, width, color, _ = decode_jpeg_header(data)
+            channels = {"Gray": 1, "YCbCr": 3, "RGB": 3}.get(color, 0)
         check_pixels(path, width * height)
-        if color not in ("YCbCr", "Gray", "RGB"):
+        if channels == 0:
             return None
-        pixels: Array = simplejpeg.decode_jpeg(
-            data,
-            "GRAY" if color == "Gray" else "RGB",
-            min_height=least[0],
-            min_width=least[1],
-            # The exact methods, which Pillow uses.
-            fastdct=False,
-            fastupsample=False,
-        )
+        # fastdct and fastupsample are false, for the exact methods, which Pillow uses.
+        pixels: Array = decode_jpeg(data, "GRAY" if channels == 1 else "RGB", False, False, *least)
     except ValueError as error:
         raise OSError(f"{path}: cannot decode this image: {error}") from error
     return pixels

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.preprocessing.image.jpeg import by_pillow, by_simplejpeg
+from lamella.preprocessing.image.jpeg import Frame, PillowDecoder, by_simplejpeg
 from lamella.preprocessing.image.loading import (
     ColorMode,
     KeepAspectRatio,
@@ -24,7 +24,6 @@ from lamella.preprocessing.image.loading import (
 
 # How much one call reads before the files are decoded. Files that are larger than this are read one at a time.
 _CHUNK_FILES, _CHUNK_BYTES = 64, 1 << 20
-_END = b""  # read_files never returns empty contents
 
 
 class FileOptions(TypedDict, total=False):
@@ -121,25 +120,27 @@ class Reader:
     def each(self, paths: Sequence[str]) -> Iterator[Array | Exception]:
         """The pixels of each file, in order. For a file that cannot be read or decoded: the error that load_img raises."""
         place = 0
+        pillow = PillowDecoder()
         while place < len(paths):
             chunk = paths[place : place + _CHUNK_FILES]
             known = [self._cache.get(path) for path in chunk]
             unknown = [path for path, pixels in zip(chunk, known) if pixels is None]
-            contents = iter(_kernels.read_files(unknown, _CHUNK_BYTES) if unknown else ())
+            read = _kernels.read_files(unknown, _CHUNK_BYTES) if unknown else []
+            contents = iter(zip(read, _kernels.jpeg_frames(read)))
             results: list[Array | Exception] = []
             for path, pixels in zip(chunk, known):
                 if pixels is not None:
                     results.append(pixels)
-                elif (data := next(contents, _END)) is not _END:
-                    results.append(self._pixels(path, data))
+                elif (content := next(contents, None)) is not None:
+                    results.append(self._pixels(path, *content, pillow))
                 else:  # read_files has stopped early because the files are large
                     break
             yield from results
             place += len(results)
 
-    def _pixels(self, path: str, data: bytes | None) -> Array | Exception:
+    def _pixels(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array | Exception:
         try:
-            pixels = self._decoded(path, data)
+            pixels = self._decoded(path, data, frame, pillow)
         except Exception as error:
             return error
         if pixels.nbytes <= self._free_bytes:
@@ -149,23 +150,27 @@ class Reader:
                     self._free_bytes -= pixels.nbytes
         return pixels
 
-    def _decoded(self, path: str, data: bytes | None) -> Array:
-        stored = self._stored(path, data)
+    def _decoded(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array:
+        stored = self._stored(path, data, frame, pillow)
         if stored.ndim == 2:
             stored = stored[..., np.newaxis]
         return stored.transpose(2, 0, 1) if self.data_format == "channels_first" else stored
 
-    def _stored(self, path: str, data: bytes | None) -> Array:
+    def _stored(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array:
         """The pixels [H, W] or [H, W, C]. `data` is None if read_files could not read the file."""
+        height, width = self.target_size
         image = None
         if not self.exif_orientation:
             if self.decoder == "simplejpeg" and path.lower().endswith((".jpg", ".jpeg")):
-                pixels = by_simplejpeg(path, _whole(path) if data is None else data, self.target_size if self.draft else (0, 0))
-                if pixels is not None and pixels.shape == (*self.target_size, 3) and self.color_mode == "rgb":
+                least = self.target_size if self.draft else (0, 0)
+                pixels = by_simplejpeg(path, _whole(path) if data is None else data, frame, least)
+                if pixels is not None and pixels.shape == (height, width, 3) and self.color_mode == "rgb":
                     return pixels
                 image = None if pixels is None else image_of(pixels)
-            elif data is not None and not self.draft:
-                image = by_pillow(path, data)
+            elif data is not None and frame is not None and not self.draft:
+                image = pillow(path, data, frame)
+                if image is not None and frame == (width, height, 3) and self.color_mode == "rgb":
+                    return pixels_of(image)
         if image is None:
             return np.asarray(
                 load_img(
