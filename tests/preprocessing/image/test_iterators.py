@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import lamella
+from lamella.core.pool import pool_counts
 from lamella.data.sequence import within_pass
-from lamella.preprocessing.image import Iterator, NumpyArrayIterator
+from lamella.preprocessing.image import DirectoryIterator, Iterator, NumpyArrayIterator
 from lamella.utils import Sequence
+from tests.preprocessing.image.folder import make
 
 
 class Numbered(Iterator):
@@ -291,6 +293,19 @@ def test_batches_of_arrays():
     assert len(weighted) == 3
     np.testing.assert_array_equal(weighted[2], [4, 5, 6, 7])
     np.testing.assert_array_equal(next(arrays(x=IMAGES.tolist()))[0], IMAGES[:4])
+
+
+def test_batches_take_their_memory_from_the_pool(tmp_path):
+    make(tmp_path, {"a": 12})
+    files = DirectoryIterator(tmp_path, None, target_size=(64, 64), class_mode=None, batch_size=4)
+    pixels = NumpyArrayIterator(np.zeros((12, 64, 64, 3), "uint8"), None, None, batch_size=4)
+    for iterator in (files, pixels):
+        with ThreadPoolExecutor(1) as worker:
+            list(worker.map(lambda i: iterator[i].shape, range(3)))
+            before = pool_counts()
+            list(worker.map(lambda i: iterator[i].shape, [0, 1, 2] * 3))
+            after = pool_counts()
+        assert (after.arrays - before.arrays, after.fresh - before.fresh) == (9, 0)
 
 
 def test_the_array_is_not_copied():

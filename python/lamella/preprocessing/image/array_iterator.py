@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from lamella.core import config
+from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
 from lamella.preprocessing.image.formats import checked_format, warn_of_channels
@@ -97,7 +98,7 @@ class NumpyArrayIterator(Iterator):
         super().__init__(len(images), batch_size, shuffle, seed)
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        batch = np.empty((len(index_array), *self.x.shape[1:]), self.dtype)
+        batch = in_pool(np.empty, (len(index_array), *self.x.shape[1:]), self.dtype)
         draws = self.draws()
         fill(batch, (self.x[j] for j in index_array), index_array, self.image_data_generator, draws)
         y = None if self.y is None else self.y[index_array]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from lamella.core import config
+from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.data.sequence import ReducedItem
@@ -93,7 +94,7 @@ class FileIterator(Iterator):
         self.reader = Reader(color_mode, self.target_size, interpolation, self.data_format, options)
 
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
-        batch = np.empty((len(index_array), *self.image_shape), self.dtype)
+        batch = in_pool(np.empty, (len(index_array), *self.image_shape), self.dtype)
         read: list[int] = []
         skipped: list[str] = []
         draws = self.draws()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import functools
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lamella.core.types import Array
 from lamella.preprocessing.image.loading import check_pixels, imported_pillow
@@ -59,21 +60,26 @@ def by_simplejpeg(path: str, data: bytes, frame: Frame | None, least: tuple[int,
         OSError: The file cannot be decoded. The message names the path.
         PIL.Image.DecompressionBombError: As load_img.
     """
-    from simplejpeg import decode_jpeg, decode_jpeg_header
-
     if not data.startswith(_START):
         return None
     try:
         if frame is not None:
             width, height, channels = frame
         else:
-            height, width, color, _ = decode_jpeg_header(data)
+            height, width, color, _ = _simplejpeg().decode_jpeg_header(data)
             channels = {"Gray": 1, "YCbCr": 3, "RGB": 3}.get(color, 0)
         check_pixels(path, width * height)
         if channels == 0:
             return None
         # fastdct and fastupsample are false, for the exact methods, which Pillow uses.
-        pixels: Array = decode_jpeg(data, "GRAY" if channels == 1 else "RGB", False, False, *least)
+        pixels: Array = _simplejpeg().decode_jpeg(data, "GRAY" if channels == 1 else "RGB", False, False, *least)
     except ValueError as error:
         raise OSError(f"{path}: cannot decode this image: {error}") from error
     return pixels
+
+
+@functools.cache  # an import statement for each image would take a tenth of the time of decoding
+def _simplejpeg() -> Any:  # Any: an optional package
+    import simplejpeg
+
+    return simplejpeg

@@ -98,7 +98,8 @@ def _decode(path: PathOrFile, upright: bool, least: tuple[int, int] | None) -> I
     name = _name(path)
     try:
         with pillow.open(_read_whole(path), formats=_FORMATS) as image:
-            _check_pixels(image.width * image.height)
+            if (excess := _excess(image.width * image.height)) is not None:
+                raise pillow.DecompressionBombError(excess)
             if least is not None:
                 image.draft(None, least)
             image.load()
@@ -218,17 +219,14 @@ def _resampling(interpolation: str) -> Any:
 
 def check_pixels(path: str, pixels: int) -> None:
     """Raise DecompressionBombError, with the path, for more than PIL.Image.MAX_IMAGE_PIXELS pixels."""
-    error = imported_pillow("load_img").DecompressionBombError
-    try:
-        _check_pixels(pixels)
-    except error as bomb:
-        raise error(f"{path}: {bomb}") from None
+    if (excess := _excess(pixels)) is not None:
+        raise imported_pillow("load_img").DecompressionBombError(f"{path}: {excess}")
 
 
-def _check_pixels(pixels: int) -> None:
-    pillow = imported_pillow("load_img")
-    if pillow.MAX_IMAGE_PIXELS is not None and pixels > pillow.MAX_IMAGE_PIXELS:
-        raise pillow.DecompressionBombError(f"{pixels} pixels, more than the limit of {pillow.MAX_IMAGE_PIXELS}")
+def _excess(pixels: int) -> str | None:
+    """The text of the error for too many pixels."""
+    limit = imported_pillow("load_img").MAX_IMAGE_PIXELS
+    return None if limit is None or pixels <= limit else f"{pixels} pixels, more than the limit of {limit}"
 
 
 def image_of(pixels: Array) -> Image:
