@@ -444,6 +444,36 @@ py::object take_gradients(PyObject* gradients, Py_ssize_t index, Py_ssize_t coun
     return any || !all ? all : py::none();
 }
 
+// The gradient that the closure now called may overwrite, see in_place_of; null if other references to it exist.
+thread_local PyObject* spare = nullptr;
+
+// True if `array` is a C-contiguous ndarray whose memory can be reached through the caller's `references` to it only.
+bool is_ours_alone(PyObject* array, Py_ssize_t references) {
+#ifdef Py_GIL_DISABLED
+    return false;  // Py_REFCNT is not the number of references
+#else
+    using Api = py::detail::npy_api;
+    constexpr int kPlain = Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_ | Api::NPY_ARRAY_WRITEABLE_;
+    if (Py_TYPE(array) != array_type || Py_REFCNT(array) != references) return false;
+    const py::detail::PyArray_Proxy* proxy = py::detail::array_proxy(array);
+    if ((proxy->flags & kPlain) != kPlain) return false;
+    if (proxy->base != nullptr) {  // a view, as reshape makes it
+        if (Py_TYPE(proxy->base) != array_type || Py_REFCNT(proxy->base) != 1) return false;
+        proxy = py::detail::array_proxy(proxy->base);
+    }
+    return proxy->base == nullptr && (proxy->flags & Api::NPY_ARRAY_OWNDATA_) != 0;
+#endif
+}
+
+// before + dx, in the memory of `before` if only the caller and its list of gradients refer to it.
+PyObject* sum_of(PyObject* before, PyObject* dx) {
+    if (Py_TYPE(dx) != array_type || !is_ours_alone(before, 2)) return PyNumber_Add(before, dx);
+    const py::detail::PyArray_Proxy *to = py::detail::array_proxy(before), *from = py::detail::array_proxy(dx);
+    const bool same =
+        to->descr == from->descr && to->nd == from->nd && std::equal(to->dimensions, to->dimensions + to->nd, from->dimensions);
+    return same ? PyNumber_InPlaceAdd(before, dx) : PyNumber_Add(before, dx);
+}
+
 // Calls a node's closure with the summed gradients of its results, and adds the gradients that it returns.
 bool backpropagate_node(PyObject* node, PyObject* gradients) {
     PyObject *backward, *origins, *need;
@@ -455,7 +485,9 @@ bool backpropagate_node(PyObject* node, PyObject* gradients) {
     if (!dy) return false;
     if (dy.is_none()) return true;
     PyObject* const arguments[] = {dy.ptr(), need};
+    spare = is_ours_alone(dy.ptr(), 1) ? dy.ptr() : nullptr;
     const py::object result = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
+    spare = nullptr;
     if (!result) return false;
     const py::object found = stolen(or_sleep_at_exit([&] { return PySequence_Tuple(result.ptr()); }));
     if (!found) return false;
@@ -466,8 +498,7 @@ bool backpropagate_node(PyObject* node, PyObject* gradients) {
         if (origin < 0 || dx == Py_None) continue;
         const py::object before = stolen(item_of(gradients, origin));
         if (!before) return false;
-        PyObject* const sum =
-            before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return PyNumber_Add(before.ptr(), dx); });
+        PyObject* const sum = before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx); });
         if (sum == nullptr || PyList_SetItem(gradients, origin, sum) < 0) return false;
     }
     return true;
@@ -514,6 +545,14 @@ PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
                                             shaped ? shape : array->dimensions, nullptr, nullptr, 0, nullptr);
 }
 
+// Memory for a gradient with dy's shape and dtype: dy itself, once, if it is the gradient of the closure now called and only
+// backpropagate refers to it; else a new array.
+PyObject* in_place_of(PyObject*, PyObject* dy) {
+    if (dy != spare) return empty_like(nullptr, &dy, 1);
+    spare = nullptr;
+    return Py_NewRef(dy);
+}
+
 }  // namespace
 
 void bind_ops(py::module_& module) {
@@ -531,6 +570,7 @@ void bind_ops(py::module_& module) {
         {"recorded", recorded, METH_NOARGS, "recorded($module)\n--\n\n"},
         {"backpropagate", backpropagate, METH_VARARGS, "backpropagate($module, nodes, gradients, /)\n--\n\n"},
         {"contiguous", contiguous, METH_O, "contiguous($module, x, /)\n--\n\n"},
+        {"in_place_of", in_place_of, METH_O, "in_place_of($module, dy, /)\n--\n\n"},
         {"empty_like", fast(empty_like), METH_FASTCALL, "empty_like($module, x, shape=..., /)\n--\n\n"},
         {},
     };

@@ -672,7 +672,7 @@ LAMELLA_API lamella_status lamella_batch_norm_forward_f32(const lamella_f32* x, 
         const lamella_f32* beta, double eps, const lamella_f32* y, const lamella_f32* mean, const lamella_f32* var);
 LAMELLA_API lamella_status lamella_batch_norm_forward_f64(const lamella_f64* x, const lamella_f64* gamma,
         const lamella_f64* beta, double eps, const lamella_f64* y, const lamella_f64* mean, const lamella_f64* var);
-// Writes dx, dgamma, dbeta.
+// Writes dx, dgamma, dbeta; in place: dx.
 LAMELLA_API lamella_status lamella_batch_norm_backward_f32(const lamella_f32* x, const lamella_f32* dy,
         const lamella_f32* gamma, const lamella_f32* mean, const lamella_f32* var, double eps, const lamella_f32* dx,
         const lamella_f32* dgamma, const lamella_f32* dbeta);
@@ -687,7 +687,7 @@ LAMELLA_API lamella_status lamella_batch_norm_relu_forward_f32(const lamella_f32
 LAMELLA_API lamella_status lamella_batch_norm_relu_forward_f64(const lamella_f64* x, const lamella_f64* gamma,
         const lamella_f64* beta, double eps, double max_value, const lamella_f64* y, const lamella_f64* mean,
         const lamella_f64* var);
-// Writes dx, dgamma, dbeta.
+// Writes dx, dgamma, dbeta; in place: dx.
 LAMELLA_API lamella_status lamella_batch_norm_relu_backward_f32(const lamella_f32* x, const lamella_f32* dy,
         const lamella_f32* gamma, const lamella_f32* beta, const lamella_f32* mean, const lamella_f32* var, double eps,
         double max_value, const lamella_f32* dx, const lamella_f32* dgamma, const lamella_f32* dbeta);

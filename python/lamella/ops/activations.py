@@ -8,7 +8,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, in_place_of
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -36,8 +36,9 @@ def relu(x: Array, *, alpha: float = 0.0, max_value: float | None = None, thresh
     kept = y if alpha == 0 and threshold == 0 and max_value is None else x
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(kept)
-        _kernels.relu_backward(kept, contiguous(dy), alpha, top, threshold, dx)
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        _kernels.relu_backward(kept, dy, alpha, top, threshold, dx)
         return (dx,)
 
     return y, backward
@@ -51,8 +52,9 @@ def elu(x: Array, *, alpha: float = 1.0, scale: float = 1.0) -> tuple[Array, Bac
     _kernels.elu_forward(x, alpha, scale, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(y)
-        _kernels.elu_backward(y, contiguous(dy), alpha, scale, dx)
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        _kernels.elu_backward(y, dy, alpha, scale, dx)
         return (dx,)
 
     return y, backward
@@ -81,8 +83,9 @@ def _from_output(
         forward(x, y)
 
         def op_backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-            dx = empty_like(y)
-            backward(y, contiguous(dy), dx)
+            dy = contiguous(dy)
+            dx = in_place_of(dy)
+            backward(y, dy, dx)
             return (dx,)
 
         return y, op_backward

@@ -9,7 +9,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.ops.activations import SELU_ALPHA, SELU_SCALE
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, in_place_of
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -43,8 +43,9 @@ def dropout(
     _kernels.dropout(x, rate, seed, offset, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(y)
-        _kernels.dropout(contiguous(dy), rate, seed, offset, dx)
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        _kernels.dropout(dy, rate, seed, offset, dx)
         return (dx,)
 
     return y, backward

@@ -7,7 +7,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core import shapes
 from lamella.core.types import Array
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, in_place_of
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -99,14 +99,15 @@ def _normalize(
     before = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        dx = empty_like(rows)
         dgamma, dbeta = empty_like(mean), empty_like(mean)
-        dy = contiguous(dy.reshape(rows.shape))
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        given, found = dy.reshape(rows.shape), (dx.reshape(rows.shape), dgamma, dbeta)
         if top is None:
-            _kernels.batch_norm_backward(rows, dy, scale, mean, variance, epsilon, dx, dgamma, dbeta)
+            _kernels.batch_norm_backward(rows, given, scale, mean, variance, epsilon, *found)
         else:
-            _kernels.batch_norm_relu_backward(rows, dy, scale, offset, mean, variance, epsilon, top, dx, dgamma, dbeta)
-        return dx.reshape(before), None if gamma is None else dgamma, None if beta is None else dbeta
+            _kernels.batch_norm_relu_backward(rows, given, scale, offset, mean, variance, epsilon, top, *found)
+        return dx, None if gamma is None else dgamma, None if beta is None else dbeta
 
     return y.reshape(before), backward
 

@@ -31,8 +31,8 @@ from lamella.core.variable import Variable
 Gradients: TypeAlias = tuple[Array | None, ...]
 # The gradient of a Variable may be a RowsGradient, see ops/rows.py.
 Found: TypeAlias = tuple[Array | RowsGradient | None, ...]
-# backward(dy, need): dy has y's shape and must not be changed. need says for each positional input whether its gradient is
-# needed; if it is not, it may be None.
+# backward(dy, need): dy has y's shape and must not be changed; ops.arrays.in_place_of(dy) gives memory for a result that may
+# replace it. need says for each positional input whether its gradient is needed; if it is not, it may be None.
 Backward: TypeAlias = Callable[[Array, tuple[bool, ...]], Found]
 # The same for an op with several results. At least one of their gradients is not None.
 BackwardOfSeveral: TypeAlias = Callable[[Gradients, tuple[bool, ...]], Gradients]
