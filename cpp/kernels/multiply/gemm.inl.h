@@ -42,13 +42,18 @@ struct Epilogue {
 template <class T>
 [[gnu::noinline]] void store_cut_tile(const T* sums, Int width, Int rows, T* const* c, Int column, Int columns,
                                       const Epilogue<T>& epilogue) {
+    const T* const bias = epilogue.bias;
+    const bool accumulates = epilogue.accumulate, relu = epilogue.relu;
     for (Int r = 0; r < rows; ++r) {
-        for (Int j = 0; j < columns; ++j) {
-            T sum = sums[r * width + j];
-            if (epilogue.accumulate) sum += c[r][column + j];
-            if (epilogue.bias != nullptr) sum += epilogue.bias[j];
-            c[r][column + j] = epilogue.relu && sum < T(0) ? T(0) : sum;
-        }
+        const T* const from = sums + r * width;
+        T* const to = c[r] + column;
+        for_vectors<T>(0, columns, [=](Int j, Int part) {
+            Vec<T> sum = load(from + j, part);
+            if (accumulates) sum += load(to + j, part);
+            if (bias != nullptr) sum += load(bias + j, part);
+            if (relu) sum = sum < T(0) ? Vec<T>{} : sum;
+            store(to + j, sum, part);
+        });
     }
 }
 
@@ -182,8 +187,10 @@ void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
         return;
     }
     for (Int k = 0; k < depth; ++k, b += ldb, panel += kTileColumns<T>) {
-        for (Int j = 0; j < columns; ++j) panel[j] = b[j];
-        for (Int j = columns; j < kTileColumns<T>; ++j) panel[j] = T(0);
+        for (Int j = 0; j < kTileColumns<T>; j += kLanes<T>) {
+            const Int some = smaller(kLanes<T>, columns - j);
+            store(panel + j, some <= 0 ? Vec<T>{} : load(b + j, some == kLanes<T> ? 0 : some));
+        }
     }
 }
 
