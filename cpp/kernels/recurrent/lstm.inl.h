@@ -5,19 +5,41 @@
 namespace lamella {
 namespace {
 
-// The step of one sequence. z: the gates' sums of the inputs, which are replaced by the gates; sum: the gates' sums of h.
+// A sequence in a step. z: the gates' sums of the inputs, which are replaced by the gates; sum: the gates' sums of h. h and c
+// are replaced; before that they are copied to previous and cells. output: the other place for the new h. previous, cells and
+// output may be nullptr.
 template <class T>
-LAMELLA_INLINE void lstm_step(T* z, const T* sum, T* h, T* c, Int u, Int activation, Int recurrent_activation) {
-    const auto summed = [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); };
-    activate<T>(recurrent_activation, 2 * u, z, summed);
-    activate<T>(activation, u, z + 2 * u, [=](Int i, Int part) { return summed(2 * u + i, part); });
-    activate<T>(recurrent_activation, u, z + 3 * u, [=](Int i, Int part) { return summed(3 * u + i, part); });
+struct LstmRow {
+    T* z;
+    const T* sum;
+    T *h, *c, *previous, *cells, *output;
+};
+
+// A step has two parts, each for all sequences of a chunk, because the CPU computes neighbouring vectors of a part at the same
+// time: the act(c) of a vector waits for its gates.
+template <class T, class Act, class Rec>
+LAMELLA_INLINE void lstm_gates(const LstmRow<T>& row, Int u, const Act& act, const Rec& rec) {
     for_vectors<T>(0, u, [=](Int i, Int part) {
-        const Vec<T> remembered = load(z + u + i, part) * load(c + i, part);
-        store(c + i, remembered + load(z + i, part) * load(z + 2 * u + i, part), part);
+        const auto summed = [=](Int gate) { return load(row.z + gate * u + i, part) + load(row.sum + gate * u + i, part); };
+        const Vec<T> in = rec(summed(0)), forget = rec(summed(1)), g = act(summed(2)), out = rec(summed(3)),
+                     before = load(row.c + i, part);
+        store(row.z + i, in, part);
+        store(row.z + u + i, forget, part);
+        store(row.z + 2 * u + i, g, part);
+        store(row.z + 3 * u + i, out, part);
+        if (row.cells != nullptr) store(row.cells + i, before, part);
+        store(row.c + i, forget * before + in * g, part);
     });
-    activate<T>(activation, u, h, [=](Int i, Int part) { return load(c + i, part); });
-    for_vectors<T>(0, u, [=](Int i, Int part) { store(h + i, load(h + i, part) * load(z + 3 * u + i, part), part); });
+}
+
+template <class T, class Act>
+LAMELLA_INLINE void lstm_output(const LstmRow<T>& row, Int u, const Act& act) {
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        if (row.previous != nullptr) store(row.previous + i, load(row.h + i, part), part);
+        const Vec<T> h = act(load(row.c + i, part)) * load(row.z + 3 * u + i, part);
+        store(row.h + i, h, part);
+        if (row.output != nullptr) store(row.output + i, h, part);
+    });
 }
 
 template <class T>
@@ -48,16 +70,32 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
         read_states<T>(c0, first, rows, u, c_now);
         for (Int step = 0; step < t; ++step) {
             step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
-            for (Int r = 0; r < rows; ++r) {
+            const auto row_at = [&](Int r) -> LstmRow<T> {
                 const Int at = s.row(first, rows, step) + r;
-                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
-                if (cells.size > 0) copy(c_now.at(r), cells.data + at * u, u);
-                if (!s.masked(first + r, step)) {
-                    lstm_step(gates.data + at * columns, sums.at(r), h_now.at(r), c_now.at(r), u, activation,
-                              recurrent_activation);
+                return {gates.data + at * columns,
+                        sums.at(r),
+                        h_now.at(r),
+                        c_now.at(r),
+                        previous.size > 0 ? previous.data + at * u : nullptr,
+                        cells.size > 0 ? cells.data + at * u : nullptr,
+                        all.at(first + r, step)};
+            };
+            with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto& rec) {
+                for (Int r = 0; r < rows; ++r) {
+                    if (!s.masked(first + r, step)) lstm_gates(row_at(r), u, act, rec);
                 }
-                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
-            }
+                for (Int r = 0; r < rows; ++r) {
+                    const LstmRow<T> row = row_at(r);
+                    if (step + 1 < t) prefetch_row(row.z + rows * columns, columns);
+                    if (!s.masked(first + r, step)) {
+                        lstm_output(row, u, act);
+                        continue;
+                    }
+                    if (row.previous != nullptr) copy(row.h, row.previous, u);
+                    if (row.cells != nullptr) copy(row.c, row.cells, u);
+                    write_output(all, first + r, step, step >= starts.step[r], row.h);
+                }
+            });
         }
         write_states<T>(h_now, first, rows, u, h);
         write_states<T>(c_now, first, rows, u, c);
@@ -65,25 +103,38 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     });
 }
 
-// The backward step. z: the gates; c: the state before the step; dh, dc: the gradients of the states after the step. They are
-// replaced: dc by the gradient of c, dh by the part of h's gradient that does not come from the gates, which is 0. dz: the
-// gradient of the gates' sums; a: memory for u elements.
+// The backward step of a sequence. z: the gates; c: the state before the step; dh, dc: the gradients of the states after the
+// step. They are replaced: dc by the gradient of c, dh by the part of h's gradient that does not come from the gates, which is
+// 0. dy: the gradient of the output, or nullptr. dz: the gradient of the gates' sums, which may be z. activated: act(c').
 template <class T>
-LAMELLA_INLINE void lstm_step_back(const T* z, const T* c, T* dh, T* dc, T* dz, T* a, Int u, Int activation,
-                                   const Slope<T>& slope, const Slope<T>& gate_slope) {
-    activate<T>(activation, u, a, [=](Int i, Int part) {
-        return load(z + u + i, part) * load(c + i, part) + load(z + i, part) * load(z + 2 * u + i, part);
-    });
+struct LstmRowBack {
+    const T *z, *c, *dy;
+    T *dh, *dc, *dz, *activated;
+};
+
+template <class T, class Act>
+LAMELLA_INLINE void lstm_activate(const LstmRowBack<T>& row, Int u, const Act& act) {
     for_vectors<T>(0, u, [=](Int i, Int part) {
-        const Vec<T> in = load(z + i, part), forget = load(z + u + i, part), g = load(z + 2 * u + i, part),
-                     out = load(z + 3 * u + i, part), cell = load(a + i, part), d = load(dh + i, part);
-        const Vec<T> d_cell = load(dc + i, part) + d * out * slope.at(cell);
-        store(dz + i, d_cell * g * gate_slope.at(in), part);
-        store(dz + u + i, d_cell * load(c + i, part) * gate_slope.at(forget), part);
-        store(dz + 2 * u + i, d_cell * in * slope.at(g), part);
-        store(dz + 3 * u + i, d * cell * gate_slope.at(out), part);
-        store(dc + i, d_cell * forget, part);
-        store(dh + i, Vec<T>{}, part);
+        const Vec<T> cell =
+            load(row.z + u + i, part) * load(row.c + i, part) + load(row.z + i, part) * load(row.z + 2 * u + i, part);
+        store(row.activated + i, act(cell), part);
+    });
+}
+
+template <class T>
+LAMELLA_INLINE void lstm_step_back(const LstmRowBack<T>& row, Int u, const Slope<T>& slope, const Slope<T>& gate_slope) {
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> in = load(row.z + i, part), forget = load(row.z + u + i, part), g = load(row.z + 2 * u + i, part),
+                     out = load(row.z + 3 * u + i, part), cell = load(row.activated + i, part);
+        Vec<T> d = load(row.dh + i, part);
+        if (row.dy != nullptr) d += load(row.dy + i, part);
+        const Vec<T> d_cell = load(row.dc + i, part) + d * out * slope.at(cell);
+        store(row.dz + i, d_cell * g * gate_slope.at(in), part);
+        store(row.dz + u + i, d_cell * load(row.c + i, part) * gate_slope.at(forget), part);
+        store(row.dz + 2 * u + i, d_cell * in * slope.at(g), part);
+        store(row.dz + 3 * u + i, d * cell * gate_slope.at(out), part);
+        store(row.dc + i, d_cell * forget, part);
+        store(row.dh + i, Vec<T>{}, part);
     });
 }
 
@@ -105,30 +156,43 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
         const Recurrent<T> recurrent(layer, n, 4, 0, 4, true);
         if (!recurrent.own) return kOutOfMemory;
         const Status failed = for_chunks(s, [&](Int first, Int rows) -> Status {
-            Matrix<T> dh_now, dc_now, product, activated, dz;
+            Matrix<T> dh_now, dc_now, product, activated;
             const Workspace own(rows_of_chunk(dh_now, u), rows_of_chunk(dc_now, u), rows_of_chunk(product, u),
-                                rows_of_chunk(activated, u), rows_of_chunk(dz, columns));
+                                rows_of_chunk(activated, u));
             if (!own) return kOutOfMemory;
             const Starts starts = find_starts(s, first, rows);
             read_states<T>(dh, first, rows, u, dh_now);
             read_states<T>(dc, first, rows, u, dc_now);
             for (Int step = t - 1; step >= 0; --step) {
-                for (Int r = 0; r < rows; ++r) {
+                const Matrix<T> dz{dgates.data + s.row(first, rows, step) * columns, columns};
+                const auto row_at = [&](Int r) -> LstmRowBack<T> {
                     const Int at = s.row(first, rows, step) + r;
+                    return {gates.data + at * columns,
+                            cells.data + at * u,
+                            dys.at(first + r, step),
+                            dh_now.at(r),
+                            dc_now.at(r),
+                            dz.at(r),
+                            activated.at(r)};
+                };
+                with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto&) {
+                    for (Int r = 0; r < rows; ++r) {
+                        if (!s.masked(first + r, step)) lstm_activate(row_at(r), u, act);
+                    }
+                });
+                for (Int r = 0; r < rows; ++r) {
                     if (step > 0) {
-                        const Int next = at - rows;
+                        const Int next = s.row(first, rows, step - 1) + r;
                         prefetch_row(gates.data + next * columns, columns);
                         prefetch_row(cells.data + next * u, u);
                         prefetch_output_gradient(dys, first + r, step - 1);
                     }
-                    add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
-                    if (s.masked(first + r, step)) {
-                        clear(dz.at(r), columns);
-                    } else {
-                        lstm_step_back(gates.data + at * columns, cells.data + at * u, dh_now.at(r), dc_now.at(r), dz.at(r),
-                                       activated.at(r), u, activation, slope, gate_slope);
+                    if (!s.masked(first + r, step)) {
+                        lstm_step_back(row_at(r), u, slope, gate_slope);
+                        continue;
                     }
-                    copy(dz.at(r), dgates.data + at * columns, columns);
+                    add_output_gradient(dys, first + r, step, step >= starts.step[r], dh_now.at(r));
+                    clear(dz.at(r), columns);
                 }
                 step_backward<T>(recurrent, dz, first, rows, product, dh_now);
             }

@@ -18,6 +18,22 @@ enum Function : Int { kLinear, kRelu, kTanh, kSigmoid, kHardSigmoid, kFunctions 
 
 LAMELLA_INLINE bool is_function(Int function) { return function >= 0 && function < kFunctions; }
 
+template <class T>
+LAMELLA_INLINE Vec<T> apply(Int function, Vec<T> v) {
+    switch (function) {
+        case kRelu:
+            return v < T(0) ? Vec<T>{} : v;
+        case kTanh:
+            return tanh<T>(v);
+        case kSigmoid:
+            return sigmoid<T>(v);
+        case kHardSigmoid:
+            return hard_sigmoid<T>(v);
+        default:
+            return v;
+    }
+}
+
 // y[i] = function(read(i, part)) for n elements.
 template <class T, class Read>
 LAMELLA_INLINE void activate(Int function, Int n, T* y, const Read& read) {
@@ -35,6 +51,20 @@ LAMELLA_INLINE void activate(Int function, Int n, T* y, const Read& read) {
             return each([](Vec<T> v) { return sigmoid<T>(v); });
         case kHardSigmoid:
             return each([](Vec<T> v) { return hard_sigmoid<T>(v); });
+    }
+}
+
+// Calls f(act, rec) with the two functions of a step. The pairs that Keras's layers have by default are compiled; for others
+// each vector selects its function.
+template <class T, class F>
+LAMELLA_INLINE void with_functions(Int activation, Int recurrent_activation, const F& f) {
+    const auto tanh_of = [](Vec<T> v) { return tanh<T>(v); };
+    if (activation == kTanh && recurrent_activation == kSigmoid) {
+        f(tanh_of, [](Vec<T> v) { return sigmoid<T>(v); });
+    } else if (activation == kTanh && recurrent_activation == kHardSigmoid) {
+        f(tanh_of, [](Vec<T> v) { return hard_sigmoid<T>(v); });
+    } else {
+        f([=](Vec<T> v) { return apply<T>(activation, v); }, [=](Vec<T> v) { return apply<T>(recurrent_activation, v); });
     }
 }
 
