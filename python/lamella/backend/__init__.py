@@ -1,8 +1,10 @@
 """K: the functions with which users write layers, losses and metrics, by the names of Keras 2.2.5, made of `lamella.ops`.
 
 Arguments may be arrays, Variables, or Tensors of a tape that records; for a Tensor the result is a Tensor. For symbolic tensors
-the functions marked `in_graphs` make a node of the graph, a `layers.Function`. The other functions need values, which symbolic
-tensors do not have.
+the functions marked `in_graphs` make a node of the graph, a `layers.Function`. Outside of a run they do so for Variables, too: the
+result follows the Variables in K.function, K.gradients and losses, and is converted to its present value where Python or NumPy
+need one. In a run (a layer's call, a loss, a metric, a tape) functions of Variables compute at once. The other functions need
+values, which a symbolic tensor that depends on an Input does not have.
 """
 
 from lamella.backend.ctc import *  # noqa: F403

@@ -15,6 +15,7 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.connect import call_alone
 from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
@@ -35,7 +36,8 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     numbers.
 
     Args:
-        loss: A symbolic tensor of any shape; or in a layer's call or a Lambda's function a tensor that was computed there.
+        loss: A symbolic tensor of any shape, also a function of Variables alone; or in a layer's call or a Lambda's function a
+            tensor that was computed there.
         variables: A symbolic tensor from which the loss is computed, such as a layer's output, a model's input or a placeholder;
             or a Variable, such as a layer's weight or one that functions of K read; or a list of these.
 
@@ -74,7 +76,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     if not reached:
         return [None] * len(wanted)
     layer = Gradients(loss, reached, nodes)
-    slopes = layer(layer.sources)
+    slopes = layer(layer.sources) if layer.sources else call_alone(layer)
     found = dict(zip(map(id, reached), slopes if isinstance(slopes, list) else [slopes]))
     return [found.get(id(v)) for v in wanted]
 
@@ -87,7 +89,7 @@ def _groups(wanted: Sequence[Symbolic | Variable]) -> list[list[Symbolic | Varia
     made_of: dict[int, set[int]] = {}
     for v in wanted:
         made_of[id(v)] = set()
-        if len(wanted) > 1 and isinstance(v, Symbolic) and node_of(v).inputs:
+        if len(wanted) > 1 and isinstance(v, Symbolic) and node_of(v).is_computed:
             nodes, layers = walk([], [v])
             tensors = {id(x) for node in nodes for x in node.outputs} - {id(x) for x in node_of(v).outputs}
             made_of[id(v)] = tensors | {id(w) for layer in layers for w in _variables(layer)}
@@ -121,7 +123,7 @@ class Gradients(Layer, self_contained=True):
         self.variables = list(dict.fromkeys(v for v in variables if isinstance(v, Variable)))
         tensors = list(dict.fromkeys(v for v in variables if isinstance(v, Symbolic)))
         self.watched = len(tensors)
-        ends = [x for node in nodes if not node.inputs for x in node.outputs]
+        ends = [x for node in nodes if not node.is_computed for x in node.outputs]
         self.sources = tensors + [x for x in ends if x not in tensors]
         self._order = [(self.variables + tensors).index(v) for v in variables]
         self._shapes: list[Shape] = [v.shape for v in variables]

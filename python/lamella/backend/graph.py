@@ -17,7 +17,7 @@ from lamella.graph.checked import as_tensor, checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.input import Placeholder
 from lamella.graph.losses_and_updates import Update
-from lamella.graph.run import run_graph
+from lamella.graph.run import GraphRun
 from lamella.graph.symbolic import Symbolic, readers
 from lamella.ops.tape import Tensor, value_of
 
@@ -71,11 +71,10 @@ class Function:
         inputs: Any symbolic tensors: Inputs, placeholders, or outputs of layers. If K.learning_phase() is among them, the
             function takes a 0 or 1 at its position.
         outputs: Symbolic tensors, also of several models, Variables and arrays. Their common parts are computed once. Functions
-            of K that get only Variables and arrays compute at once: `K.sum(v)` of a Variable is an array here, the same in each
-            call, unlike in Keras. To compute with v in each call, give `K.sum(Input(tensor=v))`.
+            of Variables, such as `K.sum(v)`, are symbolic tensors. Functions of K that get only arrays compute at once.
         updates: Changes of state that are made after the outputs: pairs (Variable, new value), results of K.update or
-            optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant, also
-            `v * 2` of a Variable v; K.update of such a value has changed v already, and the calls do not repeat it.
+            optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant;
+            K.update of a constant has changed the Variable already, and the calls do not repeat it.
         name: A name; it has no effect.
         feed_dict: Values for further symbolic tensors, the same in each call. `givens` is another name for it.
         fetches: Further tensors to compute, such as results of K.print_tensor.
@@ -118,7 +117,7 @@ class Function:
         wanted = [x for x in (*outputs, *fetches) if isinstance(x, Symbolic)]
         wanted += [x for update in self._updates for x in _needed(update)]
         self._wanted = list(dict.fromkeys(wanted))
-        self._run = run_graph([*(inputs[i] for i in self._places), *fixed], self._wanted)
+        self._run = GraphRun([*(inputs[i] for i in self._places), *fixed], self._wanted)
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         if not isinstance(inputs, (list, tuple)):

@@ -22,7 +22,6 @@ from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import comes_from_layers, in_graphs
 from lamella.graph.input import InputLayer
-from lamella.graph.run import run_graph
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
@@ -55,25 +54,18 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 @checked
 def eval(x: Value) -> Array:
-    """A copy of the value. A symbolic tensor that does not depend on an Input or a placeholder is computed.
+    """A copy of the value. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
 
     Raises:
         TypeError: A symbolic tensor depends on inputs; use K.function.
     """
-    if not isinstance(x, Symbolic):
-        return np.array(value_of(x))
-    try:
-        run = run_graph([], [x])
-    except ValueError:
-        return np.asarray(x)  # raises the TypeError
-    return np.array(run([])[0])
+    return np.array(value_of(x))
 
 
 @checked
 def get_value(x: Value) -> Any:
     """A copy of the value; for a scalar a number."""
-    array = None if isinstance(x, Symbolic) else value_of(x)
-    return array.copy() if array is not None and array.ndim else eval(x)[()]
+    return eval(x)[()]
 
 
 @checked
@@ -116,7 +108,8 @@ def update(x: Variable, new_x: Value) -> Any:
 
     Returns:
         x, if it already has the new value; otherwise the new value as an array, which is a constant for gradients. For a symbolic
-        new_x an update for the updates of K.function, which makes it in each call.
+        new_x, such as `x * 2` outside of a run, an update for the updates of K.function, which makes it in each call, as in
+        Keras: alone it changes nothing.
 
     Raises:
         TypeError: x is not a Variable.

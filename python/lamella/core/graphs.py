@@ -24,6 +24,19 @@ class GraphTensor:
         """The result of a new node of the graph, which calls `function`, a name of the closed list."""
         raise NotImplementedError
 
+    @property
+    def lives(self) -> bool:
+        """Whether it has a value now, because it depends on no Input."""
+        return False
+
+    def compute(self) -> Any:
+        """The value now. While a tape records, a Tensor of the tape.
+
+        Raises:
+            TypeError: It depends on an Input.
+        """
+        raise NotImplementedError
+
     def gradients(self, variables: Any) -> list[GraphTensor | None]:
         """K.gradients of this tensor for the variables."""
         raise NotImplementedError

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lamella import _kernels
 from lamella.core.atomic import Call, Scope, commit, write
 from lamella.core.variable import Variable
 
@@ -62,10 +63,16 @@ class Made:
 class _Current(threading.local):
     updates: Updates | None = None
     made: Made | None = None
+    values: bool = False  # whether losses and metrics are computed, which need no `updates`
 
 
 # For the current run of this thread; None outside of a run.
 current = _Current()
+
+
+def computing() -> bool:
+    """Whether this thread runs a model, a loss or a tape. If not, functions of K make tensors of the graph from Variables."""
+    return current.updates is not None or current.values or _kernels.recorded() is not None
 
 
 def latest(variable: Variable) -> NDArray[Any]:

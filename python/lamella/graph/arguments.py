@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.variable import Variable
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
 
@@ -39,6 +40,14 @@ def symbols(values: Any) -> list[Symbolic]:
     found: dict[int, Symbolic] = {}
     _walk(values, lambda v: found.setdefault(id(v), v) if isinstance(v, Symbolic) else None)
     return list(found.values())
+
+
+def reads_variables(values: Any) -> bool:
+    """Whether a Variable is among the values, also in lists and tuples."""
+    for value in values:  # noqa: SIM110 - each call of a function of K runs it, and a generator takes longer
+        if isinstance(value, Variable) or (isinstance(value, (list, tuple)) and reads_variables(value)):
+            return True
+    return False
 
 
 def describe(value: Any, tensors: Sequence[Symbolic], dtype: str | None) -> Data:
@@ -105,12 +114,14 @@ def number_dtype(name: object) -> str:
 
 
 def placed(values: Any, tensors: Sequence[Symbolic]) -> Template:
-    """The values, with a Place for each of `tensors` in their lists, tuples and dicts."""
+    """The values, with a Place for each of `tensors` in their lists, tuples, slices and dicts."""
     kind = type(values)
     if kind is list or kind is tuple:
         return kind(placed(v, tensors) for v in values)
     if kind is dict:
         return {key: placed(v, tensors) for key, v in values.items()}
+    if kind is slice:
+        return slice(*(placed(v, tensors) for v in (values.start, values.stop, values.step)))
     return Place(next(i for i, x in enumerate(tensors) if x is values)) if isinstance(values, Symbolic) else values
 
 

@@ -13,8 +13,10 @@ from numpy.exceptions import AxisError
 
 from lamella.core import registry
 from lamella.core.config import floatx
+from lamella.core.updates import computing
 from lamella.core.user_array import UserArray, for_user
 from lamella.core.variable import Variable
+from lamella.graph.arguments import reads_variables
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
 
@@ -65,7 +67,8 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
     Args:
         function: The function.
         name: Its name in K; None for its own name.
-        connect: Function that is called instead, with the name and the arguments, if a symbolic tensor is among these.
+        connect: Function that is called instead, with the name and the arguments, if a symbolic tensor is among these; outside
+            of a run also if a Variable is.
     """
     label = name or function.__name__
     parameters = _parameters(function)
@@ -74,9 +77,11 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         plain = _plain(order, arguments) and (not named or _plain([parameters.get(k, _ANY) for k in named], named.values()))
-        if not plain and connect is not None and _symbolic([*arguments, *named.values()]):
-            node: R = connect(label, *arguments, **named)
-            return node
+        if connect is not None:
+            every = [*arguments, *named.values()] if named else arguments
+            if (not plain and _symbolic(every)) or (reads_variables(every) and not computing()):
+                node: R = connect(label, *arguments, **named)
+                return node
         values: Sequence[Any] = arguments
         others: Mapping[str, Any] = named
         try:

@@ -9,10 +9,13 @@ import numpy as np
 
 from lamella.core import registry
 from lamella.core.types import Value
-from lamella.graph.arguments import describe, symbols
+from lamella.core.updates import computing
+from lamella.core.variable import Variable
+from lamella.graph.arguments import describe, fill, leaves, placed, symbols
 from lamella.graph.checked import checked
 from lamella.graph.function import Function
 from lamella.graph.input import Placeholder
+from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.operators import defer_to
@@ -22,7 +25,7 @@ R = TypeVar("R")
 
 
 def connect(function: str, *arguments: Any, **named: Any) -> Value:
-    """Call a new Function layer on the symbolic tensors among the arguments.
+    """Call a new Function layer on the symbolic tensors among the arguments; with none, it reads only Variables.
 
     Args:
         function: Name of the function.
@@ -32,15 +35,27 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
     Returns:
         A symbolic tensor, or a list of them.
     """
-    tensors = symbols([arguments, list(named.values())])
+    values = [arguments, list(named.values())]
+    tensors = symbols(values)
+    if tensors and computing() and all(x.lives for x in tensors):
+        # Tensors of Variables that were made before this run.
+        now = [x.compute() for x in tensors]
+        given, others = fill(placed([arguments, named], tensors), now)
+        return registry.get("functions", function)(*given, **others)
     # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
-    dtype = next((x.dtype for x in tensors if np.dtype(x.dtype).kind == "f"), None)
+    dtypes = [x.dtype for x in tensors or leaves(values) if isinstance(x, (Symbolic, Variable))]
+    dtype = next((d for d in dtypes if np.dtype(d).kind == "f"), None)
     layer = Function(
         function,
         [describe(value, tensors, dtype) for value in arguments],
         {key: describe(value, tensors, dtype) for key, value in named.items()},
     )
-    return layer(tensors[0] if len(tensors) == 1 else tensors)
+    return layer(tensors[0] if len(tensors) == 1 else tensors) if tensors else call_alone(layer)
+
+
+def call_alone(layer: Layer) -> Value:
+    """The result of a new node of a layer that needs no inputs, because it reads Variables."""
+    return layer._connect([], False, {})
 
 
 def in_graphs(
@@ -81,24 +96,34 @@ def comes_from_layers(x: Symbolic) -> bool:
 
 
 # Python's operators, and the names of their functions in the backend.
-_BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
-_COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
+COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
 
-def _method(name: str, swapped: bool) -> Callable[[Symbolic, object], Value]:
+def _method(name: str, swapped: bool) -> Callable[[Any, object], Value]:
     return lambda self, other: connect(name, other, self) if swapped else connect(name, self, other)
+
+
+def _in_runs(compute: Callable[..., Value], node: Callable[..., Value]) -> Callable[..., Value]:
+    """An operator of Variables: in a run `compute`, otherwise `node`."""
+    return lambda self, *other: compute(self, *other) if computing() else node(self, *other)
 
 
 def _give_operators() -> None:
     defer_to(Symbolic)
     setattr(Symbolic, "connect", lambda self, function, *arguments, **named: connect(function, *arguments, **named))
-    for method, name in (_BINARY | _COMPARISONS).items():
-        setattr(Symbolic, f"__{method}__", _method(name, False))
-    for method, name in _BINARY.items():
-        setattr(Symbolic, f"__r{method}__", _method(name, True))
-    setattr(Symbolic, "__neg__", lambda self: connect("negative", self))
-    setattr(Symbolic, "__abs__", lambda self: connect("abs", self))
-    setattr(Symbolic, "__getitem__", lambda self, key: connect("getitem", self, key))
+    methods: dict[str, Callable[..., Value]] = {
+        **{method: _method(name, False) for method, name in (BINARY | COMPARISONS).items()},
+        **{f"r{method}": _method(name, True) for method, name in BINARY.items()},
+        "neg": lambda self: connect("negative", self),
+        "abs": lambda self: connect("abs", self),
+        "getitem": lambda self, key: connect("getitem", self, key),
+    }
+    for name, method in methods.items():
+        setattr(Symbolic, f"__{name}__", method)
+        setattr(Variable, f"__{name}__", _in_runs(getattr(Variable, f"__{name}__"), method))
+    # Without it, Python would iterate over a Variable by __getitem__, whose nodes raise no IndexError at the end.
+    setattr(Variable, "__iter__", lambda self: (self[i] for i in range(len(self.value))))
 
 
 _give_operators()

@@ -27,7 +27,7 @@ class Function(Layer, self_contained=True):
     """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do
-    not find it either. Masks end here, as in a Lambda.
+    not find it either. A function of Variables alone has no inputs. Masks end here, as in a Lambda.
     Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
     Args:
@@ -76,7 +76,7 @@ class Function(Layer, self_contained=True):
         except TypeError as error:
             raise ValueError(f"{who}: {function}: {error}") from None
         places = sorted(args.places([self._positional, list(self._named.values())]))
-        if not places or places != list(range(len(places))):
+        if places != list(range(len(places))) or not (places or self.variables):
             raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
         self.input_spec = [InputSpec() for _ in places]
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
@@ -91,7 +91,7 @@ class Function(Layer, self_contained=True):
         named = {key: args.fill(value, inputs) for key, value in self._named.items()}
         y = self._function(*args.fill(self._positional, inputs), **named)
         # Where integers and fractions meet NumPy makes float64, in which layers of float32 would not take them.
-        if any(x.dtype == np.float64 for x in inputs):
+        if any(x.dtype == np.float64 for x in inputs) or (not inputs and any(v.dtype == "float64" for v in self.variables)):
             return y
         return [_in_floatx(v) for v in y] if isinstance(y, list) else _in_floatx(y)
 
@@ -131,6 +131,7 @@ class Function(Layer, self_contained=True):
         return [
             {name: [[list(shape), dtype] for shape, dtype in specs] for name, specs in zip(("inputs", "outputs"), entry)}
             for entry in self._known.items()
+            if entry[0]  # without inputs, the shape follows from the Variables
         ]
 
     # A function may be one of the backend's that pickle cannot name; its own name is what counts.
@@ -204,7 +205,9 @@ class Function(Layer, self_contained=True):
             else:
                 bound = inspect.signature(self._function).bind(*self._positional, **self._named)
                 bound.apply_defaults()
-                self._known[specs] = rule(specs, bound.arguments)
+                # Without symbolic tensors, the tensors are the Variables.
+                of = specs or tuple((v.shape, v.dtype) for v in self.variables)
+                self._known[specs] = rule(of, bound.arguments)
         return self._known[specs]
 
 

@@ -45,7 +45,6 @@ def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list
         raise GradientsOfValues(
             f"K.gradients: expected a tensor of a graph, and tensors or Variables from which it is computed, "
             f"got {type(loss).__name__} and {[type(v).__name__ for v in wanted]}; "
-            "for a Variable v begin with Input(tensor=v); "
             "to differentiate values, compute them inside a lamella.ops.tape.Tape, whose watch() takes arrays"
         )
     read = {id(x) for call in tape.calls for x in call[1]}

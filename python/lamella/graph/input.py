@@ -40,6 +40,8 @@ class InputLayer(Layer, self_contained=True):
     Source: Keras 2.2.5 keras/engine/input_layer.py, where fit and predict take no values for a symbolic tensor either.
     """
 
+    is_input = True
+
     def __init__(
         self,
         input_shape: Sequence[int | None] | None = None,

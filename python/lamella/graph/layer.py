@@ -18,7 +18,7 @@ from lamella.core.phase import current
 from lamella.core.registry import custom_object_scope
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
-from lamella.core.updates import call_of
+from lamella.core.updates import call_of, computing
 from lamella.core.updates import current as pending
 from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
@@ -85,6 +85,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     input_spec: InputSpec | list[InputSpec] | None = None
     supports_masking = False
     built = False
+    is_input = False  # whether it only stands for a value
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
 
@@ -223,6 +224,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         listed = isinstance(inputs, (list, tuple))
         tensors = list(inputs) if listed else [inputs]
         symbolic = [isinstance(x, Symbolic) for x in tensors]
+        if any(symbolic) and computing() and all(x.lives for x, known in zip(tensors, symbolic) if known):
+            # A tensor of Variables that the layer made earlier, for example in build.
+            tensors = [x.compute() if known else x for x, known in zip(tensors, symbolic)]
+            symbolic = [False]
         if any(symbolic):
             if not all(symbolic):
                 raise ValueError(f"Layer {self.name} was called with symbolic tensors and arrays mixed: {inputs}")

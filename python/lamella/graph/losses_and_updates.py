@@ -63,18 +63,18 @@ class LossesAndUpdates(Weighted, CallHistory):
 
         Args:
             losses: A loss or a list of losses. In call() a loss is a scalar. Outside of it, for example in build(), it is a
-                function without arguments that each step evaluates, a Variable, or a constant number.
+                tensor of Variables, such as K.sum(w), or a function without arguments, which each step evaluates; a Variable, or
+                a constant number.
             inputs: Ignored; Keras has it.
 
         Raises:
-            TypeError: A loss is something else. A value that is computed outside of call() would never change: in Keras
-                K.sum(w) is a tensor there, in lamella pass `lambda: K.sum(w)`.
+            TypeError: A loss is something else, for example a NumPy array, which would never change.
         """
         outside = pending.updates is None
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
-            if isinstance(loss, Symbolic):
+            if isinstance(loss, Symbolic) and not loss.lives:
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
-            if callable(loss) or (outside and (isinstance(loss, Variable) or type(loss) in (int, float))):
+            if callable(loss) or (outside and (isinstance(loss, (Symbolic, Variable)) or type(loss) in (int, float))):
                 self._penalties.append(functools.partial(_evaluated, loss=loss))
             elif not outside or isinstance(loss, Tensor):
                 self.call_losses.values.append(_evaluated(loss))
@@ -156,6 +156,8 @@ class LossesAndUpdates(Weighted, CallHistory):
 def _evaluated(loss: Any) -> Value:
     """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records."""
     value = loss() if callable(loss) else loss
+    if isinstance(value, Symbolic):
+        value = value.compute()
     return sum_of(value) if isinstance(value, Variable) else value
 
 

@@ -41,7 +41,7 @@ class Plan:
         self, nodes: Sequence[Node], inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, frozen: bool = False
     ) -> None:
         sources = {id(x) for x in inputs}
-        self.nodes = nodes = [n for n in nodes if n.inputs and not any(id(x) in sources for x in n.outputs)]
+        self.nodes = nodes = [n for n in nodes if n.is_computed and not any(id(x) in sources for x in n.outputs)]
         readers: dict[int, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.reads)]:
             readers[id(x)] = readers.get(id(x), 0) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lamella.core.atomic import Scope
@@ -17,27 +17,36 @@ from lamella.graph.trace import calls_between, held_values
 from lamella.ops.tape import value_of
 
 
-def run_graph(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Callable[..., list[Value]]:
+class GraphRun:
     """A function (values of inputs, training=False, updates=None) -> values of outputs.
 
     Inputs of the graph that have their own value use it if they are not among `inputs`. No state changes: updates that calls
     make are added to `updates`.
 
+    Args:
+        inputs: Symbolic tensors.
+        outputs: Symbolic tensors.
+
     Raises:
         ValueError: An output needs a tensor that does not come from `inputs`.
     """
-    nodes = calls_between(inputs, outputs)
-    held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
-    plan = plan_kind(nodes, masked=True)(nodes, [*inputs, *held], outputs)
 
-    def run(values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
-        given = [*values, *map(value_of, held.values())]
+    def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
+        nodes = calls_between(inputs, outputs)
+        held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
+        self._plan = plan_kind(nodes, masked=True)(nodes, [*inputs, *held], outputs)
+        self._held = list(held.values())
+
+    def __call__(self, values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
+        given = [*values, *map(value_of, self._held)]
         scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
         try:
-            return [value_of(y) for y in in_pool(scope.run, plan, given, training)]
+            return [value_of(y) for y in in_pool(scope.run, self._plan, given, training)]
         finally:
-            for node in plan.nodes:
+            for node in self._plan.nodes:
                 for layer in node.layer.members():
                     layer.forget_losses()
 
-    return run
+    def within(self) -> list[Value]:
+        """The outputs in the current run, recorded by its tape. Only for a graph without inputs."""
+        return list(self._plan(self._held, current.training))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Shape, TensorShape
@@ -30,10 +30,11 @@ class Symbolic(GraphTensor):
     length.
 
     Python's operators, which `graph/connect.py` defines, make nodes of the graph. == compares identity, as in Keras 2.
+    A tensor that depends on no Input, such as a function of Variables, lives: `graph/present_value.py` computes its value where
+    one is needed.
     """
 
     __slots__ = ("shape", "dtype", "name", "_keras_history", "__weakref__")
-    __array_ufunc__ = None  # ndarray + Symbolic calls Symbolic.__radd__
 
     def __init__(self, shape: Shape, dtype: str, name: str) -> None:
         self.shape: Shape = TensorShape(shape)
@@ -84,15 +85,6 @@ class Symbolic(GraphTensor):
         node = node_of(self)
         return Operation(node.layer.name, type(node.layer).__name__, tuple(node.inputs), tuple(node.outputs))
 
-    def _no_value(self, *_: object, **__: object) -> NoReturn:
-        raise TypeError(
-            f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "
-            "inside the call() of a layer, or run a Model"
-        )
-
-    # A class with only __getitem__ would be an endless sequence for Python.
-    __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = __contains__ = _no_value
-
     def __repr__(self) -> str:
         return f"<Symbolic '{self.name}' shape={self.shape} dtype={self.dtype}>"
 
@@ -117,6 +109,8 @@ class Node:
     beside: list[Symbolic] = field(default_factory=list)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
+    # How to compute the outputs without inputs, found at the first use; False if they depend on an Input.
+    alone: Any = field(default=None, init=False, repr=False)
 
     @property
     def training(self) -> bool | None:
@@ -129,7 +123,7 @@ class Node:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_masks": None}
+        return vars(self) | {"_masks": None, "alone": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -139,6 +133,11 @@ class Node:
     def reads(self) -> list[Symbolic]:
         """All tensors that the call needs."""
         return [*self.inputs, *self.beside] if self.beside else self.inputs
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether a run calls the layer. An Input only gets a value. A function of Variables has no inputs, but is called."""
+        return bool(self.inputs) or not self.layer.is_input
 
     @property
     def inbound_nodes(self) -> list[Node]:

@@ -101,7 +101,7 @@ def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
     passed: list[str] = []
     for node in nodes:
         made = any(id(x) in available for x in node.outputs)
-        missing = node.outputs if not node.inputs else [x for x in node.reads if id(x) not in available]
+        missing = node.outputs if not node.is_computed else [x for x in node.reads if id(x) not in available]
         if missing and not made:
             raise ValueError(
                 f'Graph disconnected: cannot obtain value for tensor {missing[0]} at layer "{node.layer.name}". '

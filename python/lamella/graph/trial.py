@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.atomic import Scope
 from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
+from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user
 from lamella.ops.tape import value_of
 
@@ -98,7 +100,7 @@ def _outputs(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[
     stream = Stream()
     stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not use up random numbers of the user's stream
     with np.errstate(all="ignore"):
-        y = stream.run(call, inputs)
+        y = Scope((pending, "values", True)).run(stream.run, call, inputs)
     arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, list) else [y])]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise TypeError(f"it returns {type(y).__name__}, no tensor")

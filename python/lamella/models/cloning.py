@@ -9,7 +9,7 @@ import numpy as np
 
 from lamella.core.variable import Variable
 from lamella.graph.arguments import fill, placed
-from lamella.graph.connect import comes_from_layers
+from lamella.graph.connect import call_alone, comes_from_layers
 from lamella.graph.input import Input, InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
@@ -84,7 +84,10 @@ def _functional(model: Model, tensors: list[Any] | None) -> Model:
             clones[node.layer] = _layer(node.layer)
         inputs = [made[x] for x in node.inputs]
         arguments = fill(placed(node.arguments, node.beside), [made[x] for x in node.beside])
-        outputs = clones[node.layer](inputs[0] if node.single else inputs, **arguments)
+        if inputs:
+            outputs = clones[node.layer](inputs[0] if node.single else inputs, **arguments)
+        else:
+            outputs = call_alone(clones[node.layer])
         for x, y in zip(node.outputs, outputs if isinstance(outputs, list) else [outputs]):
             made.setdefault(x, y)
     return Model(tensors, [made[x] for x in model.outputs], name=model.name)

@@ -122,7 +122,7 @@ class LayerGraph(GraphParts, Layer):
         given = input_shape if isinstance(input_shape, list) else [input_shape]
         shapes = {id(x): shape for x, shape in zip(self.inputs, given)}
         for node in self._graph.nodes:
-            if not node.inputs or all(id(x) in shapes for x in node.outputs):
+            if not node.is_computed or all(id(x) in shapes for x in node.outputs):
                 continue
             budget.spend_call(self.name)
             came = [shapes[id(x)] for x in node.inputs]

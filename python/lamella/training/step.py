@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lamella.core.atomic import Call, commit, write
+from lamella.core.atomic import Call, Scope, commit, write
 from lamella.core.pickling import PickledByName
 from lamella.core.pool import in_pool
 from lamella.core.protocols import Communicator, Optimizer, TrainableModel
 from lamella.core.random import Stream
 from lamella.core.types import Array
 from lamella.core.updates import Updates
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.ops.tape import Tape
@@ -118,7 +119,7 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
-        return in_pool(self.stream.run, self._train, inputs, targets, weights)
+        return in_pool(Scope((pending, "values", True)).run, self.stream.run, self._train, inputs, targets, weights)
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
@@ -216,6 +217,15 @@ class Steps(PickledByName):
         Returns:
             One number for each column of the logs.
         """
+        return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
+
+    def _test(
+        self,
+        inputs: list[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        objective: Objective,
+    ) -> list[float]:
         values, updates = _inferred(self.model, inputs)
         total, losses, _ = objective.total(values, targets, weights, self.penalties)
         then = updates.calls()

@@ -40,7 +40,7 @@ def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: 
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if not node.inputs:
+        if not node.is_computed:
             sources |= {id(x): x for x in node.outputs}
         waiting += reversed(node.inbound_nodes)
     return list(sources.values())

@@ -1,0 +1,109 @@
+"""The present value of a symbolic tensor that depends on no Input: a function of Variables is such a tensor.
+
+NumPy and Python get this value wherever they need one, so that K.sum(v) of a Variable can be printed, compared and converted.
+In a run (a layer's call, a loss) the value is computed there, and a tape that records has its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from lamella.core.phase import current
+from lamella.core.types import Array, Value
+from lamella.core.updates import computing
+from lamella.graph.connect import BINARY, COMPARISONS, connect
+from lamella.graph.run import GraphRun
+from lamella.graph.symbolic import Symbolic, node_of
+from lamella.graph.trace import held_values, walk
+from lamella.ops.tape import array_of
+
+_UFUNCS: dict[Any, str] = {
+    getattr(np, {"sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power"}.get(method, method)): name
+    for method, name in BINARY.items()
+} | {getattr(np, name): name for name in COMPARISONS.values()}
+_UFUNCS |= {np.negative: "negative", np.absolute: "abs"}
+
+# What == compares by value; everything else, in particular another tensor, only by identity.
+_VALUES = (int, float, np.ndarray, np.generic, list, tuple)
+
+
+def _run_of(x: Symbolic) -> GraphRun | None:
+    """What computes the outputs of x's node; None if they depend on an Input. It is made once."""
+    node = node_of(x)
+    if node.alone is None:
+        nodes, _ = walk([], node.outputs)
+        held = held_values(nodes)
+        fed = any(not each.is_computed and each.outputs[0] not in held for each in nodes)
+        node.alone = False if fed else GraphRun([], node.outputs)
+    return node.alone or None
+
+
+def _compute(self: Symbolic) -> Value:
+    run = _run_of(self)
+    if run is None:
+        raise TypeError(
+            f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "
+            "inside the call() of a layer, or run a Model"
+        )
+    return (run.within() if computing() else run([], current.training))[self._keras_history[2]]
+
+
+def _array(self: Symbolic, dtype: Any = None, copy: bool | None = None) -> Array:
+    # A copy, because NumPy may be given the array of an identity.
+    return np.array(array_of(_compute(self)), dtype)
+
+
+def _ufunc(self: Symbolic, ufunc: Any, method: str, *inputs: Any, **named: Any) -> Any:
+    """NumPy's function of arrays and this tensor: a node for arithmetic, otherwise the function of the present value."""
+    if method == "__call__" and not named:
+        if ufunc in _UFUNCS:
+            return connect(_UFUNCS[ufunc], *inputs)
+        if ufunc in (np.equal, np.not_equal) and not self.lives:
+            return ufunc is np.not_equal  # by identity
+    return getattr(ufunc, method)(*(_array(x) if isinstance(x, Symbolic) else x for x in inputs), **named)
+
+
+def _equal(self: Symbolic, other: object) -> Any:
+    if not isinstance(other, _VALUES) or not self.lives:
+        return NotImplemented
+    return _array(self) == np.asarray(other)
+
+
+def _different(self: Symbolic, other: object) -> Any:
+    equal = _equal(self, other)
+    return equal if equal is NotImplemented else np.logical_not(equal)
+
+
+def _format(self: Symbolic, form: str) -> str:
+    return format(str(self), form) if not form or not self.lives else format(_array(self)[()], form)
+
+
+def _text(self: Symbolic) -> str:
+    return str(_array(self)[()]) if self.lives else repr(self)
+
+
+def _iterate(self: Symbolic) -> Iterator[Any]:
+    return iter(_array(self))
+
+
+def _give_values() -> None:
+    converted: dict[str, Callable[..., Any]] = {
+        "bool": bool, "float": float, "int": int, "len": len,
+        "index": lambda x: x.__index__(), "contains": lambda x, entry: entry in x,
+    }  # fmt: skip
+    for name, convert in converted.items():
+        setattr(Symbolic, f"__{name}__", lambda self, *more, of=convert: of(_array(self), *more))
+    special = {
+        "array": _array, "array_ufunc": _ufunc, "eq": _equal, "ne": _different, "format": _format, "str": _text, "iter": _iterate,
+    }  # fmt: skip
+    for name, method in special.items():
+        setattr(Symbolic, f"__{name}__", method)
+    setattr(Symbolic, "compute", _compute)
+    setattr(Symbolic, "numpy", _array)
+    setattr(Symbolic, "lives", property(lambda self: _run_of(self) is not None))
+
+
+_give_values()
