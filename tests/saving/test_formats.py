@@ -78,12 +78,12 @@ def test_without_its_file_it_is_an_unknown_suffix(tmp_path):
 @pytest.mark.parametrize(
     "version, release, keras_2",
     [
-        ("2.2.5", (2, 2), True),
-        ("2.3.1", (2, 3), True),
-        ("2.2.4-tf", (2, 2), False),
-        ("2.11.0", (2, 11), False),
-        ("3.0", (3, 0), False),
-        ("nightly", (0, 0), False),
+        ("2.2.5", (2, 2, 5), True),
+        ("2.3.1", (2, 3, 1), True),
+        ("2.2.4-tf", (2, 2, 4), False),
+        ("2.11.0", (2, 11, 0), False),
+        ("3.0", (3, 0, 0), False),
+        ("nightly", (0, 0, 0), False),
     ],
 )
 def test_a_file_says_its_dialect_once(version, release, keras_2):

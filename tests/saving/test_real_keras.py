@@ -10,8 +10,9 @@ import pytest
 from lamella.models import load_model, model_from_json
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "h5"
-# The files of whole models. test_weights_h5 reads the others.
-ALL = sorted(path.name.removesuffix(".h5.gz") for path in GOLDEN.glob("*.h5.gz") if ".weights" not in path.name)
+# The files of whole models from Keras 2.0 on. test_weights_h5 and test_keras1_files read the others.
+FILES = (path.name.removesuffix(".h5.gz") for path in GOLDEN.glob("*.h5.gz"))
+ALL = sorted(name for name in FILES if ".weights" not in name and "keras_1" not in name)
 KERAS2 = [
     case for case in ALL if case.startswith("keras_2")
 ]  # written by make_keras2.py there, with Keras's code for saving, without arithmetic

@@ -32,7 +32,7 @@ def compile_as_saved(model: SavedModel, contents: Contents, path: str) -> None:
     if training is None:
         warn(f"No training configuration found in save file: {_NOT_COMPILED}")
         return
-    if contents.dialect.is_keras_2:
+    if contents.dialect.is_keras_1 or contents.dialect.is_keras_2:
         if not isinstance(training.get("optimizer_config"), dict) or "loss" not in training:
             raise ModelFileError(path, f"training_config: expected optimizer_config and loss, found {sorted(training)}")
         _compile(model, training)
@@ -71,8 +71,9 @@ def _restore_state(model: SavedModel, contents: Contents, training: dict[str, An
         prepared.bind_optimizer()
         found = [array for _, array in contents.optimizer_weights]
         try:
+            names = weights.names_in_file(contents, model.layers, prepared.variables)
             arrays, steps = contents.dialect.optimizer_arrays(
-                found, training["optimizer_config"], optimizer.get_weights(), len(prepared.variables)
+                found, training["optimizer_config"], optimizer.get_weights(), names
             )
             optimizer.set_weights(arrays)
         except ValueError as error:

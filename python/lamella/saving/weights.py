@@ -6,6 +6,7 @@ Source: Keras 2.2.5 keras/engine/saving.py, messages of errors included.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lamella.core.shapes import count
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.saving.contents import Contents, Entry, Named
+from lamella.saving.dialects import keras1
 from lamella.saving.dialects.theano import rotated
 from lamella.saving.nested import OrderUnknown, arranged, names_in_order, ordered
 from lamella.saving.recurrent_weights import converted
@@ -102,6 +104,7 @@ def by_position(
         )
     found: list[Assignment] = []
     for k, (entry, layer) in enumerate(zip(filled, owners)):
+        entry = _of_this_layout(entry, layer, contents)
         if len(entry.weights) != len(layer.weights):
             text = (
                 f'Layer #{k} (named "{layer.name}" in the current model) was found to correspond to layer {entry.name} '
@@ -111,7 +114,7 @@ def by_position(
             )
             refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
             continue
-        found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=False, as_described=as_described)
+        found += _matched(k, entry, layer, contents, skip_mismatch, reshape, by_name=False, as_described=as_described)
     return found
 
 
@@ -124,6 +127,7 @@ def by_name(
         for layer in layers:
             if layer.name != entry.name:
                 continue
+            entry = _of_this_layout(entry, layer, contents)
             if len(entry.weights) != len(layer.weights):
                 text = (
                     f'Layer #{k} (named "{layer.name}") expects {len(layer.weights)} weight(s), but the saved weights '
@@ -132,7 +136,7 @@ def by_name(
                 )
                 refuse(text, layer, f"number of weights ({len(layer.weights)} vs {len(entry.weights)})", skip_mismatch)
                 continue
-            found += _matched(k, entry, layer, contents.backend, skip_mismatch, reshape, by_name=True, as_described=False)
+            found += _matched(k, entry, layer, contents, skip_mismatch, reshape, by_name=True, as_described=False)
     _warn_of_the_rest(contents.layers, layers)
     return found
 
@@ -150,6 +154,22 @@ def _warn_of_the_rest(file: Sequence[Entry], layers: Sequence[SavedLayer]) -> No
         warn(f"load_weights(by_name=True): {text}")
 
 
+def names_in_file(contents: Contents, layers: Sequence[SavedLayer], variables: Iterable[Variable]) -> list[str]:
+    """The names that weights of a model have in the file from which it was made, or else in the model."""
+    names: dict[int, str] = {}
+    filled = [entry for entry in contents.layers if entry.weights]
+    for entry, layer in zip(filled, (layer for layer in layers if layer.weights)):
+        entry = _of_this_layout(entry, layer, contents)
+        arrays = arranged(entry, layer, by_name=False, as_described=True)
+        names |= {id(variable): name for variable, (name, _) in zip(ordered(layer), arrays)}
+    return [names.get(id(variable), variable.name) for variable in variables]
+
+
+def _of_this_layout(entry: Entry, layer: SavedLayer, contents: Contents) -> Entry:
+    """The entry with one array for each weight of the layer: Keras 1 has more for recurrent layers."""
+    return replace(entry, weights=keras1.joined(layer, entry.weights)) if contents.dialect.is_keras_1 else entry
+
+
 def assign(assignments: Iterable[Assignment]) -> None:
     for variable, array in assignments:
         variable.assign(array)
@@ -159,7 +179,7 @@ def _matched(
     k: int,
     entry: Entry,
     layer: SavedLayer,
-    backend: str | None,
+    contents: Contents,
     skip_mismatch: bool,
     reshape: bool,
     *,
@@ -172,7 +192,8 @@ def _matched(
     except OrderUnknown as error:
         refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "names of the weights inside", skip_mismatch)
         return []
-    transposed = rotated(layer) if backend == "theano" else frozenset()
+    transposed = rotated(layer) if contents.backend == "theano" else frozenset()
+    convolutions = keras1.kernels(layer) if contents.dialect.is_keras_1 else {}
     variables = ordered(layer)
     try:
         values = converted(layer, variables, [array for _, array in arrays])
@@ -180,6 +201,8 @@ def _matched(
         refuse(f'Layer #{k} (named "{layer.name}"): {error}', layer, "kinds of recurrent weights", skip_mismatch)
         return []
     for variable, array in zip(variables, values):
+        if id(variable) in convolutions:
+            array = keras1.moved(convolutions[id(variable)], array)
         if id(variable) in transposed:
             array = array[tuple(slice(None, None, -1) for _ in array.shape[:-2])]
         if array.shape != variable.shape and reshape:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Bytes. The header of an HDF5 object, attributes included, has at most 64 KiB; Keras leaves the rest for other entries.
 HEADER_LIMIT = 64512
+# The version of a file without one.
+KERAS_1 = "1.0"
 # An attribute of the root, and a group for its arrays, that only lamella has; Keras ignores both.
 STATE = "lamella_state"
 # An attribute of a nested layer's group that only lamella has: {"order": names}, see `contents.Entry`.
@@ -31,19 +33,16 @@ def layout(reader: Reader, root: h5py.Group) -> Contents | None:
     """The contents of a file with this layout; None for another layout.
 
     Raises:
-        ModelFileError: The file is damaged, or was written by Keras 1.
+        ModelFileError: The file is damaged.
     """
     whole = "layer_names" not in root.attrs and "layer_names0" not in root.attrs and reader.has(root, "model_weights")
     group = reader.group(root, "model_weights") if whole else root
     version = reader.text(group, "keras_version")
-    if version is None or version.startswith("1"):
+    if version is None:
         if not whole and reader.names(group, "layer_names") is None:
             return None
-        raise ModelFileError(
-            reader.path,
-            f"written by Keras {version or '1'}, whose kernels and gates are laid out in another way; "
-            "load and save it with Keras 2 first",
-        )
+        # Keras 1 writes its version only at the root of a whole model, and none into a file of weights.
+        version = (reader.text(root, "keras_version") if whole else None) or KERAS_1
     names = reader.names(group, "layer_names")
     if names is None:
         raise ModelFileError(reader.path, "the attribute layer_names is missing")
