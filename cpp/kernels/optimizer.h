@@ -1,5 +1,6 @@
 // Optimizers: lists of arrays, updated in place.
 #pragma once
+#include "kernels/optimizer/adafactor.inl.h"
 #include "kernels/optimizer/adam.inl.h"
 #include "kernels/optimizer/ftrl.inl.h"
 #include "kernels/optimizer/lamb.inl.h"

@@ -120,6 +120,10 @@ def calls(dtype):
     yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
     yield from recurrent(a, (rng.random((50, 7)) < 0.7).astype(np.uint8))
     yield from image_batches(a, rng)
+    matrices = [[a(300, 230), a(3), a(40, 3, 5), a(4, 200, 100)] for _ in range(3)]
+    factors = [[np.abs(x).mean(axis, keepdims=True) if x.ndim > 1 else x * x for x in matrices[2]] for axis in (-1, -2)]
+    factors[1][1] = a(0)
+    yield "adafactor_update", (*matrices[:2], *factors, 0.1, 0.9, 0.5, 1e-7, 1e-3, 1.0, (matrices[2], 0.5, 10.0, 0.0, 0.3))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

@@ -6,7 +6,21 @@ import pickle
 import numpy as np
 import pytest
 
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, Optimizer, RMSprop
+from lamella.optimizers import (
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lamb,
+    Lion,
+    Nadam,
+    Optimizer,
+    RMSprop,
+)
 from lamella.optimizers.state import State
 
 MAKERS = {
@@ -22,6 +36,7 @@ MAKERS = {
     "AdamW": AdamW,
     "Adamax": Adamax,
     "Lamb": lambda: Lamb(weight_decay=0.1),
+    "Adafactor": Adafactor,
     "Lion": Lion,
     "Nadam": Nadam,
     "accumulating": lambda: Adam(gradient_accumulation_steps=2),

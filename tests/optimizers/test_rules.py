@@ -9,9 +9,9 @@ import pytest
 from lamella import optimizers
 from lamella.core import config
 from lamella.core.configurable import own_arguments
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
 
-# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras, Lamb and Lion are those of
+# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras, Adafactor, Lamb and Lion are those of
 # their papers.
 ADAM = {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "amsgrad": False}
 SIGNATURES = {
@@ -32,6 +32,15 @@ SIGNATURES = {
         "beta": 0.0,
         "decay": 0.0,
     },
+    Adafactor: {
+        "lr": 0.01,
+        "beta_2_decay": -0.8,
+        "epsilon_1": 1e-30,
+        "epsilon_2": 1e-3,
+        "clip_threshold": 1.0,
+        "decay": 0.0,
+        "weight_decay": 0.0,
+    },
     Lamb: {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "weight_decay": 0.0},
     Lion: {"lr": 0.0001, "beta_1": 0.9, "beta_2": 0.99, "decay": 0.0, "weight_decay": 0.0},
     Nadam: {"lr": 0.002, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "schedule_decay": 0.004},
@@ -39,7 +48,22 @@ SIGNATURES = {
 classes = pytest.mark.parametrize("cls", SIGNATURES)
 SHAPES = [(3, 2), (2,), ()]
 # The names of the slots, in the order in which Keras saves them.
-SLOTS = {SGD: 1, RMSprop: 1, Ftrl: 2, Adagrad: 1, Adadelta: 2, Adam: 3, AdamW: 3, Adamax: 2, Lamb: 2, Lion: 1, Nadam: 2}
+SLOTS = {
+    SGD: 1,
+    Adafactor: 2,
+    RMSprop: 1,
+    Ftrl: 2,
+    Adagrad: 1,
+    Adadelta: 2,
+    Adam: 3,
+    AdamW: 3,
+    Adamax: 2,
+    Lamb: 2,
+    Lion: 1,
+    Nadam: 2,
+}
+# The shapes of the saved arrays, where they are not those of the parameters for each slot.
+SAVED = {cls: 2 * SHAPES + [(1,)] * 3 for cls in (Adam, AdamW)} | {Adafactor: [(3, 1), (2,), (), (1, 2), (0,), (0,)]}
 WITHOUT_ITERATIONS = (RMSprop, Adagrad, Adadelta)
 
 
@@ -71,6 +95,7 @@ def test_every_argument_survives_a_config(cls):
     other = {"lr": 0.25, "momentum": 0.5, "nesterov": True, "rho": 0.75, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.01}
     other |= {"decay": 0.125, "amsgrad": True, "weight_decay": 0.375, "schedule_decay": 0.0625}
     other |= {"learning_rate_power": -0.25, "initial_accumulator_value": 0.5, "l1_regularization_strength": 0.125}
+    other |= {"beta_2_decay": -0.5, "epsilon_1": 0.25, "epsilon_2": 0.125, "clip_threshold": 2.5}
     other |= {"l2_regularization_strength": 0.375, "l2_shrinkage_regularization_strength": 0.75, "beta": 0.625}
     given = {name: other[name] for name in SIGNATURES[cls]}
     given |= {"clipnorm": 1.0, "clipnorm_per_tensor": 2.0, "clipvalue": 3.0, "gradient_accumulation_steps": 4}
@@ -117,9 +142,8 @@ def test_the_order_of_the_saved_arrays(cls):
         assert len(weights) == 3 * SLOTS[cls]
     else:
         assert len(weights) == 1 + 3 * SLOTS[cls] and weights.pop(0) == 2
-    shapes = [w.shape for w in weights]
-    own = [p.shape for p in params]
-    assert shapes == own * (SLOTS[cls] - 1) + ([(1,)] * 3 if cls in (Adam, AdamW) else own)
+    assert [p.shape for p in params] == SHAPES
+    assert [w.shape for w in weights] == SAVED.get(cls, SHAPES * SLOTS[cls])
 
 
 @classes
@@ -285,6 +309,42 @@ def test_lamb_by_hand():
     np.testing.assert_allclose(p[1], [-0.1, 0.1], rtol=1e-13)
     with pytest.raises(ValueError, match="Lamb: expected weight_decay to be a number >= 0, got -1"):
         Lamb(weight_decay=-1)
+
+
+def test_adafactor_by_hand():
+    p = [np.array([[3.0, 4.0], [0.0, 0.0]]), np.zeros(2)]
+    opt = Adafactor(lr=2.0, epsilon_2=0.5, weight_decay=0.1)
+    # The means of the squares of rows are 2.5 and 10, of columns 2.5 and 10, of all 6.25; u is 1 / 1, 2 / 2, 2 / 2 and 4 / 4.
+    opt.step(p, [np.array([[1.0, 2.0], [2.0, 4.0]]), np.array([5.0, -5.0])])
+    np.testing.assert_allclose(opt.state_of("rows")[0], [[2.5], [10.0]], rtol=1e-14)
+    np.testing.assert_allclose(opt.state_of("columns")[0], [[2.5, 10.0]], rtol=1e-14)
+    # rms(p) is 2.5, the relative step is min(2, 1 / sqrt(1)), and the decay is by lr.
+    np.testing.assert_allclose(p[0], 0.8 * np.array([[3.0, 4.0], [0.0, 0.0]]) - 2.5, rtol=1e-13)
+    np.testing.assert_allclose(p[1], [-0.5, 0.5], rtol=1e-13)
+    assert opt.state_of("rows")[1].shape == (2,) and opt.state_of("columns")[1].shape == (0,)
+    for options, words in (
+        ({"beta_2_decay": 0.5}, "beta_2_decay to be a number <= 0, got 0.5"),
+        ({"clip_threshold": 0.5}, "clip_threshold to be a number >= 1, got 0.5"),
+        ({"weight_decay": -1}, "weight_decay to be a number >= 0, got -1"),
+        ({"epsilon_1": -1}, "epsilon_1 to be a number >= 0, got -1"),
+        ({"epsilon_2": float("nan")}, "a finite epsilon_2, got nan"),
+    ):
+        with pytest.raises(ValueError, match=f"expected {words}"):
+            Adafactor(**options)
+
+
+def test_weights_of_adafactor_tell_the_shapes_of_parameters():
+    params, opt, again = draw(0), Adafactor(clipnorm=1.0), Adafactor(clipnorm=1.0)
+    trained(opt, 3, params)
+    other = [p.copy() for p in params]
+    again.set_weights(opt.get_weights())
+    opt.step(params, draw(7))
+    again.step(other, draw(7))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(params, other, strict=True))
+    again = Adafactor()
+    again.set_state(opt.get_state())
+    with pytest.raises(ValueError, match=r"expected parameter 0 of shape \(3, 2\), got \(2, 3\)"):
+        again.step([p.T.copy() for p in params], [p.T.copy() for p in params])
 
 
 def test_the_state_of_adam_goes_on_in_lamb():

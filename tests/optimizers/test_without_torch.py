@@ -11,7 +11,7 @@ def run(code):
 def test_without_torch_the_import_says_what_to_install():
     found = run("import sys; sys.modules['torch'] = None\nimport lamella.torch")
     assert found.returncode == 1
-    assert "ImportError: lamella.torch needs PyTorch 2.4 or later: pip install torch (" in found.stderr
+    assert "ImportError: lamella.torch needs PyTorch 2.5 or later: pip install torch (" in found.stderr
 
 
 def test_nothing_else_imports_torch():

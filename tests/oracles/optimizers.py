@@ -109,6 +109,24 @@ def lamb(p, g, m, v, lr, correction1, correction2, decay, moments):
     return p - lr * (norm / step if norm > 0 and step > 0 else 1.0) * u
 
 
+def adafactor(p, g, rows, columns, rate, kept, take, eps1, eps2, threshold):
+    """rows and columns change in place; rows is the whole average for fewer than two axes."""
+    if g.size == 0:
+        return p
+    size, d = np.sqrt(g.size), g * g
+    alpha = max(eps2, np.sqrt((p * p).sum()) / size) * rate
+    if g.ndim < 2:
+        rows += take * (d - rows)
+        v = rows
+    else:
+        # NumPy adds along the first axes one by one: in float64 this had more error than the kernel.
+        rows += take * (d.mean(-1, keepdims=True, dtype=np.longdouble) - rows).astype(g.dtype)
+        columns += take * (d.mean(-2, keepdims=True, dtype=np.longdouble) - columns).astype(g.dtype)
+        v = rows * columns / np.maximum(rows.mean(-2, keepdims=True), eps1)
+    u = g / np.sqrt(np.maximum(v, eps1 * eps1))
+    return kept * p - alpha / max(1.0, np.sqrt((u * u).sum()) / size / threshold) * u
+
+
 def torch_sgd(p, g, m, lr, momentum, take, nesterov, l2):
     d = g + l2 * p
     if m is None:

@@ -12,7 +12,7 @@ import pytest
 
 from lamella.layers import Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
 from lamella.models import Model, Sequential, load_model, save_model
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
+from lamella.optimizers import SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 6, 6, 1)).astype("float32")
@@ -58,6 +58,7 @@ def check_same(model, again):
         Adam(),
         AdamW(decay=0.1),
         Adamax(),
+        Adafactor(weight_decay=0.01),
         Lamb(weight_decay=0.01),
         Lion(),
         Nadam(),

@@ -907,6 +907,17 @@ LAMELLA_API lamella_status lamella_lamb_update_f32(const lamella_f32_list* ps, c
 LAMELLA_API lamella_status lamella_lamb_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
         const lamella_f64_list* ms, const lamella_f64_list* vs, double lr, double correction1, double correction2, double decay,
         const lamella_moments_f64* moments, const lamella_bounds_f64* bounds);
+// Adafactor, for each array with a = max(eps2, |p| / sqrt(size)) * rate and the squares d of g. Of the last two axes r += take *
+// (mean of a row of d - r) and c += take * (mean of a column of d - c), v = r * c / max(mean of r, eps1); an array of one axis has
+// v += take * (d - v) in rows, and nothing in columns. u = g / max(sqrt(v), eps1); p = kept*p - a * u / max(1, |u| / sqrt(size) /
+// threshold). rows: the shape with 1 in place of the last axis; columns: of the last but one. Sums depend only on the shapes.
+// Writes ps, rows, columns.
+LAMELLA_API lamella_status lamella_adafactor_update_f32(const lamella_f32_list* ps, const lamella_f32_list* gs,
+        const lamella_f32_list* rows, const lamella_f32_list* columns, double rate, double kept, double take, double eps1,
+        double eps2, double threshold, const lamella_bounds_f32* bounds);
+LAMELLA_API lamella_status lamella_adafactor_update_f64(const lamella_f64_list* ps, const lamella_f64_list* gs,
+        const lamella_f64_list* rows, const lamella_f64_list* columns, double rate, double kept, double take, double eps1,
+        double eps2, double threshold, const lamella_bounds_f64* bounds);
 // a = keep*a + (1-keep)*x.
 // Writes as_.
 LAMELLA_API lamella_status lamella_average_update_f32(const lamella_f32_list* as, const lamella_f32_list* xs, double keep);

@@ -592,6 +592,20 @@ def lamb_update(
     bounds: _Bounds,
     /,
 ) -> None: ...
+def adafactor_update(
+    ps: list[_Floats],
+    gs: list[_Floats],
+    rows: list[_Floats],
+    columns: list[_Floats],
+    rate: float,
+    kept: float,
+    take: float,
+    eps1: float,
+    eps2: float,
+    threshold: float,
+    bounds: _Bounds,
+    /,
+) -> None: ...
 def average_update(as_: list[_Floats], xs: list[_Floats], keep: float, /) -> None: ...
 def torch_adam_update(
     ps: list[_Floats],

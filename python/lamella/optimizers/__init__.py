@@ -11,6 +11,7 @@ from lamella.core.configurable import Config
 from lamella.core.keras_names import complete as _complete
 from lamella.core.keras_refusals import REASONS
 from lamella.optimizers.adadelta import Adadelta as Adadelta
+from lamella.optimizers.adafactor import Adafactor as Adafactor
 from lamella.optimizers.adagrad import Adagrad as Adagrad
 from lamella.optimizers.adam import Adam as Adam
 from lamella.optimizers.adam import AdamW as AdamW

@@ -115,7 +115,7 @@ class Stateful(Configurable):
             number = self._count(len(weights) - counted)
             if number is None or (self.lists_iterations and not counted):
                 raise wrong_number(len(weights), 0)
-            state = self._like(weights[counted : counted + number])
+            state = self._like(weights[counted:], number)
         else:
             state = self._state
         self._apply_deferred(state)
@@ -138,8 +138,8 @@ class Stateful(Configurable):
         """
         into = self._state
         if into is _NONE and self.slots:
-            of_first = [name for name in state if name.rpartition("_")[0] == self.slots[0]]
-            into = self._like([state.get(f"{self.slots[0]}_{i}:0", 0.0) for i in range(len(of_first))])
+            number = sum(name.rpartition("_")[0] == self.slots[0] for name in state)
+            into = self._like([state.get(f"{slot}_{i}:0", 0.0) for slot in self.slots for i in range(number)], number)
         self._apply_deferred(into)
         variables = self._everything(into, self._all_listed(into))
         names = [v.name for v in variables]
@@ -248,11 +248,20 @@ class Stateful(Configurable):
         """The initial state for parameters of these shapes."""
         return State.zeros(shapes, dtype, len(self.slots), accumulates=(self._every or 1) > 1)
 
-    def _like(self, weights: Sequence[ArrayLike]) -> State:
-        """Zeros for parameters of the shapes of `weights`. float64 unless all are float32; see State.convert."""
-        dtypes = {np.asarray(w).dtype for w in weights}
+    def _like(self, weights: Sequence[ArrayLike], number: int) -> State:
+        """Zeros for the parameters to which saved weights belong. float64 unless the first slot is float32; see State.convert.
+
+        Args:
+            weights: The arrays of the slots, slot by slot.
+            number: The number of parameters.
+        """
+        dtypes = {np.asarray(w).dtype for w in weights[:number]}
         single = dtypes == {np.dtype(np.float32)}
-        return self._zeros([np.shape(w) for w in weights], np.dtype(np.float32 if single else np.float64))
+        return self._zeros(self._shapes_of(weights, number), np.dtype(np.float32 if single else np.float64))
+
+    def _shapes_of(self, weights: Sequence[ArrayLike], number: int) -> list[tuple[int, ...]]:
+        """The shapes of the parameters, with the arguments of `_like`."""
+        return [np.shape(w) for w in weights[:number]]
 
     def _count(self, weights: int) -> int | None:
         """The number of parameters to which a list of so many weights belongs, or None if there is no such number.

@@ -22,10 +22,11 @@ makes the Conv2d and Linear layers of a model use lamella's kernels; `lamella.to
 from __future__ import annotations
 
 try:
-    from torch.autograd.graph import increment_version as _increment_version  # noqa: F401 - an old torch lacks it
+    from torch.optim import Adafactor as _Adafactor  # noqa: F401 - an old torch lacks it
 except ImportError as error:
-    raise ImportError(f"lamella.torch needs PyTorch 2.4 or later: pip install torch ({error})") from error
+    raise ImportError(f"lamella.torch needs PyTorch 2.5 or later: pip install torch ({error})") from error
 
+from lamella.torch.adafactor import Adafactor
 from lamella.torch.adagrad import Adagrad
 from lamella.torch.adam import Adam, AdamW
 from lamella.torch.deepspeed import DeepSpeedCPUAdam
@@ -37,6 +38,7 @@ from lamella.torch.rmsprop import RMSprop
 from lamella.torch.sgd import SGD
 
 __all__ = [
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",

@@ -48,6 +48,24 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         """
         raise NotImplementedError
 
+    def slots_of(self, group: dict[str, Any], p: Any) -> tuple[str, ...]:
+        """`slots` of one parameter. Parameters with other slots are updated in another call.
+
+        Args:
+            group: A parameter group.
+            p: A parameter of it.
+        """
+        return self.slots(group)
+
+    def shape(self, name: str, p: Any) -> Any:
+        """The shape of a slot.
+
+        Args:
+            name: One of `slots`.
+            p: A parameter.
+        """
+        return p.shape
+
     def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
         """The kernel of a step, and its arguments after the lists of parameters and gradients.
 
@@ -141,27 +159,28 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         for name in ("capturable", "differentiable"):
             if group.get(name):
                 raise ValueError(f"{who}: {name}=True is not supported: steps are made on the CPU, outside of autograd's graph")
-        slots = tuple(filter(None, self.slots(group)))
         places = {id(p): f"parameter {k} of group {i}" for k, p in enumerate(group["params"])}
         for p in params:
             check_param(who, places[id(p)], p, self.dtypes)
             self._check_state(group, places[id(p)], p, self.state.get(p, {}))
         sorted_in: dict[tuple[Any, ...], list[Any]] = {}
         for p in params:
+            names = self.slots_of(group, p)
+            slots = tuple(filter(None, names))
             state = self.state[p] if slots or self.counted else {}
             fresh = self._complete(group, p, state, slots)
             steps = float(state["step"]) if self.counted else 0.0
-            sorted_in.setdefault((p.dtype, state["step"].dtype if self.counted else None, fresh, steps), []).append(p)
+            sorted_in.setdefault((names, p.dtype, state["step"].dtype if self.counted else None, fresh, steps), []).append(p)
         buckets = [
             Bucket(
                 some,
-                [self.state[p] if slots or self.counted else {} for p in some],
-                self.slots(group),
+                [self.state[p] if any(names) or self.counted else {} for p in some],
+                names,
                 [places[id(p)] for p in some],
                 counted=self.counted,
-                fresh=key[2],
+                fresh=fresh,
             )
-            for key, some in sorted_in.items()
+            for (names, _, _, fresh, _), some in sorted_in.items()
         ]
         assert self._plans is not None
         self._plans[i] = list(params), buckets
@@ -171,13 +190,14 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     def _check_state(self, group: dict[str, Any], place: str, p: Any, state: dict[str, Any]) -> None:
         """Raises ValueError or TypeError for a state that does not fit the parameter."""
         who = type(self).__name__
-        for name in filter(None, self.slots(group)):
+        for name in filter(None, self.slots_of(group, p)):
             slot = state.get(name)
             if slot is None:
                 continue
-            if not isinstance(slot, torch.Tensor) or slot.shape != p.shape:
+            shape = self.shape(name, p)
+            if not isinstance(slot, torch.Tensor) or slot.shape != shape:
                 came = tuple(slot.shape) if isinstance(slot, torch.Tensor) else type(slot).__name__
-                raise ValueError(f"{who}: expected the state {name!r} of {place} of shape {tuple(p.shape)}, got {came}")
+                raise ValueError(f"{who}: expected the state {name!r} of {place} of shape {tuple(shape)}, got {came}")
             if slot.dtype is not p.dtype or slot.device.type != "cpu":
                 raise TypeError(
                     f"{who}: expected the state {name!r} of {place} to be {p.dtype} on the CPU, got {slot.dtype} on {slot.device}"
