@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from functools import partial
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
+from lamella.preprocessing.image.in_threads import in_threads
 from lamella.preprocessing.image.jpeg import Frame, PillowDecoder, by_simplejpeg
 from lamella.preprocessing.image.loading import (
     ColorMode,
@@ -24,6 +26,11 @@ from lamella.preprocessing.image.loading import (
 
 # How much one call reads before the files are decoded. Files that are larger than this are read one at a time.
 _CHUNK_FILES, _CHUNK_BYTES = 64, 1 << 20
+# A thread is started for as many bytes as it decodes in a few milliseconds: the start takes 0.1 ms, and small images do not gain,
+# because half of their time is spent with the interpreter's lock.
+_THREAD_BYTES = 1 << 16
+# The path of a file; its contents, None if read_files could not read them; its entry of _kernels.jpeg_frames.
+_File: TypeAlias = tuple[str, bytes | None, Frame | None]
 
 
 class FileOptions(TypedDict, total=False):
@@ -120,29 +127,29 @@ class Reader:
     def each(self, paths: Sequence[str]) -> Iterator[Array | Exception]:
         """The pixels of each file, in order. For a file that cannot be read or decoded: the error that load_img raises."""
         place = 0
-        pillow = PillowDecoder()
         while place < len(paths):
             chunk = paths[place : place + _CHUNK_FILES]
             known = [self._cache.get(path) for path in chunk]
             unknown = [path for path, pixels in zip(chunk, known) if pixels is None]
             read = _kernels.read_files(unknown, _CHUNK_BYTES) if unknown else []
-            contents = iter(zip(read, _kernels.jpeg_frames(read)))
-            results: list[Array | Exception] = []
-            for path, pixels in zip(chunk, known):
-                if pixels is not None:
-                    results.append(pixels)
-                elif (content := next(contents, None)) is not None:
-                    results.append(self._pixels(path, *content, pillow))
-                else:  # read_files has stopped early because the files are large
+            decoded = iter(self._all_pixels(list(zip(unknown, read, _kernels.jpeg_frames(read)))))
+            for pixels in known:
+                result = next(decoded, None) if pixels is None else pixels
+                if result is None:  # read_files has stopped early because the files are large
                     break
-            yield from results
-            place += len(results)
+                yield result
+                place += 1
 
-    def _pixels(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array | Exception:
+    def _all_pixels(self, files: list[_File]) -> list[Array | Exception]:
+        size = sum(_CHUNK_BYTES if data is None else len(data) for _, data, _ in files)
+        return in_threads(lambda: partial(self._pixels, PillowDecoder()), files, size // _THREAD_BYTES)
+
+    def _pixels(self, pillow: PillowDecoder, file: _File) -> Array | Exception:
         try:
-            pixels = self._decoded(path, data, frame, pillow)
+            pixels = self._decoded(pillow, *file)
         except Exception as error:
             return error
+        path = file[0]
         if pixels.nbytes <= self._free_bytes:
             with self._lock:
                 if pixels.nbytes <= self._free_bytes and path not in self._cache:
@@ -150,14 +157,14 @@ class Reader:
                     self._free_bytes -= pixels.nbytes
         return pixels
 
-    def _decoded(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array:
-        stored = self._stored(path, data, frame, pillow)
+    def _decoded(self, pillow: PillowDecoder, path: str, data: bytes | None, frame: Frame | None) -> Array:
+        stored = self._stored(pillow, path, data, frame)
         if stored.ndim == 2:
             stored = stored[..., np.newaxis]
         return stored.transpose(2, 0, 1) if self.data_format == "channels_first" else stored
 
-    def _stored(self, path: str, data: bytes | None, frame: Frame | None, pillow: PillowDecoder) -> Array:
-        """The pixels [H, W] or [H, W, C]. `data` is None if read_files could not read the file."""
+    def _stored(self, pillow: PillowDecoder, path: str, data: bytes | None, frame: Frame | None) -> Array:
+        """The pixels [H, W] or [H, W, C]."""
         height, width = self.target_size
         image = None
         if not self.exif_orientation:
