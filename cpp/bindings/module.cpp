@@ -1,12 +1,15 @@
 // lamella._kernels._compiled: each line of the table (cpp/table) as a function, the selection of target and threads, and
 // the C++ parts of lamella.ops and lamella.core.
+#include "bindings/arrays.h"
 #include "bindings/atomic.h"
+#include "bindings/backpropagation.h"
 #include "bindings/files.h"
 #include "bindings/jpeg.h"
 #include "bindings/kernels.h"
 #include "bindings/lists.h"
 #include "bindings/ops.h"
 #include "bindings/pool.h"
+#include "bindings/recorder.h"
 #include "core/cpu_limit.h"
 #include "lamella/kernels.h"
 
@@ -63,6 +66,9 @@ PYBIND11_MODULE(_unguarded, module) {
     bind_kernels(module);
     bind_lists(module);
     bind_ops(module);
+    bind_recorder(module);
+    bind_backpropagation(module);
+    bind_arrays(module);
     bind_atomic(module);
     bind_pool(module);
     bind_files(module);

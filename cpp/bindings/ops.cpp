@@ -1,39 +1,19 @@
-// lamella.ops.tape and lamella.ops.arrays document these types and functions. In a step of a small model most of the time is
-// spent around its kernels. So this is not Python, and its functions are CPython's, which are faster than pybind11's.
+// lamella.ops.tape documents these types. In a step of a small model most of the time is spent around its kernels. So this, the
+// recorder, the backward pass and the creation of arrays are not Python, and their functions are CPython's, which are faster
+// than pybind11's.
 #include "bindings/ops.h"
 
-#include <pybind11/numpy.h>
 #include <structmember.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <initializer_list>
 
 #include "bindings/exit.h"
 #include "bindings/objects.h"
+#include "bindings/recorder.h"
 
 namespace lamella {
 namespace {
-
-// The base of lamella.ops.tape.Tape: the record of its present block.
-struct Recorder {
-    PyObject_HEAD
-    PyObject* nodes;   // list of (backward, origins, need, index of the result, number of results or -1), see call_op
-    PyObject* places;  // dict: index of each source that is a Variable
-    PyObject* block;   // an object that identifies this block; its Tensors refer to it
-    PyObject* calls;   // list of (op, inputs, configuration, result) if gradients of gradients are needed, else null
-    Py_ssize_t first;  // index of the first result
-    Py_ssize_t given;  // `first` at the beginning of a block
-
-    template <class F>
-    int each_owned(const F& f) {
-        for (PyObject** owned : {&nodes, &places, &block, &calls}) {
-            if (const int stop = f(*owned)) return stop;
-        }
-        return 0;
-    }
-};
-thread_local Recorder* recording = nullptr;  // the Recorder that records in this thread; owned
 
 // The base of lamella.ops.tape.Tensor: its attributes. The methods are in Python.
 struct TensorBase {
@@ -76,8 +56,7 @@ struct Op {
 
 PyTypeObject* array_type;
 PyTypeObject* tensor_base_type;
-PyObject *asarray, *require, *value_name;
-const py::detail::npy_api* numpy_api;
+PyObject *asarray, *value_name;
 
 // The references that a call owns, usually few.
 class References {
@@ -179,12 +158,12 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     // The tape may begin a new block while the op runs.
     py::object nodes, places, block, calls;
     Py_ssize_t first = 0;
-    if (recording != nullptr) {
-        nodes = borrowed(recording->nodes);
-        places = borrowed(recording->places);
-        block = borrowed(recording->block);
-        if (recording->calls != nullptr && PyList_Check(recording->calls)) calls = borrowed(recording->calls);
-        first = recording->first;
+    if (const Recorder* const recorder = recording()) {
+        nodes = borrowed(recorder->nodes);
+        places = borrowed(recorder->places);
+        block = borrowed(recorder->block);
+        if (recorder->calls != nullptr && PyList_Check(recorder->calls)) calls = borrowed(recorder->calls);
+        first = recorder->first;
     }
 
     References values(inputs + named);
@@ -305,276 +284,16 @@ py::object make_op_type() {
     return make_type(&spec);
 }
 
-// --- Recorder ---------------------------------------------------------------------------------------------------
-
-// Begins a new block: Tensors of the previous block are refused.
-bool renew(Recorder& self) {
-    PyObject *const nodes = PyList_New(0), *const block = PyObject_CallNoArgs(reinterpret_cast<PyObject*>(&PyBaseObject_Type));
-    if (nodes == nullptr || block == nullptr) {
-        Py_XDECREF(nodes);
-        Py_XDECREF(block);
-        return false;
-    }
-    Py_XSETREF(self.nodes, nodes);
-    Py_XSETREF(self.block, block);
-    return true;
-}
-
-bool begin_recording(Recorder& self) {
-    if (recording != nullptr) {
-        PyErr_SetString(PyExc_RuntimeError, "Tape: a tape is already recording in this thread");
-        return false;
-    }
-    if (!renew(self)) return false;
-    self.first = self.given;
-    Py_CLEAR(self.calls);
-    recording = reinterpret_cast<Recorder*>(Py_NewRef(reinterpret_cast<PyObject*>(&self)));
-    return true;
-}
-
-int init_recorder(PyObject* self, PyObject* arguments, PyObject* names) {
-    static const char* keywords[] = {"places", "first", nullptr};
-    Recorder& recorder = *reinterpret_cast<Recorder*>(self);
-    PyObject* places;
-    Py_ssize_t first;
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "O!n", const_cast<char**>(keywords), &PyDict_Type, &places, &first)) {
-        return -1;
-    }
-    Py_XSETREF(recorder.places, Py_NewRef(places));
-    recorder.first = recorder.given = first;
-    return renew(recorder) ? 0 : -1;
-}
-
-// After an error no gradients are computed, so the closures and their arrays are released.
-bool end_block(PyObject* self, bool succeeded) {
-    Error error;
-    PyObject* const recorder = reinterpret_cast<PyObject*>(recording);
-    recording = nullptr;
-    Py_XDECREF(recorder);
-    if (!succeeded && !renew(*reinterpret_cast<Recorder*>(self))) return false;
-    error.restore();
-    return true;
-}
-
-// No signal is handled between the function and the end of the recording.
-PyObject* run_recorded(PyObject* self, PyObject* const* arguments, Py_ssize_t given, PyObject* names) {
-    if (given < 1) return PyErr_Format(PyExc_TypeError, "Recorder.run: expected a function");
-    if (!begin_recording(*reinterpret_cast<Recorder*>(self))) return nullptr;
-    PyObject* const result = PyObject_Vectorcall(arguments[0], arguments + 1, static_cast<std::size_t>(given - 1), names);
-    return end_block(self, result != nullptr) ? result : nullptr;
-}
-
-PyObject* enter_recorder(PyObject* self, PyObject*) {
-    return begin_recording(*reinterpret_cast<Recorder*>(self)) ? Py_NewRef(self) : nullptr;
-}
-
-PyObject* leave_recorder(PyObject* self, PyObject* const* arguments, Py_ssize_t given) {
-    if (!end_block(self, given == 0 || arguments[0] == Py_None)) return nullptr;
-    Py_RETURN_NONE;
-}
-
-PyObject* renew_recorder(PyObject* self, PyObject*) {
-    if (!renew(*reinterpret_cast<Recorder*>(self))) return nullptr;
-    Py_RETURN_NONE;
-}
-
-PyObject* is_recording(PyObject* self, void*) { return PyBool_FromLong(self == reinterpret_cast<PyObject*>(recording)); }
-
-PyObject* recorded(PyObject*, PyObject*) {
-    return Py_NewRef(recording != nullptr ? reinterpret_cast<PyObject*>(recording) : Py_None);
-}
-
-py::object make_recorder_type() {
-    static PyMemberDef members[] = {
-        {"nodes", T_OBJECT_EX, offsetof(Recorder, nodes), READONLY, nullptr},
-        {"places", T_OBJECT_EX, offsetof(Recorder, places), READONLY, nullptr},
-        {"block", T_OBJECT_EX, offsetof(Recorder, block), READONLY, nullptr},
-        {"calls", T_OBJECT, offsetof(Recorder, calls), 0, nullptr},
-        {"first", T_PYSSIZET, offsetof(Recorder, first), 0, nullptr},
-        {},
-    };
-    static PyGetSetDef properties[] = {{"recording", is_recording, nullptr, nullptr, nullptr}, {}};
-    static PyMethodDef methods[] = {
-        {"run", fast(run_recorded), METH_FASTCALL | METH_KEYWORDS, kRunSignature},
-        {"renew", renew_recorder, METH_NOARGS, "renew($self)\n--\n\n"},
-        {"__enter__", enter_recorder, METH_NOARGS, kEnterSignature},
-        {"__exit__", fast(leave_recorder), METH_FASTCALL, kExitSignature},
-        {},
-    };
-    static PyType_Slot slots[] = {
-        {Py_tp_new, reinterpret_cast<void*>(PyType_GenericNew)},
-        {Py_tp_doc, const_cast<char*>("Recorder(places, first)\n--\n\n")},
-        {Py_tp_init, reinterpret_cast<void*>(init_recorder)},
-        {Py_tp_traverse, reinterpret_cast<void*>(traverse<Recorder>)},
-        {Py_tp_clear, reinterpret_cast<void*>(clear<Recorder>)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Recorder>)},
-        {Py_tp_methods, methods},
-        {Py_tp_members, members},
-        {Py_tp_getset, properties},
-        {},
-    };
-    static PyType_Spec spec{"lamella._kernels.Recorder", sizeof(Recorder), 0,
-                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
-    return make_type(&spec);
-}
-
-// --- backpropagation --------------------------------------------------------------------------------------------
-
-// A list's item as a new reference, or null with an error set.
-PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
-
-// Takes the summed gradient of the result at `index`; a null object with an error set.
-py::object take_gradient(PyObject* gradients, Py_ssize_t index) {
-    py::object dy = stolen(item_of(gradients, index));
-    if (!dy || PyList_SetItem(gradients, index, Py_NewRef(Py_None)) < 0) return {};
-    return dy;
-}
-
-// The same for `count` results: a tuple of gradients or None, or only None if there are no gradients.
-py::object take_gradients(PyObject* gradients, Py_ssize_t index, Py_ssize_t count) {
-    if (count < 0) return take_gradient(gradients, index);
-    py::object all = stolen(PyTuple_New(count));
-    bool any = false;
-    for (Py_ssize_t i = 0; all && i < count; ++i) {
-        py::object dy = take_gradient(gradients, index + i);
-        if (!dy) return {};
-        any = any || !dy.is_none();
-        PyTuple_SET_ITEM(all.ptr(), i, dy.release().ptr());
-    }
-    return any || !all ? all : py::none();
-}
-
-// The gradient that the closure now called may overwrite, see in_place_of; null if other references to it exist.
-thread_local PyObject* spare = nullptr;
-
-// True if `array` is a C-contiguous ndarray whose memory can be reached through the caller's `references` to it only.
-bool is_ours_alone(PyObject* array, Py_ssize_t references) {
-#ifdef Py_GIL_DISABLED
-    return false;  // Py_REFCNT is not the number of references
-#else
-    using Api = py::detail::npy_api;
-    constexpr int kPlain = Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_ | Api::NPY_ARRAY_WRITEABLE_;
-    if (Py_TYPE(array) != array_type || Py_REFCNT(array) != references) return false;
-    const py::detail::PyArray_Proxy* proxy = py::detail::array_proxy(array);
-    if ((proxy->flags & kPlain) != kPlain) return false;
-    if (proxy->base != nullptr) {  // a view, as reshape makes it
-        if (Py_TYPE(proxy->base) != array_type || Py_REFCNT(proxy->base) != 1) return false;
-        proxy = py::detail::array_proxy(proxy->base);
-    }
-    return proxy->base == nullptr && (proxy->flags & Api::NPY_ARRAY_OWNDATA_) != 0;
-#endif
-}
-
-// before + dx, in the memory of `before` if only the caller and its list of gradients refer to it.
-PyObject* sum_of(PyObject* before, PyObject* dx) {
-    if (Py_TYPE(dx) != array_type || !is_ours_alone(before, 2)) return PyNumber_Add(before, dx);
-    const py::detail::PyArray_Proxy *to = py::detail::array_proxy(before), *from = py::detail::array_proxy(dx);
-    const bool same =
-        to->descr == from->descr && to->nd == from->nd && std::equal(to->dimensions, to->dimensions + to->nd, from->dimensions);
-    return same ? PyNumber_InPlaceAdd(before, dx) : PyNumber_Add(before, dx);
-}
-
-// Calls a node's closure with the summed gradients of its results, and adds the gradients that it returns.
-bool backpropagate_node(PyObject* node, PyObject* gradients) {
-    PyObject *backward, *origins, *need;
-    Py_ssize_t index, results;
-    if (!PyArg_ParseTuple(node, "OO!O!nn", &backward, &PyTuple_Type, &origins, &PyTuple_Type, &need, &index, &results)) {
-        return false;
-    }
-    const py::object dy = take_gradients(gradients, index, results);
-    if (!dy) return false;
-    if (dy.is_none()) return true;
-    PyObject* const arguments[] = {dy.ptr(), need};
-    spare = is_ours_alone(dy.ptr(), 1) ? dy.ptr() : nullptr;
-    const py::object result = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
-    spare = nullptr;
-    if (!result) return false;
-    const py::object found = stolen(or_sleep_at_exit([&] { return PySequence_Tuple(result.ptr()); }));
-    if (!found) return false;
-    const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PyTuple_GET_SIZE(found.ptr()));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-        const Py_ssize_t origin = PyLong_AsSsize_t(PyTuple_GET_ITEM(origins, i));
-        PyObject* const dx = PyTuple_GET_ITEM(found.ptr(), i);
-        if (origin < 0 || dx == Py_None) continue;
-        const py::object before = stolen(item_of(gradients, origin));
-        if (!before) return false;
-        PyObject* const sum = before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx); });
-        if (sum == nullptr || PyList_SetItem(gradients, origin, sum) < 0) return false;
-    }
-    return true;
-}
-
-// From the last node to the first; each is released, with its closure and arrays, before the next one.
-PyObject* backpropagate(PyObject*, PyObject* arguments) {
-    PyObject *nodes, *gradients;
-    if (!PyArg_ParseTuple(arguments, "O!O!", &PyList_Type, &nodes, &PyList_Type, &gradients)) return nullptr;
-    while (const Py_ssize_t count = PyList_GET_SIZE(nodes)) {
-        const py::object node = borrowed(PyList_GET_ITEM(nodes, count - 1));
-        if (PyList_SetSlice(nodes, count - 1, count, nullptr) < 0) return nullptr;
-        if (node.is_none()) continue;  // a further result of the node before
-        if (!PyTuple_Check(node.ptr()))
-            return PyErr_Format(PyExc_TypeError, "backpropagate: expected nodes, got %R", node.ptr());
-        if (!backpropagate_node(node.ptr(), gradients)) return nullptr;
-    }
-    Py_RETURN_NONE;
-}
-
-// x itself if it is C-contiguous and aligned, else a copy that is.
-PyObject* contiguous(PyObject*, PyObject* x) {
-    constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-    if (PyObject_TypeCheck(x, array_type) && (py::detail::array_proxy(x)->flags & kNeeded) == kNeeded) return Py_NewRef(x);
-    return PyObject_CallFunction(require, "OO(ss)", x, Py_None, "C", "A");
-}
-
-// A new C-contiguous ndarray with x's dtype, and with x's shape or the given one; its values are not initialized.
-PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
-    constexpr Py_ssize_t kMostAxes = 8;
-    const bool shaped = given == 2 && PyTuple_Check(arguments[1]) && PyTuple_GET_SIZE(arguments[1]) <= kMostAxes;
-    if ((given != 1 && !shaped) || !PyObject_TypeCheck(arguments[0], array_type)) {
-        PyErr_SetString(PyExc_TypeError, "empty_like: expected an array, and optionally a tuple of at most 8 lengths");
-        return nullptr;
-    }
-    const py::detail::PyArray_Proxy* const array = py::detail::array_proxy(arguments[0]);
-    Py_ssize_t shape[kMostAxes];
-    const Py_ssize_t rank = shaped ? PyTuple_GET_SIZE(arguments[1]) : array->nd;
-    for (Py_ssize_t i = 0; shaped && i < rank; ++i) {
-        shape[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(arguments[1], i));
-        if (shape[i] == -1 && PyErr_Occurred() != nullptr) return nullptr;
-    }
-    return numpy_api->PyArray_NewFromDescr_(array_type, Py_NewRef(array->descr), static_cast<int>(rank),
-                                            shaped ? shape : array->dimensions, nullptr, nullptr, 0, nullptr);
-}
-
-// Memory for a gradient with dy's shape and dtype: dy itself, once, if it is the gradient of the closure now called and only
-// backpropagate refers to it; else a new array.
-PyObject* in_place_of(PyObject*, PyObject* dy) {
-    if (dy != spare) return empty_like(nullptr, &dy, 1);
-    spare = nullptr;
-    return Py_NewRef(dy);
-}
-
 }  // namespace
 
 void bind_ops(py::module_& module) {
     const py::module_ numpy = py::module_::import("numpy");
     array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
-    numpy_api = &py::detail::npy_api::get();
     asarray = py::object(numpy.attr("asarray")).release().ptr();
-    require = py::object(numpy.attr("require")).release().ptr();
     value_name = PyUnicode_InternFromString("value");
     tensor_base_type = reinterpret_cast<PyTypeObject*>(make_tensor_base_type().release().ptr());
     module.attr("TensorBase") = py::handle(reinterpret_cast<PyObject*>(tensor_base_type));
     module.attr("Op") = make_op_type();
-    module.attr("Recorder") = make_recorder_type();
-    static PyMethodDef functions[] = {
-        {"recorded", recorded, METH_NOARGS, "recorded($module)\n--\n\n"},
-        {"backpropagate", backpropagate, METH_VARARGS, "backpropagate($module, nodes, gradients, /)\n--\n\n"},
-        {"contiguous", contiguous, METH_O, "contiguous($module, x, /)\n--\n\n"},
-        {"in_place_of", in_place_of, METH_O, "in_place_of($module, dy, /)\n--\n\n"},
-        {"empty_like", fast(empty_like), METH_FASTCALL, "empty_like($module, x, shape=..., /)\n--\n\n"},
-        {},
-    };
-    if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();
 }
 
 }  // namespace lamella

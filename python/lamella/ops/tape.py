@@ -10,8 +10,8 @@ An op is a function of plain ndarrays that returns its result and a closure, its
 
 Outside of a tape the op returns the ndarray, and the closure is not kept. Inside a tape, if an input depends on a source of the
 tape, the result is a Tensor, and the tape keeps the closure until `gradients` has used it. cpp/bindings/ops.cpp has the code that
-runs in each call of an op. An op may return a tuple of arrays: its closure then gets a tuple of gradients, with None for a result
-without a gradient.
+runs in each call of an op, cpp/bindings/recorder.cpp the tape's record, and cpp/bindings/backpropagation.cpp the backward pass. An
+op may return a tuple of arrays: its closure then gets a tuple of gradients, with None for a result without a gradient.
 """
 
 from __future__ import annotations
