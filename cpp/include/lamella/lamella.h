@@ -225,14 +225,14 @@ typedef struct {
 // twice the size.
 //   params, grads: the parameters and gradients if they are bfloat16, and then ps and gs are empty. Otherwise these are empty.
 //   copies: empty, or for each parameter of type T bfloat16, which becomes its new value, rounded to nearest.
-//   bits: of each number of a slot. 32: bytes of T. 16: bfloat16. 8: for each 256 elements the largest magnitude, as float32; after
-//     all of these the codes of the elements (cpp/kernels/optimizer/storage.h). A slot of n elements has
-//     4 * ceil(n / 256) + n bytes.
+//   bits: of each number of a slot. 32: bytes of T. 16: bfloat16. 8: for each 256 elements a scale, as float32; after all of these
+//     the codes of the elements (cpp/kernels/optimizer/storage.h). A slot of n elements has 4 * ceil(n / 256) + n bytes.
 //   zero: 1 means that the gradients become 0.
 //   scale: the gradients are multiplied by it first.
-//   stochastic: 1 means that numbers are rounded at random, up or down, with the value as the mean; 0: to nearest. The random
-//     numbers are Philox4x32-10's of key seed and counter (2*offset, i/4) for slots, (2*offset + 1, i/4) for parameters, where i
-//     counts the elements of all arrays; each array begins at a multiple of 256.
+//   stochastic: 1 means that numbers are rounded at random, up or down, with the value as the mean; 0: to nearest. The random bits
+//     are xoshiro128++'s (cpp/kernels/random_streams.h), whose states are Philox4x32-10's words of key seed and counters from
+//     (2*offset, i/4) on for slots, (2*offset + 1, i/4) for parameters, at the begin i of each array and at each multiple of 16384:
+//     i counts the elements of all arrays; each array begins at a multiple of 256. The slots of an element share 16 bits.
 typedef struct {
     const lamella_u8_list* params;
     const lamella_u8_list* grads;

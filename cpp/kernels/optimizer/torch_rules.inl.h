@@ -52,17 +52,25 @@ struct DividedBy {
     }
 };
 
+// x / divisor within 1 ulp.
+template <class T>
+struct Scaling {
+    T inverse;
+    explicit Scaling(T divisor) : inverse(1 / divisor) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x) const { return x * inverse; }
+};
+
 // A rule changes one vector of each list, x[0] of the parameters and then those of the slots, by the gradient g. for_gradients
 // and for_narrow call it; how many lists they have chooses among the forms of a rule.
 
-// x: p, m, v, and with AMSGrad h.
-template <class T>
+// x: p, m, v, and with AMSGrad h. Division: how the root is divided.
+template <class T, class Division = DividedBy<T>>
 auto adam_rule(Real rate, Real root, Real l2, Real kept, const Moments<T>& moments) {
     const Decayed<T> decayed{T(l2)};
     const Lerp<T> first{T(1 - moments.beta1)};
     const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
     const T step = T(-rate), epsilon = T(moments.eps), keep = T(kept);
-    const DividedBy<T> corrected{T(root)};
+    const Division corrected{T(root)};
     return [=](Vec<T> g, auto& x) {
         constexpr int kLast = sizeof(x) / sizeof(x[0]) - 1;
         Vec<T>&p = x[0], &m = x[1], &v = x[2], &below = x[kLast];

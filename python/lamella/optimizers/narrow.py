@@ -24,13 +24,12 @@ Storage = tuple[list[Bytes], list[Bytes], list[Bytes], int, int, float, int, int
 class Narrow:
     """Base of NarrowAdamW, NarrowLion and NarrowSGD, which step on arrays without a model.
 
-    The state belongs to the places of the parameters in the list: views made anew, and other memory, go on with it. Slots of few
-    bits save memory; a step on them takes longer, because numbers are decoded, rounded at random and encoded.
+    The state belongs to the places of the parameters in the list: views made anew, and other memory, go on with it.
 
     Args:
         lr: Learning rate, a number >= 0. It may be changed between steps, as `lr`.
-        state: "float32", "bfloat16" or "8bit": the storage of the slots. "8bit" has blocks of 256 elements with one scale each; a
-            code has 3 bits of mantissa, and a block with a NaN becomes NaN.
+        state: "float32", "bfloat16" or "8bit": the storage of the slots. "8bit" has blocks of 256 elements with one scale each, a
+            power of two; a code has 3 bits of mantissa. A block with a NaN or a number above 1.5e38 becomes NaN.
         clipnorm: Bound of the global norm of the gradients, as torch.nn.utils.clip_grad_norm_: they are multiplied by
             min(1, clipnorm / (norm + 1e-6)). None for no bound.
         stochastic: Whether bfloat16 and 8-bit numbers are rounded up or down at random, with the value as the mean. Otherwise they
@@ -40,7 +39,8 @@ class Narrow:
     Raises:
         ValueError: An argument is out of range.
 
-    Source: block-wise scales as in Dettmers et al. 2022 (arXiv 2110.02861), with another code; Philox4x32-10 for the rounding.
+    Source: block-wise scales as in Dettmers et al. 2022 (arXiv 2110.02861), with another code; Blackman & Vigna
+        2021 (xoshiro128++) for the random bits of the rounding.
     """
 
     slots: ClassVar[tuple[str, ...]] = ("ms",)
