@@ -6,13 +6,41 @@
 namespace lamella {
 namespace {
 
-// h = z h + (1-z) n, n = act(read).
-template <class T, class Read>
-LAMELLA_INLINE void gru_update(T* gates, T* h, Int u, Int activation, const Read& read) {
-    activate<T>(activation, u, gates + 2 * u, read);
+// A sequence in a step. z: the gates' sums of the inputs, which are replaced by the gates; sum: the gates' sums of h; reset: r
+// h. h is replaced; before that it is copied to previous. output: the other place for the new h. inner: for r h or q. previous,
+// inner and output may be nullptr.
+template <class T>
+struct GruRow {
+    T* z;
+    const T* sum;
+    T *h, *reset, *previous, *inner, *output;
+};
+
+// The first part of a step: gates z and r, and r h or q.
+template <class T, class Rec>
+LAMELLA_INLINE void gru_gates(const GruRow<T>& row, Int u, bool after, const Rec& rec) {
     for_vectors<T>(0, u, [=](Int i, Int part) {
-        const Vec<T> z = load(gates + i, part), n = load(gates + 2 * u + i, part);
-        store(h + i, z * load(h + i, part) + (T(1) - z) * n, part);
+        const Vec<T> update = rec(load(row.z + i, part) + load(row.sum + i, part)),
+                     reset = rec(load(row.z + u + i, part) + load(row.sum + u + i, part)), h = load(row.h + i, part);
+        store(row.z + i, update, part);
+        store(row.z + u + i, reset, part);
+        if (row.previous != nullptr) store(row.previous + i, h, part);
+        if (after && row.inner == nullptr) return;
+        const Vec<T> q = after ? load(row.sum + 2 * u + i, part) : reset * h;
+        if (row.inner != nullptr) store(row.inner + i, q, part);
+        if (!after) store(row.reset + i, q, part);
+    });
+}
+
+template <class T, class Act>
+LAMELLA_INLINE void gru_output(const GruRow<T>& row, Int u, bool after, const Act& act) {
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> z = load(row.z + i, part), q = load(row.sum + 2 * u + i, part);
+        const Vec<T> n = act(load(row.z + 2 * u + i, part) + (after ? load(row.z + u + i, part) * q : q));
+        const Vec<T> h = z * load(row.h + i, part) + (T(1) - z) * n;
+        store(row.z + 2 * u + i, n, part);
+        store(row.h + i, h, part);
+        if (row.output != nullptr) store(row.output + i, h, part);
     });
 }
 
@@ -46,44 +74,87 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
             step_forward<T>(gates_at_once, h_now, first, rows, recurrent_bias, dropped, sums);
-            for (Int r = 0; r < rows; ++r) {
+            const auto row_at = [&](Int r) -> GruRow<T> {
                 const Int at = s.row(first, rows, step) + r;
-                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
-                T* const z = gates.data + at * columns;
-                const T* const sum = sums.at(r);
-                const T* const before = h_now.at(r);
-                T* const to = reset.at(r);
-                if (s.masked(first + r, step)) {
-                    clear(to, u);
-                    continue;
+                return {gates.data + at * columns,
+                        sums.at(r),
+                        h_now.at(r),
+                        reset.at(r),
+                        previous.size > 0 ? previous.data + at * u : nullptr,
+                        inner.size > 0 ? inner.data + at * u : nullptr,
+                        all.at(first + r, step)};
+            };
+            with_functions<T>(activation, recurrent_activation, [&](const auto&, const auto& rec) {
+                for (Int r = 0; r < rows; ++r) {
+                    const GruRow<T> row = row_at(r);
+                    if (!s.masked(first + r, step)) {
+                        gru_gates(row, u, after, rec);
+                        continue;
+                    }
+                    clear(row.reset, u);
+                    if (row.previous != nullptr) copy(row.h, row.previous, u);
+                    if (row.inner != nullptr) clear(row.inner, u);
                 }
-                activate<T>(recurrent_activation, 2 * u, z,
-                            [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
-                // r h, the factor of the third gate's product, or q, which is multiplied by r.
-                for_vectors<T>(0, u, [=](Int i, Int part) {
-                    const Vec<T> q = after ? load(sum + 2 * u + i, part) : load(z + u + i, part) * load(before + i, part);
-                    store(to + i, q, part);
-                });
-            }
-            if (!after) {
-                step_forward<T>(last_gate, reset, first, rows, nullptr, dropped, sums.from(2 * u));
-            }
-            for (Int r = 0; r < rows; ++r) {
-                const Int at = s.row(first, rows, step) + r;
-                if (inner.size > 0) copy(reset.at(r), inner.data + at * u, u);
-                if (!s.masked(first + r, step)) {
-                    T* const z = gates.data + at * columns;
-                    const T* const sum = sums.at(r) + 2 * u;
-                    gru_update(z, h_now.at(r), u, activation, [=](Int i, Int part) {
-                        const Vec<T> recurrent = load(sum + i, part);
-                        return load(z + 2 * u + i, part) + (after ? load(z + u + i, part) * recurrent : recurrent);
-                    });
+            });
+            if (!after) step_forward<T>(last_gate, reset, first, rows, nullptr, dropped, sums.from(2 * u));
+            with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto&) {
+                for (Int r = 0; r < rows; ++r) {
+                    const GruRow<T> row = row_at(r);
+                    if (step + 1 < t) prefetch_row(row.z + rows * columns, columns);
+                    if (s.masked(first + r, step)) write_output(all, first + r, step, step >= starts.step[r], row.h);
+                    else gru_output(row, u, after, act);
                 }
-                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
-            }
+            });
         }
         write_states<T>(h_now, first, rows, u, h);
         return nullptr;
+    });
+}
+
+// The backward step of a sequence. z: the gates; before: h before the step; inner: r h or q; dy: the gradient of the output, or
+// nullptr. d: the gradient of h after the step, which is replaced by the part of the gradient of h before it that does not come
+// from the products. dz: the gradient of the products with the recurrent kernel; dsums: that of the gates' sums, which may be
+// z. dreset: the gradient of r h. dinner: the gradient of q, which may be inner.
+template <class T>
+struct GruRowBack {
+    const T *z, *before, *inner, *dy, *dreset;
+    T *d, *dz, *dsums, *dinner;
+};
+
+template <class T>
+LAMELLA_INLINE void gru_output_back(const GruRowBack<T>& row, Int u, bool after, const Slope<T>& slope,
+                                    const Slope<T>& gate_slope) {
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> update = load(row.z + i, part), reset = load(row.z + u + i, part), now = load(row.z + 2 * u + i, part);
+        const Vec<T> before = load(row.before + i, part), inner = load(row.inner + i, part);
+        Vec<T> whole = load(row.d + i, part);
+        if (row.dy != nullptr) whole += load(row.dy + i, part);
+        const Vec<T> d_now = whole * (T(1) - update) * slope.at(now), d_update = whole * (before - now) * gate_slope.at(update);
+        store(row.d + i, whole * update, part);
+        store(row.dz + i, d_update, part);
+        store(row.dsums + i, d_update, part);
+        store(row.dsums + 2 * u + i, d_now, part);
+        if (after) {
+            const Vec<T> d_reset = d_now * inner * gate_slope.at(reset), d_inner = d_now * reset;
+            store(row.dz + u + i, d_reset, part);
+            store(row.dsums + u + i, d_reset, part);
+            store(row.dz + 2 * u + i, d_inner, part);
+            store(row.dinner + i, d_inner, part);
+        } else {
+            store(row.dz + 2 * u + i, d_now, part);
+        }
+    });
+}
+
+// The second part of a step with reset before the product.
+template <class T>
+LAMELLA_INLINE void gru_reset_back(const GruRowBack<T>& row, Int u, const Slope<T>& gate_slope) {
+    for_vectors<T>(0, u, [=](Int i, Int part) {
+        const Vec<T> reset = load(row.z + u + i, part), d = load(row.dreset + i, part),
+                     d_reset = d * load(row.before + i, part) * gate_slope.at(reset);
+        store(row.dz + u + i, d_reset, part);
+        store(row.dsums + u + i, d_reset, part);
+        store(row.d + i, load(row.d + i, part) + d * reset, part);
     });
 }
 
@@ -116,58 +187,40 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
             const Starts starts = find_starts(s, first, rows);
             read_states<T>(dh, first, rows, u, dh_now);
             for (Int step = t - 1; step >= 0; --step) {
-                for (Int r = 0; r < rows; ++r) {
+                const auto row_at = [&](Int r) -> GruRowBack<T> {
                     const Int at = s.row(first, rows, step) + r;
-                    T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
-                    const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
+                    return {gates.data + at * columns,
+                            previous.data + at * u,
+                            inner.data + at * u,
+                            dys.at(first + r, step),
+                            dreset.at(r),
+                            dh_now.at(r),
+                            dz.at(r),
+                            dgates.data + at * columns,
+                            after ? dinner.data + at * u : nullptr};
+                };
+                for (Int r = 0; r < rows; ++r) {
+                    const GruRowBack<T> row = row_at(r);
                     if (step > 0) {
-                        const Int next = at - rows;
-                        prefetch_row(gates.data + next * columns, columns);
-                        prefetch_row(previous.data + next * u, u);
-                        prefetch_row(inner.data + next * u, u);
+                        prefetch_row(row.z - rows * columns, columns);
+                        prefetch_row(row.before - rows * u, u);
+                        prefetch_row(row.inner - rows * u, u);
                         prefetch_output_gradient(dys, first + r, step - 1);
                     }
-                    clear(dreset.at(r), u);
-                    add_output_gradient(dys, first + r, step, step >= starts.step[r], d);
-                    if (s.masked(first + r, step)) {
-                        clear(to, columns);
-                        clear(sums, columns);
-                        if (after) clear(dinner.data + at * u, u);
+                    if (!after) clear(dreset.at(r), u);
+                    if (!s.masked(first + r, step)) {
+                        gru_output_back(row, u, after, slope, gate_slope);
                         continue;
                     }
-                    const T* const q = inner.data + at * u;
-                    T* const dq = after ? dinner.data + at * u : nullptr;
-                    for_vectors<T>(0, u, [=](Int i, Int part) {
-                        const Vec<T> update = load(z + i, part), reset = load(z + u + i, part), now = load(z + 2 * u + i, part),
-                                     whole = load(d + i, part);
-                        const Vec<T> d_now = whole * (T(1) - update) * slope.at(now);
-                        store(to + i, whole * (load(before + i, part) - now) * gate_slope.at(update), part);
-                        store(d + i, whole * update, part);
-                        if (after) {
-                            store(to + u + i, d_now * load(q + i, part) * gate_slope.at(reset), part);
-                            store(to + 2 * u + i, d_now * reset, part);
-                            store(dq + i, d_now * reset, part);
-                            store(sums + 2 * u + i, d_now, part);
-                        } else {
-                            store(to + 2 * u + i, d_now, part);
-                        }
-                    });
-                    if (after) copy(to, sums, 2 * u);
+                    add_output_gradient(dys, first + r, step, step >= starts.step[r], row.d);
+                    clear(row.dz, columns);
+                    clear(row.dsums, columns);
+                    if (after) clear(row.dinner, u);
                 }
                 if (!after) {
                     step_backward<T>(last_gate, dz.from(2 * u), first, rows, product, dreset);
                     for (Int r = 0; r < rows; ++r) {
-                        const Int at = s.row(first, rows, step) + r;
-                        if (s.masked(first + r, step)) continue;
-                        T *const d = dh_now.at(r), *const to = dz.at(r), *const sums = dgates.data + at * columns;
-                        const T *const z = gates.data + at * columns, *const before = previous.data + at * u;
-                        const T* const dr = dreset.at(r);
-                        for_vectors<T>(0, u, [=](Int i, Int part) {
-                            const Vec<T> reset = load(z + u + i, part), d_reset = load(dr + i, part);
-                            store(to + u + i, d_reset * load(before + i, part) * gate_slope.at(reset), part);
-                            store(d + i, load(d + i, part) + d_reset * reset, part);
-                        });
-                        copy(to, sums, columns);
+                        if (!s.masked(first + r, step)) gru_reset_back(row_at(r), u, gate_slope);
                     }
                 }
                 step_backward<T>(gates_at_once, dz, first, rows, product, dh_now);
