@@ -40,6 +40,7 @@ class Bucket:
         self._slots: list[list[Any]] = [[] for _ in slots]
         self.plan = _kernels.Plan()
         self.plain = all(p.is_contiguous() and p.ndim <= 8 for p in params)
+        self.of_inference = any(p.is_inference() for p in params)
         self._steps: list[Any] = []
         if counted:
             counts = torch.stack([state["step"] for state in states])

@@ -18,6 +18,7 @@ from lamella.torch import stored
 from lamella.torch.bucket import Bucket
 from lamella.torch.rule import Rule, Work
 from lamella.torch.tensors import check_memory, flat, flat_bytes, ordered_like, refuse_overlaps, span
+from lamella.torch.writable import refuse_read_only
 
 _increment_version = torch._C._increment_version
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -136,6 +137,9 @@ class Narrow(Rule):
         work = self._work()
         self._check(work)
         copy_of = {} if copies is None else self._copy_of(copies, work)
+        if zero:
+            places = [(f"the gradient of {place}", g) for _, bucket, grads in work for place, g in zip(bucket.places, grads)]
+            refuse_read_only(type(self).__name__, places)
         scale = 1.0 if scaled_by is None else 1 / float(scaled_by)
         if self.clipnorm is not None:
             norm = _norm(work) * scale
@@ -232,6 +236,7 @@ class Narrow(Rule):
                     f"and {x.stride()} on {x.device}"
                 )
             check_memory(who, f"copy {i}", x)
+        refuse_read_only(who, [(f"copy {i}", x) for i, x in enumerate(copies)])
         spans = [(*span(x), True, f"copy {i}") for i, x in enumerate(copies)]
         refuse_overlaps(who, spans + [one for _, bucket, grads in work for one in bucket.spans(grads)])
         return {id(p): x for p, x in zip(params, copies)}

@@ -15,6 +15,7 @@ from lamella import _kernels
 from lamella.core.types import Array
 from lamella.torch.bucket import Bucket
 from lamella.torch.tensors import check_grad, check_memory, check_param, filled_like, refuse_overlaps
+from lamella.torch.writable import refuse_read_only
 
 # torch.autograd.graph.increment_version without its test for a single tensor.
 _increment_version = torch._C._increment_version
@@ -163,6 +164,14 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         for p in params:
             check_param(who, places[id(p)], p, self.dtypes)
             self._check_state(group, places[id(p)], p, self.state.get(p, {}))
+        written = [(places[id(p)], p) for p in params]
+        for p in params:
+            state = self.state.get(p, {})
+            names = self.slots_of(group, p)
+            written += [
+                (f"the state {name!r} of {places[id(p)]}", state[name]) for name in names if state.get(name) is not None
+            ]
+        refuse_read_only(who, written)
         sorted_in: dict[tuple[Any, ...], list[Any]] = {}
         for p in params:
             names = self.slots_of(group, p)
@@ -256,7 +265,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         slots = bucket.slots()
         kernel, numbers = self.call(group, steps, bucket.fresh, bounds)
         try:
-            if not bucket.plain:
+            if not bucket.plain or bucket.of_inference:
                 raise TypeError
             bucket.plan(kernel, bucket.params, grads, *slots, *numbers)
         except (TypeError, ValueError, RuntimeError):

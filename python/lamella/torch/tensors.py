@@ -26,6 +26,7 @@ def check_param(who: str, place: str, p: Any, dtypes: tuple[Any, ...] = _DTYPES)
     Raises:
         TypeError: It is not a plain dense CPU tensor of one of the dtypes.
         ValueError: Its elements do not fill their memory without gaps and overlaps, or its memory was freed.
+        RuntimeError: It is an inference tensor, outside of inference mode.
     """
     if torch.nn.parameter.is_lazy(p):
         raise TypeError(f"{who}: {place} has no shape yet; call the model once before the optimizer is made")
@@ -41,6 +42,24 @@ def check_param(who: str, place: str, p: Any, dtypes: tuple[Any, ...] = _DTYPES)
             f"{who}: expected {place} to be contiguous, in any memory format, got shape {tuple(p.shape)} with strides {p.stride()}"
         )
     check_memory(who, place, p)
+    check_mode(who, place, p)
+
+
+def check_mode(who: str, place: str, p: Any) -> None:
+    """Refuse to change an inference tensor outside of inference mode, as torch does.
+
+    Args:
+        who: The optimizer, for messages.
+        place: The parameter, for messages.
+        p: A tensor.
+
+    Raises:
+        RuntimeError: It was made in inference mode, which has ended.
+    """
+    if p.is_inference() and not torch.is_inference_mode_enabled():
+        raise RuntimeError(
+            f"{who}: {place} is an inference tensor, which can be changed only in inference mode; its clone() is a normal tensor"
+        )
 
 
 def check_memory(who: str, place: str, t: Any) -> None:
