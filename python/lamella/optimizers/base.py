@@ -118,7 +118,7 @@ class Optimizer(Stateful):
             raise ValueError(f"{type(self).__name__}: expected a finite {name}, got {value!r}")
         return Hyperparameter(np.float64(value), f"{name}:0", trainable=False)
 
-    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+    def step(self, params: Sequence[Array], grads: Sequence[Array], *, scale: float = 1.0) -> bool:
         """Update `params` in place by one step along `grads`.
 
         Args:
@@ -128,6 +128,8 @@ class Optimizer(Stateful):
                 torch, array.array, ctypes arrays.
             grads: One gradient for each parameter, of the same shape and dtype. They are only read. A RowsGradient stands for
                 a gradient that is zero except for a few rows.
+            scale: The gradients are multiplied by it before they are clipped, in the pass of the step, as by 1 / scale of a loss;
+                a number >= 0.
 
         Returns:
             True, or False if the gradients were only accumulated (see gradient_accumulation_steps).
@@ -135,7 +137,7 @@ class Optimizer(Stateful):
         Raises:
             TypeError, ValueError: An array is not accepted. The message names it, and nothing is modified.
         """
-        return self.step_and(params, grads)
+        return self.step_and(params, grads, scale=scale)
 
     @property
     def commits(self) -> bool:
@@ -143,7 +145,12 @@ class Optimizer(Stateful):
         return type(self).step is Optimizer.step
 
     def step_and(
-        self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call] = (), projections: Sequence[Call] = ()
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        then: Sequence[Call] = (),
+        projections: Sequence[Call] = (),
+        scale: float = 1.0,
     ) -> bool:
         """`step` together with other calls, as one commit: after Ctrl-C or an error, either all of it was done or nothing.
 
@@ -153,6 +160,7 @@ class Optimizer(Stateful):
             then: Calls of C functions, which are also made if gradients are only accumulated.
             projections: Calls that change params after the update. They may call Python functions; parameters and state are
                 then copied first.
+            scale: As in `step`.
 
         Returns:
             As `step`.
@@ -161,6 +169,8 @@ class Optimizer(Stateful):
             TypeError, ValueError: As in `step`.
         """
         given = params
+        if scale != 1.0:
+            self._check_scale(scale)
         if params is not self._params:
             params = memory.arrays_over(type(self).__name__, "parameter", params)
             self.select_state(params)
@@ -172,13 +182,13 @@ class Optimizer(Stateful):
         try:
             if arrays.may_alias(grads, self._roots) and not self._isolated(params, grads):
                 grads = self._clean(params, grads)
-            stepped = self._step(params, grads, then, projections)
+            stepped = self._step(params, grads, then, projections, scale)
         except (TypeError, ValueError, AttributeError):
             # Kernels check before they write. `_clean` names the array at fault, or copies gradients of another layout.
             clean = self._clean(params, grads)
             if type(params) is list and all(c is g for c, g in zip(clean, grads)):
                 raise  # the arrays are in order, so the error is from a custom update
-            stepped = self._step(list(params), clean, then, projections)
+            stepped = self._step(list(params), clean, then, projections, scale)
         if given is not params:
             memory.note_change(given)
         return stepped
@@ -315,7 +325,23 @@ class Optimizer(Stateful):
                 config[name] = getattr(self, name)
         return config
 
-    def _step(self, params: Sequence[Array], grads: Sequence[Array], then: Sequence[Call], projections: Sequence[Call]) -> bool:
+    def _check_scale(self, scale: float) -> None:
+        who = type(self).__name__
+        if not 0 <= scale < np.inf:
+            raise ValueError(f"{who}: expected scale to be a finite number >= 0, got {scale!r}")
+        if (self._every or 1) > 1:
+            raise ValueError(
+                f"{who}: expected no scale with gradient_accumulation_steps, got {scale!r}: the sum of the gradients has one scale"
+            )
+
+    def _step(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        then: Sequence[Call],
+        projections: Sequence[Call],
+        scale: float,
+    ) -> bool:
         state, every = self._state, self._every or 1
         accumulated = state.accumulated.value
         if every > 1:
@@ -327,7 +353,7 @@ class Optimizer(Stateful):
         iterations = self.iterations.value
         number = iterations.item()
         clips = self.clipnorm or 0.0, self.clipnorm_per_tensor or 0.0, self.clipvalue or 0.0
-        arguments = params, grads, number, (state.sums, 1.0 / every, *clips)
+        arguments = params, grads, number, (state.sums, scale / every, *clips)
         written_in_python = type(self).update is not Optimizer.update
         calls: list[Call] = [(self.update, arguments)] if written_in_python else self.calls(*arguments)
         if not written_in_python and calls[0][0] in _KERNELS:
