@@ -133,7 +133,7 @@ def test_readme_code(number, tmp_path):
     run(script, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["callback", "format", "layer", "optimizer"])
+@pytest.mark.parametrize("name", ["callback", "dataset", "format", "function_of_k", "layer", "network", "optimizer"])
 def test_code_of_the_recipes(name, tmp_path):
     """Run the code blocks of a page in order. The last one has assertions."""
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/recipes/{name}.md").read_text(), re.DOTALL | re.MULTILINE)
