@@ -10,6 +10,13 @@ from lamella.core.files import check_target, replace_file
 from lamella.utils import get_file
 from tests.interrupts import Interrupt
 
+pytestmark = [
+    # Between open() and its `with` block nobody but the interpreter has the file: it closes the file, and warns.
+    pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning"),
+    # CPython drops an error that is raised while it deletes an object.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 OLD, NEW = b"old", bytes(range(256)) * 40
 
 
@@ -29,7 +36,6 @@ def names(directory):
     return {path.name for path in directory.iterdir()}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_file_is_the_old_or_the_new_one(tmp_path):
     path = tmp_path / "file"
 
@@ -42,13 +48,11 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path):
         path.write_bytes(OLD)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_check_of_the_path_leaves_nothing(tmp_path):
     for _ in at_each_bytecode(lambda: check_target(tmp_path / "file"), 10_000):
         assert names(tmp_path) == set()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_download_is_complete_or_missing(tmp_path, capsys):
     (tmp_path / "source").write_bytes(NEW)
     cache = tmp_path / "cache"
@@ -65,7 +69,6 @@ def test_a_download_is_complete_or_missing(tmp_path, capsys):
             (cache / "file").unlink()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_archive_is_unpacked_or_not(tmp_path):
     from lamella.utils.archives import unpack
 

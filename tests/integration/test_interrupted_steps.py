@@ -3,10 +3,13 @@
 LAMELLA_INTERRUPTS is the number of interrupts; a few dozen by default.
 """
 
+import gc
 import os
 import shutil
 import signal
+import sys
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -221,6 +224,31 @@ def test_real_signals(case):
             check(model, states)
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_no_interrupt_is_dropped_in_the_deletion_of_a_model(monkeypatch):
+    """CPython prints and drops an error that is raised in __del__, or in the callback of a weak reference."""
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: dropped.append(getattr(error.object, "__name__", "")))
+
+    def make():
+        return [Sequential([Dense(1, input_shape=(2,))])]
+
+    def delete(models):
+        models.clear()
+        gc.collect()
+
+    delete(make())
+    models = make()
+    with Interrupt() as interrupt:
+        delete(models)
+    for n in range(1, interrupt.seen + 1):
+        models = make()
+        reference = weakref.ref(models[0])
+        with Interrupt(n):
+            delete(models)
+        delete(models)
+        assert reference() is None and "__del__" not in dropped
 
 
 def one_by_one(model, batches):

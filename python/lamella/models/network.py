@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from lamella import _kernels
 from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
-from lamella.core.pool import empty_pool
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import Updates
@@ -61,10 +61,9 @@ class Network(Stored, GraphLosses, self_contained=True):
         self._set_ends(_listed(inputs), _listed(outputs))
         self._traced = trace(self.inputs, self.outputs)
 
-    def __del__(self, empty: Callable[[], object] = empty_pool) -> None:
-        # Blocks of its steps in the pool have other sizes than those of other models. `empty` is an argument, because globals
-        # may be gone while the interpreter ends.
-        empty()
+    # Blocks of its steps in the pool have other sizes than those of other models. It is a function of C, in which no Ctrl-C
+    # arrives: CPython drops an error that is raised in __del__.
+    __del__ = staticmethod(_kernels.empty_pool)
 
     def __copy__(self) -> Any:
         """A deep copy: a model that shares layers with another cannot be trained independently."""
