@@ -89,7 +89,7 @@ def test_no_logs_means_an_empty_dict():
 
 def test_a_slow_callback_is_named(monkeypatch):
     clock = iter(range(1000))
-    monkeypatch.setattr("lamella.callbacks.base.perf_counter", lambda: next(clock) * 0.2)
+    monkeypatch.setattr("lamella.callbacks.callback_list.perf_counter", lambda: next(clock) * 0.2)
     callbacks = CallbackList([BatchRecorder([], "slow")], queue_length=3)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -113,7 +113,7 @@ class Slower(Slow):
 
 def test_a_slow_hook_warns_once_with_its_own_name(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("lamella.callbacks.base.perf_counter", lambda: now[0])
+    monkeypatch.setattr("lamella.callbacks.callback_list.perf_counter", lambda: now[0])
 
     def warned(*callbacks, epochs=3):
         chosen = CallbackList(callbacks, queue_length=3)

@@ -12,7 +12,7 @@ from lamella.core import lazy as _lazy
 if TYPE_CHECKING:
     from lamella.callbacks.backup import BackupAndRestore as BackupAndRestore
     from lamella.callbacks.base import Callback as Callback
-    from lamella.callbacks.base import CallbackList as CallbackList
+    from lamella.callbacks.callback_list import CallbackList as CallbackList
     from lamella.callbacks.csv_logger import CSVLogger as CSVLogger
     from lamella.callbacks.early_stopping import EarlyStopping as EarlyStopping
     from lamella.callbacks.history import BaseLogger as BaseLogger

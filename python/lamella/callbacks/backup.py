@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from lamella.callbacks.base import Callback, CallbackList, Position
+from lamella.callbacks.base import Callback
+from lamella.callbacks.callback_list import CallbackList, Position
 from lamella.callbacks.logs import Logs
 from lamella.core.files import check_target, replace_file
 from lamella.core.random import get_global_state, set_global_state

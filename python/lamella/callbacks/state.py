@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamella.callbacks.base import CallbackList
+from lamella.callbacks.callback_list import CallbackList
 from lamella.callbacks.logs import Logs
 from lamella.core.warn import warn
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lamella.callbacks.base import CallbackList, checked_callbacks
+from lamella.callbacks.callback_list import CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_steps
 from lamella.core.pool import in_pool

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.callbacks.base import CallbackList, Position
+from lamella.callbacks.callback_list import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
 from lamella.callbacks.progress import ProgressLine

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamella.callbacks.base import CallbackList, checked_callbacks
+from lamella.callbacks.callback_list import CallbackList, checked_callbacks
 from lamella.callbacks.history import BaseLogger, History
 from lamella.callbacks.progress import ProgbarLogger
 from lamella.core.checks import checked_steps

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from lamella.callbacks.base import CallbackList
+from lamella.callbacks.callback_list import CallbackList
 from lamella.callbacks.state import CallbackState, state_of
 from lamella.training.exclusive import claim
 from lamella.training.objective import Objective
