@@ -1,4 +1,4 @@
-// A Python module in C++ that fits a linear regression with lamella's kernels, on threads of its own.
+// A Python module in C++ that fits a linear regression with lamella's kernels, on its own threads.
 //
 //     import regression
 //     weights, loss = regression.fit(x, y, steps=200, rate=0.05)    # x [N, F], y [N, 1], both float32
@@ -25,7 +25,7 @@ lamella_f32 view(const Array& array) {
     return lamella_f32_of(array.data(), array.ndim(), shape.data());
 }
 
-// What a program with a pool of threads passes to lamella: here each call starts its threads anew. context: their number.
+// A program with a thread pool passes such a function to lamella. Here each call starts new threads. context: their number.
 void on_own_threads(void* context, std::int64_t chunks, lamella_run run, void* work) {
     const std::int64_t count = std::min(chunks, static_cast<std::int64_t>(*static_cast<int*>(context)));
     std::vector<std::thread> threads;

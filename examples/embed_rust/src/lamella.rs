@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 use std::ptr;
 
 const MAX_RANK: usize = 8;
-/// This file's declarations are those of the header with this number.
+/// The declarations of this file are those of the header with this ABI version.
 const ABI_VERSION: c_int = 1;
 
-/// lamella_f32. The lifetime is that of the numbers, which stay the caller's.
+/// lamella_f32. It borrows the caller's numbers, so its lifetime is theirs.
 #[repr(C)]
 pub struct Array<'a> {
     data: *mut f32,

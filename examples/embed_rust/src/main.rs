@@ -116,7 +116,7 @@ fn run(path: &str) -> Result<(), String> {
     let rows = z.chunks(CLASSES).zip(one_hot[TRAINED * CLASSES..].chunks(CLASSES));
     let right = rows.filter(|(z, y)| index_of_max(z) == index_of_max(y)).count();
     println!("logistic regression: loss {loss:.4}, accuracy on new digits {:.4}", right as f64 / (SAMPLES - TRAINED) as f64);
-    // What a kernel refuses becomes an error here: a shape that does not go with the weights.
+    // If a kernel refuses its arguments, here a shape that does not fit the weights, the result is an error.
     let refused = lamella::dense(
         &Array::read(&images[..3], &[1, 3]),
         &Array::read(&parameters[0].values, &[PIXELS, CLASSES]),

@@ -272,7 +272,7 @@ class Trainable(GeneratorMethods):
             sample_weight: Sample weights, or None.
             class_weight: As in `fit`.
             reset_metrics: Whether metrics with a state count this batch alone. None: in the dialect of tf.keras, as there. In
-                Keras 2.2.5 they go on from call to call.
+                Keras 2.2.5 they continue over calls.
             return_dict: Whether to return a dict by name, as tf.keras.
 
         Returns:
