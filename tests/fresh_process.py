@@ -15,7 +15,7 @@ np.savez(sys.argv[2], *model.get_weights())
 
 
 def trained_in_a_fresh_process(pickled, folder):
-    """The weights after two more epochs of the model in the bytes `pickled`, which hold (model, x, y)."""
+    """The weights after two more epochs of the model in the bytes `pickled`, which contain (model, x, y)."""
     (folder / "model").write_bytes(pickled)
     subprocess.run([sys.executable, "-c", SCRIPT, folder / "model", folder / "w.npz"], check=True)
     with np.load(folder / "w.npz") as file:

@@ -38,7 +38,7 @@ def wanted(signature):
 
 
 def found(path):
-    """The object at a dotted path, methods as their classes hold them; None if it is not there."""
+    """The object at a dotted path, a method as the attribute of its class; None if there is none."""
     parts = path.split(".")
     for cut in range(len(parts), 0, -1):
         try:

@@ -1,4 +1,4 @@
-"""bench/ is a program beside the package, not part of it: it is found from the repository's root."""
+"""bench/ is not part of the package: it is imported from the repository's root."""
 
 import sys
 from pathlib import Path

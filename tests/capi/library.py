@@ -32,7 +32,7 @@ ParallelFor = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, Run, ctype
 
 
 class Array(ctypes.Structure):
-    """lamella_f32 and its like."""
+    """lamella_f32, and the same struct for other dtypes."""
 
     _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_int64), ("rank", ctypes.c_int64), ("shape", ctypes.c_int64 * 8)]
 
@@ -68,7 +68,7 @@ def in_c(argument, kind):
 
 
 def call(name, *arguments):
-    """Its status. An argument that is of ctypes, or None, is passed as it is."""
+    """Its status. An object of ctypes, or None, is passed unchanged."""
     given = [
         argument
         if argument is None or type(argument).__module__ == "ctypes" or isinstance(argument, ctypes._Pointer)

@@ -76,7 +76,7 @@ def test_torch_mlp():
     assert lines["images"].startswith("800 of 784 pixels")
     first, last = map(float, lines["losses"].split())
     assert last < 0.5 * first
-    assert float(lines["difference"]) < 1e-3  # the roundings of the two grow apart with the steps
+    assert float(lines["difference"]) < 1e-3  # rounding errors differ, and the difference grows with the steps
     assert float(lines["test accuracy"]) > 0.7
     assert float(lines["torch epoch"].split()[0]) > 0 and float(lines["lamella epoch"].split()[0]) > 0
 

@@ -75,7 +75,7 @@ def test_other_lists_kernels_dtypes_and_lengths_follow_each_other():
         assert equal(ours, theirs)
 
 
-def test_sums_of_gradients_are_checked_as_the_gradients():
+def test_sums_of_gradients_are_checked_like_gradients():
     plan, ours, sums = _kernels.Plan(), lists(), draw(7)
     theirs = copied(ours)
     bounds = (sums, 0.5, 1.0, 0.0, 0.0)

@@ -28,7 +28,7 @@ def test_updates_follow_the_formula(dtype, momentum, warmup):
     assert average.updates == 6
 
 
-def test_swap_exchanges_and_a_second_swap_takes_it_back():
+def test_swap_exchanges_and_a_second_swap_restores():
     params, average = weights(0), WeightAverage(weights(1))
     average.swap(params)
     for got, wanted in zip([*params, *average.averages], [*weights(1), *weights(0)], strict=True):

@@ -213,7 +213,7 @@ def test_other_arrays_are_refused_by_name():
 
 @makers
 @dtypes
-def test_a_moved_state_goes_on_by_place(make, dtype):
+def test_a_moved_state_continues_by_place(make, dtype):
     straight, optimizer = start(dtype), make()
     trained(optimizer, straight, range(7), dtype)
     params, optimizer = start(dtype), make()

@@ -73,7 +73,7 @@ def test_state_has_fewer_bytes():
 
 
 def test_random_rounding_keeps_small_steps_of_bfloat16_parameters():
-    """Steps of 2^-12 of a unit are lost when rounded to nearest; at random their sum has the right mean."""
+    """bfloat16 numbers above 1 differ by 0.0078, so rounding to nearest loses steps of 0.0005. Random rounding has the right mean."""
     ones, grads = storage.to_bfloat16(np.ones(4000, np.float32)), np.full(4000, -1.0, np.float32)
     for stochastic, low, high in ((False, 0.0, 0.0), (True, 0.045, 0.055)):
         p = ones.copy()
@@ -149,5 +149,5 @@ def test_wrong_arguments_are_refused_and_change_nothing(error, message, call):
     assert (p == 1).all() and (g == 1).all()
 
 
-def test_the_block_is_that_of_the_storage():
+def test_the_block_length_is_that_of_the_oracle():
     assert narrow._BLOCK == storage.BLOCK

@@ -1,4 +1,4 @@
-"""Parameters and gradients of other libraries: memory shown by DLPack, __array_interface__ or the buffer protocol, in place."""
+"""Parameters and gradients of other libraries: memory that is available by DLPack, __array_interface__ or the buffer protocol."""
 
 import array
 import ctypes
@@ -13,7 +13,7 @@ START, STEPS = [1.0, 2.0, 3.0, 4.0], 4
 
 
 class ByInterface:
-    """An object with memory that only says where it lies."""
+    """An object that gives the address of its memory by __array_interface__ only."""
 
     def __init__(self, values, writable=True, strides=None):
         self.kept = np.array(values, "f4")
@@ -23,7 +23,7 @@ class ByInterface:
 
 
 class ByDlpack:
-    """An object that speaks DLPack and, as torch's tensors, shows its memory only when detached."""
+    """An object with DLPack whose memory is available only after `detach`, like that of torch's tensors."""
 
     def __init__(self, values, attached=True):
         self.kept, self.attached = np.asarray(values, "f4"), attached

@@ -11,8 +11,8 @@ from lamella.core import config
 from lamella.core.configurable import own_arguments
 from lamella.optimizers import SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
 
-# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras, Adafactor, Lamb and Lion are those of
-# their papers.
+# The signatures of Keras 2.2.5, in their order. AdamW is Adam with one more argument. Ftrl is that of tf.keras; Adafactor, Lamb
+# and Lion are those of their papers.
 ADAM = {"lr": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": None, "decay": 0.0, "amsgrad": False}
 SIGNATURES = {
     SGD: {"lr": 0.01, "momentum": 0.0, "decay": 0.0, "nesterov": False},
@@ -347,7 +347,7 @@ def test_weights_of_adafactor_tell_the_shapes_of_parameters():
         again.step([p.T.copy() for p in params], [p.T.copy() for p in params])
 
 
-def test_the_state_of_adam_goes_on_in_lamb():
+def test_the_state_of_adam_continues_in_lamb():
     params = draw(0)
     adam, lamb = Adam(), Lamb()
     trained(adam, 3, params)

@@ -73,7 +73,7 @@ def test_momentum_of_an_rmsprop_may_change_but_not_appear():
 
 
 def test_equal_gradients_have_no_variance_below_zero():
-    """g, after many equal ones: the two averages are g*g and g up to rounding, which must not become the root of -1e-3."""
+    """After many equal gradients g the averages are g*g and g up to rounding. Their variance must not be below 0."""
     optimizer, weights = optimizers.RMSprop(1e-6, centered=True, epsilon=1.0), [np.zeros(64, "float32")]
     gradient = np.linspace(100, 1000, 64, dtype="float32")
     for _ in range(400):

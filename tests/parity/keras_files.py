@@ -1,4 +1,4 @@
-"""Model files between lamella and real Keras, each in an environment of its own.
+"""Model files of lamella read by real Keras, and the reverse; each runs in its own environment.
 
 python keras_files.py write DIR     lamella: files, inputs and predictions
 python keras_files.py read DIR      tf-keras and Keras 3: the same predictions; writes the models again
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 RNG = np.random.default_rng(0)
-# Those that Keras 2 has.
+# The optimizers of Keras 2.
 OPTIMIZERS = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam"]
 
 
 def networks(layers, Sequential, Model):
-    """{name: (model, inputs)}: every layer that holds weights, nested, frozen, in both data formats' common part."""
+    """{name: (model, inputs)}: every layer that has weights, nested, frozen, with what both data formats have in common."""
     L = layers
     image = RNG.normal(size=(5, 6, 7, 2)).astype("float32")
     chain = Sequential(
@@ -80,7 +80,7 @@ def write(directory):
         if name == "lr":
             K.set_value(model.optimizer.lr, 0.25)
         outputs = predict(model, inputs)
-        # One step; the best weights that the callback remembers stand in the file where Keras does not look.
+        # One step. The best weights of the callback are at a place in the file that Keras does not read.
         stop = EarlyStopping("loss", restore_best_weights=True)
         model.fit(inputs, [np.zeros_like(y) for y in outputs], verbose=0, callbacks=[stop])
         model.save(directory / f"{name}.h5")
@@ -95,8 +95,8 @@ def read(directory):
     for package in ("tf_keras", "keras"):
         keras = importlib.import_module(package)
         for name, inputs, outputs in known(directory):
-            # Keras 3's optimizers do not take Keras 2's lr, nor does it find the outputs of a model inside a graph, in a file
-            # of Keras 2 neither.
+            # Keras 3's optimizers do not take Keras 2's lr. Keras 3 does not find the outputs of a model inside a graph, also not
+            # in a file of Keras 2.
             if package == "tf_keras" or name != "graph":
                 model = keras.models.load_model(directory / f"{name}.h5", compile=False)
             else:
@@ -110,7 +110,7 @@ def read(directory):
                     assert float(compiled.optimizer.learning_rate) == 0.25
             for layer in model.layers:
                 layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
-            # Not called *.weights.h5: from that name they expect the layout of Keras 3.
+            # Not *.weights.h5: with that name Keras expects the layout of Keras 3.
             model.load_weights(str(directory / f"{name}_weights.h5"))
             check(model, inputs, outputs, f"{package}: {name}_weights.h5")
             model.compile("adam", "mse")

@@ -26,7 +26,7 @@ NOT_HERE = {
 }
 # Which other script writes a file that a script reads.
 AFTER = {"lstm_seq2seq_restore": "lstm_seq2seq"}
-# What a script says last where a program or package is not installed. An import of anything else that fails is a failure.
+# The last line of a script if a program or package is not installed. Any other import that fails is a failure.
 LACKS = re.compile(
     r"No module named '(cairocffi|cv2|editdistance|matplotlib|pandas|pylab|scipy|six|sklearn)'"
     r"|failed to call Graphviz|no library called|Failed to import `pydot`|requires tensorboardX"

@@ -1,4 +1,4 @@
-"""A text classifier with the attention layer that hundreds of notebooks of 2018 hold."""
+"""A text classifier with the attention layer of hundreds of notebooks of 2018."""
 import numpy as np
 from keras import backend as K
 from keras import constraints, initializers, regularizers

@@ -12,7 +12,7 @@ from keras.utils import to_categorical
 rng = np.random.RandomState(0)
 here = os.getcwd()
 
-# Reviews as the published file holds them: ranks of words; good ones say word 5 more often than word 6.
+# Reviews as in the published file: ranks of words. Good reviews have word 5 more often than word 6.
 texts, labels = [], []
 for i in range(300):
     words = rng.randint(4, 40, rng.randint(5, 20))

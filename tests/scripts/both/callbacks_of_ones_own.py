@@ -1,4 +1,4 @@
-"""Callbacks that scripts wrote for themselves, and those of Keras to files; what they saw is what history holds."""
+"""Callbacks that a script defines, and those of Keras that write files: they receive the numbers of the history."""
 import pickle
 import numpy as np
 import pandas as pd

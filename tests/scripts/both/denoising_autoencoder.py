@@ -1,4 +1,4 @@
-"""A convolutional autoencoder that removes noise; the encoder is a model of its own."""
+"""A convolutional autoencoder that removes noise; the encoder is a separate model."""
 from keras.layers import Input, Dense, Conv2D, MaxPooling2D, UpSampling2D
 from keras.models import Model
 from keras import backend as K

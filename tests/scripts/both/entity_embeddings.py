@@ -1,4 +1,4 @@
-"""Entity embeddings of a table's columns beside its numbers, with pandas; inputs by dict, RMSPE as a metric."""
+"""Entity embeddings of a table's columns, together with its numbers, with pandas; inputs by dict, RMSPE as a metric."""
 import numpy as np
 import pandas as pd
 from keras.layers import Input, Embedding, Reshape, Dense, Dropout, Concatenate, BatchNormalization, Activation

@@ -1,4 +1,4 @@
-"""A picture of the model beside its training, as notebooks of those years begin: it needs pydot and Graphviz, training does not."""
+"""A picture of the model, then its training, as in notebooks of those years. The picture needs pydot and Graphviz."""
 import os
 
 import numpy as np
