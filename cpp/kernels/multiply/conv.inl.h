@@ -202,7 +202,7 @@ template <class T>
 struct WeightSums {
     T *sum, *bias_sum;
     T *buffer, *panels, *tiles, *bias_part;
-    Run* runs;
+    Run* runs;  // the points of a unit in its patch
     Workspace own;
 
     WeightSums(const WeightProduct<T>& v, bool thin, T* sum_, T* bias_sum_)
@@ -217,7 +217,7 @@ struct WeightSums {
 // Rows i0 to i1 of dweights: the product with all panels. The points of A are in the patch, in runs.
 template <class T>
 LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
-                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+                                      const T* dy_points, Int run_count, Int i0, Int i1, Epilogue<T> epilogue) {
     const T* a[kGroupRows];
     T* c[kGroupRows];
     for (Int i = i0; i < i1; ++i) {
@@ -228,14 +228,15 @@ LAMELLA_INLINE void multiply_in_patch(const WeightProduct<T>& v, const WeightSum
         const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
         const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
         const Strip<T> strip{a, c, j, i1 - i0};
-        multiply<T, 0>(strip, v.point_step(), s.runs, block, b, v.packs_panels() ? kTileColumns<T> : v.out, columns, epilogue);
+        multiply<T, 0>(strip, v.point_step(), s.runs, run_count, b, v.packs_panels() ? kTileColumns<T> : v.out, columns,
+                       epilogue);
     }
 }
 
 // The same after a copy of these rows of A into tiles; the rows are contiguous in one window.
 template <class T>
 LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch,
-                                      const T* dy_points, Int block, Int i0, Int i1, Epilogue<T> epilogue) {
+                                      const T* dy_points, Int run_count, Int i0, Int i1, Epilogue<T> epilogue) {
     const Int tile_size = kTileRows * v.unit_points();
     const T* a[kGroupRows];
     T* c[kGroupRows];
@@ -244,10 +245,11 @@ LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSum
         c[i - i0] = s.sum + i * v.out;
     }
     const T* const window = patch.data + v.windows[i0 / v.window_size] + i0 % v.window_size;
-    for (Int p = 0; p < block; ++p) {
-        pack_rows(window + s.runs[p].a, v.point_step(), v.columns, i1 - i0, s.tiles + p * v.columns * kTileRows, tile_size);
+    Int points = 0;
+    for (Int run = 0; run < run_count; points += s.runs[run++].k) {
+        pack_rows(window + s.runs[run].a, v.point_step(), s.runs[run].k, i1 - i0, s.tiles + points * kTileRows, tile_size);
     }
-    const Run all{0, block * v.columns};
+    const Run all{0, points};
     for (Int panel = 0; panel < v.panels(); ++panel) {
         const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
         const T* const b = v.packs_panels() ? s.panels + panel * v.unit_points() * kTileColumns<T> : dy_points;
@@ -261,8 +263,10 @@ LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSum
 template <class T>
 LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
                              Int block, bool first) {
-    const Int points = block * v.columns, out = v.out;
-    for (Int p = 0; p < block; ++p) s.runs[p] = {p * v.row_step * patch.row_size, v.columns};
+    const Int points = block * v.columns, out = v.out, row = v.row_step * patch.row_size;
+    const bool one_run = row == v.columns * v.point_step();
+    const Int run_count = one_run ? 1 : block;
+    for (Int run = 0; run < run_count; ++run) s.runs[run] = {run * row, one_run ? points : v.columns};
     for (Int panel = 0; panel < v.panels() && v.packs_panels(); ++panel) {
         const Int j = panel * kTileColumns<T>;
         pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j),
@@ -272,8 +276,8 @@ LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, 
     const bool tiles = v.packs_tiles();
     for (Int i0 = 0, i1; i0 < v.total; i0 = i1) {
         i1 = smaller(i0 + kGroupRows, tiles ? (i0 / v.window_size + 1) * v.window_size : v.total);
-        if (tiles) multiply_in_tiles(v, s, patch, dy_points, block, i0, i1, epilogue);
-        else multiply_in_patch(v, s, patch, dy_points, block, i0, i1, epilogue);
+        if (tiles) multiply_in_tiles(v, s, patch, dy_points, run_count, i0, i1, epilogue);
+        else multiply_in_patch(v, s, patch, dy_points, run_count, i0, i1, epilogue);
     }
     if (!v.biased) return;
     sum_some_rows(dy_points, points * out, out, s.bias_part);
@@ -356,7 +360,13 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
     LAMELLA_REQUIRE(dbias.size == 0 || dbias.size == dy.shape[dy.rank - 1]);
     const bool biased = dbias.size > 0;
     if (dweights.size == 0) return nullptr;
-    const Geometry g = geometry_of(x, dy, window);
+    Geometry g = geometry_of(x, dy, window);
+    // Then the points of all images are one column, so that units of small maps are as large as those of others.
+    const bool dense = g.is_dense();
+    if (dense) {
+        g.x[1] = g.y[1] = g.images * g.points();
+        g.images = g.x[0] = g.y[0] = g.x[2] = g.y[2] = 1;
+    }
     const Int in = g.in, out = g.out, rows = g.y[1], columns = g.y[2];
     if (dy.size == 0 || x.size == 0) {
         clear(dweights.data, dweights.size);
@@ -377,8 +387,8 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
     const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
                                g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},
                               extent.width);
-    constexpr Int kPoints = kBlockDepth<T> / 2;  // points of a unit
-    const Int block_rows = larger(1, smaller(rows, kPoints / columns)), row_blocks = ceil_divide(rows, block_rows);
+    const Int points = dense ? kBlockDepth<T> : kBlockDepth<T> / 2;  // of a unit
+    const Int block_rows = larger(1, smaller(rows, points / columns)), row_blocks = ceil_divide(rows, block_rows);
     const Int window_size = window.dilation[2] == 1 ? window.size[2] * in : in;
     WeightProduct<T> product{x.data,
                              extent,

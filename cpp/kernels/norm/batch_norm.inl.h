@@ -43,13 +43,15 @@ struct Normalized {
         set(k + 1, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
     }
 
-    // totals[s][c] = sum over the rows of the values that f adds to sum[s]; f(at, i, part, sum) as in sum_joined.
-    template <class F>
-    void sum(const F& f) const {
+    // totals[s][c] = sum over the rows of the values that f adds to sum[s]; f(at, i, part, sum) and ahead(at) as in sum_joined.
+    template <class F, class Ahead>
+    void sum(const F& f, const Ahead& ahead) const {
         parallel_for(rows, grain, [&](Int begin, Int end) {
             const Int first = begin * width, last = end * width < elements ? end * width : elements;
-            sum_joined<T, 2>(last - first, width, partial + begin / grain * 2 * width,
-                             [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) { f(first + at, i, part, sum); });
+            sum_joined<T, 2>(
+                last - first, width, partial + begin / grain * 2 * width,
+                [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) { f(first + at, i, part, sum); },
+                [&](Int at) { ahead(first + at); });
         });
         for (Int i = 0; i < 2 * columns; ++i) totals[i] = 0;
         for (Int chunk = 0; chunk < chunks; ++chunk) {
@@ -133,11 +135,12 @@ Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Followe
         for (Int s = 0; s < samples; ++s) sum += x.data[s * rows / samples * columns + c];
         return sum / T(samples);
     });
-    n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
+    const auto add = [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
         const Vec<T> d = load(x.data + at, part) - load(n.parameter + i, part);
         sum[0] += d;
         sum[1] += d * d;
-    });
+    };
+    n.sum(add, [&](Int at) { __builtin_prefetch(x.data + at, 0, 2); });
     for (Int c = 0; c < columns; ++c) {
         const double shifted = n.totals[c] / rows, spread = n.totals[columns + c] / rows - shifted * shifted;
         mean.data[c] = T(n.parameter[c] + shifted);
@@ -197,11 +200,15 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     n.set(0, [&](Int c) { return mean.data[c]; });
     if constexpr (Follower::kReadsLine) n.set_line(4, gamma, beta, var.data, eps);
     const T *forward_slope = n.parameter + 4 * n.width, *forward_offset = forward_slope + n.width;
-    n.sum([&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
+    const auto add = [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {
         const Vec<T> centred = load(x.data + at, part) - load(n.parameter + i, part);
         const Vec<T> d = follower.before(load(dy.data + at, part), centred, forward_slope, forward_offset, i, part);
         sum[0] += d;
         sum[1] += d * centred;
+    };
+    n.sum(add, [&](Int at) {
+        __builtin_prefetch(x.data + at, 0, 2);
+        __builtin_prefetch(dy.data + at, 0, 2);
     });
     const auto inverse = [&](Int c) { return 1 / __builtin_sqrt(var.data[c] + eps); };
     const auto scale = [&](Int c) { return (gamma.size > 0 ? gamma.data[c] : 1) * inverse(c); };
