@@ -104,7 +104,8 @@ def test_every_size_against_the_oracle(target, kind, dtype):
     for n in range(2 * lanes + 2):
         meet(kind, *draw(kind, n, 2, 3, 5, dtype), dtype)
     # One chunk and several chunks, depths of more than one block, no step, one step, no features.
-    for n, t, features, units in [(37, 5, 7, 67), (33, 40, 1, 65), (2, 3, 300, 270), (4, 0, 3, 5), (4, 1, 3, 5), (4, 3, 0, 5)]:
+    sizes = [(37, 5, 7, 67), (33, 40, 1, 65), (2, 3, 300, 270), (33, 2, 300, 130), (4, 0, 3, 5), (4, 1, 3, 5), (4, 3, 0, 5)]
+    for n, t, features, units in sizes:
         meet(kind, *draw(kind, n, t, features, units, dtype), dtype)
 
 
@@ -179,11 +180,12 @@ def test_one_gradient_has_the_same_bits_as_with_all(target, kind):
 
 @kinds
 @dtypes
-@pytest.mark.parametrize("size", [(32, 20, 33, 48), (67, 9, 20, 130), (7, 100, 64, 65)])
+@pytest.mark.parametrize("size", [(32, 20, 33, 48), (67, 9, 20, 130), (7, 100, 64, 65), (33, 3, 300, 130)])
 def test_one_and_two_threads_give_the_same_bits(target, threads, kind, dtype, size):
     inputs, dys = draw(kind, *size, dtype)
     found = []
-    for count in (1, 2, 3):
+    # If there are more threads than chunks, the inputs of all steps are one product.
+    for count in (1, 2, 3, 6):
         _kernels.set_num_threads(count)
         results, gradients = run(kind, inputs, dys, mask=masks(*size[:2]))
         found.append([*results, *gradients])

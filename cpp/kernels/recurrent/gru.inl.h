@@ -2,6 +2,7 @@
 // n = act(x K + b + r q) with q = h R + b'.
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
+#include "kernels/recurrent/inputs.inl.h"
 
 namespace lamella {
 namespace {
@@ -57,7 +58,8 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(inner.size == previous.size);
     const Steps s(n, t, layer, 2 * t * u * columns);
-    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data);
+    if (const Status error = inputs.prepare()) return error;
 
     // With reset before the product, the third gate needs r first.
     const Recurrent<T> gates_at_once(layer, n, 3, 0, after ? 3 : 2, false), last_gate(layer, n, 3, 2, after ? 0 : 1, false);
@@ -73,6 +75,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
+            inputs.compute(first, rows, step);
             step_forward<T>(gates_at_once, h_now, first, rows, recurrent_bias, dropped, sums);
             const auto row_at = [&](Int r) -> GruRow<T> {
                 const Int at = s.row(first, rows, step) + r;
@@ -175,6 +178,8 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     const Steps s(n, t, layer, 2 * t * u * columns);
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const InputGradients<T> inputs(layer, s, dgates.data, gradients.dx);
+    if (!inputs.own) return kOutOfMemory;
     {  // the packed weights are not needed for the products over all steps
         const Recurrent<T> gates_at_once(layer, n, 3, 0, after ? 3 : 2, true), last_gate(layer, n, 3, 2, after ? 0 : 1, true);
         if (!gates_at_once.own || !last_gate.own) return kOutOfMemory;
@@ -224,6 +229,7 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
                     }
                 }
                 step_backward<T>(gates_at_once, dz, first, rows, product, dh_now);
+                inputs.compute(first, rows, step);
             }
             write_states<T>(dh_now, first, rows, u, gradients.dh0);
             return nullptr;
@@ -241,7 +247,7 @@ Status gru_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
         if (const Status error = all.multiply(2, 1, nullptr, previous.data, dinner.data, u, recurrent_last)) return error;
         if (db != nullptr) copy(db, db + columns, 2 * u);
     }
-    return gradients.dx.size > 0 ? project_backward(dgates.data, layer, s, gradients.dx.data) : nullptr;
+    return inputs.finish();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // LSTM over all time steps. Gates i, f, g, o: c' = f c + i g, h' = o act(c').
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
+#include "kernels/recurrent/inputs.inl.h"
 
 namespace lamella {
 namespace {
@@ -54,7 +55,8 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(cells.size == 0 || cells.size == n * t * u);
     const Steps s(n, t, layer, 2 * t * u * columns);
-    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data)) return error;
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data);
+    if (const Status error = inputs.prepare()) return error;
 
     const Recurrent<T> recurrent(layer, n, 4, 0, 4, false);
     if (!recurrent.own) return kOutOfMemory;
@@ -69,6 +71,7 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
         read_states<T>(h0, first, rows, u, h_now);
         read_states<T>(c0, first, rows, u, c_now);
         for (Int step = 0; step < t; ++step) {
+            inputs.compute(first, rows, step);
             step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
             const auto row_at = [&](Int r) -> LstmRow<T> {
                 const Int at = s.row(first, rows, step) + r;
@@ -152,6 +155,8 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
     const Steps s(n, t, layer, 2 * t * u * columns);
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const InputGradients<T> inputs(layer, s, dgates.data, gradients.dx);
+    if (!inputs.own) return kOutOfMemory;
     {  // the packed weights are not needed for the products over all steps
         const Recurrent<T> recurrent(layer, n, 4, 0, 4, true);
         if (!recurrent.own) return kOutOfMemory;
@@ -195,6 +200,7 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
                     clear(dz.at(r), columns);
                 }
                 step_backward<T>(recurrent, dz, first, rows, product, dh_now);
+                inputs.compute(first, rows, step);
             }
             write_states<T>(dh_now, first, rows, u, gradients.dh0);
             write_states<T>(dc_now, first, rows, u, dc0);
@@ -205,7 +211,7 @@ Status lstm_backward(In<T> x, const RecurrentLayer<T>& layer, Int activation, In
     const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 4, s};
     T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 4, x.data, previous.data, dgates.data, columns, db)) return error;
-    return gradients.dx.size > 0 ? project_backward(dgates.data, layer, s, gradients.dx.data) : nullptr;
+    return inputs.finish();
 }
 
 }  // namespace

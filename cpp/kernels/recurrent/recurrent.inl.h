@@ -1,8 +1,8 @@
 // The common parts of the recurrent kernels: N sequences of T steps, F features, U units. A gate is U columns of the kernel
 // [F, gates*U] and of the recurrent kernel [U, gates*U].
 //
-// First the inputs of all steps are multiplied, as one product. Then each chunk of sequences runs through all its steps
-// independently: no step depends on another sequence, so threads synchronize once a call, not once a step.
+// Each chunk of sequences runs through all its steps independently: no step depends on another sequence, so threads synchronize
+// once a call, not once a step.
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/elementwise/activation.inl.h"
@@ -31,26 +31,6 @@ LAMELLA_INLINE Vec<T> apply(Int function, Vec<T> v) {
             return hard_sigmoid<T>(v);
         default:
             return v;
-    }
-}
-
-// y[i] = function(read(i, part)) for n elements.
-template <class T, class Read>
-LAMELLA_INLINE void activate(Int function, Int n, T* y, const Read& read) {
-    const auto each = [=](const auto& f) {
-        for_vectors<T>(0, n, [=](Int i, Int part) { store(y + i, f(read(i, part)), part); });
-    };
-    switch (function) {
-        case kLinear:
-            return each([](Vec<T> v) { return v; });
-        case kRelu:
-            return each([](Vec<T> v) { return v < T(0) ? Vec<T>{} : v; });
-        case kTanh:
-            return each([](Vec<T> v) { return tanh<T>(v); });
-        case kSigmoid:
-            return each([](Vec<T> v) { return sigmoid<T>(v); });
-        case kHardSigmoid:
-            return each([](Vec<T> v) { return hard_sigmoid<T>(v); });
     }
 }
 
@@ -242,23 +222,7 @@ LAMELLA_INLINE void prefetch_output_gradient(const Outputs<const T>& dys, Int se
     if (const T* const dy = dys.at(sequence, step)) prefetch_row(dy, dys.units);
 }
 
-// --- dropout: masks that are the same at all steps, 0 or 1/(1-rate) ---
-
-// y [N, T, C] (+)= x * mask, mask [N, C].
-template <class T>
-void drop(const T* x, const T* mask, const Steps& s, Int columns, bool accumulate, T* y) {
-    parallel_for(s.sequences * s.steps, larger(1, kChunkElements / larger(columns, 1)), [=](Int begin, Int end) {
-        for (Int at = begin; at < end; ++at) {
-            const T* const row = x + at * columns;
-            const T* const m = mask + at / s.steps * columns;
-            T* const out = y + at * columns;
-            for_vectors<T>(0, columns, [=](Int i, Int part) {
-                const Vec<T> product = load(row + i, part) * load(m + i, part);
-                store(out + i, accumulate ? load(out + i, part) + product : product, part);
-            });
-        }
-    });
-}
+// --- dropout ---
 
 // Masks [groups, N, columns]: one for all gates, one for each gate, or none.
 template <class T>
@@ -272,72 +236,12 @@ LAMELLA_INLINE Int group_count(In<T> masks) {
     return masks.size == 0 ? 1 : masks.shape[0];
 }
 
-// --- products over all steps ---
-
-// z [rows of chunks, gates*U] = (x * mask of the gate) kernel + bias.
-template <class T>
-Status project(In<T> x, const RecurrentLayer<T>& layer, const T* bias, const Steps& s, T* z) {
-    In<T> kernel = layer.kernel, masks = layer.input_dropout;
-    const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
-    const Int groups = group_count<T>(masks), width = columns / groups;
-    const bool drops = masks.size > 0;
-    T* dropped;
-    const Workspace own(part(dropped, drops ? rows * features : 0));
-    if (!own) return kOutOfMemory;
-    for (Int group = 0; group < groups; ++group) {
-        if (drops) drop(x.data, masks.data + group * s.sequences * features, s, features, false, dropped);
-        const Int from = group * width;
-        const Product<T> product{rows,
-                                 width,
-                                 features,
-                                 drops ? dropped : x.data,
-                                 features,
-                                 1,
-                                 kernel.data + from,
-                                 columns,
-                                 1,
-                                 z + from,
-                                 columns,
-                                 1,
-                                 bias == nullptr ? nullptr : bias + from,
-                                 false};
-        const auto input = [&](Int row) { return s.input_of(row); };
-        if (const Status error = multiply_matrices<T>(product, input, [](Int row) { return row; })) return error;
-    }
-    return nullptr;
-}
-
-// dx of `project`: sum over groups of (dz kernel^T) * mask.
-template <class T>
-Status project_backward(const T* dz, const RecurrentLayer<T>& layer, const Steps& s, T* dx) {
-    In<T> kernel = layer.kernel, masks = layer.input_dropout;
-    const Int features = kernel.shape[0], columns = kernel.shape[1], rows = s.sequences * s.steps;
-    const Int groups = group_count<T>(masks), width = columns / groups;
-    const bool drops = masks.size > 0;
-    T* dropped;
-    const Workspace own(part(dropped, drops ? rows * features : 0));
-    if (!own) return kOutOfMemory;
-    T* const to = drops ? dropped : dx;
-    for (Int group = 0; group < groups; ++group) {
-        const Int from = group * width;
-        const Product<T> product{rows, features, width, dz + from, columns, 1,       kernel.data + from,
-                                 1,    columns,  to,    features,  1,       nullptr, false};
-        const auto input = [&](Int row) { return s.input_of(row); };
-        if (const Status error = multiply_matrices<T>(product, [](Int row) { return row; }, input)) return error;
-        if (drops) drop(to, masks.data + group * s.sequences * features, s, features, group > 0, dx);
-    }
-    return nullptr;
-}
-
 // --- products of one step ---
 
-// c [rows, columns] (+)= a [rows, depth] times panels, + bias.
+// Row r of c, to[r] [columns], (+)= row r of a, from[r] [depth], times panels, + bias.
 template <class T>
-void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const T* bias, bool accumulate, Matrix<T> c,
-                     Int rows) {
-    const T* from[kMostSequences];
-    T* to[kMostSequences];
-    for (Int r = 0; r < rows; ++r) from[r] = a.at(r), to[r] = c.at(r);
+void multiply_rows(const T* const* from, T* const* to, Int rows, const T* panels, Int depth, Int columns, const T* bias,
+                   bool accumulate) {
     const Int blocks = larger(1, ceil_divide(depth, kBlockDepth<T>)), block_depth = ceil_divide(depth, blocks);
     for (Int block = 0; block < blocks; ++block) {
         const Int k0 = block * block_depth, k1 = smaller(k0 + block_depth, depth);
@@ -349,6 +253,16 @@ void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const
                                                smaller(kTileColumns<T>, columns - j), epilogue);
         }
     }
+}
+
+// c [rows, columns] (+)= a [rows, depth] times panels, + bias.
+template <class T>
+void multiply_panels(Matrix<T> a, const T* panels, Int depth, Int columns, const T* bias, bool accumulate, Matrix<T> c,
+                     Int rows) {
+    const T* from[kMostSequences];
+    T* to[kMostSequences];
+    for (Int r = 0; r < rows; ++r) from[r] = a.at(r), to[r] = c.at(r);
+    multiply_rows(from, to, rows, panels, depth, columns, bias, accumulate);
 }
 
 // `count` of the `gates` gates of a recurrent kernel, from `first` on, packed for the products of a step; `transposed` in the

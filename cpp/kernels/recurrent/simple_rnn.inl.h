@@ -1,6 +1,7 @@
 // Simple recurrent layer over all time steps: h' = act(x kernel + bias + h recurrent_kernel).
 #pragma once
 #include "kernels/recurrent/gradients.inl.h"
+#include "kernels/recurrent/inputs.inl.h"
 
 namespace lamella {
 namespace {
@@ -16,7 +17,8 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
     LAMELLA_REQUIRE(states.size == n * t * u);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     const Steps s(n, t, layer, 2 * t * u * u);
-    if (const Status error = project(x, layer, bias.size == 0 ? nullptr : bias.data, s, states.data)) return error;
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, states.data);
+    if (const Status error = inputs.prepare()) return error;
     const Recurrent<T> recurrent(layer, n, 1, 0, 1, false);
     if (!recurrent.own) return kOutOfMemory;
     const Outputs<T> all{outputs.data, outputs.shape[1], u, t};
@@ -28,18 +30,28 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
+            inputs.compute(first, rows, step);
             step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
-            for (Int r = 0; r < rows; ++r) {
-                const Int at = s.row(first, rows, step) + r;
-                if (previous.size > 0) copy(h_now.at(r), previous.data + at * u, u);
-                if (!s.masked(first + r, step)) {
-                    T* const z = states.data + at * u;
+            with_functions<T>(activation, kSigmoid, [&](const auto& act, const auto&) {
+                for (Int r = 0; r < rows; ++r) {
+                    const Int at = s.row(first, rows, step) + r;
+                    T *const z = states.data + at * u, *const h_row = h_now.at(r), *const output = all.at(first + r, step);
+                    T* const before = previous.size > 0 ? previous.data + at * u : nullptr;
                     const T* const sum = sums.at(r);
-                    activate<T>(activation, u, z, [=](Int i, Int part) { return load(z + i, part) + load(sum + i, part); });
-                    copy(z, h_now.at(r), u);
+                    if (s.masked(first + r, step)) {
+                        if (before != nullptr) copy(h_row, before, u);
+                        write_output(all, first + r, step, step >= starts.step[r], h_row);
+                        continue;
+                    }
+                    for_vectors<T>(0, u, [=](Int i, Int part) {
+                        const Vec<T> y = act(load(z + i, part) + load(sum + i, part));
+                        if (before != nullptr) store(before + i, load(h_row + i, part), part);
+                        store(z + i, y, part);
+                        store(h_row + i, y, part);
+                        if (output != nullptr) store(output + i, y, part);
+                    });
                 }
-                write_output(all, first + r, step, step >= starts.step[r], h_now.at(r));
-            }
+            });
         }
         write_states<T>(h_now, first, rows, u, h);
         return nullptr;
@@ -59,6 +71,8 @@ Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activati
     const Steps s(n, t, layer, 2 * t * u * u);
     const Slope<T> slope = slope_of<T>(activation);
     const Outputs<const T> dys = output_gradients(doutputs, u, t);
+    const InputGradients<T> inputs(layer, s, dstates.data, gradients.dx);
+    if (!inputs.own) return kOutOfMemory;
     {  // the packed weights are not needed for the products over all steps
         const Recurrent<T> recurrent(layer, n, 1, 0, 1, true);
         if (!recurrent.own) return kOutOfMemory;
@@ -89,6 +103,7 @@ Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activati
                     copy(to, dstates.data + at * u, u);
                 }
                 step_backward<T>(recurrent, dz, first, rows, product, dh_now);
+                inputs.compute(first, rows, step);
             }
             write_states<T>(dh_now, first, rows, u, gradients.dh0);
             return nullptr;
@@ -98,7 +113,7 @@ Status simple_rnn_backward(In<T> x, const RecurrentLayer<T>& layer, Int activati
     const WeightGradients<T> weights{layer, gradients, x.shape[2], u, 1, s};
     T* const db = gradients.dbias.size == 0 ? nullptr : gradients.dbias.data;
     if (const Status error = weights.multiply(0, 1, x.data, previous.data, dstates.data, u, db)) return error;
-    return gradients.dx.size > 0 ? project_backward(dstates.data, layer, s, gradients.dx.data) : nullptr;
+    return inputs.finish();
 }
 
 }  // namespace
