@@ -3,7 +3,24 @@
 import numpy as np
 import pytest
 
-from lamella.layers import Add, BatchNormalization, Concatenate, Dense, Dropout, Flatten, Input, Layer, Masking
+from lamella.layers import (
+    LSTM,
+    Add,
+    BatchNormalization,
+    Concatenate,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAveragePooling1D,
+    Input,
+    Lambda,
+    Layer,
+    Masking,
+    Reshape,
+    TimeDistributed,
+)  # fmt: skip
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD
 
@@ -110,10 +127,55 @@ class Blind(Layer):
 
 
 def test_a_layer_that_does_not_support_masks_raises():
-    with pytest.raises(TypeError, match=r"Layer flatten_1 does not support masking, but was passed an input_mask: \[\["):
-        Sequential([Masking(input_shape=(5, 3)), Flatten()]).predict(X)
-    with pytest.raises(TypeError, match="Layer blind_1 does not support masking"):
-        model(Blind()).predict(X)
+    """When the layer is called on a symbolic tensor, as in Keras; nothing changes."""
+    refused = r"Layer {} does not support masking, but was passed an input_mask: <Symbolic"
+    masked = Masking(input_shape=(5, 3))
+    begun = Sequential([masked])
+    with pytest.raises(TypeError, match=refused.format("flatten_1")):
+        begun.add(Flatten())
+    assert begun.layers == [masked] and begun.output_shape == (None, 5, 3) and begun.predict(X).shape == X.shape
+    x = Input((5, 3))
+    y = Dropout(0.5)(Dense(2)(Masking()(x)))
+    blind = Blind(name="blind")
+    for layer, named in ((blind, "blind"), (Conv1D(2, 3, name="conv"), "conv"), (Reshape((10,), name="shaped"), "shaped")):
+        with pytest.raises(TypeError, match=refused.format(named)):
+            layer(y)
+        assert not layer.built and not layer._inbound_nodes and not layer.weights
+    inside = Input((5, 2))
+    for nested in (Model(inside, Flatten(name="inner")(inside)), Sequential([Flatten(name="inner", input_shape=(5, 2))])):
+        with pytest.raises(TypeError, match=refused.format("inner")):
+            nested(y)
+        assert nested(Dense(2)(x)).shape == (None, 10)  # without a mask it can be called
+    parts = TimeDistributed(Dense(2))(Masking()(x))
+    with pytest.raises(TypeError, match=refused.format("conv")):
+        Conv1D(2, 3, name="conv")(parts)
+    with pytest.raises(
+        TypeError, match=r"Layer blind does not support masking, but was passed an input_mask: \[None, <Symbolic"
+    ):
+        blind([x, y])
+
+
+def test_layers_where_no_mask_arrives_are_called():
+    x = Input((5, 3))
+    y = Masking()(x)
+    flat = Flatten()
+    for free in (Lambda(lambda t: t * 2)(y), LSTM(3, return_sequences=True)(x), Embedding(9, 3)(Input((5,))), y * 2):
+        assert flat(free).shape == (None, 15)
+    assert Dense(2)(LSTM(3)(y)).shape == (None, 2) and GlobalAveragePooling1D()(y).shape == (None, 3)
+
+
+class NeedsValues(Masking):
+    def compute_mask(self, inputs, mask=None):
+        return np.ones(np.asarray(inputs).shape[:2], bool)
+
+
+def test_a_mask_that_needs_values_is_refused_in_the_run():
+    model = Sequential([NeedsValues(input_shape=(5, 3)), Flatten(name="flat")])
+    with pytest.raises(TypeError, match=r"Layer flat does not support masking, but was passed an input_mask: \[\["):
+        model.predict(X)
+
+
+def test_compute_mask_of_a_layer_without_masks():
     with pytest.raises(TypeError, match=r"does not support masking, but was passed an input_mask: \[None, 1\]"):
         Blind().compute_mask([X, X], [None, 1])
     assert Blind().compute_mask(X) is None and Blind().compute_mask([X, X], [None, None]) is None

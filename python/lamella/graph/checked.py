@@ -32,6 +32,9 @@ _FIRST = frozenset({np.ndarray, UserArray, Tensor, Variable})
 _FURTHER = _FIRST | {int, float, np.float32, np.float64}
 _OTHERS = _FURTHER | {type(None), str, bool}
 
+# Among arguments that need no conversion, those that are Variables or contain some.
+_MAY_HOLD = frozenset({Variable, list, tuple})
+
 # What stands for a tensor where a user's function runs: K's functions make UserArrays of these.
 _USERS = frozenset({UserArray, Tensor})
 
@@ -78,10 +81,12 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         plain = _plain(order, arguments) and (not named or _plain([parameters.get(k, _ANY) for k in named], named.values()))
         if connect is not None:
-            every = [*arguments, *named.values()] if named else arguments
-            if (not plain and _symbolic(every)) or (reads_variables(every) and not computing()):
-                node: R = connect(label, *arguments, **named)
-                return node
+            kinds = set(map(type, arguments))
+            if not plain or named or not _MAY_HOLD.isdisjoint(kinds):
+                every = [*arguments, *named.values()]
+                if (not plain and _symbolic(every)) or (reads_variables(every) and not computing()):
+                    node: R = connect(label, *arguments, **named)
+                    return node
         values: Sequence[Any] = arguments
         others: Mapping[str, Any] = named
         try:

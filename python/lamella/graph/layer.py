@@ -27,7 +27,7 @@ from lamella.graph.input_spec import InputSpec, check_inputs
 from lamella.graph.layer_trials import output_shapes
 from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
 from lamella.ops.tape import Tensor
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -58,6 +58,18 @@ def _number_dtype(dtype: str | None, who: str) -> str | None:
     return found.name
 
 
+class MaskNotSupported(TypeError):
+    """The error of a layer that gets a mask and does not support masking."""
+
+
+def known_masks(tensors: Sequence[Symbolic]) -> list[Any] | None:
+    """The symbolic masks of tensors; None if a user's compute_mask needs values, so that only a run has the masks."""
+    try:
+        return [mask_of(x) for x in tensors]
+    except (TypeError, ValueError):
+        return None
+
+
 class Layer(LossesAndUpdates, Configurable, Asking):
     """Base class of all layers.
 
@@ -86,6 +98,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     supports_masking = False
     built = False
     is_input = False  # whether it only stands for a value
+    shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
 
@@ -176,8 +189,16 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """
         came = any(m is not None for m in mask) if isinstance(mask, list) else mask is not None
         if came and not self.supports_masking:
-            raise TypeError(f"Layer {self.name} does not support masking, but was passed an input_mask: {mask}")
+            raise MaskNotSupported(f"Layer {self.name} does not support masking, but was passed an input_mask: {mask}")
         return mask if came else None
+
+    def check_masks(self, tensors: list[Symbolic], single: bool) -> None:
+        """Raise TypeError, as compute_mask does in each run, if a tensor has a mask that the layer does not support."""
+        if type(self).compute_mask is not Layer.compute_mask:
+            return
+        masks = known_masks(tensors)
+        if masks is not None:
+            self.compute_mask(tensors[0] if single else tensors, masks[0] if single else masks)
 
     @property
     def makes_masks(self) -> bool:
@@ -288,10 +309,23 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph, and return its symbolic outputs."""
         beside = symbols(arguments) if arguments else []
+        may_mask = any(node_of(x).may_mask for x in tensors)
+        if may_mask and not self.supports_masking:
+            self.check_masks(tensors, single)
         shapes = [x.shape for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        tried = output_shapes(self, tensors, single, arguments, beside) if not self.self_contained else None
-        shape = self.compute_output_shape(shapes[0] if single else shapes) if tried is None else tried
+        shape = output_shapes(self, tensors, single, arguments, beside) if not self.self_contained else None
+        if shape is None:
+            try:
+                shape = self.compute_output_shape(shapes[0] if single else shapes)
+            except AttributeError:
+                if self.self_contained or self.shape_follows_call:
+                    raise
+                # It reads what call sets: Keras runs call first.
+                self.shape_follows_call = True
+                shape = output_shapes(self, tensors, single, arguments, beside)
+                if shape is None:
+                    raise
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
         outputs = [
@@ -299,7 +333,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
-        self._inbound_nodes.append(Node(self, tensors, outputs, single, arguments, current.fixed, beside=beside))
+        node = Node(
+            self, tensors, outputs, single, arguments, current.fixed, beside=beside, may_mask=may_mask or self.makes_masks
+        )
+        self._inbound_nodes.append(node)
         return outputs if several else outputs[0]
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
@@ -310,7 +347,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     @property
     def knows_its_shape(self) -> bool:
         """Whether the class defines the shape of its output; otherwise a trial call finds it."""
-        return self.self_contained or type(self).compute_output_shape is not Layer.compute_output_shape
+        defined = type(self).compute_output_shape is not Layer.compute_output_shape
+        return self.self_contained or (defined and not self.shape_follows_call)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}'>"

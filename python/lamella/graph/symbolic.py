@@ -97,6 +97,7 @@ class Node:
         phase: The fixed learning phase of this call, see set_learning_phase; None for the phase of the run.
         own: Whether it is node 0 of a model, which is the model's own graph; its outputs come from other layers.
         beside: The symbolic tensors among `arguments`, each once.
+        may_mask: Whether this layer, or one before it, makes masks.
     """
 
     layer: Layer
@@ -107,6 +108,7 @@ class Node:
     phase: bool | None = None
     own: bool = False
     beside: list[Symbolic] = field(default_factory=list)
+    may_mask: bool = False
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # How to compute the outputs without inputs, found at the first use; False if they depend on an Input.

@@ -21,7 +21,7 @@ from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.graph.input import Input
-from lamella.graph.layer import takes_mask
+from lamella.graph.layer import MaskNotSupported, known_masks, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, plan_kind
 from lamella.graph.plan import Plan
 from lamella.graph.symbolic import Symbolic, masks_of_nodes
@@ -204,11 +204,7 @@ class Network(Stored, GraphLosses, self_contained=True):
         """The masks of the outputs, by a network of the same layers from these inputs and masks to them."""
         # A name is given, so that asking for masks does not shift the default names of the user's models and inputs.
         name = unique_name(f"{self.name}_masks")
-        places: list[Any] = [
-            None if mask is None else Input(batch_shape=mask.shape, dtype="bool", name=f"{name}_{i}")
-            for i, mask in enumerate(masks)
-        ]
-        found = masks_of_nodes(self._graph.nodes, dict(zip(self.inputs, places, strict=True)))
+        places, found = self._masks_inside(name, masks)
         made = [found[x] for x in self.outputs]
         # For an output that is an input, the mask is that of the input.
         straight = {place: mask for place, mask in zip(places, masks) if place is not None}
@@ -218,6 +214,26 @@ class Network(Stored, GraphLosses, self_contained=True):
             values = network([*inputs, *straight.values()] if straight or len(inputs) > 1 else inputs[0])
             straight.update(zip(wanted, values if isinstance(values, list) else [values], strict=True))
         return [None if mask is None else straight[mask] for mask in made]
+
+    def _masks_inside(self, name: str, masks: list[Any]) -> tuple[list[Any], dict[Symbolic, Any]]:
+        """Inputs that stand for masks of the model's inputs, and with them the masks of all tensors inside."""
+        places: list[Any] = [
+            None if mask is None else Input(batch_shape=mask.shape, dtype="bool", name=f"{name}_{i}")
+            for i, mask in enumerate(masks)
+        ]
+        return places, masks_of_nodes(self._graph.nodes, dict(zip(self.inputs, places, strict=True)))
+
+    def check_masks(self, tensors: list[Symbolic], single: bool) -> None:
+        """Raise TypeError if a layer inside gets a mask that it does not support."""
+        masks = known_masks(tensors)
+        if masks is None or all(mask is None for mask in masks) or len(masks) != len(self.inputs):
+            return
+        try:
+            self._masks_inside(unique_name(f"{self.name}_masks"), masks)
+        except MaskNotSupported:
+            raise
+        except (TypeError, ValueError):
+            return  # a user's compute_mask needs values: the first run checks the masks
 
     def run_internal_graph(self, inputs: Any, masks: Any = None) -> tuple[list[Value], list[Any], list[Shape]]:
         """Run the layers on other inputs, in the current learning phase.

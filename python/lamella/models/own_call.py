@@ -140,6 +140,10 @@ class OwnCall(Trainable, Network, self_contained=True):
             outputs = super().call_masked(inputs, mask, training, frozen=frozen)[0]
         return outputs, self.compute_mask(inputs, mask)
 
+    def check_masks(self, tensors: list[Symbolic], single: bool) -> None:
+        if self._is_graph_network:
+            super().check_masks(tensors, single)
+
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         """The mask of a network's outputs. For a model with its own `call` it is None, unless its class overrides this."""
         return super().compute_mask(inputs, mask) if self._is_graph_network else None

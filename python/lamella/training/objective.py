@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from lamella.core import config, registry
-from lamella.core.atomic import Call
+from lamella.core.atomic import Call, Scope
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
+from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user
 from lamella.ops.arrays import total as total_of
 from lamella.ops.tape import Tensor
@@ -228,12 +229,19 @@ class Objective(PickledByName):
         if self._report_losses:
             numbers += losses
         if self.metrics:
-            masks = None if type(values) is list else values.masks
-            for output, target, weight in zip(self.outputs, targets, weights):
-                value = values[output.index]
-                array: Any = value.value if type(value) is Tensor else value
-                mask = None if masks is None else masks[output.index]
-                numbers += [metric(target, array, weight, mask, then) for metric in output.metrics]
+            numbers += Scope((pending, "values", True)).run(self._of_metrics, values, targets, weights, then)
+        return numbers
+
+    def _of_metrics(
+        self, values: Outputs, targets: Sequence[Array], weights: Sequence[Array | None], then: list[Call]
+    ) -> list[float]:
+        numbers: list[float] = []
+        masks = None if type(values) is list else values.masks
+        for output, target, weight in zip(self.outputs, targets, weights):
+            value = values[output.index]
+            array: Any = value.value if type(value) is Tensor else value
+            mask = None if masks is None else masks[output.index]
+            numbers += [metric(target, array, weight, mask, then) for metric in output.metrics]
         return numbers
 
 

@@ -119,7 +119,7 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
-        return in_pool(Scope((pending, "values", True)).run, self.stream.run, self._train, inputs, targets, weights)
+        return in_pool(self.stream.run, self._train, inputs, targets, weights)
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective

@@ -24,6 +24,10 @@ class Elementwise(Merge):
 
     def combine(self, inputs: list[Value]) -> Value:
         """Of tensors of one rank."""
+        return self._merge_function(inputs)
+
+    def _merge_function(self, inputs: list[Value]) -> Value:
+        """What subclasses of keras.layers.merge._Merge define."""
         raise NotImplementedError
 
     def build(self, input_shape: list[Shape]) -> None:

@@ -31,6 +31,15 @@ def parted(x: Value, like: Value) -> Any:
     return reshape(x, shape=(*like.shape[:2], *x.shape[1:]))
 
 
+def _parted_specs(specs: Any, arguments: Any) -> Any:
+    """A trial cannot find them: the first size of x is the product of two sizes of `like`."""
+    (shape, dtype), (like, _) = specs
+    return (((*like[:2], *shape[1:]), dtype),)
+
+
+setattr(parted, "specs_of", _parted_specs)
+
+
 @accepts_symbolic("masks")
 def any_in_step(mask: Value) -> Any:
     """[N, T, ...] -> [N, T]: whether any of the rest holds."""
