@@ -338,3 +338,10 @@ def test_a_learning_rate_is_read_through_k():
     assert K.eval(rate) == pytest.approx(0.25)
     optimizer.lr = optimizer.lr * 0.1
     assert K.get_value(optimizer.lr) == pytest.approx(0.05) and K.eval(rate) == pytest.approx(0.025)
+
+
+def test_axes_may_be_an_array():
+    x = RNG.randn(2, 3, 4).astype("f4")
+    np.testing.assert_allclose(K.sum(x, axis=np.arange(1, 3)), x.sum((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(K.eval(K.mean(K.variable(x), axis=np.array([0, 2]))), x.mean((0, 2)), rtol=1e-5)
+    np.testing.assert_allclose(K.max(x, axis=np.int64(1)), x.max(1))

@@ -9,10 +9,10 @@ import numpy as np
 
 from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
-from lamella.core.graphs import GraphTensor
+from lamella.core.graphs import GraphTensor, SymbolOutside
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
-from lamella.core.updates import Updates
+from lamella.core.updates import Updates, computing
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.connect import call_alone
@@ -56,6 +56,9 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
         if isinstance(loss, GraphTensor) and not isinstance(loss, Symbolic):
             return list(loss.gradients(wanted))  # the loss of an optimizer's step
+        outside = [x for x in (loss, *wanted) if isinstance(x, Symbolic)]
+        if outside and computing():
+            raise SymbolOutside(outside)
         return gradients_of_values(loss, wanted)
     groups = _groups(wanted)
     if len(groups) > 1:

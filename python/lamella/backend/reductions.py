@@ -20,7 +20,7 @@ __all__ = [
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:
     """The axes as integers of Python; they may be NumPy's."""
-    return axis if axis is None else operator.index(axis) if hasattr(axis, "__index__") else tuple(map(operator.index, axis))
+    return axis if axis is None else operator.index(axis) if np.ndim(axis) == 0 else tuple(map(operator.index, axis))
 
 
 def _floats(x: Value) -> Value:

@@ -42,6 +42,23 @@ class GraphTensor:
         raise NotImplementedError
 
 
+class SymbolOutside(TypeError):
+    """The error of a function that runs on values and reads a symbolic tensor from outside of it.
+
+    Attributes:
+        place: For a loss or metric: the position of its output among those that are trained, and that of the metric, -1 for the
+            loss. None elsewhere.
+    """
+
+    place: tuple[int, int] | None = None
+
+    def __init__(self, tensors: object) -> None:
+        super().__init__(
+            f"{tensors} is symbolic: it has no value in a function that runs on values. Make it an input of the layer, as in "
+            "Lambda(function)([x, other]); for a loss, use model.add_loss"
+        )
+
+
 class GraphUpdate:
     """A change of state that K.function makes after its outputs."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lamella.core.atomic import Call
@@ -69,6 +69,20 @@ class TrainableModel(Protocol):
             inputs: A value for each input.
             training: Whether the training phase is used.
             updates: The new values of the layers' state are written to it. The caller applies them.
+        """
+        ...
+
+    def with_functions(
+        self, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+    ) -> Callable[..., tuple[Any, list[Any]]]:
+        """`run`, which also computes losses and metrics that read symbolic tensors of the model.
+
+        Args:
+            functions: The index of an output, and a function of y and of this output.
+            targets: y of each such output, as examples of shape and dtype.
+
+        Returns:
+            A function (inputs, targets, training, updates) -> (outputs, values of the functions).
         """
         ...
 

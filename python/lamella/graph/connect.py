@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from lamella.core import registry
+from lamella.core.graphs import SymbolOutside
 from lamella.core.types import Value
 from lamella.core.updates import computing
 from lamella.core.variable import Variable
@@ -19,6 +20,7 @@ from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.operators import defer_to
+from lamella.ops.tape import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,11 +39,12 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
     """
     values = [arguments, list(named.values())]
     tensors = symbols(values)
-    if tensors and computing() and all(x.lives for x in tensors):
-        # Tensors of Variables that were made before this run.
-        now = [x.compute() for x in tensors]
-        given, others = fill(placed([arguments, named], tensors), now)
-        return registry.get("functions", function)(*given, **others)
+    if tensors and computing():
+        if all(x.lives for x in tensors):  # tensors of Variables that were made before this run
+            given, others = fill(placed([arguments, named], tensors), [x.compute() for x in tensors])
+            return registry.get("functions", function)(*given, **others)
+        if any(isinstance(v, Tensor) or (isinstance(v, np.ndarray) and v.ndim) for v in leaves(values)):
+            raise SymbolOutside([x for x in tensors if not x.lives])
     # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
     dtypes = [x.dtype for x in tensors or leaves(values) if isinstance(x, (Symbolic, Variable))]
     dtype = next((d for d in dtypes if np.dtype(d).kind == "f"), None)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.graphs import SymbolOutside
 from lamella.core.phase import current
 from lamella.core.types import Array, Value
 from lamella.core.updates import computing
@@ -43,6 +44,8 @@ def _run_of(x: Symbolic) -> GraphRun | None:
 
 def _compute(self: Symbolic) -> Value:
     run = _run_of(self)
+    if run is None and computing():
+        raise SymbolOutside([self])
     if run is None:
         raise TypeError(
             f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "

@@ -54,6 +54,11 @@ class GraphLosses(LayerGraph):
             self._loss_tensors += tuple(tensors)
             self._plans, self._plan = {}, None
 
+    def share_losses(self, other: GraphLosses) -> None:
+        """Compute the tensors of another model's add_loss, and store their values where that model reads them."""
+        if other._loss_tensors:
+            self._loss_tensors, self._loss_values = other._loss_tensors, other._loss_values
+
     def _without_losses(self, values: list[Value]) -> list[Value]:
         """The values of the outputs. The values of add_loss's tensors, which follow them, are stored for `penalties`."""
         count = len(self.outputs)

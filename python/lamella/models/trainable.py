@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -11,6 +11,7 @@ from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
 from lamella.callbacks.history import History
 from lamella.core.protocols import TrainableModel
+from lamella.core.types import Array
 from lamella.data.adapt import feed
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
@@ -110,6 +111,15 @@ class Trainable(GeneratorMethods):
             penalized=bool(network.penalties),
         )  # fmt: skip
         return Steps(_whole(self), objective, optimizer)
+
+    def with_functions(
+        self, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+    ) -> Callable[..., tuple[Any, list[Any]]]:
+        """See `models/captured.py`."""
+        from lamella.models.captured import with_functions  # which imports Network
+
+        network: Any = self
+        return with_functions(network, functions, targets)
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """The steps that compile prepared. A model without input shape is built from the data first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from lamella.core import config, registry
 from lamella.core.atomic import Call, Scope
+from lamella.core.graphs import GraphTensor, SymbolOutside
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
@@ -30,6 +31,11 @@ Outputs = Any
 
 # Entries of a batch's logs that are not columns. A metric of such a name would replace them.
 _OF_BATCHES = ("batch", "size")
+
+
+# A loss or metric: the position of its output in Objective.outputs, and that of the metric there; -1 for the loss.
+Place = tuple[int, int]
+_NONE: Mapping[Place, Value] = {}
 
 
 class Objective(PickledByName):
@@ -151,6 +157,7 @@ class Objective(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
+        made: Mapping[Place, Value] = _NONE,
     ) -> tuple[float, list[float], list[LossTerm]]:
         """The loss of one batch.
 
@@ -159,6 +166,7 @@ class Objective(PickledByName):
             targets: y for each trained output.
             weights: Sample weights for each trained output, or None.
             penalties: Functions that give regularization penalties.
+            made: The values of losses and metrics that the model itself has computed.
 
         Returns:
             (total, losses, terms): the sum of weighted losses and penalties; the loss of each output, unweighted; and the
@@ -168,9 +176,15 @@ class Objective(PickledByName):
         losses = []
         terms: list[LossTerm] = []
         masks = None if type(values) is list else values.masks
-        for output, target, weight in zip(self.outputs, targets, weights):
+        for i, (output, target, weight) in enumerate(zip(self.outputs, targets, weights)):
             value = values[output.index]
-            rows = from_user(output.rows(for_user(target), for_user(value))) if output.users else output.rows(target, value)
+            rows: Any
+            if (i, -1) in made:
+                rows = made[i, -1]
+            elif output.users:
+                rows = _at((i, -1), output.rows, target, value)
+            else:
+                rows = output.rows(target, value)
             if rows is None:
                 raise TypeError(f"the loss of '{output.name}' returned NoneType, expected numbers")
             array: Any = rows.value if type(rows) is Tensor else np.asarray(rows)
@@ -214,6 +228,7 @@ class Objective(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         then: list[Call],
+        made: Mapping[Place, Value] = _NONE,
     ) -> list[float]:
         """One number for each of `names`.
 
@@ -224,25 +239,56 @@ class Objective(PickledByName):
             targets: y for each trained output.
             weights: Sample weights for each trained output, or None.
             then: A list to which the calls are added that change the state of metrics; the step's commit runs them.
+            made: As in `total`.
         """
         numbers = [total]
         if self._report_losses:
             numbers += losses
         if self.metrics:
-            numbers += Scope((pending, "values", True)).run(self._of_metrics, values, targets, weights, then)
+            numbers += Scope((pending, "values", True)).run(self._of_metrics, values, targets, weights, then, made)
         return numbers
 
     def _of_metrics(
-        self, values: Outputs, targets: Sequence[Array], weights: Sequence[Array | None], then: list[Call]
+        self,
+        values: Outputs,
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        then: list[Call],
+        made: Mapping[Place, Value],
     ) -> list[float]:
         numbers: list[float] = []
         masks = None if type(values) is list else values.masks
-        for output, target, weight in zip(self.outputs, targets, weights):
+        for i, (output, target, weight) in enumerate(zip(self.outputs, targets, weights)):
             value = values[output.index]
             array: Any = value.value if type(value) is Tensor else value
             mask = None if masks is None else masks[output.index]
-            numbers += [metric(target, array, weight, mask, then) for metric in output.metrics]
+            for j, metric in enumerate(output.metrics):
+                try:
+                    numbers.append(metric(target, array, weight, mask, then, made.get((i, j))))
+                except SymbolOutside as error:
+                    error.place = error.place or (i, j)
+                    raise
         return numbers
+
+    def functions(self, places: Iterable[Place]) -> list[tuple[int, Callable[..., Any]]]:
+        """The losses and metrics at these places, each with the index of its output."""
+        found = []
+        for i, j in places:
+            output = self.outputs[i]
+            found.append((output.index, output.rows if j < 0 else output.metrics[j].function))
+        return found
+
+
+def _at(place: Place, rows: Callable[..., Any], target: Array, value: Value) -> Value:
+    """The result of a user's loss. An error for a symbolic tensor in it names its place."""
+    try:
+        found = from_user(rows(for_user(target), for_user(value)))
+        if isinstance(found, GraphTensor):
+            found = found.compute()
+    except SymbolOutside as error:
+        error.place = error.place or place
+        raise
+    return found
 
 
 def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:

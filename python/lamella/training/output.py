@@ -40,7 +40,15 @@ class Metric(PickledByName):
         """Whether the metric keeps a state over the epoch, so that its last value counts instead of the mean over batches."""
         return bool(getattr(self.function, "stateful", False))
 
-    def __call__(self, target: Array, output: Array, weights: Array | None, mask: Array | None, then: list[Call]) -> float:
+    def __call__(
+        self,
+        target: Array,
+        output: Array,
+        weights: Array | None,
+        mask: Array | None,
+        then: list[Call],
+        made: Any = None,
+    ) -> float:
         """The value for one batch.
 
         Args:
@@ -49,6 +57,7 @@ class Metric(PickledByName):
             weights: Sample weights, or None.
             mask: Mask of the output, or None.
             then: A list to which the calls are added that change the metric's own state.
+            made: What the function returns, if the model has computed it.
         """
         weights = weights if self.weighted else None
         stateful = self.stateful
@@ -58,7 +67,7 @@ class Metric(PickledByName):
         else:
             if not of_lamella(function):
                 target, output = for_user(target), for_user(output)
-            values: Any = value_of(function(target, output))
+            values: Any = value_of(function(target, output) if made is None else made)
             if values is None:
                 raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
             if not stateful and (weights is not None or (mask is not None and values.ndim)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from lamella.core.atomic import Call, Scope, commit, write
+from lamella.core.graphs import SymbolOutside
 from lamella.core.pickling import PickledByName
 from lamella.core.pool import in_pool
 from lamella.core.protocols import Communicator, Optimizer, TrainableModel
@@ -21,7 +22,7 @@ from lamella.core.warn import warn
 from lamella.ops.tape import Tape
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder
-from lamella.training.objective import LossTerm, Objective, Outputs
+from lamella.training.objective import LossTerm, Objective, Outputs, Place
 from lamella.training.session import Session
 
 
@@ -54,6 +55,7 @@ class Steps(PickledByName):
         stream: The random stream of the training.
         session: The session of the running fit, else of the last one.
         used_by: The block that uses the metrics of `objective`, see `Run`.
+        captured: The losses and metrics that read symbolic tensors of the model, which computes them.
         communicator: Averages the gradients over the processes that train the model; None if only this process does.
     """
 
@@ -67,6 +69,8 @@ class Steps(PickledByName):
         # Weights on which only outputs without a loss depend are not trained.
         self.collect(model.variables_behind(self.trained_outputs))
         self._state: Any = None  # of the optimizer, for these weights
+        self.captured: list[Place] = []
+        self._with_captured: Any = None  # what runs the model together with them
         self.stream = Stream()
         self.session = Session()
         self.used_by: Holder | None = None
@@ -119,18 +123,49 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
-        return in_pool(self.stream.run, self._train, inputs, targets, weights)
+        if self.captured and self._with_captured is None:  # in a copy
+            self._make_captured(targets)
+        try:
+            return in_pool(self.stream.run, self._train, inputs, targets, weights)
+        except SymbolOutside as error:
+            self._capture(error, targets)
+            return self.train(inputs, targets, weights)
+
+    def _capture(self, error: SymbolOutside, targets: Sequence[Array]) -> None:
+        """Let the model compute the loss or metric that read a symbolic tensor of it. Raises the error if it does so already."""
+        if error.place is None or error.place in self.captured:
+            raise error
+        self.captured.append(error.place)
+        self._make_captured(targets)
+
+    def _make_captured(self, targets: Sequence[Array]) -> None:
+        """Call the captured functions on symbolic tensors. Not in a run, in which functions of K compute values."""
+        outputs = self.objective.outputs
+        of = {outputs[i].index: targets[i] for i, _ in self.captured}
+        # The functions of the compiled objective: they have no state of a run.
+        self._with_captured = self.model.with_functions(self.objective.functions(self.captured), of)
+
+    def _run(
+        self, inputs: list[Array], targets: Sequence[Array], training: bool, updates: Updates | None
+    ) -> tuple[Outputs, Mapping[Place, Any]]:
+        """The model's outputs, and the values of the losses and metrics in `captured`."""
+        if not self.captured:
+            return self.model.run(inputs, training=training, updates=updates), {}
+        outputs = self.objective.outputs
+        of = {outputs[i].index: targets[i] for i, _ in self.captured}
+        values, found = self._with_captured(inputs, of, training, updates)
+        return values, dict(zip(self.captured, found))
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
         updates = Updates()
-        values, (total, losses, terms) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
+        values, made, (total, losses, terms) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
         if not isfinite(total) and not self.session.warned:
             self.session.warned = True
             anomaly.warn_of_loss(self.model, inputs, total, self.stream.step - self.stream.epoch)
         then = [*updates.calls(), self.stream.count_step()]
         # Computed before the update, and before the commit: this adds the calls that change the metrics' states to `then`.
-        numbers = objective.report(total, losses, values, targets, weights, then)
+        numbers = objective.report(total, losses, values, targets, weights, then, made)
         if not self._params:
             commit(then)
         else:
@@ -160,10 +195,10 @@ class Steps(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         updates: Updates | None,
-    ) -> tuple[Outputs, tuple[float, list[float], list[LossTerm]]]:
-        """The model's outputs, and the result of objective.total. updates: for layers' states; None in the inference phase."""
-        values = self.model.run(inputs, training=updates is not None, updates=updates)
-        return values, objective.total(values, targets, weights, self.penalties)
+    ) -> tuple[Outputs, Mapping[Place, Any], tuple[float, list[float], list[LossTerm]]]:
+        """What `_run` returns, and the result of objective.total. updates: for layers' states; None in the inference phase."""
+        values, made = self._run(inputs, targets, updates is not None, updates)
+        return values, made, objective.total(values, targets, weights, self.penalties, made)
 
     @property
     def bound(self) -> bool:
@@ -192,7 +227,7 @@ class Steps(PickledByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
-        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape"))
+        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_captured"))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -217,7 +252,13 @@ class Steps(PickledByName):
         Returns:
             One number for each column of the logs.
         """
-        return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
+        if self.captured and self._with_captured is None:
+            self._make_captured(targets)
+        try:
+            return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
+        except SymbolOutside as error:
+            self._capture(error, targets)
+            return self.test(inputs, targets, weights, objective)
 
     def _test(
         self,
@@ -226,10 +267,12 @@ class Steps(PickledByName):
         weights: Sequence[Array | None],
         objective: Objective,
     ) -> list[float]:
-        values, updates = _inferred(self.model, inputs)
-        total, losses, _ = objective.total(values, targets, weights, self.penalties)
+        updates = Updates()
+        updates.allowed = False
+        values, made = self._run(inputs, targets, False, updates)
+        total, losses, _ = objective.total(values, targets, weights, self.penalties, made)
         then = updates.calls()
-        numbers = objective.report(total, losses, values, targets, weights, then)
+        numbers = objective.report(total, losses, values, targets, weights, then, made)
         commit(then)
         return numbers
 
@@ -244,8 +287,14 @@ class Steps(PickledByName):
         Returns:
             An array for each trained weight.
         """
+        if self.captured and self._with_captured is None:
+            self._make_captured(targets)
         tape = Tape(self.variables)
-        _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
+        try:
+            _, _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
+        except SymbolOutside as error:
+            self._capture(error, targets)
+            return self.gradients(inputs, targets, weights)
         found = tape.gradients(terms)
         return [np.zeros_like(p) if g is None else g for p, g in zip(self._params, found)]
 

@@ -1,0 +1,55 @@
+"""Losses and metrics that read symbolic tensors of a model besides y_true and y_pred, such as the divergence of a VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lamella.core.shapes import Shape
+from lamella.core.types import Array, Value
+from lamella.core.updates import Updates
+from lamella.graph.input import Input
+from lamella.graph.masked_plan import Outputs
+from lamella.graph.symbolic import Symbolic
+from lamella.models.network import Network
+
+
+def with_functions(
+    model: Network, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+) -> Callable[..., tuple[Any, list[Any]]]:
+    """See TrainableModel.with_functions. Each function is called once, on symbolic tensors, as Keras calls every loss.
+
+    Raises:
+        TypeError: A function returns something that is not a tensor of the graph.
+        ValueError: What it returns depends on other inputs than those of the model.
+    """
+    places: dict[int, Symbolic] = {}
+    for i, y in targets.items():
+        shape = _target_shape(model.outputs[i].shape, y.shape)
+        places[i] = Input(batch_shape=shape, dtype=y.dtype.name, name=f"{model.output_names[i]}_target")
+    made = [function(places[i], model.outputs[i]) for i, function in functions]
+    for (_, function), y in zip(functions, made):
+        if not isinstance(y, Symbolic):
+            name = getattr(function, "__name__", type(function).__name__)
+            raise TypeError(f"{name}: expected a loss or metric to return a tensor, got {y!r}")
+    network = Network([*model.inputs, *places.values()], [*model.outputs, *made], name=f"{model.name}_with_losses")
+    network.share_losses(model)
+    count = len(model.outputs)
+
+    def run(inputs: Sequence[Value], targets: Mapping[int, Array], training: bool, updates: Updates | None) -> Any:
+        network.trainable = model.trainable
+        values = network.run([*inputs, *(targets[i] for i in places)], training=training, updates=updates)
+        found = values[count:]
+        del values[count:]
+        if isinstance(values, Outputs):
+            del values.masks[count:]
+        return values, found
+
+    return run
+
+
+def _target_shape(output: Shape, target: Shape) -> Shape:
+    """The shape of y without the sizes that vary: those of axes in which the output varies, such as the batch."""
+    same = len(output) == len(target)
+    rest = (None if same and output[i] is None else target[i] for i in range(1, len(target)))
+    return (None if output[0] is None else target[0], *rest)
