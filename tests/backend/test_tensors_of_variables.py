@@ -206,6 +206,8 @@ def test_a_loss_of_weights_alone_is_minimized(float64):
     loss = K.sum(K.square(v - 1))
     train = K.function([], [loss], updates=lamella.optimizers.Adam(0.1).get_updates(loss, [v]))
     assert train([])[0] == 13.0
+    K.function([], [], updates=lamella.optimizers.SGD(0.25).get_updates([v], [], loss))([])  # in the order of Keras 1
+    np.testing.assert_allclose(K.get_value(v), [1.9, -0.4], atol=0.06)
     for _ in range(300):
         train([])
     np.testing.assert_allclose(K.get_value(v), 1.0, atol=1e-3)

@@ -48,6 +48,24 @@ def test_compute_output_shape_may_read_what_call_sets():
         np.testing.assert_allclose(K.get_value(layer.centers), centers - 0.5 * moved, rtol=1e-5)
 
 
+class Chosen(Layer):
+    """Like the mask of capsules in published code, which tests the type of a shape."""
+
+    def call(self, inputs):
+        x = inputs[0] if type(inputs) is list else inputs
+        return K.batch_flatten(x)
+
+    def compute_output_shape(self, input_shape):
+        if type(input_shape[0]) is tuple:
+            return (None, input_shape[0][1] * input_shape[0][2])
+        return (None, input_shape[1] * input_shape[2])
+
+
+def test_shapes_in_lists_are_plain_tuples():
+    x = Dense(3)(Input((4, 2)))
+    assert Chosen()([x, Input((5,))]).shape == Chosen()(x).shape == (None, 12)
+
+
 class Missing(Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)

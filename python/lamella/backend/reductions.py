@@ -20,7 +20,10 @@ __all__ = [
 
 def _axes(axis: Axes) -> int | tuple[int, ...] | None:
     """The axes as integers of Python; they may be NumPy's."""
-    return axis if axis is None else operator.index(axis) if np.ndim(axis) == 0 else tuple(map(operator.index, axis))
+    if axis is None or isinstance(axis, int):
+        return axis
+    # Not by hasattr(axis, "__index__"), which arrays of several axes have, too.
+    return operator.index(axis) if np.ndim(axis) == 0 else tuple(map(operator.index, axis))  # type: ignore[arg-type]
 
 
 def _floats(x: Value) -> Value:

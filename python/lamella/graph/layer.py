@@ -312,7 +312,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         may_mask = any(node_of(x).may_mask for x in tensors)
         if may_mask and not self.supports_masking:
             self.check_masks(tensors, single)
-        shapes = [x.shape for x in tensors]
+        # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
+        shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
         shape = output_shapes(self, tensors, single, arguments, beside) if not self.self_contained else None
         if shape is None:

@@ -207,6 +207,7 @@ class Optimizer(Stateful):
         found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
         return in_graphs.clipped(found, self.clipnorm, self.clipnorm_per_tensor, self.clipvalue)
 
+    @in_graphs.in_either_order
     def get_updates(self, loss: Any, params: Any) -> list[GraphUpdate]:
         """One step by the gradients of a symbolic loss, for the updates of K.function.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamella.core import registry
@@ -29,6 +30,19 @@ class Step(GraphUpdate):
             return
         self.optimizer.step(self._params, values)
         commit(self._projections)
+
+
+def in_either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
+    """get_updates(loss, params) that also takes the arguments of Keras 1: (params, constraints, loss)."""
+
+    @functools.wraps(get_updates)
+    def made(self: Any, *arguments: Any, **named: Any) -> Any:
+        if len(arguments) == 3:
+            params, _, loss = arguments
+            return get_updates(self, loss=loss, params=params)
+        return get_updates(self, *arguments, **named)
+
+    return made
 
 
 def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list[Any]]:

@@ -123,8 +123,6 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
-        if self.captured and self._with_captured is None:  # in a copy
-            self._make_captured(targets)
         try:
             return in_pool(self.stream.run, self._train, inputs, targets, weights)
         except SymbolOutside as error:
@@ -136,10 +134,6 @@ class Steps(PickledByName):
         if error.place is None or error.place in self.captured:
             raise error
         self.captured.append(error.place)
-        self._make_captured(targets)
-
-    def _make_captured(self, targets: Sequence[Array]) -> None:
-        """Call the captured functions on symbolic tensors. Not in a run, in which functions of K compute values."""
         outputs = self.objective.outputs
         of = {outputs[i].index: targets[i] for i, _ in self.captured}
         # The functions of the compiled objective: they have no state of a run.
@@ -227,7 +221,7 @@ class Steps(PickledByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
-        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_captured"))
+        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_captured")) | {"captured": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -252,8 +246,6 @@ class Steps(PickledByName):
         Returns:
             One number for each column of the logs.
         """
-        if self.captured and self._with_captured is None:
-            self._make_captured(targets)
         try:
             return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
         except SymbolOutside as error:
@@ -287,8 +279,6 @@ class Steps(PickledByName):
         Returns:
             An array for each trained weight.
         """
-        if self.captured and self._with_captured is None:
-            self._make_captured(targets)
         tape = Tape(self.variables)
         try:
             _, _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
