@@ -401,7 +401,7 @@ def test_wrong_arguments_in_a_graph_raise():
     with pytest.raises(TypeError, match="expected symbolic tensors, arrays, numbers and names in a graph, got {}"):
         x + {}
     with Tape([v := K.variable(np.ones(4))]):
-        with pytest.raises(TypeError, match="expected symbolic tensors, arrays, .* got Tensor"):
+        with pytest.raises(TypeError, match="has no value in a function that runs on values"):
             K.maximum(x, v * 2)
     with pytest.raises(TypeError, match="returns str, no tensor"):
         shapes_of(lambda xs: "a", [((2,), "float32")], "f")

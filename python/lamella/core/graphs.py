@@ -48,11 +48,15 @@ class SymbolOutside(TypeError):
     Attributes:
         place: For a loss or metric: the position of its output among those that are trained, and that of the metric, -1 for the
             loss. None elsewhere.
+        node: The call of a layer that reads them, if a plan runs it.
+        tensors: The symbolic tensors.
     """
 
     place: tuple[int, int] | None = None
+    node: Any = None
 
-    def __init__(self, tensors: object) -> None:
+    def __init__(self, tensors: Sequence[Any]) -> None:
+        self.tensors = tensors
         super().__init__(
             f"{tensors} is symbolic: it has no value in a function that runs on values. Make it an input of the layer, as in "
             "Lambda(function)([x, other]); for a loss, use model.add_loss"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -64,6 +64,8 @@ class _Current(threading.local):
     updates: Updates | None = None
     made: Made | None = None
     values: bool = False  # whether losses and metrics are computed, which need no `updates`
+    # The values of symbolic tensors that the running call of a layer reads from outside.
+    outside: Mapping[Any, Any] = {}
 
 
 # For the current run of this thread; None outside of a run.

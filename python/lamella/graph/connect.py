@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -40,11 +40,12 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
     values = [arguments, list(named.values())]
     tensors = symbols(values)
     if tensors and computing():
-        if all(x.lives for x in tensors):  # tensors of Variables that were made before this run
+        # Tensors of Variables that were made before this run, or tensors whose values the plan gives to this call.
+        if all(x.lives for x in tensors):
             given, others = fill(placed([arguments, named], tensors), [x.compute() for x in tensors])
             return registry.get("functions", function)(*given, **others)
         if any(isinstance(v, Tensor) or (isinstance(v, np.ndarray) and v.ndim) for v in leaves(values)):
-            raise SymbolOutside([x for x in tensors if not x.lives])
+            raise SymbolOutside(bases([x for x in tensors if not x.lives]))
     # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
     dtypes = [x.dtype for x in tensors or leaves(values) if isinstance(x, (Symbolic, Variable))]
     dtype = next((d for d in dtypes if np.dtype(d).kind == "f"), None)
@@ -82,6 +83,20 @@ def in_graphs(
         setattr(either, "specs_of", specs)
     registry.enter("functions", label, either)
     return either
+
+
+def bases(tensors: Sequence[Symbolic]) -> list[Symbolic]:
+    """The tensors of Inputs and other layers than Function, of which functions of K made these."""
+    found: dict[Symbolic, None] = {}
+    waiting = list(tensors)
+    while waiting:
+        x = waiting.pop()
+        node = node_of(x)
+        if isinstance(node.layer, Function):
+            waiting += node.reads
+        else:
+            found[x] = None
+    return list(found)
 
 
 def comes_from_layers(x: Symbolic) -> bool:

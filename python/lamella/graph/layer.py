@@ -309,13 +309,14 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph, and return its symbolic outputs."""
         beside = symbols(arguments) if arguments else []
+        outside: list[Symbolic] = []
         may_mask = any(node_of(x).may_mask for x in tensors)
         if may_mask and not self.supports_masking:
             self.check_masks(tensors, single)
         # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single)
-        shape = output_shapes(self, tensors, single, arguments, beside) if not self.self_contained else None
+        shape = output_shapes(self, tensors, single, arguments, beside, outside) if not self.self_contained else None
         if shape is None:
             try:
                 shape = self.compute_output_shape(shapes[0] if single else shapes)
@@ -324,7 +325,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
                     raise
                 # It reads what call sets: Keras runs call first.
                 self.shape_follows_call = True
-                shape = output_shapes(self, tensors, single, arguments, beside)
+                shape = output_shapes(self, tensors, single, arguments, beside, outside)
                 if shape is None:
                     raise
         several = isinstance(shape, list)

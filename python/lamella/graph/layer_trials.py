@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from lamella.core.atomic import Scope
+from lamella.core.graphs import SymbolOutside
 from lamella.core.phase import phase
 from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
+from lamella.core.user_array import for_user
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed
@@ -21,7 +25,14 @@ from lamella.graph.trial import shapes_of
 # Any for a layer: Layer imports this file.
 
 
-def output_shapes(layer: Any, tensors: list[Symbolic], single: bool, arguments: dict[str, Any], beside: list[Symbolic]) -> Any:
+def output_shapes(
+    layer: Any,
+    tensors: list[Symbolic],
+    single: bool,
+    arguments: dict[str, Any],
+    beside: list[Symbolic],
+    outside: list[Symbolic],
+) -> Any:
     """The shape of the layer's output, or a list of shapes if `call` returns a list.
 
     The layer is called only if compute_output_shape does not give the shape, or if it contains layers that are not built: the
@@ -33,6 +44,7 @@ def output_shapes(layer: Any, tensors: list[Symbolic], single: bool, arguments: 
         single: Whether the call gets one tensor instead of a list.
         arguments: The other arguments of the call.
         beside: The symbolic tensors among these arguments.
+        outside: A list to which symbolic tensors are added that the call reads otherwise.
 
     Returns:
         None if compute_output_shape gives the shape. This is also the answer if the trial fails: then the shape is assumed to be
@@ -43,12 +55,14 @@ def output_shapes(layer: Any, tensors: list[Symbolic], single: bool, arguments: 
         return None
     listed = False
     given, count = placed(arguments, beside), len(tensors)
-    every = [*tensors, *beside]
+    every = [*tensors, *beside, *outside]
 
     def call(inputs: list[Value]) -> Value:
         nonlocal listed
         own = inputs[0] if single else inputs[:count]
-        y = call_asking(layer, layer.call, own, **fill(given, inputs[count:]))
+        named = fill(given, inputs[count:])
+        read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
+        y = Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, layer.call, own, **named))
         listed = isinstance(y, (list, tuple))
         return list(y) if listed else y
 
@@ -61,6 +75,13 @@ def output_shapes(layer: Any, tensors: list[Symbolic], single: bool, arguments: 
             if layer.knows_its_shape:
                 return None
             specs = shapes_of(call, [(x.shape, x.dtype) for x in every], f"Layer {layer.name}")
+    except SymbolOutside as error:
+        more = [x for x in error.tensors if all(x is not known for known in outside)]
+        if not more:
+            return None
+        _end(layer, outer)
+        outside += more
+        return output_shapes(layer, tensors, single, arguments, beside, outside)
     except Exception as error:  # of a user's code, which may be right for other values than zeros
         waiting = [inner.name for inner in unbuilt if not inner.built]
         if waiting:
@@ -80,10 +101,11 @@ def moved_variables(layer: Any, node: Node) -> list[Variable]:
     ones = [_filled(np.ones, x) for x in node.reads]
     count = len(node.inputs)
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
+    outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
     outer, pending.updates = pending.updates, Updates()
     noted = pending.updates
     try:
-        with phase(True if node.phase is None else node.phase):
+        with phase(True if node.phase is None else node.phase), Scope((pending, "outside", outside)):
             call_asking(layer, layer.call, ones[0] if node.single else ones[:count], **arguments)
     finally:
         _end(layer, outer)

@@ -72,7 +72,9 @@ class LossesAndUpdates(Weighted, CallHistory):
         """
         outside = pending.updates is None
         for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
-            if isinstance(loss, Symbolic) and not loss.lives:
+            if isinstance(loss, Symbolic) and not outside:
+                loss = loss.compute()
+            elif isinstance(loss, Symbolic) and not loss.lives:
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
             if callable(loss) or (outside and (isinstance(loss, (Symbolic, Variable)) or type(loss) in (int, float))):
                 self._penalties.append(functools.partial(_evaluated, loss=loss))

@@ -45,7 +45,7 @@ class MaskedPlan(Plan):
         for (call, passes, source, target), node in zip(self.steps, self.nodes):
             given, mask = _at(values, source), _at(masks, source)
             x, layer = given, node.layer
-            if node.beside:
+            if node.beside or node.outside:
                 x, mask = (each[0] if node.single else each[: len(node.inputs)] for each in (x, mask))
             kind: type = type(layer)
             # A mask that the user gave goes to `call`. As in Keras 2.2.5, the output's mask follows from the mask that came.

@@ -6,10 +6,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamella.core.atomic import Scope
+from lamella.core.graphs import SymbolOutside
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of
+from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.graph.arguments import Template, fill, placed
 from lamella.graph.inner_gradients import call_asking
@@ -71,7 +74,7 @@ class Plan:
                 (
                     call,
                     passes,
-                    source[0] if node.single and not node.beside else tuple(source),
+                    source[0] if node.single and not node.beside and not node.outside else tuple(source),
                     target[0] if len(target) == 1 else tuple(target),
                 )
             )
@@ -110,7 +113,7 @@ def _joined(calls: list[Call], readers: dict[int, int], frozen: bool) -> list[Ca
 def _is_plain(node: Node) -> bool:
     """One tensor in, one out, and nothing but what the layer's class says happens between."""
     layer = node.layer
-    free = node.phase is None and not node.arguments and not node.beside and "call" not in vars(layer)
+    free = node.phase is None and not node.arguments and node.reads is node.inputs and "call" not in vars(layer)
     return free and node.single and len(node.outputs) == 1 and layer.self_contained and layer.activity_regularizer is None
 
 
@@ -131,9 +134,11 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
         call = functools.partial(_regularized, layer, call)
     if not layer.self_contained:
         believed = None if layer.knows_its_shape or len(node.outputs) > 1 else node.outputs[0].shape
-        call = functools.partial(_guarded, layer, frozen, believed, call)
+        call = functools.partial(_guarded, node, frozen, believed, call)
     if node.phase is not None:
         call = functools.partial(_in_phase, node.phase, call)
+    if node.outside:
+        call = functools.partial(_with_outside, call, node.outside, node.single and not node.beside)
     return call, takes and "training" not in arguments
 
 
@@ -156,18 +161,32 @@ def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: An
     return phase(training).run(call, x, **kwargs)
 
 
-def _guarded(layer: Layer, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
+def _with_outside(
+    call: Callable[..., Value], tensors: list[Symbolic], single: bool, values: list[Value], **kwargs: Any
+) -> Value:
+    """A call that reads symbolic tensors, whose values are the last of `values`."""
+    count = len(values) - len(tensors)
+    scope = Scope((pending, "outside", dict(zip(tensors, map(for_user, values[count:])))))
+    return scope.run(call, values[0] if single else values[:count], **kwargs)
+
+
+def _guarded(node: Node, frozen: bool, believed: Shape | None, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
     """A call of a layer that is not self-contained. It may call K.update, which does not know the layer whose state it changes.
 
     Raises:
         ValueError: It returns another shape than `believed`.
     """
-    y = call_of(
-        functools.partial(call_asking, layer, call, x, **kwargs),
-        trainable=layer.trainable and not frozen,
-        stateful=layer.stateful,
-        training=current.training,
-    )
+    layer = node.layer
+    try:
+        y = call_of(
+            functools.partial(call_asking, layer, call, x, **kwargs),
+            trainable=layer.trainable and not frozen,
+            stateful=layer.stateful,
+            training=current.training,
+        )
+    except SymbolOutside as error:
+        error.node = error.node or node
+        raise
     if believed is not None:
         shape = getattr(y, "shape", None)
         if shape is None or len(shape) != len(believed) or any(d not in (None, s) for d, s in zip(believed, shape)):

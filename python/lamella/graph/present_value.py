@@ -15,7 +15,8 @@ from lamella.core.graphs import SymbolOutside
 from lamella.core.phase import current
 from lamella.core.types import Array, Value
 from lamella.core.updates import computing
-from lamella.graph.connect import BINARY, COMPARISONS, connect
+from lamella.core.updates import current as pending
+from lamella.graph.connect import BINARY, COMPARISONS, bases, connect
 from lamella.graph.run import GraphRun
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trace import held_values, walk
@@ -42,10 +43,28 @@ def _run_of(x: Symbolic) -> GraphRun | None:
     return node.alone or None
 
 
+def _run_from_outside(x: Symbolic) -> GraphRun | None:
+    """What computes x from the tensors whose values the running call of a layer has; None if it needs others."""
+    try:
+        return GraphRun(list(pending.outside), [x]) if pending.outside else None
+    except ValueError:
+        return None
+
+
+def _lives(self: Symbolic) -> bool:
+    return self in pending.outside or _run_of(self) is not None or _run_from_outside(self) is not None
+
+
 def _compute(self: Symbolic) -> Value:
+    outside = pending.outside
+    if self in outside:
+        return outside[self]
     run = _run_of(self)
     if run is None and computing():
-        raise SymbolOutside([self])
+        run = _run_from_outside(self)
+        if run is None:
+            raise SymbolOutside(bases([self]))
+        return run.within(list(outside.values()))[0]
     if run is None:
         raise TypeError(
             f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "
@@ -106,7 +125,7 @@ def _give_values() -> None:
         setattr(Symbolic, f"__{name}__", method)
     setattr(Symbolic, "compute", _compute)
     setattr(Symbolic, "numpy", _array)
-    setattr(Symbolic, "lives", property(lambda self: _run_of(self) is not None))
+    setattr(Symbolic, "lives", property(_lives))
 
 
 _give_values()

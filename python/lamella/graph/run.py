@@ -47,6 +47,6 @@ class GraphRun:
                 for layer in node.layer.members():
                     layer.forget_losses()
 
-    def within(self) -> list[Value]:
-        """The outputs in the current run, recorded by its tape. Only for a graph without inputs."""
-        return list(self._plan(self._held, current.training))
+    def within(self, values: Sequence[Value] = ()) -> list[Value]:
+        """The outputs in the current run, recorded by its tape."""
+        return list(self._plan([*values, *self._held], current.training))

@@ -97,6 +97,7 @@ class Node:
         phase: The fixed learning phase of this call, see set_learning_phase; None for the phase of the run.
         own: Whether it is node 0 of a model, which is the model's own graph; its outputs come from other layers.
         beside: The symbolic tensors among `arguments`, each once.
+        outside: Symbolic tensors that the call reads without an argument, because they are global names or attributes.
         may_mask: Whether this layer, or one before it, makes masks.
     """
 
@@ -108,6 +109,7 @@ class Node:
     phase: bool | None = None
     own: bool = False
     beside: list[Symbolic] = field(default_factory=list)
+    outside: list[Symbolic] = field(default_factory=list)
     may_mask: bool = False
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
@@ -134,7 +136,7 @@ class Node:
     @property
     def reads(self) -> list[Symbolic]:
         """All tensors that the call needs."""
-        return [*self.inputs, *self.beside] if self.beside else self.inputs
+        return [*self.inputs, *self.beside, *self.outside] if self.beside or self.outside else self.inputs
 
     @property
     def is_computed(self) -> bool:

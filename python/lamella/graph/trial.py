@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.atomic import Scope
+from lamella.core.graphs import SymbolOutside
 from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
 from lamella.core.updates import current as pending
@@ -54,6 +55,8 @@ def shapes_of(
             continue
         try:
             found = _outputs(call, [for_user(np.zeros(shape, dtype)) for shape, (_, dtype) in zip(filled, inputs)])
+        except SymbolOutside:
+            raise
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
             reason = error
             continue

@@ -96,9 +96,8 @@ class GraphLosses(LayerGraph):
         if len(outputs) == len(self.outputs):
             return self.trainable_variables
         wanted, apart = self._behind(outputs)
-        wanted |= {
-            id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None or _losses_of_calls([layer])
-        }
+        wanted |= {id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None}
+        wanted |= {id(v) for layer in self._before_added_losses() for v in layer.trainable_weights}
         return [v for v in self.trainable_variables if id(v) in wanted]
 
     def variables_behind_calls(self, outputs: Sequence[int]) -> list[Variable]:
@@ -109,12 +108,17 @@ class GraphLosses(LayerGraph):
         """
         if len(outputs) == len(self.outputs):
             return []
-        wanted, apart = self._behind(outputs)
+        wanted = self._behind(outputs)[0]
         return [
             v
-            for v in unique([v for layer in apart if _losses_of_calls([layer]) for v in layer.trainable_weights])
+            for v in unique([v for layer in self._before_added_losses() for v in layer.trainable_weights])
             if id(v) not in wanted and v.regularizer is None
         ]
+
+    def _before_added_losses(self) -> list[Layer]:
+        """The layers whose calls may add losses, and the layers on which their inputs depend."""
+        ends = [x for node in self._graph.nodes if _losses_of_calls([node.layer]) for x in node.outputs]
+        return list(walk(self.inputs, ends)[1])
 
     def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
         """The ids of the trainable weights of layers on which these outputs and the tensors of add_loss depend; other layers."""

@@ -14,6 +14,7 @@ from lamella import _kernels
 from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config
+from lamella.core.graphs import SymbolOutside
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
@@ -24,7 +25,7 @@ from lamella.graph.input import Input
 from lamella.graph.layer import MaskNotSupported, known_masks, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, plan_kind
 from lamella.graph.plan import Plan
-from lamella.graph.symbolic import Symbolic, masks_of_nodes
+from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import trace
 from lamella.models import architecture
 from lamella.models.graph_losses import GraphLosses
@@ -87,11 +88,27 @@ class Network(Stored, GraphLosses, self_contained=True):
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
             self.forget_losses()
-        if self._held:
-            inputs = self._with_held(inputs)
+        given = self._with_held(inputs) if self._held else inputs
         scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
-        values = scope.run(plan, inputs, training)
+        try:
+            values = scope.run(plan, given, training)
+        except SymbolOutside as error:
+            self._plan_outside(error)
+            if updates is not None:
+                updates.clear()
+            return self.run(inputs, training, updates)
         return self._without_losses(values) if self._loss_tensors else values
+
+    def _plan_outside(self, error: SymbolOutside) -> None:
+        """Let the next plan give a call the tensors that it reads from outside. Raises the error if it did so already."""
+        node: Node | None = error.node
+        if node is None or node not in self._graph.nodes:
+            raise error
+        more = [x for x in error.tensors if all(x is not known for known in node.outside)]
+        if not more:
+            raise error
+        node.outside += more
+        self._plans, self._plan = {}, None
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:
         """Run the plan in the inference phase.
@@ -271,7 +288,9 @@ class Network(Stored, GraphLosses, self_contained=True):
         plan = self._plans.get((frozen, masked))
         if plan is None:
             ends = [*self.outputs, *self._loss_tensors]
-            nodes = trace(self.inputs, ends).nodes if self._loss_tensors else self._graph.nodes
+            # Tensors that calls read from outside may need more nodes, or another order.
+            apart = self._loss_tensors or any(node.outside for node in self._graph.nodes)
+            nodes = trace(self.inputs, ends).nodes if apart else self._graph.nodes
             kind = plan_kind(nodes, masked=masked or self.makes_masks)
             plan = self._plans[frozen, masked] = kind(nodes, self.inputs, ends, frozen=frozen)
             self._loss_lists = self._collected(nested=True)

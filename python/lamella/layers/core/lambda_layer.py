@@ -13,6 +13,7 @@ from lamella import ops
 from lamella.core import budget
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
+from lamella.core.graphs import SymbolOutside
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
@@ -109,10 +110,7 @@ class Lambda(Layer):
     def _tensor(self, value: Any, wide: bool) -> Value:
         """An output as a tensor; of floatx if it is of float64 and no input is."""
         if isinstance(value, Symbolic):
-            raise TypeError(
-                f"Layer {self.name}: its function uses the symbolic tensor {value.name} from outside, which has no value in "
-                "it; make that tensor an input of the layer: Lambda(function)([x, other])"
-            )
+            raise self._reads_outside([value])
         if isinstance(value, Variable):
             value = ops.reshape(value, shape=value.shape)
         elif isinstance(value, np.generic):
@@ -121,6 +119,13 @@ class Lambda(Layer):
             what = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
             raise TypeError(f"Layer {self.name}: expected its function to return a tensor or a list of tensors, got {what}")
         return value if wide or value.dtype != np.float64 or floatx() == "float64" else ops.cast(value, dtype=floatx())
+
+    def _reads_outside(self, tensors: Sequence[Symbolic]) -> TypeError:
+        names = ", ".join(x.name for x in tensors)
+        return TypeError(
+            f"Layer {self.name}: its function uses the symbolic tensor {names} from outside, which has no value in it; make that "
+            "tensor an input of the layer: Lambda(function)([x, other])"
+        )
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
@@ -161,7 +166,10 @@ class Lambda(Layer):
                 listed = isinstance(y, list)
                 return y
 
-            specs = shapes_of(call, inputs, f"Layer {self.name}")
+            try:
+                specs = shapes_of(call, inputs, f"Layer {self.name}")
+            except SymbolOutside as error:
+                raise self._reads_outside(error.tensors) from error
             self._found[inputs] = listed, specs
         found: tuple[bool, tuple[tuple[Shape, str], ...]] = self._found[inputs]
         return found
