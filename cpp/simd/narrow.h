@@ -75,18 +75,36 @@ LAMELLA_INLINE Words load_codes(const std::uint8_t* p, std::int64_t part) {
 #endif
 }
 
-// With an intrinsic, because gcc 12 makes a comparison and a selection of the operators.
-LAMELLA_INLINE Words max_words(Words a, Words b) {
+// With intrinsics, because gcc 12 makes a comparison and a selection of the operators.
 #if LAMELLA_VECTOR_BYTES == 64
+LAMELLA_INLINE Words max_words(Words a, Words b) {
     return reinterpret_cast<Words>(_mm512_maskz_max_epu32(0xffff, reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
-#elif LAMELLA_VECTOR_BYTES == 32
-    return reinterpret_cast<Words>(_mm256_max_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
-#elif defined(__x86_64__)
-    return reinterpret_cast<Words>(_mm_max_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
-#else
-    return reinterpret_cast<Words>(vmaxq_u32(reinterpret_cast<uint32x4_t>(a), reinterpret_cast<uint32x4_t>(b)));
-#endif
 }
+LAMELLA_INLINE Words min_words(Words a, Words b) {
+    return reinterpret_cast<Words>(_mm512_maskz_min_epu32(0xffff, reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+}
+#elif LAMELLA_VECTOR_BYTES == 32
+LAMELLA_INLINE Words max_words(Words a, Words b) {
+    return reinterpret_cast<Words>(_mm256_max_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+}
+LAMELLA_INLINE Words min_words(Words a, Words b) {
+    return reinterpret_cast<Words>(_mm256_min_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+}
+#elif defined(__x86_64__)
+LAMELLA_INLINE Words max_words(Words a, Words b) {
+    return reinterpret_cast<Words>(_mm_max_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+}
+LAMELLA_INLINE Words min_words(Words a, Words b) {
+    return reinterpret_cast<Words>(_mm_min_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+}
+#else
+LAMELLA_INLINE Words max_words(Words a, Words b) {
+    return reinterpret_cast<Words>(vmaxq_u32(reinterpret_cast<uint32x4_t>(a), reinterpret_cast<uint32x4_t>(b)));
+}
+LAMELLA_INLINE Words min_words(Words a, Words b) {
+    return reinterpret_cast<Words>(vminq_u32(reinterpret_cast<uint32x4_t>(a), reinterpret_cast<uint32x4_t>(b)));
+}
+#endif
 
 // The largest lane. Each round compares the lower half of the lanes with the upper one, and has each result twice.
 LAMELLA_INLINE std::uint32_t largest_word(Words w) {

@@ -69,13 +69,17 @@ struct Code {
         return kSigned ? floats_of(bits_of(x) ^ (code & 0x80000000u)) : x;
     }
 
-    // inverse: 1 / scale. A number above 0 without a sign does not become 0: a second moment of 0 gives steps without a bound.
-    LAMELLA_INLINE static Words encode(Floats x, float inverse, const std::uint16_t* random) {
+    // inverse: 1 / scale. random: for each number 16 random bits, above 4 bits of 0. A number above 0 without a sign does not
+    // become 0: a second moment of 0 gives steps without a bound.
+    template <bool kRandom>
+    LAMELLA_INLINE static Words encode(Floats x, float inverse, Words random) {
         const Words f = bits_of((kSigned ? abs<float>(x) : x) * inverse + kZero);
-        const Words added = random == nullptr ? 0x7ffffu + (f >> 20 & 1u) : load_halves(random, 0) << 4;
-        const Words code = (f + added) >> 20 & kMagnitude;
-        if constexpr (kSigned) return code | (bits_of(x) >> 24 & 0x80u);
-        return max_words(code, x > 0 ? Words{} + 1u : Words{});
+        const Words code = (f + (kRandom ? random : 0x7ffffu + (f >> 20 & 1u))) >> 20;
+        if constexpr (kSigned) {
+            const Words sign = bits_of(x) >> 24;
+            return ((code ^ sign) & kMagnitude) ^ sign;  // bit 7 of `sign`, the others of `code`: one instruction of AVX-512
+        }
+        return max_words(code & kMagnitude, min_words(bits_of(x), Words{} + 1u));
     }
 };
 
@@ -88,16 +92,24 @@ LAMELLA_INLINE float scale_for(std::uint32_t largest) {
     return exponent < 254 ? float_of(exponent << 23) : __builtin_nanf("");
 }
 
-// Writes the codes of n numbers, and returns their scale.
+// The numbers of one block that become codes.
 template <bool kSigned>
-LAMELLA_INLINE float encode_codes(const float* from, std::uint8_t* to, Int n, Words largest, const std::uint16_t* random) {
-    const float scale = scale_for(largest_word(largest)), inverse = scale > 0 ? 1 / scale : 0;
-    for_vectors<float>(0, n, [=](Int i, Int part) {
-        const Words code = Code<kSigned>::encode(load(from + i, part), inverse, random == nullptr ? nullptr : random + i);
-        store_bytes<float>(to + i, reinterpret_cast<Bits<float>>(code), part);
-    });
-    return scale;
-}
+struct Codes {
+    const float* from;
+    std::uint8_t* to;
+    float inverse;
+
+    // Returns the scale.
+    LAMELLA_INLINE float begin(const float* numbers, std::uint8_t* codes, Words largest) {
+        const float scale = scale_for(largest_word(largest) & 0x7fffffffu);
+        *this = {numbers, codes, scale > 0 ? 1 / scale : 0};
+        return scale;
+    }
+    template <bool kRandom>
+    LAMELLA_INLINE Words at(Int i, Int part, Words random) const {
+        return Code<kSigned>::template encode<kRandom>(load(from + i, part), inverse, random);
+    }
+};
 
 // A slot in memory, of `size` elements with `bits` each.
 struct Slot {

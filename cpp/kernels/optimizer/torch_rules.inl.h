@@ -63,25 +63,44 @@ struct Scaling {
 // A rule changes one vector of each list, x[0] of the parameters and then those of the slots, by the gradient g. for_gradients
 // and for_narrow call it; how many lists they have chooses among the forms of a rule.
 
-// x: p, m, v, and with AMSGrad h. Division: how the root is divided.
+// x: p, m, v, and with AMSGrad h. Division: how the root is divided. `first` and `second` are the two halves of a vector's
+// step: the root and the division take most of the time, and a loop can compute the first half of the next vector between them.
 template <class T, class Division = DividedBy<T>>
-auto adam_rule(Real rate, Real root, Real l2, Real kept, const Moments<T>& moments) {
-    const Decayed<T> decayed{T(l2)};
-    const Lerp<T> first{T(1 - moments.beta1)};
-    const MeanSquare<T> second{T(moments.beta2), T(1 - moments.beta2)};
-    const T step = T(-rate), epsilon = T(moments.eps), keep = T(kept);
-    const Division corrected{T(root)};
-    return [=](Vec<T> g, auto& x) {
-        constexpr int kLast = sizeof(x) / sizeof(x[0]) - 1;
-        Vec<T>&p = x[0], &m = x[1], &v = x[2], &below = x[kLast];
+struct AdamRule {
+    Decayed<T> decayed;
+    Lerp<T> mean;
+    MeanSquare<T> square;
+    T step, epsilon, keep;
+    Division corrected;
+
+    AdamRule(Real rate, Real root, Real l2, Real kept, const Moments<T>& moments)
+        : decayed{T(l2)},
+          mean{T(1 - moments.beta1)},
+          square{T(moments.beta2), T(1 - moments.beta2)},
+          step(T(-rate)),
+          epsilon(T(moments.eps)),
+          keep(T(kept)),
+          corrected(T(root)) {}
+
+    template <int kCount>
+    LAMELLA_INLINE Vec<T> first(Vec<T> g, Vec<T> (&x)[kCount]) const {
+        Vec<T>&p = x[0], &m = x[1], &v = x[2], &below = x[kCount - 1];
         const Vec<T> d = decayed(g, p);
-        m = first(m, d);
-        v = second(v, d);
-        if constexpr (kLast == 3) below = below != below ? below : max<T>(below, v);  // a NaN remains
-        const Vec<T> from = keep != 1 ? uncontracted<T>(keep * p) : p;
-        p = from + step * m / (corrected(sqrt<T>(below)) + epsilon);
-    };
-}
+        m = mean(m, d);
+        v = square(v, d);
+        if constexpr (kCount == 4) below = below != below ? below : max<T>(below, v);  // a NaN remains
+        return sqrt<T>(below);
+    }
+    template <int kCount>
+    LAMELLA_INLINE void second(Vec<T> root, Vec<T> (&x)[kCount]) const {
+        const Vec<T> from = keep != 1 ? uncontracted<T>(keep * x[0]) : x[0];
+        x[0] = from + step * x[1] / (corrected(root) + epsilon);
+    }
+    template <int kCount>
+    LAMELLA_INLINE void operator()(Vec<T> g, Vec<T> (&x)[kCount]) const {
+        second(first(g, x), x);
+    }
+};
 
 // x: p, and with momentum m.
 template <class T>
@@ -116,7 +135,7 @@ auto lion_rule(Real lr, Real kept, Real beta1, Real beta2) {
 template <class T>
 Status torch_adam_update(List<T> ps, InList<T> gs, List<T> ms, List<T> vs, List<T> hs, Real rate, Real root, Real l2, Real kept,
                          const Moments<T>& moments, const Bounds<T>& bounds) {
-    const auto rule = adam_rule<T>(rate, root, l2, kept, moments);
+    const AdamRule<T> rule(rate, root, l2, kept, moments);
     if (hs.count == 0) return for_gradients<T>(gs, bounds, rule, ps, ms, vs);
     return for_gradients<T>(gs, bounds, rule, ps, ms, vs, hs);
 }

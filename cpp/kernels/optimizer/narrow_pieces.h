@@ -1,0 +1,212 @@
+// The loop of optimizers with slots of fewer bits, over blocks of each array. Codes of 8 bits, whose scale depends on all
+// numbers of a block, wait in L1 until the block is complete.
+#pragma once
+#include "kernels/optimizer/lists.h"
+#include "kernels/optimizer/storage.h"
+#include "kernels/random_streams.h"
+
+namespace lamella {
+namespace {
+
+static_assert(kChunkElements % kBlock == 0 && kBlock % RandomStreams::kAtOnce == 0,
+              "blocks fill chunks, random numbers blocks");
+
+// The arrays of one call as one row, for for_pieces. Each begins at a multiple of kBlock, so chunks end with blocks.
+struct Sizes {
+    struct Item {
+        Int size;
+    };
+    Item* items;
+    Int count;
+};
+
+LAMELLA_INLINE std::uint16_t* halves_at(BytesList arrays, Int k, Int at) {
+    return reinterpret_cast<std::uint16_t*>(arrays.items[k].data) + at;
+}
+
+// Parameters or gradients from some element on: of type T, or as bfloat16.
+template <class T>
+struct Numbers {
+    T* wide;
+    std::uint16_t* halves;
+
+    LAMELLA_INLINE Numbers(const ViewList<T>& all, BytesList narrow, Int k, Int at)
+        : wide(all.count > 0 ? all.items[k].data + at : nullptr), halves(all.count > 0 ? nullptr : halves_at(narrow, k, at)) {}
+    LAMELLA_INLINE Vec<T> load(Int i, Int part) const {
+        return wide != nullptr ? lamella::load(wide + i, part) : load_bfloat16<T>(halves + i, part);
+    }
+    LAMELLA_INLINE void store(Int i, Vec<T> v, const std::uint16_t* random, Int part) const {
+        if (wide != nullptr) lamella::store(wide + i, v, part);
+        else store_bfloat16<T>(halves + i, v, random == nullptr ? nullptr : random + i, part);
+    }
+};
+
+// One block of a slot: its numbers for a rule, and their storage.
+template <class T, int kBits, bool kSigned>
+struct SlotBlock {
+    std::uint8_t* data;
+    float scale;
+    float* room;  // the numbers that become codes of 8 bits
+
+    LAMELLA_INLINE SlotBlock(const Slot& slot, Int at, float* room)
+        : data(slot.data == nullptr
+                   ? nullptr
+                   : (kBits == 8 ? slot.codes() : slot.data) + at * (kBits == 32 ? Int{sizeof(T)} : kBits / 8)),
+          scale(kBits == 8 && slot.data != nullptr ? slot.scales()[at / kBlock] : 0),
+          room(room) {}
+    LAMELLA_INLINE Vec<T> load(Int i, Int part) const {
+        if constexpr (kBits == 32) return lamella::load(reinterpret_cast<const T*>(data) + i, part);
+        else if constexpr (kBits == 16) return load_bfloat16<T>(reinterpret_cast<const std::uint16_t*>(data) + i, part);
+        else return from_floats<T>(Code<kSigned>::decode(data + i, scale, float_part<T>(part)));
+    }
+    LAMELLA_INLINE void store(Int i, Vec<T> v, const std::uint16_t* random, Int part, Words& largest) const {
+        if constexpr (kBits == 32) {
+            lamella::store(reinterpret_cast<T*>(data) + i, v, part);
+        } else if constexpr (kBits == 16) {
+            store_bfloat16<T>(reinterpret_cast<std::uint16_t*>(data) + i, v, random == nullptr ? nullptr : random + i, part);
+        } else {
+            const Floats x = to_floats<T>(v);
+            lamella::store(room + i, x, float_part<T>(part));
+            const Floats used = part == 0 ? x : first_lanes<float>(x, part, Floats{});
+            // Numbers without a sign are not below 0, and a NaN of any sign is the largest.
+            largest = max_words(largest, kSigned ? bits_of(used) & 0x7fffffffu : bits_of(used));
+        }
+    }
+};
+
+// What the loops over all elements need.
+template <class T>
+struct NarrowStep {
+    List<T> ps, gs;
+    const ViewList<std::uint8_t>* const (&slots)[2];
+    const Narrow<T>& narrow;
+    Sizes sizes;
+    const Int* start;
+};
+
+// The codes of the first kSlots slots of a block.
+template <int kSlots, bool kRandom>
+struct Encoder {
+    const std::uint16_t* random;
+    Codes<true> m;
+    Codes<false> v;
+
+    LAMELLA_INLINE void encode(Int i, Int part) const {
+        const Words added = kRandom ? load_halves(random + i, 0) << 4 : Words{};
+        Words of_m{}, of_v{};  // before the stores, which may change what is read
+        if constexpr (kSlots > 0) of_m = m.template at<kRandom>(i, part, added);
+        if constexpr (kSlots > 1) of_v = v.template at<kRandom>(i, part, added);
+        if constexpr (kSlots > 0) store_bytes<float>(m.to + i, reinterpret_cast<Bits<float>>(of_m), part);
+        if constexpr (kSlots > 1) store_bytes<float>(v.to + i, reinterpret_cast<Bits<float>>(of_v), part);
+    }
+};
+
+// A rule without halves, as AdamRule has them: all in the first.
+template <class T, class F>
+struct InOne {
+    F rule;
+    template <int kCount>
+    LAMELLA_INLINE Vec<T> first(Vec<T> g, Vec<T> (&x)[kCount]) const {
+        rule(g, x);
+        return x[0];
+    }
+    template <int kCount>
+    LAMELLA_INLINE void second(Vec<T>, Vec<T> (&)[kCount]) const {}
+};
+
+template <class T, class F>
+InOne<T, F> in_one(const F& rule) {
+    return {rule};
+}
+
+// Whether the first half of a vector's step is computed before the second half of the vector before it. With wide slots and
+// 16 registers this is slower: too many vectors wait in memory.
+template <class T, int kBits>
+constexpr bool kAheadOf = sizeof(T) == sizeof(float) && (kBits < 32 || kRegisters > 16);
+
+// kRandom: whether the slots are rounded at random. The slots of an element share their random number: each is rounded with
+// the right mean.
+template <int kSlots, int kBits, bool kRandom, class T, class F>
+void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
+    const Narrow<T>& narrow = step.narrow;
+    const KeySchedule key(static_cast<std::uint64_t>(narrow.seed));
+    const auto offset = 2 * static_cast<std::uint64_t>(narrow.offset);
+    const bool random_params = narrow.stochastic && narrow.params.count > 0;
+    for_pieces(step.sizes, step.start, [&](Int k, Int begin, Int end, Int) {
+        const T scale = T(narrow.scale);
+        const auto counter = static_cast<std::uint64_t>(step.start[k] + begin) / 4;
+        // Two of each: while a block is computed, the one before it becomes codes, because the divider is busy for more
+        // than half of the time and codes do not need it. A vector of float64 reads as many numbers as one of float32.
+        alignas(64) std::uint16_t random[2][kBlock + kWords], for_params[kBlock + kWords];
+        alignas(64) float rooms[2][2][kBits == 8 ? kBlock : 1];
+        RandomStreams of_slots = kRandom ? RandomStreams(key, offset, counter) : RandomStreams();
+        RandomStreams of_params = random_params ? RandomStreams(key, offset + 1, counter) : RandomStreams();
+        const std::uint16_t* const param_bits = random_params ? for_params : nullptr;
+        const auto slot = [&](int s) { return Slot{step.slots[s]->items[k].data, step.sizes.items[k].size, kBits}; };
+        const Slot slots[2] = {kSlots > 0 ? slot(0) : Slot{}, kSlots > 1 ? slot(1) : Slot{}};
+        const bool zero = narrow.zero;
+        const F own = rule;  // in registers: that of the caller could be changed by a store
+        Encoder<kBits == 8 ? kSlots : 0, kRandom> codes{};
+        for (Int at = begin; at < end; at += kBlock) {
+            const Int n = smaller(kBlock, end - at);
+            const int turn = static_cast<int>(at / kBlock % 2);
+            const std::uint16_t* const slot_bits = kRandom ? random[turn] : nullptr;
+            const Numbers<T> p(step.ps, narrow.params, k, at), g(step.gs, narrow.grads, k, at);
+            const SlotBlock<T, kBits, true> m(slots[0], at, rooms[turn][0]);
+            const SlotBlock<T, kBits, false> v(slots[1], at, rooms[turn][1]);
+            std::uint16_t* const copies = narrow.copies.count > 0 ? halves_at(narrow.copies, k, at) : nullptr;
+            if (kRandom) of_slots.fill(random[turn], n);
+            if (random_params) of_params.fill(for_params, n);
+            Words largest_m{}, largest_v{};
+            // One vector between the two halves of its step.
+            struct Halfway {
+                Vec<T> x[1 + kSlots], held;
+            };
+            const auto first = [=](Int i, Int part) __attribute__((always_inline)) {
+                Halfway h;
+                h.x[0] = p.load(i, part);
+                if constexpr (kSlots > 0) h.x[1] = m.load(i, part);
+                if constexpr (kSlots > 1) h.x[2] = v.load(i, part);
+                h.held = own.first(uncontracted<T>(g.load(i, part) * scale), h.x);
+                return h;
+            };
+            const auto second = [=, &largest_m, &largest_v](Halfway h, Int i, Int part) __attribute__((always_inline)) {
+                own.second(h.held, h.x);
+                p.store(i, h.x[0], param_bits, part);
+                if constexpr (kSlots > 0) m.store(i, h.x[1], slot_bits, part, largest_m);
+                if constexpr (kSlots > 1) v.store(i, h.x[2], slot_bits, part, largest_v);
+                if (copies != nullptr) store_bfloat16<T>(copies + i, h.x[0], nullptr, part);
+                if (zero) g.store(i, Vec<T>{}, nullptr, part);
+            };
+            const bool encodes = kBits == 8 && kSlots > 0 && at > begin;
+            const auto before = codes;
+            constexpr bool kAhead = kAheadOf<T, kBits>;
+            Int i = 0;
+            if (kAhead && n == kBlock) {
+                Halfway now = first(0, 0);
+                for (; i + kLanes<T> < kBlock; i += kLanes<T>) {
+                    const Halfway next = first(i + kLanes<T>, 0);
+                    if (encodes) before.encode(i, 0);
+                    second(now, i, 0);
+                    now = next;
+                }
+                if (encodes) before.encode(i, 0);
+                second(now, i, 0);
+            } else {
+                if (encodes) {
+                    for (; i < kBlock; i += kWords) before.encode(i, 0);
+                }
+                for_vectors<T>(0, n, [&](Int j, Int part) { second(first(j, part), j, part); });
+            }
+            if constexpr (kBits == 8) {
+                if (kRandom) codes.random = random[turn];
+                if constexpr (kSlots > 0) slots[0].scales()[at / kBlock] = codes.m.begin(rooms[turn][0], m.data, largest_m);
+                if constexpr (kSlots > 1) slots[1].scales()[at / kBlock] = codes.v.begin(rooms[turn][1], v.data, largest_v);
+                if (at + kBlock >= end) for_vectors<float>(0, n, [&](Int i, Int part) { codes.encode(i, part); });
+            }
+        }
+    });
+}
+
+}  // namespace
+}  // namespace lamella
