@@ -19,6 +19,7 @@ SUITES = {
     "machine": "bench.machine",
     "optimizers": "bench.kernels.optimizers",
     "torch": "bench.torch_steps",
+    "narrow": "bench.narrow_steps",
     "gemm": "bench.kernels.gemm",
     "conv": "bench.kernels.conv",
     "depthwise": "bench.kernels.depthwise",

@@ -283,8 +283,21 @@ def test_the_suite_of_torch_times_steps_that_are_right(tmp_path):
         assert all(contender["error"] < 1e-4 for contender in result["contenders"].values())
 
 
-def test_the_suite_of_torch_is_empty_without_it():
-    done = bench("torch", "--quick", "--rounds", "2", "--without-torch")
+def test_the_suite_of_narrow_slots_times_every_storage(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "out.json"
+    done = bench("narrow", "--quick", "--rounds", "2", "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(path.read_text())["runs"]
+    steps, mixed = (result["contenders"] for result in run["results"])
+    assert {"lamella float32", "lamella bfloat16", "lamella bfloat16, nearest", "lamella 8bit", "torch fused"} <= set(steps)
+    assert all(steps[name]["error"] < 1e-4 for name in ("lamella float32", "torch fused"))
+    assert {"lamella float32", "lamella bfloat16", "lamella 8bit", "torch, separate calls"} == set(mixed)
+
+
+@pytest.mark.parametrize("suite", ["torch", "narrow"])
+def test_the_suites_of_torch_are_empty_without_it(suite):
+    done = bench(suite, "--quick", "--rounds", "2", "--without-torch")
     assert done.returncode == 0, done.stderr
     assert "torch is not a peer in this run" in done.stdout
 
