@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lamella.core.configurable import Config
 from lamella.core.release import KERAS_VERSION
 from lamella.core.types import Array, Arrays
-from lamella.saving.dialects import keras1_models, models, optimizers, training
+from lamella.saving.dialects import keras1_models, keras2_models, models, optimizers, training
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Dialect:
         if self.is_keras_1:
             return keras1_models.in_keras_2(config)
         if self.is_keras_2:
-            return config
+            return keras2_models.in_keras_2_2(config) if self.release < (2, 2) else config
         return models.in_keras_2(config, first_node=1 if self.release >= (3, 0) else 0)
 
     def training(self, config: Config, outputs: Sequence[str]) -> Config:
