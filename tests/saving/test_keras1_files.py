@@ -164,6 +164,10 @@ def test_kernels_of_conv1d_and_convolutional_gates(path):
         model = Sequential([Conv1D(4, 3, input_shape=(6, 2))])
         model.load_weights(path)
         np.testing.assert_array_equal(model.get_weights()[0], kernel[:, 0])
+    for wrong in (some(3, 2, 2, 4), some(3, 0, 2, 4)):
+        write(path, {"c": {"c_W": wrong, "c_b": some(4)}})
+        with pytest.raises(ValueError, match="but the saved weight has shape"):
+            model.load_weights(path)
     gates = {f"r_{w}_{g}": some(*shape) for g in "icfo" for w, shape in zip("WUb", ((2, 4, 3, 5), (2, 2, 3, 5), (2,)))}
     write(path, {"r": gates})
     model = Sequential([ConvLSTM2D(2, (3, 5), data_format="channels_first", input_shape=(3, 4, 7, 7))])

@@ -132,7 +132,7 @@ def moved(layer: Any, kernel: Array) -> Array:
         # Keras 1.1 and earlier: filters, channels, size, 1.
         if kernel.shape[:2] != (*layer.kernel_size, 1) or kernel.shape[3] != layer.filters:
             kernel = kernel.transpose(2, 3, 1, 0)
-        return kernel[:, 0]
+        return kernel[:, 0] if kernel.shape[1] == 1 else kernel
     axes = _AXES.get((kind, getattr(layer, "data_format", "")), ())
     if len(axes) != kernel.ndim:
         return kernel
