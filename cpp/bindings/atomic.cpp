@@ -149,13 +149,22 @@ PyObject* enter_scope(PyObject* self, PyObject*) {
     return scope.before == nullptr ? nullptr : Py_NewRef(self);
 }
 
-PyObject* leave_scope(PyObject* self, PyObject* const*, Py_ssize_t) {
-    Scope& scope = *reinterpret_cast<Scope*>(self);
+void leave(Scope& scope) {
     PyObject* const before = scope.before;
     scope.before = nullptr;
     if (before != nullptr) unbind(scope.bindings, before, PyTuple_GET_SIZE(scope.bindings));
     Py_XDECREF(before);
+}
+
+PyObject* leave_scope(PyObject* self, PyObject* const*, Py_ssize_t) {
+    leave(*reinterpret_cast<Scope*>(self));
     Py_RETURN_NONE;
+}
+
+// CPython 3.14 handles signals between __enter__ and the block, and then calls no __exit__.
+void free_scope(PyObject* self) {
+    leave(*reinterpret_cast<Scope*>(self));
+    free_object<Scope>(self);
 }
 
 py::object make_scope_type() {
@@ -170,7 +179,7 @@ py::object make_scope_type() {
         {Py_tp_new, reinterpret_cast<void*>(new_scope)},
         {Py_tp_traverse, reinterpret_cast<void*>(traverse<Scope>)},
         {Py_tp_clear, reinterpret_cast<void*>(clear<Scope>)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(free_object<Scope>)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(free_scope)},
         {Py_tp_methods, methods},
         {},
     };

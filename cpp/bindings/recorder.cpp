@@ -25,6 +25,11 @@ bool renew(Recorder& self) {
 }
 
 bool begin_recording(Recorder& self) {
+    PyObject* const before = reinterpret_cast<PyObject*>(recording_here);
+    if (before != nullptr && Py_REFCNT(before) == 1) {  // its block cannot end: Ctrl-C came before the block's first line
+        recording_here = nullptr;
+        Py_DECREF(before);
+    }
     if (recording_here != nullptr) {
         PyErr_SetString(PyExc_RuntimeError, "Tape: a tape is already recording in this thread");
         return false;

@@ -87,6 +87,17 @@ def test_a_scope_sets_and_restores_in_both_forms():
         assert (held.x, held.y) == (1, 2)
 
 
+def test_a_scope_that_is_entered_and_lost_is_restored():
+    """CPython 3.14 handles Ctrl-C between __enter__ and the block, and then calls no __exit__."""
+    held = Held()
+    held.x = 1
+    scope = Scope((held, "x", 5))
+    scope.__enter__()
+    assert held.x == 5
+    del scope
+    assert held.x == 1
+
+
 def test_a_scope_that_cannot_set_all_values_sets_none():
     held = Held()
     held.x = 1

@@ -387,3 +387,16 @@ def test_the_closure_of_unused_results_is_not_called():
         y = ops.square(x)
     np.testing.assert_array_equal(tape.gradients([(y, np.ones(1))])[0], [14.0])
     assert given == []
+
+
+def test_a_tape_that_was_entered_and_lost_does_not_block_the_next_one():
+    """CPython 3.14 handles Ctrl-C between __enter__ and the block, and then calls no __exit__."""
+    v = Variable(np.ones(2))
+    lost = Tape([v])
+    lost.__enter__()
+    with pytest.raises(RuntimeError, match="already recording"), Tape([v]):
+        pass
+    del lost
+    with Tape([v]) as tape:
+        loss = ops.sum(v * v)
+    assert np.array_equal(tape.gradients(loss)[0], [2, 2])
