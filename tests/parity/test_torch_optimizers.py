@@ -415,6 +415,20 @@ def test_copies_go_on_alone(name, copied):
     states_equal(a, b)
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
+def test_copies_of_the_class_of_deepspeed_keep_its_mode(copied):
+    mine = parameters(shapes=[(5,)])
+    a = ours.DeepSpeedCPUAdam(mine, weight_decay=0.3, adamw_mode=False)
+    give_gradients(mine)
+    a.step()
+    b = copied(a)
+    theirs = b.param_groups[0]["params"]
+    give_gradients(mine, theirs)
+    for optimizer in (a, b):
+        optimizer.step()
+    assert torch.equal(mine[0], theirs[0]) and b.adam_w_mode is False and b.fp32_optimizer_states is True
+
+
 @pytest.mark.parametrize("kind", [ours.Adam, ours.DeepSpeedCPUAdam])
 def test_adam_goes_on_as_amsgrad(kind):
     mine = parameters(shapes=[(5,)])

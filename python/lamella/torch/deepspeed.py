@@ -64,6 +64,10 @@ class DeepSpeedCPUAdam(AdamRule):
         }
         super().__init__(model_params, defaults)
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()  # which leaves out what a subclass adds
+        return {**state, "adam_w_mode": self.adam_w_mode, "fp32_optimizer_states": self.fp32_optimizer_states}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:  # of a state_dict of torch.optim.Adam, or of an old DeepSpeed
