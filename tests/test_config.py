@@ -65,7 +65,7 @@ def test_threads_heed_openmp_and_affinity():
     assert int(python(script, OMP_NUM_THREADS="64").stdout) <= len(os.sched_getaffinity(0))
 
 
-# The file system of control groups and the process's own place in it, laid over the real ones in a namespace of its own.
+# The file system of control groups and the process's place in it, mounted over the real ones in a separate namespace.
 QUOTA = """
 mount --bind {root} /sys/fs/cgroup && mount --bind {root}/self /proc/$$/cgroup &&
 exec {python} -c 'from lamella import config; print(config.num_threads())'
@@ -159,12 +159,12 @@ print(threads, _kernels.num_threads())
 """
     done = python(script, LAMELLA_THREADS=backend)
     assert done.returncode == 0, done.stderr
-    # Nobody can tell whether another library started threads before the fork: every child goes on alone.
+    # Nothing shows whether another library started threads before the fork, so every child uses one thread.
     assert done.stdout == "1 2\n"
 
 
 @backends
-def test_a_child_forked_within_a_region_goes_on(backend):
+def test_a_child_forked_within_a_region_continues(backend):
     script = f"""{WORK}
 import os, threading
 _kernels.set_num_threads(3)
@@ -276,7 +276,7 @@ while (found := list(blocked())) != [(1, 0), (1, 0)] and time.monotonic() < end:
     time.sleep(0.01)
 print(found)
 """
-    # SIGINT is blocked in both threads beside the caller; SIGSEGV, which comes from a fault of their own, is not.
+    # Besides the caller there are two threads. SIGINT is blocked in them; SIGSEGV, which an error of theirs would cause, is not.
     assert python(script, LAMELLA_THREADS="team").stdout == "[(1, 0), (1, 0)]\n"
 
 

@@ -21,7 +21,7 @@ print(json.dumps({{"seconds": seconds, "MiB": peak() - memory, "new": sorted(set
 
 
 def measure(statement):
-    """Over `import numpy`, in a process of its own: seconds, MiB, names of the modules that came."""
+    """What a statement needs in addition to `import numpy`, in a new process: seconds, MiB, names of the modules that it loads."""
     run = subprocess.run(
         [sys.executable, "-c", MEASURE.format(statement=statement)], capture_output=True, text=True, check=True
     )

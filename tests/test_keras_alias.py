@@ -1,4 +1,4 @@
-"""`import keras` resolves to lamella; each case runs in a process of its own."""
+"""`import keras` resolves to lamella; each case runs in its own process."""
 
 import subprocess
 import sys

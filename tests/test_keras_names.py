@@ -195,7 +195,7 @@ for module in {modules!r}:
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_each_module_is_an_attribute_of_its_package(reverse):
-    """Without an import of its own; and each other way of importing finds the same module."""
+    """Without its own import. Each other way of importing it finds the same module."""
     found = sorted(keras_names.modules(), reverse=reverse)
     assert len(found) >= 75 and {"objectives", "engine.topology", "layers.normalization", "legacy.interfaces"} <= set(found)
     run(EACH.format(modules=found))

@@ -12,7 +12,7 @@ from tests.kernels.cases import MEASURES, calls, copied, everything
 
 
 class Host:
-    """Cuts a kernel's chunks into ranges of `step`, the last first, on threads of its own. `ranges`: of each region."""
+    """Cuts a kernel's chunks into ranges of `step`, and runs them on its own threads, the last range first. `ranges`: of each region."""
 
     def __init__(self, step, threads):
         self.step, self.threads, self.ranges = step, threads, []

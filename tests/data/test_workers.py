@@ -69,7 +69,7 @@ class Odd(Exception):
 
 
 class Travels:
-    """Raises an error of its own where it is unpickled."""
+    """Raises its own error when it is unpickled."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -256,7 +256,7 @@ def test_processes_learn_of_a_changed_sequence(make, pools):
     # A busy machine may give all items to one of them.
     assert {pid for _, pid in pool.results(items(*range(8)))} <= pids or make is not Squares
     sequence.bias = 5
-    sequence.table[2] = 10  # in place, in what is sent beside the pickle
+    sequence.table[2] = 10  # in place, in a buffer that is sent after the pickle
     pool.renew()
     got = list(pool.results(items(1, 2)))
     assert [int(x[0]) for x, _ in got] == [6, 105]

@@ -1,4 +1,4 @@
-"""lamella beside other libraries with threads, imported in every order: right results, the same bits, no further threads."""
+"""lamella and other libraries with threads, imported in every order: right results, the same bits, no additional threads."""
 
 import importlib.util
 import json

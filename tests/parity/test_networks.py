@@ -1,4 +1,4 @@
-"""A network's loss and all of its gradients in training, beside the same graph in torch, in float64."""
+"""A network's loss and all of its gradients in training, compared with the same graph in torch, in float64."""
 
 import numpy as np
 import pytest

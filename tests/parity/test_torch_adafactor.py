@@ -116,7 +116,7 @@ def test_a_state_dict_goes_both_ways():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
-def test_copies_go_on_alone(copied):
+def test_copies_continue_independently(copied):
     mine = parameters(shapes=[(5,), (6, 3)])
     a = ours.Adafactor(mine)
     give_gradients(mine)

@@ -45,7 +45,7 @@ def same(ours, theirs, arguments, dtype, **keywords):
         torch.testing.assert_close(got, want, **CLOSE[dtype])
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch, of its own speed
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch warns about its own speed
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("weight, stride, padding, dilation, groups", CONVOLUTIONS)

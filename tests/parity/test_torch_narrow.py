@@ -195,7 +195,7 @@ def test_a_state_of_torchs_class_is_rounded_to_the_storage(name, theirs, state):
 
 
 @pytest.mark.parametrize("name, theirs", [("NarrowAdamW", "AdamW"), ("NarrowSGD", "SGD")])
-def test_torchs_class_goes_on_from_float32_and_bfloat16_slots(name, theirs):
+def test_torchs_class_continues_from_float32_and_bfloat16_slots(name, theirs):
     for state in ("float32", "bfloat16"):
         mine = parameters()
         a = make(name, mine, state_dtype=state)
@@ -261,7 +261,7 @@ def test_grad_scaler_unscales_in_the_pass_or_skips(name, scale):
 
 @names
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
-def test_copies_go_on_alone(name, copied):
+def test_copies_continue_independently(name, copied):
     mine = parameters(torch.bfloat16, shapes=[(5,), (600,)])
     a = make(name, mine, state_dtype="8bit", clipnorm=0.3, seed=4)
     give_gradients(mine)

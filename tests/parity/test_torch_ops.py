@@ -1,4 +1,4 @@
-"""Values and gradients of ops beside PyTorch's, float64 closely and float32 loosely. Skipped where torch is not installed."""
+"""Values and gradients of ops, compared with PyTorch's: float64 closely, float32 loosely. Skipped if torch is not installed."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def test_dense_of_a_sequence(dtype):
 
 
 def padded(x, size, strides, padding, dilation=(1, 1), value=0.0):
-    """x [N, C, H, W] with TensorFlow's padding, whose odd pixel stands at the end, as torch's cannot."""
+    """x [N, C, H, W] with TensorFlow's padding, which adds an odd pixel at the end. torch's padding cannot do this."""
     (top, bottom), (left, right) = (
         shapes.pad_amounts(x.shape[2 + i], size[i], strides[i], padding, dilation[i]) for i in (0, 1)
     )
@@ -145,7 +145,7 @@ def test_depthwise_conv2d(dtype, image, window, multiplier, strides, dilation, p
     ],
 )
 def test_pooling(dtype, image, size, strides, padding):
-    x = np.random.default_rng(0).permutation(int(np.prod(image))).reshape(image) / 100  # no equals: one place gets dy
+    x = np.random.default_rng(0).permutation(int(np.prod(image))).reshape(image) / 100  # no equal values, so one place gets dy
     kwargs = {"size": size, "strides": strides, "padding": padding}
     meet(
         lambda x: ops.max_pool(x, **kwargs),
@@ -283,7 +283,7 @@ def test_recurrent_layers_over_time(dtype, size):
         ]
 
     def module(kind, kernel, recurrent, offsets, *call):
-        """kind(x, states) with these tensors, gates in torch's order, in place of its parameters."""
+        """Calls kind(x, states) with these tensors instead of its parameters; gates in torch's order."""
         made = kind(features, units, batch_first=True, dtype=kernel.dtype)
         values = {"weight_ih_l0": kernel.T, "weight_hh_l0": recurrent.T, "bias_ih_l0": offsets[0], "bias_hh_l0": offsets[1]}
         return torch.func.functional_call(made, values, call)[0]

@@ -1,4 +1,4 @@
-"""lamella.torch beside torch.optim: bits, states, hooks, schedulers. Skipped where torch is not installed."""
+"""lamella.torch compared with torch.optim: bits, states, hooks, schedulers. Skipped if torch is not installed."""
 
 import copy
 import gc
@@ -62,14 +62,14 @@ def give_gradients(*lists):
 
 
 def nearest_root(monkeypatch):
-    """torch's chain of operations with square roots that are the nearest numbers, as IEEE 754 wants them: MKL's are not always."""
+    """torch's operations with correctly rounded square roots, as IEEE 754 requires; those of MKL are not always so."""
     root = lambda x: torch.from_numpy(np.asarray(np.sqrt(x.detach().numpy())))
     monkeypatch.setattr(torch.Tensor, "sqrt", root)
     monkeypatch.setattr(torch.Tensor, "sqrt_", lambda x: x.copy_(root(x)))
 
 
 def same(a, b):
-    """Equal bits. The plainest target has no fused multiply-add, and so other roundings than torch on this machine."""
+    """Equal bits. The target sse4 has no fused multiply-add, so it rounds differently from torch on this machine."""
     if _kernels.target() == "sse4":
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
         return
@@ -115,11 +115,11 @@ def test_a_thousand_steps_stay_within_few_ulp_of_torch(name, options):
         a.step()
         b.step()
     difference = (mine[0] - theirs[0]).abs().detach().numpy()
-    # In units of the last place of p, or of 1 where p is smaller, as p moves through 0. Rules without a root are exact. An lr of
-    # 0.1, and steps with a momentum, move p by much more than it measures.
+    # In units in the last place of p, or of 1 if p is smaller, because p passes through 0. Rules without a root are exact. With
+    # an lr of 0.1, or with momentum, p moves by much more than its own size.
     unit = np.spacing(np.maximum(theirs[0].detach().abs().numpy(), 1))
     if _kernels.target() == "sse4":
-        pytest.skip("without a fused multiply-add each step rounds in other places")
+        pytest.skip("without a fused multiply-add each step rounds at other places")
     assert (difference / unit).max() <= (0 if name == "SGD" else 8 if options["lr"] == 0.1 or "momentum" in options else 2)
 
 
@@ -180,7 +180,7 @@ def test_classes_and_defaults_are_those_of_torch(name):
 
 
 @names
-def test_groups_have_numbers_of_their_own_and_follow_schedulers(monkeypatch, name):
+def test_groups_have_their_own_numbers_and_follow_schedulers(monkeypatch, name):
     nearest_root(monkeypatch)
     mine = parameters()
     theirs = twins(mine)
@@ -258,7 +258,7 @@ def test_a_step_count_and_a_slot_that_somebody_sets_are_taken():
 
 
 @names
-def test_weights_whose_memory_is_replaced_go_on(name):
+def test_weights_whose_memory_is_replaced_continue(name):
     mine = parameters(shapes=[(5,), (6,)])
     theirs = twins(mine)
     a, b = getattr(ours, name)(mine), getattr(torch.optim, name)(theirs, foreach=False)
@@ -398,7 +398,7 @@ def test_grad_scaler_unscales_or_skips(name, scale):
 
 @names
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
-def test_copies_go_on_alone(name, copied):
+def test_copies_continue_independently(name, copied):
     mine = parameters(shapes=[(5,), (6,)])
     a = getattr(ours, name)(mine)
     give_gradients(mine)
@@ -430,7 +430,7 @@ def test_copies_of_the_class_of_deepspeed_keep_its_mode(copied):
 
 
 @pytest.mark.parametrize("kind", [ours.Adam, ours.DeepSpeedCPUAdam])
-def test_adam_goes_on_as_amsgrad(kind):
+def test_adam_continues_as_amsgrad(kind):
     mine = parameters(shapes=[(5,)])
     a = kind(mine)
     for _ in range(3):

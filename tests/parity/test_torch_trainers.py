@@ -1,5 +1,7 @@
-"""lamella.torch's optimizers in PyTorch Lightning, in Hugging Face's Trainer and in place of DeepSpeed's. Each is skipped where it is not
-installed."""
+"""lamella.torch's optimizers in PyTorch Lightning, in Hugging Face's Trainer and in place of DeepSpeed's.
+
+The test of a program is skipped if the program is not installed.
+"""
 
 import copy
 import logging
@@ -13,7 +15,7 @@ torch = pytest.importorskip("torch")
 from lamella import torch as ours  # noqa: E402 - after the skip
 
 NAMES = ("Adam", "AdamW", "SGD")
-# Both programs warn of the machine, of workers and of each other's old calls.
+# Both programs warn about the machine, about workers, and about deprecated functions of each other.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -69,7 +71,7 @@ def test_lightning_trains_as_with_torchs_optimizer(name, tmp_path):
         fitted.save_checkpoint(tmp_path / f"{kind.__name__}.ckpt")
     assert len(runs[ours].losses) == 32 and runs[ours].losses[-1] < 0.9 * runs[ours].losses[0]
     np.testing.assert_allclose(runs[ours].losses, runs[torch.optim].losses, rtol=2e-5)
-    # A checkpoint that was written with torch's optimizer goes on with ours.
+    # A checkpoint that was written with torch's optimizer continues with ours.
     for kind in (ours, torch.optim):
         runs[kind] = module = Module(kind)
         trainer(6).fit(module, loader, ckpt_path=tmp_path / "torch.optim.ckpt")
@@ -118,7 +120,7 @@ def test_the_trainer_of_hugging_face_trains_as_with_torchs_optimizer(name, tmp_p
     np.testing.assert_allclose(losses, theirs, rtol=1e-3)  # the log has rounded numbers
     for p, q in zip(weights, others, strict=True):
         np.testing.assert_allclose(p, q, rtol=0, atol=2e-5)
-    # A checkpoint that was written with torch's optimizer goes on with ours.
+    # A checkpoint that was written with torch's optimizer continues with ours.
     losses, weights, _ = train(ours, 7, str(saved / "checkpoint-4"))
     theirs, others, _ = train(torch.optim, 7, str(saved / "checkpoint-4"))
     assert len(losses) == 7
@@ -153,7 +155,7 @@ def test_the_class_of_deepspeed_is_replaced_in_place(options, monkeypatch):
         step([theirs, mine], lists[:2])
     for p, q in zip(*lists[:2], strict=True):
         torch.testing.assert_close(p, q, **near)
-    # Each goes on with the other's state.
+    # Each continues with the other's state.
     for source, target in ((0, 2), (1, 3)):
         for p, q in zip(lists[source], lists[target], strict=True):
             q.data.copy_(p.data)

@@ -1,5 +1,7 @@
-"""Optimizers and whole steps of training beside PyTorch's. Where the two mean different things the test says how they
-are brought together, and that they differ without it. Skipped where torch is not installed."""
+"""Optimizers and whole steps of training, compared with PyTorch's. Skipped if torch is not installed.
+
+If the two define something differently, the test converts one to the other, and checks that they differ without the conversion.
+"""
 
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ def agree(pair, tolerance):
 @dtypes
 @pytest.mark.parametrize("momentum, nesterov", [(0.0, False), (0.9, False), (0.9, True)])
 def test_sgd(dtype, momentum, nesterov):
-    # torch keeps v/lr: the two are one as long as lr does not change.
+    # torch stores v/lr: the two are equal as long as lr does not change.
     pair = run(
         SGD(lr=0.05, momentum=momentum, nesterov=nesterov),
         lambda ps: torch.optim.SGD(ps, lr=0.05, momentum=momentum, nesterov=nesterov),
@@ -82,7 +84,7 @@ def test_adam(dtype, amsgrad, scale):
     pair = run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, before_step=keras_epsilon, scale=scale)
     # float32: Keras rounds the betas to the parameters' dtype, torch does not.
     assert agree(pair, TOLERANCE[dtype] if dtype == "float64" else 2e-4)
-    if scale != 1.0:  # gradients as small as epsilon: here it matters which epsilon is meant
+    if scale != 1.0:  # gradients as small as epsilon: here the place of epsilon matters
         assert not agree(run(Adam(lr=0.01, epsilon=1e-3, amsgrad=amsgrad), make, dtype, scale=scale), 1e-3)
 
 
@@ -98,14 +100,14 @@ def test_adamw(dtype, amsgrad):
 
 @pytest.fixture
 def torch_float64():
-    """NAdam keeps its product of momenta in torch's default dtype, whatever that of the parameters."""
+    """NAdam keeps its product of momenta in torch's default dtype, whatever the dtype of the parameters is."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
 
 
 # One formula, epsilon included: epsilon = eps, rho = alpha, schedule_decay = momentum_decay. Gradients as small as
-# epsilon show that it stands in the same place. float32: Keras rounds rho and the betas, torch does not.
+# epsilon show that both add it at the same place. float32: Keras rounds rho and the betas, torch does not.
 @dtypes
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_rules_that_are_the_same(dtype, ours, theirs, scale, torch_float64):
 
 @dtypes
 def test_adamax(dtype):
-    # torch: u = max(beta_2*u, |g| + eps), without epsilon under the step; the two meet where there is none.
+    # torch: u = max(beta_2*u, |g| + eps), without epsilon under the step. They are equal if epsilon is 0.
     make = lambda eps: lambda ps: torch.optim.Adamax(ps, lr=0.01, betas=(0.9, 0.5), eps=eps)
     ours = lambda eps: Adamax(lr=0.01, beta_2=0.5, epsilon=eps)
     assert agree(run(ours(0.0), make(0.0), dtype), TOLERANCE[dtype])

@@ -129,8 +129,8 @@ def test_a_single_run_updates_the_users_metric_object():
 
 
 def penalized(beside=lambda model: None):
-    """A model whose loss holds penalties on its activations, from a layer's regularizer and from add_loss. `beside` is
-    called between the run of the layers and the reading of these.
+    """A model whose loss has penalties on its activations, from a layer's regularizer and from add_loss. `beside` is called after
+    the layers have run and before the penalties are read.
     """
     inputs = Input((3,))
     hidden = Dense(4, activity_regularizer="l2", kernel_initializer="ones")(inputs)

@@ -364,6 +364,6 @@ def test_memory_of_a_listing_grows_with_the_number_of_names(tmp_path):
         sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
         assert iterator.samples == count and iterator.filenames[count - 1] == os.path.join("a", f"{count - 1:06}.jpg")
-    # Two strings and a number for each name, beside what does not grow.
+    # Two strings and a number for each name, and a constant part.
     assert (sizes[2] - sizes[1]) / 4000 < 600
     assert 1.8 < (sizes[2] - sizes[1]) / (sizes[1] - sizes[0]) < 2.2
