@@ -32,9 +32,6 @@ _FIRST = frozenset({np.ndarray, UserArray, Tensor, Variable})
 _FURTHER = _FIRST | {int, float, np.float32, np.float64}
 _OTHERS = _FURTHER | {type(None), str, bool}
 
-# Among arguments that need no conversion, those that are Variables or contain some.
-_MAY_HOLD = frozenset({Variable, list, tuple})
-
 # What stands for a tensor where a user's function runs: K's functions make UserArrays of these.
 _USERS = frozenset({UserArray, Tensor})
 
@@ -79,14 +76,15 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
 
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
-        plain = _plain(order, arguments) and (not named or _plain([parameters.get(k, _ANY) for k in named], named.values()))
-        if connect is not None:
-            kinds = set(map(type, arguments))
-            if not plain or named or not _MAY_HOLD.isdisjoint(kinds):
-                every = [*arguments, *named.values()]
-                if (not plain and _symbolic(every)) or (reads_variables(every) and not computing()):
-                    node: R = connect(label, *arguments, **named)
-                    return node
+        plain = _plain(order, arguments)
+        if plain and named:
+            others_plain = _plain([parameters.get(k, _ANY) for k in named], named.values())
+            plain = max(plain, others_plain) if others_plain else 0
+        if plain != 1 and connect is not None:
+            every = [*arguments, *named.values()]
+            if (not computing() and (plain == 2 or reads_variables(every))) or (not plain and _symbolic(every)):
+                node: R = connect(label, *arguments, **named)
+                return node
         values: Sequence[Any] = arguments
         others: Mapping[str, Any] = named
         try:
@@ -121,18 +119,22 @@ def _parameters(function: Callable[..., Any]) -> dict[str, _Parameter]:
     return found
 
 
-def _plain(parameters: Sequence[_Parameter], arguments: Iterable[object]) -> bool:
-    """Whether no argument needs conversion or is symbolic, judged by types."""
+def _plain(parameters: Sequence[_Parameter], arguments: Iterable[object]) -> int:
+    """Whether no argument needs conversion or is symbolic, judged by types: 0 or 1; 2 if Variables are among these arguments."""
+    found = 1
     for value, parameter in zip(arguments, parameters):
         kind = type(value)
         if kind is np.ndarray:
             if value.dtype.kind not in "biuf" and parameter.tensor:  # type: ignore[attr-defined]
-                return False
-        elif kind not in parameter.passes and not (
-            parameter.several and kind in (list, tuple) and all(type(v) in _FIRST for v in value)  # type: ignore[attr-defined]
-        ):
-            return False
-    return True
+                return 0
+        elif kind is Variable:
+            found = 2
+        elif kind not in parameter.passes:
+            if not (parameter.several and kind in (list, tuple) and all(type(v) in _FIRST for v in value)):  # type: ignore[attr-defined]
+                return 0
+            if Variable in map(type, value):  # type: ignore[call-overload]
+                found = 2
+    return found
 
 
 def _symbolic(values: Iterable[object]) -> bool:

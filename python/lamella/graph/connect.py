@@ -124,7 +124,7 @@ def _method(name: str, swapped: bool) -> Callable[[Any, object], Value]:
 
 def _in_runs(compute: Callable[..., Value], node: Callable[..., Value]) -> Callable[..., Value]:
     """An operator of Variables: in a run `compute`, otherwise `node`."""
-    return lambda self, *other: compute(self, *other) if computing() else node(self, *other)
+    return lambda self, *other: (compute if computing() else node)(self, *other)
 
 
 def _give_operators() -> None:
