@@ -16,8 +16,11 @@ struct Gradient {
         const Vec<T> d = load(g + i, part);
         return sum == nullptr ? d : d + load(sum + i, part);
     }
-    // NaN gives NaN.
-    LAMELLA_INLINE Vec<T> bounded(Vec<T> d) const { return clamp<T>(d * scale, -limit, limit); }
+    // NaN gives NaN. Most calls have no limit: clamping them took 5 to 13 % of a step of Adam in cache.
+    LAMELLA_INLINE Vec<T> bounded(Vec<T> d) const {
+        const Vec<T> scaled = uncontracted<T>(d * scale);
+        return limit < T(__builtin_inf()) ? clamp<T>(scaled, -limit, limit) : scaled;
+    }
 };
 
 template <class T>
