@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lamella import torch as ours  # noqa: E402 - after the skip
+from tests.parity.torch_steps import give_gradients, parameters, refused, twins  # noqa: E402
 
 SHAPES = [(), (1,), (7,), (33, 5), (16, 8, 3, 3), (1, 600), (2, 2, 1, 2, 3, 4), (0, 4), (1001,)]
 OPTIONS = [
@@ -24,21 +25,6 @@ TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-13}
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(7)
-
-
-def parameters(dtype=torch.float32, shapes=SHAPES):
-    return [torch.nn.Parameter(torch.randn(shape, dtype=dtype)) for shape in shapes]
-
-
-def twins(params):
-    return [torch.nn.Parameter(p.detach().clone(memory_format=torch.preserve_format)) for p in params]
-
-
-def give_gradients(*lists):
-    for group in zip(*lists, strict=True):
-        g = torch.randn_like(group[0])
-        for p in group:
-            p.grad = g.clone()
 
 
 def close(some, others, dtype=torch.float32):
@@ -57,13 +43,6 @@ def states_close(a, b, dtype=torch.float32):
                 close([x], [b[key][name]], dtype)
 
 
-def refused(optimizer, params, error, match):
-    before = [p.detach().clone() for p in params]
-    with pytest.raises(error, match=match):
-        optimizer.step()
-    assert all(torch.equal(p, q) for p, q in zip(params, before, strict=True))
-
-
 def shaped():
     """The shapes that torch can step on: of no elements it makes NaN, or divides by 0."""
     return [shape for shape in SHAPES if 0 not in shape]
@@ -72,7 +51,7 @@ def shaped():
 @options
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 def test_fifty_steps_stay_close_to_torch(options, dtype):
-    mine = parameters(dtype, shaped())
+    mine = parameters(shaped(), dtype)
     theirs = twins(mine)
     a, b = ours.Adafactor(mine, **options), torch.optim.Adafactor(theirs, foreach=False, **options)
     for _ in range(50):
@@ -85,7 +64,7 @@ def test_fifty_steps_stay_close_to_torch(options, dtype):
 
 
 def test_arrays_without_elements_stay_as_they_are():
-    mine = parameters()
+    mine = parameters(SHAPES)
     a = ours.Adafactor(mine)
     give_gradients(mine)
     a.step()
@@ -94,7 +73,7 @@ def test_arrays_without_elements_stay_as_they_are():
 
 def test_a_state_dict_goes_both_ways():
     for source, target in ((ours, torch.optim), (torch.optim, ours)):
-        mine = parameters(shapes=shaped())
+        mine = parameters(shaped())
         theirs = twins(mine)
         begun, straight = source.Adafactor(mine, lr=0.1), torch.optim.Adafactor(theirs, lr=0.1)
         for _ in range(3):
@@ -117,7 +96,7 @@ def test_a_state_dict_goes_both_ways():
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
 def test_copies_continue_independently(copied):
-    mine = parameters(shapes=[(5,), (6, 3)])
+    mine = parameters([(5,), (6, 3)])
     a = ours.Adafactor(mine)
     give_gradients(mine)
     a.step()
@@ -132,7 +111,7 @@ def test_copies_continue_independently(copied):
 
 
 def test_groups_follow_schedulers_and_parameters_may_join_late():
-    mine = parameters(shapes=[(5, 4), (300,), (7, 3)])
+    mine = parameters([(5, 4), (300,), (7, 3)])
     theirs = twins(mine)
 
     def make(kind, ps):
@@ -172,7 +151,7 @@ def test_other_orders_of_memory_have_the_rows_of_their_shapes():
 
 
 def test_grad_scaler_unscales_or_skips():
-    mine = parameters(shapes=[(5,), (3, 4)])
+    mine = parameters([(5,), (3, 4)])
     theirs = twins(mine)
     a, b = ours.Adafactor(mine), torch.optim.Adafactor(theirs)
     scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)

@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lamella import torch as ours  # noqa: E402 - after the skip
+from tests.parity.torch_steps import refused  # noqa: E402
 
 NAMES = (
     "Adafactor",
@@ -35,14 +36,6 @@ def mapped(tmp_path, mode="r"):
     path = tmp_path / "ones"
     np.ones(1024, np.float32).tofile(path)
     return torch.from_numpy(np.memmap(path, np.float32, mode))
-
-
-def refused(optimizer, params, error, match, **options):
-    before = [p.detach().clone() for p in params if p.layout is torch.strided]
-    with pytest.raises(error, match=match):
-        optimizer.step(**options)
-    for p, q in zip([p for p in params if p.layout is torch.strided], before, strict=True):
-        assert torch.equal(p, q)
 
 
 @names

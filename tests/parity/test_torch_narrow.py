@@ -13,6 +13,7 @@ from lamella import optimizers as bare  # noqa: E402 - after the skip
 from lamella import torch as ours  # noqa: E402 - after the skip
 from lamella.torch import stored  # noqa: E402
 from tests.oracles import storage  # noqa: E402
+from tests.parity.torch_steps import give_gradients, parameters, refused, twins  # noqa: E402
 
 RULES = {
     "NarrowAdamW": (
@@ -34,21 +35,6 @@ def seed():
     torch.manual_seed(7)
 
 
-def parameters(dtype=torch.float32, shapes=SHAPES):
-    return [torch.nn.Parameter(torch.randn(shape).to(dtype)) for shape in shapes]
-
-
-def twins(params):
-    return [torch.nn.Parameter(p.detach().clone()) for p in params]
-
-
-def give_gradients(*lists):
-    for group in zip(*lists, strict=True):
-        g = torch.randn_like(group[0])
-        for p in group:
-            p.grad = g.clone()
-
-
 def make(name, params, **options):
     return getattr(ours, name)(params, **RULES[name][0] | options)
 
@@ -66,24 +52,11 @@ def same_states(a, b):
         same(a[key].values(), b[key].values())
 
 
-def refused(optimizer, params, error, match, **options):
-    """The step raises, and neither parameters nor states have changed."""
-    before = [p.detach().clone() for p in params if p.device.type == "cpu" and not p.is_sparse]
-    held = copy.deepcopy(optimizer.state_dict()["state"])
-    with pytest.raises(error, match=match):
-        optimizer.step(**options)
-    for p, q in zip([p for p in params if p.device.type == "cpu" and not p.is_sparse], before, strict=True):
-        assert torch.equal(p, q)
-    now = optimizer.state_dict()["state"]
-    for key, own in held.items():
-        same([x for x in own.values() if torch.is_tensor(x)], [x for x in now[key].values() if torch.is_tensor(x)])
-
-
 @dtypes
 @states
 @names
 def test_steps_have_the_bits_of_the_rule_on_bare_arrays(name, state, dtype):
-    mine = parameters(dtype)
+    mine = parameters(SHAPES, dtype)
     theirs = [p.detach().clone() for p in mine]
     a = make(name, mine, state_dtype=state, seed=11, clipnorm=2.0)
     b = getattr(bare, name)(0.02, state=state, seed=11, clipnorm=2.0, **RULES[name][1])
@@ -100,7 +73,7 @@ def test_steps_have_the_bits_of_the_rule_on_bare_arrays(name, state, dtype):
 
 @names
 def test_float32_slots_have_the_bits_of_the_wide_class(name):
-    mine = parameters()
+    mine = parameters(SHAPES)
     theirs = twins(mine)
     a, b = make(name, mine, state_dtype="float32"), WIDE[name](theirs, **RULES[name][0])
     for _ in range(5):
@@ -128,7 +101,7 @@ def test_slots_have_their_bits(name, state):
 @states
 @names
 def test_a_saved_state_resumes_with_the_same_bits(name, state, dtype):
-    mine = parameters(dtype)
+    mine = parameters(SHAPES, dtype)
     groups = [{"params": mine[:2]}, {"params": mine[2:], "lr": 0.01, "state_dtype": "bfloat16"}]
     a = make(name, groups, state_dtype=state)
     for _ in range(3):
@@ -152,7 +125,7 @@ def test_a_saved_state_resumes_with_the_same_bits(name, state, dtype):
 
 @names
 def test_hooks_see_the_tensors_of_a_state_dict(name):
-    mine = parameters(torch.bfloat16)
+    mine = parameters(SHAPES, torch.bfloat16)
     a = make(name, mine, state_dtype="8bit")
     give_gradients(mine)
     a.step()
@@ -167,7 +140,7 @@ def test_hooks_see_the_tensors_of_a_state_dict(name):
 @states
 @pytest.mark.parametrize("name, theirs", [("NarrowAdamW", "AdamW"), ("NarrowSGD", "SGD")])
 def test_a_state_of_torchs_class_is_rounded_to_the_storage(name, theirs, state):
-    other = parameters()
+    other = parameters(SHAPES)
     options = {"lr": 0.02, "momentum": 0.9} if theirs == "SGD" else {"lr": 0.02}
     source = getattr(torch.optim, theirs)(other, **options)
     for _ in range(2):
@@ -197,7 +170,7 @@ def test_a_state_of_torchs_class_is_rounded_to_the_storage(name, theirs, state):
 @pytest.mark.parametrize("name, theirs", [("NarrowAdamW", "AdamW"), ("NarrowSGD", "SGD")])
 def test_torchs_class_continues_from_float32_and_bfloat16_slots(name, theirs):
     for state in ("float32", "bfloat16"):
-        mine = parameters()
+        mine = parameters(SHAPES)
         a = make(name, mine, state_dtype=state)
         give_gradients(mine)
         a.step()
@@ -216,7 +189,7 @@ def test_torchs_class_continues_from_float32_and_bfloat16_slots(name, theirs):
 
 @names
 def test_groups_follow_schedulers_and_a_group_may_join(name):
-    mine = parameters(shapes=[(5,), (300,), (7, 3)])
+    mine = parameters([(5,), (300,), (7, 3)])
     theirs = twins(mine)
     a = make(name, [{"params": mine[:1]}, {"params": mine[1:2], "lr": 0.3}], state_dtype="float32")
     b = WIDE[name]([{"params": theirs[:1]}, {"params": theirs[1:2], "lr": 0.3}], **RULES[name][0])
@@ -237,7 +210,7 @@ def test_groups_follow_schedulers_and_a_group_may_join(name):
 @names
 @pytest.mark.parametrize("scale", [1.0, 1024.0])
 def test_grad_scaler_unscales_in_the_pass_or_skips(name, scale):
-    mine = parameters(shapes=[(5,), (3, 4)])
+    mine = parameters([(5,), (3, 4)])
     theirs = twins(mine)
     a, b = (make(name, ps, state_dtype="float32", clipnorm=0.7) for ps in (mine, theirs))
     scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=100)
@@ -262,7 +235,7 @@ def test_grad_scaler_unscales_in_the_pass_or_skips(name, scale):
 @names
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
 def test_copies_continue_independently(name, copied):
-    mine = parameters(torch.bfloat16, shapes=[(5,), (600,)])
+    mine = parameters([(5,), (600,)], torch.bfloat16)
     a = make(name, mine, state_dtype="8bit", clipnorm=0.3, seed=4)
     give_gradients(mine)
     a.step()
@@ -297,7 +270,7 @@ def test_hooks_and_closures_run_around_the_step():
 @dtypes
 @names
 def test_clipping_clearing_and_copies_are_those_of_separate_passes(name, dtype):
-    mine = parameters(dtype, shapes=[(5, 3), (700,)])
+    mine = parameters([(5, 3), (700,)], dtype)
     theirs = twins(mine)
     a = make(name, [{"params": [p]} for p in mine], state_dtype="float32", clipnorm=0.5, stochastic=False)
     b = make(name, [{"params": [p]} for p in theirs], state_dtype="float32", stochastic=False)
@@ -423,7 +396,7 @@ def test_copies_that_do_not_fit_are_refused(name):
 
 @names
 def test_a_state_of_another_model_or_storage_is_refused(name):
-    other, w = parameters(shapes=[(5,)]), parameters(shapes=[(4,)])
+    other, w = parameters([(5,)]), parameters([(4,)])
     give_gradients(other)
     give_gradients(w)
     for state in ("bfloat16", "8bit"):

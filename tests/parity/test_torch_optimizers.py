@@ -14,6 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook  # noqa: E40
 
 from lamella import _kernels  # noqa: E402
 from lamella import torch as ours  # noqa: E402 - after the skip
+from tests.parity.torch_steps import give_gradients, parameters, refused, twins  # noqa: E402
 
 CASES = {
     "Adam": [{}, {"weight_decay": 0.05}, {"amsgrad": True}, {"maximize": True, "betas": (0.3, 0.9)}, {"eps": 1e-3, "lr": 0.1}],
@@ -46,21 +47,6 @@ def seed():
     torch.manual_seed(7)
 
 
-def parameters(dtype=torch.float32, shapes=SHAPES):
-    return [torch.nn.Parameter(torch.randn(shape, dtype=dtype)) for shape in shapes]
-
-
-def twins(params):
-    return [torch.nn.Parameter(p.detach().clone(memory_format=torch.preserve_format)) for p in params]
-
-
-def give_gradients(*lists):
-    for group in zip(*lists, strict=True):
-        g = torch.randn_like(group[0])
-        for p in group:
-            p.grad = g.clone()
-
-
 def nearest_root(monkeypatch):
     """torch's operations with correctly rounded square roots, as IEEE 754 requires; those of MKL are not always so."""
     root = lambda x: torch.from_numpy(np.asarray(np.sqrt(x.detach().numpy())))
@@ -90,7 +76,7 @@ def states_equal(a, b):
 @rows
 def test_a_hundred_steps_have_the_bits_of_torch(monkeypatch, name, options, dtype):
     nearest_root(monkeypatch)
-    mine = parameters(dtype)
+    mine = parameters(SHAPES, dtype)
     theirs = twins(mine)
     a = getattr(ours, name)(mine, **options)
     b = getattr(torch.optim, name)(theirs, foreach=False, **options)
@@ -145,7 +131,7 @@ def test_a_state_dict_goes_both_ways(monkeypatch, name, options):
     nearest_root(monkeypatch)
     first, second = (ours, torch.optim), (torch.optim, ours)
     for source, target in (first, second):
-        mine = parameters()
+        mine = parameters(SHAPES)
         theirs = twins(mine)
         straight = getattr(torch.optim, name)(theirs, **options, foreach=False)
         begun = getattr(source, name)(mine, **options, foreach=False)
@@ -170,7 +156,7 @@ def test_a_state_dict_goes_both_ways(monkeypatch, name, options):
 
 @names
 def test_classes_and_defaults_are_those_of_torch(name):
-    params = parameters()
+    params = parameters(SHAPES)
     a, b = getattr(ours, name)(params), getattr(torch.optim, name)(params)
     assert isinstance(a, getattr(torch.optim, name))
     assert a.defaults == b.defaults
@@ -182,7 +168,7 @@ def test_classes_and_defaults_are_those_of_torch(name):
 @names
 def test_groups_have_their_own_numbers_and_follow_schedulers(monkeypatch, name):
     nearest_root(monkeypatch)
-    mine = parameters()
+    mine = parameters(SHAPES)
     theirs = twins(mine)
 
     def make(kind, ps):
@@ -206,7 +192,7 @@ def test_groups_have_their_own_numbers_and_follow_schedulers(monkeypatch, name):
 @rows
 def test_parameters_that_join_late_or_pause_count_their_own_steps(monkeypatch, name, options):
     nearest_root(monkeypatch)
-    mine = parameters(shapes=[(5,), (6,), (7,)])
+    mine = parameters([(5,), (6,), (7,)])
     theirs = twins(mine)
     a, b = getattr(ours, name)(mine, **options), getattr(torch.optim, name)(theirs, foreach=False, **options)
     for turn in range(9):
@@ -217,7 +203,7 @@ def test_parameters_that_join_late_or_pause_count_their_own_steps(monkeypatch, n
         a.step()
         b.step()
         if turn == 5:
-            extra = parameters(shapes=[(4,)])
+            extra = parameters([(4,)])
             copied = twins(extra)
             a.add_param_group({"params": extra})
             b.add_param_group({"params": copied})
@@ -232,7 +218,7 @@ def test_parameters_that_join_late_or_pause_count_their_own_steps(monkeypatch, n
 
 
 def test_a_step_count_and_a_slot_that_somebody_sets_are_taken():
-    mine = parameters(shapes=[(5,), (6,)])
+    mine = parameters([(5,), (6,)])
     theirs = twins(mine)
     a, b = ours.Adam(mine), torch.optim.Adam(theirs, foreach=False)
     for _ in range(2):
@@ -259,7 +245,7 @@ def test_a_step_count_and_a_slot_that_somebody_sets_are_taken():
 
 @names
 def test_weights_whose_memory_is_replaced_continue(name):
-    mine = parameters(shapes=[(5,), (6,)])
+    mine = parameters([(5,), (6,)])
     theirs = twins(mine)
     a, b = getattr(ours, name)(mine), getattr(torch.optim, name)(theirs, foreach=False)
     for turn in range(4):
@@ -295,7 +281,7 @@ def test_channels_last_weights_and_gradients_of_other_layouts(monkeypatch, name,
 @names
 def test_large_tensors_have_states_like_torchs(monkeypatch, name):
     nearest_root(monkeypatch)
-    mine = parameters(shapes=[(1100, 1000)]) + parameters(torch.float64, [(600, 1000)])
+    mine = parameters([(1100, 1000)]) + parameters([(600, 1000)], torch.float64)
     theirs = twins(mine)
     a, b = getattr(ours, name)(mine), getattr(torch.optim, name)(theirs, foreach=False)
     for turn in range(3):
@@ -369,7 +355,7 @@ def test_the_profiler_records_the_step():
 @names
 @pytest.mark.parametrize("scale", [1.0, 1024.0, 3.0])
 def test_grad_scaler_unscales_or_skips(name, scale):
-    mine = parameters(shapes=[(5,), (3, 4)])
+    mine = parameters([(5,), (3, 4)])
     theirs = twins(mine)
     a, b = getattr(ours, name)(mine), getattr(torch.optim, name)(theirs, foreach=False)
     scalers = [torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=2) for _ in range(2)]
@@ -399,7 +385,7 @@ def test_grad_scaler_unscales_or_skips(name, scale):
 @names
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
 def test_copies_continue_independently(name, copied):
-    mine = parameters(shapes=[(5,), (6,)])
+    mine = parameters([(5,), (6,)])
     a = getattr(ours, name)(mine)
     give_gradients(mine)
     a.step()
@@ -417,7 +403,7 @@ def test_copies_continue_independently(name, copied):
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["deepcopy", "pickle"])
 def test_copies_of_the_class_of_deepspeed_keep_its_mode(copied):
-    mine = parameters(shapes=[(5,)])
+    mine = parameters([(5,)])
     a = ours.DeepSpeedCPUAdam(mine, weight_decay=0.3, adamw_mode=False)
     give_gradients(mine)
     a.step()
@@ -431,7 +417,7 @@ def test_copies_of_the_class_of_deepspeed_keep_its_mode(copied):
 
 @pytest.mark.parametrize("kind", [ours.Adam, ours.DeepSpeedCPUAdam])
 def test_adam_continues_as_amsgrad(kind):
-    mine = parameters(shapes=[(5,)])
+    mine = parameters([(5,)])
     a = kind(mine)
     for _ in range(3):
         give_gradients(mine)
@@ -450,7 +436,7 @@ def test_adam_continues_as_amsgrad(kind):
 
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3, "lr": 0.01, "betas": (0.8, 0.95)}, {"maximize": True}])
 def test_lion_has_the_bits_of_its_algorithm_in_torch(options):
-    mine = parameters(shapes=[(7,), (33, 5)])
+    mine = parameters([(7,), (33, 5)])
     theirs = twins(mine)
     optimizer = ours.Lion(mine, **options)
     group = optimizer.param_groups[0]
@@ -503,14 +489,6 @@ def test_an_optimizer_and_its_tensors_are_freed():
     del optimizer, w
     gc.collect()
     assert [r() for r in refs] == [None, None]
-
-
-def refused(optimizer, params, error, match):
-    before = [p.detach().clone() for p in params if not p.is_meta]
-    with pytest.raises(error, match=match):
-        optimizer.step()
-    for p, q in zip([p for p in params if not p.is_meta], before, strict=True):
-        assert torch.equal(p.detach(), q)
 
 
 @names
@@ -585,7 +563,7 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
 @names
 def test_a_state_of_another_model_is_refused(name):
     options = {"momentum": 0.9} if name == "SGD" else {}
-    other, w = parameters(shapes=[(5,)]), parameters(shapes=[(4,)])
+    other, w = parameters([(5,)]), parameters([(4,)])
     give_gradients(other)
     give_gradients(w)
     source, optimizer = getattr(torch.optim, name)(other, **options), getattr(ours, name)(w, **options)
@@ -606,7 +584,7 @@ DEEPSPEED = [
 @pytest.mark.parametrize("arguments, name, options", DEEPSPEED)
 def test_the_class_of_deepspeed_has_the_bits_of_torch(monkeypatch, arguments, name, options, dtype):
     nearest_root(monkeypatch)
-    mine = parameters(dtype)
+    mine = parameters(SHAPES, dtype)
     theirs = twins(mine)
     a = ours.DeepSpeedCPUAdam(mine, **arguments)
     b = getattr(torch.optim, name)(theirs, foreach=False, **options)
@@ -712,7 +690,7 @@ def test_a_hook_after_each_gradient_may_step_and_free_it():
 
 def many():
     """Small tensors with gradients."""
-    params = parameters(shapes=[(7,)] * 40)
+    params = parameters([(7,)] * 40)
     give_gradients(params)
     return params
 
