@@ -3,7 +3,7 @@
 A convolutional network on scikit-learn's digits, enlarged to 16x16 and moved at random on 20x20 pixels, and an LSTM that predicts
 the next character of this repository's documents. Each is trained with three seeds for each storage. The difference of the mean
 losses, at ten points of the curve, is compared with the spread of the float32 runs over their seeds. The exit status is 1 if it is
-larger anywhere. Digits that do not move are learned by heart: losses of nearly 0 differ by chance, also between float32 runs.
+larger anywhere.
 """
 
 from __future__ import annotations
