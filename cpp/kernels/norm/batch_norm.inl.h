@@ -204,7 +204,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
         const Vec<T> centred = load(x.data + at, part) - load(n.parameter + i, part);
         const Vec<T> d = follower.before(load(dy.data + at, part), centred, forward_slope, forward_offset, i, part);
         sum[0] += d;
-        sum[1] += d * centred;
+        accumulate<T>(sum[1], d, centred);  // gcc 16 contracted `+=` for some followers only
     };
     n.sum(add, [&](Int at) {
         __builtin_prefetch(x.data + at, 0, 2);
@@ -226,9 +226,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     n.each([=](Int at, Int i, Int part) {
         const Vec<T> centred = load(from + at, part) - load(centre + i, part);
         const Vec<T> constant = centred * load(tilt + i, part) + load(offset + i, part);
-        // In a register, so that the product and the sum are contracted alike for all followers.
-        const Vec<T> d =
-            in_register<T>(follower.before(load(given + at, part), centred, forward_slope, forward_offset, i, part));
+        const Vec<T> d = follower.before(load(given + at, part), centred, forward_slope, forward_offset, i, part);
         store(to + at, d * load(slope + i, part) + constant, part);
     });
     return nullptr;
