@@ -81,7 +81,7 @@ static void forward(int with_convolution, int first, int n) {
         const lamella_f32 p = lamella_f32_4d(pooled, n, 3, 3, FILTERS);
         const lamella_u8 places = lamella_u8_4d(argmax, n, 3, 3, FILTERS);
         check(lamella_conv_forward_f32(&x, &w, &b, &kernel3, 1, &c));
-        check(lamella_max_pool_forward_f32(&c, &pool2, &p, &places));
+        check(lamella_max_pool_forward_f32(&c, &pool2, 0, &p, &places));
         features = lamella_f32_2d(pooled, n, FEATURES);
         weights = lamella_f32_2d(parameters[2], FEATURES, CLASSES);
     }

@@ -127,6 +127,9 @@ CASES = {
     "tile": (ops.tile, (a(2, 3),), {"counts": (2, 1)}),
     "flip": (ops.flip, (a(2, 3),), {"axes": 1}),
     "max_pool": (ops.max_pool, (a(2, 5, 6, 2),), {"size": (3, 2), "strides": (2, 2), "padding": "same"}),
+    "max_pool of a relu": (
+        ops.max_pool, (a(2, 5, 6, 2),), {"size": (2, 2), "strides": (1, 2), "activation": "relu"},
+    ),
     "max_pool over all": (ops.max_pool, (a(2, 17, 16, 2),), {"size": (17, 16), "strides": (1, 1)}),
     "max_pool of volumes": (ops.max_pool, (a(1, 3, 4, 3, 2),), {"size": (2, 2, 2), "strides": (1, 2, 1)}),
     "global_max_pool": (ops.global_max_pool, (a(2, 3, 3, 2),), {}),

@@ -61,7 +61,7 @@ def calls(dtype):
     yield "sparse_softmax_crossentropy_forward", (a(*rows), labels, a(*rows), a(ROWS))
     yield "sparse_softmax_crossentropy_backward", (a(*rows), labels, a(ROWS), a(*rows))
     places = rng.integers(0, 6, POOLED).astype(np.uint8)
-    yield "max_pool_forward", (a(*IMAGES), POOL, a(*POOLED), places.copy())
+    yield "max_pool_forward", (a(*IMAGES), POOL, 1, a(*POOLED), places.copy())
     yield "max_pool_backward", (a(*POOLED), places, POOL, a(*IMAGES))
     yield "avg_pool_forward", (a(*IMAGES), POOL, a(*POOLED))
     yield "avg_pool_backward", (a(*POOLED), POOL, a(*IMAGES))

@@ -51,12 +51,27 @@ def test_max_pool(target, dtype, case):
     values, dy, y_shape = draws(case, dtype)
     _, _, size, strides, before = case
     y, argmax, dx = Guarded(y_shape, dtype, 1), Guarded(y_shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
-    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), y.array, argmax.array)
+    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), False, y.array, argmax.array)
     wanted, places, back = oracle.max_pool(values, y_shape, size, strides, before)
     np.testing.assert_array_equal(y.array, wanted)
     np.testing.assert_array_equal(argmax.array, places)
     _kernels.max_pool_backward(surrounded(dy, dtype), argmax.array, at(case), dx.array)
     close(dx.array, back(dy), 8)
+    assert y.intact() and argmax.intact() and dx.intact()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if np.prod(case[2]) < 256])
+@dtypes
+def test_max_pool_of_a_relu(target, dtype, case):
+    values, dy, y_shape = draws(case, dtype)
+    _, _, size, strides, before = case
+    y, argmax, dx = Guarded(y_shape, dtype, 1), Guarded(y_shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
+    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), True, y.array, argmax.array)
+    wanted, _, back = oracle.max_pool(np.maximum(values, 0), y_shape, size, strides, before)
+    np.testing.assert_array_equal(y.array, wanted)
+    np.testing.assert_array_equal(argmax.array == 255, wanted == 0)
+    _kernels.max_pool_backward(surrounded(dy, dtype), argmax.array, at(case), dx.array)
+    close(dx.array, np.where(values > 0, back(dy), 0), 8)
     assert y.intact() and argmax.intact() and dx.intact()
 
 
@@ -111,9 +126,11 @@ def test_nan_is_the_maximum_and_minus_infinity_may_be(target, dtype):
     x = np.zeros((1, 4, 4, 9), dtype)
     x[0, 1, 0], x[0, 2:, 2:] = np.nan, -np.inf
     y, argmax = np.empty((1, 2, 2, 9), dtype), np.empty((1, 2, 2, 9), np.uint8)
-    _kernels.max_pool_forward(x, TOUCHING, y, argmax)
+    _kernels.max_pool_forward(x, TOUCHING, False, y, argmax)
     assert np.isnan(y[0, 0, 0]).all() and (argmax[0, 0, 0] == 2).all()
     assert np.isneginf(y[0, 1, 1]).all() and (argmax[0, 1, 1] == 0).all()
+    _kernels.max_pool_forward(x, TOUCHING, True, y, argmax)
+    assert np.isnan(y[0, 0, 0]).all() and (y[0, 1, 1] == 0).all() and (argmax == 255).all()
     top, place = np.empty((1, 9), dtype), np.empty((1, 9), np.int64)
     _kernels.global_max_pool_forward(x.reshape(1, 16, 9), top, place)
     assert np.isnan(top).all() and (place == 4).all()
@@ -131,7 +148,7 @@ def test_impossible_geometry_is_refused(target, geometry):
     x, y, argmax = np.ones((1, 4, 4, 3)), np.full((1, 2, 2, 3), 7.0), np.zeros((1, 2, 2, 3), np.uint8)
     geometry = geometry[:2], geometry[2:4], (1, 1), geometry[4:]
     for call in (
-        lambda: _kernels.max_pool_forward(x, geometry, y, argmax),
+        lambda: _kernels.max_pool_forward(x, geometry, False, y, argmax),
         lambda: _kernels.avg_pool_forward(x, geometry, y),
         lambda: _kernels.max_pool_backward(y, argmax, geometry, x),
         lambda: _kernels.avg_pool_backward(y, geometry, x),
@@ -151,7 +168,11 @@ def test_a_window_with_gaps_or_other_axes_is_refused(target):
 def test_a_maximum_window_of_more_than_256_places_is_refused(target):
     x, y, argmax = np.ones((1, 17, 17, 1)), np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 1), np.uint8)
     with pytest.raises(ValueError, match="few_places"):
-        _kernels.max_pool_forward(x, ((17, 17), (1, 1), (1, 1), (0, 0)), y, argmax)
+        _kernels.max_pool_forward(x, ((17, 17), (1, 1), (1, 1), (0, 0)), False, y, argmax)
+    with pytest.raises(ValueError, match="kNoPlace"):
+        _kernels.max_pool_forward(
+            x, ((16, 16), (1, 1), (1, 1), (0, 0)), True, np.ones((1, 2, 2, 1)), np.zeros((1, 2, 2, 1), np.uint8)
+        )
 
 
 def test_any_argmax_is_safe(target):

@@ -97,3 +97,86 @@ def test_an_overridden_call_or_a_penalty_prevents_joining(monkeypatch):
 
 def plan_of(x, outputs):
     return Plan(trace([x], outputs).nodes, [x], outputs)
+
+
+def pooled(first, pool, shape=(9, 10, 3)):
+    """A network with a max pooling behind a relu, or behind something that is not a relu."""
+    model = models.Sequential([layers.InputLayer(shape), *first(), pool(), layers.Flatten(), layers.Dense(2)])
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    model.compile("adam", "mse")
+    return model
+
+
+def trained_on_images(model):
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(6, *model.input_shape[1:])).astype("float32"), rng.normal(size=(6, 2)).astype("float32")
+    losses = [model.train_on_batch(x, y) for _ in range(4)]
+    return losses, [w.tobytes() for w in model.get_weights()], model.predict(x).tobytes()
+
+
+# Name: (layers, the pooling behind them, calls of the whole network).
+BEFORE_POOLING = {
+    "conv": (lambda: [layers.Conv2D(5, 3, activation="relu")], lambda: layers.MaxPooling2D(), 3),
+    "channels first": (
+        lambda: [layers.Permute((3, 1, 2)), layers.Conv2D(5, 3, activation="relu", data_format="channels_first")],
+        lambda: layers.MaxPooling2D(data_format="channels_first"),
+        4,
+    ),
+    "two formats": (
+        lambda: [layers.Conv2D(9, 3, activation="relu")],
+        lambda: layers.MaxPooling2D(data_format="channels_first"),
+        3,
+    ),
+    "windows overlap": (lambda: [layers.Conv2D(5, 3, activation="relu")], lambda: layers.MaxPooling2D(3, 2, "same"), 3),
+    "linear": (lambda: [layers.Conv2D(5, 3)], lambda: layers.MaxPooling2D(), 3),
+    "tanh": (lambda: [layers.Conv2D(5, 3, activation="tanh")], lambda: layers.MaxPooling2D(), 3),
+    "Activation": (lambda: [layers.Conv2D(5, 3), layers.Activation("relu")], lambda: layers.MaxPooling2D(), 4),
+    "elu": (lambda: [layers.Activation("elu")], lambda: layers.MaxPooling2D(), 3),
+    "ReLU": (lambda: [layers.ReLU()], lambda: layers.MaxPooling2D(data_format="channels_first"), 3),
+    "relu6": (lambda: [layers.ReLU(0.6)], lambda: layers.MaxPooling2D(), 3),
+    "normalized": (lambda: [layers.BatchNormalization(), layers.ReLU()], lambda: layers.MaxPooling2D(), 4),
+    "average": (lambda: [layers.Conv2D(5, 3, activation="relu")], lambda: layers.AveragePooling2D(), 4),
+    "large windows": (lambda: [layers.ReLU()], lambda: layers.MaxPooling2D((16, 16), (1, 1)), 4),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_POOLING)
+def test_max_pooling_of_a_relu_has_the_same_bits_as_both_layers(monkeypatch, case):
+    first, pool, count = BEFORE_POOLING[case]
+    shape = (16, 17, 2) if case == "large windows" else (9, 10, 3)
+    model = pooled(first, pool, shape)
+    assert calls(plan_of(model.inputs[0], model.outputs)) == count
+    joined = trained_on_images(model)
+    monkeypatch.setattr(Plan, "joins", False)
+    assert trained_on_images(pooled(first, pool, shape)) == joined
+
+
+@pytest.mark.parametrize("name", ["Conv1D", "Conv3D"])
+def test_convolutions_and_pooling_on_other_numbers_of_axes_are_joined(monkeypatch, name):
+    axes = int(name[4])
+
+    def first():
+        return [getattr(layers, name)(5, 2, activation="relu")]
+
+    def pool():
+        return getattr(layers, f"MaxPooling{axes}D")()
+
+    shape = (5,) * axes + (3,)
+    joined = trained_on_images(pooled(first, pool, shape))
+    monkeypatch.setattr(Plan, "joins", False)
+    assert trained_on_images(pooled(first, pool, shape)) == joined
+
+
+def test_a_custom_pooling_or_convolution_is_called_itself():
+    class HalfPool(layers.MaxPooling2D):
+        def pool(self, x):
+            return 0.5 * super().pool(x)
+
+    class Half(layers.Conv2D):
+        def call(self, inputs):
+            return 0.5 * super().call(inputs)
+
+    x = layers.Input((6, 6, 2))
+    assert calls(plan_of(x, [HalfPool()(layers.Conv2D(3, 3, activation="relu")(x))])) == 2
+    assert calls(plan_of(x, [layers.MaxPooling2D()(Half(3, 3, activation="relu")(x))])) == 2

@@ -137,6 +137,8 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((apart(2, 7, 3),), STEPS),
         ((apart(1, 4, 5, 4, 2),), VOLUMES),
         ((apart(2, 300, 3),), {"size": (300,), "strides": (1,)}),
+        ((apart(2, 5, 6, 3) - 4,), {**POOL, "activation": "relu"}),
+        ((apart(2, 300, 3) - 89,), {"size": (300,), "strides": (1,), "activation": "relu"}),
     ],
     "maximum": [((apart(3, 4), apart(4, seed=1) + 0.05), {})],
     "mean": [((a(3, 4),), {}), ((a(3, 4, 2),), {"axis": (0, -1)}), ((a(3, 4),), {"axis": 1, "keepdims": True})],

@@ -610,10 +610,12 @@ LAMELLA_API lamella_status lamella_local_conv_backward_weights_f64(const lamella
 // --- pooling on 1 to 3 axes: x [N, ..., C], y [N, ..., C]; the window's dilation is 1 ---------------------
 // Padding is never a maximum and is not counted in a mean. argmax: index in the window, in C order, of the first maximum (NaN
 // counts as the largest value); a window has at most 256 elements. Every window must cover an element of x.
+// With relu y = max(maximum, 0), and argmax is 255, which is no index, where y is not positive: then backward also passes no
+// gradient there, as relu's would. Such a window has at most 255 elements.
 // Writes y, argmax.
-LAMELLA_API lamella_status lamella_max_pool_forward_f32(const lamella_f32* x, const lamella_window* window,
+LAMELLA_API lamella_status lamella_max_pool_forward_f32(const lamella_f32* x, const lamella_window* window, int64_t relu,
         const lamella_f32* y, const lamella_u8* argmax);
-LAMELLA_API lamella_status lamella_max_pool_forward_f64(const lamella_f64* x, const lamella_window* window,
+LAMELLA_API lamella_status lamella_max_pool_forward_f64(const lamella_f64* x, const lamella_window* window, int64_t relu,
         const lamella_f64* y, const lamella_u8* argmax);
 // Writes dx.
 LAMELLA_API lamella_status lamella_max_pool_backward_f32(const lamella_f32* dy, const lamella_u8* argmax,

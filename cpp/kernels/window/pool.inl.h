@@ -9,6 +9,7 @@ namespace lamella {
 namespace {
 
 constexpr Int kMaxWindow = 256;  // the index in a window is stored as a byte
+constexpr Int kNoPlace = 255;    // with relu: the window passes no gradient
 
 // One axis: n positions, m windows of k positions; the first window begins `pad` before the first position.
 struct Axis {
@@ -114,13 +115,14 @@ LAMELLA_INLINE void for_windows(const Axes& at, Int channels, Int n, Int o, Int 
 }
 
 template <class T>
-Status max_pool_forward(In<T> x, Window window, Out<T> y, Bytes argmax) {
+Status max_pool_forward(In<T> x, Window window, Int relu, Out<T> y, Bytes argmax) {
     LAMELLA_REQUIRE(same_shape(y, argmax));
     if (y.size == 0) return nullptr;
     LAMELLA_REQUIRE(pooling_fits(x, y, window));
     const Axes at = axes_of(x, y, window);
     LAMELLA_REQUIRE(axes_fit(at));
     LAMELLA_REQUIRE(at.few_places());
+    LAMELLA_REQUIRE(!relu || at.places() <= kNoPlace);
     const Int channels = x.shape[x.rank - 1], work = at.columns.m * channels * (at.places() < 8 ? at.places() : 8);
     for_image_rows(x.shape[0], at.slices.m, at.rows.m, work, [&](Int n, Int o, Int p) {
         for_windows<T>(at, channels, n, o, p, [&](Int from, Int to, const Taps<T>& taps) {
@@ -136,6 +138,10 @@ Status max_pool_forward(In<T> x, Window window, Out<T> y, Bytes argmax) {
                     const Bits<T> wins = (v > best) | ((v != v) & (best == best));  // the first NaN is the maximum
                     best = wins ? v : best;
                     where = wins ? Bits<T>{} + tap->place[t] : where;
+                }
+                if (relu) {
+                    where = best > T(0) ? where : Bits<T>{} + static_cast<typename VecTypes<T>::Word>(kNoPlace);
+                    best = best < T(0) ? Vec<T>{} : best;  // NaN gives NaN
                 }
                 store(largest + c, best, part);
                 store_bytes<T>(place + c, where, part);

@@ -36,7 +36,7 @@ def max_pool(
         raise ValueError(f"max_pool: expected a window of at most {LARGEST_MAX_WINDOW} places, got {geometry[0]}")
     y = result("max_pool", "out", out, x, shape)
     argmax = np.empty(shape, np.uint8)
-    _kernels.max_pool_forward(x, geometry, y, argmax)
+    _kernels.max_pool_forward(x, geometry, False, y, argmax)
     return y, argmax
 
 

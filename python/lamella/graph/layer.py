@@ -275,7 +275,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return call
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        """What a graph calls for this layer and the one that alone reads its output, where that is faster; with the same bits."""
+        """What a graph calls for this layer and the one that alone reads its output, where that is faster.
+
+        The results have the same bits; only a zero may have another sign.
+        """
         return None
 
     def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:

@@ -100,8 +100,8 @@ def _joined(calls: list[Call], readers: dict[int, int], frozen: bool) -> list[Ca
     places = {id(x): i for i, (node, _, _) in enumerate(calls) for x in node.outputs}
     for i, (node, reads, _) in enumerate(calls):
         before = places.get(id(reads[0])) if _is_plain(node) else None
-        if before is None or readers[id(reads[0])] > 1 or not _is_plain(calls[before][0]):
-            continue
+        if before is None or readers[id(reads[0])] > 1 or not _is_plain(calls[before][0]) or kept[before] is not calls[before]:
+            continue  # or the layer before is already one call with the one before it
         first = calls[before][0]
         call = first.layer.call_before(node.layer, frozen=frozen)
         if call is not None:

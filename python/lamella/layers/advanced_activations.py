@@ -5,8 +5,9 @@ Source: Keras 2.2.5 keras/layers/advanced_activations.py. Deviation: configs hol
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella import activations, ops
@@ -17,8 +18,10 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_axis
 from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
+from lamella.layers.pooling.windows import Maximum, takes_relu
 
 
 @register("layers")
@@ -187,6 +190,16 @@ class ReLU(KernelLayer, self_contained=True):
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
+
+    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
+        if type(self) is ReLU and takes_relu(follower):
+            return functools.partial(self._call_before, follower)
+        return None
+
+    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
+        # Asked at each call, as attributes of layers may change.
+        plain = self.max_value is None and self.negative_slope == 0 and self.threshold == 0
+        return follower.call_of_relu(inputs) if plain else follower.call(self.call(inputs))
 
 
 _complete(__name__)

@@ -10,7 +10,8 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import Geometry, layout, place
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, relu_gradient
+from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 # The kernel stores the place of a maximum in its window as one byte, see cpp/table/window.def.
@@ -26,14 +27,25 @@ def _place(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, 
 
 
 @differentiable
-def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid") -> tuple[Array, Backward]:
-    """The maximum of each window, without the padding. Of equal maxima the first one gets the gradient.
+def max_pool(
+    x: Array,
+    *,
+    size: Sequence[int],
+    strides: Sequence[int],
+    padding: str = "valid",
+    activation: FusedActivation = "linear",
+) -> tuple[Array, Backward]:
+    """activation(the maximum of each window, without the padding). Of equal maxima the first one gets the gradient.
+
+    The maximum of relu(x) is the relu of the maximum of x, with the same gradient. Here the relu costs less than before the
+    pooling, where it would read and write a larger array.
 
     Args:
         x: float [N, ..., C] with 1 to 3 axes for the places.
-        size: Size of the window, one number for each axis: at most 256 places, or all of x.
+        size: Size of the window, one number for each axis: at most 256 places, with relu 255, or all of x.
         strides: One number for each axis.
         padding: "valid" | "same".
+        activation: "linear" | "relu".
 
     Returns:
         [N, ..., C]; the sizes of the places are those of Window.lengths.
@@ -44,14 +56,14 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
     geometry, shape = _place(x, size, strides, padding, "max_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
-    before = x.shape
-    if count(geometry[0]) > LARGEST_MAX_WINDOW:
+    before, relu = x.shape, activation == "relu"
+    largest = LARGEST_MAX_WINDOW - relu
+    if count(geometry[0]) > largest:
         if padding != "valid" or geometry[0] != before[1:-1]:
-            raise ValueError(f"max_pool: expected a window of at most {LARGEST_MAX_WINDOW} places, or all of x, got {size}")
-        maximum, global_backward = _global_max(x, "max_pool")
-        return maximum.reshape(shape), lambda dy, need: (global_backward(dy.reshape(maximum.shape)),)
+            raise ValueError(f"max_pool: expected a window of at most {largest} places, or all of x, got {size}")
+        return _pool_all(x, shape, relu)
     argmax = np.empty(shape, np.uint8)
-    _kernels.max_pool_forward(x, geometry, y, argmax)
+    _kernels.max_pool_forward(x, geometry, relu, y, argmax)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         dx = empty_like(dy, before)
@@ -59,6 +71,19 @@ def max_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
         return (dx,)
 
     return y, backward
+
+
+def _pool_all(x: Array, shape: tuple[int, ...], relu: bool) -> tuple[Array, Backward]:
+    """max_pool with one window that covers all places."""
+    maximum, global_backward = _global_max(x, "max_pool")
+    if relu:
+        _kernels.relu_forward(maximum, 0.0, np.inf, 0.0, maximum)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dy = contiguous(dy.reshape(maximum.shape))
+        return (global_backward(relu_gradient(maximum, dy) if relu else dy),)
+
+    return maximum.reshape(shape), backward
 
 
 def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
@@ -71,7 +96,7 @@ def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padd
         rows: Array = np.arange(x.shape[0])[:, None] * count(x.shape[1:-1]) + argmax
         return np.reshape(rows * x.shape[-1] + channels, shape)
     in_window = np.empty(shape, np.uint8)
-    _kernels.max_pool_forward(x, geometry, empty_like(x, shape), in_window)
+    _kernels.max_pool_forward(x, geometry, False, empty_like(x, shape), in_window)
     window, steps, _, before = geometry
     flat: Array = np.arange(x.shape[0]).reshape(-1, *[1] * (x.ndim - 1))
     for axis, within in enumerate(np.unravel_index(in_window, window)):

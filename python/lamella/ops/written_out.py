@@ -165,8 +165,11 @@ def gated_dense(kernel: Value, bias: Value | None, *xs: Value, units: int, first
 # Pooling ----------------------------------------------------------------------------------------------
 
 
-def max_pool(x: Value, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid") -> Value:
-    return pooling.take_places(x, places=pooling.places_of_maxima(array_of(x), size, strides, padding))
+def max_pool(
+    x: Value, *, size: Sequence[int], strides: Sequence[int], padding: str = "valid", activation: str = "linear"
+) -> Value:
+    maximum = pooling.take_places(x, places=pooling.places_of_maxima(array_of(x), size, strides, padding))
+    return activations.relu(maximum) if activation == "relu" else maximum
 
 
 def global_max_pool(x: Value) -> Value:

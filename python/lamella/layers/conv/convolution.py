@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.configurable import Spec
@@ -10,8 +11,10 @@ from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
+from lamella.layers.pooling.windows import Maximum, takes_relu
 from lamella.ops import conv
 
 
@@ -67,20 +70,34 @@ class Convolution(KernelLayer, self_contained=True):
         self.built = True
 
     def call(self, inputs: Value) -> Value:
+        y = self._convolve(inputs, self._fused)
         if self._channels_first:
-            inputs = to_last(inputs)
-        y = conv(
-            inputs,
+            y = to_first(y)
+        return y if self._after is None else self._after(y)
+
+    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
+        if type(self).call is Convolution.call and takes_relu(follower):
+            return functools.partial(self._call_before, follower)
+        return None
+
+    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
+        # Asked at each call, as attributes of layers may change.
+        if self._fused != "relu" or self.data_format != follower.data_format:
+            return follower.call(self.call(inputs))
+        y = follower.pool_of_relu(self._convolve(inputs, "linear"))
+        return to_first(y) if self._channels_first else y
+
+    def _convolve(self, inputs: Value, activation: str) -> Value:
+        """The convolution, channels last."""
+        return conv(
+            to_last(inputs) if self._channels_first else inputs,
             self.kernel,
             self.bias,
             strides=self.strides,
             dilation=self.dilation_rate,
             padding=self.padding,
-            activation=self._fused,
+            activation=activation,
         )
-        if self._channels_first:
-            y = to_first(y)
-        return y if self._after is None else self._after(y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from lamella.core.registry import register
-from lamella.core.shapes import Shape
+from lamella.core.shapes import Shape, count
 from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
+from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import avg_pool, max_pool
+from lamella.ops.pooling import LARGEST_MAX_WINDOW
 
 
-class _Pooling(KernelLayer, self_contained=True):
+class Pooling(KernelLayer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, ..., C] -> [N, ..., C], either data_format."""
 
     def pool(self, x: Value) -> Value:
@@ -32,17 +34,34 @@ class _Pooling(KernelLayer, self_contained=True):
         return self.shape_of_windows(input_shape, window, input_shape[channel_axis(self.data_format)], "window")
 
 
-class _Maximum(_Pooling, self_contained=True):
+class Maximum(Pooling, self_contained=True):
     def pool(self, x: Value) -> Value:
         return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
+    def pool_of_relu(self, x: Value) -> Value:
+        """pool(relu(x)) without relu(x), channels last."""
+        return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding, activation="relu")
 
-class _Average(_Pooling, self_contained=True):
+    def call_of_relu(self, inputs: Value) -> Value:
+        """call(relu(inputs))."""
+        if self.data_format == "channels_first":
+            return to_first(self.pool_of_relu(to_last(inputs)))
+        return self.pool_of_relu(inputs)
+
+
+def takes_relu(layer: Layer) -> TypeGuard[Maximum]:
+    """Whether this is a max pooling that may be called with the relu before it as one call (`Layer.call_before`)."""
+    if not isinstance(layer, Maximum) or count(layer.pool_size) >= LARGEST_MAX_WINDOW:
+        return False
+    return type(layer).call is Pooling.call and type(layer).pool is Maximum.pool
+
+
+class _Average(Pooling, self_contained=True):
     def pool(self, x: Value) -> Value:
         return avg_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
 
-class _Pooling1D(_Pooling, self_contained=True):
+class _Pooling1D(Pooling, self_contained=True):
     input_spec = InputSpec(ndim=3)
     rank = 1
 
@@ -61,7 +80,7 @@ class _Pooling1D(_Pooling, self_contained=True):
         self.data_format = data_format
 
 
-class _Pooling2D(_Pooling, self_contained=True):
+class _Pooling2D(Pooling, self_contained=True):
     input_spec = InputSpec(ndim=4)
     rank = 2
 
@@ -80,7 +99,7 @@ class _Pooling2D(_Pooling, self_contained=True):
         self.data_format = data_format
 
 
-class _Pooling3D(_Pooling, self_contained=True):
+class _Pooling3D(Pooling, self_contained=True):
     input_spec = InputSpec(ndim=5)
     rank = 3
 
@@ -101,19 +120,19 @@ class _Pooling3D(_Pooling, self_contained=True):
 
 @register("layers", "MaxPool1D")
 @keras1_names(pool_length="pool_size", stride="strides")
-class MaxPooling1D(_Maximum, _Pooling1D, self_contained=True):
+class MaxPooling1D(Maximum, _Pooling1D, self_contained=True):
     """Maximum of each window of steps; padding never wins."""
 
 
 @register("layers", "MaxPool2D")
 @keras1_names()
-class MaxPooling2D(_Maximum, _Pooling2D, self_contained=True):
+class MaxPooling2D(Maximum, _Pooling2D, self_contained=True):
     """Maximum of each window; padding never wins."""
 
 
 @register("layers", "MaxPool3D")
 @keras1_names()
-class MaxPooling3D(_Maximum, _Pooling3D, self_contained=True):
+class MaxPooling3D(Maximum, _Pooling3D, self_contained=True):
     """Maximum of each window of volumes; padding never wins."""
 
 
