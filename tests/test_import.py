@@ -69,6 +69,11 @@ def test_rooms_load_their_helpers_late(module):
     assert not HEAVY & {name.partition(".")[0] for name in cost["new"]}
 
 
+@pytest.mark.parametrize("module", ["lamella.tf_keras", "lamella.tf_keras.layers", "lamella.tf_keras.optimizers.legacy"])
+def test_modules_of_tf_keras_may_be_the_first_import(module):
+    assert module in measure(f"import {module}")["new"]
+
+
 def test_rooms_come_with_their_first_use():
     cost = measure("import lamella; lamella.optimizers")
     ours = {name for name in cost["new"] if name.startswith("lamella.")}

@@ -41,7 +41,9 @@ def attach(room: str) -> None:
 
         return keras_names.find(room.removeprefix("lamella").removeprefix("."), name)
 
-    defined = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == room]
+    # Not of submodules: a module with a __getattr__ of its own may look for __module__ in this one, again and again.
+    own = ((name, value) for name, value in vars(module).items() if not isinstance(value, ModuleType))
+    defined = [name for name, value in own if getattr(value, "__module__", None) == room]
     vars(module).update(
         __getattr__=find,
         __dir__=lambda: sorted({*vars(module), *names}),
