@@ -375,12 +375,9 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
     bool plain_3x3 = g.x[0] == 1 && g.y[0] == 1 && window.size[0] == 1 && window.before[0] == 0;
     for (int i = 1; i < kMaxAxes; ++i) plain_3x3 &= window.size[i] == 3 && window.stride[i] == 1 && window.dilation[i] == 1;
     if (plain_3x3 && winograd_pays<T>(in, out, g.images, rows, columns)) {
-        if (biased) {
-            if (const Status error = sum_over_rows(dy.data, g.images * rows * columns, out, dbias.data)) return error;
-        }
         return winograd_backward_weights<T>(
             {x.data, g.images, g.x[1], g.x[2], in, dy.data, rows, columns, out, window.before[1], window.before[2]},
-            dweights.data);
+            dweights.data, biased ? dbias.data : nullptr);
     }
     const Extent extent{g.x[0], g.x[1], g.x[2], in};
     const Int right = (columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;

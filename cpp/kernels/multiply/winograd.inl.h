@@ -325,9 +325,22 @@ void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from,
     }
 }
 
-// For a small dU: each slice of the tiles has its own dU, to which its blocks are added.
+// bias (+)= the sums of dy over the first `count` tiles, which are their Z[1][1].
 template <class T>
-Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums) {
+void add_tile_sums(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int count, bool accumulate, T* bias) {
+    constexpr Int kSums = kWinogradIn + 1;
+    for (Int k = 0; k < g.padded(); k += kLanes<T>) {
+        const Int panel = k / kTileColumns<T>;
+        const T* const z = from.gradients + kSums * from.z_size + panel * from.panel_size + k % kTileColumns<T>;
+        Vec<T> sum{};
+        for (Int i = 0; i < count; ++i) sum += load(z + i * kTileColumns<T>);
+        store(bias + k, accumulate ? load(bias + k) + sum : sum);
+    }
+}
+
+// For a small dU: each slice of the tiles has its own dU, to which its blocks are added; the same for the bias.
+template <class T>
+Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, T* bias) {
     return in_chunks(slices, 1, [&](Int slice, Int) -> Status {
         const TransformedTiles<T> transformed(g, block);
         T* corner;
@@ -337,6 +350,7 @@ Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums)
         for (Int begin = first; begin < end; begin += block) {
             const Int count = smaller(block, end - begin);
             for (Int i = 0; i < count; ++i) transform_both(g, begin + i, transformed, i, corner);
+            add_tile_sums(g, transformed, count, begin > first, bias + slice * g.padded());
             for (Int e = 0; e < kWinogradPoints; ++e) {
                 for (Int c0 = 0; c0 < g.in; c0 += kPointRows) {
                     multiply_point(g, transformed, count, e, c0, begin > first, sums + slice * kWinogradPoints * g.sum_size());
@@ -349,7 +363,7 @@ Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums)
 
 // For a large dU there is only one: all threads transform the tiles of a block, then all threads multiply, each its own points.
 template <class T>
-Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
+Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
     const TransformedTiles<T> transformed(g, block);
     if (!transformed.own) return kOutOfMemory;
     const Int groups = ceil_divide(g.in, kPointRows);
@@ -364,6 +378,7 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
             return nullptr;
         });
         if (failed != nullptr) return failed;
+        add_tile_sums(g, transformed, count, begin > 0, bias);
         const Int flops = 2 * count * smaller(kPointRows, g.in) * g.padded();
         parallel_for(kWinogradPoints * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
             for (; task < end; ++task) {
@@ -374,9 +389,9 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum) {
     return nullptr;
 }
 
-// Only the shape determines which of the two is used and how the tiles are cut.
+// dbias may be nullptr. Only the shape determines which of the two is used and how the tiles are cut.
 template <class T>
-Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
+Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbias) {
     const Int tiles = g.tiles(), sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
     constexpr Int kMostSlices = 8, kSliceBytes = 8 << 20;
     const bool by_slices = kMostSlices * sum_bytes <= kSliceBytes;
@@ -388,13 +403,20 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights) {
     const Int block = by_slices ? most : ceil_divide(tiles, ceil_divide(tiles, most));
     Int slices = 1;
     while (by_slices && 2 * slices <= kMostSlices && 2 * slices * block <= tiles) slices *= 2;
-    T* sums;
-    const Workspace own(part(sums, slices * sums_size));
+    const Int padded = g.padded(), size = g.sum_size();
+    T *sums, *bias;
+    const Workspace own(part(sums, slices * sums_size), part(bias, slices * padded));
     if (!own) return kOutOfMemory;
-    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums) : sum_by_points(g, block, sums);
+    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums, bias) : sum_by_points(g, block, sums, bias);
     if (failed != nullptr) return failed;
 
-    const Int padded = g.padded(), size = g.sum_size();
+    if (dbias != nullptr) {
+        for_vectors<T>(0, g.out, [&](Int k, Int part) {
+            Vec<T> sum = load(bias + k);
+            for (Int slice = 1; slice < slices; ++slice) sum += load(bias + slice * padded + k);
+            store(dbias + k, sum, part);
+        });
+    }
     parallel_for(g.in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
         for (Int c = begin; c < end; ++c) {
             for_vectors<T>(0, g.out, [&](Int k, Int part) {
