@@ -157,7 +157,7 @@ class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
 class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
     """A regressor: a network with one linear output, trained with the mean squared error.
 
-    The arguments that are not listed are those of NetworkClassifier.
+    The arguments that are not listed are those of `NetworkClassifier`.
 
     Args:
         build: A function (n_features, 1) that returns a model with one output. The estimator compiles it. None means Dense layers

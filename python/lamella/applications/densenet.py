@@ -72,7 +72,7 @@ def DenseNet121(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """121 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments."""
+    """121 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments."""
     return _densenet(Assembly("DenseNet121", size=224, min_size=32, **locals()), (6, 12, 24, 16))
 
 
@@ -85,7 +85,7 @@ def DenseNet169(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """169 layers with weights; otherwise the same as DenseNet121."""
+    """169 layers with weights; otherwise the same as `DenseNet121`."""
     return _densenet(Assembly("DenseNet169", size=224, min_size=32, **locals()), (6, 12, 32, 32))
 
 
@@ -98,5 +98,5 @@ def DenseNet201(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """201 layers with weights; otherwise the same as DenseNet121."""
+    """201 layers with weights; otherwise the same as `DenseNet121`."""
     return _densenet(Assembly("DenseNet201", size=224, min_size=32, **locals()), (6, 12, 48, 32))

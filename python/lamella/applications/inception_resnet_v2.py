@@ -104,7 +104,7 @@ def InceptionResNetV2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """For images of 299x299, 75x75 or more; see Assembly for the arguments."""
+    """For images of 299x299, 75x75 or more; see `Assembly` for the arguments."""
     assembly = Assembly("InceptionResNetV2", size=299, min_size=75, **locals())
     x = chain(assembly.input, *_BODY)
     return assembly.model(x, "inception_resnet_v2", top=pooled("avg_pool", "predictions"), published=_PUBLISHED)

@@ -91,7 +91,7 @@ def MobileNet(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """For images of 224x224, 32x32 or more; see Assembly for the other arguments.
+    """For images of 224x224, 32x32 or more; see `Assembly` for the other arguments.
 
     Keras publishes no hashes of these weights, so a download is not checked, with a warning.
 
@@ -99,6 +99,9 @@ def MobileNet(
         alpha: Factor for all numbers of channels. Weights of ImageNet are published for 0.25, 0.5, 0.75 and 1.
         depth_multiplier: Number of output channels of a depthwise convolution for each input channel; 1 for ImageNet's weights.
         dropout: Rate of the dropout before the classifier.
+
+    Raises:
+        ValueError: See `Assembly`; also if no weights of ImageNet are published for alpha or depth_multiplier.
     """
     assembly = Assembly(
         "MobileNet",

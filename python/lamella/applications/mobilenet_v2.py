@@ -71,7 +71,7 @@ def MobileNetV2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """For images of 224x224, 32x32 or more; see Assembly for the other arguments.
+    """For images of 224x224, 32x32 or more; see `Assembly` for the other arguments.
 
     Keras publishes no hashes of these weights, so a download is not checked, with a warning.
 
@@ -79,7 +79,7 @@ def MobileNetV2(
         alpha: Factor for all numbers of channels. Weights of ImageNet are published for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
 
     Raises:
-        ValueError: See Assembly; also if input_shape and input_tensor have different sizes.
+        ValueError: See `Assembly`; also if input_shape and input_tensor have different sizes.
     """
     shape = input_shape
     if isinstance(input_tensor, Symbolic):

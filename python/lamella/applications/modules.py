@@ -26,7 +26,13 @@ def check_modules(function: str, kwargs: Mapping[str, object]) -> None:
 
 
 def keras_modules_injection(base_fun: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that passes lamella's backend, layers, models and utils to a function by these names. Source: Keras 2.2.5."""
+    """A decorator that passes lamella's backend, layers, models and utils to a function by these names.
+
+    Args:
+        base_fun: A function with the keyword arguments backend, layers, models and utils.
+
+    Source: Keras 2.2.5.
+    """
 
     @functools.wraps(base_fun)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

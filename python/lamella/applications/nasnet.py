@@ -194,7 +194,7 @@ def NASNetLarge(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """NASNet-A (6 @ 4032), for images of 331x331, 32x32 or more, channels_last only; see Assembly for the arguments."""
+    """NASNet-A (6 @ 4032), for images of 331x331, 32x32 or more, channels_last only; see `Assembly` for the arguments."""
     return _channels_last("NASNetLarge", size=331, channels=168, stem=96, count=6, skips=True, arguments=locals())
 
 
@@ -207,5 +207,5 @@ def NASNetMobile(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """NASNet-A (4 @ 1056), for images of 224x224, 32x32 or more, channels_last only; see Assembly for the arguments."""
+    """NASNet-A (4 @ 1056), for images of 224x224, 32x32 or more, channels_last only; see `Assembly` for the arguments."""
     return _channels_last("NASNetMobile", size=224, channels=44, stem=32, count=4, skips=False, arguments=locals())

@@ -55,7 +55,7 @@ def ResNet50(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """50 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments."""
+    """50 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments."""
     return _resnet(Assembly("ResNet50", size=224, min_size=32, **locals()), (3, 4, 6, 3))
 
 
@@ -68,7 +68,7 @@ def ResNet101(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """101 layers with weights; otherwise the same as ResNet50."""
+    """101 layers with weights; otherwise the same as `ResNet50`."""
     return _resnet(Assembly("ResNet101", size=224, min_size=32, **locals()), (3, 4, 23, 3))
 
 
@@ -81,5 +81,5 @@ def ResNet152(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """152 layers with weights; otherwise the same as ResNet50."""
+    """152 layers with weights; otherwise the same as `ResNet50`."""
     return _resnet(Assembly("ResNet152", size=224, min_size=32, **locals()), (3, 8, 36, 3))

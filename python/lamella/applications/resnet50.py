@@ -48,7 +48,7 @@ def ResNet50(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """50 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments.
+    """50 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments.
 
     Without top and pooling it warns, as Keras does, because before 2.2.0 the network ended with an average over 7x7.
     """

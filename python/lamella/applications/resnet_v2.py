@@ -60,7 +60,7 @@ def ResNet50V2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """50 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments."""
+    """50 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments."""
     return _resnet_v2(Assembly("ResNet50V2", size=224, min_size=32, **locals()), (3, 4, 6, 3))
 
 
@@ -73,7 +73,7 @@ def ResNet101V2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """101 layers with weights; otherwise the same as ResNet50V2."""
+    """101 layers with weights; otherwise the same as `ResNet50V2`."""
     return _resnet_v2(Assembly("ResNet101V2", size=224, min_size=32, **locals()), (3, 4, 23, 3))
 
 
@@ -86,5 +86,5 @@ def ResNet152V2(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """152 layers with weights; otherwise the same as ResNet50V2."""
+    """152 layers with weights; otherwise the same as `ResNet50V2`."""
     return _resnet_v2(Assembly("ResNet152V2", size=224, min_size=32, **locals()), (3, 8, 36, 3))

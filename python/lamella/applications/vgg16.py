@@ -26,6 +26,6 @@ def VGG16(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """16 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments."""
+    """16 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments."""
     assembly = Assembly("VGG16", size=224, min_size=32, **locals())
     return vgg(assembly, "vgg16", (2, 2, 3, 3, 3), _PUBLISHED)

@@ -26,6 +26,6 @@ def VGG19(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """19 layers with weights for images of 224x224, 32x32 or more; see Assembly for the arguments."""
+    """19 layers with weights for images of 224x224, 32x32 or more; see `Assembly` for the arguments."""
     assembly = Assembly("VGG19", size=224, min_size=32, **locals())
     return vgg(assembly, "vgg19", (2, 2, 4, 4, 4), _PUBLISHED)

@@ -60,7 +60,7 @@ def Xception(
     classes: int = 1000,
     **kwargs: Any,
 ) -> Model:
-    """For images of 299x299, 71x71 or more; see Assembly for the arguments."""
+    """For images of 299x299, 71x71 or more; see `Assembly` for the arguments."""
     assembly = Assembly("Xception", size=299, min_size=71, **locals())
     x = _conv(assembly.input, 32, "block1_conv1", strides=(2, 2))
     x = _conv(x, 64, "block1_conv2")

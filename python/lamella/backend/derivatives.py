@@ -46,6 +46,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
 
     Raises:
         TypeError: An argument is something else. For values, whose computation is not recorded, use lamella.ops.tape.Tape.
+        SymbolOutside: A TypeError: in a layer's call an argument is a symbolic tensor that was made outside of it.
         NotImplementedError: A variable is between the variables and the loss of another K.gradients, which computes this part
             again. Or in a run, for gradients of gradients or training through K.gradients: an op has no rule for them
             (ops/gradient_rules), for example products over axes and CTC.

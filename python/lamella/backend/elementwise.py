@@ -32,13 +32,13 @@ sin, cos = in_graphs(ops.sin), in_graphs(ops.cos)
 
 @in_graphs
 def maximum(x: Value, y: Value) -> Value:
-    """The larger of two values, elementwise."""
+    """The larger of x and y, elementwise. Where they are equal, x gets the gradient, as in TensorFlow."""
     return ops.maximum(x, y)
 
 
 @in_graphs
 def minimum(x: Value, y: Value) -> Value:
-    """The smaller of two values, elementwise."""
+    """The smaller of x and y, elementwise. Where they are equal, x gets the gradient, as in TensorFlow."""
     return ops.minimum(x, y)
 
 
@@ -69,6 +69,16 @@ def clip(x: Value, min_value: float | Value | None, max_value: float | Value | N
 
 
 def _switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
+    """then_expression where the condition holds, else else_expression.
+
+    Args:
+        condition: A scalar, which selects one expression; or an array, whose axes are the first axes of the expressions.
+        then_expression: A value, or a function without arguments. With a symbolic condition both functions are called, once.
+        else_expression: Likewise.
+
+    Raises:
+        ValueError: The condition has more axes than the expressions.
+    """
     chosen = np.asarray(array_of(condition), bool)
     if chosen.ndim == 0:
         value = then_expression if chosen else else_expression
@@ -88,16 +98,6 @@ _switched = in_graphs(_switch, "switch")
 
 @functools.wraps(_switched)
 def switch(condition: Value, then_expression: Value | None, else_expression: Value | None) -> Value:
-    """then_expression where the condition holds, else else_expression.
-
-    Args:
-        condition: A scalar, which selects one expression; or an array, whose axes are the first axes of the expressions.
-        then_expression: A value, or a function without arguments. With a symbolic condition both functions are called, once.
-        else_expression: Likewise.
-
-    Raises:
-        ValueError: The condition has more axes than the expressions.
-    """
     if isinstance(condition, Symbolic):
         then_expression, else_expression = (e() if callable(e) else e for e in (then_expression, else_expression))
     return _switched(condition, then_expression, else_expression)
@@ -109,7 +109,7 @@ def switch(condition: Value, then_expression: Value | None, else_expression: Val
 
 @in_graphs
 def round(x: Value) -> Array:
-    """Rounds to the nearest whole number, and halves to the even one."""
+    """x rounded to the nearest whole number, and halves to the even one, elementwise."""
     return np.asarray(np.round(array_of(x)))
 
 

@@ -29,7 +29,7 @@ _OF_SESSIONS = ("options", "run_metadata")
 
 @in_graphs
 def stop_gradient(variables: Value | Sequence[Value]) -> Value:
-    """The value as a constant, which gets no gradient; for a list, a list of constants."""
+    """The value of `variables` as a constant, which gets no gradient; for a list, a list of constants."""
     if isinstance(variables, (list, tuple)):
         return [stop_gradient(x) for x in variables]
     return np.asarray(value_of(as_tensor(variables, "variables")))
@@ -76,8 +76,8 @@ class Function:
             optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant;
             K.update of a constant has changed the Variable already, and the calls do not repeat it.
         name: A name; it has no effect.
-        feed_dict: Values for further symbolic tensors, the same in each call. `givens` is another name for it.
-        fetches: Further tensors to compute, such as results of K.print_tensor.
+        **session_kwargs: `feed_dict` or `givens`, values for further symbolic tensors, the same in each call; `fetches`, further
+            tensors to compute, such as results of K.print_tensor; `options` and `run_metadata`, which have no effect.
 
     Raises:
         TypeError: inputs, outputs or updates is not a list.

@@ -27,7 +27,13 @@ softplus, softsign = in_graphs(ops.softplus), in_graphs(ops.softsign)
 
 @in_graphs
 def categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """The loss of each row. The classes are on `axis`.
+    """The loss of each row, in output's shape without `axis`.
+
+    Args:
+        target: Probabilities of the classes.
+        output: Predictions of the same shape; they are divided by their sum.
+        from_logits: Whether the predictions are logits, of which the softmax is taken.
+        axis: The axis of the classes.
 
     Raises:
         ValueError: There is no such axis, or the shapes differ.
@@ -39,7 +45,7 @@ def categorical_crossentropy(target: Value, output: Value, from_logits: bool = F
 
 @in_graphs
 def sparse_categorical_crossentropy(target: Value, output: Value, from_logits: bool = False, axis: int = -1) -> Value:
-    """The loss of each row. The classes are on `axis`; target are labels without this axis, or with size 1 on it.
+    """`categorical_crossentropy`, where `target` has labels: without `axis`, or with size 1 on it.
 
     Raises:
         ValueError: There is no such axis, or the labels have a wrong shape or range.
@@ -65,7 +71,7 @@ def _to_last(x: Value, axis: int) -> Value:
 
 @in_graphs
 def binary_crossentropy(target: Value, output: Value, from_logits: bool = False) -> Value:
-    """The loss of each element."""
+    """The loss of each element, in output's shape; see `categorical_crossentropy`: target and output are single probabilities."""
     # The op computes the mean over the last axis, so each element becomes a row.
     p, y = ops.reshape(output, shape=(*output.shape, 1)), ops.reshape(target, shape=(*target.shape, 1))
     return ops.binary_crossentropy(p, y, from_logits=from_logits)

@@ -22,7 +22,15 @@ def pool2d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Value:
-    """Pooling of images. pool_mode: "max" | "avg".
+    """Pooling of images.
+
+    Args:
+        x: [N, H, W, C], or [N, C, H, W] with channels_first.
+        pool_size: Rows and columns of the window.
+        strides: Its steps. Unlike a layer's, they are (1, 1) by default.
+        padding: "valid" | "same".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        pool_mode: "max" | "avg".
 
     Raises:
         ValueError: pool_mode or padding is unknown, or no window fits.
@@ -39,7 +47,7 @@ def pool3d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Value:
-    """Pooling of volumes. pool_mode: "max" | "avg".
+    """`pool2d` of volumes, x with one more axis.
 
     Raises:
         ValueError: pool_mode or padding is unknown, or no window fits.
@@ -92,6 +100,13 @@ _resize_images = in_graphs(_images, "resize_images")
 @in_graphs
 def resize_volumes(x: Value, depth_factor: int, height_factor: int, width_factor: int, data_format: str) -> Value:
     """Volumes with each place repeated along each axis.
+
+    Args:
+        x: [N, D, H, W, C], or [N, C, D, H, W] with channels_first.
+        depth_factor: Repetitions along the first axis of the volume, a positive integer.
+        height_factor: Along the second.
+        width_factor: Along the third.
+        data_format: "channels_last" | "channels_first".
 
     Raises:
         ValueError: The data format is unknown, or a factor is not a positive integer.

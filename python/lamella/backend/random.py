@@ -29,7 +29,18 @@ __all__ = [
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Normally distributed numbers."""
+    """Normally distributed numbers.
+
+    Args:
+        shape: The sizes.
+        mean: The mean.
+        stddev: The standard deviation.
+        dtype: The dtype; None is floatx.
+        seed: The same seed gives the same numbers; None gives new ones in each call.
+
+    Raises:
+        ValueError: A size is None.
+    """
     return (
         generator(seed, "random")
         .normal(mean, stddev, _sizes(shape, "random_normal"))
@@ -41,7 +52,7 @@ def random_normal(
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Uniformly distributed numbers in [minval, maxval)."""
+    """Uniformly distributed numbers in [minval, maxval); see `random_normal` for the other arguments."""
     return (
         generator(seed, "random")
         .uniform(minval, maxval, _sizes(shape, "random_uniform"))
@@ -51,7 +62,7 @@ def random_uniform(
 
 @in_graphs
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
-    """Numbers that are 1 with probability p, else 0."""
+    """Numbers that are 1 with probability p, else 0; see `random_normal` for the other arguments."""
     return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(
         floatx() if dtype is None else dtype
     )
@@ -61,7 +72,7 @@ def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = No
 def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Normally distributed numbers. Those further than two standard deviations from the mean are drawn again."""
+    """As `random_normal`, but numbers further than two standard deviations from the mean are drawn again."""
     stream = generator(seed, "random")
     draws = stream.standard_normal(_sizes(shape, "truncated_normal"))
     while (outside := np.abs(draws) > 2).any():
@@ -78,7 +89,12 @@ def random_normal_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
-    """A Variable with normally distributed initial numbers."""
+    """A Variable with normally distributed initial numbers; see `random_normal` for the other arguments.
+
+    Args:
+        scale: The standard deviation.
+        name: Name of the Variable; None for a default name.
+    """
     return _variable(random_normal(shape, mean, scale, dtype, seed), name)
 
 
@@ -91,7 +107,7 @@ def random_uniform_variable(
     name: str | None = None,
     seed: int | None = None,
 ) -> Variable:
-    """A Variable with uniformly distributed initial numbers in [low, high)."""
+    """A Variable with uniformly distributed initial numbers in [low, high); see `random_normal_variable`."""
     return _variable(random_uniform(shape, low, high, dtype, seed), name)
 
 

@@ -34,43 +34,52 @@ def _floats(x: Value) -> Value:
 
 @in_graphs
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The sum over `axis`. Booleans are counted."""
+    """The sum of x over axes; booleans are counted.
+
+    Args:
+        x: Any shape. Floats keep their dtype.
+        axis: An axis, a list of axes, or None for all.
+        keepdims: Whether these axes stay, with size 1.
+    """
     return ops.sum(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def prod(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The product over `axis`."""
+    """The product of x over `axis`, see `sum` for keepdims."""
     return ops.prod(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def mean(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The mean over `axis`. Booleans are 0 and 1, so that K.mean(K.equal(a, b)) is the fraction of equal elements."""
+    """The mean of x over `axis`, see `sum` for keepdims. Integers become floatx.
+
+    Booleans are 0 and 1, so that K.mean(K.equal(a, b)) is the fraction of equal elements.
+    """
     return ops.mean(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def max(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The maximum over `axis`. Equal maxima share the gradient."""
+    """The maximum of x over `axis`, see `sum` for keepdims. Equal maxima share the gradient."""
     return ops.max(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def min(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The minimum over `axis`. Equal minima share the gradient."""
+    """The minimum of x over `axis`, see `sum` for keepdims. Equal minima share the gradient."""
     return ops.min(x, axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def var(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """The mean squared difference from the mean over `axis`."""
+    """The mean squared difference of x from its mean over `axis`, see `mean`."""
     return _variance(x, axis, keepdims)
 
 
 @in_graphs
 def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """sqrt(var(x)) over `axis`."""
+    """sqrt(var(x)) over `axis`, see `mean`."""
     return sqrt(_variance(x, axis, keepdims))
 
 
@@ -83,19 +92,19 @@ def _variance(x: Value, axis: Axes, keepdims: bool) -> Value:
 
 @in_graphs
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
-    """log(sum(exp(x))) over `axis`, without overflow."""
+    """log(sum(exp(x))) over `axis`, without overflow, see `mean`."""
     return ops.logsumexp(_floats(x), axis=_axes(axis), keepdims=keepdims)
 
 
 @in_graphs
 def cumsum(x: Value, axis: int = 0) -> Value:
-    """The cumulative sum along `axis`."""
+    """The cumulative sum of x along `axis`, in x's shape; booleans are counted."""
     return ops.cumsum(x, axis=axis)
 
 
 @in_graphs
 def cumprod(x: Value, axis: int = 0) -> Value:
-    """The cumulative product along `axis`."""
+    """The cumulative product of x along `axis`, in x's shape."""
     return ops.cumprod(x, axis=axis)
 
 
@@ -104,23 +113,23 @@ def cumprod(x: Value, axis: int = 0) -> Value:
 
 @in_graphs
 def argmax(x: Value, axis: int = -1) -> Array:
-    """The index of the maximum along `axis`, the first of equal ones."""
+    """The index, int64, of the maximum of x along `axis`; the first of equal ones."""
     return np.asarray(np.argmax(array_of(x), axis=axis))
 
 
 @in_graphs
 def argmin(x: Value, axis: int = -1) -> Array:
-    """The index of the minimum along `axis`, the first of equal ones."""
+    """The index, int64, of the minimum of x along `axis`; the first of equal ones."""
     return np.asarray(np.argmin(array_of(x), axis=axis))
 
 
 @in_graphs
 def any(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
-    """Whether any element is true, over `axis`."""
+    """Whether any element of x is true, over `axis`, see `sum` for keepdims. Booleans."""
     return np.asarray(np.any(array_of(x), axis=_axes(axis), keepdims=keepdims))
 
 
 @in_graphs
 def all(x: Value, axis: Axes = None, keepdims: bool = False) -> Array:
-    """Whether all elements are true, over `axis`."""
+    """Whether all elements of x are true, over `axis`, see `sum` for keepdims. Booleans."""
     return np.asarray(np.all(array_of(x), axis=_axes(axis), keepdims=keepdims))

@@ -60,7 +60,17 @@ def _stacked(rows: list[Value], dtype: str | None) -> Value:
 def foldl(
     fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
 ) -> Value:
-    """fn(... fn(fn(initializer, row 0), row 1) ..., last row). If there is no initializer, it begins with fn(row 0, row 1)."""
+    """fn(... fn(fn(initializer, row 0), row 1) ..., last row). If there is no initializer, it begins with fn(row 0, row 1).
+
+    Args:
+        fn: A function of two values.
+        elems: A tensor with rows.
+        initializer: The first value; None for row 0.
+        name: Has no effect.
+
+    Raises:
+        ValueError: There are no rows, and no initializer.
+    """
     return _fold(fn, _rows(elems), initializer)
 
 
@@ -68,7 +78,7 @@ def foldl(
 def foldr(
     fn: Callable[[Value, Value], Value], elems: Value, initializer: Value | None = None, name: str | None = None
 ) -> Value:
-    """The same as foldl, from the last row to the first."""
+    """The same as `foldl`, from the last row to the first."""
     return _fold(fn, _rows(elems)[::-1], initializer)
 
 

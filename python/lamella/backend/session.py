@@ -70,8 +70,11 @@ def image_dim_ordering() -> str:
 def set_image_dim_ordering(dim_ordering: str) -> None:
     """Set the image data format by its name in Keras 1.
 
+    Args:
+        dim_ordering: "tf" for channels_last, "th" for channels_first.
+
     Raises:
-        ValueError: It is neither "tf" nor "th".
+        ValueError: It is another name.
     """
     if dim_ordering not in _ORDERINGS:
         raise ValueError(f"Unknown dim_ordering: {dim_ordering}")
@@ -80,7 +83,7 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 @contextlib.contextmanager
 def name_scope(name: str) -> Iterator[str]:
-    """A block without effect: tensors are named after their layers."""
+    """A `with` block without effect, which gives `name` and a slash: tensors are named after their layers."""
     yield f"{name}/"
 
 
@@ -94,7 +97,7 @@ def get_session() -> NoReturn:
 
 
 def set_session(session: object) -> NoReturn:
-    """There are no sessions.
+    """There are no sessions, so `session` is refused.
 
     Raises:
         RuntimeError: Always. The message names the functions to use instead.
@@ -106,10 +109,20 @@ def set_session(session: object) -> NoReturn:
 
 
 def _in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
+    """x in training, alt otherwise.
+
+    If one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
+
+    Args:
+        x: A value, or a function without arguments, which is called only if it is selected.
+        alt: Likewise.
+        training: Whether it is training; None is the phase of the run.
+    """
     return _called(x if (current.training if training is None else training) else alt)
 
 
 def _in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
+    """alt in training, x otherwise; see `in_train_phase` for the arguments."""
     return _called(alt if (current.training if training is None else training) else x)
 
 
@@ -122,16 +135,11 @@ _by_training, _by_inference = in_graphs(_in_train_phase, "in_train_phase"), in_g
 
 @functools.wraps(_by_training)
 def in_train_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    """x in training, alt otherwise. Both may be functions without arguments; only the selected one is called.
-
-    If one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
-    """
     return _branch(_by_training, x, alt, training)
 
 
 @functools.wraps(_by_inference)
 def in_test_phase(x: Value, alt: Value, training: bool | int | None = None) -> Value:
-    """alt in training, x otherwise; see `in_train_phase`."""
     return _branch(_by_inference, x, alt, training)
 
 

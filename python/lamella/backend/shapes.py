@@ -34,13 +34,13 @@ def reshape(x: Value, shape: Sequence[int | None]) -> Value:
 
 @in_graphs
 def flatten(x: Value) -> Value:
-    """All elements in one axis."""
+    """All elements of x in one axis."""
     return ops.reshape(x, shape=(-1,))
 
 
 @in_graphs
 def batch_flatten(x: Value) -> Value:
-    """[N, ...] -> [N, number of elements of a sample]."""
+    """x [N, ...] -> [N, number of elements of a sample]."""
     return ops.reshape(x, shape=(x.shape[0], count(x.shape[1:])))
 
 
@@ -83,17 +83,19 @@ def permute_dimensions(x: Value, pattern: Sequence[int]) -> Value:
 
 @in_graphs
 def concatenate(tensors: Sequence[Value], axis: int = -1) -> Value:
+    """The tensors one after another along `axis`; their other axes are equal."""
     return ops.concatenate(*tensors, axis=axis)
 
 
 @in_graphs
 def stack(x: Sequence[Value], axis: int = 0) -> Value:
+    """The tensors x, which have one shape, along a new axis at position `axis`."""
     return ops.concatenate(*[_with_axis(item, axis) for item in x], axis=axis)
 
 
 @in_graphs
 def repeat_elements(x: Value, rep: int, axis: int) -> Value:
-    """a, b -> a, a, b, b along `axis`."""
+    """Each element of x `rep` times along `axis`: a, b -> a, a, b, b."""
     return ops.repeat(x, count=rep, axis=axis)
 
 
@@ -145,7 +147,7 @@ def slice(x: Value, start: Sequence[int], size: Sequence[int]) -> Value:
 
 @in_graphs
 def gather(reference: Value, indices: Value) -> Value:
-    """The row of `reference` for each index.
+    """The row of `reference` for each of the indices: reference [R, ...], indices [...] -> [indices' shape, ...].
 
     Raises:
         ValueError: An index is out of range.
@@ -155,7 +157,9 @@ def gather(reference: Value, indices: Value) -> Value:
 
 @in_graphs
 def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
-    """[...] -> [..., num_classes], 1 at the index and 0 elsewhere. An index out of range gives only zeros, as in TensorFlow.
+    """indices [...] -> floatx [..., num_classes], 1 at the index and 0 elsewhere.
+
+    An index out of range gives only zeros, as in TensorFlow.
 
     Raises:
         ValueError: num_classes is below 0.
@@ -168,13 +172,19 @@ def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
 
 @in_graphs
 def temporal_padding(x: Value, padding: Pair = (1, 1)) -> Value:
-    """[N, T, C] with zeros before and after the time steps."""
+    """x [N, T, C] with zeros around the time steps: as many before and after them as the pair `padding` says."""
     return ops.pad(x, widths=_widths(x, [padding], "channels_last", "K.temporal_padding"))
 
 
 @in_graphs
 def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), data_format: str | None = None) -> Value:
-    """Images with zeros around their rows and columns."""
+    """Images with zeros around their rows and columns.
+
+    Args:
+        x: [N, H, W, C], or [N, C, H, W] with channels_first.
+        padding: Numbers of zeros ((top, bottom), (left, right)).
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+    """
     return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_2d_padding"))
 
 
@@ -182,7 +192,7 @@ def spatial_2d_padding(x: Value, padding: tuple[Pair, Pair] = ((1, 1), (1, 1)), 
 def spatial_3d_padding(
     x: Value, padding: tuple[Pair, Pair, Pair] = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None
 ) -> Value:
-    """Volumes with zeros around their three axes."""
+    """`spatial_2d_padding` of volumes x, with a pair in `padding` for each of their three axes, and data_format."""
     return ops.pad(x, widths=_widths(x, padding, data_format, "K.spatial_3d_padding"))
 
 

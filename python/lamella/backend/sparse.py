@@ -34,7 +34,7 @@ def is_sparse(tensor: object) -> bool:
 
 @checked
 def to_dense(tensor: Any) -> Any:
-    """A sparse value as an array with zeros; anything else is returned itself."""
+    """A sparse `tensor` as an array with zeros; anything else is returned itself."""
     if isinstance(tensor, SparseValue):
         dense = np.zeros(tensor.dense_shape, tensor.values.dtype)
         dense[tuple(tensor.indices.T)] = tensor.values

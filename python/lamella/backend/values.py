@@ -38,7 +38,14 @@ __all__ = [
 def variable(
     value: ArrayLike, dtype: str | None = None, name: str | None = None, constraint: Callable[[Array], Array] | None = None
 ) -> Variable:
-    """A Variable with a copy of `value`. dtype None is floatx."""
+    """A Variable with a copy of `value`.
+
+    Args:
+        value: Numbers of any shape.
+        dtype: The dtype; None is floatx.
+        name: Name of the Variable; None for a default name.
+        constraint: A function that an optimizer applies to the value after each step.
+    """
     name = name or f"Variable_{next_uid('Variable')}"
     array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
     make = partial(Variable, array, f"{name}:0", constraint=constraint)
@@ -47,14 +54,21 @@ def variable(
 
 @checked
 def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | None = None, name: str | None = None) -> Array:
-    """A new array with `value`, broadcast to `shape` if there is one. dtype None is floatx."""
+    """A new array with `value`, broadcast to `shape` if there is one.
+
+    Args:
+        value: Numbers of any shape.
+        dtype: The dtype; None is floatx.
+        shape: The sizes; None is the shape of value.
+        name: Of the constant, for errors.
+    """
     array = as_array(value, floatx() if dtype is None else dtype, f"K.constant '{name or ''}'")
     return array.copy() if shape is None else np.array(np.broadcast_to(array, shape))
 
 
 @checked
 def eval(x: Value) -> Array:
-    """A copy of the value. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
+    """A copy of the value of x. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
 
     Raises:
         TypeError: A symbolic tensor depends on inputs; use K.function.
@@ -64,13 +78,13 @@ def eval(x: Value) -> Array:
 
 @checked
 def get_value(x: Value) -> Any:
-    """A copy of the value; for a scalar a number."""
+    """A copy of the value of x; for a scalar a number."""
     return eval(x)[()]
 
 
 @checked
 def batch_get_value(ops: Sequence[Value]) -> list[Any]:
-    """The values of several tensors. The argument has its name in Keras."""
+    """The values of several tensors, `ops`, as a list. The argument has its name in Keras."""
     return [get_value(x) for x in ops]
 
 
@@ -89,7 +103,7 @@ def set_value(x: Variable, value: ArrayLike) -> None:
 
 @checked
 def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
-    """Set the values of several Variables, given as pairs (Variable, value)."""
+    """Set the values of several Variables, given as tuples (Variable, value)."""
     for x, value in tuples:
         set_value(x, value)
 
@@ -156,13 +170,13 @@ def _check_variable(who: str, x: object) -> None:
 
 @checked
 def int_shape(x: Value) -> Shape:
-    """The shape as a tuple, with None for an unknown size of a symbolic tensor."""
+    """The shape of x as a tuple, with None for an unknown size of a symbolic tensor."""
     return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 @checked
 def get_variable_shape(x: Value) -> Shape:
-    """The same as `int_shape`. In Keras it is only in keras.backend.tensorflow_backend."""
+    """The shape of x, as `int_shape` gives it. In Keras it is only in keras.backend.tensorflow_backend."""
     return int_shape(x)
 
 
@@ -171,7 +185,7 @@ def _shape_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _shape(x: Value) -> Array:
-    """The sizes as int32 [number of axes]; for a symbolic tensor a tensor with the sizes of each run."""
+    """The sizes of x as int32 [number of axes]; for a symbolic tensor a tensor with the sizes of each run."""
     return np.array(int_shape(x), np.int32)
 
 
@@ -180,36 +194,36 @@ shape = in_graphs(_shape, "shape", specs=_shape_specs)
 
 @checked
 def ndim(x: Value) -> int:
-    """The number of axes."""
+    """The number of axes of x."""
     return len(int_shape(x))
 
 
 @checked
 def dtype(x: Value) -> str:
-    """The name of the dtype."""
+    """The name of the dtype of x."""
     return str(x.dtype)
 
 
 @checked
 def count_params(x: Value) -> int:
-    """The number of elements."""
+    """The number of elements of x."""
     return _count(eval(x).shape)
 
 
 def is_placeholder(x: object) -> bool:
-    """Whether it is a tensor of Input or K.placeholder, which needs a value."""
+    """Whether x is a tensor of Input or K.placeholder, which needs a value."""
     layer = node_of(x).layer if isinstance(x, Symbolic) else None
     return isinstance(layer, InputLayer) and layer.is_placeholder
 
 
 def is_tensor(x: object) -> bool:
-    """Whether it is an array, a Tensor of a tape, a Variable or a symbolic tensor."""
+    """Whether x is an array, a Tensor of a tape, a Variable or a symbolic tensor."""
     return isinstance(x, (np.ndarray, Tensor, Variable, Symbolic))
 
 
 @checked
 def is_keras_tensor(x: object) -> bool:
-    """Whether it is a tensor of Input or a layer in a graph, or here also of a function of K for such tensors.
+    """Whether x is a tensor of Input or a layer in a graph, or here also of a function of K for such tensors.
 
     False for placeholders and Variables.
 
@@ -244,13 +258,16 @@ print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
 
 @checked
 def identity(x: Value, name: str | None = None) -> Value:
-    """x itself. A copy is not needed, because functions do not change their arguments."""
+    """x itself; `name` has no effect. A copy is not needed, because functions do not change their arguments."""
     return x
 
 
 @in_graphs
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
-    """start, start + step, ... below stop. Without stop: 0, 1, ... below start, which is empty for a negative start."""
+    """start, start + step, ... below stop, of this dtype.
+
+    Without stop: 0, step, ... below start, which is empty for a negative start.
+    """
     first, end = (0, max(start, 0)) if stop is None else (start, stop)
     return np.arange(first, end, step, dtype=np.dtype(dtype))
 
@@ -263,13 +280,19 @@ def cast_to_floatx(x: ArrayLike) -> Array:
 
 @checked
 def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
-    """A Variable of zeros; a symbolic tensor if a size is symbolic."""
+    """A Variable of zeros; a symbolic tensor if a size is symbolic.
+
+    Args:
+        shape: The sizes.
+        dtype: The dtype; None is floatx.
+        name: Name of the Variable; None for a default name.
+    """
     return variable(np.zeros(shape), dtype, name) if sized(shape) else _filled(shape, 0.0, dtype or floatx())
 
 
 @checked
 def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
-    """A Variable of ones; a symbolic tensor if a size is symbolic."""
+    """A Variable of ones; a symbolic tensor if a size is symbolic. See `zeros` for the arguments."""
     return variable(np.ones(shape), dtype, name) if sized(shape) else _filled(shape, 1.0, dtype or floatx())
 
 
@@ -289,18 +312,22 @@ _filled = in_graphs(_full, "full")
 
 @checked
 def eye(size: int | tuple[int, int], dtype: str | None = None, name: str | None = None) -> Variable:
-    """A Variable with ones on the diagonal and zeros elsewhere. size: a number for a square matrix, or (rows, columns)."""
+    """A Variable with ones on the diagonal and zeros elsewhere; see `zeros` for dtype and name.
+
+    Args:
+        size: A number for a square matrix, or (rows, columns).
+    """
     rows, columns = size if isinstance(size, (list, tuple)) else (size, size)
     return variable(np.eye(rows, columns), dtype, name)
 
 
 @in_graphs
 def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    """Zeros with x's shape and dtype, or another dtype."""
+    """Zeros with x's shape and dtype, or another dtype; `name` has no effect."""
     return np.zeros(x.shape, x.dtype if dtype is None else dtype)
 
 
 @in_graphs
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    """Ones with x's shape and dtype, or another dtype."""
+    """Ones with x's shape and dtype, or another dtype; `name` has no effect."""
     return np.ones(x.shape, x.dtype if dtype is None else dtype)

@@ -52,7 +52,19 @@ def conv2d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1),
 ) -> Value:
-    """Convolution of images. kernel: [kh, kw, in, out] for both data formats."""
+    """Convolution of images.
+
+    Args:
+        x: [N, H, W, in], or [N, in, H, W] with channels_first.
+        kernel: [kh, kw, in, out] for both data formats.
+        strides: One number, or one for each axis.
+        padding: "valid" | "same".
+        data_format: "channels_last" | "channels_first"; None is K.image_data_format().
+        dilation_rate: One number, or one for each axis.
+
+    Raises:
+        ValueError: The shapes do not fit, or a name is unknown.
+    """
     return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 2)
 
 
@@ -65,7 +77,7 @@ def conv3d(
     data_format: str | None = None,
     dilation_rate: Numbers = (1, 1, 1),
 ) -> Value:
-    """Convolution of volumes. kernel: [k1, k2, k3, in, out] for both data formats."""
+    """`conv2d` of volumes, x with one more axis. kernel: [k1, k2, k3, in, out] for both data formats."""
     return _convolved(x, kernel, (strides, padding, dilation_rate), data_format, ("valid", "same"), 3)
 
 
@@ -127,7 +139,7 @@ def conv3d_transpose(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Value:
-    """Transposed convolution of volumes. kernel: [k1, k2, k3, out, in]. output_shape: as in `conv2d_transpose`."""
+    """`conv2d_transpose` of volumes, x with one more axis, without dilation. kernel: [k1, k2, k3, out, in]."""
     return _transposed(x, kernel, output_shape, (strides, padding, 1), data_format, 3)
 
 

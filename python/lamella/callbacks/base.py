@@ -40,7 +40,7 @@ class Callback:
         self.params: Params = {}
 
     def set_params(self, params: Params) -> None:
-        """Store the options of the run, before on_train_begin."""
+        """Store the options of the run, `params`, before on_train_begin."""
         self.params = params
 
     def set_model(self, model: object) -> None:
@@ -57,24 +57,52 @@ class Callback:
             if name in state:
                 setattr(self, name, state[name])
 
-    def on_train_begin(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_train_end(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_test_begin(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_test_end(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_predict_begin(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_predict_end(self, logs: Logs[Any] | None = None) -> None: ...
-    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
+        """Called when fit begins."""
+
+    def on_train_end(self, logs: Logs[Any] | None = None) -> None:
+        """Called when fit ends."""
+
+    def on_test_begin(self, logs: Logs[Any] | None = None) -> None:
+        """Called when evaluate, or the validation of an epoch, begins."""
+
+    def on_test_end(self, logs: Logs[Any] | None = None) -> None:
+        """Called when evaluate, or the validation of an epoch, ends."""
+
+    def on_predict_begin(self, logs: Logs[Any] | None = None) -> None:
+        """Called when predict begins."""
+
+    def on_predict_end(self, logs: Logs[Any] | None = None) -> None:
+        """Called when predict ends."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        """Called before the first batch of an epoch. Epochs count from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
+        """Called after an epoch and its validation. `logs` has the losses and metrics, those of the validation as val_...."""
+
+    def on_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called by on_train_batch_begin: the name of Keras 2."""
+
+    def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called by on_train_batch_end: the name of Keras 2."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called before a batch of fit. Batches count from 0. `logs` has batch and size."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called after a batch of fit. `logs` has batch, size, loss and metrics."""
         self.on_batch_end(batch, logs)
 
-    def on_test_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_test_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_predict_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
-    def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None: ...
+    def on_test_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called before a batch of evaluate or of a validation. `logs` has batch and size."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called after a batch of evaluate or of a validation. `logs` has batch, size, loss and metrics."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called before a batch of predict. `logs` is empty."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
+        """Called after a batch of predict. `logs` is empty."""

@@ -63,7 +63,7 @@ class Position(NamedTuple):
 
 
 class CallbackList:
-    """Calls each hook of each callback, in order. Batch hooks are called only where a callback has its own.
+    """Has the hooks of `Callback`, and calls each hook of each callback, in order; batch hooks only where a callback has its own.
 
     Args:
         callbacks: The callbacks, in the order of their calls. Those with `comes_last` are moved to the end.

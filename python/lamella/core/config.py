@@ -27,7 +27,7 @@ def epsilon() -> float:
 
 
 def set_epsilon(e: float) -> None:
-    """Set `epsilon`."""
+    """Set `epsilon` to the number e."""
     global _epsilon
     _epsilon = float(e)
 
@@ -40,8 +40,11 @@ def floatx() -> str:
 def set_floatx(floatx: str) -> None:
     """Set the float dtype of new weights and inputs.
 
+    Args:
+        floatx: "float32" or "float64", the dtypes of the kernels.
+
     Raises:
-        ValueError: It is neither "float32" nor "float64", the dtypes of the kernels.
+        ValueError: It is another name.
     """
     global _floatx
     if floatx not in _FLOATS:
@@ -57,15 +60,18 @@ def image_data_format() -> DataFormat:
 def set_image_data_format(data_format: str) -> None:
     """Set the default of layers' data_format.
 
+    Args:
+        data_format: "channels_last" or "channels_first".
+
     Raises:
-        ValueError: It is neither "channels_last" nor "channels_first".
+        ValueError: It is another name.
     """
     global _image_data_format
     _image_data_format = normalize_data_format(data_format)
 
 
 def normalize_data_format(value: str | None) -> DataFormat:
-    """A data format in lower case; None stands for `image_data_format()`.
+    """The data format `value` in lower case; None stands for `image_data_format()`.
 
     Raises:
         ValueError: The name is unknown.

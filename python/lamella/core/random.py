@@ -27,8 +27,11 @@ _DRAWS = 20
 def set_random_seed(seed: int) -> None:
     """Set the seed of Python's `random`, of NumPy's global state, and of all later keys of lamella.
 
+    Args:
+        seed: An integer in [0, 2**32).
+
     Raises:
-        ValueError: seed is not an integer in [0, 2**32).
+        ValueError: seed is not such an integer.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= int(seed) < 2**32:
         raise ValueError(f"set_random_seed: expected an integer in [0, 2**32), got {seed!r}")

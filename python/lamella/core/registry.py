@@ -173,6 +173,9 @@ def custom_object_scope(*objects: Mapping[str, Any]) -> Scope:
     """A `with` block in which this thread finds the given objects by name before those of the rooms.
 
     The custom objects that exist when the block is made can also be found in it. Ctrl-C cannot prevent the end of the block.
+
+    Args:
+        *objects: Dicts from names to classes and functions. A later dict replaces the names of an earlier one.
     """
     table = dict(get_custom_objects())
     for mapping in objects:

@@ -51,18 +51,22 @@ class Variable(PickledByName):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
         return self.value.shape
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return self.value.ndim
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return self.value.size
 
     @property
     def dtype(self) -> str:
+        """Name of the dtype."""
         return self.value.dtype.name
 
     def assign(self, new: ArrayLike) -> None:

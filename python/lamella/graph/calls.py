@@ -36,16 +36,20 @@ class CallHistory:
 
     @property
     def input_shape(self) -> Any:
+        """The shape of the inputs, or a list. Raises AttributeError unless it is the same in all calls."""
         return self._only_shape("input")
 
     @property
     def output_shape(self) -> Any:
+        """The shape of the outputs, or a list. Raises AttributeError unless it is the same in all calls."""
         return self._only_shape("output")
 
     def get_input_at(self, node_index: int) -> Symbols:
+        """The inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _one_or_list(self._node_at(node_index, "input").inputs)
 
     def get_output_at(self, node_index: int) -> Symbols:
+        """The outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _one_or_list(self._node_at(node_index, "output").outputs)
 
     @property
@@ -59,15 +63,19 @@ class CallHistory:
         return _one_or_list(self._only_node("output mask").output_masks)
 
     def get_input_mask_at(self, node_index: int) -> Any:
+        """The masks of the inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _one_or_list(self._node_at(node_index, "input mask").input_masks)
 
     def get_output_mask_at(self, node_index: int) -> Any:
+        """The masks of the outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _one_or_list(self._node_at(node_index, "output mask").output_masks)
 
     def get_input_shape_at(self, node_index: int) -> Any:
+        """The shape of the inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _shapes(self._node_at(node_index, "input shape").inputs)
 
     def get_output_shape_at(self, node_index: int) -> Any:
+        """The shape of the outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
         return _shapes(self._node_at(node_index, "output shape").outputs)
 
     def _only_node(self, what: str) -> Node:

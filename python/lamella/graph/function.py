@@ -32,7 +32,8 @@ class Function(Layer, self_contained=True):
 
     Args:
         function: A name in the registry's room "functions".
-        arguments, named: As `layers.arguments` describes them.
+        arguments: Its positional arguments, in the form that `graph/arguments.py` describes.
+        named: Its keyword arguments, in the same form.
         shapes: What it is known to return, [{"inputs": [[shape, dtype], ...], "outputs": ...}, ...]; what is not in there is
             found by calling the function on small arrays. They are saved, so that reading a file from a stranger computes
             nothing.

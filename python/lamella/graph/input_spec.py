@@ -12,7 +12,7 @@ from lamella.core.shapes import Dim, Shape
 class InputSpec:
     """The requirements on one input. None requires nothing.
 
-    Attributes:
+    Args:
         dtype: Name of the dtype.
         shape: The shape, the batch axis included.
         ndim: Number of axes.

@@ -85,11 +85,15 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         name: Name of the layer; None for a default name.
         trainable: Whether its weights are trained.
         dtype: Name of the dtype of its weights; None for floatx.
-        input_shape: For a first layer, the shape of the input without the batch axis. input_dim=n is (n,).
+        input_shape: For a first layer, the shape of the input without the batch axis.
+        input_dim: n is the input_shape (n,).
         batch_input_shape: For a first layer, the shape of the input with the batch axis.
         batch_size: For a first layer, the size of the batch axis, with input_shape.
         input_dtype: For a first layer, the dtype of the input, as in Keras 1.
         weights: Initial weights, a list of arrays.
+
+    Raises:
+        TypeError: A keyword is unknown, or an argument is of the wrong type.
 
     Source: Keras 2.2.5 keras/engine/base_layer.py.
     """
@@ -162,9 +166,19 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         self.built = True
 
     def call(self, inputs: Value) -> Value:
+        """The outputs. A subclass computes them here, with ops or functions of K; by default they are the inputs.
+
+        Args:
+            inputs: One array or tensor of a tape, or a list of them.
+        """
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the outputs: a tuple, or a list of tuples. By default it is that of the inputs.
+
+        Args:
+            input_shape: The shape of the inputs with the batch axis, None for an unknown size; or a list of shapes.
+        """
         return input_shape
 
     def assert_input_compatibility(self, inputs: Any) -> None:

@@ -123,6 +123,7 @@ class Weighted:
 
     @property
     def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes: none if `trainable` is False. Those of layers inside follow its own."""
         if not self.trainable:
             return []
         weights = list(self._trainable_weights)
@@ -137,6 +138,7 @@ class Weighted:
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
+        """The other weights: all of them if `trainable` is False."""
         if self._lists_itself():
             return [*([] if self.trainable else self._trainable_weights), *self._non_trainable_weights]
         trained, others = self.weights_by_kind()

@@ -55,6 +55,7 @@ class PReLU(KernelLayer, self_contained=True):
             images [N, H, W, C] leaves one alpha for each channel.
 
     Raises:
+        TypeError: shared_axes are not whole numbers.
         ValueError: At build, for an axis that the input does not have, or for an unknown size on an axis that is not shared.
     """
 

@@ -23,7 +23,17 @@ from lamella.layers.conv.conv2d import Conv2D
 
 
 class _OldDense(KernelLayer):
-    """Of inputs [N, F] with a known F. `init` fills its matrices."""
+    """Of inputs [N, F] with a known F.
+
+    Args:
+        init: Initializer of the matrices: a name, a config or an object.
+        W_regularizer: Regularizer of W: a name, a config or an object; None for none.
+        b_regularizer: Regularizer of b: a name, a config or an object; None for none.
+        W_constraint: Constraint of W: a name, a config or an object; None for none.
+        b_constraint: Constraint of b: a name, a config or an object; None for none.
+        bias: Whether a bias is added.
+        input_dim: F, for a first layer.
+    """
 
     input_spec = InputSpec(ndim=2)
 
@@ -49,6 +59,10 @@ class MaxoutDense(_OldDense, self_contained=True):
 
     Shapes:
         x [N, F], W [nb_feature, F, output_dim], b [nb_feature, output_dim] -> [N, output_dim].
+
+    Args:
+        output_dim: Number of outputs.
+        nb_feature: Number of affine maps.
 
     Source: arXiv 1302.4389.
     """

@@ -26,6 +26,7 @@ class Reduction:
 
     @classmethod
     def all(cls) -> tuple[str, ...]:
+        """The accepted values."""
         return _REDUCTIONS
 
 

@@ -57,6 +57,7 @@ class LayerGraph(GraphParts, Layer):
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers of the graph, also those of the inputs."""
         return self._graph.layers
 
     @property
@@ -79,14 +80,17 @@ class LayerGraph(GraphParts, Layer):
 
     @property
     def output_shapes(self) -> list[Shape]:
+        """The shapes of the outputs, the batch axis included; None allows any length."""
         return [x.shape for x in self.outputs]
 
     @property
     def input_shape(self) -> Any:
+        """The shape of the input, or a list of shapes."""
         return self.input_shapes[0] if len(self.inputs) == 1 else self.input_shapes
 
     @property
     def output_shape(self) -> Any:
+        """The shape of the output, or a list of shapes."""
         return self.output_shapes[0] if len(self.outputs) == 1 else self.output_shapes
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -175,6 +179,7 @@ class LayerGraph(GraphParts, Layer):
 
     @property
     def trainable_variables(self) -> list[Variable]:
+        """The name of tf.keras for trainable_weights."""
         return self.trainable_weights
 
     def weights_by_kind(self) -> tuple[list[Variable], list[Variable]]:

@@ -53,6 +53,7 @@ class OwnCall(Trainable, Network, self_contained=True):
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers of the graph; of a class with its own `call`, the layers in its attributes."""
         if self._is_graph_network:
             return super().layers
         # Attributes of the class itself are not the user's layers: metrics may be layers too.

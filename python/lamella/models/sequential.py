@@ -54,6 +54,7 @@ class Sequential(Model, self_contained=True):
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers, in the order in which they were added, without the InputLayer."""
         return list(self._stack)
 
     @property

@@ -26,7 +26,7 @@ def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
 
 @differentiable
 def add(*xs: Array) -> tuple[Array, Backward]:
-    """x0 + x1 + ..., broadcast."""
+    """The sum of xs, broadcast."""
     xs = _agree(xs)
     y = xs[0]
     for x in xs[1:]:
@@ -65,8 +65,8 @@ subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lam
 multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
 divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
 # If a == b, a gets the gradient, as in TensorFlow.
-maximum = _binary("maximum", "the larger", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
-minimum = _binary("minimum", "the smaller", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
+maximum = _binary("maximum", "max(a, b)", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
+minimum = _binary("minimum", "min(a, b)", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
 power = _binary(
     "power",
     "a ** b",
@@ -120,38 +120,38 @@ def _product(a: Array, b: Array) -> Array:
 
 @differentiable
 def negative(x: Array) -> tuple[Array, Backward]:
-    """-x."""
+    """-x, elementwise."""
     return np.asarray(np.negative(x)), lambda dy, need: (-dy,)
 
 
 @differentiable
 def abs(x: Array) -> tuple[Array, Backward]:
-    """|x|. The gradient at 0 is 0."""
+    """|x|, elementwise. The gradient at 0 is 0."""
     return np.asarray(np.abs(x)), lambda dy, need: (dy * np.sign(x),)
 
 
 @differentiable
 def sign(x: Array) -> tuple[Array, Backward]:
-    """-1, 0 or 1. The gradient is 0 everywhere, as in TensorFlow."""
+    """-1, 0 or 1 by the sign of x, elementwise. The gradient is 0 everywhere, as in TensorFlow."""
     return np.asarray(np.sign(x)), lambda dy, need: (np.zeros_like(dy),)
 
 
 @differentiable
 def square(x: Array) -> tuple[Array, Backward]:
-    """x * x."""
+    """x * x, elementwise."""
     return np.asarray(np.square(x)), lambda dy, need: (dy * (2 * x),)
 
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
-    """sqrt(max(x, 0)). Source: Keras 2.2.5."""
+    """sqrt(max(x, 0)), elementwise. Source: Keras 2.2.5."""
     y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
 
 @differentiable
 def log(x: Array) -> tuple[Array, Backward]:
-    """The natural logarithm: -inf at 0, NaN below."""
+    """The natural logarithm of x, float32 or float64, elementwise: -inf at 0, NaN below."""
     x = contiguous(x)
     y = empty_like(x)
     _kernels.log_forward(x, y)
@@ -167,13 +167,13 @@ def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
 
 @differentiable
 def sin(x: Array) -> tuple[Array, Backward]:
-    """sin(x)."""
+    """sin(x), elementwise."""
     return np.asarray(np.sin(x)), lambda dy, need: (dy * np.cos(x),)
 
 
 @differentiable
 def cos(x: Array) -> tuple[Array, Backward]:
-    """cos(x)."""
+    """cos(x), elementwise."""
     return np.asarray(np.cos(x)), lambda dy, need: (-dy * np.sin(x),)
 
 

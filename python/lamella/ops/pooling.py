@@ -87,7 +87,7 @@ def _pool_all(x: Array, shape: tuple[int, ...], relu: bool) -> tuple[Array, Back
 
 
 def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
-    """The flat indices in x of the maxima of max_pool, in the shape of its result."""
+    """The flat indices in x of the maxima of `max_pool`, int64, in the shape of its result."""
     geometry, shape = _place(x, size, strides, padding, "max_pool")
     x, channels = contiguous(x), np.arange(x.shape[-1])
     if count(geometry[0]) > LARGEST_MAX_WINDOW:
@@ -162,7 +162,7 @@ def _places(x: Array, who: str) -> Array:
 
 @differentiable
 def global_avg_pool(x: Array) -> tuple[Array, Backward]:
-    """The mean over all places: [N, ..., C] -> [N, C]."""
+    """The mean of x over all places: [N, ..., C] -> [N, C]."""
     before, x = x.shape, _places(x, "global_avg_pool")
     y = empty_like(x, (x.shape[0], x.shape[2]))
     _kernels.global_avg_pool_forward(x, y)
@@ -178,7 +178,7 @@ def global_avg_pool(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def global_max_pool(x: Array) -> tuple[Array, Backward]:
-    """The maximum over all places: [N, ..., C] -> [N, C].
+    """The maximum of x over all places: [N, ..., C] -> [N, C].
 
     Equal maxima share the gradient, as in Keras 2.2.5, which computes this by K.max.
     """

@@ -36,7 +36,10 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
 
 @differentiable
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """The sum over `axis`, or over all elements; any shape. The dtype does not change, except that booleans are counted."""
+    """The sum of x over `axis`, or over all elements; any shape. The dtype does not change, except that booleans are counted.
+
+    With keepdims the axes stay, with size 1. This holds for all reductions.
+    """
     if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
     else:
@@ -52,7 +55,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
 
 @differentiable
 def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """The mean over `axis`, or over all elements; floats of any shape. NaN if there are no elements."""
+    """The mean of x over `axis`, see `sum` for keepdims; floats of any shape. NaN if there are no elements."""
     if axis is None and not keepdims and x.dtype.char in "fd":
         y = _total(x, _kernels.sum_all)
         y /= x.size or np.nan
@@ -78,7 +81,7 @@ def _extremum(name: str, best: Callable[..., Array]) -> Callable[..., object]:
         return y, backward
 
     op.__name__ = op.__qualname__ = name
-    op.__doc__ = f"{name} over `axis`, or over all elements. Equal ones share the gradient, as in TensorFlow."
+    op.__doc__ = f"{name} of x over `axis`, see `sum` for keepdims. Equal ones share the gradient, as in TensorFlow."
     return differentiable(op)
 
 
@@ -88,7 +91,7 @@ min = _extremum("min", np.min)
 
 @differentiable
 def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """log(sum(exp(x))) over `axis`, or over all elements. The maximum is subtracted first, so that nothing overflows."""
+    """log(sum(exp(x))) over `axis`, see `sum` for keepdims. The maximum is subtracted first, so that nothing overflows."""
     top = np.max(x, axis=_axes(axis), keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     shares = np.exp(x - top)

@@ -28,7 +28,7 @@ def cumprod(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
 
 @differentiable
 def prod(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-    """The product over `axis`, or over all elements; any shape. The gradient is also exact if elements are zero."""
+    """The product of x over `axis`, see `sum` for keepdims; any shape. The gradient is also exact if elements are zero."""
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     axes = tuple(axis_of(a, x.ndim) for a in axes)
     y = np.asarray(np.prod(x, axes, dtype=x.dtype, keepdims=keepdims))

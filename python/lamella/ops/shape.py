@@ -44,7 +44,7 @@ def transpose(x: Array, *, axes: Sequence[int] | None = None) -> tuple[Array, Ba
 
 @differentiable
 def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
-    """The arrays one after another along `axis`.
+    """The arrays xs one after another along `axis`.
 
     Raises:
         ValueError: Their other axes differ, one of them has no such axis, or there are none.

@@ -142,6 +142,14 @@ class Narrow:
         self._slots = slots if count else None
 
     def call(self, params: list[Array], grads: list[Array], slots: list[list[Bytes]], storage: Storage) -> None:
+        """Call the rule's kernel.
+
+        Args:
+            params: Those of float32; of bfloat16 the list is empty, and `storage` has their bytes.
+            grads: Likewise.
+            slots: The bytes of each slot, one array for each parameter.
+            storage: The fields of Narrow in cpp/table/bundles.def.
+        """
         raise NotImplementedError
 
     def numbers(self) -> dict[str, float]:
@@ -149,6 +157,7 @@ class Narrow:
         return {"lr": self.lr}
 
     def check_numbers(self) -> None:
+        """Raise ValueError unless the hyperparameters are finite numbers >= 0."""
         for name, number in self.numbers().items():
             if not (math.isfinite(number) and number >= 0):
                 raise ValueError(f"{type(self).__name__}: expected {name} to be a finite number >= 0, got {number!r}")

@@ -28,7 +28,14 @@ T = TypeVar("T", bound="_Named")
 
 
 class _Named(Optimizer):
-    """Base of the classes: a name, and the config of the class of Keras 2.2.5."""
+    """Base of the classes: a name, and the config of the class of Keras 2.2.5.
+
+    Args:
+        learning_rate: Learning rate, a number >= 0 or a schedule.
+        name: Name of the optimizer.
+        **kwargs: decay, clipvalue and gradient_accumulation_steps as in Keras 2.2.5's class; clipnorm bounds the norm of each
+            gradient, global_clipnorm that of all together; lr is another name of learning_rate.
+    """
 
     rule: ClassVar[type[Optimizer]]
     # Keywords and their names in the class of Keras 2.2.5. In tf.keras clipnorm bounds the norm of each gradient, and
@@ -76,7 +83,7 @@ class _Named(Optimizer):
 
 
 class SGD(_Named, _SGD):
-    """See lamella.optimizers.SGD."""
+    """See `lamella.optimizers.SGD`."""
 
     rule = _SGD
 
@@ -93,7 +100,7 @@ class SGD(_Named, _SGD):
 
 
 class RMSprop(_Named, _RMSprop):
-    """See lamella.optimizers.RMSprop."""
+    """See `lamella.optimizers.RMSprop`."""
 
     rule = _RMSprop
 
@@ -113,7 +120,7 @@ class RMSprop(_Named, _RMSprop):
 
 
 class Adagrad(_Named, _Adagrad):
-    """See lamella.optimizers.Adagrad. Here lr is 0.001, and the initial accumulators are 0.1."""
+    """See `lamella.optimizers.Adagrad`. Here lr is 0.001, and the initial accumulators are 0.1."""
 
     rule = _Adagrad
 
@@ -134,7 +141,7 @@ class Adagrad(_Named, _Adagrad):
 
 
 class Adadelta(_Named, _Adadelta):
-    """See lamella.optimizers.Adadelta. Here lr is 0.001."""
+    """See `lamella.optimizers.Adadelta`. Here lr is 0.001."""
 
     rule = _Adadelta
 
@@ -151,7 +158,7 @@ class Adadelta(_Named, _Adadelta):
 
 
 class Adam(_Named, _Adam):
-    """See lamella.optimizers.Adam."""
+    """See `lamella.optimizers.Adam`."""
 
     rule = _Adam
 
@@ -171,7 +178,7 @@ class Adam(_Named, _Adam):
 
 
 class AdamW(_Named, _AdamW):
-    """See lamella.optimizers.AdamW. Here weight_decay is 0.004."""
+    """See `lamella.optimizers.AdamW`. Here weight_decay is 0.004."""
 
     rule = _AdamW
 
@@ -192,7 +199,7 @@ class AdamW(_Named, _AdamW):
 
 
 class Lion(_Named, _Lion):
-    """See lamella.optimizers.Lion. Here lr is 0.001, and None means no weight decay."""
+    """See `lamella.optimizers.Lion`. Here lr is 0.001, and None means no weight decay."""
 
     rule = _Lion
 
@@ -211,7 +218,7 @@ class Lion(_Named, _Lion):
 
 
 class Adamax(_Named, _Adamax):
-    """See lamella.optimizers.Adamax. Here lr is 0.001."""
+    """See `lamella.optimizers.Adamax`. Here lr is 0.001."""
 
     rule = _Adamax
 
@@ -229,7 +236,7 @@ class Adamax(_Named, _Adamax):
 
 
 class Ftrl(_Named, _Ftrl):
-    """See lamella.optimizers.Ftrl."""
+    """See `lamella.optimizers.Ftrl`."""
 
     rule = _Ftrl
 
@@ -258,7 +265,7 @@ class Ftrl(_Named, _Ftrl):
 
 
 class Nadam(_Named, _Nadam):
-    """See lamella.optimizers.Nadam. Here lr is 0.001."""
+    """See `lamella.optimizers.Nadam`. Here lr is 0.001."""
 
     rule = _Nadam
     keywords: ClassVar[Mapping[str, str]] = {**_Named.keywords, "decay": "schedule_decay"}

@@ -275,7 +275,11 @@ class TimeseriesGenerator(Sequence):
 
 
 def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
-    """The generator that `to_json` described, with data and targets as lists."""
+    """The generator that `to_json` described, with data and targets as lists.
+
+    Args:
+        json_string: What `to_json` returned.
+    """
     config = dict(json.loads(json_string)["config"])
     return TimeseriesGenerator(json.loads(config.pop("data")), json.loads(config.pop("targets")), **config)
 

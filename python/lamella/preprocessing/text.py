@@ -280,7 +280,11 @@ _MAPPINGS = ("word_counts", "word_docs", "index_docs", "index_word", "word_index
 
 
 def tokenizer_from_json(json_string: str) -> Tokenizer:
-    """The Tokenizer that `to_json` described."""
+    """The Tokenizer that `to_json` described.
+
+    Args:
+        json_string: What `to_json` returned.
+    """
     config = dict(json.loads(json_string)["config"])
     mappings = {name: json.loads(config.pop(name)) for name in _MAPPINGS}
     tokenizer = Tokenizer(**config)

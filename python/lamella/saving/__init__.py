@@ -46,7 +46,11 @@ def load_model(
 
 
 def save_weights(model: SavedModel, filepath: Target, overwrite: bool = True) -> None:
-    """Save the weights of a model, see `Model.save_weights`."""
+    """Save the weights of a model, see `lamella.models.Model.save_weights`.
+
+    Args:
+        model: The model.
+    """
     _check_kind(filepath)
     _check_suffix(filepath)
     if may_write(filepath, overwrite):
@@ -62,7 +66,11 @@ def load_weights(
     *,
     timeout: float | None = None,
 ) -> None:
-    """Load the weights of a model, see `Model.load_weights`."""
+    """Load the weights of a model, see `lamella.models.Model.load_weights`.
+
+    Args:
+        model: The model.
+    """
     _check_kind(filepath, timeout)
     contents, layers = _read(filepath, timeout), model.layers
     if contents.by_place:

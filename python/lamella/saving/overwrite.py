@@ -11,6 +11,10 @@ from typing import Any
 def may_write(filepath: Any, overwrite: bool) -> bool:
     """Whether the file may be written.
 
+    Args:
+        filepath: A path. Any other object may be written.
+        overwrite: False asks before an existing file is replaced.
+
     Raises:
         FileExistsError: The file exists, overwrite is False, and there is no terminal on which to ask.
     """

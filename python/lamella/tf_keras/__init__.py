@@ -36,15 +36,15 @@ def rest_of(room: str, own: dict[str, object]) -> tuple[Callable[[str], object],
 
     def listed() -> list[str]:
         theirs = importlib.import_module(f"lamella.{room}")
-        named = getattr(theirs, "__all__", None) or _of_lamella(vars(theirs))
-        return sorted({*named, *_of_lamella(own)} - {"rest_of"})
+        named = getattr(theirs, "__all__", None) or _of(f"lamella.{room}", vars(theirs))
+        return sorted({*named, *_of("lamella", own)} - {"rest_of"})
 
     return find, listed
 
 
-def _of_lamella(names: dict[str, object]) -> list[str]:
-    """The names of classes and functions of lamella, without those that the module imported from other packages."""
-    return [name for name, value in names.items() if str(getattr(value, "__module__", "")).startswith("lamella.")]
+def _of(module: str, names: dict[str, object]) -> list[str]:
+    """The names of classes and functions that a module, or one inside it, defines, without those that it imported."""
+    return [name for name, value in names.items() if f"{getattr(value, '__module__', '')}.".startswith(f"{module}.")]
 
 
 def __getattr__(name: str) -> object:

@@ -21,8 +21,10 @@ class Lion(Rule):
         betas: Decay within the sign, and decay of the average; both in [0, 1).
         weight_decay: Decoupled weight decay, >= 0.
         maximize: Whether steps go up.
-        foreach, fused: Accepted as in torch.optim; they have no effect.
-        capturable, differentiable: Must be False.
+        foreach: Accepted as in torch.optim; it has no effect.
+        capturable: Must be False.
+        differentiable: Must be False.
+        fused: Accepted as in torch.optim; it has no effect.
 
     Raises:
         ValueError: An argument is outside its range, or, in the step, not finite.

@@ -47,7 +47,11 @@ def get_source_inputs(tensor: Symbolic, layer: Layer | None = None, node_index: 
 
 
 def convert_all_kernels_in_model(model: Network) -> None:
-    """Rotate the kernels of all convolutions by 180 degrees, in place. This converts Theano's kernels to ours, and back."""
+    """Rotate the kernels of all convolutions by 180 degrees, in place. This converts Theano's kernels to ours, and back.
+
+    Args:
+        model: A model, whose Conv1D, Conv2D, Conv3D and Conv2DTranspose are changed.
+    """
     for layer in model.layers:
         if type(layer).__name__ in ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose"):
             kernel, *others = layer.get_weights()

@@ -107,7 +107,7 @@ class Conv2DTranspose(_ConvTranspose, self_contained=True):
 
 @register("layers", "Deconvolution3D", "Deconv3D")
 class Conv3DTranspose(_ConvTranspose, self_contained=True):
-    """activation(the transpose of a convolution of volumes, + bias). As Conv2DTranspose, without dilation_rate.
+    """activation(the transpose of a convolution of volumes, + bias). As `Conv2DTranspose`, without dilation_rate.
 
     Shapes:
         x [N, D, H, W, C] (or [N, C, D, H, W] with channels_first), kernel [k1, k2, k3, filters, C] -> [N, O, P, Q, filters].

@@ -21,6 +21,7 @@ class _GlobalPooling(KernelLayer, self_contained=True):
     """[N, ..., C] -> [N, C], either data_format."""
 
     def pool(self, x: Value) -> Value:
+        """The pooling of a channels-last x."""
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:

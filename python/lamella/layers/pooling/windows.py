@@ -22,6 +22,7 @@ class Pooling(KernelLayer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, ..., C] -> [N, ..., C], either data_format."""
 
     def pool(self, x: Value) -> Value:
+        """The pooling of a channels-last x."""
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:

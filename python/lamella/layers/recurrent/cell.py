@@ -163,9 +163,11 @@ class Cell(MaskedCell):
         return self.recurrent_initializer if self.gates == 1 else for_each_gate(self.recurrent_initializer)
 
     def bias_filler(self) -> Filler:
+        """The initializer of the whole bias."""
         return self.bias_initializer
 
     def bias_shape(self) -> tuple[int, ...]:
+        """The shape of the bias."""
         return (self.gates * self.units,)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

@@ -31,7 +31,9 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         recurrent_kernel [kh, kw, filters, 4 filters], bias [4 filters].
 
     Args:
-        dropout, recurrent_dropout: As LSTMCell's with implementation 1: each gate has masks of its own.
+        unit_forget_bias: Whether the forget gate's bias starts at one; the other parts come from bias_initializer.
+        dropout: As LSTMCell's with implementation 1: each gate has masks of its own.
+        recurrent_dropout: The same for h and the recurrent kernel.
     """
 
     gates = 4
@@ -150,7 +152,7 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
 @register("layers")
 @keras1_recurrent(kernel_axes=("nb_row", "nb_col"), nb_filter="filters")
 class ConvLSTM2D(CellLayer, ConvRNN2D):
-    """ConvLSTM2DCell over [N, T, H, W, C]; see ConvRNN2D. States: h, c; both start at zero.
+    """`ConvLSTM2DCell` over [N, T, H, W, C], with its arguments; see ConvRNN2D. States: h, c; both start at zero.
 
     Args:
         return_state: By keyword.

@@ -105,6 +105,8 @@ def _own_names(kind: type) -> tuple[str, ...]:
 class CuDNNLSTM(CuDNNRNN):
     """LSTM with tanh and sigmoid, whose weights, in memory and in files, stand as cuDNN keeps them.
 
+    The arguments that are not listed are those of `LSTM`.
+
     Shapes:
         x [N, T, F]; kernel [F, 4 units], recurrent_kernel [units, 4 units] in cuDNN's order (core/cudnn_layout.py); bias [8 units].
 
@@ -113,7 +115,7 @@ class CuDNNLSTM(CuDNNRNN):
         go_backwards: By keyword.
 
     Raises:
-        ValueError: A mask comes.
+        ValueError: The layer is called with a mask.
     """
 
     def __init__(
@@ -142,6 +144,8 @@ class CuDNNLSTM(CuDNNRNN):
 class CuDNNGRU(CuDNNRNN):
     """GRU(reset_after=True) with tanh and sigmoid, whose weights, in memory and in files, stand as cuDNN keeps them.
 
+    The arguments that are not listed are those of `GRU`.
+
     Shapes:
         x [N, T, F]; kernel [F, 3 units], recurrent_kernel [units, 3 units] in cuDNN's order (core/cudnn_layout.py); bias [6 units].
 
@@ -149,7 +153,7 @@ class CuDNNGRU(CuDNNRNN):
         go_backwards: By keyword.
 
     Raises:
-        ValueError: A mask comes.
+        ValueError: The layer is called with a mask.
     """
 
     def __init__(

@@ -111,7 +111,7 @@ class GRUCell(Cell, self_contained=True):
 @register("layers")
 @keras1_recurrent()
 class GRU(CellLayer):
-    """GRUCell over [N, T, F]; see RNN for what the layers of one cell have in common."""
+    """`GRUCell` over [N, T, F], with its arguments and those of `RNN`. State: h, the output [N, units]."""
 
     def __init__(
         self,

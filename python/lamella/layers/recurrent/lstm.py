@@ -98,7 +98,7 @@ class LSTMCell(Cell, self_contained=True):
 @register("layers")
 @keras1_recurrent()
 class LSTM(CellLayer):
-    """LSTMCell over [N, T, F]; see RNN for what the layers of one cell have in common. States: h, c."""
+    """`LSTMCell` over [N, T, F], with its arguments and those of `RNN`. States: h, the output, and c, both [N, units]."""
 
     def __init__(
         self,

@@ -37,6 +37,11 @@ class Recurrent(RNN):
     with a None for each state. build() may set `input_spec[0]`, and calls reset_states() where the layer is stateful.
 
     Arguments, masks and states are RNN's. Dropout of old layers is their own: they draw its masks in get_constants.
+
+    Args:
+        implementation: Stored; a subclass may read it.
+
+    Source: Keras 2.2.5 keras/legacy/layers.py.
     """
 
     def __init__(
@@ -68,6 +73,12 @@ class Recurrent(RNN):
     # What a custom layer defines ------------------------------------------------------------------------
 
     def step(self, inputs: Value, states: list[Value]) -> tuple[Value, Sequence[Value]]:
+        """(output, new states) of one step. A subclass defines it.
+
+        Args:
+            inputs: Of one step, [N, ...].
+            states: The states [N, units], then what get_constants returned.
+        """
         raise NotImplementedError(f"{type(self).__name__} '{self.name}' does not say what a step is")
 
     def get_constants(self, inputs: Value, training: bool | None = None) -> Sequence[Value]:

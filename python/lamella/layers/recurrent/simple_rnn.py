@@ -76,7 +76,7 @@ class SimpleRNNCell(Cell, self_contained=True):
 @register("layers")
 @keras1_recurrent()
 class SimpleRNN(CellLayer):
-    """SimpleRNNCell over [N, T, F]; see RNN for what the layers of one cell have in common."""
+    """`SimpleRNNCell` over [N, T, F], with its arguments and those of `RNN`. State: h, the output [N, units]."""
 
     def __init__(
         self,

@@ -53,6 +53,7 @@ class StackedRNNCells(Layer):
 
     @property
     def output_size(self) -> int:
+        """The number of features of the last cell's output."""
         return output_size_of(self.cells[-1])
 
     def build(self, input_shape: Any) -> None:

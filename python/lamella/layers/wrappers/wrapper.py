@@ -28,6 +28,7 @@ class Wrapper(Layer):
 
     @property
     def trainable(self) -> bool:
+        """That of the layer inside."""
         return self.layer.trainable
 
     @trainable.setter

@@ -23,7 +23,7 @@ _CLASS_MODES = ("categorical", "binary", "sparse")
 class DataFrameIterator(FileIterator):
     """Batches (x, y), (x, y, sample_weight), or x alone, of images that are listed in a pandas.DataFrame.
 
-    The arguments that are not listed are those of DirectoryIterator.
+    The arguments that are not listed are those of `DirectoryIterator`.
 
     Args:
         dataframe: Has a row for each image. It is not changed.

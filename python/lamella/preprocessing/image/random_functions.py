@@ -64,7 +64,7 @@ def random_shift(
 ) -> NDArray[np.generic]:
     """Shift x along its columns by -wrg to wrg and along its rows by -hrg to hrg.
 
-    Results, errors and the arguments that are not listed are those of random_rotation.
+    Results, errors and the arguments that are not listed are those of `random_rotation`.
 
     Args:
         x: One image.
@@ -88,7 +88,7 @@ def random_shear(
 ) -> NDArray[np.generic]:
     """Shear x by an angle from -intensity to intensity.
 
-    Results, errors and the arguments that are not listed are those of random_rotation.
+    Results, errors and the arguments that are not listed are those of `random_rotation`.
 
     Args:
         x: One image.
@@ -110,7 +110,7 @@ def random_zoom(
 ) -> NDArray[np.generic]:
     """Zoom x, rows and columns each by its own factor.
 
-    Results, errors and the arguments that are not listed are those of random_rotation.
+    Results, errors and the arguments that are not listed are those of `random_rotation`.
 
     Args:
         x: One image.
@@ -128,12 +128,17 @@ def random_zoom(
 
 
 def random_channel_shift(x: Array, intensity_range: float, channel_axis: int = 0) -> NDArray[np.generic]:
-    """apply_channel_shift with an intensity from -intensity_range to intensity_range."""
+    """`apply_channel_shift` with an intensity from -intensity_range to intensity_range.
+
+    Args:
+        x: One image, rank 3.
+        intensity_range: The largest intensity.
+    """
     return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range), channel_axis=channel_axis)
 
 
 def random_brightness(x: Array, brightness_range: Sequence[float]) -> NDArray[np.generic]:
-    """apply_brightness_shift with a factor within brightness_range.
+    """`apply_brightness_shift` with a factor within brightness_range.
 
     Args:
         x: One image.
