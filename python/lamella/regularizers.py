@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lamella.core import configurable
+from lamella.core import configurable, registry
 from lamella.core.checks import check_number
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
+from lamella.core.graphs import GraphTensor
 from lamella.core.registry import register, register_factory
+from lamella.core.updates import computing
 from lamella.core.variable import Variable
 from lamella.ops import sum_absolute, sum_squares
 
@@ -52,12 +54,22 @@ class L1L2(Regularizer):
         self.l2 = _number("l2", l2)
 
     def __call__(self, x: Any) -> Any:
+        if isinstance(x, GraphTensor) or (isinstance(x, Variable) and not computing()):
+            absolute_of, squares_of = _in_graph("abs"), _in_graph("square")
+        else:
+            absolute_of, squares_of = sum_absolute, sum_squares
         # Operators instead of ops.multiply, because they convert a Python number to the dtype of the tensor.
-        absolute: Any = sum_absolute(x) if self.l1 else None
-        squares: Any = sum_squares(x) if self.l2 else None
+        absolute: Any = absolute_of(x) if self.l1 else None
+        squares: Any = squares_of(x) if self.l2 else None
         if absolute is None:
             return 0.0 if squares is None else self.l2 * squares
         return self.l1 * absolute if squares is None else self.l1 * absolute + self.l2 * squares
+
+
+def _in_graph(function: str) -> Callable[[Any], Any]:
+    """The sum of a function's results, as a tensor of the graph."""
+    each, total = registry.get("functions", function), registry.get("functions", "sum")
+    return lambda x: total(each(x))
 
 
 @register_factory("regularizers")

@@ -15,6 +15,7 @@ from lamella.core.shapes import Shape
 from lamella.core.updates import Updates, computing
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.added_losses import emptied
 from lamella.graph.connect import call_alone
 from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
@@ -140,6 +141,7 @@ class Gradients(Layer, self_contained=True):
         self._plan = RepeatingPlan(between, self.sources, [loss], again=True)
         self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
         self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]
+        self._emptied = emptied(self.layers_read)
         # The tape must also record the variables of Gradients layers inside of this one.
         within = [v for layer in self.layers_read if isinstance(layer, Gradients) for v in layer.variables]
         self._recorded = list(dict.fromkeys([*self.variables, *within]))
@@ -185,7 +187,7 @@ class Gradients(Layer, self_contained=True):
         for i, variable in self._held.items():
             given[i] = given[i] if i < self.watched else variable
         # The state of layers changes only where the loss itself is computed, so these updates are dropped.
-        with Scope((pending, "updates", Updates())):
+        with Scope((pending, "updates", Updates()), *self._emptied()):
             return self._plan(given, current.training)[0]
 
 

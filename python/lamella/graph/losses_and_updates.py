@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lamella.core import config
+from lamella.core import config, registry
 from lamella.core.types import Value
+from lamella.core.updates import computing, note
 from lamella.core.updates import current as pending
-from lamella.core.updates import note
 from lamella.core.variable import Variable
 from lamella.graph.calls import CallHistory
 from lamella.graph.layer_trials import moved_variables
@@ -55,7 +55,11 @@ class LossesAndUpdates(Weighted, CallHistory):
 
     @property
     def losses(self) -> list[Value]:
-        """The current values of the penalties."""
+        """The penalties, and the losses that `call` added in the last run.
+
+        In a run they are values. Outside of a run the penalties are tensors of the graph, which K.gradients and K.function
+        accept and which convert to numbers.
+        """
         return [penalty() for penalty in self.penalties] + self.call_losses.values
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
@@ -156,8 +160,13 @@ class LossesAndUpdates(Weighted, CallHistory):
 
 
 def _evaluated(loss: Any) -> Value:
-    """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records."""
+    """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records.
+
+    Outside of a run a tensor of the graph.
+    """
     value = loss() if callable(loss) else loss
+    if not computing():
+        return registry.get("functions", "sum")(value) if isinstance(value, Variable) else value
     if isinstance(value, Symbolic):
         value = value.compute()
     return sum_of(value) if isinstance(value, Variable) else value

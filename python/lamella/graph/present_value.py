@@ -16,6 +16,7 @@ from lamella.core.phase import current
 from lamella.core.types import Array, Value
 from lamella.core.updates import computing
 from lamella.core.updates import current as pending
+from lamella.graph.added_losses import last_value_of
 from lamella.graph.connect import BINARY, COMPARISONS, bases, connect
 from lamella.graph.run import GraphRun
 from lamella.graph.symbolic import Symbolic, node_of
@@ -51,8 +52,27 @@ def _run_from_outside(x: Symbolic) -> GraphRun | None:
         return None
 
 
+def _run_from_last(x: Symbolic) -> tuple[GraphRun, list[Value]] | None:
+    """What computes x from entries of model.losses, which have values of the last run, and these; None if it needs others."""
+    found: dict[Symbolic, Value] = {}
+    waiting = [] if computing() else [x]
+    while waiting:
+        one = waiting.pop()
+        value = last_value_of(one)
+        if value is None:
+            waiting += node_of(one).reads
+        else:
+            found[one] = value
+    try:
+        return (GraphRun(list(found), [x]), list(found.values())) if found else None
+    except ValueError:
+        return None
+
+
 def _lives(self: Symbolic) -> bool:
-    return self in pending.outside or _run_of(self) is not None or _run_from_outside(self) is not None
+    if self in pending.outside or _run_of(self) is not None or _run_from_outside(self) is not None:
+        return True
+    return _run_from_last(self) is not None
 
 
 def _compute(self: Symbolic) -> Value:
@@ -65,6 +85,9 @@ def _compute(self: Symbolic) -> Value:
         if run is None:
             raise SymbolOutside(bases([self]))
         return run.within(list(outside.values()))[0]
+    last = _run_from_last(self) if run is None else None
+    if last is not None:
+        return last[0](last[1])[0]
     if run is None:
         raise TypeError(
             f"{self!r} is symbolic: it has no value; use the functions of lamella.backend and Python's arithmetic, compute "

@@ -11,6 +11,7 @@ from lamella.core.pool import in_pool
 from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
+from lamella.graph.added_losses import emptied
 from lamella.graph.masked_plan import plan_kind
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trace import calls_between, held_values
@@ -36,10 +37,13 @@ class GraphRun:
         held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
         self._plan = plan_kind(nodes, masked=True)(nodes, [*inputs, *held], outputs)
         self._held = list(held.values())
+        self._emptied = emptied([node.layer for node in self._plan.nodes])
 
     def __call__(self, values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
         given = [*values, *map(value_of, self._held)]
-        scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
+        scope = Scope(
+            (current, "training", training), (pending, "updates", Updates() if updates is None else updates), *self._emptied()
+        )
         try:
             return [value_of(y) for y in in_pool(scope.run, self._plan, given, training)]
         finally:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.types import Value
+from lamella.core.updates import computing
 from lamella.core.variable import Variable
+from lamella.graph.added_losses import AddedLoss, AddedLosses
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.run_losses import RunLosses
@@ -73,6 +75,29 @@ class GraphLosses(LayerGraph):
         """Functions that give the penalties: regularizers, tensors of add_loss, and losses that layers added in the last run."""
         fixed = [penalty for layer in self.layers for penalty in layer.penalties]
         return fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
+
+    @property
+    def losses(self) -> list[Value]:
+        """The penalties, the tensors of add_loss and the losses that layers add.
+
+        In a run they are values of this run. Outside of a run they are tensors of the graph: for K.function, for K.gradients,
+        and they convert to numbers, the values of the last run.
+        """
+        if computing() or not self.built:
+            return super().losses
+        found: list[Value] = []
+        for penalty in self.penalties:
+            if isinstance(penalty, functools.partial) and penalty.func is _total:
+                found += self._tensors_of(*penalty.args)
+            else:
+                found.append(penalty())
+        return found
+
+    def _tensors_of(self, losses: RunLosses) -> list[Value]:
+        """The tensors of the graph for the losses that a run adds to this list."""
+        if self._loss_tensors and losses is self._loss_values:
+            return [AddedLoss(losses, i)(x) for i, x in enumerate(self._loss_tensors)]
+        return [AddedLosses(losses)(self.outputs)]
 
     def _collected(self, *, nested: bool) -> list[RunLosses]:
         """The lists of losses that a run fills: of custom layers, of layers with an activity regularizer, and of the tensors of

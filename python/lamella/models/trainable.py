@@ -15,6 +15,7 @@ from lamella.core.types import Array
 from lamella.data.adapt import feed
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
+from lamella.models.compiled import Compiled
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.training import evaluate as _evaluate
 from lamella.training import run as _run
@@ -29,7 +30,7 @@ Arrays = Any
 Options = TypeVar("Options", FitOptions, EvaluateOptions, PredictOptions)
 
 
-class Trainable(GeneratorMethods):
+class Trainable(Compiled, GeneratorMethods):
     """The training methods of a model. Source: Keras 2.2.5 keras/engine/training.py."""
 
     # Of the network that this is mixed into.
