@@ -50,7 +50,7 @@ class WeightedMean(Layer, self_contained=True):
     def call(self, inputs: Any) -> Value:
         losses, weights, *masks = inputs
         mask = value_of(masks[0]) if masks else None
-        return ops.sum(ops.multiply(losses, row_shares(value_of(weights), value_of(losses), mask, self.rule)))
+        return ops.sum(ops.multiply(losses, row_shares(value_of(weights), np.asarray(value_of(losses)), mask, self.rule)))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return ()
