@@ -34,6 +34,16 @@ CASES = [
     (4, (15, 15), 64, 40, (3, 3), (1, 1), (1, 1), "valid"),
     # The gradient of the weights is too large for slices, so it is computed point by point, in several blocks of tiles.
     (2, (33, 30), 70, 130, (3, 3), (1, 1), (1, 1), "same"),
+    # Winograd's tiles in volumes: windows of 1 to 5 slices that overlap, touch, or leave slices out, in blocks cut anywhere.
+    (2, (5, 13, 14), 17, 33, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+    (2, (9, 15, 16), 16, 20, (2, 3, 3), (2, 1, 1), (1, 1, 1), "same"),
+    (1, (11, 16, 15), 19, 24, (2, 3, 3), (3, 1, 1), (1, 1, 1), "valid"),
+    (2, (7, 16, 16), 16, 17, (1, 3, 3), (2, 1, 1), (1, 1, 1), "same"),
+    (3, (2, 24, 23), 24, 16, (5, 3, 3), (1, 1, 1), (1, 1, 1), "full"),
+    (2, (9, 12, 12), 32, 16, (3, 3, 3), (2, 1, 1), (1, 1, 1), "valid"),
+    (2, (8, 16, 16), 16, 24, (3, 3, 3), (1, 1, 1), (2, 1, 1), "same"),
+    # The gradient of the weights point by point, in two blocks of tiles; the first ends between two slices of a tile.
+    (2, (7, 16, 16), 70, 130, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     # One axis.
     (3, (9,), 5, 4, (3,), (1,), (1,), "valid"),
     (2, (20,), 17, 33, (4,), (3,), (1,), "same"),
@@ -170,6 +180,7 @@ def test_nan_in_one_channel_stays(target):
         (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same"),
         (9, (80,), 40, 50, (5,), (1,), (1,), "causal"),
         (5, (8, 15, 14), 16, 24, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+        (2, (7, 16, 16), 70, 130, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     ],
 )
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, case):

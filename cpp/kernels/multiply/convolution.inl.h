@@ -97,15 +97,23 @@ struct Convolution {
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
 };
 
-// Whether the input is images, and the taps are 3 x 3 neighbours with stride 1.
+// Whether the taps are squares of 3 x 3 neighbours, in one slice or in several neighbouring ones, with stride 1 in the squares.
 template <class T>
-bool is_3x3(const Convolution<T>& v) {
-    if (v.tap_count != 9 || v.row_step != 1 || v.column_step != 1 || v.depth != 1 || v.slices != 1) return false;
-    for (Int t = 0; t < 9; ++t) {
-        if (v.taps[t].slice != 0 || v.taps[t].row != v.taps[0].row + t / 3 || v.taps[t].column != v.taps[0].column + t % 3)
+bool has_squares(const Convolution<T>& v) {
+    if (v.tap_count % 9 != 0 || v.row_step != 1 || v.column_step != 1) return false;
+    const Tap<T>& first = v.taps[0];
+    for (Int t = 0; t < v.tap_count; ++t) {
+        const Tap<T>& tap = v.taps[t];
+        if (tap.slice != first.slice + t / 9 || tap.row != first.row + t % 9 / 3 || tap.column != first.column + t % 3)
             return false;
     }
     return true;
+}
+
+// Whether the input is images, and the taps are 3 x 3 neighbours with stride 1.
+template <class T>
+bool is_3x3(const Convolution<T>& v) {
+    return v.tap_count == 9 && v.depth == 1 && v.slices == 1 && v.taps[0].slice == 0 && has_squares(v);
 }
 
 // The box of the input that output row 0 of slice 0 reads.

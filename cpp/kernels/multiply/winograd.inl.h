@@ -5,6 +5,9 @@
 //
 // with U[e] = G g G^T, computed once per call; e is one of the 36 points of a transformed tile. The largest error divided by
 // the largest output is about 1e-5 in float32. float64, which is used for accuracy, therefore uses the direct method.
+//
+// A window of depth x 3 x 3 sums over its slices before the outputs are transformed: a row of V[e] is then the tile in `depth`
+// neighbouring slices, [slice][c], and the rows of neighbouring outputs overlap, so that each slice is transformed once.
 #pragma once
 #include "kernels/multiply/convolution.inl.h"
 
@@ -22,19 +25,20 @@ LAMELLA_INLINE Int point_size(Int count) {
     return (ceil_divide(count, kLine) | 1) * kLine;
 }
 
-// The size of U[e] as panels [panel][c][NR].
+// The columns of the tiles of a product with `columns` columns: the last one may be narrow.
 template <class T>
-Int filter_size(Int in, Int out) {
-    return point_size<T>(in * ceil_divide(out, kTileColumns<T>) * kTileColumns<T>);
+Int covered(Int columns) {
+    const Int whole = (columns - 1) / kTileColumns<T> * kTileColumns<T>;
+    return whole + tile_columns<T>(columns - whole);
 }
 
 // True for float32 if there are enough channels and tiles: a transform costs as much as the products of about 16 channels. At
 // least half of the tiles' outputs must exist.
 template <class T>
-bool winograd_pays(Int in, Int out, Int images, Int rows, Int columns) {
-    const Int tiles = images * ceil_divide(rows, kWinogradOut) * ceil_divide(columns, kWinogradOut);
+bool winograd_pays(Int in, Int out, Int slices, Int rows, Int columns) {
+    const Int tiles = slices * ceil_divide(rows, kWinogradOut) * ceil_divide(columns, kWinogradOut);
     return sizeof(T) == 4 && in >= 16 && out >= 16 && tiles >= 48 &&
-           2 * images * rows * columns >= tiles * kWinogradOut * kWinogradOut;
+           2 * slices * rows * columns >= tiles * kWinogradOut * kWinogradOut;
 }
 
 // x -> B^T x, for six vectors.
@@ -98,21 +102,21 @@ LAMELLA_INLINE void transform_square(const Read& read, const Write& write, const
     }
 }
 
-// U[e] as panels [e][panel][c][NR].
+// U[e] as panels [panel][slice][c][NR], with `size` values from one e to the next.
 template <class T>
-Status transform_filters(const Convolution<T>& v, T* filters) {
-    const Int panel_size = v.in * kTileColumns<T>, size = filter_size<T>(v.in, v.out);
+Status transform_filters(const Convolution<T>& v, T* filters, Int size) {
+    const Int panel_size = v.in * kTileColumns<T>, depth = v.tap_count / 9;
     const Int grain = larger(1, kChunkElements / (kWinogradPoints * panel_size));
-    return in_chunks(v.panels(), grain, [&](Int begin, Int end) -> Status {
+    return in_chunks(v.panels() * depth, grain, [&](Int begin, Int end) -> Status {
         T* taps;
         const Workspace own(part(taps, 9 * panel_size));
         if (!own) return kOutOfMemory;
-        for (Int panel = begin; panel < end; ++panel) {
-            const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
-            for (Int t = 0; t < 9; ++t) pack_tap(v, t, j, columns, taps + t * panel_size);
+        for (Int square = begin; square < end; ++square) {
+            const Int j = square / depth * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+            for (Int t = 0; t < 9; ++t) pack_tap(v, square % depth * 9 + t, j, columns, taps + t * panel_size);
             for (Int i = 0; i < panel_size; i += kLanes<T>) {
                 const T* const from = taps + i;
-                T* const to = filters + panel * panel_size + i;
+                T* const to = filters + square * panel_size + i;
                 transform_square<T, 3, kWinogradIn>(
                     [&](int k, int l) { return load(from + (3 * k + l) * panel_size); },
                     [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); }, transform_filter<T>);
@@ -122,26 +126,69 @@ Status transform_filters(const Convolution<T>& v, T* filters) {
     });
 }
 
-// A tile's image and first output point.
+// A square of a slice of a volume.
 struct Place {
-    Int n, p, q;
+    Int n, slice, row, column;
 };
 
+// The tiles of y in the order [image][row][column][slice]. Slice o of y reads `depth` slices of x from o*step + front on.
 struct Tiling {
-    Int rows, columns;
+    Int slices, rows, columns;
+    Int step, depth, front;
+    Int tiles;
 
+    Tiling(Int images, Int y_slices, Int y_rows, Int y_columns, Int step_, Int depth_, Int front_)
+        : slices(y_slices),
+          rows(ceil_divide(y_rows, kWinogradOut)),
+          columns(ceil_divide(y_columns, kWinogradOut)),
+          step(step_),
+          depth(depth_),
+          front(front_),
+          tiles(images * slices * rows * columns) {}
+
+    // The outputs of a tile.
     Place place(Int tile) const {
-        return {tile / (rows * columns), tile / columns % rows * kWinogradOut, tile % columns * kWinogradOut};
+        const Int square = tile / slices;
+        return {square / (rows * columns), tile % slices, square / columns % rows * kWinogradOut,
+                square % columns * kWinogradOut};
+    }
+    // Bytes of a tile's points for `in` channels of its inputs, those that it shares counted once, and for `out` channels.
+    template <class T>
+    Int bytes(Int in, Int out) const {
+        const Int inputs = (slices - 1) * smaller(step, depth) + depth;  // of all slices
+        return kWinogradPoints * (ceil_divide(inputs * in, slices) + out) * Int(sizeof(T));
+    }
+    // The most inputs of `count` neighbouring tiles.
+    Int most_inputs(Int count) const {
+        const Int own = smaller(step, depth);
+        return count * own + (1 + ceil_divide(count - 1, slices)) * (depth - own);
+    }
+    // Lists the inputs of the tiles from begin to end, as places of their outputs in slices of x; tile i reads `depth` inputs
+    // from first[i - begin] on. Returns the number of inputs.
+    Int list_inputs(Int begin, Int end, Place* inputs, Int* first) const {
+        Int count = 0;
+        for (Int tile = begin; tile < end; ++tile) {
+            const Place at = place(tile);
+            Int& own = first[tile - begin];
+            own = tile > begin && at.slice > 0 ? smaller(first[tile - begin - 1] + step, count) : count;
+            for (; count < own + depth; ++count) {
+                inputs[count] = {at.n, at.slice * step + front + count - own, at.row, at.column};
+            }
+        }
+        return count;
     }
 };
 
-// size x size points of an image, with zeros outside of it.
+// size x size points of a slice, with zeros outside of it.
 template <class T>
-Patch<T> square_of(const T* image, Int height, Int width, Int channels, Int top, Int left, Int size, T* buffer) {
-    if (top >= 0 && left >= 0 && top + size <= height && left + size <= width) {
-        return {image + (top * width + left) * channels, width * channels};
+Patch<T> square_of(const T* x, const Extent& extent, const Place& at, Int size, T* buffer) {
+    const T* const volume = x + at.n * extent.size();
+    if (at.slice >= 0 && at.slice < extent.depth && at.row >= 0 && at.column >= 0 && at.row + size <= extent.height &&
+        at.column + size <= extent.width) {
+        return {volume + ((at.slice * extent.height + at.row) * extent.width + at.column) * extent.in,
+                extent.width * extent.in};
     }
-    return patch_of(image, {1, height, width, channels}, {0, 1, top, top + size, left, left + size}, 0, buffer);
+    return patch_of(volume, extent, {at.slice, at.slice + 1, at.row, at.row + size, at.column, at.column + size}, 0, buffer);
 }
 
 // V[e] of one tile, with `size` values from one e to the next.
@@ -157,8 +204,8 @@ void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
 // The outputs of one tile that exist.
 template <class T>
 void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at) {
-    const Int rows = smaller(kWinogradOut, v.rows - at.p), columns = smaller(kWinogradOut, v.columns - at.q);
-    T* const y = v.y + at.n * v.y_image + at.p * v.y_row + at.q * v.y_column;
+    const Int rows = smaller(kWinogradOut, v.rows - at.row), columns = smaller(kWinogradOut, v.columns - at.column);
+    T* const y = v.y + at.n * v.y_image + at.slice * v.y_slice + at.row * v.y_row + at.column * v.y_column;
     for_vectors<T>(0, v.out, [&](Int k, Int part) {
         const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
         transform_square<T, kWinogradIn, kWinogradOut>([&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
@@ -174,42 +221,45 @@ void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at)
 
 template <class T>
 Status convolve_winograd(const Convolution<T>& v) {
-    const Int u_size = filter_size<T>(v.in, v.out);
+    const Int depth = v.tap_count / 9, out = covered<T>(v.out);
+    const Int u_size = point_size<T>(depth * v.in * v.panels() * kTileColumns<T>);
     T* filters;
     const Workspace shared(part(filters, kWinogradPoints * u_size));
     if (!shared) return kOutOfMemory;
-    if (const Status error = transform_filters(v, filters)) return error;
+    if (const Status error = transform_filters(v, filters, u_size)) return error;
 
-    const Tiling tiling{ceil_divide(v.rows, kWinogradOut), ceil_divide(v.columns, kWinogradOut)};
-    const Int tiles = v.images * tiling.rows * tiling.columns, out = v.panels() * kTileColumns<T>;
-    // V and M of a block fill most of a 512 KiB L2. Each block reads all of U, so blocks must not be too small.
-    constexpr Int kBlockBytes = 384 * 1024, kLeastTiles = 4 * kTileRows;
-    const Int most = larger(kLeastTiles, kBlockBytes / (kWinogradPoints * (v.in + out) * Int(sizeof(T))));
-    const Int even = ceil_divide(tiles, ceil_divide(tiles, most)), block = ceil_divide(even, kTileRows) * kTileRows;
-    const Int v_size = point_size<T>(block * v.in), m_size = point_size<T>(block * out);
+    const Tiling tiling(v.images, v.slices, v.rows, v.columns, v.slice_step, depth, v.taps[0].slice);
+    // V and M of a block fill half of a 512 KiB L2. Each block reads all of U, so blocks must not be too small.
+    constexpr Int kBlockBytes = 256 * 1024, kLeastTiles = 4 * kTileRows;
+    const Int most = larger(kLeastTiles, kBlockBytes / tiling.bytes<T>(v.in, out));
+    const Int even = ceil_divide(tiling.tiles, ceil_divide(tiling.tiles, most));
+    const Int block = ceil_divide(even, kTileRows) * kTileRows, most_inputs = tiling.most_inputs(block);
+    const Int v_size = point_size<T>(most_inputs * v.in), m_size = point_size<T>(block * out);
     const Int corner_size = kWinogradPoints * v.in;
-    return in_chunks(tiles, block, [&](Int begin, Int end) -> Status {
+    return in_chunks(tiling.tiles, block, [&](Int begin, Int end) -> Status {
         T *inputs, *products, *corner, **c;
         const T** a;
+        Place* places;
+        Int* first;
         const Workspace own(part(inputs, kWinogradPoints * v_size), part(products, kWinogradPoints * m_size),
-                            part(corner, corner_size), part(a, block), part(c, block));
+                            part(corner, corner_size), part(places, most_inputs), part(first, block), part(a, block),
+                            part(c, block));
         if (!own) return kOutOfMemory;
-        for (Int tile = begin; tile < end; ++tile) {
-            const Place at = tiling.place(tile);
-            const T* const image = v.x + at.n * v.height * v.width * v.in;
-            const Patch<T> patch =
-                square_of(image, v.height, v.width, v.in, at.p + v.taps[0].row, at.q + v.taps[0].column, kWinogradIn, corner);
-            transform_tile(patch, v.in, inputs + (tile - begin) * v.in, v_size);
+        const Int count = tiling.list_inputs(begin, end, places, first);
+        for (Int i = 0; i < count; ++i) {
+            const Place& at = places[i];
+            const Place from{at.n, at.slice, at.row + v.taps[0].row, at.column + v.taps[0].column};
+            transform_tile(square_of(v.x, v.extent(), from, kWinogradIn, corner), v.in, inputs + i * v.in, v_size);
         }
-        const Run run{0, v.in};
+        const Run run{0, depth * v.in};
         for (Int e = 0; e < kWinogradPoints; ++e) {
             for (Int i = 0; i < end - begin; ++i) {
-                a[i] = inputs + e * v_size + i * v.in;
+                a[i] = inputs + e * v_size + first[i] * v.in;
                 c[i] = products + e * m_size + i * out;
             }
             for (Int panel = 0; panel < v.panels(); ++panel) {
-                const T* const b = filters + e * u_size + panel * v.in * kTileColumns<T>;
-                const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
+                const T* const b = filters + e * u_size + panel * depth * v.in * kTileColumns<T>;
+                const Int j = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, out - j);
                 multiply<T, 1>({a, c, j, end - begin}, 1, &run, 1, b, kTileColumns<T>, columns, {nullptr, false, false});
             }
         }
@@ -245,7 +295,7 @@ LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
 // from one panel to the next.
 template <class T>
 void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
-    for (Int k = 0; k < ceil_divide(out, kTileColumns<T>) * kTileColumns<T>; k += kLanes<T>) {
+    for (Int k = 0; k < covered<T>(out); k += kLanes<T>) {
         const Int left = larger(0, smaller(kLanes<T>, out - k));
         T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
         transform_square<T, kWinogradOut, kWinogradIn>(
@@ -257,70 +307,92 @@ void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int
     }
 }
 
-// The gradient of a 3x3 convolution's weights: dU[e] = sum over tiles V[e]^T Z[e], then dw = G^T dU G.
+// The gradient of the weights of a convolution with windows of depth x 3 x 3: dU[e] = sum over tiles V[e]^T Z[e], then
+// dw = G^T dU G. A row of dU[e] is a channel of one slice of the window.
 template <class T>
 struct WeightGradient {
     const T* x;
-    Int images, height, width, in;
+    Extent extent;
     const T* dy;
-    Int rows, columns, out;
+    Extent outputs;
+    Tiling tiling;
     Int top, left;
 
-    Tiling tiling() const { return {ceil_divide(rows, kWinogradOut), ceil_divide(columns, kWinogradOut)}; }
-    Int tiles() const { return images * tiling().rows * tiling().columns; }
-    Int panels() const { return ceil_divide(out, kTileColumns<T>); }
-    Int padded() const { return panels() * kTileColumns<T>; }
-    Int sum_size() const { return point_size<T>(in * padded()); }  // size of dU[e]
-    Int tile_bytes() const { return kWinogradPoints * (in + padded()) * Int(sizeof(T)); }
-    Int corner_size() const { return kWinogradPoints * larger(in, out); }
+    Int in() const { return extent.in; }
+    Int out() const { return outputs.in; }
+    Int rows() const { return tiling.depth * in(); }  // of dU[e]
+    Int panels() const { return ceil_divide(out(), kTileColumns<T>); }
+    Int padded() const { return covered<T>(out()); }
+    Int sum_size() const { return point_size<T>(rows() * padded()); }  // size of dU[e]
+    Int tile_bytes() const { return tiling.bytes<T>(in(), padded()); }
+    Int corner_size() const { return kWinogradPoints * larger(in(), out()); }
 };
 
-// V [e][tile][c] and Z [e][panel][tile][NR] of up to `most` tiles. The distance of the tiles of V[e] is also an odd number of
+// V [e][input][c] and Z [e][panel][tile][NR] of up to `most` tiles. The distance of the inputs of V[e] is also an odd number of
 // lines, because a tile of the product reads a few channels of each.
 template <class T>
 struct TransformedTiles {
-    Int tile_size, v_size, panel_size, z_size;
+    Int input_size, v_size, panel_size, z_size;
+    Int input_count, run_count;
     T *inputs, *gradients;
+    Place* places;  // of the inputs
+    Int* first;     // the first input of each tile
+    Run* runs;      // of the tiles in V[e]
     Workspace own;
 
     TransformedTiles(const WeightGradient<T>& g, Int most)
-        : tile_size(point_size<T>(g.in)),
-          v_size(point_size<T>(most * tile_size)),
+        : input_size(point_size<T>(g.in())),
+          v_size(point_size<T>(g.tiling.most_inputs(most) * input_size)),
           panel_size(most * kTileColumns<T>),
           z_size(point_size<T>(g.panels() * panel_size)),
-          own(part(inputs, kWinogradPoints * v_size), part(gradients, kWinogradPoints * z_size)) {}
+          own(part(inputs, kWinogradPoints * v_size), part(gradients, kWinogradPoints * z_size),
+              part(places, g.tiling.most_inputs(most)), part(first, most), part(runs, most)) {}
+
+    // The lists for the tiles from begin to end. Tiles with inputs at equal distances share a run.
+    void plan(const Tiling& tiling, Int begin, Int end) {
+        input_count = tiling.list_inputs(begin, end, places, first);
+        run_count = 0;
+        for (Int i = 0; i < end - begin; ++i) {
+            if (i > 0 && first[i] - first[i - 1] == step(tiling)) ++runs[run_count - 1].k;
+            else runs[run_count++] = {first[i] * input_size, 1};
+        }
+    }
+    Int step(const Tiling& tiling) const { return smaller(tiling.step, tiling.depth); }
 };
 
-// Transforms tile `tile` of the images to the i-th of `to`. corner: memory for g.corner_size() values.
+// Transforms input i of `to`. corner: memory for g.corner_size() values.
 template <class T>
-void transform_both(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
-    const Place at = g.tiling().place(tile);
-    transform_tile(square_of(g.x + at.n * g.height * g.width * g.in, g.height, g.width, g.in, at.p - g.top, at.q - g.left,
-                             kWinogradIn, corner),
-                   g.in, to.inputs + i * to.tile_size, to.v_size);
-    transform_tile_gradient(
-        square_of(g.dy + at.n * g.rows * g.columns * g.out, g.rows, g.columns, g.out, at.p, at.q, kWinogradOut, corner), g.out,
-        to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
+void transform_one_input(const WeightGradient<T>& g, const TransformedTiles<T>& to, Int i, T* corner) {
+    const Place& at = to.places[i];
+    const Place from{at.n, at.slice, at.row - g.top, at.column - g.left};
+    transform_tile(square_of(g.x, g.extent, from, kWinogradIn, corner), g.in(), to.inputs + i * to.input_size, to.v_size);
+}
+
+// Transforms the gradient of tile `tile` of y to the i-th of `to`.
+template <class T>
+void transform_one_gradient(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
+    transform_tile_gradient(square_of(g.dy, g.outputs, g.tiling.place(tile), kWinogradOut, corner), g.out(),
+                            to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
 }
 
 // The number of rows of dU[e] computed at once.
 constexpr Int kPointRows = 11 * kTileRows;
 
-// At most kPointRows rows of dU[e] from c0 on (+)= V[e]^T Z[e] over the first `count` tiles.
+// At most kPointRows rows of dU[e] from row0 on (+)= V[e]^T Z[e] over the tiles of `from`.
 template <class T>
-void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int count, Int e, Int c0, bool accumulate,
-                    T* sum) {
+void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int e, Int row0, bool accumulate, T* sum) {
     const T* a[kPointRows];
     T* c[kPointRows];
-    const Int rows = smaller(kPointRows, g.in - c0);
+    const Int rows = smaller(kPointRows, g.rows() - row0);
     for (Int i = 0; i < rows; ++i) {
-        a[i] = from.inputs + e * from.v_size + c0 + i;
-        c[i] = sum + e * g.sum_size() + (c0 + i) * g.padded();
+        const Int row = row0 + i;
+        a[i] = from.inputs + e * from.v_size + row / g.in() * from.input_size + row % g.in();
+        c[i] = sum + e * g.sum_size() + row * g.padded();
     }
-    const Run run{0, count};
     for (Int panel = 0; panel < g.panels(); ++panel) {
-        multiply<T, 0>({a, c, panel * kTileColumns<T>, rows}, from.tile_size, &run, 1,
-                       from.gradients + e * from.z_size + panel * from.panel_size, kTileColumns<T>, kTileColumns<T>,
+        const Int k = panel * kTileColumns<T>, columns = smaller(kTileColumns<T>, g.padded() - k);
+        multiply<T, 0>({a, c, k, rows}, from.step(g.tiling) * from.input_size, from.runs, from.run_count,
+                       from.gradients + e * from.z_size + panel * from.panel_size, kTileColumns<T>, columns,
                        {nullptr, accumulate, false});
     }
 }
@@ -338,22 +410,24 @@ void add_tile_sums(const WeightGradient<T>& g, const TransformedTiles<T>& from, 
     }
 }
 
-// For a small dU: each slice of the tiles has its own dU, to which its blocks are added; the same for the bias.
+// For a small dU: each part of the tiles has its own dU, to which its blocks are added; the same for the bias.
 template <class T>
-Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums, T* bias) {
-    return in_chunks(slices, 1, [&](Int slice, Int) -> Status {
-        const TransformedTiles<T> transformed(g, block);
+Status sum_by_parts(const WeightGradient<T>& g, Int block, Int parts, T* sums, T* bias) {
+    return in_chunks(parts, 1, [&](Int part_, Int) -> Status {
+        TransformedTiles<T> transformed(g, block);
         T* corner;
         const Workspace own(part(corner, g.corner_size()));
         if (!transformed.own || !own) return kOutOfMemory;
-        const Int first = slice * g.tiles() / slices, end = (slice + 1) * g.tiles() / slices;
+        const Int first = part_ * g.tiling.tiles / parts, end = (part_ + 1) * g.tiling.tiles / parts;
         for (Int begin = first; begin < end; begin += block) {
             const Int count = smaller(block, end - begin);
-            for (Int i = 0; i < count; ++i) transform_both(g, begin + i, transformed, i, corner);
-            add_tile_sums(g, transformed, count, begin > first, bias + slice * g.padded());
+            transformed.plan(g.tiling, begin, begin + count);
+            for (Int i = 0; i < transformed.input_count; ++i) transform_one_input(g, transformed, i, corner);
+            for (Int i = 0; i < count; ++i) transform_one_gradient(g, begin + i, transformed, i, corner);
+            add_tile_sums(g, transformed, count, begin > first, bias + part_ * g.padded());
             for (Int e = 0; e < kWinogradPoints; ++e) {
-                for (Int c0 = 0; c0 < g.in; c0 += kPointRows) {
-                    multiply_point(g, transformed, count, e, c0, begin > first, sums + slice * kWinogradPoints * g.sum_size());
+                for (Int row = 0; row < g.rows(); row += kPointRows) {
+                    multiply_point(g, transformed, e, row, begin > first, sums + part_ * kWinogradPoints * g.sum_size());
                 }
             }
         }
@@ -364,25 +438,28 @@ Status sum_by_slices(const WeightGradient<T>& g, Int block, Int slices, T* sums,
 // For a large dU there is only one: all threads transform the tiles of a block, then all threads multiply, each its own points.
 template <class T>
 Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
-    const TransformedTiles<T> transformed(g, block);
+    TransformedTiles<T> transformed(g, block);
     if (!transformed.own) return kOutOfMemory;
-    const Int groups = ceil_divide(g.in, kPointRows);
-    const Int grain = larger(1, kChunkElements / (kWinogradPoints * (g.in + g.padded())));
-    for (Int begin = 0; begin < g.tiles(); begin += block) {
-        const Int count = smaller(block, g.tiles() - begin);
-        const Status failed = in_chunks(count, grain, [&](Int i, Int end) -> Status {
+    const Int groups = ceil_divide(g.rows(), kPointRows);
+    const Int grain = larger(1, kChunkElements / (kWinogradPoints * (g.in() + g.padded())));
+    for (Int begin = 0; begin < g.tiling.tiles; begin += block) {
+        const Int count = smaller(block, g.tiling.tiles - begin);
+        transformed.plan(g.tiling, begin, begin + count);
+        const Int inputs = transformed.input_count;
+        const Status failed = in_chunks(inputs + count, 2 * grain, [&](Int i, Int end) -> Status {
             T* corner;
             const Workspace own(part(corner, g.corner_size()));
             if (!own) return kOutOfMemory;
-            for (; i < end; ++i) transform_both(g, begin + i, transformed, i, corner);
+            for (; i < end && i < inputs; ++i) transform_one_input(g, transformed, i, corner);
+            for (; i < end; ++i) transform_one_gradient(g, begin + i - inputs, transformed, i - inputs, corner);
             return nullptr;
         });
         if (failed != nullptr) return failed;
         add_tile_sums(g, transformed, count, begin > 0, bias);
-        const Int flops = 2 * count * smaller(kPointRows, g.in) * g.padded();
+        const Int flops = 2 * count * smaller(kPointRows, g.rows()) * g.padded();
         parallel_for(kWinogradPoints * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
             for (; task < end; ++task) {
-                multiply_point(g, transformed, count, task / groups, task % groups * kPointRows, begin > 0, sum);
+                multiply_point(g, transformed, task / groups, task % groups * kPointRows, begin > 0, sum);
             }
         });
     }
@@ -392,42 +469,43 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
 // dbias may be nullptr. Only the shape determines which of the two is used and how the tiles are cut.
 template <class T>
 Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbias) {
-    const Int tiles = g.tiles(), sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
-    constexpr Int kMostSlices = 8, kSliceBytes = 8 << 20;
-    const bool by_slices = kMostSlices * sum_bytes <= kSliceBytes;
-    // By slices, V and Z of a block fit into L2 if possible. By points, V and Z of a block pass through L3 once, and all of dU,
+    const Int tiles = g.tiling.tiles, sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
+    constexpr Int kMostParts = 8, kPartBytes = 8 << 20;
+    const bool by_parts = kMostParts * sum_bytes <= kPartBytes;
+    // By parts, V and Z of a block fit into L2 if possible. By points, V and Z of a block pass through L3 once, and all of dU,
     // too: if they are as large as dU, they do not cost more than dU.
-    constexpr Int kSlicedBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128, kMostBytes = 32 << 20;
-    const Int most = by_slices ? smaller(larger(kLeastTiles, kSlicedBytes / g.tile_bytes()), kMostTiles)
-                               : larger(1, smaller(sum_bytes, kMostBytes) / g.tile_bytes());
-    const Int block = by_slices ? most : ceil_divide(tiles, ceil_divide(tiles, most));
-    Int slices = 1;
-    while (by_slices && 2 * slices <= kMostSlices && 2 * slices * block <= tiles) slices *= 2;
-    const Int padded = g.padded(), size = g.sum_size();
+    constexpr Int kPartBlockBytes = 384 * 1024, kLeastTiles = 48, kMostTiles = 128, kMostBytes = 32 << 20;
+    const Int most = by_parts ? smaller(larger(kLeastTiles, kPartBlockBytes / g.tile_bytes()), kMostTiles)
+                              : larger(1, smaller(sum_bytes, kMostBytes) / g.tile_bytes());
+    const Int block = by_parts ? most : ceil_divide(tiles, ceil_divide(tiles, most));
+    Int parts = 1;
+    while (by_parts && 2 * parts <= kMostParts && 2 * parts * block <= tiles) parts *= 2;
+    const Int in = g.in(), out = g.out(), padded = g.padded(), size = g.sum_size();
     T *sums, *bias;
-    const Workspace own(part(sums, slices * sums_size), part(bias, slices * padded));
+    const Workspace own(part(sums, parts * sums_size), part(bias, parts * padded));
     if (!own) return kOutOfMemory;
-    const Status failed = by_slices ? sum_by_slices(g, block, slices, sums, bias) : sum_by_points(g, block, sums, bias);
+    const Status failed = by_parts ? sum_by_parts(g, block, parts, sums, bias) : sum_by_points(g, block, sums, bias);
     if (failed != nullptr) return failed;
 
     if (dbias != nullptr) {
-        for_vectors<T>(0, g.out, [&](Int k, Int part) {
+        for_vectors<T>(0, out, [&](Int k, Int part) {
             Vec<T> sum = load(bias + k);
-            for (Int slice = 1; slice < slices; ++slice) sum += load(bias + slice * padded + k);
+            for (Int other = 1; other < parts; ++other) sum += load(bias + other * padded + k);
             store(dbias + k, sum, part);
         });
     }
-    parallel_for(g.in, larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
-        for (Int c = begin; c < end; ++c) {
-            for_vectors<T>(0, g.out, [&](Int k, Int part) {
+    parallel_for(g.rows(), larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
+        for (Int row = begin; row < end; ++row) {
+            T* const to = dweights + (row / in * 9 * in + row % in) * out;
+            for_vectors<T>(0, out, [&](Int k, Int part) {
                 transform_square<T, kWinogradIn, 3>(
                     [&](int i, int j) {
-                        const T* const from = sums + (kWinogradIn * i + j) * size + c * padded + k;
+                        const T* const from = sums + (kWinogradIn * i + j) * size + row * padded + k;
                         Vec<T> sum = load(from);
-                        for (Int slice = 1; slice < slices; ++slice) sum += load(from + slice * kWinogradPoints * size);
+                        for (Int other = 1; other < parts; ++other) sum += load(from + other * kWinogradPoints * size);
                         return sum;
                     },
-                    [&](int i, int j, Vec<T> w) { store(dweights + ((3 * i + j) * g.in + c) * g.out + k, w, part); },
+                    [&](int i, int j, Vec<T> w) { store(to + (3 * i + j) * in * out + k, w, part); },
                     transform_filter_gradient<T>);
             });
         }
