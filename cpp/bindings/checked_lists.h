@@ -33,8 +33,8 @@ bool still(const View<Element>& view, py::handle object) {
         return false;
     }
     const void* const data = static_cast<const char*>(tensor.data) + tensor.byte_offset;
-    bool same = data == view.data && tensor.ndim == view.rank;
-    for (Int i = 0; same && i < view.rank; ++i) same = tensor.shape[i] == view.shape[i];
+    bool same = data == view.data && rank_of<T>(tensor) == view.rank;
+    for (Int i = 0; same && i < view.rank; ++i) same = length_of(tensor, i) == view.shape[i];
     return same && is_tensor_of<T>(tensor);
 }
 

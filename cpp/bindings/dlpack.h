@@ -22,7 +22,7 @@ struct Tensor {
 };
 
 constexpr std::int32_t kCpu = 1;
-constexpr std::uint8_t kFloat = 2;
+constexpr std::uint8_t kUnsigned = 1, kFloat = 2, kBfloat = 4;
 
 struct Functions {
     std::uint32_t major, minor;

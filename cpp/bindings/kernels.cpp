@@ -209,8 +209,10 @@ bool lists_fit(const py::list& calls) {
     try {
         for (const py::handle lists : calls) {
             if (!PyList_Check(lists.ptr()) || PyList_GET_SIZE(lists.ptr()) == 0) return false;
-            const bool is_double = element_of(PyList_GET_ITEM(lists.ptr(), 0)) == 'd';
-            const bool agree = is_double ? lists_agree<double>(lists, found) : lists_agree<float>(lists, found);
+            const char element = element_of(PyList_GET_ITEM(lists.ptr(), 0));
+            const bool agree = element == 'd'   ? lists_agree<double>(lists, found)
+                               : element == 'f' ? lists_agree<float>(lists, found)
+                                                : lists_agree<std::uint8_t>(lists, found);
             if (!agree) return false;
         }
     } catch (const py::type_error&) {

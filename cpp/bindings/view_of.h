@@ -73,11 +73,25 @@ template <class Element>
 constexpr int kNeededFlags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
                              (std::is_const_v<Element> ? 0 : py::detail::npy_api::NPY_ARRAY_WRITEABLE_);
 
-// Whether the tensor is of numbers of type T in the CPU's memory, without gaps. Only float and double are taken from tensors.
+// Whether the tensor is of numbers of type T in the CPU's memory, without gaps. Bytes are also taken from tensors of floats and
+// of bfloat16, integers from none.
 template <class T>
 bool is_tensor_of(const dlpack::Tensor& tensor) {
-    return !std::is_same_v<T, Int> && !std::is_same_v<T, std::uint8_t> && tensor.device == dlpack::kCpu &&
-           tensor.code == dlpack::kFloat && tensor.bits == 8 * sizeof(T) && tensor.lanes == 1 && dlpack::c_contiguous(tensor);
+    if (tensor.device != dlpack::kCpu || tensor.lanes != 1 || !dlpack::c_contiguous(tensor)) return false;
+    const bool floats = tensor.code == dlpack::kFloat && (tensor.bits == 32 || tensor.bits == 64);
+    if (!std::is_same_v<T, std::uint8_t>) return !std::is_same_v<T, Int> && floats && tensor.bits == 8 * sizeof(T);
+    return floats || (tensor.code == dlpack::kUnsigned && tensor.bits == 8) ||
+           (tensor.code == dlpack::kBfloat && tensor.bits == 16);
+}
+
+// The axes of a tensor that is_tensor_of<T>, as the kernel sees them: bytes of larger numbers have one more axis, of their
+// size.
+template <class T>
+int rank_of(const dlpack::Tensor& tensor) {
+    return tensor.ndim + (tensor.bits != 8 * sizeof(T) ? 1 : 0);
+}
+inline Int length_of(const dlpack::Tensor& tensor, Int axis) {
+    return axis < tensor.ndim ? tensor.shape[axis] : tensor.bits / 8;
 }
 
 // The array of another library, if DLPack's table describes it and a kernel can take it as it is. DLPack does not say whether
@@ -91,12 +105,12 @@ View<Element> view_of_tensor(py::handle object, const Argument& argument) {
     if (functions->describe(object.ptr(), &tensor) != 0) throw py::error_already_set();
     View<Element> view;
     view.data = reinterpret_cast<Element*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
-    view.rank = tensor.ndim;
+    view.rank = rank_of<T>(tensor);
     view.size = 1;
     const bool fits =
-        is_tensor_of<T>(tensor) && tensor.ndim <= kMaxRank && reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
+        is_tensor_of<T>(tensor) && view.rank <= kMaxRank && reinterpret_cast<std::uintptr_t>(view.data) % alignof(T) == 0;
     for (Int i = 0; fits && i < kMaxRank; ++i) {
-        view.shape[i] = i < view.rank ? tensor.shape[i] : 1;
+        view.shape[i] = i < view.rank ? length_of(tensor, i) : 1;
         view.size *= view.shape[i];
     }
     if (!fits || (view.size > 0 && tensor.data == nullptr)) {

@@ -89,6 +89,31 @@ def test_sums_of_gradients_are_checked_like_gradients():
         adam(plan, *ours, ([*sums[:2], ours[0][2], *sums[3:]], 0.5, 1.0, 0.0, 0.0))
 
 
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_narrow_steps_are_those_of_the_kernel(target, bits):
+    def bytes_of(size):
+        return 4 * -(-size // 256) + size if bits == 8 else size * bits // 8
+
+    plan, ours = _kernels.Plan(), lists()[:2]
+    ours += [[np.zeros(bytes_of(p.size), np.uint8) for p in ours[0]] for _ in range(2)]
+    theirs = copied(ours)
+
+    def step(caller, some, count):
+        narrow = [], [], [], bits, 0, 1.0, 1, 7, count
+        caller(_kernels.narrow_adam_update, *some, 0.01, 1.0, 0.0, 1.0, MOMENTS, narrow)
+
+    for count in range(3):
+        gradients = draw(100 + count)  # at new addresses
+        for caller, some in ((plan, ours), (call, theirs)):
+            some[1] = [g.copy() for g in gradients]
+            step(caller, some, count)
+        assert equal(ours, theirs)
+    ours[3][2] = ours[2][2]
+    for caller in (plan, call, plan):
+        with pytest.raises(ValueError, match="memory of its own"):
+            step(caller, ours, 3)
+
+
 def overlapping_gradient(p, g, m, v):
     g[2] = m[2]
 

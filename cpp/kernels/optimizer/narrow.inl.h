@@ -29,6 +29,29 @@ bool are_at_multiples(const L& list, Int bytes) {
     return true;
 }
 
+// Whether a view of bytes is of numbers of this many: tensors have one more axis of that length (cpp/bindings/view_of.h), and
+// other arrays of bytes one axis for all.
+inline bool are_of(const View<std::uint8_t>& bytes, Int of_one) {
+    return bytes.rank < 2 || bytes.shape[bytes.rank - 1] == of_one;
+}
+
+// Whether an array that is shaped as its parameter has its shape. Bytes in one axis say nothing of it.
+template <class T>
+bool is_shaped(const View<T>& param, const View<std::uint8_t>& bytes) {
+    bool same = bytes.rank < 2 || bytes.rank == param.rank + 1;
+    for (int i = 0; same && bytes.rank > 1 && i < param.rank; ++i) same = bytes.shape[i] == param.shape[i];
+    return same;
+}
+
+// Whether the lists have arrays of equal shapes, where both have arrays.
+template <class L>
+bool have_same_shapes(const L& ps, const L& gs) {
+    for (Int k = 0; k < smaller(ps.count, gs.count); ++k) {
+        if (!same_shape(ps.items[k], gs.items[k])) return false;
+    }
+    return true;
+}
+
 // Whether either `wide` or `narrow` has an array for each of the sizes, and the other is empty.
 template <class T>
 bool has_sizes(const Sizes& sizes, const ViewList<T>& wide, const ViewList<std::uint8_t>& narrow) {
@@ -36,6 +59,7 @@ bool has_sizes(const Sizes& sizes, const ViewList<T>& wide, const ViewList<std::
     for (Int k = 0; k < sizes.count; ++k) {
         const Int size = sizes.items[k].size;
         if (wide.count > 0 ? wide.items[k].size != size : narrow.items[k].size != 2 * size) return false;
+        if (narrow.count > 0 && !are_of(narrow.items[k], 2)) return false;
     }
     return true;
 }
@@ -45,6 +69,7 @@ bool has_slots(const Sizes& sizes, BytesList slots, Int bits) {
     if (slots.count != sizes.count) return false;
     for (Int k = 0; k < sizes.count; ++k) {
         if (slots.items[k].size != Slot{nullptr, sizes.items[k].size, bits}.bytes(sizeof(T))) return false;
+        if (!are_of(slots.items[k], bits / 8)) return false;
     }
     return true;
 }
@@ -63,7 +88,9 @@ Status for_narrow(List<T> ps, List<T> gs, const ViewList<std::uint8_t>* const (&
     fill_row(sizes, ps, narrow.params, start);
     LAMELLA_REQUIRE(has_sizes(sizes, ps, narrow.params));
     LAMELLA_REQUIRE(has_sizes(sizes, gs, narrow.grads));
+    LAMELLA_REQUIRE(have_same_shapes(ps, gs) && have_same_shapes(narrow.params, narrow.grads));
     LAMELLA_REQUIRE(narrow.copies.count == 0 || (ps.count > 0 && has_sizes(sizes, ViewList<T>{nullptr, 0}, narrow.copies)));
+    for (Int k = 0; k < narrow.copies.count; ++k) LAMELLA_REQUIRE(is_shaped(ps.items[k], narrow.copies.items[k]));
     for (int s = 0; s < kSlots; ++s) {
         const ViewList<std::uint8_t>& slot = *slots[s];
         LAMELLA_REQUIRE(has_slots<T>(sizes, slot, bits));

@@ -38,8 +38,10 @@ class Bucket:
         self.params, self.states, self.places, self.fresh = params, states, places, fresh
         self._names = slots
         self._slots: list[list[Any]] = [[] for _ in slots]
-        self.plan = _kernels.Plan()
+        self.plan, self.norm_plan = _kernels.Plan(), _kernels.Plan()
         self.plain = all(p.is_contiguous() and p.ndim <= 8 for p in params)
+        # For Narrow: the storage of the slots, and the slots that were checked to have it.
+        self.checked: tuple[str, list[list[Any]]] | None = None
         self.of_inference = any(p.is_inference() for p in params)
         self._steps: list[Any] = []
         if counted:

@@ -20,8 +20,6 @@ from lamella.torch.rule import Rule, Work
 from lamella.torch.tensors import check_memory, flat, flat_bytes, ordered_like, refuse_overlaps, span
 from lamella.torch.writable import refuse_read_only
 
-_increment_version = torch._C._increment_version
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 # 2^64 divided by the golden ratio: multiples of it are far apart.
 _APART = 0x9E3779B97F4A7C15
 
@@ -46,6 +44,7 @@ class Narrow(Rule):
     dtypes = (torch.float32, torch.bfloat16)
     signed: ClassVar[dict[str, bool]]  # the names of the slots, and whether their numbers have signs
     kernel: Callable[..., None]
+    _copies: list[Any] | None = None  # of the last step; they have been checked
 
     def __init__(
         self,
@@ -135,63 +134,91 @@ class Narrow(Rule):
         if found_inf is not None and found_inf.item():
             return loss
         work = self._work()
-        self._check(work)
-        copy_of = {} if copies is None else self._copy_of(copies, work)
+        copy_of = {} if copies is None else self._copy_of(copies)
+        written = [[copy_of[id(p)] for p in bucket.params] if copy_of else [] for _, bucket, _ in work]
         if zero:
             places = [(f"the gradient of {place}", g) for _, bucket, grads in work for place, g in zip(bucket.places, grads)]
             refuse_read_only(type(self).__name__, places)
+        # A kernel checks its arguments before it writes. With several calls, all are checked before the first one.
+        if (len(work) > 1 or self.clipnorm is not None) and not self._fits(work, written):
+            self._check_all(work, copies)
         scale = 1.0 if scaled_by is None else 1 / float(scaled_by)
         if self.clipnorm is not None:
             norm = _norm(work) * scale
             scale *= min(1.0, self.clipnorm / (norm + 1e-6)) if norm == norm else norm
         calls = [self.call(group, bucket.steps() or 0.0, bucket.fresh, ()) for group, bucket, _ in work]
-        for k, ((group, bucket, grads), (_, (*numbers, _))) in enumerate(zip(work, calls)):
-            to = [copy_of[id(p)] for p in bucket.params] if copies is not None else []
+        for k, ((group, bucket, grads), to, (_, (*numbers, _))) in enumerate(zip(work, written, calls)):
             # The kernel counts the random numbers of one call, so each call of a step has its own key.
             seed = (group["seed"] + k * _APART + 2**63) % 2**64 - 2**63
-            options = int(zero), -scale if group.get("maximize") else scale, int(group["stochastic"]), seed
-            self._launch_narrow(group, bucket, grads, to, numbers, options)
+            signed = -scale if group.get("maximize") else scale
+            rest = (
+                stored.BITS[group["state_dtype"]],
+                int(zero),
+                signed,
+                int(group["stochastic"]),
+                seed,
+                int(bucket.steps() or 0),
+            )
+            wide = bucket.params[0].dtype is torch.float32
+            if not self._known(group, bucket):
+                self._check_all([(group, bucket, grads)], copies)
+                bucket.checked = group["state_dtype"], [*bucket.slots()]
+            try:
+                if not bucket.plain or bucket.of_inference:
+                    raise TypeError
+                ps, gs, *narrow = _by_width(wide, bucket.params, grads)
+                bucket.plan(type(self).kernel, ps, gs, *bucket.slots(), *numbers, (*narrow, to, *rest))
+            except (TypeError, ValueError, RuntimeError):
+                # Raise an error that names the tensor, or copy the gradients to the layout of the parameters.
+                self._check_all([(group, bucket, grads)], copies)
+                self._step_of_arrays(bucket, grads, numbers, to, rest)
+            self._made(bucket, [*bucket.params, *(grads if zero else ()), *to])
         return loss
 
     _hooked = staticmethod(Optimizer.profile_hook_step(_step))
 
-    def _launch_narrow(
-        self,
-        group: dict[str, Any],
-        bucket: Bucket,
-        grads: list[Any],
-        copies: list[Any],
-        numbers: list[Any],
-        options: tuple[int, float, int, int],
+    def _step_of_arrays(
+        self, bucket: Bucket, grads: list[Any], numbers: list[Any], copies: list[Any], rest: tuple[Any, ...]
     ) -> None:
-        zero, scale, stochastic, seed = options
-        used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
-        slots = [[flat_bytes(slot) for slot in some] for some in bucket.slots()]
+        """A step of tensors that the kernel does not take as they are. `rest`: the fields of Narrow after `copies`."""
         wide = bucket.params[0].dtype is torch.float32
-        ps, gs = ([flat(x) for x in some] if wide else [] for some in (bucket.params, used))
-        bits = tuple([] if wide else [flat_bytes(x) for x in some] for some in (bucket.params, used))
-        count = int(bucket.steps() or 0)
-        storage = (
-            *bits,
-            [flat_bytes(x) for x in copies],
-            stored.BITS[group["state_dtype"]],
-            zero,
-            scale,
-            stochastic,
-            seed,
-            count,
-        )
-        type(self).kernel(ps, gs, *slots, *numbers, storage)
-        if zero:
+        used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
+        ps, gs, *narrow = _by_width(wide, *([*map(flat if wide else flat_bytes, some)] for some in (bucket.params, used)))
+        slots = [[*map(flat_bytes, slot)] for slot in bucket.slots()]
+        type(self).kernel(ps, gs, *slots, *numbers, (*narrow, [*map(flat_bytes, copies)], *rest))
+        if rest[1]:  # zero
             with torch.no_grad():
                 for g, read in zip(grads, used):
                     if g is not read:
                         g.zero_()
-        bucket.count()
-        _increment_version([*bucket.params, *(grads if zero else ()), *copies])
-        if bucket.fresh:
-            bucket.fresh = False
-            self._plans = None
+
+    def _known(self, group: dict[str, Any], bucket: Bucket) -> bool:
+        """Whether the bucket's slots were checked as they are now. Their bytes do not tell how numbers are stored in them."""
+        if bucket.checked is None:
+            return False
+        state_dtype, slots = bucket.checked
+        return state_dtype == group["state_dtype"] and all(a is b for a, b in zip(slots, bucket.slots()))
+
+    def _fits(self, work: list[Work], copies: list[list[Any]]) -> bool:
+        """Whether the kernels take these tensors; False also where only a copy of a tensor fits."""
+        lists: list[list[list[Any]]] = []
+        for (group, bucket, grads), to in zip(work, copies):
+            if not self._known(group, bucket) or not bucket.plain or bucket.of_inference:
+                return False
+            lists += [[bucket.params, grads], *([slot] for slot in bucket.slots() if slot), *([[to]] if to else [])]
+            wide = bucket.params[0].dtype is torch.float32
+            sizes = [p.numel() for p in bucket.params]
+            if any(x.dtype is not torch.bfloat16 or x.shape != p.shape for x, p in zip(to, bucket.params)):
+                return False
+            if not wide and any(p.dtype is not torch.bfloat16 for p in bucket.params):
+                return False
+            if group["state_dtype"] == "8bit":
+                sizes = [stored.shape(p, "8bit")[0] for p in bucket.params]
+            dtype = stored.DTYPES[group["state_dtype"]]
+            for slot in filter(None, bucket.slots()):
+                if [x.numel() for x in slot] != sizes or any(x.dtype is not dtype for x in slot):
+                    return False
+        return bool(_kernels.lists_fit(lists))
 
     def _new_slot(self, group: dict[str, Any], p: Any, name: str) -> Any:
         return stored.zeros_like(p, group["state_dtype"])
@@ -218,12 +245,20 @@ class Narrow(Rule):
                 )
             check_memory(who, f"the state {name!r} of {place}", slot)
 
-    def _copy_of(self, copies: Sequence[Any], work: list[Work]) -> dict[int, Any]:
-        """The copy of each parameter, by the parameter's id."""
-        who = type(self).__name__
+    def _copy_of(self, copies: Sequence[Any]) -> dict[int, Any]:
+        """The copy of each parameter, by the parameter's id. `_check_all` checks them, and the kernels do."""
         params = [p for group in self.param_groups for p in group["params"]]
         if len(copies) != len(params):
-            raise ValueError(f"{who}: expected one copy for each of {len(params)} parameters, got {len(copies)}")
+            raise ValueError(
+                f"{type(self).__name__}: expected one copy for each of {len(params)} parameters, got {len(copies)}"
+            )
+        if self._copies is None or not _kernels.identical([*copies], self._copies):
+            self._check_copies(copies, params)
+            self._copies = [*copies]
+        return {id(p): x for p, x in zip(params, copies)}
+
+    def _check_copies(self, copies: Sequence[Any], params: list[Any]) -> None:
+        who = type(self).__name__
         for i, (p, x) in enumerate(zip(params, copies)):
             if not isinstance(x, torch.Tensor) or x.dtype is not torch.bfloat16 or p.dtype is not torch.float32:
                 came = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
@@ -237,9 +272,15 @@ class Narrow(Rule):
                 )
             check_memory(who, f"copy {i}", x)
         refuse_read_only(who, [(f"copy {i}", x) for i, x in enumerate(copies)])
+
+    def _check_all(self, work: list[Work], copies: Sequence[Any] | None) -> None:
+        """As `_check`, and the copies of all parameters."""
+        self._check(work)
+        if copies is None:
+            return
+        self._check_copies(copies, [p for group in self.param_groups for p in group["params"]])
         spans = [(*span(x), True, f"copy {i}") for i, x in enumerate(copies)]
-        refuse_overlaps(who, spans + [one for _, bucket, grads in work for one in bucket.spans(grads)])
-        return {id(p): x for p, x in zip(params, copies)}
+        refuse_overlaps(type(self).__name__, spans + [one for _, bucket, grads in work for one in bucket.spans(grads)])
 
 
 class _Kept:
@@ -260,15 +301,22 @@ def _hidden(optimizer: Any, state_dict: dict[str, Any]) -> dict[str, Any]:
     return {**state_dict, "state": states}
 
 
+def _by_width(wide: bool, params: list[Any], grads: list[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """The first two arguments of a kernel, and the first two of its Narrow in cpp/table/bundles.def."""
+    return (params, grads, [], []) if wide else ([], [], params, grads)
+
+
 def _norm(work: list[Work]) -> float:
     """The norm of all gradients of a step together."""
     square = 0.0
+    norm: Array = np.zeros(1, np.float32)
     for _, bucket, grads in work:
-        used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
-        norm: Array = np.zeros(1, np.float32)
-        if bucket.params[0].dtype is torch.float32:
-            _kernels.gradient_norm([flat(g) for g in used], [], norm)
-        else:
-            _kernels.gradient_norm([], [flat_bytes(g) for g in used], norm)
+        wide = bucket.params[0].dtype is torch.float32
+        try:
+            bucket.norm_plan(_kernels.gradient_norm, *((grads, []) if wide else ([], grads)), norm)
+        except (TypeError, ValueError, RuntimeError):  # some are not contiguous
+            used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
+            arrays = [*map(flat if wide else flat_bytes, used)]
+            _kernels.gradient_norm(*((arrays, []) if wide else ([], arrays)), norm)
         square += float(norm[0]) ** 2
     return math.sqrt(square)

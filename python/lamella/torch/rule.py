@@ -262,20 +262,23 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         assert steps is not None
         no_sums: list[Array] = []
         bounds = no_sums, -1.0 if group.get("maximize") else 1.0, 0.0, 0.0, 0.0
-        slots = bucket.slots()
         kernel, numbers = self.call(group, steps, bucket.fresh, bounds)
         try:
             if not bucket.plain or bucket.of_inference:
                 raise TypeError
-            bucket.plan(kernel, bucket.params, grads, *slots, *numbers)
+            bucket.plan(kernel, bucket.params, grads, *bucket.slots(), *numbers)
         except (TypeError, ValueError, RuntimeError):
             # The kernels check before they write. Raise an error that names the tensor, or copy the gradients to the layout of
             # the parameters.
             self._check([(group, bucket, grads)])
             params, grads, slots = bucket.flat(grads)
             kernel(params, grads, *slots, *numbers)
+        self._made(bucket, bucket.params)
+
+    def _made(self, bucket: Bucket, changed: list[Any]) -> None:
+        """Count a step of a bucket, and the new versions of the tensors that it has changed."""
         bucket.count()
-        _increment_version(bucket.params)
+        _increment_version(changed)
         if bucket.fresh:
             bucket.fresh = False
             self._plans = None  # so that parameters that came later join the others
