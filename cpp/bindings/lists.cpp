@@ -33,7 +33,9 @@ PyObject* gradients(PyObject*, PyObject* params) {
 // identical(objects, others): whether the items of a list, or the values of a dict, are the objects of another list.
 PyObject* identical(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     if (given != 2 || !PyList_Check(arguments[1]) || !(PyList_Check(arguments[0]) || PyDict_Check(arguments[0]))) {
-        return PyErr_Format(PyExc_TypeError, "identical: expected a list or dict, and a list");
+        if (given != 2) return PyErr_Format(PyExc_TypeError, "identical: expected 2 arguments, got %zd", given);
+        return PyErr_Format(PyExc_TypeError, "identical: expected a list or dict, and a list, got %R and %R", arguments[0],
+                            arguments[1]);
     }
     PyObject *const objects = arguments[0], *const others = arguments[1];
     const Py_ssize_t count = PyList_GET_SIZE(others);
@@ -56,7 +58,9 @@ PyObject* identical(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
 // have(dicts, key, values): whether dicts[i][key] is values[i] for each i.
 PyObject* have(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     if (given != 3 || !PyList_Check(arguments[0]) || !PyUnicode_CheckExact(arguments[1]) || !PyList_Check(arguments[2])) {
-        return PyErr_Format(PyExc_TypeError, "have: expected a list of dicts, a str and a list");
+        if (given != 3) return PyErr_Format(PyExc_TypeError, "have: expected 3 arguments, got %zd", given);
+        return PyErr_Format(PyExc_TypeError, "have: expected a list of dicts, a str and a list, got %R, %R and %R",
+                            arguments[0], arguments[1], arguments[2]);
     }
     const Py_ssize_t count = PyList_GET_SIZE(arguments[0]);
     if (PyList_GET_SIZE(arguments[2]) != count) Py_RETURN_FALSE;
@@ -71,7 +75,7 @@ PyObject* have(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
 }
 
 // The numbers of an array of one axis, float or double; nullptr with an error set for another array.
-py::detail::PyArray_Proxy* counts_of(PyObject* object, bool* is_double) {
+py::detail::PyArray_Proxy* counts_of(const char* who, PyObject* object, bool* is_double) {
     if (py::isinstance<py::array>(object)) {
         auto* const array = py::detail::array_proxy(object);
         const Py_ssize_t item = array->nd == 1 ? array->strides[0] : 0;
@@ -83,7 +87,8 @@ py::detail::PyArray_Proxy* counts_of(PyObject* object, bool* is_double) {
             return array;
         }
     }
-    PyErr_SetString(PyExc_TypeError, "expected counts: a contiguous array of one axis of float32 or float64");
+    PyErr_Format(PyExc_TypeError, "%s: expected counts: a contiguous array of one axis of float32 or float64, got %R", who,
+                 object);
     return nullptr;
 }
 
@@ -105,7 +110,7 @@ void add_one(py::detail::PyArray_Proxy* counts) {
 // common_count(counts): the number that all elements are, or None.
 PyObject* common_count(PyObject*, PyObject* object) {
     bool is_double;
-    const auto* const counts = counts_of(object, &is_double);
+    const auto* const counts = counts_of("common_count", object, &is_double);
     if (counts == nullptr) return nullptr;
     if (!(is_double ? all_equal<double>(counts) : all_equal<float>(counts))) Py_RETURN_NONE;
     return PyFloat_FromDouble(is_double ? *reinterpret_cast<const double*>(counts->data)
@@ -115,7 +120,7 @@ PyObject* common_count(PyObject*, PyObject* object) {
 // count_up(counts): adds 1 to each element.
 PyObject* count_up(PyObject*, PyObject* object) {
     bool is_double;
-    auto* const counts = counts_of(object, &is_double);
+    auto* const counts = counts_of("count_up", object, &is_double);
     if (counts == nullptr) return nullptr;
     is_double ? add_one<double>(counts) : add_one<float>(counts);
     Py_RETURN_NONE;

@@ -47,6 +47,10 @@ def test_identical_compares_objects_not_values():
     assert _kernels.identical([one], [one]) and _kernels.identical({"a": one}, [one])
     assert not _kernels.identical([one], [same]) and not _kernels.identical({"a": one}, [same])
     assert not _kernels.identical([one], []) and not _kernels.identical({}, [one])
+    with pytest.raises(TypeError, match=r"identical: expected a list or dict, and a list, got \[\] and \(\)"):
+        _kernels.identical([], ())
+    with pytest.raises(TypeError, match="identical: expected 2 arguments, got 1"):
+        _kernels.identical([])
 
 
 def test_have_compares_the_values_of_one_key():
@@ -55,6 +59,8 @@ def test_have_compares_the_values_of_one_key():
     assert not _kernels.have([{"a": one}], "a", [same])
     assert not _kernels.have([{}], "a", [one])
     assert not _kernels.have([{"a": one}], "a", [])
+    with pytest.raises(TypeError, match=r"have: expected a list of dicts, a str and a list, got \[\], 1 and \[\]"):
+        _kernels.have([], 1, [])
     with pytest.raises(TypeError, match="have: expected dicts"):
         _kernels.have([one], "a", [one])
 
@@ -76,5 +82,6 @@ def test_counts_are_common_or_not_and_rise_by_one(dtype):
 )
 def test_counts_of_other_kinds_are_refused(counts):
     for function in (_kernels.common_count, _kernels.count_up):
-        with pytest.raises(TypeError, match="expected counts: a contiguous array of one axis of float32 or float64"):
+        who = f"{function.__name__}: expected counts: a contiguous array of one axis of float32 or float64, got "
+        with pytest.raises(TypeError, match=who):
             function(counts)

@@ -167,8 +167,8 @@ void find_roots(const Factored<T>& x, const Piece& piece, const T* sums, T take,
         const T* const rows = x.average + matrix * x.m.rows;
         double sum = 0;
         for (Int i = 0; i < x.m.rows; ++i) sum += static_cast<double>(rows[i]);
-        const T mean = T(sum / static_cast<double>(x.m.rows)), above = mean < eps1 ? eps1 : mean;
-        for (Int i = 0; i < x.m.rows; ++i) x.row_roots[matrix * x.m.rows + i] = inverse_root(rows[i] / above);
+        const T mean = T(sum / static_cast<double>(x.m.rows)), divisor = mean < eps1 ? eps1 : mean;
+        for (Int i = 0; i < x.m.rows; ++i) x.row_roots[matrix * x.m.rows + i] = inverse_root(rows[i] / divisor);
     }
 }
 
@@ -188,6 +188,23 @@ double over_steps(const Factored<T>& x, const Piece& piece, const F& f) {
         }
     }
     return sum;
+}
+
+// Of each piece, of_p and of_u are the sums of squares of its parameters and of its step before it is scaled. of_u becomes the
+// factor of the step of its array.
+template <class T>
+void find_factors(InList<T> gs, const Piece* piece, Int pieces, Real rate, Real eps2, Real threshold, double* of_p,
+                  double* of_u) {
+    for (Int first = 0, next; first < pieces; first = next) {
+        for (next = first + 1; next < pieces && piece[next].array == piece[first].array; ++next) {
+            of_p[first] += of_p[next];
+            of_u[first] += of_u[next];
+        }
+        const double size = static_cast<double>(gs.items[piece[first].array].size);
+        const double own_size = __builtin_sqrt(of_p[first] / size), step = __builtin_sqrt(of_u[first] / size) / threshold;
+        const double factor = rate * (own_size > eps2 ? own_size : eps2) / (step > 1 ? step : 1);
+        for (Int i = first; i < next; ++i) of_u[i] = factor;
+    }
 }
 
 template <class T>
@@ -248,17 +265,7 @@ Status adafactor_update(List<T> ps, InList<T> gs, List<T> rows, List<T> columns,
     for_pieces_of_all([&](Int i, const Factored<T>& x, const Piece& one) {
         of_u[i] = over_steps(x, one, [](Vec<T> u, Int, Int) { return u * u; });
     });
-    // The sums of all pieces of an array stand in its first piece afterwards, and then the factor of its step in all.
-    for (Int first = 0, next; first < pieces; first = next) {
-        for (next = first + 1; next < pieces && piece[next].array == piece[first].array; ++next) {
-            of_p[first] += of_p[next];
-            of_u[first] += of_u[next];
-        }
-        const double size = static_cast<double>(gs.items[piece[first].array].size);
-        const double own_size = __builtin_sqrt(of_p[first] / size), step = __builtin_sqrt(of_u[first] / size) / threshold;
-        const double factor = rate * (own_size > eps2 ? own_size : eps2) / (step > 1 ? step : 1);
-        for (Int i = first; i < next; ++i) of_u[i] = factor;
-    }
+    find_factors(gs, piece, pieces, rate, eps2, threshold, of_p, of_u);
     for_pieces_of_all([&](Int i, const Factored<T>& x, const Piece& one) {
         const T factor = T(of_u[i]), keep = T(kept);
         over_steps(x, one, [=](Vec<T> u, Int place, Int part) {

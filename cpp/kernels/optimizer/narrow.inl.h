@@ -7,8 +7,9 @@
 namespace lamella {
 namespace {
 
-template <class T>
-void fill_row(const Sizes& sizes, const ViewList<T>& wide, const ViewList<std::uint8_t>& narrow, Int* start) {
+// Sizes and places of the arrays of one list; the other list is empty. Arrays of bfloat16 come as bytes.
+template <class Wide, class Byte>
+void fill_row(const Sizes& sizes, const ViewList<Wide>& wide, const ViewList<Byte>& narrow, Int* start) {
     start[0] = 0;
     for (Int k = 0; k < sizes.count; ++k) {
         sizes.items[k].size = wide.count > 0 ? wide.items[k].size : narrow.items[k].size / 2;
@@ -16,7 +17,7 @@ void fill_row(const Sizes& sizes, const ViewList<T>& wide, const ViewList<std::u
     }
 }
 
-// Gives the error a text with the word data.
+// LAMELLA_REQUIRE(aligned.data) fails with the text "requires aligned.data".
 struct DataAre {
     bool data;
 };
@@ -150,11 +151,7 @@ Status gradient_norm(InList<T> gs, InBytesList bfloat16_gs, Out<T> norm) {
     double* sums;
     const Workspace own(part(sizes.items, count), part(start, count + 1), part(sums, pieces));
     if (!own) return kOutOfMemory;
-    start[0] = 0;
-    for (Int k = 0; k < count; ++k) {
-        sizes.items[k].size = gs.count > 0 ? gs.items[k].size : bfloat16_gs.items[k].size / 2;
-        start[k + 1] = start[k] + ceil_divide(sizes.items[k].size, kBlock) * kBlock;
-    }
+    fill_row(sizes, gs, bfloat16_gs, start);
     for (Int i = 0; i < pieces; ++i) sums[i] = 0;
     for_pieces(sizes, start, [&](Int k, Int begin, Int end, Int piece) {
         const std::uint16_t* const halves =

@@ -46,14 +46,14 @@ template <class T, int kBits, bool kSigned>
 struct SlotBlock {
     std::uint8_t* data;
     float scale;
-    float* room;  // the numbers that become codes of 8 bits
+    float* uncoded;  // the numbers that become codes of 8 bits
 
-    LAMELLA_INLINE SlotBlock(const Slot& slot, Int at, float* room)
+    LAMELLA_INLINE SlotBlock(const Slot& slot, Int at, float* uncoded)
         : data(slot.data == nullptr
                    ? nullptr
                    : (kBits == 8 ? slot.codes() : slot.data) + at * (kBits == 32 ? Int{sizeof(T)} : kBits / 8)),
           scale(kBits == 8 && slot.data != nullptr ? slot.scales()[at / kBlock] : 0),
-          room(room) {}
+          uncoded(uncoded) {}
     LAMELLA_INLINE Vec<T> load(Int i, Int part) const {
         if constexpr (kBits == 32) return lamella::load(reinterpret_cast<const T*>(data) + i, part);
         else if constexpr (kBits == 16) return load_bfloat16<T>(reinterpret_cast<const std::uint16_t*>(data) + i, part);
@@ -66,7 +66,7 @@ struct SlotBlock {
             store_bfloat16<T>(reinterpret_cast<std::uint16_t*>(data) + i, v, random == nullptr ? nullptr : random + i, part);
         } else {
             const Floats x = to_floats<T>(v);
-            lamella::store(room + i, x, float_part<T>(part));
+            lamella::store(uncoded + i, x, float_part<T>(part));
             const Floats used = part == 0 ? x : first_lanes<float>(x, part, Floats{});
             // Numbers without a sign are not below 0, and a NaN of any sign is the largest.
             largest = max_words(largest, kSigned ? bits_of(used) & 0x7fffffffu : bits_of(used));
@@ -93,7 +93,7 @@ struct Encoder {
 
     LAMELLA_INLINE void encode(Int i, Int part) const {
         const Words added = kRandom ? load_halves(random + i, 0) << 4 : Words{};
-        Words of_m{}, of_v{};  // before the stores, which may change what is read
+        Words of_m{}, of_v{};  // before the stores: for the compiler these may change what `at` reads
         if constexpr (kSlots > 0) of_m = m.template at<kRandom>(i, part, added);
         if constexpr (kSlots > 1) of_v = v.template at<kRandom>(i, part, added);
         if constexpr (kSlots > 0) store_bytes<float>(m.to + i, reinterpret_cast<Bits<float>>(of_m), part);
@@ -101,7 +101,7 @@ struct Encoder {
     }
 };
 
-// A rule without halves, as AdamRule has them: all in the first.
+// A rule that is not cut into two halves, as AdamRule is: the first half computes all.
 template <class T, class F>
 struct InOne {
     F rule;
@@ -135,10 +135,10 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
     for_pieces(step.sizes, step.start, [&](Int k, Int begin, Int end, Int) {
         const T scale = T(narrow.scale);
         const auto counter = static_cast<std::uint64_t>(step.start[k] + begin) / 4;
-        // Two of each: while a block is computed, the one before it becomes codes, because the divider is busy for more
-        // than half of the time and codes do not need it. A vector of float64 reads as many numbers as one of float32.
+        // Two of each, for two blocks: while one is computed, the one before it becomes codes. The divider is busy for more
+        // than half of the time, and codes do not need it. A vector of float64 reads as many numbers as one of float32.
         alignas(64) std::uint16_t random[2][kBlock + kWords], for_params[kBlock + kWords];
-        alignas(64) float rooms[2][2][kBits == 8 ? kBlock : 1];
+        alignas(64) float uncoded[2][2][kBits == 8 ? kBlock : 1];
         RandomStreams of_slots = kRandom ? RandomStreams(key, offset, counter) : RandomStreams();
         RandomStreams of_params = random_params ? RandomStreams(key, offset + 1, counter) : RandomStreams();
         const std::uint16_t* const param_bits = random_params ? for_params : nullptr;
@@ -152,8 +152,8 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
             const int turn = static_cast<int>(at / kBlock % 2);
             const std::uint16_t* const slot_bits = kRandom ? random[turn] : nullptr;
             const Numbers<T> p(step.ps, narrow.params, k, at), g(step.gs, narrow.grads, k, at);
-            const SlotBlock<T, kBits, true> m(slots[0], at, rooms[turn][0]);
-            const SlotBlock<T, kBits, false> v(slots[1], at, rooms[turn][1]);
+            const SlotBlock<T, kBits, true> m(slots[0], at, uncoded[turn][0]);
+            const SlotBlock<T, kBits, false> v(slots[1], at, uncoded[turn][1]);
             std::uint16_t* const copies = narrow.copies.count > 0 ? halves_at(narrow.copies, k, at) : nullptr;
             if (kRandom) of_slots.fill(random[turn], n);
             if (random_params) of_params.fill(for_params, n);
@@ -200,8 +200,8 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
             }
             if constexpr (kBits == 8) {
                 if (kRandom) codes.random = random[turn];
-                if constexpr (kSlots > 0) slots[0].scales()[at / kBlock] = codes.m.begin(rooms[turn][0], m.data, largest_m);
-                if constexpr (kSlots > 1) slots[1].scales()[at / kBlock] = codes.v.begin(rooms[turn][1], v.data, largest_v);
+                if constexpr (kSlots > 0) slots[0].scales()[at / kBlock] = codes.m.begin(uncoded[turn][0], m.data, largest_m);
+                if constexpr (kSlots > 1) slots[1].scales()[at / kBlock] = codes.v.begin(uncoded[turn][1], v.data, largest_v);
                 if (at + kBlock >= end) for_vectors<float>(0, n, [&](Int i, Int part) { codes.encode(i, part); });
             }
         }

@@ -44,7 +44,8 @@ LAMELLA_INLINE Vec<T> load_bfloat16(const std::uint16_t* p, Int part) {
 }
 
 // random: 16 random bits for each element, which are added before the lowest 16 are cut off; nullptr rounds to the nearest even
-// number. A sum can pass into the next exponent, which is the right neighbour. NaN could become a number.
+// number. A sum can pass into the next exponent, which is the right neighbour. A NaN could become a number, so it has bits of
+// its own.
 template <class T>
 LAMELLA_INLINE void store_bfloat16(std::uint16_t* p, Vec<T> v, const std::uint16_t* random, Int part) {
     const Floats x = to_floats<T>(v);

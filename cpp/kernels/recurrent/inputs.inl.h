@@ -82,6 +82,7 @@ Status project_backward(const T* dz, const RecurrentLayer<T>& layer, const Steps
 
 // Steps whose inputs are multiplied together: kBytes of the gates' sums stay in L2, and no more than kRowsTogether rows.
 constexpr Int kRowsTogether = 240;
+static_assert(kMostSequences <= kRowsTogether, "one step of a chunk fits");
 template <class T>
 LAMELLA_INLINE Int steps_together(const Steps& s, Int columns) {
     constexpr Int kBytes = 1 << 18;
@@ -149,7 +150,7 @@ struct InputGradients {
     const RecurrentLayer<T>& layer;
     const Steps& s;
     const T* dz;
-    T* dx;  // may be absent
+    T* dx;  // nullptr if it is not wanted
     Int features, columns;
     bool at_once;
     Int some_steps;
