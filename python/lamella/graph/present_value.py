@@ -23,6 +23,7 @@ from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trace import held_values, walk
 from lamella.ops.tape import array_of
 
+# The function of the graph for each function of NumPy. NumPy has longer names for four operators.
 _UFUNCS: dict[Any, str] = {
     getattr(np, {"sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power"}.get(method, method)): name
     for method, name in BINARY.items()
@@ -70,12 +71,19 @@ def _run_from_last(x: Symbolic) -> tuple[GraphRun, list[Value]] | None:
 
 
 def _lives(self: Symbolic) -> bool:
+    """Whether the tensor has a value now."""
     if self in pending.outside or _run_of(self) is not None or _run_from_outside(self) is not None:
         return True
     return _run_from_last(self) is not None
 
 
 def _compute(self: Symbolic) -> Value:
+    """The value of the tensor now.
+
+    Raises:
+        SymbolOutside: In a run, it depends on tensors that the run does not have.
+        TypeError: Outside of a run, it depends on an Input.
+    """
     outside = pending.outside
     if self in outside:
         return outside[self]
@@ -112,6 +120,7 @@ def _ufunc(self: Symbolic, ufunc: Any, method: str, *inputs: Any, **named: Any) 
 
 
 def _equal(self: Symbolic, other: object) -> Any:
+    """By value for a living tensor and numbers; otherwise Python compares by identity."""
     if not isinstance(other, _VALUES) or not self.lives:
         return NotImplemented
     return _array(self) == np.asarray(other)
@@ -135,6 +144,7 @@ def _iterate(self: Symbolic) -> Iterator[Any]:
 
 
 def _give_values() -> None:
+    """Define the methods of Symbolic that need a value. Its own module is below those that compute values."""
     converted: dict[str, Callable[..., Any]] = {
         "bool": bool, "float": float, "int": int, "len": len,
         "index": lambda x: x.__index__(), "contains": lambda x, entry: entry in x,

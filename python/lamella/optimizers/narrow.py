@@ -14,7 +14,7 @@ from lamella.core.types import Array
 from lamella.optimizers import memory
 from lamella.optimizers.arguments import bound
 
-_BITS = {"float32": 32, "bfloat16": 16, "8bit": 8}
+BITS = {"float32": 32, "bfloat16": 16, "8bit": 8}
 _BLOCK = 256  # elements of a scale, kBlock of cpp/kernels/optimizer/storage.h
 Bytes = NDArray[np.uint8]
 # The fields of Narrow in cpp/table/bundles.def.
@@ -48,8 +48,8 @@ class Narrow:
     def __init__(
         self, lr: float, *, state: str = "bfloat16", clipnorm: float | None = None, stochastic: bool = True, seed: int = 0
     ) -> None:
-        if state not in _BITS:
-            raise ValueError(f"{type(self).__name__}: expected state to be one of {', '.join(_BITS)}, got {state!r}")
+        if state not in BITS:
+            raise ValueError(f"{type(self).__name__}: expected state to be one of {', '.join(BITS)}, got {state!r}")
         self.lr = lr
         self.state, self.clipnorm, self.stochastic, self.seed = state, bound("clipnorm", clipnorm), bool(stochastic), int(seed)
         self.iterations = 0
@@ -103,7 +103,7 @@ class Narrow:
             scale *= min(1.0, self.clipnorm / (norm + 1e-6)) if norm == norm else norm
         wide = [[] if _narrow(arrays) else arrays for arrays in (ps, gs)]
         narrow = [_bytes(arrays) if _narrow(arrays) else [] for arrays in (ps, gs)]
-        storage = *narrow, _bytes(to), _BITS[self.state], int(zero), scale, int(self.stochastic), self.seed, self.iterations
+        storage = *narrow, _bytes(to), BITS[self.state], int(zero), scale, int(self.stochastic), self.seed, self.iterations
         self.call(wide[0], wide[1], slots, cast(Storage, storage))
         self._slots = slots
         self.iterations += 1
@@ -136,8 +136,11 @@ class Narrow:
             for name, array in zip(own, slot):
                 if array.dtype != np.uint8 or array.ndim != 1:
                     raise ValueError(f"{who}: expected {name} to be bytes in one axis, got {array.dtype} {array.shape}")
-        if self._slots is not None and [[a.size for a in slot] for slot in slots] != [[a.size for a in s] for s in self._slots]:
-            raise ValueError(f"{who}: the state belongs to parameters of other shapes")
+        wanted, came = ([[a.size for a in slot] for slot in some] for some in (self._slots or slots, slots))
+        if came != wanted:
+            raise ValueError(
+                f"{who}: the state belongs to parameters of other shapes: expected slots of {wanted} bytes, got {came}"
+            )
         self.iterations = int(np.asarray(state["iterations"]))
         self._slots = slots if count else None
 
@@ -173,7 +176,10 @@ class Narrow:
             if x.dtype != arrays[0].dtype:
                 raise TypeError(f"{who}: expected one dtype for all, got {arrays[0].dtype} and {x.dtype} of {noun} {i}")
             if not (x.flags.c_contiguous and x.flags.aligned and (x.flags.writeable or not written)):
-                raise ValueError(f"{who}: expected {noun} {i} to be C-contiguous, aligned{' and writable' if written else ''}")
+                came = f"shape {x.shape} with strides {x.strides}, {'' if x.flags.writeable else 'not '}writable"
+                raise ValueError(
+                    f"{who}: expected {noun} {i} to be C-contiguous, aligned{' and writable' if written else ''}, got {came}"
+                )
         return arrays
 
     def _same_shapes(self, noun: str, params: list[Array], arrays: list[Array]) -> None:
@@ -197,12 +203,17 @@ class Narrow:
         return self._slots
 
     def _bytes_of(self, size: int) -> int:
-        return 4 * -(-size // _BLOCK) + size if self.state == "8bit" else size * _BITS[self.state] // 8
+        return bytes_of_codes(size) if self.state == "8bit" else size * BITS[self.state] // 8
 
     def _norm(self, grads: list[Array], scale: float) -> float:
         norm = np.zeros(1, np.float32)
         _kernels.gradient_norm(*(([], _bytes(grads)) if _narrow(grads) else (grads, [])), norm)
         return abs(scale) * float(norm[0])
+
+
+def bytes_of_codes(size: int) -> int:
+    """The bytes of a slot of 8 bits for `size` elements: the scales of its blocks, then its codes."""
+    return 4 * -(-size // _BLOCK) + size
 
 
 def _narrow(arrays: list[Array]) -> bool:

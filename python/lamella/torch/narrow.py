@@ -146,6 +146,7 @@ class Narrow(Rule):
         if self.clipnorm is not None:
             norm = _norm(work) * scale
             scale *= min(1.0, self.clipnorm / (norm + 1e-6)) if norm == norm else norm
+        # All of them before the first kernel: a number that is not finite leaves all parameters as they were.
         calls = [self.call(group, bucket.steps() or 0.0, bucket.fresh, ()) for group, bucket, _ in work]
         for k, ((group, bucket, grads), to, (_, (*numbers, _))) in enumerate(zip(work, written, calls)):
             # The kernel counts the random numbers of one call, so each call of a step has its own key.
@@ -291,6 +292,8 @@ class _Kept:
 
 
 def _hidden(optimizer: Any, state_dict: dict[str, Any]) -> dict[str, Any]:
+    """A state_dict with each tensor of the state, except the steps, in a _Kept."""
+
     def kept(name: str, value: Any) -> Any:
         return _Kept(value) if isinstance(value, torch.Tensor) and name != "step" else value
 

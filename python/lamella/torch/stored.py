@@ -7,13 +7,12 @@ from typing import Any
 import torch
 
 from lamella import _kernels
-from lamella.optimizers.narrow import Storage
+from lamella.optimizers.narrow import BITS as BITS
+from lamella.optimizers.narrow import Storage, bytes_of_codes
 from lamella.torch.tensors import filled_like, flat, flat_bytes
 
-BITS = {"float32": 32, "bfloat16": 16, "8bit": 8}
 # A slot of 8 bits is bytes in one axis, as cpp/kernels/optimizer/storage.h has them; others have the shape of the parameter.
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "8bit": torch.uint8}
-_BLOCK = 256  # elements of a scale, kBlock of cpp/kernels/optimizer/storage.h
 
 
 def shape(p: Any, state_dtype: str) -> tuple[int, ...]:
@@ -23,8 +22,7 @@ def shape(p: Any, state_dtype: str) -> tuple[int, ...]:
         p: A parameter.
         state_dtype: One of `BITS`.
     """
-    n = p.numel()
-    return (4 * -(-n // _BLOCK) + n,) if state_dtype == "8bit" else tuple(p.shape)
+    return (bytes_of_codes(p.numel()),) if state_dtype == "8bit" else tuple(p.shape)
 
 
 def zeros_like(p: Any, state_dtype: str) -> Any:

@@ -76,18 +76,19 @@ def joined_gates(layer: WeightedLayer, arrays: Arrays) -> Arrays:
     _, places = _GATES.get(kind, ("", ()))
     if not places or len(arrays) != 3 * len(places):
         return arrays
+    channels_first = getattr(layer, "data_format", "") == "channels_first"
+    return [_concatenated([arrays[place + i] for place in places], channels_first) for i in range(3)]
+
+
+def _concatenated(gates: Arrays, channels_first: bool) -> Array:
     # Only a convolution's kernels have 4 axes.
-    first = getattr(layer, "data_format", "") == "channels_first"
-    return [_concatenated([arrays[place + i] for place in places], first) for i in range(3)]
-
-
-def _concatenated(gates: Arrays, first: bool) -> Array:
-    return np.concatenate(gates, axis=0 if first and gates[0].ndim == 4 else -1)
+    return np.concatenate(gates, axis=0 if channels_first and gates[0].ndim == 4 else -1)
 
 
 def _by_names(layer: WeightedLayer, named: Sequence[Named]) -> list[Named]:
+    """The same as `joined`, for a layer with several layers inside."""
     ours = [variable.name.removesuffix(":0") for variable in layer.weights]
-    first = any(getattr(leaf, "data_format", "") == "channels_first" for leaf in _leaves(layer))
+    channels_first = any(getattr(leaf, "data_format", "") == "channels_first" for leaf in _leaves(layer))
     found: dict[str, Array] = {}
     gates: dict[str, dict[str, Array]] = defaultdict(dict)
     for name, array in named:
@@ -97,10 +98,11 @@ def _by_names(layer: WeightedLayer, named: Sequence[Named]) -> list[Named]:
             found.setdefault(new, array)  # the place of the first gate
             gates[new][match["gate"]] = array
         else:
+            # A second array of the same new name keeps its own, so that none is lost.
             found[name if new in found else new] = array
     for name, own in gates.items():
         order = next((letters for letters, _ in _GATES.values() if set(letters) == set(own)), "".join(own))
-        found[name] = _concatenated([own[letter] for letter in order], first)
+        found[name] = _concatenated([own[letter] for letter in order], channels_first)
     return list(found.items())
 
 
@@ -136,6 +138,6 @@ def moved(layer: Any, kernel: Array) -> Array:
     axes = _AXES.get((kind, getattr(layer, "data_format", "")), ())
     if len(axes) != kernel.ndim:
         return kernel
-    turned = kernel.transpose(axes)
+    transposed = kernel.transpose(axes)
     shapes = [weight.shape for weight in layer.weights[: KERNELS[kind]]]
-    return kernel if kernel.shape in shapes and turned.shape not in shapes else turned
+    return kernel if kernel.shape in shapes and transposed.shape not in shapes else transposed

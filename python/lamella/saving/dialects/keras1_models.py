@@ -35,6 +35,7 @@ def in_keras_2(config: Config) -> Config:
 
 
 def _layer(entry: Config) -> Config:
+    """The description of a layer, or of a model, in the form of Keras 2.2.5."""
     name, config = str(entry["class_name"]), entry["config"]
     if isinstance(config, list):  # a Sequential
         if config and config[0]["class_name"] == "Merge":
@@ -84,6 +85,11 @@ def _argument(value: Any) -> Any:
 
 
 def _merge(config: Config) -> tuple[str, Config]:
+    """The class and config in Keras 2 for the config of a Merge.
+
+    Raises:
+        ValueError: No layer of Keras 2 computes its mode.
+    """
     mode = config.get("mode")
     kept: Config = {key: config[key] for key in ("name", "trainable") if key in config}
     if config.get("mode_type", "raw") == "raw":
