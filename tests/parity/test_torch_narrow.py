@@ -11,7 +11,6 @@ torch = pytest.importorskip("torch")
 
 from lamella import optimizers as bare  # noqa: E402 - after the skip
 from lamella import torch as ours  # noqa: E402 - after the skip
-from lamella.torch import stored  # noqa: E402
 from tests.oracles import storage  # noqa: E402
 from tests.parity.torch_steps import give_gradients, parameters, refused, twins  # noqa: E402
 
@@ -94,7 +93,6 @@ def test_slots_have_their_bits(name, state):
     sizes = [x.numel() * x.element_size() for key, x in a.state[p].items() if key != "step"]
     assert set(sizes) == {{"float32": 2400, "bfloat16": 1200, "8bit": 600 + 4 * 3}[state]}
     assert len(sizes) == (2 if name == "NarrowAdamW" else 1)
-    assert stored._BLOCK == storage.BLOCK
 
 
 @dtypes
