@@ -5,14 +5,35 @@
 namespace lamella {
 namespace {
 
+// Elements of a quad in one register.
+template <class T>
+constexpr int kPiece = kLanes<T> < 4 ? kLanes<T> : 4;
+
 template <class T>
 struct QuadTypes {
     typedef T Quad __attribute__((vector_size(4 * sizeof(T))));
     typedef T Loose __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+    typedef T Piece __attribute__((vector_size(kPiece<T> * sizeof(T))));
+    typedef T LoosePiece __attribute__((vector_size(kPiece<T> * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 
 template <class T>
 using Quad = typename QuadTypes<T>::Quad;
+
+// A quad, or a part of it where a quad has two registers: gcc 12 broadcasts to two registers element by element, through
+// memory.
+template <class T>
+using Piece = typename QuadTypes<T>::Piece;
+
+template <class T>
+LAMELLA_INLINE Piece<T> load_piece(const T* p) {
+    return *reinterpret_cast<const typename QuadTypes<T>::LoosePiece*>(p);
+}
+
+template <class T>
+LAMELLA_INLINE void store_piece(T* p, Piece<T> v) {
+    *reinterpret_cast<typename QuadTypes<T>::LoosePiece*>(p) = v;
+}
 
 template <class T>
 LAMELLA_INLINE Quad<T> load_quad(const T* p) {

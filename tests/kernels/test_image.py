@@ -89,6 +89,17 @@ def test_rows_of_every_length(target, columns):
             close(y.array[0], affine.transform(x, matrix, order, "reflect", 0, (2, columns)), 16, 255)
 
 
+@fills
+@pytest.mark.parametrize("rows", range(1, 19))
+def test_splines_of_every_size(target, rows, fill):
+    rng = np.random.default_rng(rows)
+    for channels, columns in ((1, 19 - rows), (2, rows), (3, 19 - rows)):
+        x = image(rng, (rows, columns, channels), np.float64, 1)
+        matrix = [[0.9, 0.3, -1.2], [-0.4, 1.1, 2.3]]
+        y = augment([x], [matrix], np.empty((1, 5, 6, channels)), 3, fill, 7.0)
+        close(y[0], affine.transform(x, matrix, 3, fill, 7.0, (5, 6)), 16, 255)
+
+
 @orders
 @dtypes
 def test_without_a_matrix_pixels_keep_their_places(target, dtype, order):

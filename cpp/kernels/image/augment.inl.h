@@ -26,6 +26,7 @@ struct Source {
     LAMELLA_INLINE Int samples() const { return (rows + 2 * border()) * (columns + 2 * border()) * channels; }
     // A quad reads one element after the last one.
     LAMELLA_INLINE Int coefficients() const { return samples() + 1; }
+    LAMELLA_INLINE Int band() const { return spline_band((columns + 2 * border()) * channels); }
 };
 
 // Row p of y, a block at a time; `read(block, to)` interpolates.
@@ -36,6 +37,7 @@ LAMELLA_INLINE void move_row(const Source<U>& source, Int row, Int p, Int column
     Block<W> block;
     for (Int q = 0; q < columns; q += kBlock) {
         block.count = static_cast<int>(columns - q < kBlock ? columns - q : kBlock);
+        block.last = q + kBlock >= columns;
         bool outside[kBlock] = {}, any_outside = false;
         const Int first = source.mirrored ? columns - 1 - q : q, step = source.mirrored ? -1 : 1;
         find_pixels(rows, source.order, source.fill, p, first, step, block.count, block.rows, outside, any_outside);
@@ -64,7 +66,8 @@ LAMELLA_INLINE void image_row(const Source<U>& source, const double* coefficient
         const Int row = (source.columns + 2 * source.border()) * c;
         const Samples<double> x{coefficients - row - c, source.samples(), c, row, c};
         move_row<double>(source, row, p, y.columns, to, [&](const Block<double>& block, T* at) {
-            if (c == 3) take_cubic<3>(x, block, at);
+            if (c == 1) take_cubic<1>(x, block, at);
+            else if (c == 3) take_cubic<3>(x, block, at);
             else if (c == 4) take_cubic<4>(x, block, at);
             else take_cubic<0>(x, block, at);
         });
@@ -161,10 +164,10 @@ LAMELLA_INLINE Status augment(const ViewList<const U>& x, Reals matrices, Int or
         const Source<U> source{image.data, image.shape[0], image.shape[1], shape.channels, matrices.data + 6 * n,
                                order,      fill,           cval,           mirrored};
         const bool spline = order == kCubic && !source.in_place(shape);
-        double* coefficients;
-        const Workspace own(part(coefficients, spline ? source.coefficients() : 0));
+        double *coefficients, *band;
+        const Workspace own(part(coefficients, spline ? source.coefficients() : 0), part(band, spline ? source.band() : 0));
         if (!own) return kOutOfMemory;
-        if (spline) find_coefficients(source.data, source.rows, source.columns, source.channels, fill, coefficients);
+        if (spline) find_coefficients(source.data, source.rows, source.columns, source.channels, fill, coefficients, band);
         const T infinity = T(__builtin_inf());
         Colours<T> colours{shifts.size != 0 && shifts.data[n] != 0,
                            brightness.size != 0 && brightness.data[n] != 1,

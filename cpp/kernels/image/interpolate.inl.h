@@ -17,6 +17,7 @@ struct Samples {
 template <class T>
 struct Block {
     int count;
+    bool last;                    // of its row
     std::int32_t offset[kBlock];  // element of the first sample that is read
     Places<T> rows, columns;
 };
@@ -52,12 +53,12 @@ LAMELLA_INLINE void take_linear(const Samples<U>& x, const Block<T>& block, T* t
     }
 }
 
-// Three or four channels at once. With three, a quad is one element longer than a pixel: the next pixel overwrites this
-// element, and the last samples of the image are read one by one.
+// Three or four channels at once. With three, a quad is one element longer than a pixel: the next pixel of the row overwrites
+// this element, and the last samples of the image are read one by one.
 template <int kChannels, class T, class U>
 LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block, T* to) {
     const Int last = x.size - x.row - kChannels - 4;
-    const int quads = kChannels == 4 ? block.count : block.count - 1;
+    const int quads = kChannels == 3 && block.last ? block.count - 1 : block.count;
     for (int k = 0; k < block.count; ++k) {
         if (k < quads && block.offset[k] <= last) {
             const U* const from = x.data + block.offset[k];
@@ -71,41 +72,52 @@ LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block
     }
 }
 
-// The weights of the cubic B-spline for the four coefficients around a position.
+// The weights of the cubic B-spline for the four coefficients around a position: a polynomial of t for each.
 LAMELLA_INLINE void cubic_weights(double t, double* w) {
-    const double u = 1 - t;
-    w[0] = u * u * u / 6;
-    w[1] = (4 - 3 * t * t * (1 + u)) / 6;
-    w[2] = (4 - 3 * u * u * (1 + t)) / 6;
-    w[3] = t * t * t / 6;
+    constexpr double k[4][4] = {
+        {1. / 6, 4. / 6, 1. / 6, 0}, {-0.5, 0, 0.5, 0}, {0.5, -1, 0.5, 0}, {-1. / 6, 0.5, -0.5, 1. / 6}};
+    for (int i = 0; i < 4; i += kPiece<double>) {
+        const Piece<double> high = load_piece(k[3] + i) * t + load_piece(k[2] + i);
+        store_piece(w + i, (high * t + load_piece(k[1] + i)) * t + load_piece(k[0] + i));
+    }
 }
 
-// From 4 x 4 coefficients; three or four channels at once, otherwise one by one. A quad reads one element after the last pixel,
-// which the array of coefficients has.
+// From 4 x 4 coefficients: three or four channels at once; four columns of a single channel; otherwise one by one. A quad of
+// three channels reads one element after the last pixel, which the array of coefficients has.
 template <int kChannels, class T>
 LAMELLA_INLINE void take_cubic(const Samples<double>& x, const Block<double>& block, T* to) {
     for (int k = 0; k < block.count; ++k) {
-        double across[4], down[4];
+        double across[4], down[4], sum[4];
         cubic_weights(block.columns.weight[k], across);
         cubic_weights(block.rows.weight[k], down);
         const double* const from = x.data + block.offset[k];
-        if constexpr (kChannels > 0) {
-            Quad<double> sum{};
-            for (int i = 0; i < 4; ++i) {
-                Quad<double> line{};
-                for (int j = 0; j < 4; ++j) line += load_quad(from + i * x.row + j * kChannels) * across[j];
-                sum += line * down[i];
+        if constexpr (kChannels == 1) {
+            for (int h = 0; h < 4; h += kPiece<double>) {
+                Piece<double> column{};
+                for (int i = 0; i < 4; ++i) column += load_piece(from + i * x.row + h) * down[i];
+                store_piece(sum + h, column * load_piece(across + h));
+            }
+            to[k] = static_cast<T>((sum[0] + sum[1]) + (sum[2] + sum[3]));
+        } else if constexpr (kChannels > 0) {
+            for (int h = 0; h < 4; h += kPiece<double>) {
+                Piece<double> pixel{};
+                for (int i = 0; i < 4; ++i) {
+                    Piece<double> line{};
+                    for (int j = 0; j < 4; ++j) line += load_piece(from + i * x.row + j * kChannels + h) * across[j];
+                    pixel += line * down[i];
+                }
+                store_piece(sum + h, pixel);
             }
             for (int c = 0; c < kChannels; ++c) to[k * kChannels + c] = static_cast<T>(sum[c]);
         } else {
             for (Int c = 0; c < x.channels; ++c) {
-                double sum = 0;
+                double pixel = 0;
                 for (int i = 0; i < 4; ++i) {
                     double line = 0;
                     for (int j = 0; j < 4; ++j) line += from[i * x.row + j * x.channels + c] * across[j];
-                    sum += line * down[i];
+                    pixel += line * down[i];
                 }
-                to[k * x.channels + c] = static_cast<T>(sum);
+                to[k * x.channels + c] = static_cast<T>(pixel);
             }
         }
     }

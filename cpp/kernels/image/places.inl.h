@@ -9,7 +9,7 @@ namespace {
 enum Order : Int { kNearestPixel = 0, kLinear = 1, kCubic = 3 };
 enum Fill : Int { kFillNearest, kFillConstant, kFillReflect, kFillWrap };
 
-constexpr int kBlock = 128;  // pixels; the data of a block stays in L1
+constexpr int kBlock = 32;  // pixels: the width of small images; all of a block is computed, also if the row ends in it
 
 // For the fill mode nearest SciPy extends an image by this number of pixels before it computes the coefficients of the spline.
 constexpr Int kNearestMargin = 12;

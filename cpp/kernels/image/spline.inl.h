@@ -6,79 +6,154 @@
 namespace lamella {
 namespace {
 
-// The pixel that pixel i repeats, on an axis of n pixels: the axis of reflection is between two pixels (reflect) or at the last
-// one. SciPy computes no coefficients for the fill modes wrap and constant; it uses those of the reflection at the last pixel.
-LAMELLA_INLINE Int repeated(Int i, Int n, Int fill) {
-    if (fill == kFillNearest || n == 1) return i < 0 ? 0 : i < n ? i : n - 1;
-    const Int mirror = fill == kFillReflect ? 1 : 0, period = 2 * n - 2 + 2 * mirror;
-    const Int at = (i % period + period) % period;
-    return at < n ? at : period - mirror - at;
-}
-
-// Filters n lines of `inner` elements, `stride` apart: each element along the lines. The sum that begins the recursion has 28
-// terms, because pole^28 is below float64's eps. SciPy begins the recursion of a reflected axis with an error of pole^(2n - 1),
-// 2e-4 of 255 for 5 pixels; here it is exact.
-LAMELLA_INLINE void filter_lines(double* lines, Int n, Int stride, Int inner, Int fill) {
-    if (n == 1) return;
-    constexpr double kPole = -0.26794919243112270647;  // sqrt(3) - 2
-    constexpr int kTerms = 28;
-    double* const last = lines + (n - 1) * stride;
-    // The sum of pole^k times pixel -k, times the gain 6.
-    for (Int c = 0; c < inner; ++c) {
-        double sum = 0, power = 6;
-        for (int k = 0; k < kTerms; ++k, power *= kPole) {
-            sum += power * lines[repeated(-k, n, fill) * stride + c];
-        }
-        lines[c] = sum;
-    }
-    for (Int i = 1; i < n; ++i) {
-        double* const line = lines + i * stride;
-        for (Int c = 0; c < inner; ++c) line[c] = 6 * line[c] + kPole * line[c - stride];
-    }
-    for (Int c = 0; c < inner; ++c) {
-        last[c] = fill == kFillReflect ? last[c] * (kPole / (kPole - 1))
-                                       : (kPole / (kPole * kPole - 1)) * (last[c] + kPole * last[c - stride]);
-    }
-    for (Int i = n - 2; i >= 0; --i) {
-        double* const line = lines + i * stride;
-        for (Int c = 0; c < inner; ++c) line[c] = kPole * (line[c + stride] - line[c]);
-    }
-}
+constexpr double kPole = -0.26794919243112270647;  // sqrt(3) - 2
+constexpr int kTerms = 28;                         // pole^28 is below float64's eps
 
 // The number of pixels around the image whose coefficients the interpolation may read: one before and two after the outermost
 // position of split_places.
 LAMELLA_INLINE Int spline_border(Int fill) { return fill == kFillNearest ? kNearestMargin + 2 : 3; }
 
-// [h + 2b, w + 2b, c] coefficients of the image x [h, w, c], b = spline_border(fill).
+// An axis of n pixels, and the pixels that continue it at both ends.
+// nearest: SciPy repeats the last pixel kNearestMargin times, then it reflects the whole.
+// reflect: the axis of reflection is half a pixel after the last one.
+// wrap and constant: SciPy uses the coefficients of the reflection at the last pixel.
+struct SplineAxis {
+    Int n, border;
+    bool nearest, reflect;             // a single pixel is repeated for every fill mode
+    Int inside[kTerms];                // the pixel that pixel -k repeats; pixel n - 1 + k repeats n - 1 - inside[k]
+    double decay[kNearestMargin + 3];  // nearest: how much of a difference remains k pixels outside
+
+    LAMELLA_INLINE SplineAxis(Int n, Int fill)
+        : n(n), border(spline_border(fill)), nearest(fill == kFillNearest || n == 1), reflect(fill == kFillReflect) {
+        const Int mirror = reflect ? 1 : 0, period = larger(1, 2 * n - 2 + 2 * mirror);
+        for (int k = 0; k < kTerms; ++k) {
+            const Int at = (period - k % period) % period;
+            inside[k] = at < n ? at : period - mirror - at;
+        }
+        // The coefficients solve c[i - 1] + 4 c[i] + c[i + 1] = 6 x with a constant x, so their difference from x is a sum of
+        // pole^k and pole^-k; it has the same value at k = 12 and 13.
+        double power[2 * kNearestMargin + 2] = {1};
+        for (Int k = 1; k < 2 * kNearestMargin + 2; ++k) power[k] = power[k - 1] * kPole;
+        for (Int k = 0; k < kNearestMargin + 3; ++k) decay[k] = power[k] + power[2 * kNearestMargin + 1 - k];
+    }
+};
+
+// Filters kVectors vectors of a line: `at` is their place in the first of n lines, which are `stride` apart. Lines before and
+// after get the coefficients of the border. part: as for load. SciPy begins the recursion of a reflected axis with an error of
+// pole^(2n - 1), 2e-4 of 255 for 5 pixels; here it is exact.
+template <int kVectors>
+LAMELLA_INLINE void filter_strip(double* at, const SplineAxis& axis, Int stride, Int part) {
+    using V = Vec<double>;
+    const Int n = axis.n;
+    V first[kVectors], last[kVectors], carry[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+        double* const line = at + v * kLanes<double>;
+        first[v] = load(line, part);
+        last[v] = load(line + (n - 1) * stride, part);
+        if (axis.nearest) {
+            carry[v] = first[v] * (6 / (1 - kPole));
+        } else {
+            // The sum of pole^k times pixel -k, times the gain 6.
+            carry[v] = V{};
+            double power = 6;
+            for (int k = 0; k < kTerms; ++k, power *= kPole) carry[v] += load(line + axis.inside[k] * stride, part) * power;
+        }
+    }
+    for (Int i = 0; i < n; ++i) {
+        for (int v = 0; v < kVectors; ++v) {
+            double* const line = at + i * stride + v * kLanes<double>;
+            if (i > 0) carry[v] = carry[v] * kPole + load(line, part) * 6.0;
+            store(line, carry[v], part);
+        }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+        double* const line = at + (n - 1) * stride + v * kLanes<double>;
+        if (axis.nearest) {
+            const V steady = last[v] * (6 / (1 - kPole));
+            carry[v] = steady * (kPole / (kPole - 1)) + (carry[v] - steady) * (kPole / (kPole * kPole - 1));
+        } else if (axis.reflect) {
+            carry[v] = carry[v] * (kPole / (kPole - 1));
+        } else {
+            carry[v] = (carry[v] + load(line - stride, part) * kPole) * (kPole / (kPole * kPole - 1));
+        }
+        store(line, carry[v], part);
+    }
+    for (Int i = n - 2; i >= 0; --i) {
+        for (int v = 0; v < kVectors; ++v) {
+            double* const line = at + i * stride + v * kLanes<double>;
+            carry[v] = carry[v] * kPole - load(line, part) * kPole;
+            store(line, carry[v], part);
+        }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+        double *const top = at + v * kLanes<double>, *const end = top + (n - 1) * stride;
+        const V above = load(top, part) - first[v], below = load(end, part) - last[v];
+        for (Int k = 1; k <= axis.border; ++k) {
+            const Int from = axis.inside[k] * stride;
+            store(top - k * stride, axis.nearest ? first[v] + above * axis.decay[k] : load(top + from, part), part);
+            store(end + k * stride, axis.nearest ? last[v] + below * axis.decay[k] : load(end - from, part), part);
+        }
+    }
+}
+
+// Filters n lines of `inner` elements along the lines, and fills the border's lines before and after them.
+LAMELLA_INLINE void filter_lines(double* lines, const SplineAxis& axis, Int inner) {
+    constexpr Int kStrip = 4 * kLanes<double>;
+    Int at = 0;
+    for (; at + kStrip <= inner; at += kStrip) filter_strip<4>(lines + at, axis, inner, 0);
+    if (at + kStrip / 2 <= inner) filter_strip<2>(lines + at, axis, inner, 0), at += kStrip / 2;
+    for_vectors<double>(at, inner, [&](Int i, Int part) { filter_strip<1>(lines + i, axis, inner, part); });
+}
+
+// Rows are filtered in bands of 8, as vectors along the columns of the band: the recursion is along the row.
+constexpr Int kBand = 8;
+
+// The transpose of x [rows, n], rows at most kBand and `stride` apart: y [n, kBand]. The last row is repeated. Writes up to
+// kLanes - 1 lines after y.
+LAMELLA_INLINE void rows_to_band(const double* x, Int rows, Int n, Int stride, double* y) {
+    for (Int r = 0; r < kBand; r += kLanes<double>) {
+        for_vectors<double>(0, n, [&](Int i, Int part) {
+            Vec<double> tile[kLanes<double>];
+            for (int k = 0; k < kLanes<double>; ++k) tile[k] = load(x + smaller(r + k, rows - 1) * stride + i, part);
+            transpose<double>(tile);
+            for (int k = 0; k < kLanes<double>; ++k) store(y + (i + k) * kBand + r, tile[k]);
+        });
+    }
+}
+
+// The same back. Reads up to kLanes - 1 lines after x.
+LAMELLA_INLINE void band_to_rows(const double* x, Int rows, Int n, Int stride, double* y) {
+    for (Int r = 0; r < rows; r += kLanes<double>) {
+        const int count = static_cast<int>(smaller(kLanes<double>, rows - r));
+        for_vectors<double>(0, n, [&](Int i, Int part) {
+            Vec<double> tile[kLanes<double>];
+            for (int k = 0; k < kLanes<double>; ++k) tile[k] = load(x + (i + k) * kBand + r);
+            transpose<double>(tile);
+            for (int k = 0; k < count; ++k) store(y + (r + k) * stride + i, tile[k], part);
+        });
+    }
+}
+
+// Elements of the band for rows of `row` elements, with the lines that the transposition touches after them.
+LAMELLA_INLINE Int spline_band(Int row) { return (row + kLanes<double>)*kBand; }
+
+// [h + 2b, w + 2b, c] coefficients of the image x [h, w, c], b = spline_border(fill). band: memory of spline_band elements.
 template <class U>
-LAMELLA_INLINE void find_coefficients(const U* x, Int h, Int w, Int c, Int fill, double* to) {
-    const Int border = spline_border(fill), margin = fill == kFillNearest ? kNearestMargin : 0;
-    const Int repeats = fill == kFillNearest ? Int{kFillReflect} : fill;  // beyond the margin, as in SciPy
-    const Int row = (w + 2 * border) * c, rows = h + 2 * margin, columns = w + 2 * margin, rim = border - margin;
-    double* const first = to + rim * row + rim * c;  // the first pixel that is filtered
-    for (Int i = 0; i < rows; ++i) {
-        const U* const from = x + repeated(i - margin, h, fill) * w * c;
-        double* const line = first + i * row;
-        for (Int j = 0; j < columns; ++j) {
-            const U* const pixel = from + repeated(j - margin, w, fill) * c;
-            for (Int k = 0; k < c; ++k) line[j * c + k] = double(pixel[k]);
+LAMELLA_INLINE void find_coefficients(const U* x, Int h, Int w, Int c, Int fill, double* to, double* band) {
+    const SplineAxis across(w, fill), down(h, fill);
+    const Int n = w * c, border = across.border * c, row = n + 2 * border;
+    double* const first = to + down.border * row;
+    for (Int i = 0; i < h; i += kBand) {
+        const Int rows = smaller(kBand, h - i);
+        double* const lines = first + i * row;
+        for (Int r = 0; r < rows; ++r) {
+            for (Int j = 0; j < n; ++j) lines[r * row + j] = double(x[(i + r) * n + j]);
         }
-        filter_lines(line, columns, c, c, repeats);
+        rows_to_band(lines, rows, n, row, band + border * kBand);
+        filter_lines(band + border * kBand, across, c * kBand);
+        band_to_rows(band, rows, row, row, lines);
     }
-    filter_lines(first, rows, row, columns * c, repeats);
-    // The rim around them: columns of each row, then whole rows.
-    for (Int i = 0; i < rows; ++i) {
-        double* const line = first + i * row;
-        for (Int j = -rim; j < columns + rim; ++j) {
-            if (j == 0) j = columns;
-            const Int from = repeated(j, columns, fill);
-            for (Int k = 0; k < c; ++k) line[j * c + k] = line[from * c + k];
-        }
-    }
-    for (Int i = -rim; i < rows + rim; ++i) {
-        if (i == 0) i = rows;
-        copy(first + repeated(i, rows, fill) * row - rim * c, first + i * row - rim * c, row);
-    }
+    filter_lines(first, down, row);
 }
 
 }  // namespace
