@@ -51,6 +51,8 @@ def test_each_name_is_there_or_refused_with_a_reason():
     assert refused <= missing, "a name that is there is refused"
     assert len(refused) <= REFUSED * len(NAMES)
     listed = {name.removeprefix("keras.") for name in NAMES}
+    there = f"Of the {len(NAMES):,} public names of Keras 2.2.5, {len(NAMES) - len(missing):,} are there; each of the other"
+    assert f"{there} {len(refused)} " in (LIST.parents[2] / "README.md").read_text()
     assert set(keras_refusals.REASONS) <= listed and all(keras_refusals.REASONS.values())
 
 
