@@ -53,6 +53,26 @@ LAMELLA_INLINE void take_linear(const Samples<U>& x, const Block<T>& block, T* t
     }
 }
 
+// One channel: the samples of a block are copied next to each other, then converted and interpolated in vectors.
+template <class T, class U>
+LAMELLA_INLINE void take_linear_block(const Samples<U>& x, const Block<T>& block, T* to) {
+    U above[2][kBlock], below[2][kBlock];
+    for (int k = 0; k < kBlock; ++k) {
+        const U* const from = x.data + block.offset[k];
+        above[0][k] = from[0];
+        above[1][k] = from[x.column];
+        below[0][k] = from[x.row];
+        below[1][k] = from[x.row + x.column];
+    }
+    T y[kBlock];
+    for (int k = 0; k < kBlock; ++k) {
+        const T weight = block.columns.weight[k];
+        y[k] = between(between(T(above[0][k]), T(above[1][k]), weight), between(T(below[0][k]), T(below[1][k]), weight),
+                       block.rows.weight[k]);
+    }
+    copy(y, to, block.count);
+}
+
 // Three or four channels at once. With three, a quad is one element longer than a pixel: the next pixel of the row overwrites
 // this element, and the last samples of the image are read one by one.
 template <int kChannels, class T, class U>
