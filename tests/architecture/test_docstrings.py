@@ -21,6 +21,8 @@ ROOMS = [
     "tf_keras.regularizers", "utils", "wrappers.scikit_learn",
 ]  # fmt: skip
 WITH_OTHERS = {"sklearn": "sklearn", "torch": "torch"}
+# Arguments that need no line.
+IMPLIED = {"self", "cls", "args", "kwargs", "unknown"}
 # In these rooms formulas name the arguments: "x ** a, elementwise".
 BY_FORMULA = ["backend", "ops"]
 
@@ -38,7 +40,7 @@ def sources(thing: Callable[..., object], seen: tuple[object, ...] = ()) -> Iter
 
 def found(name: str, module: str) -> object:
     """What a name in a docstring of the module means: a name of it or of its room, a method, or a whole path."""
-    for start in (module, module.rpartition(".")[0]):
+    for start in filter(None, (module, module.rpartition(".")[0])):
         thing: object = importlib.import_module(start if not name.startswith("lamella.") else "lamella")
         for part in name.removeprefix("lamella.").split("."):
             thing = getattr(thing, part, None)
@@ -53,7 +55,7 @@ A_LINE = r"^    \**{}(?: \([^)\n]+\))? ?:"
 
 def undocumented(thing: Callable[..., object], line: str = A_LINE) -> list[str]:
     """Arguments of a function or constructor that have no line `name: description`."""
-    names = [name for name in inspect.signature(thing).parameters if name not in ("args", "kwargs", "unknown")]
+    names = [name for name in inspect.signature(thing).parameters if name not in IMPLIED]
     head = "Args|Attributes" if dataclasses.is_dataclass(thing) else "Args"
     for text in sources(thing) if names else ():
         section = text if line != A_LINE else "".join(re.findall(rf"^(?:{head}):\n((?:    .*\n?)+)", text, flags=re.M))
@@ -141,6 +143,34 @@ def test_docstrings_name_each_error(room):
         if unnamed := {error for error in errors(thing) if error not in text}:
             missing[name] = unnamed
     assert not missing
+
+
+@pytest.mark.parametrize("room", [*ROOMS, *WITH_OTHERS])
+def test_docstrings_of_methods_name_each_argument(room):
+    """A method's own docstring, those of its base classes' methods, or the class's. Hooks of callbacks are described by Callback."""
+    missing = {}
+    for thing in filter(inspect.isclass, all_public_of(room).values()):
+        for base in thing.__mro__:
+            for name, member in methods_of(base):
+                if not isinstance(member, property) and not name.startswith("on_"):
+                    parameters = inspect.signature(getattr(member, "__func__", member)).parameters
+                    names = [n for n, of in parameters.items() if of.kind is not of.VAR_KEYWORD]
+                    text = "\n".join(sources_of_method(thing, name))
+                    if unnamed := [n for n in names if n not in IMPLIED and not re.search(rf"\b{n}\b", text)]:
+                        missing[f"{base.__name__}.{name}"] = unnamed
+    assert not missing
+
+
+def sources_of_method(thing: type, name: str) -> Iterator[str]:
+    """The docstrings that may describe a method."""
+    for base in thing.__mro__:
+        for member in (base, vars(base).get(name)):
+            text = inspect.cleandoc(getattr(member, "__doc__", None) or "")
+            yield text
+            for word in re.findall(r"`([\w.]+)`", text) if member is not base else ():
+                other = found(word, base.__module__) or getattr(thing, word, None)
+                if callable(other):
+                    yield from sources(other)
 
 
 def test_an_argument_without_a_line_is_found():

@@ -110,7 +110,7 @@ class CallbackList:
         self._listeners.clear()
 
     def set_params(self, params: Params) -> None:
-        """Give the options of the run to every callback."""
+        """Give the options of the run, `params`, to every callback."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)

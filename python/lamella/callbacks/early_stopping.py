@@ -122,7 +122,7 @@ class EarlyStopping(Monitor):
             print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
 
     def get_monitor_value(self, logs: Logs[Any] | None) -> Any:
-        """The monitored value. If it is missing: None, with a warning that lists the available names."""
+        """The monitored value in `logs`. If it is missing: None, with a warning that lists the available names."""
         return monitored(logs, self.monitor, "Early stopping")
 
     def _keep(self, epoch: int) -> None:

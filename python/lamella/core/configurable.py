@@ -116,7 +116,7 @@ class Configurable(PickledByName):
 
     @classmethod
     def from_config(cls: type[C], config: Config) -> C:
-        """An object with the arguments that `get_config` returned."""
+        """An object with the arguments in `config`, as `get_config` returned them."""
         return cls(**config)
 
     def _stored(self, names: tuple[str, ...], *, strict: bool) -> Config:

@@ -45,11 +45,19 @@ class CallHistory:
         return self._only_shape("output")
 
     def get_input_at(self, node_index: int) -> Symbols:
-        """The inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The inputs of one call, in graphs.
+
+        Args:
+            node_index: Index of the call.
+
+        Raises:
+            ValueError: There is no such call.
+            RuntimeError: The layer was never called.
+        """
         return _one_or_list(self._node_at(node_index, "input").inputs)
 
     def get_output_at(self, node_index: int) -> Symbols:
-        """The outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The outputs of the call with this index; see `get_input_at`."""
         return _one_or_list(self._node_at(node_index, "output").outputs)
 
     @property
@@ -63,19 +71,19 @@ class CallHistory:
         return _one_or_list(self._only_node("output mask").output_masks)
 
     def get_input_mask_at(self, node_index: int) -> Any:
-        """The masks of the inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The masks of the inputs of the call with this index; see `get_input_at`."""
         return _one_or_list(self._node_at(node_index, "input mask").input_masks)
 
     def get_output_mask_at(self, node_index: int) -> Any:
-        """The masks of the outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The masks of the outputs of the call with this index; see `get_input_at`."""
         return _one_or_list(self._node_at(node_index, "output mask").output_masks)
 
     def get_input_shape_at(self, node_index: int) -> Any:
-        """The shape of the inputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The shape of the inputs of the call with this index; see `get_input_at`."""
         return _shapes(self._node_at(node_index, "input shape").inputs)
 
     def get_output_shape_at(self, node_index: int) -> Any:
-        """The shape of the outputs of a call. Raises ValueError if there is no such call, RuntimeError if there is none at all."""
+        """The shape of the outputs of the call with this index; see `get_input_at`."""
         return _shapes(self._node_at(node_index, "output shape").outputs)
 
     def _only_node(self, what: str) -> Node:

@@ -168,6 +168,9 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def call(self, inputs: Value) -> Value:
         """The outputs. A subclass computes them here, with ops or functions of K; by default they are the inputs.
 
+        A subclass may have two more arguments: `mask`, the mask of the inputs or a list of masks, and `training`, whether it is
+        training; None is the phase of the run.
+
         Args:
             inputs: One array or tensor of a tape, or a list of them.
         """
@@ -182,7 +185,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return input_shape
 
     def assert_input_compatibility(self, inputs: Any) -> None:
-        """Raise ValueError, as a call does, if symbolic tensors or arrays do not meet `input_spec`."""
+        """Raise ValueError, as a call does, if the inputs, symbolic tensors or arrays, do not meet `input_spec`."""
         listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
         tensors = [x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in listed]
         self._check_inputs([x.shape for x in tensors], [str(x.dtype) for x in tensors])
@@ -207,7 +210,12 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return mask if came else None
 
     def check_masks(self, tensors: list[Symbolic], single: bool) -> None:
-        """Raise TypeError, as compute_mask does in each run, if a tensor has a mask that the layer does not support."""
+        """Raise TypeError, as compute_mask does in each run, if a tensor has a mask that the layer does not support.
+
+        Args:
+            tensors: The inputs.
+            single: Whether compute_mask gets one tensor, not a list.
+        """
         if type(self).compute_mask is not Layer.compute_mask:
             return
         masks = known_masks(tensors)
@@ -289,9 +297,13 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return call
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        """What a graph calls for this layer and the one that alone reads its output, where that is faster.
+        """A function that computes this layer and the next one in one call, where that is faster; else None.
 
         The results have the same bits; only a zero may have another sign.
+
+        Args:
+            follower: The layer that alone reads the output of this one.
+            frozen: Whether this layer is inside a frozen model.
         """
         return None
 

@@ -96,7 +96,7 @@ class LossesAndUpdates(Weighted, CallHistory):
         self.call_losses.values.clear()
 
     def add_activity_losses(self, outputs: Value) -> None:
-        """Add the activity regularizer's penalties. In the dialect of tf.keras they are divided by the batch size."""
+        """Add the activity regularizer's penalties on the outputs; in the dialect of tf.keras, divided by the batch size."""
         assert self.activity_regularizer is not None
         for y in outputs if isinstance(outputs, list) else [outputs]:
             penalty = self.activity_regularizer(y)
@@ -136,13 +136,13 @@ class LossesAndUpdates(Weighted, CallHistory):
         return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
 
     def updates_of(self, node: Node) -> list[Update]:
-        """The updates of one call."""
+        """The updates of one call, the node."""
         if not (self.trainable or self.stateful):
             return []
         return [Update(variable, node.inputs) for variable in self.moved_by(node)]
 
     def moved_by(self, node: Node) -> list[Variable]:
-        """The Variables that a call updates in training, found by a trial on ones."""
+        """The Variables that a call, the node, updates in training, found by a trial on ones."""
         if self.self_contained or not node.inputs:
             return []
         return moved_variables(self, node)

@@ -126,7 +126,7 @@ class KernelLayer(Layer):
                 check_number(given, f"Layer {self.name}, {name}")
 
     def known_channels(self, input_shape: Shape) -> int:
-        """The number of channels of the input. Raises ValueError if it is not known."""
+        """The number of channels of the input with this input_shape. Raises ValueError if it is not known."""
         channels = input_shape[channel_axis(self.data_format)]
         if channels is None:
             raise ValueError(

@@ -45,7 +45,7 @@ class _OldDense(KernelLayer):
         warn(f"The `{type(self).__name__}` layer is deprecated and will be removed after 06/2017.")
 
     def features(self, input_shape: Shape) -> int:
-        """F, which later inputs must have, too."""
+        """F of the input_shape, which later inputs must have, too. Raises ValueError if it is not known."""
         size = input_shape[1]
         if size is None:
             raise ValueError(f"Layer {self.name}: the last dimension of the inputs should be defined. Found `None`.")

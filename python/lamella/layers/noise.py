@@ -30,7 +30,7 @@ class _Noise(KernelLayer):
         return self.add_noise(inputs) if noisy and self.uses_learning_phase else inputs
 
     def add_noise(self, inputs: Value) -> Value:
-        """The outputs in training."""
+        """The outputs in training for these inputs."""
         raise NotImplementedError
 
 

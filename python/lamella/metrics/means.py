@@ -100,7 +100,7 @@ class _MeanOfRows(_WeightedMean):
     function: ClassVar[Callable[..., Any]]
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
-        """One value for each row."""
+        """One value for each row of y_true and y_pred."""
         return type(self).function(y_true, y_pred)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:

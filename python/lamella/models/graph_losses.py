@@ -57,7 +57,7 @@ class GraphLosses(LayerGraph):
             self._plans, self._plan = {}, None
 
     def share_losses(self, other: GraphLosses) -> None:
-        """Compute the tensors of another model's add_loss, and store their values where that model reads them."""
+        """Compute the tensors of the add_loss of `other`, a model, and store their values where that model reads them."""
         if other._loss_tensors:
             self._loss_tensors, self._loss_values = other._loss_tensors, other._loss_values
 

@@ -115,7 +115,7 @@ class LayerGraph(GraphParts, Layer):
         raise ValueError(f"No such layer: {name}")
 
     def fed(self, of_inputs: Sequence[T]) -> list[T]:
-        """Of a list with one entry for each input those of the inputs that fit, evaluate and predict take values for."""
+        """The entries of `of_inputs`, one for each input, of those inputs that fit, evaluate and predict take values for."""
         return [each for i, each in enumerate(of_inputs) if i not in self._held]
 
     @property

@@ -168,7 +168,17 @@ class Network(Stored, GraphLosses, self_contained=True):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
-        """Run the model as a layer of a model with masks. Returns the outputs and their masks."""
+        """Run the model as a layer of a model with masks.
+
+        Args:
+            inputs: The values, one or a list.
+            mask: Their mask, or a list of masks.
+            training: Whether it is training.
+            frozen: Whether the model is inside a frozen model.
+
+        Returns:
+            The outputs and their masks.
+        """
         listed = isinstance(inputs, list)
         plan = self._planned(frozen=frozen or not self.trainable, masked=True)
         assert isinstance(plan, MaskedPlan)
@@ -326,6 +336,12 @@ class Network(Stored, GraphLosses, self_contained=True):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: dict[str, Any] | None = None) -> Any:
+        """A model from what `get_config` returned.
+
+        Args:
+            config: The description.
+            custom_objects: Classes and functions by name.
+        """
         return architecture.rebuild(cls, config, custom_objects)
 
 

@@ -116,7 +116,7 @@ class Trainable(Compiled, GeneratorMethods):
     def with_functions(
         self, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
     ) -> Callable[..., tuple[Any, list[Any]]]:
-        """See `models/captured.py`."""
+        """The model with functions (losses, metrics) that read its tensors, and targets by output: see `models/captured.py`."""
         from lamella.models.captured import with_functions  # which imports Network
 
         network: Any = self
@@ -200,7 +200,7 @@ class Trainable(Compiled, GeneratorMethods):
         return list(self.compiled_steps().objective.names)
 
     def metric_direction(self, name: str) -> str | None:
-        """The direction that the metric of a column of the logs declares: "min", "max" or None. "val_" is ignored."""
+        """The direction that the metric of the column `name` of the logs declares: "min", "max" or None. "val_" is ignored."""
         return None if self.prepared_steps is None else self.prepared_steps.objective.direction(name.removeprefix("val_"))
 
     @takes(FitOptions, renamed={"nb_epoch": "epochs"})

@@ -267,13 +267,16 @@ class Optimizer(Stateful):
         )
 
     def read(self, grads: Sequence[Array], bounds: Bounds) -> list[Array]:
-        """Copies of the gradients as the kernels use them: clipped, and with accumulation the mean."""
+        """Copies of grads as the kernels use them: clipped by `bounds`, and with accumulation the mean."""
         read = [np.zeros(g.shape, g.dtype) for g in grads]
         _kernels.sgd_update(read, list(grads), [], -1.0, 0.0, 0, bounds)  # 0 + g
         return read
 
     def rounded(self, number: Variable) -> float:
-        """A hyperparameter, rounded to the parameters' dtype as in Keras: 1 - float32(0.999) is 0.001 with an error of 1.3e-5."""
+        """The number of a hyperparameter, rounded to the parameters' dtype as in Keras.
+
+        1 - float32(0.999) is 0.001 with an error of 1.3e-5.
+        """
         value: float = number.value.item()
         single = self._state.dtype.char == "f"
         key = value, single
@@ -303,7 +306,7 @@ class Optimizer(Stateful):
     initial_decay: float
 
     def rate_of(self, iterations: int) -> float:
-        """The learning rate of a step before `decay`: the number lr, or the value of the schedule."""
+        """The learning rate after `iterations` steps, before `decay`: the number lr, or the value of the schedule."""
         rate: Any = self.lr
         lr: float = rate.value.item() if isinstance(rate, Variable) else rate(iterations)
         return lr

@@ -90,7 +90,7 @@ class Stateful(Configurable):
         return self._all_listed(self._state)
 
     def state_of(self, slot: str) -> list[Array]:
-        """The arrays of one of `slots`, one for each parameter."""
+        """The arrays of one slot, a name of `slots`, one for each parameter."""
         return self._state.slots[self.slots.index(slot)]
 
     def get_weights(self) -> list[NDArray[np.generic]]:

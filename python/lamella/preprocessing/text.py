@@ -195,7 +195,7 @@ class Tokenizer:
             yield [index for index in used if index is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
-        """A text for each list of indices, with spaces between the words."""
+        """A text for each list of indices in `sequences`, with spaces between the words."""
         return list(self.sequences_to_texts_generator(sequences))
 
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:

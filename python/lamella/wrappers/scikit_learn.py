@@ -45,7 +45,7 @@ class BaseWrapper:
         self.check_params(sk_params)
 
     def check_params(self, params: Mapping[str, Any]) -> None:
-        """Raise ValueError if neither build_fn nor a method of the model has one of the arguments."""
+        """Raise ValueError if neither build_fn nor a method of the model has one of the arguments `params`."""
         functions = (Sequential.fit, Sequential.predict, Sequential.predict_classes, Sequential.evaluate, self._builder())
         for name in params:
             if name != "nb_epoch" and not any(has_arg(function, name) for function in functions):
@@ -90,7 +90,7 @@ class BaseWrapper:
         return history
 
     def filter_sk_params(self, fn: Callable[..., Any], override: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The arguments in sk_params that a function has, and `override`."""
+        """The arguments in sk_params that the function fn has, and `override`."""
         return {name: value for name, value in self.sk_params.items() if has_arg(fn, name)} | dict(override or {})
 
     def __sklearn_tags__(self) -> Any:
@@ -176,19 +176,19 @@ class KerasClassifier(BaseWrapper):
         return super().fit(x, y, **kwargs)
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
-        """The predicted labels, [n]; for a model with a single output [n, 1], as in Keras."""
+        """The predicted labels for x [n, ...]: [n]; for a model with a single output [n, 1], as in Keras."""
         scores = self._scores(Sequential.predict_classes, x, kwargs)
         indices = scores.argmax(axis=-1) if scores.shape[-1] > 1 else (scores > 0.5).astype(int)
         labels: Array = self.classes_[indices]
         return labels
 
     def predict_proba(self, x: Any, **kwargs: Any) -> Array:
-        """The model's outputs, [n, classes]. A single output p becomes the columns 1 - p and p."""
+        """The model's outputs for x [n, ...]: [n, classes]. A single output p becomes the columns 1 - p and p."""
         scores = self._scores(Sequential.predict, x, kwargs)
         return np.hstack([1 - scores, scores]) if scores.shape[-1] == 1 else scores
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """The accuracy. Raise ValueError if the model does not compute it."""
+        """The accuracy for x [n, ...] and the labels y. Raise ValueError if the model does not compute it."""
         indices = np.searchsorted(self.classes_, np.asarray(y))
         arguments = self.filter_sk_params(Sequential.evaluate, kwargs)
         values = to_list(self.model.evaluate(x, self._for_loss(indices), **arguments))
@@ -210,12 +210,12 @@ class KerasRegressor(BaseWrapper):
     _estimator_type = "regressor"
 
     def predict(self, x: Any, **kwargs: Any) -> Array:
-        """The predicted values: [n] for one output, [n, outputs] for several."""
+        """The predicted values for x [n, ...]: [n] for one output, [n, outputs] for several."""
         y = np.asarray(self.model.predict(x, **self.filter_sk_params(Sequential.predict, kwargs)))
         return y.squeeze(axis=-1) if y.shape[-1] == 1 else y
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """The model's loss with a minus sign, so that a higher score is better."""
+        """The model's loss for x and y with a minus sign, so that a higher score is better."""
         loss = self.model.evaluate(x, y, **self.filter_sk_params(Sequential.evaluate, kwargs))
         return -float(to_list(loss)[0])
 

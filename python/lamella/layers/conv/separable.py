@@ -65,7 +65,7 @@ class _Depthwise(KernelLayer, self_contained=True):
         )
 
     def last(self, x: Value) -> Value:
-        """All of the layer but an activation that no kernel fuses, channels last."""
+        """All of the layer but an activation that no kernel fuses, for a channels-last x."""
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:

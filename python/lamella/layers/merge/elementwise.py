@@ -23,7 +23,7 @@ class Elementwise(Merge):
     """
 
     def combine(self, inputs: list[Value]) -> Value:
-        """Of tensors of one rank."""
+        """The result for inputs of one rank."""
         return self._merge_function(inputs)
 
     def _merge_function(self, inputs: list[Value]) -> Value:

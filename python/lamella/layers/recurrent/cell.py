@@ -178,6 +178,6 @@ class Cell(MaskedCell):
         return dense(xs[0], kernel, bias) if len(xs) == 1 else gated_dense(kernel, bias, *xs, units=self.units)
 
     def gate(self, z: Value, first: int, last: int | None = None) -> Value:
-        """The columns of gate `first`, or of `first` up to `last`."""
+        """The columns in z of gate `first`, or of `first` up to `last`, which is excluded."""
         end = first + 1 if last is None else last
         return z[:, first * self.units : end * self.units]

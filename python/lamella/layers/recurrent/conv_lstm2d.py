@@ -117,11 +117,11 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         return h, [h, c]
 
     def input_conv(self, x: Value, w: Value, b: Value | None = None, padding: str = "valid") -> Value:
-        """x convolved with the layer's strides and dilation, + b; in the layer's data format."""
+        """x convolved with the kernel w by the layer's strides and dilation and this padding, + b; in the layer's data format."""
         return self._convolved(x, w, b, strides=self.strides, padding=padding, dilation=self.dilation_rate)
 
     def recurrent_conv(self, x: Value, w: Value) -> Value:
-        """x convolved with strides 1 and padding "same"; in the layer's data format."""
+        """x convolved with the kernel w by strides 1 and padding "same"; in the layer's data format."""
         return self._convolved(x, w, None, padding="same")
 
     def _input_conv(self, x: Value, w: Value, b: Value | None) -> Value:

@@ -82,11 +82,11 @@ class Recurrent(RNN):
         raise NotImplementedError(f"{type(self).__name__} '{self.name}' does not say what a step is")
 
     def get_constants(self, inputs: Value, training: bool | None = None) -> Sequence[Value]:
-        """What each step gets behind the states; inputs [N, T, ...]."""
+        """What each step gets behind the states; inputs [N, T, ...], training as in `call`."""
         return []
 
     def preprocess_input(self, inputs: Value, training: bool | None = None) -> Value:
-        """What the steps see instead of the inputs [N, T, ...]."""
+        """What the steps see instead of the inputs [N, T, ...]; training as in `call`."""
         return inputs
 
     def build(self, input_shape: Any) -> None:
@@ -173,7 +173,7 @@ class ConvRecurrent2D(Recurrent, KernelLayer):
         return [self.output_of_step(x) for _ in self.states]
 
     def check_states(self, shapes: Sequence[Shape]) -> None:
-        """Raises ValueError unless there is one for each state."""
+        """Raises ValueError unless shapes has one for each state."""
         if shapes and len(shapes) != len(self.states):
             raise ValueError(
                 f"Layer {self.name}: Layer has {len(self.states)} states but was passed {len(shapes)} initial states."

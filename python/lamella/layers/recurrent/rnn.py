@@ -140,6 +140,15 @@ class RNN(StatesInCall):
         initial_state: Sequence[Value] | None = None,
         constants: Sequence[Value] | None = None,
     ) -> Value:
+        """The outputs, as the class describes them.
+
+        Args:
+            inputs: x [N, T, F]; or a list [x, *states, *constants].
+            mask: [N, T], or a list that begins with it; the steps where it is false are skipped.
+            training: Whether it is training; None is the phase of the run.
+            initial_state: The states before the first step; None is zeros, or for a stateful layer those after the last batch.
+            constants: What the cell gets in each step.
+        """
         x, states, given = self.split_call(inputs, initial_state, constants)
         self._check_batch(x, states)
         if isinstance(mask, list):
@@ -172,7 +181,10 @@ class RNN(StatesInCall):
     def run_steps(
         self, x: Value, states: Sequence[Value], mask: Value | None, training: bool | None, constants: Sequence[Value]
     ) -> Run:
-        """(outputs [N, T, ...] or the last one, last states): by one op where there is one for the cell, else by the plain loop."""
+        """(outputs [N, T, ...] or the last one, last states): by one op where there is one for the cell, else by the plain loop.
+
+        See `call` for the arguments.
+        """
         cell = self.step_cell()
         whole = None
         if not constants:
@@ -202,7 +214,7 @@ class RNN(StatesInCall):
         return stack_time(*outputs) if self.return_sequences else outputs[-1], last
 
     def get_initial_state(self, inputs: Value) -> list[Value]:
-        """Zeros [N, size] for each state."""
+        """Zeros [N, size] for each state; N and the dtype are those of the inputs."""
         shapes: Any = self.state_shapes(tuple(inputs.shape))
         return [np.zeros(shape, inputs.dtype) for shape in shapes]
 
@@ -277,7 +289,7 @@ class RNN(StatesInCall):
         return self.state_shapes(x)  # type: ignore[return-value]  # all sizes are known
 
     def reset_states(self, states: Any = None) -> None:
-        """Forget what the last batch left: zeros, or the given array for each state.
+        """Forget what the last batch left: zeros, or the arrays `states`, one for each state.
 
         Raises:
             AttributeError: The layer is not stateful.
@@ -317,6 +329,12 @@ class RNN(StatesInCall):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A layer from what `get_config` returned.
+
+        Args:
+            config: The arguments.
+            custom_objects: Classes and functions by name.
+        """
         cell = config["cell"]
         found = [deserialize("layers", c, custom_objects) for c in (cell if isinstance(cell, list) else [cell])]
         return cls(**{**config, "cell": found if isinstance(cell, list) else found[0]})

@@ -67,6 +67,7 @@ class StackedRNNCells(Layer):
     def call(  # type: ignore[override]  # a cell's
         self, inputs: Value, states: Sequence[Value], constants: Sequence[Value] | None = None, training: bool | None = None
     ) -> tuple[Value, list[Value]]:
+        """(output of the last cell, new states of all cells). The constants go to the cells whose `call` has this argument."""
         rest, before = list(states), {}
         for cell in self._in_state_order():
             count = len(sizes_of(cell))
@@ -93,5 +94,11 @@ class StackedRNNCells(Layer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> StackedRNNCells:
+        """A cell from what `get_config` returned.
+
+        Args:
+            config: The arguments.
+            custom_objects: Classes and functions by name.
+        """
         cells = [deserialize("layers", cell, custom_objects) for cell in config["cells"]]
         return cls(**{**config, "cells": cells})

@@ -80,14 +80,14 @@ class StatesInCall(Layer):
         return super().__call__(x, **kwargs)
 
     def split_inputs(self, inputs: list[Any]) -> tuple[Any, list[Any], list[Any]]:
-        """[x, *states, *constants] in its parts; [x] alone where the others come as arguments."""
+        """The parts of inputs [x, *states, *constants]; [x] alone where the others are arguments."""
         end = max(1, len(inputs) - (self._num_constants or 0))
         return inputs[0], inputs[1:end], inputs[end:]
 
     def split_call(
         self, inputs: Value, initial_state: Sequence[Value] | None, constants: Sequence[Value] | None
     ) -> tuple[Value, list[Value], list[Value]]:
-        """x, states and constants of a call that has them in its inputs or as arguments.
+        """x, states and constants of a call that has them in its inputs, or as initial_state and constants.
 
         Raises:
             ValueError: Constants are missing.
@@ -99,7 +99,7 @@ class StatesInCall(Layer):
         return x, states, given
 
     def split_shapes(self, input_shape: Any) -> tuple[Shape, list[Shape], list[Shape]]:
-        """As split_inputs, for what `build` is given."""
+        """As split_inputs, for the input_shape that `build` gets."""
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         x, states, constants = self.split_inputs(list(shapes))
         return x, states, constants or list(self._constant_shapes)

@@ -62,6 +62,12 @@ class Wrapper(Layer):
 
     @classmethod
     def from_config(cls, config: Config, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """A layer from what `get_config` returned.
+
+        Args:
+            config: The arguments.
+            custom_objects: Classes and functions by name.
+        """
         return cls(**{**config, "layer": deserialize("layers", config["layer"], custom_objects)})
 
 

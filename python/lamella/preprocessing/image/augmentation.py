@@ -27,7 +27,10 @@ class Augmentation(Normalization):
     cutmix_alpha: float
 
     def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
-        """See Augments.fill. One kernel makes the batch, unless a subclass overrides methods, which are called for each image."""
+        """See `lamella.preprocessing.image.augment.Augments.fill`.
+
+        One kernel makes the batch, unless a subclass overrides methods, which are called for each image.
+        """
         numbers: list[int] = []
         changed = any(self._overrides(method) for method in ("apply_transform", "standardize", "normalize"))
         if changed or np.dtype(out.dtype) not in (np.float32, np.float64):
@@ -52,7 +55,7 @@ class Augmentation(Normalization):
         return bool(self.mixup_alpha or self.cutmix_alpha)
 
     def mix(self, batch: Array, parts: Sequence[Array], samples: Iterable[int], draws: SampleDraws) -> list[Array]:
-        """See Augments."""
+        """See `lamella.preprocessing.image.augment.Augments.mix`."""
         first = self.data_format == "channels_first"
         return mix(batch, parts, samples, draws, self.mixup_alpha, self.cutmix_alpha, channels_first=first)
 

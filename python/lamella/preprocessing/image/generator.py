@@ -191,7 +191,7 @@ class ImageDataGenerator(Augmentation):
         save_format: str = "png",
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Batches of arrays, see NumpyArrayIterator."""
+        """Batches of arrays, see `NumpyArrayIterator`."""
         return NumpyArrayIterator(
             x,
             y,
@@ -226,7 +226,7 @@ class ImageDataGenerator(Augmentation):
         interpolation: str = "nearest",
         **options: Unpack[FileOptions],
     ) -> DirectoryIterator:
-        """Batches of images from a folder that has a folder for each class, see DirectoryIterator."""
+        """Batches of images from a folder that has a folder for each class, see `DirectoryIterator`."""
         return DirectoryIterator(
             directory,
             self,
@@ -270,7 +270,7 @@ class ImageDataGenerator(Augmentation):
         validate_filenames: bool = True,
         **kwargs: Any,
     ) -> DataFrameIterator:
-        """Batches of images that are listed in a pandas.DataFrame, see DataFrameIterator, also for the arguments.
+        """Batches of images that are listed in a pandas.DataFrame, see `DataFrameIterator`, also for the arguments.
 
         Args:
             kwargs: FileOptions; also `has_ext`, `sort` and `drop_duplicates`, which are deprecated and have no effect.

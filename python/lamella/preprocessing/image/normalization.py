@@ -99,7 +99,10 @@ class Normalization(RandomTransforms):
         return statistic
 
     def of_channels(self, what: str, statistic: Array | None, shape: tuple[int, ...]) -> Array | None:
-        """A statistic as `fitted` returns it, with channels last: a number for each channel, or for each number of an image."""
+        """A statistic of images of this shape as `fitted` returns it, with channels last.
+
+        It is a number for each channel, or for each number of an image.
+        """
         statistic = self.fitted(what, statistic)
         if statistic is None:
             return None

@@ -53,7 +53,7 @@ class RandomTransforms:
         return self.draw_transform(img_shape, np.random if seed is None else np.random.RandomState(seed))
 
     def draw_transform(self, img_shape: Sequence[int], draws: Draws) -> dict[str, Any]:
-        """The same, with numbers from `draws`, for example a RandomState, in the order of keras-preprocessing."""
+        """`get_random_transform` for img_shape, with numbers from `draws`, such as a RandomState, as keras-preprocessing draws."""
         rows, columns = img_shape[self.row_axis - 1], img_shape[self.col_axis - 1]
         theta = _uniform(draws, -self.rotation_range, self.rotation_range) if self.rotation_range else 0
         tx = _shift(draws, self.height_shift_range, rows)
@@ -117,7 +117,7 @@ class RandomTransforms:
         return changed
 
     def random_transform(self, x: Array, seed: int | None = None) -> Array:
-        """One image, changed at random; see get_random_transform."""
+        """The image x, changed at random; see `get_random_transform` for seed."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
     def keeps_pixels(self) -> bool:
