@@ -1,4 +1,7 @@
-"""Penalties on weights and outputs: a regularizer maps an array to a scalar that is added to the loss."""
+"""Penalties on weights and outputs: a regularizer maps an array to a scalar that is added to the loss.
+
+Source: Keras 2.2.5 keras/regularizers.py.
+"""
 
 from __future__ import annotations
 

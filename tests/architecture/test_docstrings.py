@@ -21,6 +21,8 @@ ROOMS = [
     "tf_keras.regularizers", "utils", "wrappers.scikit_learn",
 ]  # fmt: skip
 WITH_OTHERS = {"sklearn": "sklearn", "torch": "torch"}
+# Rooms whose classes compute what a paper or a release defines.
+SOURCED = ["callbacks", "constraints", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers"]
 # Arguments that need no line.
 IMPLIED = {"self", "cls", "args", "kwargs", "unknown"}
 # In these rooms formulas name the arguments: "x ** a, elementwise".
@@ -171,6 +173,16 @@ def sources_of_method(thing: type, name: str) -> Iterator[str]:
                 other = found(word, base.__module__) or getattr(thing, word, None)
                 if callable(other):
                     yield from sources(other)
+
+
+@pytest.mark.parametrize("room", SOURCED)
+def test_docstrings_of_classes_or_their_modules_name_the_source(room):
+    missing = []
+    for name, thing in filter(lambda named: inspect.isclass(named[1]), all_public_of(room).items()):
+        texts = [thing.__doc__ or "", importlib.import_module(thing.__module__).__doc__ or ""]
+        if not re.search(r"Source: |Keras \d|\(?arXiv|torch\.optim|tf\.keras", "\n".join(texts)):
+            missing.append(name)
+    assert not missing
 
 
 def test_an_argument_without_a_line_is_found():

@@ -78,6 +78,8 @@ class CallbackList:
         stopper: The callback that set model.stop_training.
         over: Whether the run has ended.
         failed: Whether an error ended the run.
+
+    Source: Keras 2.2.5; the attributes above are additions.
     """
 
     users: Sequence[Any] = ()

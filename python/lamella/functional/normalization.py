@@ -1,4 +1,7 @@
-"""Batch normalization, forward and backward."""
+"""Batch normalization, forward and backward.
+
+Source: Ioffe & Szegedy 2015 (arXiv 1502.03167); the default of epsilon is that of Keras 2.2.5.
+"""
 
 from __future__ import annotations
 
