@@ -1,5 +1,7 @@
 """The kernels of images: each pixel against the slow definition, on every target, with guard zones around the arrays."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -69,8 +71,8 @@ def test_pixels_are_those_of_the_definition(target, fill, order, channels, sourc
 def test_images_of_one_row_or_column(target, fill, order):
     rng = np.random.default_rng(3)
     for shape in ((1, 1), (1, 7), (7, 1), (2, 2), (2, 1), (3, 2)):
-        for channels in (1, 3, 4):
-            x = image(rng, (*shape, channels), np.float32)
+        for channels, kind in product((1, 3, 4), (np.uint8, np.float32)):
+            x = image(rng, (*shape, channels), kind)
             wanted = affine.transform(x, MATRICES[0], order, fill, -2.0, (5, 6))
             y = augment([x], MATRICES[:1], np.empty((1, 5, 6, channels), np.float32), order, fill, -2.0)
             close(y[0], wanted, 16, 255)

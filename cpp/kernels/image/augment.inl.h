@@ -80,12 +80,12 @@ LAMELLA_INLINE void image_row(const Source<U>& source, const double* coefficient
                 if (c == 1) take_nearest<1>(x, block, at);
                 else if (c == 3) take_nearest<3>(x, block, at);
                 else take_nearest<0>(x, block, at);
-            } else if (c == 1) {
-                take_linear_block(x, block, at);
             } else if (c == 3 && !flat) {
                 take_linear_quads<3>(x, block, at);
             } else if (c == 4 && !flat) {
                 take_linear_quads<4>(x, block, at);
+            } else if (c == 1 && !flat) {
+                take_linear_single(x, block, at);
             } else {
                 take_linear(x, block, at);
             }

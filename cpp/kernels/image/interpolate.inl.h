@@ -53,24 +53,29 @@ LAMELLA_INLINE void take_linear(const Samples<U>& x, const Block<T>& block, T* t
     }
 }
 
-// One channel: the samples of a block are copied next to each other, then converted and interpolated in vectors.
-template <class T, class U>
-LAMELLA_INLINE void take_linear_block(const Samples<U>& x, const Block<T>& block, T* to) {
-    U above[2][kBlock], below[2][kBlock];
+// One channel of bytes, two columns or more: pairs of neighbours are gathered, then converted and interpolated in vectors,
+// because conversions of single bytes take most of the time otherwise.
+template <class T>
+LAMELLA_INLINE void take_linear_bytes(const Samples<std::uint8_t>& x, const Block<T>& block, T* to) {
+    std::uint16_t above[kBlock], below[kBlock];
     for (int k = 0; k < kBlock; ++k) {
-        const U* const from = x.data + block.offset[k];
-        above[0][k] = from[0];
-        above[1][k] = from[x.column];
-        below[0][k] = from[x.row];
-        below[1][k] = from[x.row + x.column];
+        const std::uint8_t* const from = x.data + block.offset[k];
+        std::memcpy(above + k, from, 2);
+        std::memcpy(below + k, from + x.row, 2);
     }
     T y[kBlock];
     for (int k = 0; k < kBlock; ++k) {
         const T weight = block.columns.weight[k];
-        y[k] = between(between(T(above[0][k]), T(above[1][k]), weight), between(T(below[0][k]), T(below[1][k]), weight),
-                       block.rows.weight[k]);
+        y[k] = between(between(T(above[k] & 255), T(above[k] >> 8), weight),
+                       between(T(below[k] & 255), T(below[k] >> 8), weight), block.rows.weight[k]);
     }
     copy(y, to, block.count);
+}
+
+template <class T, class U>
+LAMELLA_INLINE void take_linear_single(const Samples<U>& x, const Block<T>& block, T* to) {
+    if constexpr (sizeof(U) == 1) take_linear_bytes(x, block, to);
+    else take_linear(x, block, to);
 }
 
 // Three or four channels at once. With three, a quad is one element longer than a pixel: the next pixel of the row overwrites
