@@ -56,11 +56,13 @@ def test_the_recipe_for_an_op_builds_and_passes_its_tests(tmp_path):
         shutil.copy(path, tmp_path)
     for step in steps():
         put(tmp_path, *step)
-    configure = ["cmake", "-S", ".", "-B", "build", "-G", "Ninja", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
+    # A directory as deep as those of other builds, so that a ccache has most objects.
+    build = "build/recipe"
+    configure = ["cmake", "-S", ".", "-B", build, "-G", "Ninja", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     # Only one target, because all of them would take minutes to compile and show nothing more.
     run(tmp_path, *configure, f"-DPython_EXECUTABLE={sys.executable}", "-DLAMELLA_TARGETS=sse4;neon")
-    run(tmp_path, "cmake", "--build", "build", "--target", "_compiled", "--parallel", "2")
-    run(tmp_path, "cmake", "--install", "build", "--prefix", "python")
+    run(tmp_path, "cmake", "--build", build, "--target", "_compiled", "--parallel", "2")
+    run(tmp_path, "cmake", "--install", build, "--prefix", "python")
     run(tmp_path, sys.executable, "-c", USE)
     (command,) = re.findall(r"^pytest (.*)$", recipe(), flags=re.M)
     run(tmp_path, sys.executable, "-m", "pytest", *command.split())
@@ -78,6 +80,6 @@ assert model.get_config()["layers"][0]["config"]["activation"] == "hard_tanh"
 
 def run(root, *command):
     environment = {k: v for k, v in os.environ.items() if k not in ("LAMELLA_TARGET", "LAMELLA_RECIPE", "LAMELLA_BUILD_DIR")}
-    environment["PYTHONPATH"] = str(root / "python")
+    environment |= {"PYTHONPATH": str(root / "python"), "CCACHE_BASEDIR": str(root)}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
