@@ -187,7 +187,8 @@ class Gradients(Layer, self_contained=True):
         for i, variable in self._held.items():
             given[i] = given[i] if i < self.watched else variable
         # The state of layers changes only where the loss itself is computed, so these updates are dropped.
-        with Scope((pending, "updates", Updates()), *self._emptied()):
+        drawn = None if pending.updates is None else pending.updates.drawn
+        with Scope((pending, "updates", Updates(drawn)), *self._emptied()):
             return self._plan(given, current.training)[0]
 
 

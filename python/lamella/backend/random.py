@@ -1,19 +1,27 @@
-"""K: random values. Without a seed each call uses a new key; the same seed gives the same numbers.
+"""K: random values.
 
-The result is an array of floatx or of `dtype`. In an operation with a symbolic tensor it is a constant of the graph, the same in
-each run. For new numbers in each run use a layer's call(), K.dropout, or a symbolic size such as those of K.shape(x).
+Outside of a run the result is a symbolic tensor: each run that reads it draws new numbers, and so does each conversion to an array.
+In a run, as in a layer's call(), it is an array. Its dtype is floatx or `dtype`.
+
+Without a seed the numbers follow from the stream of random numbers of the package or, in training, of the model. With a seed they
+are the same in each run outside of training; in training they follow from the seed, the number of the step and that of the draw
+in the step, so that steps differ and a resumed training draws the same. In TensorFlow the n-th run of a session draws the n-th
+numbers of a seed.
+
 Source: Keras 2.2.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from lamella.core.config import floatx
 from lamella.core.names import next_uid
-from lamella.core.random import generator
+from lamella.core.random import draw_key, generator, generator_of, in_step
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
@@ -24,60 +32,52 @@ __all__ = [
     "truncated_normal",
 ]  # fmt: skip
 
+_draws = partial(in_graphs, draws=True)
 
-@in_graphs
+
+@_draws
 def random_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
     """Normally distributed numbers.
 
     Args:
-        shape: The sizes.
+        shape: The sizes; numbers, or symbolic sizes such as those of K.shape(x).
         mean: The mean.
         stddev: The standard deviation.
         dtype: The dtype; None is floatx.
-        seed: The same seed gives the same numbers; None gives new ones in each call.
-
-    Raises:
-        ValueError: A size is None.
+        seed: See the top of this file; None is the stream of random numbers.
     """
-    return (
-        generator(seed, "random")
-        .normal(mean, stddev, _sizes(shape, "random_normal"))
-        .astype(floatx() if dtype is None else dtype)
-    )
+    return _as(_generator(seed).normal(mean, stddev, _sizes(shape, "random_normal")), dtype)
 
 
-@in_graphs
+@_draws
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Uniformly distributed numbers in [minval, maxval); see `random_normal` for the other arguments."""
-    return (
-        generator(seed, "random")
-        .uniform(minval, maxval, _sizes(shape, "random_uniform"))
-        .astype(floatx() if dtype is None else dtype)
-    )
+    """Uniformly distributed numbers in [minval, maxval). shape, dtype and seed as in `random_normal`."""
+    return _as(_generator(seed).uniform(minval, maxval, _sizes(shape, "random_uniform")), dtype)
 
 
-@in_graphs
+@_draws
 def random_binomial(shape: Sequence[int], p: float = 0.0, dtype: str | None = None, seed: int | None = None) -> Array:
-    """Numbers that are 1 with probability p, else 0; see `random_normal` for the other arguments."""
-    return (generator(seed, "random").random(_sizes(shape, "random_binomial")) <= p).astype(
-        floatx() if dtype is None else dtype
-    )
+    """Numbers that are 1 with probability p, else 0. shape, dtype and seed as in `random_normal`."""
+    return _as(_generator(seed).random(_sizes(shape, "random_binomial")) <= p, dtype)
 
 
-@in_graphs
+@_draws
 def truncated_normal(
     shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """As `random_normal`, but numbers further than two standard deviations from the mean are drawn again."""
-    stream = generator(seed, "random")
+    """Normally distributed numbers. Those further than two standard deviations from the mean are drawn again.
+
+    The arguments are those of `random_normal`.
+    """
+    stream = _generator(seed)
     draws = stream.standard_normal(_sizes(shape, "truncated_normal"))
     while (outside := np.abs(draws) > 2).any():
         draws = np.where(outside, stream.standard_normal(draws.shape), draws)
-    return np.asarray(draws * stddev + mean).astype(floatx() if dtype is None else dtype)
+    return _as(np.asarray(draws * stddev + mean), dtype)
 
 
 @checked
@@ -111,8 +111,16 @@ def random_uniform_variable(
     return _variable(random_uniform(shape, low, high, dtype, seed), name)
 
 
+def _generator(seed: int | None) -> np.random.Generator:
+    return generator(seed, "random") if seed is None or not in_step() else generator_of(draw_key(seed))
+
+
+def _as(draws: Any, dtype: str | None) -> Array:
+    return np.asarray(draws, floatx() if dtype is None else dtype)
+
+
 def _variable(value: Array, name: str | None) -> Variable:
-    return Variable(value, f"{name or 'Variable_' + str(next_uid('Variable'))}:0")
+    return Variable(np.asarray(value), f"{name or 'Variable_' + str(next_uid('Variable'))}:0")
 
 
 def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:

@@ -198,6 +198,11 @@ def draw_key(seed: int | None = None) -> tuple[int, int]:
     return own if seed is None else int(seed) % 2**63, offset
 
 
+def in_step() -> bool:
+    """Whether this thread computes a training step."""
+    return _current.stream is not None
+
+
 def drawing(function: Callable[..., T], *arguments: Any) -> T:
     """function(*arguments) as one run of a graph, whose draws `drawn` keeps. Inside of a run it only calls the function."""
     if _current.draws is not None:

@@ -23,10 +23,16 @@ class Updates(dict[Variable, NDArray[Any]]):
         allowed: Whether new values are accepted now. In runs of evaluate and predict they are not, except during the calls of
             stateful layers (`call_of`).
         frozen: Whether the layer that is being called, or a layer that contains it, is frozen.
+        drawn: The random numbers of tensors of the graph in this run, by the layers that draw them.
     """
 
     allowed = True
     frozen = False
+    drawn: dict[Any, Any]
+
+    def __init__(self, drawn: dict[Any, Any] | None = None) -> None:
+        super().__init__()
+        self.drawn = {} if drawn is None else drawn
 
     def note(self, variable: Variable, value: NDArray[Any]) -> None:
         """Note a new value, which replaces an earlier one. If new values are not accepted now, it is dropped.

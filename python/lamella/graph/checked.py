@@ -57,7 +57,9 @@ class _Parameter(NamedTuple):
 _ANY = _Parameter("", False, False, True, _OTHERS)
 
 
-def checked(function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None) -> Callable[P, R]:
+def checked(
+    function: Callable[P, R], name: str | None = None, connect: Callable[..., Any] | None = None, *, always: bool = False
+) -> Callable[P, R]:
     """Decorator for a function of K: converts array-likes, and names the function in errors.
 
     A parameter is a tensor if its annotation is Value or Array. Lists of numbers become arrays with the dtype of the other
@@ -69,6 +71,7 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
         name: Its name in K; None for its own name.
         connect: Function that is called instead, with the name and the arguments, if a symbolic tensor is among these; outside
             of a run also if a Variable is.
+        always: Whether `connect` is called outside of a run with any arguments.
     """
     label = name or function.__name__
     parameters = _parameters(function)
@@ -80,9 +83,9 @@ def checked(function: Callable[P, R], name: str | None = None, connect: Callable
         if plain and named:
             others_plain = _plain([parameters.get(k, _ANY) for k in named], named.values())
             plain = max(plain, others_plain) if others_plain else 0
-        if plain != 1 and connect is not None:
+        if (plain != 1 or always) and connect is not None:
             every = [*arguments, *named.values()]
-            if (not computing() and (plain == 2 or reads_variables(every))) or (not plain and _symbolic(every)):
+            if (not computing() and (always or plain == 2 or reads_variables(every))) or (not plain and _symbolic(every)):
                 node: R = connect(label, *arguments, **named)
                 return node
         values: Sequence[Any] = arguments

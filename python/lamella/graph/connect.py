@@ -63,7 +63,11 @@ def call_alone(layer: Layer) -> Value:
 
 
 def in_graphs(
-    function: Callable[P, R], name: str | None = None, specs: Callable[[Specs, Mapping[str, Any]], Specs] | None = None
+    function: Callable[P, R],
+    name: str | None = None,
+    specs: Callable[[Specs, Mapping[str, Any]], Specs] | None = None,
+    *,
+    draws: bool = False,
 ) -> Callable[P, R]:
     """Decorator that registers a function for graphs.
 
@@ -76,9 +80,12 @@ def in_graphs(
         specs: Function that computes the shapes and dtypes of the outputs from those of the inputs and the arguments by name.
             With None they are found by calling the function on small arrays. This is wrong if the shapes depend on values, or
             if a call has visible effects.
+        draws: Whether it draws random numbers without tensors. Outside of a run it then always makes a node.
     """
     label = name or function.__name__
-    either = checked(function, label, connect)
+    either = checked(function, label, connect, always=draws)
+    if draws:
+        setattr(either, "draws", True)
     if specs is not None:
         setattr(either, "specs_of", specs)
     registry.enter("functions", label, either)

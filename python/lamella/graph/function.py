@@ -14,6 +14,7 @@ from lamella.core.configurable import Config
 from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph import arguments as args
 from lamella.graph.input_spec import InputSpec
@@ -27,7 +28,7 @@ class Function(Layer, self_contained=True):
     """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do
-    not find it either. A function of Variables alone has no inputs. Masks end here, as in a Lambda.
+    not find it either. A function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a Lambda.
     Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
     Args:
@@ -77,7 +78,7 @@ class Function(Layer, self_contained=True):
         except TypeError as error:
             raise ValueError(f"{who}: {function}: {error}") from None
         places = sorted(args.places([self._positional, list(self._named.values())]))
-        if places != list(range(len(places))) or not (places or self.variables):
+        if places != list(range(len(places))) or not (places or self.variables or self._draws):
             raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
         self.input_spec = [InputSpec() for _ in places]
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
@@ -85,14 +86,31 @@ class Function(Layer, self_contained=True):
         self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
 
     def call(self, inputs: Value) -> Value:
-        y = self._run(inputs if isinstance(inputs, list) else [inputs])
+        values = inputs if isinstance(inputs, list) else [inputs]
+        y = self._drawn() if self._draws and not values else self._run(values)
         return np.asarray(y) if isinstance(y, np.generic) else y
+
+    @property
+    def _draws(self) -> bool:
+        return getattr(self._function, "draws", False) and not self.variables
+
+    def _drawn(self) -> Value:
+        """Random numbers: the same for all that read them in one run, as in Keras."""
+        if pending.updates is None:
+            return self._run([])
+        if self not in pending.updates.drawn:
+            pending.updates.drawn[self] = self._run([])
+        return pending.updates.drawn[self]
 
     def _run(self, inputs: list[Value]) -> Value:
         named = {key: args.fill(value, inputs) for key, value in self._named.items()}
         y = self._function(*args.fill(self._positional, inputs), **named)
         # Where integers and fractions meet NumPy makes float64, in which layers of float32 would not take them.
-        if any(x.dtype == np.float64 for x in inputs) or (not inputs and any(v.dtype == "float64" for v in self.variables)):
+        if (
+            self._draws
+            or any(x.dtype == np.float64 for x in inputs)
+            or (not inputs and any(v.dtype == "float64" for v in self.variables))
+        ):
             return y
         return [_in_floatx(v) for v in y] if isinstance(y, list) else _in_floatx(y)
 
@@ -112,8 +130,13 @@ class Function(Layer, self_contained=True):
         """The arguments of the constructor.
 
         Raises:
-            NotImplementedError: A file cannot store an argument.
+            NotImplementedError: A file cannot store an argument, or it draws random numbers and has no inputs.
         """
+        if self._draws and not args.places([self._positional, list(self._named.values())]):
+            raise NotImplementedError(
+                f"Layer {self.name}: {self.function} without a tensor cannot be saved with the graph; call it in a Lambda or a "
+                "layer's call()"
+            )
         for value in args.lasting([self.arguments, self.named]):
             what = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
             raise NotImplementedError(

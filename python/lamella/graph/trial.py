@@ -67,6 +67,8 @@ def shapes_of(
             reason = reason or ValueError("nothing is left of what was tried")
         if len(tried) == 4 and number < len(_SIZES):
             break
+    if reason is not None and not inputs and not tried:
+        raise reason
     if len(tried) < (2 if free else 1):
         kind = TypeError if isinstance(reason, TypeError) else ValueError
         text = ", ".join(map(str, shapes))
