@@ -5,14 +5,21 @@ A docstring may leave arguments to another function or class, which it names in 
 
 import ast
 import dataclasses
+import doctest
 import importlib
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lamella.layers import Dense
+
+PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
+WITH_EXAMPLES = sorted(path for path in PACKAGE.rglob("*.py") if ">>> " in path.read_text())
 # The rooms that users import from. Those of the second list need packages that may be missing.
 ROOMS = [
     "activations", "applications", "callbacks", "config", "constraints", "embedding", "functional", "initializers", "keras_alias",
@@ -183,6 +190,15 @@ def test_docstrings_of_classes_or_their_modules_name_the_source(room):
         if not re.search(r"Source: |Keras \d|\(?arXiv|torch\.optim|tf\.keras", "\n".join(texts)):
             missing.append(name)
     assert not missing
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.stem)
+def test_examples_in_docstrings(path):
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    if "sklearn" in path.read_text():
+        pytest.importorskip("sklearn", "1.6")
+    done = doctest.testmod(importlib.import_module(name), extraglobs={"np": np, "Dense": Dense})
+    assert done.attempted >= 1 and done.failed == 0
 
 
 def test_an_argument_without_a_line_is_found():

@@ -1,6 +1,5 @@
 """Results for sequences and texts are those of keras-preprocessing 1.1.0, recorded by tests/golden/preprocessing/make.py."""
 
-import doctest
 import json
 import pickle
 import random
@@ -184,9 +183,3 @@ def test_warnings():
 def test_unknown_words_are_dropped_before_a_fit():
     assert text.Tokenizer(oov_token="?").texts_to_sequences(["a b"]) == [[]]
     assert isinstance(text.Tokenizer().word_docs, defaultdict)
-
-
-@pytest.mark.parametrize("module", [sequence, text])
-def test_examples_in_docstrings(module):
-    done = doctest.testmod(module, extraglobs={"np": np})
-    assert done.attempted >= 4 and done.failed == 0

@@ -1,6 +1,5 @@
 """Models as estimators of scikit-learn: Keras's wrappers and lamella's estimators."""
 
-import doctest
 import pickle
 
 import numpy as np
@@ -15,13 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import lamella.sklearn
 from lamella.callbacks import History
 from lamella.layers import Dense
 from lamella.models import Sequential
 from lamella.optimizers import SGD, Adam
 from lamella.sklearn import NetworkClassifier, NetworkRegressor
-from lamella.wrappers import scikit_learn
 from lamella.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 X, Y = load_iris(return_X_y=True)
@@ -195,9 +192,3 @@ def test_random_state_decides_all_and_is_not_changed():
     weights = [network.model_.get_weights()[0].tolist() for network in networks]
     assert weights[0] == weights[1] != weights[2]
     assert np.random.get_state()[1].tolist() == before
-
-
-@pytest.mark.parametrize("module", [lamella.sklearn, scikit_learn])
-def test_examples_in_docstrings(module):
-    done = doctest.testmod(module, extraglobs={"np": np, "Dense": Dense})
-    assert done.attempted >= 4 and done.failed == 0
