@@ -27,7 +27,7 @@ WRONG = [
     ("batch_dot", (A, A[:2]), r"cannot sum axis 1 of \(3, 4\) with axis 1 of \(2, 4\), batches first"),
     ("batch_dot", (A, A[0]), "expected two axes or more"),
     ("batch_dot", (A, A, 5), r"expected an axis in \[-2, 2\), got 5"),
-    ("batch_dot", (A, A, (1,)), r"expected axes to be a number or a pair, got \(1,\)"),
+    ("batch_dot", (A, A, (1,)), r"expected axes to be a number or a pair of numbers, got \(1,\)"),
     ("batch_dot", (A, A, (0, 1)), "batches first"),
     ("dot", (A, A), r"cannot sum the last axis of \(3, 4\) with the last but one of \(3, 4\)"),
     ("dot", (A, np.zeros(3)), "the last but one of .3,."),

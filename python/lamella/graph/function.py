@@ -27,8 +27,9 @@ from lamella.graph.trial import Specs, shapes_of
 class Function(Layer, self_contained=True):
     """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
 
-    It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do
-    not find it either. A function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a Lambda.
+    It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do not
+    find it either. A function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a
+    Lambda.
     Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
     Args:

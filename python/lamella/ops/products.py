@@ -28,14 +28,14 @@ def batch_dot(x: Array | Tensor, y: Array | Tensor, *, axes: int | Sequence[int]
     Raises:
         ValueError: The sizes of the batches or of the summed axes differ, or an axis does not exist or is the batch.
 
-    Source: Keras 2.2.5; for more than three axes Keras 2.3, which sums in the same way.
+    Source: Keras 2.2.5, TensorFlow backend, for any number of axes.
     """
     left, right = len(x.shape), len(y.shape)
     if left < 2 or right < 2:
         raise ValueError(f"expected two axes or more, got {tuple(x.shape)} and {tuple(y.shape)}")
     pair = (left - 1, max(right - 2, 1)) if axes is None else (axes, axes) if isinstance(axes, int) else tuple(axes)
-    if len(pair) != 2:
-        raise ValueError(f"expected axes to be a number or a pair, got {axes!r}")
+    if len(pair) != 2 or any(isinstance(axis, (list, tuple)) for axis in pair):
+        raise ValueError(f"expected axes to be a number or a pair of numbers, got {axes!r}")
     a, b = pair
     a, b = axis_of(a, left), axis_of(b, right)
     if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
