@@ -1,63 +1,18 @@
-"""What users call has a docstring that names each argument and each error that it raises.
-
-A docstring may leave arguments to another function or class, which it names in backticks: "see `conv_backward`".
-"""
+"""What users call has a docstring that names each argument and each error that it raises."""
 
 import ast
 import dataclasses
-import doctest
-import importlib
 import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from lamella.layers import Dense
+from tests.architecture.docstrings import BY_FORMULA, ROOMS, WITH_OTHERS, all_public_of, found, methods_of, sources
 
-PACKAGE = Path(__file__).parents[2] / "python" / "lamella"
-WITH_EXAMPLES = sorted(path for path in PACKAGE.rglob("*.py") if ">>> " in path.read_text())
-# The rooms that users import from. Those of the second list need packages that may be missing.
-ROOMS = [
-    "activations", "applications", "callbacks", "config", "constraints", "embedding", "functional", "initializers", "keras_alias",
-    "layers", "losses", "metrics", "models", "optimizers", "preprocessing.image", "preprocessing.sequence", "preprocessing.text",
-    "regularizers", "saving", "tf_keras.callbacks", "tf_keras.initializers", "tf_keras.layers", "tf_keras.optimizers",
-    "tf_keras.regularizers", "utils", "wrappers.scikit_learn",
-]  # fmt: skip
-WITH_OTHERS = {"sklearn": "sklearn", "torch": "torch"}
-# Rooms whose classes compute what a paper or a release defines.
-SOURCED = ["callbacks", "constraints", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers"]
 # Arguments that need no line.
 IMPLIED = {"self", "cls", "args", "kwargs", "unknown"}
-# In these rooms formulas name the arguments: "x ** a, elementwise".
-BY_FORMULA = ["backend", "ops"]
-
-
-def sources(thing: Callable[..., object], seen: tuple[object, ...] = ()) -> Iterator[str]:
-    """The docstring of a function; those of a class and its base classes; then those of what they name in backticks."""
-    for documented in inspect.getmro(thing) if isinstance(thing, type) else (thing,):
-        text = inspect.cleandoc(documented.__doc__ or "")
-        yield text
-        for name in re.findall(r"`([\w.]+)`", text):
-            other = found(name, documented.__module__)
-            if callable(other) and not any(other is each for each in seen):
-                yield from sources(other, (*seen, thing, other))
-
-
-def found(name: str, module: str) -> object:
-    """What a name in a docstring of the module means: a name of it or of its room, a method, or a whole path."""
-    for start in filter(None, (module, module.rpartition(".")[0])):
-        thing: object = importlib.import_module(start if not name.startswith("lamella.") else "lamella")
-        for part in name.removeprefix("lamella.").split("."):
-            thing = getattr(thing, part, None)
-        if thing is not None:
-            return thing
-    return None
-
-
 # Of an Args section; the attributes of a dataclass are its arguments. torch's own docstrings have a space before the colon.
 A_LINE = r"^    \**{}(?: \([^)\n]+\))? ?:"
 
@@ -83,34 +38,6 @@ def errors(thing: Callable[..., object]) -> set[str]:
         return set()
     raised = (node.exc for node in ast.walk(body[0]) if isinstance(node, ast.Raise))
     return {call.func.id for call in raised if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
-
-
-def public_of(room: str) -> dict[str, Callable[..., object]]:
-    """The functions and classes of lamella that the room shows."""
-    module = importlib.import_module(f"lamella.{room}")
-    named = getattr(module, "__all__", None)
-    own = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "").startswith(module.__name__)]
-    things = {name: getattr(module, name) for name in (named or own) if not name.startswith("_")}
-    return {
-        name: thing
-        for name, thing in things.items()
-        if (inspect.isroutine(thing) or inspect.isclass(thing)) and thing.__module__.startswith("lamella.")
-    }
-
-
-def all_public_of(room: str) -> dict[str, Callable[..., object]]:
-    if room in WITH_OTHERS:
-        pytest.importorskip(WITH_OTHERS[room])
-    things = public_of(room)
-    assert things
-    return things
-
-
-def methods_of(thing: type) -> Iterator[tuple[str, object]]:
-    for name, member in vars(thing).items():
-        function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-        if not name.startswith("_") and inspect.isfunction(function) and function.__module__.startswith("lamella."):
-            yield name, member
 
 
 @pytest.mark.parametrize("room", [*ROOMS, *WITH_OTHERS])
@@ -180,25 +107,6 @@ def sources_of_method(thing: type, name: str) -> Iterator[str]:
                 other = found(word, base.__module__) or getattr(thing, word, None)
                 if callable(other):
                     yield from sources(other)
-
-
-@pytest.mark.parametrize("room", SOURCED)
-def test_docstrings_of_classes_or_their_modules_name_the_source(room):
-    missing = []
-    for name, thing in filter(lambda named: inspect.isclass(named[1]), all_public_of(room).items()):
-        texts = [thing.__doc__ or "", importlib.import_module(thing.__module__).__doc__ or ""]
-        if not re.search(r"Source: |Keras \d|\(?arXiv|torch\.optim|tf\.keras", "\n".join(texts)):
-            missing.append(name)
-    assert not missing
-
-
-@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.stem)
-def test_examples_in_docstrings(path):
-    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-    if "sklearn" in path.read_text():
-        pytest.importorskip("sklearn", "1.6")
-    done = doctest.testmod(importlib.import_module(name), extraglobs={"np": np, "Dense": Dense})
-    assert done.attempted >= 1 and done.failed == 0
 
 
 def test_an_argument_without_a_line_is_found():
