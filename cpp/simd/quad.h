@@ -35,6 +35,15 @@ LAMELLA_INLINE void store_piece(T* p, Piece<T> v) {
     *reinterpret_cast<typename QuadTypes<T>::LoosePiece*>(p) = v;
 }
 
+// x in each element. By pieces, because gcc 12 broadcasts to two registers element by element, through memory.
+template <class T>
+LAMELLA_INLINE Quad<T> broadcast_quad(T x) {
+    const Piece<T> piece = Piece<T>{} + x;
+    Quad<T> v;
+    for (int i = 0; i < 4; i += kPiece<T>) std::memcpy(reinterpret_cast<char*>(&v) + i * sizeof(T), &piece, sizeof piece);
+    return v;
+}
+
 template <class T>
 LAMELLA_INLINE Quad<T> load_quad(const T* p) {
     return *reinterpret_cast<const typename QuadTypes<T>::Loose*>(p);

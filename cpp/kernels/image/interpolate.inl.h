@@ -87,7 +87,7 @@ LAMELLA_INLINE void take_linear_quads(const Samples<U>& x, const Block<T>& block
     for (int k = 0; k < block.count; ++k) {
         if (k < quads && block.offset[k] <= last) {
             const U* const from = x.data + block.offset[k];
-            const Quad<T> across = Quad<T>{} + block.columns.weight[k], down = Quad<T>{} + block.rows.weight[k];
+            const Quad<T> across = broadcast_quad(block.columns.weight[k]), down = broadcast_quad(block.rows.weight[k]);
             const Quad<T> above = between(load_quad<T>(from), load_quad<T>(from + kChannels), across);
             const Quad<T> below = between(load_quad<T>(from + x.row), load_quad<T>(from + x.row + kChannels), across);
             store_quad(to + k * kChannels, between(above, below, down));
