@@ -79,9 +79,9 @@ def clip_norm(g: Value, c: float, n: Value) -> Value:
     """g * c / n if n >= c, else g.
 
     Args:
-        g: A gradient: an array, Tensor or symbolic tensor.
+        g: A gradient of any shape: an array, Tensor or symbolic tensor.
         c: The bound; 0 or less is no bound.
-        n: The norm.
+        n: The norm, a scalar.
 
     Source: Keras 2.2.5.
     """

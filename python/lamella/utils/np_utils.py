@@ -57,7 +57,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.gene
     """x divided by its norms along an axis. Where a norm is 0, x is unchanged.
 
     Args:
-        x: The array.
+        x: Numbers of any shape.
         axis: The axis.
         order: Order of the norm, as numpy.linalg.norm takes it for vectors.
 

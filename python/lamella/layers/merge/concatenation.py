@@ -76,7 +76,7 @@ def concatenate(inputs: Sequence[Value], axis: int = -1, **kwargs: Any) -> Value
     """`Concatenate` as a function.
 
     Args:
-        inputs: A list of tensors.
+        inputs: A list of tensors, whose sizes are equal except on the axis.
         axis: The axis.
         **kwargs: The arguments of Layer.
     """

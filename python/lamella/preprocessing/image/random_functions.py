@@ -141,7 +141,7 @@ def random_brightness(x: Array, brightness_range: Sequence[float]) -> NDArray[np
     """`apply_brightness_shift` with a factor within brightness_range.
 
     Args:
-        x: One image.
+        x: One image, rank 3, with values from 0 (black) to 255 (white).
         brightness_range: (smallest, largest) factor.
 
     Raises:
