@@ -127,6 +127,10 @@ CASES = {
     "tile": (ops.tile, (a(2, 3),), {"counts": (2, 1)}),
     "flip": (ops.flip, (a(2, 3),), {"axes": 1}),
     "max_pool": (ops.max_pool, (a(2, 5, 6, 2),), {"size": (3, 2), "strides": (2, 2), "padding": "same"}),
+    "conv_max_pool": (
+        ops.conv_max_pool, (a(2, 6, 5, 2), a(2, 2, 2, 3), a(3)),
+        {"size": (2, 2), "pool_strides": (2, 1), "pool_padding": "same", "activation": "relu"},
+    ),
     "max_pool of a relu": (
         ops.max_pool, (a(2, 5, 6, 2),), {"size": (2, 2), "strides": (1, 2), "activation": "relu"},
     ),

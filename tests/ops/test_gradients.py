@@ -72,6 +72,16 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "categorical_hinge": [((apart(3, 4), a(3, 4, seed=1, low=0, high=0.4)), {})],
     "clip": [((a(3, 4),), {"low": -1.0, "high": 1.0})],
     "concatenate": [((a(2, 3), a(2, 1, seed=1), a(2, 2, seed=2)), {"axis": -1}), ((a(2, 3), a(1, 3)), {"axis": 0})],
+    "conv_max_pool": [
+        (
+            (apart(2, 5, 6, 2), a(2, 2, 2, 3, seed=1), a(3, seed=2)),
+            {"size": (2, 2), "pool_strides": (2, 2), "activation": "relu"},
+        ),
+        (
+            (apart(2, 7, 2), a(3, 2, 3, seed=1), None),
+            {"padding": "same", "size": (3,), "pool_strides": (2,), "pool_padding": "same"},
+        ),
+    ],
     "conv": [
         ((a(2, 9, 3), a(3, 3, 4, seed=1), a(4, seed=2)), {"padding": "causal", "strides": (2,), "dilation": (2,)}),
         ((a(2, 5, 4), a(2, 4, 3, seed=1), None), {"padding": "full", "activation": "relu"}),

@@ -21,7 +21,7 @@ from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
-from lamella.layers.pooling.windows import Maximum, takes_relu
+from lamella.layers.pooling.windows import Maximum, is_max_pooling
 
 
 @register("layers")
@@ -193,7 +193,7 @@ class ReLU(KernelLayer, self_contained=True):
         return ops.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        if type(self) is ReLU and takes_relu(follower):
+        if type(self) is ReLU and is_max_pooling(follower):
             return functools.partial(self._call_before, follower)
         return None
 

@@ -3,6 +3,7 @@
 from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable their operators
 from lamella.ops.activations import *  # noqa: F403
 from lamella.ops.conv import *  # noqa: F403
+from lamella.ops.conv_pool import *  # noqa: F403
 from lamella.ops.crossentropy import *  # noqa: F403
 from lamella.ops.ctc import *  # noqa: F403
 from lamella.ops.dense import *  # noqa: F403

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.core.window import Window, layout, place
+from lamella.core.window import Geometry, Window, layout, place
 from lamella.ops.arrays import absent, contiguous, empty_like, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
@@ -42,13 +42,10 @@ def conv(
         TypeError: The dtypes differ.
         ValueError: Ranks or channels do not fit, or no window fits into x.
     """
-    axes, channels, filters = kernel.ndim - 2, kernel.shape[-2], kernel.shape[-1]
-    if x.ndim != axes + 2 or x.shape[-1] != channels:
-        raise ValueError(f"conv: expected {layout(axes, channels)}, got shape {x.shape}")
     x, kernel = contiguous(x), contiguous(kernel)
-    geometry, counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "conv")
+    geometry, shape = _place_filters(x, kernel, strides, dilation, padding, "conv")
     relu = activation == "relu"
-    y = empty_like(x, (x.shape[0], *counts, filters))
+    y = empty_like(x, shape)
     _kernels.conv_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, geometry, relu, y)
     output = y if relu else None
 
@@ -56,17 +53,39 @@ def conv(
         dy = contiguous(dy)
         if output is not None:
             dy = relu_gradient(output, dy)
-        dx = dkernel = dbias = None
-        if need[1] or need[2]:
-            dkernel = empty_like(kernel)
-            dbias = empty_like(dy, (filters,)) if bias is not None else absent(kernel.dtype)
-            _kernels.conv_backward_weights(x, dy, geometry, dkernel, dbias)
-        if need[0]:
-            dx = empty_like(x)
-            _kernels.conv_backward_input(dy, kernel, geometry, dx)
-        return dx, dkernel, dbias
+        return _conv_gradients(x, kernel, bias is not None, geometry, dy, need)
 
     return y, backward
+
+
+def _place_filters(
+    x: Array, kernel: Array, strides: Sequence[int] | None, dilation: Sequence[int] | None, padding: str, who: str
+) -> tuple[Geometry, tuple[int, ...]]:
+    """The geometry of a convolution for its kernels, and the shape of its result.
+
+    Raises:
+        ValueError: Ranks or channels do not fit, or no window fits into x. The message begins with `who`.
+    """
+    axes, channels = kernel.ndim - 2, kernel.shape[-2]
+    if x.ndim != axes + 2 or x.shape[-1] != channels:
+        raise ValueError(f"{who}: expected {layout(axes, channels)}, got shape {x.shape}")
+    geometry, counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, who)
+    return geometry, (x.shape[0], *counts, kernel.shape[-1])
+
+
+def _conv_gradients(
+    x: Array, kernel: Array, biased: bool, geometry: Geometry, dy: Array, need: tuple[bool, ...]
+) -> tuple[Array | None, Array | None, Array | None]:
+    """The gradients of x, kernel and bias that are needed. dy: contiguous, the gradient before an activation."""
+    dx = dkernel = dbias = None
+    if need[1] or need[2]:
+        dkernel = empty_like(kernel)
+        dbias = empty_like(dy, kernel.shape[-1:]) if biased else absent(kernel.dtype)
+        _kernels.conv_backward_weights(x, dy, geometry, dkernel, dbias)
+    if need[0]:
+        dx = empty_like(x)
+        _kernels.conv_backward_input(dy, kernel, geometry, dx)
+    return dx, dkernel, dbias
 
 
 @differentiable

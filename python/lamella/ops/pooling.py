@@ -18,12 +18,18 @@ from lamella.ops.tape import Backward, Gradients, differentiable
 LARGEST_MAX_WINDOW = 256
 
 
-def _place(x: Array, size: Sequence[int], strides: Sequence[int], padding: str, who: str) -> tuple[Geometry, tuple[int, ...]]:
-    """The geometry for the kernel, and the shape of the result."""
-    if x.ndim != len(size) + 2:
-        raise ValueError(f"{who}: expected {layout(len(size))}, got shape {x.shape}")
-    geometry, counts = place(x.shape, size, strides, None, padding, who)
-    return geometry, (x.shape[0], *counts, x.shape[-1])
+def _place_windows(
+    shape: tuple[int, ...], size: Sequence[int], strides: Sequence[int], padding: str, who: str
+) -> tuple[Geometry, tuple[int, ...]]:
+    """The geometry for the kernel on an array of this shape, and the shape of the result.
+
+    Raises:
+        ValueError: The array has another rank, or no window fits. The message begins with `who`.
+    """
+    if len(shape) != len(size) + 2:
+        raise ValueError(f"{who}: expected {layout(len(size))}, got shape {shape}")
+    geometry, counts = place(shape, size, strides, None, padding, who)
+    return geometry, (shape[0], *counts, shape[-1])
 
 
 @differentiable
@@ -53,7 +59,7 @@ def max_pool(
     Raises:
         ValueError: x has another rank, no window fits into it, or the window is too large.
     """
-    geometry, shape = _place(x, size, strides, padding, "max_pool")
+    geometry, shape = _place_windows(x.shape, size, strides, padding, "max_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
     before, relu = x.shape, activation == "relu"
@@ -88,7 +94,7 @@ def _pool_all(x: Array, shape: tuple[int, ...], relu: bool) -> tuple[Array, Back
 
 def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
     """The flat indices in x of the maxima of `max_pool`, int64, in the shape of its result."""
-    geometry, shape = _place(x, size, strides, padding, "max_pool")
+    geometry, shape = _place_windows(x.shape, size, strides, padding, "max_pool")
     x, channels = contiguous(x), np.arange(x.shape[-1])
     if count(geometry[0]) > LARGEST_MAX_WINDOW:
         argmax = np.empty((x.shape[0], x.shape[-1]), np.int64)
@@ -135,7 +141,7 @@ def avg_pool(x: Array, *, size: Sequence[int], strides: Sequence[int], padding: 
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
-    geometry, shape = _place(x, size, strides, padding, "avg_pool")
+    geometry, shape = _place_windows(x.shape, size, strides, padding, "avg_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
     before = x.shape

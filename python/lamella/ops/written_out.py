@@ -14,6 +14,7 @@ from lamella.core.config import epsilon
 from lamella.core.types import Array, Value
 from lamella.ops import activations, math, pooling, reduce, shape
 from lamella.ops.arrays import constant_like
+from lamella.ops.conv import conv
 from lamella.ops.tape import array_of
 from lamella.ops.targets import labels_for
 from lamella.ops.time_steps import over_time, stack_time
@@ -170,6 +171,23 @@ def max_pool(
 ) -> Value:
     maximum = pooling.take_places(x, places=pooling.places_of_maxima(array_of(x), size, strides, padding))
     return activations.relu(maximum) if activation == "relu" else maximum
+
+
+def conv_max_pool(
+    x: Value,
+    kernel: Value,
+    bias: Value | None,
+    *,
+    size: Sequence[int],
+    strides: Sequence[int] | None = None,
+    dilation: Sequence[int] | None = None,
+    padding: str = "valid",
+    pool_strides: Sequence[int],
+    pool_padding: str = "valid",
+    activation: str = "linear",
+) -> Value:
+    z = conv(x, kernel, bias, strides=strides, dilation=dilation, padding=padding)
+    return max_pool(z, size=size, strides=pool_strides, padding=pool_padding, activation=activation)
 
 
 def global_max_pool(x: Value) -> Value:

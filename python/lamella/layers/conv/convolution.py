@@ -14,8 +14,8 @@ from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
-from lamella.layers.pooling.windows import Maximum, takes_relu
-from lamella.ops import conv
+from lamella.layers.pooling.windows import Maximum, is_max_pooling
+from lamella.ops import conv, conv_max_pool
 
 
 class Convolution(KernelLayer, self_contained=True):
@@ -70,34 +70,43 @@ class Convolution(KernelLayer, self_contained=True):
         self.built = True
 
     def call(self, inputs: Value) -> Value:
-        y = self._convolve(inputs, self._fused)
         if self._channels_first:
-            y = to_first(y)
-        return y if self._after is None else self._after(y)
-
-    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        if type(self).call is Convolution.call and takes_relu(follower):
-            return functools.partial(self._call_before, follower)
-        return None
-
-    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
-        # Asked at each call, as attributes of layers may change.
-        if self._fused != "relu" or self.data_format != follower.data_format:
-            return follower.call(self.call(inputs))
-        y = follower.pool_of_relu(self._convolve(inputs, "linear"))
-        return to_first(y) if self._channels_first else y
-
-    def _convolve(self, inputs: Value, activation: str) -> Value:
-        """The convolution, channels last."""
-        return conv(
-            to_last(inputs) if self._channels_first else inputs,
+            inputs = to_last(inputs)
+        y = conv(
+            inputs,
             self.kernel,
             self.bias,
             strides=self.strides,
             dilation=self.dilation_rate,
             padding=self.padding,
-            activation=activation,
+            activation=self._fused,
         )
+        if self._channels_first:
+            y = to_first(y)
+        return y if self._after is None else self._after(y)
+
+    def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
+        if type(self).call is Convolution.call and is_max_pooling(follower):
+            return functools.partial(self._call_before, follower)
+        return None
+
+    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
+        # Asked at each call, as attributes of layers may change.
+        if self._after is not None or self.data_format != follower.data_format:
+            return follower.call(self.call(inputs))
+        y = conv_max_pool(
+            to_last(inputs) if self._channels_first else inputs,
+            self.kernel,
+            self.bias,
+            size=follower.pool_size,
+            strides=self.strides,
+            dilation=self.dilation_rate,
+            padding=self.padding,
+            pool_strides=follower.strides,
+            pool_padding=follower.padding,
+            activation=self._fused,
+        )
+        return to_first(y) if self._channels_first else y
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)

@@ -12,7 +12,7 @@ from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.pooling.windows import Maximum, takes_relu
+from lamella.layers.pooling.windows import Maximum, is_max_pooling
 
 
 @register("layers")
@@ -29,7 +29,7 @@ class Activation(KernelLayer, self_contained=True):
         return self.activation(inputs)
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        if type(self) is Activation and takes_relu(follower):
+        if type(self) is Activation and is_max_pooling(follower):
             return functools.partial(self._call_before, follower)
         return None
 

@@ -39,19 +39,16 @@ class Maximum(Pooling, self_contained=True):
     def pool(self, x: Value) -> Value:
         return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
-    def pool_of_relu(self, x: Value) -> Value:
-        """pool(relu(x)) without relu(x), channels last."""
-        return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding, activation="relu")
-
     def call_of_relu(self, inputs: Value) -> Value:
-        """call(relu(inputs))."""
-        if self.data_format == "channels_first":
-            return to_first(self.pool_of_relu(to_last(inputs)))
-        return self.pool_of_relu(inputs)
+        """call(relu(inputs)) without relu(inputs)."""
+        first = self.data_format == "channels_first"
+        x = to_last(inputs) if first else inputs
+        y = max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding, activation="relu")
+        return to_first(y) if first else y
 
 
-def takes_relu(layer: Layer) -> TypeGuard[Maximum]:
-    """Whether this is a max pooling that may be called with the relu before it as one call (`Layer.call_before`)."""
+def is_max_pooling(layer: Layer) -> TypeGuard[Maximum]:
+    """Whether this is a max pooling that may be one call with the layer before it (`Layer.call_before`)."""
     if not isinstance(layer, Maximum) or count(layer.pool_size) >= LARGEST_MAX_WINDOW:
         return False
     return type(layer).call is Pooling.call and type(layer).pool is Maximum.pool

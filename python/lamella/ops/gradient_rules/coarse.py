@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamella.core.types import Value
-from lamella.ops import crossentropy, gates, pooling, recurrent, row_losses, written_out
+from lamella.ops import conv_pool, crossentropy, gates, pooling, recurrent, row_losses, written_out
 from lamella.ops.gradient_rules.walk import RULES, Call, Rule, backpropagate, collect, key_of
 from lamella.ops.tape import Tensor, recording
 
@@ -34,7 +34,8 @@ def _recompute_with(compute: Callable[..., Any]) -> Rule:
 
 # The functions of written_out have the names of these ops, without the underscore.
 _COARSE = (
-    gates.gated_dense, pooling.global_max_pool, pooling.max_pool, recurrent.gru, recurrent.lstm, recurrent.simple_rnn,
+    conv_pool.conv_max_pool, gates.gated_dense, pooling.global_max_pool, pooling.max_pool,
+    recurrent.gru, recurrent.lstm, recurrent.simple_rnn,
     crossentropy._binary_crossentropy, crossentropy._categorical_crossentropy, crossentropy._sigmoid_crossentropy,
     crossentropy._softmax_crossentropy, crossentropy._sparse_categorical_crossentropy,
     crossentropy._sparse_softmax_crossentropy,
