@@ -21,7 +21,7 @@ def softmax(x: Value, axis: int = -1) -> Value:  # type: ignore[no-redef]
     """exp(x) / sum(exp(x)).
 
     Args:
-        x: An array or tensor of at least two axes.
+        x: float32 or float64 with at least two axes; the result has the same.
         axis: The axis of the sum.
 
     Raises:
@@ -36,7 +36,7 @@ def elu(x: Value, alpha: float = 1.0) -> Value:  # type: ignore[no-redef]
     """x if x > 0, else alpha * (exp(x) - 1).
 
     Args:
-        x: An array or tensor.
+        x: float32 or float64, any shape; the result has the same.
         alpha: Factor for x <= 0.
     """
     return ops.elu(x, alpha=alpha)
@@ -46,7 +46,7 @@ def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold
     """Where x > threshold: x, or with a max_value clip(x, 0, max_value). Elsewhere: alpha * (x - threshold).
 
     Args:
-        x: An array or tensor.
+        x: float32 or float64, any shape; the result has the same.
         alpha: Slope up to the threshold.
         max_value: The largest value of the result; None for no limit.
         threshold: The threshold.
