@@ -17,6 +17,7 @@ from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
 from lamella.models.compiled import Compiled
 from lamella.models.generator_methods import GeneratorMethods
+from lamella.models.step_functions import StepFunctions
 from lamella.training import evaluate as _evaluate
 from lamella.training import run as _run
 from lamella.training.evaluate import Numbers
@@ -30,7 +31,7 @@ Arrays = Any
 Options = TypeVar("Options", FitOptions, EvaluateOptions, PredictOptions)
 
 
-class Trainable(Compiled, GeneratorMethods):
+class Trainable(Compiled, StepFunctions, GeneratorMethods):
     """The training methods of a model. Source: Keras 2.2.5 keras/engine/training.py."""
 
     # Of the network that this is mixed into.
