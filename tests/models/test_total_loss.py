@@ -252,3 +252,30 @@ def test_a_loss_that_is_constant_counts():
     total, gradients = values_and_gradients(model, np.ones((2, 2)), np.ones((2, 1)))
     assert total == pytest.approx(3.02)
     np.testing.assert_allclose(gradients[0], 0.02 * np.ones((2, 1)), rtol=1e-6)
+
+
+class WithTargets(Model):
+    """Has attributes of its own with these names."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = Dense(1)
+        self.targets, self.sample_weights, self.loss_functions = [1], "mine", {}
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+def test_attributes_of_a_users_model_stay():
+    model = WithTargets()
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(4, 2)), rng.normal(size=(4, 1))
+    model.fit(x, y, verbose=0)
+    assert model.targets == [1] and model.sample_weights == "mine" and model.loss_functions == {}
+    assert values_and_gradients(model, x, y)[0] == pytest.approx(model.evaluate(x, y, verbose=0), rel=1e-5)
+
+
+def test_a_loss_whose_y_has_more_columns_than_the_output():
+    model = Sequential([Dense(2, input_shape=(3,))])
+    model.compile("sgd", lambda y, p: K.sum(K.square(y[:, :2] - p), -1) * y[:, 4])
+    check_as_in_steps(model, rng.normal(size=(4, 3)), rng.normal(size=(4, 5)))

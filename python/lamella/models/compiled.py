@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -18,8 +18,20 @@ from lamella.models.loss_tensors import LossTensors, loss_tensors
 from lamella.training.output import Output
 from lamella.training.step import Steps
 
+T = TypeVar("T")
+
 # Made at the first use: a training does not need them.
 _made: weakref.WeakKeyDictionary[Steps, LossTensors] = weakref.WeakKeyDictionary()
+
+
+class own_attributes_first(Generic[T]):
+    """A property that an attribute of the instance replaces: a user's model may have its own `targets`."""
+
+    def __init__(self, get: Callable[[Any], T]) -> None:
+        self._get, self.__doc__ = get, get.__doc__
+
+    def __get__(self, model: Any, owner: type | None = None) -> T:
+        return self if model is None else self._get(model)  # type: ignore[return-value]
 
 
 class Compiled:
@@ -74,28 +86,28 @@ class Compiled:
             f"Model '{self.name}': total_loss cannot be set, because fit would not use it; call add_loss before compile"
         )
 
-    @property
+    @own_attributes_first
     def targets(self) -> list[Symbolic | None]:
         """For each output the placeholder of its y; None for an output without a loss."""
         return list(self._loss_tensors_of("targets").targets)
 
-    @property
+    @own_attributes_first
     def sample_weights(self) -> list[Symbolic | None]:
         """For each output the placeholder of its sample weights, [N] or for "temporal" [N, T]; None for one without a loss."""
         return list(self._loss_tensors_of("sample_weights").sample_weights)
 
-    @property
+    @own_attributes_first
     def loss_functions(self) -> list[Any]:
         """For each output its loss function, or None."""
         return self._by_output("loss_functions", [output.loss for output in self._trained("loss_functions")], None)
 
-    @property
+    @own_attributes_first
     def loss_weights_list(self) -> list[Any]:
         """For each output the factor of its loss."""
         weights = [output.weight for output in self._trained("loss_weights_list")]
         return self._by_output("loss_weights_list", weights, 1.0)
 
-    @property
+    @own_attributes_first
     def sample_weight_modes(self) -> list[str | None]:
         """For each output "temporal" or None."""
         return self._by_output("sample_weight_modes", [o.mode for o in self._trained("sample_weight_modes")], None)
