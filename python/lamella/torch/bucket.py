@@ -44,6 +44,7 @@ class Bucket:
         self.checked: tuple[str, list[list[Any]]] | None = None
         self.of_inference = any(p.is_inference() for p in params)
         self._steps: list[Any] = []
+        self.made: float | None = None  # what `steps` returned last
         if counted:
             counts = torch.stack([state["step"] for state in states])
             self._steps = list(counts.unbind())
@@ -54,10 +55,12 @@ class Bucket:
     def steps(self) -> float | None:
         """The number of steps that all have made; None if they differ, or if a state has another tensor now."""
         if not self._steps:
-            return 0.0
-        if not _kernels.have(self.states, "step", self._steps):
-            return None
-        return _kernels.common_count(self._counts)
+            self.made = 0.0
+        elif not _kernels.have(self.states, "step", self._steps):
+            self.made = None
+        else:
+            self.made = _kernels.common_count(self._counts)
+        return self.made
 
     def count(self) -> None:
         """Add 1 to the number of steps."""

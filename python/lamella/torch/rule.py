@@ -258,7 +258,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         refuse_overlaps(who, spans)
 
     def _launch(self, group: dict[str, Any], bucket: Bucket, grads: list[Any]) -> None:
-        steps = bucket.steps()
+        steps = bucket.made  # `_work` has asked
         assert steps is not None
         no_sums: list[Array] = []
         bounds = no_sums, -1.0 if group.get("maximize") else 1.0, 0.0, 0.0, 0.0
