@@ -50,7 +50,7 @@ def test_it_needs_only_what_every_linux_has_and_openmp(path):
     dynamic = read("readelf", "--dynamic", "--wide", path)
     # libgomp: also under the name that auditwheel gives to the copy in a wheel.
     allowed = (
-        r"liblamella\.so|libgomp(-\w+)?\.so\.1[.\d]*|libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib(c|m|pthread)\.so\.\d|ld-linux.*"
+        r"liblamella\.so|libgomp(-\w+)?\.so\.1[.\d]*|libstdc\+\+\.so\.6|libgcc_s\.so\.1|lib(c|m|dl|pthread)\.so\.\d|ld-linux.*"
     )
     needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
     assert [name for name in needed if not re.fullmatch(allowed, name)] == []
@@ -77,5 +77,5 @@ def test_what_it_calls_is_bound_at_load_and_then_read_only(path):
 @pytest.mark.parametrize("path", MODULES + LIBRARIES)
 def test_its_stack_holds_no_code(path):
     segments = read("readelf", "--segments", "--wide", path)
-    stack = re.search(r"^ +GNU_STACK .* ([RWE ]{3}) 0x\w+$", segments, flags=re.M)
+    stack = re.search(r"^ +GNU_STACK .* ([RWE ]{3}) \w+$", segments, flags=re.M)
     assert stack and stack[1] == "RW "
