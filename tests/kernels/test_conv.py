@@ -44,6 +44,15 @@ CASES = [
     (2, (8, 16, 16), 16, 24, (3, 3, 3), (1, 1, 1), (2, 1, 1), "same"),
     # The gradient of the weights point by point, in two blocks of tiles; the first ends between two slices of a tile.
     (2, (7, 16, 16), 70, 130, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
+    # Winograd's tiles in a row: in sequences, in rows of images, and in volumes.
+    (3, (70,), 16, 49, (3,), (1,), (1,), "same"),
+    (2, (131,), 67, 130, (3,), (1,), (1,), "causal"),
+    (5, (50,), 49, 17, (3,), (1,), (1,), "valid"),
+    (3, (66,), 24, 40, (3,), (1,), (1,), "full"),
+    (2, (9, 23), 24, 41, (1, 3), (1, 1), (1, 1), "same"),
+    (1, (5, 7, 18), 24, 40, (3, 1, 3), (1, 1, 1), (1, 1, 1), "same"),
+    # The gradient of the weights point by point, in several blocks of tiles.
+    (4, (200,), 260, 200, (3,), (1,), (1,), "same"),
     # One axis.
     (3, (9,), 5, 4, (3,), (1,), (1,), "valid"),
     (2, (20,), 17, 33, (4,), (3,), (1,), "same"),
@@ -179,6 +188,8 @@ def test_nan_in_one_channel_stays(target):
         (9, (7, 8), 130, 70, (1, 1), (1, 1), (1, 1), "valid"),
         (9, (28, 28), 1, 32, (3, 3), (1, 1), (1, 1), "same"),
         (9, (80,), 40, 50, (5,), (1,), (1,), "causal"),
+        (9, (80,), 40, 50, (3,), (1,), (1,), "causal"),
+        (4, (200,), 260, 200, (3,), (1,), (1,), "same"),
         (5, (8, 15, 14), 16, 24, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
         (2, (7, 16, 16), 70, 130, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     ],

@@ -17,8 +17,10 @@ namespace {
 template <class T>
 Status convolve(const Convolution<T>& v) {
     if (v.images * v.slices * v.rows * v.columns * v.out == 0) return nullptr;
-    const bool pays = has_squares(v) && winograd_pays<T>(v.in, v.out, v.images * v.slices, v.rows, v.columns);
-    return pays ? convolve_winograd(v) : convolve_direct(v);
+    const TileForm form{has_threes(v, 3)};
+    const bool threes = form.square || has_threes(v, 1);
+    const bool pays = threes && winograd_pays<T>(form, v.in, v.out, v.images * v.slices, v.rows, v.columns);
+    return pays ? convolve_winograd(v, form) : convolve_direct(v);
 }
 
 // Sizes on three axes: slices, rows, columns.
@@ -373,15 +375,16 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
         return biased ? sum_over_rows(dy.data, g.images * g.points(), out, dbias.data) : nullptr;
     }
     const Extent extent{g.x[0], g.x[1], g.x[2], in};
-    bool squares = window.dilation[0] == 1;
-    for (int i = 1; i < kMaxAxes; ++i) squares &= window.size[i] == 3 && window.stride[i] == 1 && window.dilation[i] == 1;
-    const bool image = g.taps() == 9 && g.x[0] == 1 && g.y[0] == 1 && window.before[0] == 0;
-    if (squares && winograd_pays<T>(in, out, g.images * g.y[0], rows, columns)) {
-        const Tiling tiling(g.images, g.y[0], rows, columns, window.stride[0], window.size[0], -window.before[0]);
+    bool threes = window.size[2] == 3 && (window.size[1] == 3 || window.size[1] == 1) && window.dilation[0] == 1;
+    for (int i = 1; i < kMaxAxes; ++i) threes &= window.stride[i] == 1 && window.dilation[i] == 1;
+    const TileForm form{window.size[1] == 3};
+    if (threes && winograd_pays<T>(form, in, out, g.images * g.y[0], rows, columns)) {
+        const Tiling tiling(form, g.images, g.y[0], rows, columns, window.stride[0], window.size[0], -window.before[0]);
         return winograd_backward_weights<T>(
             {x.data, extent, dy.data, {g.y[0], rows, columns, out}, tiling, window.before[1], window.before[2]}, dweights.data,
             biased ? dbias.data : nullptr);
     }
+    const bool image_of_3x3 = threes && g.taps() == 9 && form.square && g.x[0] == 1 && g.y[0] == 1 && window.before[0] == 0;
     const Int right = (columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;
     const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
                                g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},
@@ -410,7 +413,7 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
                              biased};
     product.slice_size =
         patch_slice(extent, reached, (g.y[0] - 1) * window.stride[0], (rows - 1) * window.stride[1], product.patch_rows());
-    return multiply_points(product, g, kThinPays && in == 1 && squares && image, dweights.data, dbias.data);
+    return multiply_points(product, g, kThinPays && in == 1 && image_of_3x3, dweights.data, dbias.data);
 }
 
 #undef LAMELLA_REQUIRE_CONV

@@ -1,5 +1,5 @@
-// 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36 products give 16 outputs; the
-// direct method needs 144. For each block of tiles, all in L2:
+// Convolution of stride 1 with windows of 3 x 3, or of 3 in a row, by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv
+// 1509.09308): 36 products give 16 outputs; the direct method needs 144. For each block of tiles, all in L2:
 //
 //   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   4x4 outputs = A^T M A + bias
 //
@@ -14,7 +14,18 @@
 namespace lamella {
 namespace {
 
-constexpr int kWinogradIn = 6, kWinogradOut = 4, kWinogradPoints = kWinogradIn * kWinogradIn;
+constexpr int kWinogradIn = 6, kWinogradOut = 4;
+
+// The tiles of windows of 3 x 3 are squares; those of windows of 3 in a row are lines, F(4, 3): 6 products for 4 outputs.
+struct TileForm {
+    bool square;
+
+    Int points() const { return in_rows() * kWinogradIn; }
+    Int taps() const { return square ? 9 : 3; }
+    Int in_rows() const { return square ? kWinogradIn : 1; }
+    Int out_rows() const { return square ? kWinogradOut : 1; }
+    Int sum_point() const { return square ? kWinogradIn + 1 : 1; }  // the row of A for this point is 1, 1, 1, 1
+};
 
 // The distance from one point's matrix of `count` values to the next: an odd number of cache lines, so that the same element of
 // 36 points is in 36 sets of L1. Sizes are usually powers of two; at distances that are multiples of 4 KiB all 36 would be in
@@ -32,13 +43,14 @@ Int covered(Int columns) {
     return whole + tile_columns<T>(columns - whole);
 }
 
-// True for float32 if there are enough channels and tiles: a transform costs as much as the products of about 16 channels. At
-// least half of the tiles' outputs must exist.
+// True for float32 if there are enough channels and tiles: the transforms of a square cost as much as the products of about 16
+// channels; lines save half of the products instead of three quarters, so they need more channels: 16 to 32 were 0.83 as fast.
+// At least half of the tiles' outputs must exist.
 template <class T>
-bool winograd_pays(Int in, Int out, Int slices, Int rows, Int columns) {
-    const Int tiles = slices * ceil_divide(rows, kWinogradOut) * ceil_divide(columns, kWinogradOut);
-    return sizeof(T) == 4 && in >= 16 && out >= 16 && tiles >= 48 &&
-           2 * slices * rows * columns >= tiles * kWinogradOut * kWinogradOut;
+bool winograd_pays(const TileForm& form, Int in, Int out, Int slices, Int rows, Int columns) {
+    const Int tiles = slices * ceil_divide(rows, form.out_rows()) * ceil_divide(columns, kWinogradOut);
+    return sizeof(T) == 4 && in >= 16 && out >= 16 && (form.square || in + out >= 64) && tiles >= 48 &&
+           2 * slices * rows * columns >= tiles * form.out_rows() * kWinogradOut;
 }
 
 // x -> B^T x, for six vectors.
@@ -102,23 +114,35 @@ LAMELLA_INLINE void transform_square(const Read& read, const Write& write, const
     }
 }
 
+// The same for a line of kFrom vectors: i is 0.
+template <class T, int kFrom, int kTo, class Read, class Write, class F>
+LAMELLA_INLINE void transform_points(const TileForm& form, const Read& read, const Write& write, const F& line) {
+    if (form.square) return transform_square<T, kFrom, kTo>(read, write, line);
+    Vec<T> points[kFrom], made[kTo];
+#pragma GCC unroll 6
+    for (int j = 0; j < kFrom; ++j) points[j] = read(0, j);
+    line(points, made);
+#pragma GCC unroll 6
+    for (int j = 0; j < kTo; ++j) write(0, j, made[j]);
+}
+
 // U[e] as panels [panel][slice][c][NR], with `size` values from one e to the next.
 template <class T>
-Status transform_filters(const Convolution<T>& v, T* filters, Int size) {
-    const Int panel_size = v.in * kTileColumns<T>, depth = v.tap_count / 9;
-    const Int grain = larger(1, kChunkElements / (kWinogradPoints * panel_size));
+Status transform_filters(const Convolution<T>& v, const TileForm& form, T* filters, Int size) {
+    const Int panel_size = v.in * kTileColumns<T>, count = form.taps(), depth = v.tap_count / count;
+    const Int grain = larger(1, kChunkElements / (form.points() * panel_size));
     return in_chunks(v.panels() * depth, grain, [&](Int begin, Int end) -> Status {
         T* taps;
-        const Workspace own(part(taps, 9 * panel_size));
+        const Workspace own(part(taps, count * panel_size));
         if (!own) return kOutOfMemory;
         for (Int square = begin; square < end; ++square) {
             const Int j = square / depth * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
-            for (Int t = 0; t < 9; ++t) pack_tap(v, square % depth * 9 + t, j, columns, taps + t * panel_size);
+            for (Int t = 0; t < count; ++t) pack_tap(v, square % depth * count + t, j, columns, taps + t * panel_size);
             for (Int i = 0; i < panel_size; i += kLanes<T>) {
                 const T* const from = taps + i;
                 T* const to = filters + square * panel_size + i;
-                transform_square<T, 3, kWinogradIn>(
-                    [&](int k, int l) { return load(from + (3 * k + l) * panel_size); },
+                transform_points<T, 3, kWinogradIn>(
+                    form, [&](int k, int l) { return load(from + (3 * k + l) * panel_size); },
                     [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); }, transform_filter<T>);
             }
         }
@@ -133,13 +157,15 @@ struct Place {
 
 // The tiles of y in the order [image][row][column][slice]. Slice o of y reads `depth` slices of x from o*step + front on.
 struct Tiling {
+    TileForm form;
     Int slices, rows, columns;
     Int step, depth, front;
     Int tiles;
 
-    Tiling(Int images, Int y_slices, Int y_rows, Int y_columns, Int step_, Int depth_, Int front_)
-        : slices(y_slices),
-          rows(ceil_divide(y_rows, kWinogradOut)),
+    Tiling(const TileForm& form_, Int images, Int y_slices, Int y_rows, Int y_columns, Int step_, Int depth_, Int front_)
+        : form(form_),
+          slices(y_slices),
+          rows(ceil_divide(y_rows, form.out_rows())),
           columns(ceil_divide(y_columns, kWinogradOut)),
           step(step_),
           depth(depth_),
@@ -149,14 +175,14 @@ struct Tiling {
     // The outputs of a tile.
     Place place(Int tile) const {
         const Int square = tile / slices;
-        return {square / (rows * columns), tile % slices, square / columns % rows * kWinogradOut,
+        return {square / (rows * columns), tile % slices, square / columns % rows * form.out_rows(),
                 square % columns * kWinogradOut};
     }
     // Bytes of a tile's points for `in` channels of its inputs, those that it shares counted once, and for `out` channels.
     template <class T>
     Int bytes(Int in, Int out) const {
         const Int inputs = (slices - 1) * smaller(step, depth) + depth;  // of all slices
-        return kWinogradPoints * (ceil_divide(inputs * in, slices) + out) * Int(sizeof(T));
+        return form.points() * (ceil_divide(inputs * in, slices) + out) * Int(sizeof(T));
     }
     // The most inputs of `count` neighbouring tiles.
     Int most_inputs(Int count) const {
@@ -179,80 +205,82 @@ struct Tiling {
     }
 };
 
-// size x size points of a slice, with zeros outside of it.
+// height x width points of a slice, with zeros outside of it.
 template <class T>
-Patch<T> square_of(const T* x, const Extent& extent, const Place& at, Int size, T* buffer) {
+Patch<T> points_of(const T* x, const Extent& extent, const Place& at, Int height, Int width, T* buffer) {
     const T* const volume = x + at.n * extent.size();
-    if (at.slice >= 0 && at.slice < extent.depth && at.row >= 0 && at.column >= 0 && at.row + size <= extent.height &&
-        at.column + size <= extent.width) {
+    const Int bottom = at.row + height, right = at.column + width;
+    if (at.slice >= 0 && at.slice < extent.depth && at.row >= 0 && at.column >= 0 && bottom <= extent.height &&
+        right <= extent.width) {
         return {volume + ((at.slice * extent.height + at.row) * extent.width + at.column) * extent.in,
                 extent.width * extent.in};
     }
-    return patch_of(volume, extent, {at.slice, at.slice + 1, at.row, at.row + size, at.column, at.column + size}, 0, buffer);
+    return patch_of(volume, extent, {at.slice, at.slice + 1, at.row, bottom, at.column, right}, 0, buffer);
 }
 
 // V[e] of one tile, with `size` values from one e to the next.
 template <class T>
-void transform_tile(const Patch<T>& patch, Int in, T* v, Int size) {
+void transform_tile(const TileForm& form, const Patch<T>& patch, Int in, T* v, Int size) {
     for_vectors<T>(0, in, [&](Int c, Int part) {
-        transform_square<T, kWinogradIn, kWinogradIn>(
-            [&](int i, int j) { return load(patch.data + i * patch.row_size + j * in + c, part); },
+        transform_points<T, kWinogradIn, kWinogradIn>(
+            form, [&](int i, int j) { return load(patch.data + i * patch.row_size + j * in + c, part); },
             [&](int i, int j, Vec<T> value) { store(v + (kWinogradIn * i + j) * size + c, value, part); }, transform_input<T>);
     });
 }
 
 // The outputs of one tile that exist.
 template <class T>
-void finish_tile(const Convolution<T>& v, const T* m, Int size, const Place& at) {
-    const Int rows = smaller(kWinogradOut, v.rows - at.row), columns = smaller(kWinogradOut, v.columns - at.column);
+void finish_tile(const Convolution<T>& v, const TileForm& form, const T* m, Int size, const Place& at) {
+    const Int rows = smaller(form.out_rows(), v.rows - at.row), columns = smaller(kWinogradOut, v.columns - at.column);
     T* const y = v.y + at.n * v.y_image + at.slice * v.y_slice + at.row * v.y_row + at.column * v.y_column;
     for_vectors<T>(0, v.out, [&](Int k, Int part) {
         const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
-        transform_square<T, kWinogradIn, kWinogradOut>([&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
-                                                       [&](int i, int j, Vec<T> value) {
-                                                           if (i >= rows || j >= columns) return;
-                                                           value += bias;
-                                                           if (v.relu) value = value < T(0) ? Vec<T>{} : value;
-                                                           store(y + i * v.y_row + j * v.y_column + k, value, part);
-                                                       },
-                                                       transform_output<T>);
+        transform_points<T, kWinogradIn, kWinogradOut>(
+            form, [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
+            [&](int i, int j, Vec<T> value) {
+                if (i >= rows || j >= columns) return;
+                value += bias;
+                if (v.relu) value = value < T(0) ? Vec<T>{} : value;
+                store(y + i * v.y_row + j * v.y_column + k, value, part);
+            },
+            transform_output<T>);
     });
 }
 
 template <class T>
-Status convolve_winograd(const Convolution<T>& v) {
-    const Int depth = v.tap_count / 9, out = covered<T>(v.out);
+Status convolve_winograd(const Convolution<T>& v, const TileForm& form) {
+    const Int points = form.points(), depth = v.tap_count / form.taps(), out = covered<T>(v.out);
     const Int u_size = point_size<T>(depth * v.in * v.panels() * kTileColumns<T>);
     T* filters;
-    const Workspace shared(part(filters, kWinogradPoints * u_size));
+    const Workspace shared(part(filters, points * u_size));
     if (!shared) return kOutOfMemory;
-    if (const Status error = transform_filters(v, filters, u_size)) return error;
+    if (const Status error = transform_filters(v, form, filters, u_size)) return error;
 
-    const Tiling tiling(v.images, v.slices, v.rows, v.columns, v.slice_step, depth, v.taps[0].slice);
+    const Tiling tiling(form, v.images, v.slices, v.rows, v.columns, v.slice_step, depth, v.taps[0].slice);
     // V and M of a block fill half of a 512 KiB L2. Each block reads all of U, so blocks must not be too small.
     constexpr Int kBlockBytes = 256 * 1024, kLeastTiles = 4 * kTileRows;
     const Int most = larger(kLeastTiles, kBlockBytes / tiling.bytes<T>(v.in, out));
     const Int even = ceil_divide(tiling.tiles, ceil_divide(tiling.tiles, most));
     const Int block = ceil_divide(even, kTileRows) * kTileRows, most_inputs = tiling.most_inputs(block);
     const Int v_size = point_size<T>(most_inputs * v.in), m_size = point_size<T>(block * out);
-    const Int corner_size = kWinogradPoints * v.in;
+    const Int corner_size = points * v.in;
     return in_chunks(tiling.tiles, block, [&](Int begin, Int end) -> Status {
         T *inputs, *products, *corner, **c;
         const T** a;
         Place* places;
         Int* first;
-        const Workspace own(part(inputs, kWinogradPoints * v_size), part(products, kWinogradPoints * m_size),
-                            part(corner, corner_size), part(places, most_inputs), part(first, block), part(a, block),
-                            part(c, block));
+        const Workspace own(part(inputs, points * v_size), part(products, points * m_size), part(corner, corner_size),
+                            part(places, most_inputs), part(first, block), part(a, block), part(c, block));
         if (!own) return kOutOfMemory;
         const Int count = tiling.list_inputs(begin, end, places, first);
         for (Int i = 0; i < count; ++i) {
             const Place& at = places[i];
             const Place from{at.n, at.slice, at.row + v.taps[0].row, at.column + v.taps[0].column};
-            transform_tile(square_of(v.x, v.extent(), from, kWinogradIn, corner), v.in, inputs + i * v.in, v_size);
+            transform_tile(form, points_of(v.x, v.extent(), from, form.in_rows(), kWinogradIn, corner), v.in, inputs + i * v.in,
+                           v_size);
         }
         const Run run{0, depth * v.in};
-        for (Int e = 0; e < kWinogradPoints; ++e) {
+        for (Int e = 0; e < points; ++e) {
             for (Int i = 0; i < end - begin; ++i) {
                 a[i] = inputs + e * v_size + first[i] * v.in;
                 c[i] = products + e * m_size + i * out;
@@ -264,7 +292,7 @@ Status convolve_winograd(const Convolution<T>& v) {
             }
         }
         for (Int tile = begin; tile < end; ++tile) {
-            finish_tile(v, products + (tile - begin) * out, m_size, tiling.place(tile));
+            finish_tile(v, form, products + (tile - begin) * out, m_size, tiling.place(tile));
         }
         return nullptr;
     });
@@ -294,11 +322,12 @@ LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
 // Z[e] = A dy A^T of one tile, as its row in panels [e][panel][tile][NR]: `size` values from one e to the next, `panel_size`
 // from one panel to the next.
 template <class T>
-void transform_tile_gradient(const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
+void transform_tile_gradient(const TileForm& form, const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
     for (Int k = 0; k < covered<T>(out); k += kLanes<T>) {
         const Int left = larger(0, smaller(kLanes<T>, out - k));
         T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
-        transform_square<T, kWinogradOut, kWinogradIn>(
+        transform_points<T, kWinogradOut, kWinogradIn>(
+            form,
             [&](int i, int j) {
                 const T* const from = patch.data + i * patch.row_size + j * out + k;
                 return left == kLanes<T> ? load(from) : load_part(from, left);
@@ -319,13 +348,14 @@ struct WeightGradient {
     Int top, left;
 
     Int in() const { return extent.in; }
+    Int points() const { return tiling.form.points(); }
     Int out() const { return outputs.in; }
     Int rows() const { return tiling.depth * in(); }  // of dU[e]
     Int panels() const { return ceil_divide(out(), kTileColumns<T>); }
     Int padded() const { return covered<T>(out()); }
     Int sum_size() const { return point_size<T>(rows() * padded()); }  // size of dU[e]
     Int tile_bytes() const { return tiling.bytes<T>(in(), padded()); }
-    Int corner_size() const { return kWinogradPoints * larger(in(), out()); }
+    Int corner_size() const { return points() * larger(in(), out()); }
 };
 
 // V [e][input][c] and Z [e][panel][tile][NR] of up to `most` tiles. The distance of the inputs of V[e] is also an odd number of
@@ -345,8 +375,8 @@ struct TransformedTiles {
           v_size(point_size<T>(g.tiling.most_inputs(most) * input_size)),
           panel_size(most * kTileColumns<T>),
           z_size(point_size<T>(g.panels() * panel_size)),
-          own(part(inputs, kWinogradPoints * v_size), part(gradients, kWinogradPoints * z_size),
-              part(places, g.tiling.most_inputs(most)), part(first, most), part(runs, most)) {}
+          own(part(inputs, g.points() * v_size), part(gradients, g.points() * z_size), part(places, g.tiling.most_inputs(most)),
+              part(first, most), part(runs, most)) {}
 
     // The lists for the tiles from begin to end. Tiles with inputs at equal distances share a run.
     void plan(const Tiling& tiling, Int begin, Int end) {
@@ -363,15 +393,19 @@ struct TransformedTiles {
 // Transforms input i of `to`. corner: memory for g.corner_size() values.
 template <class T>
 void transform_one_input(const WeightGradient<T>& g, const TransformedTiles<T>& to, Int i, T* corner) {
+    const TileForm& form = g.tiling.form;
     const Place& at = to.places[i];
     const Place from{at.n, at.slice, at.row - g.top, at.column - g.left};
-    transform_tile(square_of(g.x, g.extent, from, kWinogradIn, corner), g.in(), to.inputs + i * to.input_size, to.v_size);
+    transform_tile(form, points_of(g.x, g.extent, from, form.in_rows(), kWinogradIn, corner), g.in(),
+                   to.inputs + i * to.input_size, to.v_size);
 }
 
 // Transforms the gradient of tile `tile` of y to the i-th of `to`.
 template <class T>
 void transform_one_gradient(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
-    transform_tile_gradient(square_of(g.dy, g.outputs, g.tiling.place(tile), kWinogradOut, corner), g.out(),
+    const TileForm& form = g.tiling.form;
+    const Place at = g.tiling.place(tile);
+    transform_tile_gradient(form, points_of(g.dy, g.outputs, at, form.out_rows(), kWinogradOut, corner), g.out(),
                             to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
 }
 
@@ -397,13 +431,13 @@ void multiply_point(const WeightGradient<T>& g, const TransformedTiles<T>& from,
     }
 }
 
-// bias (+)= the sums of dy over the first `count` tiles, which are their Z[1][1].
+// bias (+)= the sums of dy over the first `count` tiles, which are one point of their Z.
 template <class T>
 void add_tile_sums(const WeightGradient<T>& g, const TransformedTiles<T>& from, Int count, bool accumulate, T* bias) {
-    constexpr Int kSums = kWinogradIn + 1;
     for (Int k = 0; k < g.padded(); k += kLanes<T>) {
         const Int panel = k / kTileColumns<T>;
-        const T* const z = from.gradients + kSums * from.z_size + panel * from.panel_size + k % kTileColumns<T>;
+        const T* const z =
+            from.gradients + g.tiling.form.sum_point() * from.z_size + panel * from.panel_size + k % kTileColumns<T>;
         Vec<T> sum{};
         for (Int i = 0; i < count; ++i) sum += load(z + i * kTileColumns<T>);
         store(bias + k, accumulate ? load(bias + k) + sum : sum);
@@ -425,9 +459,9 @@ Status sum_by_parts(const WeightGradient<T>& g, Int block, Int parts, T* sums, T
             for (Int i = 0; i < transformed.input_count; ++i) transform_one_input(g, transformed, i, corner);
             for (Int i = 0; i < count; ++i) transform_one_gradient(g, begin + i, transformed, i, corner);
             add_tile_sums(g, transformed, count, begin > first, bias + part_ * g.padded());
-            for (Int e = 0; e < kWinogradPoints; ++e) {
+            for (Int e = 0; e < g.points(); ++e) {
                 for (Int row = 0; row < g.rows(); row += kPointRows) {
-                    multiply_point(g, transformed, e, row, begin > first, sums + part_ * kWinogradPoints * g.sum_size());
+                    multiply_point(g, transformed, e, row, begin > first, sums + part_ * g.points() * g.sum_size());
                 }
             }
         }
@@ -441,7 +475,7 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
     TransformedTiles<T> transformed(g, block);
     if (!transformed.own) return kOutOfMemory;
     const Int groups = ceil_divide(g.rows(), kPointRows);
-    const Int grain = larger(1, kChunkElements / (kWinogradPoints * (g.in() + g.padded())));
+    const Int grain = larger(1, kChunkElements / (g.points() * (g.in() + g.padded())));
     for (Int begin = 0; begin < g.tiling.tiles; begin += block) {
         const Int count = smaller(block, g.tiling.tiles - begin);
         transformed.plan(g.tiling, begin, begin + count);
@@ -457,7 +491,7 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
         if (failed != nullptr) return failed;
         add_tile_sums(g, transformed, count, begin > 0, bias);
         const Int flops = 2 * count * smaller(kPointRows, g.rows()) * g.padded();
-        parallel_for(kWinogradPoints * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
+        parallel_for(g.points() * groups, larger(1, kChunkFlops / flops), [&](Int task, Int end) {
             for (; task < end; ++task) {
                 multiply_point(g, transformed, task / groups, task % groups * kPointRows, begin > 0, sum);
             }
@@ -469,7 +503,7 @@ Status sum_by_points(const WeightGradient<T>& g, Int block, T* sum, T* bias) {
 // dbias may be nullptr. Only the shape determines which of the two is used and how the tiles are cut.
 template <class T>
 Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbias) {
-    const Int tiles = g.tiling.tiles, sums_size = kWinogradPoints * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
+    const Int tiles = g.tiling.tiles, sums_size = g.points() * g.sum_size(), sum_bytes = sums_size * Int(sizeof(T));
     constexpr Int kMostParts = 8, kPartBytes = 8 << 20;
     const bool by_parts = kMostParts * sum_bytes <= kPartBytes;
     // By parts, V and Z of a block fit into L2 if possible. By points, V and Z of a block pass through L3 once, and all of dU,
@@ -494,15 +528,16 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbi
             store(dbias + k, sum, part);
         });
     }
-    parallel_for(g.rows(), larger(1, kChunkElements / (kWinogradPoints * padded)), [&](Int begin, Int end) {
+    parallel_for(g.rows(), larger(1, kChunkElements / (g.points() * padded)), [&](Int begin, Int end) {
         for (Int row = begin; row < end; ++row) {
-            T* const to = dweights + (row / in * 9 * in + row % in) * out;
+            T* const to = dweights + (row / in * g.tiling.form.taps() * in + row % in) * out;
             for_vectors<T>(0, out, [&](Int k, Int part) {
-                transform_square<T, kWinogradIn, 3>(
+                transform_points<T, kWinogradIn, 3>(
+                    g.tiling.form,
                     [&](int i, int j) {
                         const T* const from = sums + (kWinogradIn * i + j) * size + row * padded + k;
                         Vec<T> sum = load(from);
-                        for (Int other = 1; other < parts; ++other) sum += load(from + other * kWinogradPoints * size);
+                        for (Int other = 1; other < parts; ++other) sum += load(from + other * g.points() * size);
                         return sum;
                     },
                     [&](int i, int j, Vec<T> w) { store(to + (3 * i + j) * in * out + k, w, part); },
