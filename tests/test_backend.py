@@ -246,7 +246,9 @@ def test_random_values():
     normal = K.eval(K.random_normal((4000,), mean=1, stddev=2, seed=3))
     assert normal.dtype == np.float32 and abs(normal.mean() - 1) < 0.15 and abs(normal.std() - 2) < 0.1
     np.testing.assert_array_equal(K.random_normal((5,), seed=3), K.random_normal((5,), seed=3))
-    assert set(K.random_binomial((2000,), p=0.3)) == {0, 1} and abs(np.mean(K.random_binomial((4000,), 0.3, seed=1)) - 0.3) < 0.03
+    assert (
+        set(K.random_binomial((2000,), p=0.3)) == {0, 1} and abs(np.mean(K.random_binomial((4000,), 0.3, seed=1)) - 0.3) < 0.03
+    )
     assert 1.5 < np.abs(K.eval(K.truncated_normal((2000,), seed=1))).max() <= 2
     low = K.random_uniform_variable((3, 2), -2, -1)
     assert low.shape == (3, 2) and low.value.max() < -1 and K.random_normal_variable((2,), 0, 1).dtype == "float32"
