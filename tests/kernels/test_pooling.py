@@ -45,34 +45,35 @@ def draws(case, dtype):
     return rng.integers(-3, 3, x_shape).astype(np.float64), rng.normal(size=y_shape).astype(dtype), y_shape
 
 
+def max_pooled(case, dtype, values, dy, relu):
+    """y, argmax and dx of the kernels, which write nothing else."""
+    y, argmax, dx = Guarded(dy.shape, dtype, 1), Guarded(dy.shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
+    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), relu, y.array, argmax.array)
+    _kernels.max_pool_backward(surrounded(dy, dtype), argmax.array, at(case), dx.array)
+    assert y.intact() and argmax.intact() and dx.intact()
+    return y.array, argmax.array, dx.array
+
+
 @pytest.mark.parametrize("case", CASES)
 @dtypes
 def test_max_pool(target, dtype, case):
     values, dy, y_shape = draws(case, dtype)
-    _, _, size, strides, before = case
-    y, argmax, dx = Guarded(y_shape, dtype, 1), Guarded(y_shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
-    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), False, y.array, argmax.array)
-    wanted, places, back = oracle.max_pool(values, y_shape, size, strides, before)
-    np.testing.assert_array_equal(y.array, wanted)
-    np.testing.assert_array_equal(argmax.array, places)
-    _kernels.max_pool_backward(surrounded(dy, dtype), argmax.array, at(case), dx.array)
-    close(dx.array, back(dy), 8)
-    assert y.intact() and argmax.intact() and dx.intact()
+    y, argmax, dx = max_pooled(case, dtype, values, dy, False)
+    wanted, places, back = oracle.max_pool(values, y_shape, *case[2:])
+    np.testing.assert_array_equal(y, wanted)
+    np.testing.assert_array_equal(argmax, places)
+    close(dx, back(dy), 8)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if np.prod(case[2]) < 256])
 @dtypes
 def test_max_pool_of_a_relu(target, dtype, case):
     values, dy, y_shape = draws(case, dtype)
-    _, _, size, strides, before = case
-    y, argmax, dx = Guarded(y_shape, dtype, 1), Guarded(y_shape, np.uint8, 3), Guarded(values.shape, dtype, 2)
-    _kernels.max_pool_forward(surrounded(values, dtype, 1), at(case), True, y.array, argmax.array)
-    wanted, _, back = oracle.max_pool(np.maximum(values, 0), y_shape, size, strides, before)
-    np.testing.assert_array_equal(y.array, wanted)
-    np.testing.assert_array_equal(argmax.array == 255, wanted == 0)
-    _kernels.max_pool_backward(surrounded(dy, dtype), argmax.array, at(case), dx.array)
-    close(dx.array, np.where(values > 0, back(dy), 0), 8)
-    assert y.intact() and argmax.intact() and dx.intact()
+    y, argmax, dx = max_pooled(case, dtype, values, dy, True)
+    wanted, _, back = oracle.max_pool(np.maximum(values, 0), y_shape, *case[2:])
+    np.testing.assert_array_equal(y, wanted)
+    np.testing.assert_array_equal(argmax == 255, wanted == 0)
+    close(dx, np.where(values > 0, back(dy), 0), 8)
 
 
 @pytest.mark.parametrize("case", CASES)

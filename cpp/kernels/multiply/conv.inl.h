@@ -10,6 +10,7 @@
 #include "kernels/multiply/convolution.inl.h"
 #include "kernels/multiply/dense.inl.h"
 #include "kernels/multiply/winograd.inl.h"
+#include "kernels/multiply/winograd_gradient.inl.h"
 
 namespace lamella {
 namespace {

@@ -36,6 +36,8 @@ class Pooling(KernelLayer, self_contained=True):
 
 
 class Maximum(Pooling, self_contained=True):
+    """The largest value of each window."""
+
     def pool(self, x: Value) -> Value:
         return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
 
