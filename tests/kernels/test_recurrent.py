@@ -195,6 +195,19 @@ def test_one_and_two_threads_give_the_same_bits(target, threads, kind, dtype, si
 
 
 @kinds
+@dtypes
+@pytest.mark.parametrize("size", [(2, 1, 3, 4), (33, 37, 5, 130), (20, 40, 7, 16)])
+def test_results_have_the_same_bits_without_the_arrays_for_backward(target, threads, kind, dtype, size):
+    inputs, dys = draw(kind, *size, dtype)
+    n, t, features, units = size
+    for count in (1, 6):  # 6: more threads than chunks
+        _kernels.set_num_threads(count)
+        for options in ({"mask": masks(n, t)}, dropouts(kind, 1, n, features, units, dtype)):
+            for found, right in zip(op_of(kind)(*inputs, **options), run(kind, inputs, dys, **options)[0], strict=True):
+                np.testing.assert_array_equal(found, right)
+
+
+@kinds
 def test_nan_stays_in_its_sequence(target, kind):
     inputs, dys = draw(kind, 20, 5, 3, 18, np.float32)
     inputs[0][7, 2, 1] = np.nan

@@ -706,8 +706,8 @@ LAMELLA_API lamella_status lamella_batch_norm_inference_f64(const lamella_f64* x
 // --- recurrent layers: x [N, T, F], U units; RecurrentLayer and RecurrentGradients are in table/bundles.def. The bias has
 // gates*U numbers, or is absent. States h0, c0 ... [N, U]. Activations: 0 linear, 1 relu, 2 tanh, 3 sigmoid, 4 hard_sigmoid.
 // outputs [N, T, U], or [N, 1, U] for the last one, in the order of computation. Forward also writes, in an order that only the
-// kernels know, arrays that backward reads: the gates [N, T, gates*U] and, present or absent, previous (h before each step) and
-// the other arrays [N, T, U].
+// kernels know, arrays that backward reads: the gates [N, T, gates*U], previous (h before each step) and the other arrays
+// [N, T, U]. Each may be absent.
 // Backward: doutputs and the gradients dh, dc of the states may be absent. dgates is the gradient of the gates' sums. An array
 // that is written in place must be neither previous nor doutputs.
 // LSTM, gates i f g o: c' = f c + i g, h' = o act(c'); cells is c before each step.
@@ -750,7 +750,7 @@ LAMELLA_API lamella_status lamella_gru_backward_f64(const lamella_f64* x, const 
         int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f64* gates,
         const lamella_f64* previous, const lamella_f64* inner, const lamella_f64* doutputs, const lamella_f64* dh,
         const lamella_f64* dgates, const lamella_f64* dinner, const lamella_recurrent_gradients_f64* gradients);
-// Simple: h' = act(x K + b + h R); states is h' of each step.
+// Simple: h' = act(x K + b + h R); states is h' of each step, or absent.
 // Writes states, previous, outputs, h.
 LAMELLA_API lamella_status lamella_simple_rnn_forward_f32(const lamella_f32* x, const lamella_recurrent_layer_f32* layer,
         int64_t activation, const lamella_f32* bias, const lamella_f32* h0, const lamella_f32* states,

@@ -54,11 +54,11 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
     if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == (reset_after != 0 ? 2 : 1) * columns);
     LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
-    LAMELLA_REQUIRE(gates.size == n * t * columns);
+    LAMELLA_REQUIRE(gates.size == 0 || gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(inner.size == previous.size);
     const Steps s(n, t, layer, 2 * t * u * columns);
-    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data);
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates);
     if (const Status error = inputs.prepare()) return error;
 
     // With reset before the product, the third gate needs r first.
@@ -69,17 +69,18 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
     if (t == 0) clear(outputs.data, outputs.size);
     return for_chunks(s, [&](Int first, Int rows) -> Status {
         Matrix<T> h_now, dropped, reset, sums;
+        T* own_z;
         const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(dropped, u), rows_of_chunk(reset, u),
-                            rows_of_chunk(sums, columns));
+                            rows_of_chunk(sums, columns), part(own_z, inputs.own_size()));
         if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
-            inputs.compute(first, rows, step);
+            T* const z = inputs.compute(first, rows, step, own_z);
             step_forward<T>(gates_at_once, h_now, first, rows, recurrent_bias, dropped, sums);
             const auto row_at = [&](Int r) -> GruRow<T> {
                 const Int at = s.row(first, rows, step) + r;
-                return {gates.data + at * columns,
+                return {z + r * columns,
                         sums.at(r),
                         h_now.at(r),
                         reset.at(r),
@@ -103,7 +104,7 @@ Status gru_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int 
             with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto&) {
                 for (Int r = 0; r < rows; ++r) {
                     const GruRow<T> row = row_at(r);
-                    if (step + 1 < t) prefetch_row(row.z + rows * columns, columns);
+                    inputs.prefetch(row.z, rows, step);
                     if (s.masked(first + r, step)) write_output(all, first + r, step, step >= starts.step[r], row.h);
                     else gru_output(row, u, after, act);
                 }

@@ -2,7 +2,7 @@
 //
 // A chunk computes them for a few steps at a time, just before the steps read the sums, or just after the backward pass has
 // written their gradients: so these stay in L2. With dropout masks, or more threads than chunks, all steps are one product. The
-// bits are the same.
+// bits are the same. Without a backward pass the sums of a few steps are all that is stored.
 #pragma once
 #include "kernels/recurrent/recurrent.inl.h"
 
@@ -94,31 +94,34 @@ LAMELLA_INLINE bool computes_at_once(const RecurrentLayer<T>& layer, const Steps
     return layer.input_dropout.size > 0 || ceil_divide(s.sequences, s.grain) < num_threads();
 }
 
-// z [rows of chunks, gates*U], the inputs' part of the gates' sums.
+// z [rows of chunks, gates*U], the inputs' part of the gates' sums, which the gates replace. If `gates` is absent, each chunk
+// has memory for the steps that are multiplied together.
 template <class T>
 struct InputProducts {
     In<T> x;
     const RecurrentLayer<T>& layer;
     const T* bias;
     const Steps& s;
-    T* z;
     Int features, columns;
-    bool at_once;
+    bool at_once, some;  // some: z has only the steps of a chunk that are multiplied together
     Int some_steps;
-    T* panels;
+    T *panels, *z;
     Workspace own;
 
-    InputProducts(In<T> x_, const RecurrentLayer<T>& layer_, const T* bias_, const Steps& s_, T* z_)
+    InputProducts(In<T> x_, const RecurrentLayer<T>& layer_, const T* bias_, const Steps& s_, Out<T> gates)
         : x(x_),
           layer(layer_),
           bias(bias_),
           s(s_),
-          z(z_),
           features(layer.kernel.shape[0]),
           columns(layer.kernel.shape[1]),
           at_once(computes_at_once(layer, s)),
+          some(gates.size == 0 && !at_once),
           some_steps(steps_together<T>(s, columns)),
-          own(part(panels, at_once ? 0 : ceil_divide(columns, kTileColumns<T>) * kTileColumns<T> * features)) {}
+          own(part(panels, at_once ? 0 : ceil_divide(columns, kTileColumns<T>) * kTileColumns<T> * features),
+              part(z, gates.size == 0 && at_once ? s.sequences * s.steps * columns : 0)) {
+        if (gates.size > 0) z = gates.data;
+    }
 
     // Before the chunks.
     Status prepare() {
@@ -130,17 +133,27 @@ struct InputProducts {
         return nullptr;
     }
 
-    // Before each step of a chunk.
-    void compute(Int first, Int rows, Int step) const {
-        if (at_once || step % some_steps != 0) return;
+    // The size of a chunk's own memory.
+    Int own_size() const { return some ? s.grain * some_steps * columns : 0; }
+
+    // Before each step of a chunk: the first row of the step's sums; the rows of its other sequences follow.
+    T* compute(Int first, Int rows, Int step, T* own_z) const {
+        T* const sums = some ? own_z + step % some_steps * rows * columns : z + s.row(first, rows, step) * columns;
+        if (at_once || step % some_steps != 0) return sums;
         const T* from[kRowsTogether];
         T* to[kRowsTogether];
         const Int count = rows * smaller(some_steps, s.steps - step);
         for (Int i = 0; i < count; ++i) {
             from[i] = x.data + s.at(first + i % rows, step + i / rows) * features;
-            to[i] = z + (s.row(first, rows, step) + i) * columns;
+            to[i] = sums + i * columns;
         }
         multiply_rows(from, to, count, panels, features, columns, bias, false);
+        return sums;
+    }
+
+    // While a step is computed: prefetches a row of the next step, if it has left L2.
+    void prefetch(const T* row, Int rows, Int step) const {
+        if (!some && step + 1 < s.steps) prefetch_row(row + rows * columns, columns);
     }
 };
 

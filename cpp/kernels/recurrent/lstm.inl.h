@@ -51,11 +51,11 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == columns);
     LAMELLA_REQUIRE(h0.size == n * u && c0.size == n * u && h.size == n * u && c.size == n * u);
-    LAMELLA_REQUIRE(gates.size == n * t * columns);
+    LAMELLA_REQUIRE(gates.size == 0 || gates.size == n * t * columns);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     LAMELLA_REQUIRE(cells.size == 0 || cells.size == n * t * u);
     const Steps s(n, t, layer, 2 * t * u * columns);
-    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates.data);
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, gates);
     if (const Status error = inputs.prepare()) return error;
 
     const Recurrent<T> recurrent(layer, n, 4, 0, 4, false);
@@ -64,18 +64,19 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
     if (t == 0) clear(outputs.data, outputs.size);
     return for_chunks(s, [&](Int first, Int rows) -> Status {
         Matrix<T> h_now, c_now, dropped, sums;
+        T* own_z;
         const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(c_now, u), rows_of_chunk(dropped, u),
-                            rows_of_chunk(sums, columns));
+                            rows_of_chunk(sums, columns), part(own_z, inputs.own_size()));
         if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         read_states<T>(c0, first, rows, u, c_now);
         for (Int step = 0; step < t; ++step) {
-            inputs.compute(first, rows, step);
+            T* const z = inputs.compute(first, rows, step, own_z);
             step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
             const auto row_at = [&](Int r) -> LstmRow<T> {
                 const Int at = s.row(first, rows, step) + r;
-                return {gates.data + at * columns,
+                return {z + r * columns,
                         sums.at(r),
                         h_now.at(r),
                         c_now.at(r),
@@ -89,7 +90,7 @@ Status lstm_forward(In<T> x, const RecurrentLayer<T>& layer, Int activation, Int
                 }
                 for (Int r = 0; r < rows; ++r) {
                     const LstmRow<T> row = row_at(r);
-                    if (step + 1 < t) prefetch_row(row.z + rows * columns, columns);
+                    inputs.prefetch(row.z, rows, step);
                     if (!s.masked(first + r, step)) {
                         lstm_output(row, u, act);
                         continue;

@@ -14,10 +14,10 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
     if (const Status error = check_outputs(x, layer, outputs.shape, outputs.rank)) return error;
     LAMELLA_REQUIRE(bias.size == 0 || bias.size == u);
     LAMELLA_REQUIRE(h0.size == n * u && h.size == n * u);
-    LAMELLA_REQUIRE(states.size == n * t * u);
+    LAMELLA_REQUIRE(states.size == 0 || states.size == n * t * u);
     LAMELLA_REQUIRE(previous.size == 0 || previous.size == n * t * u);
     const Steps s(n, t, layer, 2 * t * u * u);
-    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, states.data);
+    InputProducts<T> inputs(x, layer, bias.size == 0 ? nullptr : bias.data, s, states);
     if (const Status error = inputs.prepare()) return error;
     const Recurrent<T> recurrent(layer, n, 1, 0, 1, false);
     if (!recurrent.own) return kOutOfMemory;
@@ -25,17 +25,19 @@ Status simple_rnn_forward(In<T> x, const RecurrentLayer<T>& layer, Int activatio
     if (t == 0) clear(outputs.data, outputs.size);
     return for_chunks(s, [&](Int first, Int rows) -> Status {
         Matrix<T> h_now, dropped, sums;
-        const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(dropped, u), rows_of_chunk(sums, u));
+        T* own_z;
+        const Workspace own(rows_of_chunk(h_now, u), rows_of_chunk(dropped, u), rows_of_chunk(sums, u),
+                            part(own_z, inputs.own_size()));
         if (!own) return kOutOfMemory;
         const Starts starts = find_starts(s, first, rows);
         read_states<T>(h0, first, rows, u, h_now);
         for (Int step = 0; step < t; ++step) {
-            inputs.compute(first, rows, step);
+            T* const sums_of_inputs = inputs.compute(first, rows, step, own_z);
             step_forward<T>(recurrent, h_now, first, rows, nullptr, dropped, sums);
             with_functions<T>(activation, kSigmoid, [&](const auto& act, const auto&) {
                 for (Int r = 0; r < rows; ++r) {
                     const Int at = s.row(first, rows, step) + r;
-                    T *const z = states.data + at * u, *const h_row = h_now.at(r), *const output = all.at(first + r, step);
+                    T *const z = sums_of_inputs + r * u, *const h_row = h_now.at(r), *const output = all.at(first + r, step);
                     T* const before = previous.size > 0 ? previous.data + at * u : nullptr;
                     const T* const sum = sums.at(r);
                     if (s.masked(first + r, step)) {

@@ -88,9 +88,9 @@ class _Call:
         """A new array with x's dtype."""
         return empty_like(self.none, shape)
 
-    def for_backward(self) -> Array:
-        """A new array [N, T, units] for values that only backward reads; an empty array if no tape records."""
-        return self.none if _kernels.recorded() is None else self.new(self.n, self.steps, self.units)
+    def for_backward(self, gates: int = 1) -> Array:
+        """A new array [N, T, gates * units] for values that only backward reads; an empty array if no tape records."""
+        return self.none if _kernels.recorded() is None else self.new(self.n, self.steps, gates * self.units)
 
     def gradients_of_results(self, dys: Gradients) -> list[Array]:
         """The gradients of the results in the form that the kernels take; an empty array for None."""
@@ -157,7 +157,7 @@ def lstm(
     )
     act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
     before = call.state("h0", h0), call.state("c0", c0)
-    gates, previous, cells = call.new(call.n, call.steps, 4 * call.units), call.for_backward(), call.for_backward()
+    gates, previous, cells = call.for_backward(4), call.for_backward(), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h, c = empty_like(before[0]), empty_like(before[1])
     _kernels.lstm_forward(call.x, call.layer, act, rec, call.bias, *before, gates, previous, cells, outputs, h, c)
@@ -222,7 +222,7 @@ def gru(
     call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, bias_shape, mask, input_dropout, recurrent_dropout, go_backwards)
     act, rec = call.function("activation", activation), call.function("recurrent_activation", recurrent_activation)
     before = call.state("h0", h0)
-    gates, previous, inner = call.new(call.n, call.steps, 3 * call.units), call.for_backward(), call.for_backward()
+    gates, previous, inner = call.for_backward(3), call.for_backward(), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(before)
     how = call.x, call.layer, act, rec, reset_after
@@ -282,7 +282,7 @@ def simple_rnn(
     )
     act = call.function("activation", activation)
     before = call.state("h0", h0)
-    computed, previous = call.new(call.n, call.steps, call.units), call.for_backward()
+    computed, previous = call.for_backward(), call.for_backward()
     outputs = call.new(call.n, call.steps if return_sequences else 1, call.units)
     h = empty_like(before)
     _kernels.simple_rnn_forward(call.x, call.layer, act, call.bias, before, computed, previous, outputs, h)
