@@ -12,6 +12,8 @@ struct Gradient {
     const T *g, *sum;
     T scale, limit;
 
+    bool is_scaled_only() const { return sum == nullptr && !(limit < T(__builtin_inf())); }
+
     LAMELLA_INLINE Vec<T> unscaled(Int i, Int part) const {
         const Vec<T> d = load(g + i, part);
         return sum == nullptr ? d : d + load(sum + i, part);
@@ -71,11 +73,14 @@ void find_scales(InList<T> gs, const Bounds<T>& bounds, const Int* start, double
 template <class T, int kLists>
 struct Loaded {
     Vec<T> d, x[kLists];
-    LAMELLA_INLINE void load(T* const* at, const Gradient<T>& g, Int i, Int part) {
-        d = g.unscaled(i, part);
+    LAMELLA_INLINE void load(T* const* at, const T* g, Int i, Int part) {
+        d = lamella::load(g + i, part);
         for (int s = 0; s < kLists; ++s) x[s] = lamella::load(at[s] + i, part);
     }
 };
+
+// Elements whose gradients wait in L1.
+constexpr Int kBoundedBlock = 512;
 
 // rule(d, x) computes one vector of a step. d is the gradient after the bounds. x[0], x[1] ... are vectors of the lists in
 // their order; they are stored afterwards.
@@ -97,30 +102,43 @@ Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const
 
     for_pieces(gs, start, [&](Int k, Int begin, Int end, Int) {
         const Gradient<T> g = gradient_of(gs, bounds, k, scale[k]);
-        T* at[kLists];
-        for (int s = 0; s < kLists; ++s) at[s] = items[s][k].data;
-        // The next vectors are loaded before these are stored. A CPU compares the last 12 bits of addresses first: a load right
-        // after the store of another array at the same place of its page waits for that store. With arrays of NumPy, which
-        // begin 16 bytes after a page does, and slots of torch, which begin 64 bytes after one, each vector waited.
-        const auto step = [=](Loaded<T, kLists> now, Int i, Int part) __attribute__((always_inline)) {
-            rule(g.bounded(now.d), now.x);
-            for (int s = 0; s < kLists; ++s) store(at[s] + i, now.x[s], part);
-        };
-        Loaded<T, kLists> next;
-        Int i = begin;
-        if (i + kLanes<T> <= end) {
-            next.load(at, g, i, 0);
-            for (; i + 2 * kLanes<T> <= end; i += kLanes<T>) {
-                const Loaded<T, kLists> now = next;
-                next.load(at, g, i + kLanes<T>, 0);
-                step(now, i, 0);
+        // Sums and limits are rare. They are applied first, block by block, so that the loop below has no branches for them: on
+        // AVX2 these took 20 of the 75 instructions for a vector of Adam.
+        alignas(64) T bounded[kBoundedBlock];
+        const bool in_blocks = !g.is_scaled_only();
+        const T factor = in_blocks ? T(1) : g.scale;
+        for (Int from = begin; from < end; from += kBoundedBlock) {
+            const Int n = in_blocks ? smaller(kBoundedBlock, end - from) : end - from;
+            if (in_blocks) {
+                for_vectors<T>(0, n, [&](Int i, Int part) { store(bounded + i, g.bounded(g.unscaled(from + i, part)), part); });
             }
-            step(next, i, 0);
-            i += kLanes<T>;
-        }
-        if (i < end) {
-            next.load(at, g, i, end - i);
-            step(next, i, end - i);
+            const T* const d = in_blocks ? bounded : g.g + from;
+            T* at[kLists];
+            for (int s = 0; s < kLists; ++s) at[s] = items[s][k].data + from;
+            // The next vectors are loaded before these are stored. A CPU compares the last 12 bits of addresses first: a load
+            // right after the store of another array at the same place of its page waits for that store. With arrays of NumPy,
+            // which begin 16 bytes after a page does, and slots of torch, which begin 64 bytes after one, each vector waited.
+            const auto step = [=](Loaded<T, kLists> now, Int i, Int part) __attribute__((always_inline)) {
+                rule(uncontracted<T>(now.d * factor), now.x);
+                for (int s = 0; s < kLists; ++s) store(at[s] + i, now.x[s], part);
+            };
+            Loaded<T, kLists> next;
+            Int i = 0;
+            if (i + kLanes<T> <= n) {
+                next.load(at, d, i, 0);
+                for (; i + 2 * kLanes<T> <= n; i += kLanes<T>) {
+                    const Loaded<T, kLists> now = next;
+                    next.load(at, d, i + kLanes<T>, 0);
+                    step(now, i, 0);
+                }
+                step(next, i, 0);
+                i += kLanes<T>;
+            }
+            if (i < n) {
+                next.load(at, d, i, n - i);
+                step(next, i, n - i);
+            }
+            if (!in_blocks) break;
         }
     });
     return nullptr;

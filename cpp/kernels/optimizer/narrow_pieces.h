@@ -24,22 +24,31 @@ LAMELLA_INLINE std::uint16_t* halves_at(BytesList arrays, Int k, Int at) {
     return reinterpret_cast<std::uint16_t*>(arrays.items[k].data) + at;
 }
 
-// Parameters or gradients from some element on: of type T, or as bfloat16.
+// One block of the parameters or gradients as numbers of type T. Those of bfloat16 are converted in `own`, memory for a block:
+// the loop of a rule then has no branches for them.
 template <class T>
-struct Numbers {
-    T* wide;
-    std::uint16_t* halves;
+struct NumbersBlock {
+    T* numbers;
+    std::uint16_t* halves;  // nullptr if they are of type T
 
-    LAMELLA_INLINE Numbers(const ViewList<T>& all, BytesList narrow, Int k, Int at)
-        : wide(all.count > 0 ? all.items[k].data + at : nullptr), halves(all.count > 0 ? nullptr : halves_at(narrow, k, at)) {}
-    LAMELLA_INLINE Vec<T> load(Int i, Int part) const {
-        return wide != nullptr ? lamella::load(wide + i, part) : load_bfloat16<T>(halves + i, part);
+    LAMELLA_INLINE NumbersBlock(const ViewList<T>& all, BytesList narrow, Int k, Int at, T* own, Int n)
+        : numbers(all.count > 0 ? all.items[k].data + at : own), halves(all.count > 0 ? nullptr : halves_at(narrow, k, at)) {
+        if (halves == nullptr) return;
+        for_vectors<T>(0, n, [&](Int i, Int part) { store(own + i, load_bfloat16<T>(halves + i, part), part); });
     }
-    LAMELLA_INLINE void store(Int i, Vec<T> v, const std::uint16_t* random, Int part) const {
-        if (wide != nullptr) lamella::store(wide + i, v, part);
-        else store_bfloat16<T>(halves + i, v, random == nullptr ? nullptr : random + i, part);
+    LAMELLA_INLINE void clear(Int n) const {
+        if (halves != nullptr) std::memset(halves, 0, static_cast<std::size_t>(n) * sizeof *halves);
+        else std::memset(numbers, 0, static_cast<std::size_t>(n) * sizeof(T));
     }
 };
+
+// A block of numbers as bfloat16; random as in store_bfloat16.
+template <class T>
+void store_halves_of(std::uint16_t* to, const T* from, const std::uint16_t* random, Int n) {
+    for_vectors<T>(0, n, [=](Int i, Int part) {
+        store_bfloat16<T>(to + i, load(from + i, part), random == nullptr ? nullptr : random + i, part);
+    });
+}
 
 // One block of a slot: its numbers for a rule, and their storage.
 template <class T, int kBits, bool kSigned>
@@ -139,22 +148,23 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
         // than half of the time, and codes do not need it. A vector of float64 reads as many numbers as one of float32.
         alignas(64) std::uint16_t random[2][kBlock + kWords], for_params[kBlock + kWords];
         alignas(64) float uncoded[2][2][kBits == 8 ? kBlock : 1];
+        alignas(64) T converted[2][kBlock];
         RandomStreams of_slots = kRandom ? RandomStreams(key, offset, counter) : RandomStreams();
         RandomStreams of_params = random_params ? RandomStreams(key, offset + 1, counter) : RandomStreams();
-        const std::uint16_t* const param_bits = random_params ? for_params : nullptr;
         const auto slot = [&](int s) { return Slot{step.slots[s]->items[k].data, step.sizes.items[k].size, kBits}; };
         const Slot slots[2] = {kSlots > 0 ? slot(0) : Slot{}, kSlots > 1 ? slot(1) : Slot{}};
-        const bool zero = narrow.zero;
         const F own = rule;  // in registers: that of the caller could be changed by a store
         Encoder<kBits == 8 ? kSlots : 0, kRandom> codes{};
         for (Int at = begin; at < end; at += kBlock) {
             const Int n = smaller(kBlock, end - at);
             const int turn = static_cast<int>(at / kBlock % 2);
             const std::uint16_t* const slot_bits = kRandom ? random[turn] : nullptr;
-            const Numbers<T> p(step.ps, narrow.params, k, at), g(step.gs, narrow.grads, k, at);
+            const NumbersBlock<T> ps(step.ps, narrow.params, k, at, converted[0], n),
+                gs(step.gs, narrow.grads, k, at, converted[1], n);
+            T* const p = ps.numbers;
+            const T* const g = gs.numbers;
             const SlotBlock<T, kBits, true> m(slots[0], at, uncoded[turn][0]);
             const SlotBlock<T, kBits, false> v(slots[1], at, uncoded[turn][1]);
-            std::uint16_t* const copies = narrow.copies.count > 0 ? halves_at(narrow.copies, k, at) : nullptr;
             if (kRandom) of_slots.fill(random[turn], n);
             if (random_params) of_params.fill(for_params, n);
             Words largest_m{}, largest_v{};
@@ -164,19 +174,17 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
             };
             const auto first = [=](Int i, Int part) __attribute__((always_inline)) {
                 Halfway h;
-                h.x[0] = p.load(i, part);
+                h.x[0] = load(p + i, part);
                 if constexpr (kSlots > 0) h.x[1] = m.load(i, part);
                 if constexpr (kSlots > 1) h.x[2] = v.load(i, part);
-                h.held = own.first(uncontracted<T>(g.load(i, part) * scale), h.x);
+                h.held = own.first(uncontracted<T>(load(g + i, part) * scale), h.x);
                 return h;
             };
             const auto second = [=, &largest_m, &largest_v](Halfway h, Int i, Int part) __attribute__((always_inline)) {
                 own.second(h.held, h.x);
-                p.store(i, h.x[0], param_bits, part);
+                store(p + i, h.x[0], part);
                 if constexpr (kSlots > 0) m.store(i, h.x[1], slot_bits, part, largest_m);
                 if constexpr (kSlots > 1) v.store(i, h.x[2], slot_bits, part, largest_v);
-                if (copies != nullptr) store_bfloat16<T>(copies + i, h.x[0], nullptr, part);
-                if (zero) g.store(i, Vec<T>{}, nullptr, part);
             };
             const bool encodes = kBits == 8 && kSlots > 0 && at > begin;
             const auto before = codes;
@@ -198,6 +206,9 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
                 }
                 for_vectors<T>(0, n, [&](Int j, Int part) { second(first(j, part), j, part); });
             }
+            if (ps.halves != nullptr) store_halves_of<T>(ps.halves, p, random_params ? for_params : nullptr, n);
+            if (narrow.copies.count > 0) store_halves_of<T>(halves_at(narrow.copies, k, at), p, nullptr, n);
+            if (narrow.zero) gs.clear(n);
             if constexpr (kBits == 8) {
                 if (kRandom) codes.random = random[turn];
                 if constexpr (kSlots > 0) slots[0].scales()[at / kBlock] = codes.m.begin(uncoded[turn][0], m.data, largest_m);

@@ -8,20 +8,25 @@
 namespace lamella {
 namespace {
 
+// Rules ask for their options in each vector, as booleans: a test of one is one micro-operation, a comparison of floating point
+// numbers four. Adam takes about 25 for a vector.
+
 // The first step of all rules: g + l2 * p. With l2 = 0 it is g, also if p is infinite.
 template <class T>
 struct Decayed {
     T l2;
-    LAMELLA_INLINE Vec<T> operator()(Vec<T> d, Vec<T> p) const { return l2 != 0 ? d + l2 * p : d; }
+    bool any;
+    explicit Decayed(T l2) : l2(l2), any(l2 != 0) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> d, Vec<T> p) const { return any ? d + l2 * p : d; }
 };
 
 // torch.lerp(x, d, weight). For weights from 1/2 on torch starts at d.
 template <class T>
 struct Lerp {
-    T weight;
-    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const {
-        return weight < T(0.5) && weight > T(-0.5) ? x + weight * (d - x) : d + (weight - 1) * (d - x);
-    }
+    T weight, rest;
+    bool from_x;
+    explicit Lerp(T weight) : weight(weight), rest(weight - 1), from_x(weight < T(0.5) && weight > T(-0.5)) {}
+    LAMELLA_INLINE Vec<T> operator()(Vec<T> x, Vec<T> d) const { return from_x ? x + weight * (d - x) : d + rest * (d - x); }
 };
 
 // x.mul_(keep).addcmul_(d, d, value=take).
@@ -39,13 +44,15 @@ struct MeanSquare {
 // the root of a number of the normal range, and the divisor is at most 1.
 template <class T>
 struct DividedBy {
-    T divisor, inverse;
-    explicit DividedBy(T divisor) : divisor(divisor), inverse(1 / divisor) {}
+    T divisor, inverse, least;
+    explicit DividedBy(T divisor) : divisor(divisor), inverse(1 / divisor), least(T(sizeof(T) == 4 ? -3e38 : -1e308)) {}
     LAMELLA_INLINE Vec<T> operator()(Vec<T> x) const {
 #if defined(__FMA__) || defined(__aarch64__)
         const Vec<T> quotient = uncontracted<T>(x * inverse);
-        const Vec<T> rest = uncontracted<T>(x - quotient * divisor);
-        return rest == rest ? quotient + rest * inverse : quotient;  // the rest of an infinite x is NaN
+        // The rest of an infinite x is NaN, for which the maximum is its second number, far below all other rests. Without
+        // rounding its product is finite.
+        const Vec<T> rest = max<T>(x - quotient * divisor, broadcast<T>(least));
+        return quotient + rest * inverse;
 #else
         return x / divisor;  // a product and a sum would round twice
 #endif
@@ -93,8 +100,7 @@ struct AdamRule {
     }
     template <int kCount>
     LAMELLA_INLINE void second(Vec<T> root, Vec<T> (&x)[kCount]) const {
-        const Vec<T> from = keep != 1 ? uncontracted<T>(keep * x[0]) : x[0];
-        x[0] = from + step * x[1] / (corrected(root) + epsilon);
+        x[0] = uncontracted<T>(keep * x[0]) + step * x[1] / (corrected(root) + epsilon);
     }
     template <int kCount>
     LAMELLA_INLINE void operator()(Vec<T> g, Vec<T> (&x)[kCount]) const {
