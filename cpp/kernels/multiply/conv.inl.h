@@ -18,10 +18,13 @@ namespace {
 template <class T>
 Status convolve(const Convolution<T>& v) {
     if (v.images * v.slices * v.rows * v.columns * v.out == 0) return nullptr;
-    const TileForm form{has_threes(v, 3)};
-    const bool threes = form.square || has_threes(v, 1);
-    const bool pays = threes && winograd_pays<T>(form, v.in, v.out, v.images * v.slices, v.rows, v.columns);
-    return pays ? convolve_winograd(v, form) : convolve_direct(v);
+    for (int window = 3; window <= 5; window += 2) {
+        const TileForm form{has_rows(v, window, window), window};
+        if (!form.square && !has_rows(v, 1, window)) continue;
+        if (!winograd_pays<T>(form, v.in, v.out, v.images * v.slices, v.rows, v.columns)) continue;
+        return convolve_winograd(v, form);
+    }
+    return convolve_direct(v);
 }
 
 // Sizes on three axes: slices, rows, columns.
@@ -376,16 +379,17 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
         return biased ? sum_over_rows(dy.data, g.images * g.points(), out, dbias.data) : nullptr;
     }
     const Extent extent{g.x[0], g.x[1], g.x[2], in};
-    bool threes = window.size[2] == 3 && (window.size[1] == 3 || window.size[1] == 1) && window.dilation[0] == 1;
-    for (int i = 1; i < kMaxAxes; ++i) threes &= window.stride[i] == 1 && window.dilation[i] == 1;
-    const TileForm form{window.size[1] == 3};
-    if (threes && winograd_pays<T>(form, in, out, g.images * g.y[0], rows, columns)) {
+    const TileForm form{window.size[1] == window.size[2], int(window.size[2])};
+    bool whole = (form.square || window.size[1] == 1) && window.dilation[0] == 1;  // windows without gaps or strides in rows
+    for (int i = 1; i < kMaxAxes; ++i) whole &= window.stride[i] == 1 && window.dilation[i] == 1;
+    const bool tiled = whole && (form.window == 3 || form.window == 5);
+    if (tiled && winograd_pays<T>(form, in, out, g.images * g.y[0], rows, columns)) {
         const Tiling tiling(form, g.images, g.y[0], rows, columns, window.stride[0], window.size[0], -window.before[0]);
         return winograd_backward_weights<T>(
             {x.data, extent, dy.data, {g.y[0], rows, columns, out}, tiling, window.before[1], window.before[2]}, dweights.data,
             biased ? dbias.data : nullptr);
     }
-    const bool image_of_3x3 = threes && g.taps() == 9 && form.square && g.x[0] == 1 && g.y[0] == 1 && window.before[0] == 0;
+    const bool image_of_3x3 = whole && g.taps() == 9 && form.square && g.x[0] == 1 && g.y[0] == 1 && window.before[0] == 0;
     const Int right = (columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;
     const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
                                g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},

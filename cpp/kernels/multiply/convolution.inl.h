@@ -97,16 +97,16 @@ struct Convolution {
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
 };
 
-// Whether the taps are neighbours in `height` rows of 3, in one slice or in several neighbouring ones, with stride 1 in rows
-// and columns.
+// Whether the taps are neighbours in `height` rows of `width`, in one slice or in several neighbouring ones, with stride 1 in
+// rows and columns.
 template <class T>
-bool has_threes(const Convolution<T>& v, Int height) {
-    if (v.tap_count % (3 * height) != 0 || v.row_step != 1 || v.column_step != 1) return false;
+bool has_rows(const Convolution<T>& v, Int height, Int width) {
+    if (v.tap_count % (width * height) != 0 || v.row_step != 1 || v.column_step != 1) return false;
     const Tap<T>& first = v.taps[0];
     for (Int t = 0; t < v.tap_count; ++t) {
         const Tap<T>& tap = v.taps[t];
-        if (tap.slice != first.slice + t / 3 / height || tap.row != first.row + t / 3 % height ||
-            tap.column != first.column + t % 3) {
+        if (tap.slice != first.slice + t / width / height || tap.row != first.row + t / width % height ||
+            tap.column != first.column + t % width) {
             return false;
         }
     }
@@ -116,7 +116,7 @@ bool has_threes(const Convolution<T>& v, Int height) {
 // Whether the input is images, and the taps are 3 x 3 neighbours with stride 1.
 template <class T>
 bool is_3x3(const Convolution<T>& v) {
-    return v.tap_count == 9 && v.depth == 1 && v.slices == 1 && v.taps[0].slice == 0 && has_threes(v, 3);
+    return v.tap_count == 9 && v.depth == 1 && v.slices == 1 && v.taps[0].slice == 0 && has_rows(v, 3, 3);
 }
 
 // The box of the input that output row 0 of slice 0 reads.

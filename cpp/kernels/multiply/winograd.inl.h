@@ -1,7 +1,8 @@
 // Convolution of stride 1 with windows of 3 x 3, or of 3 in a row, by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv
-// 1509.09308): 36 products give 16 outputs; the direct method needs 144. For each block of tiles, all in L2:
+// 1509.09308): 36 products give 16 outputs; the direct method needs 144. Windows of 5 by F(2x2, 5x5): 36 products give 4
+// outputs; the direct method needs 100. For each block of tiles, all in L2:
 //
-//   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   4x4 outputs = A^T M A + bias
+//   V[e][tile][c] = B^T d B of each 6x6 input tile;   M[e] = V[e] U[e], 36 products;   outputs = A^T M A + bias
 //
 // with U[e] = G g G^T, computed once per call; e is one of the 36 points of a transformed tile. The largest error divided by
 // the largest output is about 1e-5 in float32. float64, which is used for accuracy, therefore uses the direct method.
@@ -14,26 +15,36 @@
 namespace lamella {
 namespace {
 
-// x -> G x, three to six.
-template <class T>
+// x -> G x, three or five to six.
+template <class T, int kWindow>
 LAMELLA_INLINE void transform_filter(const Vec<T>* x, Vec<T>* y) {
-    const Vec<T> outer = x[0] + x[2], wide = x[0] + T(4) * x[2];
+    Vec<T> even = x[0] + x[2], odd = x[1], even2 = x[0] + T(4) * x[2], odd2 = T(2) * x[1];
+    if constexpr (kWindow == 5) {
+        even += x[4];
+        odd += x[3];
+        even2 += T(16) * x[4];
+        odd2 += T(8) * x[3];
+    }
     y[0] = x[0] * T(0.25);
-    y[1] = (outer + x[1]) * T(-1.0 / 6);
-    y[2] = (outer - x[1]) * T(-1.0 / 6);
-    y[3] = (wide + T(2) * x[1]) * T(1.0 / 24);
-    y[4] = (wide - T(2) * x[1]) * T(1.0 / 24);
-    y[5] = x[2];
+    y[1] = (even + odd) * T(-1.0 / 6);
+    y[2] = (even - odd) * T(-1.0 / 6);
+    y[3] = (even2 + odd2) * T(1.0 / 24);
+    y[4] = (even2 - odd2) * T(1.0 / 24);
+    y[5] = x[kWindow - 1];
 }
 
-// x -> A^T x, six to four.
-template <class T>
+// x -> A^T x, six to four or two.
+template <class T, int kWindow>
 LAMELLA_INLINE void transform_output(const Vec<T>* x, Vec<T>* y) {
     const Vec<T> sum1 = x[1] + x[2], sum2 = x[3] + x[4], difference1 = x[1] - x[2], difference2 = x[3] - x[4];
     y[0] = x[0] + sum1 + sum2;
     y[1] = difference1 + T(2) * difference2;
-    y[2] = sum1 + T(4) * sum2;
-    y[3] = difference1 + T(8) * difference2 + x[5];
+    if constexpr (kWindow == 5) {
+        y[1] += x[5];
+    } else {
+        y[2] = sum1 + T(4) * sum2;
+        y[3] = difference1 + T(8) * difference2 + x[5];
+    }
 }
 
 // U[e] as panels [panel][slice][c][NR], with `size` values from one e to the next.
@@ -48,13 +59,16 @@ Status transform_filters(const Convolution<T>& v, const TileForm& form, T* filte
         for (Int square = begin; square < end; ++square) {
             const Int j = square / depth * kTileColumns<T>, columns = smaller(kTileColumns<T>, v.out - j);
             for (Int t = 0; t < count; ++t) pack_tap(v, square % depth * count + t, j, columns, taps + t * panel_size);
-            for (Int i = 0; i < panel_size; i += kLanes<T>) {
-                const T* const from = taps + i;
-                T* const to = filters + square * panel_size + i;
-                transform_points<T, 3, kWinogradIn>(
-                    form, [&](int k, int l) { return load(from + (3 * k + l) * panel_size); },
-                    [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); }, transform_filter<T>);
-            }
+            with_window(form, [&](auto window) {
+                for (Int i = 0; i < panel_size; i += kLanes<T>) {
+                    const T* const from = taps + i;
+                    T* const to = filters + square * panel_size + i;
+                    transform_points<T, window, kWinogradIn>(
+                        form, [&](int k, int l) { return load(from + (window * k + l) * panel_size); },
+                        [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); },
+                        transform_filter<T, window>);
+                }
+            });
         }
         return nullptr;
     });
@@ -63,19 +77,22 @@ Status transform_filters(const Convolution<T>& v, const TileForm& form, T* filte
 // The outputs of one tile that exist.
 template <class T>
 void finish_tile(const Convolution<T>& v, const TileForm& form, const T* m, Int size, const Place& at) {
-    const Int rows = smaller(form.out_rows(), v.rows - at.row), columns = smaller(kWinogradOut, v.columns - at.column);
+    const Int rows = smaller(form.out_rows(), v.rows - at.row);
+    const Int columns = smaller(form.out_columns(), v.columns - at.column);
     T* const y = v.y + at.n * v.y_image + at.slice * v.y_slice + at.row * v.y_row + at.column * v.y_column;
-    for_vectors<T>(0, v.out, [&](Int k, Int part) {
-        const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
-        transform_points<T, kWinogradIn, kWinogradOut>(
-            form, [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
-            [&](int i, int j, Vec<T> value) {
-                if (i >= rows || j >= columns) return;
-                value += bias;
-                if (v.relu) value = value < T(0) ? Vec<T>{} : value;
-                store(y + i * v.y_row + j * v.y_column + k, value, part);
-            },
-            transform_output<T>);
+    with_window(form, [&](auto window) {
+        for_vectors<T>(0, v.out, [&](Int k, Int part) {
+            const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
+            transform_points<T, kWinogradIn, winograd_out(window)>(
+                form, [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
+                [&](int i, int j, Vec<T> value) {
+                    if (i >= rows || j >= columns) return;
+                    value += bias;
+                    if (v.relu) value = value < T(0) ? Vec<T>{} : value;
+                    store(y + i * v.y_row + j * v.y_column + k, value, part);
+                },
+                transform_output<T, window>);
+        });
     });
 }
 

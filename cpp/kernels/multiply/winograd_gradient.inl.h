@@ -5,46 +5,60 @@
 namespace lamella {
 namespace {
 
-// x -> A x, four to six.
-template <class T>
+// x -> A x, four or two to six.
+template <class T, int kWindow>
 LAMELLA_INLINE void transform_output_gradient(const Vec<T>* x, Vec<T>* y) {
-    const Vec<T> even = x[0] + x[2], odd = x[1] + x[3], even2 = x[0] + T(4) * x[2], odd2 = T(2) * x[1] + T(8) * x[3];
+    Vec<T> even = x[0], odd = x[1], even2 = x[0], odd2 = T(2) * x[1];
+    if constexpr (kWindow == 3) {
+        even += x[2];
+        odd += x[3];
+        even2 += T(4) * x[2];
+        odd2 += T(8) * x[3];
+    }
     y[0] = x[0];
     y[1] = even + odd;
     y[2] = even - odd;
     y[3] = even2 + odd2;
     y[4] = even2 - odd2;
-    y[5] = x[3];
+    y[5] = x[winograd_out(kWindow) - 1];
 }
 
-// x -> G^T x, six to three.
-template <class T>
+// x -> G^T x, six to three or five.
+template <class T, int kWindow>
 LAMELLA_INLINE void transform_filter_gradient(const Vec<T>* x, Vec<T>* y) {
-    const Vec<T> sum1 = x[1] + x[2], sum2 = x[3] + x[4];
+    const Vec<T> sum1 = x[1] + x[2], sum2 = x[3] + x[4], difference1 = x[2] - x[1], difference2 = x[3] - x[4];
     y[0] = x[0] * T(0.25) - sum1 * T(1.0 / 6) + sum2 * T(1.0 / 24);
-    y[1] = (x[2] - x[1]) * T(1.0 / 6) + (x[3] - x[4]) * T(1.0 / 12);
-    y[2] = (sum2 - sum1) * T(1.0 / 6) + x[5];
+    y[1] = difference1 * T(1.0 / 6) + difference2 * T(1.0 / 12);
+    y[2] = (sum2 - sum1) * T(1.0 / 6);
+    if constexpr (kWindow == 5) {
+        y[3] = difference1 * T(1.0 / 6) + difference2 * T(1.0 / 3);
+        y[4] = sum2 * T(2.0 / 3) - sum1 * T(1.0 / 6);
+    }
+    y[kWindow - 1] += x[5];
 }
 
 // Z[e] = A dy A^T of one tile, as its row in panels [e][panel][tile][NR]: `size` values from one e to the next, `panel_size`
 // from one panel to the next.
 template <class T>
 void transform_tile_gradient(const TileForm& form, const Patch<T>& patch, Int out, T* z, Int size, Int panel_size) {
-    for (Int k = 0; k < covered<T>(out); k += kLanes<T>) {
-        const Int left = larger(0, smaller(kLanes<T>, out - k));
-        T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
-        transform_points<T, kWinogradOut, kWinogradIn>(
-            form,
-            [&](int i, int j) {
-                const T* const from = patch.data + i * patch.row_size + j * out + k;
-                return left == kLanes<T> ? load(from) : load_part(from, left);
-            },
-            [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); }, transform_output_gradient<T>);
-    }
+    with_window(form, [&](auto window) {
+        for (Int k = 0; k < covered<T>(out); k += kLanes<T>) {
+            const Int left = larger(0, smaller(kLanes<T>, out - k));
+            T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
+            transform_points<T, winograd_out(window), kWinogradIn>(
+                form,
+                [&](int i, int j) {
+                    const T* const from = patch.data + i * patch.row_size + j * out + k;
+                    return left == kLanes<T> ? load(from) : load_part(from, left);
+                },
+                [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); },
+                transform_output_gradient<T, window>);
+        }
+    });
 }
 
-// The gradient of the weights of a convolution with windows of depth x 3 x 3: dU[e] = sum over tiles V[e]^T Z[e], then
-// dw = G^T dU G. A row of dU[e] is a channel of one slice of the window.
+// The gradient of the weights of a convolution with windows of depth x 3 x 3 or depth x 5 x 5: dU[e] = sum over tiles
+// V[e]^T Z[e], then dw = G^T dU G. A row of dU[e] is a channel of one slice of the window.
 template <class T>
 struct WeightGradient {
     const T* x;
@@ -112,7 +126,7 @@ template <class T>
 void transform_one_gradient(const WeightGradient<T>& g, Int tile, const TransformedTiles<T>& to, Int i, T* corner) {
     const TileForm& form = g.tiling.form;
     const Place at = g.tiling.place(tile);
-    transform_tile_gradient(form, points_of(g.dy, g.outputs, at, form.out_rows(), kWinogradOut, corner), g.out(),
+    transform_tile_gradient(form, points_of(g.dy, g.outputs, at, form.out_rows(), form.out_columns(), corner), g.out(),
                             to.gradients + i * kTileColumns<T>, to.z_size, to.panel_size);
 }
 
@@ -238,17 +252,19 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbi
     parallel_for(g.rows(), larger(1, kChunkElements / (g.points() * padded)), [&](Int begin, Int end) {
         for (Int row = begin; row < end; ++row) {
             T* const to = dweights + (row / in * g.tiling.form.taps() * in + row % in) * out;
-            for_vectors<T>(0, out, [&](Int k, Int part) {
-                transform_points<T, kWinogradIn, 3>(
-                    g.tiling.form,
-                    [&](int i, int j) {
-                        const T* const from = sums + (kWinogradIn * i + j) * size + row * padded + k;
-                        Vec<T> sum = load(from);
-                        for (Int other = 1; other < parts; ++other) sum += load(from + other * g.points() * size);
-                        return sum;
-                    },
-                    [&](int i, int j, Vec<T> w) { store(to + (3 * i + j) * in * out + k, w, part); },
-                    transform_filter_gradient<T>);
+            with_window(g.tiling.form, [&](auto window) {
+                for_vectors<T>(0, out, [&](Int k, Int part) {
+                    transform_points<T, kWinogradIn, window>(
+                        g.tiling.form,
+                        [&](int i, int j) {
+                            const T* const from = sums + (kWinogradIn * i + j) * size + row * padded + k;
+                            Vec<T> sum = load(from);
+                            for (Int other = 1; other < parts; ++other) sum += load(from + other * g.points() * size);
+                            return sum;
+                        },
+                        [&](int i, int j, Vec<T> w) { store(to + (window * i + j) * in * out + k, w, part); },
+                        transform_filter_gradient<T, window>);
+                });
             });
         }
     });

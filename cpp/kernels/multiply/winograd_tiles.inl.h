@@ -1,23 +1,42 @@
-// The tiles of Winograd's F(4x4, 3x3): which outputs and inputs they have, and what transforms them. `winograd.inl.h` explains
-// the method; `winograd_gradient.inl.h` has the gradient of the weights.
+// The tiles of Winograd's F(4x4, 3x3) and F(2x2, 5x5): which outputs and inputs they have, and what transforms them.
+// `winograd.inl.h` explains the method; `winograd_gradient.inl.h` has the gradient of the weights.
 #pragma once
 #include "kernels/multiply/convolution.inl.h"
 
 namespace lamella {
 namespace {
 
-constexpr int kWinogradIn = 6, kWinogradOut = 4;
+constexpr int kWinogradIn = 6;
 
-// The tiles of windows of 3 x 3 are squares; those of windows of 3 in a row are lines, F(4, 3): 6 products for 4 outputs.
+// The outputs of a tile's row: windows of 3 and of 5 have the same inputs, points and input transform.
+constexpr int winograd_out(int window) { return kWinogradIn + 1 - window; }
+
+// The tiles of windows of 3 x 3 and 5 x 5 are squares; those of windows of 3 or 5 in a row are lines: 6 products for 4 or 2
+// outputs.
 struct TileForm {
     bool square;
+    int window;  // 3 or 5
 
     Int points() const { return in_rows() * kWinogradIn; }
-    Int taps() const { return square ? 9 : 3; }
+    Int taps() const { return square ? window * window : window; }
     Int in_rows() const { return square ? kWinogradIn : 1; }
-    Int out_rows() const { return square ? kWinogradOut : 1; }
-    Int sum_point() const { return square ? kWinogradIn + 1 : 1; }  // the row of A for this point is 1, 1, 1, 1
+    Int out_rows() const { return square ? out_columns() : 1; }
+    Int out_columns() const { return winograd_out(window); }
+    Int sum_point() const { return square ? kWinogradIn + 1 : 1; }  // the row of A for this point has only ones
 };
+
+// A number that is known from its type.
+template <int kValue>
+struct Constant {
+    constexpr operator int() const { return kValue; }
+};
+
+// Calls f with the window's size as a Constant.
+template <class F>
+LAMELLA_INLINE void with_window(const TileForm& form, const F& f) {
+    if (form.window == 3) f(Constant<3>());
+    else f(Constant<5>());
+}
 
 // The distance from one point's matrix of `count` values to the next: an odd number of cache lines, so that the same element of
 // 36 points is in 36 sets of L1. Sizes are usually powers of two; at distances that are multiples of 4 KiB all 36 would be in
@@ -36,13 +55,15 @@ Int covered(Int columns) {
 }
 
 // True for float32 if there are enough channels and tiles: the transforms of a square cost as much as the products of about 16
-// channels; lines save half of the products instead of three quarters, so they need more channels: 16 to 32 were 0.83 as fast.
-// At least half of the tiles' outputs must exist.
+// channels. Lines save half of the products instead of three quarters, and windows of 5 save less than windows of 3, so they
+// need more channels: with fewer, some of the three passes were 0.7 to 0.95 as fast. At least half of the tiles' outputs must
+// exist.
 template <class T>
 bool winograd_pays(const TileForm& form, Int in, Int out, Int slices, Int rows, Int columns) {
-    const Int tiles = slices * ceil_divide(rows, form.out_rows()) * ceil_divide(columns, kWinogradOut);
-    return sizeof(T) == 4 && in >= 16 && out >= 16 && (form.square || in + out >= 64) && tiles >= 48 &&
-           2 * slices * rows * columns >= tiles * form.out_rows() * kWinogradOut;
+    const Int tiles = slices * ceil_divide(rows, form.out_rows()) * ceil_divide(columns, form.out_columns());
+    const Int least = (form.square ? 32 : 64) + (form.window == 5 ? 32 : 0);  // of in and out together
+    return sizeof(T) == 4 && in >= 16 && out >= 16 && in + out >= least && tiles >= 48 &&
+           2 * slices * rows * columns >= tiles * form.out_rows() * form.out_columns();
 }
 
 // x -> B^T x, for six vectors.
@@ -112,7 +133,7 @@ struct Tiling {
         : form(form_),
           slices(y_slices),
           rows(ceil_divide(y_rows, form.out_rows())),
-          columns(ceil_divide(y_columns, kWinogradOut)),
+          columns(ceil_divide(y_columns, form.out_columns())),
           step(step_),
           depth(depth_),
           front(front_),
@@ -122,7 +143,7 @@ struct Tiling {
     Place place(Int tile) const {
         const Int square = tile / slices;
         return {square / (rows * columns), tile % slices, square / columns % rows * form.out_rows(),
-                square % columns * kWinogradOut};
+                square % columns * form.out_columns()};
     }
     // Bytes of a tile's points for `in` channels of its inputs, those that it shares counted once, and for `out` channels.
     template <class T>
