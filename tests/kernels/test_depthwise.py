@@ -97,13 +97,21 @@ def test_every_number_of_channels(target, dtype):
 
 @dtypes
 def test_every_size_of_an_image_whose_channels_fill_vectors(target, dtype):
-    """With AVX-512 bands of one to four rows are computed at once: every split of the rows, and rows of few points."""
+    """AVX-512 computes bands of one to four rows, AVX2 tiles of two rows: every split of the rows, and rows of few points."""
     for rows in range(1, 10):
         for columns in range(1, 10):
             for strides in ((1, 1), (2, 2)):
                 for padding in ("same", "valid", "full"):
                     if padding != "valid" or min(rows, columns) >= 3:
                         check((2, (rows, columns), 32, 1, (3, 3), strides, (1, 1), padding), dtype)
+
+
+@dtypes
+@pytest.mark.parametrize("channels", [248, 256, 264, 512, 520, 1024])
+def test_many_channels(target, dtype, channels):
+    """AVX2 takes 1024 bytes of channels at a time, and copies rows whose points are multiples of 4096 bytes apart."""
+    for strides, sizes in (((1, 1), (5, 4)), ((1, 1), (4, 7)), ((2, 2), (7, 6))):
+        check((2, sizes, channels, 1, (3, 3), strides, (1, 1), "same"), dtype)
 
 
 @dtypes
@@ -141,6 +149,7 @@ def test_windows_outside_of_the_array_read_zeros(target, dtype):
     [
         (6, (40, 30), 64, 1, (3, 3), (1, 1), (1, 1), "same"),
         (6, (41, 30), 64, 1, (3, 3), (2, 2), (1, 1), "same"),
+        (9, (7, 7), 1024, 1, (3, 3), (1, 1), (1, 1), "same"),
         (5, (40, 50), 3, 1, (3, 3), (1, 1), (1, 1), "same"),
         (5, (40, 30), 9, 3, (3, 5), (2, 1), (1, 1), "same"),
         (40, (100,), 24, 1, (5,), (1,), (2,), "causal"),

@@ -6,8 +6,8 @@
 // rows, then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
-#include "kernels/window/depthwise_bands.inl.h"
 #include "kernels/window/depthwise_threes.inl.h"
+#include "kernels/window/depthwise_tiles.inl.h"
 
 namespace lamella {
 namespace {
@@ -53,14 +53,14 @@ struct DepthwiseShape {
                window.stride[2] <= 2 && joined<T>() == 1;
     }
 
-    // Whether depthwise_bands.inl.h is used: for 3x3 windows on images whose channels fill vectors. With more channels than
-    // here points are so far apart that their lines are in few sets of L1: on EPYC (AVX-512) 256 to 1024 channels took up to
-    // twice the time of depthwise_threes.inl.h.
+    // The shapes of depthwise_bands.inl.h and depthwise_tiles.inl.h: 3x3 windows on images whose channels fill vectors. Bands
+    // with more channels than here read points so far apart that their lines are in few sets of L1: on EPYC (AVX-512) 256 to
+    // 1024 channels took up to twice the time of depthwise_threes.inl.h.
     template <class T>
     bool in_bands() const {
         const Int most = (window.stride[1] == 2 ? 512 : 256) / Int{sizeof(T)};
-        return kHasBands && multiplier == 1 && channels <= most && channels % kLanes<T> == 0 && x[0] == 1 && y[0] == 1 &&
-               window.size[0] == 1 && window.before[0] == 0 && window.size[1] == 3 && window.size[2] == 3 &&
+        return (kHasBands ? channels <= most : kHasTiles) && multiplier == 1 && channels % kLanes<T> == 0 && x[0] == 1 &&
+               y[0] == 1 && window.size[0] == 1 && window.before[0] == 0 && window.size[1] == 3 && window.size[2] == 3 &&
                window.dilation[1] == 1 && window.dilation[2] == 1 && window.stride[1] == window.stride[2] &&
                window.stride[1] <= 2;
     }
@@ -72,6 +72,15 @@ struct DepthwiseShape {
     template <class T>
     Bands<T> bands_of_dx(const T* data, const T* zeros) const {
         return {data, zeros, y[1], y[2], 2 - window.before[1], 2 - window.before[2], x[1], x[2], channels, 1};
+    }
+
+    // Whether depthwise_bands.inl.h or depthwise_tiles.inl.h computes `bands`. Tiles have two columns or more, of which at most
+    // the first and the last column of the source are outside.
+    template <class T>
+    bool in_bands(const Bands<T>& bands) const {
+        const Int behind = (bands.columns - 1) * bands.stride + 3 - bands.before_columns - bands.source_columns;
+        const bool tiled = bands.columns > 1 && bands.before_columns >= 0 && bands.before_columns <= 1 && behind <= 1;
+        return in_bands<T>() && (kHasBands || tiled);
     }
 
     template <class T>
@@ -152,15 +161,15 @@ LAMELLA_INLINE DepthwiseShape depthwise_shape(const A& x, const B& y, const Wind
     LAMELLA_REQUIRE(steps_fit(window.dilation, 1));                                          \
     LAMELLA_REQUIRE(steps_fit(window.before, 0))
 
-// Copies w [places, width] and bias [width] or nullptr to blocks, repeated for joined points; `backward`: the three columns of
-// a row are in the order of the backward pass.
+// Copies w [places, width] and bias [width] or nullptr to blocks, repeated for joined points. Each `reversed` places in turn
+// are in reverse order: 1 for the forward pass; for the backward pass the three columns of a row, or all places of tiles.
 template <class T>
-void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, bool backward, T* to) {
+void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& blocks, Int reversed, T* to) {
     const bool whole = width == blocks.width;
     for (Int c = 0; c < blocks.width; c += blocks.step) {
         const Int count = smaller(blocks.step, blocks.width - c);
         for (Int place = 0; place <= blocks.places; ++place, to += blocks.step) {
-            const Int at = backward ? place + 2 - 2 * (place % 3) : place;
+            const Int at = place + reversed - 1 - 2 * (place % reversed);
             const T* const from = place < blocks.places ? w + at * width : bias;
             if (from == nullptr) {
                 clear(to, blocks.step);
@@ -249,6 +258,26 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
     }
 }
 
+// y of all bands; grain: rows of a chunk.
+template <class T>
+Status sum_bands(const Bands<T>& bands, Int images, Int grain, const T* w, Int block, Int bias, bool flipped, bool relu, T* y) {
+    if constexpr (kHasTiles) {
+        return sum_in_tiles(bands, images, ceil_divide(grain, kBandRows), w, relu, y);
+    } else {
+        return sum_in_bands(bands, images, larger(1, grain / kBandRows), w, block, bias, flipped, relu, y);
+    }
+}
+
+template <class T>
+Status add_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, Int block, Int bias, T* dw) {
+    if constexpr (kHasTiles) {
+        return add_in_tiles(bands, begin, end, dy, dw);
+    } else {
+        add_in_bands(bands, begin, end, dy, block, bias, dw);
+        return nullptr;
+    }
+}
+
 template <class T>
 Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int relu, Out<T> y) {
     LAMELLA_REQUIRE_DEPTHWISE(x, w, y);
@@ -256,16 +285,16 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     if (y.size == 0) return nullptr;
     const DepthwiseShape shape = depthwise_shape(x, y, window);
     const WeightBlocks<T> blocks = shape.blocks<T>();
-    const bool in_bands = shape.in_bands<T>();
+    const bool in_bands = shape.in_bands(shape.bands_of_y<T>(nullptr, nullptr));
     T *weights, *zeros;
     const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.x[2] * shape.channels : 0));
     if (!shared) return kOutOfMemory;
     const Int width = shape.width(), places = shape.places(), offset = bias.size > 0 ? places * blocks.step : 0;
-    fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, false, weights);
+    fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, 1, weights);
     if (in_bands) {
         clear(zeros, shape.x[2] * width);
-        return sum_in_bands(shape.bands_of_y(x.data, zeros), shape.images, larger(1, shape.grain(shape.y) / kBandRows), weights,
-                            blocks.block(), offset, false, relu != 0, y.data);
+        return sum_bands(shape.bands_of_y(x.data, zeros), shape.images, shape.grain(shape.y), weights, blocks.block(), offset,
+                         false, relu != 0, y.data);
     }
     const Source<T> source = shape.source_x(x.data);
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
@@ -314,15 +343,16 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
     const Int phases = window.stride[2];
     const WeightBlocks<T> blocks = shape.blocks<T>();
-    const bool in_bands = shape.in_bands<T>() && phases == 1;
+    const bool in_bands = phases == 1 && shape.in_bands(shape.bands_of_dx<T>(nullptr, nullptr));
     T *weights, *zeros;
     const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.y[2] * width : 0));
     if (!shared) return kOutOfMemory;
-    fill_blocks<T>(w.data, nullptr, width, blocks, shape.in_threes<T>() && phases == 1, weights);
+    const Int reversed = kHasTiles && in_bands ? places : shape.in_threes<T>() && phases == 1 ? 3 : 1;
+    fill_blocks<T>(w.data, nullptr, width, blocks, reversed, weights);
     if (in_bands) {
         clear(zeros, shape.y[2] * width);
-        return sum_in_bands(shape.bands_of_dx(dy.data, zeros), shape.images, larger(1, shape.grain(shape.x) / kBandRows),
-                            weights, blocks.block(), 0, true, false, dx.data);
+        return sum_bands(shape.bands_of_dx(dy.data, zeros), shape.images, shape.grain(shape.x), weights, blocks.block(), 0,
+                         true, false, dx.data);
     }
     const Source<T> source = shape.source_dy(dy.data);
     const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
@@ -381,7 +411,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const WeightBlocks<T> blocks = shape.blocks<T>();
     const Int sums = blocks.size(), read_of_row = 2 * larger(1, columns * width);
     const Int grain = larger(larger(shape.grain(shape.y), ceil_divide(all, kMaxRowChunks)), ceil_divide(8 * sums, read_of_row));
-    const bool in_bands = shape.in_bands<T>();
+    const bool in_bands = shape.in_bands(shape.bands_of_y<T>(nullptr, nullptr));
     const Int items = in_bands && all > 0 ? shape.images * band_count(rows) : all;
     const Int item_grain = in_bands ? ceil_divide(grain, kBandRows) : grain;
     const Int chunks = ceil_divide(items, item_grain), zero_count = in_bands ? shape.x[2] * width : 0;
@@ -390,14 +420,13 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     if (!shared) return kOutOfMemory;
     clear(zeros, zero_count);
     const Bands<T> bands = shape.bands_of_y(x.data, zeros);
-    const auto add_bands = [&](Int begin, Int end) -> Status {
+    const auto add_some_bands = [&](Int begin, Int end) -> Status {
         T* const dw = partial + begin / item_grain * sums;
         clear(dw, sums);
-        add_in_bands(bands, begin, end, dy.data, blocks.block(), places * blocks.step, dw);
-        return nullptr;
+        return add_bands(bands, begin, end, dy.data, blocks.block(), places * blocks.step, dw);
     };
     const Source<T> source = shape.source_x(x.data);
-    const auto add_rows = [&](Int begin, Int end) -> Status {
+    const auto add_some_rows = [&](Int begin, Int end) -> Status {
         Tap* taps;
         T *ring, *repeated;
         Int* holds;
@@ -418,7 +447,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
         }
         return nullptr;
     };
-    const Status failed = in_bands ? in_chunks(items, item_grain, add_bands) : in_chunks(items, item_grain, add_rows);
+    const Status failed = in_bands ? in_chunks(items, item_grain, add_some_bands) : in_chunks(items, item_grain, add_some_rows);
     if (failed != nullptr) return failed;
     sum_some_rows(partial, chunks * sums, sums, totals);
     for (Int place = 0; place <= places; ++place) {

@@ -9,7 +9,8 @@ namespace lamella {
 namespace {
 
 constexpr bool kHasBands = LAMELLA_VECTOR_BYTES == 64 && kRegisters == 32;
-constexpr int kBandRows = 4;
+// Two for the tiles of depthwise_tiles.inl.h.
+constexpr int kBandRows = kHasBands ? 4 : 2;
 
 // Rows of the source that `rows` rows of points read.
 constexpr int band_source_rows(int rows, int stride) { return (rows - 1) * stride + 3; }
