@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -18,24 +19,34 @@ struct Quota {
     int cpus() const { return microseconds > 0 && period > 0 ? static_cast<int>((microseconds + period - 1) / period) : 0; }
 };
 
-long long read_number(const std::string& path) {
-    long long number = 0;
+// The first line of a file; empty if there is none.
+std::string first_line(const std::string& path) {
+    char line[64] = "";
     if (FILE* f = std::fopen(path.c_str(), "r")) {
-        if (std::fscanf(f, "%lld", &number) != 1) number = 0;
+        if (std::fgets(line, sizeof line, f) == nullptr) line[0] = '\0';
         std::fclose(f);
     }
-    return number;
+    return line;
+}
+
+// The whole number that a text starts with, else 0. Not by scanf or strtoll: glibc 2.38 gives them new names, and a wheel that
+// is built there would not run on an older one.
+long long number(const char* text) {
+    long long value = 0;
+    std::from_chars(text, text + std::strlen(text), value);
+    return value;
 }
 
 // Version 2 has one file with "max 100000" or "150000 100000"; version 1 has two files, with -1 for no limit.
 Quota read_quota(const std::string& directory, bool version_2) {
-    Quota quota;
-    if (!version_2) return {read_number(directory + "/cpu.cfs_quota_us"), read_number(directory + "/cpu.cfs_period_us")};
-    if (FILE* f = std::fopen((directory + "/cpu.max").c_str(), "r")) {
-        if (std::fscanf(f, "%lld %lld", &quota.microseconds, &quota.period) != 2) quota = {};
-        std::fclose(f);
+    if (!version_2) {
+        return {number(first_line(directory + "/cpu.cfs_quota_us").c_str()),
+                number(first_line(directory + "/cpu.cfs_period_us").c_str())};
     }
-    return quota;
+    const std::string line = first_line(directory + "/cpu.max");
+    const auto space = line.find(' ');
+    if (space == std::string::npos) return {};
+    return {number(line.c_str()), number(line.c_str() + space + 1)};
 }
 
 // The least quota of the group at `path` and of all its parents. A container may see its own group as the root and get a path

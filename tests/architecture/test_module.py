@@ -79,3 +79,17 @@ def test_its_stack_holds_no_code(path):
     segments = read("readelf", "--segments", "--wide", path)
     stack = re.search(r"^ +GNU_STACK .* ([RWE ]{3}) \w+$", segments, flags=re.M)
     assert stack and stack[1] == "RW "
+
+
+# What headers or libraries of glibc 2.28 (RHEL 8) have, too, and newer ones have under a newer version or another name.
+MOVED = {
+    *("pthread_create", "pthread_detach", "pthread_join", "pthread_once", "pthread_setname_np", "pthread_sigmask"),
+    *("fstat", "fstat64", "__libc_single_threaded"),
+}
+
+
+@pytest.mark.parametrize("path", MODULES + LIBRARIES)
+def test_it_calls_nothing_that_rhel_8_lacks(path):
+    called = re.findall(r" (\S+)@GLIBC_2\.(\d+)", read("nm", "--dynamic", "--undefined-only", path))
+    assert "malloc" in {name for name, _ in called}
+    assert sorted({name for name, minor in called if int(minor) > 28} - MOVED) == []
