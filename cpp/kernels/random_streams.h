@@ -31,6 +31,7 @@ struct RandomStreams {
         Words s[4][kVectors];
         std::memcpy(s, state, sizeof s);
         for (Int i = 0; i < count; i += kAtOnce) {
+#pragma GCC unroll 4  // a vector waits for the one before it: the others fill the time
             for (int v = 0; v < kVectors; ++v) {
                 const Words sum = s[0][v] + s[3][v], next = rotated<7>(sum) + s[0][v], shifted = s[1][v] << 9;
                 std::memcpy(to + i + v * 2 * kWords, &next, sizeof next);

@@ -29,6 +29,20 @@ LAMELLA_INLINE Words load_halves(const std::uint16_t* p, std::int64_t part) {
 #endif
 }
 
+// load_halves(p, part) << 16.
+LAMELLA_INLINE Words load_high_halves(const std::uint16_t* p, std::int64_t part) {
+#if LAMELLA_VECTOR_BYTES == 32
+    if (part == 0) {
+        // One operation of the vector unit instead of two: both halves of the register are loaded with all eight numbers.
+        const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+        const __m256i to_high = _mm256_setr_epi8(-1, -1, 0, 1, -1, -1, 2, 3, -1, -1, 4, 5, -1, -1, 6, 7,  //
+                                                 -1, -1, 8, 9, -1, -1, 10, 11, -1, -1, 12, 13, -1, -1, 14, 15);
+        return reinterpret_cast<Words>(_mm256_shuffle_epi8(both, to_high));
+    }
+#endif
+    return load_halves(p, part) << 16;
+}
+
 // Stores lanes below 2^16.
 LAMELLA_INLINE void store_halves(std::uint16_t* p, Words w, std::int64_t part) {
     alignas(16) std::uint16_t few[kWords];
@@ -105,6 +119,64 @@ LAMELLA_INLINE Words min_words(Words a, Words b) {
     return reinterpret_cast<Words>(vminq_u32(reinterpret_cast<uint32x4_t>(a), reinterpret_cast<uint32x4_t>(b)));
 }
 #endif
+
+// Vectors whose lanes become bytes together: packing two vectors into one of half as many bits is one instruction for both.
+#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES <= 32
+constexpr int kPacked = 4;
+typedef std::uint8_t Octets __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+#else
+constexpr int kPacked = 1;
+typedef Words Octets;
+#endif
+
+// The lanes of kPacked vectors as bytes, in an order that store_octets changes to theirs. kMask not 0: of lanes below 2^15 the
+// bits in the mask. 0: a byte whose highest bit is that of the lane, and which is 0 only if the lane is.
+template <int kMask>
+LAMELLA_INLINE Octets to_octets(const Words (&w)[kPacked]) {
+#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 32
+    using V = __m256i;
+    const V a = _mm256_packs_epi32(reinterpret_cast<V>(w[0]), reinterpret_cast<V>(w[1]));
+    const V b = _mm256_packs_epi32(reinterpret_cast<V>(w[2]), reinterpret_cast<V>(w[3]));
+    if constexpr (kMask == 0) return reinterpret_cast<Octets>(_mm256_packs_epi16(a, b));
+    const V mask = _mm256_set1_epi16(kMask);
+    return reinterpret_cast<Octets>(_mm256_packus_epi16(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask)));
+#elif defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 16
+    using V = __m128i;
+    const V a = _mm_packs_epi32(reinterpret_cast<V>(w[0]), reinterpret_cast<V>(w[1]));
+    const V b = _mm_packs_epi32(reinterpret_cast<V>(w[2]), reinterpret_cast<V>(w[3]));
+    if constexpr (kMask == 0) return reinterpret_cast<Octets>(_mm_packs_epi16(a, b));
+    const V mask = _mm_set1_epi16(kMask);
+    return reinterpret_cast<Octets>(_mm_packus_epi16(_mm_and_si128(a, mask), _mm_and_si128(b, mask)));
+#else
+    return kMask == 0 ? w[0] >> 24 | min_words(w[0], Words{} + 1u) : w[0] & kMask;
+#endif
+}
+
+// max(a, min(b, 1)).
+LAMELLA_INLINE Octets at_least_1_where(Octets a, Octets b) {
+#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 32
+    const __m256i flag = _mm256_min_epu8(reinterpret_cast<__m256i>(b), _mm256_set1_epi8(1));
+    return reinterpret_cast<Octets>(_mm256_max_epu8(reinterpret_cast<__m256i>(a), flag));
+#elif defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 16
+    const __m128i flag = _mm_min_epu8(reinterpret_cast<__m128i>(b), _mm_set1_epi8(1));
+    return reinterpret_cast<Octets>(_mm_max_epu8(reinterpret_cast<__m128i>(a), flag));
+#else
+    return max_words(a, min_words(b, Words{} + 1u));
+#endif
+}
+
+LAMELLA_INLINE void store_octets(std::uint8_t* p, Octets octets) {
+#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES <= 32
+#if LAMELLA_VECTOR_BYTES == 32
+    // The packing instructions work on the halves of a register separately.
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    octets = reinterpret_cast<Octets>(_mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(octets), order));
+#endif
+    std::memcpy(p, &octets, sizeof octets);
+#else
+    store_bytes<float>(p, reinterpret_cast<Bits<float>>(octets), 0);
+#endif
+}
 
 // The largest lane. Each round compares the lower half of the lanes with the upper one, and has each result twice.
 LAMELLA_INLINE std::uint32_t largest_word(Words w) {

@@ -40,18 +40,20 @@ LAMELLA_INLINE Vec<T> from_floats(Floats x) {
 
 template <class T>
 LAMELLA_INLINE Vec<T> load_bfloat16(const std::uint16_t* p, Int part) {
-    return from_floats<T>(floats_of(load_halves(p, float_part<T>(part)) << 16));
+    return from_floats<T>(floats_of(load_high_halves(p, float_part<T>(part))));
 }
 
 // random: 16 random bits for each element, which are added before the lowest 16 are cut off; nullptr rounds to the nearest even
 // number. A sum can pass into the next exponent, which is the right neighbour. A NaN could become a number, so it has bits of
-// its own.
-template <class T>
+// its own; among numbers without a sign it has the largest bits, so that a minimum is enough.
+template <class T, bool kSigned = true>
 LAMELLA_INLINE void store_bfloat16(std::uint16_t* p, Vec<T> v, const std::uint16_t* random, Int part) {
+    constexpr std::uint32_t kNan = 0x7fc0u;
     const Floats x = to_floats<T>(v);
-    const Words added = random == nullptr ? 0x7fffu + (bits_of(x) >> 16 & 1u) : load_halves(random, 0);
-    const Words rounded = (bits_of(x) + added) >> 16;
-    store_halves(p, x != x ? Words{} + 0x7fc0u : rounded, float_part<T>(part));
+    const Words bits = kSigned ? bits_of(x) : min_words(bits_of(x), Words{} + (kNan << 16));
+    const Words added = random == nullptr ? 0x7fffu + (bits >> 16 & 1u) : load_halves(random, 0);
+    const Words rounded = (bits + added) >> 16;
+    store_halves(p, kSigned ? (x != x ? Words{} + kNan : rounded) : rounded, float_part<T>(part));
 }
 
 // A code is a number of 3 bits of mantissa: code c stands for f(c) - f(0), times the scale of the block, where f(c) is the
@@ -65,22 +67,40 @@ struct Code {
 
     LAMELLA_INLINE static Floats decode(const std::uint8_t* p, float scale, Int part) {
         const Words code = load_codes<kSigned>(p, part) << 20;
-        const Floats f = floats_of((code & kMagnitude << 20) | kFirst);
+        const Floats f = floats_of((kSigned ? code & kMagnitude << 20 : code) | kFirst);
         const Floats x = f * scale - kZero * scale;  // exact, contracted or not, because the scale is a power of two
         return kSigned ? floats_of(bits_of(x) ^ (code & 0x80000000u)) : x;
     }
 
-    // inverse: 1 / scale. random: for each number 16 random bits, above 4 bits of 0. A number above 0 without a sign does not
-    // become 0: a second moment of 0 gives steps without a bound.
+    // The code of |x| in the lowest bits; those above are not 0. inverse: 1 / scale. random: for each number 16 random bits,
+    // above 4 bits of 0.
+    template <bool kRandom>
+    LAMELLA_INLINE static Words magnitude(Floats x, float inverse, Words random) {
+        const Words f = bits_of((kSigned ? abs<float>(x) : x) * inverse + kZero);
+        return (f + (kRandom ? random : 0x7ffffu + (f >> 20 & 1u))) >> 20;
+    }
+
+    // A number above 0 without a sign does not become 0: a second moment of 0 gives steps without a bound.
     template <bool kRandom>
     LAMELLA_INLINE static Words encode(Floats x, float inverse, Words random) {
-        const Words f = bits_of((kSigned ? abs<float>(x) : x) * inverse + kZero);
-        const Words code = (f + (kRandom ? random : 0x7ffffu + (f >> 20 & 1u))) >> 20;
+        const Words code = magnitude<kRandom>(x, inverse, random);
         if constexpr (kSigned) {
             const Words sign = bits_of(x) >> 24;
             return ((code ^ sign) & kMagnitude) ^ sign;  // bit 7 of `sign`, the others of `code`: one instruction of AVX-512
         }
         return max_words(code & kMagnitude, min_words(bits_of(x), Words{} + 1u));
+    }
+
+    // Of kPacked full vectors.
+    template <bool kRandom>
+    LAMELLA_INLINE static Octets encode(const float* from, float inverse, const Words (&random)[kPacked]) {
+        Words x[kPacked], code[kPacked];
+        for (int i = 0; i < kPacked; ++i) {
+            x[i] = bits_of(load(from + i * kWords));
+            code[i] = magnitude<kRandom>(floats_of(x[i]), inverse, random[i]);
+        }
+        const Octets codes = to_octets<kMagnitude>(code), signs = to_octets<0>(x);
+        return kSigned ? codes | (signs & 0x80) : at_least_1_where(codes, signs);
     }
 };
 
@@ -109,6 +129,10 @@ struct Codes {
     template <bool kRandom>
     LAMELLA_INLINE Words at(Int i, Int part, Words random) const {
         return Code<kSigned>::template encode<kRandom>(load(from + i, part), inverse, random);
+    }
+    template <bool kRandom>
+    LAMELLA_INLINE Octets octets_at(Int i, const Words (&random)[kPacked]) const {
+        return Code<kSigned>::template encode<kRandom>(from + i, inverse, random);
     }
 };
 

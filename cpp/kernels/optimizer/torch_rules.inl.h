@@ -89,6 +89,7 @@ struct AdamRule {
           keep(T(kept)),
           corrected(T(root)) {}
 
+    static constexpr bool kInHalves = true;
     template <int kCount>
     LAMELLA_INLINE Vec<T> first(Vec<T> g, Vec<T> (&x)[kCount]) const {
         Vec<T>&p = x[0], &m = x[1], &v = x[2], &below = x[kCount - 1];
