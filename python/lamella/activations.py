@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from lamella import ops
+from lamella.core import config as _config
 from lamella.core.configurable import deserialize as _deserialize
+from lamella.core.graphs import accepts_symbolic as _accepts_symbolic
 from lamella.core.keras_names import complete as _complete
 from lamella.core.registry import name_of, register
 from lamella.core.types import Value
+from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.ops import activations as _ops
 from lamella.ops.activations import *  # noqa: F403
+from lamella.ops.tape import Tensor
 
 Activation = Callable[..., Any]  # Any: array or tensor
 
@@ -64,9 +71,35 @@ def linear(x: Any) -> Any:
     return x
 
 
+def _activation(function: Activation) -> Activation:
+    """The function for array-likes and symbolic tensors, too, with errors that name it."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    def activation(x: Any, *arguments: Any, **named: Any) -> Any:
+        return function(x if isinstance(x, (Tensor, Variable)) else _floats(name, x), *arguments, **named)
+
+    activation.__module__ = __name__  # where pickle finds it
+    return register("activations")(_accepts_symbolic("activations")(activation))
+
+
+def _floats(name: str, x: Any) -> Any:
+    """x if it is an array of floats, else an array of floatx of its numbers."""
+    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+        return x
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError):  # lists of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind != "f":
+        came = f"an array of {array.dtype}" if array.dtype.kind in "biu" else f"a {type(x).__name__}"
+        raise TypeError(f"activations.{name}: expected a tensor of floats, got {came}")
+    return array.astype(_config.floatx())
+
+
 # Each op of ops/activations.py is an activation. For some, the functions above have the arguments of Keras.
 for _name in sorted(vars(_ops).keys() & set(ops.__all__)):
-    register("activations")(globals()[_name])
+    globals()[_name] = _activation(globals()[_name])
 
 
 def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a layer

@@ -143,6 +143,16 @@ def test_arguments_that_are_not_tensors_are_refused(name, row, wrong):
             assert no_bound or a_list, (got, arguments)
 
 
+@pytest.mark.parametrize("name", ["sqrt", "sin", "cos", "exp", "log"])
+def test_functions_with_results_between_integers_refuse_integers(name):
+    for x in (np.ones((2, 3), np.int32), np.ones((2, 3), bool), np.int64(3)):
+        said = re.escape(f"K.{name}: expected tensors of float32 or float64, got {x.dtype} {x.shape}; K.cast converts")
+        with pytest.raises(TypeError, match=f"^{said}$"):
+            getattr(K, name)(x)
+    with pytest.raises(TypeError, match=rf"^K.{name}: expected tensors of float32 or float64, got int64 \(\)"):
+        getattr(K, name)(3)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "float16"])
 @pytest.mark.parametrize(("name", "row"), [case for case in CASES if case.values[1].integers])
 def test_dtypes_without_kernels(name, row, dtype):

@@ -1,11 +1,14 @@
 """Activations by name, compared with NumPy, also in the Activation layer."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 from lamella import activations
+from lamella import backend as K
 from lamella.core import registry
-from lamella.layers import Activation
+from lamella.layers import Activation, Input
 from tests.oracles import activations as oracle
 
 X = np.random.default_rng(0).normal(size=(6, 9)) * 3
@@ -75,3 +78,40 @@ def test_a_layer_as_an_activation_warns():
     with pytest.warns(UserWarning, match="the layer inner is the activation of another layer, .*add it to the model") as caught:
         assert activations.get(layer) is layer
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", sorted(set(ORACLES) - {"linear"}))
+def test_lists_are_arrays_of_floatx_and_other_objects_are_refused_by_name(name):
+    activation = getattr(activations, name)
+    y = activation([[0.5, -1.0], [2.0, 3.0]])
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, ORACLES[name](np.array([[0.5, -1.0], [2.0, 3.0]])), rtol=1e-6)
+    for x, came in (
+        (None, "a NoneType"),
+        ("a", "a str"),
+        ([[1.0], [2.0, 3.0]], "a list"),
+        ([[1, 2]], "an array of int64"),
+        (np.zeros((2, 2), np.int32), "an array of int32"),
+    ):
+        with pytest.raises(TypeError, match=f"^activations.{name}: expected a tensor of floats, got {came}$"):
+            activation(x)
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_symbolic_tensors_become_nodes(name):
+    x = Input((3,))
+    y = getattr(activations, name)(x)
+    assert y.shape == (None, 3)
+    values = np.float32([[0.5, -1.0, 2.0]])
+    np.testing.assert_allclose(K.function([x], [y])([values])[0], ORACLES[name](values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_pickles_are_the_functions_themselves(name):
+    activation = getattr(activations, name)
+    assert pickle.loads(pickle.dumps(activation)) is activation
+
+
+@pytest.mark.parametrize("name", ["relu", "elu", "softmax", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign"])
+def test_functions_of_k_become_those_of_this_room(name):
+    assert activations.get(getattr(K, name)) is getattr(activations, name)

@@ -151,3 +151,9 @@ def test_wrong_arguments_are_refused_and_change_nothing(error, message, call):
 
 def test_the_block_length_is_that_of_the_oracle():
     assert narrow._BLOCK == storage.BLOCK
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_unknown_keyword_names_the_class(rule):
+    with pytest.raises(TypeError, match=f"^{rule.__name__}: unexpected keyword argument 'clipvalue'$"):
+        rule(clipvalue=1.0)

@@ -411,3 +411,9 @@ def test_a_state_of_another_model_or_storage_is_refused(name):
     eight.step()
     wide.load_state_dict(eight.state_dict())
     refused(wide, w, ValueError, "of parameter 0 of group 0 of shape")
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_unknown_keyword_names_the_class(name):
+    with pytest.raises(TypeError, match=f"^{name}: unexpected keyword argument 'clipvalue'$"):
+        make(name, parameters([(3,)]), clipvalue=1.0)

@@ -41,7 +41,7 @@ Status ftrl_update(List<T> ps, InList<T> gs, List<T> as, List<T> zs, Real lr, Re
         const Vec<T> y = growth.to * inverse + flat;
         const Vec<T> moved = (copy_sign<T>(broadcast<T>(sparse), z) - z) / y;
         // NaN gives NaN. y is 0 where there were no gradients above the square root of the normal range.
-        p = (abs<T>(z) <= sparse) | (y == T(0)) ? Vec<T>{} : moved;
+        p = ((abs<T>(z) <= sparse) | (y == T(0))) ? Vec<T>{} : moved;
     };
     if (power == 0.5) {
         return for_gradients<T>(

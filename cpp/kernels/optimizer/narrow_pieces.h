@@ -205,6 +205,7 @@ void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
                 return h;
             };
             const auto second = [=, &largest_m, &largest_v](Halfway h, Int i, Int part) __attribute__((always_inline)) {
+                static_cast<void>(largest_m), static_cast<void>(largest_v);  // clang: a rule may have fewer slots
                 own.second(h.held, h.x);
                 store(p + i, h.x[0], part);
                 if constexpr (kSlots > 0) m.store(i, h.x[1], slot_bits, part, largest_m);

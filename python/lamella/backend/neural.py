@@ -21,8 +21,8 @@ __all__ = [
 
 
 relu, elu, softmax = in_graphs(activations.relu), in_graphs(activations.elu), in_graphs(activations.softmax)
-sigmoid, hard_sigmoid, tanh = in_graphs(ops.sigmoid), in_graphs(ops.hard_sigmoid), in_graphs(ops.tanh)
-softplus, softsign = in_graphs(ops.softplus), in_graphs(ops.softsign)
+sigmoid, hard_sigmoid, tanh = (in_graphs(f) for f in (activations.sigmoid, activations.hard_sigmoid, activations.tanh))
+softplus, softsign = in_graphs(activations.softplus), in_graphs(activations.softsign)
 
 
 @in_graphs

@@ -231,7 +231,8 @@ def _named(error: Exception, name: str, values: Sequence[object]) -> Exception |
 
 def _without_kernel(text: str, values: Sequence[object]) -> str:
     """The message of a kernel about its arguments, translated for the caller of the function."""
-    came = [(np.dtype(v.dtype).name, tuple(v.shape)) for v in _tensors(values)]
+    tensors = list(_tensors(values)) or [np.asarray(v) for v in values if isinstance(v, (np.ndarray, np.generic, int))]
+    came = [(np.dtype(v.dtype).name, tuple(v.shape)) for v in tensors]
     names = {name for name, _ in came}
     if not names <= {"float32", "float64"}:
         return f"expected tensors of float32 or float64, got {_listed(came)}; K.cast converts"

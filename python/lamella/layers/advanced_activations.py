@@ -5,7 +5,6 @@ Source: Keras 2.2.5 keras/layers/advanced_activations.py. Deviation: configs hol
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +20,7 @@ from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
-from lamella.layers.pooling.windows import Maximum, is_max_pooling
+from lamella.layers.pooling.windows import call_before_pooling
 
 
 @register("layers")
@@ -193,14 +192,10 @@ class ReLU(KernelLayer, self_contained=True):
         return ops.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        if type(self) is ReLU and is_max_pooling(follower):
-            return functools.partial(self._call_before, follower)
-        return None
+        return call_before_pooling(self, follower, self._is_plain) if type(self) is ReLU else None
 
-    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
-        # Asked at each call, as attributes of layers may change.
-        plain = self.max_value is None and self.negative_slope == 0 and self.threshold == 0
-        return follower.call_of_relu(inputs) if plain else follower.call(self.call(inputs))
+    def _is_plain(self) -> bool:
+        return self.max_value is None and self.negative_slope == 0 and self.threshold == 0
 
 
 _complete(__name__)

@@ -34,6 +34,12 @@ def add(*xs: Array) -> tuple[Array, Backward]:
     return np.asarray(y), lambda dy, need: tuple(unbroadcast(dy, x) if n else None for x, n in zip(xs, need))
 
 
+def _check_floats(name: str, x: Array) -> None:
+    """NumPy would compute integers in float64 and small ones in float16."""
+    if x.dtype.kind in "biu":
+        raise TypeError(f"{name}: argument 'x': expected an array of floats, got {x.dtype} {x.shape}")
+
+
 def _binary(
     name: str,
     formula: str,
@@ -144,7 +150,8 @@ def square(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
-    """sqrt(max(x, 0)), elementwise. Source: Keras 2.2.5."""
+    """sqrt(max(x, 0)), elementwise; x: float32 or float64. Source: Keras 2.2.5."""
+    _check_floats("sqrt", x)
     y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
@@ -167,13 +174,15 @@ def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
 
 @differentiable
 def sin(x: Array) -> tuple[Array, Backward]:
-    """sin(x), elementwise."""
+    """sin(x), elementwise; x: float32 or float64."""
+    _check_floats("sin", x)
     return np.asarray(np.sin(x)), lambda dy, need: (dy * np.cos(x),)
 
 
 @differentiable
 def cos(x: Array) -> tuple[Array, Backward]:
-    """cos(x), elementwise."""
+    """cos(x), elementwise; x: float32 or float64."""
+    _check_floats("cos", x)
     return np.asarray(np.cos(x)), lambda dy, need: (-dy * np.sin(x),)
 
 

@@ -37,6 +37,7 @@ class Narrow:
         seed: Of the random numbers, which do not depend on threads or targets.
 
     Raises:
+        TypeError: Another keyword was given.
         ValueError: An argument is out of range.
 
     Source: block-wise scales as in Dettmers et al. 2022 (arXiv 2110.02861), with another code; Blackman & Vigna
@@ -46,8 +47,17 @@ class Narrow:
     slots: ClassVar[tuple[str, ...]] = ("ms",)
 
     def __init__(
-        self, lr: float, *, state: str = "bfloat16", clipnorm: float | None = None, stochastic: bool = True, seed: int = 0
+        self,
+        lr: float,
+        *,
+        state: str = "bfloat16",
+        clipnorm: float | None = None,
+        stochastic: bool = True,
+        seed: int = 0,
+        **unknown: object,
     ) -> None:
+        for name in unknown:
+            raise TypeError(f"{type(self).__name__}: unexpected keyword argument {name!r}")
         if state not in BITS:
             raise ValueError(f"{type(self).__name__}: expected state to be one of {', '.join(BITS)}, got {state!r}")
         self.lr = lr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -37,6 +38,7 @@ class Narrow(Rule):
         **options: The keywords of torch's class.
 
     Raises:
+        TypeError: Another keyword was given.
         ValueError: An argument is out of range.
     """
 
@@ -59,6 +61,9 @@ class Narrow(Rule):
         who = type(self).__name__
         if clipnorm is not None and not (math.isfinite(clipnorm) and clipnorm > 0):
             raise ValueError(f"{who}: expected clipnorm to be a finite number above 0, or None, got {clipnorm!r}")
+        known = inspect.signature(super().__init__).parameters
+        for name in options.keys() - known:
+            raise TypeError(f"{who}: unexpected keyword argument {name!r}")
         super().__init__(params, *arguments, **options)
         self.clipnorm = clipnorm
         own = {"state_dtype": state_dtype, "stochastic": bool(stochastic), "seed": int(seed)}

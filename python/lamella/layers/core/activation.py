@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
-from lamella.layers.pooling.windows import Maximum, is_max_pooling
+from lamella.layers.pooling.windows import call_before_pooling
 
 
 @register("layers")
@@ -29,11 +28,7 @@ class Activation(KernelLayer, self_contained=True):
         return self.activation(inputs)
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
-        if type(self) is Activation and is_max_pooling(follower):
-            return functools.partial(self._call_before, follower)
-        return None
+        return call_before_pooling(self, follower, self._is_relu) if type(self) is Activation else None
 
-    def _call_before(self, follower: Maximum, inputs: Value) -> Value:
-        # Asked at each call, as attributes of layers may change.
-        relu = self.activation is activations.relu
-        return follower.call_of_relu(inputs) if relu else follower.call(self.call(inputs))
+    def _is_relu(self) -> bool:
+        return self.activation is activations.relu

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 from lamella.core.registry import register
@@ -54,6 +54,19 @@ def is_max_pooling(layer: Layer) -> TypeGuard[Maximum]:
     if not isinstance(layer, Maximum) or count(layer.pool_size) >= LARGEST_MAX_WINDOW:
         return False
     return type(layer).call is Pooling.call and type(layer).pool is Maximum.pool
+
+
+def call_before_pooling(layer: Layer, follower: Layer, is_relu: Callable[[], bool]) -> Callable[..., Value] | None:
+    """`Layer.call_before` of a layer that may be a relu.
+
+    Args:
+        layer: The layer.
+        follower: The layer behind it.
+        is_relu: Whether the layer is a relu without bounds. It is asked at each call, as attributes of layers may change.
+    """
+    if not is_max_pooling(follower):
+        return None
+    return lambda inputs: follower.call_of_relu(inputs) if is_relu() else follower.call(layer.call(inputs))
 
 
 class _Average(Pooling, self_contained=True):
