@@ -65,6 +65,7 @@ CASES = {
     "multiply": (ops.multiply, (a(3, 4), a(3, 1)), {}),
     "divide": (ops.divide, (a(3, 4), positive(4)), {}),
     "power": (ops.power, (positive(3, 4), a(4)), {}),
+    "mod": (ops.mod, (positive(3, 4), positive(4)), {}),
     "maximum": (ops.maximum, (a(3, 4), a(4)), {}),
     "minimum": (ops.minimum, (a(3, 4), a(3, 1)), {}),
     "where": (ops.where, (a(3, 4), a(4)), {"condition": a(3, 4) > 0}),

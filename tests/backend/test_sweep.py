@@ -143,8 +143,16 @@ def test_arguments_that_are_not_tensors_are_refused(name, row, wrong):
             assert no_bound or a_list, (got, arguments)
 
 
-@pytest.mark.parametrize("name", ["sqrt", "sin", "cos", "exp", "log"])
-def test_functions_with_results_between_integers_refuse_integers(name):
+@pytest.mark.parametrize("name", ["sqrt", "sin", "cos"])
+def test_results_between_integers_have_floatx(name):
+    for x in (np.ones((2, 3), np.int32), np.ones((2, 3), bool), np.uint8([4]), np.int64(3), 3):
+        y = getattr(K, name)(x)
+        assert y.dtype == np.float32 and y.shape == np.shape(x)
+        np.testing.assert_allclose(y, getattr(np, name)(np.asarray(x, float)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["exp", "log"])
+def test_functions_on_kernels_refuse_integers(name):
     for x in (np.ones((2, 3), np.int32), np.ones((2, 3), bool), np.int64(3)):
         said = re.escape(f"K.{name}: expected tensors of float32 or float64, got {x.dtype} {x.shape}; K.cast converts")
         with pytest.raises(TypeError, match=f"^{said}$"):

@@ -33,6 +33,9 @@ CASES = {
     "divide a number": lambda a, b, i, n: 2 / (abs(a) + 1.5),
     "power": lambda a, b, i, n: a**2,
     "number to a power": lambda a, b, i, n: 2.0**a,
+    "remainder": lambda a, b, i, n: a % 0.7,
+    "quotient": lambda a, b, i, n: a // 0.7 + b,
+    "logic": lambda a, b, i, n: K.cast(((a > 0) & (b > 0)) ^ ((a < 1) | ~(b < 0.5)), "float32") * a,
     "negative": lambda a, b, i, n: -a,
     "abs": lambda a, b, i, n: abs(a),
     "matmul": lambda a, b, i, n: a @ W,
@@ -418,7 +421,8 @@ def test_a_function_of_k_is_the_activation_of_its_name():
 
 
 def test_every_function_of_the_room_is_k_or_an_operator():
-    operators = {"add", "subtract", "multiply", "divide", "power", "matmul", "getitem"}
+    operators = {"add", "subtract", "multiply", "divide", "power", "matmul", "getitem", "mod", "floor_divide"}
+    operators |= {"logical_and", "logical_or", "logical_xor", "logical_not"}
     # The functions of the nodes of K.zeros and K.ctc_decode.
     listed = OWN - {"full", "ctc_paths"}
     # K.resize_images chooses the interpolation of the dialect before it makes a node.

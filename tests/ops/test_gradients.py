@@ -159,6 +159,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "percentage_error": [((a(3, 4), a(3, 4, seed=1, low=0.3)), {}), ((a(3, 4), a(3, 4, seed=1, high=-0.3)), {})],
     "poisson": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0)), {})],
     "power": [((a(3, 4, low=0.3), a(4, seed=1)), {})],
+    "mod": [((a(3, 4, low=0.3), a(4, seed=1, low=0.3)), {})],
     "relu": [((a(40),), {}), ((a(40),), {"alpha": 0.2, "max_value": 1.0, "threshold": 0.3})],
     "resize": [
         ((a(2, 3, 4, 2),), {"factors": (2, 1)}),

@@ -89,7 +89,9 @@ def concatenate(tensors: Sequence[Value], axis: int = -1) -> Value:
 
 @in_graphs
 def stack(x: Sequence[Value], axis: int = 0) -> Value:
-    """The tensors x, which have one shape, along a new axis at position `axis`."""
+    """The tensors x, which have one shape, along a new axis at position `axis`. Numbers get the dtype of the tensors."""
+    dtype = next((item.dtype for item in x if hasattr(item, "dtype")), None)
+    x = [item if hasattr(item, "dtype") else np.asarray(item, dtype) for item in x]
     return ops.concatenate(*[_with_axis(item, axis) for item in x], axis=axis)
 
 
@@ -118,7 +120,7 @@ def tile(x: Value, n: int | Sequence[int]) -> Value:
     Raises:
         ValueError: There are more counts than axes, or a count is below 0.
     """
-    counts = [int(n)] if hasattr(n, "__index__") else [int(count) for count in n]
+    counts = [int(count) for count in (n if isinstance(n, (list, tuple)) else np.atleast_1d(array_of(n)))]
     ndim = len(x.shape)
     if len(counts) > ndim or min(counts, default=0) < 0:
         raise ValueError(f"expected at most {ndim} counts of 0 or more for shape {tuple(x.shape)}, got {n}")

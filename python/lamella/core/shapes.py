@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import SupportsIndex, overload
 
 Dim = int | None
@@ -11,11 +11,26 @@ Shape = tuple[Dim, ...]
 
 
 class Dimension(int):
-    """A size with the attribute `value`, which scripts for TensorFlow 1 use."""
+    """A size with the attribute `value`, which scripts for TensorFlow 1 use. Sums, differences and products have it, too."""
 
     @property
     def value(self) -> int:
         return int(self)
+
+
+def _of_dimensions(name: str) -> Callable[[Dimension, object], object]:
+    compute = getattr(int, name)
+
+    def method(self: Dimension, other: object) -> object:
+        found = compute(self, other)
+        return Dimension(found) if type(found) is int else found
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "floordiv", "mod"):
+    for _start in ("__", "__r"):
+        setattr(Dimension, f"{_start}{_name}__", _of_dimensions(f"{_start}{_name}__"))
 
 
 class TensorShape(tuple[Dim, ...]):

@@ -121,7 +121,11 @@ def comes_from_layers(x: Symbolic) -> bool:
 
 
 # Python's operators, and the names of their functions in the backend.
-BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
+BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul", "mod": "mod",
+    "floordiv": "floor_divide",
+}  # fmt: skip
+LOGICAL = {"and": "logical_and", "or": "logical_or", "xor": "logical_xor"}  # comparisons of tensors have no gradients
 COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 
 
@@ -147,6 +151,10 @@ def _give_operators() -> None:
     for name, method in methods.items():
         setattr(Symbolic, f"__{name}__", method)
         setattr(Variable, f"__{name}__", _in_runs(getattr(Variable, f"__{name}__"), method))
+    for name, function in LOGICAL.items():
+        setattr(Symbolic, f"__{name}__", _method(function, False))
+        setattr(Symbolic, f"__r{name}__", _method(function, True))
+    setattr(Symbolic, "__invert__", lambda self: connect("logical_not", self))
     # Without it, Python would iterate over a Variable by __getitem__, whose nodes raise no IndexError at the end.
     setattr(Variable, "__iter__", lambda self: (self[i] for i in range(len(self.value))))
 

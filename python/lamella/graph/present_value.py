@@ -23,11 +23,10 @@ from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trace import held_values, walk
 from lamella.ops.tape import array_of
 
-# The function of the graph for each function of NumPy. NumPy has longer names for four operators.
-_UFUNCS: dict[Any, str] = {
-    getattr(np, {"sub": "subtract", "mul": "multiply", "truediv": "true_divide", "pow": "power"}.get(method, method)): name
-    for method, name in BINARY.items()
-} | {getattr(np, name): name for name in COMPARISONS.values()}
+# The function of the graph for each function of NumPy.
+_UFUNCS: dict[Any, str] = {getattr(np, {"divide": "true_divide"}.get(name, name)): name for name in BINARY.values()} | {
+    getattr(np, name): name for name in COMPARISONS.values()
+}
 _UFUNCS |= {np.negative: "negative", np.absolute: "abs"}
 
 # What == compares by value; everything else, in particular another tensor, only by identity.

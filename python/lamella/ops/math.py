@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.config import floatx
 from lamella.core.types import Array
 from lamella.ops.activations import exponential
 from lamella.ops.arrays import contiguous, empty_like, unbroadcast
@@ -34,10 +35,9 @@ def add(*xs: Array) -> tuple[Array, Backward]:
     return np.asarray(y), lambda dy, need: tuple(unbroadcast(dy, x) if n else None for x, n in zip(xs, need))
 
 
-def _check_floats(name: str, x: Array) -> None:
-    """NumPy would compute integers in float64 and small ones in float16."""
-    if x.dtype.kind in "biu":
-        raise TypeError(f"{name}: argument 'x': expected an array of floats, got {x.dtype} {x.shape}")
+def _floats(x: Array) -> Array:
+    """x, with integers as floatx: NumPy would compute them in float64, and small ones in float16."""
+    return x.astype(floatx()) if x.dtype.kind in "biu" else x
 
 
 def _binary(
@@ -70,6 +70,7 @@ def _binary(
 subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
 multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
 divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
+mod = _binary("mod", "a - b * floor(a / b)", np.mod, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * np.floor_divide(a, b))
 # If a == b, a gets the gradient, as in TensorFlow.
 maximum = _binary("maximum", "max(a, b)", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
 minimum = _binary("minimum", "min(a, b)", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
@@ -150,8 +151,8 @@ def square(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
-    """sqrt(max(x, 0)), elementwise; x: float32 or float64. Source: Keras 2.2.5."""
-    _check_floats("sqrt", x)
+    """sqrt(max(x, 0)), elementwise; for integers in floatx. Source: Keras 2.2.5."""
+    x = _floats(x)
     y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
@@ -174,15 +175,15 @@ def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
 
 @differentiable
 def sin(x: Array) -> tuple[Array, Backward]:
-    """sin(x), elementwise; x: float32 or float64."""
-    _check_floats("sin", x)
+    """sin(x), elementwise; for integers in floatx."""
+    x = _floats(x)
     return np.asarray(np.sin(x)), lambda dy, need: (dy * np.cos(x),)
 
 
 @differentiable
 def cos(x: Array) -> tuple[Array, Backward]:
-    """cos(x), elementwise; x: float32 or float64."""
-    _check_floats("cos", x)
+    """cos(x), elementwise; for integers in floatx."""
+    x = _floats(x)
     return np.asarray(np.cos(x)), lambda dy, need: (-dy * np.sin(x),)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lamella.core.types import Array, Value
 from lamella.core.variable import Variable
 from lamella.ops import math, shape
-from lamella.ops.tape import Tensor, value_of
+from lamella.ops.tape import Tensor, array_of, value_of
 
 _deferred_to: set[type] = set()
 
@@ -32,15 +33,20 @@ def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variab
     return method
 
 
+def _floor_divide(a: Value, b: Value) -> Array:
+    """floor(a / b): as in TensorFlow, no gradient."""
+    return np.asarray(np.floor_divide(array_of(a), array_of(b)))
+
+
 def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:
     return lambda self, other: NotImplemented if type(other) in _deferred_to else compare(self.value, value_of(other))
 
 
 def _give_operators() -> None:
-    """Define +, -, *, /, **, @, abs, comparisons and indexing."""
+    """Define +, -, *, /, //, %, **, @, abs, comparisons and indexing."""
     both: dict[str, Callable[..., object]] = {
         "add": math.add, "sub": math.subtract, "mul": math.multiply, "truediv": math.divide, "pow": math.power,
-        "matmul": math.matmul,
+        "matmul": math.matmul, "mod": math.mod, "floordiv": _floor_divide,
     }  # fmt: skip
     for kind in (Tensor, Variable):
         for name, op in both.items():

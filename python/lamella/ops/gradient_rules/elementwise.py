@@ -94,6 +94,7 @@ RULES.update(
         math.add: _broadcast(lambda *values: [values[-1]] * (len(values) - 2)),
         math.subtract: _broadcast(lambda a, b, y, dy: (dy, math.negative(dy))),
         math.divide: _broadcast(lambda a, b, y, dy: (math.divide(dy, b), math.negative(math.divide(math.multiply(dy, y), b)))),
+        math.mod: _broadcast(lambda a, b, y, dy: (dy, math.multiply(dy, -np.floor_divide(array_of(a), array_of(b))))),
         math.maximum: _broadcast(lambda a, b, y, dy: _split(array_of(a) >= array_of(b), dy)),
         math.minimum: _broadcast(lambda a, b, y, dy: _split(array_of(a) <= array_of(b), dy)),
         math.power: _broadcast(_power),
