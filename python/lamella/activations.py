@@ -79,6 +79,9 @@ def _activation(function: Activation) -> Activation:
     def activation(x: Any, *arguments: Any, **named: Any) -> Any:
         return function(x if isinstance(x, (Tensor, Variable)) else _floats(name, x), *arguments, **named)
 
+    if "Args:" not in (text := function.__doc__ or ""):
+        formula = text.replace("; x: float, any shape", "")
+        activation.__doc__ = f"{formula}\n\nArgs:\n    x: float32 or float64, any shape; the result has the same.\n"
     activation.__module__ = __name__  # where pickle finds it
     return register("activations")(_accepts_symbolic("activations")(activation))
 

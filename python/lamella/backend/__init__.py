@@ -1,5 +1,8 @@
 """K: the functions with which users write layers, losses and metrics, by the names of Keras 2.2.5, made of `lamella.ops`.
 
+Unless a docstring says otherwise, the result has the dtype of the arguments: float32 or float64. Functions that are not computed by
+kernels, such as K.sum, K.max and K.reshape, also take integers and booleans; means and roots of these have floatx. K.cast converts.
+
 Arguments may be arrays, Variables, or Tensors of a tape that records; for a Tensor the result is a Tensor. For symbolic tensors
 the functions marked `in_graphs` make a node of the graph, a `layers.Function`. Outside of a run they do so for Variables, too: the
 result follows the Variables in K.function, K.gradients and losses, and is converted to its present value where Python or NumPy

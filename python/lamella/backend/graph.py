@@ -29,7 +29,7 @@ _OF_SESSIONS = ("options", "run_metadata")
 
 @in_graphs
 def stop_gradient(variables: Value | Sequence[Value]) -> Value:
-    """The value of `variables` as a constant, which gets no gradient; for a list, a list of constants."""
+    """The value of `variables`, of any shape, as a constant, which gets no gradient; for a list, a list of constants."""
     if isinstance(variables, (list, tuple)):
         return [stop_gradient(x) for x in variables]
     return np.asarray(value_of(as_tensor(variables, "variables")))

@@ -64,9 +64,12 @@ def foldl(
 
     Args:
         fn: A function of two values.
-        elems: A tensor with rows.
+        elems: A tensor [N, ...]: N rows.
         initializer: The first value; None for row 0.
         name: Has no effect.
+
+    Returns:
+        What the last call of fn returns; its shape and dtype are those of fn's result.
 
     Raises:
         ValueError: There are no rows, and no initializer.

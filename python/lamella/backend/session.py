@@ -114,7 +114,7 @@ def _in_train_phase(x: Value, alt: Value, training: bool | int | None = None) ->
     If one is symbolic, or returns a symbolic tensor, both functions are called once, when the graph is made.
 
     Args:
-        x: A value, or a function without arguments, which is called only if it is selected.
+        x: A value of any shape, or a function without arguments, which is called only if it is selected.
         alt: Likewise.
         training: Whether it is training; None is the phase of the run.
     """

@@ -68,7 +68,7 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 @checked
 def eval(x: Value) -> Array:
-    """A copy of the value of x. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
+    """A copy of the value of x, of any shape. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
 
     Raises:
         TypeError: A symbolic tensor depends on inputs; use K.function.
@@ -84,7 +84,7 @@ def get_value(x: Value) -> Any:
 
 @checked
 def batch_get_value(ops: Sequence[Value]) -> list[Any]:
-    """The values of several tensors, `ops`, as a list. The argument has its name in Keras."""
+    """The values of several tensors of any shapes, `ops`, as a list. The argument has its name in Keras."""
     return [get_value(x) for x in ops]
 
 
@@ -103,7 +103,7 @@ def set_value(x: Variable, value: ArrayLike) -> None:
 
 @checked
 def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
-    """Set the values of several Variables, given as tuples (Variable, value)."""
+    """Set the values of several Variables, given as tuples (Variable, value of its shape)."""
     for x, value in tuples:
         set_value(x, value)
 
@@ -200,7 +200,7 @@ def ndim(x: Value) -> int:
 
 @checked
 def dtype(x: Value) -> str:
-    """The name of the dtype of x."""
+    """The name of the dtype of x, of any shape."""
     return str(x.dtype)
 
 
@@ -237,7 +237,10 @@ def is_keras_tensor(x: object) -> bool:
 
 @in_graphs
 def cast(x: Value, dtype: str) -> Value:
-    """x in another dtype. Only a cast from float to float has a gradient, with x's dtype; other results are constants."""
+    """x in another dtype, with the same shape.
+
+    Only a cast from float to float has a gradient, with x's dtype; other results are constants.
+    """
     if str(x.dtype) == dtype:
         return x
     return ops.cast(x, dtype=dtype) if np.dtype(dtype).kind == "f" else eval(x).astype(dtype)
@@ -248,7 +251,7 @@ def _as_it_came(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _printed(x: Value, message: str = "") -> Value:
-    """x, or for a symbolic tensor an equal one. It prints the message and the value, in each run of the graph."""
+    """x, of any shape, or for a symbolic tensor an equal one. It prints the message and the value, in each run of the graph."""
     print(message, value_of(x))  # noqa: T201 - printing is the purpose of the function
     return x
 
@@ -258,13 +261,13 @@ print_tensor = in_graphs(_printed, "print_tensor", specs=_as_it_came)
 
 @checked
 def identity(x: Value, name: str | None = None) -> Value:
-    """x itself; `name` has no effect. A copy is not needed, because functions do not change their arguments."""
+    """x itself, of any shape; `name` has no effect. A copy is not needed, because functions do not change their arguments."""
     return x
 
 
 @in_graphs
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int32") -> Array:
-    """start, start + step, ... below stop, of this dtype.
+    """A vector: start, start + step, ... below stop, of this dtype.
 
     Without stop: 0, step, ... below start, which is empty for a negative start.
     """
@@ -274,7 +277,7 @@ def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int
 
 @checked
 def cast_to_floatx(x: ArrayLike) -> Array:
-    """x as an array of floatx."""
+    """x as an array of floatx, with the same shape."""
     return as_array(x, floatx(), "K.cast_to_floatx")
 
 

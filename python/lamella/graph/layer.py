@@ -77,6 +77,9 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     forward pass in `call(inputs)` with ops. A call on a symbolic tensor adds a node to the graph. A call on an array or a
     tape's Tensor computes the result.
 
+    Unless its docstring says otherwise, inputs and outputs of a layer have its `dtype`, float32 or float64. A model converts
+    the arrays that it is given.
+
     `class Dense(Layer, self_contained=True)` promises four things: the layer contains no other layers; `call` adds no losses;
     `call` updates only the Variables of `moved_by`; and `compute_output_shape` gives the shape of the output. Without the promise
     these facts are found by trial calls and checked in each call. A subclass does not inherit the promise.

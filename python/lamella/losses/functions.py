@@ -1,5 +1,7 @@
 """Losses: functions (y_true, y_pred) -> one value per row, over the last axis. Source: Keras 2.2.5.
 
+y_pred is float32 or float64, and the result has its dtype; y_true has numbers of any dtype, which are converted.
+
 Called on symbolic tensors, they make tensors of the graph, for Model.add_loss. A custom loss is any such function that uses
 `lamella.backend` or Python's operators.
 """

@@ -1,4 +1,7 @@
-"""Accuracies: functions (y_true, y_pred) -> one value per sample, averaged over batches. Source: Keras 2.2.5."""
+"""Accuracies: functions (y_true, y_pred) -> one value per sample, averaged over batches. Source: Keras 2.2.5.
+
+The arguments have numbers of any dtype, and the result has floatx.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ops: functions of arrays with a gradient. Every public function of a module below is an op; tape.py explains ops."""
+"""Ops: functions of arrays with a gradient. Every public function of a module below is an op; tape.py explains ops.
+
+Unless a docstring says otherwise, arguments are arrays of one dtype, float32 or float64, and the result has it.
+"""
 
 from lamella.ops import operators as _operators  # noqa: F401 - gives Tensor and Variable their operators
 from lamella.ops.activations import *  # noqa: F403

@@ -189,7 +189,7 @@ def cos(x: Array) -> tuple[Array, Backward]:
 
 @differentiable
 def cast(x: Array, *, dtype: str) -> tuple[Array, Backward]:
-    """x in another dtype. The gradient has x's dtype."""
+    """x, of any shape, in another dtype. The gradient has x's dtype."""
     return x.astype(dtype), lambda dy, need: (dy.astype(x.dtype),)
 
 

@@ -25,7 +25,7 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Backward]:
 
 @differentiable
 def packed(x: Array) -> tuple[Array, Backward]:
-    """x, copied if it is not contiguous: the multiply kernels read their second factor in C order."""
+    """x, of any shape, copied if it is not contiguous: the multiply kernels read their second factor in C order."""
     return contiguous(x), lambda dy, need: (dy,)
 
 

@@ -16,7 +16,7 @@ from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of,
 
 @register("layers")
 class StackedRNNCells(Layer):
-    """Cells that behave as one: the output of each is the input of the next.
+    """Cells that behave as one: the output of each is the input of the next. [N, C] -> [N, units of the last cell].
 
     Args:
         cells: The cells, the first one first.

@@ -94,7 +94,7 @@ def save_img(
 
     Args:
         path: Path of the file; or a file that is open for writing, which needs a file_format.
-        x: See array_to_img.
+        x: [H, W, C] or [C, H, W] by data_format, of integers or floats; see `array_to_img`.
         data_format: See array_to_img.
         file_format: Pillow's name of the format, or "jpg". None uses the extension of the path.
         scale: See array_to_img.

@@ -15,7 +15,7 @@ def apply_channel_shift(x: Array, intensity: float, channel_axis: int = 0) -> ND
     """x + intensity, clipped to the smallest and the largest value of x.
 
     Args:
-        x: One image, rank 3.
+        x: One image, rank 3, of integers or floats.
         intensity: The number that is added.
         channel_axis: Not used, because all channels get the same shift, as in Keras.
 
