@@ -12,7 +12,7 @@ from lamella import _kernels
 from lamella._kernels import _compiled
 
 ROOT = Path(__file__).parents[2]
-STUB = ROOT / "python" / "lamella" / "_kernels" / "_compiled.pyi"
+STUB = Path(_kernels.__file__).with_name("_compiled.pyi")  # of the package that is tested, a wheel's perhaps
 BODY = ast.parse(STUB.read_text()).body
 FUNCTIONS = {node.name: node for node in BODY if isinstance(node, ast.FunctionDef)}
 CLASSES = {node.name: node for node in BODY if isinstance(node, ast.ClassDef)}

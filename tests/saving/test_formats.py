@@ -38,7 +38,7 @@ def added(tmp_path, monkeypatch):
 
 
 def test_each_module_is_a_format_and_no_two_share_a_suffix():
-    names = {path.stem for path in (ROOT / "python/lamella/saving/formats").glob("*.py") if not path.stem.startswith("_")}
+    names = {p.stem for folder in formats.__path__ for p in Path(folder).glob("*.py") if not p.stem.startswith("_")}
     assert names >= {"h5", "safetensors", "weights_h5"}
     suffixes = [suffix for format in formats.listed() for suffix in format.suffixes]
     assert len(formats.listed()) == len(names) and len(suffixes) == len(set(suffixes))
