@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.harness import Case, Contender, Plan
-from bench.kernels.reference import Array, Reference, after, numbers
+from bench.kernels.reference import Array, Reference, after, numbers, unwritten
 from bench.machine import fma_peak, stream
 from lamella import _kernels
 from lamella.core.window import Geometry
@@ -65,8 +65,8 @@ def case(layer: Layer, direction: str, plan: Plan) -> Case:
     w = numbers((WINDOW, WINDOW, layer.channels, 1), 2)
     bias = numbers((layer.channels,), 3)
     dy = numbers((layer.images, layer.out, layer.out, layer.channels), 4)
-    out = {"forward": np.empty_like(dy), "dx": np.empty_like(x), "dw": np.empty_like(w)}[direction]
-    dbias = np.empty_like(bias)
+    out = {"forward": unwritten(dy.shape), "dx": unwritten(x.shape), "dw": unwritten(w.shape)}[direction]
+    dbias = unwritten(bias.shape)
     wanted = reference(layer, x, w, bias, dy, direction)
     amount = 4.0 * layer.floats
 

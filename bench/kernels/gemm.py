@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.harness import Case, Contender, Plan
-from bench.kernels.reference import Array, Reference, after, numbers
+from bench.kernels.reference import Array, Reference, after, numbers, unwritten
 from bench.machine import fma_peak
 from lamella import _kernels
 
@@ -44,7 +44,7 @@ def case(shape: tuple[int, int, int], direction: str, plan: Plan) -> Case:
     x, w, dy = numbers((m, k), 1), numbers((k, n), 2), numbers((m, n), 3)
     left, right = {"forward": (x, w), "dx": (dy, w.T), "dw": (x.T, dy)}[direction]
     wanted = left.astype(np.float64) @ right.astype(np.float64)
-    none, out = np.empty(0, np.float32), np.empty(wanted.shape, np.float32)
+    none, out = np.empty(0, np.float32), unwritten(wanted.shape)
 
     def ours() -> None:
         if direction == "forward":
@@ -74,7 +74,7 @@ def flops(shape: tuple[int, int, int]) -> float:
 
 
 def _numpy(left: Array, right: Array, wanted: Reference, amount: float, settle: float) -> Contender:
-    out = np.empty(wanted.shape, np.float32)
+    out = unwritten(wanted.shape)
 
     def run() -> None:
         np.matmul(left, right, out=out)
