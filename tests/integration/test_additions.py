@@ -42,7 +42,7 @@ def fourth_power(y_true: Value, y_pred: Value) -> Value:
 
 
 """
-ACTIVATION = """@register("activations")
+ACTIVATION = """@_activation
 def cube(x: Value) -> Value:
     \"\"\"x^3.
 
