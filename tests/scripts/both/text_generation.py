@@ -63,5 +63,7 @@ def on_epoch_end(epoch, _):
         sys.stdout.write(generated[epoch, diversity] + '\n')
 
 
-model.fit(x, y, batch_size=32, epochs=8, callbacks=[LambdaCallback(on_epoch_end=on_epoch_end)])
-assert generated[7, 0.2] in text * 2, generated[7, 0.2]
+history = model.fit(x, y, batch_size=32, epochs=8, callbacks=[LambdaCallback(on_epoch_end=on_epoch_end)])
+# A text at a low temperature is mostly one of the sentence, but not always.
+assert len(generated[7, 0.2]) == maxlen + 20 and set(generated[7, 0.2]) <= set(chars)
+assert history.history['loss'][-1] < 0.4 < history.history['loss'][0], history.history
