@@ -1,5 +1,6 @@
 """Iterator: order, passes and random numbers, which do not depend on the workers."""
 
+import gc
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -296,6 +297,7 @@ def test_batches_of_arrays():
 
 
 def test_batches_take_their_memory_from_the_pool(tmp_path):
+    gc.collect()  # models of other tests: the pool gives memory back when one goes
     make(tmp_path, {"a": 12})
     files = DirectoryIterator(tmp_path, None, target_size=(64, 64), class_mode=None, batch_size=4)
     pixels = NumpyArrayIterator(np.zeros((12, 64, 64, 3), "uint8"), None, None, batch_size=4)
