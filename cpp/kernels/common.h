@@ -28,6 +28,12 @@ using Labels = const View<const Int>&;
 using Reals = const View<const Real>&;
 using OutLabels = const View<Int>&;
 
+// A number as a type.
+template <int kValue>
+struct Number {
+    static constexpr int value = kValue;
+};
+
 LAMELLA_INLINE Int ceil_divide(Int a, Int b) { return (a + b - 1) / b; }
 LAMELLA_INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 LAMELLA_INLINE Int larger(Int a, Int b) { return a > b ? a : b; }

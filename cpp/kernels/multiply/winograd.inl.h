@@ -63,10 +63,10 @@ Status transform_filters(const Convolution<T>& v, const TileForm& form, T* filte
                 for (Int i = 0; i < panel_size; i += kLanes<T>) {
                     const T* const from = taps + i;
                     T* const to = filters + square * panel_size + i;
-                    transform_points<T, window, kWinogradIn>(
-                        form, [&](int k, int l) { return load(from + (window * k + l) * panel_size); },
+                    transform_points<T, window.value, kWinogradIn>(
+                        form, [&](int k, int l) { return load(from + (window.value * k + l) * panel_size); },
                         [&](int k, int l, Vec<T> u) { store(to + (kWinogradIn * k + l) * size, u); },
-                        transform_filter<T, window>);
+                        transform_filter<T, window.value>);
                 }
             });
         }
@@ -83,7 +83,7 @@ void finish_tile(const Convolution<T>& v, const TileForm& form, const T* m, Int 
     with_window(form, [&](auto window) {
         for_vectors<T>(0, v.out, [&](Int k, Int part) {
             const Vec<T> bias = v.bias != nullptr ? load(v.bias + k, part) : Vec<T>{};
-            transform_points<T, kWinogradIn, winograd_out(window)>(
+            transform_points<T, kWinogradIn, winograd_out(window.value)>(
                 form, [&](int i, int j) { return load(m + (kWinogradIn * i + j) * size + k); },
                 [&](int i, int j, Vec<T> value) {
                     if (i >= rows || j >= columns) return;
@@ -91,7 +91,7 @@ void finish_tile(const Convolution<T>& v, const TileForm& form, const T* m, Int 
                     if (v.relu) value = value < T(0) ? Vec<T>{} : value;
                     store(y + i * v.y_row + j * v.y_column + k, value, part);
                 },
-                transform_output<T, window>);
+                transform_output<T, window.value>);
         });
     });
 }

@@ -45,14 +45,14 @@ void transform_tile_gradient(const TileForm& form, const Patch<T>& patch, Int ou
         for (Int k = 0; k < covered<T>(out); k += kLanes<T>) {
             const Int left = larger(0, smaller(kLanes<T>, out - k));
             T* const to = z + k / kTileColumns<T> * panel_size + k % kTileColumns<T>;
-            transform_points<T, winograd_out(window), kWinogradIn>(
+            transform_points<T, winograd_out(window.value), kWinogradIn>(
                 form,
                 [&](int i, int j) {
                     const T* const from = patch.data + i * patch.row_size + j * out + k;
                     return left == kLanes<T> ? load(from) : load_part(from, left);
                 },
                 [&](int i, int j, Vec<T> value) { store(to + (kWinogradIn * i + j) * size, value); },
-                transform_output_gradient<T, window>);
+                transform_output_gradient<T, window.value>);
         }
     });
 }
@@ -254,7 +254,7 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbi
             T* const to = dweights + (row / in * g.tiling.form.taps() * in + row % in) * out;
             with_window(g.tiling.form, [&](auto window) {
                 for_vectors<T>(0, out, [&](Int k, Int part) {
-                    transform_points<T, kWinogradIn, window>(
+                    transform_points<T, kWinogradIn, window.value>(
                         g.tiling.form,
                         [&](int i, int j) {
                             const T* const from = sums + (kWinogradIn * i + j) * size + row * padded + k;
@@ -262,8 +262,8 @@ Status winograd_backward_weights(const WeightGradient<T>& g, T* dweights, T* dbi
                             for (Int other = 1; other < parts; ++other) sum += load(from + other * g.points() * size);
                             return sum;
                         },
-                        [&](int i, int j, Vec<T> w) { store(to + (window * i + j) * in * out + k, w, part); },
-                        transform_filter_gradient<T, window>);
+                        [&](int i, int j, Vec<T> w) { store(to + (window.value * i + j) * in * out + k, w, part); },
+                        transform_filter_gradient<T, window.value>);
                 });
             });
         }

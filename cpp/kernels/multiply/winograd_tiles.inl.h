@@ -25,17 +25,11 @@ struct TileForm {
     Int sum_point() const { return square ? kWinogradIn + 1 : 1; }  // the row of A for this point has only ones
 };
 
-// A number that is known from its type.
-template <int kValue>
-struct Constant {
-    constexpr operator int() const { return kValue; }
-};
-
-// Calls f with the window's size as a Constant.
+// Calls f with the window's size as a Number.
 template <class F>
 LAMELLA_INLINE void with_window(const TileForm& form, const F& f) {
-    if (form.window == 3) f(Constant<3>());
-    else f(Constant<5>());
+    if (form.window == 3) f(Number<3>());
+    else f(Number<5>());
 }
 
 // The distance from one point's matrix of `count` values to the next: an odd number of cache lines, so that the same element of

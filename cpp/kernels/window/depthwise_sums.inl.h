@@ -24,12 +24,6 @@ struct WeightBlocks {
     Int at(Int place, Int channel) const { return channel / step * block() + place * step + channel % step; }
 };
 
-// A number as a type.
-template <int kValue>
-struct Number {
-    static constexpr int value = kValue;
-};
-
 // Memory that the next row of points uses first, prefetched during this row: `ratio` elements from `at` on for each element of
 // this row. A tile reads along about forty streams of memory, too many for the hardware's prefetcher.
 template <class T>
