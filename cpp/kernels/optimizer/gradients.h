@@ -107,8 +107,9 @@ Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const
         alignas(64) T bounded[kBoundedBlock];
         const bool in_blocks = !g.is_scaled_only();
         const T factor = in_blocks ? T(1) : g.scale;
-        for (Int from = begin; from < end; from += kBoundedBlock) {
-            const Int n = in_blocks ? smaller(kBoundedBlock, end - from) : end - from;
+        const Int block = in_blocks ? kBoundedBlock : end - begin;
+        for (Int from = begin; from < end; from += block) {
+            const Int n = smaller(block, end - from);
             if (in_blocks) {
                 for_vectors<T>(0, n, [&](Int i, Int part) { store(bounded + i, g.bounded(g.unscaled(from + i, part)), part); });
             }
@@ -138,7 +139,6 @@ Status for_gradients(InList<T> gs, const Bounds<T>& bounds, const F& rule, const
                 next.load(at, d, i, n - i);
                 step(next, i, n - i);
             }
-            if (!in_blocks) break;
         }
     });
     return nullptr;

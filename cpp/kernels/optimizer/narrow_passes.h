@@ -11,10 +11,9 @@ namespace {
 template <int kSlots, bool kRandom, class T, class F>
 void narrow_passes(const NarrowStep<T>& step, const F& rule) {
     const Narrow<T>& narrow = step.narrow;
-    const KeySchedule key(static_cast<std::uint64_t>(narrow.seed));
-    const auto offset = 2 * static_cast<std::uint64_t>(narrow.offset);
-    const bool random_params = narrow.stochastic && narrow.params.count > 0;
-    const bool finishes = narrow.params.count > 0 || narrow.copies.count > 0 || narrow.zero;
+    const KeySchedule key = step.key();
+    const std::uint64_t offset = step.offset();
+    const bool random_params = step.random_params(), finishes = step.finishes();
     for_pieces(step.sizes, step.start, [&](Int k, Int begin, Int end, Int) {
         const T scale = T(narrow.scale);
         const auto counter = static_cast<std::uint64_t>(step.start[k] + begin) / 4;

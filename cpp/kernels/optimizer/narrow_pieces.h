@@ -103,6 +103,11 @@ struct NarrowStep {
     const Narrow<T>& narrow;
     Sizes sizes;
     const Int* start;
+
+    KeySchedule key() const { return KeySchedule(static_cast<std::uint64_t>(narrow.seed)); }
+    std::uint64_t offset() const { return 2 * static_cast<std::uint64_t>(narrow.offset); }  // the next is for the parameters
+    bool random_params() const { return narrow.stochastic && narrow.params.count > 0; }
+    bool finishes() const { return narrow.params.count > 0 || narrow.copies.count > 0 || narrow.zero; }  // see finish_block
 };
 
 // The codes of the first kSlots slots of a block.
@@ -161,10 +166,9 @@ constexpr bool kAheadOf = sizeof(T) == sizeof(float) && (kBits < 32 || kRegister
 template <int kSlots, int kBits, bool kRandom, class T, class F>
 void narrow_pieces(const NarrowStep<T>& step, const F& rule) {
     const Narrow<T>& narrow = step.narrow;
-    const KeySchedule key(static_cast<std::uint64_t>(narrow.seed));
-    const auto offset = 2 * static_cast<std::uint64_t>(narrow.offset);
-    const bool random_params = narrow.stochastic && narrow.params.count > 0;
-    const bool finishes = narrow.params.count > 0 || narrow.copies.count > 0 || narrow.zero;
+    const KeySchedule key = step.key();
+    const std::uint64_t offset = step.offset();
+    const bool random_params = step.random_params(), finishes = step.finishes();
     for_pieces(step.sizes, step.start, [&](Int k, Int begin, Int end, Int) {
         const T scale = T(narrow.scale);
         const auto counter = static_cast<std::uint64_t>(step.start[k] + begin) / 4;

@@ -45,12 +45,13 @@ struct MeanSquare {
 template <class T>
 struct DividedBy {
     T divisor, inverse, least;
-    explicit DividedBy(T divisor) : divisor(divisor), inverse(1 / divisor), least(T(sizeof(T) == 4 ? -3e38 : -1e308)) {}
+    explicit DividedBy(T divisor)
+        : divisor(divisor), inverse(1 / divisor), least(divisor * T(sizeof(T) == 4 ? -1e38 : -1e308)) {}
     LAMELLA_INLINE Vec<T> operator()(Vec<T> x) const {
 #if defined(__FMA__) || defined(__aarch64__)
         const Vec<T> quotient = uncontracted<T>(x * inverse);
-        // The rest of an infinite x is NaN, for which the maximum is its second number, far below all other rests. Without
-        // rounding its product is finite.
+        // The rest of an infinite x is NaN, for which the maximum is its second number. This is far below all other rests,
+        // since roots are below the square root of the largest number, and its product with `inverse` is finite.
         const Vec<T> rest = max<T>(x - quotient * divisor, broadcast<T>(least));
         return quotient + rest * inverse;
 #else
