@@ -18,6 +18,7 @@ class Target:
     shape: tuple
     loss_name: str | None = "mean_squared_error"
     mode: str | None = None
+    fed: bool = True
 
 
 def test_arrays_come_in_the_models_order_dtype_and_read_only():

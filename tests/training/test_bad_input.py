@@ -191,7 +191,7 @@ COMPILE = [
     (("sgd", "mse"), dict(loss_weights=[1.0, 2.0]), ValueError, "passed loss_weights="),
     (("sgd", "mse"), dict(loss_weights={"x": 1.0}), ValueError, 'Unknown entry in loss_weights dictionary: "x"'),
     (("sgd", "mse"), dict(sample_weight_mode="spatial"), ValueError, 'None or "temporal". Found: spatial'),
-    (("sgd", "mse"), dict(target_tensors=[1]), ValueError, "target_tensors"),
+    (("sgd", "mse"), dict(target_tensors=[1]), TypeError, "target_tensors"),
     (("sgd", 3), {}, ValueError, "Could not interpret loss function identifier: 3"),
     ((3, "mse"), {}, ValueError, "Could not interpret optimizer identifier: 3"),
 ]  # fmt: skip

@@ -328,9 +328,7 @@ def test_modes_that_are_refused(mode, text):
 # The rest ------------------------------------------------------------------------------------------------
 
 
-def test_target_tensors_and_unknown_arguments():
-    with pytest.raises(ValueError, match="target_tensors: targets are arrays here"):
-        one(target_tensors=[A])
+def test_unknown_arguments():
     with pytest.raises(TypeError, match="unexpected keyword argument 'run_eagerly'"):
         one(run_eagerly=True)
 

@@ -73,16 +73,22 @@ class TrainableModel(Protocol):
         ...
 
     def with_functions(
-        self, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+        self,
+        functions: Sequence[tuple[int, Callable[..., Any]]],
+        targets: Mapping[int, Array],
+        given: Mapping[int, Any],
+        tensors: Sequence[Any],
     ) -> Callable[..., tuple[Any, list[Any]]]:
-        """`run`, which also computes losses and metrics that read symbolic tensors of the model.
+        """`run`, which also computes losses and metrics that read symbolic tensors of the model, and other tensors.
 
         Args:
             functions: The index of an output, and a function of y and of this output.
-            targets: y of each such output, as examples of shape and dtype.
+            targets: The y that are fed, by output, as examples of shape and dtype.
+            given: By output, the tensor that stands for its y.
+            tensors: Symbolic tensors of the model's inputs and of y.
 
         Returns:
-            A function (inputs, targets, training, updates) -> (outputs, values of the functions).
+            A function (inputs, targets, training, updates) -> (outputs, values of the functions and of the tensors).
         """
         ...
 

@@ -73,8 +73,8 @@ class Data(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """The number of samples; 0 where nothing is fed to a model that predicts from its own tensors."""
-        listed = self.inputs or self.targets
+        """The number of samples; 0 where nothing is fed to a model of its own tensors."""
+        listed = self.inputs or self.targets or [w for w in self.weights if w is not None]
         return len(listed[0]) if listed else 0
 
     def split(self, fraction: float) -> tuple[Data, Data]:
@@ -170,7 +170,7 @@ def _columns(arrays: Sequence[Readable | None], rows: Sequence[slice]) -> Iterat
 class WholeBatches(Batches):
     """`steps` batches that are all samples each: fit(steps_per_epoch=n) on arrays uses all samples in each step, as in Keras.
 
-    Rows are read completely.
+    Rows are read completely. Without arrays, each batch counts as one sample in means.
 
     Args:
         data: The arrays.
@@ -187,4 +187,4 @@ class WholeBatches(Batches):
     def epoch(self, index: int) -> Iterator[Batch]:
         inputs, targets, weights = self.data.read()
         for _ in range(self.steps):
-            yield inputs, targets, weights, self.data.samples
+            yield inputs, targets, weights, self.data.samples or 1

@@ -107,8 +107,8 @@ class GeneratedBatches(Batches):
                     continue
             data = in_pool(self.convert, item)
             del item
-            self.last_size = data.samples
-            yield *data.read(), data.samples
+            self.last_size = data.samples or 1  # a model of its own tensors may get no arrays
+            yield *data.read(), self.last_size
         if drawn < self.steps:
             self._ended(drawn)
         self._warn_of_waiting(waited, perf_counter() - began)

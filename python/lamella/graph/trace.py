@@ -29,8 +29,13 @@ class Graph:
     by_depth: list[list[Node]]
 
 
-def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
+def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, equal_names: bool = False) -> Graph:
     """The graph between inputs and outputs.
+
+    Args:
+        inputs: The inputs.
+        outputs: The outputs.
+        equal_names: Whether two layers may have the same name.
 
     Raises:
         ValueError: An output depends on a tensor that does not come from `inputs`, or two layers have the same name.
@@ -49,7 +54,8 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> Graph:
         by_depth[-1 - node_depths[node]].append(node)
     # Within a depth, layers are in the order in which the walk from the outputs visits them.
     ordered = sorted(layers, key=lambda layer: (-layer_depths[layer], layers[layer]))
-    _check_names(ordered)
+    if not equal_names:
+        _check_names(ordered)
     return Graph([node for level in by_depth for node in level], ordered, by_depth)
 
 
@@ -131,8 +137,14 @@ def _check_names(layers: Sequence[Layer]) -> None:
             raise ValueError(f'The name "{name}" is used {times} times in the model. All layer names should be unique.')
 
 
-def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
-    """Raise ValueError unless inputs and outputs of a model are symbolic tensors, and each input occurs once."""
+def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, placeholders: bool = False) -> None:
+    """Raise ValueError unless inputs and outputs of a model are symbolic tensors, and each input occurs once.
+
+    Args:
+        inputs: The inputs.
+        outputs: The outputs.
+        placeholders: Whether an input may be of K.placeholder.
+    """
     if len({id(x) for x in inputs}) < len(inputs):
         raise ValueError(
             f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}"
@@ -140,7 +152,7 @@ def check_ends(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
     for x in inputs:
         if not isinstance(x, Symbolic):
             raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}")
-        if isinstance(x._keras_history[0], Placeholder):
+        if isinstance(x._keras_history[0], Placeholder) and not placeholders:
             raise ValueError(f"Input tensors to a Model must come from `keras.layers.Input`. Received: {x}, of K.placeholder")
         if not isinstance(x._keras_history[0], InputLayer):
             warn(

@@ -1,4 +1,6 @@
-"""Losses and metrics that read symbolic tensors of a model besides y_true and y_pred, such as the divergence of a VAE."""
+"""Losses and metrics that read symbolic tensors of a model besides y_true and y_pred, such as the divergence of a VAE; and the
+tensors of target_tensors and metrics_tensors.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,17 @@ from lamella.core.updates import Updates
 from lamella.graph.input import Input
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.symbolic import Symbolic
+from lamella.graph.trace import held_values, walk
 from lamella.models.network import Network
+from lamella.models.target_tensors import as_y_true
 
 
 def with_functions(
-    model: Network, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+    model: Network,
+    functions: Sequence[tuple[int, Callable[..., Any]]],
+    targets: Mapping[int, Array],
+    given: Mapping[int, Any],
+    tensors: Sequence[Symbolic],
 ) -> Callable[..., tuple[Any, list[Any]]]:
     """See TrainableModel.with_functions. Each function is called once, on symbolic tensors, as Keras calls every loss.
 
@@ -26,13 +34,20 @@ def with_functions(
     places: dict[int, Symbolic] = {}
     for i, y in targets.items():
         shape = _target_shape(model.outputs[i].shape, y.shape)
-        places[i] = Input(batch_shape=shape, dtype=y.dtype.name, name=f"{model.output_names[i]}_target")
-    made = [function(places[i], model.outputs[i]) for i, function in functions]
+        # A placeholder of target_tensors, which a loss may read by its name in the script.
+        places[i] = (
+            given[i] if i in given else Input(batch_shape=shape, dtype=y.dtype.name, name=f"{model.output_names[i]}_target")
+        )
+    read = {i: as_y_true(given[i], model.outputs[i]) for i, _ in functions if i not in places} | places
+    made = [function(read[i], model.outputs[i]) for i, function in functions]
     for (_, function), y in zip(functions, made):
         if not isinstance(y, Symbolic):
             name = getattr(function, "__name__", type(function).__name__)
             raise TypeError(f"{name}: expected a loss or metric to return a tensor, got {y!r}")
-    network = Network([*model.inputs, *places.values()], [*model.outputs, *made], name=f"{model.name}_with_losses")
+    ends = [*model.outputs, *made, *tensors]
+    starts = [*model.inputs, *places.values()]
+    held = [x for x in held_values(walk(starts, ends)[0]) if all(x is not start for start in starts)]
+    network = _WithMore([*starts, *held], ends, name=f"{model.name}_with_losses")
     network.share_losses(model)
     count = len(model.outputs)
 
@@ -46,6 +61,12 @@ def with_functions(
         return values, found
 
     return run
+
+
+class _WithMore(Network, self_contained=True):
+    """A model with more outputs."""
+
+    internal = True
 
 
 def _target_shape(output: Shape, target: Shape) -> Shape:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
 from lamella.core.variable import Variable
@@ -22,6 +23,13 @@ T = TypeVar("T")
 
 # Made at the first use: a training does not need them.
 _made: weakref.WeakKeyDictionary[Steps, LossTensors] = weakref.WeakKeyDictionary()
+
+
+def _ones(target: Array | None, output: Output, samples: int) -> Array:
+    """Sample weights of one. target: y of the output, None for one of target_tensors."""
+    shape = (samples, *output.shape[1:]) if target is None else target.shape
+    axes = 2 if output.mode == "temporal" else 1
+    return np.ones([size or 1 for size in shape[:axes]], floatx() if target is None else target.dtype)
 
 
 class own_attributes_first(Generic[T]):
@@ -123,7 +131,8 @@ class Compiled:
 
     @property
     def _feed_targets(self) -> list[Symbolic]:
-        return [x for x in self._loss_tensors_of("_feed_targets").targets if x is not None]
+        fed = {output.index for output in self._trained("_feed_targets") if output.fed}
+        return [x for i, x in enumerate(self._loss_tensors_of("_feed_targets").targets) if x is not None and i in fed]
 
     @property
     def _feed_sample_weights(self) -> list[Symbolic]:
@@ -187,11 +196,12 @@ class Compiled:
             raise ValueError(
                 f"_standardize_user_data: the number of samples {len(inputs[0])} is not a multiple of batch_size={batch_size}"
             )
+        fed = iter(targets)
         return (
             list(inputs),
             list(targets),
             [
-                np.ones(target.shape[: 2 if output.mode == "temporal" else 1], target.dtype) if weight is None else weight
-                for output, target, weight in zip(outputs, targets, weights)
+                _ones(next(fed) if output.fed else None, output, data.samples) if weight is None else weight
+                for output, weight in zip(outputs, weights)
             ],
         )

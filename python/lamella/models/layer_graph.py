@@ -26,6 +26,7 @@ class LayerGraph(GraphParts, Layer):
     """Base of Network: the layers between `inputs` and `outputs`."""
 
     first_node = 1
+    internal = False  # made by lamella for a run: inputs may be of K.placeholder, and layers may have the same name
     _traced: Graph | None = None
     # The inputs that have their own value, by their indices in `inputs`.
     _held: Mapping[int, Array | Variable] = {}
@@ -36,7 +37,7 @@ class LayerGraph(GraphParts, Layer):
     _loss_lists: list[RunLosses]
 
     def _set_ends(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
-        check_ends(inputs, outputs)
+        check_ends(inputs, outputs, placeholders=self.internal)
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
@@ -52,7 +53,7 @@ class LayerGraph(GraphParts, Layer):
     def _graph(self) -> Graph:
         # Traced at the first use: each layer that is added to a Sequential changes its outputs.
         if self._traced is None:
-            self._traced = trace(self.inputs, self.outputs)
+            self._traced = trace(self.inputs, self.outputs, equal_names=self.internal)
         return self._traced
 
     @property

@@ -17,6 +17,7 @@ from lamella.graph.connect import connect
 from lamella.graph.input import Placeholder
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic, mask_of
+from lamella.models.target_tensors import as_y_true
 from lamella.ops.tape import value_of
 from lamella.training.output import Output
 from lamella.training.shares import Rule, row_shares
@@ -81,7 +82,10 @@ def loss_tensors(outputs: Sequence[Symbolic], trained: Sequence[Output], losses:
     total: Any = None
     for output in trained:
         y = outputs[output.index]
-        target, rows = _rows(output, y, who)
+        if output.target is None:
+            target, rows = _rows(output, y, who)
+        else:
+            target, rows = output.target, output.rows(output.target if output.fed else as_y_true(output.target, y), y)
         weight = _placeholder((None,) * (2 if output.mode == "temporal" else 1), floatx(), f"{output.name}_sample_weights")
         targets[output.index], weights[output.index] = target, weight
         # A constant gets an axis of samples, because a layer is called on tensors.

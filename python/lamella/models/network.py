@@ -60,7 +60,7 @@ class Network(Stored, GraphLosses, self_contained=True):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self._set_ends(_listed(inputs), _listed(outputs))
-        self._traced = trace(self.inputs, self.outputs)
+        self._traced = trace(self.inputs, self.outputs, equal_names=self.internal)
 
     # Blocks of its steps in the pool have other sizes than those of other models. It is a function of C, in which no Ctrl-C
     # arrives: CPython drops an error that is raised in __del__.
@@ -300,7 +300,7 @@ class Network(Stored, GraphLosses, self_contained=True):
             ends = [*self.outputs, *self._loss_tensors]
             # Tensors that calls read from outside may need more nodes, or another order.
             apart = self._loss_tensors or any(node.outside for node in self._graph.nodes)
-            nodes = trace(self.inputs, ends).nodes if apart else self._graph.nodes
+            nodes = trace(self.inputs, ends, equal_names=self.internal).nodes if apart else self._graph.nodes
             kind = plan_kind(nodes, masked=masked or self.makes_masks)
             plan = self._plans[frozen, masked] = kind(nodes, self.inputs, ends, frozen=frozen)
             self._loss_lists = self._collected(nested=True)

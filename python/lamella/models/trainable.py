@@ -15,6 +15,7 @@ from lamella.core.types import Array
 from lamella.data.adapt import feed
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
+from lamella.models import target_tensors as target_tensors_
 from lamella.models.compiled import Compiled
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.models.step_functions import StepFunctions
@@ -44,6 +45,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
     metrics: Any = ()
     weighted_metrics: Any = None
     sample_weight_mode: Any = None
+    _target_tensors: Any = None
     history: History | None = None
     stop_training: bool = False
     trained_by: Holder | None = None
@@ -57,7 +59,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         loss_weights: Any = None,
         sample_weight_mode: Any = None,
         weighted_metrics: Any = None,
-        target_tensors: None = None,
+        target_tensors: Any = None,
     ) -> None:
         """Set optimizer, losses and metrics. fit trains the weights that are trainable at this moment.
 
@@ -69,7 +71,9 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
                 time of each batch.
             sample_weight_mode: None, or "temporal" for weights [N, T]; or a list or dict of them.
             weighted_metrics: Metrics to which sample weights apply, in the form of `metrics`.
-            target_tensors: Must be None: y is passed to fit.
+            target_tensors: A tensor, or a list or dict of them, one for each output. It is the y of the output: its value in
+                each step, if it is a Variable, an array or a function of the model's inputs; then fit takes no y for this
+                output. For a placeholder fit takes y as usual.
 
         Raises:
             TypeError: An argument has a wrong type. The message is that of Keras if it has one.
@@ -81,12 +85,10 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
             `fit_generator` uses the new ones from the next batch on.
         """
         self._refuse_compile_within_fit()
-        if target_tensors is not None:
-            raise ValueError("target_tensors: targets are arrays here, passed to fit")
         chosen = optimizers.get(optimizer)
         arguments = (loss, metrics, loss_weights, sample_weight_mode, weighted_metrics)
-        steps = self._prepared(chosen, arguments) if self.built else None
-        self.optimizer = chosen
+        steps = self._prepared(chosen, arguments, target_tensors) if self.built else None
+        self.optimizer, self._target_tensors = chosen, target_tensors
         self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics = arguments
         self.metrics = metrics or []
         self.prepared_steps = steps
@@ -105,23 +107,38 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
                 "returned, and call fit again with initial_epoch= for the rest of the epochs"
             )
 
-    def _prepared(self, optimizer: Any, arguments: tuple[Any, ...]) -> Steps:
+    def _prepared(self, optimizer: Any, arguments: tuple[Any, ...], target_tensors: Any) -> Steps:
         network: Any = self
         loss, metrics, loss_weights, mode, weighted = arguments
+        targets = None
+        if target_tensors is not None:
+            listed = target_tensors_.by_output(target_tensors, network.output_names)
+            targets = [(x, target_tensors_.is_fed(x, network.inputs)) for x in listed]
         objective = Objective(
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
-            penalized=bool(network.penalties),
+            targets=targets, penalized=bool(network.penalties),
         )  # fmt: skip
         return Steps(_whole(self), objective, optimizer)
 
     def with_functions(
-        self, functions: Sequence[tuple[int, Callable[..., Any]]], targets: Mapping[int, Array]
+        self,
+        functions: Sequence[tuple[int, Callable[..., Any]]],
+        targets: Mapping[int, Array],
+        given: Mapping[int, Any],
+        tensors: Sequence[Any],
     ) -> Callable[..., tuple[Any, list[Any]]]:
-        """The model with functions (losses, metrics) that read its tensors, and targets by output: see `models/captured.py`."""
+        """The model with functions (losses, metrics) that read its tensors, and other tensors: see `models/captured.py`.
+
+        Args:
+            functions: The index of an output, and a function of y and of this output.
+            targets: The y that are fed, by output, as examples of shape and dtype.
+            given: By output, the tensor that stands for its y.
+            tensors: Symbolic tensors of the model's inputs and of y.
+        """
         from lamella.models.captured import with_functions  # which imports Network
 
         network: Any = self
-        return with_functions(network, functions, targets)
+        return with_functions(network, functions, targets, given, tensors)
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """The steps that compile prepared. A model without input shape is built from the data first.
@@ -143,7 +160,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
                     "calling fit() with some data."
                 )
             arguments = (self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics)
-            self.prepared_steps = self._prepared(self.optimizer, arguments)
+            self.prepared_steps = self._prepared(self.optimizer, arguments, self._target_tensors)
         return self.prepared_steps
 
     def _to_train(self, x: Arrays) -> Steps:

@@ -46,6 +46,7 @@ def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> lis
         size = _batch_size(inputs, options)
         data, _ = feed.data_of(inputs, outputs, options.x, options.y, options.sample_weight)
         if options.steps is None:
+            feed.check_arrays(data, "evaluate", "steps")
             feed.check_whole_batches(inputs, data.samples, size)
             batches = ArrayBatches(data, size)
         else:

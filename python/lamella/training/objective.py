@@ -18,7 +18,7 @@ from lamella.core.types import Array, Value
 from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user
 from lamella.ops.arrays import total as total_of
-from lamella.ops.tape import Tensor
+from lamella.ops.tape import Tensor, value_of
 from lamella.training import resolve
 from lamella.training.output import Metric, Output
 from lamella.training.shares import Rule, row_shares
@@ -49,6 +49,7 @@ class Objective(PickledByName):
         loss_weights: As in compile.
         sample_weight_mode: As in compile.
         weighted_metrics: As in compile.
+        targets: For each output its tensor in target_tensors, and whether its y is fed; None without target_tensors.
         penalized: Whether the model has penalties or added losses, so that no output needs a loss.
 
     Attributes:
@@ -72,6 +73,7 @@ class Objective(PickledByName):
         sample_weight_mode: Any = None,
         weighted_metrics: Any = None,
         *,
+        targets: Sequence[tuple[Any, bool]] | None = None,
         penalized: bool = False,
     ) -> None:
         losses = resolve.losses_by_output(loss, names)
@@ -86,6 +88,9 @@ class Objective(PickledByName):
             for i, f in enumerate(losses)
             if f is not None
         ]
+        if targets is not None:
+            for output in self.outputs:
+                output.target, output.fed = targets[output.index]
         self.names = ["loss"]
         several = len(names) > 1
         if several:
@@ -154,7 +159,7 @@ class Objective(PickledByName):
     def total(
         self,
         values: Outputs,
-        targets: Sequence[Array],
+        targets: Sequence[Value],
         weights: Sequence[Array | None],
         penalties: Iterable[Callable[[], Value]],
         made: Mapping[Place, Value] = _NONE,
@@ -225,7 +230,7 @@ class Objective(PickledByName):
         total: float,
         losses: Sequence[float],
         values: Outputs,
-        targets: Sequence[Array],
+        targets: Sequence[Value],
         weights: Sequence[Array | None],
         then: list[Call],
         made: Mapping[Place, Value] = _NONE,
@@ -251,7 +256,7 @@ class Objective(PickledByName):
     def _of_metrics(
         self,
         values: Outputs,
-        targets: Sequence[Array],
+        targets: Sequence[Value],
         weights: Sequence[Array | None],
         then: list[Call],
         made: Mapping[Place, Value],
@@ -261,10 +266,11 @@ class Objective(PickledByName):
         for i, (output, target, weight) in enumerate(zip(self.outputs, targets, weights)):
             value = values[output.index]
             array: Any = value.value if type(value) is Tensor else value
+            y: Any = value_of(target)
             mask = None if masks is None else masks[output.index]
             for j, metric in enumerate(output.metrics):
                 try:
-                    numbers.append(metric(target, array, weight, mask, then, made.get((i, j))))
+                    numbers.append(metric(y, array, weight, mask, then, made.get((i, j))))
                 except SymbolOutside as error:
                     error.place = error.place or (i, j)
                     raise
@@ -279,7 +285,7 @@ class Objective(PickledByName):
         return found
 
 
-def _at(place: Place, rows: Callable[..., Any], target: Array, value: Value) -> Value:
+def _at(place: Place, rows: Callable[..., Any], target: Value, value: Value) -> Value:
     """The result of a user's loss. An error for a symbolic tensor in it names its place."""
     try:
         found = from_user(rows(for_user(target), for_user(value)))

@@ -106,6 +106,8 @@ class Output(PickledByName):
         mode: sample_weight_mode: None or "temporal".
         metrics: Its metrics, in the order of their columns.
         rule: How the losses of single samples become one number, see `row_shares`.
+        target: Its tensor in target_tensors, or None.
+        fed: Whether its y comes from the data: it has no target, or a placeholder.
         loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
     """
 
@@ -117,6 +119,8 @@ class Output(PickledByName):
     mode: str | None
     metrics: list[Metric] = field(default_factory=list)
     rule: Rule = "weights"
+    target: Any = None
+    fed: bool = True
 
     def __post_init__(self) -> None:
         # Calling a loss object gives one number; its `call` gives a number for each sample.

@@ -56,16 +56,19 @@ def _array_feed(steps: Steps, inputs: ModelInputs, options: FitOptions) -> _Feed
     size = feed.checked_batch_size(inputs, options.batch_size)
     data, _ = feed.data_of(inputs, steps.objective.outputs, options.x, options.y, options.sample_weight, options.class_weight)
     if not by_steps:
+        feed.check_arrays(data, "fit", "steps_per_epoch")
         feed.check_whole_batches(inputs, data.samples, size)
     for_callbacks = None if by_steps else size
     if options.validates_generated:
         return _Feed(_batches(steps, options, data, size), _generated_validation(steps, inputs, options), for_callbacks, None)
     validated, shown = _validation(steps, inputs, options, data)
+    if validated is None and validation_steps is not None and not data.samples:
+        validated, shown = data, []  # as in Keras: a model of its own tensors validates on these
     if validated is None:
         if validation_steps is not None:
             raise ValueError(f"validation_steps={validation_steps} needs validation_data or validation_split")
         return _Feed(_batches(steps, options, data, size), None, for_callbacks, None)
-    if options.validation_data is None:
+    if options.validation_data is None and data.samples:
         data = data.split(options.validation_split)[0]
     validation: Batches
     if not by_steps:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from lamella.core.atomic import Call, Scope, commit, write
-from lamella.core.graphs import SymbolOutside
+from lamella.core.graphs import GraphTensor, SymbolOutside
 from lamella.core.pickling import PickledByName
 from lamella.core.pool import in_pool
 from lamella.core.protocols import Communicator, Optimizer, TrainableModel
 from lamella.core.random import Stream
-from lamella.core.types import Array
+from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
-from lamella.ops.tape import Tape
+from lamella.data.adapt.targets import of_tensor
+from lamella.ops.tape import Tape, Tensor, value_of
 from lamella.training import anomaly
 from lamella.training.exclusive import Holder
 from lamella.training.objective import LossTerm, Objective, Outputs, Place
+from lamella.training.output import Output
 from lamella.training.session import Session
 
 
@@ -37,6 +39,15 @@ def _inferred(model: TrainableModel, inputs: list[Array]) -> tuple[Any, Updates]
     updates = Updates()
     updates.allowed = False
     return model.run(inputs, training=False, updates=updates), updates
+
+
+def _target(output: Output, value: Value, made: Iterator[Value]) -> Value:
+    """The y of an output whose tensor of target_tensors is not fed. `made`: the values of symbolic ones, in order."""
+    given: Any = next(made) if isinstance(output.target, GraphTensor) else output.target
+    computed: Any = value_of(value)
+    array = of_tensor(value_of(given), computed.shape, output.loss_name, output.name)
+    # As in Keras, the gradient also flows through a target.
+    return given if type(given) is Tensor and given.shape == array.shape else array
 
 
 class Steps(PickledByName):
@@ -70,7 +81,12 @@ class Steps(PickledByName):
         self.collect(model.variables_behind(self.trained_outputs))
         self._state: Any = None  # of the optimizer, for these weights
         self.captured: list[Place] = []
-        self._with_captured: Any = None  # what runs the model together with them
+        self._with_more: Any = None  # what runs the model together with them and with other tensors
+        # The target_tensors that are computed, not fed. Of them the symbolic ones are computed with the model.
+        outputs = objective.outputs
+        self._given = {output.index: output.target for output in outputs if output.target is not None}
+        self._symbolic_targets = [o.target for o in outputs if not o.fed and isinstance(o.target, GraphTensor)]
+        self._all_fed = all(output.fed for output in outputs)
         self.stream = Stream()
         self.session = Session()
         self.used_by: Holder | None = None
@@ -123,6 +139,7 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
+        self._prepare(targets)
         try:
             return in_pool(self.stream.run, self._train, inputs, targets, weights)
         except SymbolOutside as error:
@@ -134,32 +151,44 @@ class Steps(PickledByName):
         if error.place is None or error.place in self.captured:
             raise error
         self.captured.append(error.place)
-        outputs = self.objective.outputs
-        of = {outputs[i].index: targets[i] for i, _ in self.captured}
-        # The functions of the compiled objective: they have no state of a run.
-        self._with_captured = self.model.with_functions(self.objective.functions(self.captured), of)
+        self._with_more = None
+        self._prepare(targets)
+
+    def _prepare(self, targets: Sequence[Array]) -> None:
+        """Make what `_run` calls, once: not within a run, because functions are called on symbolic tensors."""
+        if self._with_more is None and (self.captured or not self._all_fed):
+            # The functions of the compiled objective: they have no state of a run.
+            functions = self.objective.functions(self.captured)
+            of = self._fed_by_output(targets)
+            self._with_more = self.model.with_functions(functions, of, self._given, self._symbolic_targets)
+
+    def _fed_by_output(self, targets: Sequence[Array]) -> dict[int, Array]:
+        fed = [output.index for output in self.objective.outputs if output.fed]
+        return dict(zip(fed, targets, strict=True))
 
     def _run(
         self, inputs: list[Array], targets: Sequence[Array], training: bool, updates: Updates | None
-    ) -> tuple[Outputs, Mapping[Place, Any]]:
-        """The model's outputs, and the values of the losses and metrics in `captured`."""
-        if not self.captured:
-            return self.model.run(inputs, training=training, updates=updates), {}
+    ) -> tuple[Outputs, Mapping[Place, Any], Sequence[Value]]:
+        """The model's outputs, the values of the losses and metrics in `captured`, and y of each trained output."""
+        if self._with_more is None:
+            return self.model.run(inputs, training=training, updates=updates), {}, targets
         outputs = self.objective.outputs
-        of = {outputs[i].index: targets[i] for i, _ in self.captured}
-        values, found = self._with_captured(inputs, of, training, updates)
-        return values, dict(zip(self.captured, found))
+        of = self._fed_by_output(targets)
+        values, found = self._with_more(inputs, of, training, updates)
+        made = iter(found[len(self.captured) :])
+        read = [of[o.index] if o.fed else _target(o, values[o.index], made) for o in outputs]
+        return values, dict(zip(self.captured, found)), read
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
         updates = Updates()
-        values, made, (total, losses, terms) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
+        values, made, y, (total, losses, terms) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
         if not isfinite(total) and not self.session.warned:
             self.session.warned = True
             anomaly.warn_of_loss(self.model, inputs, total, self.stream.step - self.stream.epoch)
         then = [*updates.calls(), self.stream.count_step()]
         # Computed before the update, and before the commit: this adds the calls that change the metrics' states to `then`.
-        numbers = objective.report(total, losses, values, targets, weights, then, made)
+        numbers = objective.report(total, losses, values, y, weights, then, made)
         if not self._params:
             commit(then)
         else:
@@ -189,10 +218,10 @@ class Steps(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         updates: Updates | None,
-    ) -> tuple[Outputs, Mapping[Place, Any], tuple[float, list[float], list[LossTerm]]]:
+    ) -> tuple[Outputs, Mapping[Place, Any], Sequence[Value], tuple[float, list[float], list[LossTerm]]]:
         """What `_run` returns, and the result of objective.total. updates: for layers' states; None in the inference phase."""
-        values, made = self._run(inputs, targets, updates is not None, updates)
-        return values, made, objective.total(values, targets, weights, self.penalties, made)
+        values, made, y = self._run(inputs, targets, updates is not None, updates)
+        return values, made, y, objective.total(values, y, weights, self.penalties, made)
 
     @property
     def bound(self) -> bool:
@@ -221,7 +250,7 @@ class Steps(PickledByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
-        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_captured")) | {"captured": []}
+        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_more")) | {"captured": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -246,6 +275,7 @@ class Steps(PickledByName):
         Returns:
             One number for each column of the logs.
         """
+        self._prepare(targets)
         try:
             return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
         except SymbolOutside as error:
@@ -261,10 +291,10 @@ class Steps(PickledByName):
     ) -> list[float]:
         updates = Updates()
         updates.allowed = False
-        values, made = self._run(inputs, targets, False, updates)
-        total, losses, _ = objective.total(values, targets, weights, self.penalties, made)
+        values, made, y = self._run(inputs, targets, False, updates)
+        total, losses, _ = objective.total(values, y, weights, self.penalties, made)
         then = updates.calls()
-        numbers = objective.report(total, losses, values, targets, weights, then, made)
+        numbers = objective.report(total, losses, values, y, weights, then, made)
         commit(then)
         return numbers
 
@@ -279,9 +309,10 @@ class Steps(PickledByName):
         Returns:
             An array for each trained weight.
         """
+        self._prepare(targets)
         tape = Tape(self.variables)
         try:
-            _, _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
+            _, _, _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
         except SymbolOutside as error:
             self._capture(error, targets)
             return self.gradients(inputs, targets, weights)

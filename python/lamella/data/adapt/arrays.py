@@ -184,7 +184,9 @@ def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weigh
         weights: Arrays or Rows; entries of None are ignored.
 
     Raises:
-        ValueError: The arrays have different numbers of samples, or there is no sample.
+        ValueError: The arrays have different numbers of samples, or no sample.
+
+    Returns 0 without any array.
     """
     x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
     for found, arrays, noun in (
@@ -202,12 +204,12 @@ def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weigh
             "Input arrays should have the same number of samples as target arrays. "
             f"Found {x.pop()} input samples and {y.pop()} target samples."
         )
-    if y and w and y != w:
+    if (y or x) and w and (y or x) != w:
         raise ValueError(
             "Sample_weight arrays should have the same number of samples as target arrays. "
-            f"Got {y.pop()} input samples and {w.pop()} target samples."
+            f"Got {(y or x).pop()} input samples and {w.pop()} target samples."
         )
-    samples: int = max(x | y)
-    if samples == 0:
+    samples: int = max(x | y | w, default=0)
+    if samples == 0 and (x or y or w):
         raise ValueError(f"expected at least one sample, got arrays of shape {[a.shape for a in (*inputs, *targets)]}")
     return samples

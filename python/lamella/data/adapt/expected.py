@@ -35,9 +35,11 @@ class ExpectedTarget(Protocol):
         shape: Shape of the output, the batch axis included.
         mode: None, or "temporal" for weights [N, T].
         loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
+        fed: Whether y is among the data; otherwise the model computes it.
     """
 
     name: str
     shape: Shape
     mode: str | None
     loss_name: str | None
+    fed: bool

@@ -89,19 +89,24 @@ def data_of(
     """
     given_x, inputs = inputs_of(expected, x)
     names = [output.name for output in outputs]
-    wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in outputs]
-    given_y = standardize(y, names, None, "target")
-    for output, array in zip(outputs, given_y):
+    fed = [output for output in outputs if output.fed]
+    fed_names = [output.name for output in fed]
+    wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in fed]
+    given_y = standardize(y, fed_names, None, "target")
+    for output, array in zip(fed, given_y):
         target_checks.check_target(array, output.loss_name)
-    given_y = standardize(given_y, names, wanted, "target") if names else given_y
+    given_y = standardize(given_y, fed_names, wanted, "target") if fed else given_y
     targets = [
-        target_checks.target_of(array, output.shape, output.loss_name, output.name) for output, array in zip(outputs, given_y)
+        target_checks.target_of(array, output.shape, output.loss_name, output.name) for output, array in zip(fed, given_y)
     ]
+    of_output = dict(zip(fed_names, targets))
     sample_weights = weight_checks.per_output(sample_weight, names, "sample_weight")
     class_weights = _class_weights(class_weight, names)
     weights = [
-        weight_checks.combine(sw, cw, target, output.mode)
-        for sw, cw, target, output in zip(sample_weights, class_weights, targets, outputs)
+        weight_checks.combine(sw, cw, of_output[output.name], output.mode)
+        if output.fed
+        else weight_checks.beside_tensor(sw, cw, output.mode, output.name)
+        for sw, cw, output in zip(sample_weights, class_weights, outputs)
     ]
     samples = check_lengths(inputs, targets, weights)
     full = [w if w is not None else np.ones(samples, floatx()) for w in weights]
@@ -164,6 +169,14 @@ def checked_batch_size(expected: ModelInputs, batch_size: int | None) -> int:
             f"The `batch_size` argument value {size} is incompatible with the specified batch size of your Input Layer: {fixed}"
         )
     return size or fixed or 32
+
+
+def check_arrays(data: Data, who: str, argument: str) -> None:
+    """Raise ValueError if a model of its own tensors gets no arrays, so that nothing says how many steps there are."""
+    if not data.samples:
+        raise ValueError(
+            f"{who}: without arrays nothing says how many batches there are, so you should specify the `{argument}` argument"
+        )
 
 
 def check_whole_batches(expected: ModelInputs, samples: int, batch_size: int, more: str = "") -> None:

@@ -64,6 +64,29 @@ def as_target(target: Any, output_shape: Shape, loss: str | None, name: str, num
     return array
 
 
+def of_tensor(value: Any, output_shape: Shape, loss: str | None, name: str) -> Array:
+    """The y that a tensor of target_tensors gives for a batch, as an array for the loss.
+
+    Args:
+        value: The tensor's value.
+        output_shape: Shape of this batch's output, with all sizes.
+        loss: Name of a built-in loss, or None.
+        name: Name of the output.
+
+    Raises:
+        ValueError: Its shape does not fit the output and the loss, or as in `as_target`.
+    """
+    array = np.asarray(value)
+    array = array[:, None] if array.ndim == 1 else array
+    wanted = wanted_shape(output_shape, loss)
+    if array.shape[:1] != output_shape[:1] or (wanted is not None and array.shape != wanted):
+        raise ValueError(
+            f"target tensor of output '{name}': expected shape {tuple(wanted or output_shape)}, got {array.shape}; the batches of "
+            "the data must have as many samples as the tensor"
+        )
+    return as_target(array, output_shape, loss, name)
+
+
 def _labels(target: Any, classes: int | None, who: str, numbers: Array | None) -> Array:
     given = np.asarray(target)
     if given.dtype.kind == "f" and (odd := ~np.isfinite(given) | (given != np.trunc(given))).any():

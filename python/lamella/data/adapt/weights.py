@@ -84,6 +84,26 @@ def combine(sample_weight: Any, class_weight: Any, target: Readable, mode: str |
     return by_class if weights is None else weights[:] * by_class
 
 
+def beside_tensor(sample_weight: Any, class_weight: Any, mode: str | None, name: str) -> Readable | None:
+    """The weights of an output whose y is a tensor of target_tensors, not data.
+
+    Args:
+        sample_weight: As in `combine`.
+        class_weight: Must be None.
+        mode: As in `combine`.
+        name: The output.
+
+    Raises:
+        ValueError: The shape does not fit, or there is a class_weight.
+    """
+    if class_weight is not None:
+        raise ValueError(
+            f"`class_weight` needs the classes of the samples, but the y of output '{name}' is a tensor of target_tensors; "
+            "pass sample_weight"
+        )
+    return None if sample_weight is None else _checked(_of_mode(sample_weight, mode))
+
+
 CLASS_WEIGHT = "expected class_weight to be a dict of class -> weight, a list or array of weights, or 'balanced'"
 _BALANCED = ("balanced", "auto")
 
@@ -133,6 +153,21 @@ def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable 
         )
     if given is None:
         return None
+    weights = _of_mode(given, mode)
+    if weights.shape != target.shape[: weights.ndim]:
+        raise ValueError(
+            f"Found a sample_weight array with shape {weights.shape} for an input with shape {target.shape}. "
+            "sample_weight cannot be broadcast."
+        )
+    return _checked(weights)
+
+
+def _checked(weights: Readable) -> Readable:
+    return _finite(weights) if isinstance(weights, np.ndarray) else weights
+
+
+def _of_mode(given: Any, mode: str | None) -> Readable:
+    """Weights of the rank that the mode wants."""
     weights: Any
     if is_deferred(given):
         weights = Rows(given, "sample_weight", lambda array, _: _finite(as_array(array, floatx(), "sample_weight")))
@@ -151,12 +186,8 @@ def _sample_weights(given: Any, target: Readable, mode: str | None) -> Readable 
             f"Found a sample_weight array with shape {weights.shape}. In order to use timestep-wise sample weighting, "
             "you should pass a 2D sample_weight array."
         )
-    if weights.shape != target.shape[: weights.ndim]:
-        raise ValueError(
-            f"Found a sample_weight array with shape {weights.shape} for an input with shape {target.shape}. "
-            "sample_weight cannot be broadcast."
-        )
-    return weights if isinstance(weights, Rows) else _finite(weights)
+    found: Readable = weights
+    return found
 
 
 def _finite(weights: Array) -> Array:
