@@ -40,6 +40,35 @@ def test_merges_on_arrays_and_in_graphs(layer, masks, expected):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_joined_mask_needs_no_input_that_has_a_mask():
+    inputs, a, b = [Input((3, 4)), Input((3, 4))], K.variable(A), K.variable(B)
+    np.testing.assert_array_equal(K.eval(Concatenate(axis=1).compute_mask(inputs, [a, b])), np.concatenate([A, B], 1))
+    np.testing.assert_array_equal(K.eval(Concatenate().compute_mask(inputs, [a, b])), A & B)
+    # Masks of the inputs' own rank: as far as all features count.
+    whole = K.variable(np.repeat(B[..., None], 4, axis=-1) * np.array([1, 1, 1, 0.5]))
+    np.testing.assert_array_equal(K.eval(Concatenate(axis=1).compute_mask(inputs, [whole, a])), np.concatenate([B, A], 1))
+    half = Concatenate(axis=1).compute_mask(inputs, [None, a])
+    with pytest.raises(TypeError, match="is symbolic"):
+        K.eval(half)
+    np.testing.assert_array_equal(K.function(inputs[:1], [half])([X])[0], np.concatenate([np.ones_like(A), A], 1))
+
+
+def test_a_masking_layer_with_another_mask_sets_the_same_steps_to_zero():
+    class OfImages(Masking):
+        """Masks whole steps [N, T] of [N, T, H, W, C]."""
+
+        def compute_mask(self, inputs, mask=None):
+            return K.any(K.not_equal(inputs, 0.0), axis=[2, 3, 4])
+
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 4, 2)).astype("f4")
+    x[0, 1], x[1, 2, 0] = 0, 0
+    layer = OfImages()
+    given = Input((3, 4, 4, 2))
+    model = Model(given, layer(given))
+    np.testing.assert_array_equal(model.predict(x), x)
+    np.testing.assert_array_equal(model.compute_mask(x), [[True, False, True], [True, True, True]])
+
+
 def test_masking_in_a_graph():
     x = Input((3, 4))
     np.testing.assert_array_equal(K.function([x], [Masking().compute_mask(x)])([X])[0], A)

@@ -9,8 +9,10 @@ from lamella.layers import (
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
+    Conv2DTranspose,
     ConvLSTM2D,
     Convolution2D,
+    Deconvolution2D,
     Dense,
     Dropout,
     GaussianDropout,
@@ -19,6 +21,7 @@ from lamella.layers import (
     LocallyConnected2D,
     MaxPooling2D,
     PReLU,
+    SeparableConv2D,
     SpatialDropout2D,
 )
 
@@ -40,6 +43,9 @@ from lamella.layers import (
         (lambda: ConvLSTM2D(nb_filter=4, nb_row=3, nb_col=2, border_mode="same", inner_activation="sigmoid"), lambda: ConvLSTM2D(4, (3, 2), padding="same", recurrent_activation="sigmoid"), 'ConvLSTM2D(filters=4, padding="same", recurrent_activation="sigmoid", kernel_size=(3, 2))'),
         (lambda: LocallyConnected1D(nb_filter=4, filter_length=3, subsample_length=2, bias=False), lambda: LocallyConnected1D(4, 3, 2, use_bias=False), "LocallyConnected1D(filters=4, kernel_size=3, strides=2, use_bias=False)"),
         (lambda: LocallyConnected2D(4, 3, 2, dim_ordering="th"), lambda: LocallyConnected2D(4, (3, 2), data_format="channels_first"), 'LocallyConnected2D(4, (3, 2), data_format="channels_first")'),
+        (lambda: Deconvolution2D(4, 3, 2, (None, 8, 7, 4), border_mode="same"), lambda: Conv2DTranspose(4, (3, 2), padding="same"), 'Conv2DTranspose(4, (3, 2), padding="same")'),
+        (lambda: Deconvolution2D(4, 3, nb_col=2, output_shape=(8, 7, 4)), lambda: Conv2DTranspose(4, (3, 2)), "Conv2DTranspose(4, kernel_size=(3, 2))"),
+        (lambda: SeparableConv2D(4, 3, 2, init="he_normal"), lambda: SeparableConv2D(4, (3, 2), depthwise_initializer="he_normal", pointwise_initializer="he_normal"), 'SeparableConv2D(4, (3, 2), depthwise_initializer="he_normal", pointwise_initializer="he_normal")'),
         (lambda: PReLU(init="ones"), lambda: PReLU("ones"), 'PReLU(alpha_initializer="ones")'),
     ],
 )  # fmt: skip

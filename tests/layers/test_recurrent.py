@@ -12,6 +12,7 @@ from lamella.layers import (
     GRU,
     LSTM,
     RNN,
+    ConvLSTM2D,
     Dense,
     GRUCell,
     Input,
@@ -511,3 +512,22 @@ def test_a_clone_has_cells_of_the_same_classes():
     assert type(twin.layers[1].cell.cells[0]) is MinimalRNNCell
     twin.set_weights(model.get_weights())
     np.testing.assert_array_equal(twin.predict(data(2, 5, 4)), model.predict(data(2, 5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "sizes"),
+    [
+        (lambda: LSTM(3), (None, 2), [(3,), (3,)]),
+        (lambda: GRU(3), (5, 2), [(3,)]),
+        (lambda: RNN([LSTMCell(3), GRUCell(4)]), (5, 2), [(3,), (3,), (4,)]),
+        (lambda: ConvLSTM2D(3, 2), (5, 4, 4, 2), [(3, 3, 3), (3, 3, 3)]),
+    ],
+)
+def test_initial_states_of_symbolic_inputs(layer, shape, sizes):
+    layer, x = layer(), Input(shape)
+    layer(x)
+    states = layer.get_initial_state(x)
+    assert [K.int_shape(s) for s in states] == [(None, *size) for size in sizes]
+    data = np.ones((2, *(n or 6 for n in shape)), "f4")
+    for state, size in zip(K.function([x], states)([data]), sizes, strict=True):
+        np.testing.assert_array_equal(state, np.zeros((2, *size)))

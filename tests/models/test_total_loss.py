@@ -132,6 +132,27 @@ def test_losses_of_layers_in_nested_models():
     np.testing.assert_allclose(slope, data.T @ (0.02 * hidden + 0.1 * np.sign(hidden)), rtol=1e-4, atol=1e-6)
 
 
+def test_penalties_of_a_layer_in_several_models_inside_count_once():
+    """Those of weights once, those of outputs once for each call, and numbers as often as they were added."""
+    shared = Dense(3, kernel_regularizer="l2", activity_regularizer="l1", kernel_initializer="ones")
+    ends = [Input((2,)), Input((2,))]
+    parts = []
+    for _ in ends:
+        x = Input((2,))
+        parts.append(Model(x, Dense(1, kernel_regularizer="l1")(shared(x))))
+    model = Model(ends, [part(x) for part, x in zip(parts, ends)])
+    model.add_loss([1, 1])
+    model.compile("sgd", ["mse", "mse"])
+    a, b = (rng.normal(size=(4, 2)).astype("f4") for _ in ends)
+    zeros = [np.zeros((4, 1))] * 2
+    total, *losses = model.test_on_batch([a, b], zeros)
+    hidden = [x @ np.ones((2, 3)) for x in (a, b)]
+    weights = 0.01 * 6 + 0.01 * sum(np.abs(part.get_weights()[2]).sum() for part in parts)
+    wanted = weights + 0.01 * sum(np.abs(h).sum() for h in hidden) + 2
+    assert total - sum(losses) == pytest.approx(wanted, rel=1e-5)
+    assert sum(float(v) for v in model.losses) == pytest.approx(wanted, rel=1e-5)
+
+
 def test_gradients_of_the_sum_of_losses_are_those_of_the_regularizers():
     layers = [
         Dense(3, input_shape=(2,), kernel_regularizer=keras.regularizers.l1_l2(0.1, 0.2)),

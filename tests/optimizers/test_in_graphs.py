@@ -38,6 +38,26 @@ def test_a_function_trains_like_fit(rule, bounds):
     assert (twin.get_weights()[2] >= 0).all()
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_get_updates_takes_the_arguments_of_keras_1(rule):
+    steps = []
+    for order in range(5):
+        weight = K.variable([1.0, 2.0])
+        loss, optimizer = K.sum(K.square(weight)), rule()
+        updates = [
+            lambda: optimizer.get_updates(loss, [weight]),
+            lambda: optimizer.get_updates([weight], {}, loss),
+            lambda: optimizer.get_updates([weight], {}, loss=loss),
+            lambda: optimizer.get_updates(loss, params=[weight]),
+            lambda: optimizer.get_updates(loss=loss, params=[weight]),
+        ][order]()
+        K.function([], [loss], updates)([])
+        steps.append(K.eval(weight))
+    assert (steps[0] != [1, 2]).all()
+    for step in steps[1:]:
+        np.testing.assert_array_equal(step, steps[0])
+
+
 @pytest.mark.parametrize("bounds", [{}, {"clipnorm": 0.1}, {"clipvalue": 0.02}, {"clipnorm_per_tensor": 0.05}])
 def test_gradients_are_clipped_as_in_a_step(bounds):
     model, _ = twins()

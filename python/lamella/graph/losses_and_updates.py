@@ -172,6 +172,13 @@ def _evaluated(loss: Any) -> Value:
     return sum_of(value) if isinstance(value, Variable) else value
 
 
+def identity_of(penalty: Callable[[], Value]) -> tuple[int, ...]:
+    """Equal for two penalties only if they are the same function of the same weight or list, or the same entry of add_loss."""
+    if isinstance(penalty, functools.partial) and penalty.func is not _evaluated:
+        return tuple(id(part) for part in (penalty.func, *penalty.args))
+    return (id(penalty),)
+
+
 def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
     listed = list(given) if isinstance(given, (list, tuple)) else [given]
     return [id(x) for x in inputs] == [id(x) for x in listed]

@@ -72,7 +72,8 @@ class Weighted:
         Args:
             name: Name of the weight.
             shape: Its shape.
-            dtype: Name of its dtype; None for the layer's float dtype, or floatx.
+            dtype: Name of its dtype; None for the dtype that the layer was given, or floatx. Layers of lamella use it only if it
+                is a float dtype, because there it may also be the dtype of the inputs.
             initializer: Its initializer.
             regularizer: Its regularizer.
             trainable: Whether it is trained.
@@ -86,7 +87,7 @@ class Weighted:
         """
         fill = initializers.get(initializer) or self._said_of(name, "initializer")
         own = getattr(self, "dtype", None)
-        dtype = dtype or (own if own in ("float32", "float64") else config.floatx())
+        dtype = dtype or (own if own and (own in ("float32", "float64") or not self.self_contained) else config.floatx())
         shape = tuple(shape)
         budget.spend(count(shape), f"Layer {self.name}, weight {name!r}")
         weight = Variable(

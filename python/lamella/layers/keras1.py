@@ -28,7 +28,7 @@ _COMMON = {
 
 
 def keras1_names(
-    kernel_axes: tuple[str, ...] = (), sequence: bool = False, dropped: tuple[str, ...] = (), **renamed: str
+    kernel_axes: tuple[str, ...] = (), sequence: bool = False, dropped: tuple[str, ...] = (), **renamed: str | tuple[str, ...]
 ) -> Callable[[T], T]:
     """Class decorator: translate Keras-1 keywords before __init__.
 
@@ -37,10 +37,10 @@ def keras1_names(
             means kernel_size=(rows, cols), too: in Keras 2.2.5, and not in tf.keras, where the third is the strides. With a
             keyword of Keras 2 beside it that is refused, as in Keras 2.2.5. Deviation: further arguments may come by position.
         sequence: input_dim, with or without input_length, means input_shape=(input_length, input_dim).
-        dropped: Names that Keras 2 no longer has; ignored with a warning.
-        renamed: old="new", beside the common ones.
+        dropped: Names that Keras 2 no longer has; ignored with a warning, also a tuple by position after the kernel's axes.
+        renamed: old="new", or old=("new", "new") for several arguments, beside the common ones.
     """
-    table = _COMMON | renamed
+    table: dict[str, str | tuple[str, ...]] = {**_COMMON, **renamed}
 
     def decorate(cls: T) -> T:
         new_init = cls.__init__  # type: ignore[misc]
@@ -48,6 +48,8 @@ def keras1_names(
         @functools.wraps(new_init)
         def __init__(self: object, *args: Any, **kwargs: Any) -> None:
             old = [k for k in kwargs if k in table or k in dropped or k in kernel_axes or (sequence and k == "input_dim")]
+            if dropped and len(args) == len(kernel_axes) + 2 and isinstance(args[-1], tuple) and config.dialect() != "tf":
+                args = args[:-1]
             listed = 0 < len(kernel_axes) == len(args) - 1 and all(isinstance(a, int) for a in args[1:])
             listed = listed and config.dialect() != "tf"
             if listed and not {"padding", "strides", "data_format"}.isdisjoint(kwargs):
@@ -84,20 +86,23 @@ def _with_kernel_size(
     return args[:1], rest | {"kernel_size": sizes}
 
 
-def _translate(kwargs: dict[str, Any], table: Mapping[str, str], dropped: tuple[str, ...], who: str) -> dict[str, Any]:
+def _translate(
+    kwargs: dict[str, Any], table: Mapping[str, str | tuple[str, ...]], dropped: tuple[str, ...], who: str
+) -> dict[str, Any]:
     new: dict[str, Any] = {}
     for key, value in kwargs.items():
         if key in dropped:
             continue
         if key == "dim_ordering":
             value = _DATA_FORMATS.get(value, value)
-        name = table.get(key, key)
-        if name in new or (name != key and name in kwargs):
-            raise TypeError(
-                f"{who}: For the `{name}` argument, the layer received both the legacy keyword argument `{key}` and the Keras 2 "
-                f"keyword argument `{name}`. Stick to the latter!"
-            )
-        new[name] = value
+        names = table.get(key, key)
+        for name in (names,) if isinstance(names, str) else names:
+            if name in new or (name != key and name in kwargs):
+                raise TypeError(
+                    f"{who}: For the `{name}` argument, the layer received both the legacy keyword argument `{key}` and the Keras "
+                    f"2 keyword argument `{name}`. Stick to the latter!"
+                )
+            new[name] = value
     return new
 
 

@@ -11,6 +11,7 @@ from lamella.core.updates import computing
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import AddedLoss, AddedLosses
 from lamella.graph.layer import Layer
+from lamella.graph.losses_and_updates import identity_of
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Symbolic
@@ -74,7 +75,9 @@ class GraphLosses(LayerGraph):
     def penalties(self) -> list[Callable[[], Value]]:
         """Functions that give the penalties: regularizers, tensors of add_loss, and losses that layers added in the last run."""
         fixed = [penalty for layer in self.layers for penalty in layer.penalties]
-        return fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
+        found = fixed + self._penalties + [functools.partial(_total, losses) for losses in self._collected(nested=False)]
+        # Models inside may share layers, whose penalties count once.
+        return list({identity_of(penalty): penalty for penalty in found}.values())
 
     @property
     def losses(self) -> list[Value]:

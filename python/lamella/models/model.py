@@ -23,11 +23,12 @@ class Model(OwnCall, self_contained=True):
         outputs: A symbolic tensor, or a list of them.
         name: Name of the model; None for a default name.
         trainable: Whether the weights of its layers are trained.
+        dtype: Only of a subclass with its own `call`: the dtype of weights that it makes by add_weight; None for floatx.
         input: The name of `inputs` in Keras 1.
         output: The name of `outputs` in Keras 1.
 
     Raises:
-        TypeError: inputs or outputs is missing. A subclass with its own `call` may leave out both.
+        TypeError: inputs or outputs is missing, and not both in a subclass with its own `call`; or dtype is given beside them.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Model(OwnCall, self_contained=True):
         outputs: Symbolic | Sequence[Symbolic] | None = None,
         name: str | None = None,
         trainable: bool = True,
+        dtype: str | None = None,
         *,
         input: Symbolic | Sequence[Symbolic] | None = None,
         output: Symbolic | Sequence[Symbolic] | None = None,
@@ -48,10 +50,12 @@ class Model(OwnCall, self_contained=True):
             name_of_call = f"Model(inputs={inputs}, outputs={outputs})"
             warn(f"Update your `Model` call to the Keras 2 API: `{name_of_call}`")
         if inputs is None and outputs is None and type(self) is not Model:
-            self._wait_for_inputs(name, trainable)
+            self._wait_for_inputs(name, trainable, dtype)
             return
         if inputs is None or outputs is None:
             raise TypeError(f"{type(self).__name__}: expected inputs and outputs, symbolic tensors made from Input")
+        if dtype is not None:
+            raise TypeError(f"{type(self).__name__}: dtype={dtype!r} is only for subclasses with their own `call`")
         Network.__init__(self, inputs, outputs, name=name, trainable=trainable)
 
 

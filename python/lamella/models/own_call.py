@@ -37,9 +37,9 @@ class OwnCall(Trainable, Network, self_contained=True):
     # Whether the model was made from inputs and outputs; False if its class has its own `call`.
     _is_graph_network = True
 
-    def _wait_for_inputs(self, name: str | None, trainable: bool) -> None:
+    def _wait_for_inputs(self, name: str | None, trainable: bool, dtype: str | None) -> None:
         """The constructor of a model with its own `call`."""
-        Layer.__init__(self, name=name, trainable=trainable)
+        Layer.__init__(self, name=name, trainable=trainable, dtype=dtype)
         self._is_graph_network = False
         self.inputs, self.outputs = [], []
 

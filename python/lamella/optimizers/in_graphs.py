@@ -37,9 +37,8 @@ def in_either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(get_updates)
     def made(self: Any, *arguments: Any, **named: Any) -> Any:
-        if len(arguments) == 3:
-            params, _, loss = arguments
-            return get_updates(self, loss=loss, params=params)
+        if len(arguments) == 3 or (len(arguments) == 2 and "loss" in named):
+            return get_updates(self, loss=named.get("loss", arguments[-1]), params=arguments[0])
         return get_updates(self, *arguments, **named)
 
     return made

@@ -22,7 +22,7 @@ def main():
     parser.add_argument("folder", type=Path, help="the tests of an unpacked source distribution")
     parser.add_argument("tests", nargs="*", help="files or tests, relative to the folder; all unless given")
     parser.add_argument("-n", default="0", help="processes")
-    options, more = parser.parse_known_args()
+    options, more = parser.parse_known_intermixed_args()
     folder = options.folder.resolve()
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "--timeout=300", "-n", options.n, *more]
     # No settings of another project's pytest, and no files among the sources.

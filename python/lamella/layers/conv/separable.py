@@ -237,7 +237,7 @@ class SeparableConv1D(_Separable, self_contained=True):
 
 
 @register("layers", "SeparableConvolution2D")
-@keras1_names(kernel_axes=("nb_row", "nb_col"), nb_filter="filters")
+@keras1_names(("nb_row", "nb_col"), nb_filter="filters", init=("depthwise_initializer", "pointwise_initializer"))
 class SeparableConv2D(_Separable, self_contained=True):
     """activation(a depthwise convolution of images, then one of a single point over all channels, + bias).
 

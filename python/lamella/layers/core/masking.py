@@ -40,5 +40,6 @@ class Masking(KernelLayer, self_contained=True):
         return steps_with_values(inputs, self.mask_value)
 
     def call(self, inputs: Value) -> Value:
-        kept = self.compute_mask(inputs)[..., None]
+        # Not compute_mask, which a subclass may replace by a mask of fewer axes.
+        kept = steps_with_values(inputs, self.mask_value)[..., None]
         return ops.multiply(inputs, kept.astype(inputs.dtype))

@@ -16,14 +16,21 @@ from lamella.layers.merge.merge import Merge, known_masks
 
 
 @accepts_symbolic("masks")
-def joined(axis: int, *inputs_and_masks: Value | None) -> Any:
-    """The masks of inputs that are joined along `axis`: first the inputs, then as many masks; None is unmasked."""
-    half = len(inputs_and_masks) // 2
+def joined(axis: int, rank: int, *unmasked_and_masks: Value | None) -> Any:
+    """The mask of inputs of this rank that are joined along `axis`.
+
+    For each input there is itself, or None if it has a mask; then for each its mask, or None. So a mask depends on no more inputs
+    than it must, and has a value where these have one.
+    """
+    half = len(unmasked_and_masks) // 2
     parts = []
-    for x, m in zip(inputs_and_masks[:half], inputs_and_masks[half:]):
-        assert x is not None
-        part = np.ones(x.shape[:-1], bool) if m is None else m
-        parts.append(np.broadcast_to(part[..., None] if part.ndim < x.ndim else part, x.shape))
+    for x, m in zip(unmasked_and_masks[:half], unmasked_and_masks[half:]):
+        if m is None:
+            assert x is not None
+            parts.append(np.ones((*x.shape[:-1], 1), bool))
+        else:
+            mask = np.asarray(m) != 0
+            parts.append(mask[..., None] if mask.ndim < rank else mask.all(axis=-1, keepdims=True))
     return np.all(np.concatenate(parts, axis=axis), axis=-1)
 
 
@@ -52,7 +59,10 @@ class Concatenate(Merge, self_contained=True):
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
         """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""
-        return joined(self.axis, *inputs, *mask) if known_masks(inputs, mask) else None
+        if not known_masks(inputs, mask):
+            return None
+        unmasked = [x if m is None else None for x, m in zip(inputs, mask)]
+        return joined(self.axis, len(inputs[0].shape), *unmasked, *mask)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:

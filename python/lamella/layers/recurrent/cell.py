@@ -7,8 +7,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from lamella.core.atomic import Scope
 from lamella.core.checks import check_number
+from lamella.core.graphs import accepts_symbolic
 from lamella.core.phase import current
 from lamella.core.random import draw_key
 from lamella.core.shapes import Shape
@@ -44,6 +47,12 @@ def with_fixed_masks(function: Callable[..., T], *arguments: Any) -> T:
 def takes(cell: Any, argument: str) -> bool:
     """Whether the cell's `call` has an argument of that name."""
     return argument in inspect.signature(cell.call).parameters
+
+
+@accepts_symbolic("recurrent")
+def zero_state(inputs: Value, sizes: Shape) -> Value:
+    """Zeros [N, *sizes] of the inputs' dtype and number of samples N."""
+    return np.zeros((inputs.shape[0], *sizes), inputs.dtype)
 
 
 def sizes_of(cell: Any) -> list[Any]:

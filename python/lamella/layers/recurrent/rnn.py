@@ -19,7 +19,7 @@ from lamella.core.updates import latest, note
 from lamella.core.variable import Variable
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.symbolic import Node
-from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks
+from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks, zero_state
 from lamella.layers.recurrent.in_one_op import in_one_op
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells
 from lamella.layers.recurrent.states_in_call import StatesInCall, listed
@@ -215,8 +215,7 @@ class RNN(StatesInCall):
 
     def get_initial_state(self, inputs: Value) -> list[Value]:
         """Zeros [N, size] for each state; N and the dtype are those of the inputs."""
-        shapes: Any = self.state_shapes(tuple(inputs.shape))
-        return [np.zeros(shape, inputs.dtype) for shape in shapes]
+        return [zero_state(inputs, shape[1:]) for shape in self.state_shapes(tuple(inputs.shape))]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         x: Shape = input_shape[0] if isinstance(input_shape, list) else input_shape
