@@ -58,6 +58,8 @@ def test_wrong_use_raises():
         model.train_function([X, Y])
     with pytest.raises(ValueError, match="train_function computes in the learning phase 1, got 0"):
         model.train_function([X, Y, np.ones(6), 0])
-    with pytest.raises(AttributeError, match="metrics_tensors does not exist; pass functions"):
-        model.metrics_tensors
+    unbuilt = Sequential([Dense(1)])
+    unbuilt.compile("sgd", "mse")
+    with pytest.raises(AttributeError, match="metrics_tensors exists when the model has an input shape"):
+        unbuilt.metrics_tensors
     assert not hasattr(Sequential([Dense(1)]), "train_function")

@@ -72,15 +72,15 @@ class StepFunctions:
 
     @property
     def metrics_tensors(self) -> list[Any]:
-        """Not here: lamella computes metrics on arrays.
+        """An entry for each of `metrics_names` except "loss". Scripts for Keras append a tensor here and its name there: a function
+        of the model's inputs, a Variable, or a hyperparameter of the optimizer. The column has the mean of its elements.
+
+        The entries that compile makes only have names, because lamella computes their numbers from arrays.
 
         Raises:
-            AttributeError: Always.
+            AttributeError: The model is not compiled or not built.
         """
-        raise AttributeError(
-            f"Model '{self.name}': metrics_tensors does not exist; pass functions of y_true and y_pred as metrics to compile, "
-            "which may read other tensors of the model"
-        )
+        return self._of_compile("metrics_tensors").added.tensors
 
     def _of_batches(self, who: str, method: Callable[..., Any], phase: int) -> Function:
         trained = len(self._of_compile(who).objective.outputs)

@@ -208,14 +208,14 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the numbers that evaluate returns, "loss" first.
+        """The names of the numbers that evaluate returns, "loss" first; see also `metrics_tensors`.
 
         Raises:
             AttributeError: The model is not compiled.
         """
         if self.optimizer is None:
             raise AttributeError("You must compile your model before asking for its metrics_names.")
-        return list(self.compiled_steps().objective.names)
+        return self.compiled_steps().objective.names
 
     def metric_direction(self, name: str) -> str | None:
         """The direction that the metric of the column `name` of the logs declares: "min", "max" or None. "val_" is ignored."""

@@ -53,7 +53,8 @@ class Objective(PickledByName):
         penalized: Whether the model has penalties or added losses, so that no output needs a loss.
 
     Attributes:
-        names: Names of the columns, "loss" first: Keras's metrics_names.
+        names: Names of the columns, "loss" first: Keras's metrics_names. Scripts may append names, see `added.py`.
+        columns: The number of names that compile made.
         outputs: The outputs that have a loss.
         metrics: All metrics, in the order of their columns.
         stateful_names: Names of the stateful metrics' columns.
@@ -113,6 +114,7 @@ class Objective(PickledByName):
         for name in self.names:
             if name.startswith("val_") and name.removeprefix("val_") in self.names:
                 raise ValueError(f"metric '{name}': validation writes a column of this name; give the metric another")
+        self.columns = len(self.names)
         self.metrics = _metrics_of(self.outputs)
         self.stateful_names = [metric.name for metric in self.metrics if metric.stateful]
         self._report_losses = several
@@ -130,7 +132,7 @@ class Objective(PickledByName):
             if metric.name == name:
                 declared: str | None = getattr(metric.function, "direction", None)
                 return declared
-        return "min" if name in self.names else None
+        return "min" if name in self.names[: self.columns] else None
 
     def reset(self) -> None:
         """Start an epoch: reset the state of stateful metrics."""

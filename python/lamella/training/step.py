@@ -22,6 +22,7 @@ from lamella.core.warn import warn
 from lamella.data.adapt.targets import of_tensor
 from lamella.ops.tape import Tape, Tensor, value_of
 from lamella.training import anomaly
+from lamella.training.added import AddedMetrics
 from lamella.training.exclusive import Holder
 from lamella.training.objective import LossTerm, Objective, Outputs, Place
 from lamella.training.output import Output
@@ -67,6 +68,7 @@ class Steps(PickledByName):
         session: The session of the running fit, else of the last one.
         used_by: The block that uses the metrics of `objective`, see `Run`.
         captured: The losses and metrics that read symbolic tensors of the model, which computes them.
+        added: The tensors that a script appended to metrics_tensors.
         communicator: Averages the gradients over the processes that train the model; None if only this process does.
     """
 
@@ -87,6 +89,7 @@ class Steps(PickledByName):
         self._given = {output.index: output.target for output in outputs if output.target is not None}
         self._symbolic_targets = [o.target for o in outputs if not o.fed and isinstance(o.target, GraphTensor)]
         self._all_fed = all(output.fed for output in outputs)
+        self.added = AddedMetrics(objective.names)
         self.stream = Stream()
         self.session = Session()
         self.used_by: Holder | None = None
@@ -156,11 +159,14 @@ class Steps(PickledByName):
 
     def _prepare(self, targets: Sequence[Array]) -> None:
         """Make what `_run` calls, once: not within a run, because functions are called on symbolic tensors."""
-        if self._with_more is None and (self.captured or not self._all_fed):
+        if self.added.changed():
+            self._with_more = None
+        if self._with_more is None and (self.captured or not self._all_fed or self.added.symbolic):
             # The functions of the compiled objective: they have no state of a run.
             functions = self.objective.functions(self.captured)
             of = self._fed_by_output(targets)
-            self._with_more = self.model.with_functions(functions, of, self._given, self._symbolic_targets)
+            tensors = [*self._symbolic_targets, *self.added.symbolic]
+            self._with_more = self.model.with_functions(functions, of, self._given, tensors)
 
     def _fed_by_output(self, targets: Sequence[Array]) -> dict[int, Array]:
         fed = [output.index for output in self.objective.outputs if output.fed]
@@ -177,7 +183,7 @@ class Steps(PickledByName):
         values, found = self._with_more(inputs, of, training, updates)
         made = iter(found[len(self.captured) :])
         read = [of[o.index] if o.fed else _target(o, values[o.index], made) for o in outputs]
-        return values, dict(zip(self.captured, found)), read
+        return values, dict(zip(self.captured, found)) | self.added.places(made), read
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
@@ -189,6 +195,8 @@ class Steps(PickledByName):
         then = [*updates.calls(), self.stream.count_step()]
         # Computed before the update, and before the commit: this adds the calls that change the metrics' states to `then`.
         numbers = objective.report(total, losses, values, y, weights, then, made)
+        if self.added.count:
+            numbers += self.added.numbers(made)
         if not self._params:
             commit(then)
         else:
@@ -295,6 +303,8 @@ class Steps(PickledByName):
         total, losses, _ = objective.total(values, y, weights, self.penalties, made)
         then = updates.calls()
         numbers = objective.report(total, losses, values, y, weights, then, made)
+        if self.added.count:
+            numbers += self.added.numbers(made)
         commit(then)
         return numbers
 
