@@ -22,6 +22,7 @@ from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import RepeatingPlan
+from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import calls_between, held_values, walk
 from lamella.ops.gradient_rules import gradients_on_tape, watch
@@ -188,7 +189,7 @@ class Gradients(Layer, self_contained=True):
             given[i] = given[i] if i < self.watched else variable
         # The state of layers changes only where the loss itself is computed, so these updates are dropped.
         drawn = None if pending.updates is None else pending.updates.drawn
-        with Scope((pending, "updates", Updates(drawn)), *self._emptied()):
+        with Scope((pending, "updates", Updates(drawn)), (running, "node", None), *self._emptied()):
             return self._plan(given, current.training)[0]
 
 

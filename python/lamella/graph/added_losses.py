@@ -17,23 +17,25 @@ from lamella.ops.reduce import sum as sum_of
 
 
 class AddedLosses(Layer, self_contained=True):
-    """The sum of the losses that layers have added before this layer runs. Its inputs only determine when that is.
+    """A loss that a call adds before this layer runs. Its inputs only determine when that is.
 
-    K.function and K.gradients, which run a part of the graph, empty the list before that (`emptied` in `graph/run.py`).
+    K.function and K.gradients, which run a part of the graph, empty the list before that (`emptied` below).
 
     Args:
         losses: The list of losses.
+        node: The node of the call, in the graph that runs.
+        place: Which of the losses that this call adds to the list. A slice is their sum.
     """
 
     supports_masking = True
     makes_masks = False
 
-    def __init__(self, losses: RunLosses) -> None:
+    def __init__(self, losses: RunLosses, node: object, place: slice) -> None:
         super().__init__()
-        self.added = losses
+        self.added, self.node, self.place = losses, node, place
 
     def call(self, inputs: Value) -> Value:
-        return total_of(self.added.values)
+        return total_of(self.added.of(self.node)[self.place])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return ()
@@ -43,7 +45,7 @@ class AddedLosses(Layer, self_contained=True):
 
     def last_value(self) -> Value:
         """The value in the last run of a model in this thread; 0 before it."""
-        return total_of(self.added.values)
+        return total_of(self.added.of(self.node)[self.place])
 
     def get_config(self) -> Config:
         raise NotImplementedError(f"Layer {self.name}: an entry of model.losses cannot be saved with a graph")
@@ -58,20 +60,19 @@ class AddedLoss(AddedLosses, self_contained=True):
     """
 
     def __init__(self, losses: RunLosses, position: int) -> None:
-        super().__init__(losses)
-        self.position = position
+        super().__init__(losses, None, slice(position, position + 1))
 
     def call(self, inputs: Value) -> Value:
         return inputs
 
     def last_value(self) -> Value:
-        return total_of(self.added.values[self.position : self.position + 1])
+        return total_of(self.added.values[self.place])
 
 
 def emptied(layers: Iterable[Layer]) -> Callable[[], list[tuple[object, str, object]]]:
     """A function that returns the arguments of a Scope in which the lists that these layers read start empty."""
     read = list(dict.fromkeys(layer.added for layer in layers if isinstance(layer, AddedLosses)))
-    return lambda: [(losses, "values", []) for losses in read]
+    return lambda: [(losses, "entries", []) for losses in read]
 
 
 def total_of(values: list[Any]) -> Value:

@@ -81,7 +81,7 @@ def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: 
 
 def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[str, Any]) -> Value:
     """The call; if it computes gradients of values, its effects are undone, and it is made again with a tape."""
-    noted, losses, draws = pending.updates, layer.call_losses.values, drawn()
+    noted, losses, draws = pending.updates, layer.call_losses.entries, drawn()
     updates, count, position = None if noted is None else dict(noted), len(losses), draws.position
     try:
         return call(inputs, **named)

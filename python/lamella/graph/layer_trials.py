@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed
 from lamella.graph.inner_gradients import call_asking
+from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import shapes_of
 
@@ -98,18 +99,38 @@ def output_shapes(
 
 def moved_variables(layer: Any, node: Node) -> list[Variable]:
     """The Variables that the layer updates in this call when it is trained, found by a call on ones."""
+    outer, pending.updates = pending.updates, Updates()
+    noted = pending.updates
+    try:
+        _call_on_ones(layer, node, training=True)
+    finally:
+        _end(layer, outer)
+    return list(noted)
+
+
+def losses_added(layer: Any, node: Node, lists: Sequence[RunLosses]) -> list[int] | None:
+    """How many losses the layer adds to each of these lists in this call, found by calls on ones, in training and inference.
+
+    None if such a call fails.
+    """
+    counts = [0] * len(lists)
+    for training in (True, False):
+        try:
+            with Scope((pending, "updates", Updates()), *((losses, "entries", []) for losses in lists)):
+                _call_on_ones(layer, node, training=training)
+                counts = [max(count, len(losses.entries)) for count, losses in zip(counts, lists)]
+        except Exception:  # of a user's code, which may be right for other values than ones
+            return None
+    return counts
+
+
+def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     ones = [_filled(np.ones, x) for x in node.reads]
     count = len(node.inputs)
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
-    outer, pending.updates = pending.updates, Updates()
-    noted = pending.updates
-    try:
-        with phase(True if node.phase is None else node.phase), Scope((pending, "outside", outside)):
-            call_asking(layer, layer.call, ones[0] if node.single else ones[:count], **arguments)
-    finally:
-        _end(layer, outer)
-    return list(noted)
+    with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside)):
+        call_asking(layer, layer.call, ones[0] if node.single else ones[:count], **arguments)
 
 
 def _filled(make: Callable[..., Value], x: Symbolic) -> Value:

@@ -69,7 +69,7 @@ class LossesAndUpdates(Weighted, CallHistory):
             losses: A loss or a list of losses. In call() a loss is a scalar. Outside of it, for example in build(), it is a
                 tensor of Variables, such as K.sum(w), or a function without arguments, which each step evaluates; a Variable, or
                 a constant number.
-            inputs: Ignored; Keras has it.
+            inputs: Outside of call(), the symbolic tensors for which `get_losses_for` finds the loss; in it ignored.
 
         Raises:
             TypeError: A loss is something else, for example a NumPy array, which would never change.
@@ -81,9 +81,9 @@ class LossesAndUpdates(Weighted, CallHistory):
             elif isinstance(loss, Symbolic) and not loss.lives:
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
             if callable(loss) or (outside and (isinstance(loss, (Symbolic, Variable)) or type(loss) in (int, float))):
-                self._penalties.append(functools.partial(_evaluated, loss=loss))
+                self._penalties.append(functools.partial(_evaluated, loss=loss, inputs=inputs))
             elif not outside or isinstance(loss, Tensor):
-                self.call_losses.values.append(_evaluated(loss))
+                self.call_losses.add([_evaluated(loss)])
             else:
                 raise TypeError(
                     f"Layer {self.name}: add_loss outside of call() expects a tensor of the graph, a function, a Variable or a "
@@ -93,14 +93,14 @@ class LossesAndUpdates(Weighted, CallHistory):
 
     def forget_losses(self) -> None:
         """Remove the losses that call() added in the last run."""
-        self.call_losses.values.clear()
+        self.call_losses.clear()
 
     def add_activity_losses(self, outputs: Value) -> None:
         """Add the activity regularizer's penalties on the outputs; in the dialect of tf.keras, divided by the batch size."""
         assert self.activity_regularizer is not None
         for y in outputs if isinstance(outputs, list) else [outputs]:
             penalty = self.activity_regularizer(y)
-            self.call_losses.values.append(penalty / y.shape[0] if config.dialect() == "tf" else penalty)
+            self.call_losses.add([penalty / y.shape[0] if config.dialect() == "tf" else penalty])
 
     def add_update(self, updates: Any, inputs: object = None) -> None:
         """Update Variables at the end of the training step. For a stateful layer also after each batch of evaluate and predict.
@@ -152,17 +152,22 @@ class LossesAndUpdates(Weighted, CallHistory):
         return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
 
     def get_losses_for(self, inputs: Any) -> list[Value]:
-        """For None the current values of the penalties; for a call's symbolic inputs the losses added in the last run."""
-        if inputs is None:
-            return [penalty() for penalty in self.penalties]
-        called = any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
-        return list(self.call_losses.values) if called else []
+        """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and the values
+        of the losses that calls added in the last run.
+        """
+        found = [penalty() for penalty in self.penalties if _depends_on(penalty, inputs)]
+        called = inputs is not None and any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
+        return found + (self.call_losses.values if called else [])
 
 
-def _evaluated(loss: Any) -> Value:
+def _evaluated(loss: Any, inputs: object = None) -> Value:
     """The value of a loss, which may be a function; for a Variable the result of an op, which the tape records.
 
     Outside of a run a tensor of the graph.
+
+    Args:
+        loss: The loss.
+        inputs: What `_depends_on` reads.
     """
     value = loss() if callable(loss) else loss
     if not computing():
@@ -170,6 +175,12 @@ def _evaluated(loss: Any) -> Value:
     if isinstance(value, Symbolic):
         value = value.compute()
     return sum_of(value) if isinstance(value, Variable) else value
+
+
+def _depends_on(penalty: Callable[[], Value], inputs: Any) -> bool:
+    """Whether the penalty was added with these inputs, or without any if they are None."""
+    own = penalty.keywords.get("inputs") if isinstance(penalty, functools.partial) else None
+    return own is inputs if own is None or inputs is None else _reads(_listed(own), inputs)
 
 
 def identity_of(penalty: Callable[[], Value]) -> tuple[int, ...]:
@@ -180,5 +191,8 @@ def identity_of(penalty: Callable[[], Value]) -> tuple[int, ...]:
 
 
 def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
-    listed = list(given) if isinstance(given, (list, tuple)) else [given]
-    return [id(x) for x in inputs] == [id(x) for x in listed]
+    return [id(x) for x in inputs] == [id(x) for x in _listed(given)]
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, (list, tuple)) else [given]

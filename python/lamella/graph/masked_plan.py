@@ -10,6 +10,7 @@ from lamella.core.random import drawing, drawn
 from lamella.core.types import Value
 from lamella.graph.layer import takes_mask
 from lamella.graph.plan import Plan
+from lamella.graph.run_losses import call_within
 from lamella.graph.symbolic import Node, Symbolic
 
 # A boolean array, or None if nothing is masked.
@@ -69,7 +70,8 @@ class MaskedPlan(Plan):
 
     def call_masked(self, node: Node, x: Value, mask: Mask, training: bool) -> tuple[Value, Mask]:
         """Of a model: outputs and their masks."""
-        found: tuple[Value, Mask] = node.layer.call_masked(x, mask, training, frozen=self.frozen)  # type: ignore[attr-defined]
+        call = node.layer.call_masked  # type: ignore[attr-defined]
+        found: tuple[Value, Mask] = call_within(node, call, x, mask, training, frozen=self.frozen)
         return found
 
 

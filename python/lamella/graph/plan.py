@@ -17,6 +17,7 @@ from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.graph.arguments import Template, fill, placed
 from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer, takes_training
+from lamella.graph.run_losses import call_within
 from lamella.graph.symbolic import Node, Symbolic
 
 # (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
@@ -135,6 +136,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     if not layer.self_contained:
         believed = None if layer.knows_its_shape or len(node.outputs) > 1 else node.outputs[0].shape
         call = functools.partial(_guarded, node, frozen, believed, call)
+    if layer.activity_regularizer is not None or not layer.self_contained or hasattr(layer, "call_masked"):
+        call = functools.partial(call_within, node, call)
     if node.phase is not None:
         call = functools.partial(_in_phase, node.phase, call)
     if node.outside:

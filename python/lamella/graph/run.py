@@ -13,6 +13,7 @@ from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.graph.added_losses import emptied
 from lamella.graph.masked_plan import plan_kind
+from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trace import calls_between, held_values
 from lamella.ops.tape import value_of
@@ -42,7 +43,10 @@ class GraphRun:
     def __call__(self, values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
         given = [*values, *map(value_of, self._held)]
         scope = Scope(
-            (current, "training", training), (pending, "updates", Updates() if updates is None else updates), *self._emptied()
+            (current, "training", training),
+            (pending, "updates", Updates() if updates is None else updates),
+            (running, "node", None),
+            *self._emptied(),
         )
         try:
             return [value_of(y) for y in in_pool(scope.run, self._plan, given, training)]
@@ -53,4 +57,4 @@ class GraphRun:
 
     def within(self, values: Sequence[Value] = ()) -> list[Value]:
         """The outputs in the current run, recorded by its tape."""
-        return list(self._plan([*values, *self._held], current.training))
+        return list(Scope((running, "node", None)).run(self._plan, [*values, *self._held], current.training))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lamella.core.types import Value
 from lamella.core.updates import computing
+from lamella.core.user_array import of_lamella
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import AddedLoss, AddedLosses
 from lamella.graph.layer import Layer
+from lamella.graph.layer_trials import losses_added
 from lamella.graph.losses_and_updates import identity_of
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Symbolic
+from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trace import trace, walk
 from lamella.graph.weights import unique
 from lamella.models.layer_graph import LayerGraph
@@ -65,7 +67,7 @@ class GraphLosses(LayerGraph):
     def _without_losses(self, values: list[Value]) -> list[Value]:
         """The values of the outputs. The values of add_loss's tensors, which follow them, are stored for `penalties`."""
         count = len(self.outputs)
-        self._loss_values.values += values[count:]
+        self._loss_values.add(values[count:])
         del values[count:]
         if isinstance(values, Outputs):
             del values.masks[count:]
@@ -88,19 +90,14 @@ class GraphLosses(LayerGraph):
         """
         if computing() or not self.built:
             return super().losses
-        found: list[Value] = []
-        for penalty in self.penalties:
-            if isinstance(penalty, functools.partial) and penalty.func is _total:
-                found += self._tensors_of(*penalty.args)
-            else:
-                found.append(penalty())
+        found = [penalty() for penalty in self.penalties if not _is_total(penalty)]
+        found += [AddedLoss(self._loss_values, i)(x) for i, x in enumerate(self._loss_tensors)]
+        for node in self._graph.nodes:
+            for losses, count in _losses_of_node(node).items():
+                # One tensor if the number is not known, and none if it is 0.
+                places = [slice(None)] if count is None else [slice(i, i + 1) for i in range(count)]
+                found += [AddedLosses(losses, node, place)(list(node.outputs)) for place in places]
         return found
-
-    def _tensors_of(self, losses: RunLosses) -> list[Value]:
-        """The tensors of the graph for the losses that a run adds to this list."""
-        if self._loss_tensors and losses is self._loss_values:
-            return [AddedLoss(losses, i)(x) for i, x in enumerate(self._loss_tensors)]
-        return [AddedLosses(losses)(self.outputs)]
 
     def _collected(self, *, nested: bool) -> list[RunLosses]:
         """The lists of losses that a run fills: of custom layers, of layers with an activity regularizer, and of the tensors of
@@ -111,7 +108,7 @@ class GraphLosses(LayerGraph):
 
     def forget_losses(self) -> None:
         for losses in self._loss_lists:
-            losses.values.clear()
+            losses.clear()
 
     def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
         """The trainable variables on which the loss of some outputs can depend.
@@ -162,9 +159,44 @@ def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[Ru
     for layer in (member for outer in layers for member in outer.members()):
         if isinstance(layer, GraphLosses):
             found += layer._collected(nested=True) if nested else []
-        elif layer.activity_regularizer is not None or not layer.self_contained:
+        elif layer.activity_regularizer is not None or _may_add(layer):
             found.append(layer.call_losses)
     return found
+
+
+def _may_add(layer: Layer) -> bool:
+    """Whether the layer's own `call` may add losses. Wrappers and other layers of lamella add none to their own list."""
+    return not layer.self_contained and not of_lamella(type(layer))
+
+
+def _losses_of_node(node: Node) -> dict[RunLosses, int | None]:
+    """The lists to which a call in a graph adds losses, and how many; None if that is not known."""
+    layer, found = node.layer, dict[RunLosses, int | None]()
+    if not node.is_computed:
+        return found
+    if isinstance(layer, GraphLosses):
+        for inside in layer._graph.nodes:
+            _add_counts(found, _losses_of_node(inside))
+        if layer._loss_tensors:
+            _add_counts(found, {layer._loss_values: len(layer._loss_tensors)})
+        return found
+    lists = list(dict.fromkeys(_losses_of_calls([layer])))
+    if any(losses is not layer.call_losses for losses in lists) or _may_add(layer):
+        known = losses_added(layer, node, lists)
+        found = dict.fromkeys(lists) if known is None else dict(zip(lists, known))
+    if layer.activity_regularizer is not None:
+        _add_counts(found, {layer.call_losses: len(node.outputs)})
+    return {losses: count for losses, count in found.items() if count != 0}
+
+
+def _add_counts(counts: dict[RunLosses, int | None], more: Mapping[RunLosses, int | None]) -> None:
+    for losses, count in more.items():
+        before = counts.get(losses, 0)
+        counts[losses] = None if before is None or count is None else before + count
+
+
+def _is_total(penalty: Callable[[], Value]) -> bool:
+    return isinstance(penalty, functools.partial) and penalty.func is _total
 
 
 def _total(losses: RunLosses) -> Value:

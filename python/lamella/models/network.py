@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from lamella.graph.input import Input
 from lamella.graph.layer import MaskNotSupported, known_masks, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, plan_kind
 from lamella.graph.plan import Plan
+from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import trace
 from lamella.models import architecture
@@ -89,7 +89,8 @@ class Network(Stored, GraphLosses, self_contained=True):
         if self._loss_lists:
             self.forget_losses()
         given = self._with_held(inputs) if self._held else inputs
-        scope = Scope((current, "training", training), (pending, "updates", Updates() if updates is None else updates))
+        noted = Updates() if updates is None else updates
+        scope = Scope((current, "training", training), (pending, "updates", noted), (running, "node", None))
         try:
             values = scope.run(plan, given, training)
         except SymbolOutside as error:
@@ -210,12 +211,8 @@ class Network(Stored, GraphLosses, self_contained=True):
             return None if len(self.outputs) == 1 else [None] * len(self.outputs)
         arrays = [as_array(value_of(x), like.dtype, self.name) for x, like in zip(given, self.inputs)]
         # This run is for the masks alone: it neither changes states nor adds losses.
-        added = [(losses, len(losses.values)) for losses in self._collected(nested=True)]
-        try:
-            return Scope((pending, "updates", Updates())).run(functools.partial(self._masks_of_run, arrays, masks))
-        finally:
-            for losses, count in added:
-                del losses.values[count:]
+        kept = [(losses, "entries", list(losses.entries)) for losses in self._collected(nested=True)]
+        return Scope((pending, "updates", Updates()), *kept).run(self._masks_of_run, arrays, masks)
 
     def _masks_of_run(self, inputs: list[Value], masks: list[Any]) -> Any:
         return self.call_masked(inputs, masks, False, frozen=False)[1]

@@ -1,0 +1,139 @@
+"""model.losses: one tensor for each loss that a call in the graph adds, and none for calls that add none."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import RNN, Average, Bidirectional, Dense, GRUCell, Input, Layer, SimpleRNN, TimeDistributed
+from lamella.models import Model, Sequential
+
+RNG = np.random.default_rng(0)
+A, B = RNG.normal(size=(2, 4, 3)).astype("f4")
+
+
+class Adds(Layer):
+    """Adds the sum and 2 times the number of samples, or nothing; in training also 5."""
+
+    def __init__(self, adds=True, **kwargs):
+        super().__init__(**kwargs)
+        self.adds = adds
+
+    def call(self, x):
+        if self.adds:
+            self.add_loss([K.sum(x), K.sum(2.0 * K.ones_like(x[:, :1]))])
+        return K.in_train_phase(x, x)
+
+
+def twice(layer, **more):
+    """Model of two inputs and the mean of the outputs of one layer."""
+    ends = [Input((3,)), Input((3,))]
+    return Model(ends, Average()([layer(x) for x in ends]), **more)
+
+
+def values(tensors, inputs, data):
+    return K.function(inputs, tensors)(data)
+
+
+def test_each_call_of_a_shared_layer_has_its_own_losses():
+    dense = Dense(2, activity_regularizer="l1", kernel_regularizer="l2", kernel_initializer="ones")
+    model = twice(dense)
+    model.add_loss([K.mean(model.output), 1, 1])
+    assert len(model.losses) == 6
+    a, b = (0.01 * 2 * np.abs(x.sum(1)).sum() for x in (A, B))
+    found = values([loss for loss in model.losses if K.is_tensor(loss)], model.inputs, [A, B])
+    assert sorted(found) == pytest.approx(sorted([0.01 * 6, (A.sum(1) + B.sum(1)).mean() / 2, a, b]), rel=1e-4)
+    model.compile("sgd", None)
+    wanted = 2 + sum(found)
+    assert model.test_on_batch([A, B], None) == pytest.approx(wanted, rel=1e-5)
+    assert float(sum(model.losses)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_each_call_of_a_model_inside_has_its_own_losses():
+    inner = Sequential([Adds(input_shape=(3,)), Dense(2, activity_regularizer="l2", kernel_initializer="ones"), Adds(False)])
+    model = twice(inner)
+    found = values(model.losses, model.inputs, [A, B])
+    wanted = [[x.sum(), 8, 0.01 * 2 * (x.sum(1) ** 2).sum()] for x in (A, B)]
+    assert sorted(found) == pytest.approx(sorted(np.ravel(wanted)), rel=1e-4)
+    assert len(inner.losses) == 3
+    x = K.placeholder((None, 3))
+    twin = Model(y := Input((3,)), inner(y))
+    assert values([sum(twin.losses)], twin.inputs, [B])[0] == pytest.approx(sum(wanted[1]), rel=1e-4)
+    with pytest.raises(ValueError, match="input"):
+        K.function([x], model.losses)
+
+
+@pytest.mark.parametrize("layer", [Dense(1, activity_regularizer="l2", kernel_initializer="ones"), Adds()])
+def test_models_that_share_a_layer_in_one_function(layer):
+    first, second = (Model(x := Input((3,)), layer(x)) for _ in range(2))
+
+    def alone(x):
+        return 0.01 * (x.sum(1) ** 2).sum() if isinstance(layer, Dense) else x.sum() + 8
+
+    ends = [*first.inputs, *second.inputs]
+    found = values([sum(first.losses), sum(second.losses), first.output, second.output], ends, [A, B])
+    assert found[:2] == pytest.approx([alone(A), alone(B)], rel=1e-4)
+    total = sum(first.losses) + sum(second.losses)
+    assert values([total], ends, [A, B])[0] == pytest.approx(alone(A) + alone(B), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Adds(False),
+        TimeDistributed(Dense(2)),
+        Bidirectional(SimpleRNN(2, return_sequences=True)),
+        RNN(GRUCell(2), return_sequences=True),
+        Sequential([TimeDistributed(Adds(False), input_shape=(5, 3))]),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_that_may_add_losses_and_do_not(layer):
+    first = Dense(3, kernel_regularizer="l2", input_shape=(5, 3))
+    model = Sequential([first, layer, Dense(1, kernel_regularizer="l1")])
+    assert len(model.losses) == 2
+    slopes = K.gradients(sum(model.losses), [first.kernel, model.layers[2].kernel])
+    kernel, last = (model.layers[i].get_weights()[0] for i in (0, 2))
+    np.testing.assert_allclose(K.eval(slopes[0]), 0.02 * kernel, rtol=1e-5)
+    np.testing.assert_allclose(K.eval(slopes[1]), 0.01 * np.sign(last), rtol=1e-5)
+
+
+def test_asking_for_the_losses_keeps_those_of_the_last_run():
+    model = twice(Adds())
+    model.compile("sgd", None)
+    wanted = A.sum() + B.sum() + 16
+    assert model.test_on_batch([A, B], None) == pytest.approx(wanted, rel=1e-5)
+    for _ in range(2):
+        assert sorted(float(v) for v in model.losses) == pytest.approx(sorted([A.sum(), B.sum(), 8, 8]), rel=1e-4)
+
+
+def test_a_call_that_fails_on_ones_has_one_loss():
+    class Picky(Layer):
+        def call(self, x):
+            if float(K.min(x)) == 1:
+                raise ArithmeticError("all ones")
+            self.add_loss(K.sum(x))
+            self.add_loss(1.0)
+            return x
+
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    model = Model(x := Input((3,)), Picky()(x))
+    (loss,) = model.losses
+    assert values([loss], [x], [A])[0] == pytest.approx(A.sum() + 1, rel=1e-5)
+
+
+def test_losses_with_inputs_are_found_by_them():
+    x, y = Input((3,)), Input((3,))
+    layer = Bidirectional(SimpleRNN(2, kernel_regularizer="l1"))
+    layer(Input((5, 3)))
+    for inner, weight in ((layer.forward_layer, 1), (layer.backward_layer, 10)):
+        inner.add_loss(weight, inputs=x)
+        inner.add_loss([2 * weight, 3 * weight], inputs=[x, y])
+        inner.add_loss(4 * weight)
+    assert layer.get_losses_for(x) == layer.get_losses_for([x]) == [1, 10]
+    assert layer.get_losses_for([x, y]) == [2, 3, 20, 30] and layer.get_losses_for([y, x]) == layer.get_losses_for(y) == []
+    assert layer.forward_layer.get_losses_for(x) == [1]
+    unconditional = layer.get_losses_for(None)
+    assert len(unconditional) == 4 and unconditional[2:] == [4, 40]
+    assert len(layer.losses) == 10
