@@ -53,17 +53,28 @@ class Updates(dict[Variable, NDArray[Any]]):
 
 
 class Made:
-    """The Variables that a repeatedly called function makes. The n-th one is the same in every run."""
+    """The objects with state, mostly Variables, that a repeatedly called function makes. The n-th one is the same in every run.
 
-    def __init__(self, variables: list[Variable]) -> None:
-        self._variables, self._next = variables, 0
+    Attributes:
+        replaced: The object, name and old value of each attribute that the run replaced and that its end restores.
+    """
 
-    def one(self, make: Callable[[], Variable]) -> Variable:
-        """The next Variable: that of an earlier run, or a new one from `make`."""
-        if self._next == len(self._variables):
-            self._variables.append(make())
+    def __init__(self, objects: list[Any]) -> None:
+        self._objects, self._next = objects, 0
+        self.replaced: list[tuple[object, str, Any]] = []
+
+    def one(self, make: Callable[[], T]) -> T:
+        """The next object: that of an earlier run, or a new one from `make`."""
+        if self._next == len(self._objects):
+            self._objects.append(make())
         self._next += 1
-        return self._variables[self._next - 1]
+        found: T = self._objects[self._next - 1]
+        return found
+
+    def restore(self) -> None:
+        """Give the replaced attributes their old values."""
+        for owner, name, value in reversed(self.replaced):
+            object.__setattr__(owner, name, value)
 
 
 class _Current(threading.local):

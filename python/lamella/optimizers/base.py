@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -13,8 +14,9 @@ from lamella.core.configurable import Config
 from lamella.core.graphs import GraphUpdate
 from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.types import Array
+from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
-from lamella.optimizers import arrays, by_updates, in_graphs, memory
+from lamella.optimizers import arrays, by_updates, in_graphs, memory, nested
 from lamella.optimizers.arguments import Hyperparameter, bound, steps
 from lamella.optimizers.schedules import LearningRate, LearningRateSchedule, deserialize
 from lamella.optimizers.state import Bounds
@@ -67,7 +69,7 @@ class Optimizer(Stateful):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "get_updates" in vars(cls) and not {"update", "calls", "step"} & set(vars(cls)):
+        if {"get_updates", "get_gradients"} & set(vars(cls)) and not {"update", "calls", "step"} & set(vars(cls)):
             by_updates.adapt(cls)
         # A subclass with another rule does not inherit skips_zeros, because the new rule may change weights with gradient 0.
         if ("calls" in vars(cls) or "update" in vars(cls)) and "skips_zeros" not in vars(cls):
@@ -75,7 +77,13 @@ class Optimizer(Stateful):
 
     def __setattr__(self, name: str, value: Any) -> None:  # Any: as object.__setattr__
         current = self.__dict__.get(name)
-        if isinstance(value, LearningRateSchedule) or isinstance(current, LearningRateSchedule):
+        if name in ("get_gradients", "get_updates"):
+            object.__setattr__(self, "__class__", by_updates.with_own_rule(type(self)))
+        if pending.made is not None and isinstance(current, Variable) and not isinstance(value, LearningRateSchedule):
+            # In a get_updates. Keras runs it once, so the new value must not be the old one of the next step.
+            pending.made.replaced.append((self, name, current))
+            object.__setattr__(self, name, value)
+        elif isinstance(value, LearningRateSchedule) or isinstance(current, LearningRateSchedule):
             object.__setattr__(self, name, self.rate(value))
         elif isinstance(current, Variable) and not isinstance(value, Variable):
             if isinstance(value, (float, np.floating)) and not np.isfinite(value):
@@ -204,8 +212,7 @@ class Optimizer(Stateful):
             TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
             ValueError: The loss does not depend on a parameter.
         """
-        found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
-        return in_graphs.clipped(found, self.clipnorm, self.clipnorm_per_tensor, self.clipvalue)
+        return by_updates.clipped_gradients(self, loss, params)
 
     @in_graphs.in_either_order
     def get_updates(self, loss: Any, params: Any) -> list[GraphUpdate]:
@@ -222,6 +229,8 @@ class Optimizer(Stateful):
             TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
             ValueError: The loss does not depend on a parameter.
         """
+        if isinstance(loss, by_updates.StepLoss) and not by_updates.is_whole_step(self, loss):
+            return nested.updates_of(self, loss, params)
         return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
 
     def update(self, params: Sequence[Array], grads: Sequence[Array], iterations: int, bounds: Bounds) -> None:
@@ -277,7 +286,7 @@ class Optimizer(Stateful):
 
         1 - float32(0.999) is 0.001 with an error of 1.3e-5.
         """
-        value: float = number.value.item()
+        value = float(number)
         single = self._state.dtype.char == "f"
         key = value, single
         found = self._rounded.get(key)
@@ -296,11 +305,15 @@ class Optimizer(Stateful):
     @property
     def learning_rate(self) -> Variable:
         """The name of `lr` in Keras 2.3."""
-        return self.lr
+        own: Variable | None = vars(self).get("learning_rate")
+        return self.lr if own is None else own
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        self.lr = value  # type: ignore[assignment]
+        if isinstance(getattr(type(self), "lr", None), property):  # a rule for Keras 2.3, whose lr returns learning_rate
+            vars(self)["learning_rate"] = value
+        else:
+            self.lr = value  # type: ignore[assignment]
 
     decay: Variable
     initial_decay: float
@@ -308,8 +321,7 @@ class Optimizer(Stateful):
     def rate_of(self, iterations: int) -> float:
         """The learning rate after `iterations` steps, before `decay`: the number lr, or the value of the schedule."""
         rate: Any = self.lr
-        lr: float = rate.value.item() if isinstance(rate, Variable) else rate(iterations)
-        return lr
+        return float(rate(iterations) if callable(rate) else rate)
 
     def decayed(self, iterations: int) -> float:
         """lr / (1 + decay * iterations), so the first step uses lr. As in Keras, only if the constructor's decay was above 0."""
@@ -318,7 +330,9 @@ class Optimizer(Stateful):
 
     @classmethod
     def from_config(cls: type[Rule], config: Config) -> Rule:
-        """An optimizer from a config of Keras 2.2 or 2.3. In 2.3 lr is named learning_rate."""
+        """An optimizer from a config of Keras 2.2 or 2.3. In 2.3 lr is named learning_rate, in some users' rules too."""
+        if "learning_rate" in inspect.signature(cls).parameters:
+            return super().from_config(config)
         named = {"lr" if name == "learning_rate" else name: value for name, value in config.items()}
         return super().from_config(named)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lamella.core import registry
 from lamella.core.atomic import Call, Scope
 from lamella.core.graphs import GraphTensor, GraphUpdate
 from lamella.core.rows_gradient import dense
@@ -32,10 +33,23 @@ GetUpdates = Callable[..., Any]
 
 
 class StepLoss(GraphTensor):
-    """The loss that get_updates receives in a step. It holds the gradients of this step."""
+    """The loss that get_updates receives in a step. It holds the gradients of this step, which are not yet clipped.
 
-    def __init__(self, variables: Sequence[Variable], gradients: Sequence[Array]) -> None:
+    Attributes:
+        rule: The optimizer that makes the step.
+        parts: The number of steps of lamella's rules that were made parts of this step.
+    """
+
+    def __init__(self, rule: object, variables: Sequence[Variable], gradients: Sequence[Array]) -> None:
+        self.rule, self.parts = rule, 0
         self._by = {id(v): g for v, g in zip(variables, gradients)}
+        self._begun: set[int] = set()
+
+    def begin(self, rule: Any) -> None:
+        """Empty the lists of an optimizer at its first get_updates of this step, because Keras calls get_updates only once."""
+        if id(rule) not in self._begun:
+            self._begun.add(id(rule))
+            rule.updates, rule.weights = [], []
 
     def gradients(self, variables: Any) -> list[Any]:
         """The gradients of the Variables; None for a Variable that is not a parameter of the step."""
@@ -48,6 +62,8 @@ def accept_symbolic_loss(get_updates: GetUpdates) -> GetUpdates:
     @functools.wraps(get_updates)
     def made(self: Any, *arguments: Any, **named: Any) -> Any:
         loss = named.get("loss", arguments[-1] if len(arguments) > 2 else arguments[0] if arguments else None)
+        if isinstance(loss, StepLoss):
+            loss.begin(self)
         if isinstance(loss, StepLoss) or not isinstance(loss, GraphTensor):
             return get_updates(self, *arguments, **named)
         params = named.get("params", arguments[0] if len(arguments) > 2 else arguments[1] if len(arguments) > 1 else None)
@@ -61,6 +77,7 @@ class ByUpdates(Stateful):
 
     get_updates: GetUpdates
     updates: Any = ()
+    _runs_get_updates = True
     _listed_weights: Sequence[Variable] = ()
     _steps_as_its_base = False  # whether the last run called super().get_updates, so that the slots of the base class are used
     _given_weights: list[NDArray[Any]] | None = None
@@ -110,8 +127,7 @@ class ByUpdates(Stateful):
             self.select_state(params)
         grads = memory.arrays_over(who, "gradient", grads)
         rule: Any = self
-        bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
-        read = rule.read(rule._clean(params, dense(list(grads))), bounds)
+        read = [np.array(g) for g in rule._clean(params, dense(list(grads)))]
         noted, later = run_updates(self, params, read)
         noted.apply()
         for change in later:
@@ -125,11 +141,8 @@ class ByUpdates(Stateful):
 
     def get_gradients(self, loss: Any, params: Any) -> list[Any]:
         """The gradients of the step, clipped. For a symbolic loss they are symbolic tensors."""
-        if isinstance(loss, StepLoss):
-            return loss.gradients(params)
-        found = in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_gradients")[1]
         rule: Any = self
-        return in_graphs.clipped(found, rule.clipnorm, rule.clipnorm_per_tensor, rule.clipvalue)
+        return clipped_gradients(rule, loss, params)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set the weights, in the order of `weights`. Before the first step they are kept, and that step sets them.
@@ -164,11 +177,13 @@ def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]
     """
     state, noted = rule._state, Updates()
     variables = [share(p, name) for p, name in zip(params, state.names or [f"param_{i}:0" for i in range(len(params))])]
-    rule.updates = []
-    rule.weights = []
+    made, loss = Made(state.variables), StepLoss(rule, variables, grads)
+    loss.begin(rule)
     rule._steps_as_its_base = False
-    scope = Scope((pending, "updates", noted), (pending, "made", Made(state.variables)))
-    found = scope.run(rule.get_updates, StepLoss(variables, grads), variables)
+    try:
+        found = Scope((pending, "updates", noted), (pending, "made", made)).run(rule.get_updates, loss, variables)
+    finally:
+        made.restore()
     as_base: Any = rule
     later: list[GraphUpdate] = []
     for entry in found or ():
@@ -180,10 +195,50 @@ def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]
     return noted, later
 
 
+def clipped_gradients(rule: Optimizer, loss: Any, params: Any) -> list[Any]:
+    """The gradients of a loss for Variables, clipped by the bounds of an optimizer, as its get_gradients returns them.
+
+    Args:
+        rule: The optimizer.
+        loss: The loss of a step, for arrays; or a scalar tensor of a graph of K, for symbolic tensors.
+        params: A list of Variables.
+
+    Raises:
+        TypeError, ValueError: As `in_graphs.gradients_of`.
+    """
+    found = in_graphs.gradients_of(loss, params, f"{type(rule).__name__}.get_gradients")[1]
+    if not isinstance(loss, StepLoss):
+        return in_graphs.clipped(found, rule.clipnorm, rule.clipnorm_per_tensor, rule.clipvalue)
+    bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0
+    return rule.read(found, bounds) if any(bounds[2:]) else found
+
+
+def is_whole_step(rule: Optimizer, loss: StepLoss) -> bool:
+    """Whether `super().get_updates(loss, params)` can be the step of the base class itself, on the arrays of the parameters.
+
+    It cannot if another optimizer makes the step, or if lr, get_gradients or K.update is not its own now: the step is made
+    after get_updates has returned.
+    """
+    changed = pending.made is not None and bool(pending.made.replaced)
+    own = "get_gradients" not in vars(rule) and type(rule).get_gradients is vars(ByUpdates)["get_gradients"]
+    replaced = registry.current_function("update").__module__ != "lamella.backend.values"
+    return loss.rule is rule and own and not changed and not replaced
+
+
+def with_own_rule(cls: type[Optimizer]) -> type[Optimizer]:
+    """A subclass of the same name for an object that was given its own get_gradients or get_updates, which its steps then use."""
+    if getattr(cls, "_runs_get_updates", False):
+        return cls
+    body = {"get_updates": lambda self, loss, params: cls.get_updates(self, loss, params), "__module__": cls.__module__}
+    metaclass: Any = type(cls)
+    made: type[Optimizer] = metaclass(cls.__name__, (cls,), {**body, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
+    return made
+
+
 def adapt(cls: type[Optimizer]) -> None:
-    """Make a class with its own get_updates use it in each step: it gets the methods of `ByUpdates`."""
+    """Make a class with its own get_updates or get_gradients use it in each step: it gets the methods of `ByUpdates`."""
     own = vars(cls)
-    setattr(cls, "get_updates", accept_symbolic_loss(own["get_updates"]))
+    setattr(cls, "get_updates", accept_symbolic_loss(cls.get_updates))
     for name, value in vars(ByUpdates).items():
         if name not in own and not (name.startswith("__")) and name != "get_updates":
             setattr(cls, name, value)

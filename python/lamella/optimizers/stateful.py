@@ -33,9 +33,11 @@ class Stateful(Configurable):
     slots: tuple[str, ...] = ()
     lists_iterations = True  # whether Keras 2.2.5 saves `iterations` with the weights
     _every: int | None = None
+    _listed_weights: Sequence[Variable] = ()
 
     def __init__(self) -> None:
-        self.iterations = Variable(np.int64(0), "iterations:0", trainable=False)
+        if not isinstance(getattr(type(self), "iterations", None), property):  # some rules count by those of another optimizer
+            self.iterations = Variable(np.int64(0), "iterations:0", trainable=False)
         self._states: dict[arrays.Places, State] = {}
         self._waiting: list[State] = []  # states of a copy that have no parameters yet
         self._given: State | None = None  # the state that set_weights or set_state made before there was one
@@ -85,9 +87,16 @@ class Stateful(Configurable):
 
     @property
     def weights(self) -> list[Variable]:
-        """The arrays of the state in the order in which Keras saves them; empty before the first step, `bind` or `set_weights`."""
+        """The arrays of the state in the order in which Keras saves them; empty before the first step, `bind` or `set_weights`.
+
+        An optimizer that makes a part of another one's steps lists what its last get_updates used.
+        """
         self._apply_deferred(self._state)
-        return self._all_listed(self._state)
+        return self._all_listed(self._state) or list(self._listed_weights)
+
+    @weights.setter
+    def weights(self, weights: Sequence[Variable]) -> None:
+        self._listed_weights = list(weights)
 
     def state_of(self, slot: str) -> list[Array]:
         """The arrays of one slot, a name of `slots`, one for each parameter."""
