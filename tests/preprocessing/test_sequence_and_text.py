@@ -183,3 +183,9 @@ def test_warnings():
 def test_unknown_words_are_dropped_before_a_fit():
     assert text.Tokenizer(oov_token="?").texts_to_sequences(["a b"]) == [[]]
     assert isinstance(text.Tokenizer().word_docs, defaultdict)
+
+
+def test_long_sequences_are_removed_with_their_labels():
+    from lamella.preprocessing.sequence import _remove_long_seq  # scripts for Keras import it under this name
+
+    assert _remove_long_seq(3, [[1], [1, 2, 3], [1, 2], []], "abcd") == ([[1], [1, 2], []], ["a", "c", "d"])

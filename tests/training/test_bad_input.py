@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import Callback
-from lamella.layers import Dense, Input, Layer
+from lamella.layers import LSTM, Dense, Input, Layer
 from lamella.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype("f4")
@@ -96,11 +96,22 @@ def test_inputs(method, x, error, words):
     assert m.optimizer.get_weights() == []
 
 
-@pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "predict_on_batch", "train_on_batch"])
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
 def test_empty_arrays(method):
-    data = [X[:0]] if method.startswith("predict") else [X[:0], ONE_HOT[:0]]
     with pytest.raises(ValueError, match="expected at least one sample"):
-        getattr(model(), method)(*data)
+        getattr(model(), method)(X[:0], ONE_HOT[:0])
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
+def test_predictions_for_no_sample_have_no_rows(method):
+    rows = getattr(model(), method)(X[:0])
+    assert rows.shape == (0, *ONE_HOT.shape[1:]) and rows.dtype == "float32"
+    a, b = Input((3,)), Input((None, 2))
+    several = Model([a, b], [Dense(4)(a), LSTM(5, return_sequences=True)(b), Dense(1)(a)])
+    shapes = [y.shape for y in getattr(several, method)([np.empty((0, 3)), np.empty((0, 7, 2))])]
+    assert shapes == [(0, 4), (0, 0, 5), (0, 1)]
+    with pytest.raises(ValueError, match="to have shape \\(3,\\) but got array with shape \\(4,\\)"):
+        getattr(Sequential([Dense(2, input_shape=(3,))]), method)(np.empty((0, 4)))
 
 
 WEIGHTS = [

@@ -41,12 +41,13 @@ def variable(
     """A Variable with a copy of `value`.
 
     Args:
-        value: Numbers of any shape.
+        value: Numbers of any shape. A sparse matrix of SciPy becomes dense.
         dtype: The dtype; None is floatx.
         name: Name of the Variable; None for a default name.
         constraint: A function that an optimizer applies to the value after each step.
     """
     name = name or f"Variable_{next_uid('Variable')}"
+    value = value.toarray() if hasattr(value, "toarray") else value
     array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
     make = partial(Variable, array, f"{name}:0", constraint=constraint)
     return make() if current.made is None else current.made.one(make)
@@ -57,11 +58,12 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
     """A new array with `value`, broadcast to `shape` if there is one.
 
     Args:
-        value: Numbers of any shape.
+        value: Numbers of any shape. A sparse matrix of SciPy becomes dense.
         dtype: The dtype; None is floatx.
         shape: The sizes; None is the shape of value.
         name: Of the constant, for errors.
     """
+    value = value.toarray() if hasattr(value, "toarray") else value
     array = as_array(value, floatx() if dtype is None else dtype, f"K.constant '{name or ''}'")
     return array.copy() if shape is None else np.array(np.broadcast_to(array, shape))
 

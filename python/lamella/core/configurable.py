@@ -89,7 +89,9 @@ def plain(value: Any) -> Any:
         return value.saved()
     if isinstance(value, (np.generic, np.ndarray, Variable)):  # np.float64 is a float, too
         return np.asarray(value).tolist()
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):
+        return str(value)  # a DTypeName becomes a plain string
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
         return type(value)(plain(v) for v in value)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from lamella.core.atomic import Call
 from lamella.core.random import Stream
+from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
 from lamella.core.variable import Variable
@@ -55,6 +56,8 @@ class TrainableModel(Protocol):
     def layers(self) -> Sequence[WeightedLayer]: ...
     @property
     def input_names(self) -> Sequence[str]: ...
+    @property
+    def output_shapes(self) -> Sequence[Shape]: ...
     @property
     def state_updates(self) -> Sequence[StateUpdate]: ...
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lamella.core.dtype_name import DTypeName, dtype_name
 from lamella.core.pickling import PickledByName
 
 
@@ -65,9 +66,9 @@ class Variable(PickledByName):
         return self.value.size
 
     @property
-    def dtype(self) -> str:
+    def dtype(self) -> DTypeName:
         """Name of the dtype."""
-        return self.value.dtype.name
+        return dtype_name(self.value.dtype.name)
 
     def assign(self, new: ArrayLike) -> None:
         """Write `new` into the array.

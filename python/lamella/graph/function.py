@@ -11,6 +11,7 @@ import numpy as np
 from lamella.core import budget, registry
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
+from lamella.core.dtype_name import dtype_name
 from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
@@ -174,7 +175,7 @@ class Function(Layer, self_contained=True):
         outputs = super()._connect(tensors, single, arguments)
         found = self._outputs([x.shape for x in tensors])
         for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], found):
-            x.dtype = dtype
+            x.dtype = dtype_name(dtype)
         return outputs
 
     def _follow_sizes(self, tensors: Sequence[Symbolic]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lamella.core.dtype_name import DTypeName, dtype_name
 from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Shape, TensorShape
 
@@ -38,7 +39,7 @@ class Symbolic(GraphTensor):
 
     def __init__(self, shape: Shape, dtype: str, name: str) -> None:
         self.shape: Shape = TensorShape(shape)
-        self.dtype = dtype
+        self.dtype: DTypeName = dtype_name(dtype)
         self.name = name
         self._keras_history: History  # (layer, node index, tensor index), set by the layer that makes the tensor
 

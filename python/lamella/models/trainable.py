@@ -253,7 +253,8 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         """Compute the outputs in the inference phase. The model need not be compiled.
 
         Returns:
-            An array with a row for each sample, or a list of arrays for several outputs.
+            An array with a row for each sample, or a list of arrays for several outputs. For arrays without samples they have no
+            rows; Keras returns an empty list.
         """
         return self._run_predict(options)
 

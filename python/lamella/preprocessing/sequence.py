@@ -16,6 +16,18 @@ from lamella.data.sequence import Sequence
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams", "timeseries_generator_from_json"]
 
 
+def _remove_long_seq(maxlen: int, seq: List[Any], label: List[Any]) -> tuple[list[Any], list[Any]]:
+    """The sequences that are shorter than maxlen, and their labels. Scripts import it from Keras under this name.
+
+    Args:
+        maxlen: The first length that is too long.
+        seq: Sequences.
+        label: A label for each.
+    """
+    kept = [(x, y) for x, y in zip(seq, label) if len(x) < maxlen]
+    return [x for x, _ in kept], [y for _, y in kept]
+
+
 def pad_sequences(
     sequences: Any,
     maxlen: int | None = None,

@@ -10,6 +10,7 @@ import numpy as np
 from lamella.callbacks.callback_list import CallbackList, checked_callbacks
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_steps
+from lamella.core.config import floatx
 from lamella.core.pool import in_pool
 from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
@@ -67,7 +68,8 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
     """Predict, see Model.predict.
 
     Returns:
-        An array, or a list with an array for each output. The arrays are new: no input is among them.
+        An array, or a list with an array for each output. The arrays are new: no input is among them. Without samples they have
+        no rows.
     """
     batches: Batches
     if is_generated(options.x):
@@ -83,6 +85,8 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
         arrays = of_first_length(feed.inputs_of(inputs, options.x)[1], inputs.names)
         if not inputs.names and options.steps is None:
             raise ValueError("If predicting from data tensors, you should specify the `steps` argument.")
+        if arrays and not arrays[0].shape[0]:
+            return _no_rows(model)
         samples = check_lengths(arrays, []) if inputs.names else 0
         data = Data(arrays, [], [])
         if options.steps is not None:
@@ -100,6 +104,12 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
     finally:
         batches.close()
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _no_rows(model: TrainableModel) -> Array | list[Array]:
+    """The outputs for no sample at all, such as the crops of an image without a face. Sizes that vary are 0."""
+    none = [np.empty((0, *(size or 0 for size in shape[1:])), floatx()) for shape in model.output_shapes]
+    return none[0] if len(none) == 1 else none
 
 
 def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any], Data]) -> Batches:
@@ -219,6 +229,8 @@ def activations_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> 
 
 def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> Array | list[Array]:
     """The outputs for one batch, as new arrays; see Model.predict_on_batch."""
+    if any(a.shape[:1] == (0,) for a in feed.inputs_of(inputs, x)[1]):
+        return _no_rows(model)
     batch = _batch(inputs, x)
     outputs = _owned(_arrays(infer(model, batch)), batch)
     return outputs[0] if len(outputs) == 1 else outputs

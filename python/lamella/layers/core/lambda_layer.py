@@ -13,6 +13,7 @@ from lamella import ops
 from lamella.core import budget
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
+from lamella.core.dtype_name import dtype_name
 from lamella.core.graphs import SymbolOutside
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
@@ -191,7 +192,7 @@ class Lambda(Layer):
         if self._output_shape is None:
             _, specs = self._specs([x.shape for x in tensors])
             for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], specs):
-                x.dtype = dtype
+                x.dtype = dtype_name(dtype)
         return outputs
 
     def _in_the_graph(self, tensors: list[Symbolic]) -> Value:
