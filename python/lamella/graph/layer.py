@@ -20,6 +20,7 @@ from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of, computing
 from lamella.core.updates import current as pending
+from lamella.core.user_array import of_lamella
 from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
 from lamella.graph.inner_gradients import Asking, call_asking
@@ -28,6 +29,7 @@ from lamella.graph.layer_trials import output_shapes
 from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
+from lamella.graph.symbolic_calls import on_values, taking_symbols
 from lamella.ops.tape import Tensor
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -114,6 +116,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         cls.self_contained = self_contained
         if self_contained and "__init__" in vars(cls):
             setattr(cls, "__init__", resolving(vars(cls)["__init__"]))
+        if "call" in vars(cls) and of_lamella(cls):
+            setattr(cls, "call", taking_symbols(vars(cls)["call"]))
 
     def __init__(
         self,
@@ -297,7 +301,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         """The function that a plan calls. `frozen`: a model that contains the layer is frozen."""
         call: Callable[..., Value] = getattr(self, "call_frozen", self.call) if frozen else self.call
-        return call
+        return on_values(call)
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
         """A function that computes this layer and the next one in one call, where that is faster; else None.
