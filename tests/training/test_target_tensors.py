@@ -117,6 +117,20 @@ def test_some_outputs_with_a_tensor_and_weights_for_all(float64):
         model.train_on_batch(X, Z, sample_weight={"a": w[:4]})
 
 
+def test_functions_of_one_step_take_the_fed_targets_and_all_weights(float64):
+    x, model = two()
+    model.compile(SGD(lr=0.1), "mse", target_tensors={"a": K.variable(Y)})
+    assert model._feed_output_names == ["b"] and model._feed_output_shapes == [(None, 4)] and len(model._feed_loss_fns) == 1
+    assert model._feed_outputs == [model.outputs[1]] and len(model._feed_sample_weights) == 2
+    w, v = RNG.uniform(size=6), RNG.uniform(size=6)
+    wanted = model.test_on_batch(X, Z, sample_weight=[w, v])
+    np.testing.assert_allclose(model.test_function([X, Z, w, v]), wanted, rtol=1e-10)
+    np.testing.assert_allclose(model.train_function([X, Z, w, v, 1.0]), wanted, rtol=1e-10)
+    places = model._feed_inputs + model._feed_targets + model._feed_sample_weights
+    total = K.function(places, [model.total_loss])
+    assert total([X, Z, w, v])[0] == pytest.approx(model.test_on_batch(X, Z, sample_weight=[w, v])[0], rel=1e-10)
+
+
 def test_labels_of_a_sparse_loss():
     labels = np.array([0, 1, 1, 0, 1, 0])
     given, fed = (linear(target, "sparse_categorical_crossentropy", metrics=["acc"]) for target in (K.variable(labels), None))

@@ -127,11 +127,14 @@ class Compiled:
         places = {output.index: value for output, value in zip(self._trained(what), values, strict=True)}
         return [places.get(i, other) for i in range(len(self.outputs))]
 
-    # The same for the outputs that have a loss.
+    # The same for the outputs that have a loss; all but the weights only for those whose y is fed, see target_tensors.
+
+    def _fed(self, what: str) -> Sequence[Output]:
+        return [output for output in self._trained(what) if output.fed]
 
     @property
     def _feed_targets(self) -> list[Symbolic]:
-        fed = {output.index for output in self._trained("_feed_targets") if output.fed}
+        fed = {output.index for output in self._fed("_feed_targets")}
         return [x for i, x in enumerate(self._loss_tensors_of("_feed_targets").targets) if x is not None and i in fed]
 
     @property
@@ -140,19 +143,19 @@ class Compiled:
 
     @property
     def _feed_outputs(self) -> list[Symbolic]:
-        return [self.outputs[output.index] for output in self._trained("_feed_outputs")]
+        return [self.outputs[output.index] for output in self._fed("_feed_outputs")]
 
     @property
     def _feed_output_names(self) -> list[str]:
-        return [output.name for output in self._trained("_feed_output_names")]
+        return [output.name for output in self._fed("_feed_output_names")]
 
     @property
     def _feed_output_shapes(self) -> list[Shape]:
-        return [output.shape for output in self._trained("_feed_output_shapes")]
+        return [output.shape for output in self._fed("_feed_output_shapes")]
 
     @property
     def _feed_loss_fns(self) -> list[Any]:
-        return [output.loss for output in self._trained("_feed_loss_fns")]
+        return [output.loss for output in self._fed("_feed_loss_fns")]
 
     @property
     def _feed_sample_weight_modes(self) -> list[str | None]:

@@ -83,10 +83,11 @@ class StepFunctions:
         return self._of_compile("metrics_tensors").added.tensors
 
     def _of_batches(self, who: str, method: Callable[..., Any], phase: int) -> Function:
-        trained = len(self._of_compile(who).objective.outputs)
+        outputs = self._of_compile(who).objective.outputs
+        counts = [len(self._feed_input_names), sum(output.fed for output in outputs), len(outputs)]
 
         def step(values: Sequence[Any]) -> list[Any]:
-            inputs, targets, weights = self._split(who, values, [len(self._feed_input_names), trained, trained], phase)
+            inputs, targets, weights = self._split(who, values, counts, phase)
             numbers = method(inputs, targets or None, sample_weight=weights or None)
             return list(numbers) if isinstance(numbers, list) else [numbers]
 
