@@ -103,6 +103,26 @@ def test_inputs_of_any_kind_and_outputs_of_several_models():
     np.testing.assert_allclose(b, second.predict(X), rtol=1e-6)
 
 
+def test_each_call_reads_feed_dict_anew():
+    p, q = K.placeholder(shape=()), K.placeholder(shape=())
+    values = {q: 3.0}
+    f = K.function([p], [p * q], feed_dict=values)
+    assert f([2.0]) == [6.0]
+    values[q] = 4.0
+    assert f([2.0]) == [8.0]
+
+
+def test_fetches_make_updates_after_the_outputs():
+    x, y, z = K.variable(1.0), K.variable(2.0), K.variable(0.0)
+    p, q = K.placeholder(shape=()), K.placeholder(shape=())
+    fetches = [K.update(y, 10 * q + x), K.update_add(z, p), p * q]
+    f = K.function([p], [p + y], updates=[(x, p)], feed_dict={q: 3.0}, fetches=fetches)
+    assert f([5.0]) == [7.0] and [float(K.get_value(v)) for v in (x, y, z)] == [5.0, 31.0, 5.0]
+    assert f([6.0]) == [37.0] and [float(K.get_value(v)) for v in (x, y, z)] == [6.0, 35.0, 11.0]
+    with pytest.raises(ValueError, match="expected tensors as outputs, got 'y'"):
+        K.function([p], [p], fetches=["y"])
+
+
 def test_feed_dict_gives_values_for_all_calls():
     p, q = K.placeholder((None, 3)), K.placeholder(())
     for more in ({"feed_dict": {q: 3.0}}, {"givens": [(q, 3.0)]}):

@@ -76,8 +76,9 @@ class Function:
             optimizer.get_updates, and model.updates. No other state changes. A new value that is not symbolic is a constant;
             K.update of a constant has changed the Variable already, and the calls do not repeat it.
         name: A name; it has no effect.
-        **session_kwargs: `feed_dict` or `givens`, values for further symbolic tensors, the same in each call; `fetches`, further
-            tensors to compute, such as results of K.print_tensor; `options` and `run_metadata`, which have no effect.
+        **session_kwargs: `feed_dict` or `givens`, values for further symbolic tensors; each call reads them from the dict anew.
+            `fetches`, further tensors to compute, such as results of K.print_tensor, and results of K.update. `options` and
+            `run_metadata` have no effect.
 
     Raises:
         TypeError: inputs, outputs or updates is not a list.
@@ -109,8 +110,10 @@ class Function:
                 f"K.function: expected symbolic tensors as inputs, and at most one K.learning_phase(), got {self.inputs}"
             )
         self._phase = phases[0] if phases else None
-        self._fixed = [as_tensor(value, "a value") for value in fixed.values()]
+        self._fixed = fixed
         self._updates = [update for entry in updates or [] for update in _updates(entry)]
+        self._updates += [x for x in fetches if isinstance(x, (GraphUpdate, Update))]
+        fetches = [x for x in fetches if not isinstance(x, (GraphUpdate, Update))]
         for x in (*outputs, *fetches):
             if not isinstance(x, (Symbolic, Variable, np.ndarray, np.generic, Tensor)):
                 raise ValueError(f"K.function: expected tensors as outputs, got {x!r}")
@@ -118,6 +121,9 @@ class Function:
         wanted += [x for update in self._updates for x in _needed(update)]
         self._wanted = list(dict.fromkeys(wanted))
         self._run = GraphRun([*(inputs[i] for i in self._places), *fixed], self._wanted)
+
+    def _fixed_values(self) -> list[Any]:
+        return [value_of(as_tensor(values[x], "a value")) for x, values in self._fixed.items()]
 
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         if not isinstance(inputs, (list, tuple)):
@@ -127,7 +133,7 @@ class Function:
         arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]
         training = self._phase is not None and bool(inputs[self._phase])
         noted = Updates()
-        values = dict(zip(self._wanted, self._run([*arrays, *map(value_of, self._fixed)], training, noted)))
+        values = dict(zip(self._wanted, self._run([*arrays, *self._fixed_values()], training, noted)))
         outputs = [np.array(values[x] if isinstance(x, Symbolic) else value_of(x)) for x in self.outputs]
         made: list[tuple[GraphUpdate, list[Array]]] = []
         for update in self._updates:
@@ -149,15 +155,17 @@ def _listed(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Any]:
-    """The tensors and values of feed_dict and givens, which are removed from the arguments."""
-    found: dict[Symbolic, Any] = {}
+def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Mapping[Any, Any]]:
+    """The tensors of feed_dict and givens, each with the dict that has its value; both are removed from the arguments."""
+    found: dict[Symbolic, Mapping[Any, Any]] = {}
     for key in ("feed_dict", "givens"):
         given = arguments.pop(key, None) or {}
-        for x, value in given.items() if isinstance(given, Mapping) else given:
+        values: Mapping[Any, Any] = given if isinstance(given, Mapping) else dict(given)
+        for x, value in values.items():
             if not isinstance(x, Symbolic):
                 raise ValueError(f"K.function: expected symbolic tensors and their values in {key}, got {x!r}")
-            found[x] = value
+            as_tensor(value, "a value")
+            found[x] = values
     return found
 
 

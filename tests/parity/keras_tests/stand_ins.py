@@ -1,13 +1,18 @@
 """lamella as Keras, and what the suite needs besides the public names of Keras."""
 
+import builtins
 import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import h5py
 import numpy as np
+import pytest
+import six
 
 import lamella
 
@@ -18,8 +23,13 @@ def install(sources):
     for old, new in (("bool", bool), ("int", int), ("float", float), ("object", object)):
         if old not in vars(np):
             setattr(np, old, new)
-    # A session that runs nothing, and no GPU: decorators ask for both while files are imported.
-    keras.backend.get_session = lambda: SimpleNamespace(_make_callable_from_options=None)
+    np.all = np.all
+    old_libraries()
+    variables_of_tensorflow(keras.backend)
+    # A session that reads Variables, and no GPU: decorators ask for both while files are imported.
+    keras.backend.get_session = lambda: SimpleNamespace(
+        _make_callable_from_options=None, run=lambda fetches: [keras.backend.get_value(x) for x in fetches]
+    )
     keras.backend.tensorflow_backend._get_available_gpus = list
     # Imported here, since pytest loads modules of this name itself.
     importlib.import_module("keras.utils.test_utils").tf_file_io_proxy = LocalStorage
@@ -30,6 +40,36 @@ def install(sources):
     oracle = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = keras.backend.numpy_backend = oracle
     spec.loader.exec_module(oracle)
+    oracle.in_top_k = in_top_k
+
+
+def in_top_k(predictions, targets, k):
+    """The oracle sorts, and today's NumPy sorts equal numbers in another order: then the first of them counts."""
+    best = np.argsort(-predictions, kind="stable")[:, :k]
+    return (best == targets[:, None]).any(axis=-1)
+
+
+def old_libraries():
+    """What pytest, h5py and six did when the suite was written."""
+    warns, opened, asked = pytest.warns, h5py.File.__init__, builtins.input
+    pytest.warns = lambda *kinds, **named: warnings.catch_warnings(record=True) if kinds == (None,) else warns(*kinds, **named)
+
+    def open_file(self, name, mode="a", *more, **named):
+        opened(self, name, mode, *more, **named)
+
+    h5py.File.__init__ = open_file
+    # Tests replace six.moves.input, with which Keras asks.
+    six.moves.input = asked
+    builtins.input = lambda *prompt: six.moves.input(*prompt)
+
+
+def variables_of_tensorflow(K):
+    """Tests pass Variables and placeholders of TensorFlow to Input and compile."""
+    made = ModuleType("tensorflow")
+    made.float32 = "float32"
+    made.Variable = lambda value, dtype=None: K.variable(value, dtype=dtype)
+    made.placeholder = lambda dtype, shape=None: K.placeholder(shape, dtype=dtype)
+    sys.modules.setdefault("tensorflow", made)
 
 
 def module(package, name, **content):
