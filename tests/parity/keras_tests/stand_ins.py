@@ -20,10 +20,9 @@ import lamella
 def install(sources):
     """Before the suite's first import of keras; `sources` is the folder of the unpacked package `keras`."""
     keras = lamella.install_as_keras()
-    for old, new in (("bool", bool), ("int", int), ("float", float), ("object", object)):
+    for old, new in (("bool", bool), ("int", int), ("float", float), ("object", object), ("alltrue", np.all)):
         if old not in vars(np):
             setattr(np, old, new)
-    np.all = np.all
     old_libraries()
     variables_of_tensorflow(keras.backend)
     # A session that reads Variables, and no GPU: decorators ask for both while files are imported.
@@ -50,7 +49,7 @@ def in_top_k(predictions, targets, k):
 
 
 def old_libraries():
-    """What pytest, h5py and six did when the suite was written."""
+    """What pytest, h5py and six did when the suite was written, and where Keras asks."""
     warns, opened, asked = pytest.warns, h5py.File.__init__, builtins.input
     pytest.warns = lambda *kinds, **named: warnings.catch_warnings(record=True) if kinds == (None,) else warns(*kinds, **named)
 
@@ -61,6 +60,11 @@ def old_libraries():
     # Tests replace six.moves.input, with which Keras asks.
     six.moves.input = asked
     builtins.input = lambda *prompt: six.moves.input(*prompt)
+    # They also replace Keras's function that asks, in a module that lamella makes of names.
+    importlib.import_module("lamella.utils.io_utils")
+    saving = importlib.import_module("keras.engine.saving")
+    asking = importlib.import_module("lamella.saving.overwrite")
+    asking.ask_to_proceed_with_overwrite = lambda filepath: saving.ask_to_proceed_with_overwrite(filepath)
 
 
 def variables_of_tensorflow(K):
