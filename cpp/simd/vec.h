@@ -45,7 +45,7 @@ template <class T>
 constexpr int kLanes = LAMELLA_VECTOR_BYTES / sizeof(T);
 
 // Registers that a kernel may fill with Vec<T>: 16 on x86 before AVX-512, else 32.
-#if defined(__AVX512F__) || defined(__aarch64__)
+#if LAMELLA_VECTOR_BYTES == 64 || defined(__aarch64__)
 constexpr int kRegisters = 32;
 #else
 constexpr int kRegisters = 16;
@@ -111,7 +111,9 @@ LAMELLA_INLINE void store_part(T* p, Vec<T> v, std::int64_t n) {
 // v in a register: otherwise gcc makes a load part of each instruction that uses its value.
 template <class T>
 LAMELLA_INLINE Vec<T> in_register(Vec<T> v) {
-#if defined(__x86_64__)
+#if defined(LAMELLA_EMULATED)  // no register has 64 bytes
+    asm("" : "+m"(v));
+#elif defined(__x86_64__)
     asm("" : "+v"(v));
 #else
     asm("" : "+w"(v));
