@@ -58,6 +58,22 @@ def test_the_learning_rate_as_a_column():
     np.testing.assert_allclose(history["lr_of_step"], [0.1, 0.05, 0.1 / 3], rtol=1e-6)
 
 
+def test_columns_of_the_targets_and_lists_that_are_added(float64):
+    x = Input((3,))
+    model = Model(x, [Dense(2)(x), Dense(1)(x)])
+    model.compile("sgd", ["mse", None], metrics=["mae"])
+    error = model.targets[0] - model.outputs[0]
+    model.metrics_tensors += [K.max(K.abs(error)), K.sum(K.square(error), axis=-1)]
+    model.metrics_names += ["worst", "squares"]
+    residual = Y - model.predict(X)[0]
+    got = dict(zip(model.metrics_names, model.test_on_batch(X, Y)))
+    assert got["worst"] == pytest.approx(np.abs(residual).max(), rel=1e-10)
+    assert got["squares"] == pytest.approx((residual**2).sum(1).mean(), rel=1e-10)
+    assert got["loss"] == pytest.approx((residual**2).mean(), rel=1e-10)
+    model.metrics_names, model.metrics_tensors = model.metrics_names[:-1], model.metrics_tensors[:-1]
+    assert list(model.fit(X, Y, verbose=0).history)[-1] == "worst"
+
+
 def test_the_divergence_of_a_variational_autoencoder(float64):
     """The usual script: add_loss of the sum, and a column for each part."""
     x = Input((3,))
@@ -99,6 +115,8 @@ def test_tensors_may_come_after_the_first_step_and_end_with_compile(float64):
     add(model, "inner", K.mean(h))
     assert model.test_on_batch(X, Y)[1] == pytest.approx((X @ model.get_weights()[0]).mean(), rel=1e-10)
     assert pickle.loads(pickle.dumps(model)).test_on_batch(X, Y)[1] == pytest.approx(model.test_on_batch(X, Y)[1], rel=1e-10)
+    model.metrics_tensors[0] = K.max(h)
+    assert model.test_on_batch(X, Y)[1] == pytest.approx((X @ model.get_weights()[0]).max(), rel=1e-10)
     model.compile("sgd", "mse")
     assert model.metrics_names == ["loss"] and model.metrics_tensors == []
 

@@ -24,8 +24,17 @@ def with_functions(
     targets: Mapping[int, Array],
     given: Mapping[int, Any],
     tensors: Sequence[Symbolic],
+    target_places: Mapping[Symbolic, int],
 ) -> Callable[..., tuple[Any, list[Any]]]:
     """See TrainableModel.with_functions. Each function is called once, on symbolic tensors, as Keras calls every loss.
+
+    Args:
+        model: The model.
+        functions: The index of an output, and a function of y and of this output.
+        targets: The y that are fed, by output, as examples of shape and dtype.
+        given: By output, the tensor that stands for its y.
+        tensors: Symbolic tensors of the model's inputs and of y.
+        target_places: Placeholders of y that `tensors` may read, with their outputs.
 
     Raises:
         TypeError: A function returns something that is not a tensor of the graph.
@@ -46,14 +55,18 @@ def with_functions(
             raise TypeError(f"{name}: expected a loss or metric to return a tensor, got {y!r}")
     ends = [*model.outputs, *made, *tensors]
     starts = [*model.inputs, *places.values()]
-    held = [x for x in held_values(walk(starts, ends)[0]) if all(x is not start for start in starts)]
+    nodes = walk(starts, ends)[0]
+    reached = {x for node in nodes if not node.is_computed for x in node.outputs}
+    again = {x: i for x, i in target_places.items() if x in reached}  # further inputs with the same y
+    starts += again
+    held = [x for x in held_values(nodes) if all(x is not start for start in starts)]
     network = _WithMore([*starts, *held], ends, name=f"{model.name}_with_losses")
     network.share_losses(model)
     count = len(model.outputs)
 
     def run(inputs: Sequence[Value], targets: Mapping[int, Array], training: bool, updates: Updates | None) -> Any:
         network.trainable = model.trainable
-        values = network.run([*inputs, *(targets[i] for i in places)], training=training, updates=updates)
+        values = network.run([*inputs, *(targets[i] for i in (*places, *again.values()))], training=training, updates=updates)
         found = values[count:]
         del values[count:]
         if isinstance(values, Outputs):

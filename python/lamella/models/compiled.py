@@ -99,6 +99,14 @@ class Compiled:
         """For each output the placeholder of its y; None for an output without a loss."""
         return list(self._loss_tensors_of("targets").targets)
 
+    def _target_places(self) -> dict[Symbolic, int]:
+        """The placeholders among `targets`, if a script has asked for them, and the outputs whose y they stand for."""
+        made = None if self.prepared_steps is None else _made.get(self.prepared_steps)
+        if made is None:
+            return {}
+        fed = {output.index for output in self._fed("targets") if output.target is None}
+        return {x: i for i, x in enumerate(made.targets) if x is not None and i in fed}
+
     @own_attributes_first
     def sample_weights(self) -> list[Symbolic | None]:
         """For each output the placeholder of its sample weights, [N] or for "temporal" [N, T]; None for one without a loss."""

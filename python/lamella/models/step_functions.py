@@ -73,7 +73,8 @@ class StepFunctions:
     @property
     def metrics_tensors(self) -> list[Any]:
         """An entry for each of `metrics_names` except "loss". Scripts for Keras append a tensor here and its name there: a function
-        of the model's inputs, a Variable, or a hyperparameter of the optimizer. The column has the mean of its elements.
+        of the model's inputs and `targets`, a Variable, or a hyperparameter of the optimizer. The column has the mean of its
+        elements.
 
         The entries that compile makes only have names, because lamella computes their numbers from arrays.
 
@@ -81,6 +82,10 @@ class StepFunctions:
             AttributeError: The model is not compiled or not built.
         """
         return self._of_compile("metrics_tensors").added.tensors
+
+    @metrics_tensors.setter
+    def metrics_tensors(self, value: Sequence[Any]) -> None:
+        self.metrics_tensors[:] = value
 
     def _of_batches(self, who: str, method: Callable[..., Any], phase: int) -> Function:
         outputs = self._of_compile(who).objective.outputs

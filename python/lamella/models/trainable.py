@@ -138,7 +138,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         from lamella.models.captured import with_functions  # which imports Network
 
         network: Any = self
-        return with_functions(network, functions, targets, given, tensors)
+        return with_functions(network, functions, targets, given, tensors, self._target_places())
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """The steps that compile prepared. A model without input shape is built from the data first.
@@ -216,6 +216,10 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         if self.optimizer is None:
             raise AttributeError("You must compile your model before asking for its metrics_names.")
         return self.compiled_steps().objective.names
+
+    @metrics_names.setter
+    def metrics_names(self, value: Sequence[str]) -> None:
+        self.metrics_names[:] = value
 
     def metric_direction(self, name: str) -> str | None:
         """The direction that the metric of the column `name` of the logs declares: "min", "max" or None. "val_" is ignored."""

@@ -46,9 +46,10 @@ class AddedMetrics(PickledByName):
         self.symbolic: list[Any] = []
         self.count = 0
         self._made = len(names) - 1
+        self._seen: list[Any] = []  # those that `symbolic` was found of
 
     def changed(self) -> bool:
-        """Whether tensors were appended, or removed, since the last call.
+        """Whether tensors were appended, replaced or removed since the last call.
 
         Raises:
             TypeError: An entry is not a tensor.
@@ -60,13 +61,15 @@ class AddedMetrics(PickledByName):
                 f"metrics_tensors has {len(self.tensors)} entries, metrics_names {len(self.names)} with 'loss'; append a tensor to "
                 "the one and its name to the other, and remove nothing that compile made"
             )
-        if count == self.count:
+        if not count and not self.count:
             return False
         added = self.tensors[self._made :]
+        if count == self.count and all(x is y for x, y in zip(added, self._seen)):
+            return False
         for tensor in added:
             if not isinstance(tensor, GraphTensor) and np.asarray(tensor).dtype.kind not in "biuf":
                 raise TypeError(f"metrics_tensors: expected tensors, got {tensor!r}")
-        self.count = count
+        self.count, self._seen = count, added
         self.symbolic = [tensor for tensor in added if isinstance(tensor, GraphTensor)]
         return True
 
