@@ -227,3 +227,19 @@ def test_a_rule_that_names_its_rate_as_keras_2_3():
     assert float(twin.learning_rate) == float(twin.lr) == np.float32(0.05)
     twin.lr = 0.25
     assert float(twin.learning_rate) == 0.25
+
+
+def test_a_wrapper_with_the_arguments_in_the_other_order():
+    """Agents of reinforcement learning append updates of their target models."""
+    target = K.variable(np.zeros(2))
+
+    class Appending(Wrapper):
+        def get_updates(self, params, loss):
+            updates = self.optimizer.get_updates(params=params, loss=loss)
+            updates += [(target, 0.5 * target + 1.0)]
+            self.updates += updates
+            return self.updates
+
+    model = net(Appending(SGD(0.1)))
+    close(steps(model, 3), steps(net(SGD(0.1)), 3))
+    np.testing.assert_allclose(K.get_value(target), [1.75, 1.75])

@@ -128,6 +128,8 @@ class Function:
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         if not isinstance(inputs, (list, tuple)):
             raise TypeError("`inputs` should be a list or tuple.")
+        if len(inputs) == self._phase == len(self.inputs) - 1:
+            inputs = [*inputs, 0]  # the last input is the learning phase, which has a value in Keras if it is given none
         if len(inputs) != len(self.inputs):
             raise ValueError(f"K.function: expected {len(self.inputs)} values, got {len(inputs)}")
         arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]

@@ -99,8 +99,11 @@ def checked(
             if better is None:
                 raise
             raise better from error
-        if type(result) is np.ndarray and not _USERS.isdisjoint(map(type, values)):
-            return for_user(result)  # type: ignore[no-any-return]
+        if type(result) is np.ndarray:
+            kinds = set(map(type, values))
+            # In a run also what comes from Tensors or from numbers alone, such as K.zeros_like(x) and K.arange(n).
+            if not _USERS.isdisjoint(kinds) or (np.ndarray not in kinds and computing()):
+                return for_user(result)  # type: ignore[no-any-return]
         return result
 
     # The module in which users and pickle find it, also if it is a function of `ops`.

@@ -314,14 +314,15 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """
         return None
 
-    def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool) -> None:
+    def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool, *, in_graph: bool = False) -> None:
         """Check the inputs; build at the first call."""
         self._check_inputs(shapes, dtypes)
         if self.built:
             return
-        # Weights do not depend on the batch size, but the states of a stateful layer do.
-        free: list[Shape] = shapes if self.stateful else [(None, *shape[1:]) for shape in shapes]
-        self.build(free[0] if single else free)
+        # Weights do not depend on the batch size of arrays, but the states of a stateful layer do. In a graph the first axis has
+        # a size only if it is no batch, such as the rows of a table that another layer returns, or if the Input fixes it.
+        given: list[Shape] = shapes if self.stateful or in_graph else [(None, *shape[1:]) for shape in shapes]
+        self.build(given[0] if single else given)
         self.built = True
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
@@ -351,7 +352,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             self.check_masks(tensors, single)
         # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
-        self._prepare(shapes, [x.dtype for x in tensors], single)
+        self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
         shape = output_shapes(self, tensors, single, arguments, beside, outside) if not self.self_contained else None
         if shape is None:
             try:

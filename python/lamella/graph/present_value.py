@@ -138,6 +138,16 @@ def _text(self: Symbolic) -> str:
     return str(_array(self)[()]) if self.lives else repr(self)
 
 
+class NoLength(AttributeError, TypeError):
+    """Raised by len() of a tensor without a value, so that `hasattr(model.output, "__len__")` is False as in Keras."""
+
+
+def _length(self: Symbolic) -> Callable[[], int]:
+    if not self.lives:
+        raise NoLength(f"{self!r} is symbolic: it has no len(); for several outputs of a model, see model.outputs")
+    return lambda: len(_array(self))
+
+
 def _iterate(self: Symbolic) -> Iterator[Any]:
     return iter(_array(self))
 
@@ -145,7 +155,7 @@ def _iterate(self: Symbolic) -> Iterator[Any]:
 def _give_values() -> None:
     """Define the methods of Symbolic that need a value. Its own module is below those that compute values."""
     converted: dict[str, Callable[..., Any]] = {
-        "bool": bool, "float": float, "int": int, "len": len,
+        "bool": bool, "float": float, "int": int,
         "index": lambda x: x.__index__(), "contains": lambda x, entry: entry in x,
     }  # fmt: skip
     for name, convert in converted.items():
@@ -158,6 +168,7 @@ def _give_values() -> None:
     setattr(Symbolic, "compute", _compute)
     setattr(Symbolic, "numpy", _array)
     setattr(Symbolic, "lives", property(_lives))
+    setattr(Symbolic, "__len__", property(_length))
 
 
 _give_values()

@@ -69,9 +69,11 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
     return y, backward
 
 
-def _extremum(name: str, best: Callable[..., Array]) -> Callable[..., object]:
+def _extremum(name: str, best: Callable[..., Array], worst: float) -> Callable[..., object]:
     def op(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-        y = np.asarray(best(x, axis=_axes(axis), keepdims=keepdims))
+        # Of nothing it is -inf or inf, as in TensorFlow; NumPy has no such value for integers, and raises.
+        empty = {"initial": worst} if not x.size and x.dtype.kind == "f" else {}
+        y = np.asarray(best(x, axis=_axes(axis), keepdims=keepdims, **empty))
 
         def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
             winners = x == _spread(y, x.shape, axis, keepdims)
@@ -85,8 +87,8 @@ def _extremum(name: str, best: Callable[..., Array]) -> Callable[..., object]:
     return differentiable(op)
 
 
-max = _extremum("max", np.max)
-min = _extremum("min", np.min)
+max = _extremum("max", np.max, -np.inf)
+min = _extremum("min", np.min, np.inf)
 
 
 @differentiable

@@ -180,8 +180,10 @@ def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]
     made, loss = Made(state.variables), StepLoss(rule, variables, grads)
     loss.begin(rule)
     rule._steps_as_its_base = False
+    # By names, as in Keras: some classes have (params, loss), others (loss, params).
+    get_updates = functools.partial(rule.get_updates, loss=loss, params=variables)
     try:
-        found = Scope((pending, "updates", noted), (pending, "made", made)).run(rule.get_updates, loss, variables)
+        found = Scope((pending, "updates", noted), (pending, "made", made)).run(get_updates)
     finally:
         made.restore()
     as_base: Any = rule
