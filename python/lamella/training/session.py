@@ -73,6 +73,7 @@ class Run:
 
     def __enter__(self) -> Objective:
         steps = self.steps
+        steps.notice_added()
         self._first = claim(steps, "used_by", sys._getframe(1)) is None
         objective = steps.objective if self._first else steps.objective.anew()
         if self.training:

@@ -84,6 +84,7 @@ class Steps(PickledByName):
         self._state: Any = None  # of the optimizer, for these weights
         self.captured: list[Place] = []
         self._with_more: Any = None  # what runs the model together with them and with other tensors
+        self._ready: int | None = None  # the number of metrics_tensors for which it was made
         # The target_tensors that are computed, not fed. Of them the symbolic ones are computed with the model.
         outputs = objective.outputs
         self._given = {output.index: output.target for output in outputs if output.target is not None}
@@ -142,7 +143,8 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
-        self._prepare(targets)
+        if len(self.added.tensors) != self._ready:
+            self._prepare(targets)
         try:
             return in_pool(self.stream.run, self._train, inputs, targets, weights)
         except SymbolOutside as error:
@@ -154,19 +156,25 @@ class Steps(PickledByName):
         if error.place is None or error.place in self.captured:
             raise error
         self.captured.append(error.place)
-        self._with_more = None
         self._prepare(targets)
+
+    def notice_added(self) -> None:
+        """Called when a run begins: let the next step find out which tensors a script has appended to metrics_tensors."""
+        if self.added.changed():
+            self._ready = None
 
     def _prepare(self, targets: Sequence[Array]) -> None:
         """Make what `_run` calls, once: not within a run, because functions are called on symbolic tensors."""
-        if self.added.changed():
-            self._with_more = None
-        if self._with_more is None and (self.captured or not self._all_fed or self.added.symbolic):
+        self.added.changed()
+        with_more = None
+        if self.captured or not self._all_fed or self.added.symbolic:
             # The functions of the compiled objective: they have no state of a run.
             functions = self.objective.functions(self.captured)
             of = self._fed_by_output(targets)
             tensors = [*self._symbolic_targets, *self.added.symbolic]
-            self._with_more = self.model.with_functions(functions, of, self._given, tensors)
+            with_more = self.model.with_functions(functions, of, self._given, tensors)
+        self._with_more = with_more
+        self._ready = len(self.added.tensors)
 
     def _fed_by_output(self, targets: Sequence[Array]) -> dict[int, Array]:
         fed = [output.index for output in self.objective.outputs if output.fed]
@@ -258,7 +266,11 @@ class Steps(PickledByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
-        return vars(self) | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_more")) | {"captured": []}
+        return (
+            vars(self)
+            | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_more", "_ready"))
+            | {"captured": []}
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -283,7 +295,8 @@ class Steps(PickledByName):
         Returns:
             One number for each column of the logs.
         """
-        self._prepare(targets)
+        if len(self.added.tensors) != self._ready:
+            self._prepare(targets)
         try:
             return Scope((pending, "values", True)).run(self._test, inputs, targets, weights, objective)
         except SymbolOutside as error:
@@ -319,7 +332,8 @@ class Steps(PickledByName):
         Returns:
             An array for each trained weight.
         """
-        self._prepare(targets)
+        if len(self.added.tensors) != self._ready:
+            self._prepare(targets)
         tape = Tape(self.variables)
         try:
             _, _, _, (_, _, terms) = tape.run(self._forward, self.objective, inputs, targets, weights, None)
