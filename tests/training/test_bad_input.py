@@ -106,6 +106,7 @@ def test_empty_arrays(method):
 def test_predictions_for_no_sample_have_no_rows(method):
     rows = getattr(model(), method)(X[:0])
     assert rows.shape == (0, *ONE_HOT.shape[1:]) and rows.dtype == "float32"
+    assert model().predict_proba(X[:0]).shape == (0, 3) and model().predict_classes(X[:0]).shape == (0,)
     a, b = Input((3,)), Input((None, 2))
     several = Model([a, b], [Dense(4)(a), LSTM(5, return_sequences=True)(b), Dense(1)(a)])
     shapes = [y.shape for y in getattr(several, method)([np.empty((0, 3)), np.empty((0, 7, 2))])]

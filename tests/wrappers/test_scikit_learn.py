@@ -82,6 +82,7 @@ def test_a_model_with_one_output():
     np.testing.assert_array_equal(classifier.predict_proba(X), np.hstack([1 - p, p]))
     np.testing.assert_array_equal(classifier.predict(X), np.where(p > 0.5, "yes", "no"))
     assert classifier.predict(X).shape == (150, 1)
+    assert classifier.predict(X[:0]).shape == (0, 1) and classifier.predict_proba(X[:0]).shape == (0, 2)
 
 
 def test_sample_weights_are_used():
@@ -101,7 +102,8 @@ def test_a_regressor(outputs):
     y = X @ np.arange(4.0 * outputs).reshape(4, outputs)
     regressor = KerasRegressor(line, outputs=outputs, epochs=2, verbose=0)
     regressor.fit(X, y)
-    assert regressor.predict(X).shape == ((150,) if outputs == 1 else (150, 2))
+    for samples in (150, 1, 0):
+        assert regressor.predict(X[:samples]).shape == ((samples,) if outputs == 1 else (samples, 2))
     assert regressor.score(X, y) == pytest.approx(-np.mean((regressor.model.predict(X) - y) ** 2), rel=1e-4)
 
 

@@ -165,7 +165,7 @@ class Sequential(Model, self_contained=True):
             The outputs.
         """
         scores = np.asarray(self.predict(x, batch_size=batch_size, verbose=verbose))
-        if scores.min() < 0.0 or scores.max() > 1.0:
+        if scores.size and (scores.min() < 0.0 or scores.max() > 1.0):
             warn(
                 "Network returning invalid probability values. The last layer might not normalize predictions into "
                 "probabilities (like softmax or sigmoid would)."
