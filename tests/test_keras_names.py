@@ -168,6 +168,25 @@ def test_star_imports_bring_what_keras_imports():
     run(STARS)
 
 
+def test_names_that_scripts_find_in_odd_places():
+    run(
+        """
+import lamella
+lamella.install_as_keras()
+import warnings as expected
+import keras
+from keras.layers import Dense, warnings
+from keras import backend as K
+assert warnings is expected and keras.layers.K is K
+assert K.tensorflow_backend._get_available_gpus() == []
+model = keras.models.Sequential([Dense(1, input_shape=(2,))])
+assert not model._is_compiled
+model.compile("sgd", "mse")
+assert model._is_compiled
+"""
+    )
+
+
 def test_star_imports_of_lamella_bring_its_own_names_only():
     run(
         "from lamella.callbacks import *\nassert 'EarlyStopping' in globals() and 'np' not in globals() and 'K' not in globals()"

@@ -129,3 +129,26 @@ def test_a_function_whose_last_input_is_the_phase_may_get_no_value_for_it():
     np.testing.assert_array_equal(function([ones, 1])[0], 2 * ones)
     with pytest.raises(ValueError, match="expected 2 values, got 0"):
         function([])
+
+
+def test_a_function_needs_no_values_for_inputs_without_effect():
+    """Packages that show activations feed the inputs of a model, and neither y nor the weights of samples."""
+    model = Sequential([Dense(2, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    x = RNG.normal(size=(4, 3)).astype("f4")
+    inputs = model._feed_inputs + model._feed_targets + model._feed_sample_weights
+    function = K.function(inputs, model.outputs)
+    values, y, weights = model._standardize_user_data(x, None)
+    np.testing.assert_allclose(function(values + y + weights)[0], model.predict(x), rtol=1e-6)
+    with pytest.raises(ValueError, match="expected 3 values, got 1"):
+        K.function(inputs, [model.total_loss])(values)
+
+
+def test_an_optimizer_gives_gradients_of_activations():
+    model = Sequential([Dense(2, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    x, y = RNG.normal(size=(4, 3)).astype("f4"), RNG.normal(size=(4, 2)).astype("f4")
+    gradients = model.optimizer.get_gradients(model.total_loss, [model.layers[0].output])
+    function = K.function(model._feed_inputs + model._feed_targets + model._feed_sample_weights, gradients)
+    values, targets, weights = model._standardize_user_data(x, y)
+    np.testing.assert_allclose(function(values + targets + weights)[0], (model.predict(x) - y) / 4, rtol=1e-4, atol=1e-6)

@@ -4,6 +4,7 @@ from lamella.applications import imagenet_utils as imagenet_utils
 from lamella.applications.densenet import DenseNet121 as DenseNet121
 from lamella.applications.densenet import DenseNet169 as DenseNet169
 from lamella.applications.densenet import DenseNet201 as DenseNet201
+from lamella.applications.imagenet_utils import correct_pad as correct_pad
 from lamella.applications.inception_resnet_v2 import InceptionResNetV2 as InceptionResNetV2
 from lamella.applications.inception_v3 import InceptionV3 as InceptionV3
 from lamella.applications.mobilenet import MobileNet as MobileNet

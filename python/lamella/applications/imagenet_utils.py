@@ -130,3 +130,19 @@ def _class_names() -> list[tuple[str, str]]:
     with open(path) as file:
         index = json.load(file)
     return [(index[str(i)][0], index[str(i)][1]) for i in range(1000)]
+
+
+def correct_pad(backend: Any, inputs: Any, kernel_size: int | tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Zeros before and after the rows and the columns, for a convolution of step 2 without padding that halves an even size.
+
+    Args:
+        backend: Has no effect; keras_applications passes K.
+        inputs: Images, a tensor of four axes in the order of K.image_data_format().
+        kernel_size: The window: one number, or (rows, columns).
+
+    Source: keras_applications 1.0.8.
+    """
+    from lamella.applications.assembly import padding_before_stride  # imported late: it loads layers and models
+
+    rows, columns = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    return padding_before_stride(inputs, rows)[0], padding_before_stride(inputs, columns)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -120,16 +121,36 @@ class Function:
         wanted = [x for x in (*outputs, *fetches) if isinstance(x, Symbolic)]
         wanted += [x for update in self._updates for x in _needed(update)]
         self._wanted = list(dict.fromkeys(wanted))
-        self._run = GraphRun([*(inputs[i] for i in self._places), *fixed], self._wanted)
+        self._run_inputs = [*(inputs[i] for i in self._places), *fixed]
+        self._run = GraphRun(self._run_inputs, self._wanted)
 
     def _fixed_values(self) -> list[Any]:
         return [value_of(as_tensor(values[x], "a value")) for x, values in self._fixed.items()]
 
+    def _with_first(self, count: int) -> Function:
+        """This function without its last inputs, which Keras does not need if they have no effect on the outputs.
+
+        Raises:
+            ValueError: They have an effect.
+        """
+        found = copy.copy(self)
+        found.inputs = self.inputs[:count]
+        found._places = [i for i in self._places if i < count]
+        found._phase = None if self._phase is None or self._phase >= count else self._phase
+        given = len(self._places) + len(self._fixed)
+        fixed = self._run_inputs[given - len(self._fixed) : given]
+        found._run_inputs = [*(self.inputs[i] for i in found._places), *fixed]
+        try:
+            found._run = GraphRun(found._run_inputs, self._wanted)
+        except ValueError:
+            raise ValueError(f"K.function: expected {len(self.inputs)} values, got {count}") from None
+        return found
+
     def __call__(self, inputs: Sequence[Any]) -> list[Any]:
         if not isinstance(inputs, (list, tuple)):
             raise TypeError("`inputs` should be a list or tuple.")
-        if len(inputs) == self._phase == len(self.inputs) - 1:
-            inputs = [*inputs, 0]  # the last input is the learning phase, which has a value in Keras if it is given none
+        if len(inputs) < len(self.inputs):
+            return self._with_first(len(inputs))(inputs)
         if len(inputs) != len(self.inputs):
             raise ValueError(f"K.function: expected {len(self.inputs)} values, got {len(inputs)}")
         arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]

@@ -87,6 +87,11 @@ def name_scope(name: str) -> Iterator[str]:
     yield f"{name}/"
 
 
+def _get_available_gpus() -> list[str]:
+    """The names of the GPUs: none. Scripts of Keras call this function of keras.backend.tensorflow_backend before they train."""
+    return []
+
+
 def get_session() -> NoReturn:
     """There are no sessions.
 

@@ -16,6 +16,7 @@ from lamella.core import keras_names
 _SHOWN: Mapping[str, str] = {
     "activations": "K deserialize_keras_object warnings",
     "backend.common": "np",
+    "backend.tensorflow_backend": "_get_available_gpus",
     "callbacks": "Iterable K OrderedDict csv defaultdict deque io json np os time warnings",
     "constraints": "K deserialize_keras_object serialize_keras_object",
     "datasets.boston_housing": "get_file np",
@@ -109,6 +110,7 @@ _MODULES = {
     "regularizers": "lamella.regularizers",
 }
 _NAMES = {
+    "lamella.backend.session": "_get_available_gpus",
     "io": "BytesIO",
     "lamella": "Input Model",
     "collections.abc": "Iterable",
@@ -140,6 +142,11 @@ def modules() -> list[str]:
 def shown(module: str) -> list[str]:
     """The names that keras.`module` imports from elsewhere."""
     return _SHOWN.get(module, "").split()
+
+
+def passed_on(module: str) -> set[str]:
+    """The names that keras.`module` has from the modules below it: keras.layers imports * from them."""
+    return {name for below in _SHOWN if module == "layers" and below.startswith("layers.") for name in shown(below)}
 
 
 def find(name: str) -> object:

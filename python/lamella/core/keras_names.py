@@ -66,7 +66,7 @@ def find(module: str, name: str) -> object:
             raise AttributeError(refusal(inside))
         from lamella.core import keras_imports  # which imports this module
 
-        if name in keras_imports.shown(module):
+        if name in keras_imports.shown(module) or name in keras_imports.passed_on(module):
             return keras_imports.find(name)
     raise AttributeError(f"module '{f'lamella.{module}'.rstrip('.')}' has no attribute {name!r}")
 

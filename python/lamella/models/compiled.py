@@ -64,6 +64,11 @@ class Compiled:
     def _expected_inputs(self) -> ModelInputs:
         raise NotImplementedError
 
+    @property
+    def _is_compiled(self) -> bool:
+        """Whether compile was called."""
+        return self.optimizer is not None
+
     def _of_compile(self, what: str) -> Steps:
         if self.optimizer is None:
             raise AttributeError(f"Model '{self.name}': {what} exists after compile")

@@ -203,12 +203,13 @@ def clipped_gradients(rule: Optimizer, loss: Any, params: Any) -> list[Any]:
     Args:
         rule: The optimizer.
         loss: The loss of a step, for arrays; or a scalar tensor of a graph of K, for symbolic tensors.
-        params: A list of Variables.
+        params: A list of Variables; with a tensor of a graph also other tensors, such as outputs of layers.
 
     Raises:
         TypeError, ValueError: As `in_graphs.gradients_of`.
     """
-    found = in_graphs.gradients_of(loss, params, f"{type(rule).__name__}.get_gradients")[1]
+    allowed = (Variable,) if isinstance(loss, StepLoss) else (Variable, GraphTensor)
+    found = in_graphs.gradients_of(loss, params, f"{type(rule).__name__}.get_gradients", allowed)[1]
     if not isinstance(loss, StepLoss):
         return in_graphs.clipped(found, rule.clipnorm, rule.clipnorm_per_tensor, rule.clipvalue)
     bounds: Bounds = [], 1.0, rule.clipnorm or 0.0, rule.clipnorm_per_tensor or 0.0, rule.clipvalue or 0.0

@@ -44,20 +44,21 @@ def in_either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-def gradients_of(loss: Any, params: Any, who: str) -> tuple[list[Variable], list[Any]]:
+def gradients_of(loss: Any, params: Any, who: str, allowed: tuple[type, ...] = (Variable,)) -> tuple[list[Variable], list[Any]]:
     """The Variables, and the gradient of a symbolic loss for each.
 
     Args:
         loss: A scalar tensor of a graph of K.
         params: A list of Variables.
         who: The method, for messages.
+        allowed: The classes that an entry of params may have.
 
     Raises:
         TypeError: The loss is not a tensor of a graph, or a parameter is not a Variable.
         ValueError: The loss does not depend on a parameter.
     """
     variables = list(params) if isinstance(params, (list, tuple)) else [params]
-    if not isinstance(loss, GraphTensor) or not all(isinstance(v, Variable) for v in variables):
+    if not isinstance(loss, GraphTensor) or not all(isinstance(v, allowed) for v in variables):
         raise TypeError(
             f"{who}: expected a symbolic loss and a list of Variables, got {type(loss).__name__} and "
             f"{[type(v).__name__ for v in variables]}; optimizer.step takes arrays of parameters and gradients"
