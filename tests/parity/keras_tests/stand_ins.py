@@ -25,11 +25,11 @@ def install(sources):
             setattr(np, old, new)
     old_libraries()
     variables_of_tensorflow(keras.backend)
-    # A session that reads Variables, and no GPU: decorators ask for both while files are imported.
+    # A session that reads Variables, and one GPU, without which tests of the CuDNN layers are skipped: decorators ask for both.
     keras.backend.get_session = lambda: SimpleNamespace(
         _make_callable_from_options=None, run=lambda fetches: [keras.backend.get_value(x) for x in fetches]
     )
-    keras.backend.tensorflow_backend._get_available_gpus = list
+    keras.backend.tensorflow_backend._get_available_gpus = lambda: ["/gpu:0"]
     # Imported here, since pytest loads modules of this name itself.
     importlib.import_module("keras.utils.test_utils").tf_file_io_proxy = LocalStorage
     module(keras.backend, "load_backend", _config_path=os.path.join(os.environ["KERAS_HOME"], "keras.json"))
