@@ -1,5 +1,7 @@
 """layer.call(x) of a symbolic tensor is a call of the layer."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -89,3 +91,10 @@ def test_a_model_whose_call_uses_the_call_of_its_layers():
     np.testing.assert_allclose(before, np.tanh(x @ a + b) @ c + d, rtol=1e-4, atol=1e-6)
     model.train_on_batch(x, before - 1)
     assert model.get_weights()[3] == pytest.approx(d - 0.01 * 2, abs=1e-6)
+
+
+def test_the_calls_of_plans_are_found_by_name():
+    # cloudpickle pickles a function that it does not find by name with all its globals, some of which cannot be pickled.
+    for layer in (Dense, Dropout, LSTM, Add, Lambda):
+        call = next(vars(c)["call"] for c in layer.__mro__ if "call" in vars(c))
+        assert pickle.loads(pickle.dumps(call)) is call and pickle.loads(pickle.dumps(call.on_values)) is call.on_values

@@ -391,7 +391,7 @@ VALUES = {
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_symbolic_tensor_has_no_value(name):
-    with pytest.raises(TypeError, match="is symbolic: it has no value"):
+    with pytest.raises(TypeError, match=r"is symbolic: it has no len\(\)" if name == "len" else "is symbolic: it has no value"):
         VALUES[name](Input((4,)))
 
 

@@ -27,6 +27,7 @@ def taking_symbols(call: Callable[..., Value]) -> Callable[..., Value]:
         return call(self, inputs, *arguments, **named)
 
     setattr(either, "on_values", call)
+    call.__qualname__ += ".on_values"  # cloudpickle finds it by this name, which a bound method in a plan needs
     return either
 
 
