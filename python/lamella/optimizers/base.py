@@ -286,7 +286,7 @@ class Optimizer(Stateful):
 
         1 - float32(0.999) is 0.001 with an error of 1.3e-5.
         """
-        value = float(number)
+        value = number.value.item() if isinstance(number, Variable) else float(number)
         single = self._state.dtype.char == "f"
         key = value, single
         found = self._rounded.get(key)
@@ -321,6 +321,8 @@ class Optimizer(Stateful):
     def rate_of(self, iterations: int) -> float:
         """The learning rate after `iterations` steps, before `decay`: the number lr, or the value of the schedule."""
         rate: Any = self.lr
+        if isinstance(rate, Variable):  # first: this is in each step
+            return float(rate.value.item())
         return float(rate(iterations) if callable(rate) else rate)
 
     def decayed(self, iterations: int) -> float:
