@@ -139,7 +139,9 @@ def test_a_function_needs_no_values_for_inputs_without_effect():
     inputs = model._feed_inputs + model._feed_targets + model._feed_sample_weights
     function = K.function(inputs, model.outputs)
     values, y, weights = model._standardize_user_data(x, None)
-    np.testing.assert_allclose(function(values + y + weights)[0], model.predict(x), rtol=1e-6)
+    for factor in (1, 2):  # the second call reads the weights anew
+        model.set_weights([factor * w for w in model.get_weights()])
+        np.testing.assert_allclose(function(values + y + weights)[0], model.predict(x), rtol=1e-6)
     with pytest.raises(ValueError, match="expected 3 values, got 1"):
         K.function(inputs, [model.total_loss])(values)
 

@@ -121,6 +121,7 @@ class Function:
         wanted = [x for x in (*outputs, *fetches) if isinstance(x, Symbolic)]
         wanted += [x for update in self._updates for x in _needed(update)]
         self._wanted = list(dict.fromkeys(wanted))
+        self._shorter: dict[int, Function] = {}  # by the number of inputs with which it was called
         self._run_inputs = [*(inputs[i] for i in self._places), *fixed]
         self._run = GraphRun(self._run_inputs, self._wanted)
 
@@ -150,7 +151,9 @@ class Function:
         if not isinstance(inputs, (list, tuple)):
             raise TypeError("`inputs` should be a list or tuple.")
         if len(inputs) < len(self.inputs):
-            return self._with_first(len(inputs))(inputs)
+            if len(inputs) not in self._shorter:
+                self._shorter[len(inputs)] = self._with_first(len(inputs))
+            return self._shorter[len(inputs)](inputs)
         if len(inputs) != len(self.inputs):
             raise ValueError(f"K.function: expected {len(self.inputs)} values, got {len(inputs)}")
         arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]

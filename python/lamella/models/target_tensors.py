@@ -14,6 +14,7 @@ from lamella.graph.input import InputLayer
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import value_of
+from lamella.training import resolve
 
 
 def by_output(given: Any, names: Sequence[str]) -> list[Any]:
@@ -32,18 +33,10 @@ def by_output(given: Any, names: Sequence[str]) -> list[Any]:
     if given is None or (isinstance(given, (list, tuple, Mapping)) and not given):
         return [None] * len(names)
     if isinstance(given, Mapping):
-        for name in given:
-            if name not in names:
-                raise ValueError(
-                    f'Unknown entry in `target_tensors` dictionary: "{name}". Only expected the following keys: {list(names)}'
-                )
+        resolve.refuse_unknown(given, names, "`target_tensors`")
         tensors = [given.get(name) for name in names]
     elif isinstance(given, (list, tuple)):
-        if len(given) != len(names):
-            raise ValueError(
-                "When passing a list as `target_tensors`, it should have one entry per model output. "
-                f"The model has {len(names)} outputs, but you passed target_tensors={given}"
-            )
+        resolve.check_entries(given, names, "`target_tensors`")
         tensors = list(given)
     elif not _is_tensor(given):
         raise TypeError(f"Expected `target_tensors` to be a list or tuple or dict or a single tensor, but got: {given}")

@@ -18,7 +18,7 @@ LossFunction = Callable[..., Any]
 def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | None]:
     """One loss function for each output; None for an output that is not trained."""
     if isinstance(loss, Mapping) and set(loss) != {"class_name", "config"}:
-        _refuse_unknown(loss, names, "loss")
+        refuse_unknown(loss, names, "loss")
         for name in names:
             if name not in loss:
                 warn(
@@ -27,11 +27,7 @@ def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | Non
                 )
         given = [loss.get(name) for name in names]
     elif isinstance(loss, (list, tuple)):
-        if len(loss) != len(names):
-            raise ValueError(
-                "When passing a list as loss, it should have one entry per model outputs. "
-                f"The model has {len(names)} outputs, but you passed loss={loss}"
-            )
+        check_entries(loss, names, "loss", each="outputs")
         given = list(loss)
     else:
         given = [loss] * len(names)
@@ -47,14 +43,10 @@ def weights_by_output(loss_weights: Any, names: Sequence[str]) -> list[float | V
     if loss_weights is None:
         return [1.0] * len(names)
     if isinstance(loss_weights, Mapping):
-        _refuse_unknown(loss_weights, names, "loss_weights")
+        refuse_unknown(loss_weights, names, "loss_weights")
         return [_weight(loss_weights.get(name, 1.0), name) for name in names]
     if isinstance(loss_weights, list):
-        if len(loss_weights) != len(names):
-            raise ValueError(
-                "When passing a list as loss_weights, it should have one entry per model output. "
-                f"The model has {len(names)} outputs, but you passed loss_weights={loss_weights}"
-            )
+        check_entries(loss_weights, names, "loss_weights")
         return [_weight(w, name) for w, name in zip(loss_weights, names)]
     raise TypeError(f"Could not interpret loss_weights argument: {loss_weights} - expected a list or a dict.")
 
@@ -82,17 +74,13 @@ def metrics_by_output(metrics: Any, names: Sequence[str]) -> list[list[Any]]:
 def modes_by_output(mode: Any, names: Sequence[str]) -> list[str | None]:
     """sample_weight_mode for each output: None or "temporal"."""
     if isinstance(mode, Mapping):
-        _refuse_unknown(mode, names, "sample_weight_mode")
+        refuse_unknown(mode, names, "sample_weight_mode")
         missing = [name for name in names if name not in mode]
         if missing:
             raise ValueError(f'Output "{missing[0]}" missing from sample_weight_modes dictionary')
         modes = [mode[name] for name in names]
     elif isinstance(mode, list):
-        if len(mode) != len(names):
-            raise ValueError(
-                "When passing a list as sample_weight_mode, it should have one entry per model output. "
-                f"The model has {len(names)} outputs, but you passed sample_weight_mode={mode}"
-            )
+        check_entries(mode, names, "sample_weight_mode")
         modes = mode
     else:
         modes = [mode] * len(names)
@@ -159,7 +147,30 @@ def with_own_state(metric: Callable[..., Any], taken: set[int]) -> Callable[...,
     return metric
 
 
-def _refuse_unknown(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+def refuse_unknown(given: Mapping[str, Any], names: Sequence[str], what: str) -> None:
+    """Raise Keras's ValueError for a key that is no output.
+
+    Args:
+        given: An argument of compile, by output.
+        names: The outputs.
+        what: What the message calls the argument.
+    """
     for name in given:
         if name not in names:
             raise ValueError(f'Unknown entry in {what} dictionary: "{name}". Only expected the following keys: {list(names)}')
+
+
+def check_entries(given: Sequence[Any], names: Sequence[str], what: str, each: str = "output") -> None:
+    """Raise Keras's ValueError unless a list has one entry for each output.
+
+    Args:
+        given: An argument of compile.
+        names: The outputs.
+        what: What the message calls the argument.
+        each: What the message calls an output.
+    """
+    if len(given) != len(names):
+        raise ValueError(
+            f"When passing a list as {what}, it should have one entry per model {each}. "
+            f"The model has {len(names)} outputs, but you passed {what.strip('`')}={given}"
+        )

@@ -176,7 +176,7 @@ def of_first_length(inputs: Sequence[Readable], names: Sequence[str]) -> list[Re
 
 
 def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weights: Sequence[Readable | None] = ()) -> int:
-    """The number of samples.
+    """The number of samples; 0 without any array.
 
     Args:
         inputs: Arrays or Rows.
@@ -185,8 +185,6 @@ def check_lengths(inputs: Sequence[Readable], targets: Sequence[Readable], weigh
 
     Raises:
         ValueError: The arrays have different numbers of samples, or no sample.
-
-    Returns 0 without any array.
     """
     x, y, w = ({a.shape[0] for a in arrays if a is not None} for arrays in (inputs, targets, weights))
     for found, arrays, noun in (
