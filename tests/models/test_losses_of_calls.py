@@ -1,5 +1,7 @@
 """model.losses: one tensor for each loss that a call in the graph adds, and none for calls that add none."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,75 @@ def test_losses_with_inputs_are_found_by_them():
     unconditional = layer.get_losses_for(None)
     assert len(unconditional) == 4 and unconditional[2:] == [4, 40]
     assert len(layer.losses) == 10
+
+
+class Counting(Layer):
+    """Adds `adds` losses and updates a count; notes how often it was called."""
+
+    def __init__(self, adds=1, **kwargs):
+        super().__init__(**kwargs)
+        self.adds, self.calls, self.inner = adds, 0, Dense(2, kernel_regularizer="l2")
+        self.count = K.variable(0.0)
+
+    def call(self, x):
+        self.calls += 1
+        self.add_loss([K.sum(x)] * self.adds)
+        self.add_update((self.count, self.count + 1))
+        return self.inner(x)
+
+
+def same(a, b):
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b))
+
+
+def test_losses_and_updates_are_made_once():
+    layer = Counting()
+    model = Model(x := Input((3,)), Dense(1, kernel_regularizer="l1")(layer(x)))
+    model.add_loss(K.mean(model.output))
+    layer.calls = 0
+    losses, updates = model.losses, model.updates
+    assert len(losses) == 4 and len(updates) == 1
+    assert layer.calls == 3  # for the losses in both phases, for the updates in training
+    for _ in range(3):
+        assert same(model.losses, losses) and same(model.updates, updates)
+    assert same(layer.get_losses_for(x), losses[-1:]) and same(layer.losses[:1], layer.get_losses_for(None))
+    assert layer.losses[0] in losses
+    model.compile("sgd", "mse")
+    assert model.total_loss is model.total_loss and layer.calls == 3
+    model.fit(A, A[:, :1], batch_size=2, epochs=2, verbose=0)
+    assert layer.calls == 7 and same(model.losses, losses) and float(layer.count) == 4
+
+
+def test_losses_and_updates_follow_changes():
+    layer = Counting()
+    model = Model(x := Input((3,)), layer(x))
+    penalty, added = model.losses
+    kernel = layer.inner.kernel
+    kernel.assign(np.full((3, 2), 2.0))
+    assert float(model.losses[0]) == pytest.approx(0.01 * 6 * 4) and model.losses[0] is penalty
+    layer.inner.kernel.regularizer.l2 = 0.5
+    changed = model.losses[0]
+    assert float(changed) == pytest.approx(0.5 * 6 * 4) and changed is model.losses[0] is not penalty
+    layer.trainable = False
+    assert model.updates == [] and model.losses[0] is changed
+    layer.trainable = True
+    assert len(model.updates) == 1
+    layer.adds = 3
+    model.predict(A)  # which finds more losses
+    assert [float(v) for v in model.losses[1:]] == pytest.approx([A.sum()] * 3, rel=1e-4) and model.losses[1] is added
+    layer.add_loss(layer.count)
+    assert len(model.losses) == 5 and same(model.losses, model.losses)
+    again = pickle.loads(pickle.dumps(model.losses[0]))
+    assert float(again) == pytest.approx(0.5 * 6 * 4)
+
+
+def test_losses_of_a_model_inside_after_a_run_of_the_outer_one():
+    inner = Model(x := Input((3,)), Dense(2, activity_regularizer="l1", kernel_initializer="ones")(Adds()(x)))
+    inner.add_loss(K.mean(inner.output))
+    outer = twice(inner)
+    outer.predict([A, B])
+    wanted = [B.sum(1).mean(), B.sum(), 8, 0.01 * 2 * np.abs(B.sum(1)).sum()]  # of the last call
+    assert [float(v) for v in inner.losses] == pytest.approx(wanted, rel=1e-4)
+    both = values([sum(inner.losses), sum(outer.losses)], [*inner.inputs, *outer.inputs], [A, A, B])
+    wanted = [sum([v.sum(1).mean(), v.sum(), 8, 0.01 * 2 * np.abs(v.sum(1)).sum()]) for v in (A, B)]
+    assert both == pytest.approx([wanted[0], wanted[0] + wanted[1]], rel=1e-4)

@@ -189,7 +189,7 @@ class Gradients(Layer, self_contained=True):
             given[i] = given[i] if i < self.watched else variable
         # The state of layers changes only where the loss itself is computed, so these updates are dropped.
         drawn = None if pending.updates is None else pending.updates.drawn
-        with Scope((pending, "updates", Updates(drawn)), (running, "node", None), *self._emptied()):
+        with Scope((pending, "updates", Updates(drawn)), (running, "calls", ()), *self._emptied()):
             return self._plan(given, current.training)[0]
 
 

@@ -12,7 +12,7 @@ from lamella.core.configurable import Config
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Symbolic, node_of
+from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.ops.reduce import sum as sum_of
 
 
@@ -66,7 +66,20 @@ class AddedLoss(AddedLosses, self_contained=True):
         return inputs
 
     def last_value(self) -> Value:
-        return total_of(self.added.values[self.place])
+        return total_of(self.added.of_last_call[self.place])
+
+
+def tensors_of(node: Node) -> list[Symbolic]:
+    """A tensor for each loss that a call adds, the same ones each time; one for all if their number is not known."""
+    found = []
+    for losses, count in node.layer.losses_of(node).items() if node.is_computed else ():
+        for i in range(1 if count is None else count):
+            key = (losses, None if count is None else i)
+            if key not in node.added:
+                place = slice(None) if count is None else slice(i, i + 1)
+                node.added[key] = AddedLosses(losses, node, place)(list(node.outputs))
+            found.append(node.added[key])
+    return found
 
 
 def emptied(layers: Iterable[Layer]) -> Callable[[], list[tuple[object, str, object]]]:

@@ -98,22 +98,42 @@ def output_shapes(
 
 
 def moved_variables(layer: Any, node: Node) -> list[Variable]:
-    """The Variables that the layer updates in this call when it is trained, found by a call on ones."""
+    """The Variables that the layer updates in this call when it is trained, found by a call on ones.
+
+    The layer is called once, and again only if layers in it were frozen, thawed or added.
+    """
+    state = [(member, member.trainable, member.stateful) for member in layer.members()]
+    if node.added.get("state") == state:
+        return list(node.added["moved"])
     outer, pending.updates = pending.updates, Updates()
     noted = pending.updates
     try:
         _call_on_ones(layer, node, training=True)
     finally:
         _end(layer, outer)
+    node.added.update(state=state, moved=list(noted))
     return list(noted)
 
 
 def losses_added(layer: Any, node: Node, lists: Sequence[RunLosses]) -> list[int] | None:
     """How many losses the layer adds to each of these lists in this call, found by calls on ones, in training and inference.
 
-    None if such a call fails.
+    None if such a call fails. The layer is called once for each phase, and again only if it contains other lists or a run has
+    added more losses than these calls.
     """
-    counts = [0] * len(lists)
+    # Those of the layer's own activity regularizer are not made by `call`.
+    own = 0 if layer.activity_regularizer is None else len(node.outputs)
+    made = [len(losses.of(node)) - (own if losses is layer.call_losses else 0) for losses in lists]
+    if node.added.get("lists") == lists:
+        known: list[int] | None = node.added["counts"]
+        if known is None or all(count >= seen for count, seen in zip(known, made)):
+            return known
+    node.added.update(lists=lists, counts=_losses_on_ones(layer, node, lists, made))
+    return losses_added(layer, node, lists)
+
+
+def _losses_on_ones(layer: Any, node: Node, lists: Sequence[RunLosses], made: list[int]) -> list[int] | None:
+    counts = [max(count, 0) for count in made]
     for training in (True, False):
         try:
             with Scope((pending, "updates", Updates()), *((losses, "entries", []) for losses in lists)):

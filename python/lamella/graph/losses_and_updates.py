@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,11 @@ from lamella.core import config, registry
 from lamella.core.types import Value
 from lamella.core.updates import computing, note
 from lamella.core.updates import current as pending
+from lamella.core.user_array import of_lamella
 from lamella.core.variable import Variable
 from lamella.graph.calls import CallHistory
-from lamella.graph.layer_trials import moved_variables
+from lamella.graph.layer_trials import losses_added, moved_variables
+from lamella.graph.penalty_tensors import value_or_tensor
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.weights import Weighted
@@ -60,7 +62,7 @@ class LossesAndUpdates(Weighted, CallHistory):
         In a run they are values. Outside of a run the penalties are tensors of the graph, which K.gradients and K.function
         accept and which convert to numbers.
         """
-        return [penalty() for penalty in self.penalties] + self.call_losses.values
+        return [value_or_tensor(penalty) for penalty in self.penalties] + self.call_losses.values
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add losses.
@@ -80,6 +82,8 @@ class LossesAndUpdates(Weighted, CallHistory):
                 loss = loss.compute()
             elif isinstance(loss, Symbolic) and not loss.lives:
                 raise TypeError(f"{self.name}: add_loss expects a value made inside call() or a function, got {loss!r}")
+            elif isinstance(loss, Variable) and outside:
+                loss = _evaluated(loss)  # one tensor, which `losses` returns each time
             if callable(loss) or (outside and (isinstance(loss, (Symbolic, Variable)) or type(loss) in (int, float))):
                 self._penalties.append(functools.partial(_evaluated, loss=loss, inputs=inputs))
             elif not outside or isinstance(loss, Tensor):
@@ -139,7 +143,7 @@ class LossesAndUpdates(Weighted, CallHistory):
         """The updates of one call, the node."""
         if not (self.trainable or self.stateful):
             return []
-        return [Update(variable, node.inputs) for variable in self.moved_by(node)]
+        return [update_in(node, variable) for variable in self.moved_by(node)]
 
     def moved_by(self, node: Node) -> list[Variable]:
         """The Variables that a call, the node, updates in training, found by a trial on ones."""
@@ -152,12 +156,51 @@ class LossesAndUpdates(Weighted, CallHistory):
         return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
 
     def get_losses_for(self, inputs: Any) -> list[Value]:
-        """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and the values
-        of the losses that calls added in the last run.
+        """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and those that
+        this call adds, as tensors of the graph.
         """
-        found = [penalty() for penalty in self.penalties if _depends_on(penalty, inputs)]
-        called = inputs is not None and any(_reads(node.inputs, inputs) for node in self._inbound_nodes)
-        return found + (self.call_losses.values if called else [])
+        from lamella.graph.added_losses import tensors_of  # which imports Layer
+
+        found = [value_or_tensor(penalty) for penalty in self.penalties if _depends_on(penalty, inputs)]
+        nodes = [] if inputs is None else [n for n in self._inbound_nodes if not n.own and _reads(n.inputs, inputs)]
+        return found + [tensor for node in nodes for tensor in tensors_of(node)]
+
+    def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
+        """The lists to which calls of this layer, without the layers inside it, may add losses. `nested`: if it is a model, those
+        of its layers.
+        """
+        # Wrappers and other layers of lamella add none to their own list.
+        may_add = self.activity_regularizer is not None or not (self.self_contained or of_lamella(type(self)))
+        return [self.call_losses] if may_add else []
+
+    def losses_of(self, node: Node) -> dict[RunLosses, int | None]:
+        """The lists to which a call of this layer, the node, adds losses, and how many; None if that is not known."""
+        lists, found = list(dict.fromkeys(lists_of_losses([self]))), dict[RunLosses, int | None]()
+        if any(losses is not self.call_losses for losses in lists) or not (self.self_contained or of_lamella(type(self))):
+            known = losses_added(self, node, lists)
+            found = dict.fromkeys(lists) if known is None else dict(zip(lists, known))
+        if self.activity_regularizer is not None:
+            add_counts(found, {self.call_losses: len(node.outputs)})
+        return {losses: count for losses, count in found.items() if count != 0}
+
+
+def update_in(node: Node, variable: Variable) -> Update:
+    """The update of the Variable by this call; the same object each time."""
+    found: Update = node.added.setdefault(variable, Update(variable, node.inputs))
+    return found
+
+
+def lists_of_losses(layers: Iterable[LossesAndUpdates], *, nested: bool = True) -> list[RunLosses]:
+    """The lists of losses that calls of these layers, and of the layers inside them, may fill. `nested`: also those of models."""
+    members = [member for layer in layers for member in layer.members()]
+    return [losses for member in members for losses in member.lists_of_losses(nested=nested)]
+
+
+def add_counts(counts: dict[RunLosses, int | None], more: Mapping[RunLosses, int | None]) -> None:
+    """Add numbers of losses; None, an unknown number, stays unknown."""
+    for losses, count in more.items():
+        before = counts.get(losses, 0)
+        counts[losses] = None if before is None or count is None else before + count
 
 
 def _evaluated(loss: Any, inputs: object = None) -> Value:

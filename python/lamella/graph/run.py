@@ -45,7 +45,7 @@ class GraphRun:
         scope = Scope(
             (current, "training", training),
             (pending, "updates", Updates() if updates is None else updates),
-            (running, "node", None),
+            (running, "calls", ()),
             *self._emptied(),
         )
         try:
@@ -57,4 +57,4 @@ class GraphRun:
 
     def within(self, values: Sequence[Value] = ()) -> list[Value]:
         """The outputs in the current run, recorded by its tape."""
-        return list(Scope((running, "node", None)).run(self._plan, [*values, *self._held], current.training))
+        return list(Scope((running, "calls", ())).run(self._plan, [*values, *self._held], current.training))

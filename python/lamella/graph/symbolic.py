@@ -116,6 +116,8 @@ class Node:
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # How to compute the outputs without inputs, found at the first use; False if they depend on an Input.
     alone: Any = field(default=None, init=False, repr=False)
+    # What this call adds to a model, found by trials or made at the first use: its losses as tensors, and its updates.
+    added: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def training(self) -> bool | None:
@@ -128,7 +130,7 @@ class Node:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_masks": None, "alone": None}
+        return vars(self) | {"_masks": None, "alone": None, "added": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)

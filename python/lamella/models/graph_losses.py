@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.types import Value
 from lamella.core.updates import computing
-from lamella.core.user_array import of_lamella
 from lamella.core.variable import Variable
-from lamella.graph.added_losses import AddedLoss, AddedLosses
+from lamella.graph.added_losses import AddedLoss, tensors_of
 from lamella.graph.layer import Layer
-from lamella.graph.layer_trials import losses_added
-from lamella.graph.losses_and_updates import identity_of
+from lamella.graph.losses_and_updates import add_counts, identity_of, lists_of_losses
 from lamella.graph.masked_plan import Outputs
+from lamella.graph.penalty_tensors import value_or_tensor
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import trace, walk
 from lamella.graph.weights import unique
 from lamella.models.layer_graph import LayerGraph
@@ -90,13 +89,24 @@ class GraphLosses(LayerGraph):
         """
         if computing() or not self.built:
             return super().losses
-        found = [penalty() for penalty in self.penalties if not _is_total(penalty)]
-        found += [AddedLoss(self._loss_values, i)(x) for i, x in enumerate(self._loss_tensors)]
-        for node in self._graph.nodes:
-            for losses, count in _losses_of_node(node).items():
-                # One tensor if the number is not known, and none if it is 0.
-                places = [slice(None)] if count is None else [slice(i, i + 1) for i in range(count)]
-                found += [AddedLosses(losses, node, place)(list(node.outputs)) for place in places]
+        found = [value_or_tensor(penalty) for penalty in self.penalties if not _is_total(penalty)]
+        for i, x in enumerate(self._loss_tensors):
+            added, key = node_of(x).added, (self._loss_values, i)
+            if key not in added:
+                added[key] = AddedLoss(self._loss_values, i)(x)
+            found.append(added[key])
+        return found + [tensor for node in self._graph.nodes for tensor in tensors_of(node)]
+
+    def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
+        return self._collected(nested=True) if nested else []
+
+    def losses_of(self, node: Node) -> dict[RunLosses, int | None]:
+        found = dict[RunLosses, int | None]()
+        for inside in self._graph.nodes:
+            if inside.is_computed:
+                add_counts(found, inside.layer.losses_of(inside))
+        if self._loss_tensors:
+            add_counts(found, {self._loss_values: len(self._loss_tensors)})
         return found
 
     def _collected(self, *, nested: bool) -> list[RunLosses]:
@@ -104,7 +114,7 @@ class GraphLosses(LayerGraph):
         add_loss.
         """
         own = [self._loss_values] if self._loss_tensors else []
-        return own + _losses_of_calls(self.layers, nested=nested)
+        return own + lists_of_losses(self.layers, nested=nested)
 
     def forget_losses(self) -> None:
         for losses in self._loss_lists:
@@ -142,7 +152,7 @@ class GraphLosses(LayerGraph):
 
     def _before_added_losses(self) -> list[Layer]:
         """The layers whose calls may add losses, and the layers on which their inputs depend."""
-        ends = [x for node in self._graph.nodes if _losses_of_calls([node.layer]) for x in node.outputs]
+        ends = [x for node in self._graph.nodes if lists_of_losses([node.layer]) for x in node.outputs]
         return list(walk(self.inputs, ends)[1])
 
     def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
@@ -151,48 +161,6 @@ class GraphLosses(LayerGraph):
         read = [inner for layer in reached for inner in layer.layers_read]
         wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
         return wanted, [layer for layer in self.layers if layer not in reached]
-
-
-def _losses_of_calls(layers: Sequence[Layer], *, nested: bool = True) -> list[RunLosses]:
-    """The lists of losses that calls of these layers may fill. `nested`: also those of models among them."""
-    found: list[RunLosses] = []
-    for layer in (member for outer in layers for member in outer.members()):
-        if isinstance(layer, GraphLosses):
-            found += layer._collected(nested=True) if nested else []
-        elif layer.activity_regularizer is not None or _may_add(layer):
-            found.append(layer.call_losses)
-    return found
-
-
-def _may_add(layer: Layer) -> bool:
-    """Whether the layer's own `call` may add losses. Wrappers and other layers of lamella add none to their own list."""
-    return not layer.self_contained and not of_lamella(type(layer))
-
-
-def _losses_of_node(node: Node) -> dict[RunLosses, int | None]:
-    """The lists to which a call in a graph adds losses, and how many; None if that is not known."""
-    layer, found = node.layer, dict[RunLosses, int | None]()
-    if not node.is_computed:
-        return found
-    if isinstance(layer, GraphLosses):
-        for inside in layer._graph.nodes:
-            _add_counts(found, _losses_of_node(inside))
-        if layer._loss_tensors:
-            _add_counts(found, {layer._loss_values: len(layer._loss_tensors)})
-        return found
-    lists = list(dict.fromkeys(_losses_of_calls([layer])))
-    if any(losses is not layer.call_losses for losses in lists) or _may_add(layer):
-        known = losses_added(layer, node, lists)
-        found = dict.fromkeys(lists) if known is None else dict(zip(lists, known))
-    if layer.activity_regularizer is not None:
-        _add_counts(found, {layer.call_losses: len(node.outputs)})
-    return {losses: count for losses, count in found.items() if count != 0}
-
-
-def _add_counts(counts: dict[RunLosses, int | None], more: Mapping[RunLosses, int | None]) -> None:
-    for losses, count in more.items():
-        before = counts.get(losses, 0)
-        counts[losses] = None if before is None or count is None else before + count
 
 
 def _is_total(penalty: Callable[[], Value]) -> bool:

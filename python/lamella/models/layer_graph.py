@@ -11,7 +11,7 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.input import value_held
 from lamella.graph.layer import Layer
-from lamella.graph.losses_and_updates import Update
+from lamella.graph.losses_and_updates import Update, update_in
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
@@ -160,7 +160,7 @@ class LayerGraph(GraphParts, Layer):
         return [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
 
     def updates_of(self, node: Node) -> list[Update]:
-        return [Update(update.variable, node.inputs) for update in self.updates]
+        return [update_in(node, update.variable) for update in self.updates]
 
     @property
     def state_updates(self) -> list[Update]:

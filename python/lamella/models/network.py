@@ -90,7 +90,7 @@ class Network(Stored, GraphLosses, self_contained=True):
             self.forget_losses()
         given = self._with_held(inputs) if self._held else inputs
         noted = Updates() if updates is None else updates
-        scope = Scope((current, "training", training), (pending, "updates", noted), (running, "node", None))
+        scope = Scope((current, "training", training), (pending, "updates", noted), (running, "calls", ()))
         try:
             values = scope.run(plan, given, training)
         except SymbolOutside as error:
