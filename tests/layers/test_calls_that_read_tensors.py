@@ -118,3 +118,72 @@ def test_losses_that_calls_add_train_the_layers_before_them(float64, adds):
     model.train_on_batch(data, np.zeros((4, 2)))
     y = data @ w
     np.testing.assert_allclose(K.get_value(first.kernel), w - adds * 0.1 * data.T @ (2 * y / y.size), rtol=1e-10)
+
+
+DATA = RNG.randn(4, 3).astype("f4")
+
+
+def side_branch():
+    """An input, a tensor that a Dense layer makes of it, and that layer's weights."""
+    x, layer = Input((3,)), Dense(3, use_bias=False)
+    side = layer(x)
+    return x, side, layer
+
+
+@pytest.mark.parametrize("output_shape", [None, (3,), lambda shape: shape])
+def test_the_function_of_a_lambda_reads_tensors_in_every_kind_of_run(output_shape):
+    x, side, layer = side_branch()
+    y = Lambda(lambda t: t * (side + 1), output_shape=output_shape)(x)
+    (w,) = layer.get_weights()
+    expected = DATA * (DATA @ w + 1)
+    np.testing.assert_allclose(K.function([x], [y])([DATA])[0], expected, rtol=1e-5, atol=1e-6)
+    model = Model(x, y)
+    np.testing.assert_allclose(model.predict(DATA), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(Model(x, K.sum(y, axis=1)).predict(DATA), expected.sum(1), rtol=1e-5, atol=1e-6)
+    again = Input((3,))
+    np.testing.assert_allclose(Model(again, model(again)).predict(DATA), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_from_which_only_a_lambda_reads_are_not_of_the_model(float64):
+    x, side, layer = side_branch()
+    last = Dense(2, use_bias=False)
+    scaled = Lambda(lambda t: t * side)(x)
+    for _ in range(2):  # the second model is made of calls that have run
+        model = Model(x, last(scaled))
+        assert [type(each).__name__ for each in model.layers] == ["InputLayer", "Lambda", "Dense"]
+        assert model.count_params() == 6
+        model.compile(lamella.optimizers.SGD(0.1), "mse")
+        (w,), (v,) = layer.get_weights(), last.get_weights()
+        data = DATA.astype("f8")
+        h = data * (data @ w)
+        assert model.train_on_batch(data, np.zeros((4, 2))) == pytest.approx(np.mean((h @ v) ** 2), rel=1e-10)
+        np.testing.assert_allclose(last.get_weights()[0], v - 0.1 * h.T @ (2 * h @ v / 8), rtol=1e-10)
+        np.testing.assert_array_equal(layer.get_weights()[0], w)
+
+
+def test_a_layer_that_the_model_has_trains_through_a_lambda_that_reads_it(float64):
+    x, side, layer = side_branch()
+    model = Model(x, [side, Lambda(lambda t: t * side)(x)])
+    model.compile(lamella.optimizers.SGD(0.1), [None, "mse"])
+    (w,), data = layer.get_weights(), DATA.astype("f8")
+    model.train_on_batch(data, np.zeros((4, 3)))
+    slope = data.T @ (data * 2 * (data * (data @ w)) / 12)
+    np.testing.assert_allclose(layer.get_weights()[0], w - 0.1 * slope, rtol=1e-10)
+
+
+def test_gradients_go_through_what_a_lambda_reads():
+    x, side, layer = side_branch()
+    y = Lambda(lambda t: t * side)(x)
+    (w,) = layer.get_weights()
+    by_x, by_w = K.function([x], K.gradients(y, [x, layer.kernel]))([DATA])
+    np.testing.assert_allclose(by_x, DATA @ w + DATA @ w.T, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(by_w, DATA.T @ DATA, rtol=1e-5, atol=1e-6)
+
+
+def test_a_lambda_returns_a_tensor_that_it_reads():
+    x, side, layer = side_branch()
+    model = Model(x, Lambda(lambda t: [t + 1, side])(x))
+    assert model.output_shape == [(None, 3), (None, 3)]
+    first, second = model.predict(DATA)
+    np.testing.assert_allclose(first, DATA + 1, rtol=1e-6)
+    np.testing.assert_allclose(second, DATA @ layer.get_weights()[0], rtol=1e-5, atol=1e-6)

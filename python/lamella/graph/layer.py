@@ -372,9 +372,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         ]
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
-        node = Node(
-            self, tensors, outputs, single, arguments, current.fixed, beside=beside, may_mask=may_mask or self.makes_masks
-        )
+        may_mask = may_mask or self.makes_masks
+        node = Node(self, tensors, outputs, single, arguments, current.fixed, beside=beside, outside=outside, may_mask=may_mask)
         self._inbound_nodes.append(node)
         return outputs if several else outputs[0]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella.core.atomic import Scope
+from lamella.core.graphs import SymbolOutside
 from lamella.core.phase import current
 from lamella.core.pool import in_pool
 from lamella.core.types import Value
@@ -34,6 +35,11 @@ class GraphRun:
     """
 
     def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> None:
+        self._inputs, self._outputs = list(inputs), list(outputs)
+        self._make_plan()
+
+    def _make_plan(self) -> None:
+        inputs, outputs = self._inputs, self._outputs
         nodes = calls_between(inputs, outputs)
         held = {x: value for x, value in held_values(nodes).items() if all(x is not given for given in inputs)}
         self._plan = plan_kind(nodes, masked=True)(nodes, [*inputs, *held], outputs)
@@ -41,19 +47,24 @@ class GraphRun:
         self._emptied = emptied([node.layer for node in self._plan.nodes])
 
     def __call__(self, values: Sequence[Any], training: bool = False, updates: Updates | None = None) -> list[Value]:
-        given = [*values, *map(value_of, self._held)]
-        scope = Scope(
-            (current, "training", training),
-            (pending, "updates", Updates() if updates is None else updates),
-            (running, "calls", ()),
-            *self._emptied(),
-        )
+        noted = Updates() if updates is None else updates
+        scope = Scope((current, "training", training), (pending, "updates", noted), (running, "calls", ()), *self._emptied())
         try:
-            return [value_of(y) for y in in_pool(scope.run, self._plan, given, training)]
+            return [value_of(y) for y in in_pool(scope.run, self._plan, [*values, *map(value_of, self._held)], training)]
+        except SymbolOutside as error:
+            self._plan_outside(error)
+            noted.clear()
+            return self(values, training, updates)
         finally:
             for node in self._plan.nodes:
                 for layer in node.layer.members():
                     layer.forget_losses()
+
+    def _plan_outside(self, error: SymbolOutside) -> None:
+        """Let the next plan give a call the tensors that it reads from outside. Raises the error if it did so already."""
+        if error.node not in self._plan.nodes or not error.node.reads_more(error.tensors):
+            raise error
+        self._make_plan()
 
     def within(self, values: Sequence[Value] = ()) -> list[Value]:
         """The outputs in the current run, recorded by its tape."""

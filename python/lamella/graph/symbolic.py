@@ -126,7 +126,7 @@ class Node:
         return self.phase if given is None else bool(given)
 
     def __post_init__(self) -> None:
-        for x in [] if self.own else self.reads:
+        for x in [] if self.own else self.arguments_read:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,6 +140,17 @@ class Node:
     def reads(self) -> list[Symbolic]:
         """All tensors that the call needs."""
         return [*self.inputs, *self.beside, *self.outside] if self.beside or self.outside else self.inputs
+
+    @property
+    def arguments_read(self) -> list[Symbolic]:
+        """The tensors among the arguments of the call."""
+        return [*self.inputs, *self.beside] if self.beside else self.inputs
+
+    def reads_more(self, tensors: Iterable[Symbolic]) -> bool:
+        """Add tensors that the call reads from outside. Whether one of them is new."""
+        known = set(self.outside)
+        self.outside += dict.fromkeys(x for x in tensors if x not in known)
+        return len(self.outside) > len(known)
 
     @property
     def is_computed(self) -> bool:

@@ -29,19 +29,21 @@ class Graph:
     by_depth: list[list[Node]]
 
 
-def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, equal_names: bool = False) -> Graph:
+def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, equal_names: bool = False, outside: bool = True) -> Graph:
     """The graph between inputs and outputs.
 
     Args:
         inputs: The inputs.
         outputs: The outputs.
         equal_names: Whether two layers may have the same name.
+        outside: Whether the graph contains what calls read without an argument (`Node.outside`). As in Keras 2.2.5, such layers
+            are none of the model's layers.
 
     Raises:
         ValueError: An output depends on a tensor that does not come from `inputs`, or two layers have the same name.
     """
-    finished, layers = walk(inputs, outputs)
-    _check_connected(inputs, finished)
+    finished, layers = walk(inputs, outputs, outside=outside)
+    _check_connected(inputs, finished, outside=outside)
     node_depths, layer_depths = _depths(finished)
     for x in inputs:
         layer, node = x._keras_history[0], node_of(x)
@@ -59,7 +61,9 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, equal_name
     return Graph([node for level in by_depth for node in level], ordered, by_depth)
 
 
-def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[Node], dict[Layer, int]]:
+def walk(
+    inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, outside: bool = True
+) -> tuple[list[Node], dict[Layer, int]]:
     """Walk depth-first from the outputs: nodes in the order of completion (inputs before users), layers in the order of visits."""
     sources = {id(x) for x in inputs}
     layers: dict[Layer, int] = {}
@@ -72,11 +76,12 @@ def walk(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> tuple[list[
                 if node in finished:
                     continue
                 layers.setdefault(node.layer, len(layers))
+            reads = node.reads if outside else node.arguments_read
             # The walk ends at a tensor that is an input, also if a layer made it.
-            if any(id(x) in sources for x in node.outputs) or i == len(node.reads):
+            if any(id(x) in sources for x in node.outputs) or i == len(reads):
                 finished[node] = None
             else:
-                stack += [(node, i + 1), (node_of(node.reads[i]), 0)]
+                stack += [(node, i + 1), (node_of(reads[i]), 0)]
     return list(finished), layers
 
 
@@ -102,12 +107,13 @@ def held_values(nodes: Sequence[Node]) -> dict[Symbolic, Array | Variable]:
     return found
 
 
-def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node]) -> None:
+def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node], *, outside: bool = True) -> None:
     available = {id(x) for x in inputs}
     passed: list[str] = []
     for node in nodes:
         made = any(id(x) in available for x in node.outputs)
-        missing = node.outputs if not node.is_computed else [x for x in node.reads if id(x) not in available]
+        reads = node.reads if outside else node.arguments_read
+        missing = node.outputs if not node.is_computed else [x for x in reads if id(x) not in available]
         if missing and not made:
             raise ValueError(
                 f'Graph disconnected: cannot obtain value for tensor {missing[0]} at layer "{node.layer.name}". '

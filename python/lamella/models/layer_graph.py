@@ -53,7 +53,7 @@ class LayerGraph(GraphParts, Layer):
     def _graph(self) -> Graph:
         # Traced at the first use: each layer that is added to a Sequential changes its outputs.
         if self._traced is None:
-            self._traced = trace(self.inputs, self.outputs, equal_names=self.internal)
+            self._traced = trace(self.inputs, self.outputs, equal_names=self.internal, outside=False)
         return self._traced
 
     @property

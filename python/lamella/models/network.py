@@ -60,7 +60,7 @@ class Network(Stored, GraphLosses, self_contained=True):
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self._set_ends(_listed(inputs), _listed(outputs))
-        self._traced = trace(self.inputs, self.outputs, equal_names=self.internal)
+        self._traced = trace(self.inputs, self.outputs, equal_names=self.internal, outside=False)
 
     # Blocks of its steps in the pool have other sizes than those of other models. It is a function of C, in which no Ctrl-C
     # arrives: CPython drops an error that is raised in __del__.
@@ -103,12 +103,8 @@ class Network(Stored, GraphLosses, self_contained=True):
     def _plan_outside(self, error: SymbolOutside) -> None:
         """Let the next plan give a call the tensors that it reads from outside. Raises the error if it did so already."""
         node: Node | None = error.node
-        if node is None or node not in self._graph.nodes:
+        if node is None or node not in self._graph.nodes or not node.reads_more(error.tensors):
             raise error
-        more = [x for x in error.tensors if all(x is not known for known in node.outside)]
-        if not more:
-            raise error
-        node.outside += more
         self._plans, self._plan = {}, None
 
     def run_inside(self, inputs: Sequence[Value]) -> dict[str, Value]:

@@ -150,7 +150,7 @@ def _graph(model: Model) -> Graph:
         raise ValueError(
             f"model_to_dot: expected a model that is built, got {model.name!r}; first build it, or call it on data"
         )
-    return trace(model.inputs, model.outputs)
+    return trace(model.inputs, model.outputs, outside=False)
 
 
 def _nested(layer: Layer) -> Model | None:

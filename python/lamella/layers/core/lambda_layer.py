@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 
 from lamella import ops
 from lamella.core import budget
+from lamella.core.atomic import Scope
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.dtype_name import dtype_name
@@ -18,6 +20,7 @@ from lamella.core.graphs import SymbolOutside
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
+from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user
 from lamella.core.variable import Variable
 from lamella.graph.inner_gradients import call_asking
@@ -29,6 +32,8 @@ from lamella.layers.core import lambda_functions as lambda_functions  # lists th
 from lamella.ops.tape import Tensor
 
 L = TypeVar("L", bound="Lambda")
+# Whether the function returns a list, shape and dtype of each output, the symbolic tensors that it reads from outside.
+_Found = tuple[bool, tuple[tuple[Shape, str], ...], list[Symbolic]]
 
 
 @register("layers")
@@ -45,6 +50,9 @@ class Lambda(Layer):
     Deviations from Keras 2.2.5: it writes the code of the function into the file, and runs what it reads there. Here no code is
     written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
     Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
+
+    The function may also read symbolic tensors that are not its inputs. As in Keras 2.2.5, a model then computes them, but does
+    not train the layers from which they alone come.
 
     K.gradients in the function goes by what the function computes. If it asks for the slope of one input by another, only the
     graph around the layer knows: the function is then called on the symbolic tensors, and what it makes stands in the layer's
@@ -89,7 +97,7 @@ class Lambda(Layer):
         self._asks_the_graph = False  # for a gradient that is none of what the function computes
         self._takes_mask = _has_argument(function, "mask")
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
-        self._found: dict[Any, Any] = {}  # by shapes and dtypes of the inputs: whether a list comes, shapes and dtypes
+        self._found: dict[Any, _Found] = {}  # by shapes and dtypes of the inputs
         self.read_under: dict[str, str] = {}  # the names in a file, of constructor's arguments
 
     @property
@@ -111,7 +119,7 @@ class Lambda(Layer):
     def _tensor(self, value: Any, wide: bool) -> Value:
         """An output as a tensor; of floatx if it is of float64 and no input is."""
         if isinstance(value, Symbolic):
-            raise self._reads_outside([value])
+            value = value.compute()
         if isinstance(value, Variable):
             value = ops.reshape(value, shape=value.shape)
         elif isinstance(value, np.generic):
@@ -121,19 +129,12 @@ class Lambda(Layer):
             raise TypeError(f"Layer {self.name}: expected its function to return a tensor or a list of tensors, got {what}")
         return value if wide or value.dtype != np.float64 or floatx() == "float64" else ops.cast(value, dtype=floatx())
 
-    def _reads_outside(self, tensors: Sequence[Symbolic]) -> TypeError:
-        names = ", ".join(x.name for x in tensors)
-        return TypeError(
-            f"Layer {self.name}: its function uses the symbolic tensor {names} from outside, which has no value in it; make that "
-            "tensor an input of the layer: Lambda(function)([x, other])"
-        )
-
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         if self._output_shape is None:
-            listed, specs = self._specs(input_shape if isinstance(input_shape, list) else [input_shape])
+            listed, specs, _ = self._specs(input_shape if isinstance(input_shape, list) else [input_shape])
             shapes = [shape for shape, _ in specs]
             return shapes if listed else shapes[0]
         if not callable(self._output_shape):
@@ -153,27 +154,34 @@ class Lambda(Layer):
         except ValueError as error:
             raise ValueError(f"Layer {self.name}: output_shape: {error}") from error
 
-    def _specs(self, shapes: Sequence[Shape]) -> tuple[bool, tuple[tuple[Shape, str], ...]]:
-        """(whether a list comes, shape and dtype of each output), found by calling the function on small arrays."""
+    def _specs(self, shapes: Sequence[Shape]) -> _Found:
+        """What is found by calling the function on small arrays."""
         inputs = tuple(zip(shapes, self._dtypes or (floatx(),) * len(shapes)))
         if inputs not in self._found:
             if budget.limited() and lambda_config.is_ours(self.function):
                 raise ValueError(f"Layer {self.name}: the description does not say its output_shape for {list(inputs)}")
-            listed = False
+            listed, count = False, len(inputs)
+            outside: list[Symbolic] = []
 
             def call(values: list[Value]) -> Value:
                 nonlocal listed
-                y = call_asking(self, self.call, values if len(values) > 1 else values[0])
+                read = dict(zip(outside, map(for_user, values[count:])))
+                function = functools.partial(call_asking, self, self.call, values[:count] if count > 1 else values[0])
+                y = Scope((pending, "outside", read)).run(function)
                 listed = isinstance(y, list)
                 return y
 
-            try:
-                specs = shapes_of(call, inputs, f"Layer {self.name}")
-            except SymbolOutside as error:
-                raise self._reads_outside(error.tensors) from error
-            self._found[inputs] = listed, specs
-        found: tuple[bool, tuple[tuple[Shape, str], ...]] = self._found[inputs]
-        return found
+            while True:
+                try:
+                    specs = shapes_of(call, [*inputs, *((x.shape, x.dtype) for x in outside)], f"Layer {self.name}")
+                    break
+                except SymbolOutside as error:
+                    more = [x for x in error.tensors if all(x is not known for known in outside)]
+                    if not more:
+                        raise
+                    outside += more
+            self._found[inputs] = listed, specs, outside
+        return self._found[inputs]
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         self._dtypes = tuple(x.dtype for x in tensors)
@@ -190,7 +198,8 @@ class Lambda(Layer):
                 raise
             return self._in_the_graph(tensors)
         if self._output_shape is None:
-            _, specs = self._specs([x.shape for x in tensors])
+            _, specs, outside = self._specs([x.shape for x in tensors])
+            self._inbound_nodes[-1].reads_more(outside)
             for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], specs):
                 x.dtype = dtype_name(dtype)
         return outputs
