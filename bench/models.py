@@ -1,10 +1,13 @@
-"""Whole models beside torch eager: each side in its own process; the sides take turns, one pass over the data each."""
+"""Whole models beside torch eager, and Keras 3 over other frameworks: each side in its own process; the sides take turns, one
+pass over the data each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
+from bench.elsewhere import ModelElsewhere, keras_over
 from bench.harness import Case, Contender, Plan, Role
 from bench.nets import NETS, Conv, Net
 from bench.remote import Remote
@@ -14,6 +17,7 @@ from bench.trainer import LamellaTrainer
 CHECKED_STEPS = 3
 # Seconds; longer than idle OpenMP threads of the other sides spin.
 SETTLE = 0.02
+FRAMEWORK_NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
 
 
 def cases(plan: Plan) -> Iterator[Case]:
@@ -37,10 +41,13 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
     for name, make, options in sides:
         side = open_sides.enter_context(Remote(make, net, plan.threads, "float32", *options))
         contenders.append(contender(name, side, net, wanted))
+    for python, framework in keras_over(plan.others):
+        there = open_sides.enter_context(ModelElsewhere(python, framework, plan.threads, net))
+        contenders.append(contender(f"Keras 3, {FRAMEWORK_NAMES[framework]}", there, net, wanted))
     return Case(net.name, "samples/s", contenders)
 
 
-def contender(name: str, side: Remote, net: Net, wanted: list[float]) -> Contender:
+def contender(name: str, side: Remote | ModelElsewhere, net: Net, wanted: list[float]) -> Contender:
     role: Role = "ours" if name in ("lamella", "torch, replaced") else "peer"
     return Contender(
         name,

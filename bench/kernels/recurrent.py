@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.elsewhere import Elsewhere, opened
+from bench.elsewhere import RecurrentElsewhere, recurrent
 from bench.harness import Case, Contender, Plan
 from bench.kernels.reference import Array, distance, numbers
 from bench.machine import fma_peak
@@ -54,9 +54,7 @@ SIZES = [(32, 80, 128, 128), (128, 40, 57, 128), (128, 100, 64, 64), (32, 100, 2
 
 def cases(plan: Plan) -> Iterator[Case]:
     with ExitStack() as open_sides:
-        others = list(opened(plan.others, plan.threads))
-        for other in others:
-            open_sides.callback(other.end)
+        others = [open_sides.enter_context(other) for other in recurrent(plan.others, plan.threads)]
         for kind in GATES:
             for size in SIZES[:1] if plan.quick else SIZES:
                 sequences = Sequences(kind, *size)
@@ -65,7 +63,7 @@ def cases(plan: Plan) -> Iterator[Case]:
                         yield case(sequences, direction, plan, others)
 
 
-def case(sequences: Sequences, direction: str, plan: Plan, others: Sequence[Elsewhere] = ()) -> Case:
+def case(sequences: Sequences, direction: str, plan: Plan, others: Sequence[RecurrentElsewhere] = ()) -> Case:
     x = numbers((sequences.batch, sequences.steps, sequences.features), 8)
     dy = numbers((sequences.batch, sequences.steps, sequences.units), 9)
     arrays = [x, *sequences.weights()]

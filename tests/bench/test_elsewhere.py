@@ -7,9 +7,13 @@ import time
 
 import pytest
 
-from bench.elsewhere import Elsewhere, cpu_seconds, frameworks
+from bench.elsewhere import ModelElsewhere, RecurrentElsewhere, cpu_seconds, frameworks, keras_over
 from bench.harness import Case, Contender, Plan, measure
 from bench.kernels.recurrent import PASSES, Sequences, case
+from bench.models import loss_error
+from bench.nets import Conv, Dense, Drop, Embed, Flatten, GlobalPool, Lstm, Net, Pool
+from bench.remote import Remote
+from bench.trainer import LamellaTrainer
 
 
 def test_the_cpu_time_of_a_contender_is_that_of_its_process():
@@ -45,11 +49,29 @@ def test_other_frameworks_meet_the_reference(framework):
     pytest.importorskip(framework)
     if framework == "tensorflow":
         pytest.importorskip("keras")
-    side = Elsewhere(sys.executable, framework, 1)
-    try:
+    with RecurrentElsewhere(sys.executable, framework, 1) as side:
         for kind in ("LSTM", "GRU"):
             for direction in PASSES:
                 made = case(Sequences(kind, 3, 4, 5, 6), direction, Plan(threads=1), [side])
                 assert {c.name: c.error() < 1e-4 for c in made.contenders if c.error} == {"lamella": True, side.name: True}
-    finally:
-        side.end()
+
+
+# Every layer that a net of the suite has.
+TINY = [
+    Net("images", (8, 8, 3), 4, 6, 3, (Conv(4, "same", norm=True), Conv(5), Pool(), Drop(0.5), Flatten(), Dense(7))),
+    Net("means", (6, 6, 3), 4, 6, 3, (Conv(4), GlobalPool())),
+    Net("words", (5,), 3, 6, 3, (Embed(11, 4), Lstm(6))),
+]
+
+
+@pytest.mark.parametrize("framework", ["jax", "tensorflow"])
+def test_models_of_keras_over_other_frameworks_have_our_losses(framework):
+    pytest.importorskip("keras")
+    pytest.importorskip(framework)
+    assert (sys.executable, framework) in keras_over([sys.executable])
+    for net in TINY:
+        with Remote(LamellaTrainer, net, 1, "float32") as ours, ModelElsewhere(sys.executable, framework, 1, net) as theirs:
+            wanted = ours.call("losses", 3)
+            assert len(set(wanted)) == 3
+            assert loss_error(theirs.call("losses", 3), wanted) < 1e-4
+            assert theirs.call("epoch") is None

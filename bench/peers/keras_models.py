@@ -1,0 +1,102 @@
+"""Whole models of Keras 3 in another environment, for bench/elsewhere.py: PYTHON keras_models.py FRAMEWORK THREADS DESCRIPTOR.
+
+Only this file and bench/nets.py run there, so it does not import lamella.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from bench import nets
+
+
+class KerasTrainer:
+    """The same as bench.trainer.LamellaTrainer, with the defaults of Keras 3: its functions are compiled."""
+
+    def __init__(self, net: nets.Net) -> None:
+        import keras
+
+        keras.utils.set_random_seed(3)
+        self.net = net
+        self.x, labels = nets.data(net)
+        self.y = np.eye(net.classes, dtype=np.float32)[labels]
+        self.model = build(net, dropout=True)
+        self.model.compile(keras.optimizers.Adam(), "categorical_crossentropy")
+
+    def epoch(self) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.net.batch, epochs=1, verbose=0, shuffle=True)
+
+    def losses(self, steps: int) -> list[float]:
+        import keras
+
+        model, batch = build(self.net, dropout=False), self.net.batch
+        model.compile(keras.optimizers.SGD(nets.CHECK_RATE), "categorical_crossentropy")
+        batches = [slice(i, i + batch) for i in range(0, steps * batch, batch)]
+        # train_on_batch returns the mean since the last reset.
+        made = []
+        for b in batches:
+            model.reset_metrics()
+            made.append(float(np.asarray(model.train_on_batch(self.x[b], self.y[b]))))
+        return made
+
+
+def build(net: nets.Net, *, dropout: bool) -> Any:
+    """The model, with nets.initial_weights."""
+    from keras import Input, Sequential, layers
+
+    words = isinstance(net.layers[0], nets.Embed)
+    model = Sequential([Input(net.input, dtype="int64" if words else "float32")])
+    for layer in net.layers:
+        if isinstance(layer, nets.Conv):
+            activation = None if layer.norm else "relu"
+            model.add(layers.Conv2D(layer.filters, 3, padding=layer.padding, activation=activation))
+            if layer.norm:
+                model.add(layers.BatchNormalization())
+                model.add(layers.Activation("relu"))
+        elif isinstance(layer, nets.Pool):
+            model.add(layers.MaxPooling2D())
+        elif isinstance(layer, nets.GlobalPool):
+            model.add(layers.GlobalAveragePooling2D())
+        elif isinstance(layer, nets.Flatten):
+            model.add(layers.Flatten())
+        elif isinstance(layer, nets.Dense):
+            model.add(layers.Dense(layer.units, activation="relu"))
+        elif isinstance(layer, nets.Embed):
+            model.add(layers.Embedding(layer.words, layer.units))
+        elif isinstance(layer, nets.Lstm):
+            model.add(layers.LSTM(layer.units))
+        elif isinstance(layer, nets.Drop):
+            if dropout:
+                model.add(layers.Dropout(layer.rate))
+        else:
+            raise TypeError(f"keras_models: expected a layer of bench.models, got {layer}")
+    model.add(layers.Dense(net.classes, activation="softmax"))
+    model.set_weights(nets.initial_weights(net))
+    return model
+
+
+def serve(framework: str, threads: int, connection: Connection) -> None:
+    # As in recurrent_elsewhere.py, the number of CPUs limits the threads.
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    os.environ |= {"KERAS_BACKEND": framework, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    trainer: KerasTrainer | None = None
+    while True:
+        try:
+            asked: nets.Net | tuple[str, tuple[object, ...]] = connection.recv()
+        except EOFError:
+            return
+        if isinstance(asked, nets.Net):
+            trainer = KerasTrainer(asked)
+            connection.send(None)
+        else:
+            method, arguments = asked
+            connection.send(getattr(trainer, method)(*arguments))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]), Connection(int(sys.argv[3])))
