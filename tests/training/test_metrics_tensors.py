@@ -136,3 +136,24 @@ def test_what_has_no_name_or_is_no_tensor_is_refused():
     add(model, "other", K.mean(Input((2,))))
     with pytest.raises(ValueError, match="Graph disconnected"):
         model.train_on_batch(X, Y)
+
+
+def test_the_total_loss_and_sample_weights_as_columns(float64):
+    """They are computed with the sample weights of the batch, and ones without."""
+    model, h = with_inner(metrics=["mae"])
+    model.add_loss(K.sum(K.square(h)))
+    model.compile(SGD(lr=0.1), "mse")
+    add(model, "total", model.total_loss)
+    add(model, "weight", model.sample_weights[0])
+    add(model, "y", K.max(model.targets[0]))
+    weights = np.arange(1.0, 7.0)
+    a, b = model.get_weights()
+    squares = (((X @ a) @ b - Y) ** 2).mean(1)
+    added = ((X @ a) ** 2).sum()
+    wanted = [(squares * weights).mean() + added] * 2 + [weights.mean(), Y.max()]
+    np.testing.assert_allclose(model.test_on_batch(X, Y, weights), wanted, rtol=1e-10)
+    np.testing.assert_allclose(model.train_on_batch(X, Y, weights), wanted, rtol=1e-10)
+    history = model.fit(X, Y, batch_size=3, epochs=2, verbose=0, validation_data=(X, Y)).history
+    np.testing.assert_allclose(history["total"], history["loss"], rtol=1e-10)
+    np.testing.assert_allclose(history["val_total"], history["val_loss"], rtol=1e-10)
+    assert history["weight"] == history["val_weight"] == [1, 1]

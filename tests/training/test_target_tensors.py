@@ -198,3 +198,39 @@ def test_none_and_empty_lists_mean_data():
         model = two()[1]
         model.compile("sgd", "mse", target_tensors=target)
         assert len(model.train_on_batch(X, [Y, Z])) == 3
+
+
+@pytest.mark.parametrize("place", [lambda: Input((2,)), lambda: K.placeholder((None, 2))])
+def test_a_loss_that_reads_the_placeholder_of_y(place, float64):
+    x, t = Input((3,)), place()
+    model = Model(x, Dense(2, use_bias=False)(x))
+    model.add_loss([K.sum(K.square(t - 3 * model.output)), 2.0])
+    assert len(model.losses) == 2
+    with pytest.raises(ValueError, match="Graph disconnected"):
+        model.compile("sgd", "mse")
+    model.compile(SGD(lr=0.01), "mse", target_tensors=[t])
+    (w,) = model.get_weights()
+    residual, far = X @ w - Y, 3 * X @ w - Y
+    wanted = (residual**2).mean() + (far**2).sum() + 2
+    assert model.test_on_batch(X, Y) == pytest.approx(wanted, rel=1e-10)
+    total = K.function([x, t, *model.sample_weights], [model.total_loss])([X, Y, np.ones(6)])[0]
+    assert total == pytest.approx(wanted, rel=1e-10)
+    slope = X.T @ (2 * residual / residual.size + 6 * far)
+    np.testing.assert_allclose(model.gradients_on_batch(X, Y)[0], slope, rtol=1e-10)
+    assert model.fit(X, Y, verbose=0).history["loss"] == pytest.approx([wanted], rel=1e-10)
+    np.testing.assert_allclose(model.get_weights()[0], w - 0.01 * slope, rtol=1e-10)
+    np.testing.assert_allclose(model.predict(X), X @ model.get_weights()[0], rtol=1e-10)
+    model = pickle.loads(pickle.dumps(model))
+    (w,) = model.get_weights()
+    wanted = ((X @ w - Y) ** 2).mean() + ((3 * X @ w - Y) ** 2).sum() + 2
+    assert model.test_on_batch(X, Y) == pytest.approx(wanted, rel=1e-10)
+
+
+def test_only_a_loss_that_reads_y(float64):
+    """The output has no loss of compile: it gets no y, so that a tensor of such a y is never fed, as in Keras."""
+    x, t = Input((3,)), Input((2,))
+    model = Model([x, t], Dense(2, use_bias=False)(x))
+    model.add_loss(K.mean(K.square(t - model.output)))
+    model.compile(SGD(lr=0.1), None)
+    (w,) = model.get_weights()
+    assert model.train_on_batch([X, Y], None) == pytest.approx(((X @ w - Y) ** 2).mean(), rel=1e-10)

@@ -65,6 +65,11 @@ class TrainableModel(Protocol):
         """The terms of the loss besides the losses of the outputs, from the last run."""
         ...
 
+    @property
+    def losses_of_targets(self) -> Sequence[Any]:
+        """The symbolic tensors of add_loss that read placeholders of y, which only a training step has."""
+        ...
+
     def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
         """The value of each output.
 
@@ -88,10 +93,11 @@ class TrainableModel(Protocol):
             functions: The index of an output, and a function of y and of this output.
             targets: The y that are fed, by output, as examples of shape and dtype.
             given: By output, the tensor that stands for its y.
-            tensors: Symbolic tensors of the model's inputs and of y.
+            tensors: Symbolic tensors of the model's inputs, of y and of sample weights.
 
         Returns:
-            A function (inputs, targets, training, updates) -> (outputs, values of the functions and of the tensors).
+            A function (inputs, targets, weights, training, updates) -> (outputs, values of the functions and of the tensors).
+            Targets and sample weights, which may be None, are dicts by output.
         """
         ...
 

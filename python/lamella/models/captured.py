@@ -14,8 +14,10 @@ from lamella.graph.input import Input
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trace import held_values, walk
+from lamella.models.compiled import ones_for
 from lamella.models.network import Network
 from lamella.models.target_tensors import as_y_true
+from lamella.training.output import Output
 
 
 def with_functions(
@@ -25,6 +27,7 @@ def with_functions(
     given: Mapping[int, Any],
     tensors: Sequence[Symbolic],
     target_places: Mapping[Symbolic, int],
+    weight_places: Mapping[Symbolic, Output],
 ) -> Callable[..., tuple[Any, list[Any]]]:
     """See TrainableModel.with_functions. Each function is called once, on symbolic tensors, as Keras calls every loss.
 
@@ -33,8 +36,9 @@ def with_functions(
         functions: The index of an output, and a function of y and of this output.
         targets: The y that are fed, by output, as examples of shape and dtype.
         given: By output, the tensor that stands for its y.
-        tensors: Symbolic tensors of the model's inputs and of y.
+        tensors: Symbolic tensors of the model's inputs, of y and of sample weights.
         target_places: Placeholders of y that `tensors` may read, with their outputs.
+        weight_places: Placeholders of sample weights that they may read, with their outputs.
 
     Raises:
         TypeError: A function returns something that is not a tensor of the graph.
@@ -58,15 +62,26 @@ def with_functions(
     nodes = walk(starts, ends)[0]
     reached = {x for node in nodes if not node.is_computed for x in node.outputs}
     again = {x: i for x, i in target_places.items() if x in reached}  # further inputs with the same y
-    starts += again
+    weighted = {x: output for x, output in weight_places.items() if x in reached}
+    starts += [*again, *weighted]
     held = [x for x in held_values(nodes) if all(x is not start for start in starts)]
     network = _WithMore([*starts, *held], ends, name=f"{model.name}_with_losses")
     network.share_losses(model)
     count = len(model.outputs)
 
-    def run(inputs: Sequence[Value], targets: Mapping[int, Array], training: bool, updates: Updates | None) -> Any:
+    def run(
+        inputs: Sequence[Value],
+        targets: Mapping[int, Array],
+        weights: Mapping[int, Array | None],
+        training: bool,
+        updates: Updates | None,
+    ) -> Any:
         network.trainable = model.trainable
-        values = network.run([*inputs, *(targets[i] for i in (*places, *again.values()))], training=training, updates=updates)
+        fed = [*inputs, *(targets[i] for i in (*places, *again.values()))]
+        for output in weighted.values():
+            weight = weights[output.index]
+            fed.append(ones_for(targets.get(output.index), output, len(fed[0])) if weight is None else weight)
+        values = network.run(fed, training=training, updates=updates)
         found = values[count:]
         del values[count:]
         if isinstance(values, Outputs):

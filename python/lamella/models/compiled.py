@@ -25,7 +25,7 @@ T = TypeVar("T")
 _made: weakref.WeakKeyDictionary[Steps, LossTensors] = weakref.WeakKeyDictionary()
 
 
-def _ones(target: Array | None, output: Output, samples: int) -> Array:
+def ones_for(target: Array | None, output: Output, samples: int) -> Array:
     """Sample weights of one. target: y of the output, None for one of target_tensors."""
     shape = (samples, *output.shape[1:]) if target is None else target.shape
     axes = 2 if output.mode == "temporal" else 1
@@ -111,6 +111,13 @@ class Compiled:
             return {}
         fed = {output.index for output in self._fed("targets") if output.target is None}
         return {x: i for i, x in enumerate(made.targets) if x is not None and i in fed}
+
+    def _weight_places(self) -> dict[Symbolic, Output]:
+        """The placeholders among `sample_weights`, if a script has asked for them, and their outputs."""
+        made = None if self.prepared_steps is None else _made.get(self.prepared_steps)
+        if made is None:
+            return {}
+        return {x: output for output in self._trained("weights") if (x := made.sample_weights[output.index]) is not None}
 
     @own_attributes_first
     def sample_weights(self) -> list[Symbolic | None]:
@@ -217,7 +224,7 @@ class Compiled:
             list(inputs),
             list(targets),
             [
-                _ones(next(fed) if output.fed else None, output, data.samples) if weight is None else weight
+                ones_for(next(fed) if output.fed else None, output, data.samples) if weight is None else weight
                 for output, weight in zip(outputs, weights)
             ],
         )

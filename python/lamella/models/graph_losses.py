@@ -16,7 +16,7 @@ from lamella.graph.masked_plan import Outputs
 from lamella.graph.penalty_tensors import value_or_tensor
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, node_of
-from lamella.graph.trace import trace, walk
+from lamella.graph.trace import held_values, trace, walk
 from lamella.graph.weights import unique
 from lamella.models.layer_graph import LayerGraph
 
@@ -27,6 +27,7 @@ class GraphLosses(LayerGraph):
     # Symbolic tensors of add_loss, and their values in the last run.
     _loss_tensors: tuple[Symbolic, ...] = ()
     _loss_values: RunLosses
+    _losses_of_targets: tuple[Symbolic, ...] = ()
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add losses, before compile. They are evaluated in each step.
@@ -36,11 +37,12 @@ class GraphLosses(LayerGraph):
 
         Args:
             losses: A loss or a list of losses. A loss is a scalar tensor of the graph, such as K.mean(...), or a function
-                without arguments.
+                without arguments. The tensor may read placeholders that are compile's target_tensors; then it counts in fit and
+                evaluate.
             inputs: Ignored; Keras has it.
 
         Raises:
-            ValueError: A tensor is not a scalar, or depends on more than the model's inputs.
+            ValueError: A tensor is not a scalar, or depends on a layer's output without its inputs.
             RuntimeError: The model was already called as a layer of another model.
         """
         listed = losses if isinstance(losses, (list, tuple)) else [losses]
@@ -50,13 +52,30 @@ class GraphLosses(LayerGraph):
                 raise ValueError(f"{self.name}: add_loss expects a scalar, such as K.mean(x) is, got {loss!r}")
         if tensors and len(self._inbound_nodes) > self.first_node:
             raise RuntimeError(f"{self.name}: add_loss of a tensor comes before the model is called as a part of another")
-        trace(self.inputs, [*self.outputs, *tensors])
+        places = {loss: self._placeholders_of(loss) for loss in tensors}
+        for loss in tensors:
+            trace([*self.inputs, *places[loss]], [*self.outputs, loss])
         super().add_loss([loss for loss in listed if not isinstance(loss, Symbolic)])
+        self._losses_of_targets += tuple(loss for loss in tensors if places[loss])
+        tensors = [loss for loss in tensors if not places[loss]]
         if tensors:
             if not self._loss_tensors:
                 self._loss_values = RunLosses()  # never replaced: a compiled model refers to it
             self._loss_tensors += tuple(tensors)
             self._plans, self._plan = {}, None
+
+    def _placeholders_of(self, loss: Symbolic) -> list[Symbolic]:
+        """The placeholders that are not the model's inputs, on which the tensor depends."""
+        nodes = walk(self.inputs, [loss])[0]
+        known = [*self.inputs, *held_values(nodes)]
+        fed = [x for node in nodes if not node.is_computed for x in node.outputs]
+        return [x for x in fed if all(x is not other for other in known)]
+
+    @property
+    def losses_of_targets(self) -> list[Symbolic]:
+        """The tensors of add_loss that read other placeholders than the inputs; those of models inside, too."""
+        inside = [x for layer in self.layers if isinstance(layer, GraphLosses) for x in layer.losses_of_targets]
+        return list(dict.fromkeys([*self._losses_of_targets, *inside]))
 
     def share_losses(self, other: GraphLosses) -> None:
         """Compute the tensors of the add_loss of `other`, a model, and store their values where that model reads them."""
@@ -95,6 +114,7 @@ class GraphLosses(LayerGraph):
             if key not in added:
                 added[key] = AddedLoss(self._loss_values, i)(x)
             found.append(added[key])
+        found += self.losses_of_targets
         return found + [tensor for node in self._graph.nodes for tensor in tensors_of(node)]
 
     def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
@@ -157,7 +177,7 @@ class GraphLosses(LayerGraph):
 
     def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
         """The ids of the trainable weights of layers on which these outputs and the tensors of add_loss depend; other layers."""
-        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors])[1]
+        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors, *self._losses_of_targets])[1]
         read = [inner for layer in reached for inner in layer.layers_read]
         wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
         return wanted, [layer for layer in self.layers if layer not in reached]

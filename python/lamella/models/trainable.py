@@ -15,6 +15,7 @@ from lamella.core.types import Array
 from lamella.data.adapt import feed
 from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
+from lamella.graph.trace import trace
 from lamella.models import target_tensors as target_tensors_
 from lamella.models.compiled import Compiled
 from lamella.models.generator_methods import GeneratorMethods
@@ -114,9 +115,12 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         if target_tensors is not None:
             listed = target_tensors_.by_output(target_tensors, network.output_names)
             targets = [(x, target_tensors_.is_fed(x, network.inputs)) for x in listed]
+        of_targets = network.losses_of_targets
+        if of_targets:
+            trace([*network.inputs, *(x for x, fed in targets or () if fed and x is not None)], of_targets)
         objective = Objective(
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
-            targets=targets, penalized=bool(network.penalties),
+            targets=targets, penalized=bool(network.penalties or of_targets),
         )  # fmt: skip
         return Steps(_whole(self), objective, optimizer)
 
@@ -133,12 +137,12 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
             functions: The index of an output, and a function of y and of this output.
             targets: The y that are fed, by output, as examples of shape and dtype.
             given: By output, the tensor that stands for its y.
-            tensors: Symbolic tensors of the model's inputs and of y.
+            tensors: Symbolic tensors of the model's inputs, of y and of sample weights.
         """
         from lamella.models.captured import with_functions  # which imports Network
 
         network: Any = self
-        return with_functions(network, functions, targets, given, tensors, self._target_places())
+        return with_functions(network, functions, targets, given, tensors, self._target_places(), self._weight_places())
 
     def compiled_steps(self, x: Arrays = None) -> Steps:
         """The steps that compile prepared. A model without input shape is built from the data first.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -27,6 +28,9 @@ from lamella.training.exclusive import Holder
 from lamella.training.objective import LossTerm, Objective, Outputs, Place
 from lamella.training.output import Output
 from lamella.training.session import Session
+
+# In place of an output, in a Place: a loss of add_loss that reads y.
+_LOSS = -2
 
 
 def infer(model: TrainableModel, inputs: list[Array]) -> Any:
@@ -89,6 +93,7 @@ class Steps(PickledByName):
         outputs = objective.outputs
         self._given = {output.index: output.target for output in outputs if output.target is not None}
         self._symbolic_targets = [o.target for o in outputs if not o.fed and isinstance(o.target, GraphTensor)]
+        self._losses_of_targets = list(model.losses_of_targets)
         self._all_fed = all(output.fed for output in outputs)
         self.added = AddedMetrics(objective.names)
         self.stream = Stream()
@@ -167,11 +172,11 @@ class Steps(PickledByName):
         """Make what `_run` calls, once: not within a run, because functions are called on symbolic tensors."""
         self.added.changed()
         with_more = None
-        if self.captured or not self._all_fed or self.added.symbolic:
+        if self.captured or not self._all_fed or self.added.symbolic or self._losses_of_targets:
             # The functions of the compiled objective: they have no state of a run.
             functions = self.objective.functions(self.captured)
             of = self._fed_by_output(targets)
-            tensors = [*self._symbolic_targets, *self.added.symbolic]
+            tensors = [*self._symbolic_targets, *self._losses_of_targets, *self.added.symbolic]
             with_more = self.model.with_functions(functions, of, self._given, tensors)
         self._with_more = with_more
         self._ready = len(self.added.tensors)
@@ -181,17 +186,32 @@ class Steps(PickledByName):
         return dict(zip(fed, targets, strict=True))
 
     def _run(
-        self, inputs: list[Array], targets: Sequence[Array], training: bool, updates: Updates | None
+        self,
+        inputs: list[Array],
+        targets: Sequence[Array],
+        weights: Sequence[Array | None],
+        training: bool,
+        updates: Updates | None,
     ) -> tuple[Outputs, Mapping[Place, Any], Sequence[Value]]:
-        """The model's outputs, the values of the losses and metrics in `captured`, and y of each trained output."""
+        """The model's outputs, the values of the losses and metrics in `captured` and of other tensors, and y of each trained
+        output.
+        """
         if self._with_more is None:
             return self.model.run(inputs, training=training, updates=updates), {}, targets
         outputs = self.objective.outputs
         of = self._fed_by_output(targets)
-        values, found = self._with_more(inputs, of, training, updates)
+        weights_of = {output.index: weight for output, weight in zip(outputs, weights, strict=True)}
+        values, found = self._with_more(inputs, of, weights_of, training, updates)
         made = iter(found[len(self.captured) :])
         read = [of[o.index] if o.fed else _target(o, values[o.index], made) for o in outputs]
-        return values, dict(zip(self.captured, found)) | self.added.places(made), read
+        losses = {(_LOSS, i): next(made) for i in range(len(self._losses_of_targets))}
+        return values, dict(zip(self.captured, found)) | losses | self.added.places(made), read
+
+    def _penalties_of(self, made: Mapping[Place, Any]) -> list[Callable[[], Value]]:
+        """Functions of all terms of the loss besides those of the outputs."""
+        if not self._losses_of_targets:
+            return self.penalties
+        return [*self.penalties, *(functools.partial(made.get, (_LOSS, i)) for i in range(len(self._losses_of_targets)))]
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
@@ -236,8 +256,8 @@ class Steps(PickledByName):
         updates: Updates | None,
     ) -> tuple[Outputs, Mapping[Place, Any], Sequence[Value], tuple[float, list[float], list[LossTerm]]]:
         """What `_run` returns, and the result of objective.total. updates: for layers' states; None in the inference phase."""
-        values, made, y = self._run(inputs, targets, updates is not None, updates)
-        return values, made, y, objective.total(values, y, weights, self.penalties, made)
+        values, made, y = self._run(inputs, targets, weights, updates is not None, updates)
+        return values, made, y, objective.total(values, y, weights, self._penalties_of(made), made)
 
     @property
     def bound(self) -> bool:
@@ -312,8 +332,8 @@ class Steps(PickledByName):
     ) -> list[float]:
         updates = Updates()
         updates.allowed = False
-        values, made, y = self._run(inputs, targets, False, updates)
-        total, losses, _ = objective.total(values, y, weights, self.penalties, made)
+        values, made, y = self._run(inputs, targets, weights, False, updates)
+        total, losses, _ = objective.total(values, y, weights, self._penalties_of(made), made)
         then = updates.calls()
         numbers = objective.report(total, losses, values, y, weights, then, made)
         if self.added.count:
