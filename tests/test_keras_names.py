@@ -178,6 +178,8 @@ import keras
 from keras.layers import Dense, warnings
 from keras import backend as K
 assert warnings is expected and keras.layers.K is K
+from keras.layers import ConvRNN2D, Wrapper
+assert Wrapper is keras.layers.wrappers.Wrapper and ConvRNN2D is keras.layers.convolutional_recurrent.ConvRNN2D
 assert K.tensorflow_backend._get_available_gpus() == []
 model = keras.models.Sequential([Dense(1, input_shape=(2,))])
 assert not model._is_compiled

@@ -282,3 +282,22 @@ def test_a_masked_sequence_equals_a_shorter_one():
     )
     short.set_weights(model.get_weights())
     np.testing.assert_allclose(model.predict(x)[:3], short.predict(x[:3, :3]), rtol=1e-5, atol=1e-7)
+
+
+def test_a_users_wrapper_calls_build_without_a_shape(float64):
+    class Twice(Wrapper):
+        def build(self, input_shape=None):
+            self.layer.build(input_shape)
+            self.layer.built = True
+            super().build()
+
+        def compute_output_shape(self, input_shape):
+            return self.layer.compute_output_shape(input_shape)
+
+        def call(self, inputs):
+            return 2.0 * self.layer.call(inputs)
+
+    dense = Dense(2)
+    model = Sequential([Twice(dense, input_shape=(3,))])
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_allclose(model.predict(x), 2 * x @ dense.get_weights()[0], rtol=1e-12)

@@ -7,10 +7,11 @@ from lamella.engine import training_utils
 from lamella import backend as K
 from lamella import losses
 from lamella.layers import Dense, Input, Masking
-from lamella.models import Model
+from lamella.models import Model, Sequential
 from lamella.training.shares import row_shares
 
 RNG = np.random.default_rng(2)
+X = np.zeros((5, 3))
 
 
 @pytest.mark.parametrize("weights", [None, (3,), (3, 4)], ids=str)
@@ -108,3 +109,42 @@ def test_a_mask_of_a_model(float64):
     mask = (data != 0).any(-1).astype(float)
     got = K.eval(mean(K.variable(y), K.variable(model.predict(data)), K.variable(w), K.variable(mask)))
     assert float(got) == pytest.approx(model.test_on_batch(data, y, sample_weight=w), rel=1e-6)
+
+
+def test_single_arrays_get_two_axes():
+    np.testing.assert_array_equal(training_utils.standardize_single_array(np.arange(3)), [[0], [1], [2]])
+    image = np.zeros((2, 3, 4))
+    assert training_utils.standardize_single_array(image) is image and training_utils.standardize_single_array(None) is None
+    known = Input(batch_shape=(2, 3))
+    assert training_utils.standardize_single_array(known) is known
+    with pytest.raises(ValueError, match=r"static batch size. Got tensor with shape: \(None, 3\)"):
+        training_utils.standardize_single_array(Input((3,)))
+
+
+def test_arguments_beside_a_generator():
+    training_utils.check_generator_arguments(None, None, 0.0)
+    for given, name in (({"y": X}, "`y`"), ({"sample_weight": X}, "`sample_weight`"), ({"validation_split": 0.1}, "`valid")):
+        with pytest.raises(ValueError, match=name):
+            training_utils.check_generator_arguments(**given)
+
+
+def test_the_number_of_samples():
+    check = training_utils.check_num_samples
+    assert check([np.zeros((7, 2)), np.zeros((7, 1))], batch_size=3) == 7 and check([np.zeros((7, 2))], steps=2) == 7
+    assert check([1], batch_size=3) is None and check([K.variable(1.0)], steps=3) is check([], steps=3) is None
+    with pytest.raises(ValueError, match="If steps_per_epoch is set, the `batch_size` must be None."):
+        check([X], 3, 2, "steps_per_epoch")
+    with pytest.raises(ValueError, match="you should specify the `steps` argument"):
+        check([Input((3,))], batch_size=3)
+
+
+def test_the_shape_given_to_a_first_layer():
+    first = Dense(2, batch_input_shape=(4, 3), dtype="float64")
+    for layer in (first, Sequential([first]), Model(first.input, Dense(1)(first.output)), Sequential([Sequential([first])])):
+        assert training_utils.get_input_shape_and_dtype(layer) == ((4, 3), "float64")
+        assert training_utils.get_static_batch_size(layer) == 4
+    assert training_utils.get_input_shape_and_dtype(Dense(2)) == (None, None)
+    assert training_utils.get_static_batch_size(Dense(2)) is None
+    assert training_utils.get_static_batch_size(Dense(2, input_shape=(3,))) is None
+    with pytest.raises(ValueError, match="An empty Model cannot be used as a Layer."):
+        training_utils.get_static_batch_size(Sequential())

@@ -211,7 +211,8 @@ def _needed(update: GraphUpdate | Update) -> list[Any]:
     """The symbolic tensors that must be computed for an update."""
     if isinstance(update, GraphUpdate):
         return [x for x in update.tensors if isinstance(x, Symbolic)]
-    calls = [n for n in readers(update.inputs) if any(w is update.variable for w in n.layer.weights)]
+    v = update.variable
+    calls = [n for n in readers(update.inputs) if n.added.get(v) is update or any(w is v for w in n.layer.weights)]
     return [x for node in calls for x in node.outputs[:1]]
 
 

@@ -122,7 +122,9 @@ _NAMES = {
     ),
     "lamella.models": "clone_model",
     "contextlib": "closing",
+    "lamella.layers.recurrent.conv_rnn2d": "ConvRNN2D",
     "lamella.layers.merge": "concatenate",
+    "lamella.layers.wrappers": "Wrapper",
     "lamella.utils.layer_utils": "count_params get_source_inputs",
     "lamella.utils.generic_utils": (
         "deserialize_keras_object func_dump func_load has_arg is_all_none object_list_uid serialize_keras_object "
@@ -132,6 +134,9 @@ _NAMES = {
     "lamella.utils.np_utils": "to_categorical",
     "functools": "wraps",
 }
+
+# keras.layers of Keras 2.2.4 has these classes, too; that of 2.2.5 only the modules below it.
+_OF_KERAS_224 = ("ConvRNN2D", "Wrapper")
 
 
 def modules() -> list[str]:
@@ -146,7 +151,9 @@ def shown(module: str) -> list[str]:
 
 def passed_on(module: str) -> set[str]:
     """The names that keras.`module` has from the modules below it: keras.layers imports * from them."""
-    return {name for below in _SHOWN if module == "layers" and below.startswith("layers.") for name in shown(below)}
+    if module != "layers":
+        return set()
+    return {name for below in _SHOWN if below.startswith("layers.") for name in shown(below)} | set(_OF_KERAS_224)
 
 
 def find(name: str) -> object:

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 # first such line is used. Modules without a line define their names themselves.
 _ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("engine.saving", ("models", "saving.preprocess", "utils.hdf5_groups", "utils.io_utils", "utils.generic_utils")),
-    ("engine.training_", ("utils.training_utils", "utils.data_utils", "utils.generic_utils", "utils.training_checks")),
+    (
+        "engine.training_",
+        (
+            "utils.training_utils",
+            "utils.data_utils",
+            "utils.generic_utils",
+            "utils.training_checks",
+            "utils.training_arguments",
+        ),
+    ),
     ("engine", ("layers", "models", "models.network", "graph.symbolic", "utils.layer_utils")),
     ("layers.convolutional_recurrent", ("layers", "layers.recurrent.conv_rnn2d")),
     ("layers.", ("layers",)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _LOOPS = "it is a part of Keras's loop over batches; use the methods of Model"
-_CHECKS = "it is a part of Keras's checks of the arguments of fit; Model.fit has its own checks"
 _CLOUD = "files of Google's cloud storage are not read; copy them first"
 _PYTHON = "use Python's own function, whose name has no py_"
 _NO_CELL = "its kernel computes all steps at once; `units` is the size of its state"
@@ -22,11 +21,6 @@ REASONS = {
     "engine.training_generator.evaluate_generator": _LOOPS,
     "engine.training_generator.fit_generator": _LOOPS,
     "engine.training_generator.predict_generator": _LOOPS,
-    "engine.training_utils.check_generator_arguments": _CHECKS,
-    "engine.training_utils.check_num_samples": _CHECKS,
-    "engine.training_utils.get_input_shape_and_dtype": _CHECKS,
-    "engine.training_utils.get_static_batch_size": _CHECKS,
-    "engine.training_utils.standardize_single_array": _CHECKS,
     "layers.cudnn_recurrent.CuDNNGRU.cell": _NO_CELL,
     "layers.cudnn_recurrent.CuDNNLSTM.cell": _NO_CELL,
     "optimizers.TFOptimizer": "it wraps an optimizer of TensorFlow, which lamella does not use; take an optimizer of lamella",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lamella.core import config, registry
+from lamella.core.graphs import Assignment
 from lamella.core.types import Value
 from lamella.core.updates import computing, note
 from lamella.core.updates import current as pending
@@ -38,6 +39,8 @@ class LossesAndUpdates(Weighted, CallHistory):
     activity_regularizer: Callable[..., Value] | None = None
     call_losses: RunLosses  # the losses that call() passed to add_loss
     _penalties: list[Callable[[], Value]]
+    # Symbolic updates that were added outside of a run, and the inputs with which they were added.
+    _added_updates: tuple[tuple[Assignment, Any], ...] = ()
 
     def members(self) -> Sequence[LossesAndUpdates]:
         """This layer and the layers inside it, each once."""
@@ -109,19 +112,29 @@ class LossesAndUpdates(Weighted, CallHistory):
     def add_update(self, updates: Any, inputs: object = None) -> None:
         """Update Variables at the end of the training step. For a stateful layer also after each batch of evaluate and predict.
 
-        The state of a frozen layer does not change, unless the layer is stateful. Outside of a run the update is immediate.
+        The state of a frozen layer does not change, unless the layer is stateful. Outside of a run, an update to a symbolic tensor
+        is made in each step of models that contain the layer; any other is immediate.
 
         Args:
             updates: A pair (variable, new value), the result of K.update or a related function, or a list of these.
-            inputs: Ignored; Keras has it.
+            inputs: Outside of a run, the symbolic inputs of the call to which the update belongs: models without this call do not
+                make it. None for all models. In a run ignored.
 
         Raises:
             TypeError: An update is of another kind.
             ValueError: A new value does not have its variable's shape.
         """
-        if not (self.trainable or self.stateful):
-            return
+        outside = pending.updates is None
         for update in updates if isinstance(updates, list) else [updates]:
+            if isinstance(update, tuple) and len(update) == 2 and isinstance(update[1], Symbolic):
+                update = Assignment(*update)
+            if isinstance(update, Assignment) and outside:
+                self._added_updates += ((update, inputs),)
+                continue
+            if not (self.trainable or self.stateful):
+                continue
+            if isinstance(update, Assignment):
+                update = (update.variable, update.tensors[0].compute())
             new = value_of(update[1]) if isinstance(update, tuple) and len(update) == 2 else None
             if new is not None and isinstance(update[0], Variable):
                 # Copied, because the Variable may change before its value is written.
@@ -132,12 +145,14 @@ class LossesAndUpdates(Weighted, CallHistory):
                 )
 
     @property
-    def updates(self) -> list[Update]:
-        """The updates that the calls of this layer in graphs make. Empty if the layer is frozen and not stateful.
+    def updates(self) -> list[Update | Assignment]:
+        """The updates that the calls of this layer in graphs make, and symbolic ones of add_update. Empty if the layer is frozen
+        and not stateful.
 
         fit applies them. If the layer is not self-contained, it is called on small arrays to find them.
         """
-        return [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
+        made = [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
+        return [*made, *(update for update, _ in self._added_updates if self.trainable or self.stateful)]
 
     def updates_of(self, node: Node) -> list[Update]:
         """The updates of one call, the node."""
@@ -151,9 +166,20 @@ class LossesAndUpdates(Weighted, CallHistory):
             return []
         return moved_variables(self, node)
 
-    def get_updates_for(self, inputs: Any) -> list[Update]:
-        """The updates of the calls on these symbolic inputs. For None an empty list: each update depends on inputs."""
-        return [update for update in self.updates if inputs is not None and _reads(update.inputs, inputs)]
+    def get_updates_for(self, inputs: Any) -> list[Update | Assignment]:
+        """The updates of the calls on these symbolic inputs, and those of add_update with them. For None those without inputs."""
+        updates = self.updates
+        made = [u for u in updates if isinstance(u, Update) and inputs is not None and _reads(u.inputs, inputs)]
+        return [*made, *(update for update, own in self._added_updates if update in updates and _belong(own, inputs))]
+
+    def updates_added_for(self, nodes: Sequence[Node]) -> list[Assignment]:
+        """The symbolic updates of add_update for some calls, and those without inputs.
+
+        Args:
+            nodes: The calls.
+        """
+        given = [None, *(node.input_tensors for node in nodes)]
+        return [update for update, own in self._added_updates if any(_belong(own, inputs) for inputs in given)]
 
     def get_losses_for(self, inputs: Any) -> list[Value]:
         """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and those that
@@ -222,7 +248,10 @@ def _evaluated(loss: Any, inputs: object = None) -> Value:
 
 def _depends_on(penalty: Callable[[], Value], inputs: Any) -> bool:
     """Whether the penalty was added with these inputs, or without any if they are None."""
-    own = penalty.keywords.get("inputs") if isinstance(penalty, functools.partial) else None
+    return _belong(penalty.keywords.get("inputs") if isinstance(penalty, functools.partial) else None, inputs)
+
+
+def _belong(own: Any, inputs: Any) -> bool:
     return own is inputs if own is None or inputs is None else _reads(_listed(own), inputs)
 
 

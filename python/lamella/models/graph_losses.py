@@ -6,8 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from lamella.core.phase import current
 from lamella.core.types import Value
-from lamella.core.updates import computing
+from lamella.core.updates import call_of, computing
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import AddedLoss, tensors_of
 from lamella.graph.layer import Layer
@@ -19,6 +22,7 @@ from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import held_values, trace, walk
 from lamella.graph.weights import unique
 from lamella.models.layer_graph import LayerGraph
+from lamella.ops.tape import value_of
 
 
 class GraphLosses(LayerGraph):
@@ -78,14 +82,24 @@ class GraphLosses(LayerGraph):
         return list(dict.fromkeys([*self._losses_of_targets, *inside]))
 
     def share_losses(self, other: GraphLosses) -> None:
-        """Compute the tensors of the add_loss of `other`, a model, and store their values where that model reads them."""
+        """Compute the tensors of the add_loss of `other`, a model, and store their values where that model reads them. Make the
+        symbolic updates of its add_update, too.
+        """
+        self._added_updates = other._added_updates
         if other._loss_tensors:
             self._loss_tensors, self._loss_values = other._loss_tensors, other._loss_values
 
-    def _without_losses(self, values: list[Value]) -> list[Value]:
-        """The values of the outputs. The values of add_loss's tensors, which follow them, are stored for `penalties`."""
-        count = len(self.outputs)
-        self._loss_values.add(values[count:])
+    def _without_more(self, values: list[Value], *, frozen: bool) -> list[Value]:
+        """The values of the outputs. After them follow the values of add_loss's tensors, which are stored for `penalties`, and new
+        values of symbolic updates.
+        """
+        count, added = len(self.outputs), len(self.outputs) + len(self._loss_tensors)
+        if added > count:
+            self._loss_values.add(values[count:added])
+        for (layer, update), value in zip(self._planned_updates, values[added:], strict=True):
+            apply = functools.partial(update.apply, [np.array(value_of(value))])
+            trainable = layer.trainable and not frozen
+            call_of(apply, trainable=trainable, stateful=layer.stateful, training=current.training)
         del values[count:]
         if isinstance(values, Outputs):
             del values.masks[count:]

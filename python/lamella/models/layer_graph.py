@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from lamella.core import budget
+from lamella.core.graphs import Assignment
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
 from lamella.core.variable import Variable
@@ -35,6 +36,8 @@ class LayerGraph(GraphParts, Layer):
     _plan: Plan | None = None
     # The lists of losses that a run of the plans fills.
     _loss_lists: list[RunLosses]
+    # The symbolic updates that the plans compute, with their layers.
+    _planned_updates: list[tuple[Layer, Assignment]]
 
     def _set_ends(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
         check_ends(inputs, outputs, placeholders=self.internal)
@@ -46,6 +49,7 @@ class LayerGraph(GraphParts, Layer):
         self._plan = None
         self._traced = None
         self._loss_lists = []
+        self._planned_updates = []
         self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]
         self.built = True
 
@@ -153,20 +157,40 @@ class LayerGraph(GraphParts, Layer):
         return any(node.training is None and node.layer.uses_learning_phase for node in self._graph.nodes)
 
     @property
-    def updates(self) -> list[Update]:
+    def updates(self) -> list[Update | Assignment]:
         """The updates of the layers' calls in this graph, see Layer.updates. A frozen model has only those of stateful layers."""
         if not (self.trainable or self.stateful):
             return []
-        return [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
+        made = [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
+        return [*made, *(update for layer, update in self.symbolic_updates() if layer.trainable or layer.stateful)]
+
+    def symbolic_updates(self) -> list[tuple[Layer, Assignment]]:
+        """The symbolic updates of add_update that a run of this graph computes, with their layers."""
+        adding = [layer for layer in self.layers if layer._added_updates]
+        found: list[tuple[Layer, Assignment]] = [(self, update) for update, _ in self._added_updates]
+        for layer in adding:
+            nodes = [node for node in self._graph.nodes if node.layer is layer]
+            # A model inside computes its own updates.
+            found += [(layer, u) for u in layer.updates_added_for(nodes)] if not isinstance(layer, LayerGraph) else []
+        return found
+
+    def notice_updates(self) -> None:
+        """Let the next runs make the updates that were added since plans were made, as Keras does at compile."""
+        for layer in self.layers:
+            if isinstance(layer, LayerGraph):
+                layer.notice_updates()
+        if self._plans and self._planned_updates != self.symbolic_updates():
+            self._plans, self._plan = {}, None
 
     def updates_of(self, node: Node) -> list[Update]:
         return [update_in(node, update.variable) for update in self.updates]
 
     @property
-    def state_updates(self) -> list[Update]:
+    def state_updates(self) -> list[Update | Assignment]:
         """The updates of stateful layers, which also happen in predict and evaluate."""
         nodes = [node for node in self._graph.nodes if node.inputs and node.layer.stateful]
-        return [update for node in nodes for update in node.layer.updates_of(node)]
+        made = [update for node in nodes for update in node.layer.updates_of(node)]
+        return [*made, *(update for layer, update in self.symbolic_updates() if layer.stateful)]
 
     # The weights are those of the layers: there is nothing to set.
     @property  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -98,7 +99,9 @@ class Network(Stored, GraphLosses, self_contained=True):
             if updates is not None:
                 updates.clear()
             return self.run(inputs, training, updates)
-        return self._without_losses(values) if self._loss_tensors else values
+        if len(values) == len(self.outputs):
+            return values
+        return scope.run(functools.partial(self._without_more, values, frozen=not self.trainable))
 
     def _plan_outside(self, error: SymbolOutside) -> None:
         """Let the next plan give a call the tensors that it reads from outside. Raises the error if it did so already."""
@@ -160,8 +163,8 @@ class Network(Stored, GraphLosses, self_contained=True):
             outputs = plan(values, current.training)
         else:
             outputs = phase(training).run(plan, values, training)
-        if self._loss_tensors:
-            outputs = self._without_losses(outputs)
+        if len(outputs) > len(self.outputs):
+            outputs = self._without_more(outputs, frozen=frozen)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def call_masked(self, inputs: Value, mask: Any, training: bool, *, frozen: bool) -> tuple[Value, Any]:
@@ -181,8 +184,8 @@ class Network(Stored, GraphLosses, self_contained=True):
         assert isinstance(plan, MaskedPlan)
         values, masks = (inputs, mask) if listed else ([inputs], [mask])
         outputs = phase(training).run(plan.run, values, masks, training)
-        if self._loss_tensors:
-            self._without_losses(outputs)
+        if len(outputs) > len(self.outputs):
+            self._without_more(outputs, frozen=frozen or not self.trainable)
         return (outputs[0], outputs.masks[0]) if len(outputs) == 1 else (outputs, outputs.masks)
 
     def compute_mask(self, inputs: Value, mask: Any = None) -> Any:
@@ -290,9 +293,11 @@ class Network(Stored, GraphLosses, self_contained=True):
             raise RuntimeError(f"Model '{self.name}' has no input shape yet: call build(input_shape) or fit first")
         plan = self._plans.get((frozen, masked))
         if plan is None:
-            ends = [*self.outputs, *self._loss_tensors]
+            if not self._plans:
+                self._planned_updates = self.symbolic_updates()
+            ends = [*self.outputs, *self._loss_tensors, *(x for _, update in self._planned_updates for x in update.tensors)]
             # Tensors that calls read from outside may need more nodes, or another order.
-            apart = self._loss_tensors or any(node.outside for node in self._graph.nodes)
+            apart = len(ends) > len(self.outputs) or any(node.outside for node in self._graph.nodes)
             nodes = trace(self.inputs, ends, equal_names=self.internal).nodes if apart else self._graph.nodes
             kind = plan_kind(nodes, masked=masked or self.makes_masks)
             plan = self._plans[frozen, masked] = kind(nodes, self.inputs, ends, frozen=frozen)

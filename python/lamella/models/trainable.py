@@ -111,6 +111,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
     def _prepared(self, optimizer: Any, arguments: tuple[Any, ...], target_tensors: Any) -> Steps:
         network: Any = self
         loss, metrics, loss_weights, mode, weighted = arguments
+        network.notice_updates()
         targets = None
         if target_tensors is not None:
             listed = target_tensors_.by_output(target_tensors, network.output_names)

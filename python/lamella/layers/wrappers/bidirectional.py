@@ -103,7 +103,7 @@ class Bidirectional(StatesInCall, Wrapper):
         self.forward_layer.check_states(shapes[:half])
         self.backward_layer.check_states(shapes[half:])
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any) -> None:  # type: ignore[override]  # needs it
         x, _, constants = self.split_shapes(input_shape)
         for layer in (self.forward_layer, self.backward_layer):
             layer._num_constants = self._num_constants

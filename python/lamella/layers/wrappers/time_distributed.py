@@ -81,7 +81,7 @@ class TimeDistributed(Wrapper):
             self._by_step = tensors[0].shape[0] is not None
         return super()._connect(tensors, single, arguments)
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: Shape) -> None:  # type: ignore[override]  # needs it
         fresh = not self.layer.built
         inner = self._of_step(input_shape)
         self.layer.ensure_built(inner, self.dtype or config.floatx())

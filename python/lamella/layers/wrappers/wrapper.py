@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.configurable import Config, deserialize
+from lamella.core.graphs import Assignment
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.graph.layer import Layer, takes_mask, takes_training
@@ -25,6 +26,14 @@ class Wrapper(Layer):
             raise ValueError(f"{type(self).__name__}: expected a layer, got {layer!r}")
         self.layer = layer
         super().__init__(**{"trainable": layer.trainable, **kwargs})
+
+    def build(self, input_shape: Any = None) -> None:
+        """Mark the wrapper as built. A subclass builds the layer inside.
+
+        Args:
+            input_shape: Shape of the input; subclasses of users call this method without it.
+        """
+        self.built = True
 
     @property
     def trainable(self) -> bool:
@@ -57,7 +66,7 @@ class Wrapper(Layer):
     def get_losses_for(self, inputs: Any = None) -> list[Value]:
         return super().get_losses_for(inputs)
 
-    def get_updates_for(self, inputs: Any = None) -> list[Update]:
+    def get_updates_for(self, inputs: Any = None) -> list[Update | Assignment]:
         return super().get_updates_for(inputs)
 
     @classmethod
