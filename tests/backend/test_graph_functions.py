@@ -130,13 +130,12 @@ def test_feed_dict_gives_values_for_all_calls():
 
 
 def test_wrong_arguments_of_function_are_refused():
-    x, y = Input((3,)), Input((3,))
+    x = Input((3,))
     total = K.sum(x)
     for arguments in ((x, [total]), ([x], total), ([x], [total], {1: 2})):
         with pytest.raises(TypeError, match="should be a list or tuple"):
             K.function(*arguments)
     for arguments, message in (
-        (([x], [total + K.sum(y)]), "Graph disconnected: cannot obtain value for tensor"),
         ((["x"], [total]), "expected symbolic tensors as inputs"),
         (([x], ["total"]), "expected tensors as outputs, got 'total'"),
         (([x], [total], [1]), "expected updates as pairs"),
@@ -156,6 +155,16 @@ def test_wrong_arguments_of_function_are_refused():
     with pytest.raises(ValueError, match="expected shape"):
         K.function([x], [total], [(variable, total)])([X])
     assert variable.value.tolist() == [1, 2]
+
+
+def test_an_output_that_needs_another_input_fails_in_the_call():
+    x, y = K.placeholder((2,)), K.placeholder((2,))
+    both = K.function([x, y], [x + y])
+    alone = K.function([x], [x + y])
+    np.testing.assert_array_equal(both([np.ones(2), np.ones(2)])[0], [2, 2])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Graph disconnected: cannot obtain value for tensor"):
+            alone([np.ones(2)])
 
 
 def test_an_input_made_of_another_tensor():

@@ -147,7 +147,7 @@ class Gradients(Layer, self_contained=True):
         within = [v for layer in self.layers_read if isinstance(layer, Gradients) for v in layer.variables]
         self._recorded = list(dict.fromkeys([*self.variables, *within]))
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return self._phase_counts
 

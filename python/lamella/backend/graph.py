@@ -123,7 +123,14 @@ class Function:
         self._wanted = list(dict.fromkeys(wanted))
         self._shorter: dict[int, Function] = {}  # by the number of inputs with which it was called
         self._run_inputs = [*(inputs[i] for i in self._places), *fixed]
-        self._run = GraphRun(self._run_inputs, self._wanted)
+        self._made: GraphRun | None = None
+
+    @property
+    def _run(self) -> GraphRun:
+        # Made at the first call: as in Keras, a function whose outputs need more than its inputs raises an error only then.
+        if self._made is None:
+            self._made = GraphRun(self._run_inputs, self._wanted)
+        return self._made
 
     def _fixed_values(self) -> list[Any]:
         return [value_of(as_tensor(values[x], "a value")) for x, values in self._fixed.items()]
@@ -142,7 +149,7 @@ class Function:
         fixed = self._run_inputs[given - len(self._fixed) : given]
         found._run_inputs = [*(self.inputs[i] for i in found._places), *fixed]
         try:
-            found._run = GraphRun(found._run_inputs, self._wanted)
+            found._made = GraphRun(found._run_inputs, self._wanted)
         except ValueError:
             raise ValueError(f"K.function: expected {len(self.inputs)} values, got {count}") from None
         return found

@@ -65,8 +65,13 @@ _SHOWN: Mapping[str, str] = {
     "layers.merge": "K",
     "layers.noise": "K interfaces np",
     "layers.normalization": "K constraints initializers interfaces regularizers",
-    "layers.pooling": "K conv_utils interfaces",
-    "layers.recurrent": "K activations constraints has_arg initializers interfaces np regularizers to_list warnings",
+    "layers.pooling": (
+        "K _GlobalPooling1D _GlobalPooling2D _GlobalPooling3D _Pooling1D _Pooling2D _Pooling3D conv_utils interfaces"
+    ),
+    "layers.recurrent": (
+        "K _generate_dropout_mask _standardize_args activations constraints has_arg initializers interfaces np regularizers "
+        "to_list warnings"
+    ),
     "layers.wrappers": "K copy has_arg object_list_uid recurrent",
     "legacy.interfaces": "functools np warnings",
     "legacy.layers": "K activations constraints conv_utils initializers np regularizers to_list warnings",
@@ -125,6 +130,9 @@ _NAMES = {
     "lamella.layers.recurrent.conv_rnn2d": "ConvRNN2D",
     "lamella.layers.merge": "concatenate",
     "lamella.layers.wrappers": "Wrapper",
+    "lamella.layers.pooling.whole_maps": "_GlobalPooling1D _GlobalPooling2D _GlobalPooling3D",
+    "lamella.layers.pooling.windows": "_Pooling1D _Pooling2D _Pooling3D",
+    "lamella.layers.recurrent.of_scripts": "_generate_dropout_mask _standardize_args",
     "lamella.utils.layer_utils": "count_params get_source_inputs",
     "lamella.utils.generic_utils": (
         "deserialize_keras_object func_dump func_load has_arg is_all_none object_list_uid serialize_keras_object "

@@ -33,6 +33,17 @@ for _name in ("add", "sub", "mul", "floordiv", "mod"):
         setattr(Dimension, f"{_start}{_name}__", _of_dimensions(f"{_start}{_name}__"))
 
 
+def merged(shape: Sequence[Dim], given: Sequence[Dim], who: object) -> Shape:
+    """`shape` with the sizes of `given` where its own are unknown.
+
+    Raises:
+        ValueError: A known size differs, or the number of axes does.
+    """
+    if len(given) != len(shape) or any(a is not None and b not in (None, a) for a, b in zip(shape, given)):
+        raise ValueError(f"set_shape: {tuple(given)} contradicts the shape {tuple(shape)} of {who}")
+    return tuple(b if a is None else a for a, b in zip(shape, given))
+
+
 class TensorShape(tuple[Dim, ...]):
     """A shape with the methods that scripts for TensorFlow use.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lamella.core.shapes import TensorShape
+from lamella.core.shapes import Dim, TensorShape, merged
 
 
 class UserArray(np.ndarray[Any, Any]):
@@ -22,6 +23,10 @@ class UserArray(np.ndarray[Any, Any]):
 
     def get_shape(self) -> TensorShape:
         return TensorShape(super().shape)
+
+    def set_shape(self, shape: Sequence[Dim]) -> None:
+        """See `ops.tape.Tensor`."""
+        merged(super().shape, shape, "this array")
 
     __iadd__: Any = np.ndarray.__add__
     __isub__: Any = np.ndarray.__sub__

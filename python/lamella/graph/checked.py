@@ -168,8 +168,8 @@ def _as_declared(value: Any, parameter: _Parameter, dtype: np.dtype[Any]) -> Any
         return [as_tensor(entry, parameter.name, dtype) for entry in value]
     if not parameter.tensor or (value is None and parameter.optional):
         return value
-    if parameter.passes is _FIRST and type(value) in (int, float, bool):
-        return np.asarray(value, dtype if type(value) is float else None)
+    if parameter.passes is _FIRST and isinstance(value, (int, float)) and not isinstance(value, np.generic):
+        return np.asarray(value, dtype if isinstance(value, float) else None)  # an int is also a Dimension
     return as_tensor(value, parameter.name, dtype)
 
 

@@ -123,7 +123,7 @@ class Function(Layer, self_contained=True):
     def compute_mask(self, inputs: Value, mask: Any = None) -> None:
         return None
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         given = self.named.get("training", self.arguments[2] if len(self.arguments) > 2 else None)
         return self.function in ("in_train_phase", "in_test_phase") and given is None

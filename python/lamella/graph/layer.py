@@ -107,6 +107,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     supports_masking = False
     built = False
     is_input = False  # whether it only stands for a value
+    phase_given: bool | None = None  # the uses_learning_phase that a script set
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
@@ -264,9 +265,13 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     @property
     def uses_learning_phase(self) -> bool:
-        """Whether training and inference differ."""
+        """Whether training and inference differ. Layers of scripts set it, as in Keras 1."""
         cls: type = type(self)
-        return takes_training(cls)
+        return takes_training(cls) if self.phase_given is None else self.phase_given
+
+    @uses_learning_phase.setter
+    def uses_learning_phase(self, value: bool) -> None:
+        self.phase_given = bool(value)
 
     # Calling ---------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamella.core.dtype_name import DTypeName, dtype_name
 from lamella.core.graphs import GraphTensor
-from lamella.core.shapes import Shape, TensorShape
+from lamella.core.shapes import Shape, TensorShape, merged
 
 if TYPE_CHECKING:
     from lamella.graph.layer import Layer
@@ -75,10 +75,7 @@ class Symbolic(GraphTensor):
         Raises:
             ValueError: A size differs from the known one.
         """
-        given = tuple(shape)
-        if len(given) != len(self.shape) or any(a is not None and b not in (None, a) for a, b in zip(given, self.shape)):
-            raise ValueError(f"set_shape: {given} contradicts the shape {self.shape} of '{self.name}'")
-        self.shape = TensorShape(b if a is None else a for a, b in zip(given, self.shape))
+        self.shape = TensorShape(merged(self.shape, shape, f"'{self.name}'"))
 
     @property
     def op(self) -> Operation:

@@ -64,7 +64,7 @@ class GaussianDropout(_Noise, self_contained=True):
         super().__init__(**kwargs)
         self.rate = rate
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return 0 < self.rate < 1
 
@@ -93,7 +93,7 @@ class AlphaDropout(_Noise, self_contained=True):
         self.noise_shape = None if noise_shape is None else as_shape(noise_shape)
         self.seed = seed
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return 0 < self.rate < 1
 

@@ -151,7 +151,7 @@ class LayerGraph(GraphParts, Layer):
             if layer.stateful and hasattr(layer, "reset_states"):
                 layer.reset_states()
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         """Whether training and inference differ. They do not if every call that depends on the phase has a fixed phase."""
         return any(node.training is None and node.layer.uses_learning_phase for node in self._graph.nodes)

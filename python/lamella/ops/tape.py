@@ -24,7 +24,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.rows_gradient import RowsGradient, dense
-from lamella.core.shapes import TensorShape
+from lamella.core.shapes import Dim, TensorShape, merged
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 
@@ -63,6 +63,10 @@ class Tensor(_kernels.TensorBase):
 
     def get_shape(self) -> TensorShape:
         return TensorShape(self.value.shape)
+
+    def set_shape(self, shape: Sequence[Dim]) -> None:
+        """Check a shape, in which None allows any size, as TensorFlow does. Raises ValueError if it is another one."""
+        merged(self.value.shape, shape, "this tensor")
 
     @property
     def dtype(self) -> np.dtype:

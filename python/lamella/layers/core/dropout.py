@@ -51,7 +51,11 @@ class Dropout(Layer, self_contained=True):
 
     @property
     def uses_learning_phase(self) -> bool:
-        return 0.0 < self.rate < 1.0
+        return 0.0 < self.rate < 1.0 if self.phase_given is None else self.phase_given
+
+    @uses_learning_phase.setter
+    def uses_learning_phase(self, value: bool) -> None:
+        self.phase_given = bool(value)
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
         if training is None:

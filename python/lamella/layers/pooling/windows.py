@@ -14,7 +14,7 @@ from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import avg_pool, max_pool
+from lamella.ops import avg_pool, max_pool, reshape
 from lamella.ops.pooling import LARGEST_MAX_WINDOW
 
 
@@ -22,7 +22,13 @@ class Pooling(KernelLayer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, ..., C] -> [N, ..., C], either data_format."""
 
     def pool(self, x: Value) -> Value:
-        """The pooling of a channels-last x."""
+        """The pooling of a channels-last x. By default it is what a subclass of Keras's base classes defines."""
+        return self._pooling_function(x, self.pool_size, self.strides, self.padding, "channels_last")
+
+    def _pooling_function(
+        self, inputs: Value, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str, data_format: str
+    ) -> Value:
+        """The pooling in subclasses of keras.layers.pooling._Pooling2D and _Pooling3D; for _Pooling1D, of images of one column."""
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:
@@ -77,6 +83,14 @@ class _Average(Pooling, self_contained=True):
 class _Pooling1D(Pooling, self_contained=True):
     input_spec = InputSpec(ndim=3)
     rank = 1
+
+    def pool(self, x: Value) -> Value:
+        """The pooling as images of one column, as in Keras."""
+        n, t, c = x.shape
+        y = self._pooling_function(
+            reshape(x, shape=(n, t, 1, c)), (*self.pool_size, 1), (*self.strides, 1), self.padding, "channels_last"
+        )
+        return reshape(y, shape=(n, y.shape[1], y.shape[3]))
 
     def __init__(
         self,

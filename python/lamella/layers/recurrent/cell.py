@@ -116,7 +116,7 @@ class MaskedCell(KernelLayer):
     recurrent_kernel: Value
     bias: Value
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return 0 < self.dropout < 1 or 0 < self.recurrent_dropout < 1
 

@@ -233,7 +233,7 @@ class RNN(StatesInCall):
         made = given if self.return_sequences else None
         return [made, *[None] * len(sizes_of(self.cell))] if self.return_state else made
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return bool(getattr(self.cell, "uses_learning_phase", False))
 

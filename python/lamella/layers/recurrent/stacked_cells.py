@@ -82,7 +82,7 @@ class StackedRNNCells(Layer):
         step = input_shape[0] if isinstance(input_shape, list) else input_shape
         return (step[0], self.output_size)
 
-    @property
+    @property  # type: ignore[misc]
     def uses_learning_phase(self) -> bool:
         return any(getattr(cell, "uses_learning_phase", False) for cell in self.cells)
 

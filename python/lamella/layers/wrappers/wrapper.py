@@ -55,7 +55,11 @@ class Wrapper(Layer):
 
     @property
     def uses_learning_phase(self) -> bool:
-        return self.layer.uses_learning_phase
+        return self.layer.uses_learning_phase if self.phase_given is None else self.phase_given
+
+    @uses_learning_phase.setter
+    def uses_learning_phase(self, value: bool) -> None:
+        self.phase_given = bool(value)
 
     def get_weights(self) -> list[NDArray[Any]]:
         return self.layer.get_weights()
