@@ -5,7 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
-#include <unordered_map>
+#include <vector>
 
 namespace lamella {
 namespace dlpack {
@@ -34,18 +34,15 @@ struct Functions {
 
 // nullptr for a type that has no such table.
 inline const Functions* functions_of(PyTypeObject* type) {
-    // The arrays of a list mostly have one type.
-    static PyTypeObject* last = nullptr;
-    static const Functions* last_functions = nullptr;
-    if (type == last) return last_functions;
-    // A type in this map is never freed, so no other type gets its address. The GIL protects the map.
-    static std::unordered_map<PyTypeObject*, const Functions*>& known =
-        *new std::unordered_map<PyTypeObject*, const Functions*>;
-    const auto found = known.find(type);
-    if (found != known.end()) {
-        last = type;
-        last_functions = found->second;
-        return last_functions;
+    struct Known {
+        PyTypeObject* type;
+        const Functions* functions;
+    };
+    // A type in this list is never freed, so no other type gets its address. There are few: torch has Tensor and Parameter. The
+    // GIL protects the list.
+    static std::vector<Known>& all = *new std::vector<Known>;
+    for (const Known& known : all) {
+        if (known.type == type) return known.functions;
     }
     PyObject* const capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
     const void* pointer = nullptr;
@@ -58,7 +55,7 @@ inline const Functions* functions_of(PyTypeObject* type) {
     while (functions != nullptr && functions->major != 1) functions = functions->older;
     if (functions == nullptr) return nullptr;
     Py_INCREF(type);
-    known[type] = functions;
+    all.push_back({type, functions});
     return functions;
 }
 

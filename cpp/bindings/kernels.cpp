@@ -30,8 +30,8 @@ struct Places {
     }
 };
 
-// Kept between calls, so that a call allocates nothing.
-thread_local std::vector<Span> spans;
+// Kept between calls, so that a call allocates nothing. The GIL protects it.
+std::vector<Span>& spans = *new std::vector<Span>;
 
 // Its arguments must be constructed in braces, which guarantee the order from the first to the last.
 template <class... A>

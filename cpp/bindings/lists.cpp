@@ -1,33 +1,48 @@
 // What a step of lamella.torch asks of each parameter and its state, for all of them in one call. In Python this takes as long
-// as the kernel, for many small tensors and for a single one. No frame here has destructors: see cpp/bindings/exit.h.
+// as the kernel, for many small tensors and for a single one. No frame that runs code in Python has destructors: see
+// cpp/bindings/exit.h.
 #include "bindings/lists.h"
 
-#include <pybind11/numpy.h>
+#include <cmath>
 
 #include "bindings/objects.h"
+#include "bindings/view_of.h"
 
 namespace lamella {
 namespace {
 
-// gradients(params): the list of their .grad, or None if one of them has none.
-PyObject* gradients(PyObject*, PyObject* params) {
+// gradients(params, held): the list of the .grad that are not None, if those that have one are the objects of `held`; else
+// None.
+PyObject* gradients(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     static PyObject* const name = PyUnicode_InternFromString("grad");
-    if (!PyList_Check(params)) return PyErr_Format(PyExc_TypeError, "gradients: expected a list, got %R", params);
-    const Py_ssize_t count = PyList_GET_SIZE(params);
+    if (given != 2 || !PyList_Check(arguments[0]) || !PyList_Check(arguments[1])) {
+        return PyErr_Format(PyExc_TypeError, "gradients: expected 2 lists, got %zd arguments", given);
+    }
+    PyObject *const params = arguments[0], *const held = arguments[1];
+    const Py_ssize_t count = PyList_GET_SIZE(held);
     PyObject* const found = PyList_New(count);
     if (found == nullptr) return nullptr;
-    for (Py_ssize_t i = 0; i < count; ++i) {
-        // An attribute written in Python can shorten the list.
-        PyObject* const param = Py_NewRef(i < PyList_GET_SIZE(params) ? PyList_GET_ITEM(params, i) : Py_None);
-        PyObject* const gradient = param != Py_None ? PyObject_GetAttr(param, name) : Py_NewRef(Py_None);
+    Py_ssize_t known = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(params); ++i) {
+        PyObject* const param = Py_NewRef(PyList_GET_ITEM(params, i));
+        const bool next = known < count && param == PyList_GET_ITEM(held, known);
+        // An attribute written in Python can change `params`.
+        PyObject* const gradient = PyObject_GetAttr(param, name);
         Py_DECREF(param);
-        if (gradient == nullptr || gradient == Py_None) {
+        if (gradient == Py_None) {
+            Py_DECREF(gradient);
+        } else if (gradient != nullptr && next) {
+            PyList_SET_ITEM(found, known++, gradient);
+        } else {
+            Py_XDECREF(gradient);
             Py_DECREF(found);
-            return gradient;
+            if (gradient == nullptr) return nullptr;
+            Py_RETURN_NONE;
         }
-        PyList_SET_ITEM(found, i, gradient);
     }
-    return found;
+    if (known == count) return found;
+    Py_DECREF(found);
+    Py_RETURN_NONE;
 }
 
 // identical(objects, others): whether the items of a list, or the values of a dict, are the objects of another list.
@@ -55,25 +70,6 @@ PyObject* identical(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     Py_RETURN_TRUE;
 }
 
-// have(dicts, key, values): whether dicts[i][key] is values[i] for each i.
-PyObject* have(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
-    if (given != 3 || !PyList_Check(arguments[0]) || !PyUnicode_CheckExact(arguments[1]) || !PyList_Check(arguments[2])) {
-        if (given != 3) return PyErr_Format(PyExc_TypeError, "have: expected 3 arguments, got %zd", given);
-        return PyErr_Format(PyExc_TypeError, "have: expected a list of dicts, a str and a list, got %R, %R and %R",
-                            arguments[0], arguments[1], arguments[2]);
-    }
-    const Py_ssize_t count = PyList_GET_SIZE(arguments[0]);
-    if (PyList_GET_SIZE(arguments[2]) != count) Py_RETURN_FALSE;
-    for (Py_ssize_t i = 0; i < count && i < PyList_GET_SIZE(arguments[0]) && i < PyList_GET_SIZE(arguments[2]); ++i) {
-        PyObject* const dict = PyList_GET_ITEM(arguments[0], i);
-        if (!PyDict_Check(dict)) return PyErr_Format(PyExc_TypeError, "have: expected dicts, got %R", dict);
-        PyObject* const value = PyDict_GetItemWithError(dict, arguments[1]);
-        if (value == nullptr && PyErr_Occurred()) return nullptr;
-        if (value != PyList_GET_ITEM(arguments[2], i)) Py_RETURN_FALSE;
-    }
-    Py_RETURN_TRUE;
-}
-
 // The numbers of an array of one axis, float or double; nullptr with an error set for another array.
 py::detail::PyArray_Proxy* counts_of(const char* who, PyObject* object, bool* is_double) {
     if (py::isinstance<py::array>(object)) {
@@ -81,8 +77,8 @@ py::detail::PyArray_Proxy* counts_of(const char* who, PyObject* object, bool* is
         const Py_ssize_t item = array->nd == 1 ? array->strides[0] : 0;
         *is_double = item == sizeof(double);
         constexpr int kNeeded = py::detail::npy_api::NPY_ARRAY_ALIGNED_ | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
-        const bool fits =
-            *is_double ? py::isinstance<py::array_t<double, 0>>(object) : py::isinstance<py::array_t<float, 0>>(object);
+        const auto typed = py::reinterpret_borrow<py::array>(object);
+        const bool fits = *is_double ? has_type<double>(typed) : has_type<float>(typed);
         if (fits && (array->flags & kNeeded) == kNeeded && array->dimensions[0] > 0 && (*is_double || item == sizeof(float))) {
             return array;
         }
@@ -107,10 +103,38 @@ void add_one(py::detail::PyArray_Proxy* counts) {
     for (Py_ssize_t i = 0; i < counts->dimensions[0]; ++i) numbers[i] += 1;
 }
 
-// common_count(counts): the number that all elements are, or None.
-PyObject* common_count(PyObject*, PyObject* object) {
+// Whether states[i][names[k]] is tensors[k][i] for all i and k; -1 with an error set.
+int hold(PyObject* states, PyObject* names, PyObject* tensors) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(states); ++i) {
+        PyObject* const state = PyList_GET_ITEM(states, i);
+        for (Py_ssize_t k = 0; k < PyList_GET_SIZE(names); ++k) {
+            PyObject* const list = k < PyList_GET_SIZE(tensors) ? PyList_GET_ITEM(tensors, k) : nullptr;
+            if (!PyDict_Check(state) || list == nullptr || !PyList_Check(list) || PyList_GET_SIZE(list) <= i) {
+                PyErr_SetString(PyExc_TypeError, "common_count: expected dicts, and for each name a tensor of each of them");
+                return -1;
+            }
+            PyObject* const value = PyDict_GetItemWithError(state, PyList_GET_ITEM(names, k));
+            if (value == nullptr && PyErr_Occurred()) return -1;
+            if (value != PyList_GET_ITEM(list, i)) return 0;
+        }
+    }
+    return 1;
+}
+
+// common_count(states, names, tensors, counts): the number that all counts are, 0 without counts. None if they differ, or if
+// states[i][names[k]] is not tensors[k][i] for all i and k.
+PyObject* common_count(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    for (Py_ssize_t i = 0; i < 3; ++i) {
+        if (given != 4 || !PyList_Check(arguments[i])) {
+            return PyErr_Format(PyExc_TypeError, "common_count: expected 3 lists and counts, got %zd arguments", given);
+        }
+    }
+    const int held = hold(arguments[0], arguments[1], arguments[2]);
+    if (held < 0) return nullptr;
+    if (held == 0) Py_RETURN_NONE;
+    if (arguments[3] == Py_None) return PyFloat_FromDouble(0);
     bool is_double;
-    const auto* const counts = counts_of("common_count", object, &is_double);
+    const auto* const counts = counts_of("common_count", arguments[3], &is_double);
     if (counts == nullptr) return nullptr;
     if (!(is_double ? all_equal<double>(counts) : all_equal<float>(counts))) Py_RETURN_NONE;
     return PyFloat_FromDouble(is_double ? *reinterpret_cast<const double*>(counts->data)
@@ -126,14 +150,62 @@ PyObject* count_up(PyObject*, PyObject* object) {
     Py_RETURN_NONE;
 }
 
+constexpr Py_ssize_t kMost = 8;  // numbers in one call of `finite`
+
+// Adds a finite number to `numbers`; false with an error set.
+bool add(PyObject* item, PyObject* owner, PyObject* name, double* numbers, Py_ssize_t* count) {
+    const double number = PyFloat_AsDouble(item);
+    if (number == -1 && PyErr_Occurred()) return false;
+    if (!std::isfinite(number)) {
+        const char* const got = number != number ? "nan" : number > 0 ? "inf" : "-inf";
+        PyErr_Format(PyExc_ValueError, "%s: expected a finite %S, got %s", Py_TYPE(owner)->tp_name, name, got);
+        return false;
+    }
+    if (*count == kMost) {
+        PyErr_Format(PyExc_TypeError, "finite: expected at most %zd numbers", kMost);
+        return false;
+    }
+    numbers[(*count)++] = number;
+    return true;
+}
+
+// finite(owner, group, *names): group[name] for each name, as floats in one tuple; a sequence gives all its items. ValueError
+// for a number that is not finite, with the name of the owner's type.
+PyObject* finite(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    if (given < 2 || !PyDict_Check(arguments[1])) {
+        return PyErr_Format(PyExc_TypeError, "finite: expected an object, a dict and names, got %zd arguments", given);
+    }
+    double numbers[kMost];
+    Py_ssize_t count = 0;
+    for (Py_ssize_t i = 2; i < given; ++i) {
+        PyObject* const value = PyDict_GetItemWithError(arguments[1], arguments[i]);
+        if (value == nullptr) {
+            if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, arguments[i]);
+            return nullptr;
+        }
+        const bool several = !PyNumber_Check(value);
+        PyObject* const kept = several ? PySequence_Fast(value, "finite: expected numbers") : Py_NewRef(value);
+        bool good = kept != nullptr;
+        for (Py_ssize_t k = 0; good && k < (several ? PySequence_Fast_GET_SIZE(kept) : 1); ++k) {
+            PyObject* const item = several ? PySequence_Fast_GET_ITEM(kept, k) : kept;
+            good = add(item, arguments[0], arguments[i], numbers, &count);
+        }
+        Py_XDECREF(kept);
+        if (!good) return nullptr;
+    }
+    PyObject* const found = PyTuple_New(count);
+    for (Py_ssize_t i = 0; found != nullptr && i < count; ++i) PyTuple_SET_ITEM(found, i, PyFloat_FromDouble(numbers[i]));
+    return found;
+}
+
 }  // namespace
 
 void bind_lists(py::module_& module) {
     static PyMethodDef functions[] = {
-        {"gradients", gradients, METH_O, "gradients($module, params, /)\n--\n\n"},
+        {"gradients", fast(gradients), METH_FASTCALL, "gradients($module, params, held, /)\n--\n\n"},
         {"identical", fast(identical), METH_FASTCALL, "identical($module, objects, others, /)\n--\n\n"},
-        {"have", fast(have), METH_FASTCALL, "have($module, dicts, key, values, /)\n--\n\n"},
-        {"common_count", common_count, METH_O, "common_count($module, counts, /)\n--\n\n"},
+        {"common_count", fast(common_count), METH_FASTCALL, "common_count($module, states, names, tensors, counts, /)\n--\n\n"},
+        {"finite", fast(finite), METH_FASTCALL, "finite($module, owner, group, /, *names)\n--\n\n"},
         {"count_up", count_up, METH_O, "count_up($module, counts, /)\n--\n\n"},
         {}};
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

@@ -11,16 +11,24 @@ class Param:
         self.grad = grad
 
 
-def test_gradients_are_those_of_all_parameters_or_none():
+def common_count(counts):
+    return _kernels.common_count([], [], [], counts)
+
+
+def test_gradients_are_those_of_the_parameters_that_are_held():
     one, two = object(), object()
-    found = _kernels.gradients([Param(one), Param(two)])
+    params = [Param(one), Param(None), Param(two), Param(None)]
+    found = _kernels.gradients(params, params[0:3:2])
     assert len(found) == 2 and found[0] is one and found[1] is two
-    assert _kernels.gradients([Param(one), Param(None)]) is None
-    assert _kernels.gradients([]) == []
-    with pytest.raises(TypeError, match="gradients: expected a list"):
-        _kernels.gradients((Param(one),))
+    for others in (params[:1], params[:3], params[2::-2], [*params[0:3:2], params[0]], []):
+        assert _kernels.gradients(params, others) is None
+    assert _kernels.gradients(params[1:2], []) == _kernels.gradients([], []) == []
+    with pytest.raises(TypeError, match="gradients: expected 2 lists, got 2 arguments"):
+        _kernels.gradients((Param(one),), [])
+    with pytest.raises(TypeError, match="gradients: expected 2 lists, got 1 arguments"):
+        _kernels.gradients(params)
     with pytest.raises(AttributeError):
-        _kernels.gradients([object()])
+        _kernels.gradients([object()], [])
 
 
 def test_gradients_of_a_parameter_that_leaves_the_list_meanwhile():
@@ -37,9 +45,9 @@ def test_gradients_of_a_parameter_that_leaves_the_list_meanwhile():
             return self.value
 
     params = [Leaving()]
-    assert _kernels.gradients(params) == [1.5]
+    assert _kernels.gradients(params, [*params]) == [1.5]
     params = [Leaving(), Leaving()]
-    assert _kernels.gradients(params) is None
+    assert _kernels.gradients(params, [*params]) is None
 
 
 def test_identical_compares_objects_not_values():
@@ -53,26 +61,64 @@ def test_identical_compares_objects_not_values():
         _kernels.identical([])
 
 
-def test_have_compares_the_values_of_one_key():
-    one, same = [1], [1]
-    assert _kernels.have([{"a": one, "b": same}], "a", [one])
-    assert not _kernels.have([{"a": one}], "a", [same])
-    assert not _kernels.have([{}], "a", [one])
-    assert not _kernels.have([{"a": one}], "a", [])
-    with pytest.raises(TypeError, match=r"have: expected a list of dicts, a str and a list, got \[\], 1 and \[\]"):
-        _kernels.have([], 1, [])
-    with pytest.raises(TypeError, match="have: expected dicts"):
-        _kernels.have([one], "a", [one])
+def test_a_common_count_needs_the_same_tensors_in_all_states():
+    m, n, v, w = [1], [1], [2], [2]
+    states = [{"m": m, "v": v, "other": m}, {"m": n, "v": w}]
+    assert _kernels.common_count(states, ["m", "v"], [[m, n], [v, w]], None) == 0.0
+    assert _kernels.common_count(states, ["v"], [[v, w]], np.full(2, 7.0)) == 7.0
+    assert _kernels.common_count([], [], [], None) == 0.0
+    assert _kernels.common_count(states, ["m", "v"], [[n, m], [v, w]], None) is None
+    assert _kernels.common_count(states, ["m", "v"], [[m, n], [v, v]], None) is None
+    assert _kernels.common_count(states, ["other"], [[m, n]], None) is None
+    with pytest.raises(TypeError, match="common_count: expected 3 lists and counts, got 4 arguments"):
+        _kernels.common_count(states, ("m",), [[m, n]], None)
+    with pytest.raises(TypeError, match="common_count: expected 3 lists and counts, got 1 arguments"):
+        _kernels.common_count(states)
+    for one in ((states, ["m", "v"], [[m, n]]), (states, ["m"], [[m]]), (states, ["m"], [(m, n)]), ([m], ["m"], [[m]])):
+        with pytest.raises(TypeError, match="common_count: expected dicts, and for each name a tensor of each of them"):
+            _kernels.common_count(*one, None)
+
+
+def test_finite_numbers_are_floats_in_one_tuple():
+    class Half:
+        def __float__(self):
+            return 0.5
+
+    group = {
+        "lr": 1,
+        "betas": [0.25, Half()],
+        "eps": float("nan"),
+        "decay": (0.0, -float("inf")),
+        "name": "x",
+        "other": object(),
+    }
+    found = _kernels.finite(Half(), group, "lr", "betas")
+    assert found == (1.0, 0.25, 0.5) and {*map(type, found)} == {float}
+    assert _kernels.finite(None, {}) == ()
+    with pytest.raises(ValueError, match="^Half: expected a finite eps, got nan$"):
+        _kernels.finite(Half(), group, "lr", "eps")
+    with pytest.raises(ValueError, match="^Half: expected a finite decay, got -inf$"):
+        _kernels.finite(Half(), group, "decay")
+    with pytest.raises(KeyError, match="alpha"):
+        _kernels.finite(Half(), group, "alpha")
+    with pytest.raises(TypeError, match="must be real number, not str"):
+        _kernels.finite(Half(), group, "name")
+    with pytest.raises(TypeError, match="finite: expected numbers"):
+        _kernels.finite(Half(), group, "other")
+    with pytest.raises(TypeError, match="finite: expected at most 8 numbers"):
+        _kernels.finite(Half(), {"many": (1.0,) * 9}, "many")
+    with pytest.raises(TypeError, match="finite: expected an object, a dict and names, got 1 arguments"):
+        _kernels.finite(Half())
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_counts_are_common_or_not_and_rise_by_one(dtype):
     counts = np.full(5, 3, dtype)
-    assert _kernels.common_count(counts) == 3.0
+    assert common_count(counts) == 3.0
     _kernels.count_up(counts)
     assert counts.tolist() == [4] * 5
     counts[4] = 7
-    assert _kernels.common_count(counts) is None
+    assert common_count(counts) is None
     _kernels.count_up(counts)
     assert counts.tolist() == [5, 5, 5, 5, 8]
 
@@ -81,7 +127,7 @@ def test_counts_are_common_or_not_and_rise_by_one(dtype):
     "counts", [np.ones(3, np.int64), np.ones((2, 2)), np.ones(6)[::2], np.ones(0), np.ones(3, ">f4"), [1.0]]
 )
 def test_counts_of_other_kinds_are_refused(counts):
-    for function in (_kernels.common_count, _kernels.count_up):
+    for function in (common_count, _kernels.count_up):
         who = f"{function.__name__}: expected counts: a contiguous array of one axis of float32 or float64, got "
         with pytest.raises(TypeError, match=who):
             function(counts)

@@ -561,6 +561,26 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
 
 
 @names
+def test_a_number_of_the_second_group_is_refused_before_the_first_group_changes(name):
+    mine = parameters([(5,), (3, 2)])
+    optimizer = getattr(ours, name)([{"params": [p]} for p in mine])
+    give_gradients(mine)
+    optimizer.step()
+    give_gradients(mine)
+    optimizer.param_groups[1]["weight_decay"] = float("nan")
+    refused(optimizer, mine, ValueError, f"{name}: expected a finite weight_decay, got nan")
+
+
+@names
+def test_a_parameter_that_is_twice_in_a_group_is_refused(name):
+    (w,) = mine = parameters([(5,)])
+    give_gradients(mine)
+    with pytest.warns(UserWarning, match="duplicate parameters"):
+        optimizer = getattr(ours, name)([w, w])
+    refused(optimizer, mine, ValueError, f"{name}: expected each parameter once in group 0, got one of them more often")
+
+
+@names
 def test_a_state_of_another_model_is_refused(name):
     options = {"momentum": 0.9} if name == "SGD" else {}
     other, w = parameters([(5,)]), parameters([(4,)])

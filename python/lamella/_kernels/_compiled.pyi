@@ -43,20 +43,26 @@ class Plan:
     def __call__(self, kernel: Callable[..., None], /, *arguments: Any) -> None: ...
 
 # Of lists of parameters and dicts of state; for many small arrays and for one.
-def gradients(params: list[Any], /) -> list[Any] | None:
-    """Their .grad; None if one of them has none."""
+def gradients(params: list[Any], held: list[Any], /) -> list[Any] | None:
+    """The .grad of `params` that are not None. None if not exactly the parameters of `held` have one."""
 
 def identical(objects: list[Any] | dict[Any, Any], others: list[Any], /) -> bool:
     """Whether the items of a list, or the values of a dict, are the objects of `others`."""
 
-def have(dicts: list[dict[str, Any]], key: str, values: list[Any], /) -> bool:
-    """Whether dicts[i][key] is values[i] for each i."""
-
-def common_count(counts: _Floats, /) -> float | None:
-    """The number that all elements are, or None."""
+def common_count(
+    states: list[dict[str, Any]], names: list[str], tensors: list[list[Any]], counts: _Floats | None, /
+) -> float | None:
+    """The number that all counts are, 0 without counts. None if they differ, or states[i][names[k]] is not tensors[k][i]."""
 
 def count_up(counts: _Floats, /) -> None:
     """Add 1 to each element."""
+
+def finite(owner: object, group: dict[str, Any], /, *names: str) -> tuple[float, ...]:
+    """group[name] for each name as floats; a sequence gives all its items.
+
+    Raises:
+        ValueError: A number is not finite. The message names the owner's type and the number.
+    """
 
 def lists_fit(calls: list[list[list[Any]]]) -> bool: ...
 def contiguous(x: NDArray[Any], /) -> NDArray[Any]: ...

@@ -10,10 +10,8 @@ import torch
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.torch.bucket import Bucket
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import DOWN, UP, Kernel, Rule
 from lamella.torch.tensors import flat
-
-_increment_version = torch._C._increment_version
 
 
 class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does not read torch
@@ -28,6 +26,8 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
     Source: torch 2.13, `_single_tensor_adafactor`.
     """
 
+    kernel: Kernel = _kernels.adafactor_update
+
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "row_var", "col_var"
 
@@ -39,13 +39,12 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
             return p.shape
         return (*p.shape[:-1], 1) if name == "row_var" else (*p.shape[:-2], 1, p.shape[-1])
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, decay, threshold = float(group["lr"]), float(group["weight_decay"]), float(group["d"])
-        beta2_decay, (eps1, eps2) = float(group["beta2_decay"]), group["eps"]
-        self.finite(lr=lr, weight_decay=decay, d=threshold, beta2_decay=beta2_decay, eps1=float(eps1 or 0), eps2=float(eps2))
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        lr, decay, threshold, beta2_decay = _kernels.finite(self, group, "lr", "weight_decay", "d", "beta2_decay")
+        eps1, eps2 = group["eps"]
+        _kernels.finite(self, {"eps1": eps1 or 0, "eps2": eps2}, "eps1", "eps2")
         t = steps + 1
-        numbers = min(lr, t**-0.5), 1 - lr * decay, t**beta2_decay
-        return _kernels.adafactor_update, (*numbers, eps1, float(eps2), threshold, bounds)
+        return min(lr, t**-0.5), 1 - lr * decay, t**beta2_decay, eps1, float(eps2), threshold
 
     def _new_slot(self, group: dict[str, Any], p: Any, name: str) -> Any:
         return torch.zeros(self.shape(name, p), dtype=p.dtype)
@@ -57,13 +56,9 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
         return super()._complete(group, p.detach().contiguous(), state, slots)
 
     def _launch(self, group: dict[str, Any], bucket: Bucket, grads: list[Any]) -> None:
-        steps = bucket.steps()
-        assert steps is not None
-        no_sums: list[Array] = []
-        bounds = no_sums, -1.0 if group.get("maximize") else 1.0, 0.0, 0.0, 0.0
-        kernel, (rate, kept, take, eps1, *others) = self.call(group, steps, bucket.fresh, bounds)
+        rate, kept, take, eps1, *others = bucket.numbers
         eps1 = torch.finfo(bucket.params[0].dtype).eps if eps1 is None else float(eps1)
-        rows, columns = bucket.slots()
+        rows, columns = bucket.slots
         if not columns:
             columns = [torch.zeros(0, dtype=p.dtype) for p in bucket.params]
         # The factors belong to rows and columns of the shape, so the kernel gets contiguous copies of other orders of memory.
@@ -73,16 +68,12 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
             [_array(x) for x in some]
             for some in (params, [g.detach().resolve_neg().contiguous() for g in grads], rows, columns)
         ]
-        kernel(*lists, rate, kept, take, eps1, *others)
+        self.kernel(*lists, rate, kept, take, eps1, *others, UP if group.get("maximize") else DOWN)
         with torch.no_grad():
             for p, changed in zip(bucket.params, params):
                 if not p.is_contiguous():
                     p.copy_(changed)
-        bucket.count()
-        _increment_version(bucket.params)
-        if bucket.fresh:
-            bucket.fresh = False
-            self._plans = None
+        self._made(bucket, bucket.params)
 
 
 def _array(t: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import Kernel, Rule
 
 
 class Adagrad(Rule, torch.optim.Adagrad):  # type: ignore[misc]  # mypy does not read torch
@@ -21,13 +21,14 @@ class Adagrad(Rule, torch.optim.Adagrad):  # type: ignore[misc]  # mypy does not
     Source: torch 2.13, `_single_tensor_adagrad`.
     """
 
+    kernel: Kernel = _kernels.torch_adagrad_update
+
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("sum",)
 
     def start(self, name: str) -> float:
         return float(self.defaults["initial_accumulator_value"])
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, decay, eps, l2 = (float(group[name]) for name in ("lr", "lr_decay", "eps", "weight_decay"))
-        self.finite(lr=lr, lr_decay=decay, eps=eps, weight_decay=l2)
-        return _kernels.torch_adagrad_update, (lr / (1 + steps * decay), eps, l2, bounds)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        lr, decay, eps, l2 = _kernels.finite(self, group, "lr", "lr_decay", "eps", "weight_decay")
+        return lr / (1 + steps * decay), eps, l2

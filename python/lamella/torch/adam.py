@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 import torch
 
 from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import Kernel, Rule
 
 
 class AdamRule(Rule):
     """The rule of Adam and AdamW, which is the same in torch and in DeepSpeed. State: see Adam."""
+
+    kernel: Kernel = _kernels.torch_adam_update
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else ""
@@ -32,16 +33,11 @@ class AdamRule(Rule):
             state["max_exp_avg_sq"] = v.detach().clone(memory_format=torch.preserve_format)
         return super()._complete(group, p, state, slots)
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, decay, eps = float(group["lr"]), float(group["weight_decay"]), float(group["eps"])
-        beta1, beta2 = group["betas"]
-        beta1, beta2 = float(beta1), float(beta2)
-        if not isfinite(lr + decay + eps + beta1 + beta2):
-            self.finite(lr=lr, weight_decay=decay, eps=eps, beta1=beta1, beta2=beta2)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        lr, decay, eps, beta1, beta2 = _kernels.finite(self, group, "lr", "weight_decay", "eps", "betas")
         t = steps + 1
-        root = (1 - beta2**t) ** 0.5
-        l2, kept = (0.0, 1 - lr * decay) if self.decoupled(group) else (decay, 1.0)
-        return _kernels.torch_adam_update, (lr / (1 - beta1**t), root, l2, kept, (beta1, beta2, eps), bounds)
+        kept, l2 = (1 - lr * decay, 0.0) if decay and self.decoupled(group) else (1.0, decay)
+        return lr / (1 - beta1**t), (1 - beta2**t) ** 0.5, l2, kept, (beta1, beta2, eps)
 
 
 class Adam(AdamRule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch

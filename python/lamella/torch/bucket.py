@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from lamella import _kernels
+from lamella.core.types import Array
 from lamella.torch.tensors import Span, flat, ordered_like, span
 
 
@@ -21,6 +22,7 @@ class Bucket:
         states: Their dicts of state.
         slots: The names of the tensors in these dicts that the kernel updates, in its order; "" for one that it does not use.
         places: What messages call the parameters.
+        indices: Where the parameters are among those that have a gradient.
         counted: Whether the states count steps.
         fresh: Whether the tensors of `slots` are new.
     """
@@ -31,48 +33,40 @@ class Bucket:
         states: list[dict[str, Any]],
         slots: Sequence[str],
         places: list[str],
+        indices: list[int],
         *,
         counted: bool,
         fresh: bool,
     ) -> None:
         self.params, self.states, self.places, self.fresh = params, states, places, fresh
-        self._names = slots
-        self._slots: list[list[Any]] = [[] for _ in slots]
+        # The tensors of each slot; an empty list for one that this step does not use.
+        self.slots: list[list[Any]] = [[state[name] for state in states] if name else [] for name in slots]
+        self._names, self._indices = list(filter(None, slots)), indices
         self.plan, self.norm_plan = _kernels.Plan(), _kernels.Plan()
-        self.plain = all(p.is_contiguous() and p.ndim <= 8 for p in params)
-        # For Narrow: the storage of the slots, and the slots that were checked to have it.
-        self.checked: tuple[str, list[list[Any]]] | None = None
-        self.of_inference = any(p.is_inference() for p in params)
-        self._steps: list[Any] = []
-        self.made: float | None = None  # what `steps` returned last
+        # Whether a kernel takes the parameters as they are. Those of inference mode are checked in each step.
+        self.plain = all(p.is_contiguous() and p.ndim <= 8 and not p.is_inference() for p in params)
+        self.checked: str | None = None  # for Narrow: the storage that the slots were checked to have
+        # Of the last step: the number of steps that all had made before it, and the numbers of its kernel.
+        self.made, self.numbers = 0.0, tuple[Any, ...]()
+        self.counts: Array | None = None
+        names, tensors = [*self._names], [*filter(None, self.slots)]
         if counted:
             counts = torch.stack([state["step"] for state in states])
-            self._steps = list(counts.unbind())
-            self._counts = counts.numpy()
-            for state, step in zip(states, self._steps):
+            self.counts = counts.numpy()
+            names.append("step")
+            tensors.append(list(counts.unbind()))
+            for state, step in zip(states, tensors[-1]):
                 state["step"] = step
+        # The arguments of common_count: a state that has other tensors needs a new bucket.
+        self.held = states, names, tensors, self.counts
 
-    def steps(self) -> float | None:
-        """The number of steps that all have made; None if they differ, or if a state has another tensor now."""
-        if not self._steps:
-            self.made = 0.0
-        elif not _kernels.have(self.states, "step", self._steps):
-            self.made = None
-        else:
-            self.made = _kernels.common_count(self._counts)
-        return self.made
+    def own(self, grads: list[Any]) -> list[Any]:
+        """The gradients of these parameters.
 
-    def count(self) -> None:
-        """Add 1 to the number of steps."""
-        if self._steps:
-            _kernels.count_up(self._counts)
-
-    def slots(self) -> list[list[Any]]:
-        """The tensors of each slot; an empty list for one that this step does not use."""
-        for i, name in enumerate(self._names):
-            if name and not _kernels.have(self.states, name, self._slots[i]):
-                self._slots[i] = [state[name] for state in self.states]
-        return self._slots
+        Args:
+            grads: Those of all parameters that have one.
+        """
+        return [grads[k] for k in self._indices]
 
     def spans(self, grads: list[Any]) -> list[Span]:
         """The memory of parameters, slots and gradients. A gradient that is not contiguous is left out, because it is copied.
@@ -83,7 +77,7 @@ class Bucket:
         found: list[Span] = []
         for p, g, state, place in zip(self.params, grads, self.states, self.places):
             found.append((*span(p), True, place))
-            found += [(*span(state[name]), True, f"the state of {place}") for name in self._names if name]
+            found += [(*span(state[name]), True, f"the state of {place}") for name in self._names]
             if g.is_contiguous():
                 found.append((*span(g), False, f"the gradient of {place}"))
         return found
@@ -94,5 +88,5 @@ class Bucket:
         Args:
             grads: A gradient for each parameter.
         """
-        slots = [[*map(flat, slot)] for slot in self.slots()]
+        slots = [[*map(flat, slot)] for slot in self.slots]
         return [*map(flat, self.params)], [flat(ordered_like(g, p)) for g, p in zip(grads, self.params)], slots

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamella.torch.adam import AdamRule
-from lamella.torch.rule import Call
 
 
 class DeepSpeedCPUAdam(AdamRule):
@@ -84,8 +83,6 @@ class DeepSpeedCPUAdam(AdamRule):
     def decoupled(self, group: dict[str, Any]) -> bool:
         return self.adam_w_mode
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        kernel, (rate, root, *others) = super().call(group, steps, fresh, bounds)
-        if not group["bias_correction"]:
-            rate, root = float(group["lr"]), 1.0
-        return kernel, (rate, root, *others)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        numbers = super().numbers(group, steps, fresh)
+        return numbers if group["bias_correction"] else (float(group["lr"]), 1.0, *numbers[2:])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import Kernel, Rule
 
 
 class Lion(Rule):
@@ -32,6 +32,7 @@ class Lion(Rule):
     Source: Chen et al. 2023 (arXiv 2302.06675), Algorithm 2; not in torch 2.13.
     """
 
+    kernel: Kernel = _kernels.lion_update
     counted = False
 
     def __init__(
@@ -68,8 +69,6 @@ class Lion(Rule):
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg",)
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, decay = float(group["lr"]), float(group["weight_decay"])
-        beta1, beta2 = map(float, group["betas"])
-        self.finite(lr=lr, weight_decay=decay, beta1=beta1, beta2=beta2)
-        return _kernels.lion_update, (lr, 1 - lr * decay, beta1, beta2, bounds)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        lr, decay, beta1, beta2 = _kernels.finite(self, group, "lr", "weight_decay", "betas")
+        return lr, 1 - lr * decay, beta1, beta2

@@ -45,7 +45,6 @@ class Narrow(Rule):
     counted = True  # a random number belongs to a step
     dtypes = (torch.float32, torch.bfloat16)
     signed: ClassVar[dict[str, bool]]  # the names of the slots, and whether their numbers have signs
-    kernel: Callable[..., None]
     _copies: list[Any] | None = None  # of the last step; they have been checked
 
     def __init__(
@@ -151,9 +150,7 @@ class Narrow(Rule):
         if self.clipnorm is not None:
             norm = _norm(work) * scale
             scale *= min(1.0, self.clipnorm / (norm + 1e-6)) if norm == norm else norm
-        # All of them before the first kernel: a number that is not finite leaves all parameters as they were.
-        calls = [self.call(group, bucket.steps() or 0.0, bucket.fresh, ()) for group, bucket, _ in work]
-        for k, ((group, bucket, grads), to, (_, (*numbers, _))) in enumerate(zip(work, written, calls)):
+        for k, ((group, bucket, grads), to) in enumerate(zip(work, written)):
             # The kernel counts the random numbers of one call, so each call of a step has its own key.
             seed = (group["seed"] + k * _APART + 2**63) % 2**64 - 2**63
             signed = -scale if group.get("maximize") else scale
@@ -163,55 +160,47 @@ class Narrow(Rule):
                 signed,
                 int(group["stochastic"]),
                 seed,
-                int(bucket.steps() or 0),
+                int(bucket.made),
             )
             wide = bucket.params[0].dtype is torch.float32
-            if not self._known(group, bucket):
+            # The bytes of slots do not tell how numbers are stored in them.
+            if bucket.checked != group["state_dtype"]:
                 self._check_all([(group, bucket, grads)], copies)
-                bucket.checked = group["state_dtype"], [*bucket.slots()]
+                bucket.checked = group["state_dtype"]
             try:
-                if not bucket.plain or bucket.of_inference:
+                if not bucket.plain:
                     raise TypeError
                 ps, gs, *narrow = _by_width(wide, bucket.params, grads)
-                bucket.plan(type(self).kernel, ps, gs, *bucket.slots(), *numbers, (*narrow, to, *rest))
+                bucket.plan(self.kernel, ps, gs, *bucket.slots, *bucket.numbers, (*narrow, to, *rest))
             except (TypeError, ValueError, RuntimeError):
                 # Raise an error that names the tensor, or copy the gradients to the layout of the parameters.
                 self._check_all([(group, bucket, grads)], copies)
-                self._step_of_arrays(bucket, grads, numbers, to, rest)
+                self._step_of_arrays(bucket, grads, to, rest)
             self._made(bucket, [*bucket.params, *(grads if zero else ()), *to])
         return loss
 
     _hooked = staticmethod(Optimizer.profile_hook_step(_step))
 
-    def _step_of_arrays(
-        self, bucket: Bucket, grads: list[Any], numbers: list[Any], copies: list[Any], rest: tuple[Any, ...]
-    ) -> None:
+    def _step_of_arrays(self, bucket: Bucket, grads: list[Any], copies: list[Any], rest: tuple[Any, ...]) -> None:
         """A step of tensors that the kernel does not take as they are. `rest`: the fields of Narrow after `copies`."""
         wide = bucket.params[0].dtype is torch.float32
         used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
         ps, gs, *narrow = _by_width(wide, *([*map(flat if wide else flat_bytes, some)] for some in (bucket.params, used)))
-        slots = [[*map(flat_bytes, slot)] for slot in bucket.slots()]
-        type(self).kernel(ps, gs, *slots, *numbers, (*narrow, [*map(flat_bytes, copies)], *rest))
+        slots = [[*map(flat_bytes, slot)] for slot in bucket.slots]
+        self.kernel(ps, gs, *slots, *bucket.numbers, (*narrow, [*map(flat_bytes, copies)], *rest))
         if rest[1]:  # zero
             with torch.no_grad():
                 for g, read in zip(grads, used):
                     if g is not read:
                         g.zero_()
 
-    def _known(self, group: dict[str, Any], bucket: Bucket) -> bool:
-        """Whether the bucket's slots were checked as they are now. Their bytes do not tell how numbers are stored in them."""
-        if bucket.checked is None:
-            return False
-        state_dtype, slots = bucket.checked
-        return state_dtype == group["state_dtype"] and all(a is b for a, b in zip(slots, bucket.slots()))
-
     def _fits(self, work: list[Work], copies: list[list[Any]]) -> bool:
         """Whether the kernels take these tensors; False also where only a copy of a tensor fits."""
         lists: list[list[list[Any]]] = []
         for (group, bucket, grads), to in zip(work, copies):
-            if not self._known(group, bucket) or not bucket.plain or bucket.of_inference:
+            if bucket.checked != group["state_dtype"] or not bucket.plain:
                 return False
-            lists += [[bucket.params, grads], *([slot] for slot in bucket.slots() if slot), *([[to]] if to else [])]
+            lists += [[bucket.params, grads], *([slot] for slot in bucket.slots if slot), *([[to]] if to else [])]
             wide = bucket.params[0].dtype is torch.float32
             sizes = [p.numel() for p in bucket.params]
             if any(x.dtype is not torch.bfloat16 or x.shape != p.shape for x, p in zip(to, bucket.params)):
@@ -221,7 +210,7 @@ class Narrow(Rule):
             if group["state_dtype"] == "8bit":
                 sizes = [stored.shape(p, "8bit")[0] for p in bucket.params]
             dtype = stored.DTYPES[group["state_dtype"]]
-            for slot in filter(None, bucket.slots()):
+            for slot in filter(None, bucket.slots):
                 if [x.numel() for x in slot] != sizes or any(x.dtype is not dtype for x in slot):
                     return False
         return bool(_kernels.lists_fit(lists))

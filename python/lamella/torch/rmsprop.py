@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import Kernel, Rule
 
 
 class RMSprop(Rule, torch.optim.RMSprop):  # type: ignore[misc]  # mypy does not read torch
@@ -23,10 +23,10 @@ class RMSprop(Rule, torch.optim.RMSprop):  # type: ignore[misc]  # mypy does not
     Source: torch 2.13, `_single_tensor_rmsprop`.
     """
 
+    kernel: Kernel = _kernels.torch_rmsprop_update
+
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "square_avg", "grad_avg" if group["centered"] else "", "momentum_buffer" if group["momentum"] > 0 else ""
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, alpha, eps, momentum, l2 = (float(group[name]) for name in ("lr", "alpha", "eps", "momentum", "weight_decay"))
-        self.finite(lr=lr, alpha=alpha, eps=eps, momentum=momentum, weight_decay=l2)
-        return _kernels.torch_rmsprop_update, (lr, alpha, eps, momentum, l2, bounds)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        return _kernels.finite(self, group, "lr", "alpha", "eps", "momentum", "weight_decay")

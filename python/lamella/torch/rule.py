@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isfinite
+from math import inf
 from typing import Any, ClassVar, TypeAlias
 
 import torch
@@ -20,9 +20,11 @@ from lamella.torch.writable import refuse_read_only
 # torch.autograd.graph.increment_version without its test for a single tensor.
 _increment_version = torch._C._increment_version
 _NONE: tuple[list[Any], list[Bucket]] = [], []
+# How a kernel reads gradients: see Bounds in cpp/table/bundles.def.
+_NO_SUMS: list[Array] = []
+DOWN, UP = (_NO_SUMS, 1.0, 0.0, 0.0, 0.0), (_NO_SUMS, -1.0, 0.0, 0.0, 0.0)
 
-# A kernel and its arguments without the lists of tensors: kernel(params, grads, *slots, *numbers).
-Call: TypeAlias = tuple[Callable[..., None], tuple[Any, ...]]
+Kernel: TypeAlias = Callable[..., None]
 # A parameter group, tensors of it and their gradients.
 Work: TypeAlias = tuple[dict[str, Any], Bucket, list[Any]]
 
@@ -30,16 +32,21 @@ Work: TypeAlias = tuple[dict[str, Any], Bucket, list[Any]]
 class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     """A mixin before a class of torch.optim, which provides constructor and state.
 
-    A subclass says which tensors of its state the kernel updates (`slots`) and which kernel call makes a step (`call`).
+    A subclass says which tensors of its state its kernel updates (`slots`) and which numbers the kernel takes (`numbers`).
+    A step calls kernel(params, grads, *slots, *numbers, bounds).
     """
+
+    kernel: Kernel
 
     # GradScaler leaves the gradients scaled, and sets grad_scale and found_inf before it calls step.
     _step_supports_amp_scaling = True
     counted = True  # whether the state has "step"
     dtypes: ClassVar[tuple[Any, ...]] = (torch.float32, torch.float64)
-    # The buckets of each parameter group, for the parameters that had a gradient; and the state that they were made from.
-    _plans: dict[int, tuple[list[Any], list[Bucket]]] | None = None
-    _seen: tuple[Any, list[Any]] | None = None
+    # The buckets of each parameter group, for the parameters that had a gradient; and the state that they were made from, with
+    # its values. No state: the buckets are made again.
+    _plans: dict[int, tuple[list[Any], list[Bucket]]]
+    _seen: Any = None
+    _states: list[Any]
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the tensors in the state that the kernel updates, in its order; "" for one that this step does not use.
@@ -67,14 +74,16 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         """
         return p.shape
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        """The kernel of a step, and its arguments after the lists of parameters and gradients.
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        """The arguments of the kernel between the lists and the bounds.
 
         Args:
             group: The parameter group.
             steps: The number of steps made before this one.
             fresh: Whether the slots are new.
-            bounds: How the kernel reads the gradients.
+
+        Raises:
+            ValueError: A hyperparameter is not finite.
         """
         raise NotImplementedError
 
@@ -110,7 +119,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         # A kernel checks its arguments before it writes. With several kernels, all are checked before the first one writes.
         if (len(work) > 1 or scale is not None) and not (
             all(bucket.plain for _, bucket, _ in work)
-            and _kernels.lists_fit([[bucket.params, grads, *bucket.slots()] for _, bucket, grads in work])
+            and _kernels.lists_fit([[bucket.params, grads, *bucket.slots] for _, bucket, grads in work])
         ):
             self._check(work)
         if scale is not None:
@@ -123,44 +132,38 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     _hooked = staticmethod(Optimizer.profile_hook_step(_step))
 
     def _work(self) -> list[Work]:
-        """The kernel calls of a step: for each one the group, the tensors and their gradients."""
+        """The kernel calls of a step: for each one the group, the tensors and their gradients.
+
+        It also finds their numbers, so that one that is not finite leaves all parameters as they were.
+        """
         state = self.state
-        if self._plans is None or self._seen is None or self._seen[0] is not state or not self._same_states(self._seen[1]):
+        if self._seen is not state or not _kernels.identical(state, self._states):
             self._plans = {}
         work: list[Work] = []
         for i, group in enumerate(self.param_groups):
-            params: list[Any] = group["params"]
-            grads = _kernels.gradients(params)
-            if grads is None:
-                params = [p for p in params if p.grad is not None]
-                grads = [p.grad for p in params]
-            if not params:
-                continue
             held, buckets = self._plans.get(i, _NONE)
-            if not _kernels.identical(params, held):
-                buckets = self._plan(i, group, params)
-            if len(buckets) == 1:
-                work.append((group, buckets[0], grads))
-            else:
-                of = dict(zip(map(id, params), grads))
-                work += [(group, bucket, [of[id(p)] for p in bucket.params]) for bucket in buckets]
-        for _, bucket, _ in work:
-            if bucket.steps() is None:
-                self._plans = {}  # the user wrote other counts into the state
-                return self._work()
+            grads = _kernels.gradients(group["params"], held)
+            if grads is None:  # other parameters have gradients than in the last step
+                held, buckets = self._plan(i, group, [p for p in group["params"] if p.grad is not None])
+                grads = [p.grad for p in held]
+            for bucket in buckets:
+                made = _kernels.common_count(*bucket.held)
+                if made is None:
+                    self._seen = None  # the user wrote other counts or tensors into the state
+                    return self._work()
+                bucket.made, bucket.numbers = made, self.numbers(group, made, bucket.fresh)
+                work.append((group, bucket, grads if len(buckets) == 1 else bucket.own(grads)))
         return work
 
-    def _same_states(self, values: list[Any]) -> bool:
-        """Whether each parameter still has the state that it had when `values` was stored."""
-        return _kernels.identical(self.state, values)
-
-    def _plan(self, i: int, group: dict[str, Any], params: list[Any]) -> list[Bucket]:
-        """The buckets of group i for these parameters, each with a state; they are stored in `_plans`."""
+    def _plan(self, i: int, group: dict[str, Any], params: list[Any]) -> tuple[list[Any], list[Bucket]]:
+        """The entry of `_plans` for group i: these parameters, each with a state, and their buckets."""
         who = type(self).__name__
         for name in ("capturable", "differentiable"):
             if group.get(name):
                 raise ValueError(f"{who}: {name}=True is not supported: steps are made on the CPU, outside of autograd's graph")
         places = {id(p): f"parameter {k} of group {i}" for k, p in enumerate(group["params"])}
+        if len(places) < len(group["params"]):
+            raise ValueError(f"{who}: expected each parameter once in group {i}, got one of them more often")
         for p in params:
             check_param(who, places[id(p)], p, self.dtypes)
             self._check_state(group, places[id(p)], p, self.state.get(p, {}))
@@ -172,29 +175,29 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 (f"the state {name!r} of {places[id(p)]}", state[name]) for name in names if state.get(name) is not None
             ]
         refuse_read_only(who, written)
-        sorted_in: dict[tuple[Any, ...], list[Any]] = {}
-        for p in params:
+        sorted_in: dict[tuple[Any, ...], list[int]] = {}
+        for k, p in enumerate(params):
             names = self.slots_of(group, p)
             slots = tuple(filter(None, names))
             state = self.state[p] if slots or self.counted else {}
             fresh = self._complete(group, p, state, slots)
             steps = float(state["step"]) if self.counted else 0.0
-            sorted_in.setdefault((names, p.dtype, state["step"].dtype if self.counted else None, fresh, steps), []).append(p)
+            sorted_in.setdefault((names, p.dtype, state["step"].dtype if self.counted else None, fresh, steps), []).append(k)
         buckets = [
             Bucket(
-                some,
-                [self.state[p] if any(names) or self.counted else {} for p in some],
+                [params[k] for k in some],
+                [self.state[params[k]] if any(names) or self.counted else {} for k in some],
                 names,
-                [places[id(p)] for p in some],
+                [places[id(params[k])] for k in some],
+                some,
                 counted=self.counted,
                 fresh=fresh,
             )
             for (names, _, _, fresh, _), some in sorted_in.items()
         ]
-        assert self._plans is not None
-        self._plans[i] = list(params), buckets
-        self._seen = self.state, list(self.state.values())
-        return buckets
+        self._plans[i] = params, buckets
+        self._seen, self._states = self.state, list(self.state.values())
+        return params, buckets
 
     def _check_state(self, group: dict[str, Any], place: str, p: Any, state: dict[str, Any]) -> None:
         """Raises ValueError or TypeError for a state that does not fit the parameter."""
@@ -258,40 +261,24 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         refuse_overlaps(who, spans)
 
     def _launch(self, group: dict[str, Any], bucket: Bucket, grads: list[Any]) -> None:
-        steps = bucket.made  # `_work` has asked
-        assert steps is not None
-        no_sums: list[Array] = []
-        bounds = no_sums, -1.0 if group.get("maximize") else 1.0, 0.0, 0.0, 0.0
-        kernel, numbers = self.call(group, steps, bucket.fresh, bounds)
+        bounds = UP if group.get("maximize") else DOWN
         try:
-            if not bucket.plain or bucket.of_inference:
+            if not bucket.plain:
                 raise TypeError
-            bucket.plan(kernel, bucket.params, grads, *bucket.slots(), *numbers)
+            bucket.plan(self.kernel, bucket.params, grads, *bucket.slots, *bucket.numbers, bounds)
         except (TypeError, ValueError, RuntimeError):
             # The kernels check before they write. Raise an error that names the tensor, or copy the gradients to the layout of
             # the parameters.
             self._check([(group, bucket, grads)])
             params, grads, slots = bucket.flat(grads)
-            kernel(params, grads, *slots, *numbers)
+            self.kernel(params, grads, *slots, *bucket.numbers, bounds)
         self._made(bucket, bucket.params)
 
     def _made(self, bucket: Bucket, changed: list[Any]) -> None:
         """Count a step of a bucket, and the new versions of the tensors that it has changed."""
-        bucket.count()
+        if bucket.counts is not None:
+            _kernels.count_up(bucket.counts)
         _increment_version(changed)
         if bucket.fresh:
             bucket.fresh = False
-            self._plans = None  # so that parameters that came later join the others
-
-    def finite(self, **numbers: float) -> None:
-        """Refuse hyperparameters that are not finite.
-
-        Args:
-            **numbers: Hyperparameters by name.
-
-        Raises:
-            ValueError: The message names the first one that is not finite.
-        """
-        for name, number in numbers.items():
-            if not isfinite(number):
-                raise ValueError(f"{type(self).__name__}: expected a finite {name}, got {number}")
+            self._seen = None  # so that parameters that came later join the others

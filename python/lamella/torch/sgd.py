@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lamella import _kernels
-from lamella.torch.rule import Call, Rule
+from lamella.torch.rule import Kernel, Rule
 
 
 class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # mypy does not read torch
@@ -22,14 +22,12 @@ class SGD(Rule, torch.optim.SGD):  # type: ignore[misc]  # mypy does not read to
     Source: torch 2.13, `_single_tensor_sgd`.
     """
 
+    kernel: Kernel = _kernels.torch_sgd_update
     counted = False
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer" if group["momentum"] else "",)
 
-    def call(self, group: dict[str, Any], steps: float, fresh: bool, bounds: tuple[Any, ...]) -> Call:
-        lr, momentum, decay = float(group["lr"]), float(group["momentum"]), float(group["weight_decay"])
-        dampening = float(group["dampening"])
-        self.finite(lr=lr, momentum=momentum, weight_decay=decay, dampening=dampening)
-        take = 1.0 if fresh else 1 - dampening
-        return _kernels.torch_sgd_update, (lr, momentum, take, int(group["nesterov"]), decay, bounds)
+    def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
+        lr, momentum, decay, dampening = _kernels.finite(self, group, "lr", "momentum", "weight_decay", "dampening")
+        return lr, momentum, 1.0 if fresh else 1 - dampening, int(group["nesterov"]), decay
