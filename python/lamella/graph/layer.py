@@ -303,6 +303,14 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             self.add_activity_losses(outputs)
         return outputs
 
+    def activation_op(self, node: Node) -> tuple[str, Symbolic] | None:
+        """The activation at the end of a call in the graph: its type in TensorFlow and its input; None without one.
+
+        Args:
+            node: The call.
+        """
+        return None
+
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         """The function that a plan calls. `frozen`: a model that contains the layer is frozen."""
         call: Callable[..., Value] = getattr(self, "call_frozen", self.call) if frozen else self.call

@@ -79,8 +79,16 @@ class Symbolic(GraphTensor):
 
     @property
     def op(self) -> Operation:
-        """The operation that made the tensor (name, type and inputs), for scripts that read graphs of TensorFlow."""
+        """The operation that made the tensor (name, type and inputs), for scripts that read graphs of TensorFlow.
+
+        It is the layer's call; but an activation is an operation of its own, whose input is computed without it.
+        """
         node = node_of(self)
+        if node.last_op is None:
+            node.last_op = node.layer.activation_op(node) or False
+        if node.last_op:
+            kind, before = node.last_op
+            return Operation(f"{node.layer.name}/{kind}", kind, (before,), tuple(node.outputs))
         return Operation(node.layer.name, type(node.layer).__name__, tuple(node.inputs), tuple(node.outputs))
 
     def __repr__(self) -> str:
@@ -111,6 +119,8 @@ class Node:
     may_mask: bool = False
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
+    # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.
+    last_op: Any = field(default=None, init=False, repr=False)
     # How to compute the outputs without inputs, found at the first use; False if they depend on an Input.
     alone: Any = field(default=None, init=False, repr=False)
     # What this call adds to a model, found by trials or made at the first use: its losses as tensors, and its updates.
@@ -127,7 +137,7 @@ class Node:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_masks": None, "alone": None, "added": {}}
+        return vars(self) | {"_masks": None, "alone": None, "last_op": None, "added": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -223,6 +233,12 @@ class Node:
 
 # The nodes that read a tensor. They exist as long as their layers: a model neither keeps nor pickles nodes of other models.
 _readers: weakref.WeakKeyDictionary[Symbolic, weakref.WeakKeyDictionary[Node, None]] = weakref.WeakKeyDictionary()
+
+
+def forget_reader(node: Node) -> None:
+    """Remove a node from those that read its tensors."""
+    for x in node.arguments_read:
+        _readers[x].pop(node, None)
 
 
 def readers(tensors: Iterable[Symbolic]) -> list[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -70,6 +71,13 @@ def shapes_of(
     if reason is not None and not inputs and not tried:
         raise reason
     if len(tried) < (2 if free else 1):
+        # As in TensorFlow, an unknown batch is that of the other tensors, or 1, if the function works with no other.
+        known = {shape[0] for shape in shapes if shape} - {None} or {1}
+        if len(known) == 1 and any(shape[:1] == (None,) for shape in shapes):
+            with contextlib.suppress(TypeError, ValueError):
+                batch = known.pop()
+                fixed = [((batch, *shape[1:]) if shape[:1] == (None,) else shape, dtype) for shape, dtype in inputs]
+                return shapes_of(call, fixed, who, constants)
         kind = TypeError if isinstance(reason, TypeError) else ValueError
         text = ", ".join(map(str, shapes))
         raise kind(f"{who}: cannot be applied to tensors of shape {text}: {reason}") from reason

@@ -14,8 +14,11 @@ from lamella.core.checks import check_number
 from lamella.core.config import normalize_data_format
 from lamella.core.shapes import Dim, Shape, as_axis, normalize_padding, normalize_tuple
 from lamella.core.types import Value
+from lamella.core.user_array import of_lamella
 from lamella.core.window import Window
 from lamella.graph.layer import Layer
+from lamella.graph.run_losses import RunLosses
+from lamella.graph.symbolic import Node, Symbolic, forget_reader, node_of
 from lamella.layers.data_format import channel_axis, spatial, with_spatial
 
 # By the end of the name: kernel_initializer, recurrent_activation, ...
@@ -30,6 +33,17 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 _WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate", "size"}
 _COUNTS = {"units", "filters", "depth_multiplier", "n", "output_dim", "nb_feature"}
 _NUMBERS = {"momentum", "epsilon", "mask_value", "alpha", "theta", "negative_slope", "threshold", "stddev", "rate"}
+
+
+# The types of activations in graphs of TensorFlow.
+_OPERATIONS = {name: name.capitalize() for name in ("elu", "relu", "sigmoid", "softmax", "softplus", "softsign", "tanh")} | {
+    "exponential": "Exp"
+}
+
+
+def operation_of(activation: Any) -> str | None:
+    """The type of an activation of lamella in graphs of TensorFlow; None for others, and for those of several operations."""
+    return _OPERATIONS.get(getattr(activation, "__name__", "")) if of_lamella(activation) else None
 
 
 class KernelLayer(Layer):
@@ -97,6 +111,8 @@ class KernelLayer(Layer):
     dilation_rate: Any
     kernel_size: Any
     padding: Any
+    _fused: str
+    _after: Any
     pool_size: Any
     strides: Any
 
@@ -152,6 +168,20 @@ class KernelLayer(Layer):
                 f"Layer {self.name}: the {what} {window.size} is larger than the input {input_shape}; the output would be empty"
             )
         return with_spatial(input_shape[0], sizes, channels, self.data_format)
+
+    def activation_op(self, node: Node) -> tuple[str, Symbolic] | None:
+        kind = operation_of(getattr(self, "activation", None))
+        # Without `_after` the activation is not the end of the call.
+        if kind is None or not hasattr(self, "_after") or not of_lamella(type(self)):
+            return None
+        bare = object.__new__(type(self))
+        vars(bare).update(vars(self))
+        bare.name, bare.activation, bare.activity_regularizer = f"{self.name}_before_activation", activations.linear, None
+        bare._inbound_nodes, bare.call_losses = [], RunLosses()
+        bare._fused, bare._after = bare.split_activation()
+        before = bare(node.inputs[0])
+        forget_reader(node_of(before))
+        return kind, before
 
     def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
         """The name of the activation that the kernel computes, and the function to call after the kernel, or None."""

@@ -10,7 +10,8 @@ from lamella.core.configurable import Spec
 from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
-from lamella.layers.arguments import KernelLayer
+from lamella.graph.symbolic import Node, Symbolic
+from lamella.layers.arguments import KernelLayer, operation_of
 from lamella.layers.pooling.windows import call_before_pooling
 
 
@@ -26,6 +27,10 @@ class Activation(KernelLayer, self_contained=True):
 
     def call(self, inputs: Value) -> Value:
         return self.activation(inputs)
+
+    def activation_op(self, node: Node) -> tuple[str, Symbolic] | None:
+        kind = operation_of(self.activation)
+        return None if kind is None else (kind, node.inputs[0])
 
     def call_before(self, follower: Layer, *, frozen: bool) -> Callable[..., Value] | None:
         return call_before_pooling(self, follower, self._is_relu) if type(self) is Activation else None
