@@ -25,7 +25,7 @@ from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
 from lamella.graph.inner_gradients import Asking, call_asking
 from lamella.graph.input_spec import InputSpec, check_inputs
-from lamella.graph.layer_trials import output_shapes
+from lamella.graph.layer_trials import number_of_outputs, output_shapes
 from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
@@ -366,16 +366,19 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
-        shape = output_shapes(self, tensors, single, arguments, beside, outside) if not self.self_contained else None
+        trial = (self, tensors, single, arguments, beside, outside)
+        shape = output_shapes(*trial) if not self.self_contained else None
         if shape is None:
             try:
                 shape = self.compute_output_shape(shapes[0] if single else shapes)
+                if not self.self_contained and self.knows_its_shape:
+                    shape = self._as_many_as_called(shape, number_of_outputs(*trial)) or output_shapes(*trial)
             except AttributeError:
                 if self.self_contained or self.shape_follows_call:
                     raise
                 # It reads what call sets: Keras runs call first.
                 self.shape_follows_call = True
-                shape = output_shapes(self, tensors, single, arguments, beside, outside)
+                shape = output_shapes(*trial)
                 if shape is None:
                     raise
         several = isinstance(shape, list)
@@ -389,6 +392,16 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         node = Node(self, tensors, outputs, single, arguments, current.fixed, beside=beside, outside=outside, may_mask=may_mask)
         self._inbound_nodes.append(node)
         return outputs if several else outputs[0]
+
+    def _as_many_as_called(self, shape: Any, count: int | None) -> Any:
+        """The shape or shapes that compute_output_shape gave for the `count` outputs of `call`, which decides, as in Keras. None if
+        there are too few: then a trial finds them.
+        """
+        given = shape if isinstance(shape, list) else [shape]
+        if count is None or (count == len(given) and count > 1):
+            return shape
+        self.shape_follows_call = count > len(given)
+        return None if self.shape_follows_call else given[0] if count == 1 else given[:count]
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
         """The dtype of the outputs: the layer's own dtype, else that of the inputs, or floatx if they are not floats."""

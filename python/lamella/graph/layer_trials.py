@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,14 +15,17 @@ from lamella.core.phase import phase
 from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
-from lamella.core.user_array import for_user
+from lamella.core.user_array import for_user, of_lamella
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed
 from lamella.graph.inner_gradients import call_asking
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
-from lamella.graph.trial import shapes_of
+from lamella.graph.trial import shapes_of, specs_of_call
+
+# The most numbers that a call gets which only counts outputs: that of a batch of large images would take seconds.
+_LARGEST = 2**22
 
 # Any for a layer: Layer imports this file.
 
@@ -55,15 +59,12 @@ def output_shapes(
     if layer.knows_its_shape and not unbuilt:
         return None
     listed = False
-    given, count = placed(arguments, beside), len(tensors)
     every = [*tensors, *beside, *outside]
+    called = _call_of(layer, len(tensors), single, arguments, beside, outside)
 
     def call(inputs: list[Value]) -> Value:
         nonlocal listed
-        own = inputs[0] if single else inputs[:count]
-        named = fill(given, inputs[count:])
-        read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
-        y = Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, layer.call, own, **named))
+        y = called(inputs)
         listed = isinstance(y, (list, tuple))
         return list(y) if listed else y
 
@@ -95,6 +96,50 @@ def output_shapes(
         _end(layer, outer)
     shapes = [shape for shape, _ in specs]
     return shapes if listed else shapes[0]
+
+
+def number_of_outputs(
+    layer: Any,
+    tensors: list[Symbolic],
+    single: bool,
+    arguments: dict[str, Any],
+    beside: list[Symbolic],
+    outside: list[Symbolic],
+) -> int | None:
+    """How many tensors the `call` of a user's layer returns, found by a call on zeros.
+
+    Args: see `output_shapes`.
+
+    Returns:
+        None for a layer of lamella, which returns as many as compute_output_shape says, and if the call fails or is too large.
+    """
+    every = [*tensors, *beside, *outside]
+    if of_lamella(type(layer)) or sum(map(_size, every)) > _LARGEST:
+        return None
+    called = _call_of(layer, len(tensors), single, arguments, beside, outside)
+    outer, pending.updates = pending.updates, Updates()
+    try:
+        with phase(False):
+            return len(specs_of_call(called, [for_user(_filled(np.zeros, x)) for x in every]))
+    except Exception:  # of a user's code, which may be right for other values than zeros, or reads symbolic tensors
+        return None
+    finally:
+        _end(layer, outer)
+
+
+def _call_of(
+    layer: Any, count: int, single: bool, arguments: dict[str, Any], beside: list[Symbolic], outside: list[Symbolic]
+) -> Callable[[list[Value]], Value]:
+    """A function of the values of all tensors that a call of the layer reads, of which `count` are the inputs."""
+    given = placed(arguments, beside)
+
+    def call(inputs: list[Value]) -> Value:
+        own = inputs[0] if single else inputs[:count]
+        named = fill(given, inputs[count:])
+        read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
+        return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, layer.call, own, **named))
+
+    return call
 
 
 def moved_variables(layer: Any, node: Node) -> list[Variable]:
@@ -156,6 +201,10 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
 def _filled(make: Callable[..., Value], x: Symbolic) -> Value:
     """An array of x's shape, with size 1 for each unknown size."""
     return make([1 if d is None else d for d in x.shape], x.dtype)
+
+
+def _size(x: Symbolic) -> int:
+    return math.prod(d for d in x.shape if d is not None)
 
 
 def _end(layer: Any, outer: Updates | None) -> None:

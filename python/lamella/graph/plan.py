@@ -156,7 +156,7 @@ def _filled(
 def _users(call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:
     """The call of a layer that a user wrote."""
     y: Value = from_user(call(for_user(x), **kwargs))
-    return y
+    return y[0] if type(y) in (list, tuple) and len(y) == 1 else y
 
 
 def _in_phase(training: bool, call: Callable[..., Value], x: Value, **kwargs: Any) -> Value:

@@ -55,7 +55,7 @@ def shapes_of(
             reason = reason or ValueError(f"more than {_LARGEST} elements")
             continue
         try:
-            found = _outputs(call, [for_user(np.zeros(shape, dtype)) for shape, (_, dtype) in zip(filled, inputs)])
+            found = specs_of_call(call, [for_user(np.zeros(shape, dtype)) for shape, (_, dtype) in zip(filled, inputs)])
         except SymbolOutside:
             raise
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
@@ -109,12 +109,13 @@ def _size(size: Dim, free: int) -> int:
     return free if size is None else size
 
 
-def _outputs(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[tuple[int, ...], str]]:
+def specs_of_call(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[tuple[tuple[int, ...], str]]:
+    """The shape and dtype of each output of a call on these arrays."""
     stream = Stream()
     stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not use up random numbers of the user's stream
     with np.errstate(all="ignore"):
         y = Scope((pending, "values", True)).run(stream.run, call, inputs)
-    arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, list) else [y])]
+    arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, (list, tuple)) else [y])]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise TypeError(f"it returns {type(y).__name__}, no tensor")
     return [(array.shape, array.dtype.name) for array in arrays]
