@@ -61,7 +61,7 @@ def test_each_call_of_a_model_inside_has_its_own_losses():
     twin = Model(y := Input((3,)), inner(y))
     assert values([sum(twin.losses)], twin.inputs, [B])[0] == pytest.approx(sum(wanted[1]), rel=1e-4)
     with pytest.raises(ValueError, match="input"):
-        K.function([x], model.losses)
+        K.function([x], model.losses)([A])
 
 
 @pytest.mark.parametrize("layer", [Dense(1, activity_regularizer="l2", kernel_initializer="ones"), Adds()])
