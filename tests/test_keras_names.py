@@ -127,6 +127,7 @@ def test_each_module_by_each_way(root, way):
         "from keras.legacy.layers import InputSpec\nassert InputSpec is lamella.layers.InputSpec",
         "from keras.objectives import mse, MSE\nassert mse is lamella.losses.mse",
         "from keras.layers.convolutional import *\nassert Conv2D is lamella.layers.Conv2D and 'Dense' not in globals()",
+        "from keras_preprocessing.image import utils\nassert utils.load_img is lamella.preprocessing.image.load_img",
         "from keras_preprocessing.image import load_img\nassert load_img is lamella.preprocessing.image.load_img",
         "from keras_preprocessing.image import ImageDataGenerator\nassert ImageDataGenerator is lamella.preprocessing.image.ImageDataGenerator",
         "import keras.preprocessing.image as i\nassert i.DirectoryIterator is lamella.preprocessing.image.DirectoryIterator",

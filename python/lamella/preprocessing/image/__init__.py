@@ -2,6 +2,10 @@
 
 from lamella.core.keras_names import complete as _complete
 from lamella.preprocessing.image.affine import apply_affine_transform as apply_affine_transform
+from lamella.preprocessing.image.affine_transformations import flip_axis as flip_axis
+from lamella.preprocessing.image.affine_transformations import (
+    transform_matrix_offset_center as transform_matrix_offset_center,
+)
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator as NumpyArrayIterator
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator as DataFrameIterator
 from lamella.preprocessing.image.dataset import image_dataset_from_directory as image_dataset_from_directory
@@ -20,5 +24,7 @@ from lamella.preprocessing.image.random_functions import random_rotation as rand
 from lamella.preprocessing.image.random_functions import random_shear as random_shear
 from lamella.preprocessing.image.random_functions import random_shift as random_shift
 from lamella.preprocessing.image.random_functions import random_zoom as random_zoom
+from lamella.preprocessing.image.utils import list_pictures as list_pictures
+from lamella.preprocessing.image.utils import validate_filename as validate_filename
 
 _complete(__name__)
