@@ -17,7 +17,9 @@ namespace lamella {
 template <class Element>
 bool still(const View<Element>& view, py::handle object) {
     using T = std::remove_const_t<Element>;
-    if (py::isinstance<py::array>(object)) {
+    const dlpack::Functions* const functions = dlpack::known_functions_of(Py_TYPE(object.ptr()));
+    if (functions == nullptr) {
+        if (!py::isinstance<py::array>(object)) return false;
         const auto* const array = py::detail::array_proxy(object.ptr());
         constexpr int kNeeded = kNeededFlags<Element>;
         bool same = reinterpret_cast<const void*>(array->data) == view.data && array->nd == view.rank &&
@@ -25,8 +27,6 @@ bool still(const View<Element>& view, py::handle object) {
         for (Int i = 0; same && i < view.rank; ++i) same = array->dimensions[i] == view.shape[i];
         return same && has_type<T>(py::reinterpret_borrow<py::array>(object));
     }
-    const dlpack::Functions* const functions = dlpack::functions_of(Py_TYPE(object.ptr()));
-    if (functions == nullptr) return false;
     dlpack::Tensor tensor;
     if (functions->describe(object.ptr(), &tensor) != 0) {
         PyErr_Clear();  // view_of raises it again

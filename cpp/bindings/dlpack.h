@@ -32,18 +32,25 @@ struct Functions {
     void* stream;
 };
 
-// nullptr for a type that has no such table.
-inline const Functions* functions_of(PyTypeObject* type) {
-    struct Known {
-        PyTypeObject* type;
-        const Functions* functions;
-    };
-    // A type in this list is never freed, so no other type gets its address. There are few: torch has Tensor and Parameter. The
-    // GIL protects the list.
-    static std::vector<Known>& all = *new std::vector<Known>;
-    for (const Known& known : all) {
+// The types that have such a table. A type in this list is never freed, so no other type gets its address. There are few: torch
+// has Tensor and Parameter. The GIL protects the list.
+struct Known {
+    PyTypeObject* type;
+    const Functions* functions;
+};
+inline std::vector<Known>& known_types = *new std::vector<Known>;
+
+// nullptr for a type that functions_of has not found.
+inline const Functions* known_functions_of(PyTypeObject* type) {
+    for (const Known& known : known_types) {
         if (known.type == type) return known.functions;
     }
+    return nullptr;
+}
+
+// nullptr for a type that has no such table.
+inline const Functions* functions_of(PyTypeObject* type) {
+    if (const Functions* const known = known_functions_of(type)) return known;
     PyObject* const capsule = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__dlpack_c_exchange_api__");
     const void* pointer = nullptr;
     if (capsule != nullptr && PyCapsule_IsValid(capsule, "dlpack_exchange_api")) {
@@ -55,7 +62,7 @@ inline const Functions* functions_of(PyTypeObject* type) {
     while (functions != nullptr && functions->major != 1) functions = functions->older;
     if (functions == nullptr) return nullptr;
     Py_INCREF(type);
-    all.push_back({type, functions});
+    known_types.push_back({type, functions});
     return functions;
 }
 

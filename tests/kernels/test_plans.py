@@ -255,6 +255,25 @@ def test_a_list_that_contains_itself_is_refused():
             adam(step, endless, [], [], [])
 
 
+def test_a_plans_step_inserts_slots_and_numbers():
+    plan, ours = _kernels.Plan(), lists()
+    theirs = copied(ours)
+    for _ in range(2):
+        plan.step(_kernels.adam_update, ours[0], ours[1], ours[2:], (0.01, 0.0, MOMENTS), BOUNDS)
+        adam(call, *theirs)
+    assert equal(ours, theirs)
+    wanted = "Plan.step: expected a kernel, parameters, gradients, slots, numbers and an argument"
+    for slots, numbers in (((), ()), ([], []), ([], (0.0,) * 14), ([[]] * 14, ())):
+        with pytest.raises(TypeError, match=wanted):
+            plan.step(_kernels.adam_update, [], [], slots, numbers, BOUNDS)
+    with pytest.raises(TypeError, match=wanted):
+        plan.step(_kernels.adam_update, [], [], [])
+    with pytest.raises(TypeError, match="Plan: expected a kernel and its arguments, got <built-in function len>"):
+        plan.step(len, [], [], [], (), BOUNDS)
+    with pytest.raises(TypeError, match="adam_update: expected 8 arguments"):
+        plan.step(_kernels.adam_update, [], [], [], (), BOUNDS)
+
+
 def test_a_plan_calls_kernels_only():
     plan = _kernels.Plan()
     for arguments in ((), (len, []), (print,), (_kernels.commit, [])):

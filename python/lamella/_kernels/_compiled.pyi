@@ -41,6 +41,17 @@ class Plan:
     """
 
     def __call__(self, kernel: Callable[..., None], /, *arguments: Any) -> None: ...
+    def step(
+        self,
+        kernel: Callable[..., None],
+        params: list[Any],
+        grads: list[Any],
+        slots: list[list[Any]],
+        numbers: tuple[Any, ...],
+        last: tuple[Any, ...],
+        /,
+    ) -> None:
+        """plan(kernel, params, grads, *slots, *numbers, last)"""
 
 # Of lists of parameters and dicts of state; for many small arrays and for one.
 def gradients(params: list[Any], held: list[Any], /) -> list[Any] | None:

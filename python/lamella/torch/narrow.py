@@ -171,7 +171,7 @@ class Narrow(Rule):
                 if not bucket.plain:
                     raise TypeError
                 ps, gs, *narrow = _by_width(wide, bucket.params, grads)
-                bucket.plan(self.kernel, ps, gs, *bucket.slots, *bucket.numbers, (*narrow, to, *rest))
+                bucket.plan.step(self.kernel, ps, gs, bucket.slots, bucket.numbers, (*narrow, to, *rest))
             except (TypeError, ValueError, RuntimeError):
                 # Raise an error that names the tensor, or copy the gradients to the layout of the parameters.
                 self._check_all([(group, bucket, grads)], copies)

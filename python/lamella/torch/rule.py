@@ -265,7 +265,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         try:
             if not bucket.plain:
                 raise TypeError
-            bucket.plan(self.kernel, bucket.params, grads, *bucket.slots, *bucket.numbers, bounds)
+            bucket.plan.step(self.kernel, bucket.params, grads, bucket.slots, bucket.numbers, bounds)
         except (TypeError, ValueError, RuntimeError):
             # The kernels check before they write. Raise an error that names the tensor, or copy the gradients to the layout of
             # the parameters.
