@@ -176,16 +176,22 @@ LAMELLA_INLINE void multiply(const Strip<T>& strip, Int step, const Run* runs, I
     }
 }
 
+// `count` panels without empty columns, side by side in B and panel_size apart.
+template <class T>
+void pack_full_panels(const T* b, Int ldb, Int depth, Int count, T* panels, Int panel_size) {
+    for (Int k = 0; k < depth; ++k, b += ldb, panels += kTileColumns<T>) {
+        for (Int i = 0; i < count; ++i) {
+            const T* const from = b + i * kTileColumns<T>;
+#pragma GCC unroll 4
+            for (int v = 0; v < kTileVectors; ++v) store(panels + i * panel_size + v * kLanes<T>, load(from + v * kLanes<T>));
+        }
+    }
+}
+
 // panel[k][0..NR) = b[k*ldb + 0..columns), then zeros.
 template <class T>
 void pack_panel(const T* b, Int ldb, Int depth, Int columns, T* panel) {
-    if (columns == kTileColumns<T>) {
-        for (Int k = 0; k < depth; ++k, b += ldb, panel += kTileColumns<T>) {
-#pragma GCC unroll 4
-            for (int v = 0; v < kTileVectors; ++v) store(panel + v * kLanes<T>, load(b + v * kLanes<T>));
-        }
-        return;
-    }
+    if (columns == kTileColumns<T>) return pack_full_panels(b, ldb, depth, 1, panel, 0);
     for (Int k = 0; k < depth; ++k, b += ldb, panel += kTileColumns<T>) {
         for (Int j = 0; j < kTileColumns<T>; j += kLanes<T>) {
             const Int some = smaller(kLanes<T>, columns - j);
@@ -285,6 +291,46 @@ void store_transposed(const T* strip, Int rows, Int columns, T* c, Int ldc, bool
     }
 }
 
+// All panels of B, [blocks of depth][panels]. Several at a time read whole pages of B.
+template <class T>
+void pack_all_panels(const Product<T>& p, Int blocks, Int depth, T* all, Int panel_size) {
+    const Int panels = ceil_divide(p.n, kTileColumns<T>), at_once = p.b_column == 1 ? 4 : 1,
+              groups = ceil_divide(panels, at_once);
+    parallel_for(blocks * groups, larger(1, kChunkElements / (at_once * panel_size)), [&](Int begin, Int end) {
+        for (Int item = begin; item < end; ++item) {
+            const Int block = item / groups, k0 = block * depth, some = smaller(depth, p.k - k0);
+            const Int first = item % groups * at_once, j = first * kTileColumns<T>;
+            const Int columns = smaller(at_once * kTileColumns<T>, p.n - j), full = columns / kTileColumns<T>;
+            const Int rest = columns % kTileColumns<T>;
+            const T* const b = p.b + k0 * p.b_row + j * p.b_column;
+            T* const to = all + (block * panels + first) * panel_size;
+            if (p.b_column != 1) {
+                pack_panel_transposed(b, p.b_column, some, columns, to);
+                continue;
+            }
+            pack_full_panels(b, p.b_row, some, full, to, panel_size);
+            if (rest > 0) pack_panel(b + full * kTileColumns<T>, p.b_row, some, rest, to + full * panel_size);
+        }
+    });
+}
+
+// All tiles of A, [blocks of depth][groups of rows].
+template <class T>
+void pack_all_rows(const Product<T>& p, Int blocks, Int depth, Int groups, Int group_rows, T* all) {
+    parallel_for(blocks * groups, larger(1, kChunkElements / (group_rows * depth)), [&](Int begin, Int end) {
+        for (Int item = begin; item < end; ++item) {
+            const Int k0 = item / groups * depth, i0 = item % groups * group_rows;
+            pack_rows(p.a + i0 + k0 * p.a_step, p.a_step, smaller(depth, p.k - k0), smaller(group_rows, p.m - i0),
+                      all + item * group_rows * depth, depth * kTileRows);
+        }
+    });
+}
+
+// A factor of at most so many elements is packed once for all tasks; otherwise each task packs what it reads.
+template <class T>
+constexpr Int kMostShared = (Int{8} << 20) / Int(sizeof(T));
+constexpr bool kShares = LAMELLA_VECTOR_BYTES <= 32;  // with longer vectors it was not measured
+
 // a_at(i), c_at(i): the row of A, if rows are not packed, and the row of C that belong to row i of the product.
 template <class T, class A, class C>
 Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
@@ -309,29 +355,45 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
     const Int strip_size = transposed ? group_rows * kTileColumns<T> : 0;
     const Int grain = larger(1, kChunkFlops / flops);
+    // Panels are a cache line longer, so that they do not alias while several are packed.
+    const Int panel_size = depth * kTileColumns<T> + 64 / Int{sizeof(T)};
+    const Int all_panels_size = blocks * panels * panel_size, all_tiles_size = blocks * row_groups * tiles_size;
+    const bool shares_b = kShares && !serial && !in_place && row_groups > 1 && all_panels_size <= kMostShared<T>;
+    const bool shares_a = kShares && !serial && packs_a && column_groups > 1 && all_tiles_size <= kMostShared<T>;
+    T *all_panels, *all_tiles;
+    const Workspace shared(part(all_panels, shares_b ? all_panels_size : 0), part(all_tiles, shares_a ? all_tiles_size : 0));
+    if (!shared) return kOutOfMemory;
+    if (shares_b) pack_all_panels(p, blocks, depth, all_panels, panel_size);
+    if (shares_a) pack_all_rows(p, blocks, depth, row_groups, group_rows, all_tiles);
     return in_chunks(row_groups * column_groups, grain, [&](Int begin, Int end) -> Status {
-        T *panel, *tiles, *strip;
-        const Workspace own(part(panel, depth * kTileColumns<T>), part(tiles, tiles_size), part(strip, strip_size));
+        T *panel, *own_tiles, *strip;
+        const Workspace own(part(panel, shares_b ? 0 : depth * kTileColumns<T>), part(own_tiles, shares_a ? 0 : tiles_size),
+                            part(strip, strip_size));
         if (!own) return kOutOfMemory;
         for (Int task = begin; task < end; ++task) {
             const Int i0 = task / column_groups * group_rows, count = smaller(group_rows, p.m - i0);
             const T* rows[kMostGroupRows];
             T* c[kMostGroupRows];
             for (Int i = 0; i < count; ++i) {
-                rows[i] = packs_a ? tiles + i / kTileRows * tile_size + i % kTileRows : p.a + a_at(i0 + i) * p.a_row;
+                if (!packs_a) rows[i] = p.a + a_at(i0 + i) * p.a_row;
                 c[i] = transposed ? strip + i * kTileColumns<T> : p.c + c_at(i0 + i) * p.c_row;
             }
             const Int first = task % column_groups * group_panels, last = smaller(first + group_panels, panels);
             for (Int block = 0; block < blocks; ++block) {
                 const Int k0 = block * depth, k1 = smaller(k0 + depth, p.k);
-                if (packs_a) pack_rows(p.a + i0 + k0 * p.a_step, p.a_step, k1 - k0, count, tiles, tile_size);
+                if (packs_a) {
+                    const T* const tiles =
+                        shares_a ? all_tiles + (block * row_groups + task / column_groups) * tiles_size : own_tiles;
+                    if (!shares_a) pack_rows(p.a + i0 + k0 * p.a_step, p.a_step, k1 - k0, count, own_tiles, tile_size);
+                    for (Int i = 0; i < count; ++i) rows[i] = tiles + i / kTileRows * tile_size + i % kTileRows;
+                }
                 for (Int j = first * kTileColumns<T>; j < last * kTileColumns<T>; j += kTileColumns<T>) {
                     const Int columns = smaller(kTileColumns<T>, p.n - j);
                     const T* b = p.b + k0 * p.b_row + j * p.b_column;
                     const bool packed = !in_place || columns < kTileColumns<T>;
-                    if (packed && p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
-                    else if (packed) pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
-                    if (packed) b = panel;
+                    if (packed && !shares_b && p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
+                    else if (packed && !shares_b) pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
+                    if (packed) b = shares_b ? all_panels + (block * panels + j / kTileColumns<T>)*panel_size : panel;
                     const Int ldb = packed ? kTileColumns<T> : p.b_row;
 
                     const bool end_of_sum = k1 == p.k;
