@@ -5,7 +5,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.core.random import set_random_seed
-from lamella.layers import Conv2D, Dense, Input, Lambda, Layer, MaxPooling2D, Multiply, TimeDistributed, UpSampling2D
+from lamella.layers import Conv2D, Dense, Dropout, Input, Lambda, Layer, MaxPooling2D, Multiply, TimeDistributed, UpSampling2D
 from lamella.models import Model, Sequential, clone_model
 from lamella.optimizers import SGD
 
@@ -187,3 +187,98 @@ def test_values_outside_of_a_layer_are_refused_with_advice():
         TypeError, match="K.gradients: expected a tensor of a graph.*compute them inside a lamella.ops.tape.Tape"
     ):
         K.gradients(np.ones(3), np.ones(3))
+
+
+class SlopeOfInput(Layer):
+    """The norm of the slope of the first input for the second, as in a WGAN with a gradient penalty."""
+
+    def call(self, inputs):
+        target, source = inputs
+        (slope,) = K.gradients(target, source)
+        return K.sqrt(K.sum(K.square(slope), axis=1, keepdims=True))
+
+
+class ShapedSlope(SlopeOfInput):
+    def compute_output_shape(self, input_shape):
+        return (input_shape[1][0], 1)
+
+
+@pytest.mark.parametrize("kind", [SlopeOfInput, ShapedSlope])
+def test_a_layer_differentiates_one_of_its_inputs_for_another(float64, kind):
+    """y = v . (x w)^2, so dy/dx = 2 w (v * x w)."""
+    x, factor = Input((4,)), Input((1,))
+    first, last = Dense(3, use_bias=False), Dense(1, use_bias=False)
+    h = Lambda(lambda t: K.square(t[0]) * t[1])([first(x), factor])  # `factor` is no input of the layer
+    y = last(h)
+    norm = kind()([y, x])
+    assert norm.shape == (None, 1)
+    model = Model([x, factor], [y, norm])
+    data, factors = X.astype("f8"), np.array([[1.0], [2.0], [3.0]])
+
+    def norms(w, v):
+        return np.sqrt(((2 * factors * (data @ w) * v.T @ w.T) ** 2).sum(1, keepdims=True))
+
+    weights = model.get_weights()
+    np.testing.assert_allclose(model.predict([data, factors])[1], norms(*weights), rtol=1e-10)
+    np.testing.assert_allclose(clone_with_weights(model).predict([data, factors])[1], norms(*weights), rtol=1e-10)
+    model.compile(SGD(lr=0.1), [None, "mse"])
+    value, _ = model.train_on_batch([data, factors], np.ones((3, 1)))
+    assert value == pytest.approx(np.mean((norms(*weights) - 1) ** 2), rel=1e-10)
+    for i, after in enumerate(model.get_weights()):
+        step = RNG.normal(size=after.shape)
+        ends = [[*weights], [*weights]]
+        ends[0][i], ends[1][i] = weights[i] + 1e-6 * step, weights[i] - 1e-6 * step
+        slope = (np.mean((norms(*ends[0]) - 1) ** 2) - np.mean((norms(*ends[1]) - 1) ** 2)) / 2e-6
+        np.testing.assert_allclose(((after - weights[i]) * step).sum(), -0.1 * slope, rtol=1e-5)
+
+
+def clone_with_weights(model):
+    twin = clone_model(model)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def test_such_a_layer_sees_the_same_dropout_and_moves_no_state_twice():
+    set_random_seed(3)
+    x = Input((4,))
+    counted = Counted()
+    y = Dropout(0.5)(counted(x))
+    norm = ShapedSlope()([y, x])
+    model = Model(x, [y, norm])
+    kept, norms = K.function([x, K.learning_phase()], [y, norm])([X, 1])
+    np.testing.assert_allclose(norms[:, 0], np.sqrt((4.0 * (kept != 0)).sum(1)), rtol=1e-5)
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, [X, X[:, :1]])
+    assert counted.count.numpy() == 1
+
+
+class Counted(Layer):
+    def build(self, input_shape):
+        self.count = self.add_weight("count", (), initializer="zeros", trainable=False)
+        self.built = True
+
+    def call(self, inputs):
+        self.add_update([(self.count, self.count + 1)])
+        return inputs + 0.0
+
+
+def test_three_inputs_in_a_row():
+    class Chain(Layer):
+        def call(self, inputs):
+            z, y, x = inputs
+            return K.concatenate([K.gradients(z, y)[0], K.gradients(z, x)[0], K.gradients(y, x)[0]])
+
+    x = Input((1,))
+    y = Lambda(lambda t: t**2)(x)
+    z = Lambda(lambda t: t**3)(y)
+    found = Model(x, Chain()([z, y, x])).predict(np.array([[2.0], [3.0]]))
+    np.testing.assert_allclose(found, [[3 * 16, 6 * 32, 4], [3 * 81, 6 * 243, 6]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("output_shape", [None, (4,)])
+def test_a_lambda_differentiates_a_tensor_from_outside(output_shape):
+    model = Sequential([Dense(3, activation="tanh", input_shape=(4,)), Dense(2, use_bias=False)])
+    slopes = Lambda(lambda t: K.gradients(model.output[:, 1], t)[0], output_shape=output_shape)(model.input)
+    w, b, v = model.get_weights()
+    expected = ((1 - np.tanh(X @ w + b) ** 2) * v[:, 1]) @ w.T
+    np.testing.assert_allclose(Model(model.input, slopes).predict(X), expected, rtol=1e-4, atol=1e-6)

@@ -187,3 +187,9 @@ def test_a_lambda_returns_a_tensor_that_it_reads():
     first, second = model.predict(DATA)
     np.testing.assert_allclose(first, DATA + 1, rtol=1e-6)
     np.testing.assert_allclose(second, DATA @ layer.get_weights()[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_function_that_calls_a_new_layer_in_each_call_is_refused():
+    x, side, _ = side_branch()
+    with pytest.raises(TypeError, match="has no value in a function that runs on values"):
+        Lambda(lambda t: t * Dense(3)(side))(x)

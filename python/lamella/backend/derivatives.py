@@ -16,10 +16,11 @@ from lamella.core.updates import Updates, computing
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import emptied
-from lamella.graph.connect import call_alone
+from lamella.graph.connect import bases, call_alone
 from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
+from lamella.graph.inputs_again import InputsAgain as InputsAgain  # which makes K.gradients see how inputs depend on others
 from lamella.graph.layer import Layer
 from lamella.graph.masked_plan import RepeatingPlan
 from lamella.graph.run_losses import running
@@ -61,7 +62,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
             return list(loss.gradients(wanted))  # the loss of an optimizer's step
         outside = [x for x in (loss, *wanted) if isinstance(x, Symbolic)]
         if outside and computing():
-            raise SymbolOutside(outside)
+            raise SymbolOutside(bases(outside))  # the function may make the others anew in each call
         return gradients_of_values(loss, wanted)
     groups = _groups(wanted)
     if len(groups) > 1:

@@ -79,6 +79,11 @@ def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: 
     return drawing(_tried, layer, call, inputs, named)
 
 
+def with_inputs_again(again: Callable[[Any], Any], call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
+    """A call with what `again` makes of its inputs, see graph/inputs_again.py."""
+    return call(again(inputs), **named)
+
+
 def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[str, Any]) -> Value:
     """The call; if it computes gradients of values, its effects are undone, and it is made again with a tape."""
     noted, losses, draws = pending.updates, layer.call_losses.entries, drawn()

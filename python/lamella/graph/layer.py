@@ -359,14 +359,15 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph, and return its symbolic outputs."""
         beside = symbols(arguments) if arguments else []
-        outside: list[Symbolic] = []
+        again = None if self.self_contained or single else self.inputs_again(tensors)
+        outside: list[Symbolic] = [] if again is None else list(again.ends)
         may_mask = any(node_of(x).may_mask for x in tensors)
         if may_mask and not self.supports_masking:
             self.check_masks(tensors, single)
         # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
-        trial = (self, tensors, single, arguments, beside, outside)
+        trial = (self, tensors, single, arguments, beside, outside, again)
         shape = output_shapes(*trial) if not self.self_contained else None
         if shape is None:
             try:
@@ -389,7 +390,18 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         for i, x in enumerate(outputs):
             x._keras_history = (self, len(self._inbound_nodes), i)
         may_mask = may_mask or self.makes_masks
-        node = Node(self, tensors, outputs, single, arguments, current.fixed, beside=beside, outside=outside, may_mask=may_mask)
+        node = Node(
+            self,
+            tensors,
+            outputs,
+            single,
+            arguments,
+            current.fixed,
+            beside=beside,
+            outside=outside,
+            again=again,
+            may_mask=may_mask,
+        )
         self._inbound_nodes.append(node)
         return outputs if several else outputs[0]
 
@@ -402,6 +414,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             return shape
         self.shape_follows_call = count > len(given)
         return None if self.shape_follows_call else given[0] if count == 1 else given[:count]
+
+    def inputs_again(self, tensors: Sequence[Symbolic]) -> Any:
+        """What computes inputs again in a call that uses K.gradients, which replaces this method: graph/inputs_again.py."""
+        return None
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
         """The dtype of the outputs: the layer's own dtype, else that of the inputs, or floatx if they are not floats."""

@@ -19,7 +19,7 @@ from lamella.core.user_array import for_user, of_lamella
 from lamella.core.variable import Variable
 from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed
-from lamella.graph.inner_gradients import call_asking
+from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import shapes_of, specs_of_call
@@ -37,6 +37,7 @@ def output_shapes(
     arguments: dict[str, Any],
     beside: list[Symbolic],
     outside: list[Symbolic],
+    again: Any,
 ) -> Any:
     """The shape of the layer's output, or a list of shapes if `call` returns a list.
 
@@ -50,6 +51,7 @@ def output_shapes(
         arguments: The other arguments of the call.
         beside: The symbolic tensors among these arguments.
         outside: A list to which symbolic tensors are added that the call reads otherwise.
+        again: What computes inputs of the call again, or None.
 
     Returns:
         None if compute_output_shape gives the shape. This is also the answer if the trial fails: then the shape is assumed to be
@@ -60,7 +62,7 @@ def output_shapes(
         return None
     listed = False
     every = [*tensors, *beside, *outside]
-    called = _call_of(layer, len(tensors), single, arguments, beside, outside)
+    called = _call_of(layer, len(tensors), single, arguments, beside, outside, again)
 
     def call(inputs: list[Value]) -> Value:
         nonlocal listed
@@ -83,7 +85,7 @@ def output_shapes(
             return None
         _end(layer, outer)
         outside += more
-        return output_shapes(layer, tensors, single, arguments, beside, outside)
+        return output_shapes(layer, tensors, single, arguments, beside, outside, again)
     except Exception as error:  # of a user's code, which may be right for other values than zeros
         waiting = [inner.name for inner in unbuilt if not inner.built]
         if waiting:
@@ -105,6 +107,7 @@ def number_of_outputs(
     arguments: dict[str, Any],
     beside: list[Symbolic],
     outside: list[Symbolic],
+    again: Any,
 ) -> int | None:
     """How many tensors the `call` of a user's layer returns, found by a call on zeros.
 
@@ -116,7 +119,7 @@ def number_of_outputs(
     every = [*tensors, *beside, *outside]
     if of_lamella(type(layer)) or sum(map(_size, every)) > _LARGEST:
         return None
-    called = _call_of(layer, len(tensors), single, arguments, beside, outside)
+    called = _call_of(layer, len(tensors), single, arguments, beside, outside, again)
     outer, pending.updates = pending.updates, Updates()
     try:
         with phase(False):
@@ -128,16 +131,23 @@ def number_of_outputs(
 
 
 def _call_of(
-    layer: Any, count: int, single: bool, arguments: dict[str, Any], beside: list[Symbolic], outside: list[Symbolic]
+    layer: Any,
+    count: int,
+    single: bool,
+    arguments: dict[str, Any],
+    beside: list[Symbolic],
+    outside: list[Symbolic],
+    again: Any,
 ) -> Callable[[list[Value]], Value]:
     """A function of the values of all tensors that a call of the layer reads, of which `count` are the inputs."""
     given = placed(arguments, beside)
+    called = layer.call if again is None else functools.partial(with_inputs_again, again, layer.call)
 
     def call(inputs: list[Value]) -> Value:
         own = inputs[0] if single else inputs[:count]
         named = fill(given, inputs[count:])
         read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
-        return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, layer.call, own, **named))
+        return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, called, own, **named))
 
     return call
 
@@ -195,7 +205,8 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
     with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside)):
-        call_asking(layer, layer.call, ones[0] if node.single else ones[:count], **arguments)
+        called = layer.call if node.again is None else functools.partial(with_inputs_again, node.again, layer.call)
+        call_asking(layer, called, ones[0] if node.single else ones[:count], **arguments)
 
 
 def _filled(make: Callable[..., Value], x: Symbolic) -> Value:

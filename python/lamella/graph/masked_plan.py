@@ -76,7 +76,7 @@ class MaskedPlan(Plan):
 
 
 class RepeatingPlan(MaskedPlan):
-    """A plan for a graph in which a layer computes calls of others again (`Layer.layers_read`): they draw the same again.
+    """A plan for a graph in which a layer computes calls of others again, which then draw the same numbers (`plan_kind`).
 
     Args:
         again: This is the plan of such a layer, whose nodes stand in the plan around it, too.
@@ -110,7 +110,7 @@ class RepeatingPlan(MaskedPlan):
 
 def plan_kind(nodes: Sequence[Node], *, masked: bool) -> type[Plan]:
     """The plan that runs such nodes. masked: masks go beside the values."""
-    if any(node.layer.layers_read for node in nodes):
+    if any(node.layer.layers_read or node.again is not None for node in nodes):
         return RepeatingPlan
     return MaskedPlan if masked else Plan
 

@@ -15,7 +15,7 @@ from lamella.core.updates import call_of
 from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.graph.arguments import Template, fill, placed
-from lamella.graph.inner_gradients import call_asking
+from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.run_losses import call_within
 from lamella.graph.symbolic import Node, Symbolic
@@ -124,6 +124,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     cls: type = type(layer)
     if not of_lamella(cls):
         call = functools.partial(_users, call)
+    if node.again is not None:
+        call = functools.partial(with_inputs_again, node.again, call)
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:
         arguments["training"] = node.phase

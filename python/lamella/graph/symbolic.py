@@ -104,6 +104,7 @@ class Node:
         own: Whether it is node 0 of a model, which is the model's own graph; its outputs come from other layers.
         beside: The symbolic tensors among `arguments`, each once.
         outside: Symbolic tensors that the call reads without an argument, because they are global names or attributes.
+        again: What computes inputs of the call again from other inputs, see graph/inputs_again.py; None if nothing does.
         may_mask: Whether this layer, or one before it, makes masks.
     """
 
@@ -117,6 +118,7 @@ class Node:
     beside: list[Symbolic] = field(default_factory=list)
     outside: list[Symbolic] = field(default_factory=list)
     may_mask: bool = False
+    again: Any = None
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.

@@ -116,7 +116,7 @@ def _check_connected(inputs: Sequence[Symbolic], nodes: Sequence[Node], *, outsi
         missing = node.outputs if not node.is_computed else [x for x in reads if id(x) not in available]
         if missing and not made:
             raise ValueError(
-                f'Graph disconnected: cannot obtain value for tensor {missing[0]} at layer "{node.layer.name}". '
+                f'Graph disconnected: cannot obtain value for tensor {missing[0]!r} at layer "{node.layer.name}". '
                 f"The following previous layers were accessed without issue: {passed}"
             )
         available.update(id(x) for x in node.outputs)

@@ -35,6 +35,9 @@ L = TypeVar("L", bound="Lambda")
 # Whether the function returns a list, shape and dtype of each output, the symbolic tensors that it reads from outside.
 _Found = tuple[bool, tuple[tuple[Shape, str], ...], list[Symbolic]]
 
+# Symbolic tensors that a function may read from outside.
+_MOST_READ = 64
+
 
 @register("layers")
 class Lambda(Layer):
@@ -54,9 +57,9 @@ class Lambda(Layer):
     The function may also read symbolic tensors that are not its inputs. As in Keras 2.2.5, a model then computes them, but does
     not train the layers from which they alone come.
 
-    K.gradients in the function goes by what the function computes. If it asks for the slope of one input by another, only the
-    graph around the layer knows: the function is then called on the symbolic tensors, and what it makes stands in the layer's
-    place, which trains and cannot be saved.
+    K.gradients in the function goes by what the function computes. If it asks for the slope of one input by another, or of a tensor
+    from outside, only the graph around the layer knows: the function is then called on the symbolic tensors, and what it makes
+    stands in the layer's place, which trains and cannot be saved.
 
     Args:
         function: Called with the inputs, a tensor or a list of them, and the arguments; if it has an argument `mask`, with the
@@ -177,7 +180,10 @@ class Lambda(Layer):
                     break
                 except SymbolOutside as error:
                     more = [x for x in error.tensors if all(x is not known for known in outside)]
-                    if not more:
+                    if len(outside) > _MOST_READ:
+                        raise  # a function that calls a layer on such tensors makes new ones each time
+                    if not more:  # K.gradients of a tensor from outside, whose value does not help
+                        self._asks_the_graph = True
                         raise
                     outside += more
             self._found[inputs] = listed, specs, outside
@@ -185,18 +191,18 @@ class Lambda(Layer):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         self._dtypes = tuple(x.dtype for x in tensors)
-        if not single and self._output_shape is not None and _names(self.function, "gradients"):
+        if self._output_shape is not None and _names(self.function, "gradients"):
             # The shape is known, so nothing else calls the function before the model runs.
             with contextlib.suppress(TypeError, ValueError):
                 self._specs([x.shape for x in tensors])
-        if self._asks_the_graph and not single:
-            return self._in_the_graph(tensors)
+        if self._asks_the_graph:
+            return self._in_the_graph(tensors, single)
         try:
             outputs = super()._connect(tensors, single, arguments)
         except TypeError:
-            if single or not self._asks_the_graph:
+            if not self._asks_the_graph:
                 raise
-            return self._in_the_graph(tensors)
+            return self._in_the_graph(tensors, single)
         if self._output_shape is None:
             _, specs, outside = self._specs([x.shape for x in tensors])
             self._inbound_nodes[-1].reads_more(outside)
@@ -204,10 +210,10 @@ class Lambda(Layer):
                 x.dtype = dtype_name(dtype)
         return outputs
 
-    def _in_the_graph(self, tensors: list[Symbolic]) -> Value:
+    def _in_the_graph(self, tensors: list[Symbolic], single: bool) -> Value:
         """What the function makes of symbolic tensors."""
         named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
-        made = self.function(tensors, **named)
+        made = self.function(tensors[0] if single else tensors, **named)
         return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
 
     def get_config(self) -> Config:
