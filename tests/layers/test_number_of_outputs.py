@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import Dense, Input, Layer
+from lamella.layers import Dense, Input, Layer, Masking
 from lamella.models import Model
 
 A, B = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("f4")
@@ -64,6 +64,32 @@ def test_a_call_that_fails_on_zeros_has_the_claimed_outputs():
     np.testing.assert_array_equal(Model(x, first).predict(A), A)
     outputs = Free(picky, lambda shape: [shape, shape])(x)
     np.testing.assert_array_equal(Model(x, outputs).predict(A)[1], -A)
+
+
+def test_a_call_that_needs_its_mask():
+    class Counts(Layer):
+        """The sum of the rows that the mask keeps, and their number."""
+
+        supports_masking = True
+
+        def call(self, inputs, mask=None):
+            kept = K.cast(K.expand_dims(mask[0]), "float32")
+            return [K.sum(inputs[0] * kept, axis=1) + inputs[1], K.sum(kept, axis=1)]
+
+        def compute_output_shape(self, input_shape):
+            return input_shape[1]
+
+        def compute_mask(self, inputs, mask=None):
+            return None
+
+    x, b = Input((None, 3)), Input((3,))
+    outputs = Counts()([Masking()(x), b])
+    assert [K.int_shape(y) for y in outputs] == [(None, 3), (None, 1)]
+    rows = np.stack([A, B])
+    rows[0, 1:3] = 0
+    sums, counts = Model([x, b], outputs).predict([rows, A[:2]])
+    np.testing.assert_allclose(sums, rows.sum(1) + A[:2], rtol=1e-5)
+    assert counts.ravel().tolist() == [2, 4]
 
 
 def test_large_inputs_are_not_tried():

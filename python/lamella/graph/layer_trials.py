@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from lamella.core.warn import warn
 from lamella.graph.arguments import fill, placed
 from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.run_losses import RunLosses
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
 from lamella.graph.trial import shapes_of, specs_of_call
 
 # The most numbers that a call gets which only counts outputs: that of a batch of large images would take seconds.
@@ -62,7 +63,7 @@ def output_shapes(
         return None
     listed = False
     every = [*tensors, *beside, *outside]
-    called = _call_of(layer, len(tensors), single, arguments, beside, outside, again)
+    called = _call_of(layer, tensors, single, arguments, beside, outside, again)
 
     def call(inputs: list[Value]) -> Value:
         nonlocal listed
@@ -119,7 +120,7 @@ def number_of_outputs(
     every = [*tensors, *beside, *outside]
     if of_lamella(type(layer)) or sum(map(_size, every)) > _LARGEST:
         return None
-    called = _call_of(layer, len(tensors), single, arguments, beside, outside, again)
+    called = _call_of(layer, tensors, single, arguments, beside, outside, again)
     outer, pending.updates = pending.updates, Updates()
     try:
         with phase(False):
@@ -132,24 +133,40 @@ def number_of_outputs(
 
 def _call_of(
     layer: Any,
-    count: int,
+    tensors: list[Symbolic],
     single: bool,
     arguments: dict[str, Any],
     beside: list[Symbolic],
     outside: list[Symbolic],
     again: Any,
 ) -> Callable[[list[Value]], Value]:
-    """A function of the values of all tensors that a call of the layer reads, of which `count` are the inputs."""
-    given = placed(arguments, beside)
+    """A function of the values of all tensors that a call of the layer reads, the inputs first. Masks keep everything."""
+    given, count = placed(arguments, beside), len(tensors)
     called = layer.call if again is None else functools.partial(with_inputs_again, again, layer.call)
+    axes_of_masks = _axes_of_masks(layer, tensors, arguments)
 
     def call(inputs: list[Value]) -> Value:
         own = inputs[0] if single else inputs[:count]
         named = fill(given, inputs[count:])
+        if axes_of_masks:
+            masks = [None if n is None else for_user(np.ones(x.shape[:n], bool)) for x, n in zip(inputs, axes_of_masks)]
+            named["mask"] = masks[0] if single else masks
         read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
         return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, called, own, **named))
 
     return call
+
+
+def _axes_of_masks(layer: Any, tensors: list[Symbolic], arguments: dict[str, Any]) -> list[int | None]:
+    """The number of axes of each input's mask, None without one; an empty list if the call gets no mask."""
+    takes = "mask" in inspect.signature(layer.call).parameters and "mask" not in arguments
+    if not takes or not any(node_of(x).may_mask for x in tensors):
+        return []
+    try:
+        masks = [mask_of(x) for x in tensors]
+    except (TypeError, ValueError):  # a user's compute_mask needs values
+        return []
+    return [None if mask is None else len(mask.shape) for mask in masks] if any(m is not None for m in masks) else []
 
 
 def moved_variables(layer: Any, node: Node) -> list[Variable]:

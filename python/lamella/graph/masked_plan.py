@@ -11,7 +11,7 @@ from lamella.core.types import Value
 from lamella.graph.layer import takes_mask
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import call_within
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, as_many
 
 # A boolean array, or None if nothing is masked.
 Mask = Any
@@ -62,7 +62,7 @@ class MaskedPlan(Plan):
                 values[target] = y
                 masks[target] = made[0] if isinstance(made, list) else made
             else:
-                for i, value, each in zip(target, y, made if isinstance(made, list) else [made] * len(target)):
+                for i, value, each in zip(target, y, as_many(made, len(target))):
                     values[i], masks[i] = value, each
         outputs = Outputs(values[i] for i in self.outputs)
         outputs.masks = [masks[i] for i in self.outputs]

@@ -288,4 +288,9 @@ def _masks_made_by(node: Node, given: list[Any]) -> list[Any]:
     if not node.inputs or (not node.layer.makes_masks and all(mask is None for mask in given)):
         return [None] * len(node.outputs)
     made = node.layer.compute_mask(node.inputs[0] if node.single else node.inputs, given[0] if node.single else given)
-    return list(made) if isinstance(made, (list, tuple)) else [made] * len(node.outputs)
+    return as_many(made, len(node.outputs))
+
+
+def as_many(made: Any, count: int) -> list[Any]:
+    """The masks of `count` outputs, from what compute_mask returned. As in Keras, a list may be too short or too long."""
+    return [*made, *[None] * count][:count] if isinstance(made, (list, tuple)) else [made] * count
