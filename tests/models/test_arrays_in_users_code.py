@@ -102,3 +102,28 @@ def test_in_the_dialect_of_tf_metrics_get_such_tensors():
         np.testing.assert_allclose(model.evaluate(X, X, verbose=0)[1], X.mean() + 3, rtol=1e-6)
     finally:
         lamella.config.set_dialect("keras2")
+
+
+@pytest.mark.parametrize("part", [lambda v: v[:2], lambda v: v * 1.0, lambda v: -v, lambda v: K.reshape(v, (3,)), lambda v: v])
+def test_in_place_operators_leave_weights_as_they_are(part):
+    class Shifted(Layer):
+        def build(self, input_shape):
+            self.v = self.add_weight("v", (3,), initializer="ones")
+            self.rows = K.sum(K.ones((4, 1)), axis=1, keepdims=True)  # a symbolic tensor
+            super().build(input_shape)
+
+        def call(self, x):
+            t = part(self.v)
+            t += 1.0
+            t += self.rows
+            return x * K.sum(t)
+
+    model = Model(x := Input((3,)), Shifted()(x))
+    model.compile("sgd", "mse")
+    data = np.ones((4, 3), "f4")
+    first = np.asarray(part(np.ones(3)))
+    wanted = 4 * (first + 2).sum()
+    np.testing.assert_allclose(model.predict(data), np.full((4, 3), wanted), rtol=1e-6)
+    np.testing.assert_allclose(model.test_on_batch(data, data), (wanted - 1) ** 2, rtol=1e-6)
+    np.testing.assert_array_equal(model.get_weights()[0], np.ones(3))
+    assert model.gradients_on_batch(data, data)[0].shape == (3,)

@@ -11,6 +11,7 @@ from lamella.core import registry
 from lamella.core.graphs import SymbolOutside
 from lamella.core.types import Value
 from lamella.core.updates import computing
+from lamella.core.user_array import for_user
 from lamella.core.variable import Variable
 from lamella.graph.arguments import describe, fill, leaves, placed, symbols
 from lamella.graph.checked import checked
@@ -134,8 +135,11 @@ def _method(name: str, swapped: bool) -> Callable[[Any, object], Value]:
 
 
 def _in_runs(compute: Callable[..., Value], node: Callable[..., Value]) -> Callable[..., Value]:
-    """An operator of Variables: in a run `compute`, otherwise `node`."""
-    return lambda self, *other: (compute if computing() else node)(self, *other)
+    """An operator of Variables: in a run `compute`, otherwise `node`.
+
+    An array that it computes is one for users: `+=` on a plain slice of a weight would change the weight.
+    """
+    return lambda self, *other: for_user(compute(self, *other)) if computing() else node(self, *other)
 
 
 def _give_operators() -> None:
