@@ -102,3 +102,19 @@ def test_a_subclass_of_keras_merge():
     copied = Model.from_config(model.get_config(), {"Between": Between})
     copied.set_weights(model.get_weights())
     np.testing.assert_array_equal(copied.predict([p, q]), model.predict([p, q]))
+
+
+class Largest(Layer):
+    def call(self, inputs):
+        return K.max(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return ()
+
+
+def test_a_layer_may_return_a_number():
+    x = Input((3,))
+    y = Largest()(x)
+    assert y.shape == ()
+    data = RNG.rand(4, 3).astype("f4")
+    assert K.function([x], [y])([data])[0] == data.max()

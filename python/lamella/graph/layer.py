@@ -373,7 +373,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             try:
                 shape = self.compute_output_shape(shapes[0] if single else shapes)
                 if not self.self_contained and self.knows_its_shape:
-                    shape = self._as_many_as_called(shape, number_of_outputs(*trial)) or output_shapes(*trial)
+                    given = self._as_many_as_called(shape, number_of_outputs(*trial))
+                    shape = output_shapes(*trial) if given is None else given  # not `or`: () is the shape of a number
             except AttributeError:
                 if self.self_contained or self.shape_follows_call:
                     raise
