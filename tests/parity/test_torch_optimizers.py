@@ -560,6 +560,33 @@ def test_numbers_that_are_not_finite_are_refused(name, number):
         getattr(ours, name)([])
 
 
+def test_a_momentum_may_begin_and_end_between_steps(monkeypatch):
+    nearest_root(monkeypatch)
+    mine = parameters(SHAPES)
+    theirs = twins(mine)
+    a, b = ours.SGD(mine, lr=0.1, dampening=0.25), torch.optim.SGD(theirs, lr=0.1, dampening=0.25, foreach=False)
+    for momentum in (0.0, 0.0, 0.9, 0.9, 0.0, 0.0, 0.5, 0.5):
+        for optimizer in (a, b):
+            optimizer.param_groups[0]["momentum"] = momentum
+        give_gradients(mine, theirs)
+        a.step()
+        b.step()
+        for p, q in zip(mine, theirs, strict=True):
+            same(p, q)
+            if momentum:
+                same(a.state[p]["momentum_buffer"], b.state[q]["momentum_buffer"])
+
+
+def test_amsgrad_may_begin_between_steps():
+    (p,) = mine = parameters([(6,)])
+    a = ours.Adam(mine)
+    for amsgrad in (False, False, True, True):
+        a.param_groups[0]["amsgrad"] = amsgrad
+        give_gradients(mine)
+        a.step()
+    assert torch.all(a.state[p]["max_exp_avg_sq"] >= a.state[p]["exp_avg_sq"]) and a.state[p]["step"] == 4
+
+
 @names
 def test_a_number_of_the_second_group_is_refused_before_the_first_group_changes(name):
     mine = parameters([(5,), (3, 2)])

@@ -23,6 +23,7 @@ class Bucket:
         slots: The names of the tensors in these dicts that the kernel updates, in its order; "" for one that it does not use.
         places: What messages call the parameters.
         indices: Where the parameters are among those that have a gradient.
+        of_group: The slots of their group; those of one parameter may be others.
         counted: Whether the states count steps.
         fresh: Whether the tensors of `slots` are new.
     """
@@ -34,11 +35,12 @@ class Bucket:
         slots: Sequence[str],
         places: list[str],
         indices: list[int],
+        of_group: tuple[str, ...],
         *,
         counted: bool,
         fresh: bool,
     ) -> None:
-        self.params, self.states, self.places, self.fresh = params, states, places, fresh
+        self.params, self.states, self.places, self.of_group, self.fresh = params, states, places, of_group, fresh
         # The tensors of each slot; an empty list for one that this step does not use.
         self.slots: list[list[Any]] = [[state[name] for state in states] if name else [] for name in slots]
         self._names, self._indices = list(filter(None, slots)), indices

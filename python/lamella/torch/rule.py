@@ -148,8 +148,8 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 grads = [p.grad for p in held]
             for bucket in buckets:
                 made = _kernels.common_count(*bucket.held)
-                if made is None:
-                    self._seen = None  # the user wrote other counts or tensors into the state
+                if made is None or bucket.of_group != self.slots(group):
+                    self._seen = None  # the user wrote other counts or tensors into the state, or set a first momentum
                     return self._work()
                 bucket.made, bucket.numbers = made, self.numbers(group, made, bucket.fresh)
                 work.append((group, bucket, grads if len(buckets) == 1 else bucket.own(grads)))
@@ -190,6 +190,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
                 names,
                 [places[id(params[k])] for k in some],
                 some,
+                self.slots(group),
                 counted=self.counted,
                 fresh=fresh,
             )
