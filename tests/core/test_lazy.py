@@ -120,7 +120,7 @@ config = {"name": "s", "layers": [{"class_name": "GRU", "config": {"units": 2, "
 import json
 model = model_from_json(json.dumps({"class_name": "Sequential", "config": config}))
 assert type(model.layers[0]).__module__ == "lamella.layers.recurrent.gru"
-assert "lamella.layers.conv.conv2d" not in sys.modules and "lamella.layers.norm" not in sys.modules
+assert "lamella.layers.conv.conv1d" not in sys.modules and "lamella.layers.norm" not in sys.modules
 
 import pickle
 from lamella.layers import Dense

@@ -10,6 +10,8 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
+from lamella.layers.conv.conv2d import Conv2D
+from lamella.layers.conv.conv3d import Conv3D
 from lamella.layers.conv.convolution import Convolution
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last, with_spatial
 from lamella.layers.keras1 import keras1_names
@@ -65,7 +67,7 @@ class _ConvTranspose(Convolution, self_contained=True):
 
 @register("layers", "Convolution2DTranspose", "Deconvolution2D", "Deconv2D")
 @keras1_names(kernel_axes=("nb_row", "nb_col"), dropped=("output_shape",), nb_filter="filters")
-class Conv2DTranspose(_ConvTranspose, self_contained=True):
+class Conv2DTranspose(_ConvTranspose, Conv2D, self_contained=True):
     """activation(the transpose of a convolution of images, + bias): more rows and columns, by `strides`.
 
     Shapes:
@@ -106,7 +108,7 @@ class Conv2DTranspose(_ConvTranspose, self_contained=True):
 
 
 @register("layers", "Deconvolution3D", "Deconv3D")
-class Conv3DTranspose(_ConvTranspose, self_contained=True):
+class Conv3DTranspose(_ConvTranspose, Conv3D, self_contained=True):
     """activation(the transpose of a convolution of volumes, + bias). As `Conv2DTranspose`, without dilation_rate.
 
     Shapes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella import constraints, initializers, regularizers
-from lamella.core.configurable import Spec, given
+from lamella.core.configurable import Config, Spec, given
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
@@ -14,6 +14,7 @@ from lamella.core.warn import warn
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
+from lamella.layers.conv.conv2d import Conv2D
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import conv, depthwise_conv
@@ -40,7 +41,7 @@ class _Depthwise(KernelLayer, self_contained=True):
 
     def __init__(self, **kwargs: Any) -> None:
         taken = {name: kwargs.pop(name) for name in _WITHOUT_EFFECT if name in kwargs}
-        super().__init__(**kwargs)
+        KernelLayer.__init__(self, **kwargs)  # not that of Conv2D, which DepthwiseConv2D also is
         for name, value in taken.items():
             setattr(self, name, _WITHOUT_EFFECT[name](value))
             warn(f"Layer {self.name}: {name} has no effect; use depthwise_{name.removeprefix('kernel_')} and the like")
@@ -138,7 +139,7 @@ class _Separable(_Depthwise, self_contained=True):
 
 
 @register("layers")
-class DepthwiseConv2D(_Depthwise, self_contained=True):
+class DepthwiseConv2D(_Depthwise, Conv2D, self_contained=True):
     """activation(each channel of images convolved by itself, + bias).
 
     Shapes:
@@ -148,6 +149,7 @@ class DepthwiseConv2D(_Depthwise, self_contained=True):
 
     input_spec = InputSpec(ndim=4)
     rank = 2
+    filters: Any = None  # as in Keras: the number follows from the input
 
     def __init__(
         self,
@@ -196,6 +198,10 @@ class DepthwiseConv2D(_Depthwise, self_contained=True):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         channels = input_shape[channel_axis(self.data_format)]
         return self._output_shape(input_shape, None if channels is None else channels * self.depth_multiplier)
+
+    def get_config(self) -> Config:
+        """Without the arguments of Conv2D that this layer does not take."""
+        return {key: value for key, value in super().get_config().items() if key not in ("filters", *_WITHOUT_EFFECT)}
 
 
 @register("layers", "SeparableConvolution1D")
