@@ -45,7 +45,7 @@ class Elsewhere:
     def __init__(self, script: str, python: str, framework: str, threads: int) -> None:
         self._connection, theirs = Pipe()
         command = [python, str(PEERS / script), framework, str(threads), str(theirs.fileno())]
-        path = os.pathsep.join([str(PEERS.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])  # for bench/nets.py
+        path = os.pathsep.join([str(PEERS.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])  # for `bench`
         self._process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": path}
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 import lamella
 from bench import nets
+from bench.keras_layers import keras_layers
 from lamella import layers, optimizers
 from lamella.core.config import set_floatx
 from lamella.utils import to_categorical
@@ -21,9 +22,6 @@ class Trainer(Protocol):
 
     def losses(self, steps: int) -> list[float]:
         """The losses of the first steps of a new model."""
-
-
-SAME: dict[str, Any] = {"padding": "same", "use_bias": False}
 
 
 class LamellaTrainer:
@@ -56,33 +54,8 @@ def build(net: nets.Net, *, dropout: bool) -> lamella.Sequential:
     model = lamella.Sequential()
     words = isinstance(net.layers[0], nets.Embed)
     model.add(layers.InputLayer(input_shape=net.input, dtype="int64" if words else None))
-    for layer in net.layers:
-        if isinstance(layer, nets.Conv):
-            activation = "linear" if layer.norm else "relu"
-            model.add(layers.Conv2D(layer.filters, 3, padding=layer.padding, activation=activation))
-            if layer.norm:
-                model.add(layers.BatchNormalization())
-                model.add(layers.Activation("relu"))
-        elif isinstance(layer, nets.Separable):
-            for convolution in (layers.DepthwiseConv2D(3, **SAME), layers.Conv2D(layer.filters, 1, **SAME)):
-                model.add(convolution)
-                model.add(layers.BatchNormalization())
-                model.add(layers.ReLU(6.0))
-        elif isinstance(layer, nets.Pool):
-            model.add(layers.MaxPooling2D())
-        elif isinstance(layer, nets.GlobalPool):
-            model.add(layers.GlobalAveragePooling2D())
-        elif isinstance(layer, nets.Flatten):
-            model.add(layers.Flatten())
-        elif isinstance(layer, nets.Dense):
-            model.add(layers.Dense(layer.units, activation="relu"))
-        elif isinstance(layer, nets.Embed):
-            model.add(layers.Embedding(layer.words, layer.units))
-        elif isinstance(layer, nets.Lstm):
-            model.add(layers.LSTM(layer.units, recurrent_activation="sigmoid"))
-        elif dropout:
-            model.add(layers.Dropout(layer.rate))
-    model.add(layers.Dense(net.classes, activation="softmax"))
+    for layer in keras_layers(net, layers, dropout=dropout):
+        model.add(layer)
     model.set_weights(nets.initial_weights(net))
     model.compile(optimizers.Adam(), "categorical_crossentropy")
     return model

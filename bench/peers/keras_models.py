@@ -1,6 +1,6 @@
 """Whole models of Keras 3 in another environment, for bench/elsewhere.py: PYTHON keras_models.py FRAMEWORK THREADS DESCRIPTOR.
 
-Only this file and bench/nets.py run there, so it does not import lamella.
+Only this file, bench/nets.py and bench/keras_layers.py run there, so it does not import lamella.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench import nets
+from bench.keras_layers import keras_layers
 
 
 class KerasTrainer:
@@ -50,32 +51,7 @@ def build(net: nets.Net, *, dropout: bool) -> Any:
     from keras import Input, Sequential, layers
 
     words = isinstance(net.layers[0], nets.Embed)
-    model = Sequential([Input(net.input, dtype="int64" if words else "float32")])
-    for layer in net.layers:
-        if isinstance(layer, nets.Conv):
-            activation = None if layer.norm else "relu"
-            model.add(layers.Conv2D(layer.filters, 3, padding=layer.padding, activation=activation))
-            if layer.norm:
-                model.add(layers.BatchNormalization())
-                model.add(layers.Activation("relu"))
-        elif isinstance(layer, nets.Pool):
-            model.add(layers.MaxPooling2D())
-        elif isinstance(layer, nets.GlobalPool):
-            model.add(layers.GlobalAveragePooling2D())
-        elif isinstance(layer, nets.Flatten):
-            model.add(layers.Flatten())
-        elif isinstance(layer, nets.Dense):
-            model.add(layers.Dense(layer.units, activation="relu"))
-        elif isinstance(layer, nets.Embed):
-            model.add(layers.Embedding(layer.words, layer.units))
-        elif isinstance(layer, nets.Lstm):
-            model.add(layers.LSTM(layer.units))
-        elif isinstance(layer, nets.Drop):
-            if dropout:
-                model.add(layers.Dropout(layer.rate))
-        else:
-            raise TypeError(f"keras_models: expected a layer of bench.models, got {layer}")
-    model.add(layers.Dense(net.classes, activation="softmax"))
+    model = Sequential([Input(net.input, dtype="int64" if words else "float32"), *keras_layers(net, layers, dropout=dropout)])
     model.set_weights(nets.initial_weights(net))
     return model
 
