@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -79,8 +80,12 @@ def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: 
     return drawing(_tried, layer, call, inputs, named)
 
 
-def with_inputs_again(again: Callable[[Any], Any], call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
-    """A call with what `again` makes of its inputs, see graph/inputs_again.py."""
+def with_inputs_again(again: Callable[[Any], Any] | None, call: Callable[..., Value]) -> Callable[..., Value]:
+    """The call with what `again` makes of its inputs, see graph/inputs_again.py; `call` itself if there is no `again`."""
+    return call if again is None else functools.partial(_with_inputs_again, again, call)
+
+
+def _with_inputs_again(again: Callable[[Any], Any], call: Callable[..., Value], inputs: Value, **named: Any) -> Value:
     return call(again(inputs), **named)
 
 

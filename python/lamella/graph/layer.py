@@ -25,7 +25,7 @@ from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
 from lamella.graph.inner_gradients import Asking, call_asking
 from lamella.graph.input_spec import InputSpec, check_inputs
-from lamella.graph.layer_trials import number_of_outputs, output_shapes
+from lamella.graph.layer_trials import CallTrial
 from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
@@ -367,20 +367,20 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         # In lists plain tuples: scripts of Keras test `type(input_shape[0]) is tuple`.
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
-        trial = (self, tensors, single, arguments, beside, outside, again)
-        shape = output_shapes(*trial) if not self.self_contained else None
+        trial = CallTrial(self, tensors, single, arguments, beside, outside, again)
+        shape = trial.output_shapes() if not self.self_contained else None
         if shape is None:
             try:
                 shape = self.compute_output_shape(shapes[0] if single else shapes)
                 if not self.self_contained and self.knows_its_shape:
-                    given = self._as_many_as_called(shape, number_of_outputs(*trial))
-                    shape = output_shapes(*trial) if given is None else given  # not `or`: () is the shape of a number
+                    given = self._as_many_as_called(shape, trial.number_of_outputs())
+                    shape = trial.output_shapes() if given is None else given  # not `or`: () is the shape of a number
             except AttributeError:
                 if self.self_contained or self.shape_follows_call:
                     raise
                 # It reads what call sets: Keras runs call first.
                 self.shape_follows_call = True
-                shape = output_shapes(*trial)
+                shape = trial.output_shapes()
                 if shape is None:
                     raise
         several = isinstance(shape, list)

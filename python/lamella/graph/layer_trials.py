@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,25 +26,15 @@ from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
 from lamella.graph.trial import shapes_of, specs_of_call
 
-# The most numbers that a call gets which only counts outputs: that of a batch of large images would take seconds.
+# A call that only counts outputs gets at most so many numbers: on large images it would take seconds.
 _LARGEST = 2**22
 
 # Any for a layer: Layer imports this file.
 
 
-def output_shapes(
-    layer: Any,
-    tensors: list[Symbolic],
-    single: bool,
-    arguments: dict[str, Any],
-    beside: list[Symbolic],
-    outside: list[Symbolic],
-    again: Any,
-) -> Any:
-    """The shape of the layer's output, or a list of shapes if `call` returns a list.
-
-    The layer is called only if compute_output_shape does not give the shape, or if it contains layers that are not built: the
-    call builds them.
+@dataclass
+class CallTrial:
+    """A call of a layer on symbolic tensors, tried out on small arrays.
 
     Args:
         layer: The layer.
@@ -53,108 +44,106 @@ def output_shapes(
         beside: The symbolic tensors among these arguments.
         outside: A list to which symbolic tensors are added that the call reads otherwise.
         again: What computes inputs of the call again, or None.
-
-    Returns:
-        None if compute_output_shape gives the shape. This is also the answer if the trial fails: then the shape is assumed to be
-        that of the input, as in Keras 2.2.5, and a run that finds another shape raises an error.
     """
-    unbuilt = [inner for inner in layer.members()[1:] if not inner.built]
-    if layer.knows_its_shape and not unbuilt:
-        return None
-    listed = False
-    every = [*tensors, *beside, *outside]
-    called = _call_of(layer, tensors, single, arguments, beside, outside, again)
 
-    def call(inputs: list[Value]) -> Value:
-        nonlocal listed
-        y = called(inputs)
-        listed = isinstance(y, (list, tuple))
-        return list(y) if listed else y
+    layer: Any
+    tensors: list[Symbolic]
+    single: bool
+    arguments: dict[str, Any]
+    beside: list[Symbolic]
+    outside: list[Symbolic]
+    again: Any
 
-    outer, pending.updates = pending.updates, Updates()
-    try:
-        with phase(False):
-            if unbuilt:
-                # Before the trials, whose random numbers are the same each time: initial weights must differ.
-                call([_filled(np.zeros, x) for x in every])
-            if layer.knows_its_shape:
-                return None
-            specs = shapes_of(call, [(x.shape, x.dtype) for x in every], f"Layer {layer.name}")
-    except SymbolOutside as error:
-        more = [x for x in error.tensors if all(x is not known for known in outside)]
-        if not more:
+    def output_shapes(self) -> Any:
+        """The shape of the layer's output, or a list of shapes if `call` returns a list.
+
+        The layer is called only if compute_output_shape does not give the shape, or if it contains layers that are not built: the
+        call builds them.
+
+        Returns:
+            None if compute_output_shape gives the shape. This is also the answer if the trial fails: then the shape is assumed to
+            be that of the input, as in Keras 2.2.5, and a run that finds another shape raises an error.
+        """
+        layer = self.layer
+        unbuilt = [inner for inner in layer.members()[1:] if not inner.built]
+        if layer.knows_its_shape and not unbuilt:
             return None
-        _end(layer, outer)
-        outside += more
-        return output_shapes(layer, tensors, single, arguments, beside, outside, again)
-    except Exception as error:  # of a user's code, which may be right for other values than zeros
-        waiting = [inner.name for inner in unbuilt if not inner.built]
-        if waiting:
-            warn(
-                f"Layer {layer.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
-                f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()"
-            )
-        return None
-    finally:
-        _end(layer, outer)
-    shapes = [shape for shape, _ in specs]
-    return shapes if listed else shapes[0]
+        listed = False
+        called = self._call()
 
+        def call(inputs: list[Value]) -> Value:
+            nonlocal listed
+            y = called(inputs)
+            listed = isinstance(y, (list, tuple))
+            return list(y) if listed else y
 
-def number_of_outputs(
-    layer: Any,
-    tensors: list[Symbolic],
-    single: bool,
-    arguments: dict[str, Any],
-    beside: list[Symbolic],
-    outside: list[Symbolic],
-    again: Any,
-) -> int | None:
-    """How many tensors the `call` of a user's layer returns, found by a call on zeros.
+        outer, pending.updates = pending.updates, Updates()
+        try:
+            with phase(False):
+                if unbuilt:
+                    # Before the trials, whose random numbers are the same each time: initial weights must differ.
+                    call([_filled(np.zeros, x) for x in self._reads])
+                if layer.knows_its_shape:
+                    return None
+                specs = shapes_of(call, [(x.shape, x.dtype) for x in self._reads], f"Layer {layer.name}")
+        except SymbolOutside as error:
+            more = [x for x in error.tensors if all(x is not known for known in self.outside)]
+            if not more:
+                return None
+            _end(layer, outer)
+            self.outside += more
+            return self.output_shapes()
+        except Exception as error:  # of a user's code, which may be right for other values than zeros
+            waiting = [inner.name for inner in unbuilt if not inner.built]
+            if waiting:
+                warn(
+                    f"Layer {layer.name}: its layers {waiting} are not built, and their weights will not be trained, as call() "
+                    f"cannot be tried out on zeros: {type(error).__name__}: {error}; build them in build()"
+                )
+            return None
+        finally:
+            _end(layer, outer)
+        shapes = [shape for shape, _ in specs]
+        return shapes if listed else shapes[0]
 
-    Args: see `output_shapes`.
+    def number_of_outputs(self) -> int | None:
+        """How many tensors the `call` of a user's layer returns, found by a call on zeros.
 
-    Returns:
-        None for a layer of lamella, which returns as many as compute_output_shape says, and if the call fails or is too large.
-    """
-    every = [*tensors, *beside, *outside]
-    if of_lamella(type(layer)) or sum(map(_size, every)) > _LARGEST:
-        return None
-    called = _call_of(layer, tensors, single, arguments, beside, outside, again)
-    outer, pending.updates = pending.updates, Updates()
-    try:
-        with phase(False):
-            return len(specs_of_call(called, [for_user(_filled(np.zeros, x)) for x in every]))
-    except Exception:  # of a user's code, which may be right for other values than zeros, or reads symbolic tensors
-        return None
-    finally:
-        _end(layer, outer)
+        Returns:
+            None for a layer of lamella, which returns as many as compute_output_shape says, and if the call fails or is too large.
+        """
+        if of_lamella(type(self.layer)) or sum(map(_size, self._reads)) > _LARGEST:
+            return None
+        outer, pending.updates = pending.updates, Updates()
+        try:
+            with phase(False):
+                return len(specs_of_call(self._call(), [for_user(_filled(np.zeros, x)) for x in self._reads]))
+        except Exception:  # of a user's code, which may be right for other values than zeros, or reads symbolic tensors
+            return None
+        finally:
+            _end(self.layer, outer)
 
+    @property
+    def _reads(self) -> list[Symbolic]:
+        return [*self.tensors, *self.beside, *self.outside]
 
-def _call_of(
-    layer: Any,
-    tensors: list[Symbolic],
-    single: bool,
-    arguments: dict[str, Any],
-    beside: list[Symbolic],
-    outside: list[Symbolic],
-    again: Any,
-) -> Callable[[list[Value]], Value]:
-    """A function of the values of all tensors that a call of the layer reads, the inputs first. Masks keep everything."""
-    given, count = placed(arguments, beside), len(tensors)
-    called = layer.call if again is None else functools.partial(with_inputs_again, again, layer.call)
-    axes_of_masks = _axes_of_masks(layer, tensors, arguments)
+    def _call(self) -> Callable[[list[Value]], Value]:
+        """A function of the values of all tensors that the call reads, the inputs first. Masks keep everything."""
+        layer, count, outside = self.layer, len(self.tensors), list(self.outside)
+        given = placed(self.arguments, self.beside)
+        called = with_inputs_again(self.again, layer.call)
+        axes_of_masks = _axes_of_masks(layer, self.tensors, self.arguments)
 
-    def call(inputs: list[Value]) -> Value:
-        own = inputs[0] if single else inputs[:count]
-        named = fill(given, inputs[count:])
-        if axes_of_masks:
-            masks = [None if n is None else for_user(np.ones(x.shape[:n], bool)) for x, n in zip(inputs, axes_of_masks)]
-            named["mask"] = masks[0] if single else masks
-        read = dict(zip(outside, map(for_user, inputs[count + len(beside) :])))
-        return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, called, own, **named))
+        def call(inputs: list[Value]) -> Value:
+            own = inputs[0] if self.single else inputs[:count]
+            named = fill(given, inputs[count:])
+            if axes_of_masks:
+                masks = [None if n is None else for_user(np.ones(x.shape[:n], bool)) for x, n in zip(inputs, axes_of_masks)]
+                named["mask"] = masks[0] if self.single else masks
+            read = dict(zip(outside, map(for_user, inputs[count + len(self.beside) :])))
+            return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, called, own, **named))
 
-    return call
+        return call
 
 
 def _axes_of_masks(layer: Any, tensors: list[Symbolic], arguments: dict[str, Any]) -> list[int | None]:
@@ -222,7 +211,7 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
     with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside)):
-        called = layer.call if node.again is None else functools.partial(with_inputs_again, node.again, layer.call)
+        called = with_inputs_again(node.again, layer.call)
         call_asking(layer, called, ones[0] if node.single else ones[:count], **arguments)
 
 

@@ -124,8 +124,7 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     cls: type = type(layer)
     if not of_lamella(cls):
         call = functools.partial(_users, call)
-    if node.again is not None:
-        call = functools.partial(with_inputs_again, node.again, call)
+    call = with_inputs_again(node.again, call)
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:
         arguments["training"] = node.phase
